@@ -118,7 +118,7 @@ def list_files(folder: str | Path, *, hidden: bool = True) -> list[Path]:
     """
 
     def refuse(wrong: OSError) -> None:
-        raise wrong  # a file that nobody looked at must not pass for a good one
+        raise wrong  # an unread file must not pass for a good one
 
     found = []
     for inside, folders, names in os.walk(folder, onerror=refuse):
@@ -240,7 +240,7 @@ def loader_class() -> Any:
 
         def descend_resolver(
             self, parent: Any, index: Any
-        ) -> None:  # instead of path resolvers, which nobody uses
+        ) -> None:  # instead of path resolvers, which have no use
             self._depth += 1
             self._nodes += 1
             if self._nodes > MAX_NODES:

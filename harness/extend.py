@@ -93,11 +93,13 @@ class Extension:
         }  # fmt: skip
 
         def register(judge: Judge) -> Judge:
-            said = statement or (judge.__doc__ or "").strip().partition("\n")[0]
+            stated = statement or (judge.__doc__ or "").strip().partition("\n")[0]
             with self._explaining(rule_id):
-                if not said:
+                if not stated:
                     raise ValueError("no statement: write the requirement as the docstring of the judge")
-                self._register({**record, "statement": said, "title": title or said.rstrip(".")}, exercise, judge)
+                self._register(
+                    {**record, "statement": stated, "title": title or stated.rstrip(".")}, exercise, judge
+                )
             return judge
 
         return register

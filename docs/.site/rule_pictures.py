@@ -121,7 +121,7 @@ def _pass(check: Check, evidence: tuple[Any, ...], played: PlayedExercise) -> Re
 
 def _play_wrong(check: Check, build: Callable[[], Any]) -> Result | None:
     target = embed_emulator(INTERACTIONS, TargetOptions(), build)
-    options = RunOptions(said=tuple(_ALL), selection=Selection(checks=(check.id,)))
+    options = RunOptions(stated=tuple(_ALL), selection=Selection(checks=(check.id,)))
     try:
         events = list(check_target(target, [check], options))
     except TargetFault:  # a mutant that returns nothing else is no target

@@ -133,8 +133,8 @@ def _run(command: Sequence[str], wanted: str, folder: Path) -> None:
     except TimeoutError:
         raise UsageFault(f"{wanted!r} was not downloaded within {PATIENCE:.0f} s: check the network") from None
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
+        output = (done.stderr or done.stdout).strip().splitlines()
         raise UsageFault(
-            f"{wanted!r} could not be downloaded: {said[-1] if said else 'no reason was given'}\n"
+            f"{wanted!r} could not be downloaded: {output[-1] if output else 'no reason was given'}\n"
             "help: check the network and the version, or name a folder with the unpacked package"
         )

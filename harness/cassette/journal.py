@@ -152,7 +152,7 @@ def _open_locked(guard: Path, path: Path) -> IO[bytes]:
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), guard.stat()):
                 return file
-        file.close()  # its last owner deleted it meanwhile: the lock keeps nobody off
+        file.close()  # its last owner deleted it meanwhile: the lock protects nothing
 
 
 def flow(value: Any) -> str:

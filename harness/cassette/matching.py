@@ -90,7 +90,7 @@ class Canon:
 
     def _canonicalise(self, request: Request) -> CanonicalRequest:
         clean = self._redactor.request(request)
-        self._redactor.report.clear()  # nobody reads it, and it would grow with every request
+        self._redactor.report.clear()  # it is never read, and would grow with every request
         return self._build_form(clean, _hide_placeholders)
 
     def _build_form(self, request: Request, shown: Callable[[str], str]) -> CanonicalRequest:
@@ -153,9 +153,9 @@ class IdMapping:
         """Learn the ids of recordings; they follow those learned so far."""
         values = [({*self._find_ids(r.request.body)}, {*self._find_ids(r.body)}) for r in recordings]
         self._known.update(*(value for pair in values for value in pair))
-        for recording, (asked, told) in zip(recordings, values, strict=True):
+        for recording, (asked, given) in zip(recordings, values, strict=True):
             self._foreign |= (asked | (self._known & {*recording.request.segments})) - self._mine
-            self._mine |= told - self._foreign
+            self._mine |= given - self._foreign
 
     def _find_ids(self, body: bytes) -> Iterator[str]:
         """The values of id fields in a body, which may be JSON or a stream of JSON events."""
@@ -377,7 +377,7 @@ def _rank(found: Sequence[RequestDifference]) -> tuple[bool, bool, int]:
 
 
 # Match a request that quotes a secret before any request has named it. The recorder learned the secret later
-# and went back: the recording has a placeholder where the client of a replay writes a text that nobody can know
+# and went back: the recording has a placeholder where the client of a replay writes an unknown text
 # to be a secret. Such a request is the recorded one if it differs only there, and if nothing else could be
 # meant: one placeholder stands for one text throughout a replay, and two for two.
 
@@ -468,7 +468,7 @@ def _read_texts(got: str, written: str) -> list[tuple[str, str]] | None:
     """
     parts = PLACEHOLDER.split(written)
     if "" in parts[1:-1] or not got.startswith(parts[0]):
-        return None  # two placeholders side by side could be told apart in many ways
+        return None  # two placeholders side by side could be split in many ways
     found: list[tuple[str, str]] = []
     at = len(parts[0])
     for placeholder, after in zip(PLACEHOLDER.findall(written), parts[1:], strict=True):

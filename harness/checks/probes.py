@@ -65,10 +65,10 @@ Send = Callable[[Request], Exchange]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One form of a create. `says` are the fields that every later create then needs; `told` explains why."""
+    """One form of a create. `says` are the fields that every later create then needs; `reason` explains why."""
 
     fields: Mapping[str, Any]
-    told: str = ""
+    reason: str = ""
     says: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -110,8 +110,8 @@ class Handshake:
     @property
     def notes(self) -> Iterator[str]:
         """Notes for the reader of the verdicts."""
-        if self.form.told:
-            yield self.form.told + (
+        if self.form.reason:
+            yield self.form.reason + (
                 f" (a plain create returned {format_answer(self.refused)})" if self.refused else ""
             )
 
@@ -214,7 +214,7 @@ class Probe(Protocol):
     def ask(self, request: Request, *names: str) -> Exchange | None:
         """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""
 
-    def heard(self, exchange: Exchange, *names: str) -> bool:
+    def has_response(self, exchange: Exchange, *names: str) -> bool:
         """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""
 
     def settle(
@@ -253,14 +253,14 @@ def _probe_storage(ask: Probe) -> None:
             ask.settle("store", True, "GET finds what a streamed create made, though a plain one returns no id")
             return
         lack = Lack.REFUSED if wrong is None else Lack.NOT_DONE
-        told = "" if wrong is None else f" that can be requested: at {wrong.where.pointer} it {wrong.message}"
-        ask.settle("store", False, f"the create returned no id{told}", lack)
+        detail = "" if wrong is None else f" that can be requested: at {wrong.where.pointer} it {wrong.message}"
+        ask.settle("store", False, f"the create returned no id{detail}", lack)
         return
     looks = ask.perform(poll_until_found(ask.target, found))
     note = f"GET of a new interaction returned {looks[-1].status}"
     if len(looks) > 1:
         note += f" after {len(looks)} looks"
-    if not ask.heard(looks[-1], "store"):
+    if not ask.has_response(looks[-1], "store"):
         return
     if looks[-1].status in SUCCESS:
         ask.settle("store", True, note)
@@ -319,7 +319,7 @@ def _probe_authentication(ask: Probe) -> None:
         note = f"a wrong key returned {answer.status}"
         if (
             answer.status in SUCCESS
-        ):  # a create without fields runs nothing, and tells whether other calls need a key
+        ):  # a create without fields runs nothing, and shows whether other calls need a key
             create = ask.ask(ask.target.request("POST", "interactions", {}, key="harness-wrong-key"), "auth")
             refused = create is not None and create.status in (401, 403)
             note += f" to a GET, {create.status} to a POST" if create is not None else ""
@@ -397,7 +397,7 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
     if not _inherits(ask, "stream", "resume", "event-ids"):
         stream = ask.perform(_read_first_events(ask.target, found, ask.greeting.seconds))
         events = read(stream).events
-        if events or ask.heard(stream, "resume", "event-ids"):
+        if events or ask.has_response(stream, "resume", "event-ids"):
             _settle_resume(ask, stream, events)
     answer = ask.ask(ask.target.cancel(found), "cancel")
     if answer is not None:

@@ -134,7 +134,7 @@ class FileJudge:
             self.leave_out(reason)
             return
         refused = any(map(_is_refusal, answers))
-        json_in(data)  # a file that is no JSON is not what its name promises
+        json_in(data)  # a file that is no JSON contradicts its name
         found = judge_create_request(data, self._contract, refused=refused)
         self._judge_alone("requests", list_judged_in_request(data), found)
 
@@ -254,8 +254,8 @@ def _shows_its_request(exchange: Exchange) -> bool:
 
 def _describe_ending(ending: Ending) -> str:
     """An ending in words: how it ended, by whom and where."""
-    told = f"{ending.how} by the {ending.by}, {ending.at.replace('_', ' ')}"
-    return f"{told} ({ending.detail})" if ending.detail else told
+    ended = f"{ending.how} by the {ending.by}, {ending.at.replace('_', ' ')}"
+    return f"{ended} ({ending.detail})" if ending.detail else ended
 
 
 def _judge_bytes(data: bytes, contract: Contract) -> StreamReading:
@@ -476,12 +476,12 @@ def _read_refusal(body: Json, status: int, error: Any, profile: ModelProfile) ->
     elif "top_k" in generation:
         yield "refused", sorted({*(profile.value("refused") or ()), "top_k"})
     elif body.keys() <= {"model", "input"} and isinstance(body.get("input"), str):
-        told = message.replace(profile.name, "{name}")
+        pattern = message.replace(profile.name, "{name}")
         known = profile.served_elsewhere or {}
-        if (known.get("status"), known.get("code")) != (status, error.get("code")) or not told.startswith(
+        if (known.get("status"), known.get("code")) != (status, error.get("code")) or not pattern.startswith(
             str(known.get("message"))
         ):
-            yield "interactions", {"status": status, "code": str(error.get("code")), "message": told}
+            yield "interactions", {"status": status, "code": str(error.get("code")), "message": pattern}
 
 
 def _ends_on_model(body: Json) -> bool:

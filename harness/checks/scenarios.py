@@ -149,13 +149,13 @@ def _play_waiting(t: RequestBuilder) -> Steps:
 @exercise(requests=8, interactions=3)
 def _play_limits(t: RequestBuilder) -> Steps:
     """Limits of models: levels, a history that ends on their turn, other operations."""
-    said = [{"type": "user_input", "content": [_SAY_HI]}, {"type": "model_output", "content": [_SAY_HI]}]
+    turns = [{"type": "user_input", "content": [_SAY_HI]}, {"type": "model_output", "content": [_SAY_HI]}]
     note = {"type": "document", "mime_type": "text/plain", "data": "SGVsbG8="}
     minimal = {"thinking_level": "minimal"}
     bodies: dict[str, dict[str, Any]] = {
         "level": {"model": _NEWER, "input": "Say hi.", "generation_config": minimal},
         "level of Gemini 4": {"model": "gemini-4-hydrogen", "input": "Say hi.", "generation_config": minimal},
-        "model's turn last": {"model": _NEWER, "input": said},
+        "model's turn last": {"model": _NEWER, "input": turns},
         "top_k": {"model": _NEWER, "input": "Say hi.", "generation_config": {"top_k": 10}},
         "plain text": {"model": _NEWER, "input": [_SAY_HI, note]},
         "video of a text model": {"model": _NEWER, "input": "Say hi.", "response_format": {"type": "video"}},

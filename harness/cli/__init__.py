@@ -2,7 +2,7 @@
 
 try:
     from harness.cli.main import main
-except KeyboardInterrupt:  # while Python still reads modules: nothing was begun, nothing is to be told
+except KeyboardInterrupt:  # while Python still reads modules: nothing has begun, and there is nothing to report
     raise SystemExit(130) from None
 
 __all__ = ["main"]

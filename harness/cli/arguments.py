@@ -88,8 +88,8 @@ def _read_given(declared: Mapping[str, Option], given: Mapping[str, Any]) -> dic
     for name, item in declared.items():
         if name in given:
             values[name] = item.read(given[name], item.long_flag)
-        elif said := os.environ.get(item.variable, "") if item.variable else "":
-            values[name] = item.read(said.split(",") if item.repeats else said, item.variable)
+        elif text := os.environ.get(item.variable, "") if item.variable else "":
+            values[name] = item.read(text.split(",") if item.repeats else text, item.variable)
     return values
 
 

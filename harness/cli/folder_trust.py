@@ -101,15 +101,15 @@ def require_allowed(option: Option, value: Any, file: FolderFile, place: str, *,
             shown = f"{one[0]}: …" if option.kind is HEADER else str(one)
             if option.allowed is Trust.WRITE and (link := find_way_out(_path_of(option, one))):
                 raise UsageFault(f"{place} = {shown!r}: {link}")
-            said = " ".join((*option.list_flags()[-1:], *(() if option.kind is FLAG else (shlex.quote(shown),))))
-            word = file.explain_word(f"pass {said} on the command line")
+            words = " ".join((*option.list_flags()[-1:], *(() if option.kind is FLAG else (shlex.quote(shown),))))
+            word = file.explain_word(f"pass {words} on the command line")
             raise UsageFault(f"{place} = {'true' if option.kind is FLAG else repr(shown)} {why}; {word}")
 
 
-def require_own(path: Path, folder: Path, said: str) -> None:
+def require_own(path: Path, folder: Path, advice: str) -> None:
     """Raise UsageFault if a default path in a folder, which the user did not name, leads out of the folder."""
     if why := _find_way_out(path, folder):
-        raise UsageFault(f"{path} {why}: {said}")
+        raise UsageFault(f"{path} {why}: {advice}")
 
 
 def find_link_out(path: Path) -> str:
@@ -242,7 +242,7 @@ def _write_store(files: Mapping[str, str]) -> None:
     try:
         make_folder(store.parent, mode=0o700)
         store.touch(mode=0o600)
-        store.chmod(0o600)  # which it keeps: nobody else may add their word
+        store.chmod(0o600)  # which it keeps: no other user may add consent
         write_file(store, json.dumps({"files": dict(sorted(files.items()))}, indent=1))
     except OSError as wrong:
         raise UsageFault(

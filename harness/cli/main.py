@@ -248,7 +248,7 @@ def _say(text: str, code: int) -> int:
         write_line(text, sys.stderr)
     except BrokenPipeError:
         return _silence_pipe()
-    except OSError:  # the disk is full: nobody reads why, but the exit code is that of the command
+    except OSError:  # the disk is full: the reason is lost, but the exit code is that of the command
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     return int(code)

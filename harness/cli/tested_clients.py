@@ -58,5 +58,5 @@ def new_client(
 
 def environment_of(task: Task, variables: Mapping[str, str] | None = None) -> Mapping[str, str]:
     """The environment of a client: where the server is, and what to read there."""
-    told = {"INTERACTION_ID": task.interaction, "HARNESS_CASE": task.case, "HARNESS_MODE": task.mode}
-    return {**command_environment(task.base_url, os.environ if variables is None else variables), **told}
+    of_case = {"INTERACTION_ID": task.interaction, "HARNESS_CASE": task.case, "HARNESS_MODE": task.mode}
+    return {**command_environment(task.base_url, os.environ if variables is None else variables), **of_case}

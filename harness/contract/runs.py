@@ -65,11 +65,11 @@ def named_interaction(request: Request) -> str:
 def status_of(value: Mapping[str, Any]) -> tuple[str, str] | None:
     """(id, status) that an answer or an event gives; None if it gives no status. The id may be `""`."""
     inner = value.get("interaction")
-    told: Mapping[str, Any] = inner if isinstance(inner, Mapping) else value
-    status = told.get("status")
+    holder: Mapping[str, Any] = inner if isinstance(inner, Mapping) else value
+    status = holder.get("status")
     if not isinstance(status, str) or not status:
         return None
-    own = told.get("id")
+    own = holder.get("id")
     return (own if isinstance(own, str) else "") or interaction_id(value) or "", status
 
 
@@ -101,8 +101,8 @@ def script_for(exchange: Exchange, contract: Contract) -> dict[str, Any] | None:
     reading = read(exchange, contract)
     if exchange.status is not None and exchange.status >= 400:
         code, message = reading.error or (None, None)
-        told = {"status": exchange.status, "code": code, "message": message}
-        return {"refuse": {name: value for name, value in told.items() if value}}
+        refusal = {"status": exchange.status, "code": code, "message": message}
+        return {"refuse": {name: value for name, value in refusal.items() if value}}
     if reading.is_resumed:
         return None
     return _script_steps(reading.streamed_steps if exchange.is_stream else _read_body(exchange).get("steps"))

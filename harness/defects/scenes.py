@@ -76,17 +76,17 @@ class SceneTracker:
         if scene.call.startswith("DELETE"):
             self._deleted.add(named_interaction(request))
         self.note_value(scene, value)
-        said = status_of(value)
-        if said is not None and scene.call.startswith("GET") and scene.moment in (RUNS, ENDED):
-            return scene._replace(moment=RUNS if said[1] in RUNNING else ENDED)
+        found = status_of(value)
+        if found is not None and scene.call.startswith("GET") and scene.moment in (RUNS, ENDED):
+            return scene._replace(moment=RUNS if found[1] in RUNNING else ENDED)
         return scene
 
     def note_value(self, scene: Scene, value: Mapping[str, Any]) -> None:
         """Learn from an interaction or an event: its id, and whether it is settled."""
-        said = status_of(value)
-        if said is None or not said[0]:
+        found = status_of(value)
+        if found is None or not found[0]:
             return
-        name, status = said
+        name, status = found
         if scene.call == CREATE:
             self._modes.setdefault(name, scene.mode)
         if status not in RUNNING:
@@ -133,7 +133,7 @@ def _explain_create(mode: str, creates: set[bool]) -> str:
 
 _IMPOSSIBLE = {
     (PLAIN, RUNS): "blocking",  # its id is known only when it has ended
-    (RESUMED, AT_ONCE): "create",  # only a create is answered at once
+    (RESUMED, AT_ONCE): "create",  # only a create returns at once
 }
 """Cells that no exchange can be in, and why."""
 

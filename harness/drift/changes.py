@@ -41,8 +41,8 @@ def format_changes(changes: list[dict[str, Any]]) -> str:
     for before, after in reversed([*pairwise(REVISIONS)]):
         lines += [f"## Schemas {before} to {after}", "", *_compare_revisions(before, after), ""]
     if len(REVISIONS) == 1:
-        told = load_schemas(REVISIONS[0]).as_of
-        lines += ["## Schemas", "", f"There is one revision, {REVISIONS[0]}, {told}.", ""]
+        as_of = load_schemas(REVISIONS[0]).as_of
+        lines += ["## Schemas", "", f"There is one revision, {REVISIONS[0]}, {as_of}.", ""]
     for change in sorted(changes, key=itemgetter("released"), reverse=True):
         lines += [f"## {change['sdk']} {change['from']} to {change['to']} ({change['released']})", ""]
         for where, items in change["changes"].items():
@@ -94,8 +94,8 @@ def _add(name: str, old: str, old_folder: str, new: str, new_folder: str, releas
     ours = read_schemas(load_schemas(REVISIONS[-1]))
     changes = list_changes(read(Path(old_folder), old), read(Path(new_folder), new), ours)
     kept = [each for each in read_changes() if (each["sdk"], each["from"], each["to"]) != (name, old, new)]
-    told = {"sdk": name, "from": old, "to": new, "released": released, "changes": changes}
-    write_file(FILE, format_json([*kept, told]))
+    record = {"sdk": name, "from": old, "to": new, "released": released, "changes": changes}
+    write_file(FILE, format_json([*kept, record]))
 
 
 if __name__ == "__main__":

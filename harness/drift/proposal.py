@@ -85,8 +85,8 @@ def propose_rules(
                 ids[new] = f"{place.subject}.new-{slug}"
                 rows.setdefault(place.area, []).append(_write_row(ids[new], place, each, sdk))
             named = [ids[new]]
-        told = f"section: {json.dumps(each.where)}, says: {json.dumps(says[:1].upper() + says[1:])}"
-        lines[slug] = f"    {slug}: {{{told}, rules: [{', '.join(named)}]}}\n"
+        sentence = f"section: {json.dumps(each.where)}, says: {json.dumps(says[:1].upper() + says[1:])}"
+        lines[slug] = f"    {slug}: {{{sentence}, rules: [{', '.join(named)}]}}\n"
     written = {area: tables[area].rstrip("\n") + "\n" + "".join(texts) for area, texts in rows.items()}
     sentences = _SDK.sub(lambda found: found[0] + "".join(lines.values()), ledger, count=1)
     return ProposedRules(written, sentences, tuple(ids.values()))
@@ -342,8 +342,8 @@ class _Author:
         operation = next((each for each in self._older.operations.values() if each.key == difference.where), None)
         if operation is None:
             return False
-        told = self._open_document(OPENAPI)["paths"][operation.path][operation.method]
-        told.setdefault("parameters", []).append(self._propose_parameter(difference.name, difference.field))
+        described = self._open_document(OPENAPI)["paths"][operation.path][operation.method]
+        described.setdefault("parameters", []).append(self._propose_parameter(difference.name, difference.field))
         return True
 
     def _propose_parameter(self, name: str, part: FieldType) -> Schema:
@@ -355,7 +355,10 @@ class _Author:
         if operation.method == UNPLACED:
             return False
         path = re.sub(r"^/\{api_?[vV]ersion\}", "", operation.path)
-        told: Schema = {"operationId": operation.name[:1].lower() + operation.name[1:], "summary": operation.name}
+        described: Schema = {
+            "operationId": operation.name[:1].lower() + operation.name[1:],
+            "summary": operation.name,
+        }
         variables = re.findall(r"\{(\w+)\}", path)
         parameters: list[Schema] = [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
@@ -363,19 +366,19 @@ class _Author:
         ]
         parameters += [self._propose_parameter(name, part) for name, part in operation.parameters.items()]
         if parameters:
-            told["parameters"] = parameters
+            described["parameters"] = parameters
         if operation.body is not None:
             schema = self._propose_schema(OPENAPI, operation.body)
-            told["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+            described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
         answer: Schema = {"description": "The answer."}
         if operation.answer is not None:
             answer["content"] = {"application/json": {"schema": self._propose_schema(OPENAPI, operation.answer)}}
-        told["responses"] = {
+        described["responses"] = {
             "200": answer,
             "4XX": {"$ref": "#/components/responses/Refusal"},
             "5XX": {"$ref": "#/components/responses/Failure"},
         }
-        self._open_document(OPENAPI)["paths"].setdefault(path, {})[operation.method] = told
+        self._open_document(OPENAPI)["paths"].setdefault(path, {})[operation.method] = described
         return True
 
     def _write_file(self, file: str, record: Record) -> None:

@@ -196,10 +196,10 @@ class _PythonReader:
         name = _read_text(words.get("operation_id"))
         if build is None or not name:
             return None
-        told = {word.arg: word.value for word in build.keywords}
+        keywords = {word.arg: word.value for word in build.keywords}
         parameters, body = self._request(module, function)
         answer, events = self._read_answers(module, function)
-        method, path = _read_text(told.get("method")), _read_text(told.get("path"))
+        method, path = _read_text(keywords.get("method")), _read_text(keywords.get("path"))
         return OperationType(name, method.lower(), path, parameters, body, answer, events)
 
     def _request(
@@ -287,24 +287,24 @@ class _PythonReader:
         full = f"{module.path.parent.name}.{name}"
         if full not in self.records:
             self.records[full] = Record(full, {})  # ends recursion
-            told = self._read_inherited(module, made)
-            told |= {
+            members = self._read_inherited(module, made)
+            members |= {
                 field: FieldType(self._read_shape(module, annotation), required, note)
                 for field, annotation, required, note in fields
             }
             if isinstance(module, _WrittenTypes):
-                told = {_to_camel(field): part for field, part in told.items()}
-            self.records[full] = Record(full, told, ast.get_docstring(made) or "")
+                members = {_to_camel(field): part for field, part in members.items()}
+            self.records[full] = Record(full, members, ast.get_docstring(made) or "")
         return ValueType.record(full)
 
     def _read_inherited(self, module: _Module, made: ast.ClassDef) -> dict[str, FieldType]:
         """The fields of the models that a class is derived from."""
-        told: dict[str, FieldType] = {}
+        fields: dict[str, FieldType] = {}
         for base in made.bases:
             found = self._find(module, base)
             if found is not None and found[1] in found[0].classes and found[1] != "BaseModel":
-                told |= self.records[self._read_named(*found).records[0]].fields
-        return told
+                fields |= self.records[self._read_named(*found).records[0]].fields
+        return fields
 
     def _read_subscript(self, module: _Module, node: ast.Subscript) -> ValueType:
         name = _read_last_name(node.value)

@@ -67,17 +67,17 @@ class _SchemaReader:
         return found
 
     def _read_operation(self, method: str, path: str, item: Schema) -> OperationType:
-        told = item[method]
-        media = told.get("responses", {}).get("200", {}).get("content", {})
-        body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+        described = item[method]
+        media = described.get("responses", {}).get("200", {}).get("content", {})
+        body = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
         answer = media.get("application/json", {}).get("schema")
-        if told["operationId"] in _STARTS:
-            body = {"$ref": f"{_STARTS[told['operationId']]}.json"}
+        if described["operationId"] in _STARTS:
+            body = {"$ref": f"{_STARTS[described['operationId']]}.json"}
         return OperationType(
-            told["operationId"],
+            described["operationId"],
             method,
             path,
-            self._read_parameters([*item.get("parameters", ()), *told.get("parameters", ())]),
+            self._read_parameters([*item.get("parameters", ()), *described.get("parameters", ())]),
             self._read_body(body) if body else None,
             self._refer(answer) if answer else None,
             self._refer({"$ref": "event.json"}) if "text/event-stream" in media else None,
@@ -85,9 +85,9 @@ class _SchemaReader:
 
     def _read_parameters(self, listed: list[Schema]) -> dict[str, FieldType]:
         found = {}
-        for told in listed:
-            name = told["$ref"].rpartition("/")[2] if "$ref" in told else None
-            full = self._openapi["components"]["parameters"][name] if name else told
+        for listed_one in listed:
+            name = listed_one["$ref"].rpartition("/")[2] if "$ref" in listed_one else None
+            full = self._openapi["components"]["parameters"][name] if name else listed_one
             if full["in"] == "query":
                 place: Pointer = ("components", "parameters", name, "schema") if name else ()
                 shape = self._read_shape(OPENAPI, full["schema"], place)

@@ -154,8 +154,8 @@ class _TypescriptReader:
         methods = []
         for owner in sorted({call.owner for call in CALLS} & self._classes.keys()):
             for member in self._classes[owner].child_by_field_name("body").named_children:  # type: ignore[union-attr]
-                told = _read_text(member).partition("(")[0]
-                hidden = "private" in told or _name(member) == "constructor" or _name(member).startswith("_")
+                head = _read_text(member).partition("(")[0]
+                hidden = "private" in head or _name(member) == "constructor" or _name(member).startswith("_")
                 if member.type in ("method_signature", "public_field_definition") and not hidden:
                     methods.append((owner, _name(member)))
         return {each.name: each for each in build_operations(self._read_written, self.records, methods)}
@@ -320,10 +320,10 @@ def _find(node: Node, kind: str) -> Iterator[Node]:
 
 
 def _find_annotation(node: Node) -> Node | None:
-    told = node.child_by_field_name("type")
-    if told is None:
+    annotation = node.child_by_field_name("type")
+    if annotation is None:
         return None
-    return told.named_children[0] if told.type.endswith("type_annotation") else told
+    return annotation.named_children[0] if annotation.type.endswith("type_annotation") else annotation
 
 
 def _read_generic(node: Node) -> str:

@@ -173,11 +173,11 @@ class Audit:
         exercise: Exercise,
         played: PlayedExercise,
         contract: ApiContract,
-        said: Iterable[tuple[Check, Observation]] = (),
+        observations: Iterable[tuple[Check, Observation]] = (),
     ) -> None:
         """Judge all exchanges of one exercise, each alone and all of them together.
 
-        `said` are the observations of its checks: their findings about an id are not reported again.
+        `observations` are those of its checks: their findings about an id are not reported again.
         """
         if exercise.front_end:
             return
@@ -190,7 +190,7 @@ class Audit:
                 self._judge(exchange, played, exercise)
         for exchange, withheld, where in self._list_answered(played, exercise):
             self._judge(exchange, withheld, where)
-        for exchange, finding in self._judge_together(played, contract, said):
+        for exchange, finding in self._judge_together(played, contract, observations):
             kind = finding.kind(self.api.read(exchange, None).call)
             self._add(kind, _Sighted(finding, exchange, played, exercise.name))
             self.compared.add(finding.rule)
@@ -261,10 +261,12 @@ class Audit:
     def observe(self, check: Check, own: Observation, *, explained: Set[str] = frozenset()) -> Observation:
         """The observation of a check after the whole run, as `add_sightings` makes it."""
         seen, compared = self.list_sightings(check.id), check.id in self.compared
-        said = add_sightings(own, seen, compared=compared, explained=explained, judged=self.judged[check.id])
-        if said.outcome is Outcome.MET and check.id in self._doubted:
+        observation = add_sightings(
+            own, seen, compared=compared, explained=explained, judged=self.judged[check.id]
+        )
+        if observation.outcome is Outcome.MET and check.id in self._doubted:
             return Observation.untestable(self._doubted[check.id], Because.NO_ANSWER, "no response")
-        return said
+        return observation
 
     def list_sightings(self, rule: str) -> list[AuditedDefect]:
         """Every defect that was seen under a rule, in the order in which they were seen."""
@@ -305,13 +307,13 @@ class Audit:
     def _judge(self, exchange: Exchange, played: PlayedExercise, exercise: Exercise) -> None:
         reading = self.api.read(exchange, None)
         call = reading.call if exchange.succeeded else ""
-        told = [root for root in played.find_roots(exchange) if self._is_defect(root)][:1]
-        if not told:
+        reported = [root for root in played.find_roots(exchange) if self._is_defect(root)][:1]
+        if not reported:
             self._count((rule, call) for rule in reading.judged & self.rules)
             everything = (*reading.findings, *reading.emptiness, *reading.unlisted)
-            told = [finding for finding in everything if self._is_defect(finding)]
+            reported = [finding for finding in everything if self._is_defect(finding)]
         first_of_kind: dict[tuple[str, ...], Finding] = {}
-        for finding in told:
+        for finding in reported:
             first_of_kind.setdefault(finding.kind(call), finding)
         for kind, finding in first_of_kind.items():
             self._add(kind, _Sighted(finding, exchange, played, exercise.name))
@@ -331,7 +333,7 @@ class Audit:
                 of_rule[kind] = seen
 
     def _judge_together(
-        self, played: PlayedExercise, contract: ApiContract, said: Iterable[tuple[Check, Observation]]
+        self, played: PlayedExercise, contract: ApiContract, observations: Iterable[tuple[Check, Observation]]
     ) -> Iterator[tuple[Exchange, Finding]]:
         """The contradictions between the exchanges, each with the one that shows it.
 
@@ -342,10 +344,12 @@ class Audit:
         found = self._compare(trusted, contract)
         if not found:
             return
-        accused = (one for check, observation in said for one in played.list_accused_ids(check, observation))
-        told = self._weigh_ids(chain(accused, self._list_damaged_ids(trusted)))
+        accused = (
+            one for check, observation in observations for one in played.list_accused_ids(check, observation)
+        )
+        weights = self._weigh_ids(chain(accused, self._list_damaged_ids(trusted)))
         for exchange, finding in found:
-            known = max((told[identity] for identity in list_ids(exchange, self.api)), default=-1)
+            known = max((weights[identity] for identity in list_ids(exchange, self.api)), default=-1)
             if self._weigh(finding) > known and not any(played.find_roots(exchange)):
                 yield exchange, finding
 
@@ -357,10 +361,10 @@ class Audit:
         self._count(judged.elements())
         return found
 
-    def _weigh_ids(self, told: Iterable[tuple[Finding, Set[str]]]) -> Mapping[str, int]:
+    def _weigh_ids(self, findings: Iterable[tuple[Finding, Set[str]]]) -> Mapping[str, int]:
         """The level of the worst finding about each id; -1 of an id without one."""
         weights: dict[str, int] = defaultdict(lambda: -1)
-        for finding, ids in told:
+        for finding, ids in findings:
             for identity in ids:
                 weights[identity] = max(weights[identity], self._weigh(finding))
         return weights

@@ -89,7 +89,7 @@ def parse_capabilities(words: Iterable[str], known: Mapping[str, str]) -> list[C
 
     Raises UsageFault for an unknown name and for one that is both claimed and denied.
     """
-    said: dict[str, Capability] = {}
+    stated: dict[str, Capability] = {}
     for part in (piece.strip() for word in words for piece in word.split(",")):
         if not part:
             continue
@@ -98,16 +98,16 @@ def parse_capabilities(words: Iterable[str], known: Mapping[str, str]) -> list[C
         if name not in known:
             hint = did_you_mean(name, known, otherwise=f": known are {', '.join(known)}")
             raise UsageFault(f"unknown capability {name!r}{hint}")
-        if name in said and said[name].present is not present:
+        if name in stated and stated[name].present is not present:
             raise UsageFault(f"capability {name!r} is both claimed (+) and denied (-): keep one of them")
-        said[name] = Capability(
+        stated[name] = Capability(
             name,
             present,
             CapabilityOrigin.DECLARED if present else CapabilityOrigin.DENIED,
             "declared by the user",
             Lack.DENIED,
         )
-    return list(said.values())
+    return list(stated.values())
 
 
 _WEIGHT = {lack: weight for weight, lack in enumerate(Lack)}

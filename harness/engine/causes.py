@@ -52,7 +52,7 @@ def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> 
     observation = _leave_to(roots, observation)
     for root in roots:
         if blocking := _find_blocking(root, check, observation):
-            # A MUST would fall away for something that does not fail the run: then nobody would hear of it.
+            # A MUST would fall away for something that does not fail the run: and its failure would be silent.
             only_warns = check.rule.level is Level.MUST and root.verdict not in FAILED
             block = left_untested if only_warns else blocked_by
             return block(root, observation.why, blocking)
@@ -74,8 +74,10 @@ def _judge_unblocked(observation: Observation, roots: Sequence[Result]) -> Obser
 
 def _leave_to(roots: Sequence[Result], observation: Observation) -> Observation:
     """The observation without a lenient reading that a root reports already."""
-    told = {_word_of(finding.stable_code) for root in roots for finding in _list_lenient(root.observation)} - {""}
-    repeated = [f for f in _list_lenient(observation) if _word_of(f.stable_code) in told]
+    readings = {_word_of(finding.stable_code) for root in roots for finding in _list_lenient(root.observation)} - {
+        ""
+    }
+    repeated = [f for f in _list_lenient(observation) if _word_of(f.stable_code) in readings]
     return Observation.of(f for f in observation.findings if f not in repeated) if repeated else observation
 
 
@@ -127,26 +129,28 @@ def _name_present_causes(results: Sequence[Result]) -> list[Result]:
             return found
         if root.observation.outcome is not Outcome.NOT_MET:
             return structs.replace(found, cause="")
-        told = {finding.stable_code for finding in root.observation.findings}
-        return found if found.cause in told else structs.replace(found, cause=root.explained_by)
+        codes = {finding.stable_code for finding in root.observation.findings}
+        return found if found.cause in codes else structs.replace(found, cause=root.explained_by)
 
     kept = []
     for result in results:
-        said = result.observation
-        findings = tuple(name(found, result.id) for found in said.findings)
-        changed = findings != said.findings
-        kept.append(replace(result, observation=structs.replace(said, findings=findings)) if changed else result)
+        observation = result.observation
+        findings = tuple(name(found, result.id) for found in observation.findings)
+        changed = findings != observation.findings
+        kept.append(
+            replace(result, observation=structs.replace(observation, findings=findings)) if changed else result
+        )
     return kept
 
 
 def _tell_once(results: Sequence[Result]) -> list[Result]:
     """The results; findings of several rules about one place in a body are caused by the first one."""
     first: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    told = []
+    kept = []
     for result in results:
         findings = tuple(_blame_first(finding, first) for finding in result.observation.findings)
-        told.append(replace(result, observation=structs.replace(result.observation, findings=findings)))
-    return told
+        kept.append(replace(result, observation=structs.replace(result.observation, findings=findings)))
+    return kept
 
 
 def _blame_first(finding: Finding, first: dict[tuple[str, str], list[Finding]]) -> Finding:
@@ -158,10 +162,10 @@ def _blame_first(finding: Finding, first: dict[tuple[str, str], list[Finding]]) 
     blamed_otherwise = finding.cause and _word_of(finding.cause) != word
     if not (word and finding.where.pointer) or finding.severity is not Severity.BROKEN or blamed_otherwise:
         return finding
-    told = first[word, finding.expected]
-    same = next((known for known in told if _is_same_place(known, finding)), None)
+    earlier = first[word, finding.expected]
+    same = next((known for known in earlier if _is_same_place(known, finding)), None)
     if same is None:
-        told.append(finding)
+        earlier.append(finding)
         return finding
     code = same.stable_code
     return finding if code == finding.stable_code else structs.replace(finding, cause=code)

@@ -75,8 +75,8 @@ class CreatedResources:
     def _shows_settled(self, exchange: Exchange) -> bool:
         if self._api.collection not in exchange.request.segments:  # what is no run does not go on
             return exchange.succeeded
-        told = self._api.read_status(object_or_none(exchange.body) or {}) if exchange.succeeded else None
-        return told is not None and self._api.is_settled(told[1])
+        found = self._api.read_status(object_or_none(exchange.body) or {}) if exchange.succeeded else None
+        return found is not None and self._api.is_settled(found[1])
 
     def clean(self, driver: Driver, *, together: int = 1) -> list[str]:
         """Delete what is owed, newest first, and return the paths that could not be deleted.

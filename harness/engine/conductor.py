@@ -69,14 +69,14 @@ class Judged:
 class Conductor:
     """The decisions of one run of a plan, fed in the order of its methods; each failure calls `on_failure`.
 
-    `said` has what each check saw before other checks were considered, by id.
+    `observations` are those of each check before other checks were considered, by id.
     """
 
     plan: RunPlan
     policy: Policy
     audit: Audited
     on_failure: Callable[[], object] = lambda: None
-    said: dict[str, Observation] = field(default_factory=dict)
+    observations: dict[str, Observation] = field(default_factory=dict)
     _results: dict[str, Result] = field(default_factory=dict)
     _held: list[Judged] = field(default_factory=list)
     _roots: Mapping[str, tuple[str, ...]] = field(init=False)
@@ -84,7 +84,7 @@ class Conductor:
     _resting: dict[str, list[tuple[str, str]]] = field(init=False)
     """By root: the checks that rest on it, each with the rule or the code that it rests on.
 
-    Only those at least as binding: what a warning tells does not keep a broken MUST rule from being told.
+    Only those at least as binding: a warning does not keep a broken MUST rule from being reported.
     """
 
     def __post_init__(self) -> None:
@@ -108,14 +108,14 @@ class Conductor:
     def begin(self) -> Iterator[CheckFinished]:
         """Decide what does not run, unless another check or another answer may have to do with it."""
         for planned in self.plan.checks:
-            heard = planned.skip is ELSEWHERE and planned.check.everywhere
-            if planned.skip is not None and planned.skip.outcome is not Outcome.BLOCKED and not heard:
+            judged_here = planned.skip is ELSEWHERE and planned.check.everywhere
+            if planned.skip is not None and planned.skip.outcome is not Outcome.BLOCKED and not judged_here:
                 yield self._finish(Judged(planned, planned.skip))
 
     def decide(self, judged: Judged, *, last: bool = False) -> Iterator[CheckFinished]:
         """Decide a check, or hold it back; then those that waited for it."""
         check = judged.planned.check
-        self.said.setdefault(check.id, judged.observation)
+        self.observations.setdefault(check.id, judged.observation)
         waits = check.everywhere and not is_settled(judged.observation) and not last
         if waits or not self._is_ready(judged):
             self._held.append(judged)
@@ -154,7 +154,7 @@ class Conductor:
             ready = ready or [one for one in free if one.planned.check.id in broken] or list(held)
             held = [judged for judged in held if judged not in ready]
             for judged in ready:
-                self.said.setdefault(judged.planned.check.id, judged.observation)
+                self.observations.setdefault(judged.planned.check.id, judged.observation)
                 yield self._finish(self._resolve(judged))
 
     @property
@@ -168,28 +168,28 @@ class Conductor:
         explained = {
             named
             for name, named in self._resting.get(check.id, ())
-            if (broken := self.said.get(name)) is not None and broken.outcome is Outcome.NOT_MET
+            if (broken := self.observations.get(name)) is not None and broken.outcome is Outcome.NOT_MET
         }
-        said = self.audit.observe(check, judged.observation, explained=explained)
-        if said.outcome is Outcome.UNTESTABLE:  # other shards cannot know what is doubted here
-            self.said[check.id] = said
-        return replace(judged, observation=said, audited=said is not judged.observation)
+        observation = self.audit.observe(check, judged.observation, explained=explained)
+        if observation.outcome is Outcome.UNTESTABLE:  # other shards cannot know what is doubted here
+            self.observations[check.id] = observation
+        return replace(judged, observation=observation, audited=observation is not judged.observation)
 
     def _judge_for_others(self) -> Iterator[CheckFinished]:
         """The checks of other shards that apply to every response: a finding here is reported here, too."""
         for planned in self.plan.checks:
             if planned.skip is ELSEWHERE and planned.check.everywhere:
-                self.said[planned.check.id] = ELSEWHERE
-                said = self.audit.observe(planned.check, Observation(Outcome.MET))
-                audited = said.outcome is not Outcome.MET
-                yield self._finish(Judged(planned, said if audited else ELSEWHERE, audited=audited))
+                self.observations[planned.check.id] = ELSEWHERE
+                observation = self.audit.observe(planned.check, Observation(Outcome.MET))
+                audited = observation.outcome is not Outcome.MET
+                yield self._finish(Judged(planned, observation if audited else ELSEWHERE, audited=audited))
 
     def _judge_unreached(self, planned: PlannedCheck, halted: str) -> Judged:
         """A check whose exercise did not run: it reports sightings of other exchanges under its rule."""
         if planned.skip is None and planned.check.everywhere:
-            said = self.audit.observe(planned.check, Observation(Outcome.MET))
-            if said.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT):
-                return Judged(planned, said, audited=True)
+            observation = self.audit.observe(planned.check, Observation(Outcome.MET))
+            if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT):
+                return Judged(planned, observation, audited=True)
         if not halted:
             return Judged(planned, Observation(Outcome.NOT_RUN, reason=FAILED_FAST, because=Because.LEFT_OUT))
         reason = f"the run ended before: {halted}"
@@ -203,9 +203,9 @@ class Conductor:
     def _resolve(self, judged: Judged) -> Judged:
         """The check with what the others found that may block it."""
         roots = [self._results[root] for root in self._roots_of(judged) if root in self._results]
-        said = resolve(judged.planned.check, judged.observation, roots)
-        blocked = said.outcome is Outcome.BLOCKED
-        return Judged(judged.planned, said) if blocked else replace(judged, observation=said)
+        observation = resolve(judged.planned.check, judged.observation, roots)
+        blocked = observation.outcome is Outcome.BLOCKED
+        return Judged(judged.planned, observation) if blocked else replace(judged, observation=observation)
 
     def _roots_of(self, judged: Judged) -> tuple[str, ...]:
         check = judged.planned.check
@@ -214,7 +214,7 @@ class Conductor:
     def _finish(self, judged: Judged) -> CheckFinished:
         """Turn an observation into a result."""
         check, source = judged.planned.check, self.audit if judged.audited else judged.played
-        self.said.setdefault(check.id, judged.observation)
+        self.observations.setdefault(check.id, judged.observation)
 
         def show(verdict: Verdict) -> tuple[Evidence, ...]:
             if verdict not in _NEEDS_EVIDENCE:

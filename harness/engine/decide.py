@@ -143,9 +143,9 @@ def blocked_by(root: Result, reason: str, finding: Finding) -> Observation:
 def left_untested(root: Result, reason: str, finding: Finding) -> Observation:
     """The observation of a MUST that is blocked by a finding which alone does not fail a run."""
     why = f"{finding.stable_code} blocks this check ({finding.message})"
-    said = f"{why}: {reason}" if reason else why
+    full_reason = f"{why}: {reason}" if reason else why
     remedy = f"once {root.id} passes, which is a {root.rule.level} and only warns"
-    observation = Observation.untestable(said, Because.BLOCKED, remedy=remedy)
+    observation = Observation.untestable(full_reason, Because.BLOCKED, remedy=remedy)
     return structs.replace(observation, cause=finding.stable_code)
 
 

@@ -227,11 +227,11 @@ class Bench:
             self._read[exercise.name] = dict(zip(fingerprint[1:], played.trail, strict=False))
             self._own.update((check.id, observation) for check, observation in own)
         audit.settle_denials(one_service=False)  # each exercise had one of its own
-        said = {check.id: audit.observe(check, self._own[check.id]) for check in self._checks}
-        self._outcomes = {check_id: observation.outcome for check_id, observation in said.items()}
+        observations = {check.id: audit.observe(check, self._own[check.id]) for check in self._checks}
+        self._outcomes = {check_id: observation.outcome for check_id, observation in observations.items()}
         self.unmet = {
             check_id: f"{observation.outcome}: {observation.why}"
-            for check_id, observation in said.items()
+            for check_id, observation in observations.items()
             if observation.outcome is not Outcome.MET
         }
 
@@ -364,8 +364,8 @@ def _play_in_processes(
 def _fingerprint(played: PlayedExercise) -> Fingerprint:
     """All that a judge could see of the exchanges, and nothing that differs between two equal runs."""
     failure = played.failure
-    told = None if failure is None else (failure.outcome, failure.reason)
-    return (told, *(_to_fingerprint(exchange) for exchange in played.trail))
+    failed = None if failure is None else (failure.outcome, failure.reason)
+    return (failed, *(_to_fingerprint(exchange) for exchange in played.trail))
 
 
 def _to_fingerprint(exchange: Exchange) -> Fingerprint:

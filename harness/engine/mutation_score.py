@@ -467,12 +467,12 @@ def _judge_score(score: Score, floors: Mapping[str, float]) -> Iterator[Result]:
     if score.shown < _LEAST:
         return
     reached = {"found": score.found, "red": score.red}
-    said = [
+    findings = [
         Finding(SCORED.id, f"the share {name} is below its floor", f"{floor:.1f} %", f"{reached[name]:.1f} %")
         for name, floor in floors.items()
         if reached[name] < floor
     ]
-    yield decide(SCORED, Observation.of(said), Policy(), title="the mutation score reaches its floor")
+    yield decide(SCORED, Observation.of(findings), Policy(), title="the mutation score reaches its floor")
 
 
 def _play_all(

@@ -53,7 +53,7 @@ class Probing:
 class Prober:
     """Probes the capabilities that the user neither declared nor denied.
 
-    `said` are the capabilities that the user declared or denied; `needed` are the capabilities that matter to the
+    `stated` are those that the user declared or denied; `needed` are the capabilities that matter to the
     run. Once `is_late`, it sends nothing more, so that time is left to judge something. If the run is ended
     meanwhile, the `ledger` still owes the deletion of created resources. `count_readers` returns, given all
     exchanges so far, how many questions may run side by side; each thread gets a driver from `connect`.
@@ -64,7 +64,7 @@ class Prober:
         api: Api,
         driver: Driver,
         target: ApiRequests,
-        said: Iterable[Capability],
+        stated: Iterable[Capability],
         needed: frozenset[str],
         ledger: CreatedResources | None = None,
         is_late: Callable[[Sequence[Exchange]], bool] = lambda trail: False,
@@ -86,7 +86,7 @@ class Prober:
         self._readers = 1
         self._looks = looks
         self.target = target
-        self.found = Capabilities(said)
+        self.found = Capabilities(stated)
         self.needed = needed
         self.ledger = ledger or CreatedResources(api)
         self._notes: list[str] = []
@@ -239,7 +239,7 @@ class _Asking:
     def ask(self, request: Request, *names: str) -> Exchange | None:
         """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""
         exchange = self.send(request)
-        return exchange if self.heard(exchange, *names) else None
+        return exchange if self.has_response(exchange, *names) else None
 
     def send(self, request: Request) -> Exchange:
         """Send a request, and again if the target crashed over it."""
@@ -249,7 +249,7 @@ class _Asking:
                 break
         return exchange
 
-    def heard(self, exchange: Exchange, *names: str) -> bool:
+    def has_response(self, exchange: Exchange, *names: str) -> bool:
         """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""
         if not missing_answer(exchange):
             return True

@@ -59,7 +59,7 @@ class RunOptions:
     """
 
     selection: Selection = field(default_factory=Selection)
-    said: tuple[Capability, ...] = ()
+    stated: tuple[Capability, ...] = ()
     baseline: Baseline = field(default_factory=Baseline)
     strict: bool = False
     fail_fast: bool = False
@@ -136,7 +136,7 @@ def check_target(
     ledger, count = CreatedResources(target.api), _JobCount(target, governed, options)
     looks = ClosingLooks(governed.timer, limited=not target.throwaway)
     halted, found = _probe(governed.target, options, needed, ledger, looks, count)
-    is_scriptable = not halted and SCRIPTABLE in found.capabilities  # who was interrupted has not asked
+    is_scriptable = not halted and SCRIPTABLE in found.capabilities  # an interrupted probe has found nothing
     if not halted:
         halted = count.settle(found.trail, scriptable=is_scriptable)
         yield Probed(found.capabilities, found.requests, (*found.notes, *count.describe()))
@@ -157,7 +157,7 @@ def check_target(
     audit.settle_denials(one_service=not (sessions or target.throwaway))  # else each exercise has one of its own
     yield from conductor.conclude(workers.halted)
     part = _describe_part(options, catalogue, target.target.contract.revision, conductor, workers)
-    # A target that takes scripts is told to fail, so its ends count for nothing.
+    # A target that takes scripts may be scripted to fail, so its ends count for nothing.
     results = link(conductor.results, workers.stops, target.api)
     yield _finish(results, workers, governed, () if is_scriptable else workers.ends.describe(), part, begin)
 
@@ -311,7 +311,11 @@ def _describe_part(
         strict=options.strict,
         baseline=tuple(options.baseline.entries.values()),
         ran=tuple(planned.check.id for planned in conductor.plan.checks if planned.skip is None),
-        observations={name: said for name, said in conductor.said.items() if said is not ELSEWHERE},
+        observations={
+            name: observation
+            for name, observation in conductor.observations.items()
+            if observation is not ELSEWHERE
+        },
         sightings={rule: tuple(seen) for rule in sorted(audit.rules) if (seen := audit.list_sightings(rule))},
         compared=tuple(sorted(audit.compared)),
         judged={rule: dict(calls) for rule, calls in sorted(audit.judged.items()) if calls},
@@ -339,7 +343,7 @@ def _probe(
     try:
         with closing(target.connect()) as driver:
             prober = Prober(
-                target.api, driver, target.target, options.said, needed, ledger, is_late,
+                target.api, driver, target.target, options.stated, needed, ledger, is_late,
                 connect=target.connect, count_readers=count.count_questions, looks=looks,
             )  # fmt: skip
             return "", prober.run()

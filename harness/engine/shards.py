@@ -150,7 +150,7 @@ def require_one_run(reports: Sequence[ShardReport], *, same_target: bool = False
         raise UsageFault("no events to merge: name the events of all shards")
     first = reports[0]
     addresses = ("name", "url") if same_target else ()
-    for told, same in (
+    for difference, same in (
         ("with another version of harness", lambda one: one.part.version),
         ("of another target", lambda one: sorted((k, v) for k, v in one.target.items() if k not in addresses)),
         ("of another revision of the API", lambda one: one.part.revision),
@@ -165,9 +165,13 @@ def require_one_run(reports: Sequence[ShardReport], *, same_target: bool = False
     ):
         other = next((one for one in reports if same(one) != same(first)), None)
         if other is not None:
-            hint = "; if it is the same server at another address, add --same-target" if "target" in told else ""
+            hint = (
+                "; if it is the same server at another address, add --same-target"
+                if "target" in difference
+                else ""
+            )
             raise UsageFault(
-                f"{other.name!r} was written {told} than {first.name!r}"
+                f"{other.name!r} was written {difference} than {first.name!r}"
                 f"{_name_difference(same(other), same(first))}: merge the shards of one run{hint}"
             )
     _require_each_once(reports)

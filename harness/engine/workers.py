@@ -260,7 +260,7 @@ def _ask_for_a_session(target: ResolvedTarget) -> int:
         return 1
 
 
-Said = TypeVar("Said")
+Item = TypeVar("Item")
 
 INTERRUPTED = "it was interrupted"
 
@@ -394,16 +394,16 @@ class Workers:
 
     def _play_in_parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
         waiting = Shared(groups)
-        said: queue.Queue[RunEvent | Judged | BaseException | None] = queue.Queue()
+        outbox: queue.Queue[RunEvent | Judged | BaseException | None] = queue.Queue()
 
         def worker() -> None:
             try:
                 for event in self._work(waiting):
-                    said.put(event)
+                    outbox.put(event)
             except BaseException as raised:
-                said.put(raised)
+                outbox.put(raised)
             finally:
-                said.put(None)
+                outbox.put(None)
 
         threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
 
@@ -420,10 +420,10 @@ class Workers:
             for thread in threads:
                 thread.start()
             # A run that ends early does not wait for hanging requests.
-            heard: Iterator[RunEvent | Judged] = take_until_done(
-                said, workers, lambda: JOIN_SECONDS if self.halted else None, add_worker
+            events: Iterator[RunEvent | Judged] = take_until_done(
+                outbox, workers, lambda: JOIN_SECONDS if self.halted else None, add_worker
             )
-            yield from heard
+            yield from events
             through = True
         except KeyboardInterrupt:
             self.halt(INTERRUPTED)
@@ -436,7 +436,7 @@ class Workers:
     def _end(self, started: Sequence[threading.Thread]) -> None:
         """Wait for the threads; if the run is halted, only for some time."""
         if not end_all(started, self._drivers, JOIN_SECONDS if self.halted else None):
-            self.clean(*self._ledgers)  # they are still connecting, and nobody waits for them
+            self.clean(*self._ledgers)  # they are still connecting, and no thread waits for them
 
     def _work(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
         """Do one worker's part; the end of the run's time is no fault."""
@@ -491,12 +491,12 @@ class Workers:
         if again is not None:
             again.append(group)
             return
-        said = [(planned.check, played.observe(planned.check)) for planned in members]
-        self.audit.note(exercise, whole, target.target.contract, said)
+        observations = [(planned.check, played.observe(planned.check)) for planned in members]
+        self.audit.note(exercise, whole, target.target.contract, observations)
         for exchange in whole.trail:
             self.ends.note(exchange)
         stop = None if played.outage else stopped_at(played.trail)
-        for planned, (_, observation) in zip(members, said, strict=True):
+        for planned, (_, observation) in zip(members, observations, strict=True):
             judged = self._judge(planned, observation, played, played.seconds / len(members))
             if stop is not None and judged.observation.outcome is Outcome.UNTESTABLE:
                 self.stops[planned.check.id] = stop
@@ -521,7 +521,7 @@ class Workers:
         self, planned: PlannedCheck, observation: Observation, played: PlayedExercise, seconds: float
     ) -> Judged:
         """The observation, excused if the target does not offer the feature, and with its root as its cause."""
-        # Whoever has the control API announces what it does.
+        # A target with the control API announces its capabilities.
         promised = SCRIPTABLE in self.target.target.capabilities
         if not promised and not planned.declared:
             observation = played.excuse_what_is_not_offered(observation)
@@ -529,11 +529,11 @@ class Workers:
 
 
 def take_until_done(
-    said: queue.Queue[Said | BaseException | None],
+    outbox: queue.Queue[Item | BaseException | None],
     workers: int,
     patience: Callable[[], float | None],
     add_worker: Callable[[], int] = lambda: 0,
-) -> Iterator[Said]:
+) -> Iterator[Item]:
     """The items that workers put into a queue, until each has put None. Raises an exception of a worker.
 
     Ends early when nothing comes for `patience()` seconds, at once if these are 0 or less; None waits forever, and
@@ -544,18 +544,18 @@ def take_until_done(
         if seconds is not None and seconds <= 0:
             return
         try:
-            word = said.get(timeout=_SILENCE if seconds is None else seconds)
+            item = outbox.get(timeout=_SILENCE if seconds is None else seconds)
         except queue.Empty:
             if seconds is None:
                 workers += add_worker()
                 continue
             return
-        if word is None:
+        if item is None:
             workers -= 1
-        elif isinstance(word, BaseException):
-            raise word
+        elif isinstance(item, BaseException):
+            raise item
         else:
-            yield word
+            yield item
 
 
 def describe_end(end: TimeUp | KeyboardInterrupt) -> str:

@@ -206,24 +206,24 @@ class _Parser:
         code = self._number(word, word.value)
         more: dict[str, _Word] = {}
         while words and words[0].name in _OF_STATUS:
-            said = words.popleft()
-            if said.name in more:
-                self._fail(said, f"{said.name} appears twice")
-            more[said.name] = said
+            option = words.popleft()
+            if option.name in more:
+                self._fail(option, f"{option.name} appears twice")
+            more[option.name] = option
         waits = {name: self._number(more[name], more[name].value) for name in _RETRIES if name in more}
-        told = more["retry-info"].value or "" if "retry-info" in more else None
+        retry_info = more["retry-info"].value or "" if "retry-info" in more else None
         return Status(
             code,
             waits.get("retry-after"),
             waits.get("retry-after-ms"),
-            shape=self._read_shape(more.get("shape"), told),
-            retry_info=told,
+            shape=self._read_shape(more.get("shape"), retry_info),
+            retry_info=retry_info,
             body=None if "body" not in more else self._free_text(more["body"], more["body"].value or ""),
         )
 
-    def _read_shape(self, word: _Word | None, told: str | None) -> ErrorShape:
+    def _read_shape(self, word: _Word | None, retry_info: str | None) -> ErrorShape:
         if word is None:
-            return ErrorShape.SERVICE if told is None else ErrorShape.FRONT_END
+            return ErrorShape.SERVICE if retry_info is None else ErrorShape.FRONT_END
         if word.value not in _SHAPES:
             self._reject_unknown(word, "is no shape of an error", word.value or "", _SHAPES)
         return _SHAPES[word.value]
@@ -293,10 +293,10 @@ class _Parser:
             self._fail(word, "pass stands alone: a connection either has faults or passes")
         self._reject_unknown(word, "is not a fault", word.name, _NAMES)
 
-    def _reject_unknown(self, word: _Word, what: str, said: str, known: Iterable[str]) -> NoReturn:
+    def _reject_unknown(self, word: _Word, what: str, given: str, known: Iterable[str]) -> NoReturn:
         listed = tuple(known)
-        near = did_you_mean(said, listed, otherwise=": known are " + ", ".join(listed))
-        self._fail(word, f"{said!r} {what}{near}")
+        near = did_you_mean(given, listed, otherwise=": known are " + ", ".join(listed))
+        self._fail(word, f"{given!r} {what}{near}")
 
     def _build_at(self, make: Callable[[], _Made], column: int) -> _Made:
         """Return `make()`; a ValueError that it raises is reported with the column."""

@@ -389,8 +389,8 @@ class Status:
         words = [f"status:{self.code}"]
         words += [] if self.retry_after is None else [f"retry-after:{self.retry_after}"]
         words += [] if self.retry_after_ms is None else [f"retry-after-ms:{self.retry_after_ms}"]
-        told = ErrorShape.SERVICE if self.retry_info is None else ErrorShape.FRONT_END
-        words += [] if self.shape is told else [f"shape:{self.shape}"]
+        usual = ErrorShape.SERVICE if self.retry_info is None else ErrorShape.FRONT_END
+        words += [] if self.shape is usual else [f"shape:{self.shape}"]
         words += [] if self.retry_info is None else [f"retry-info:{self.retry_info}"]
         words += [] if self.body is None else [f"body:{spell_text(self.body)}"]
         return ",".join(words)

@@ -305,8 +305,8 @@ class IncidentControl:
         if found is None:
             return self._service(request)
         if request.method == "GET":
-            told = ("name", "title", "meet", "follow")
-            listed = [{name: getattr(one, name) for name in told} for one in load_incidents().values()]
+            shown = ("name", "title", "meet", "follow")
+            listed = [{name: getattr(one, name) for name in shown} for one in load_incidents().values()]
             return _answer({"incidents": listed})
         if request.method != "POST":
             return _refuse(405, "method_not_allowed", f"{request.method}: use POST or GET here.")

@@ -24,7 +24,7 @@ from harness.wire.mask import Mask
 
 # Judges what has passed by the contract, so that a finding stands beside the event that breaks it.
 # Knows the judges of an `Api`. Runs when a page asks for news, never while an answer is served. What a fault
-# plan did to an answer is nobody's defect: of such an answer, only what came before a cut is compared. A
+# plan did to a response is no defect: of such a response, only what came before a cut is compared. A
 # refusal may be what the client deserved, and only the client knows what it meant, so the history skips
 # refusals.
 
@@ -56,12 +56,12 @@ class TrafficJudge:
             found: dict[int, tuple[SeenExchange, list[Change]]] = {}
             for finding in self.judge(seen)[:_MOST_FINDINGS]:
                 guilty = self._traffic.find_guilty(seen, finding)
-                told = self.describe(finding)
+                change = self.describe(finding)
                 if guilty is not seen:  # `event` counts in the stream that shows it
-                    told |= {"shown_by": seen.number} | guilty.place_finding(finding.where.event)
+                    change |= {"shown_by": seen.number} | guilty.place_finding(finding.where.event)
                 elif finding.actual == _NOTHING and (gap := seen.find_gap_before(finding.where.event)) is not None:
-                    told["missing"] = gap
-                found.setdefault(guilty.number, (guilty, []))[1].append(told)
+                    change["missing"] = gap
+                found.setdefault(guilty.number, (guilty, []))[1].append(change)
             for guilty, findings in found.values():
                 self._traffic.keep_findings(guilty, tuple(findings))
 

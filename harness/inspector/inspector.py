@@ -143,11 +143,11 @@ class Inspector:
             shown.append((seen, findings))
         self._judge.judge_ended(math.inf)  # a page begins at the first finding
         for seen, findings in shown:
-            told = [self._judge.describe(one) | seen.place_finding(one.where.event) for one in findings]
+            described = [self._judge.describe(one) | seen.place_finding(one.where.event) for one in findings]
             rules = {finding.rule for finding in findings}
             seen.findings = tuple(one for one in seen.findings if one["rule"] not in rules)
-            if told:
-                self.traffic.keep_findings(seen, tuple(told))
+            if described:
+                self.traffic.keep_findings(seen, tuple(described))
 
     def claims(self, request: Request) -> bool:
         """Whether a request is not for the target: it is for the page, or came from a page that may not call."""
@@ -170,7 +170,7 @@ class Inspector:
                 return self.answer(request)
             if CONTROL in target and is_control(request):
                 return service(request)
-            if not traffic.is_open:  # nobody looks: hot, and nothing is attached
+            if not traffic.is_open:  # no page is open: hot, and nothing is attached
                 traffic.unseen += 1
                 return service(request)
             seen = traffic.begin(request)

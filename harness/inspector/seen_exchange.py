@@ -214,7 +214,7 @@ class SeenExchange:
             return b""
 
 
-# What a page is told: one small JSON object for each thing that happened.
+# The changes for a page: one small JSON object for each event.
 # Knows the words between server and page, which `page/model.js` takes; must not know how they travel.
 
 

@@ -34,7 +34,7 @@ from harness.outcome import Finding
 from harness.wire import Ending, Frame, Request
 from harness.wire.json_value import object_or_none
 
-# What the answers that passed said about the runs of the API: their statuses, and which run continues which.
+# The facts of the responses about the runs of the API: their statuses, and which run continues which.
 # Must not know bytes or events: it is handed what was decoded. Callers hold the lock of the `SeenTraffic`.
 
 
@@ -431,8 +431,8 @@ class SeenTraffic:
     def describe(self) -> list[Change]:
         """All that is kept, for a page that begins to look."""
         with self.lock:
-            told = [seen for seen in self._kept.values() if seen.is_told]
-            changes = [change for seen in told for change in describe_all(seen)]
+            shown = [seen for seen in self._kept.values() if seen.is_told]
+            changes = [change for seen in shown for change in describe_all(seen)]
             return [*changes, *self._runs.describe_all()]
 
     def take_ended(self) -> SeenExchange | None:

@@ -50,7 +50,7 @@ class Lack(StrEnum):
     """It was asked for, and neither refused nor seen."""
 
 
-# What the judgement of recorded files collects.
+# The results of judging recorded files.
 # Must not know which API was recorded.
 
 

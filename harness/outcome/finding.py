@@ -190,7 +190,7 @@ class Observation(Struct, frozen=True):
         return cls.untestable(unmet.reason, because, remedy=unmet.remedy)
 
 
-# What a judge of histories says about one exchange: what is wrong, and which rules it looked at to say so.
+# The judgment of one exchange by a judge of histories: its findings, and the rules that it applied.
 
 
 class Judgement(Struct):

@@ -112,7 +112,7 @@ def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "") -> str
     return otherwise or (": known are " + ", ".join(words) if 0 < len(words) <= _FEW else "")
 
 
-# The body of a request in a few words: what is odd about it, never what it says.
+# The body of a request in a few words: its oddities, never its content.
 
 
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)

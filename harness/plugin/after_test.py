@@ -49,7 +49,7 @@ def check_services(services: Sequence[Complaining], *, strict: bool = False) -> 
 
 # Warn about tests that pass whatever the code under test does: they never asked the fixture for the outcome.
 # Decided at the end of the teardown, after the test's own fixtures have had a chance to check as well. A test
-# that checks in its own way says so with `note_checked()`.
+# that checks in its own way calls `note_checked()`.
 
 
 _PASSED = pytest.StashKey[bool]()
@@ -108,10 +108,10 @@ def reword(call: pytest.CallInfo[Any]) -> None:
     if excinfo is None or not isinstance(excinfo.value, UsageFault):
         return
     if call.when == "setup":
-        said = pytest.fail.Exception(write_harmless(str(excinfo.value)), pytrace=False).with_traceback(
+        failure = pytest.fail.Exception(write_harmless(str(excinfo.value)), pytrace=False).with_traceback(
             excinfo.value.__traceback__
         )
-        call.excinfo = pytest.ExceptionInfo.from_exception(said)
+        call.excinfo = pytest.ExceptionInfo.from_exception(failure)
         return
     _cut(excinfo.tb)
 
@@ -121,11 +121,11 @@ def disarm(report: pytest.TestReport) -> None:
 
     It quotes texts of a recording or a server, whether a fixture, an SDK or an assertion raised it.
     """
-    told = report.longrepr
-    if isinstance(told, str):
-        report.longrepr = write_harmless(told)
+    text = report.longrepr
+    if isinstance(text, str):
+        report.longrepr = write_harmless(text)
         return
-    for trace, crash, _ in getattr(told, "chain", ()):
+    for trace, crash, _ in getattr(text, "chain", ()):
         for entry in trace.reprentries:
             entry.lines = [write_harmless(line) for line in getattr(entry, "lines", ())]
         if crash is not None:

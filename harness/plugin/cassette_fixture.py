@@ -349,7 +349,7 @@ def _live_url() -> str:
 
 # Record a service while it answers: each piece is forwarded at once, and the record is kept before the last
 # one.
-# Knows an open cassette and the server to record; what a test asked for is read in `replay`.
+# Knows an open cassette and the server to record; the requests of a test are read in `replay`.
 
 
 _UNREACHED = (How.REFUSED, How.TLS)

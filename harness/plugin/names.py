@@ -69,7 +69,7 @@ def explain_missing_marker(report: pytest.CollectReport, config: pytest.Config, 
 
 def explain_missing_key(report: pytest.CollectReport) -> None:
     """Add advice to the report of a module whose import built a client of google-genai without a key."""
-    if "google/genai" in (told := str(report.longrepr)).replace("\\", "/") and _NO_KEY.search(told):
+    if "google/genai" in (text := str(report.longrepr)).replace("\\", "/") and _NO_KEY.search(text):
         report.sections.append((_SECTION, _EARLY))
 
 

@@ -327,8 +327,8 @@ class ObservedService:
         """The context of a failure of this test: the circumstances, and the requests and responses."""
         circumstances = self.runaway or self.explain()
         polled = "" if self.runaway else self._reads.describe_last()
-        told = [circumstances, polled, *self.story.lines(), self.describe_unresumed(), *self._tasks.describe()]
-        return "\n".join(filter(None, told))
+        parts = [circumstances, polled, *self.story.lines(), self.describe_unresumed(), *self._tasks.describe()]
+        return "\n".join(filter(None, parts))
 
     def describe_unresumed(self) -> str:
         """The end of a dropped stream that the code under test did not resume; "" if there is none."""
@@ -533,7 +533,7 @@ class PlannedFaults:
                 yield f"drop({str(faulty.plan)!r}){origin} never took effect: {why}"
 
 
-# Requests for the live service, answered by the test's own while a fixture is in use.
+# Requests for the live service, redirected to the test's own while a fixture is in use.
 # A client that was built before the test, at import time or in `conftest.py`, knows only the live URL. Its
 # transport is one of httpx or httpx2, whose classes are patched for as long as the test runs, and nothing else.
 

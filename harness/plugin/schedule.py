@@ -185,7 +185,7 @@ class _Job:
         except BaseException as error:
             self._error = error
         self._done.set()
-        with suppress(RuntimeError):  # the loop is closed: nobody awaits the result
+        with suppress(RuntimeError):  # the loop is closed: no task awaits the result
             self.loop.call_soon_threadsafe(lambda: None)
 
     def deliver(self, loop: Any) -> bool:

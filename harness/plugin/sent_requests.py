@@ -250,9 +250,9 @@ class TrafficLog:
 
     def lines(self) -> list[str]:
         """The latest answers, then all refusals, oldest first; empty if there were none."""
-        told = merge_equal_lines(map(str, self._answers))
-        left_out = [f"… {len(told) - _SHOWN_CALLS} more before"] if len(told) > _SHOWN_CALLS else []
-        return [*left_out, *told[-_SHOWN_CALLS:], *self.refusals()]
+        merged = merge_equal_lines(map(str, self._answers))
+        left_out = [f"… {len(merged) - _SHOWN_CALLS} more before"] if len(merged) > _SHOWN_CALLS else []
+        return [*left_out, *merged[-_SHOWN_CALLS:], *self.refusals()]
 
     def refusals(self) -> list[str]:
         """The refused connections, each once."""

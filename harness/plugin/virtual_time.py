@@ -74,7 +74,7 @@ class VirtualClock:
 
     def seen_ahead(self) -> float:
         """By how many seconds the time is ahead for the module that asks for it."""
-        # Nothing to hide before the first skipped sleep, so that nobody has to be looked for.
+        # Nothing to hide before the first skipped sleep, so that no search is needed.
         return 0.0 if self.over or not self.ahead or is_exempt(find_caller()) else self.ahead
 
     def shift_method(self, original: Callable[[Any], float]) -> Callable[[Any], float]:
@@ -190,15 +190,15 @@ async def _checkpoint_trio(seconds: float) -> None:
     await sys.modules["trio"].lowlevel.checkpoint()
 
 
-def _trio_clock(told: Any) -> VirtualClock:
-    if told not in _loop_clocks:
+def _trio_clock(trio_clock: Any) -> VirtualClock:
+    if trio_clock not in _loop_clocks:
 
         def move(seconds: float) -> None:
-            if hasattr(told, "offset"):  # trio's own clock, which is frozen
-                object.__setattr__(told, "offset", told.offset + seconds)
+            if hasattr(trio_clock, "offset"):  # trio's own clock, which is frozen
+                object.__setattr__(trio_clock, "offset", trio_clock.offset + seconds)
 
-        _loop_clocks[told] = VirtualClock(move)
-    return _loop_clocks[told]
+        _loop_clocks[trio_clock] = VirtualClock(move)
+    return _loop_clocks[trio_clock]
 
 
 def _asyncio_clock(loop: Any) -> VirtualClock:
@@ -230,7 +230,7 @@ def _is_server() -> bool:
     return threading.current_thread().name == SERVER_THREAD
 
 
-# What tells the time, made to tell a virtual clock's: functions of `time`, and the class `datetime.datetime`.
+# The sources of the time, with a virtual clock: functions of `time`, and the class `datetime.datetime`.
 # Values are the library's own; only the name `datetime.datetime` means another class for a while, which passes
 # for the real one in tests of types, as a key, and in models of pydantic.
 
@@ -303,7 +303,7 @@ class _Alike(type):
 
 
 def _shift_datetime(now: Callable[[], float]) -> type:
-    told = now  # the class has a `now` of its own
+    shifted_now = now  # the class has a `now` of its own
 
     class Shifted(_REAL, metaclass=_Alike):
         def __new__(cls, *fields: Any, **named: Any) -> Any:
@@ -311,11 +311,11 @@ def _shift_datetime(now: Callable[[], float]) -> type:
 
         @classmethod
         def now(cls, tz: datetime.tzinfo | None = None) -> Any:
-            return cls.fromtimestamp(told(), tz)
+            return cls.fromtimestamp(shifted_now(), tz)
 
         @classmethod
         def utcnow(cls) -> Any:
-            return cls.fromtimestamp(told(), datetime.UTC).replace(tzinfo=None)
+            return cls.fromtimestamp(shifted_now(), datetime.UTC).replace(tzinfo=None)
 
         @classmethod
         def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
@@ -340,7 +340,7 @@ _SLICE = 0.005
 """Real seconds after which a wait looks at the clock again."""
 
 _TRIFLE = 0.05
-"""Seconds that a caller may have counted off a wait before it began; services are told the whole of it."""
+"""Seconds that a caller may have counted off a wait before it began; services get the whole of it."""
 
 _PATIENCE = 0.5
 """Seconds that a sleep gives another thread to come to its next wait; without that, it would be behind.
@@ -413,9 +413,9 @@ class ThreadWaits:
         self._waits: dict[int, _Wait] = {}
         self._numbers = count()
         self._older = frozenset(sys._current_frames())
-        # A thread that was there before is not waited for until it has waited itself; but whoever begins runs the
+        # A thread that was there before is not waited for until it has waited itself; but this one runs the
         # test. It used to be known only from its wait for the start of a thread, which on a busy machine may have
-        # started before anybody waits for it.
+        # started before any thread waits for it.
         self._running_since = {threading.get_ident(): _measure(threading.get_native_id())}
 
     def sleep(self, seconds: float) -> None:

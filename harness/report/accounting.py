@@ -110,7 +110,7 @@ class Accounting:
 
     def write_totals(self, seconds: float, paint: Paint = leave_unpainted) -> str:
         """The line of totals."""
-        counted = f": {said}" if (said := self.list_counts(paint)) else ""
+        counted = f": {counts}" if (counts := self.list_counts(paint)) else ""
         return f"{format_count(self.total, self.noun)} in {seconds:.1f} s{counted}."
 
     def write_reasons(self, *, hint: bool = False) -> str:
@@ -181,12 +181,12 @@ def list_counts(
     without: Accounted | None = None,
 ) -> str:
     """The numbers that are not zero, in the order of the outcomes, but for one that is named already."""
-    said = []
+    listed = []
     for outcome in Accounted:
         if outcome is not without and (number := counts.get(outcome, 0)):
             known = f" ({baselined} in the baseline)" if outcome is Accounted.WARNED and baselined else ""
-            said.append(paint(outcome, f"{number} {outcome.word}") + known)
-    return ", ".join(said)
+            listed.append(paint(outcome, f"{number} {outcome.word}") + known)
+    return ", ".join(listed)
 
 
 def _record_counts(counts: Mapping[Accounted, int], baselined: int) -> dict[str, int]:
@@ -289,7 +289,7 @@ class RunVerdict:
     def sentences(self) -> list[str]:
         """The line without its first word, which a heading shows: the first clause, and what it leaves to say."""
         first, *further = self.clauses
-        return [f"{to_sentence(said)}." for said in (first, "; ".join(further)) if said]
+        return [f"{to_sentence(text)}." for text in (first, "; ".join(further)) if text]
 
 
 def conclude_counted(results: Sequence[CountedResult], accounting: Accounting) -> RunVerdict:
@@ -304,13 +304,13 @@ def conclude(finished: RunFinished, *clauses: str) -> RunVerdict:
     An obstacle to its end comes first, unless the run failed: a failure is certain. A shard names itself, because
     it never stands for the run.
     """
-    said = [clause for clause in clauses if clause]
+    stated = [clause for clause in clauses if clause]
     early = [hole.rstrip(".") for hole in finished.holes]
     early += ["the run ended early"] if finished.halted and finished.exit is not Exit.INTERRUPTED else []
-    said = [*said, *early] if finished.exit is Exit.FAILED else [*early, *said]
+    stated = [*stated, *early] if finished.exit is Exit.FAILED else [*early, *stated]
     if finished.part is not None:
-        said = [f"shard {finished.part.shard.number} of {finished.part.shard.of}: {said[0]}", *said[1:]]
-    return RunVerdict(FIRST_WORDS[finished.exit], tuple(said))
+        stated = [f"shard {finished.part.shard.number} of {finished.part.shard.of}: {stated[0]}", *stated[1:]]
+    return RunVerdict(FIRST_WORDS[finished.exit], tuple(stated))
 
 
 def conclude_checks(finished: RunFinished, accounting: Accounting) -> RunVerdict:
@@ -355,12 +355,12 @@ def _sum_musts(results: Sequence[CountedResult], accounting: Accounting) -> Iter
     baselined = accounting.baselined[Level.MUST]
     if failed:
         yield f"{failed} of {total} {checks} failed ({_explain_failures(results)})"
-        if said := list_counts(musts, baselined, without=Accounted.FAILED):
-            yield said
+        if counts := list_counts(musts, baselined, without=Accounted.FAILED):
+            yield counts
         return
     yield f"no MUST {accounting.noun} failed"
-    said = list_counts(musts, baselined, without=Accounted.PASSED)
-    yield f"{passed} of {total} passed, {said}"
+    counts = list_counts(musts, baselined, without=Accounted.PASSED)
+    yield f"{passed} of {total} passed, {counts}"
 
 
 def _explain_failures(results: Sequence[CountedResult]) -> str:
@@ -385,8 +385,8 @@ def list_other_failures(results: Iterable[CountedResult]) -> Iterator[str]:
     others = [r for r in results if r.outcome is Accounted.FAILED and r.level is not Level.MUST]
     if strict := sum(result.verdict is Verdict.FAIL for result in others):
         yield f"{format_count(strict, 'SHOULD check')} failed the run"
-    if said := count_stale(others):
-        yield said
+    if counts := count_stale(others):
+        yield counts
 
 
 def count_stale(results: Iterable[Result | CountedResult]) -> str:

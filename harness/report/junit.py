@@ -37,7 +37,7 @@ class JUnitCase:
 
 def render(state: PresentedRun) -> str:
     """The report of a finished run as XML text: a case for each result, suites in the order of their first."""
-    told = {"verdict": state.verdict_text, "totals": state.totals, "details": "\n".join(state.list_notes())}
+    properties = {"verdict": state.verdict_text, "totals": state.totals, "details": "\n".join(state.list_notes())}
     cases = [
         JUnitCase(
             suite=shown.suite,
@@ -54,7 +54,7 @@ def render(state: PresentedRun) -> str:
         JUnitCase(suite="target", name="answers", standing=Standing.ERROR, kind="incomplete", message=message)
         for message in state.unheard
     ]
-    return write_document(cases, state.api.name, told)
+    return write_document(cases, state.api.name, properties)
 
 
 _ATTACHED = re.compile(r"\[\[\s*ATTACHMENT", re.IGNORECASE)

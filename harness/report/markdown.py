@@ -24,8 +24,8 @@ def render(state: PresentedRun) -> str:
         lines += [paragraph, ""]
     lines += [f"| outcome | {state.noun}s |", "| --- | ---: |"]
     lines += [f"| {tally.word} | {tally.number} |" for tally in state.tallies]
-    if told := list(state.list_notes()):
-        lines += ["", *fence("\n".join(told))]
+    if notes := list(state.list_notes()):
+        lines += ["", *fence("\n".join(notes))]
     lines += chain.from_iterable(map(_write_section, state.presentation.sections(state)))
     for outcome in TOLD:
         results = [shown for shown in state.urgent_first if shown.outcome is outcome]

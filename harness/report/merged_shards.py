@@ -104,7 +104,7 @@ def merge_stored_runs(
     known = Baseline(parts[0].baseline)
     return MergedRun(
         presentation=presentation,
-        events=tuple(told for event in events for told in tell_forgotten(event, known)),
+        events=tuple(one for event in events for one in tell_forgotten(event, known)),
         started=min((shard.started for shard in stored if shard.started), default=None),
         capabilities=stored[0].capabilities,
         revision=getattr(stored[0].part, "revision", ""),
@@ -114,8 +114,8 @@ def merge_stored_runs(
 def _find_merge(shards: Sequence[StoredRun]) -> Merge:
     kinds = {shard.command: shard.name for shard in shards}
     if len(kinds) > 1:
-        told = ", ".join(f"{name!r} is of `harness {kind}`" for kind, name in kinds.items())
-        raise UsageFault(f"the files are of different commands ({told}): merge the shards of one run")
+        listed = ", ".join(f"{name!r} is of `harness {kind}`" for kind, name in kinds.items())
+        raise UsageFault(f"the files are of different commands ({listed}): merge the shards of one run")
     [kind] = kinds
     if kind not in MERGES:
         raise UsageFault(f"runs of `harness {kind}` cannot be merged: those of {', '.join(MERGES)} can")
@@ -416,9 +416,9 @@ def _merge_searches(
     for run in merged:
         folded = fold(run, earlier, api)
         earlier += folded.failures
-        told = list(tell_run(folded, policy, api))
-        events += told
-        results += [event.result for event in told if isinstance(event, CheckFinished)]
+        own_events = list(tell_run(folded, policy, api))
+        events += own_events
+        results += [event.result for event in own_events if isinstance(event, CheckFinished)]
     for result in results:
         presentation.ran[key_of_failure(result)] = ran.get(tuple(of_kind(LoggedExchange, result.evidence)), "")
     return presentation, (*events, finish_search(results, sum(run.seconds for run in merged)))

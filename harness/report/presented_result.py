@@ -157,7 +157,7 @@ class PresentedResult:
         return inferred if self._is_inferred else ""
 
     @cached_property
-    def said(self) -> str:
+    def defect(self) -> str:
         """The defect in one line: the worst finding, else the reason; long ids are cut."""
         observation = self.result.observation
         if self.result.verdict is Verdict.STALE:
@@ -171,22 +171,22 @@ class PresentedResult:
         return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), _TITLE)
 
     @property
-    def told(self) -> str:
-        """The broken rule, if one is, and what was found."""
+    def failure(self) -> str:
+        """The broken rule, if one is, and the finding."""
         broken = self.result.rule.broken if self.result.verdict is Verdict.FAIL else ""
-        return f"{broken}: {self.said}" if broken and broken not in self.said else self.said
+        return f"{broken}: {self.defect}" if broken and broken not in self.defect else self.defect
 
     @property
     def why(self) -> str:
         """The defect in one line, or the reason in the baseline."""
-        return self.result.excuse or self.said
+        return self.result.excuse or self.defect
 
     @property
     def note(self) -> str:
         """The note of a list beside its title: the reason, and the defect; `""` if it passed."""
-        said = "" if self.result.verdict is Verdict.PASS else self.said
+        defect = "" if self.result.verdict is Verdict.PASS else self.defect
         title = self.title
-        return ": ".join(part for part in (self.result.reason_words, "" if said == title else said) if part)
+        return ": ".join(part for part in (self.result.reason_words, "" if defect == title else defect) if part)
 
     @property
     def is_silent(self) -> bool:
@@ -261,8 +261,8 @@ class PresentedResult:
     @property
     def is_explained(self) -> bool:
         """Whether a CI system gets the explanation, too."""
-        told = self.standing is Standing.PASSED and self.result.verdict is not Verdict.PASS
-        return told or self.standing in (Standing.FAILURE, Standing.ERROR)
+        noted = self.standing is Standing.PASSED and self.result.verdict is not Verdict.PASS
+        return noted or self.standing in (Standing.FAILURE, Standing.ERROR)
 
     def explain(self, *, verbose: bool = False, whole: bool = False) -> str:
         """Everything a person needs to understand the verdict and to reproduce it, as plain text without color.
@@ -460,7 +460,7 @@ class Cause:
         harness or a stale entry breaks nothing.
         """
         roots = [shown for shown in failing if not shown.result.is_consequence] or list(failing)
-        problem, is_broken = roots[0].said, roots[0].result.verdict is Verdict.FAIL and broken
+        problem, is_broken = roots[0].defect, roots[0].result.verdict is Verdict.FAIL and broken
         kind = key.partition("/")[2].replace("-", " ")
         several = f"{broken} ({kind})" if kind else f"{broken}: {problem}"
         return cls(
@@ -474,7 +474,7 @@ class Cause:
     @property
     def problem(self) -> str:
         """The finding, in one line."""
-        return self.results[0].said
+        return self.results[0].defect
 
     @property
     def silent(self) -> bool:
@@ -596,5 +596,5 @@ def _format(row: EventRow) -> str:
         return f"          -- {row.name} --"
     arrow = "->" if row.accused else "  "
     number = "" if row.number is None else row.number
-    said = "MISSING" if row.kind == "missing" else shorten(row.summary, _SAID)
-    return f"  {arrow} {number:>4}  {row.name:<29} {said}".rstrip()
+    content = "MISSING" if row.kind == "missing" else shorten(row.summary, _SAID)
+    return f"  {arrow} {number:>4}  {row.name:<29} {content}".rstrip()

@@ -195,8 +195,8 @@ class PresentedRun(CollectedRun):
         """The lines between the totals and the verdict; `hint` names the option -v."""
         lines = [self.accounting.write_reasons(hint=hint), *self.presentation.details(self)]
         if self.finished is not None and (unread := self.finished.unread):
-            said = format_count(unread, "resource was", "resources were")
-            lines.append(f"{said} not read again before the end, because the target responds slowly")
+            counted = format_count(unread, "resource was", "resources were")
+            lines.append(f"{counted} not read again before the end, because the target responds slowly")
         for line in (*lines, *self.presentation.notes(self)):
             if line:
                 yield escape_controls(line)
@@ -267,9 +267,9 @@ class PresentedRun(CollectedRun):
     def _group_by_reason(self, results: Sequence[Result]) -> Iterator[Group]:
         alike: dict[tuple[str, str], list[str]] = defaultdict(list)
         for result in results:
-            said = ": ".join(filter(None, (result.reason_words, _find_details(result))))
+            details = ": ".join(filter(None, (result.reason_words, _find_details(result))))
             helped = result.reason not in (None, Reason.BLOCKED, Reason.HARNESS_ERROR)
-            alike[_show_reason(said), remedy_of(result) if helped else ""].append(result.id)
+            alike[_show_reason(details), remedy_of(result) if helped else ""].append(result.id)
         for (reason, remedy), ids in sorted(alike.items(), key=lambda item: -len(item[1])):
             if results[0].outcome in LISTED:
                 more = max(0, len(ids) - _MOST_IDS)
@@ -283,7 +283,7 @@ def _find_details(result: Result) -> str:
     observation = result.observation
     details = observation.reason or result.excuse or observation.instead
     match result.reason:
-        case Reason.HARNESS_ERROR:  # the last line of a traceback says what happened
+        case Reason.HARNESS_ERROR:  # the last line of a traceback has the error
             return details.strip().rpartition("\n")[2]
         case Reason.BLOCKED:  # the finding that blocks it explains it
             return ""

@@ -135,8 +135,8 @@ def _tell_unread(drifts: Drifts) -> str:
 
 def write_verdict(drifts: Drifts) -> str:
     """The last line in a terminal."""
-    said = write_headline(drifts)
-    return f"{FIRST_WORDS[exit_of_drifts(drifts)]}: {said[0].lower()}{said[1:]}"
+    headline = write_headline(drifts)
+    return f"{FIRST_WORDS[exit_of_drifts(drifts)]}: {headline[0].lower()}{headline[1:]}"
 
 
 def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[str], str]) -> str:
@@ -300,7 +300,7 @@ class _Values:
 
 
 # A session that records scenarios: text while it runs, and the session as plain data. Color and the progress line
-# appear only on a terminal. What a target says is masked before it is shown.
+# appear only on a terminal. Texts of a target are masked before they are shown.
 
 
 _COLOUR = {
@@ -335,9 +335,9 @@ class RecordingReport:
         """Report the result of a scenario. What an earlier one showed, too, is counted but not shown again."""
         if result.reason == NOT_BEGUN:
             return
-        told = [f"{finding.rule} {finding.message}" for finding in result.findings]
-        told += [shape_line(drift) for drift in (result.drifts.shape if result.drifts else ())]
-        new = [text for text in dict.fromkeys(told) if text not in self._told]
+        texts = [f"{finding.rule} {finding.message}" for finding in result.findings]
+        texts += [shape_line(drift) for drift in (result.drifts.shape if result.drifts else ())]
+        new = [text for text in dict.fromkeys(texts) if text not in self._told]
         self._told.update(new)
         state = self._screen.paint(_COLOUR.get(result.state, _NEWS if result.is_news else _FINE), result.state)
         self._write_line(_write_details(result), before=f"{result.name}: {state}")
@@ -370,7 +370,7 @@ class RecordingReport:
     def _write_line(self, text: str, *, before: str = "") -> None:
         """Write one line; `text` is masked and made safe for a terminal, `before` is our own."""
         self._screen.line(before + self._mask.show(text))
-        self._out.flush()  # a session takes minutes, and somebody may follow the log
+        self._out.flush()  # a session takes minutes, and a person may follow the log
 
 
 def _write_details(result: Recorded) -> str:

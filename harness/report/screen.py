@@ -91,7 +91,7 @@ class Screen:
         for part in [text] if columns is None else wrap(text, columns - 1):
             self._out.write(part + "\n")
         self._written = self._now()
-        if self._written - self._flushed >= _FLUSHED_EVERY:  # somebody may follow the log
+        if self._written - self._flushed >= _FLUSHED_EVERY:  # a person may follow the log
             self._flush()
 
     def lines(self, texts: Iterable[str]) -> None:
@@ -161,7 +161,7 @@ class Heartbeat:
         while not self._stopped.wait(self._seconds):
             try:
                 self._beat()
-            except (OSError, ValueError):  # nobody reads any more; whoever writes next is told
+            except (OSError, ValueError):  # the reader is gone; the next write reports it
                 return
 
     def join(self, seconds: float) -> bool:

@@ -61,10 +61,10 @@ def drift_verdict(explained: Explained, *, strict: bool, rejected: bool = False)
     counted = found if strict else new
     failed = FIRST_WORDS[Exit.FAILED if counted or rejected else Exit.OK]
     if strict and found > new:
-        said = f"{format_count(found, 'difference')}, {found - new} explained (--strict)"
+        summary = f"{format_count(found, 'difference')}, {found - new} explained (--strict)"
     else:
-        said = _write_headline(new, found).rstrip(".").lower()
-    return f"{failed}: {said}{'; the emulator rejected requests' if rejected else ''}."
+        summary = _write_headline(new, found).rstrip(".").lower()
+    return f"{failed}: {summary}{'; the emulator rejected requests' if rejected else ''}."
 
 
 def drift_record(

@@ -220,9 +220,9 @@ def answer_step(exchange: Exchange, lane: str, display: Display, *, hot: bool = 
             events=say_events(read_events(exchange, display)),
             detail=broken.strip("; "),
         )
-    said = say_answer(exchange, display)
+    quoted = say_answer(exchange, display)
     return StoryStep(
-        kind="answer", text=str(exchange.status), lane=lane, quoted=said, hot=hot, detail=broken.strip("; ")
+        kind="answer", text=str(exchange.status), lane=lane, quoted=quoted, hot=hot, detail=broken.strip("; ")
     )
 
 
@@ -318,8 +318,8 @@ def _tell_exchange(
     if exchange.is_stream:
         yield from _tell_stream(exchange, began, events, findings, display, label)
     else:
-        said = say_answer(exchange, display)
-        yield _Moment(end, StoryStep(kind="answer", text=str(exchange.status), quoted=said, at=timed, hot=hot))
+        quoted = say_answer(exchange, display)
+        yield _Moment(end, StoryStep(kind="answer", text=str(exchange.status), quoted=quoted, at=timed, hot=hot))
     if not exchange.ending.complete:
         text = f"{label}: {format_ending(exchange.ending)}" if label else format_ending(exchange.ending)
         yield _Moment(end, StoryStep(kind="break", text=text, at=timed))

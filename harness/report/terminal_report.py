@@ -107,11 +107,11 @@ class TerminalReport:
                 self._screen.lines(self._presentation.format_plan(event))
             case ExerciseStarted(name, checks):
                 self._begun += 1
-                said = self._presentation.progress(name, again=name in self._names)
+                progress = self._presentation.progress(name, again=name in self._names)
                 self._names.add(name)
                 if checks:  # its end is an event, too: until then it is awaited
-                    self._awaited[name] = said
-                self._show_progress(next(iter(self._awaited.values()), said))
+                    self._awaited[name] = progress
+                self._show_progress(next(iter(self._awaited.values()), progress))
             case ExerciseFinished(name):
                 self._awaited.pop(name, None)
                 if self._awaited:
@@ -130,10 +130,10 @@ class TerminalReport:
                 self.close()
                 self._summary.print_end(event)
 
-    def _show_progress(self, said: str) -> None:
-        """Draw how far it is; of several exercises at once `said` is the one that is awaited longest."""
+    def _show_progress(self, text: str) -> None:
+        """Draw how far it is; of several exercises at once `text` is the one that is awaited longest."""
         done = min(self._begun, self._exercises)
-        self._screen.draw(f"[{done}/{self._exercises}] {said}{self._describe_progress(done - 1, self._exercises)}")
+        self._screen.draw(f"[{done}/{self._exercises}] {text}{self._describe_progress(done - 1, self._exercises)}")
 
     def _describe_progress(self, done: int, total: int) -> str:
         """The failures so far, and the estimated time of the rest."""
@@ -211,7 +211,7 @@ class ResultPrinter:
         if verdict is Verdict.ERROR or (self._verbose and verdict in _ARGUED):
             self.explain(shown)
         elif verdict in EXPLAINED or self._is_told(shown.result):
-            tail, more = self._presentation.brief(shown.result, shown.said, verbose=self._verbose)
+            tail, more = self._presentation.brief(shown.result, shown.defect, verbose=self._verbose)
             self._screen.line(self._write_headline(shown) + tail)
             self._screen.lines(more)
 
@@ -304,9 +304,9 @@ class SummaryPrinter:
                 title += _SILENT
             self._list_lines(title, [self._write_one_line(shown) for shown in failed])
         else:
-            told = [cause for cause in causes if self._presentation.lists_causes or cause.is_stale]
-            lines = [f"  {cause.key} ({cause.counts}): {cause.results[0].told}" for cause in told]
-            self._list_lines(title, lines, at_least=1 if any(cause.is_stale for cause in told) else 2)
+            listed = [cause for cause in causes if self._presentation.lists_causes or cause.is_stale]
+            lines = [f"  {cause.key} ({cause.counts}): {cause.results[0].failure}" for cause in listed]
+            self._list_lines(title, lines, at_least=1 if any(cause.is_stale for cause in listed) else 2)
 
     def _list_lines(self, title: str, lines: Sequence[str], *, at_least: int = 2) -> None:
         """A list, unless other lines name as few: a stale entry has none."""
@@ -327,7 +327,7 @@ class SummaryPrinter:
         error = shown.result.reason is Reason.HARNESS_ERROR
         word = self._screen.paint(COLORS[shown.outcome], f"{'error' if error else shown.outcome.word:<6}")
         level = "" if shown.level is Level.MUST else f" [{shown.level}]"
-        return f"  {word} {shown.id}{'*' if shown.is_silent else ''}{level}: {shown.told}"
+        return f"  {word} {shown.id}{'*' if shown.is_silent else ''}{level}: {shown.failure}"
 
 
 def _name_what_v_adds(finished: RunFinished) -> Iterator[str]:

@@ -154,15 +154,15 @@ def remainder(
     Steps are matched by type, in order: a step without text that was seen whole, a thought say, may be absent.
     """
     steps = output_steps(interaction)
-    told = 0
+    known = 0
     for index, step in enumerate(seen):
-        found = next((at for at in range(told, len(steps)) if steps[at].get("type") == step.get("type")), None)
+        found = next((at for at in range(known, len(steps)) if steps[at].get("type") == step.get("type")), None)
         if found is not None:
             yield from _rest(index, step, steps[found], is_open=is_open(index))
-            told = found + 1
+            known = found + 1
         elif is_open(index) or text_of(step.get("content")):
             raise Contradiction(f"step {index} of the stream, a {step.get('type')}, is not in the interaction now")
-    for index, step in enumerate(steps[told:], start=len(seen)):
+    for index, step in enumerate(steps[known:], start=len(seen)):
         yield from _write_step(index, step)
     yield {"interaction": dict(interaction), "event_type": COMPLETED_EVENT}
 

@@ -133,7 +133,7 @@ _S, _O, _E = ResumeState, ResumeOutcome, ResumeEffect
 TRANSITIONS: dict[tuple[ResumeState, ResumeOutcome], tuple[ResumeState, ResumeEffect]] = {
     (_S.CREATE, _O.NAMED): (_S.STREAM, _E.NOTHING),
     (_S.CREATE, _O.COMPLETED): (_S.OVER, _E.NOTHING),
-    (_S.CREATE, _O.DIVERGED): (_S.CREATE, _E.NOTHING),  # one stream may contradict itself, before it tells an id
+    (_S.CREATE, _O.DIVERGED): (_S.CREATE, _E.NOTHING),  # one stream may contradict itself, before it has an id
     (_S.CREATE, _O.FAILED): (_S.CREATE, _E.PAUSE),
     (_S.CREATE, _O.LOST): (_S.CREATE, _E.GIVE_UP),
     (_S.CREATE, _O.HOPELESS): (_S.CREATE, _E.REFUSE),
@@ -376,10 +376,10 @@ class ResumeMachine:
         bare = read_bare_error(decoder.stray)
         if bare is None:
             return drop
-        told = f"the stream ended with the error {bare.code}: {bare.message}"
+        error = f"the stream ended with the error {bare.code}: {bare.message}"
         if bare.status not in _TRANSIENT and bare.status < 500:
-            raise Refused(told, status=bare.status, interaction_id=self.interaction_id)
-        return ConnectionLost(told)
+            raise Refused(error, status=bare.status, interaction_id=self.interaction_id)
+        return ConnectionLost(error)
 
     def _give_up(self, why: str) -> GaveUp:
         found = self.interaction_id

@@ -208,7 +208,7 @@ def parse_table(name: str, text: bytes, definition: str = "") -> dict[str, Any]:
     if flaws:
         flaw = min(
             flaws, key=lambda flaw: "Additional properties" not in flaw.message
-        )  # a misspelt field says most
+        )  # a misspelled field explains most
         place = list(flaw.instance_path) or [key for key in value or () if f'"{key}"' in flaw.message]
         raise make_table_error(name, text, place, flaw.message)
     return value

@@ -254,7 +254,7 @@ def replay(client: SearchClient, operation: ClientCommand) -> None:
 
 
 # Plays creates, chains and answers to function calls.
-# The responses are judged by the contract's `HistoryJudge`, which is told what was meant. Must not know streams
+# The responses are judged by the contract's `HistoryJudge`, which gets the intent. Must not know streams
 # that are read in parts; uses `reads` only to look again at a running parent.
 
 
@@ -477,7 +477,7 @@ def _without_subject(operation: ClientCommand) -> bool:
     return operation.kind == "create" or operation.mode in _OF_NOBODY
 
 
-# The operations that every history is made of, if all short histories are to be played.
+# The operations of every history, if all short histories have to run.
 # Few of each, as their number grows with a power of the depth: two interactions, two streams, and only legal
 # operations.
 

@@ -561,8 +561,8 @@ def _draw_shell(draw: st.DrawFn, contract: Contract, kind: StepType) -> Json:
 
 def _draw_arguments(draw: st.DrawFn, contract: Contract, name: str, part: str) -> Json:
     """A delta with a fragment of JSON; the field may be left out if the fragment is empty."""
-    told = {contract.deltas[name].grows.field: part} if part or draw(st.booleans()) else {}
-    return {"type": name, **told}
+    part_fields = {contract.deltas[name].grows.field: part} if part or draw(st.booleans()) else {}
+    return {"type": name, **part_fields}
 
 
 def _draw_delta(contract: Contract, name: str) -> SearchStrategy[Json]:

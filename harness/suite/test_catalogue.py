@@ -33,7 +33,7 @@ from harness.plugin.after_test import COUNTED
 from harness.report.accounting import CountedResult
 from harness.report.presented_run import PresentedRun
 
-# Takes the result of each test item from one run of the catalogue; the exercise an item needs is run next.
+# Takes the result of each test item from one run of the catalog; the exercise an item needs is run next.
 # The runner does the work; `test_catalogue` turns a verdict into the outcome of an item.
 
 
@@ -79,8 +79,8 @@ class Judge:
         key, other = (
             os.environ.get(name, "") for name in (INTERACTIONS.key_variable, INTERACTIONS.other_key_variable)
         )
-        said = TargetOptions(api_key=key, other_api_key=other, revision=revision)
-        target = resolve_target(INTERACTIONS, url, said)
+        target_options = TargetOptions(api_key=key, other_api_key=other, revision=revision)
+        target = resolve_target(INTERACTIONS, url, target_options)
         selection = Selection(checks=tuple(check.id for check in checks))
         options = RunOptions(selection=selection, baseline=baseline, choose=self._choose)
         self._events = check_target(target, INTERACTIONS.load_catalogue(), options)
@@ -201,14 +201,14 @@ def test_conforms(
     except (TargetFault, UsageFault) as fault:
         _leave(fault, interactions_judge.mask_text)
     record_property(COUNTED, json.dumps(CountedResult.of(result)))
-    told, reason = result.verdict, interactions_judge.mask_text(result.observation.reason)
-    said = ": ".join(filter(None, (result.outcome.word, result.reason_words, reason)))
+    verdict, reason = result.verdict, interactions_judge.mask_text(result.observation.reason)
+    reason_text = ": ".join(filter(None, (result.outcome.word, result.reason_words, reason)))
     if result.unjudged:
-        pytest.fail(said, pytrace=False)
-    if result.outcome in _SKIPPED and told is not Verdict.ERROR:
-        pytest.skip(said)
-    if told is Verdict.WARN:
+        pytest.fail(reason_text, pytrace=False)
+    if result.outcome in _SKIPPED and verdict is not Verdict.ERROR:
+        pytest.skip(reason_text)
+    if verdict is Verdict.WARN:
         messages = "; ".join(finding.message for finding in result.observation.findings[:1])
         record_property(_REMARKS, f"{check.id}: {interactions_judge.mask_text(messages)}")
-    if told in (Verdict.FAIL, Verdict.XFAIL, Verdict.ERROR):
+    if verdict in (Verdict.FAIL, Verdict.XFAIL, Verdict.ERROR):
         pytest.fail(interactions_judge.explain(result), pytrace=False)

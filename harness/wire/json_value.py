@@ -47,7 +47,7 @@ def encode_json(value: Any, *, compact: bool = False) -> bytes:
 
 
 # Values that an answer gives and later requests repeat: ids, cursors, signatures.
-# Whoever sends recorded requests again has to take these from the new answers. A value is named by its place: the
+# A session that repeats recorded requests takes these from the new responses. A value is named by its place: the
 # number-th field with this name in the text of an answer, whether that is JSON or a stream of events, so that a
 # line of shell finds it, too.
 

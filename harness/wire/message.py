@@ -398,7 +398,7 @@ class ObservedBody(WrappedBody):
 
     def __init__(self, response: Response, observer: AnswerObserver) -> None:
         super().__init__(response.body)
-        self._head = response.status, response.headers  # as answered: a wrapper may change its own copy
+        self._head = response.status, response.headers  # as it was sent: a wrapper may change its own copy
         self._response = response  # its framing is settled when it is written
         self._observer = observer
         self._opened = self._ended = False

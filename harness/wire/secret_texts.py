@@ -192,7 +192,7 @@ def _unfold(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
 
 
-# Finds what is left of known texts where somebody cut a text inside one of them.
+# Finds the rest of known texts where a text was cut inside one of them.
 
 
 _SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)

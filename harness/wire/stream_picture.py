@@ -53,10 +53,10 @@ class PictureCell:
     def words(self) -> str:
         """The cell in words: number, name, and what became of the event."""
         if self.until > self.column:
-            said = f"events {self.column} to {self.until}"
+            place = f"events {self.column} to {self.until}"
         else:
-            said = f"event {self.column} {self.name}".rstrip()
-        return f"{said}: {WORDS[self.kind]}"
+            place = f"event {self.column} {self.name}".rstrip()
+        return f"{place}: {WORDS[self.kind]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,8 +303,8 @@ def describe_row(row: PictureRow) -> str:
     kinds: Mapping[CellKind, list[int]] = {kind: [] for kind in CellKind}
     for cell in row.cells:
         kinds[cell.kind] += range(cell.column, max(cell.column, cell.until) + 1)
-    said = [f"{WORDS[kind]} {spell_columns(found)}" for kind, found in kinds.items() if found]
-    return "; ".join([*said, row.end] if row.end else said) or "no event"
+    parts = [f"{WORDS[kind]} {spell_columns(found)}" for kind, found in kinds.items() if found]
+    return "; ".join([*parts, row.end] if row.end else parts) or "no event"
 
 
 def spell_columns(columns: Iterable[int]) -> str:

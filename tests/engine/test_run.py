@@ -121,7 +121,7 @@ def test_a_run_is_waited_for_as_fits_the_pace_of_the_target(create: float, allow
     """The first create of the probe sets how long a background run of a few words may take to settle."""
     driver = Paced(toys.ToyService(), create)
     target = replace(toys.toy_target(toys.ToyService(), wait=allowed), connect=lambda session="": driver)
-    options = RunOptions(selection=Selection(checks=("bg.settles",)), jobs=1, said=tuple(declared("background")))
+    options = RunOptions(selection=Selection(checks=("bg.settles",)), jobs=1, stated=tuple(declared("background")))
     *_, finished = check_target(target, CATALOGUE, options)
     assert isinstance(finished, RunFinished)
     assert verdicts(finished)["bg.settles"] is Verdict.WARN
@@ -193,8 +193,10 @@ def test_verdicts(options: dict[str, Any], expected: dict[str, Verdict]) -> None
 
 def test_declared_but_broken_fails() -> None:
     catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions"}),)
-    _, probed = run(catalogue, said=())
-    _, declared = run(catalogue, said=tuple(parse_capabilities(["+functions"], INTERACTIONS.load_capabilities())))
+    _, probed = run(catalogue, stated=())
+    _, declared = run(
+        catalogue, stated=tuple(parse_capabilities(["+functions"], INTERACTIONS.load_capabilities()))
+    )
     assert verdicts(probed) == {"rob.declared": Verdict.NOT_APPLICABLE}
     assert verdicts(declared) == {"rob.declared": Verdict.FAIL}
 
@@ -207,7 +209,7 @@ def test_one_declared_ability_is_a_promise(service: toys.ToyService, expected: V
     """A declared capability makes an untestable check fail only if the others that it needs were found."""
     catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions", "store"}),)
     _, finished = run(
-        catalogue, service, said=tuple(parse_capabilities(["+functions"], INTERACTIONS.load_capabilities()))
+        catalogue, service, stated=tuple(parse_capabilities(["+functions"], INTERACTIONS.load_capabilities()))
     )
     assert verdicts(finished) == {"rob.declared": expected}
 

@@ -83,7 +83,7 @@ def test_every_list_names_the_worst_finding() -> None:
     lenient = Finding("get.odd", "it is lenient", severity=Severity.NON_STRICT)
     broken = Finding("get.odd", "it is broken")
     shown = PresentedRun(INTERACTIONS).present(failed(Observation(Outcome.NOT_MET, (lenient, broken))))
-    assert (shown.said, shown.message, shown.findings[0].message) == ("it is broken",) * 3
+    assert (shown.defect, shown.message, shown.findings[0].message) == ("it is broken",) * 3
 
 
 def test_the_shown_part_has_the_member_that_a_finding_names() -> None:

@@ -355,7 +355,7 @@ def _shape_of(api: Api, case: Case) -> StreamShape:
     return StreamShape(whole_stream(api, case), api.load_protocol(), further)
 
 
-# The cases of incidents: what already happened to others, played to a client.
+# The cases of incidents: documented failures, reproduced for a client.
 
 
 def cases_of_incidents(api: Api, base: Case, names: Sequence[str] = ()) -> list[Case]:

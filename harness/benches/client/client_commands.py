@@ -272,7 +272,7 @@ def _read_text(data: bytearray) -> str:
 
 # The answers of clients: one JSON object, on a line of standard output or in a file of its own.
 # `schemas/output/torture-answer.schema.json` describes them. Other output, such as a log, is no answer and harms
-# nobody; an answer that is malformed is the mistake of the driver.
+# it; an answer that is malformed is the mistake of the driver.
 
 
 RESULTS: Mapping[str, tuple[type, str]] = {
@@ -396,7 +396,7 @@ class Process:
         except OSError as wrong:
             raise UsageFault(explain_not_started(command, wrong)) from None
         except BaseException:
-            if child is not None:  # an interrupt came meanwhile, and nobody else knows of it
+            if child is not None:  # an interrupt came meanwhile, and only this frame has it
                 self.kill()
                 with child:  # closes its pipes
                     pass

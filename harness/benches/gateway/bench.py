@@ -366,7 +366,7 @@ class AsideRequest:
         return self._bench.pair(self.relay, self._exchange, self.start)
 
     def _send(self) -> None:
-        try:  # opened and not sent, so that a driver that is closed hangs up
+        try:  # opened and not sent, so that closing the driver closes it
             self._exchange = self._bench.driver.open(self.relay.request, timeout=self._timeout).finish()
         except BaseException as fault:
             self._fault = fault

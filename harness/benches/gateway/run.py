@@ -243,10 +243,10 @@ def _judge_rule(
 
 
 # Plays the exercises of a run, and notices when the gateway has stopped answering.
-# A gateway that stops answering costs the whole timeout for each remaining request, and none of these says
-# anything about a rule. So after a few exchanges without an answer, the gateway is sent a plain request, which
-# it answered before. If it answers that, the run goes on, and what it left unanswered is held against it. If it
-# does not, the run stops, and only what came before is judged. Must not know what is right.
+# A gateway that stops responding costs the whole timeout for each remaining request, and none of these proves
+# anything about a rule. So after a few exchanges without a response, the gateway gets a plain request that
+# succeeded before. If it responds, the run goes on, and the missing responses are its defects. If it does not,
+# the run stops, and only the exchanges before that are judged. Must not know which responses are right.
 
 
 SILENT = 3
@@ -389,15 +389,15 @@ class ExerciseRunner:
     def observe(self, check: Check) -> Observation:
         """The observation of a check, or why it has none."""
         results = self.results
-        said = self._judge(check, results)
-        if said.outcome in (Outcome.NOT_MET, Outcome.ERROR):
-            return said
+        observation = self._judge(check, results)
+        if observation.outcome in (Outcome.NOT_MET, Outcome.ERROR):
+            return observation
         if self._is_untried(check, results):
             return Observation.untestable("not tried", Because.NOT_TRIED, "not tried")
         silent = not all(relayed.answered for relayed in check.select(results))
-        if said.outcome is Outcome.UNTESTABLE and silent:
-            return Observation.untestable(said.reason, Because.NO_ANSWER, "no response", said.remedy)
-        return said
+        if observation.outcome is Outcome.UNTESTABLE and silent:
+            return Observation.untestable(observation.reason, Because.NO_ANSWER, "no response", observation.remedy)
+        return observation
 
     def _judge(self, check: Check, results: dict[str, RelayedExchange]) -> Observation:
         needed = [exercise.name for exercise in parts_of(check)]
@@ -405,10 +405,10 @@ class ExerciseRunner:
         if stop is not None and (stop.outcome is Outcome.ERROR or not check.select(results)):
             return stop
         try:
-            said = check.observe(results)
+            observation = check.observe(results)
         except Exception:
             return error(f"the judge of {check.id} raised")
-        return stop if stop is not None and said.outcome is Outcome.UNTESTABLE else said
+        return stop if stop is not None and observation.outcome is Outcome.UNTESTABLE else observation
 
     def _is_untried(self, check: Check, results: dict[str, RelayedExchange]) -> bool:
         """Whether an exchange that the check wants was not made because the run stopped."""

@@ -288,9 +288,7 @@ def _pair(
     drifts.compared += 1
     try:
         before, after = list(map(_decode_body, before)), list(map(_decode_body, after))
-    except (
-        Unreadable
-    ) as wrong:  # of two such bodies nobody knows whether they differ: what is around them is compared
+    except Unreadable as wrong:  # whether two such bodies differ is unknown: only their surroundings are compared
         drifts.unread.setdefault(str(wrong), []).append(label)
         before, after = list(map(_leave_body_out, before)), list(map(_leave_body_out, after))
     for drift in _compare_shapes(shape_of(before, protocol), shape_of(after, protocol)):
@@ -443,7 +441,7 @@ def _load_cassettes(folder: Path) -> Iterator[list[Recording]]:
         try:
             yield list(load(file).recordings)
         except CassetteError:
-            continue  # the file of another recorder; whoever made it left pairs, or nothing to send again
+            continue  # the file of another recorder, which left pairs, or nothing to send again
 
 
 def _read_pair(request: Path, answer: Path, target: str) -> Recording:

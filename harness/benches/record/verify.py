@@ -312,11 +312,11 @@ def _decide_rules(whole: Verified, policy: Policy, rules: Mapping[str, Rule]) ->
 def _tell_subjects_once(findings: Sequence[Finding]) -> list[Finding]:
     """The findings; those of one subject are reported once, where it is first met, with a count."""
     times = Counter(finding.kind() for finding in findings if finding.subject)
-    told: list[Finding] = []
+    kept: list[Finding] = []
     for finding in findings:
         met = times.pop(finding.kind(), 0) if finding.subject else 1
-        told += [finding.repeat(met)] if met else []
-    return told
+        kept += [finding.repeat(met)] if met else []
+    return kept
 
 
 def _decide_rule(rule: Rule, found: Sequence[tuple[int, Finding]], policy: Policy) -> Result:

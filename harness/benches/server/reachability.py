@@ -63,12 +63,12 @@ class Died(Protocol):
     def __call__(self, request: Request, ending: Ending) -> object: ...
 
 
-def report_silent_requests(service: Service, told: Died) -> Service:
-    """The same service; calls `told` for each response that ends before its headers, unless the client left."""
+def report_silent_requests(service: Service, report: Died) -> Service:
+    """The same service; calls `report` for each response that ends before its headers, unless the client left."""
 
     def watch(request: Request) -> Response:
         response = service(request)
-        response.body = _Watched(response.body, lambda ending: told(request, ending))
+        response.body = _Watched(response.body, lambda ending: report(request, ending))
         return response
 
     return watch
@@ -79,9 +79,9 @@ class _Watched(WrappedBody):
 
     __slots__ = ("_told",)
 
-    def __init__(self, body: Body, told: Callable[[Ending], object]) -> None:
+    def __init__(self, body: Body, report: Callable[[Ending], object]) -> None:
         super().__init__(body)
-        self._told = told
+        self._told = report
 
     def __next__(self) -> Piece:
         piece = next(self._inner)

@@ -215,13 +215,13 @@ def _explain_lost_race(cancelled: Exchange, polled: list[Exchange]) -> str:
     status = status_of(polled[-1])
     if status not in ("completed", "requires_action", "incomplete", "failed"):
         return ""
-    if status == "failed" and cancelled.status in SUCCESS:  # whoever called it off sees a fault that was none
+    if status == "failed" and cancelled.status in SUCCESS:  # a user who cancelled it sees an error without a cause
         return ""
     if cancelled.status in CLIENT_ERROR:
         return "" if status_of(polled[0]) in RUNNING else f"the run ended as {status} before the cancel"
     if cancelled.status in SUCCESS:
-        told = status_of(cancelled) == "cancelled" or (_find_last_running(polled) or 0.0) >= TAKES_EFFECT
-        return "" if told else f"the cancel was accepted, but the run ended as {status}"
+        in_time = status_of(cancelled) == "cancelled" or (_find_last_running(polled) or 0.0) >= TAKES_EFFECT
+        return "" if in_time else f"the cancel was accepted, but the run ended as {status}"
     return f"the run ended as {status} before the cancel"
 
 

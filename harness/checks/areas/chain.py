@@ -141,8 +141,8 @@ def a_stateless_turn(t: RequestBuilder) -> Steps:
 def _tell_again(answer: Exchange) -> list[dict[str, Any]]:
     """A turn whose question was `HELLO`, and the same question again; of the answer no more than its text."""
     steps = read(answer).streamed_steps if is_stream(answer) else output_steps(object_in(answer))
-    told = {"type": "model_output", "content": [{"type": "text", "text": steps_text(steps)}]}
-    return [_build_input(HELLO), told, _build_input(HELLO)]
+    turn = {"type": "model_output", "content": [{"type": "text", "text": steps_text(steps)}]}
+    return [_build_input(HELLO), turn, _build_input(HELLO)]
 
 
 def _build_input(text: str) -> dict[str, Any]:
@@ -208,8 +208,8 @@ def refuses_unknown_parents(stray: Exchange, stray_stream: Exchange | None) -> I
     yield from at("stray", expect_reply("chain.unknown", stray))
     if stray_stream is None:
         return
-    told = any(event.get("event_type") == "error" for event in read(require_answer(stray_stream)).events)
-    if stray_stream.status not in SUCCESS or not told:
+    reported = any(event.get("event_type") == "error" for event in read(require_answer(stray_stream)).events)
+    if stray_stream.status not in SUCCESS or not reported:
         yield from at("stray_stream", expect_reply("chain.unknown", stray_stream))
 
 
@@ -279,14 +279,14 @@ def carries_history(
     if stray.status in SUCCESS:
         reason = "every parent is accepted, and none has an effect"
         return Observation(Outcome.UNTESTABLE, reason=reason, cause="chain.takes-effect")
-    told = _tokens_told(parent_retold)
-    if told <= alone:
+    resent = _tokens_told(parent_retold)
+    if resent <= alone:
         raise Unmet(
             "a longer input costs no more input tokens, so the counts do not show the history",
             remedy="with input tokens in `usage` that grow with the input",
         )
     message = "a chained turn costs no more input tokens than the same input alone"
-    expected = f"more than {alone} input tokens; the turn of the parent as input costs {told}"
+    expected = f"more than {alone} input tokens; the turn of the parent as input costs {resent}"
     return [finding(message, expected=expected, actual=str(chained))]
 
 
@@ -304,10 +304,10 @@ def carries_whole_history(
     if grandchild is None or retold is None:
         raise Unmet("the child has no id to continue")
     longer, second = _tokens_read(grandchild), _tokens_read(child)
-    without_first, told = _tokens_told(retold), _tokens_told(parent_retold)
-    comparable = 0 < told <= second and without_first > 0  # some count the JSON that tells a turn, too
+    without_first, resent = _tokens_told(retold), _tokens_told(parent_retold)
+    comparable = 0 < resent <= second and without_first > 0  # some count the JSON of a turn, too
     # What a chain carries beside the text is thoughts, which later turns may drop: the text has to outweigh them.
-    beside, first = second - told, told - alone
+    beside, first = second - resent, resent - alone
     least = without_first + (beside + first / 2 if 2 * beside <= first else 0)
     if comparable and longer <= least:
         expected = f"more than the {without_first} input tokens of the second and third turn without the first"
@@ -318,11 +318,16 @@ def carries_whole_history(
         expected = f"more than {chained} input tokens; the first turn has {alone}"
         yield say("a third turn has no more input tokens than a second", expected=expected, actual=str(longer))
     elif after_streamed is not None and streamed_retold is not None and after_streamed.status in SUCCESS:
-        untold, told = longer - without_first, _tokens_told(streamed_retold)
+        untold, resent = longer - without_first, _tokens_told(streamed_retold)
         after, thoughts = _tokens_read(after_streamed), _count_thoughts(child)
-        if comparable and told and thoughts == _count_thoughts(streamed) and after <= told + untold - alone / 2:
+        if (
+            comparable
+            and resent
+            and thoughts == _count_thoughts(streamed)
+            and after <= resent + untold - alone / 2
+        ):
             message = "a turn that continues a streamed one does not include all of it"
-            lost = finding(message, expected=f"{told + untold} input tokens", actual=str(after))
+            lost = finding(message, expected=f"{resent + untold} input tokens", actual=str(after))
             yield replace(lost, code="chain.whole-history/streamed").at(
                 exchange="after_streamed", pointer="$.usage.total_input_tokens"
             )

@@ -244,7 +244,7 @@ def a_long_text(t: RequestBuilder) -> Steps:
 
 
 def keeps_long_text(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
-    yield from at("created", expect_offered(created))  # a limit that the client is told of is legal
+    yield from at("created", expect_offered(created))  # a limit that the response reports is legal
     yield from among("got", got, _shows_the_long_text)
 
 
@@ -439,13 +439,13 @@ def shows_its_tier(created: Exchange) -> Iterator[Finding]:
 
 
 def names_the_tier(created: Exchange) -> Iterator[Finding]:
-    told = created.headers.get(TIER_HEADER)
-    if not told:
+    tier = created.headers.get(TIER_HEADER)
+    if not tier:
         raise Unmet(f"there is no {TIER_HEADER}")
-    shown = interaction_in(created).get("service_tier", told)
-    if told not in TIERS or told != shown:
-        expected = f"one of {', '.join(sorted(TIERS))}" if told not in TIERS else f"{shown}, as in the body"
-        yield finding(f"{TIER_HEADER} names an unexpected tier", expected=expected, actual=told)
+    shown = interaction_in(created).get("service_tier", tier)
+    if tier not in TIERS or tier != shown:
+        expected = f"one of {', '.join(sorted(TIERS))}" if tier not in TIERS else f"{shown}, as in the body"
+        yield finding(f"{TIER_HEADER} names an unexpected tier", expected=expected, actual=tier)
 
 
 @exercise(requests=8, interactions=5)
@@ -512,7 +512,7 @@ def _judge_limited(body: Mapping[str, Any], whole: Exchange | None) -> Iterator[
     cut = list(judge_cut_short(body))
     text, other = output_text(body), output_text(read(whole).interaction or {}) if whole is not None else ""
     yield from cut
-    # An answer of the same words may end otherwise by itself: what was counted, or half of it, tells more.
+    # A response of the same words may end otherwise by itself: the count, or half of it, shows more.
     much_less = count_output(body.get("usage")) == _FEW_TOKENS or 2 * len(text) <= len(other)
     if not cut and text != other and other.startswith(text) and much_less:
         message = "a response that the limit of tokens cut is shown as `completed`"

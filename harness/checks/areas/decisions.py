@@ -80,9 +80,9 @@ def are_answered(decided: Exchange) -> Iterator[Finding]:
 
 def agree(decided: Exchange) -> Iterator[Finding]:
     for name, answer in _answers(decided).items():
-        for told, expected, actual in _list_numbers(answer):
+        for label, expected, actual in _list_numbers(answer):
             if not (isinstance(actual, int | float) and math.isclose(_limit(actual), expected, abs_tol=TOLERANCE)):
-                yield finding(f"{told} of {name!r}", expected=f"{expected:.3f}", actual=format_value(actual))
+                yield finding(f"{label} of {name!r}", expected=f"{expected:.3f}", actual=format_value(actual))
 
 
 def costs_no_output(decided: Exchange) -> Iterator[Finding]:

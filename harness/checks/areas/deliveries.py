@@ -186,9 +186,9 @@ def fits_the_status(
 
 
 def _other_event(expected: str, sent: Exchange) -> Iterator[Finding]:
-    told = (object_or_none(sent.request.body) or {}).get("type")
-    if told != expected:
-        yield finding("the event does not match the status", expected=expected, actual=format_value(told))
+    event_type = (object_or_none(sent.request.body) or {}).get("type")
+    if event_type != expected:
+        yield finding("the event does not match the status", expected=expected, actual=format_value(event_type))
 
 
 def is_made_again(delivered: list[Arrival]) -> Iterator[Finding]:

@@ -181,9 +181,9 @@ def a_long_answer(t: RequestBuilder) -> Steps:
 def is_one_interaction(asked: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Finding]:
     wrong = [*_find_other_ids(asked, polled, streamed), *_find_lost_outputs(polled)]
     stored = count_outputs(output_steps(interaction_in(polled[-1])))
-    told = count_outputs(_steps_of(streamed))
-    if told > stored:
-        expected, actual = format_count(told, "output"), format_count(stored, "output")
+    streamed_outputs = count_outputs(_steps_of(streamed))
+    if streamed_outputs > stored:
+        expected, actual = format_count(streamed_outputs, "output"), format_count(stored, "output")
         wrong.append(finding("GET shows fewer outputs than the stream", expected=expected, actual=actual))
     if not wrong and stored < 2:
         raise Unmet(_ONE_OUTPUT)
@@ -193,9 +193,9 @@ def is_one_interaction(asked: str, polled: list[Exchange], streamed: Exchange) -
 def _find_other_ids(asked: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Finding]:
     for number, answer in enumerate(polled):
         yield from at(f"polled[{number}]", judge_identity("long.same-id", asked, interaction_in(answer).get("id")))
-    told = stream_id(read(streamed).events) if is_stream(streamed) else ""
-    if told:
-        yield from at("streamed", judge_identity("long.same-id", asked, told))
+    streamed_id = stream_id(read(streamed).events) if is_stream(streamed) else ""
+    if streamed_id:
+        yield from at("streamed", judge_identity("long.same-id", asked, streamed_id))
 
 
 def _find_lost_outputs(polled: list[Exchange]) -> Iterator[Finding]:
@@ -210,13 +210,13 @@ def _find_lost_outputs(polled: list[Exchange]) -> Iterator[Finding]:
 
 def joins(text: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Finding]:
     body = interaction_in(polled[-1])
-    told = _steps_of(streamed)
+    streamed_steps = _steps_of(streamed)
     if count_outputs(output_steps(body)) < 2:
         raise Unmet(_ONE_OUTPUT)
-    if not text and not told:
+    if not text and not streamed_steps:
         raise Unmet("the run has no stream to compare the joined outputs with")
     stored = output_text(body)
-    for whole, whose in ((text, "that was scripted"), (steps_text(told), "of the stream")):
+    for whole, whose in ((text, "that was scripted"), (steps_text(streamed_steps), "of the stream")):
         if whole and stored != whole:
             place = common_length(stored, whole)
             expected, actual = (format_value(one[max(0, place - 8) : place + _SHOWN]) for one in (whole, stored))

@@ -475,13 +475,13 @@ def gets_a_copy(base: str, made: Exchange, ran: list[Exchange], copied: list[Exc
         raise Unmet(f"the target created no agent with a base environment: {format_answer(made)}")
     for number, answer in enumerate(ran):
         yield from at(f"ran[{number}]", expect_interaction(answer))
-    told = [environment_of(answer) for answer in ran]
-    if not all(told):
+    copies = [environment_of(answer) for answer in ran]
+    if not all(copies):
         raise Unmet("one of the runs returned no environment_id")
-    if base in told:
+    if base in copies:
         yield finding("a run works in the base environment itself", expected="a sandbox of its own", actual=base)
-    elif len(set(told)) < len(told):
-        yield finding("two runs share an environment", expected="one for each", actual=told[0])
+    elif len(set(copies)) < len(copies):
+        yield finding("two runs share an environment", expected="one for each", actual=copies[0])
     for number, answer in enumerate(copied):
         yield from at(f"copied[{number}]", expect_bytes(answer, NOTE.encode()))
 

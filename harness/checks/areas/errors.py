@@ -98,8 +98,8 @@ def a_refused_stream(t: RequestBuilder) -> Steps:
 
 
 def reports_before_streaming(refused: Exchange) -> Iterator[Finding]:
-    told = any(event.get("event_type") == "error" for event in read(require_answer(refused)).events)
-    if refused.status not in SUCCESS or not told:
+    reported = any(event.get("event_type") == "error" for event in read(require_answer(refused)).events)
+    if refused.status not in SUCCESS or not reported:
         yield from expect_status(refused, accepts=CLIENT_ERROR)
 
 

@@ -151,7 +151,7 @@ def has_v1(v1: Exchange, nowhere: Exchange) -> Iterator[Finding]:
     if v1.status in (401, 403):
         raise Unmet(f"the key was rejected: {format_answer(v1)}")
     if v1.succeeded and read(v1).is_stream:
-        return  # that nobody asked for a stream is another rule's
+        return  # an unrequested stream is another rule's
     if v1.status in FAILED:
         if is_like_nowhere(v1, nowhere):
             raise Unmet(f"this path and an unknown path return the same response: {format_answer(v1)}")
@@ -174,7 +174,7 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     found = id_of(created)
     if not found:
         return stop_exercise({"created": created}, f"the create returned no id: {format_answer(created)}")
-    # Before it is readable, a 404 could be taken for a refusal, or for a deletion that nobody had the right to.
+    # Before it is readable, a 404 could be taken for a rejection, or for a forbidden deletion.
     readable = (yield from poll_until_found(t, found))[-1]
     path = f"interactions/{segment(found)}"
     bearer = [("authorization", f"Bearer {t.key}")]
@@ -240,7 +240,9 @@ def _need_a_key_of_our_own(t: RequestBuilder) -> Part[None]:
     if not t.key:
         wrong: Exchange = yield Send(t.request("POST", "interactions", _hello(t), key=WRONG_KEY))
         without: Exchange = yield Send(t.create(input=HELLO))
-        if wrong.succeeded and without.succeeded and "auth" not in t.capabilities:  # whoever declares it has some
+        if (
+            wrong.succeeded and without.succeeded and "auth" not in t.capabilities
+        ):  # a target that declares it has some
             raise NotApplicable(
                 "the target checks no keys: it accepts requests without a key and with a wrong key"
             )

@@ -155,10 +155,10 @@ def opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
 
 
 def is_the_one_asked_for(asked_for: str, first: Exchange, replay: Exchange) -> Iterator[Finding]:
-    told = {name: stream_id(events_in(reading)) for name, reading in (("first", first), ("replay", replay))}
-    if not any(told.values()):
+    ids = {name: stream_id(events_in(reading)) for name, reading in (("first", first), ("replay", replay))}
+    if not any(ids.values()):
         raise Unmet("no event names its interaction")
-    for name, found in told.items():
+    for name, found in ids.items():
         if found:
             yield from at(name, judge_identity("resume.same-id", asked_for, found))
 

@@ -69,14 +69,14 @@ def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterato
 
 def answers_each_prompt(created: list[Exchange]) -> Iterator[Finding]:
     """A response must not have the word of another prompt in place of its own; one with neither proves nothing."""
-    told = [_find_words(answer) for answer in created]
-    if not any(told):
+    found = [_find_words(answer) for answer in created]
+    if not any(found):
         remedy = "with a model that follows its prompt (--model); for scripted texts, use --capability -prompts"
         raise Unmet("no response contains the word that its prompt requests", remedy=remedy)
-    for number, (said, word) in enumerate(zip(told, WORDS, strict=False)):
-        if said and word not in said:
+    for number, (words, word) in enumerate(zip(found, WORDS, strict=False)):
+        if words and word not in words:
             message = "a create returns the output of another one that runs beside it"
-            expected, actual = f"{word!r}, as its input requests", ", ".join(map(repr, said))
+            expected, actual = f"{word!r}, as its input requests", ", ".join(map(repr, words))
             yield finding(message, expected=expected, actual=actual).at(
                 exchange=f"created[{number}]", pointer="$.steps"
             )
@@ -111,9 +111,9 @@ def parallel_streams(t: RequestBuilder) -> Steps:
     """A stream alone, four at the same time, each with its own prompt, then a GET of each that reported its id."""
     alone = yield Send(t.create(input=PROMPTS[4], stream=True))
     streams = yield Together(tuple(t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]))
-    told = {found: stream for stream in (*streams, alone) if (found := _told_id(stream))}
-    stored = yield from poll_after_streams(t, told)
-    return {"alone": alone, "opened": streams, "streams": list(told.values()), "stored": stored}
+    by_id = {found: stream for stream in (*streams, alone) if (found := _told_id(stream))}
+    stored = yield from poll_after_streams(t, by_id)
+    return {"alone": alone, "opened": streams, "streams": list(by_id.values()), "stored": stored}
 
 
 def _told_id(stream: Exchange) -> str:
@@ -220,10 +220,10 @@ _OF_ONE_RUN = frozenset(f"stream.{name}" for name in _ORDER.split())
 
 def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> Iterator[Finding]:
     """A stream must bring no event of another one; `alone` is one that nothing ran beside."""
-    told = {number: stream_id(events_in(stream)) for number, stream in enumerate(streams) if is_stream(stream)}
+    ids = {number: stream_id(events_in(stream)) for number, stream in enumerate(streams) if is_stream(stream)}
     ordered = is_stream(alone) and is_whole(alone) and not _find_disorder(alone)
-    for number, own in told.items():
-        wrong = _find_foreign(streams[number], {*told.values()} - {own, ""})
+    for number, own in ids.items():
+        wrong = _find_foreign(streams[number], {*ids.values()} - {own, ""})
         if not wrong and ordered:
             wrong = _find_disorder(streams[number])
         if wrong:

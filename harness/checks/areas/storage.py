@@ -192,8 +192,8 @@ def an_unknown_id_read(t: RequestBuilder) -> Steps:
 def an_unstored_interaction(t: RequestBuilder) -> Steps:
     """Creates with store=false, streamed and plain; an id that comes all the same is read, or continued."""
     streamed = yield from read_whole_stream(t.create(input=HELLO, store=False, stream=True))
-    told = stream_id(events_in(streamed)) if is_stream(streamed) else ""
-    got_streamed = [(yield Send(t.get(told)))] if told else []
+    streamed_id = stream_id(events_in(streamed)) if is_stream(streamed) else ""
+    got_streamed = [(yield Send(t.get(streamed_id)))] if streamed_id else []
     created: Exchange = yield Send(t.create(input=HELLO, store=False))
     seen: Exchanges = {"created": created, "got": [], "chained": [], "got_streamed": got_streamed}
     found = id_of(created)

@@ -84,7 +84,7 @@ def keeps_in_every_stream(rule: str, text: Exchange, streams: Streams) -> Iterat
         raise Unmet(lacking)
 
 
-# --- streams beside something else: the create that asked for them, and what GET stores and streams again
+# --- streams beside something else: their create, and what GET returns and streams again
 
 
 def opens(text: Exchange, tool: Exchange, thought: Exchange) -> Iterator[Finding]:
@@ -306,8 +306,8 @@ def bears_alt(streamed: Exchange) -> Iterator[Finding]:
 
 def reports_the_error(failing: Exchange) -> Iterator[Finding]:
     yield from expect_stream(failing)
-    told = read(failing).stream
-    bare = told is not None and told.bare_error is not None
+    stream = read(failing).stream
+    bare = stream is not None and stream.bare_error is not None
     if not bare and not of_kind(events_in(failing), "error"):
         yield finding("the failure is not reported in the stream", expected="an error event", actual="none")
     yield from of_rule("stream.error-shape", failing)

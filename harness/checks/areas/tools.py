@@ -227,7 +227,7 @@ def _compare_arguments(calls: Sequence[Call], stored: Sequence[Call]) -> Iterato
         wanted, came = kept.get(call.get("id"), call.get("arguments")), call.get("arguments")
         if (
             isinstance(came, dict) and isinstance(wanted, dict) and wanted != came
-        ):  # else `tool.call-fields` says so
+        ):  # else `tool.call-fields` reports it
             message = "the streamed arguments differ from the stored ones"
             shown = format_value(wanted), format_value(came)
             yield Finding.from_code("tool.stream-call/arguments", message, *shown)

@@ -36,7 +36,7 @@ from harness.outcome.words import format_count, shorten
 from harness.wire import Request
 from harness.wire.json_value import object_or_none
 
-# What code under test ended up with: a text, an interaction of any library, or a list of events. Values of
+# The result of code under test: a text, an interaction of any library, or a list of events. Values of
 # google-genai are read through their `model_dump`, without importing the library.
 
 
@@ -220,11 +220,11 @@ def mark_of(event: Event) -> str | None:
     """The content of an event of a step as JSON, without its id and usage; None for any other event."""
     if not str(event.get("event_type", "")).startswith("step."):
         return None
-    told = {name: value for name in _MARKS if (value := event.get(name)) is not None}
+    marks = {name: value for name in _MARKS if (value := event.get(name)) is not None}
     try:
-        return _encode(told).decode()
+        return _encode(marks).decode()
     except (ValueError, TypeError, RecursionError, msgspec.MsgspecError):  # such as half a surrogate pair
-        return json.dumps(told, sort_keys=True, default=str)
+        return json.dumps(marks, sort_keys=True, default=str)
 
 
 def join_streams(streams: Sequence[Sequence[Event]]) -> list[dict[str, Any]]:
@@ -342,7 +342,7 @@ def judge_calls(
             made.append(step)
             if step.get("type") == "function_call":
                 places[str(step.get("id"))] = _list_texts(step.get("arguments"))
-        reported = [found[1] for told in (*events, answer) if (found := runs.status_of(told)) is not None]
+        reported = [found[1] for value in (*events, answer) if (found := runs.status_of(value)) is not None]
         last = reported[-1] if reported else last
     if last != "requires_action":
         return None

@@ -235,7 +235,7 @@ PARENT_GONE = CaseKind(
 )
 
 
-# The rows of the table of clients: kinds of one case each, so that a cell says what one thing does.
+# The rows of the table of clients: kinds of one case each, so that a cell shows one effect.
 # A row that stands for a kind of a set has that kind's worst place, amid the text.
 
 

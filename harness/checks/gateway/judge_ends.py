@@ -168,7 +168,7 @@ def judge_truncation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             severity = Severity.BROKEN
             if isinstance(answer.framing, UntilClose):
                 # RFC 9112, section 8: without a length and chunks, the end of a connection is the end of the body.
-                # A reset tells more than that, but not every proxy can pass it on.
+                # A reset is more precise, but not every proxy can pass it on.
                 severity = Severity.NON_STRICT
                 message += "; its body had neither a length nor chunks"
             yield notice(code, relayed, message, "a drop", answer_line(client), severity=severity)
@@ -183,8 +183,10 @@ def judge_bare_error(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         text = next((text for text in BARE_ERRORS.values() if text in answer.body), b"")
         _, message = error_of(loads(text).value) or ("", "")
         if message and message.encode() not in client.body:
-            told = "the gateway dropped an error that the upstream wrote outside of events"
-            yield notice("gw.bare-error", relayed, told, message, "a stream that ends normally, without the error")
+            problem = "the gateway dropped an error that the upstream wrote outside of events"
+            yield notice(
+                "gw.bare-error", relayed, problem, message, "a stream that ends normally, without the error"
+            )
 
 
 def judge_own_errors(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -251,11 +253,11 @@ def error_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
     Each kind of mistake is reported once.
     """
-    told = [relayed for relayed in exchanges if tells_error(relayed.client)]
-    if not told:
+    with_error = [relayed for relayed in exchanges if tells_error(relayed.client)]
+    if not with_error:
         raise NotApplicable("the gateway sent no error in a stream")
     seen: set[str] = set()
-    for relayed in told:
+    for relayed in with_error:
         for finding in _find_wrong_errors(relayed):
             if finding.message not in seen:
                 seen.add(finding.message)
@@ -291,7 +293,7 @@ def resume_through(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     before = [frame for frame in frames_of(first.client) if frame.data != PROTOCOL.sentinel]
     after = frames_of(rest.client)
     found = compare_streams(frames_of(whole.client), [*before, *after])
-    if [told.number for told in found.doubled] == [len(before)]:
+    if [event.number for event in found.doubled] == [len(before)]:
         message = "the event of the cursor arrived again"
         actual = str(found.doubled.pop())
         mild = Severity.NON_STRICT

@@ -155,13 +155,13 @@ def _normalize(body: Any, contents: Container[str]) -> Any:
     """The create in one canonical form: `input` and the response format can each be written in several ways."""
     if not isinstance(body, dict):
         return body
-    said = dict(body)
-    if "response_mime_type" in said and "response_format" not in said:
-        said["response_format"] = {"type": "text", "mime_type": said.pop("response_mime_type")}
-    if "input" in said:
+    normal = dict(body)
+    if "response_mime_type" in normal and "response_format" not in normal:
+        normal["response_format"] = {"type": "text", "mime_type": normal.pop("response_mime_type")}
+    if "input" in normal:
         with contextlib.suppress(AttributeError, TypeError):  # an input of no known form stays as it is
-            said["input"] = as_steps(said["input"], contents)
-    return said
+            normal["input"] = as_steps(normal["input"], contents)
+    return normal
 
 
 def unknown_field(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -213,8 +213,10 @@ def nothing_else(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def status(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The client got the status that the upstream sent."""
-    told = told_by(exchanges, lambda one: _read_status(one.answer) is not None, "the upstream returned no status")
-    for relayed in told:
+    comparable = told_by(
+        exchanges, lambda one: _read_status(one.answer) is not None, "the upstream returned no status"
+    )
+    for relayed in comparable:
         gave, came = _read_status(relayed.answer), relayed.client.status
         if gave != came:
             mild = gave is not None and gave >= 500 and came is not None and came >= 500
@@ -227,14 +229,14 @@ def status(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 def error_body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The code and message of an error arrived; more text around the message is fine."""
     for relayed in told_by(exchanges, _is_error, "the upstream returned no error"):
-        said, came = read(answer_of(relayed)).error, read(relayed.client).error
-        assert said is not None
+        sent, came = read(answer_of(relayed)).error, read(relayed.client).error
+        assert sent is not None
         actual = answer_line(relayed.client)
-        if came is None or said[1] not in came[1]:
-            yield notice("gw.error-body/message", relayed, "the message of an error was lost", said[1], actual)
-        if came is None or said[0] != came[0]:
+        if came is None or sent[1] not in came[1]:
+            yield notice("gw.error-body/message", relayed, "the message of an error was lost", sent[1], actual)
+        if came is None or sent[0] != came[0]:
             message, pointer = "the code of an error was lost", "$.error.code"
-            yield notice("gw.error-body/code", relayed, message, said[0], actual, pointer=pointer)
+            yield notice("gw.error-body/code", relayed, message, sent[0], actual, pointer=pointer)
 
 
 def request_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -242,14 +244,14 @@ def request_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
     A gateway may send a key of its own, and may send it in any of the places that the API reads.
     """
-    told = list(told_by(exchanges, lambda one: one.answer is not None, "no request arrived upstream"))
-    keyless = [one for one in told if _has_key(one.client.request) and not _has_key(answer_of(one).request)]
+    arrived = list(told_by(exchanges, lambda one: one.answer is not None, "no request arrived upstream"))
+    keyless = [one for one in arrived if _has_key(one.client.request) and not _has_key(answer_of(one).request)]
     for relayed in keyless[:1]:
-        message = f"{format_count(len(keyless), 'request')} of {len(told)} arrived upstream without a key"
+        message = f"{format_count(len(keyless), 'request')} of {len(arrived)} arrived upstream without a key"
         expected = f"{KEY_HEADER}, Authorization or the parameter key"
         finding = notice("gw.request-headers/key", relayed, message, expected, "none of them")
         yield replace(finding, weight=len(keyless))
-    for relayed in told:
+    for relayed in arrived:
         sent, came = (one.request.headers.get(REVISION_HEADER) for one in (relayed.client, answer_of(relayed)))
         if sent and sent != came:
             did = "was changed" if came else "did not arrive"
@@ -266,17 +268,17 @@ def _has_key(request: Request) -> bool:
 
 def response_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The tier that served a create reached the client; what is lost of all of them is reported once."""
-    told = list(
+    tiered = list(
         told_by(
             exchanges,
             lambda one: bool(_read_tier(one.answer)) and one.client.status is not None,
             f"the upstream sent no {TIER_HEADER}",
         )
     )
-    lost = [one for one in told if _read_tier(one.client) != _read_tier(one.answer)]
+    lost = [one for one in tiered if _read_tier(one.client) != _read_tier(one.answer)]
     for relayed in lost[:1]:
         message = (
-            f"the header {TIER_HEADER} did not arrive, in {len(lost)} of {format_count(len(told), 'response')}"
+            f"the header {TIER_HEADER} did not arrive, in {len(lost)} of {format_count(len(tiered), 'response')}"
         )
         shown = _read_tier(relayed.answer), _read_tier(relayed.client) or "no such field"
         yield replace(notice("gw.response-headers", relayed, message, *shown), weight=len(lost))
@@ -288,8 +290,8 @@ def _read_tier(exchange: Exchange | None) -> str:
 
 def retry_after(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The Retry-After of a refusal arrived."""
-    told = told_by(exchanges, lambda one: bool(_retry_after(one.answer)), "the upstream sent no Retry-After")
-    for relayed in told:
+    comparable = told_by(exchanges, lambda one: bool(_retry_after(one.answer)), "the upstream sent no Retry-After")
+    for relayed in comparable:
         gave, came = _retry_after(relayed.answer), _retry_after(relayed.client)
         if gave != came:
             message = f"Retry-After of a {_read_status(relayed.answer)} did not arrive"
@@ -362,8 +364,10 @@ def _changed_field(found: list[tuple[Change, RelayedExchange]]) -> Finding:
 
 def media_type(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The media type of an answer arrived; another JSON type is as good as application/json."""
-    told = told_by(exchanges, lambda one: bool(_read_media_type(one.answer)), "the upstream sent no Content-Type")
-    for relayed in told:
+    comparable = told_by(
+        exchanges, lambda one: bool(_read_media_type(one.answer)), "the upstream sent no Content-Type"
+    )
+    for relayed in comparable:
         if not (succeeded(relayed.client) and relayed.client.body):
             continue
         gave, came = _read_media_type(relayed.answer), relayed.client.headers.media_type()

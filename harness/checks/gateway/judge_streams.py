@@ -59,8 +59,8 @@ def events(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """
     same: dict[tuple[str, ...], list[Finding]] = {}
     unfinished: list[RelayedExchange] = []
-    told = told_by(exchanges, lambda one: tells(one) and not held_back(one), NO_STREAM)
-    for relayed in (one for one in told if not _is_left_to_another_rule(one)):
+    comparable = told_by(exchanges, lambda one: tells(one) and not held_back(one), NO_STREAM)
+    for relayed in (one for one in comparable if not _is_left_to_another_rule(one)):
         if is_unfinished(relayed):
             unfinished.append(relayed)
             continue
@@ -165,17 +165,19 @@ def event_names(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             yield notice("gw.event-names", relayed, message, _name(one), _name(other), event=one.number)
 
 
-def _name(told: RelayedEvent) -> str:
-    return "no such line" if told.frame.event is None else f"event: {told.frame.event.decode('utf-8', 'replace')}"
+def _name(event: RelayedEvent) -> str:
+    return (
+        "no such line" if event.frame.event is None else f"event: {event.frame.event.decode('utf-8', 'replace')}"
+    )
 
 
 def unknown_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An event of an unknown type was passed on."""
     for relayed in _list_arrived(exchanges):
-        for told in difference(relayed).lost:
-            if told.value is not None and told.value.get("event_type") == UNKNOWN_TYPE:
+        for event in difference(relayed).lost:
+            if event.value is not None and event.value.get("event_type") == UNKNOWN_TYPE:
                 message = "the gateway dropped an event of an unknown type"
-                yield notice("gw.unknown-event", relayed, message, str(told), "no such event", event=told.number)
+                yield notice("gw.unknown-event", relayed, message, str(event), "no such event", event=event.number)
 
 
 def unknown_event_field(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -198,11 +200,11 @@ def broken_frame(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     relayed = find_relayed(exchanges, "stream.broken-frame", NO_STREAM)
     if not tells(relayed):
         raise Unmet(NO_STREAM)
-    skipped = [told for told in difference(relayed).lost if told.value is None and weighs(told)]
+    skipped = [event for event in difference(relayed).lost if event.value is None and weighs(event)]
     if skipped and completes(relayed.client) and not tells_error(relayed.client):
         message = "the gateway skipped an event that it could not parse, and the stream looks complete"
-        told = skipped[0]
-        yield notice("gw.broken-frame", relayed, message, str(told), "interaction.completed", event=told.number)
+        event = skipped[0]
+        yield notice("gw.broken-frame", relayed, message, str(event), "interaction.completed", event=event.number)
 
 
 def utf8(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

@@ -420,27 +420,27 @@ def _changed_events(rule: str, relayed: RelayedExchange, found: StreamDifference
 
 
 def _by_severity(some: list[RelayedEvent], mild: bool) -> Iterator[tuple[Severity, list[RelayedEvent]]]:
-    weak = [told for told in some if mild or not weighs(told)]
+    weak = [event for event in some if mild or not weighs(event)]
     for severity, those in (
-        (Severity.BROKEN, [told for told in some if told not in weak]),
+        (Severity.BROKEN, [event for event in some if event not in weak]),
         (Severity.NON_STRICT, weak),
     ):
         if those:
             yield severity, those
 
 
-def weighs(told: RelayedEvent) -> bool:
+def weighs(event: RelayedEvent) -> bool:
     """Whether a client relies on this event; it must manage without the sentinel and events of unknown types."""
-    if told.frame.data == PROTOCOL.sentinel:
+    if event.frame.data == PROTOCOL.sentinel:
         return False
-    return not told.kind or told.kind.startswith(_OF_THE_API)
+    return not event.kind or event.kind.startswith(_OF_THE_API)
 
 
 def _resplit(found: StreamDifference, contract: Contract) -> bool:
     """Whether only deltas differ, and together they assemble to the same steps."""
     others = [*found.lost, *found.doubled, *found.moved, *found.invented]
-    others += [told for pair in found.changed for told in pair]
-    if not all(told.value is not None and told.value.get("event_type") == "step.delta" for told in others):
+    others += [event for pair in found.changed for event in pair]
+    if not all(event.value is not None and event.value.get("event_type") == "step.delta" for event in others):
         return False
-    sent, got = ([told.value for told in some if told.value is not None] for some in (found.sent, found.got))
+    sent, got = ([event.value for event in some if event.value is not None] for some in (found.sent, found.got))
     return not compare_steps(assemble_steps(sent, contract), assemble_steps(got, contract))

@@ -432,9 +432,9 @@ def with_strangers(number: int, frame: Frame) -> bytes:
     if frame.data == PROTOCOL.sentinel:
         return encode_frame(frame)
     event = {**json.loads(frame.data), UNKNOWN_FIELD: {"kept": True}}
-    told = encode_frame(frame._replace(data=encode_json(event)))
+    known = encode_frame(frame._replace(data=encode_json(event)))
     stranger = encode(UNKNOWN_TYPE, encode_json({"event_type": UNKNOWN_TYPE, "note": "new in a later revision"}))
-    return told + stranger if number == 2 else told
+    return known + stranger if number == 2 else known
 
 
 BROKEN = 5

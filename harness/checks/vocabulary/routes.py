@@ -47,8 +47,8 @@ def is_like_nowhere(answer: Exchange, nowhere: Exchange) -> bool:
     asked = sorted({*answer.request.segments, *nowhere.request.segments}, key=len, reverse=True)
     if _blank_requests(nowhere, asked) == _blank_requests(answer, asked):
         return True
-    said = _error_of(answer, asked)
-    return bool(said) and said == _error_of(nowhere, asked)
+    error = _error_of(answer, asked)
+    return bool(error) and error == _error_of(nowhere, asked)
 
 
 def _error_of(answer: Exchange, asked: Iterable[str]) -> tuple[str, ...]:

@@ -148,9 +148,9 @@ def poll_after_streams(t: RequestBuilder, streams: Mapping[str, Exchange]) -> Pa
 
 def _watch_text(streamed: Exchange | None) -> Callable[[Exchange], bool]:
     """A question like `_watch`, which also looks for the text that was streamed."""
-    told = steps_text(output_of(read(streamed).streamed_steps)) if streamed is not None else ""
+    streamed_text = steps_text(output_of(read(streamed).streamed_steps)) if streamed is not None else ""
     is_over = _watch()
-    return lambda seen: is_over(seen) and not _lacks(seen, told)
+    return lambda seen: is_over(seen) and not _lacks(seen, streamed_text)
 
 
 def poll_for_output(t: RequestBuilder, interaction_id: str, settled_run: Exchange) -> Part[list[Exchange]]:
@@ -292,10 +292,10 @@ def _is_over(answer: Exchange) -> bool:
     return settled(answer) or refused or unreadable
 
 
-def _lacks(answer: Exchange, told: str) -> bool:
+def _lacks(answer: Exchange, streamed_text: str) -> bool:
     """Whether a completed run is shown with only the beginning of its text, or none of it."""
-    stored = output_text(read(answer).interaction or {}) if status_of(answer) == "completed" else told
-    return stored != told and told.startswith(stored)
+    stored = output_text(read(answer).interaction or {}) if status_of(answer) == "completed" else streamed_text
+    return stored != streamed_text and streamed_text.startswith(stored)
 
 
 # --- background runs

@@ -147,7 +147,7 @@ def streams_of_all_kinds(t: RequestBuilder) -> Steps:
     found = _told_id(text)
     replay = (yield from read_whole_stream(t.get(found, stream=True))) if found else None
     streams = {name: answer for name, answer in answers.items() if is_stream(answer)}
-    if _never_began(answers["background"]):  # polling says what is wrong with it
+    if _never_began(answers["background"]):  # polling reports its defect
         streams.pop("background", None)
     if replay is not None and is_stream(replay):
         streams["replay"] = replay
@@ -178,10 +178,10 @@ def _never_began(answer: Exchange) -> bool:
 
 
 def _read_stored(t: RequestBuilder, answers: Streams) -> Part[dict[str, Exchange]]:
-    told = {name: found for name, answer in answers.items() if (found := _told_id(answer))}
-    streams = {found: answers[name] for name, found in told.items()}
+    ids = {name: found for name, answer in answers.items() if (found := _told_id(answer))}
+    streams = {found: answers[name] for name, found in ids.items()}
     shown = dict(zip(streams, (yield from poll_after_streams(t, streams)), strict=True))
-    return {name: shown[found] for name, found in told.items()}
+    return {name: shown[found] for name, found in ids.items()}
 
 
 def _told_id(answer: Exchange) -> str:

@@ -103,23 +103,23 @@ def run(words: Sequence[str]) -> int:
     arguments = read_options(CheckArguments, words)
     target = resolve(arguments)
     catalogue = target.api.load_catalogue()
-    said = said_capabilities(arguments)
+    stated = said_capabilities(arguments)
     baseline = baseline_of(arguments, [check.id for check in catalogue])
     shard = shard_of(arguments)
     if shard is not None and (arguments.baseline_update or arguments.baseline_prune):
         raise UsageFault("--shard covers only a part of the run: change the baseline with a complete run")
     selection = _read_selection(arguments)
     profiles = target.api.load_profiles()
-    make_plan(catalogue, selection, Capabilities(said), profiles)  # report an unknown id before anything is sent
+    make_plan(catalogue, selection, Capabilities(stated), profiles)  # report an unknown id before anything is sent
     if arguments.dry_run:
         read_report_words(arguments.report)
-        return _dry_run(target.api, catalogue, selection, said, as_json=arguments.json)
+        return _dry_run(target.api, catalogue, selection, stated, as_json=arguments.json)
     if arguments.model and (note := describe_life(find_profile(arguments.model))):
         say(f"note: {note}", to_errors=True)
     listeners = Listeners(arguments, Presentation(times_exercises=arguments.timings), baseline)
     options = RunOptions(
         selection=selection,
-        said=said,
+        stated=stated,
         baseline=baseline,
         strict=arguments.strict,
         fail_fast=arguments.fail_fast,
@@ -147,10 +147,10 @@ def _read_selection(arguments: CheckArguments) -> Selection:
 
 
 def _dry_run(
-    api: Api, catalogue: Sequence[Check], selection: Selection, said: Sequence[Capability], *, as_json: bool
+    api: Api, catalogue: Sequence[Check], selection: Selection, stated: Sequence[Capability], *, as_json: bool
 ) -> int:
     """Print how much would be sent at most, assuming every capability that was not denied."""
-    denied = {item.name for item in said if not item.present}
+    denied = {item.name for item in stated if not item.present}
     plan = make_plan(catalogue, selection, everything(api.load_capabilities(), but=denied), api.load_profiles())
     requests, interactions = plan.cost
     selected = [planned.check.id for planned in plan.checks if planned.skip is None]

@@ -241,8 +241,8 @@ def _play(
         ):
             column = _mask_column(column)
             columns.append(column)
-            told = any(other.client == column.client and other.problem for other in columns[:-1])
-            shown = replace(column, problem="for the same reason") if told and column.problem else column
+            reported = any(other.client == column.client and other.problem for other in columns[:-1])
+            shown = replace(column, problem="for the same reason") if reported and column.problem else column
             for line in column_lines(shown):
                 say(line, to_errors=arguments.json)
     except KeyboardInterrupt:

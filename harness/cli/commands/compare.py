@@ -110,5 +110,5 @@ def _require_comparable(runs: list[RunFile]) -> None:
         raise UsageFault("a comparison needs two or more reports: write `harness compare OLDER.json NEWER.json`")
     kinds = {run.kind: run.path for run in runs}
     if len(kinds) > 1:
-        told = ", ".join(f"{path!r} is of `harness {kind}`" for kind, path in kinds.items())
-        raise UsageFault(f"the reports are of different commands ({told}): compare those of one command")
+        listed = ", ".join(f"{path!r} is of `harness {kind}`" for kind, path in kinds.items())
+        raise UsageFault(f"the reports are of different commands ({listed}): compare those of one command")

@@ -215,11 +215,11 @@ def _diagnose_sdks() -> Iterator[Diagnosis]:
         yield Diagnosis("node", Condition.NOTE, "not on PATH", "only clients in JavaScript need it")
     else:
         try:
-            said = run_tool([node, "--version"], seconds=10)
+            done = run_tool([node, "--version"], seconds=10)
         except (OSError, TimeoutError) as wrong:
             yield Diagnosis("node", Condition.NOTE, f"{node} does not run: {wrong}", "only JavaScript needs it")
         else:
-            yield Diagnosis("node", Condition.OK, said.stdout.strip() or said.stderr.strip())
+            yield Diagnosis("node", Condition.OK, done.stdout.strip() or done.stderr.strip())
 
 
 def _diagnose_pytest() -> Iterator[Diagnosis]:

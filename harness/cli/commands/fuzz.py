@@ -223,7 +223,7 @@ def _read_options(arguments: FuzzArguments, target: ResolvedTarget, words: Seque
         seed=arguments.seed,
         level=arguments.level,
         strict=strict or arguments.strict,
-        said=said_capabilities(arguments),
+        stated=said_capabilities(arguments),
         database=open_database(arguments.database),
         shard=parse_shard(arguments.shard) if arguments.shard else None,
         store=store,
@@ -267,11 +267,11 @@ def _choose_store(
     may_replay = is_said or is_named_folder(Path.cwd()) or is_loopback(host) or not target.info.secrets
     failures = f"{format_count(kept, 'earlier failure')} of this target"
     if may_replay:
-        said = f"replaying {failures} from {store} first (--no-store excludes them)"
+        effect = f"replaying {failures} from {store} first (--no-store excludes them)"
     else:
-        said = f"not replaying {failures} from {store}: with your key, they could change what is at "
-        said += f"{target.info.name}; read them, and add --store {shlex.quote(str(store))} to replay them"
-    say(f"harness: {said}", to_errors=True)
+        effect = f"not replaying {failures} from {store}: with your key, they could change what is at "
+        effect += f"{target.info.name}; read them, and add --store {shlex.quote(str(store))} to replay them"
+    say(f"harness: {effect}", to_errors=True)
     return store, may_replay
 
 

@@ -251,8 +251,8 @@ def _list_repeated(arguments: GatewayArguments, command: Sequence[str] | None) -
     for name in _REPEATED:
         value = getattr(arguments, name)
         if value is not None and value != declared[name].default:
-            said = f"{value:g}" if isinstance(value, float) else str(value)
-            yield from (f"--{name.replace('_', '-')}", said)
+            text = f"{value:g}" if isinstance(value, float) else str(value)
+            yield from (f"--{name.replace('_', '-')}", text)
     for name, value in arguments.header or ():
         yield from ("--header", f"{name}: {value}")
     if arguments.strict:

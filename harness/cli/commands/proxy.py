@@ -154,7 +154,7 @@ class _Notes:
 
     def _say_once(self, text: str, *, key: str = "") -> None:
         with self._lock:
-            said = (key or text) in self._said
+            repeated = (key or text) in self._said
             self._said.add(key or text)
-        if not said:
+        if not repeated:
             say_masked(f"harness proxy: {text}", to_errors=True)

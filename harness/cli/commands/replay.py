@@ -181,8 +181,8 @@ def replay_record(path: str, player: Player) -> dict[str, Any]:
         ],
         "approximate": [number + 1 for number, _ in player.approximate()],
     }
-    told: dict[str, Any] = mask_tree(record)
-    return told
+    masked: dict[str, Any] = mask_tree(record)
+    return masked
 
 
 def _print(player: Player, *, verbose: bool) -> None:

@@ -106,5 +106,5 @@ def run(words: Sequence[str]) -> int:
 
 
 def _say_wait(mask: Mask, most: float, seconds: float, refusal: Exchange) -> None:
-    said = mask.text(format_refusal(refusal))
-    say(f"{said}: harness retries in {seconds:.1f} s (at most {most:g} s in total: --max-wait S)")
+    reason = mask.text(format_refusal(refusal))
+    say(f"{reason}: harness retries in {seconds:.1f} s (at most {most:g} s in total: --max-wait S)")

@@ -342,11 +342,11 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
 def judge_streamed_end(end: Body, body: Body) -> Iterator[Finding]:
     """Status and cost in the completion of a whole stream must be those that are stored, if both have them."""
     for name in ("status", "usage"):
-        told, stored = end.get(name), body.get(name)
+        streamed, stored = end.get(name), body.get(name)
         unlisted = name == "status" and stored not in STATUSES  # which is a finding of its own
-        if told and stored and told != stored and not unlisted:
+        if streamed and stored and streamed != stored and not unlisted:
             message = f"the stream ends with another `{name}` than GET shows"
-            expected, actual = format_value(stored), format_value(told)
+            expected, actual = format_value(stored), format_value(streamed)
             place = f"$.interaction.{name}"
             yield place_finding(f"stream.end-matches-get/{name}", message, expected, actual, place)
 
@@ -396,9 +396,9 @@ def judge_own_input(sent: object, given: Sequence[Body]) -> Iterator[Finding]:
             return
     results = {str(step.get("call_id")): step for step in given if step.get("type") == "function_result"}
     for step in objects_in(sent):
-        told = results.get(str(step.get("call_id"))) if step.get("type") == "function_result" else None
-        if told is not None and told.get("result") is not None:
-            yield from _judge_own_result(step, told)
+        own = results.get(str(step.get("call_id"))) if step.get("type") == "function_result" else None
+        if own is not None and own.get("result") is not None:
+            yield from _judge_own_result(step, own)
 
 
 def list_given(body: Body) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ def is_legacy(value: Any) -> bool:
 def judge_answer(review: Review, operation: Operation, contract: Contract) -> list[Finding]:
     """Findings about the JSON response of an operation, reviewed by the schema of that operation."""
     if operation.rule == "cancel.schema" and as_object(review.value).keys().isdisjoint({"id", "status"}):
-        return _judge_shape(review, operation.rule)  # no interaction at all, of which `cancel.ok` tells
+        return _judge_shape(review, operation.rule)  # no interaction at all, which `cancel.ok` reports
     if operation.schema == INTERACTION:
         return judge_reviewed(review, contract, rule=operation.rule)
     return _judge_shape(review, operation.rule)
@@ -86,14 +86,14 @@ def judge_steps(steps: list[Any]) -> list[Finding]:
 
 
 def _judge_each_step(steps: list[Any]) -> Iterator[Finding]:
-    told = count_given(steps)
+    given = count_given(steps)
     for index, step in enumerate(steps):
         place = f"$.steps[{index}]"
         yield from _judge_discriminators(step, place)
-        if isinstance(step, Mapping) and index >= told:
+        if isinstance(step, Mapping) and index >= given:
             yield from _judge_base64(step, place)
             yield from _judge_annotations(step, place)
-    yield from _judge_pairs(steps, told)
+    yield from _judge_pairs(steps, given)
 
 
 def _list_judged_apart(value: Any) -> frozenset[str]:
@@ -191,7 +191,7 @@ def _judge_annotations(step: Mapping[str, Any], pointer: str) -> Iterator[Findin
                 yield place_finding("steps.annotation-range", message, expected, f"{start}..{end}", where)
 
 
-def _judge_pairs(steps: list[Any], told: int) -> Iterator[Finding]:
+def _judge_pairs(steps: list[Any], given: int) -> Iterator[Finding]:
     """Check that each result has its call. Only a function_result may answer a call of an earlier interaction."""
     calls: dict[str, None] = {}
     for index, step in enumerate(steps):
@@ -200,7 +200,7 @@ def _judge_pairs(steps: list[Any], told: int) -> Iterator[Finding]:
                 calls[identity] = None
             case {"type": "function_result"}:
                 pass
-            case {"type": str(kind), "call_id": str(call)} if kind.endswith("_result") and index >= told:
+            case {"type": str(kind), "call_id": str(call)} if kind.endswith("_result") and index >= given:
                 if call not in calls and not _PLACEHOLDER.search(call):
                     message = f"a {kind} names no earlier call"
                     expected = ", ".join(islice(calls, 4)) or "a call step before it"

@@ -94,9 +94,9 @@ def judge_envelope(request: Request, interaction_id: str, contract: Contract) ->
     if found:
         return found
     if value["data"]["id"] != interaction_id:
-        said = str(value["data"]["id"])[:80]
-        found.append(Finding.from_code("hook.envelope/id", "data.id is a different id", interaction_id, said))
+        actual = str(value["data"]["id"])[:80]
+        found.append(Finding.from_code("hook.envelope/id", "data.id is a different id", interaction_id, actual))
     if value["version"] != VERSION:
-        said = str(value["version"])[:40]
-        found.append(Finding.from_code("hook.envelope/version", "another version", VERSION, said))
+        actual = str(value["version"])[:40]
+        found.append(Finding.from_code("hook.envelope/version", "another version", VERSION, actual))
     return found

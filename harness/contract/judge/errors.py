@@ -136,10 +136,10 @@ class UnframedError:
 
 def read_bare_error(stray: StrayBlock | None) -> UnframedError | None:
     """The error body that a stray block is; None if it is none."""
-    told = error_of(loads(stray.raw.strip()).value) if stray is not None else None
-    if stray is None or told is None:
+    error = error_of(loads(stray.raw.strip()).value) if stray is not None else None
+    if stray is None or error is None:
         return None
-    return UnframedError(*told, stray.start, stray.end)
+    return UnframedError(*error, stray.start, stray.end)
 
 
 FAILED = frozenset(range(500, 600)) - {501, 502, 503, 504}
@@ -156,8 +156,8 @@ def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contr
         return
     expected = "2xx, or 4xx if it is rejected"
     if failed:
-        said = shorten(exchange.body[:400].decode("utf-8", "replace"), _SHOWN)
-        actual = f"{exchange.status} {said}".rstrip()
+        text = shorten(exchange.body[:400].decode("utf-8", "replace"), _SHOWN)
+        actual = f"{exchange.status} {text}".rstrip()
         message = f"{operation.call}{_name_fields(exchange)} causes a server error"
         yield Finding("err.no-crash", message, expected, actual)
     else:

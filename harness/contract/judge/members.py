@@ -108,8 +108,8 @@ def judge_counted(interaction: Mapping[str, Any]) -> list[Finding]:
 def has_to_count(interaction: Mapping[str, Any]) -> bool:
     """Whether it is completed, has text, and reports tokens."""
     usage = interaction.get("usage")
-    told = isinstance(usage, Mapping) and any(name in usage for name in ("total_tokens", "total_output_tokens"))
-    return told and interaction.get("status") == "completed" and bool(output_text(interaction).strip())
+    counted = isinstance(usage, Mapping) and any(name in usage for name in ("total_tokens", "total_output_tokens"))
+    return counted and interaction.get("status") == "completed" and bool(output_text(interaction).strip())
 
 
 def has_counts(usage: Any) -> bool:

@@ -249,8 +249,8 @@ class Reading:
             or event is None
         ):
             return False
-        told = json_parse.loads(self.frames[event].data).value
-        holder = told.get("interaction") if finding.where.pointer != "$" and isinstance(told, dict) else told
+        value = json_parse.loads(self.frames[event].data).value
+        holder = value.get("interaction") if finding.where.pointer != "$" and isinstance(value, dict) else value
         lacking = sum((one.stable_code, one.where) == (finding.stable_code, finding.where) for one in among)
         if not isinstance(holder, dict) or name in holder or lacking > 1:
             return False

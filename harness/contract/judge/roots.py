@@ -117,7 +117,7 @@ def _tells_of(seen: Exchange, found: str, exchange: Exchange) -> bool:
     """Whether an earlier exchange showed an interaction, or may have deleted it, to the caller of this one."""
     reading = read(seen)
     same_caller = caller_of(seen.request) == caller_of(exchange.request)
-    if reading.call == DELETE:  # whoever was told that it is deleted did delete it
+    if reading.call == DELETE:  # a client that received the deletion did delete it
         return (same_caller or seen.succeeded) and named_interaction(seen.request) == found
     if reading.call not in (CREATE, GET) or not same_caller:
         return False

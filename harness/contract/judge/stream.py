@@ -94,10 +94,10 @@ class EventKind:
 
 def _list_judged_apart(kind: str, event: dict[str, Any]) -> list[str]:
     """The places in an event whose shape breaks a rule of its own: the counts that end a stream."""
-    told = event.get("interaction") if kind == COMPLETED else None
-    if not isinstance(told, dict) or "usage" not in told:
+    shown = event.get("interaction") if kind == COMPLETED else None
+    if not isinstance(shown, dict) or "usage" not in shown:
         return []
-    return list_miscounted(told["usage"], "$.interaction.usage")
+    return list_miscounted(shown["usage"], "$.interaction.usage")
 
 
 KINDS = 64
@@ -322,7 +322,7 @@ class StreamJudge:
 
     def _note_repeated_cursor(self, frame: Frame, cursor: str) -> None:
         if not self._ledger.counted("stream.evid-unique"):
-            # Nobody has to resume a foreground stream.
+            # A client need not resume a foreground stream.
             severity = Severity.BROKEN if self._background or self._start != "fresh" else Severity.NON_STRICT
             message, actual = "an event_id is repeated", cursor[:_SHOWN]
             found = Finding("stream.evid-unique", message, "a new event_id", actual, severity=severity)

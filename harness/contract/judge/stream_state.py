@@ -494,12 +494,12 @@ class StreamState:
 
     def _check_not_over(self, event: dict[str, Any]) -> None:
         """A replay may name the status of today, and a call may follow `requires_action`."""
-        said = self._updated
-        if self._start != "fresh" or said not in lifecycle.TERMINAL:
+        status = self._updated
+        if self._start != "fresh" or status not in lifecycle.TERMINAL:
             return
         goes_on = event.get("status", event["event_type"])
         if goes_on == START or goes_on in lifecycle.RUNNING:
-            message = f"a status update has the status {said}, and {goes_on} follows"
+            message = f"a status update has the status {status}, and {goes_on} follows"
             self._report("stream.update-status", message, "the end of the stream", goes_on)
             self._updated = ""  # each step that follows would be the same finding
 

@@ -36,8 +36,8 @@ def format_answer(exchange: Exchange) -> str:
         return f"{exchange.status} {_clip(': '.join(parts), 120)}".rstrip()
     if exchange.body.startswith(_GZIP) and "content-encoding" not in exchange.headers:
         return f"{exchange.status} a gzip body without Content-Encoding"
-    said = exchange.body[:400].decode("utf-8", "replace") + ("" if exchange.complete else "…")
-    return f"{exchange.status} {_clip(said, 80)}".rstrip()
+    text = exchange.body[:400].decode("utf-8", "replace") + ("" if exchange.complete else "…")
+    return f"{exchange.status} {_clip(text, 80)}".rstrip()
 
 
 def format_ending(exchange: Exchange) -> str:

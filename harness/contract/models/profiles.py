@@ -66,7 +66,7 @@ class ModelProfile(Struct, frozen=True, dict=True):
         """Return the value of a cell, None if it is unknown."""
         return self.cells[cell].value
 
-    # The cells that are asked for with each create, read once
+    # The cells that each create needs, read once
 
     @cached_property
     def levels(self) -> tuple[str, ...] | None:

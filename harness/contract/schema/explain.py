@@ -332,9 +332,11 @@ def _describe_leaf(error: ValidationError, pointer: str) -> SchemaProblem:
             name, needed = next((n, m) for n, ms in wanted.items() if n in value for m in ms if m not in value)
             return _build_problem(error, pointer, f'"{name}" goes only with "{needed}"', f"a field {needed}")
         case "not" | "pattern":
-            told = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
-            why = f": {_begin_small(told).rstrip('.')}" if told else ""
-            return _build_problem(error, pointer, f"{_show(value)} has a form that is not allowed{why}", told)
+            description = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
+            why = f": {_begin_small(description).rstrip('.')}" if description else ""
+            return _build_problem(
+                error, pointer, f"{_show(value)} has a form that is not allowed{why}", description
+            )
         case "oneOf":
             return _build_problem(error, pointer, "fits more than one of the forms allowed here", "one form")
         case "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties" | "maxProperties":

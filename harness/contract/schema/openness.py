@@ -168,10 +168,10 @@ class _Picker:
 
     def pick(self, branches: list[Any], value: Any) -> Any:
         """The first branch whose JSON type and constants fit; whether it is valid is left to the validator."""
-        told = self._list_deciding(branches, value) if isinstance(value, dict) else ()
-        if not all(one is _ABSENT or isinstance(one, str) for one in told):
+        deciding = self._list_deciding(branches, value) if isinstance(value, dict) else ()
+        if not all(one is _ABSENT or isinstance(one, str) for one in deciding):
             return self._find(branches, value)
-        key = (id(branches), type(value), *told)
+        key = (id(branches), type(value), *deciding)
         if key not in self._picked:
             self._picked[key] = self._find(branches, value)
         return self._picked[key]

@@ -186,9 +186,11 @@ def name_type(file: str, part: str = "") -> str:
 
 def _remove_item_schemas(document: Schema) -> None:
     """Describe a stream as 3.1 can: that it is text, and of what kind its events are."""
-    told = f"Server-sent events; the data of each is one {_COMPONENTS.removeprefix('#/')}Event, then [DONE]."
+    description = (
+        f"Server-sent events; the data of each is one {_COMPONENTS.removeprefix('#/')}Event, then [DONE]."
+    )
     for item in document["paths"].values():
         for operation in item.values():
             for response in operation["responses"].values() if isinstance(operation, dict) else ():
                 if _EVENTS in response.get("content", {}):
-                    response["content"][_EVENTS] = {"schema": {"type": "string", "description": told}}
+                    response["content"][_EVENTS] = {"schema": {"type": "string", "description": description}}

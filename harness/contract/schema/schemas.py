@@ -52,8 +52,8 @@ class Schemas:
     @cached_property
     def as_of(self) -> str:
         """How new the schemas are, in words: the newest description of the API that they were compared with."""
-        told = json.loads((self._root / REVISION_FILE).read_bytes()).get("as_of")
-        return str(told) if told is not None or self._base is None else self._base.as_of
+        date = json.loads((self._root / REVISION_FILE).read_bytes()).get("as_of")
+        return str(date) if date is not None or self._base is None else self._base.as_of
 
     @cached_property
     def files(self) -> dict[str, Path]:
@@ -203,12 +203,12 @@ def _read_base(folder: Path) -> str | None:
     file = folder / REVISION_FILE
     wanted = f'{file} must say {{"base": "{REVISIONS[-1]}"}}, or another revision that it differs from'
     try:
-        told = json.loads(read_file(file))
+        record = json.loads(read_file(file))
     except (OSError, ValueError, RecursionError) as error:
         raise LookupError(f"{wanted}: {getattr(error, 'strerror', None) or error}") from None
-    if not isinstance(told, dict) or "base" not in told:
+    if not isinstance(record, dict) or "base" not in record:
         raise LookupError(f"{wanted}: it names no base")
-    base = told["base"]
+    base = record["base"]
     if base is not None and (not isinstance(base, str) or not base or Path(base).name != base):
         raise LookupError(f"{wanted}: its base is {json.dumps(base)[:80]}")
     return base

@@ -143,6 +143,6 @@ def format_order() -> Iterator[str]:
     """The table for people, one line per row."""
     for state, rows in ORDER.items():
         for event, row in rows.items():
-            told = f"breaks {row.breaks}" if row.breaks else f"→ {row.next}"
+            effect = f"breaks {row.breaks}" if row.breaks else f"→ {row.next}"
             guards = f"   if {', '.join(row.guards)}" if row.guards else ""
-            yield f"{state:<15} {event:<26} {told}{guards}"
+            yield f"{state:<15} {event:<26} {effect}{guards}"

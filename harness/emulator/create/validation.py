@@ -163,8 +163,8 @@ class CreateValidator:
         if hint := hints.bare_tool(body.get("tools"), self.tools):
             raise invalid(hint)
         problems = validator.problems(body, limit=1)
-        told = _describe_refusal(problems[0]) if problems else "The body does not fit the create request."
-        raise invalid(told + newer)
+        reason = _describe_refusal(problems[0]) if problems else "The body does not fit the create request."
+        raise invalid(reason + newer)
 
     def tolerable(self, body: Json) -> bool:
         """Whether a body would pass if unknown names and values were accepted."""
@@ -297,8 +297,8 @@ class CreateValidator:
             kind = tool.get("type") if isinstance(tool, dict) else None
             if isinstance(kind, str) and kind not in self.tools:
                 near = suggestion(kind, self.tools)
-                told = f"Invalid value at 'tools[{index}].type': there is no tool '{kind}'.{near}"
-                raise invalid(told + describe_schemas(self.contract))
+                reason = f"Invalid value at 'tools[{index}].type': there is no tool '{kind}'.{near}"
+                raise invalid(reason + describe_schemas(self.contract))
 
     def author(self, body: Json, project: str) -> tuple[str | None, str | None]:
         """Return (model, agent), one of them None. An agent may also be named in `model` (background page)."""
@@ -367,9 +367,9 @@ class CreateValidator:
         """Media contents must hold their bytes in base64, or name their place; parts of them must exist."""
         judge_windows(order.body.get("input"))
         for item in items(order.given):
-            told = find_media_fault(item) if item.get("type") in self.contract.steps_table.media else None
-            if told is not None:
-                raise invalid(told.format(place=find_place(order.body.get("input"), item)))
+            fault = find_media_fault(item) if item.get("type") in self.contract.steps_table.media else None
+            if fault is not None:
+                raise invalid(fault.format(place=find_place(order.body.get("input"), item)))
 
     def references(self, order: CreateRequest) -> None:
         """Files must have been uploaded and be active, and stores must exist (recorded for files)."""

@@ -114,10 +114,10 @@ class _SettlesWithoutOutputFirst(Bodies):
 
 
 def _complete_calls(event: Json, writer: EventWriter, run: Run, *rest: object) -> Json | None:
-    told = event["interaction"]
-    if not run.background or told["status"] != "requires_action":
+    shown = event["interaction"]
+    if not run.background or shown["status"] != "requires_action":
         return None
-    return {**event, "interaction": {**told, "status": "completed"}}
+    return {**event, "interaction": {**shown, "status": "completed"}}
 
 
 def _continues_a_background_call(order: CreateRequest, _: Engine) -> bool:

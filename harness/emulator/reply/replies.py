@@ -278,11 +278,11 @@ class ReplyBuilder:
         """Return the default text: short, derived from the input, with characters of every UTF-8 length."""
         prompt = order.text
         asked = prompt if len(prompt) <= 80 else shorten(prompt, 80)
-        told = f"This answers “{asked}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
+        text = f"This answers “{asked}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
         if isinstance(order.body.get("input"), str):
-            return told
+            return text
         found = [read_result(result) for result in results(order.given)]
-        return f"{told} The result: {shorten('; '.join(found), _LONGEST_RESULT)}" if found else told
+        return f"{text} The result: {shorten('; '.join(found), _LONGEST_RESULT)}" if found else text
 
     def over_budget(self, order: CreateRequest, steps: list[Json]) -> bool:
         """Whether an agent used more than `max_total_tokens`; that limit is best effort, so all steps are kept."""

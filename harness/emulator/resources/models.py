@@ -110,9 +110,9 @@ class Decisions:
             raise Refusal(404, "model_not_found", message)
         given = as_steps(body["input"], self._contract.contents)
         for content in (part for step in given for part in step.get("content", ())):
-            told = find_media_fault(content) if content.get("type") in self._contract.steps_table.media else None
-            if told is not None:
-                raise invalid(f"Invalid content in 'input': {told}.")
+            fault = find_media_fault(content) if content.get("type") in self._contract.steps_table.media else None
+            if fault is not None:
+                raise invalid(f"Invalid content in 'input': {fault}.")
         answers = {name: _answer(question, body["input"]) for name, question in body["questions"].items()}
         return {"answers": answers, "usage": _count_usage(given, body["questions"])}
 

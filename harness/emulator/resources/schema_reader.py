@@ -34,9 +34,9 @@ class SchemaReader:
         validator = self.contract.schemas.validator(schema, closed=closed)
         fitting, _, problems = split_nulls(value, validator.problems)
         if problems:
-            told = describe_problem(problems[0])
+            reason = describe_problem(problems[0])
             newer = closed and self.contract.schemas.validator(schema).is_valid(fitting)
-            raise invalid(told + (describe_schemas(self.contract) if newer else ""))
+            raise invalid(reason + (describe_schemas(self.contract) if newer else ""))
         given = dict(fitting)
         full = {name: item for name, item in given.items() if item not in ("", [])}
         for problem in validator.problems(full):

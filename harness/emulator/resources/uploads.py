@@ -253,8 +253,8 @@ def _store(receiver: Receiver, data: bytes) -> Any:
 
 def _judge_size(size: int, receiver: Receiver) -> None:
     if size > receiver.largest:
-        told = f"An upload of {size} bytes is too large: there is room for {receiver.largest}. {receiver.remedy}"
-        raise over_quota(told.rstrip())
+        reason = f"An upload of {size} bytes is too large: there is room for {receiver.largest}. {receiver.remedy}"
+        raise over_quota(reason.rstrip())
 
 
 def _with_status(refusal: Refusal, status: str) -> Refusal:

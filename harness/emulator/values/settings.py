@@ -202,7 +202,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             raise UsageFault("; ".join(mistakes))
 
     def _find_mistakes(self) -> Iterator[str]:
-        # What nobody set is right, and almost every emulator of a test leaves almost all as it is.
+        # A default is right, and almost every emulator of a test leaves almost all as it is.
         given = {
             name: value
             for name, default in zip(self.__struct_fields__, self.__struct_defaults__, strict=True)

@@ -184,14 +184,14 @@ def _merge(runs: Sequence[tuple[str, EngineRun]], api: Api) -> EngineRun:
     )
 
 
-def _name_parts(said: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
+def _name_parts(sections: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
     """Each sentence once, with the parts that say it, unless all of them do."""
     parts: dict[str, list[str]] = {}
-    for name, sentences in said:
+    for name, sentences in sections:
         for sentence in sentences:
             parts.setdefault(sentence, []).append(name)
     return tuple(
-        text if len(names) == len(said) else f"{', '.join(names)}: {text}"
+        text if len(names) == len(sections) else f"{', '.join(names)}: {text}"
         for text, names in parts.items()
         if text != ELSEWHERE
     )

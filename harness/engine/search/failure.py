@@ -101,7 +101,7 @@ def mark_strict(finding: Finding, name: str) -> str:
     return name if finding.severity is Severity.BROKEN else f"{name}?"
 
 
-# Counts how each call was answered, so that a search can say what it never saw succeed.
+# Counts the responses to each call, so that a search can report calls that never succeeded.
 # The names of the kinds are printed.
 
 
@@ -298,7 +298,7 @@ class EngineRun:
         )
 
 
-# Folds failures under the failure that made them unavoidable, so that one defect is told once.
+# Folds failures under the failure that made them unavoidable, so that one defect is reported once.
 
 
 def fold(run: EngineRun, earlier: Sequence[Failure], api: Api) -> EngineRun:

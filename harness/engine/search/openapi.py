@@ -58,14 +58,14 @@ def document(
     if not mine:
         return EngineRun(engine=ENGINE, seconds=0.0, notes=(ELSEWHERE,))
     families = find_families(place, described, mine)
-    heard: list[ScenarioCollector] = []
+    collected: list[ScenarioCollector] = []
     with _serve(place) as root, described.write(place.requests) as path, judging(place):
         try:
             for number, family in enumerate(families):
                 if number and timer.over():
                     break
                 left = _share(families[number:], timer) if budget.seconds is not None else None
-                hearing = ScenarioCollector(
+                collector = ScenarioCollector(
                     place,
                     family,
                     described,
@@ -74,31 +74,31 @@ def document(
                     strict=strict,
                     passed_over=passed_over,
                 )
-                heard.append(hearing)
-                _search(hearing, path, place, root, budget.with_limits(None, left), seed)
+                collected.append(collector)
+                _search(collector, path, place, root, budget.with_limits(None, left), seed)
         except KeyboardInterrupt:
             timer.stop()
-        for hearing in heard:
-            place.clean(hearing.ledger)
-    vacuous = tuple(_list_vacuous(heard, [] if timer.stopped else families[len(heard) :]))
+        for collector in collected:
+            place.clean(collector.ledger)
+    vacuous = tuple(_list_vacuous(collected, [] if timer.stopped else families[len(collected) :]))
     short = (TOO_SHORT.format(budget.seconds),) if vacuous and timer.over() and not timer.stopped else ()
     return EngineRun(
         engine=ENGINE,
         seconds=timer.spent,
-        counts=_counts(heard),
-        failures=tuple(minimal(place, failure) for failure in _list_failures(heard)),
+        counts=_counts(collected),
+        failures=tuple(minimal(place, failure) for failure in _list_failures(collected)),
         vacuous=vacuous,
-        notes=(*short, *_notes(heard, families, mine), *place.notes()),
-        answers=AnswerCounts.of(hearing.answers for hearing in heard),
+        notes=(*short, *_notes(collected, families, mine), *place.notes()),
+        answers=AnswerCounts.of(collector.answers for collector in collected),
         stopped=timer.stopped,
     )
 
 
-def _list_vacuous(heard: Sequence[ScenarioCollector], late: Sequence[Family]) -> Iterator[str]:
+def _list_vacuous(collected: Sequence[ScenarioCollector], late: Sequence[Family]) -> Iterator[str]:
     """Why the search proves nothing: a line for each resource, and one for those that it never came to."""
-    for hearing in heard:
-        if _proves(hearing) and (reasons := "; ".join(hearing.vacuity())):
-            yield f"/{hearing.family.collection}: {reasons}"
+    for collector in collected:
+        if _proves(collector) and (reasons := "; ".join(collector.vacuity())):
+            yield f"/{collector.family.collection}: {reasons}"
     if late:
         yield f"no time was left for {', '.join(family.collection for family in late)}"
 
@@ -166,37 +166,37 @@ def _proves(hearing: ScenarioCollector) -> bool:
     return hearing.is_first or hearing.began
 
 
-def _list_failures(heard: Sequence[ScenarioCollector]) -> list[Failure]:
+def _list_failures(collected: Sequence[ScenarioCollector]) -> list[Failure]:
     """One failure of each kind, from the family in which it took the fewest requests."""
     found: dict[str, Failure] = {}
-    for failure in (failure for hearing in heard for failure in hearing.failures.values()):
+    for failure in (failure for collector in collected for failure in collector.failures.values()):
         kept = found.setdefault(failure.key, failure)
         if len(failure.trail) < len(kept.trail):
             found[failure.key] = failure
-    seen = sum((hearing.seen for hearing in heard), Counter())
+    seen = sum((collector.seen for collector in collected), Counter())
     return [replace(failure, seen=seen[key]) for key, failure in found.items()]
 
 
-def _counts(heard: Sequence[ScenarioCollector]) -> dict[str, int]:
+def _counts(collected: Sequence[ScenarioCollector]) -> dict[str, int]:
     return {
-        "resources": len(heard),
-        "calls": sum(hearing.calls for hearing in heard),
-        "successes": sum(hearing.successes for hearing in heard),
-        "operations": sum(len(hearing.reached) for hearing in heard),
-        "links": sum(len(hearing.links) for hearing in heard),
+        "resources": len(collected),
+        "calls": sum(collector.calls for collector in collected),
+        "successes": sum(collector.successes for collector in collected),
+        "operations": sum(len(collector.reached) for collector in collected),
+        "links": sum(len(collector.links) for collector in collected),
     }
 
 
 def _notes(
-    heard: Sequence[ScenarioCollector], families: Sequence[Family], described: Sequence[Family]
+    collected: Sequence[ScenarioCollector], families: Sequence[Family], described: Sequence[Family]
 ) -> Iterator[str]:
     if absent := [family.collection for family in described if family not in families]:
         yield f"not served, so not searched: {', '.join(absent)}"
-    for hearing in heard:
-        if _proves(hearing):
-            yield from hearing.notes()
+    for collector in collected:
+        if _proves(collector):
+            yield from collector.notes()
         else:
-            yield f"no create below /{hearing.family.collection} was accepted; all were rejected"
+            yield f"no create below /{collector.family.collection} was accepted; all were rejected"
 
 
 def _configure(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
 
 
-# Counts what a search played over all its histories, and keeps the smallest history for each defect.
+# Counts the steps of a search over all its histories, and keeps the smallest history for each defect.
 # Shared by the engines that Hypothesis drives. Hypothesis only chooses: it never learns of a defect, so it
 # neither stops at one nor spends its examples on shrinking it.
 

@@ -177,7 +177,7 @@ class FuzzOptions:
     level: Level = Level.MAY
     strict: bool = False
     baseline: Baseline = field(default_factory=Baseline)
-    said: tuple[Capability, ...] = ()
+    stated: tuple[Capability, ...] = ()
     database: ExampleDatabase | None = None
     store: Path | None = None
     replays: bool = True
@@ -186,8 +186,17 @@ class FuzzOptions:
 
     def name_selection(self) -> str:
         """The selection of the whole search, in words: shards with the same are parts of one search."""
-        said = ",".join(f"{'+' if item.present else '-'}{item.name}" for item in self.said)
-        parts = (self.engines, self.budget, self.depth, self.seconds, self.seed, self.level, said, self.excluded)
+        capabilities = ",".join(f"{'+' if item.present else '-'}{item.name}" for item in self.stated)
+        parts = (
+            self.engines,
+            self.budget,
+            self.depth,
+            self.seconds,
+            self.seed,
+            self.level,
+            capabilities,
+            self.excluded,
+        )
         return " ".join(map(str, parts))
 
 
@@ -332,7 +341,7 @@ def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iter
     driver = resolved.connect()
     try:
         able = _probe(driver, resolved, options, timer)
-        denied = frozenset(item.name for item in options.said if not item.present)
+        denied = frozenset(item.name for item in options.stated if not item.present)
         yield SearchTarget(
             able,
             able.target.capabilities,
@@ -358,7 +367,7 @@ def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer
     try:
         bounded = GovernedDriver(driver, [Deadline(timer, resolved.target.wait)], owned=False)
         needed = resolved.api.load_search().needed
-        found = Prober(resolved.api, bounded, resolved.target, options.said, needed).run()
+        found = Prober(resolved.api, bounded, resolved.target, options.stated, needed).run()
     except TimeUp:
         raise TargetFault(
             f"the target did not respond to the first probes within {options.seconds:g} s: "

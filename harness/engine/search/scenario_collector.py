@@ -100,8 +100,8 @@ def _to_requests_error(wrong: Exception, seconds: float, request: Any) -> Except
     from urllib3 import exceptions
 
     if isinstance(wrong, exceptions.ReadTimeoutError):
-        told = exceptions.HTTPError(f"the response did not end (read timeout={seconds})")
-        return requests.ReadTimeout(told, request=request)
+        error = exceptions.HTTPError(f"the response did not end (read timeout={seconds})")
+        return requests.ReadTimeout(error, request=request)
     kinds: dict[type[Exception], type[requests.RequestException]] = {
         exceptions.ProtocolError: requests.exceptions.ChunkedEncodingError,
         exceptions.DecodeError: requests.exceptions.ContentDecodingError,
@@ -461,18 +461,18 @@ class ScenarioCollector:
         if not self.refusals:
             return ""
         number = self.refusals.total()
-        said = shorten(self.refusals.most_common(1)[0][0], _SAID)
+        most_common = shorten(self.refusals.most_common(1)[0][0], _SAID)
         return (
             f". The document allows more than this target accepts: it rejected {number} valid requests, "
-            f"most often with {said!r}. Use `-e history` and `-e laws` instead"
+            f"most often with {most_common!r}. Use `-e history` and `-e laws` instead"
         )
 
     def notes(self) -> Iterator[str]:
         """Notes on a search that proves something."""
         if refused := sorted((self.declared.keys() & self.reached) - self.succeeded):
             yield f"never succeeded: {', '.join(refused)}"
-        for told in dict.fromkeys(self._tool_errors):
-            yield f"schemathesis gave up something below /{self.family.collection}: {told}"
+        for error in dict.fromkeys(self._tool_errors):
+            yield f"schemathesis gave up something below /{self.family.collection}: {error}"
         if self.mute > 1:
             yield f"{self.mute} calls below /{self.family.collection} got no response"
 

@@ -24,7 +24,7 @@ from harness.wire import By, Driver, Exchange, How, LiveStream, Request
 from harness.wire.addresses import is_loopback
 from harness.wire.message import BUSY, PROXY_REFUSALS
 
-# Judges a single response, whatever came before it: the API's own judgement, and two rules for any service.
+# Judges a single response, whatever came before it: the API's own judgment, and two rules for any service.
 
 
 _STUCK = frozenset({How.STALL, How.TIMEOUT})
@@ -83,8 +83,8 @@ class AnswerJudge:
 
 # One client of a target as the engine sees it: the trail of its exchanges, and what they showed.
 # One `World` plays one history. It sends and remembers; the player of the API knows what a step does, and
-# judges by all that came before. A world raises no error because of the target's behaviour. Once a request
-# `hung`, nothing more is played: what it left behind is unknown.
+# judges by all that came before. A world raises no error because of the target's behavior. Once a request
+# `hung`, nothing more is sent: the state that it left is unknown.
 
 
 class World:

@@ -172,7 +172,7 @@ def _is_after(exchange: Exchange, other: Exchange) -> bool:
 
 
 # Autopsy: whether a request was the end of a target that went away during a run and came back.
-# Somebody else may have stopped the target, so nothing is accused that did not happen twice: what it got last
+# Another cause may have stopped the target, so only a repeated stop is a defect: its last request
 # is sent once more, alone, between two requests that are known to be harmless. Must not know what is judged.
 
 

@@ -23,10 +23,10 @@ from harness.outcome import Finding, HarnessFault, Unmet
 from harness.wire import Driver, Exchange, LiveStream, Request
 from harness.wire.delivery import Arrival, Inbox
 
-# The ids that the creates of a run were answered with: one that comes again is no name of anything.
+# The ids that the creates of a run returned: one that comes again identifies nothing.
 # All workers of a run share one, unless each has a session of its own, in which ids may be what they are
-# elsewhere. What an exercise saw of an id that somebody else was given meanwhile may be what the other one made
-# of it. Must not know what is judged.
+# elsewhere. If another create got the same id meanwhile, an exercise may have seen the effects of that one.
+# Must not know what is judged.
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class GivenIds:
             return None
         with self._lock:
             given = self._given[identity]
-            if any(known.exchange is exchange for known in given):  # one of several at once is told of twice
+            if any(known.exchange is exchange for known in given):  # one of several at once is noted twice
                 return None
             found = next(iter(self._api.judge_new_id([identity] if given else [], identity)), None)
             given.append(GivenId(exchange, owner, time.perf_counter()))
@@ -237,7 +237,7 @@ class ActionRunner:
                     stream.hurry(_FIRST_EVENT_SECONDS)
                     stream.read(1)
                 self._keep(stream.close())
-            except TimeUp as up:  # whoever sends the next request will hear of it
+            except TimeUp as up:  # the next request raises it again
                 if up.exchange is not None:
                     self._note(up.exchange)
 

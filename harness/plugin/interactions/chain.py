@@ -98,13 +98,15 @@ class Chain:
         """
         parent = next(reversed(self.links), None) if after is None else self._find(after)
         number = len(self.links) + 1
-        said, answer = f"Question {number}.", text or f"Answer {number}."
+        question, answer = f"Question {number}.", text or f"Answer {number}."
         script: dict[str, Any] = {} if function_call else {"text": answer}
         self.emulator.script({**script, "hold": True} if running else {**script, "ticks": 0})
-        created = self.emulator.create(input=said, **self._choose_fields(parent, agent, function_call))
+        created = self.emulator.create(input=question, **self._choose_fields(parent, agent, function_call))
         if not running:
             created = self.emulator.call("GET", f"interactions/{created['id']}")
-        link = ChainTurn(created["id"], said, "" if function_call else answer, parent, created, running, deleted)
+        link = ChainTurn(
+            created["id"], question, "" if function_call else answer, parent, created, running, deleted
+        )
         self.links.append(link)
         if deleted:
             self.emulator.call("DELETE", f"interactions/{link.id}")

@@ -447,8 +447,8 @@ def _assemble_ended(events: Sequence[Json], contract: Contract) -> Mapping[str, 
     return {**inner, "steps": assemble_steps(events, contract)} if isinstance(inner, Mapping) else None
 
 
-# A fixture that knows how the code under test has to end, and whether its test asked for that.
-# What follows if nobody asked is decided in `harness.plugin.after_test`.
+# A fixture that knows the expected end of the code under test, and whether its test used it.
+# `harness.plugin.after_test` decides what follows if it did not.
 
 
 class CheckedResult:

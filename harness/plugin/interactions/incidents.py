@@ -112,8 +112,8 @@ class PlayedIncident(CheckedResult):
         status = status_of(result)
         if wanted is None or status == wanted or (wanted == "completed" and status is None):
             return ""
-        said = repr(result) if status is None else status
-        return f"the run ended {wanted}, and the client reports {said}"
+        reported = repr(result) if status is None else status
+        return f"the run ended {wanted}, and the client reports {reported}"
 
     def _created_twice(self) -> str:
         """A create that was accepted or got lost must not be sent again; one that was refused may be."""

@@ -111,8 +111,8 @@ class JudgedCases:
         self._judged, self._usual = FailureReasons(read_allowed(allow)), None
         self._one_by_one = one_by_one
         self._ended.clear()
-        told = [{"case": str(case), "kind": case.kind} for case in self._cases[1:]]
-        return {"mode": chosen.name, "cases": told}
+        cases = [{"case": str(case), "kind": case.kind} for case in self._cases[1:]]
+        return {"mode": chosen.name, "cases": cases}
 
     def _list_set(self, name: str | None, base: Case, ids: Sequence[str], kinds: Sequence[str]) -> list[Case]:
         """The cases of a set; one of streams, whose kinds are not named, gets `_UNUSUAL` and `_SILENCES`, too."""
@@ -134,14 +134,14 @@ class JudgedCases:
         attempt = ClientAttempt(StreamSource(self._api, service, case), case)
         place = next(self._numbers)
         self._played[place] = _Played(number, attempt, clock, time.monotonic())
-        told = {
+        described = {
             "place": place,
             "path": f"/case{place}",
             "id": attempt.id,
             "case": str(case),
             "mode": case.mode.name,
         }
-        return {**told, "plan": case.plan}
+        return {**described, "plan": case.plan}
 
     def answer(self, request: Request) -> Response | None:
         """Answer a request of a case's client; None if it is for the session itself."""
@@ -287,7 +287,7 @@ def _write_repeat(case: Case) -> str:
 def _write_options(case: Case) -> str:
     """The options that select only this case, as JSON, which JavaScript reads, too."""
     mode = {} if case.mode.usual else {"mode": case.mode.name}
-    if case.hopeless:  # only its kind says that a failure is all that a client can report
+    if case.hopeless:  # only its kind shows that a client can only report a failure
         return json.dumps({"set": case.mode.usual_set, "kinds": [case.kind], **mode})
     options: dict[str, Any] = {"cuts": [case.plan], **mode}
     if case.event_ids != "all":

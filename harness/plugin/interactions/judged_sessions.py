@@ -146,7 +146,7 @@ class JudgedSession(InteractionsEmulator):
             return response
         polled = request.method == "GET" and self._reads.find_polled(request.target) is not None
         response = self.cases.answer(request) or self.over_socket(request)
-        if polled or self.runaway:  # the client's package then tells how long the code under test sleeps
+        if polled or self.runaway:  # the client's package then reports the sleeps of the code under test
             response.headers = response.headers.having(
                 "x-harness-stopped" if self.runaway else "x-harness-polled", "1"
             )
@@ -405,15 +405,15 @@ CALLS = tuple(name for name in vars(SessionJudge) if not name.startswith("_") an
 _NO_PROBLEM = {"problem": ""}
 
 
-def _build_error(told: Mapping[str, Any], classes: dict[str, type[Exception]]) -> Exception:
+def _build_error(record: Mapping[str, Any], classes: dict[str, type[Exception]]) -> Exception:
     """An exception that looks like the one that was thrown elsewhere; `kinds` are its classes, the root first."""
     kind: type[Exception] = Exception
-    for name in told.get("kinds") or [told.get("name", "Error")]:
+    for name in record.get("kinds") or [record.get("name", "Error")]:
         kind = classes[name] = type(str(name), (kind,), {})
-    error = kind(str(told.get("message", "")))
+    error = kind(str(record.get("message", "")))
     for name in ("status", "status_code"):
-        if told.get(name) is not None:
-            setattr(error, name, told[name])
+        if record.get(name) is not None:
+            setattr(error, name, record[name])
     return error
 
 

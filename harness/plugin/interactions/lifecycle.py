@@ -196,8 +196,8 @@ class Lifecycle(CheckedResult):
         wrong = self._judge_requests() or self._judge_result(result, raised)
         if problem := "; then it ".join(filter(None, (self._too_many_polls(), wrong))):
             calls = ", ".join(merge_equal_lines(self.emulator.requests.calls))
-            told = self._describe_missed() or f"on the route {self._name!r} ({self.story}) the client {problem}"
-            raise AssertionError(f"{told}.\n  its calls: {calls}")
+            why = self._describe_missed() or f"on the route {self._name!r} ({self.story}) the client {problem}"
+            raise AssertionError(f"{why}.\n  its calls: {calls}")
 
     # Inside
 
@@ -239,9 +239,9 @@ class Lifecycle(CheckedResult):
         if result == "deleted" or _code_of(result) == 404:
             return f"took a 404 for the end, but the interaction is to end as {expected!r}"
         if isinstance(result, BaseException) and status_of(result) not in STATUSES:
-            told = f"raised {type(result).__name__} ({result}), but the interaction is to end as {expected!r}"
+            why = f"raised {type(result).__name__} ({result}), but the interaction is to end as {expected!r}"
             reports = expected != "completed" and not self._too_many_polls()
-            return f"{told}. {_REPORTED.format(type(result).__name__)}" if reports else told
+            return f"{why}. {_REPORTED.format(type(result).__name__)}" if reports else why
         status = status_of(result)
         if status in RUNNING:
             return f"stopped waiting while the interaction was {status!r}: that is no end, it must be polled on"

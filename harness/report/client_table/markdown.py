@@ -60,9 +60,9 @@ def draw_word(cell: Cell) -> str:
 
 def draw_finding(cell: Cell) -> str:
     """The client's defect, the bytes on the wire, and the command that repeats it."""
-    said = write_plain(cell.sentence)
+    sentence_text = write_plain(cell.sentence)
     rule = write_plain(cell.rule)
-    sentence = f"**{write_plain(cell.word)}** ({write_plain(cell.level)} `{rule}`): the client {said}."
+    sentence = f"**{write_plain(cell.word)}** ({write_plain(cell.level)} `{rule}`): the client {sentence_text}."
     return "\n".join([sentence, "", *fence("\n".join(cell.timeline)), "", *fence(cell.command, "sh"), ""])
 
 
@@ -125,7 +125,7 @@ def _make_case(suite: str, cell: Cell) -> JUnitCase:
     name = f"{cell.row.name}: {cell.row.about}"
     if not cell.sentence:
         return JUnitCase(suite=suite, name=name)
-    said = f"{cell.level} {cell.rule}: the client {cell.sentence}."
-    text = "\n".join([said, "", *cell.timeline, "", cell.command])
+    headline = f"{cell.level} {cell.rule}: the client {cell.sentence}."
+    text = "\n".join([headline, "", *cell.timeline, "", cell.command])
     standing = Standing.FAILURE if is_silent(cell) else Standing.PASSED
     return JUnitCase(suite=suite, name=name, standing=standing, kind=cell.word, message=cell.sentence, text=text)

@@ -117,13 +117,13 @@ def _draw_client(column: ClientColumn, number: Callable[[str], int]) -> MatrixCe
     cells = column.cells
     right, reported, hung, silent = count_cells([column])
     counts = {"passed": right, "reported": reported, "hung": hung, "failed silently": silent}
-    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     wrong = sorted((cell for cell in cells if cell.sentence), key=lambda one: -RANK[_outcome_of(one)])
     return MatrixCell(
         text=f"{right}/{len(cells)}",
         words=f"{column.mode}: {right} of {len(cells)} passed",
         mark=_worst(cells),
-        title=f"{name_column(column)}: {said}. The program had to {column.about}.",
+        title=f"{name_column(column)}: {listed}. The program had to {column.about}.",
         cases=tuple(
             StripCase(
                 sign=SIGNS[_outcome_of(cell)][0],
@@ -138,7 +138,7 @@ def _draw_client(column: ClientColumn, number: Callable[[str], int]) -> MatrixCe
                 mark=OUTCOME_MARKS[_outcome_of(cell)],
                 title=cell.row.about,
                 rule=f"{cell.level} {cell.rule}",
-                said=tuple(map(number, (cell.sentence, *cell.timeline))),
+                lines=tuple(map(number, (cell.sentence, *cell.timeline))),
                 command=cell.command,
             )
             for cell in wrong

@@ -172,7 +172,7 @@ def list_packages(columns: Sequence[ClientColumn]) -> list[str]:
     return list(dict.fromkeys(column.client.pinned for column in columns if column.client.pinned))
 
 
-# The table of clients as it is kept in version control: a line for each cell, and what is said in many once.
+# The table of clients as it is kept in version control: a line for each cell, and a text of many cells once.
 
 
 _STARTS = "harness torture "
@@ -213,9 +213,9 @@ def _draw_column(column: Mapping[str, Any], sayings: dict[str, int]) -> str:
 def _shorten_cell(cell: Mapping[str, Any], column: Mapping[str, Any], sayings: dict[str, int]) -> list[Any]:
     short = [cell.get("incident") or cell["fault"], cell["outcome"], cell.get("again", "")]
     if "problem" in cell:
-        said = [sayings.setdefault(line, len(sayings)) for line in (cell["problem"], *cell["timeline"])]
+        lines = [sayings.setdefault(line, len(sayings)) for line in (cell["problem"], *cell["timeline"])]
         command = cell["command"].removeprefix(_STARTS).removesuffix(_name_client(column))
-        short += [cell["rule"], cell["level"], said, command]
+        short += [cell["rule"], cell["level"], lines, command]
     return short
 
 
@@ -228,9 +228,9 @@ def _expand_cell(
     if again:
         yield "again", again
     if finding:
-        rule, level, said, command = finding
-        yield from (("rule", rule), ("level", level), ("problem", sayings[said[0]]))
-        yield "timeline", [sayings[line] for line in said[1:]]
+        rule, level, lines, command = finding
+        yield from (("rule", rule), ("level", level), ("problem", sayings[lines[0]]))
+        yield "timeline", [sayings[line] for line in lines[1:]]
         yield "command", f"{_STARTS}{command}{_name_client(column)}"
 
 

@@ -93,9 +93,9 @@ class FuzzPresentation(Presentation):
 
     def options(self, state: CollectedRun) -> dict[str, Any]:
         ran = {
-            str(n): said
+            str(n): command
             for n, result in enumerate(state.results)
-            if (said := self.ran.get(key_of_failure(result), ""))
+            if (command := self.ran.get(key_of_failure(result), ""))
         }
         return {"seed": self._seed, "excluded": list(self._excluded), "ran": ran}
 

@@ -92,7 +92,7 @@ class GatewayPresentation(Presentation):
     def is_quiet(self, result: Result) -> bool:
         return result.outcome in _QUIET and not result.observation.findings
 
-    def brief(self, result: Result, said: str, *, verbose: bool) -> tuple[str, Sequence[str]]:
+    def brief(self, result: Result, summary: str, *, verbose: bool) -> tuple[str, Sequence[str]]:
         reason = result.excuse or result.observation.reason
         words = [reason.strip().splitlines()[0]] if reason.strip() else []
         findings = result.observation.findings

@@ -129,9 +129,9 @@ class MutantsPresentation(Presentation):
 
     def write_totals(self, state: CollectedRun, paint: Paint) -> str:
         tallies = list(self.tallies(state))
-        said = ", ".join(f"{tally.number} {tally.word}" for tally in tallies)
+        listed = ", ".join(f"{tally.number} {tally.word}" for tally in tallies)
         total = format_count(sum(tally.number for tally in tallies), "mutant")
-        return f"{total} in {state.whole()[1].seconds:.1f} s: {said or 'none tested'}."
+        return f"{total} in {state.whole()[1].seconds:.1f} s: {listed or 'none tested'}."
 
 
 def rows_of(state: CollectedRun) -> list[KillRow]:
@@ -249,11 +249,11 @@ class ScorePresentation(Presentation):
     def verdict(self, state: CollectedRun) -> RunVerdict:
         score = sum_up(defects_of(state))
         odd = sum(result.rule is ODD and result.outcome is Accounted.FAILED for result in state.results)
-        said = f"{score.found:.1f} % of {score.shown - score.excused} generated defects found, "
-        said += f"{score.red:.1f} % of those that break a MUST failed the run"
+        summary = f"{score.found:.1f} % of {score.shown - score.excused} generated defects found, "
+        summary += f"{score.red:.1f} % of those that break a MUST failed the run"
         if not score.shown:
-            said = "no generated defect changed what a client received"
-        return conclude(state.whole()[1], said, f"{odd} legal oddities reported as defects" if odd else "")
+            summary = "no generated defect changed what a client received"
+        return conclude(state.whole()[1], summary, f"{odd} legal oddities reported as defects" if odd else "")
 
     def record(self, state: CollectedRun) -> dict[str, Any]:
         finished, rows = state.whole()[1], defects_of(state)
@@ -318,12 +318,12 @@ class ScorePresentation(Presentation):
         rows = defects_of(state)
         counted = Counter(row.outcome for row in rows)
         odd = sum(result.rule is ODD for result in state.results)
-        said = [f"{counted[word]} {word}" for word in DefectOutcome if counted[word]]
+        listed = [f"{counted[word]} {word}" for word in DefectOutcome if counted[word]]
         if unseen := len(_find_phase(state, DEFECTS).notes):
-            said.append(f"{unseen} not shown")
+            listed.append(f"{unseen} not shown")
         beside = f"; {format_count(odd, 'legal oddity', 'legal oddities')}" if odd else ""
         total = format_count(len(rows) + unseen, "defect")
-        return f"{total} in {state.whole()[1].seconds:.1f} s: {', '.join(said) or 'none'}{beside}."
+        return f"{total} in {state.whole()[1].seconds:.1f} s: {', '.join(listed) or 'none'}{beside}."
 
 
 def _rows_of(state: CollectedRun) -> list[tuple[Result, DefectRow]]:
@@ -360,9 +360,9 @@ def table_lines(title: str, groups: dict[str, Score]) -> Iterator[str]:
     width = max(map(len, groups), default=0)
     for key, score in groups.items():
         counts = (score.failed, score.warned, score.excused, score.survived)
-        said = ", ".join(f"{count} {word}" for count, word in zip(counts, _COUNTED, strict=True) if count)
+        listed = ", ".join(f"{count} {word}" for count, word in zip(counts, _COUNTED, strict=True) if count)
         shares = f"{score.found:.1f} % found, {score.red:.1f} % of MUST defects failed"
-        yield f"  {key:<{width}}  {score.shown} shown: {said or 'none found'}; {shares}"
+        yield f"  {key:<{width}}  {score.shown} shown: {listed or 'none found'}; {shares}"
 
 
 def score_record(score: Score) -> dict[str, Any]:

@@ -197,13 +197,13 @@ class Presentation:
         """Whether a result is shown only with -v."""
         return result.outcome is not Accounted.WARNED and result.verdict is not Verdict.STALE
 
-    def brief(self, result: Result, said: str, *, verbose: bool) -> tuple[str, Sequence[str]]:
+    def brief(self, result: Result, summary: str, *, verbose: bool) -> tuple[str, Sequence[str]]:
         """The lines of a result without an explanation: the rest of its headline, and more lines."""
         if result.verdict is Verdict.STALE:
             return f": {describe_stale(result)} (--baseline-prune)", ()
         if result.excuse:
             return f": {escape_controls(result.excuse).strip().splitlines()[0]}", ()
-        return (f": {said}" if said != result.title else ""), ()
+        return (f": {summary}" if summary != result.title else ""), ()
 
     def format_result(self, result: Result, paint: Paint) -> str:
         """A result in one line as it comes, with -v, if results are not shown live."""

@@ -63,17 +63,17 @@ class TorturePresentation(Presentation):
             return conclude(finished, f"no fault took effect in any of {format_count(total, 'case')}", stale)
         baselined, passed = sum(accounting.baselined.values()), counts.get(Accounted.PASSED, 0)
         if passed == total:
-            said = [f"all {total} cases passed" if total > 1 else "the only case passed"]
+            parts = [f"all {total} cases passed" if total > 1 else "the only case passed"]
         elif failed := counts[Accounted.FAILED]:
             causes = list(dict.fromkeys(r.explained_by for r in played if r.outcome is Accounted.FAILED))
             why = f"{format_count(len(causes), 'cause')}: {list_some(causes, 3)}"
             rest = list_counts(counts, baselined, without=Accounted.FAILED)
-            said = [f"{failed} of {format_count(total, 'case')} failed ({why})", rest]
+            parts = [f"{failed} of {format_count(total, 'case')} failed ({why})", rest]
         else:
             rest = list_counts(counts, baselined, without=Accounted.PASSED)
-            said = ["no case failed", f"{passed} of {total} passed, {rest}"]
+            parts = ["no case failed", f"{passed} of {total} passed, {rest}"]
         helpless = all(outcome_of(result) is DropOutcome.COULD_NOT for result in played)
-        return conclude(finished, *said, "no case left the client a way to the result" if helpless else "", stale)
+        return conclude(finished, *parts, "no case left the client a way to the result" if helpless else "", stale)
 
     def score(self, state: CollectedRun) -> str:
         cases = list_cases(state.results)

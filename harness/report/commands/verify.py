@@ -134,11 +134,11 @@ class VerifyPresentation(Presentation):
         bodies = format_count(_sum(state, "bodies"), "body", "bodies")
         found = list_findings(state)
         rules = len({finding.rule for _, _, finding in found})
-        said = f"{format_count(rules, 'rule')} in {format_count(len(found), 'finding')}" if found else "no finding"
+        sums = f"{format_count(rules, 'rule')} in {format_count(len(found), 'finding')}" if found else "no finding"
         return (
             f"judged {format_count(_sum(state, 'streams'), 'stream')}, {bodies}, "
             f"{format_count(_sum(state, 'requests'), 'request')} in {entries} of "
-            f"{format_count(entries + left_out, 'entry', 'entries')}; excluded {left_out}; {said}"
+            f"{format_count(entries + left_out, 'entry', 'entries')}; excluded {left_out}; {sums}"
         )
 
 

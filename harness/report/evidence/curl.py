@@ -293,7 +293,7 @@ def curl(request: Request, display: Display, names: Mapping[str, str] = MappingP
         for name, value in request.headers.items()
         if name.lower() not in _LEFT_TO_CURL
     ]
-    # Then curl also decodes the answer, and says if that is not possible.
+    # Then curl also decodes the answer, and reports if that is not possible.
     parts += ["--compressed"] if request.headers.get("accept-encoding") else []
     return " \\\n  ".join([*parts, *data])
 
@@ -448,6 +448,6 @@ def _write_script(result: Result, display: Display) -> str:
         return ""
     rule = result.rule
     # Made one line: a target's words must not become commands.
-    said = " ".join(display.mask.show(result.observation.findings[0].message).split())
-    head = f"#!/bin/sh\n# {rule.id} ({rule.level}): {rule.statement}\n# {said}\n"
+    message = " ".join(display.mask.show(result.observation.findings[0].message).split())
+    head = f"#!/bin/sh\n# {rule.id} ({rule.level}): {rule.statement}\n# {message}\n"
     return head + "\n\n".join(commands(result, display)) + "\n"

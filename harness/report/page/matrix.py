@@ -25,14 +25,14 @@ class StripCase:
 class MatrixEntry:
     """One entry of a drawer: its `word` and `title`, folded over the lines and a `command`.
 
-    `said` are numbers of lines that the page has once: the first is a sentence, the others are of the wire.
+    `lines` are numbers of lines that the page has once: the first is a sentence, the others are of the wire.
     """
 
     word: str
     mark: Mark
     title: str
     rule: str
-    said: tuple[int, ...]
+    lines: tuple[int, ...]
     command: str
 
 

@@ -44,7 +44,7 @@ class ComparedRow:
     change: str
 
     @property
-    def told(self) -> RunEntry:
+    def chosen(self) -> RunEntry:
         """The most telling entry: one that is broken, else the first."""
         there = [entry for entry in self.entries if entry is not None]
         return next((entry for entry in there if entry.broken), there[0])
@@ -81,9 +81,9 @@ class ComparedRow:
         """Its outcome in each run; beside the last failure, or else the last that did not pass, stands why."""
         words = [entry.outcome.word if entry else "absent" for entry in self.entries]
         told = [
-            (entry.broken, number, " ".join(entry.said.split()))
+            (entry.broken, number, " ".join(entry.summary.split()))
             for number, entry in enumerate(self.entries)
-            if with_finding and entry is not None and entry.said and entry.outcome is not Accounted.PASSED
+            if with_finding and entry is not None and entry.summary and entry.outcome is not Accounted.PASSED
         ]
         if told:
             _, number, said = max(told)
@@ -227,8 +227,8 @@ def compare_runs(runs: Sequence[RunFile], *, same_target: bool = False) -> Compa
 def _rate_urgency(row: ComparedRow, same: bool) -> tuple[int, int, bool, int]:
     """New failures first if the target is the same; then by level, silent ones first, those that fail most."""
     news = [*CHANGES, ""].index(row.change) if same else -bool(row.broken)
-    told = row.told
-    return news, _LEVELS.get(told.level, 3), not told.silent, -row.broken
+    entry = row.chosen
+    return news, _LEVELS.get(entry.level, 3), not entry.silent, -row.broken
 
 
 def _to_row(name: str, runs: Sequence[RunFile], same: bool) -> ComparedRow:
@@ -240,7 +240,7 @@ def _to_row(name: str, runs: Sequence[RunFile], same: bool) -> ComparedRow:
 def _change(entries: Sequence[RunEntry | None], runs: Sequence[RunFile]) -> str:
     """The change of a result between the first and the last of the runs; "" if there is none."""
     before, after = entries[0], entries[-1]
-    # Reports of failures alone name no other checks, so that an absence tells something only where all list all.
+    # Reports of failures alone name no other checks, so that an absence proves something only where all list all.
     match _see(before), _see(after):
         case "left out", "broken":
             return "added"  # whether it failed in the first run, too, no report shows
@@ -294,8 +294,8 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
 
 
 def _write_row(row: ComparedRow, *, same_target: bool) -> str:
-    told = row.told
+    entry = row.chosen
     label = f"{CHANGES[row.change].upper():<13}" if same_target else ""
-    level = f" [{told.level}]" if told.level else ""
+    level = f" [{entry.level}]" if entry.level else ""
     outcomes = row.join_outcomes(" → " if same_target else " | ", with_finding=True)
     return f"{label}{row.id}{level} {outcomes}"

@@ -74,13 +74,13 @@ def _show_run(run: RunFile, mask: Callable[[str], str]) -> dict[str, Any]:
 def _show_row(
     row: ComparedRow, names: FragmentNames, mask: Callable[[str], str], same_target: bool
 ) -> dict[str, Any]:
-    told = row.told
+    chosen = row.chosen
     return {
         "id": mask(row.id),
         "fragment": names.name(mask(row.id)),
-        "title": mask(told.title),
-        "level": told.level,
-        "silent": told.silent and bool(row.broken),
+        "title": mask(chosen.title),
+        "level": chosen.level,
+        "silent": chosen.silent and bool(row.broken),
         "change": row.change if same_target else "",
         "change_words": CHANGES.get(row.change, "") if same_target else "",
         "cells": [_show_cell(entry, mask) for entry in row.entries],
@@ -90,11 +90,11 @@ def _show_row(
 def _show_cell(entry: RunEntry | None, mask: Callable[[str], str]) -> dict[str, str | Mark]:
     if entry is None:
         return {"word": _ABSENT[0], "mark": _ABSENT[1], "said": "", "expected": "", "actual": ""}
-    said = "" if entry.outcome is Accounted.PASSED else shorten(" ".join(mask(entry.said).split()), _SAID)
+    text = "" if entry.outcome is Accounted.PASSED else shorten(" ".join(mask(entry.summary).split()), _SAID)
     return {
         "word": entry.outcome.word,
         "mark": mark_of(str(entry.outcome)),
-        "said": said,
+        "said": text,
         "expected": shorten(mask(entry.expected), _SIDE),
         "actual": shorten(mask(entry.actual), _SIDE),
     }
@@ -117,7 +117,7 @@ def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     for row in compared.telling[:_MOST_ROWS]:
         change = f"{CHANGES.get(row.change, '')} | " if compared.same_target else ""
         lines.append(
-            f"| {change}{write_code(row.id)} | {write_plain(row.told.level)} | {row.join_outcomes(' | ')} |"
+            f"| {change}{write_code(row.id)} | {write_plain(row.chosen.level)} | {row.join_outcomes(' | ')} |"
         )
     return mask("\n".join(lines)) + "\n"
 
@@ -145,10 +145,10 @@ def compare_record(compared: ComparedRuns) -> dict[str, Any]:
         "rows": [
             {
                 "id": row.id,
-                "level": row.told.level,
+                "level": row.chosen.level,
                 "change": row.change,
                 "outcomes": [str(entry.outcome) if entry else "absent" for entry in row.entries],
-                "said": [entry.said if entry else "" for entry in row.entries],
+                "said": [entry.summary if entry else "" for entry in row.entries],
             }
             for row in compared.telling
         ],

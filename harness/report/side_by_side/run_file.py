@@ -30,7 +30,7 @@ _MOST_BYTES = 200_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEntry:
-    """One result of a run, by its id; `said` is its first finding, or why it was not judged.
+    """One result of a run, by its id; `summary` is its first finding, or why it was not judged.
 
     `reason` is why it was not tested; `expected` and `actual` are of that finding.
     """
@@ -41,7 +41,7 @@ class RunEntry:
     title: str = ""
     level: str = ""
     area: str = ""
-    said: str = ""
+    summary: str = ""
     expected: str = ""
     actual: str = ""
     silent: bool = False
@@ -208,8 +208,8 @@ def _read_target(record: Mapping[str, Any], path: Path) -> str:
     """The target; the name of the file if the report does not name one."""
     if isinstance(record.get("matrix"), dict) or isinstance(record.get("defects"), list):
         return "mutants"
-    told = record.get("target") or record.get("gateway") or {"name": record.get("client", "")}
-    return str(told.get("url") or told.get("name") or path.stem)
+    described = record.get("target") or record.get("gateway") or {"name": record.get("client", "")}
+    return str(described.get("url") or described.get("name") or path.stem)
 
 
 def _summarize(finding: Mapping[str, Any]) -> str:
@@ -227,7 +227,7 @@ def _read_checks(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             title=str(item.get("title") or item.get("statement", "")),
             level=str(item["level"]),
             area=str(item.get("area") or name.partition(".")[0]),
-            said=_summarize(findings[0]) if findings else str(item["details"]),
+            summary=_summarize(findings[0]) if findings else str(item["details"]),
             expected=str(findings[0].get("expected", "")) if findings else "",
             actual=str(findings[0].get("actual", "")) if findings else "",
             silent=bool(item.get("silent", False)),
@@ -243,7 +243,7 @@ def _read_cases(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             title=str(item["detail"]),
             level="",
             area=str(item.get("kind", "")),
-            said=f"the client {item['problem']}" if item["problem"] else "",
+            summary=f"the client {item['problem']}" if item["problem"] else "",
             seconds=float(item.get("seconds", 0)),
         )
 
@@ -255,7 +255,7 @@ def _read_failures(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             outcome=Accounted(item["outcome"]),
             level=str(item["level"]),
             area=str(item["rule"]).partition(".")[0],
-            said=str(item["message"]),
+            summary=str(item["message"]),
         )
 
 
@@ -267,7 +267,7 @@ def _read_mutants(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             reason=str(Reason.HARNESS_ERROR) if record["errors"].get(mutant) else "",
             title=f"killed by {len(killers)}" if killers else "survived",
             level="MUST",
-            said="" if killers else "no check kills it",
+            summary="" if killers else "no check kills it",
             seconds=float(record.get("seconds", {}).get(mutant, 0)),
         )
 
@@ -291,7 +291,7 @@ def _read_defects(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             title=f"reported by {len(killers)}" if killers else "survived",
             level=str(item["level"]),
             area=str(item["operator"]),
-            said="" if is_fine else "a legal oddity fails" if killers else "no check reports it",
+            summary="" if is_fine else "a legal oddity fails" if killers else "no check reports it",
             seconds=float(item["seconds"]),
         )
 

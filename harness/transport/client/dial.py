@@ -238,8 +238,8 @@ def refuse_plain(origin: Origin) -> None:
     ):
         sock.sendall(f"GET / HTTP/1.1\r\nHost: {origin.authority}\r\nConnection: close\r\n\r\n".encode())
         if sock.recv(64).startswith(b"HTTP/"):
-            said = f"it speaks plain HTTP: write http://{place_of(origin.host, origin.port)}"
-            raise NoConnection(By.SERVER, How.TLS, f"TLS with {origin.host}: {said}")
+            advice = f"it speaks plain HTTP: write http://{place_of(origin.host, origin.port)}"
+            raise NoConnection(By.SERVER, How.TLS, f"TLS with {origin.host}: {advice}")
 
 
 def failure(place: str, error: OSError, how: How = How.REFUSED) -> NoConnection:
@@ -308,9 +308,9 @@ def _open_tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limi
             reader.fin()
         reader.feed(data)
     if reader.head is None or reader.head.status != 200:
-        said = f"status {reader.head.status}" if reader.head else str(reader.ended and reader.ended.how)
+        status = f"status {reader.head.status}" if reader.head else str(reader.ended and reader.ended.how)
         place = place_of(proxy.host, proxy.port)
-        raise NoConnection(By.SERVER, How.REFUSED, f"the proxy {place} gave no tunnel: {said}")
+        raise NoConnection(By.SERVER, How.REFUSED, f"the proxy {place} gave no tunnel: {status}")
 
 
 def open_tunnel(proxy: Proxy, origin: Origin, limits: Limits) -> socket.socket:

@@ -293,7 +293,7 @@ class UrlReading:
         except TimeoutError:
             self.stop(By.LIMIT, How.TIMEOUT, "the request was not read in time (Limits.head_seconds)")
         except OSError:
-            pass  # the peer hung up while we were sending: a response it sent before can still be read
+            pass  # the peer disconnected while we were sending: a response it sent before can still be read
 
     def _read_head(self) -> None:
         until = time.monotonic() + self._limits.head_seconds
@@ -445,7 +445,7 @@ class UrlDriver(Driver):
         reading = self._read(request, self._limits.within(timeout))
         try:
             return read_whole(reading)
-        except BaseException:  # an interrupt: nobody else could hang up
+        except BaseException:  # an interrupt: only this frame can close it
             reading.stop(By.CLIENT, How.FIN, "")
             raise
 

@@ -212,8 +212,8 @@ def _list_codings(headers: Headers) -> list[str]:
 
 
 def _keeps(headers: Headers, *, http10: bool) -> bool:
-    said = ",".join(headers.all("connection")).lower()
-    return "keep-alive" in said if http10 else "close" not in said
+    options = ",".join(headers.all("connection")).lower()
+    return "keep-alive" in options if http10 else "close" not in options
 
 
 def write_fields(headers: Headers) -> bytes:

@@ -136,7 +136,7 @@ class ResponseWriter:
     ) -> None:
         framing: Framing = response.framing
         if http10 and isinstance(framing, Chunked):
-            framing = response.framing = UntilClose()  # whoever records the answer learns how it went out
+            framing = response.framing = UntilClose()  # a recorder of the response learns how it went out
         self._silent = not has_body(method, response.status)
         self._keep = keep and (self._silent or not isinstance(framing, UntilClose))
         self._framing = framing

@@ -143,7 +143,9 @@ def async_transport(
             reading = _Reading(library, service, wire, time_, bounds, request, note_endless)
             try:
                 await reading.suspend(wait)
-            except BaseException:  # cancelled, perhaps: the service has the request, and nobody reads the response
+            except (
+                BaseException
+            ):  # cancelled, perhaps: the service has the request, and the response has no reader
                 reading.close()
                 raise
             return library.Response(
@@ -406,7 +408,7 @@ class _Tee:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception):
             self._finish(self._classify_error(error))
-        elif error is not None:  # GeneratorExit, a cancelled task: nobody is reading any more
+        elif error is not None:  # GeneratorExit, a cancelled task: the reader is gone
             self.note_close()
         elif self._at is At.IN_BODY:
             self._finish(COMPLETE)

@@ -248,7 +248,7 @@ class ServiceReading:
 
     def _end(self, ending: Ending) -> None:
         if ending.how is How.STALL:
-            # Over a connection a stall cannot be told from a slow response: our own limit ends it.
+            # Over a connection a stall looks like a slow response: our own limit ends it.
             dead = ending.at in {At.BEFORE_HEADERS, At.IN_HEADERS}
             left, name = (self._limits.head_seconds, "head_seconds") if dead else self._measure_patience()
             self._clock.reached(self._clock.now + left)
@@ -319,7 +319,7 @@ class ServiceDriver(Driver):
             case Collect(receiver, count, seconds):
                 return receiver.collect(count, seconds)
             case Interrupt():
-                return None  # no real time passes while somebody waits
+                return None  # no real time passes during a wait
 
     def _begin(self, request: Request, timeout: float | None = None) -> ServiceReading:
         return ServiceReading(self.service, request, self.clock, self._limits.within(timeout), self._ends)

@@ -194,12 +194,12 @@ def list_own_fields(head: RequestHead, opened: bool) -> bytes:
 
 def _answer_preflight(fields: Sequence[str]) -> Response:
     """The response to a browser's CORS preflight: the methods and request fields that a page may use."""
-    told = (
+    allowed = (
         ("access-control-allow-methods", _METHODS),
         ("access-control-allow-headers", ", ".join(fields)),
         ("access-control-max-age", "600"),
     )
-    return Response.whole(204, Headers(told), b"")
+    return Response.whole(204, Headers(allowed), b"")
 
 
 def _build_error(status: int, message: str) -> Response:
@@ -252,7 +252,7 @@ class ServerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
-            return  # lingering: further requests are not answered
+            return  # lingering: further requests get no response
         incoming = self._reader.at_once(data) if self._task is None else None
         if incoming is not None:
             self._answer(incoming)

@@ -153,7 +153,7 @@ class InThread(Generic[Served]):
         thread, self._thread = self._thread, None
         if thread is None or self._loop is None or self._stopping is None:
             return
-        with contextlib.suppress(RuntimeError):  # the loop may have died already
+        with contextlib.suppress(RuntimeError):  # the loop may have ended already
             self._loop.call_soon_threadsafe(self._stopping.set)
         thread.join()
 

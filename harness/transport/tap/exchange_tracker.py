@@ -401,7 +401,7 @@ class Wiretap:
     def _take_current(self) -> _Answer:
         if self._answer is None:
             asked = self._asked[0]
-            if asked not in self._observers:  # answered before it was complete
+            if asked not in self._observers:  # the response came before it was complete
                 self._observers[asked] = self._observe(asked.request)
             self._answer = _Answer(asked, self._origin, self._most, self._requests.notes, self._observers[asked])
         return self._answer

@@ -100,7 +100,7 @@ class TapLink:
     def client_came(self, transport: asyncio.Transport) -> None:
         """The client is connected: connect upstream too."""
         # Not before it comes, although its first byte waits for this. A server that takes one connection at a
-        # time, such as Python's own, would wait for a request on the spare one and answer nobody. Nor is one kept
+        # time, such as Python's own, would wait for a request on the spare one forever. Nor is one kept
         # for the next client: a server may be closing it just then, and a create that is lost cannot be repeated.
         self._client = transport
         self._start_task(self._connect()).add_done_callback(self._finish_dial)
@@ -113,7 +113,7 @@ class TapLink:
             self._give_up()
 
     def _finish_dial(self, dial: asyncio.Task[None]) -> None:
-        # uvloop closes a connection whose dial is cancelled in its last step without a word to the protocol
+        # uvloop closes a connection whose dial is cancelled in its last step without a call of the protocol
         if self._upstream is None or dial.cancelled():
             self.note_closed("upstream")
 

@@ -103,7 +103,7 @@ def _place(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) ->
     return through if tunnel is None else f"{place_of(origin.host, origin.port)} through {through}"
 
 
-# Where connections to a tap are told apart: a browser that asks for the page, or a client of the target. A
+# Where connections to a tap are distinguished: a browser that asks for the page, or a client of the target. A
 # client's first bytes wait until its first head is whole, before which a link forwards none, either. What is no
 # request does not wait.
 

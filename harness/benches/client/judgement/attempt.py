@@ -51,7 +51,7 @@ from harness.kit.client_model import (
 from harness.outcome.words import format_count
 from harness.wire import Request, Response
 
-# Judges a client by what went over the wire, and says from it why a result is wrong.
+# Judges a client by its traffic, and finds there why a result is wrong.
 
 
 Received = Sequence[ReceivedResponse]
@@ -310,8 +310,8 @@ class ClientAttempt:
         """The status in the completion of a list of events; "" for any other value, and without a completion."""
         events = collected if isinstance(collected, list) else []
         last = next((e for e in reversed(events) if isinstance(e, Mapping) and self._protocol.completes(e)), None)
-        told = None if last is None else self.api.read_status(last)
-        return told[1] if told is not None else ""
+        found = None if last is None else self.api.read_status(last)
+        return found[1] if found is not None else ""
 
     @property
     def could_not(self) -> bool:

@@ -180,8 +180,8 @@ def judge_case(
     judged = _judge_success(attempt, ended)
     if judged.finding is None and attempt.only_noise and usual is not None and len(attempt.received) > usual:
         more = format_count(len(attempt.received) - usual, "more request")
-        said = f"needed {more}, although the stream was complete and legal"
-        return _blame(READS, "asked-again", said, Severity.NON_STRICT)
+        problem = f"needed {more}, although the stream was complete and legal"
+        return _blame(READS, "asked-again", problem, Severity.NON_STRICT)
     return judged
 
 
@@ -195,8 +195,8 @@ def _judge_failure(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
         return CaseVerdict(DropOutcome.COULD_NOT)
     if attempt.knows_end and _tells_end(attempt, ended.error):
         return _pass_attempt(attempt)
-    said = f"gave up: {ended.error.rstrip('.')}"
-    return _blame(RECOVERS, "reported", "; ".join(filter(None, (said, attempt.explain_cursor()))))
+    report = f"gave up: {ended.error.rstrip('.')}"
+    return _blame(RECOVERS, "reported", "; ".join(filter(None, (report, attempt.explain_cursor()))))
 
 
 def _tells_end(attempt: ClientAttempt, error: str) -> bool:
@@ -225,11 +225,11 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     status, words = attempt.status, attempt.api.load_client_model().words
     reported = ended.status or attempt.find_status(ended.collected)
     if reported and status and reported != status:
-        said = f"reports the status `{reported}`: the {words.run} is `{status}`"
-        return _blame(STATUS, "wrong-status", said)
+        problem = f"reports the status `{reported}`: the {words.run} is `{status}`"
+        return _blame(STATUS, "wrong-status", problem)
     if not reported and status and status not in attempt.api.load_client_model().quiet:
-        said = f"reports success without a status: the {words.run} is `{status}`"
-        return _blame(STATUS, "untold", said, Severity.NON_STRICT)
+        problem = f"reports success without a status: the {words.run} is `{status}`"
+        return _blame(STATUS, "untold", problem, Severity.NON_STRICT)
     return _pass_attempt(attempt)
 
 

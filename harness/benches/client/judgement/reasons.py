@@ -87,13 +87,13 @@ def judge_played(
         elif finding.stable_code == f"{READS}/asked-again" and (why := _explain_again(attempt)):
             failures.append(CaseFailure(finding.stable_code, f"{finding.message}: {why}"))
         elif finding.severity is Severity.BROKEN:
-            resumed = attempt.explain_cursor()  # the finding says how
+            resumed = attempt.explain_cursor()  # the finding has the details
             gave_up = finding.rule == RECOVERS and not resumed and describe_unresumed(attempt.received)
             cause = "; it did not resume the dropped stream" if gave_up else ""
             failures.append(CaseFailure(finding.stable_code, finding.message + cause))
     elif attempt.was_refused_a_cursor and (wrong := attempt.explain_cursor()):
-        said = f"lost its stream and got the result in another way: {wrong}"
-        failures.append(CaseFailure(WRONG_CURSOR, said))
+        problem = f"lost its stream and got the result in another way: {wrong}"
+        failures.append(CaseFailure(WRONG_CURSOR, problem))
     if left_open:
         failures.append(
             CaseFailure(

@@ -132,8 +132,8 @@ class ReceivedResponse:
 
     def find_status(self) -> str | None:
         """The status in a response that is no stream; None if it has none."""
-        told = self._api.read_status(self.read_json())
-        return told[1] if told is not None else None
+        found = self._api.read_status(self.read_json())
+        return found[1] if found is not None else None
 
     @property
     def completes(self) -> bool:

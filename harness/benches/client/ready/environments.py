@@ -150,8 +150,8 @@ def _install_once(
             ran = run_tool(command, home)
             if ran.returncode:
                 lines = (ran.stderr or ran.stdout).strip().splitlines()
-                said = [line for line in lines if not line.startswith("WARNING:")][-_LAST_LINES:]
-                what = "\n".join(f"  {line[:300]}" for line in said)
+                last_lines = [line for line in lines if not line.startswith("WARNING:")][-_LAST_LINES:]
+                what = "\n".join(f"  {line[:300]}" for line in last_lines)
                 raise UsageFault(f"{client.name}: {' '.join(wanted)} cannot be installed:\n{what}")
         write_file(home / _DONE, json.dumps(wanted))
 

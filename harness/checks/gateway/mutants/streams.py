@@ -301,7 +301,7 @@ class HoldsOn(Gateway):
 
     def __init__(self, upstream: Service) -> None:
         super().__init__(upstream)
-        self._held: list[Body] = []  # otherwise garbage collection would hang up
+        self._held: list[Body] = []  # otherwise garbage collection would close the connection
 
     def relay_stream(self, request: Request, body: Body) -> Body:
         self._held.append(body)

@@ -140,7 +140,7 @@ def _learn_output(state: HistoryState, model: InteractionModel, body: Json) -> N
 def _learn_stream(
     state: HistoryState, model: InteractionModel, events: list[Json], statuses: tuple[str, ...]
 ) -> None:
-    model.told = True
+    model.streamed_only = True
     state.decide("bg.transition", agreement.judge_changes(statuses))
     for event in events:
         if isinstance(shown := event.get("interaction"), dict):

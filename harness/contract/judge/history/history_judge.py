@@ -186,8 +186,8 @@ def judge_recorded(exchanges: Iterable[Named], contract: Contract) -> Judgement:
     whole = Judgement()
     for name, exchange in exchanges:
         judgement = judge.note(exchange)
-        told = (found for found in judgement.findings if found.severity is not Severity.INFORMATION)
-        whole.findings += [finding.at(exchange=name) for finding in told]
+        defects = (found for found in judgement.findings if found.severity is not Severity.INFORMATION)
+        whole.findings += [finding.at(exchange=name) for finding in defects]
         whole.judged.update(judgement.judged)
     return whole
 

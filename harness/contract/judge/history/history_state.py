@@ -297,7 +297,7 @@ class InteractionModel:
 
     `constant` holds the members that each view of it must repeat, as first seen. `growing` is the output in the
     last look at the run in progress. `shown_cancelled`: a look showed it as cancelled, not only the response to
-    the cancel. `told`: only a stream showed the status. `seen_until` is when the last whole look ended, on the
+    the cancel. `streamed_only`: no GET showed it. `seen_until` is when the last whole look ended, on the
     caller's clock.
 
     `asked` is the body of its create, and `limited` that this set a limit of tokens. `suspicion` is the rule that
@@ -326,7 +326,7 @@ class InteractionModel:
     constant: Json = field(default_factory=dict)
     growing: Json | None = None
     shown_cancelled: bool = False
-    told: bool = False
+    streamed_only: bool = False
     seen_until: float = float("-inf")
     timeline: Timeline = field(default_factory=Timeline)
 
@@ -356,5 +356,5 @@ class InteractionModel:
         """Mark it as deleted, and forget all that was known of it."""
         self.gone, self.status, self.steps, self.usage, self.source = True, "", None, None, ""
         self.updated = self.growing = None
-        self.cancelled = self.in_time = self.read_on = self.shown_cancelled = self.told = False
+        self.cancelled = self.in_time = self.read_on = self.shown_cancelled = self.streamed_only = False
         self.suspicion, self.timeline, self.constant = "", Timeline(), {}

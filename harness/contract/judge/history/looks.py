@@ -54,7 +54,7 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
     _judge_growth(state, model, body)
     if state.sole_client:
         _judge_own(state, model, body, intent)
-    if model.settled and is_settled(read(exchange).status or ""):  # else only a stream has told of its end
+    if model.settled and is_settled(read(exchange).status or ""):  # else only a stream has shown its end
         with_input = (exchange.request.parameter("include_input") or "").lower() == "true"
         _judge_output(state, model, before, body, with_input)
 
@@ -85,9 +85,9 @@ def judge_constant(state: HistoryState, model: InteractionModel, body: dict[str,
     """Judge the identity of an interaction: each view must repeat that of the first one."""
     if any(name in body and name in model.constant for name in agreement.CONSTANT):
         state.decide("get.constant", agreement.judge_constant(model.constant, body))
-    told = {name: body[name] for name in (*agreement.CONSTANT, "status") if body.get(name)}
+    shown = {name: body[name] for name in (*agreement.CONSTANT, "status") if body.get(name)}
     settles = is_settled(str(body.get("status"))) and not is_settled(str(model.constant.get("status", "")))
-    model.constant = model.constant | told if settles else told | model.constant
+    model.constant = model.constant | shown if settles else shown | model.constant
 
 
 def _judge_growth(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
@@ -105,19 +105,23 @@ def judge_time(state: HistoryState, model: InteractionModel, body: dict[str, Any
 
 
 def judge_status(
-    state: HistoryState, model: InteractionModel, status: str, intent: Intent, *, told: bool = False
+    state: HistoryState, model: InteractionModel, status: str, intent: Intent, *, streamed: bool = False
 ) -> None:
     """Judge a status that was shown: it must be able to follow the last one and reflect a cancel.
 
-    `told`: by a stream. For a moment a look may show the state before an end that only a stream has shown.
+    `streamed`: by a stream. For a moment a look may show the state before an end that only a stream has shown.
     """
-    before, was_told, model.read_on = model.status, model.told, False
-    if model.told and model.settled and status in RUNNING and not state.deterministic:
+    before, was_streamed_only, model.read_on = model.status, model.streamed_only, False
+    if model.streamed_only and model.settled and status in RUNNING and not state.deterministic:
         return
-    model.status, model.told = status, told
+    model.status, model.streamed_only = status, streamed
     if model.cancelled:
         _judge_cancelled(state, model, before, intent)
-    elif before and status and not (was_told and status == "requires_action" and _ended_with_a_call(state, model)):
+    elif (
+        before
+        and status
+        and not (was_streamed_only and status == "requires_action" and _ended_with_a_call(state, model))
+    ):
         state.decide(agreement.rule_of_change(before), agreement.judge_changes((before, status)))
     suspicion, model.suspicion = model.suspicion, ""
     if suspicion and model.running:  # else the run may have settled before the request came: nothing is proven
@@ -389,6 +393,6 @@ def _judge_named(state: HistoryState, model: InteractionModel, exchange: Exchang
 
 
 def _judge_completed(state: HistoryState, model: InteractionModel, status: str) -> None:
-    judge_status(state, model, status, PLAIN, told=True)
+    judge_status(state, model, status, PLAIN, streamed=True)
     if model.timeline.whole and model.steps is not None and model.source != "stream.equals-get":
         _compare_with_stream(state, model, {"steps": model.steps, "usage": model.usage})

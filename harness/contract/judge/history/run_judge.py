@@ -148,7 +148,7 @@ class Denials:
         yield from self._judge_call(caller, call, shown, exchange)
         if not is_success(exchange):
             return
-        if call == DELETE:  # the client that was told of a deletion did delete it
+        if call == DELETE:  # a client that received the deletion did delete it
             self._deleted.add(name)
             if parent := self._continued.get(name):
                 self._lost_child[parent] = f"{format_request(exchange)}, which continued it"
@@ -183,7 +183,7 @@ class Denials:
             denied = exchange.status in _RIGHTS
         else:
             denied = call == DELETE or _is_due(shown, streams)
-            if denied and shown.denied_look is not None:  # no look ever found it, which is told instead
+            if denied and shown.denied_look is not None:  # no look ever found it, which is reported instead
                 key, rule, exchange, shown.denied_look = (*caller, GET), "get.ok", shown.denied_look, None
             elif call == DELETE and not since and _is_early(shown, exchange):
                 denied, shown.denied_delete = False, exchange
@@ -268,7 +268,7 @@ def _report(rule: str, exchange: Exchange, why: str, accepted: str, since: str) 
     if why and since:
         message += f", after {since}"
     expected = f"success, as {why}" if why else f"{accepted}, as for the same create at another time"
-    # Where plain GETs miss it, too, that is the one fact; a cause that is not told is dropped.
+    # Where plain GETs miss it, too, that is the one fact; a cause that is not reported is dropped.
     cause = "get.ok/late" if rule == "resume.opens" else ""
     return replace(Finding.from_code(f"{rule}/denied", message, expected, format_answer(exchange)), cause=cause)
 
@@ -289,7 +289,7 @@ def _sign_create(exchange: Exchange, continues: bool) -> str:
     if tools != [tool for tool in objects_in(tools) if tool.get("type") == "function"]:
         return ""
     text = body["input"]
-    if _ORDINARY.fullmatch(text):  # whatever such a text says; a server may refuse others for what they contain
+    if _ORDINARY.fullmatch(text):  # with any text; a server may reject others for their content
         body = {**body, "input": bool(text.strip())}
     headers = sorted((name.lower(), value) for name, value in request.headers if name.lower() not in _VARIES)
     return json.dumps([request.target, headers, body], sort_keys=True)
@@ -394,11 +394,11 @@ class Crossings:
         self._given[name] += is_create
         if reading.interaction is None or reading.status not in _WHOLE or self._given[name] > 1:
             return
-        told = _describe_output(reading.interaction)
-        if is_create and told:
-            self._posted[name] = (exchange, told)
-        elif told:
-            self._stored[name] = told
+        output = _describe_output(reading.interaction)
+        if is_create and output:
+            self._posted[name] = (exchange, output)
+        elif output:
+            self._stored[name] = output
         yield from self._compare(name)
 
     def _compare(self, name: str) -> Iterator[tuple[Exchange, Finding]]:
@@ -421,13 +421,13 @@ def _describe_output(body: Mapping[str, Any]) -> str:
     """The text of an output and the ids of its calls; "" if it is too short to be distinguished."""
     steps = output_steps(body)
     calls = [str(step.get("id")) for step in steps if step.get("type") == "function_call"]
-    told = "\n".join([steps_text(steps), *calls])[:_LONGEST]
-    return told if len(told) >= _TELLING else ""
+    text = "\n".join([steps_text(steps), *calls])[:_LONGEST]
+    return text if len(text) >= _TELLING else ""
 
 
-def _tell_crossing(exchange: Exchange, told: str, own: str, origin: str) -> tuple[Exchange, Finding]:
+def _tell_crossing(exchange: Exchange, output: str, own: str, origin: str) -> tuple[Exchange, Finding]:
     message = "a create returns the output of another interaction, which GET shows under its own id"
-    actual = f"{format_value(shorten(told, 60))}, the output of {origin}"
+    actual = f"{format_value(shorten(output, 60))}, the output of {origin}"
     return exchange, Finding.from_code("create.ok/another", message, f"the output of {own}", actual)
 
 
