@@ -183,7 +183,11 @@ ROWS = [
     # The last tokens of a cancelled run are counted in the second after it.
     rows_of(BillsOn)(f"bills-late: {COSTS}", thorough=True, most=0.7),
     rows_of(CarriesOneTurn)(f"carries-one-turn: {COSTS} -> fail chain.whole-history", slow=True),
-    row(f"forgets-if-streamed: {COSTS} -> fail chain.streamed", slow=True, create=forget_if_streamed),
+    row(
+        f"forgets-if-streamed: {COSTS} -> fail chain.running chain.streamed chain.whole-history",
+        slow=True,
+        create=forget_if_streamed,
+    ),
     row(f"ends-otherwise: {COSTS} -> warn stream.end-matches-get", slow=True, show=end_otherwise),
     rows_of(MixesStreams)(f"mixes-streams: {COSTS} -> fail rob.concurrent-streams", slow=True),
     # Where no two streams run at once, nothing is said of them.
@@ -221,7 +225,7 @@ ROWS = [
     ),
     row("ignores-include-input: get.include-input -> info get.include-input/ignored"),
     row("shows-input: get.include-input -> rest pass", get=show_input),
-    rows_of(TakesLimits)("ignores-limits: create.max-tokens -> info create.max-tokens/ignored"),
+    rows_of(TakesLimits)("ignores-limits: create.max-tokens -> warn create.max-tokens/ignored"),
     # A background run that is no shorter cannot show how a truncated one looks; the report says why.
     rows_of(TakesLimits)(
         "ignored-limit-named: bg.incomplete-visible -> untestable bg.incomplete-visible",
