@@ -129,10 +129,10 @@ def test_sentences_are_settled() -> None:
     lines = {line.id: str(line) for line in find_settled({"limits": wrong}, {"limits": wrong})}
     broken = "limits.yaml breaks create.level-refused (SHOULD): lower the level, or mend the judge"
     assert lines["thinking-levels.minimal"] == f"thinking-levels.minimal: {broken}"
-    assert lines["probes.top-k"].startswith("probes.top-k: no rule judges it; limits.yaml shows what holds")
+    assert lines["probes.top-k"].startswith("probes.top-k: no rule judges it; limits.yaml shows the behavior")
     rules = next(line.rules for line in load_ledger() if line.id == "probes.chain-environment")
     held = {line.id: str(line) for line in find_settled({"agent": frozenset(rules)}, {"agent": frozenset()})}
-    assert held["probes.chain-environment"].startswith("probes.chain-environment: holds in agent.yaml")
+    assert held["probes.chain-environment"].startswith("probes.chain-environment: true in agent.yaml")
     unseen = {line.id: str(line) for line in find_settled({"agent": frozenset()}, {"agent": frozenset()})}
-    said = "no rule was judged in agent.yaml: read there whether the sentence holds"
+    said = "no rule was judged in agent.yaml: read there whether the sentence is true"
     assert unseen["probes.chain-environment"] == f"probes.chain-environment: {said}"

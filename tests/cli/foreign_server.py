@@ -98,7 +98,8 @@ class Service:
         parent = self.find(body["previous_interaction_id"]) if "previous_interaction_id" in body else None
         if parent is not None and parent.status != "completed":
             raise Refused(400, "failed_precondition")
-        tokens = len(json.dumps(body["input"]).split()) + (parent.tokens + 3 if parent else 0)
+        words = f"{body.get('system_instruction', '')} {json.dumps(body['input'])}".split()
+        tokens = len(words) + (parent.tokens + 3 if parent else 0)
         return self.begin(body, tokens)
 
     def begin(self, body: Json, tokens: int) -> Run:

@@ -128,7 +128,7 @@ def test_a_folder_needs_the_users_word(
     told = str(refused.value)
     assert told.startswith(f"{file}: [tool.harness")
     assert f"{item.key} = {wish(item) if item.kind is FLAG else repr(wish(item))}" in told
-    assert f"run `harness trust {file}`, or say " in told
+    assert f"run `harness trust {file}`, or pass " in told
     assert KEY not in told
     with monkeypatch.context() as named:
         named.setenv("HARNESS_TRUST", os.pathsep.join(("/nowhere", str(repository))))
@@ -384,8 +384,7 @@ def test_a_command_to_copy_holds_the_name_of_a_folder_as_a_word(
 ) -> None:
     """The name of a folder that a stranger chose is no command of the shell into which a user copies it."""
     folder = repository / "a; touch ran #`touch ran`$(touch ran)"
-    (folder / "x; touch ran" / "target").mkdir(parents=True)
-    (folder / "x; touch ran" / "target" / "a.json").write_text("{}", encoding="utf-8")
+    folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
     file = write_table(folder, "check", 'baseline = "../known.yaml"')
     with pytest.raises(UsageFault) as refused:
@@ -394,6 +393,9 @@ def test_a_command_to_copy_holds_the_name_of_a_folder_as_a_word(
     write_table(folder, "fuzz", 'store = "x; touch ran"')
     words = ["https://gateway.invalid"]
     arguments = read_options(fuzz.FuzzArguments, words)
+    kept = Store(folder / "x; touch ran", resolve(arguments)).folder
+    kept.mkdir(parents=True)
+    (kept / "a.json").write_text("{}", encoding="utf-8")
     assert not fuzz._read_options(arguments, resolve(arguments), words).replays
     assert "add --store 'x; touch ran' to replay them" in capsys.readouterr().err
 

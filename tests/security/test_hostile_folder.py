@@ -270,7 +270,7 @@ def test_a_target_of_the_folder_gets_no_key(
     said = capsys.readouterr().err
     file = repository / "pyproject.toml"
     assert f"{file}: [tool.harness] target = 'https://keys.example' chooses who receives your key" in said
-    assert f"run `harness trust {file}`, or say https://keys.example on the command line" in said
+    assert f"run `harness trust {file}`, or pass https://keys.example on the command line" in said
     assert KEY not in said
 
 

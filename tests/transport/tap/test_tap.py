@@ -345,7 +345,7 @@ def test_what_is_not_recorded_is_named(answer: bytes, told: str) -> None:
     """The report names the last request that could be followed."""
     with RawServer(saying(answer)) as server, tapped(server.url) as (tap, _):
         raw_exchange(tap.port, get("/a?key=secret"))
-    assert tap.unrecorded == [f"what follows GET /a on its connection: {told}"]
+    assert tap.unrecorded == [f"the bytes after GET /a on its connection: {told}"]
 
 
 @contextmanager
