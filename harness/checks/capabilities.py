@@ -105,6 +105,8 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("rob.deep-json", "rob.id-injection"), ("err.no-crash", "err.status/failed")),
     **dict.fromkeys(("err.malformed-json", "err.body-array", "rob.bad-utf8"), ("err.no-crash/unanswered",)),
     "create.long-input": ("get.own-input",),
+    "create.max-tokens": ("err.status",),
+    "resume.last": ("resume.no-gap",),
     "bg.at-once": ("create.status-listed",),
     "bg.settles": ("bg.result",),
     "bg.no-regress": ("stream.completed-status",),

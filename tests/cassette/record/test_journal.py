@@ -106,6 +106,7 @@ def test_append_does_not_rewrite(tmp_path: Path) -> None:
 RECORDER = """
 import itertools, sys
 from dataclasses import replace
+from msgspec import structs
 from harness.cassette import CassetteFile
 from harness.cassette.journal import alone, lock
 from harness.contract import PROTOCOL
@@ -113,7 +114,7 @@ from tests.cassette.samples import DROPPED
 
 with CassetteFile(sys.argv[1], PROTOCOL, mode="all") as cassette:
     for number in itertools.count(1):
-        cassette.add(replace(DROPPED, request=replace(DROPPED.request, target=f"/{number}")))
+        cassette.add(replace(DROPPED, request=structs.replace(DROPPED.request, target=f"/{number}")))
         print(number, flush=True)
 """
 
