@@ -207,6 +207,20 @@ def test_chunks_that_are_ready_are_noted_as_one_run() -> None:
     assert observer.notes == [(200, HEADERS, Chunked()), *chunks, COMPLETE]
 
 
+def test_chunks_that_come_piece_by_piece_are_noted_as_runs_too() -> None:
+    """A run goes up to a piece of another kind, or to as many chunks as are wanted; nothing is lost between."""
+    half = Chunk(b"c", declared=9)
+    pieces: list[Piece] = [Chunk(b"a"), Chunk(b"b"), Pause(1.0), Chunk(b"d"), Chunk(b"e"), half, RESET]
+    response, observer, _ = observed(pieces, Chunked())
+    body = response.body
+    taken: list[Piece] = []
+    while not taken or taken[-1] is not RESET:
+        taken += body.take_run(1 if len(taken) == 3 else 16) or [next(body)]  # type: ignore[attr-defined]
+    assert taken == pieces
+    assert [list(run) for run in observer.runs] == [pieces[:2], [pieces[3]], [pieces[4]], [half]]
+    assert observer.notes == [(200, HEADERS, Chunked()), pieces[0], pieces[1], *pieces[3:]]
+
+
 def test_an_answer_that_was_observed_to_its_end_is_freed_at_once() -> None:
     """A response holds its body, which holds it only until the end: what is served leaves nothing to collect."""
     response, _, _ = observed([Chunk(b"a"), COMPLETE], Chunked())
