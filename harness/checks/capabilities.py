@@ -196,6 +196,12 @@ _READ_A_STATUS = """
 """
 RESTS_ON |= {check: ("create.status", *RESTS_ON.get(check, ())) for check in _READ_A_STATUS.split()}
 
+_READ_STEPS = """
+    create.completed-has-output create.response-format create.format-list create.format-image create.format-audio
+    get.matches-post tool.choice-any
+"""
+RESTS_ON |= {check: ("create.generation", *RESTS_ON.get(check, ())) for check in _READ_STEPS.split()}
+
 LATE = "bg.result/late"
 RESTS_ON |= {
     check: (LATE, *RESTS_ON.get(check, ()))
