@@ -148,7 +148,9 @@ def _sum_up_kills(rows: Sequence[KillRow], left: int, checks: str) -> str:
     if left:
         return f"{killed} of {len(rows) + left} mutants killed by {checks}"
     if rows and killed == len(rows):
-        return f"{f'all {killed} mutants' if killed > 1 else 'the only mutant'} killed by {checks}"
+        if killed == 1:
+            return f"{rows[0].mutant} was killed by {len(rows[0].killers)} of {checks}"
+        return f"all {killed} mutants killed by {checks}"
     survivors = [row.mutant for row in rows if not row.killers and not row.errors]
     which = f" ({list_some(survivors, 3)})" if survivors else ""
     return f"{len(survivors)} of {format_count(len(rows), 'mutant')} survived{which}; {killed} killed by {checks}"

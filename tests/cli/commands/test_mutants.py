@@ -154,6 +154,13 @@ def test_a_shard_says_so(harness: Harness, chosen: list[list[str]]) -> None:
     assert done.out.splitlines()[-1] == "PASSED: shard 2 of 2: all 2 mutants killed by 2 checks."
 
 
+def test_of_one_mutant_the_checks_are_counted(harness: Harness, chosen: list[list[str]]) -> None:
+    """The last line names the mutant and how many of the checks that ran kill it."""
+    assert re.fullmatch(
+        rf"PASSED: {SOME[0]} was killed by [12] of 2 checks\.", harness("mutants", SOME[0]).out.splitlines()[-1]
+    )
+
+
 def test_shards_take_equally_long(harness: Harness, chosen: list[list[str]], tmp_path: Path) -> None:
     """A mutant that took as long as all others together has a shard for itself."""
     earlier = tmp_path / "earlier.json"
