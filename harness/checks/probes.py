@@ -159,6 +159,8 @@ def _explain_silence(answer: Exchange) -> str:
         return f"connection refused ({detail}): check the URL, or wait for the server with --wait S"
     if answer.ending.how is How.TIMEOUT:
         return f"{detail}: check the URL and the log of the server"
+    if answer.ending.how in (How.TLS, How.BAD_HTTP) and detail:
+        return detail if "write http" in detail else f"{detail}: check the URL and its port"
     return f"{format_ending(answer)}: check the URL and the log of the server, or wait for it with --wait S"
 
 

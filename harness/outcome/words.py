@@ -5,6 +5,7 @@ Layer 0. Knows text; must not know what it is about.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 
@@ -17,6 +18,25 @@ def shorten(text: str, most: int) -> str:
 def shorten_with_length(text: str, most: int) -> str:
     """The text; if it is longer than `most` characters, that many of them and its length."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+
+
+_READ = 4_000
+_PAGE = re.compile(r"\s*<(?:!doctype html|html|head|title|body|h1|center)\b", re.IGNORECASE)
+_UNREAD = re.compile(
+    r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.IGNORECASE | re.DOTALL
+)
+"""What a browser does not show of a page."""
+_TITLE_TWICE = re.compile(r"^(.{3,60}) \1(?!\w)")
+
+
+def quote_body(body: bytes, most: int, *, complete: bool = True) -> str:
+    """The beginning of a body, in one line of at most `most` characters; of a page of HTML, the words on it."""
+    text = body[:_READ].decode("utf-8", "replace") + ("" if complete else "…")
+    kind = ""
+    if _PAGE.match(text):
+        kind, text = "an HTML page: ", html.unescape(_UNREAD.sub(" ", text))
+    text = " ".join(text.split())
+    return kind + shorten(_TITLE_TWICE.sub(r"\1", text) if kind else text, most - len(kind))
 
 
 UNSEEN = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"

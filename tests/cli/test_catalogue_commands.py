@@ -69,16 +69,29 @@ def test_explain(harness: Harness) -> None:
 @pytest.mark.usefixtures("toy_catalogue")
 @pytest.mark.parametrize("command", ["list", "explain"])
 def test_unknown_ids(command: str, harness: Harness) -> None:
-    """An unknown id is an error that suggests a known one."""
-    done = harness(command, "get.okk")
-    assert (done.code, "did you mean 'get.ok'" in done.err) == (2, True)
+    """An unknown id or pattern is an error that suggests a known one, and so is the option of `check`."""
+    for words, told in (
+        (["get.okk"], "did you mean 'get.ok'"),
+        (["gett.*"], "no check matches 'gett.*': did you mean 'get.*'"),
+        (["x?y"], "the areas are "),
+        (["-c", "get.ok"], f"write the id without it, as in `harness {command} "),
+    ):
+        done = harness(command, *words)
+        assert (done.code, told in done.err) == (2, True), done.err
+
+
+def test_explain_a_code_that_no_finding_has(harness: Harness) -> None:
+    """The codes of the rule are suggested; a code that exists explains its rule."""
+    done = harness("explain", "resume.no-gap/idz")
+    assert (done.code, "did you mean 'resume.no-gap/ids'" in done.err) == (2, True), done.err
+    assert harness("explain", "resume.no-gap/ids").code == 0
 
 
 @pytest.mark.parametrize(
     ("defect", "code", "told"),
     [
         ({}, 0, "returns interactions"),
-        ({"page": True}, 4, "200 <html>It works!</html>"),
+        ({"page": True}, 4, "200 an HTML page: It works!"),
         ({"refuse": 401}, 4, "401 authentication: no: pass --api-key or set"),
         ({"refuse": 400}, 4, "400 authentication: no"),
     ],

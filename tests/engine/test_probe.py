@@ -144,7 +144,7 @@ def test_unreachable() -> None:
 @pytest.mark.parametrize(
     ("service", "said", "advice"),
     [
-        (ToyService(page=True), "200 <html>It works!</html>", "(--model "),
+        (ToyService(page=True), "200 an HTML page: It works!", "(--model "),
         (ToyService(refuse=404), "404 authentication: no", "(--api-version "),
         (ToyService(refuse=500), "500 authentication: no", "Read the log of the server"),
         (ToyService(refuse=400), "400 authentication: no", "(--model "),

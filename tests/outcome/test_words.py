@@ -10,6 +10,7 @@ from harness.outcome.words import (
     format_count,
     list_some,
     nearest,
+    quote_body,
     shorten,
     shorten_with_length,
 )
@@ -27,6 +28,23 @@ def test_a_text_that_is_compared_tells_how_long_it_is() -> None:
         "12345",
         "12345… (6 characters)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ('{"a":  1}\n', '{"a": 1}'),
+        ("<!DOCTYPE html><title>501 No</title><style>p{}</style><h1>501 No</h1><p>a &amp; b", "501 No a & b"),
+        ("\n<html>\r\n<body><!-- x --><script>x<y</script>It works", "It works"),
+        ("<html><title>a", "a"),
+        ("<xml>a</xml>", "<xml>a</xml>"),
+    ],
+)
+def test_of_a_page_the_words_are_quoted(body: str, told: str) -> None:
+    """Markup, style and scripts of an error page say nothing to the reader of a message."""
+    kind = "an HTML page: " if "ht" in body or "HTML" in body else ""
+    assert quote_body(body.encode(), 80) == kind + told
+    assert len(quote_body(body.encode(), 16)) <= 16
 
 
 def test_numbers_and_nouns_agree() -> None:

@@ -51,7 +51,7 @@ from harness.outcome import (
     Unmet,
     UsageFault,
 )
-from harness.outcome.words import did_you_mean, format_count, shorten
+from harness.outcome.words import did_you_mean, format_count, quote_body
 from harness.wire import Exchange, How
 
 PATIENCE = 10.0
@@ -125,7 +125,7 @@ def _signal(child: Child, number: int) -> None:
         os.killpg(child.pid, number)
 
 
-_SHOWN = 200
+_SHOWN = 120
 """The number of characters of an answer that a message shows."""
 
 
@@ -191,10 +191,11 @@ def reach(bench: GatewayBench) -> None:
         ending = relayed.client.ending
         if ending.unresolved:
             raise TargetFault(f"{ending.detail}: check the spelling of the URL and the name service (DNS)")
+        how = "connection refused" if ending.how is How.REFUSED else ending.words
         why = "start it, check the URL, or wait for it with --wait S"
         if ending.how is not How.REFUSED and ending.detail:
             why = ending.detail
-        raise TargetFault(f"the gateway returned {_describe_answer(relayed.client)}: {why}")
+        raise TargetFault(f"the gateway returned no response ({how}): {why}")
     if relayed.upstream or relayed.misrouted:
         return
     if why := explain_wrong_call(relayed.client):
@@ -215,10 +216,7 @@ def reach(bench: GatewayBench) -> None:
 
 def _describe_answer(exchange: Exchange) -> str:
     """Status and the beginning of the body, in one line."""
-    if exchange.status is None:
-        return f"no response ({exchange.ending.words})"
-    body = exchange.body[:_SHOWN].decode("utf-8", "replace")
-    return shorten(" ".join((str(exchange.status), *body.split())), _SHOWN)
+    return f"{exchange.status} {quote_body(exchange.body, _SHOWN)}".rstrip()
 
 
 def _judge_rule(

@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet, Where
-from harness.outcome.words import shorten
+from harness.outcome.words import quote_body, shorten
 from harness.wire import Exchange, How, Request
 
 LIBRARY = "a client library inside the gateway"
@@ -221,8 +221,7 @@ def answer_line(exchange: Exchange) -> str:
     """Status and the beginning of the body, in one line."""
     if exchange.status is None:
         return f"no response ({exchange.ending.words})"
-    body = exchange.body[: 2 * SHOWN].decode("utf-8", "replace")
-    return shorten(" ".join((str(exchange.status), *body.split())), SHOWN)
+    return f"{exchange.status} {quote_body(exchange.body, SHOWN - 4)}".rstrip()
 
 
 def is_miscoded(client: Exchange) -> bool:

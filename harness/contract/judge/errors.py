@@ -21,7 +21,7 @@ from harness.contract.schema.explain import json_type
 from harness.contract.tables.operations import CREATE, Operation
 from harness.contract.tables.protocol import STATUS_OF
 from harness.outcome import Finding, Severity
-from harness.outcome.words import describe_body, shorten
+from harness.outcome.words import describe_body, quote_body
 from harness.wire import By, Exchange, How
 from harness.wire.sse import StrayBlock
 
@@ -156,8 +156,7 @@ def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contr
         return
     expected = "2xx, or 4xx if it is rejected"
     if failed:
-        text = shorten(exchange.body[:400].decode("utf-8", "replace"), _SHOWN)
-        actual = f"{exchange.status} {text}".rstrip()
+        actual = f"{exchange.status} {quote_body(exchange.body, _SHOWN)}".rstrip()
         message = f"{operation.call}{_name_fields(exchange)} causes a server error"
         yield Finding("err.no-crash", message, expected, actual)
     else:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Container
 
 from harness.contract.judge.reading import read
-from harness.outcome.words import shorten
+from harness.outcome.words import quote_body, shorten
 from harness.wire import Exchange
 
 _KEY = re.compile(r"([?&](?:key|access_token)=)[^&]*")
@@ -36,8 +36,7 @@ def format_answer(exchange: Exchange) -> str:
         return f"{exchange.status} {_clip(': '.join(parts), 120)}".rstrip()
     if exchange.body.startswith(_GZIP) and "content-encoding" not in exchange.headers:
         return f"{exchange.status} a gzip body without Content-Encoding"
-    text = exchange.body[:400].decode("utf-8", "replace") + ("" if exchange.complete else "…")
-    return f"{exchange.status} {_clip(text, 80)}".rstrip()
+    return f"{exchange.status} {quote_body(exchange.body, 80, complete=exchange.complete)}".rstrip()
 
 
 def format_ending(exchange: Exchange) -> str:

@@ -100,15 +100,19 @@ def upstream_origin(target: str) -> Origin:
 
 def refuse_itself(target: str, host: str, port: int) -> None:
     """Raise `UsageFault` if `target` is, under any name, the address to listen on: the tap would dial itself."""
-    origin = upstream_origin(target)
-    if origin.port != port:
-        return
-    theirs, ours = _resolve(origin.address[0]), _resolve(host)
-    if theirs & ours or (ours & _ANY and any(_is_of_this_machine(address) for address in theirs)):
+    if is_listener(upstream_origin(target), host, port):
         raise UsageFault(
             f"--target {target!r} is the address to listen on, and what listens there would ask itself: "
             "name the server's own port, or listen elsewhere (--port; 0 takes a free one)"
         )
+
+
+def is_listener(origin: Origin, host: str, port: int) -> bool:
+    """Whether `origin` is, under any name, the address of a server that listens on `host` and `port`."""
+    if origin.port != port:
+        return False
+    theirs, ours = _resolve(origin.address[0]), _resolve(host)
+    return bool(theirs & ours) or (bool(ours & _ANY) and any(_is_of_this_machine(address) for address in theirs))
 
 
 def _resolve(host: str) -> set[str]:
@@ -238,8 +242,8 @@ def refuse_plain(origin: Origin) -> None:
     ):
         sock.sendall(f"GET / HTTP/1.1\r\nHost: {origin.authority}\r\nConnection: close\r\n\r\n".encode())
         if sock.recv(64).startswith(b"HTTP/"):
-            advice = f"it speaks plain HTTP: write http://{place_of(origin.host, origin.port)}"
-            raise NoConnection(By.SERVER, How.TLS, f"TLS with {origin.host}: {advice}")
+            place = place_of(origin.host, origin.port)
+            raise NoConnection(By.SERVER, How.TLS, f"{place} speaks plain HTTP, not TLS: write http://{place}")
 
 
 def failure(place: str, error: OSError, how: How = How.REFUSED) -> NoConnection:
@@ -258,7 +262,7 @@ def tls_failure(origin: Origin, error: ssl.SSLError) -> NoConnection:
             problem += " (a certificate of one's own is trusted with --ca-file)"
     elif problem == "WRONG_VERSION_NUMBER":
         problem = "its response is not TLS: write http:// if it uses plain HTTP"
-    return NoConnection(By.SERVER, How.TLS, f"TLS with {origin.host}: {problem}")
+    return NoConnection(By.SERVER, How.TLS, f"no TLS with {origin.host}: {problem}")
 
 
 def _drop(sock: socket.socket | None) -> None:

@@ -471,7 +471,7 @@ class ResponseReader:
         buffer, limits = self._buffer, self._limits
         if not _PROTOCOL.startswith(buffer[: len(_PROTOCOL)]):
             spoken = "a TLS alert and not HTTP: write https://" if buffer.startswith(_TLS_ALERT) else ""
-            self._refuse(spoken or f"{bytes(buffer[:40])!r} is not HTTP/1")
+            self._refuse(spoken or f"{buffer[:40].decode('latin-1').rstrip()!a} is not HTTP/1")
             return False
         match = END_OF_HEAD.search(buffer, max(self._scanned - 3, 0))
         self._scanned = len(buffer)

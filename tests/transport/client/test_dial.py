@@ -110,7 +110,7 @@ def test_https_at_a_plain_port_is_told_as_that(
     """Whether the server waits for the rest of a line, serves nobody meanwhile, or hangs up."""
     with serve() as url:
         ending = ask(url.replace("http:", "https:"))
-        assert ending.detail.endswith(f"it speaks plain HTTP: write {url}")
+        assert ending.detail.endswith(f" speaks plain HTTP, not TLS: write {url}")
     assert ending.how is How.TLS
 
 

@@ -338,7 +338,7 @@ def test_more_connections_than_there_can_be_are_reset(monkeypatch: pytest.Monkey
     ("answer", "told"),
     [
         (b"HTTP/1.1 200 OK\r\ncontent-length: 3, 7\r\n\r\nabc", "content-length '3, 7' is not one number"),
-        (b"HELLO\r\n\r\n", "b'HELLO\\r\\n\\r\\n' is not HTTP/1"),
+        (b"HELLO\r\n\r\n", "'HELLO' is not HTTP/1"),
     ],
 )
 def test_what_is_not_recorded_is_named(answer: bytes, told: str) -> None:
