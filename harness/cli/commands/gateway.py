@@ -183,6 +183,7 @@ def run(words: Sequence[str]) -> int:
     from harness.engine.traffic.governed_driver import GovernedDriver
     from harness.report.commands.gateway import GatewayPresentation
     from harness.transport import ServerThread
+    from harness.transport.client.dial import Origin, is_listener
 
     baseline = baseline_of(arguments, [check.id for check in CATALOGUE.checks])
     options = JudgingOptions(
@@ -217,6 +218,11 @@ def run(words: Sequence[str]) -> int:
         except UsageFault as fault:  # the listener names the options of the other servers
             words = str(fault).replace("--host, --port", "--upstream-host, --upstream-port")
             raise UsageFault(words) from None
+        if is_listener(Origin.parse(target.info.url), host, server.port):
+            raise UsageFault(
+                f"{target.info.url} is the upstream that this command serves, not a gateway: name the URL of the "
+                "gateway, and configure it to use that upstream"
+            )
         listeners = Listeners(arguments, GatewayPresentation(server.url), baseline)
         _announce(arguments, server.url, granted)
         environment = gateway_environment(server.url, os.environ)

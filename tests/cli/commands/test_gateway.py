@@ -336,3 +336,9 @@ def test_a_port_that_is_taken_names_the_options_of_this_command(harness: Harness
         done = harness("gateway", "http://127.0.0.1:9", "--upstream-port", port)
     assert done.code == 2
     assert "(--upstream-host, --upstream-port; 0 takes a free one)" in done.err
+
+
+def test_the_own_upstream_is_no_gateway(harness: Harness, port: int) -> None:
+    """Its rules would all pass, and no gateway would have been tested."""
+    done = harness("gateway", f"http://localhost:{port}/prefix", "--upstream-port", str(port))
+    assert (done.code, "is the upstream that this command serves, not a gateway" in done.err) == (2, True)
