@@ -130,6 +130,12 @@ def _open_as_many_files_as_may_be() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
+def ask_for_client(url: str, command: Sequence[str] | None) -> str:
+    """A question to the user whose server at `url` got no request."""
+    used = BASE_URL_VARIABLES[0] if command is not None else f"the base URL {url}"
+    return f"does the client use {used}?"
+
+
 def local_environment(url: str, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of a command that must talk to `url`, bypassing any proxy; everything else stays."""
     kept = dict(environment)

@@ -454,6 +454,17 @@ def test_a_file_without_its_option_is_told_the_option(harness: Harness) -> None:
     assert (done.code, "write --cassette a.yaml" in done.err) == (2, True)
 
 
+@pytest.mark.parametrize("command", ["serve", "proxy"])
+def test_a_fault_plan_without_a_request_says_so(emulator: str, harness: Harness, command: str) -> None:
+    """Otherwise a client that never reached the server would look like one that survived the plan."""
+    words = (command, *(("--target", emulator) if command == "proxy" else ()), "--fault", "event:2,rst")
+    done = harness(*words, "--port", "0", "--", sys.executable, "-c", "")
+    assert "the fault plan event:2,rst had no effect: it is for stream 1, and 0 streams came" in done.out
+    assert done.out.endswith("does the client use INTERACTIONS_BASE_URL?\n")
+    done = harness(*words, "--port", "0", "--", *ask("hi"))
+    assert "had no effect: it is for stream 1" in done.out
+
+
 def test_a_replay_without_a_request_asks_for_the_client(emulator: str, harness: Harness) -> None:
     harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
     done = harness("replay", "a.yaml", "--port", "0", "--", sys.executable, "-c", "")

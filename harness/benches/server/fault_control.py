@@ -95,9 +95,15 @@ class Faulty:
         return {"plan": str(faulty.plan), "counted": faulty.connections, "planned": faulty.plan.length}
 
     def story(self, session: str = "") -> list[str]:
-        """One line for each connection that the plan applied to: what was planned for it, and what happened."""
+        """One line for each connection that the plan applied to, and one if a part of the plan had no effect."""
         faulty = self._faulty.get(session)
-        return [] if faulty is None else [_describe_suffered(suffered) for suffered in faulty.log]
+        if faulty is None:
+            return []
+        lines = [_describe_suffered(suffered) for suffered in faulty.log]
+        if unmet := find_unmet(faulty):
+            part = "a part of " if any(suffered.fired for suffered in faulty.log) else ""
+            lines.append(f"{part}the fault plan {faulty.plan} had no effect: {unmet}")
+        return lines
 
     def __call__(self, request: Request) -> Response:
         """Return the service's answer, or what the plan makes of it."""

@@ -20,7 +20,7 @@ from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear
 from harness.cli.options import URL, Page, Trust, option
 from harness.cli.output import say_masked
-from harness.cli.serving import ListenOptions, local_environment, port_to_take
+from harness.cli.serving import ListenOptions, ask_for_client, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.kit.wrong_call import explain_redirect
 from harness.outcome import Exit, UsageFault
@@ -108,6 +108,9 @@ def run(words: Sequence[str]) -> int:
         say_masked(line, to_errors=arguments.json)
     for line in notes.totals():
         say_masked(line, to_errors=arguments.json)
+    if not notes.asked:
+        unused = f"no request arrived, and nothing was forwarded: {ask_for_client(server.url, command)}"
+        say_masked(unused, to_errors=arguments.json)
     return code or int(notes.exit)
 
 
@@ -117,7 +120,8 @@ class _Notes:
     def __init__(self) -> None:
         self._reasons: Counter[str] = Counter()
         self._said: set[str] = set()
-        self._asked = 0
+        self.asked = 0
+        """How many requests were forwarded."""
         self._lock = threading.Lock()
 
     def taken_of(self, upstream: Service) -> Service:
@@ -125,7 +129,7 @@ class _Notes:
 
         def count(request: Request) -> Response:
             with self._lock:
-                self._asked += 1
+                self.asked += 1
             answer = upstream(request)
             for place in find_elsewhere(answer.status, answer.headers, stand_in_url(request)):
                 self._say_once(f"the response names another address ({place}): requests to it bypass the proxy")
@@ -138,13 +142,13 @@ class _Notes:
     @property
     def exit(self) -> Exit:
         """UNREACHABLE if there were requests and none got a response."""
-        dead = self._asked and self._reasons.total() == self._asked
+        dead = self.asked and self._reasons.total() == self.asked
         return Exit.UNREACHABLE if dead else Exit.OK
 
     def totals(self) -> Iterator[str]:
         """How many requests the target did not answer, and why."""
         for reason, times in self._reasons.items():
-            yield f"no response to {times} of {self._asked} requests: {reason} (check --target)"
+            yield f"no response to {times} of {self.asked} requests: {reason} (check --target)"
 
     def __call__(self, request: Request, ending: Ending) -> None:
         reason = ending.detail or ending.words

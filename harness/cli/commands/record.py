@@ -32,7 +32,7 @@ from harness.cli.options import (
     option,
 )
 from harness.cli.output import format_patch, say, say_masked, write_json
-from harness.cli.serving import BASE_URL_VARIABLES, DUMMY_KEY, ListenOptions, local_environment, port_to_take
+from harness.cli.serving import DUMMY_KEY, ListenOptions, ask_for_client, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Severity, UsageFault
 from harness.outcome.words import format_count
@@ -350,7 +350,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json(summary_record(summary))
     else:
-        _print(summary, code)
+        _print(summary, f"the command ended with status {code}" if code else ask_for_client(recorder.url, command))
     return code or int(_exit(summary))
 
 
@@ -418,9 +418,9 @@ def summary_record(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _print(summary: Summary, status: int) -> None:
-    """Print what was recorded; `status` is that of the command that was run, 0 if none was."""
-    _print_counts(summary, status)
+def _print(summary: Summary, silence: str) -> None:
+    """Print what was recorded; `silence` is why there was no request, if there was none."""
+    _print_counts(summary, silence)
     for what in summary.stopped:
         say_masked(f"recorded until the recorder was stopped: {what}")
     if summary.replaced and not summary.discarded:
@@ -446,7 +446,7 @@ def _print_remarks(summary: Summary) -> None:
             say_masked(f"{label}{remark}")
 
 
-def _print_counts(summary: Summary, status: int) -> None:
+def _print_counts(summary: Summary, silence: str) -> None:
     """Print how many exchanges were recorded and replayed, or why there were none."""
     if summary.interrupted:
         say(f"recordings of an interrupted recorder are in {summary.interrupted}")
@@ -455,11 +455,6 @@ def _print_counts(summary: Summary, status: int) -> None:
         say(f"recorded {exchanges} to {summary.cassette}, replayed {summary.played} from it")
     elif not summary.discarded:
         state = "is unchanged" if Path(summary.cassette).exists() else "was not written"
-        ended = (
-            f"the command ended with status {status}"
-            if status
-            else f"does the client use {BASE_URL_VARIABLES[0]}?"
-        )
-        say(f"no request arrived: {summary.cassette} {state} ({ended})")
+        say(f"no request arrived: {summary.cassette} {state} ({silence})")
     if summary.hung_up:
         say(f"{summary.hung_up} of them ended because the client disconnected")

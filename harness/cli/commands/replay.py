@@ -18,7 +18,7 @@ from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear, mask_tree
 from harness.cli.options import PATH, Page, Trust, ValueKind, argument, flag, option
 from harness.cli.output import print_fault, say, say_masked, write_json
-from harness.cli.serving import ListenOptions, port_to_take
+from harness.cli.serving import ListenOptions, ask_for_client, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count, list_some
@@ -138,7 +138,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json(replay_record(arguments.cassette, player))
     else:
-        _print(player, verbose=arguments.verbose)
+        _print(player, ask_for_client(server.url, command), verbose=arguments.verbose)
     for line in faulty.story():
         say_masked(line, to_errors=arguments.json)
     return code or int(_exit(player))
@@ -185,7 +185,7 @@ def replay_record(path: str, player: Player) -> dict[str, Any]:
     return masked
 
 
-def _print(player: Player, *, verbose: bool) -> None:
+def _print(player: Player, question: str, *, verbose: bool) -> None:
     for miss in player.misses:
         say_masked(f"miss: {miss}")
     for number, recording in player.approximate():
@@ -207,7 +207,7 @@ def _print(player: Player, *, verbose: bool) -> None:
         say_masked(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}")
     used = len(player.recordings) - len(unused)
     missed = format_count(len(player.misses), "request")
-    hint = "" if used else "; no request arrived: does the client use INTERACTIONS_BASE_URL?"
+    hint = "" if used else f"; no request arrived: {question}"
     if player.misses:
         hint = "; `harness record --record-mode new_episodes` adds a request to a cassette"
     say(f"{used} of {len(player.recordings)} recordings used, {missed} without a recording{hint}")

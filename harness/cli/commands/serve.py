@@ -22,11 +22,12 @@ from harness.cli.guarding import Access, GuardOptions, access, choose_pages
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear
 from harness.cli.options import PATH, Page, Trust, ValueKind, flag, option
-from harness.cli.output import print_fault, say_masked
+from harness.cli.output import print_fault, say, say_masked
 from harness.cli.serving import (
     DUMMY_KEY,
     ListenOptions,
     TlsOptions,
+    ask_for_client,
     local_environment,
     port_to_take,
     tls_context,
@@ -163,6 +164,8 @@ def run(words: Sequence[str]) -> int:
     )
     for line in service.story():
         say_masked(line, to_errors=arguments.json)
+    if arguments.fault and not service.state["counted"]:
+        say(ask_for_client(server.url, command), to_errors=arguments.json)
     return code
 
 
