@@ -79,7 +79,7 @@ def _page(facts: RuleFacts) -> str:
         if fact.label not in _TOLD_FIRST | _SOURCES:
             lines.append(f"- **{fact.label}**: {_write_value(fact)}")
     lines += ["", "## Findings", ""]
-    for code in list_codes(rule):
+    for code in list_codes(rule.id):
         lines.append(f"- `{code}`{{ #{code.removeprefix(rule.id).strip('/') or 'finding'} }}")
     lines += ["", "A baseline excuses one of them by its code, or the rule by its id. [All rules](index.md)"]
     return "\n".join(lines) + "\n"

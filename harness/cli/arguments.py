@@ -274,6 +274,8 @@ class Parser(argparse.ArgumentParser):
         known = [option for option in self._option_string_actions if option.startswith("--")]
         if flag == "--target" and any(own.dest == "target" and not own.option_strings for own in self._actions):
             raise UsageFault(f"unknown flag '--target': write the URL without it, as in `{self.prog} URL`")
+        if flag in ("-c", "--check") and self.prog.endswith((" list", " explain")):
+            raise UsageFault(f"unknown flag {flag!r}: write the id without it, as in `{self.prog} 'resume.*'`")
         hint = did_you_mean(flag, known, otherwise=f" (see `{self.prog} --help`)")
         raise UsageFault(f"unknown flag {flag!r}{hint}")
 

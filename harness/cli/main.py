@@ -185,8 +185,9 @@ def _run(words: list[str]) -> int:
         return _run([*words[1:], "--help"])
     name = words[0]
     if name not in COMMANDS:
-        kind = "flag" if name.startswith("-") else "command"
-        raise UsageFault(f"unknown {kind} {name!r}{did_you_mean(name, COMMANDS)} (see `harness --help`)")
+        is_flag = name.startswith("-")
+        near = did_you_mean(name, ("--help", "--version") if is_flag else COMMANDS)
+        raise UsageFault(f"unknown {'flag' if is_flag else 'command'} {name!r}{near} (see `harness --help`)")
     try:
         Path.cwd()
     except FileNotFoundError:

@@ -49,12 +49,15 @@ def run(words: Sequence[str]) -> int:
         return 0
     arguments.refuse(("types",), "is not needed with --output, which writes them, too")
     target = Path(arguments.output)
+    if target.is_file():
+        raise UsageFault(f"--output: {arguments.output!r} is a file: name a folder, old or new")
     for source in list_files(package):
         try:
             make_folder(target)
             write_file(target / source.name, source.read_text("utf-8"))
         except OSError as wrong:
-            raise UsageFault(f"{target / source.name} cannot be written: {wrong.strerror}") from None
+            why = f"{target / source.name} cannot be written: {wrong.strerror}"
+            raise UsageFault(f"{why}: name another folder") from None
         say(str(target / source.name))
     return 0
 

@@ -13,7 +13,13 @@ from harness.cli.common_options import ExtensionOptions, contract_of, revision_o
 from harness.cli.options import Page, argument
 from harness.cli.output import say_lines
 from harness.cli.rules import load_every_check
-from harness.cli.rules.rule_facts import RuleFacts, describe_check, describe_rule, list_rules_without_check
+from harness.cli.rules.rule_facts import (
+    RuleFacts,
+    describe_check,
+    describe_rule,
+    list_codes,
+    list_rules_without_check,
+)
 from harness.contract import Contract
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
@@ -21,6 +27,7 @@ from harness.errors import UsageFault
 from harness.incidents import load_incidents
 from harness.interactions import INTERACTIONS
 from harness.outcome import Rule
+from harness.outcome.words import did_you_mean, list_some
 
 
 @dataclass(kw_only=True)
@@ -48,6 +55,7 @@ def run(words: Sequence[str]) -> int:
         say_lines("\n\n".join(_describe_models(arguments.ids[1:])).split("\n"))
         return 0
     contract = contract_of(arguments)
+    _refuse_unknown_codes(arguments.ids)
     ids = list(dict.fromkeys(name.partition("/")[0] for name in arguments.ids))
     own = [rule for rule in list_rules_without_check() if rule.id in ids]
     others = [name for name in ids if name not in {rule.id for rule in own}]
@@ -64,6 +72,16 @@ def _refuse_other_names(names: Sequence[str]) -> None:
             raise UsageFault(f"{name!r} is a mutant, not a check: `harness mutants --list {name}` describes it")
         if name in load_incidents():
             raise UsageFault(f"{name!r} is an incident, not a check: `harness incidents {name}` describes it")
+
+
+def _refuse_unknown_codes(names: Sequence[str]) -> None:
+    """Raise UsageFault for a code `rule/word` that no finding of a published rule has."""
+    for name in names:
+        rule, slash, _ = name.partition("/")
+        known = list_codes(rule) if slash else []
+        if known and name not in known:
+            few = f": {rule} has the codes {list_some(known, 5)}"
+            raise UsageFault(f"no finding has the code {name!r}{did_you_mean(name, known, otherwise=few)}")
 
 
 def _describe_models(names: Sequence[str]) -> Iterator[str]:

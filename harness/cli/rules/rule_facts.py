@@ -81,10 +81,10 @@ def describe_everything() -> Iterator[RuleFacts]:
             yield facts
 
 
-def list_codes(rule: Rule) -> list[str]:
+def list_codes(rule_id: str) -> list[str]:
     """The codes of the findings that a rule can have, as baselines and reports name them."""
     codes = json.loads((folder("schemas") / "output" / "codes.json").read_bytes())["codes"]
-    return [code for code in codes if code == rule.id or code.startswith(f"{rule.id}/")]
+    return [code for code in codes if code == rule_id or code.startswith(f"{rule_id}/")]
 
 
 def _facts_of_rule(rule: Rule) -> Iterator[Fact]:

@@ -61,4 +61,4 @@ def test_a_folder_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[s
     """A file in place of the folder is a usage error that names it."""
     (tmp_path / "file").write_text("x", "utf-8")
     assert main(["client", "js", "-o", str(tmp_path / "file")]) == 2
-    assert "cannot be written" in capsys.readouterr().err
+    assert "is a file: name a folder" in capsys.readouterr().err
