@@ -167,13 +167,6 @@ class LeavingHandler(UnreadHandler):
     leaves = True
 
 
-class ReadsLastStep(CountsWords):
-    """Of the steps of an input it reads the last one."""
-
-    def count_given(self, given: Any) -> int:
-        return super().count_given(given[-1:] if isinstance(given, list) else given)
-
-
 class Calls(CountsWords):
     """Correct: it calls the first function that a create declares, and takes results in every form."""
 
@@ -268,8 +261,6 @@ ROWS = [
                             handler=UnreadHandler, words="--api-key k"),
     rows_of(ForeignService)("leaves-connections: auth.header auth.wrong -> rest pass",
                             handler=LeavingHandler, words="--api-key k"),
-    rows_of(ReadsLastStep)("reads-one-step: chain.stateless -> fail chain.stateless/dropped"),
-    rows_of(CountsWords)("reads-all-steps: chain.stateless -> rest pass"),
     rows_of(Calls)(f"calls: {LOOP} -> rest pass"),
     rows_of(refuses("thought"))(f"no-thoughts: {LOOP} -> fail tool.stateless"),
     rows_of(refuses("function_result", dict))(f"no-objects: {LOOP} -> fail tool.result-forms"),

@@ -84,19 +84,6 @@ def keep_streams(self: ForeignService, usual: Any, body: Json) -> Any:
     return answer
 
 
-class Queueing(ForeignService):
-    """Odd, but right: a background turn counts its instructions, too, and what it remembers."""
-
-    def usage(self, run: Run) -> Json:
-        extra = 5 if run.body.get("background") else 0
-        tokens = self.remember(run) + extra
-        return {"total_input_tokens": tokens, "total_output_tokens": 4, "total_tokens": tokens + 4}
-
-    def remember(self, run: Run) -> int:
-        """The tokens of the history and of the input."""
-        return run.tokens
-
-
 def note_key(self: Handler, usual: Any, data: bytes) -> Any:
     """Note the key of a request, and work on one at a time."""
     service: Any = self.service
@@ -293,32 +280,6 @@ class Limits(ForeignService):
         return event
 
 
-class Instructed(ForeignService):
-    """Odd, but right: its system instruction costs the same in each mode, however long it is."""
-
-    takes = frozenset({"system_instruction"})
-
-    def reads(self, run: Run) -> bool:
-        """Whether the instruction has an effect."""
-        return "system_instruction" in run.body
-
-    def usage(self, run: Run) -> Json:
-        read = run.tokens + 20 * self.reads(run)
-        return {"total_input_tokens": read, "total_output_tokens": 4, "total_tokens": read + 4}
-
-
-class CountsLimits(Limits):
-    """Odd, but right: what is not cut has more tokens than the limit of the checks."""
-
-    def usage(self, run: Run) -> Json:
-        written = 2 if self.limits(run) else 40
-        return {
-            "total_input_tokens": run.tokens,
-            "total_output_tokens": written,
-            "total_tokens": run.tokens + written,
-        }
-
-
 def give_to_both(self: TwoProjects, usual: Any, body: Json) -> Any:
     """Answer the same request with the same interaction, whoever asks."""
     request = json.dumps(body, sort_keys=True)
@@ -405,7 +366,7 @@ def keep_unstored(self: ForeignService, usual: Any, body: Json) -> None:
 LIMIT = frozenset({"generation_config"})
 KEYS = {"words": "--api-key A --other-api-key B"}
 
-calling, forgetful, queueing, echoing = map(rows_of, (Calling, Forgetful, Queueing, Echoing))
+calling, forgetful, echoing = map(rows_of, (Calling, Forgetful, Echoing))
 service, twice, limits = map(rows_of, (ForeignService, CallsTwice, Limits))
 ROWS = [
     # Who polls would wait for ever for what the stream told long ago: a broken MUST, no missing feature.
@@ -428,12 +389,6 @@ ROWS = [
     # The documentation of store=false makes no exception for streams.
     forgetful("forgets: store.false-get -> rest pass"),
     forgetful("keeps-streams: store.false-get -> fail store.false-get", create=keep_streams),
-    # A background turn knows nothing of its parent; the plain turn is right.
-    queueing("queues: chain.background -> rest pass"),
-    queueing(
-        "forgets-in-background: chain.background -> fail chain.background",
-        remember=lambda self, usual, run: 4 - 5 if run.body.get("background") else usual(run),
-    ),
     # A cancel of what has ended shows nothing; what counts is whether the run goes on.
     rows_of(TwoProjects)("two-projects: store.isolation -> pass store.isolation/-", **KEYS),
     rows_of(Stopping)("stops-the-other: store.isolation -> warn store.isolation/stopped", **KEYS),
@@ -446,26 +401,6 @@ ROWS = [
     # Streamed or not, a turn has to wait for the run that it continues.
     service("waits-for-its-parent: chain.running stream.done -> rest pass", lasts=2.0),
     service("continues-early: chain.running stream.done -> fail chain.running", lasts=2.0, create=continue_early),
-    # A server that knows instructions knows them in every mode.
-    rows_of(Instructed)("instructs-every-mode: create.system-instruction bg.settles stream.done -> rest pass"),
-    rows_of(Instructed)(
-        "instructs-no-background: create.system-instruction bg.settles -> fail create.system-instruction",
-        reads=lambda self, usual, run: usual(run) and not run.body.get("background"),
-    ),
-    # A server that knows limits knows them in every mode.
-    rows_of(CountsLimits)("limits-every-mode: create.max-tokens bg.settles -> rest pass"),
-    rows_of(CountsLimits)(
-        "limits-no-background: create.max-tokens bg.settles -> fail create.max-tokens/ignored",
-        limits=lambda self, usual, run: usual(run) and not run.body.get("background"),
-    ),
-    rows_of(CountsLimits)(
-        "limits-no-stream: create.max-tokens stream.done -> fail create.max-tokens/ignored",
-        limits=lambda self, usual, run: usual(run) and not run.body.get("stream"),
-    ),
-    rows_of(CountsLimits)(
-        "limits-nothing: create.max-tokens bg.settles stream.done -> warn create.max-tokens/ignored",
-        limits=lambda self, usual, run: False,
-    ),
     # The arguments in a stream are UTF-8 that was read as Latin-1; they join to an object all the same.
     calling("streams-arguments: tool.stream-call -> pass tool.stream-call/-"),
     calling(

@@ -14,7 +14,7 @@ from harness.benches.server.script_run import is_runnable
 from harness.cli import main
 from tests.foreign.answering import Json
 from tests.foreign.server import ForeignService, Run, serving
-from tests.foreign.test_forgetting import OneHop
+from tests.foreign.test_forgetting import OneHop, Resurrects
 
 
 class DeletesChildren(ForeignService):
@@ -27,23 +27,10 @@ class DeletesChildren(ForeignService):
         return super().delete(run)
 
 
-class WritesBack(ForeignService):
-    """A run that was deleted in progress is stored again when it ends."""
+class WritesBack(Resurrects):
+    """A run that was deleted in progress is stored again when it ends, later than a process of curl begins."""
 
     lasts = 1.5
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.deleted: dict[str, Run] = {}
-
-    def delete(self, run: Run) -> Json:
-        if run.status == "in_progress":
-            self.deleted[run.id] = run
-        return super().delete(run)
-
-    def find(self, identity: str) -> Run:
-        run = self.deleted.get(identity)
-        return run if run is not None and run.status == "completed" else super().find(identity)
 
 
 class RepeatsLive(ForeignService):
@@ -74,7 +61,7 @@ def read_last(output: str) -> tuple[str, list[str]]:
 
 
 ROWS: list[tuple[type[ForeignService], tuple[str, ...], Callable[[str], bool]]] = [
-    (OneHop, ("chain.whole-history",), lambda out: read_last(out) == ("200", ["2", "10", "10"])),
+    (OneHop, ("chain.whole-history",), lambda out: read_last(out) == ("200", ["7", "20", "20"])),
     (
         DeletesChildren,
         ("get.ok", "chain.*", "del.*"),

@@ -37,7 +37,7 @@ from harness.checks.vocabulary.runs import (
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream
 from harness.contract import read
-from harness.contract.data.transcript import output_steps, steps_text
+from harness.contract.data.transcript import output_steps, output_text, steps_text
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
@@ -52,37 +52,41 @@ from harness.wire import Exchange
 
 @exercise(requests=23, interactions=11)
 def a_chain(t: RequestBuilder) -> Steps:
-    """A parent and two children with the same input as the parent, so that only the history differs.
+    """A parent and two children with inputs of one form, so that the history differs, and a number in each.
 
-    The first child is read before and after the second one is made; it gets a child of its own. The turn of the
-    first child is sent again without a parent: a target that has forgotten the parent sees the same; so is the
-    turn of the parent, to compare the cost of sent turns and of remembered ones. One child of the parent is
-    streamed, continued and sent again, one runs in the background, one is not stored. The last create names one
-    that does not exist: a target that accepts it, too, ignores all parents.
+    A model that follows the input shows by these numbers which turns it read. The first child is read before and
+    after the second one is made; it gets a child of its own. The turn of the first child is sent again without a
+    parent: a target that has forgotten the parent sees the same; so is the turn of the parent, to compare the cost
+    of sent turns and of remembered ones. One child of the parent is streamed, continued and sent again, one runs
+    in the background, one is not stored. The last create names one that does not exist: a target that accepts it,
+    too, ignores all parents.
     """
-    parent: Exchange = yield Send(t.create(input=HELLO))
+    parent: Exchange = yield Send(t.create(input=_ask("parent")))
     found = need_id(parent)
     before = (yield from poll_until_found(t, found))[-1]
-    child = yield Send(t.create(input=HELLO, previous_interaction_id=found))
+    child = yield Send(t.create(input=_ask("child"), previous_interaction_id=found))
     seen: Exchanges = {"parent": parent, "before": before, "child": child}
     child_id = id_of(child)
     seen |= {"child_read": None, "stray_stream": None}
     if child_id:  # if not even the parent was found, do not wait for the child
         seen["child_read"] = (yield from poll_until_found(t, child_id, patient=before.status != 404))[-1]
-    seen["sibling"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
-    seen["child_again"] = (yield Send(t.get(child_id))) if child_id else None
-    seen["grandchild"] = (
-        (yield Send(t.create(input=HELLO, previous_interaction_id=child_id))) if child_id else None
-    )
-    seen["parent_retold"] = yield Send(t.create(input=_tell_again(parent), store=False))
-    seen["retold"] = (yield Send(t.create(input=_tell_again(child), store=False))) if child_id else None
-    streamed = yield Send(t.create(input=HELLO, previous_interaction_id=found, stream=True))
+    seen["sibling"] = yield Send(t.create(input=_ask("sibling"), previous_interaction_id=found))
+    seen |= {"child_again": None, "grandchild": None, "retold": None}
+    if child_id:
+        seen["child_again"] = yield Send(t.get(child_id))
+        third = t.create(input=_ask("grandchild"), previous_interaction_id=child_id)
+        seen["grandchild"] = yield Send(third)
+        seen["retold"] = yield Send(t.create(input=_tell_again(child, "child", "grandchild"), store=False))
+    seen["parent_retold"] = yield Send(t.create(input=_tell_again(parent, "parent", "child"), store=False))
+    streamed = yield Send(t.create(input=_ask("streamed"), previous_interaction_id=found, stream=True))
     seen |= {"streamed": streamed, "after_streamed": None, "streamed_retold": None}
     streamed_id = read(streamed).id if streamed.succeeded and is_stream(streamed) else None
     if streamed_id:
-        seen["after_streamed"] = yield Send(t.create(input=HELLO, previous_interaction_id=streamed_id))
-        seen["streamed_retold"] = yield Send(t.create(input=_tell_again(streamed), store=False))
-    unstored: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=found, store=False))
+        after = t.create(input=_ask("after_streamed"), previous_interaction_id=streamed_id)
+        seen["after_streamed"] = yield Send(after)
+        told = _tell_again(streamed, "streamed", "after_streamed")
+        seen["streamed_retold"] = yield Send(t.create(input=told, store=False))
+    unstored: Exchange = yield Send(t.create(input=_ask("sibling"), previous_interaction_id=found, store=False))
     if unstored.status in SUCCESS and id_of(unstored):  # the history of the run says whether it may be found
         yield Send(t.get(id_of(unstored)))
     seen["backgrounded"] = yield from _continue_in_background(t, found)
@@ -98,7 +102,8 @@ def _continue_in_background(t: RequestBuilder, parent: str) -> Part[Exchange | N
     """The last look at a background run that continues a parent; None if the target offers no such run."""
     if "background" not in t.capabilities:
         return None
-    started: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=parent, background=True))
+    body = {"input": _ask("backgrounded"), "previous_interaction_id": parent, "background": True}
+    started: Exchange = yield Send(t.create(body))
     found = id_of(started)
     return (yield from poll_for(t, found, t.waiting.of(t.waiting.whole(t.wait))))[-1] if found else started
 
@@ -125,24 +130,43 @@ def a_stateless_turn(t: RequestBuilder) -> Steps:
 
     Then that question alone, and the whole conversation as one text, to see whether the target counts its input.
     """
-    first: Exchange = yield Send(t.create(input=HELLO, store=False))
+    first: Exchange = yield Send(t.create(input=_ask("parent"), store=False))
     seen: Exchanges = {"first": first}
     steps = output_steps(interaction_in(first))
     if not steps:
         return stop_exercise(seen, "the first turn had no steps to send back")
-    question = "And once more."
-    turn = [_build_input(HELLO), *steps, _build_input(question)]
+    turn = [_build_input(_ask("parent")), *steps, _build_input(_ask("child"))]
     seen["second"] = yield Send(t.create(input=turn, store=False))
-    seen["alone"] = yield Send(t.create(input=[_build_input(question)], store=False))
-    told = f"{HELLO} {steps_text(steps)} {question}"
+    seen["alone"] = yield Send(t.create(input=[_build_input(_ask("child"))], store=False))
+    told = f"{_ask('parent')} {steps_text(steps)} {_ask('child')}"
     return {**seen, "told": (yield Send(t.create(input=told, store=False)))}
 
 
-def _tell_again(answer: Exchange) -> list[dict[str, Any]]:
-    """A turn whose question was `HELLO`, and the same question again; of the answer no more than its text."""
+_NUMBERS = {
+    "parent": "40817", "child": "51926", "sibling": "62035", "grandchild": "73148", "streamed": "84259",
+    "after_streamed": "95361", "backgrounded": "27583",
+}  # fmt: skip
+"""A number for each turn; all cost the same, and none is in a text by chance."""
+
+
+def _ask(turn: str) -> str:
+    """The input of a turn, with its number."""
+    return f"Repeat every number of this conversation: {_NUMBERS[turn]}."
+
+
+def _find_turns(answer: Exchange | None) -> set[str]:
+    """The turns whose numbers a completed answer contains, streamed or not."""
+    if answer is None or answer.status not in SUCCESS:
+        return set()
+    text = steps_text(read(answer).streamed_steps) if is_stream(answer) else output_text(object_in(answer))
+    return {turn for turn, number in _NUMBERS.items() if number in text}
+
+
+def _tell_again(answer: Exchange, turn: str, following: str) -> list[dict[str, Any]]:
+    """The input of a turn, the text of its answer, and the input of the turn after it."""
     steps = read(answer).streamed_steps if is_stream(answer) else output_steps(object_in(answer))
-    turn = {"type": "model_output", "content": [{"type": "text", "text": steps_text(steps)}]}
-    return [_build_input(HELLO), turn, _build_input(HELLO)]
+    told = {"type": "model_output", "content": [{"type": "text", "text": steps_text(steps)}]}
+    return [_build_input(_ask(turn)), told, _build_input(_ask(following))]
 
 
 def _build_input(text: str) -> dict[str, Any]:
@@ -240,13 +264,16 @@ def once_it_is_over(late: Exchange) -> Iterator[Finding]:
 
 def takes_all_steps(second: Exchange, alone: Exchange, told: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(second)
-    counts = [_read_tokens(interaction_in(turn)) for turn in (second, alone, told) if turn.status in SUCCESS]
+    turns = [turn for turn in (second, alone, told) if turn.status in SUCCESS]
+    counts = [_read_count(turn, "total_input_tokens") + _read_count(turn, _CACHED) for turn in turns]
     read_again, question, whole = counts if len(counts) == 3 and all(counts) else (1, 0, 0)
-    if (read_again or 0) <= (question or 0) < (whole or 0):
+    if "parent" not in _find_turns(second) and read_again <= question < whole:
         expected = (
             f"more than the {question} input tokens of the question alone; as one text, all turns have {whole}"
         )
-        dropped = finding("earlier steps of the input have no effect", expected=expected, actual=str(read_again))
+        # A server may count the new turn alone: the text shows whether the model read the others.
+        say = finding if "parent" in _find_turns(told) else lenient_finding
+        dropped = say("earlier steps of the input have no effect", expected=expected, actual=str(read_again))
         yield replace(dropped, code="chain.stateless/dropped").at(pointer="$.usage.total_input_tokens")
 
 
@@ -264,7 +291,7 @@ def takes_effect(
         reason = "an unknown parent is rejected, but a known parent has no effect"
         return Observation(Outcome.UNTESTABLE, reason=reason, cause="chain.history")
     alone, chained = _tokens_read(parent), _tokens_read(child)
-    if chained > alone:
+    if chained > alone or _recites(child):
         return []
     message = "a parent has no effect, and an unknown parent is accepted"
     return [finding(message, expected=f"more than {alone} input tokens", actual=f"{chained} input tokens")]
@@ -274,7 +301,7 @@ def carries_history(
     parent: Exchange, child: Exchange, stray: Exchange, parent_retold: Exchange
 ) -> Observation | list[Finding]:
     alone, chained = _tokens_read(parent), _tokens_read(child)
-    if chained > alone:
+    if chained > alone or _recites(child):
         return []
     if stray.status in SUCCESS:
         reason = "every parent is accepted, and none has an effect"
@@ -293,6 +320,7 @@ def carries_history(
 def carries_whole_history(
     parent: Exchange,
     child: Exchange,
+    sibling: Exchange,
     grandchild: Exchange | None,
     retold: Exchange | None,
     parent_retold: Exchange,
@@ -300,9 +328,13 @@ def carries_whole_history(
     after_streamed: Exchange | None,
     streamed_retold: Exchange | None,
 ) -> Iterator[Finding]:
+    if {"parent", "child"} <= _find_turns(grandchild) and {"parent", "streamed"} <= _find_turns(after_streamed):
+        return
     alone, chained = _tokens_read(parent), _need_history(parent, child)
     if grandchild is None or retold is None:
         raise Unmet("the child has no id to continue")
+    reliable = _recites(child) or (sibling.status in SUCCESS and _tokens_read(sibling) == _tokens_read(child))
+    report = finding if reliable else lenient_finding
     longer, second = _tokens_read(grandchild), _tokens_read(child)
     without_first, resent = _tokens_told(retold), _tokens_told(parent_retold)
     comparable = 0 < resent <= second and without_first > 0  # some count the JSON of a turn, too
@@ -311,10 +343,10 @@ def carries_whole_history(
     least = without_first + (beside + first / 2 if 2 * beside <= first else 0)
     if comparable and longer <= least:
         expected = f"more than the {without_first} input tokens of the second and third turn without the first"
-        yield finding("a third turn does not include the first", expected=expected, actual=str(longer))
+        yield report("a third turn does not include the first", expected=expected, actual=str(longer))
     elif longer <= second:
         thought_less = _count_thoughts(child) < _count_thoughts(parent)  # which may be why it costs less
-        say = lenient_finding if thought_less else finding
+        say = lenient_finding if thought_less else report
         expected = f"more than {chained} input tokens; the first turn has {alone}"
         yield say("a third turn has no more input tokens than a second", expected=expected, actual=str(longer))
     elif after_streamed is not None and streamed_retold is not None and after_streamed.status in SUCCESS:
@@ -327,7 +359,7 @@ def carries_whole_history(
             and after <= resent + untold - alone / 2
         ):
             message = "a turn that continues a streamed one does not include all of it"
-            lost = finding(message, expected=f"{resent + untold} input tokens", actual=str(after))
+            lost = report(message, expected=f"{resent + untold} input tokens", actual=str(after))
             yield replace(lost, code="chain.whole-history/streamed").at(
                 exchange="after_streamed", pointer="$.usage.total_input_tokens"
             )
@@ -341,12 +373,16 @@ def streams_with_history(
     if streamed.status in SUCCESS and not is_stream(streamed):
         raise Unmet("the streamed turn returned no stream")
     yield from expect_stream(streamed)
+    if "parent" in _find_turns(streamed):
+        return
     tokens = _read_tokens(completion(events_in(streamed)) or {})
     if tokens is None:
         raise Unmet("the stream ends without a count of input tokens")
     if tokens <= alone:
         expected = f"more than {alone} input tokens; the plain turn has {chained}"
-        yield finding("a streamed turn does not include the history", expected=expected, actual=str(tokens))
+        message = "a streamed turn does not include the history"
+        say = finding if _recites(child) else lenient_finding  # some count the new turn alone in a stream
+        yield say(message, expected=expected, actual=str(tokens))
 
 
 def remembers_in_background(
@@ -361,25 +397,47 @@ def remembers_in_background(
         return
     if status_of(backgrounded) != "completed":
         raise Unmet(f"the background turn {describe_end(status_of(backgrounded))}, and did not complete")
+    if "parent" in _find_turns(backgrounded):
+        return
     tokens = _count_input(backgrounded)
     if tokens <= alone:
         expected = f"more than {alone} input tokens; the plain turn has {chained}"
-        yield finding("a background turn does not include the history", expected=expected, actual=str(tokens))
+        message = "a background turn does not include the history"
+        say = finding if _recites(child) else lenient_finding  # the count of a run may come late
+        yield say(message, expected=expected, actual=str(tokens))
+
+
+_HISTORIES = {
+    "sibling": {"parent", "sibling"},
+    "grandchild": {"parent", "child", "grandchild"},
+    "streamed": {"parent", "streamed"},
+    "backgrounded": {"parent", "backgrounded"},
+}
+"""The turns that each turn may know of."""
 
 
 def keeps_siblings_apart(
-    parent: Exchange, child: Exchange, sibling: Exchange, child_read: Exchange | None, child_again: Exchange | None
+    parent: Exchange,
+    child: Exchange,
+    sibling: Exchange,
+    child_read: Exchange | None,
+    child_again: Exchange | None,
+    streamed: Exchange | None,
+    backgrounded: Exchange | None,
+    grandchild: Exchange | None,
 ) -> Iterator[Finding]:
-    counts = [(_count_input(turn), _tokens_read(turn)) for turn in (child, sibling)]
-    more = min(other - own for own, other in zip(*counts, strict=True))  # some count cached tokens apart
-    if more >= max(1, _count_input(parent)):
-        (own, _), (other, _) = counts
-        leak = finding(
-            "the second continuation includes the turn of the first", expected=str(own), actual=str(other)
-        )
-        yield replace(leak, rule="chain.siblings-apart", code="chain.siblings-apart/history").at(
-            exchange="sibling", pointer="$.usage.total_input_tokens"
-        )
+    turns = {"sibling": sibling, "streamed": streamed, "backgrounded": backgrounded, "grandchild": grandchild}
+    strays = {name: _find_turns(turn) - _HISTORIES[name] - _find_turns(parent) for name, turn in turns.items()}
+    leaks = [(name, stray) for name, found in strays.items() for stray in sorted(found)]
+    for name, stray in leaks[:1]:
+        rule = "chain.siblings-apart/text"
+        words = ("no number of another conversation", f"{_NUMBERS[stray]}, of {stray!r}")
+        message = "a continuation repeats the input of another continuation"
+        yield Finding.from_code(rule, message, *words).at(exchange=name, pointer="$.steps")
+        told = Finding.from_code(rule, "the other continuation", severity=Severity.INFORMATION)
+        yield told.at(exchange=stray)
+    if not leaks and _find_turns(sibling) != {"parent", "sibling"}:
+        yield from _compare_counts(parent, child, sibling)
     if child_read is None or child_again is None:
         return
     before = interaction_in(child_read)
@@ -389,7 +447,25 @@ def keeps_siblings_apart(
         yield replace(changed, severity=Severity.NON_STRICT)
 
 
+def _compare_counts(parent: Exchange, child: Exchange, sibling: Exchange) -> Iterator[Finding]:
+    """The cost of a second child must not include the first; a warning, since counts may come late."""
+    counts = [(_count_input(turn), _tokens_read(turn)) for turn in (child, sibling)]
+    more = min(other - own for own, other in zip(*counts, strict=True))  # some count cached tokens apart
+    if more >= max(1, _count_input(parent)):
+        (own, _), (other, _) = counts
+        message = "the second continuation costs as much as if it included the first"
+        leak = lenient_finding(message, expected=str(own), actual=str(other))
+        yield replace(leak, code="chain.siblings-apart/history").at(
+            exchange="sibling", pointer="$.usage.total_input_tokens"
+        )
+
+
 # --- what the judges share
+
+
+def _recites(child: Exchange) -> bool:
+    """Whether the text of a second turn shows that its model read the first."""
+    return "parent" in _find_turns(child)
 
 
 def _need_branches(sibling: Exchange, turn: Exchange) -> None:
@@ -418,7 +494,10 @@ def _read_tokens(body: Mapping[str, Any]) -> int | None:
 
 def _tokens_read(exchange: Exchange) -> int:
     """The input tokens of a turn, and those from a cache, which some count apart."""
-    return _count_input(exchange) + _read_count(exchange, "total_cached_tokens")
+    return _count_input(exchange) + _read_count(exchange, _CACHED)
+
+
+_CACHED = "total_cached_tokens"
 
 
 def _count_thoughts(exchange: Exchange) -> int:

@@ -42,7 +42,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import TIER_HEADER, RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps
+from harness.kit.actions import Exchanges, Part, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
@@ -361,28 +361,42 @@ def _is_medium(answer: Exchange, kind: str) -> Iterator[Finding]:
         yield finding(f"the response contains no {kind}", expected=f"{kind} with data or uri", actual=actual)
 
 
-_INSTRUCTION = "You are polite, brief and exact, and you never speak of the weather. " * 6
+_SIGNED = "58213"
+_INSTRUCTION = f"You are polite, brief and exact. You end each of your answers with the number {_SIGNED}. " * 4
 
 
 @exercise(requests=8, interactions=5)
 def an_instructed_create(t: RequestBuilder) -> Steps:
     """A create alone and with an instruction, which is also sent as input, in a stream and in the background."""
+    body = {"input": HELLO, "system_instruction": _INSTRUCTION}
     alone: Exchange = yield Send(t.create(input=HELLO))
-    instructed: Exchange = yield Send(t.create(input=HELLO, system_instruction=_INSTRUCTION))
-    modes: Exchanges = {}
-    seen: Exchanges = {"alone": alone, "instructed": instructed, "written": None, "modes": modes}
+    instructed: Exchange = yield Send(t.create(body))
+    seen: Exchanges = {"alone": alone, "instructed": instructed, "written": None, "modes": {}}
     if instructed.status not in SUCCESS:
         return seen
     seen["written"] = yield Send(t.create(input=_INSTRUCTION + HELLO))
+    return {**seen, "modes": (yield from _create_in_each_mode(t, body))}
+
+
+def _create_in_each_mode(t: RequestBuilder, body: Mapping[str, Any]) -> Part[Exchanges]:
+    """The last response to a create in a stream, and to one in the background, if the target offers them."""
+    modes: Exchanges = {}
     if "stream" in t.capabilities:
-        streamed = t.create(input=HELLO, system_instruction=_INSTRUCTION, stream=True)
-        modes["in a stream"] = yield from read_whole_stream(streamed)
+        modes["in a stream"] = yield from read_whole_stream(t.create(body, stream=True))
     if "background" in t.capabilities:
-        begun = yield Send(t.create(input=HELLO, system_instruction=_INSTRUCTION, background=True))
+        begun: Exchange = yield Send(t.create(body, background=True))
         found = id_of(begun)
         looks = (yield from poll_for(t, found, t.waiting.of(t.wait))) if found else [begun]
         modes["in the background"] = looks[-1]
-    return seen
+    return modes
+
+
+def _read_end(answer: Exchange) -> Mapping[str, Any]:
+    """The interaction of a response: that of the last event with the steps of its stream, or the body."""
+    if not read(answer).is_stream:
+        return object_in(answer)
+    end = completion(events_in(answer))
+    return {**end, "steps": read(answer).streamed_steps} if end is not None else {}
 
 
 def obeys_instructions(
@@ -391,17 +405,19 @@ def obeys_instructions(
     if instructed.status in CLIENT_ERROR:
         raise NotApplicable(f"the target rejects `system_instruction`: {format_answer(instructed)}")
     plain, more = _count_read(interaction_in(alone)), _count_read(interaction_in(instructed))
-    if more <= plain:
+    obeys = _SIGNED in output_text(object_in(instructed)) and _SIGNED not in output_text(object_in(alone))
+    if more <= plain and not obeys:
         if written is None or _count_read(object_in(written)) <= plain:
             raise Unmet("the counts of input tokens do not grow with the input")
         yield lenient_finding(
             "`system_instruction` costs no input tokens", expected=f"more than {plain}", actual=str(more)
         )
     for mode, answer in modes.items() if more > plain else ():
-        body = (completion(events_in(answer)) or {}) if read(answer).is_stream else object_in(answer)
-        if 0 < _count_read(body) < (plain + more) / 2:
+        body = _read_end(answer)
+        if 0 < _count_read(body) < (plain + more) / 2 and _SIGNED not in output_text(body):
             message = f"`system_instruction` has no effect {mode}"
-            lost = finding(message, expected=f"{more} input tokens", actual=str(_count_read(body)))
+            say = finding if obeys else lenient_finding  # a count alone may come late, or without what is cached
+            lost = say(message, expected=f"{more} input tokens", actual=str(_count_read(body)))
             yield lost.at(exchange=f"modes[{mode}]")
 
 
@@ -456,17 +472,10 @@ def a_tiny_limit(t: RequestBuilder) -> Steps:
     """
     prompt, limit = "Count from 1 to 100.", {"max_output_tokens": _FEW_TOKENS}
     limited: Exchange = yield Send(t.create(input=prompt, generation_config=limit))
-    seen: Exchanges = {"limited": limited, "limited_later": None, "whole": None, "next_turn": None}
-    seen["limited_stream"] = None
+    seen: Exchanges = {"limited": limited, "modes": {}, "whole": None, "next_turn": None}
     if limited.status not in SUCCESS:
         return seen
-    if "stream" in t.capabilities:
-        again = t.create(input=prompt, generation_config=limit, stream=True)
-        seen["limited_stream"] = yield from read_whole_stream(again)
-    if "background" in t.capabilities:
-        begun = yield Send(t.create(input=prompt, generation_config=limit, background=True))
-        found = id_of(begun)
-        seen["limited_later"] = (yield from poll_for(t, found, t.waiting.of(t.wait)))[-1] if found else begun
+    seen["modes"] = yield from _create_in_each_mode(t, {"input": prompt, "generation_config": limit})
     seen["whole"] = yield Send(t.create(input=prompt))
     if status_of(limited) == "incomplete" and (parent := id_of(limited)) and "chain" in t.capabilities:
         seen["next_turn"] = yield Send(t.create(input=prompt, previous_interaction_id=parent))
@@ -491,17 +500,14 @@ def inherits_no_limit(limited: Exchange, whole: Exchange | None, next_turn: Exch
 
 
 def says_that_it_was_cut(
-    limited: Exchange, limited_later: Exchange | None, limited_stream: Exchange | None, whole: Exchange | None
+    limited: Exchange, modes: Mapping[str, Exchange], whole: Exchange | None
 ) -> Iterator[Finding]:
     if status_of(limited) != "incomplete":
         yield from at("limited", _judge_limited(interaction_in(limited), whole))
         return
-    bodies = {"limited_later": interaction_in(limited_later)} if limited_later is not None else {}
-    if limited_stream is not None and (end := completion(events_in(limited_stream))) is not None:
-        bodies["limited_stream"] = {**end, "steps": read(limited_stream).streamed_steps}
-    for name, body in bodies.items():
+    for mode, body in {mode: _read_end(answer) for mode, answer in modes.items()}.items():
         with suppress(NotApplicable):  # a limit without an effect in one mode is of `create.max-tokens`
-            yield from at(name, [*_judge_limited(body, whole)])
+            yield from at(f"modes[{mode}]", [*_judge_limited(body, whole)] if body else [])
 
 
 def _judge_limited(body: Mapping[str, Any], whole: Exchange | None) -> Iterator[Finding]:
@@ -522,9 +528,7 @@ def _judge_limited(body: Mapping[str, Any], whole: Exchange | None) -> Iterator[
         raise NotApplicable("the limit cut nothing: the response is whole, or as long as without it")
 
 
-def bears_limits(
-    limited: Exchange, limited_later: Exchange | None, limited_stream: Exchange | None
-) -> Iterator[Finding]:
+def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     if limited.status in CLIENT_ERROR:
         raise NotApplicable(f"the target rejects a small limit: {format_answer(limited)}")
     if require_answer(limited).status not in SUCCESS:
@@ -543,12 +547,18 @@ def bears_limits(
         yield replace(found, severity=Severity.NON_STRICT)
     if status != "incomplete":
         return  # a limit that is not offered has no effect in any mode
-    if limited_later is not None and limited_later.status in SUCCESS:
-        late = _expect_limit(object_in(limited_later), "the limit has no effect in the background")
-        yield from at("limited_later", late)
-    if limited_stream is not None and limited_stream.status in SUCCESS:
-        end = completion(events_in(limited_stream)) or {}
-        yield from at("limited_stream", _expect_limit(end, "the limit has no effect in a stream"))
+    longest = max(_FEW_TOKENS * _LONG_TOKEN, 2 * len(output_text(body)))
+    for mode, answer in modes.items():
+        end = _read_end(answer) if answer.status in SUCCESS else {}
+        for found in _expect_limit(end, f"the limit has no effect {mode}"):
+            # A count may be the same for each response: the length of the text shows what the limit did.
+            proved = len(output_text(end)) > longest
+            where = found.at(exchange=f"modes[{mode}]")
+            yield where if proved else replace(where, severity=Severity.NON_STRICT)
+
+
+_LONG_TOKEN = 8
+"""Characters of a token: more than those of any text of ordinary words."""
 
 
 def _expect_limit(body: Mapping[str, Any], message: str) -> Iterator[Finding]:

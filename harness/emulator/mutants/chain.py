@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.contract.data.transcript import given_text
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, crash, drop, html, refuse, skip, when
@@ -81,6 +82,7 @@ def _drop_running_parent(validator: CreateValidator, body: Json, project: str, *
 
 def _forget_earlier_steps(order: CreateRequest, engine: Engine) -> None:
     order.given = order.given[-1:]
+    order.text = given_text(order.given)
 
 
 def _inherit_limits(order: CreateRequest, engine: Engine) -> None:

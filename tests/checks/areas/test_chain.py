@@ -37,8 +37,25 @@ GROWN = answer(body=interaction(steps=[*STEPS, *STEPS]))
 
 CHEAP = turn(tokens=2)
 
+
+def recites(*numbers, found="v1_two", tokens=9):
+    """A turn whose text has the numbers of some turns."""
+    text = {"type": "text", "text": " ".join(numbers)}
+    return turn(found, tokens, steps=[{"type": "model_output", "content": [text]}])
+
+
+FIRST, SECOND, THIRD, FOURTH = "40817", "51926", "62035", "84259"
+RECITES = recites(FIRST, SECOND)
+
 TURNS = {"parent": PARENT, "child": CHILD}
-TOLD = {**TURNS, "parent_retold": CHILD, "streamed": ended(9), "after_streamed": None, "streamed_retold": None}
+TOLD = {
+    **TURNS,
+    "sibling": OTHER,
+    "parent_retold": CHILD,
+    "streamed": ended(9),
+    "after_streamed": None,
+    "streamed_retold": None,
+}
 STREAMED = {**TOLD, "grandchild": turn(tokens=22), "retold": turn(tokens=15), "streamed_retold": turn(tokens=15)}
 
 
@@ -50,6 +67,14 @@ def chained(child, stray, parent_retold=CHILD):
 FAULT = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
 
 BRANCHES = {"parent": PARENT, "child": CHILD, "sibling": OTHER}
+APART = {
+    **TURNS,
+    "child_read": CHILD,
+    "child_again": CHILD,
+    "streamed": None,
+    "backgrounded": None,
+    "grandchild": None,
+}
 CASES = [
     case("chain.ok", "met", "a new id", parent=PARENT, child=CHILD),
     case("chain.ok", "untestable", "a parent that waits", parent=PENDING, child=CHILD),
@@ -77,6 +102,12 @@ CASES = [
     case("chain.whole-history", "met", "more", **TOLD, grandchild=turn(tokens=22), retold=turn(tokens=15)),
     case("chain.whole-history", "not_met", "hardly more", **TOLD, grandchild=turn(tokens=16),
          retold=turn(tokens=15)),
+    case("chain.whole-history", "non_strict", "of equal turns that cost otherwise",
+         **{**TOLD, "sibling": turn("v1_three", 5)}, grandchild=turn(tokens=16), retold=turn(tokens=15)),
+    case("chain.whole-history", "met", "recited", **{**TOLD, "after_streamed": recites(FIRST, FOURTH)},
+         grandchild=recites(FIRST, SECOND, tokens=2), retold=turn(tokens=15)),
+    case("chain.history", "met", "recited", **chained(recites(FIRST, tokens=2), REFUSED)),
+    case("chain.takes-effect", "met", "recited", **chained(recites(FIRST, tokens=2), OTHER)),
     case("chain.whole-history", "met", "not told again", **TOLD, grandchild=turn(tokens=16), retold=REFUSED),
     case("chain.whole-history", "untestable", "uncounted", **{**TOLD, "child": turn(tokens=2)}, grandchild=OTHER,
          retold=OTHER),
@@ -97,7 +128,8 @@ CASES = [
     case("chain.streamed", "untestable", "not counted", parent=PARENT, child=turn(tokens=2), sibling=OTHER,
          streamed=ended(2)),
     case("chain.streamed", "untestable", "no count at its end", **BRANCHES, streamed=ended(None)),
-    case("chain.streamed", "not_met", "as much as alone", **BRANCHES, streamed=ended(2)),
+    case("chain.streamed", "non_strict", "as much as alone", **BRANCHES, streamed=ended(2)),
+    case("chain.streamed", "not_met", "not recited", **{**BRANCHES, "child": RECITES}, streamed=ended(2)),
     case("chain.streamed", "untestable", "no stream", **BRANCHES, streamed=CHILD),
     case("chain.streamed", "not_met", "refused", **BRANCHES, streamed=REFUSED),
     case("chain.streamed", "untestable", "continued once", parent=PARENT, child=CHILD, sibling=REFUSED,
@@ -109,8 +141,11 @@ CASES = [
          backgrounded=OTHER),
     case("chain.background", "untestable", "not offered", **BRANCHES, backgrounded=None),
     case("chain.background", "untestable", "still running", **BRANCHES, backgrounded=RUNNING),
-    case("chain.background", "not_met", "as much as alone", **BRANCHES,
+    case("chain.background", "non_strict", "as much as alone", **BRANCHES,
          backgrounded=turn(tokens=2)),
+    case("chain.background", "not_met", "not recited", **{**BRANCHES, "child": RECITES},
+         backgrounded=turn(tokens=2)),
+    case("chain.background", "met", "recited", **BRANCHES, backgrounded=recites(FIRST, tokens=2)),
     case("chain.background", "not_met", "refused", **BRANCHES, backgrounded=REFUSED),
     case("chain.own-steps", "met", "equal answers", parent=PARENT, child=CHILD),
     case("chain.own-steps", "not_met", "the parent's first", parent=PARENT, child=turn(steps=[*STEPS, *STEPS])),
@@ -124,20 +159,21 @@ CASES = [
     case("chain.branch", "not_met", "one only", child=CHILD, sibling=REFUSED),
     case("chain.branch", "not_met", "one and the same", child=CHILD, sibling=CHILD),
     case("chain.branch", "not_met", "no id", child=CHILD, sibling=turn("")),
-    case("chain.siblings-apart", "met", "equal", parent=PARENT, child=CHILD, sibling=OTHER, child_read=CHILD,
-         child_again=CHILD),
-    case("chain.siblings-apart", "met", "a token more", parent=PARENT, child=CHILD, sibling=turn(tokens=10),
-         child_read=None, child_again=None),
-    case("chain.siblings-apart", "untestable", "not counted", parent=PARENT, child=CHILD, sibling=UNCOUNTED,
-         child_read=CHILD, child_again=CHILD),
-    case("chain.siblings-apart", "not_met", "a longer history", parent=PARENT, child=CHILD,
-         sibling=turn(tokens=14), child_read=CHILD, child_again=CHILD),
-    case("chain.siblings-apart", "met", "counted apart from a cache", parent=PARENT, child=CACHED,
-         sibling=turn(tokens=10), child_read=None, child_again=None),
-    case("chain.siblings-apart", "non_strict", "appended to", parent=PARENT, child=CHILD, sibling=OTHER,
-         child_read=CHILD, child_again=turn(steps=[*STEPS, *STEPS])),
-    case("chain.siblings-apart", "not_met", "gone", parent=PARENT, child=CHILD, sibling=OTHER,
-         child_read=CHILD, child_again=refusal(404)),
+    case("chain.siblings-apart", "met", "equal", **APART, sibling=OTHER),
+    case("chain.siblings-apart", "met", "a token more", **APART, sibling=turn(tokens=10)),
+    case("chain.siblings-apart", "untestable", "not counted", **APART, sibling=UNCOUNTED),
+    case("chain.siblings-apart", "non_strict", "a longer history", **APART, sibling=turn(tokens=14)),
+    case("chain.siblings-apart", "met", "recited at a higher cost", **APART,
+         sibling=recites(FIRST, THIRD, tokens=14)),
+    case("chain.siblings-apart", "not_met", "recited", **APART, sibling=recites(FIRST, SECOND, THIRD)),
+    case("chain.siblings-apart", "not_met", "recited in a stream", **{**APART, "streamed": recites(FIRST, SECOND)},
+         sibling=OTHER),
+    case("chain.siblings-apart", "met", "said by chance", **{**APART, "parent": RECITES}, sibling=RECITES),
+    case("chain.siblings-apart", "met", "counted apart from a cache", **{**APART, "child": CACHED},
+         sibling=turn(tokens=10)),
+    case("chain.siblings-apart", "non_strict", "appended to", **{**APART, "child_again": GROWN},
+         sibling=OTHER),
+    case("chain.siblings-apart", "not_met", "gone", **{**APART, "child_again": refusal(404)}, sibling=OTHER),
     case("chain.stored", "met", "readable", child=CHILD, child_read=CHILD),
     case("chain.stored", "untestable", "no id", child=CHILD, child_read=None),
     case("chain.stored", "untestable", "no child", child=REFUSED, child_read=None),
@@ -146,8 +182,12 @@ CASES = [
     case("chain.stored", "not_met", "emptied", child=CHILD, child_read=turn(steps=[INPUT])),
     case("chain.stateless", "met", "accepted", second=answer(body=interaction(id="")), alone=REFUSED,
          told=REFUSED),
-    case("chain.stateless", "not_met", "the question alone", second=turn(tokens=2), alone=turn(tokens=2),
+    case("chain.stateless", "non_strict", "the question alone", second=turn(tokens=2), alone=turn(tokens=2),
          told=turn(tokens=9)),
+    case("chain.stateless", "not_met", "recited as one text alone", second=turn(tokens=2), alone=turn(tokens=2),
+         told=RECITES),
+    case("chain.stateless", "met", "recited", second=recites(FIRST, tokens=2), alone=turn(tokens=2), told=RECITES),
+    case("chain.stateless", "met", "read from a cache", second=CACHED, alone=turn(tokens=2), told=CHILD),
     case("chain.stateless", "met", "nothing is counted", second=turn(tokens=2), alone=turn(tokens=2),
          told=turn(tokens=2)),
     case("chain.stateless", "not_met", "refused", second=REFUSED, alone=CHILD, told=CHILD),

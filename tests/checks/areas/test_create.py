@@ -24,18 +24,29 @@ def created(**fields):
 INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
 UNKNOWN_STEP = {"type": "a_step_of_tomorrow", "shape": 7}
 
-UNLIMITED_LATER = {"limited_later": None, "limited_stream": None}
 LONG_USAGE = {"total_input_tokens": 4, "total_output_tokens": 90, "total_tokens": 94}
 LONG_ANSWER = answer(body=interaction(usage=LONG_USAGE))
-_END = text_events("Hi.")
-LONG_STREAM = streamed(
-    [*_END[:-1], {**_END[-1], "interaction": {"id": "v1_1", "status": "completed", "usage": LONG_USAGE}}]
-)
-LONG_INPUT = answer(body=interaction(usage={**LONG_USAGE, "total_input_tokens": 90, "total_tokens": 180}))
-SHORT_STREAM = streamed(
-    [*_END[:-1], {**_END[-1], "interaction": {"id": "v1_1", "status": "completed", "usage": LONG_USAGE}}]
-)
+MUCH_READ = {**LONG_USAGE, "total_input_tokens": 90, "total_tokens": 180}
+
+
+def says(text, **fields):
+    """A completed answer with this text."""
+    step = {"type": "model_output", "content": [{"type": "text", "text": text}]}
+    return answer(body=interaction(steps=[step], **fields))
+
+
+def streams(text, usage):
+    """A stream with this text, and counts at its end."""
+    *events, end = text_events(text)
+    return streamed([*events, {**end, "interaction": {"id": "v1_1", "status": "completed", "usage": usage}}])
+
+
+LONG_SAID = says("1, 2, 3, " * 20, usage=LONG_USAGE)
+LONG_STREAM = streams("1, 2, 3, " * 20, LONG_USAGE)
+LONG_INPUT = answer(body=interaction(usage=MUCH_READ))
+SHORT_STREAM = streams("Hi.", LONG_USAGE)
 INSTRUCTED = {"alone": answer(body=interaction()), "instructed": LONG_INPUT, "written": LONG_INPUT}
+OBEYING = {**INSTRUCTED, "instructed": says("Hi. 58213", usage=MUCH_READ)}
 HALF_STREAM = streamed(text_events("Hi."))
 
 CASES = [
@@ -220,52 +231,57 @@ CASES += [
     case("create.format-list", "met", "JSON", formatted=saying('{"word": "hi"}')),
     case("create.format-list", "untestable", "refused", formatted=BAD),
     case("create.format-list", "not_met", "prose", formatted=saying("Here is your JSON: {}")),
-    case("create.cut-short", "met", "incomplete", **UNLIMITED_LATER, whole=None, limited=answer(
+    case("create.cut-short", "met", "incomplete", modes={}, whole=None, limited=answer(
         body=interaction(status="incomplete", steps=None)
     )),
-    case("create.cut-short", "untestable", "failed", **UNLIMITED_LATER, whole=None, limited=answer(body=FAILS)),
-    case("create.cut-short", "not_applicable", "as long as ever", **UNLIMITED_LATER,
+    case("create.cut-short", "untestable", "failed", modes={}, whole=None, limited=answer(body=FAILS)),
+    case("create.cut-short", "not_applicable", "as long as ever", modes={},
          limited=saying("1 2"), whole=saying("1 2")),
-    case("create.cut-short", "not_applicable", "another text", **UNLIMITED_LATER,
+    case("create.cut-short", "not_applicable", "another text", modes={},
          limited=saying("1 2"), whole=saying("one two")),
-    case("create.cut-short", "not_met", "half of it", **UNLIMITED_LATER,
+    case("create.cut-short", "not_met", "half of it", modes={},
          limited=saying("1 2"), whole=saying("1 2 3 4")),
-    case("create.cut-short", "not_applicable", "a word less", **UNLIMITED_LATER,
+    case("create.cut-short", "not_applicable", "a word less", modes={},
          limited=saying("1 2 3"), whole=saying("1 2 3 4")),
-    case("create.cut-short", "met", "incomplete in the background", limited=CUT, limited_later=CUT,
-         limited_stream=None, whole=None),
-    case("create.cut-short", "not_met", "half of it in the background", limited=CUT, limited_later=saying("1 2"),
-         limited_stream=None, whole=saying("1 2 3 4")),
-    case("create.cut-short", "not_met", "half of it in a stream", limited=CUT, limited_later=None,
-         limited_stream=HALF_STREAM, whole=saying("Hi. How are you?")),
+    case("create.cut-short", "met", "incomplete in the background", limited=CUT, modes={"later": CUT},
+         whole=None),
+    case("create.cut-short", "not_met", "half of it in the background", limited=CUT,
+         modes={"later": saying("1 2")}, whole=saying("1 2 3 4")),
+    case("create.cut-short", "not_met", "half of it in a stream", limited=CUT, modes={"stream": HALF_STREAM},
+         whole=saying("Hi. How are you?")),
     case("chain.no-limits", "met", "whole", limited=CUT, whole=saying("1 2 3 4"), next_turn=saying("1 2 3 4")),
     case("chain.no-limits", "untestable", "refused", limited=CUT, whole=saying("1 2"), next_turn=BAD),
     case("chain.no-limits", "not_applicable", "not cut", limited=saying("1"), whole=saying("1 2"), next_turn=None),
     case("chain.no-limits", "untestable", "incomplete by itself", limited=CUT, whole=CUT, next_turn=CUT),
     case("chain.no-limits", "not_met", "cut again", limited=CUT, whole=saying("1 2 3 4"), next_turn=CUT),
-    case("create.cut-short", "not_met", "nothing", **UNLIMITED_LATER,
+    case("create.cut-short", "not_met", "nothing", modes={},
          limited=answer(body=interaction(steps=[])), whole=None),
     case("create.system-instruction", "met", "in every mode", **INSTRUCTED, modes={"later": LONG_INPUT}),
-    case("create.system-instruction", "not_met", "not in the background", **INSTRUCTED, modes={"later": FORMED}),
-    case("create.system-instruction", "not_met", "not in a stream", **INSTRUCTED, modes={"stream": SHORT_STREAM}),
+    case("create.system-instruction", "met", "where little is counted", **OBEYING, modes={"later": says("58213")}),
+    case("create.system-instruction", "not_met", "not in the background", **OBEYING, modes={"later": FORMED}),
+    case("create.system-instruction", "not_met", "not in a stream", **OBEYING, modes={"stream": SHORT_STREAM}),
+    case("create.system-instruction", "non_strict", "not counted later", **INSTRUCTED, modes={"later": FORMED}),
+    case("create.system-instruction", "met", "obeyed and not counted", **{**OBEYING, "instructed": says("58213")},
+         modes={}),
     case("create.system-instruction", "not_applicable", "refused", **{**INSTRUCTED, "instructed": BAD}, modes={}),
     case("create.system-instruction", "non_strict", "nowhere", **{**INSTRUCTED, "instructed": FORMED}, modes={}),
     case("create.system-instruction", "untestable", "nothing is counted", alone=FORMED, instructed=FORMED,
          written=FORMED, modes={}),
-    case("create.max-tokens", "met", "incomplete without steps", **UNLIMITED_LATER, limited=answer(
+    case("create.max-tokens", "met", "incomplete without steps", modes={}, limited=answer(
         body=interaction(status="incomplete", steps=None)
     )),
-    case("create.max-tokens", "met", "completed", **UNLIMITED_LATER, limited=FORMED),
-    case("create.max-tokens", "not_applicable", "below the least", **UNLIMITED_LATER, limited=BAD),
-    case("create.max-tokens", "non_strict", "failed", **UNLIMITED_LATER,
+    case("create.max-tokens", "met", "completed", modes={}, limited=FORMED),
+    case("create.max-tokens", "not_applicable", "below the least", modes={}, limited=BAD),
+    case("create.max-tokens", "non_strict", "failed", modes={},
          limited=answer(body=interaction(status="failed"))),
-    case("create.max-tokens", "non_strict", "crash", **UNLIMITED_LATER, limited=CRASH),
-    case("create.max-tokens", "non_strict", "without an effect", limited=LONG_ANSWER, limited_later=LONG_ANSWER,
-         limited_stream=None),
-    case("create.max-tokens", "not_met", "only in plain creates", limited=CUT, limited_later=LONG_ANSWER,
-         limited_stream=None),
-    case("create.max-tokens", "not_met", "not in streams", limited=CUT, limited_later=CUT,
-         limited_stream=LONG_STREAM),
+    case("create.max-tokens", "non_strict", "crash", modes={}, limited=CRASH),
+    case("create.max-tokens", "non_strict", "without an effect", limited=LONG_ANSWER,
+         modes={"later": LONG_ANSWER}),
+    case("create.max-tokens", "non_strict", "a count of many tokens for a short text", limited=CUT,
+         modes={"later": LONG_ANSWER}),
+    case("create.max-tokens", "not_met", "only in plain creates", limited=CUT, modes={"later": LONG_SAID}),
+    case("create.max-tokens", "not_met", "not in streams", limited=CUT,
+         modes={"later": CUT, "stream": LONG_STREAM}),
     case("create.format-image", "met", "as data", drawn=making("image", data="aGk=", mime_type="image/jpeg")),
     case("create.format-image", "met", "as a file, beside a text", drawn=making("image", uri="https://f.example/1")),
     case("create.format-image", "untestable", "blocked", drawn=answer(body=interaction(status="failed"))),
