@@ -178,6 +178,11 @@ def write_small_pieces(self: Handler, usual: Any, data: bytes) -> None:
         self.wfile.write(b"000;last\r\nx-checksum: 1\r\n\r\n")
 
 
+def write_bare_line_feeds(self: Handler, usual: Any, data: bytes) -> None:
+    """Write a chunk whose lines end in a bare LF."""
+    self.wfile.write(b"%X\n%s\n" % (len(data), data))
+
+
 def write_bytes_alone(self: Handler, usual: Any, data: bytes) -> None:
     """Write each byte as a chunk."""
     for byte in data:
@@ -241,6 +246,10 @@ ROWS = [
     ),
     row("204: del.* http.* err.* -> pass del.ok", handler=vary(Handler, reply=answer_204)),
     # A defect is found under the rule that names it; what else breaks because of it is blocked.
+    row(
+        "bare-line-feeds: http.* stream.terminal -> fail http.length, blocked stream.terminal",
+        handler=vary(Handler, chunk=write_bare_line_feeds),
+    ),
     caching("caches-by-path: resume.* -> fail resume.opens", handler=vary(Handler, dispatch=cache_by_path)),
     row(
         "reads-plus-as-space: resume.* -> fail resume.no-gap",

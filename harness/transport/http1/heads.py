@@ -1,8 +1,8 @@
 """The heads of HTTP/1.1 messages: parsed from bytes, written to bytes (RFC 9112 sections 2 to 6).
 
 Layer 3, sans-IO. Knows start lines, fields and what they say about the body; must not know bodies or sockets.
-Field values are read and written as Latin-1 (UTF-8 if Latin-1 cannot hold them). A lone LF also ends a line, as
-RFC 9112, 2.2 allows.
+Field values are read and written as Latin-1 (UTF-8 if Latin-1 cannot hold them). A bare LF also ends a line of a
+head, as RFC 9112, 2.2 allows. A bare CR ends none, and no head that has one is read.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
 
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+EMPTY_LINES = re.compile(rb"(?:\r?\n)+")
+"""What a server ignores before a request (RFC 9112, 2.2)."""
 REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -132,7 +134,7 @@ def parse_fields(lines: list[str]) -> Headers:
 
 
 def _split_lines(head: bytes) -> list[str]:
-    return [line.removesuffix("\r") for line in head.decode("latin-1").rstrip("\r\n").split("\n")]
+    return [line.removesuffix("\r") for line in head.decode("latin-1").split("\n")[:-2]]
 
 
 def parse_response_head(head: bytes, method: str) -> ResponseHead:
@@ -172,9 +174,9 @@ def parse_request_head(head: bytes) -> RequestHead:
         raise BadHead(f"{first[:60]!r} is not an HTTP/1.1 request line", in_field=False)
     headers = parse_fields(rest)
     length, codings = _read_content_length(headers), _list_codings(headers)
-    if codings and (codings != ["chunked"] or length is not None):
-        raise BadHead("transfer-encoding must be chunked alone, and without content-length")
     http10 = match[3] == "0"
+    if "transfer-encoding" in headers and (codings != ["chunked"] or length is not None or http10):
+        raise BadHead("transfer-encoding must be chunked alone, in HTTP/1.1, and without content-length")
     return RequestHead(
         match[1],
         match[2] if match[1] == "CONNECT" else _to_origin_form(match[2]),

@@ -12,17 +12,22 @@ from typing import NamedTuple, TypeAlias
 
 from harness.errors import BadHead, BadRequest
 from harness.transport.http1.heads import (
+    EMPTY_LINES,
     END_OF_HEAD,
     RequestHead,
     ResponseHead,
+    parse_fields,
     parse_request_head,
     parse_response_head,
 )
 from harness.transport.http1.limits import Limits, ServerLimits
 from harness.wire import COMPLETE, At, By, Chunked, Ending, Framing, How, Length, Request, UntilClose
 
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
+# RFC 9112, 2.2 lets a bare LF end the lines of a head. In a chunked body every line needs CRLF (7.1): where two
+# readers differ, one of them takes a part of a message for the next message (11.2).
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 _SIZE_LINE_BYTES = 4096
+_NEEDS_CRLF = "must end in CRLF"
 
 
 def has_no_last_chunk(data: bytes) -> bool:
@@ -151,7 +156,9 @@ class BodyReader:
         line = bytes(self._buffer[:end])
         match = _SIZE_LINE.fullmatch(line)
         if match is None:
-            return self._bad(f"{line[:40]!r} is not a chunk-size line")
+            bare = _SIZE_LINE.fullmatch(line.removesuffix(b"\n") + b"\r\n") is not None
+            problem = f"ends in a bare LF, and {_NEEDS_CRLF}" if bare else "is not one"
+            return self._bad(f"the chunk-size line {line[:40]!r} {problem}")
         del self._buffer[:end]
         self._open = self._left = int(match[1], 16)
         self._last_chunk_bytes = 0 if self._open else end
@@ -173,9 +180,9 @@ class BodyReader:
         start = bytes(self._buffer[:2])
         if start in {b"", b"\r"}:
             return False
-        if start != b"\r\n" and start[:1] != b"\n":
-            return self._bad(f"a chunk of {self._open} bytes is followed by {start!r} instead of a line end")
-        del self._buffer[: 2 if start == b"\r\n" else 1]
+        if start != b"\r\n":
+            return self._bad(f"a chunk of {self._open} bytes is followed by {start!r} instead of CRLF")
+        del self._buffer[:2]
         self._open = None
         self._state = self._size_line
         return True
@@ -186,10 +193,17 @@ class BodyReader:
             return self._refuse(f"trailers exceed {self._most_trailers} bytes (Limits.head_bytes)")
         if not end:
             return False
-        last = bytes(self._buffer[:end]) in (b"\n", b"\r\n")
+        line = bytes(self._buffer[:end])
+        if not line.endswith(b"\r\n"):
+            return self._bad(f"a trailer line of {end} bytes ends in a bare LF, and {_NEEDS_CRLF}")
+        if line != b"\r\n":
+            try:
+                parse_fields([line[:-2].decode("latin-1")])
+            except BadHead as bad:
+                return self._bad(f"a trailer: {bad}")
         del self._buffer[:end]
         self._trailer_bytes += end
-        return self._complete() if last else True
+        return self._complete() if line == b"\r\n" else True
 
 
 # Requests, one after the other. Clients that keep a connection alive repeat their head byte for byte, so parsed
@@ -322,8 +336,8 @@ class RequestReader:
         buffer = self._buffer
         if not buffer:
             return False
-        if buffer[0] in b"\r\n":  # RFC 9112, 2.2: a server ignores empty lines before a request
-            buffer[:] = buffer.lstrip(b"\r\n")
+        if empty := EMPTY_LINES.match(buffer):
+            del buffer[: empty.end()]
         if not buffer:
             return False
         if buffer[0] == _TLS_HANDSHAKE:

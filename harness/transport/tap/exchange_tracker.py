@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from harness.errors import BadHead
-from harness.transport.http1.heads import END_OF_HEAD, RequestHead, ResponseHead, parse_request_head
+from harness.transport.http1.heads import EMPTY_LINES, END_OF_HEAD, RequestHead, ResponseHead, parse_request_head
 from harness.transport.http1.limits import RECORDED_BYTES, Limits
 from harness.transport.http1.reader import BodyReader, Data, Event, ResponseReader, begins_a_stream
 from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, How, Length, Request
@@ -121,10 +121,10 @@ class RequestFollower:
         return b"".join(out)
 
     def _pass_head(self, out: list[bytes]) -> bool:
-        """Forward one head or a blank byte before it; return whether to go on with the buffer."""
-        if self._buffer[0] in b"\r\n":  # RFC 9112, 2.2: empty lines before a request are ignored
-            out.append(bytes(self._buffer[:1]))
-            del self._buffer[:1]
+        """Forward one head or the empty lines before it; return whether to go on with the buffer."""
+        if empty := EMPTY_LINES.match(self._buffer):
+            out.append(empty[0])
+            del self._buffer[: empty.end()]
             return True
         end = END_OF_HEAD.search(self._buffer)
         if end is None:

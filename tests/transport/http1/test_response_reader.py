@@ -20,7 +20,7 @@ WHOLE = {
     "until close": (OK + b"a: b\r\n\r\nabcde", UntilClose(), b"abcde"),
     "no content": (b"HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n", Length(0), b""),
     "interim first": (b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"content-length: 2\r\n\r\nab", Length(2), b"ab"),
-    "bare line feeds": (b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n3\nabc\n0\n\n", Chunked(), b"abc"),
+    "bare line feeds": (b"HTTP/1.1 200 OK\nContent-Length: 3\n\nabc", Length(3), b"abc"),
     "chunked wins over length": (
         OK + b"content-length: 9\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", Chunked(), b""),
     "the same length twice": (OK + b"content-length: 2, 2\r\n\r\nab", Length(2), b"ab"),

@@ -1,0 +1,126 @@
+"""Messages that two readers of HTTP could frame in two ways: every parser of `harness` refuses them."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import BadRequest
+from harness.transport import ServerThread
+from harness.transport.http1.limits import ServerLimits
+from harness.transport.http1.reader import HeadCache, Incoming, RequestReader, ResponseReader
+from harness.transport.proxy import UpstreamServer
+from harness.transport.server.server import InThread, WaitingServer
+from harness.transport.tap.exchange_tracker import Wiretap
+from harness.wire import How
+from tests.in_one_test import in_one_test
+from tests.transport.peers import RawServer, connected, echo, get, read_to_end, saying
+
+INNER = b"GET /inner HTTP/1.1\r\nhost: h\r\n\r\n"
+CHUNKED = b"POST /p HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n"
+BODIES = {
+    "a bare LF behind a size": b"2\nab\r\n0\r\n\r\n",
+    "a bare LF behind an extension": b"2;x=y\nab\r\n0\r\n\r\n",
+    "a bare LF in an extension": b"2;x\n;y\r\nab\r\n0\r\n\r\n",
+    "a bare CR in an extension": b"2;x\ry\r\nab\r\n0\r\n\r\n",
+    "a bare CR behind a size": b"2\rab\r\n0\r\n\r\n",
+    "two CRs behind a size": b"2\r\r\nab\r\n0\r\n\r\n",
+    "a bare LF behind a chunk": b"2\r\nab\n0\r\n\r\n",
+    "any two bytes behind a chunk": b"2\r\nabXX0\r\n\r\n",
+    "a bare LF behind the last size": b"0\n\r\n",
+    "a bare LF as the last line": b"0\r\n\n",
+    "a bare LF behind a trailer": b"0\r\nt: u\n\r\n",
+    "a bare CR in a trailer": b"0\r\nt: u\rv\r\n\r\n",
+    "two CRs behind a trailer": b"0\r\nt: u\r\r\n\r\n",
+    "a request as a trailer": b"0\r\n" + INNER,
+    "a folded trailer": b"0\r\nt: u\r\n v\r\n\r\n",
+    "a sign before a size": b"+2\r\nab\r\n0\r\n\r\n",
+    "a prefix before a size": b"0x2\r\nab\r\n0\r\n\r\n",
+    "an underscore in a size": b"0_2\r\nab\r\n0\r\n\r\n",
+    "a size beyond 64 bits": b"10000000000000002\r\nab\r\n0\r\n\r\n",
+}
+HEADS = {
+    "a bare CR behind the last field": b"GET /p HTTP/1.1\r\nhost: h\r\r\n\r\n",
+    "a bare CR behind the request line": b"GET /p HTTP/1.1\r\r\nhost: h\r\n\r\n",
+    "a bare CR in a field": b"GET /p HTTP/1.1\r\nhost: h\rx: y\r\n\r\n",
+    "a bare CR before the request line": b"\rGET /p HTTP/1.1\r\nhost: h\r\n\r\n",
+    "chunks in HTTP/1.0": CHUNKED.replace(b"1.1", b"1.0") + b"2\r\nab\r\n0\r\n\r\n",
+    "no coding": b"POST /p HTTP/1.1\r\nhost: h\r\ntransfer-encoding:\r\ncontent-length: 2\r\n\r\nab",
+    "a coding of nothing": b"POST /p HTTP/1.1\r\nhost: h\r\ntransfer-encoding: ,\r\n\r\n",
+    "a length and chunks": CHUNKED.replace(b"host", b"content-length: 2\r\nhost") + b"2\r\nab\r\n0\r\n\r\n",
+    "chunks twice": CHUNKED.replace(b"chunked", b"chunked, chunked") + b"2\r\nab\r\n0\r\n\r\n",
+    "a blank before a colon": CHUNKED.replace(b"encoding:", b"encoding :") + b"2\r\nab\r\n0\r\n\r\n",
+}
+REQUESTS = {**HEADS, **{name: CHUNKED + body for name, body in BODIES.items()}}
+
+
+@in_one_test(name=REQUESTS, step=[1, 1000])
+def test_no_server_takes_a_request_that_two_readers_frame_in_two_ways(name: str, step: int) -> None:
+    """`serve`, `replay` and `proxy` refuse it, however it is split, and take no request that may be inside it."""
+    wire, taken = REQUESTS[name] + INNER, []
+    with pytest.raises(BadRequest):
+        take_all(wire, step, taken)
+    assert not any(taken)
+
+
+def take_all(wire: bytes, step: int, taken: list[Incoming | None]) -> None:
+    """Read the requests of one connection, to which `step` bytes come at a time."""
+    reader = RequestReader(HeadCache(), ServerLimits())
+    for at in range(0, len(wire), step):
+        reader.feed(wire[at : at + step])
+        taken.append(reader.take())
+
+
+@in_one_test(name=BODIES, step=[1, 1000])
+def test_a_response_that_two_readers_frame_in_two_ways_is_broken(name: str, step: int) -> None:
+    """Of an upstream or a target, it ends as broken HTTP, where a run reports it, and never as complete."""
+    reader = ResponseReader("GET")
+    wire = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + BODIES[name]
+    for at in range(0, len(wire), step):
+        reader.feed(wire[at : at + step])
+    assert reader.ended is not None
+    assert reader.ended.how is How.BAD_HTTP
+    assert reader.ended.detail
+
+
+@in_one_test(name=REQUESTS, step=[1, 1000])
+def test_a_recorder_records_nothing_behind_a_request_that_it_cannot_frame(name: str, step: int) -> None:
+    """`record` forwards the bytes, says that they are in no record, and takes none of them for a request."""
+    wire, sent = Wiretap("h"), b""
+    data = REQUESTS[name] + INNER
+    for at in range(0, len(data), step):
+        sent += wire.upward(data[at : at + step], 0.0).data
+    assert sent == data
+    assert wire.lost
+    assert not wire.waiting
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+    assert not wire.downward(answer * 2, 1.0).finished
+
+
+def test_a_proxy_refuses_it_with_a_reason() -> None:
+    """The client gets a 400 that names the line, and the upstream gets nothing."""
+    with (
+        ServerThread(echo) as upstream,
+        InThread(WaitingServer(UpstreamServer(upstream.url))) as proxy,
+        connected(proxy.port) as sock,
+    ):
+        sock.sendall(CHUNKED + BODIES["a bare LF behind a size"] + INNER)
+        answer, _ = read_to_end(sock)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"the chunk-size line b'2\\\\n' ends in a bare LF, and must end in CRLF" in body
+
+
+def test_a_proxy_passes_no_response_on_that_it_cannot_frame() -> None:
+    """The client gets the part before the ambiguous line, and no end of the body."""
+    wire = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n"
+    with (
+        RawServer(saying(wire + b"2\nab\r\n0\r\n\r\n")) as upstream,
+        InThread(WaitingServer(UpstreamServer(upstream.url))) as proxy,
+        connected(proxy.port) as sock,
+    ):
+        sock.sendall(get())
+        answer, _ = read_to_end(sock)
+    assert answer.startswith(wire)
+    assert b"ab" not in answer
+    assert not answer.endswith(b"0\r\n\r\n")
