@@ -25,6 +25,10 @@ from harness.wire.addresses import HeadReaddresser, find_elsewhere, may_name_add
 from harness.wire.message import AnswerObserver
 
 HEAD_BYTES = 256 * 1024
+_MOST_WAITING = 100
+_MOST_WAITING_BYTES = 256 * 1024
+"""How many requests of a connection, and bytes of their bodies, wait before no more is read from its client."""
+
 _UNBOUND = 1 << 60
 
 _HOST = re.compile(rb"(?im)^(host:)[ \t]*([^\r\n]*)")
@@ -46,6 +50,11 @@ class Asked(Struct, eq=False):
     _whole: bytes | None = None
 
     @property
+    def size(self) -> int:
+        """How many bytes of its body are kept."""
+        return len(self.body) if self._whole is None else len(self._whole)
+
+    @property
     def what(self) -> str:
         """The method and path, which are safe to show; the query is left out because it may contain keys."""
         return f"{self.head.method} {self.head.target.partition('?')[0]}"
@@ -62,18 +71,27 @@ class Asked(Struct, eq=False):
         return Request(self.head.method, self.head.target, self.head.headers, body)
 
 
+class _Forwarded(NamedTuple):
+    """A head to send upstream, its parsed form or its fault, and the request as its client sent it."""
+
+    data: bytes
+    head: RequestHead | BadHead
+    came: Request | None = None
+
+
 @lru_cache(maxsize=128)
-def _rewrite_head(raw: bytes, authority: str, encoding: str | None) -> tuple[bytes, RequestHead | BadHead]:
-    """The head to send upstream, otherwise unchanged byte by byte; and its parsed form or its fault."""
+def _rewrite_head(raw: bytes, authority: str, encoding: str | None) -> _Forwarded:
+    """The head as it is sent upstream, otherwise unchanged byte by byte."""
     head = _HOST.sub(rb"\1 " + authority.encode("ascii"), raw)
     if encoding is not None:
         first, end, rest = head.partition(b"\n")
         field_line = b"accept-encoding: " + encoding.encode("ascii") + b"\r\n"
         head = first + end + field_line + _ENCODING.sub(b"", rest)
     try:
-        return head, parse_request_head(head)
+        came = parse_request_head(raw)
+        return _Forwarded(head, parse_request_head(head), Request(came.method, came.target, came.headers))
     except BadHead as bad:
-        return head, bad
+        return _Forwarded(head, bad)
 
 
 class RequestFollower:
@@ -81,7 +99,8 @@ class RequestFollower:
 
     `lost` is set to a reason if the bytes can no longer be parsed as requests; from then on everything is
     forwarded unchanged. A body of more than `most` bytes is not kept, which `notes` records. `hear` is called with
-    each request when its head is complete.
+    each request when its head is complete. `claims` is asked before, if there is one: a request that it claims, or
+    whose head is too large for that question, is not forwarded, nor is what follows it, and `turned_away` is set.
     """
 
     def __init__(
@@ -91,11 +110,14 @@ class RequestFollower:
         encoding: str | None = None,
         most: int = RECORDED_BYTES,
         hear: Callable[[Request], object] = lambda request: None,
+        claims: Callable[[Request], bool] | None = None,
     ) -> None:
         self._authority = authority
         self._encoding = encoding
         self._most = most
         self._hear = hear
+        self._claims = claims
+        self.turned_away = False
         self._buffer = bytearray()
         self._coming: tuple[Asked, BodyReader] | None = None
         self.asked: deque[Asked] = deque()
@@ -105,17 +127,21 @@ class RequestFollower:
 
     def feed(self, data: bytes, now: float) -> bytes:
         """Process bytes from the client; return those to send upstream."""
+        if self.turned_away:
+            return b""
         return data if self.lost else self._follow(data, now)
 
     def _follow(self, data: bytes, now: float) -> bytes:
         self._now = now
         self._buffer += data
         out: list[bytes] = []
-        while self._buffer and (
-            self._pass_head(out) if self._coming is None else self._pass_body(*self._coming, out)
+        while (
+            self._buffer
+            and not self.turned_away
+            and (self._pass_head(out) if self._coming is None else self._pass_body(*self._coming, out))
         ):
             pass
-        if self.lost:
+        if self.lost and not self.turned_away:
             out.append(bytes(self._buffer))
             self._buffer.clear()
         return b"".join(out)
@@ -129,10 +155,14 @@ class RequestFollower:
         end = END_OF_HEAD.search(self._buffer)
         if end is None:
             if len(self._buffer) > HEAD_BYTES:
+                self.turned_away = self._claims is not None
                 self.lost = f"a request head exceeds {HEAD_BYTES} bytes"
             return False
         raw = bytes(self._buffer[: end.end()])
-        rewritten, head = _rewrite_head(raw, self._authority, self._encoding)
+        rewritten, head, came = _rewrite_head(raw, self._authority, self._encoding)
+        if self._claims is not None and came is not None and self._claims(came):
+            self.turned_away = True
+            return False
         del self._buffer[: end.end()]
         out.append(rewritten)
         if isinstance(head, BadHead):
@@ -309,10 +339,11 @@ class Wiretap:
         most: int = RECORDED_BYTES,
         observe: Observe = lambda request: None,
         hear: Callable[[Request], object] = lambda request: None,
+        claims: Callable[[Request], bool] | None = None,
         origin: str = "",
     ) -> None:
         self._origin = origin or f"http://{authority}"
-        self._requests = RequestFollower(authority, encoding=encoding, most=most, hear=hear)
+        self._requests = RequestFollower(authority, encoding=encoding, most=most, hear=hear, claims=claims)
         self._most = most
         self._observe = observe
         self._observers: dict[Asked, AnswerObserver | None] = {}
@@ -324,6 +355,19 @@ class Wiretap:
     def lost(self) -> str:
         """Why the traffic can no longer be parsed; "" while it can."""
         return self._requests.lost or self._lost
+
+    @property
+    def turned_away(self) -> bool:
+        """Whether a request came that must not pass on this connection, nor anything after it."""
+        return self._requests.turned_away
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many requests wait for their answers that no more should be read from the client."""
+        asked = self._asked
+        if len(asked) < 2 or self.lost:
+            return False
+        return len(asked) > _MOST_WAITING or sum(one.size for one in asked) > _MOST_WAITING_BYTES
 
     @property
     def _asked(self) -> deque[Asked]:

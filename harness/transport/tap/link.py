@@ -47,6 +47,9 @@ class Switchboard(Protocol):
     @property
     def hear(self) -> Callable[[Request], object]: ...
 
+    @property
+    def claims(self) -> Callable[[Request], bool] | None: ...
+
     async def dial(self, link: TapLink) -> None:
         """Connect a link upstream. Raises NoConnection."""
 
@@ -72,6 +75,7 @@ class TapLink:
             most=board.most,
             observe=board.observe,
             hear=board.hear,
+            claims=board.claims,
             origin=board.origin,
         )
         self._client = cast("asyncio.Transport", None)
@@ -124,10 +128,16 @@ class TapLink:
         self._catch_up()
         sent = self._wire.upward(data, self._loop.time())
         self._tell()
+        if self._wire.crowded:  # each request is kept until its answer
+            self.hush("client", "pipelined")
         if sent.finished:
             self._board.keep(sent.finished)
         if self._upstream is not None:
             write(self._upstream, sent.data)
+        if self._wire.turned_away:
+            self.client_left(How.FIN)  # a browser asks again on a new connection, where its request is answered
+            return
+        if self._upstream is not None:
             return
         self._early += sent.data
         if self._failed is not None:
@@ -185,6 +195,7 @@ class TapLink:
             self._release(passed.ending)
             self._act_after(kept, lambda: self._release(passed.open))
         self._tell()
+        self._read_on()
 
     def _release(self, kept_back: int) -> None:
         """Forward what is held, except for so many bytes at its end."""
@@ -205,6 +216,12 @@ class TapLink:
             if finished:  # a broken answer, not a complete one, so there is nothing to hold back
                 self._board.keep(finished)
             self._tell()
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Read further requests if enough of those that came have their answers."""
+        if "pipelined" in self._quiet["client"] and not self._wire.crowded:
+            self.unhush("client", "pipelined")
 
     def upstream_left(self, how: How, detail: str = "", *, torn: bool = False) -> None:
         """Upstream closed or reset; `torn` means that it closed without TLS's close_notify."""

@@ -201,8 +201,9 @@ class Tap:
     `ca_file` names certificates to trust in addition to the system's. Bodies of more than `most` bytes are
     forwarded but not recorded. `observe` returns the observer of the response to a request, while it passes;
     `hear` is called with each request before any message about it. Requests for `page` get its response and go
-    no further. `errors` lists failures to keep a record, `unrecorded` the
-    reasons why forwarded bytes are in no record; `warn` is called with each when it happens.
+    no further; one that comes on a connection to the target ends that connection. `errors` lists failures to keep
+    a record, `unrecorded` the reasons why forwarded bytes are in no record; `warn` is called with each when it
+    happens.
     """
 
     def __init__(
@@ -237,6 +238,7 @@ class Tap:
         self.observe = observe
         self.hear = hear
         self._page = page
+        self.claims = None if page is None else page.claims
         self._doors: set[Door] = set()
         self._hub = None if page is None else Hub(page.answer, LogicalClock(), ServerLimits())
         self.errors: list[Exception] = []

@@ -176,3 +176,27 @@ def door_to(inside: Inside) -> Door:
     door = Door(page, Hub(page.answer, LogicalClock(), ServerLimits()), lambda: inside, set())
     door.connection_made(Moved())
     return door
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_request_for_the_page_reaches_no_target_on_any_connection(size: int) -> None:
+    """On a connection to the target it ends that connection, and a browser asks again on a new one."""
+    first = OTHER.replace(b"connection: close\r\n", b"")
+    with tap_with_page() as (tap, asked, _), connected(tap.port) as sock:
+        sock.sendall(first)
+        until(lambda: asked == ["/other"])
+        for start in range(0, len(PAGE), size):
+            sock.sendall(PAGE[start : start + size])
+        received, how = read_to_end(sock)
+        assert (received.count(b"HTTP/1.1"), how) == (1, "fin")
+        assert asked == ["/other"]
+
+
+@pytest.mark.parametrize("size", [60_000, 100_000, 300_000])
+def test_a_large_head_hides_no_request_for_the_page(size: int) -> None:
+    """A web page may send an address of megabytes. The target must not get it for its size alone."""
+    with tap_with_page() as (tap, asked, _), connected(tap.port) as sock:
+        sock.sendall(PAGE.replace(b"host: x", b"x: " + b"a" * size + b"\r\nhost: x"))
+        assert b"the target" not in read_to_end(sock)[0]
+        until(lambda: not tap._links)
+        assert asked == []
