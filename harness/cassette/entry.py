@@ -19,7 +19,7 @@ from harness.cassette.recording import UNKNOWN_ORIGIN, Recording, Unit
 from harness.errors import FieldError
 from harness.outcome.words import did_you_mean, nearest
 from harness.wire import At, By, Chunked, Ending, Framing, Headers, How, Length, Request, UntilClose
-from harness.wire.message import MORE_THAN_A_LINE, is_sendable
+from harness.wire.message import MORE_THAN_A_LINE, TOKEN, is_sendable
 
 KEY = "x-stream"
 VERSION = 1
@@ -33,6 +33,8 @@ _RESPONSE_KEYS = ("status", "headers", "body", KEY)
 _EXTENSION_KEYS = (
     "v", "framing", "length", "pieces", "unit", "approximate", "coding", "size", "sha256", "end",
 )  # fmt: skip
+_NO_ADDRESS = re.compile(r"[\x00-\x20\x7f]")
+"""Characters that end an address on its way (RFC 9112, 3)."""
 _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#*]*)(.*)", re.DOTALL)
 
 
@@ -106,13 +108,20 @@ def _refuse_slips(came: Mapping[str, Any]) -> None:
 
 
 def _check_head(recording: Recording) -> None:
-    """Raise FieldError for a response head that no server could send."""
-    for name, value in recording.headers:
-        if not is_sendable(name, value):
-            raise FieldError(
-                f"response header {name!r}: {value[:60]!r} cannot be sent: a name is a word, a value one line",
-                "response", "headers", name,
-            )  # fmt: skip
+    """Raise FieldError for a head that no client or server could send."""
+    method, target = recording.request.method, recording.origin + recording.request.target
+    if TOKEN.fullmatch(method) is None:
+        raise FieldError(f"request.method={method[:60]!r} is no method: write a word", "request", "method")
+    if _NO_ADDRESS.search(target) is not None:
+        message = f"request.uri={target[:60]!r} has a blank or a control character: write it with %"
+        raise FieldError(message, "request", "uri")
+    for half, headers in (("request", recording.request.headers), ("response", recording.headers)):
+        for name, value in headers:
+            if not is_sendable(name, value):
+                raise FieldError(
+                    f"{half} header {name!r}: {value[:60]!r} cannot be sent: a name is a word, a value one line",
+                    half, "headers", name,
+                )  # fmt: skip
     if MORE_THAN_A_LINE.search(recording.reason) is not None:
         message = f"response.status.message={recording.reason[:60]!r} is more than one line"
         raise FieldError(message, "response", "status", "message")

@@ -15,7 +15,7 @@ from typing import Any
 from harness.inspector.seen_exchange import SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
-from harness.outcome.words import write_docstring
+from harness.outcome.words import escape_obeyed, write_docstring
 from harness.wire import Exchange, Headers, Request
 from harness.wire.json_value import json_or_none, object_or_none
 from harness.wire.mask import Mask
@@ -206,7 +206,10 @@ class Evidence:
     def _write_scenario(self, seen: SeenExchange, script: dict[str, Any]) -> str:
         import yaml
 
-        text: str = yaml.safe_dump({"replies": [script]}, sort_keys=False, allow_unicode=True, width=_WIDTH)
+        replies: dict[str, Any] = {"replies": [script]}
+        text: str = yaml.safe_dump(replies, sort_keys=False, allow_unicode=True, width=_WIDTH)
+        if escape_obeyed(text) != text:
+            text = yaml.safe_dump(replies, sort_keys=False, width=_WIDTH)
         if planned := _format_plan(seen):
             text += f"# harness serve --scenario FILE --fault {shlex.quote(planned)}\n"
         return text

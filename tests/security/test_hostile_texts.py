@@ -23,7 +23,7 @@ from harness.errors import BadHead
 from harness.inspector.evidence import Evidence
 from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
-from harness.outcome.words import write_docstring
+from harness.outcome.words import escape_obeyed, write_docstring
 from harness.report.evidence.curl import Display, curl
 from harness.report.junit import JUnitCase, Standing, write_document
 from harness.transport import ServerThread
@@ -31,6 +31,7 @@ from harness.transport.http1.heads import parse_request_head
 from harness.wire import Headers, Request, Response
 from harness.wire.mask import Mask
 from tests.benches.client.clients import ONE_SHOT, program
+from tests.in_one_test import in_one_test
 
 TEXTS = (
     '/x"""; __import__("os").system("id") #', "/\\", '/"', "/'''", "/\n__import__('os')", "/$(id)", "/`id`",
@@ -64,6 +65,57 @@ def test_a_copied_command_holds_the_request_as_words(method: str, text: str) -> 
     assert "x-a: $(id) `id` ' \" \\" in words
     assert '{"a": "$(id)\' `id`"}' in words
     assert done.stderr == ""
+
+
+OBEYED = (
+    "a\x03b",
+    "\x15id;#",
+    "\x1b[201~\n",
+    "\x9b31m",
+    "a\u202eb",
+    "a\tb\x08",
+    "-\x7f%d\\n!!'\"$(id)`id`",
+    "\ufeff",
+)
+
+
+@in_one_test(text=OBEYED)
+def test_a_copied_command_gives_a_terminal_nothing_to_obey(text: str) -> None:
+    """A pasted ^C ends a line in spite of quotes, so none is in it; curl gets the text all the same."""
+    request = Request(text, f"/{text}", Headers([(f"x-{text}", f"{text}.")]), text.encode())
+    line = curl(request, Display(INTERACTIONS, "http://127.0.0.1:8", Mask({})))
+    assert escape_obeyed(line) == line
+    assert "\t" not in line
+    script = f"curl() {{ printf '%s\\0' \"$@\"; cat; }}\n{line}"
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
+    words = done.stdout.decode().split("\0")
+    at = words.index("-X")
+    assert words[at + 1] == text.removesuffix("\n")
+    assert words[at + 2] == f"http://127.0.0.1:8/{text}".removesuffix("\n")
+    assert f"x-{text}: {text}." in words
+    assert words[-1] == text
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@in_one_test(target=["/[1-3]?a={x,y}", "/a/../b/./c", "/%2e%2e/x", "/x?a=/../b", "/[::1]/{}"])
+def test_a_copied_command_sends_one_request_to_the_path_that_was_seen(target: str) -> None:
+    """curl expands no pattern and shortens no path in it."""
+    came: list[str] = []
+
+    def note(request: Request) -> Response:
+        came.append(request.target)
+        return Response.json(200, b"{}")
+
+    with ServerThread(note) as server:
+        line = curl(Request("GET", target), Display(INTERACTIONS, server.url, Mask({})))
+        subprocess.run(["/bin/sh", "-c", line], capture_output=True, check=True)
+    assert came == [target]
+
+
+def test_a_header_without_a_value_is_copied_as_one() -> None:
+    """curl would leave out a field that is written `name:`."""
+    request = Request("GET", "/x", Headers([("x-empty", "")]))
+    assert "-H 'x-empty;'" in curl(request, Display(INTERACTIONS, "http://127.0.0.1:8", Mask({})))
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,13 @@ _RUN = re.compile(r"([!-,./:-\[\]-~])\1{499,}")
 
 _DATA = re.compile(rb"^data:", re.MULTILINE)
 
+_PLAIN = re.compile(r"[ #&()+,./0-9:;=?@A-Z\[\]_a-z{|}]")
+"""Characters that mean themselves within double quotes, to `printf`, and to the history of a shell."""
+
+_OF_A_PATTERN = re.compile(r"[\[\]{}]")
+_STEPS = re.compile(r"(?i)/(?:\.|%2e){1,2}(?:/|$)")
+"""Parts of an address that curl would expand, and those of a path that it would shorten."""
+
 
 def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
     """One command per exchange, to be run in one shell in this order.
@@ -154,7 +161,7 @@ def _poll(command: str, pattern: str, waited: float) -> str:
     """
     pause = 2 if waited >= 10 else 1
     most = ceil(max(_LEAST_POLLING, 3 * waited) / pause)
-    found = f"printf '%s\\n' \"$LOOK\" | grep -q {shlex.quote(pattern)}"
+    found = f"printf '%s\\n' \"$LOOK\" | grep -q {_quote(pattern)}"
     return (
         f"TRIES=0; until LOOK=$({command}); {found} || [ $((TRIES += 1)) -ge {most} ]\n"
         f'do echo "look $TRIES of {most}" >&2; sleep {pause}; done; printf \'%s\\n\' "$LOOK"'
@@ -278,7 +285,16 @@ def _write_word(text: str, names: Mapping[str, str], start: int = 0) -> str:
 
 
 def _quote(text: str) -> str:
-    return "'" + text.replace("'", "'\"'\"'") + "'"
+    """A word of shell that is the text.
+
+    A terminal obeys a control character before a shell sees the quotes around it: ^C, once it is pasted, gives up
+    the line, and what follows is the next command. So a text that has one is spelled in octal.
+    """
+    if escape_obeyed(text) == text and "\t" not in text:
+        return "'" + text.replace("'", "'\"'\"'") + "'"
+    letters = map(chr, text.encode("utf-8", "replace"))
+    spelled = "".join(letter if _PLAIN.fullmatch(letter) else f"\\{ord(letter):03o}" for letter in letters)
+    return f"\"$(printf '{spelled}')\""
 
 
 def curl(request: Request, display: Display, names: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -286,8 +302,11 @@ def curl(request: Request, display: Display, names: Mapping[str, str] = MappingP
     mask = display.mask
     pipe, data = _write_data(request, mask, names)
     root, url = mask.text(display.root), mask.text(request.below(display.root))
-    shown = _write_word(url, names, len(root) + 1 if url.startswith(root) else len(url))  # never its host
-    parts = [f"{pipe}curl -sS -N -i -X {shlex.quote(request.method)} {shown}"]
+    host = len(root) if url.startswith(root) else len(url)
+    shown = _write_word(url, names, host + 1)  # never its host
+    literal = " -g" if _OF_A_PATTERN.search(url, host) else ""
+    literal += " --path-as-is" if _STEPS.search(url.partition("?")[0]) else ""
+    parts = [f"{pipe}curl -sS -N -i{literal} -X {_write_word(request.method, {})} {shown}"]
     parts += [
         f"-H {_write_header(name, value, display, names)}"
         for name, value in request.headers.items()
@@ -309,7 +328,9 @@ def _write_header(name: str, value: str, display: Display, names: Mapping[str, s
         variable = name_secret_variable(name)
     name = mask.text(name)
     if variable is not None:
-        return shlex.quote(f"{name}: {scheme}") + f'"${variable}"'
+        return _quote(f"{name}: {scheme}") + f'"${variable}"'
+    if not value:
+        return _write_word(f"{name};", {})  # curl would send no field for `name:`
     # Any other key was made up by the check (a wrong one, on purpose): it is not secret and must be visible.
     return _write_word(f"{name}: {mask.text(value)}", names, len(name) + 2)  # curl would read the file of `@name`
 
@@ -333,7 +354,7 @@ def _write_data(request: Request, mask: Mask, names: Mapping[str, str]) -> tuple
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         text = "\0"
-    if escape_obeyed(text) != text:
+    if escape_obeyed(text) != text or "\t" in text:
         packed = base64.b64encode(body).decode("ascii")
         return f"echo {packed} | base64 -d | ", ["--data-binary @-"]
     masked = mask.text(text, request)

@@ -190,6 +190,10 @@ SLIPS = (
     ("how: complete", "how: exploded", "end.how='exploded' is not one of"),
     ("        by: server", "        buy: server", "end has no field `buy`: did you mean 'by'?"),
     ("x: [y]", 'x: ["y\\r\\nz"]', "a value one line"),
+    ("headers: {}", 'headers: {a: ["y\\nz"]}', "request header 'a': 'y\\nz' cannot be sent"),
+    ("headers: {}", 'headers: {"@/etc/passwd": [y]}', "request header '@/etc/passwd': 'y' cannot be sent"),
+    ("method: GET", 'method: "GET\\x03"', "request.method='GET\\x03' is no method"),
+    ("http://a/", '"http://a/\\x15id"', "request.uri='http://a/\\x15id' has a blank or a control character"),
 )
 LINE_BY_LINE = """version: 1
 interactions:
