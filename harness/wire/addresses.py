@@ -42,6 +42,19 @@ def read_address(host: str) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+NO_SCRIPT = ("content-security-policy", "sandbox; default-src 'none'")
+"""A browser shows a response with this field and runs nothing in it."""
+
+
+def is_navigation(headers: Headers) -> bool:
+    """Whether a browser shows the response as a page.
+
+    A script in it would run in the origin of the server, beside the inspector and the control calls: a cassette or
+    a target may send one, and any page can open its address.
+    """
+    return headers.get("sec-fetch-mode").lower() == "navigate"
+
+
 def stand_in_url(request: Request) -> str:
     """The root under which the client of a stand-in, which speaks plain HTTP, reaches it; "" if it is unknown."""
     host = request.headers.get("host")
@@ -66,11 +79,13 @@ class HeadReaddresser:
     """The same for the bytes of a head that comes in pieces, in which nothing else changes.
 
     An address is held back until its line is whole. No byte is looked at twice, however small the pieces are.
+    `extra` are field lines that follow each status line.
     """
 
-    def __init__(self, server: str, stand_in: str) -> None:
+    def __init__(self, server: str, stand_in: str, extra: bytes = b"") -> None:
         self._server = server
         self._stand_in = stand_in
+        self._extra = extra
         self._begin_line()
 
     def _begin_line(self) -> None:
@@ -100,7 +115,8 @@ class HeadReaddresser:
                 self._is_link = named[1] is not None
         if piece.endswith(b"\n"):
             self._put_address()
-            return self.rest()
+            extra = self._extra if self._line.startswith(b"HTTP/") else b""
+            return self.rest() + extra
         sent, self._sent = self._sent, len(self._line) if self._address_at is None else self._address_at
         return bytes(self._line[sent : self._sent])
 

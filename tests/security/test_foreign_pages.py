@@ -12,9 +12,10 @@ from harness.cli.arguments import load_options
 from harness.cli.main import COMMANDS, main
 from harness.cli.options import Trust
 from harness.contract import PROTOCOL
+from harness.transport import ServerThread
 from harness.transport.client import courier
 from harness.wire import Headers, Request, Response
-from harness.wire.addresses import is_loopback
+from harness.wire.addresses import HeadReaddresser, is_loopback
 
 API = "/v1beta/interactions"
 LOCAL = (
@@ -87,6 +88,31 @@ def test_a_cassette_runs_no_script_in_the_origin_of_a_server(site: str, tmp_path
     (tmp_path / "evil.yaml").write_text(CASSETTE, encoding="utf-8")
     client = ["--", sys.executable, "-I", "-c", OPEN, site]
     assert main(["replay", str(tmp_path / "evil.yaml"), "--port", "0", *client]) == 0
+
+
+@pytest.mark.parametrize("site", ["cross-site", "none", ""])
+def test_a_target_runs_no_script_in_the_origin_of_a_recorder(site: str, tmp_path: Path) -> None:
+    """The same while it records, adds to a cassette and replays; the cassette has the response as it came."""
+    path = str(tmp_path / "evil.yaml")
+    html = Headers([("content-type", "text/html")])
+    client = ["--", sys.executable, "-I", "-c", OPEN, site]
+    with ServerThread(lambda _: Response.whole(200, html, b"<script>fetch('/')</script>")) as target:
+        words = ["record", "--target", target.url, "--cassette", path, "--port", "0"]
+        for mode in ("all", "new_episodes", "none"):
+            assert main([*words, "--record-mode", mode, *client]) == 0
+        (tmp_path / "other.yaml").write_text(CASSETTE.replace("interactions/x", "interactions/y"))
+        words[4] = str(tmp_path / "other.yaml")
+        assert main([*words, "--record-mode", "new_episodes", *client]) == 0
+    assert "content-security-policy" not in Path(path).read_text("utf-8")
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_field_against_scripts_stands_in_every_head(size: int) -> None:
+    """However a head is split, the field follows its status line, and nothing else changes."""
+    head = b"HTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\nHTTP/1.1 200 OK\r\na: b\r\n\r\n"
+    reader = HeadReaddresser("", "", b"x: y\r\n")
+    sent = b"".join(reader.feed(head[at : at + size]) for at in range(0, len(head), size)) + reader.rest()
+    assert sent == head.replace(b"Hints\r\n", b"Hints\r\nx: y\r\n").replace(b"OK\r\n", b"OK\r\nx: y\r\n")
 
 
 def test_several_origins_are_all_looked_at() -> None:

@@ -35,8 +35,8 @@ from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import WAITED_BYTES, OwnPage, Tap
-from harness.wire import By, Chunked, Exchange, Request, Response, Service
-from harness.wire.addresses import find_in_body
+from harness.wire import By, Chunked, Exchange, Headers, Request, Response, Service
+from harness.wire.addresses import NO_SCRIPT, find_in_body, is_navigation
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
 
@@ -272,7 +272,16 @@ class Recorder:
 def _behind(window: Window, service: Service) -> Service:
     """The service with a window's page, and without what the window refuses."""
     seen = window.around(service)
-    return lambda request: window.answer(request) if window.claims(request) else seen(request)
+
+    def serve(request: Request) -> Response:
+        if window.claims(request):
+            return window.answer(request)
+        response = seen(request)
+        if is_navigation(request.headers):
+            response.headers = Headers((*response.headers.items(), NO_SCRIPT))
+        return response
+
+    return serve
 
 
 def prepare_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from harness.outcome.words import shorten
 from harness.wire import Headers, Request, Response, Service, StreamProtocol
-from harness.wire.addresses import CONTROL, is_control, is_loopback, read_address
+from harness.wire.addresses import CONTROL, NO_SCRIPT, is_control, is_loopback, is_navigation, read_address
 
 TOKEN_HEADER = "x-harness-token"
 
@@ -27,9 +27,6 @@ _OTHER_SITES = frozenset({"cross-site", "same-site"})
 
 _OF_PAGES = frozenset({"origin", "sec-fetch-site"})
 """The fields by which `_refuse_page` knows a page; a program sends neither."""
-
-_NO_PAGE = ("content-security-policy", "sandbox; default-src 'none'")
-"""A browser shows the response and runs nothing in it."""
 
 _SHOWN = 100
 _MOST_PASSED = 256
@@ -95,10 +92,8 @@ class PageGuard:
                     passed.clear()
                 passed[id(headers)] = headers
             response = service(request)
-            if headers.get("sec-fetch-mode").lower() == "navigate":
-                # A script in it would run in our origin, where the inspector and the control calls are: a cassette
-                # or a target may send one, and any page can open its address.
-                response.headers = Headers((*response.headers.items(), _NO_PAGE))
+            if is_navigation(headers):
+                response.headers = Headers((*response.headers.items(), NO_SCRIPT))
             return response
 
         return guard

@@ -17,11 +17,24 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from harness.errors import BadHead
-from harness.transport.http1.heads import EMPTY_LINES, END_OF_HEAD, RequestHead, ResponseHead, parse_request_head
+from harness.transport.http1.heads import (
+    EMPTY_LINES,
+    END_OF_HEAD,
+    RequestHead,
+    ResponseHead,
+    parse_request_head,
+    write_fields,
+)
 from harness.transport.http1.limits import RECORDED_BYTES, Limits
 from harness.transport.http1.reader import BodyReader, Data, Event, ResponseReader, begins_a_stream
-from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, How, Length, Request
-from harness.wire.addresses import HeadReaddresser, find_elsewhere, may_name_addresses
+from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
+from harness.wire.addresses import (
+    NO_SCRIPT,
+    HeadReaddresser,
+    find_elsewhere,
+    is_navigation,
+    may_name_addresses,
+)
 from harness.wire.message import AnswerObserver
 
 HEAD_BYTES = 256 * 1024
@@ -244,7 +257,9 @@ class _Answer:
     ) -> None:
         self.asked = asked
         self._origin = origin
-        self._head: HeadReaddresser | None = HeadReaddresser(origin, asked.client_sees)  # None behind the head
+        extra = write_fields(Headers((NO_SCRIPT,))) if is_navigation(asked.head.headers) else b""
+        # None behind the head
+        self._head: HeadReaddresser | None = HeadReaddresser(origin, asked.client_sees, extra)
         self._head_bytes = 0
         self._observer = observer
         self._notes = notes
@@ -344,6 +359,7 @@ class Wiretap:
     ) -> None:
         self._origin = origin or f"http://{authority}"
         self._requests = RequestFollower(authority, encoding=encoding, most=most, hear=hear, claims=claims)
+        self._asked = self._requests.asked
         self._most = most
         self._observe = observe
         self._observers: dict[Asked, AnswerObserver | None] = {}
@@ -368,10 +384,6 @@ class Wiretap:
         if len(asked) < 2 or self.lost:
             return False
         return len(asked) > _MOST_WAITING or sum(one.size for one in asked) > _MOST_WAITING_BYTES
-
-    @property
-    def _asked(self) -> deque[Asked]:
-        return self._requests.asked
 
     @property
     def waiting(self) -> list[str]:
@@ -412,7 +424,9 @@ class Wiretap:
         if len(self._asked) > 1 or self._asked[0].sent is None:
             return False
         if self._answer is None:
-            return begins_a_stream(self._asked[0].head.method, data) and not may_name_addresses(data)
+            head = self._asked[0].head
+            plain = begins_a_stream(head.method, data) and not may_name_addresses(data)
+            return plain and not is_navigation(head.headers)
         return self._answer.reader.outlasts(data)
 
     def downward(self, data: bytes, now: float) -> Passed:
