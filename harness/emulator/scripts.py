@@ -267,6 +267,8 @@ class QueuedAnswer(Struct, eq=False):
     taken: bool = False
     left: int = 0
     size: int = 0
+    given: int = 0
+    calls: set[str] = msgspec.field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.left = self.script.times
@@ -287,7 +289,22 @@ class QueuedAnswer(Struct, eq=False):
         """The script to play for a create."""
         self.taken = True
         self.left = max(0, self.left - 1)  # zero means without limit
-        return self.script if self.make is None else self.make(order)
+        self.given += 1
+        script = self.script if self.make is None else self.make(order)
+        calls = {step["id"] for step in script.steps or () if isinstance(step.get("id"), str)}
+        if repeated := calls & self.calls:
+            return _rename_calls(script, {call: f"{call}_{self.given}" for call in repeated})
+        self.calls |= calls
+        return script
+
+
+def _rename_calls(script: Script, names: Mapping[str, str]) -> Script:
+    """The script with other ids of calls, also in their results: the service gives no id to a second call."""
+
+    def rename(step: dict[str, Any]) -> dict[str, Any]:
+        return {**step, **{key: names[step[key]] for key in ("id", "call_id") if step.get(key) in names}}
+
+    return msgspec.structs.replace(script, steps=[rename(step) for step in script.steps or ()])
 
 
 class ScriptQueue:

@@ -332,15 +332,19 @@ def prepare_run(
         return found
     if scenario is not None:
         emulator.load_scenario(scenario)
-    elif further is None and not any(step.get("type") == "function_call" for step in script.get("steps") or ()):
-        emulator.script({**unfold(script)[0], "times": 0})
+        return _begin_run(emulator)
+    answer = unfold(script)[0]
+    emulator.script({**answer, "times": 1})  # a script of its own: the client's first create has its ids of calls
+    found = _begin_run(emulator)
+    if further is None and not any(step.get("type") == "function_call" for step in script.get("steps") or ()):
+        emulator.script({**answer, "times": 0})
     else:
-        emulator.script({**unfold(script)[0], "times": 0, "match": {"further": False}})
+        emulator.script({**answer, "times": 0, "match": {"further": False}})
         *first, last = unfold(further or {"text": "The results have arrived."})
         for one in first:
             emulator.script({**one, "match": {"further": True}})
         emulator.script({**last, "times": 0, "match": {"further": True}})
-    return _begin_run(emulator)
+    return found
 
 
 def unfold(script: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 from harness import resources
 from harness.contract.models.profiles import find_profile
 from harness.emulator import Emulator, Script, ScriptFault, Settings
-from harness.emulator.scripts import EMPTY, ScriptQueue, parse, read_scenario
+from harness.emulator.scripts import EMPTY, QueuedAnswer, ScriptQueue, parse, read_scenario
 from harness.emulator.values.create_request import CreateRequest
 from tests.emulator.client import AGENT, MODEL, Api
 from tests.in_one_test import in_one_test
@@ -132,6 +132,22 @@ def test_queue_keeps_what_stands_for_ever():
     assert [queue.take(asked).text for _ in range(3)] == ["always"] * 3
     queue.clear()
     assert queue.take(asked) is EMPTY
+
+
+def test_a_repeated_answer_has_calls_of_its_own():
+    """Each time a script is given again, its calls have new ids, and their results refer to them."""
+    call = {"type": "function_call", "id": "a", "name": "look", "arguments": {}}
+    steps = [call, {"type": "function_result", "call_id": "a", "name": "look", "result": "b"}]
+    queue = ScriptQueue(1, ROOM)
+    queue.add(parse({"steps": steps, "times": 0}))
+    given = [queue.take(order()).steps or [] for _ in range(3)]
+    assert given[0] == steps
+    ids = [[step.get("id", step.get("call_id")) for step in one] for one in given]
+    assert ids == [["a", "a"], ["a_2", "a_2"], ["a_3", "a_3"]]
+    queue.clear()
+    new = iter("xyz")
+    queue.add(QueuedAnswer(parse({"times": 0}), lambda _: parse({"steps": [{**call, "id": next(new)}]})))
+    assert [queue.take(order()).steps[0]["id"] for _ in range(3)] == ["x", "y", "z"]  # they were new already
 
 
 def test_queue_gives_by_tool():
