@@ -245,6 +245,10 @@ export interface TortureOptions extends CutOptions {
   allow?: string[];
   /** How long the reader may take for a case (30). */
   seconds?: number;
+  /** The fake timers of the test: a case waits for nothing but them, as in `elapse`, and the cases run one by one. */
+  timers?: FakeTimers;
+  /** With `timers`: how long the reader may take for a case by its own clock, in seconds (a day). */
+  most?: number;
   /** How many cases run side by side (8). */
   jobs?: number;
   /** Failures of a kind after which its other cases are left out (5); 0 plays all. */

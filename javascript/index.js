@@ -501,9 +501,10 @@ export class Session extends Controls {
   /** What `torture` calls; see there. */
   async torture(read, options = {}) {
     refuseUnknown("torture", options, TORTURE_OPTIONS);
-    const { seconds = 30, jobs = 8, enough = 5, ...chosen } = options;
+    const { seconds = 30, timers, most = 86_400, jobs = 8, enough = 5, ...chosen } = options;
     const { cases } = await this.#judge("plan_cases", toSnake(chosen));
-    const undisturbed = await this.#play(read, 0, seconds);
+    const limits = { seconds, timers, most };
+    const undisturbed = await this.#play(read, 0, limits);
     if (undisturbed.problem) {
       const [first, ...rest] = speak(undisturbed.problem).split("\n");
       throw new HarnessAssertionError(
@@ -522,21 +523,22 @@ export class Session extends Controls {
           skipped += 1;
           continue;
         }
-        const { problem, code } = await this.#play(read, number, seconds);
+        const { problem, code } = await this.#play(read, number, limits);
         if (!problem || !kind) continue;
         const equal = (failures.get(`${kind} ${code}`) ?? 0) + 1;
         failures.set(`${kind} ${code}`, equal);
         if (enough > 0 && equal >= enough) givenUp.add(kind);
       }
     };
-    await Promise.all(Array.from({ length: Math.max(1, Math.min(jobs, cases.length)) }, work));
+    const parallel = timers === undefined ? Math.max(1, Math.min(jobs, cases.length)) : 1; // fake timers are those of all
+    await Promise.all(Array.from({ length: parallel }, work));
     const summary = await this.#judge("sum_up", {});
     const left = skipped ? `\n  ${skipped} more cases were not played after ${enough} equal failures of their kind (enough: 0 plays all)` : "";
     if (summary.failed > 0) throw new HarnessAssertionError(speak(summary.text) + left, { summary });
     return summary;
   }
 
-  async #play(read, number, seconds) {
+  async #play(read, number, { seconds, timers, most }) {
     const cut = await this.#begin(number);
     const controller = new AbortController();
     let timer;
@@ -551,10 +553,19 @@ export class Session extends Controls {
       ...(cut.mode === "tools" && { tools: [LOOK] }),
     };
     const task = { url: cut.url, id: cut.id, mode: cut.mode, case: cut.case, plan: cut.plan, create, signal: controller.signal };
-    const answer = await Promise.race([
-      (async () => read(task))().then(encode, (error) => encode(asError(error))),
-      late,
-    ]);
+    const attempt = async () => {
+      try {
+        return encode(await read(task));
+      } catch (error) {
+        return encode(asError(error));
+      }
+    };
+    const waited = (error) => {
+      if (!(error instanceof HarnessAssertionError)) throw error;
+      return { stopped: `did not end within ${most} s of its own time` };
+    };
+    const run = timers === undefined ? attempt() : this.elapse(attempt, { timers, most }).catch(waited);
+    const answer = await Promise.race([run, late]);
     real.clearTimeout(timer);
     if (answer.stopped) this.leftRunning = true;
     const left = answer.stopped ? 0 : await this.#traffic.countOpen(`${new URL(cut.url).pathname}/`);
@@ -626,7 +637,7 @@ const LOOK = {
   parameters: { type: "object", properties: { place: { type: "string" } }, required: ["place"] },
 };
 const CUT_OPTIONS = ["cuts", "endings", "first", "script", "further", "eventIds", "resume", "mode"];
-const TORTURE_OPTIONS = [...CUT_OPTIONS, "set", "kinds", "allow", "seconds", "jobs", "enough"];
+const TORTURE_OPTIONS = [...CUT_OPTIONS, "set", "kinds", "allow", "seconds", "timers", "most", "jobs", "enough"];
 
 // The judge speaks Python; here its names are those of this module.
 function speak(words) {

@@ -70,6 +70,11 @@ def test_cuts_and_torture(project: Path) -> None:
     assert re.search(r"pass 2\b", run(project, "node", "--test", "cuts.test.mjs", "torture.test.mjs"))
 
 
+def test_a_poller_in_the_time_of_its_timers(project: Path) -> None:
+    """An hour of polls in each case of the mode `poll` passes with the fake timers of the test."""
+    assert re.search(r"pass 1\b", run(project, "node", "--test", "polling.test.mjs"))
+
+
 def test_time(project: Path) -> None:
     """Ten minutes of polls with vitest's fake timers are over at once."""
     assert "1 passed" in run(project, "node_modules/.bin/vitest", "run", "--testTimeout=120000", "poll.spec.mjs")

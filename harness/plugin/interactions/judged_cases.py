@@ -143,6 +143,11 @@ class JudgedCases:
         }
         return {**described, "plan": case.plan}
 
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in the cases that run."""
+        for played in list(self._played.values()):
+            played.clock.skip_to(played.clock.now + seconds)
+
     def answer(self, request: Request) -> Response | None:
         """Answer a request of a case's client; None if it is for the session itself."""
         found = _PREFIX.match(request.target)

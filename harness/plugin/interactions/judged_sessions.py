@@ -188,6 +188,7 @@ class JudgedSession(InteractionsEmulator):
         if not 0 <= seconds < float("inf"):
             raise UsageFault(f"seconds={seconds!r} must be a number from 0 on: time never goes back")
         self._time.skip_to(self._time.now + seconds)
+        self.cases.pass_time(seconds)
         return self._time.now
 
 
