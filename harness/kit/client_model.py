@@ -14,6 +14,8 @@ from harness.outcome import Rule
 from harness.wire import Clock, Request, Response
 
 Event = Mapping[str, Any]
+ClientExchange = tuple[Request, Sequence[Event], Mapping[str, Any]]
+"""A request of a client, with the events or the JSON of its response."""
 
 LOSS, HOLE, TWICE, OTHER = "silent-loss", "hole", "duplicated", "altered"
 DOUBLE_CREATE, LOST_CONTEXT = "double-create", "lost-context"
@@ -174,11 +176,11 @@ class ClientModel:
     """The whole run in a JSON answer, as the events of a stream."""
     waiting: frozenset[str] = frozenset()
     """The quiet statuses of a run that waits for its client: an error that names one of them reports it."""
-    judge_calls: Callable[[Sequence[tuple[Request, Sequence[Event], Mapping[str, Any]]], Any], Defect | None] = (
-        lambda exchanges, contract: None
-    )
+    judge_calls: Callable[[Sequence[ClientExchange], Any], Defect | None] = lambda exchanges, contract: None
     """(each request with the events or the JSON of its answer, contract) → what is wrong with the results that a
     client returned for the calls of a model."""
+    find_split_call: Callable[[Sequence[ClientExchange]], str] = lambda exchanges: ""
+    """How the arguments of a call without a result arrived in pieces, in a sentence; "" if none did."""
 
     @property
     def usual_mode(self) -> ClientMode:

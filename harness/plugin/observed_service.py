@@ -20,6 +20,7 @@ from msgspec import Struct
 from harness.benches.client.judgement.received_responses import (
     ReceivedResponse,
     RepeatedReads,
+    describe_turns,
     describe_unresumed,
     watch,
 )
@@ -327,8 +328,19 @@ class ObservedService:
         """The context of a failure of this test: the circumstances, and the requests and responses."""
         circumstances = self.runaway or self.explain()
         polled = "" if self.runaway else self._reads.describe_last()
-        parts = [circumstances, polled, *self.story.lines(), self.describe_unresumed(), *self._tasks.describe()]
+        causes = [self.describe_unresumed(), *self._describe_turns()]
+        parts = [circumstances, polled, *self.story.lines(), *causes, *self._tasks.describe()]
         return "\n".join(filter(None, parts))
+
+    def _describe_turns(self) -> Iterator[str]:
+        """The turns that the creates of one test leave out, and a call that they leave without a result."""
+        if self.shared_as:
+            return
+        with self._lock:
+            received = [by.received for by in self._made if by.received is not None]
+        model = self._api.load_client_model()
+        yield from describe_turns(received, model.words.run)
+        yield model.find_split_call([one.exchange for one in received])
 
     def describe_unresumed(self) -> str:
         """The end of a dropped stream that the code under test did not resume; "" if there is none."""

@@ -49,6 +49,66 @@ def test_passing(client):
     result.stdout.no_fnmatch_line("*v1_y*")
 
 
+def test_turns_that_were_left_out(pytester: pytest.Pytester) -> None:
+    """A failed test reads which creates continue a failed turn or none, and which call got no result."""
+    pytester.makepyfile(
+        CLIENT
+        + """
+TOOL = {"type": "function", "name": "look", "parameters": {"type": "object"}}
+CALL = {"type": "function_call", "id": "c", "name": "look", "arguments": {"place": "Rome, Italy"}}
+
+@pytest.fixture
+def say(client):
+    def say(text, previous=None, **fields):
+        chained = {"previous_interaction_id": previous["id"]} if previous else {}
+        body = {"model": "gemini-3.5-flash", "input": text, **chained, **fields}
+        if not fields.get("stream"):
+            return client.post(PATH, json=body).json()
+        with client.stream("POST", PATH, json=body) as response:
+            return response.read()
+    return say
+
+def test_failed_turn(interactions_emulator, say):
+    interactions_emulator.reply("Good.")
+    interactions_emulator.reply("Bad.", status="incomplete")
+    say("Three.", say("Two.", say("One.")))
+    assert not "failed"
+
+def test_lost_turn(say):
+    first = say("One.")
+    say("Two.")
+    assert not "lost"
+
+def test_fork(say):
+    first = say("One.")
+    say("Two.", first)
+    say("Three.", first)
+    assert not "fork"
+
+def test_call(interactions_emulator, say):
+    interactions_emulator.reply(steps=[CALL])
+    say("Look.", stream=True, tools=[TOOL])
+    assert not "called"
+
+def test_in_order(say):
+    say("Three.", say("Two.", say("One.")))
+    assert not "right"
+"""
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=5)
+    result.stdout.fnmatch_lines(
+        [
+            "create 3 continues 'v1_*', which ended as 'incomplete'; create 1 made 'v1_*', the last before it *",
+            "creates 1 and 2 name no previous interaction: none of them knows of the others",
+            "creates 2 and 3 continue the same interaction 'v1_*': none of them knows of the others",
+            "the arguments of the call 'c' arrive in 2 pieces (`arguments_delta`), *: join all pieces*",
+        ]
+    )
+    *_, in_order = str(result.stdout).partition("_ test_in_order _")
+    assert "create → 200 (3 times)\n=" in in_order
+
+
 def test_many_requests(pytester: pytest.Pytester) -> None:
     """If there were many requests, the last ones are shown."""
     pytester.makepyfile(

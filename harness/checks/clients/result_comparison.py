@@ -29,6 +29,7 @@ from harness.kit.client_model import (
     SWAPPED,
     TWICE,
     UNUSABLE,
+    ClientExchange,
     Defect,
     Event,
 )
@@ -321,9 +322,7 @@ def find_error(answer: Mapping[str, Any]) -> str:
     return str(as_object(error).get("message") or "")
 
 
-def judge_calls(
-    exchanges: Sequence[tuple[Request, Sequence[Event], Mapping[str, Any]]], contract: Contract
-) -> Defect | None:
+def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defect | None:
     """The defect of the results that a client returned for the calls of the model; None if there is none.
 
     A result that holds the arguments of another call, and not those of its own, is a swapped one.
@@ -350,6 +349,32 @@ def judge_calls(
         STOPPED,
         "reports success, although the last interaction requires action: return results until the model stops "
         "calling",
+    )
+
+
+def find_split_call(exchanges: Sequence[ClientExchange]) -> str:
+    """How the arguments of a call that got no result, or an error, arrived in pieces; "" if none did.
+
+    A client that takes one piece for the whole, or parses each, fails on it with an error of its own.
+    """
+    names: dict[Any, str] = {}
+    pieces: dict[str, int] = {}
+    for request, events, _ in exchanges:
+        if request.method == "POST":
+            names.clear()
+            for step in objects_in(_read_input(request)):
+                if step.get("type") == "function_result" and not step.get("is_error"):
+                    pieces.pop(str(step.get("call_id")), None)
+        for event in events:
+            match event:
+                case {"index": index, "step": {"type": "function_call", "id": str(call)}}:
+                    names[index] = call
+                case {"index": index, "delta": {"type": "arguments_delta"}} if index in names:
+                    pieces[names[index]] = pieces.get(names[index], 0) + 1
+    call = next((call for call, many in pieces.items() if many > 1), "")
+    return call and (
+        f"the arguments of the call {call!r} arrive in {pieces[call]} pieces (`arguments_delta`), and it got no "
+        "result or an error: join all pieces before you parse them"
     )
 
 

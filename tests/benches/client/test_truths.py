@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -125,12 +127,44 @@ def test_could_have_done_better() -> None:
         assert outcome_of(result) is expected, plan
 
 
+def post_until_made(client: httpx.Client) -> Any:
+    """Create in the background, without a stream, until a response arrives; then poll until it has ended."""
+    made: dict[str, Any] = {}
+    while not made:
+        with suppress(httpx.TransportError):
+            made = client.post("/v1beta/interactions", json={**CREATE, "stream": False}).json()
+    while made["status"] not in SETTLED:
+        made = client.get(f"/v1beta/interactions/{made['id']}").json()
+    return made
+
+
+def test_arguments_in_pieces() -> None:
+    """A client that takes the last piece of the arguments of a call for the whole reads why it gave up."""
+
+    def last_piece(client: httpx.Client, interaction: str) -> str:
+        with client.stream("GET", f"/v1beta/interactions/{interaction}?stream=true") as response:
+            events = [json.loads(line[6:]) for line in response.iter_lines() if line.startswith("data: {")]
+        pieces = [event["delta"]["arguments"] for event in events if event.get("delta", {}).get("arguments")]
+        return str(json.loads(pieces[-1]))
+
+    call = {"type": "function_call", "id": "call_1", "name": "look", "arguments": {"place": "Rome, Italy"}}
+    with pytest.raises(UsageFault) as caught:
+        play(last_piece, "event:4,rst", script={"steps": [call]})
+    assert "gave up: JSONDecodeError" in str(caught.value)
+    assert re.search(r"the call 'call_1' arrive in \d+ pieces .*join all pieces", str(caught.value))
+
+
 def test_a_double_create() -> None:
     """A second create is one, whether the first told an id or not; the advice can be followed."""
     before = play(posts(2), "before-headers,rst")
     assert outcome_of(before) is DropOutcome.DOUBLE_CREATE
     assert before.verdict is Verdict.FAIL
     assert "the first response had no id, so report that it was lost" in say(before)
+    assert "without stream, it returns its id at once" in say(before)
+    at_once = play(lambda client, interaction: post_until_made(client), "calls=before-headers,rst")
+    assert say(at_once).endswith("so report that it was lost")  # it was sent so already
+    moments = run_of(at_once).moments
+    assert [moment.answer.partition(",")[0] for moment in moments[:2]] == ["nothing", "200"]
     after = play(posts(2), "event:4,rst")
     assert outcome_of(after) is DropOutcome.DOUBLE_CREATE
     assert "resume the first by its id" in say(after)
@@ -176,7 +210,7 @@ def test_a_second_turn_is_no_double_create() -> None:
         return chain
 
     assert outcome_of(play(reads(1), "event:4,rst")) is DropOutcome.RECOVERED
-    with pytest.raises(UsageFault, match="sent the create 2 times"):
+    with pytest.raises(UsageFault, match=r"sent the create 2 times for turn 2: .* resume the first by its id"):
         play(reads(2), "event:4,rst")
 
 

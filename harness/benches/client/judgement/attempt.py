@@ -50,6 +50,7 @@ from harness.kit.client_model import (
 )
 from harness.outcome.words import format_count
 from harness.wire import Request, Response
+from harness.wire.json_value import object_or_none
 
 # Judges a client by its traffic, and finds there why a result is wrong.
 
@@ -105,10 +106,15 @@ def describe_double_create(api: Api, received: Received) -> str:
             f"continued one {words.run} with {times} turns ({parent}): the later turn knows nothing of the one "
             "before it; continue the last turn each time"
         )
-    known = given or any(one.find_created_id() for one in again[:-1])
-    lost = f"the first response had no id, so report that it was lost ({words.keeps_id})"
-    advice = "resume the first by its id" if known else lost
-    return f"sent the create {times} times: a second {words.run} runs and costs money; {advice}"
+    if given or any(one.find_created_id() for one in again[:-1]):
+        advice = "resume the first by its id"
+    else:
+        body = object_or_none(again[0].request.body) or {}
+        at_once = body.get("background") is True and not body.get("stream")
+        advice = "the first response had no id, so report that it was lost"
+        advice += "" if at_once else f" ({words.keeps_id})"
+    turn = f" for turn {list(turns).index(again[0].continues) + 1}" if len(turns) > 1 else ""
+    return f"sent the create {times} times{turn}: a second {words.run} runs and costs money; {advice}"
 
 
 def judge_context(api: Api, received: Received) -> Defect | None:
@@ -382,10 +388,11 @@ class ClientAttempt:
         """The defect of the results that the client returned for the calls of the model; None if there is none."""
         if not self.case.mode.turns:
             return None
-        exchanges = [
-            (one.request, one.events() if one.is_stream else (), one.read_json()) for one in self.received
-        ]
-        return self._model.judge_calls(exchanges, self.contract)
+        return self._model.judge_calls([one.exchange for one in self.received], self.contract)
+
+    def find_split_call(self) -> str:
+        """How the arguments of a call without a result arrived in pieces, in a sentence; "" if none did."""
+        return self._model.find_split_call([one.exchange for one in self.received])
 
     def find_defect(self, collected: Any) -> Defect | None:
         """The defect of the client; None if there is none.

@@ -5,6 +5,7 @@ Layer 5.
 
 from __future__ import annotations
 
+import re
 import threading
 from bisect import bisect_right
 from collections.abc import Collection
@@ -185,6 +186,10 @@ def judge_case(
     return judged
 
 
+_UNREADABLE = re.compile(r"json|syntax|decod|pars", re.IGNORECASE)
+"""An error of a client that could not read what it received."""
+
+
 def _judge_failure(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     if attempt.only_noise and attempt.status in attempt.api.load_client_model().quiet:
         word, verb = ("crashed", "crashed on") if ended.crashed else ("gave-up", "gave up on")
@@ -196,7 +201,8 @@ def _judge_failure(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     if attempt.knows_end and _tells_end(attempt, ended.error):
         return _pass_attempt(attempt)
     report = f"gave up: {ended.error.rstrip('.')}"
-    return _blame(RECOVERS, "reported", "; ".join(filter(None, (report, attempt.explain_cursor()))))
+    split = attempt.find_split_call() if _UNREADABLE.search(ended.error) else ""
+    return _blame(RECOVERS, "reported", "; ".join(filter(None, (report, attempt.explain_cursor(), split))))
 
 
 def _tells_end(attempt: ClientAttempt, error: str) -> bool:

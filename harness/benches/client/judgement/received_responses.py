@@ -5,7 +5,7 @@ Layer 5. Keeps bytes as they pass and decodes them only when a test asks, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from time import monotonic  # by name: a clock that a test moves looks at who asks, each time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -60,6 +60,11 @@ class ReceivedResponse:
     def find_cursor(self) -> str | None:
         """The cursor of the last event that has one."""
         return next(filter(None, map(self._protocol.cursor, reversed(self.events()))), None)
+
+    @property
+    def exchange(self) -> tuple[Request, Sequence[Mapping[str, Any]], Mapping[str, Any]]:
+        """The request, with the events or the JSON of its response."""
+        return self.request, self.events() if self.is_stream else (), self.read_json()
 
     @property
     def is_create(self) -> bool:
@@ -135,6 +140,16 @@ class ReceivedResponse:
         found = self._api.read_status(self.read_json())
         return found[1] if found is not None else None
 
+    def is_quiet(self, status: str | None) -> bool:
+        """Whether a run with this last status may have its whole result: it has not failed."""
+        return status is None or status in self._api.load_client_model().quiet
+
+    def find_end(self) -> str | None:
+        """The status in which this response shows that its run has ended; None if it shows no end."""
+        model = self._api.load_client_model()
+        shown = map(self._api.read_status, self.events() if self.is_stream else (self.read_json(),))
+        return next((found[1] for found in shown if found is not None and model.is_final(found[1])), None)
+
     @property
     def completes(self) -> bool:
         """Whether the client can know from this response that the run has ended.
@@ -150,7 +165,10 @@ class ReceivedResponse:
 
     def __str__(self) -> str:
         after = f" after {self.asked_after}" if self.asked_after else ""
-        what = f"{self.request.method}{' stream' if self.is_stream else ''}{after}"
+        turn = ", a further turn" if self.continues else ""
+        what = f"{self.request.method}{' stream' if self.is_stream else ''}{after}{turn}"
+        if self.headless and self.ending is not None:
+            return f"{what} → no response, {self.ending.how.value}"
         if not self.is_stream:
             return f"{what} → {self.status}" + (f": {self.error}" if self.error else "")
         if self.ending is None:
@@ -179,6 +197,30 @@ def describe_unresumed(received: Sequence[ReceivedResponse]) -> str:
             advice = "resume it by its id" + (f", after the cursor {cursor!r}" if cursor else "")
         return f"the stream was dropped {at} ({how}) and was not resumed: {advice}"
     return ""
+
+
+def describe_turns(received: Sequence[ReceivedResponse], run: str) -> Iterator[str]:
+    """Sentences about creates that continue a failed turn, or leave out one; a `run` is what they make.
+
+    They are no findings: only the test knows which of its turns belong together.
+    """
+    ended = {one.find_run_id(): status for one in received if (status := one.find_end()) is not None}
+    creates = [one for one in received if one.is_create and not one.goes_on and one.status < 400]
+    turns: dict[str | None, list[int]] = {}
+    good = ""
+    for number, one in enumerate(creates, 1):
+        status, others = ended.get(one.find_run_id()), turns.setdefault(one.continues, [])
+        if (parent := one.continues) is not None and not one.is_quiet(ended.get(parent)):
+            yield f"create {number} continues {parent!r}, which ended as {ended[parent]!r}{good}"
+        if one.is_quiet(status) and all(creates[place - 1].input != one.input for place in others):
+            others.append(number)  # after one that failed, a create may begin again
+        if status is not None and one.is_quiet(status):
+            good = f"; create {number} made {one.find_run_id()!r}, the last before it with its whole result"
+    for parent, numbers in turns.items():
+        if len(numbers) > 1:
+            named = f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+            how = f"name no previous {run}" if parent is None else f"continue the same {run} {parent!r}"
+            yield f"creates {named} {how}: none of them knows of the others"
 
 
 READS_PER_SECOND = 4
