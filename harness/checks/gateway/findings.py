@@ -30,7 +30,8 @@ _LONGER_WAIT = {
 }
 _AT_ONCE = {
     "nginx": (
-        "`proxy_buffering off;` (or a response with `X-Accel-Buffering: no`), and no `gzip` for text/event-stream"
+        "`proxy_http_version 1.1;` or `proxy_buffering off;` (or a response with `X-Accel-Buffering: no`), and no "
+        "`gzip` for text/event-stream"
     ),
     "Apache": "`flushpackets=on` on its ProxyPass",
     "Caddy": "`response_buffers` left out; it flushes text/event-stream by itself",

@@ -28,7 +28,7 @@ def answered_with(**fields: str) -> RelayedExchange:
 @pytest.mark.parametrize(
     ("code", "fields", "expected"),
     [
-        ("gw.live/buffered", {"server": "nginx/1.22.1"}, "nginx 1.22.1: `proxy_buffering off;`"),
+        ("gw.live/buffered", {"server": "nginx/1.22.1"}, "nginx 1.22.1: `proxy_http_version 1.1;` or"),
         ("gw.hang-up", {"via": "1.1 Caddy"}, "Caddy: `flush_interval -1` left out"),
         ("gw.truncated/clean-end-chunked", {"server": "Caddy"}, "Caddy: an update"),
         ("gw.live/buffered", {"server": "lighttpd/1.4.69"}, "lighttpd 1.4.69: `server.stream-response-body = 1`"),
