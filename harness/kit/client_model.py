@@ -180,7 +180,7 @@ class ClientModel:
     """(each request with the events or the JSON of its answer, contract) → what is wrong with the results that a
     client returned for the calls of a model."""
     find_split_call: Callable[[Sequence[ClientExchange]], str] = lambda exchanges: ""
-    """How the arguments of a call without a result arrived in pieces, in a sentence; "" if none did."""
+    """How the arguments of calls without any result arrived in pieces, in a sentence; "" if none did."""
 
     @property
     def usual_mode(self) -> ClientMode:

@@ -90,21 +90,29 @@ def test_call(interactions_emulator, say):
     say("Look.", stream=True, tools=[TOOL])
     assert not "called"
 
+def test_wrong_result(interactions_emulator, say):
+    interactions_emulator.reply(steps=[CALL])
+    say("Look.", stream=True, tools=[TOOL])
+    found = interactions_emulator.find_created()[0]["id"]
+    say([{"type": "function_result", "call_id": "c", "name": "look", "result": "?"}], {"id": found}, tools=[TOOL])
+    assert not "answered"
+
 def test_in_order(say):
     say("Three.", say("Two.", say("One.")))
     assert not "right"
 """
     )
     result = run(pytester)
-    result.assert_outcomes(failed=5)
+    result.assert_outcomes(failed=6)
     result.stdout.fnmatch_lines(
         [
             "create 3 continues 'v1_*', which ended as 'incomplete'; create 1 made 'v1_*', the last before it *",
             "creates 1 and 2 name no previous interaction: none of them knows of the others",
             "creates 2 and 3 continue the same interaction 'v1_*': none of them knows of the others",
-            "the arguments of the call 'c' arrive in 2 pieces (`arguments_delta`), *: join all pieces*",
+            "the call 'c' got no result; its arguments arrive in 2 pieces (`arguments_delta`), *",
         ]
     )
+    assert str(result.stdout).count("(`arguments_delta`)") == 1
     *_, in_order = str(result.stdout).partition("_ test_in_order _")
     assert "create → 200 (3 times)\n=" in in_order
 

@@ -353,7 +353,7 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
 
 
 def find_split_call(exchanges: Sequence[ClientExchange]) -> str:
-    """How the arguments of a call that got no result, or an error, arrived in pieces; "" if none did.
+    """How the arguments of the last calls arrived in pieces, if the client returned no result; "" if it did.
 
     A client that takes one piece for the whole, or parses each, fails on it with an error of its own.
     """
@@ -362,9 +362,8 @@ def find_split_call(exchanges: Sequence[ClientExchange]) -> str:
     for request, events, _ in exchanges:
         if request.method == "POST":
             names.clear()
-            for step in objects_in(_read_input(request)):
-                if step.get("type") == "function_result" and not step.get("is_error"):
-                    pieces.pop(str(step.get("call_id")), None)
+            if _read_results(_read_input(request)):
+                pieces.clear()
         for event in events:
             match event:
                 case {"index": index, "step": {"type": "function_call", "id": str(call)}}:
@@ -373,8 +372,8 @@ def find_split_call(exchanges: Sequence[ClientExchange]) -> str:
                     pieces[names[index]] = pieces.get(names[index], 0) + 1
     call = next((call for call, many in pieces.items() if many > 1), "")
     return call and (
-        f"the arguments of the call {call!r} arrive in {pieces[call]} pieces (`arguments_delta`), and it got no "
-        "result or an error: join all pieces before you parse them"
+        f"the call {call!r} got no result; its arguments arrive in {pieces[call]} pieces (`arguments_delta`), "
+        "which are JSON only when they are joined"
     )
 
 
