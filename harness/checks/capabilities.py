@@ -92,11 +92,12 @@ _UNREADABLE = ("stream.json/syntax",)
 
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "get.ok": ("create.id-unique", "stream.id-constant"),
+    "auth.missing": ("auth.next",),
     "del.ok": ("create.id-unique", "stream.id-constant", "get.ok/denied"),
     **dict.fromkeys(
         ("create.both", "create.config-mismatch", "create.config-agent", "agent.unknown"), ("agent.field/model",)
     ),
-    "cancel.ok": ("get.ok/other",),
+    "cancel.ok": ("get.ok/other", "get.ok/late"),
     "cancel.state": ("create.id-unique",),
     **dict.fromkeys(
         ("err.no-crash", "err.unknown-model", "err.unknown-route", "err.bad-enum", "create.large", "file.upload"),
@@ -134,6 +135,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "stream.equals-get": ("stream.id-constant", *_STREAMS_TEXT),
     "stream.hangup": ("stream.id-constant",),
     "stream.stop-once": ("resume.no-gap",),
+    **dict.fromkeys(("stream.index-reuse", "stream.no-interleave"), ("resume.live",)),
     "rob.concurrent": ("get.own-input",),
     "rob.concurrent-streams": _STREAMS_TEXT,
     "create.format-streamed": ("create.response-format", *_STREAMS_TEXT),

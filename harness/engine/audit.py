@@ -222,14 +222,20 @@ class Audit:
                 ]
 
     def settle_denials(self, *, one_service: bool) -> None:
-        """Keep the denials, once all is received. Of an id that several creates were given, one proves nothing,
-        if `one_service` gave them all.
+        """Keep what was denied and contradicted, once all is received. Of an id that several creates were given,
+        neither proves anything, if `one_service` gave them all.
         """
         denied, self._denied = self._denied, []
         for one in denied:
-            given = [self._given.get(name, 0) for name in list_ids(one.exchange, self.api)]
-            if not (one_service and any(times > 1 for times in given)):
+            if not (one_service and self._is_shared(one.exchange)):
                 self._add(one.finding.kind(self.api.read(one.exchange, None).call), one)
+        for rule in self.compared & self._found.keys() if one_service else ():
+            kept = {kind: one for kind, one in self._found[rule].items() if not self._is_shared(one.exchange)}
+            self._found[rule] = kept
+
+    def _is_shared(self, exchange: Exchange) -> bool:
+        """Whether several creates were given an id that an exchange names: it proves nothing about either."""
+        return any(self._given.get(name, 0) > 1 for name in list_ids(exchange, self.api))
 
     def note_departures(self, suspects: Iterable[Exchange], why: str) -> None:
         """Note the requests that may have stopped the target, while the cause is unknown."""
@@ -310,7 +316,7 @@ class Audit:
         reported = [root for root in played.find_roots(exchange) if self._is_defect(root)][:1]
         if not reported:
             self._count((rule, call) for rule in reading.judged & self.rules)
-            everything = (*reading.findings, *reading.emptiness, *reading.unlisted)
+            everything = (*reading.findings, *reading.emptiness, *reading.unlisted, *reading.coded)
             reported = [finding for finding in everything if self._is_defect(finding)]
         first_of_kind: dict[tuple[str, ...], Finding] = {}
         for finding in reported:

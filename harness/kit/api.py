@@ -137,6 +137,10 @@ class ApiReading(Protocol):
         """The finding that a success came whole and without the body that its call returns."""
 
     @property
+    def coded(self) -> tuple[Finding, ...]:
+        """Findings about the content coding of a response to a request of this program."""
+
+    @property
     def unlisted(self) -> tuple[Finding, ...]:
         """Members of the response that the contract does not name: reported once for each kind, and no fault."""
 

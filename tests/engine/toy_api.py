@@ -148,6 +148,7 @@ class NoteReading:
     crash: tuple[Finding, ...] = ()
     emptiness: tuple[Finding, ...] = ()
     unlisted: tuple[Finding, ...] = ()
+    coded: tuple[Finding, ...] = ()
     judged: frozenset[str] = frozenset()
 
     def __init__(self, exchange: Exchange) -> None:

@@ -22,6 +22,7 @@ from harness.checks.vocabulary.expect import (
     require_answer,
 )
 from harness.checks.vocabulary.runs import (
+    LONGER,
     describe_end,
     expect_id,
     id_of,
@@ -42,6 +43,7 @@ from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
+from harness.contract.tables.lifecycle import RUNNING, is_settled
 from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Observation, Outcome, Severity, Unmet
@@ -108,20 +110,25 @@ def _continue_in_background(t: RequestBuilder, parent: str) -> Part[Exchange | N
     return (yield from poll_for(t, found, t.waiting.of(t.waiting.whole(t.wait))))[-1] if found else started
 
 
-@exercise(requests=7, interactions=2)
+@exercise(requests=9, interactions=3)
 def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
-    """A child of a run in progress, and another one once the run is finished."""
+    """A child of a run in progress, and two once the run is finished; the last runs in the background."""
     run = yield from start_held_run(t, "chain")
     early: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
     streamed = t.create(input=HELLO, previous_interaction_id=run.id, stream=True)
     early_stream = (yield Send(streamed)) if "stream" in t.capabilities else None
     look = (yield from poll_until_found(t, run.id))[-1]
     yield from release_run(t, run)
-    seen: Exchanges = {"early": early, "early_stream": early_stream, "look": look}
+    seen: Exchanges = {"begun": run.created, "early": early, "early_stream": early_stream, "look": look}
     end = (yield from poll_until_settled(t, run.id))[-1]
     if status_of(end) != "completed":
         return stop_exercise(seen, f"the run to continue {describe_end(status_of(end))}, and did not complete")
-    return {**seen, "late": (yield Send(t.create(input=HELLO, previous_interaction_id=run.id)))}
+    seen["late"] = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
+    body = {"input": LONGER, "previous_interaction_id": run.id, "background": True}
+    seen["continued"] = yield Send(t.create(body))
+    if status_of(seen["continued"]) in RUNNING:
+        yield Send(t.cancel(id_of(seen["continued"])))  # it would cost tokens until its end
+    return seen
 
 
 @exercise(requests=4, interactions=4)
@@ -260,6 +267,19 @@ def not_while_running(early: Exchange, early_stream: Exchange | None, look: Exch
 def once_it_is_over(late: Exchange) -> Iterator[Finding]:
     yield from expect_reply("chain.after-settled", late)
     yield from expect_id(late)
+
+
+def continues_at_once(begun: Exchange, continued: Exchange) -> Iterator[Finding]:
+    interaction_in(continued)
+    waited = continued.seconds - begun.seconds
+    if is_settled(status_of(continued)) and waited >= LEAST_WAIT:
+        message = f"the create waits for the run: it returned {waited:.1f} s later than one without a parent"
+        words = {"expected": "in_progress, as without a parent", "actual": status_of(continued)}
+        yield finding(message, **words)
+
+
+LEAST_WAIT = 1.0
+"""Seconds by which a create that waits for its run is later than one that does not."""
 
 
 def takes_all_steps(second: Exchange, alone: Exchange, told: Exchange) -> Iterator[Finding]:

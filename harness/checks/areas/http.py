@@ -41,7 +41,6 @@ from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange, Request
-from harness.wire.coding import coding_of
 from harness.wire.message import segment
 
 _OLD = "2026-05-07"
@@ -60,15 +59,6 @@ def _judge_redirect(answer: Exchange) -> Iterator[Finding]:
         yield finding(f"{format_request(answer)} was redirected", actual=f"{answer.status} to {where}")
 
 
-def _judge_coding(answer: Exchange) -> Iterator[Finding]:
-    wanted = answer.request.headers.get("accept-encoding").lower()
-    coding = coding_of(answer.headers)
-    if coding and coding not in wanted and "*" not in wanted:
-        yield finding(
-            f"{format_request(answer)} requested no coding", expected="no content-encoding", actual=coding
-        )
-
-
 def _judge_each(judge: Callable[[Exchange], Iterable[Finding]], answers: list[Exchange]) -> Iterator[Finding]:
     if all(answer.status is None for answer in answers):
         raise Unmet("the target returned no response")
@@ -80,7 +70,7 @@ parses = partial(_judge_each, judge_json_valid)
 lengths_agree = partial(_judge_each, judge_length)
 stays = partial(_judge_each, _judge_redirect)
 names_what_is_listed = partial(_judge_each, lambda answer: read(answer).unlisted)
-plain_unless_asked = partial(_judge_each, _judge_coding)
+plain_unless_asked = partial(_judge_each, lambda answer: read(answer).coded)
 
 
 @exercise(requests=4, interactions=3)
@@ -166,7 +156,7 @@ _REFUSED = frozenset({400, 401, 403})
 _NOT_THERE = frozenset({404, 405, 501})
 
 
-@exercise(requests=11, interactions=1, front_end=True)
+@exercise(requests=12, interactions=2, front_end=True)
 def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     """Create with the key; read, create and delete with wrong or no keys; read with the key again."""
     yield from _need_a_key_of_our_own(t)
@@ -187,6 +177,7 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
         "read_wrong": (yield Send(t.request("GET", path, key=WRONG_KEY))),
         "created_wrong": (yield Send(t.request("POST", "interactions", _hello(t), key=WRONG_KEY))),
         "read_next": (yield Send(t.request("GET", path))),
+        "created_bearer": (yield Send(t.request("POST", "interactions", _hello(t), key="", headers=bearer))),
         "read_bearer": (yield Send(t.request("GET", path, key="", headers=bearer))),
         "read_query": (yield Send(t.request("GET", path, key="", query={"key": t.key}))),
         "read_again": (yield Send(t.request("GET", path))),
@@ -215,16 +206,28 @@ def refuses_no_key(
         )
 
 
-def refuses_wrong_keys(
-    readable: Exchange, read_wrong: Exchange, created_wrong: Exchange, read_next: Exchange
-) -> Iterator[Finding]:
+def refuses_wrong_keys(read_wrong: Exchange, created_wrong: Exchange) -> Iterator[Finding]:
     accepts, tolerates = KEY_REFUSED.accepts, KEY_REFUSED.tolerates
     yield from at("read_wrong", expect_status(read_wrong, accepts=accepts, tolerates=tolerates))
     yield from at("created_wrong", expect_status(created_wrong, accepts=accepts, tolerates=tolerates))
-    if readable.status in SUCCESS and created_wrong.status in CLIENT_ERROR and read_next.status in _REFUSED:
+
+
+def serves_the_next(readable: Exchange, created_wrong: Exchange, read_next: Exchange) -> Iterator[Finding]:
+    if readable.status not in SUCCESS or created_wrong.status not in CLIENT_ERROR:
+        raise Unmet("no read with the key succeeded before a create with a wrong key was rejected")
+    if read_next.status in _REFUSED:
         message = "a request with the key is rejected after one with a wrong key on its connection"
         refused = finding(message, expected="200, as before", actual=format_answer(read_next))
-        yield replace(refused, code="auth.wrong/next").at(exchange="read_next")
+        yield refused.at(exchange="read_next")
+
+
+def reads_by_bearer_too(readable: Exchange, created_bearer: Exchange, read_bearer: Exchange) -> Iterator[Finding]:
+    if readable.status not in SUCCESS or created_bearer.status not in SUCCESS:
+        raise NotApplicable(f"no create with a bearer token is accepted: {format_answer(created_bearer)}")
+    if read_bearer.status in CLIENT_ERROR:
+        message = "a bearer token that creates interactions reads none"
+        refused = finding(message, expected="200, as with the key", actual=format_answer(read_bearer))
+        yield refused.at(exchange="read_bearer")
 
 
 def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:

@@ -33,6 +33,7 @@ from harness.contract.tables.stream_order import DELTA, ERROR, START, STOP
 from harness.outcome import Finding, HarnessFault
 from harness.rules import rows_of
 from harness.wire import By, Decoder, Ending, Exchange, Frame, How
+from harness.wire.coding import coding_of
 from harness.wire.json_value import object_or_none
 
 
@@ -234,6 +235,16 @@ class Reading:
         if self._answered is None or self.json is None:
             return ()
         return tuple(judge_unlisted_in(self._review, self.contract.revision))
+
+    @cached_property
+    def coded(self) -> tuple[Finding, ...]:
+        """A coding that a request of this program did not allow; others may have lost the header that did."""
+        wanted = self.exchange.request.headers.get("accept-encoding").lower()  # without it, `identity` was sent
+        coding = coding_of(self.exchange.headers)
+        if not coding or coding in wanted or "*" in wanted:
+            return ()
+        message = "the body has a coding that the request does not allow"
+        return (Finding("http.gzip", message, "no content-encoding", f"content-encoding: {coding}"),)
 
     def _names_an_unstored_id(self, finding: Finding, among: Sequence[Finding]) -> bool:
         """Whether a finding asks for the id of an interaction that is not stored: "" and no id mean the same.

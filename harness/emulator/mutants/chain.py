@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from harness.contract.data.transcript import given_text
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, crash, drop, html, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, body, create, error, response, row, run
-from harness.emulator.mutants.parts import before, instead, part
+from harness.emulator.mutants.parts import after, before, instead, part
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, invalid
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
+from harness.wire import COMPLETE, Chunk, Chunked, Pause, PieceBody, Response
+from harness.wire.message import JSON_HEADERS
 
 
 def _repeat_parents_steps(run: Run, order: CreateRequest, engine: Engine) -> None:
@@ -88,6 +92,15 @@ def _forget_earlier_steps(order: CreateRequest, engine: Engine) -> None:
 def _inherit_limits(order: CreateRequest, engine: Engine) -> None:
     if order.previous is not None and order.previous.body.get("generation_config"):
         order.body = {"generation_config": order.previous.body["generation_config"], **order.body}
+
+
+def _wait_for_chained(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> Response | None:
+    run, order = opened
+    if order.previous is None or not run.background or order.stream:
+        return None
+    body = {**msgspec.json.decode(engine.bodies.render(run, timeline=False)), "status": "completed"}
+    late = PieceBody((Pause(5.0), Chunk(msgspec.json.encode(body)), COMPLETE))
+    return Response(200, JSON_HEADERS, Chunked(), late)
 
 
 class _Siblings(Engine):
@@ -170,6 +183,8 @@ MUTANTS = table(
         part(_SiblingOverwritten)),
     row("one-child-only", "A parent can be continued only once.",
         part(_OneChildOnly)),
+    row("chained-background-waits", "The response to a background create with a parent waits for its run.",
+        after(Engine.answer, _wait_for_chained)),
     row("chain-running-allowed", "A run in progress can be continued.",
         admit("parent_settled", skip)),
     row("chain-running-streamed", "A streamed turn can continue a run in progress.",

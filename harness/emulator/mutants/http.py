@@ -20,7 +20,7 @@ from harness.emulator.mutants.changes import (
     with_bytes,
 )
 from harness.emulator.mutants.hooks import EVERY, arrival, error, request, response, row
-from harness.emulator.mutants.parts import Defect, after, before, instead
+from harness.emulator.mutants.parts import Defect, after, before, instead, part
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call, Refusal, Route
@@ -76,6 +76,22 @@ def _lose(version: str) -> Defect:
 
 def _has_no_key(auth: Auth, request: Request, query: Mapping[str, str]) -> bool:
     return not auth.key(request, query)
+
+
+class _Spoiled(Auth):
+    """Takes what it did not read of a rejected create for the next request."""
+
+    spoiled = False
+
+    def project(self, request: Request, query: Mapping[str, str]) -> str:
+        spoiled, self.spoiled = self.spoiled, False
+        if spoiled:
+            raise Refusal(400, "invalid_request", "Bad request syntax.")
+        try:
+            return super().project(request, query)
+        except Refusal:
+            self.spoiled = request.method == "POST"
+            raise
 
 
 def _is_for_a_wrong_key(refusal: Refusal, call: Call) -> bool:
@@ -155,6 +171,11 @@ MUTANTS = table(
     row("bearer-ignored", "A bearer token is ignored.",
         instead(Auth.key, lambda auth, request, query: Auth.key(auth, _without(request, "authorization"), query),
                 lambda request, query: "authorization" in request.headers)),
+    row("bearer-creates-only", "A read with a bearer token is rejected; a create is not.",
+        instead(Auth.key, lambda auth, request, query: Auth.key(auth, _without(request, "authorization"), query),
+                lambda request, query: request.method == "GET" and "authorization" in request.headers)),
+    row("wrong-key-spoils-next", "After a create with a wrong key the next request is rejected, too.",
+        part(_Spoiled)),
     row("query-key-ignored", "The query parameter `key` is ignored.",
         instead(Auth.key, lambda auth, request, query: Auth.key(auth, request, {}),
                 lambda request, query: "key" in query)),

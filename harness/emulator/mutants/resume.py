@@ -80,6 +80,12 @@ def _empty_if_finished(streams: Streams, run: Run, cursor: str | None = None) ->
     return empty_stream() if finished else Streams.open(streams, run, cursor)
 
 
+def _hang_at_the_end(streams: Streams, run: Run, cursor: str | None = None) -> Response:
+    if cursor and run.settled and Streams.position(streams, run, cursor) >= run.readable - 1:
+        return Response(200, streams.headers(), Chunked(), PieceBody(repeat(Pause(1.0))))
+    return Streams.open(streams, run, cursor)
+
+
 def _crash_on_unknown_cursor(streams: Streams, run: Run, cursor: str) -> int:
     try:
         return Streams.find_event(streams, run, cursor)
@@ -134,6 +140,8 @@ MUTANTS = table(
     row("resume-repeats-at-end", "A resume after the final event repeats the whole stream.",
         instead(Streams.after, lambda streams, event: event + 1),
         after(Streams.position, _repeat_at_end)),
+    row("resume-at-end-hangs", "A resume at the final event opens a stream that sends nothing and never ends.",
+        instead(Streams.open, _hang_at_the_end)),
     row("resume-bad-cursor-crashes", "A resume from an unknown cursor returns 500.",
         instead(Streams.find_event, _crash_on_unknown_cursor)),
     row("resume-bad-cursor-hangs",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from harness.outcome import Because
-from tests.checks._play import answer, case, interaction, judge, refusal
+from tests.checks._play import answer, case, interaction, judge, judged, refusal
 from tests.checks._streams import streamed, text_events
 
 
@@ -62,6 +64,11 @@ STREAMED = {**TOLD, "grandchild": turn(tokens=22), "retold": turn(tokens=15), "s
 def chained(child, stray, parent_retold=CHILD):
     """A turn after the first one, one after a parent that does not exist, and the first one told again."""
     return {"parent": PARENT, "child": child, "stray": stray, "parent_retold": parent_retold}
+
+
+def late(exchange):
+    """The same answer, five seconds later."""
+    return judged(replace(exchange, seconds=5.0, notes={}))
 
 
 FAULT = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
@@ -192,6 +199,10 @@ CASES = [
          told=turn(tokens=2)),
     case("chain.stateless", "not_met", "refused", second=REFUSED, alone=CHILD, told=CHILD),
     case("chain.stateless", "not_met", "crash", second=CRASH, alone=CHILD, told=CHILD),
+    case("chain.at-once", "met", "in progress", begun=RUNNING, continued=RUNNING),
+    case("chain.at-once", "met", "settled as fast", begun=RUNNING, continued=CHILD),
+    case("chain.at-once", "not_met", "settled late", begun=RUNNING, continued=late(CHILD)),
+    case("chain.at-once", "met", "as slow as any", begun=late(RUNNING), continued=late(CHILD)),
     case("chain.running", "met", "400", early=REFUSED, early_stream=None, look=RUNNING),
     case("chain.running", "non_strict", "409", early=refusal(409), early_stream=None, look=RUNNING),
     case("chain.running", "untestable", "over already", early=CHILD, early_stream=None, look=PARENT),

@@ -112,8 +112,18 @@ def without(**changed):
 
 
 def wrong(**changed):
-    """The answers to calls with a wrong key, and to the next one: correct ones, except those that are replaced."""
-    return {"readable": STORED, "read_wrong": NO_KEY, "created_wrong": NO_KEY, "read_next": STORED, **changed}
+    """The answers to calls with a wrong key: correct ones, except those that are replaced."""
+    return {"read_wrong": NO_KEY, "created_wrong": NO_KEY, **changed}
+
+
+def then(**changed):
+    """The answers around a create with a wrong key: correct ones, except those that are replaced."""
+    return {"readable": STORED, "created_wrong": NO_KEY, "read_next": STORED, **changed}
+
+
+def by_bearer(**changed):
+    """The answers to calls with a bearer token: correct ones, except those that are replaced."""
+    return {"readable": STORED, "created_bearer": STORED, "read_bearer": STORED, **changed}
 
 
 GONE = refusal(404, "not_found")
@@ -134,7 +144,17 @@ CASES += [
     case("auth.wrong", "non_strict", "404", **wrong(read_wrong=refusal(404, "not_found"))),
     case("auth.wrong", "not_met", "any text is a key", **wrong(read_wrong=STORED)),
     case("auth.wrong", "not_met", "any text creates", **wrong(created_wrong=STORED)),
-    case("auth.wrong", "not_met", "nor is the right one taken then", **wrong(read_next=refusal(400))),
+    case("auth.next", "met", "200", **then()),
+    case("auth.next", "not_met", "rejected", **then(read_next=refusal(400))),
+    case("auth.next", "untestable", "any text is a key", **then(created_wrong=STORED)),
+    case("auth.bearer-reads", "met", "200", **by_bearer()),
+    case("auth.bearer-reads", "not_met", "rejected", **by_bearer(read_bearer=NO_KEY)),
+    case(
+        "auth.bearer-reads",
+        "not_applicable",
+        "never accepted",
+        **by_bearer(created_bearer=NO_KEY),
+    ),
     case("auth.header", "met", "accepted", created=STORED),
     case("auth.header", "not_met", "refused", created=NO_KEY),
     case("auth.bearer", "met", "accepted", read_bearer=STORED),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.checks.areas.resume import Resumed
-from harness.wire import By, Ending, How
-from tests.checks._play import answer, case, interaction, judge, refusal, stream_of
+from harness.wire import By, Chunked, Ending, ExchangeBuilder, Headers, How, Request
+from tests.checks._play import answer, case, interaction, judge, judged, refusal, stream_of
 from tests.checks._streams import DONE, event, numbered, resumed, streamed, text_events
 
 # --- replaying and resuming finished runs, on hand-made exchanges
@@ -104,6 +104,13 @@ ERROR = event("error", error={"code": "not_found", "message": "No such event."})
 PLAIN = [Resumed("ev3", 3, streamed(EVENTS[4:]))]
 
 
+def hanging(seconds):
+    """A stream that sends nothing until the reader gives up."""
+    recorder = ExchangeBuilder(Request("GET", "/v1beta/interactions/x?stream=true"))
+    recorder.head(200, Headers((("content-type", "text/event-stream"),)), Chunked())
+    return judged(recorder.finish(Ending(By.LIMIT, How.TIMEOUT), seconds))
+
+
 def encoded(exchange, at=3):
     """A resume whose cursor is percent-encoded."""
     return Resumed(f"ev{at}", at, exchange)
@@ -114,6 +121,10 @@ CASES += [
     case("resume.encoded", "not_met", "from the start", rests=PLAIN, encoded=encoded(FIRST)),
     case("resume.encoded", "not_met", "refused", rests=PLAIN, encoded=encoded(REFUSED)),
     case("resume.encoded", "not_met", "JSON", rests=PLAIN, encoded=encoded(JSON)),
+    case("resume.ends", "met", "completed again", rests=PLAIN, last=streamed(EVENTS[-1:])),
+    case("resume.ends", "met", "refused", rests=PLAIN, last=REFUSED),
+    case("resume.ends", "not_met", "never", rests=PLAIN, last=hanging(5.0)),
+    case("resume.ends", "untestable", "slow like the others", rests=PLAIN, last=hanging(0.15)),
     case("resume.last", "met", "[DONE]", last=stream_of(DONE)),
     case("resume.last", "met", "empty", last=answer(200, b"", label="text/event-stream")),
     case("resume.last", "met", "completed again", last=streamed(EVENTS[-1:])),

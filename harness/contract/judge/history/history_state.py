@@ -298,7 +298,7 @@ class InteractionModel:
     `constant` holds the members that each view of it must repeat, as first seen. `growing` is the output in the
     last look at the run in progress. `shown_cancelled`: a look showed it as cancelled, not only the response to
     the cancel. `streamed_only`: no GET showed it. `seen_until` is when the last whole look ended, on the
-    caller's clock.
+    caller's clock. `shows_input`: a GET without `include_input` showed the input.
 
     `asked` is the body of its create, and `limited` that this set a limit of tokens. `suspicion` is the rule that
     is broken if the next look shows that it is still running: a response treated it as settled.
@@ -328,6 +328,7 @@ class InteractionModel:
     shown_cancelled: bool = False
     streamed_only: bool = False
     seen_until: float = float("-inf")
+    shows_input: bool = False
     timeline: Timeline = field(default_factory=Timeline)
 
     @property

@@ -12,6 +12,7 @@ from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import as_steps, count_given, output_steps, text_of
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_refusal, is_success
+from harness.contract.judge.finding_log import place_finding
 from harness.contract.judge.history.history_state import (
     PLAIN,
     HistoryState,
@@ -48,7 +49,7 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
         return
     judge_constant(state, model, body)
     judge_time(state, model, body)
-    _judge_own_input(state, model, body)
+    _judge_own_input(state, model, body, exchange)
     before = model.status
     judge_status(state, model, read(exchange).status or "", intent)
     _judge_growth(state, model, body)
@@ -66,12 +67,23 @@ def judge_early_look(state: HistoryState, model: InteractionModel, exchange: Exc
         if state.decide("bg.same-id", agreement.judge_identity("bg.same-id", model.id, body.get("id"))):
             return
         judge_constant(state, model, body)
-        _judge_own_input(state, model, body)
+        _judge_own_input(state, model, body, exchange)
 
 
-def _judge_own_input(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
-    if state.sole_client and "input" in model.asked and (given := agreement.list_given(body)):
+def _judge_own_input(
+    state: HistoryState, model: InteractionModel, body: dict[str, Any], exchange: Exchange
+) -> None:
+    """Judge the input that a GET shows: it is that of the create, and what was shown once stays."""
+    with_input = (exchange.request.parameter("include_input") or "").lower() == "true"
+    if not state.sole_client or "input" not in model.asked:
+        return
+    if given := agreement.list_given(body):
+        model.shows_input |= not with_input
         state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], given))
+    elif model.shows_input and not with_input and isinstance(body.get("steps"), list):
+        message, expected = "GET no longer shows the input", "the input, as in an earlier GET"
+        lost = place_finding("get.own-input/lost", message, expected, "none", "$.steps")
+        state.decide("get.own-input", [lost])
 
 
 def _judge_absent(state: HistoryState, exchange: Exchange, intent: Intent, rule: str) -> None:
