@@ -508,7 +508,7 @@ export class Session extends Controls {
     if (undisturbed.problem) {
       const [first, ...rest] = speak(undisturbed.problem).split("\n");
       throw new HarnessAssertionError(
-        [`already ${first}`, ...rest.slice(0, -1), `  it has to end with: ${undisturbed.expected}`].join("\n"),
+        [`already ${first}`, ...rest.slice(0, -1), ...(undisturbed.expected ? [`  it has to end with: ${undisturbed.expected}`] : [])].join("\n"),
       );
     }
     const failures = new Map(); // of a kind and a code

@@ -391,7 +391,9 @@ class ExerciseRunner:
         if observation.outcome in (Outcome.NOT_MET, Outcome.ERROR):
             return observation
         if self._is_untried(check, results):
-            return Observation.untestable("not tried", Because.NOT_TRIED, "not tried")
+            ended = self._bench.find_end()
+            again = "when the gateway no longer ends by itself; its log has the reason" if ended else ""
+            return Observation.untestable("not tried", Because.NOT_TRIED, "not tried", again)
         silent = not all(relayed.answered for relayed in check.select(results))
         if observation.outcome is Outcome.UNTESTABLE and silent:
             return Observation.untestable(observation.reason, Because.NO_ANSWER, "no response", observation.remedy)

@@ -312,7 +312,7 @@ class RepeatedReads:
             return ""
         if (end := self.find_polled(target)) is None or not (end.settled or self._slept):
             return ""
-        times = f"more than {limit} times in a row"
+        times = f"{f'more than {limit}' if limit == self.limit else equal + 1} times in a row"
         if self._slept:
             times = f"{equal + 1} times in a row and slept {self._slept:g} s in between"
         shown = f"the status {latest.find_status() or latest.status!r}"
