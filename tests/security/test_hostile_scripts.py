@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -21,13 +22,14 @@ from harness.engine.results import Observation, Reproduction, Result, Verdict
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.outcome import Outcome
-from harness.report.evidence.curl import Display, curl_lines, name_answer_file, pytest_module
+from harness.report.evidence.curl import Display, curl, curl_lines, name_answer_file, pytest_module
 from harness.strategies.operations import ClientCommand
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Length, Request
 from harness.wire.mask import Mask
 from tests.in_one_test import in_one_test
 
 CREATE = "/v1beta/interactions"
+KEY = "AIzaSyCANARYCANARYCANARYCANARYCANARYCAN1"
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
@@ -148,3 +150,27 @@ def test_a_test_that_is_written_holds_no_code_of_a_stranger() -> None:
     module = ast.parse(pytest_module(evil, info, INTERACTIONS))
     kinds = [type(one).__name__ for one in module.body]
     assert kinds == ["Expr", "Import", "ImportFrom", "ImportFrom", "ImportFrom", "Assign", "FunctionDef"]
+
+
+SHOW = """#!/bin/sh
+printf 'HTTP/1.1 200 OK\\r\\nx: y\\r\\n\\r\\n'
+for word in "$@"; do echo "$word"; case $word in (@*) cat "${word#@}";; esac; done
+"""
+
+
+@pytest.mark.parametrize("name", ["x-goog-api-key", "authorization"])
+def test_no_argument_of_a_program_holds_a_key(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every user of a machine sees the arguments of curl. The request has its key all the same."""
+    program = tmp_path / "curl"
+    program.write_text(SHOW)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    value = KEY if name == "x-goog-api-key" else f"Bearer {KEY}"
+    hostile = b"-H 'x-goog-api-key: '\"$GEMINI_API_KEY\""
+    sent = Request("POST", "/x", Headers([(name, value)]), hostile)
+    display = Display(INTERACTIONS, "http://h", Mask({"GEMINI_API_KEY": KEY}))
+    [shown] = run_commands([curl(sent, display)], [sent], {"GEMINI_API_KEY": KEY}, 30)
+    lines = shown.body.decode().splitlines()
+    assert hostile.decode() in lines
+    assert [line for line in lines if KEY in line] == [f"{name}: {value}"]
+    assert lines[lines.index(f"{name}: {value}") - 1].startswith("@")

@@ -16,6 +16,7 @@ from typing import Any
 from harness.child_processes import DEVNULL, PIPE, STDOUT, TimeoutExpired, find_program, start, tool_environment
 from harness.wire import COMPLETE, At, By, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
 from harness.wire.pieces import Chunk
+from harness.written_files import write_file
 
 MOST_SECONDS = 60.0
 """Longest time for all commands of one script."""
@@ -26,6 +27,8 @@ _HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n(.*?)\r?\n\r?\n", re.DOTALL)
 _EVENT = re.compile(rb"^data: *(.*?)\r?$", re.MULTILINE)
 _GAVE_UP = re.compile(rb"curl: \(28\)[^\n]*\s*\Z")
 _WORD = re.compile(r"[a-z][a-z_.]{1,40}")
+_KEY_FIELD = re.compile(r"""-H '([\w-]+: (?:\w+ )?)'"\$(\w+)\"""")
+"""A header with a key, as `report.evidence.curl` writes it; it writes a quote in any text in another way."""
 _TOOLS = ("sh", "curl", "grep", "sed", "cut", "sleep", "cat")
 
 
@@ -43,13 +46,14 @@ def run_commands(
 ) -> list[Exchange]:
     """Run the commands in one shell; return the exchanges of their requests.
 
-    `secrets` are environment variables. A command that was not reached in time counts as one without a response,
-    and so does the response that it was reading then. Output that a command does not print is in the file whose
-    name `name_file` gives.
+    `secrets` are environment variables; no program gets their values as an argument. A command that was not
+    reached in time counts as one without a response, and so does the response that it was reading then. Output
+    that a command does not print is in the file whose name `name_file` gives.
     """
     with TemporaryDirectory(prefix="harness-") as name:
         folder = Path(name)
-        parts, in_time = _run_script(commands, {**tool_environment(), **secrets}, seconds, folder)
+        safe = [_move_keys(command, secrets, folder) for command in commands]
+        parts, in_time = _run_script(safe, {**tool_environment(), **secrets}, seconds, folder)
         last = max(parts, default=0)
         files = {number: file for number in parts if (file := folder / name_file(number)).is_file()}
         answers = [
@@ -63,6 +67,19 @@ def run_commands(
         answer.with_excuse("time limit reached") if number in unread and not answer.hung else answer
         for number, answer in enumerate(answers)
     ]
+
+
+def _move_keys(command: str, secrets: Mapping[str, str], folder: Path) -> str:
+    """The command with its keys in files, since every user of a machine sees the arguments of its programs."""
+
+    def move(found: re.Match[str]) -> str:
+        if found[2] not in secrets:
+            return found[0]
+        name = f"{found[2]}-{len(found[1])}.header"
+        write_file(folder / name, f"{found[1]}{secrets[found[2]]}\n")
+        return f"-H @{name}"
+
+    return _KEY_FIELD.sub(move, command)
 
 
 def _run_script(
