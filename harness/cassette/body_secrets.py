@@ -219,13 +219,17 @@ class TextReader:
     def in_literal(self, text: str, token: Token, depth: int = 0) -> TextEdit | None:
         """The change to a literal of a text, None if it stays."""
         if self._is_exempt(token):
-            return None
+            changes = self._table.own_changes(token.text) if token.is_string else []
+            value, kind = apply_changes(token.text, changes), "known secret"
+            return None if not changes else self._edit(text, token, value, kind)
         if not token.is_string:
             secret = len(token.text) > 3 and self._secret.covers(token.path)
             return TextEdit(token.start, token.end, "0", "secret field") if secret else None
         value, kind = self._redact_value(token, depth)
-        if value == token.text:
-            return None
+        return None if value == token.text else self._edit(text, token, value, kind)
+
+    @staticmethod
+    def _edit(text: str, token: Token, value: str, kind: str) -> TextEdit:
         new = encode_literal(value, text[token.start : token.end], closed=token.closed)
         return TextEdit(token.start, token.end, new, kind)
 
@@ -245,7 +249,7 @@ class TextReader:
         return apply_changes(token.text, changes), changes[0].kind if changes else ""
 
     def _is_exempt(self, token: Token) -> bool:
-        """Whether a literal must stay as it is: a signature, inline data, an id."""
+        """Whether a literal must stay as it is but for the owner's keys: a signature, inline data, an id."""
         return not token.is_name and bool(token.path) and plain_name(token.path[-1]) in self._exempt
 
 

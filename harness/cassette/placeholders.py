@@ -50,26 +50,36 @@ class PlaceholderTable:
         self._spellings: dict[str, str] = {}
         self._in_base64: set[str] = set()
         self._texts = KnownTexts()
+        self._owned: set[str] = set()
+        self._own = KnownTexts()
         self._edges = _Edges()
         self._quoted = CutTexts(QUOTED_PREFIX)
         for secret in secrets:
-            self.learn(secret)
+            self.learn(secret, own=True)
 
     def placeholder(self, secret: str) -> str:
         """The placeholder of a secret."""
         with self._lock:
             return self._placeholders.setdefault(secret, f"REDACTED-{len(self._placeholders) + 1}")
 
-    def learn(self, secret: str, *, in_base64: bool = True) -> None:
-        """Hide this value from now on, wherever it occurs: also in URLs, forms, JSON, HTML, hex and base64."""
+    def learn(self, secret: str, *, in_base64: bool = True, own: bool = False) -> None:
+        """Hide this value from now on, wherever it occurs: also in URLs, forms, JSON, HTML, hex and base64.
+
+        `own`: its owner named it. It is then hidden in UTF-16, too, and `own_changes` finds it.
+        """
         known = self._in_base64 if in_base64 else self._spellings
-        if len(secret) < SHORTEST or secret in known or is_placeholder(secret):
+        is_new = secret not in known or (own and secret not in self._owned)
+        if len(secret) < SHORTEST or not is_new or is_placeholder(secret):
             return
         with self._lock:
-            new = [*spellings(secret), *(cores(secret) if in_base64 else ())]
-            new = [spelling for spelling in dict.fromkeys(new) if spelling not in self._spellings]
+            wide = ("\0".join(secret),) if own else ()
+            written = dict.fromkeys((*spellings(secret), *(cores(secret) if in_base64 else ()), *wide))
+            new = [spelling for spelling in written if spelling not in self._spellings]
             if in_base64:
                 self._in_base64.add(secret)
+            if own:
+                self._owned.add(secret)
+                self._own.add(written)
             for spelling in new:
                 self._spellings[spelling] = secret
                 self._spellings.setdefault(lower_ascii(spelling), secret)
@@ -77,6 +87,13 @@ class PlaceholderTable:
             self._quoted.add(new)
             self._texts.add(new)
             self.learned += 1
+
+    def own_changes(self, text: str) -> list[TextEdit]:
+        """What to replace in a text that must stay as it is for anything but the values that their owner named."""
+        places = self._own.find(text)
+        return without_overlap(
+            TextEdit(start, end, self._mark(text[start:end]), "known secret") for start, end in places
+        )
 
     def may_change(self, text: str) -> bool:
         """Whether `changes` could find anything; cheap, with no false negatives."""

@@ -87,7 +87,8 @@ class Redactor:
     def hide(self, secrets: Iterable[str]) -> None:
         """Learn values that cannot be recognised as secrets; only their owner knows."""
         for secret in secrets:
-            self._learn(secret)
+            if len(secret) >= SHORTEST_LEARNED:
+                self._table.learn(secret, own=True)
 
     def request(self, request: Request) -> Request:
         """Return a single request without its secrets."""

@@ -31,6 +31,7 @@ _PAIRS = frozenset({"queryString", "cookies"})
 _PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
 _MESSAGES = frozenset({"request", "response", "when", "then"})
 """Names that recorders use for the two halves of an exchange."""
+_FROM_URLS = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,10 +233,10 @@ def _keep_repeated(members: list[tuple[str, Any]]) -> dict[str, Any]:
 def _decode_text(value: Mapping[Any, Any]) -> bytes | None:
     """The text of a HAR's body that is in base64; None if there is none."""
     text = value.get("text")
-    if value.get("encoding") != "base64" or not isinstance(text, str):
+    if str(value.get("encoding")).lower() != "base64" or not isinstance(text, str):
         return None
     with suppress(ValueError):
-        return b64decode(text)
+        return b64decode(text.rstrip("= \r\n").translate(_FROM_URLS) + "===")
     return None
 
 

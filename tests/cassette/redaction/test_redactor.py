@@ -575,3 +575,30 @@ def test_the_search_of_the_whole_misses_nothing(value: Any, ascii_only: bool, cu
             patch.setattr(body_secrets, "_SHORT", short)
             results.append((redactor.redact(recording).body, redactor.report))
     assert results[0] == results[1]
+
+
+OWN = "my-own-SECRET-canary-key"
+EXEMPT = ("id", "signature", "data", "interaction_id", "previous_interaction_id")
+
+
+@in_one_test(
+    text=[OWN, b64encode(f"GEMINI_API_KEY={OWN}\n".encode()).decode(), b64encode(b"xy" + OWN.encode()).decode()],
+    name=EXEMPT,
+)
+def test_a_key_of_the_owner_stays_nowhere(text: str, name: str) -> None:
+    """Not even in an id, a signature or inline data, which otherwise stay as they are; an uploaded file is one."""
+    recording = answered(post({"input": [{name: text}]}), {name: text, "steps": [{name: f"{text}/x"}]})
+    for known in (Redactor(PROTOCOL, secrets=[OWN]), Redactor(PROTOCOL)):
+        known.hide([OWN])
+        kept = known.redact(recording)
+        assert text[3:-3] not in repr((kept.request, kept.body))
+        assert "REDACTED-1" in json.loads(kept.body)["steps"][0][name]
+    assert Redactor(PROTOCOL).redact(recording) == recording
+    assert scan(recording, PROTOCOL, secrets=[OWN])
+
+
+@pytest.mark.parametrize("coding", ["utf-16-le", "utf-16-be", "utf-16"])
+def test_a_key_of_the_owner_is_found_in_utf_16(coding: str) -> None:
+    """A target that writes so repeats it unseen by any search for its letters."""
+    kept = Redactor(PROTOCOL, secrets=[OWN]).redact(_raw(json.dumps({"a": OWN}).encode(coding)))
+    assert OWN[3:-3] not in kept.body.replace(b"\0", b"").decode("latin-1")

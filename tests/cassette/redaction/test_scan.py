@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -198,6 +198,12 @@ HIDDEN = {
         }
     },
     "base64 form": {"request": {"postData": {"encoding": "base64", "text": b64encode(KEY.encode()).decode()}}},
+    "unpadded base64": {"response": {"content": {"encoding": "Base64", "text": IN_JSON.rstrip("=")}}},
+    "base64 for URLs": {
+        "response": {
+            "content": {"encoding": "base64", "text": urlsafe_b64encode(f"~~~???{KEY}".encode()).decode()}
+        }
+    },
     "query": {"request": {"queryString": [{"name": "key", "value": "quite-ordinary"}]}},
     "escaped name": {"request": {"queryString": [{"name": "access%5Ftoken", "value": "quite-ordinary"}]}},
     "cookie": {"request": {"cookies": [{"name": "sid", "value": "quite-ordinary"}]}},
