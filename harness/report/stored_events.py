@@ -51,11 +51,11 @@ from harness.engine.shards import ShardPart
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import UsageFault
-from harness.report.evidence.curl import Display
+from harness.report.evidence.curl import EMBEDDED_ROOT, Display, is_own_command, is_own_script
 from harness.report.evidence.evidence_text import logs
 from harness.report.presented_result import WIRE_SHOWN
 from harness.report.presented_run import PresentedRun
-from harness.report.side_by_side.run_file import find_odd_number, read_report
+from harness.report.side_by_side.run_file import describe_misfit, find_odd_number, read_report
 from harness.wire import Exchange
 from harness.wire.mask import hide_secrets
 
@@ -73,6 +73,9 @@ _EVIDENCE = {kind.__name__: kind for kind in (LoggedExchange, ClientRun, Recorde
 
 _UNSTORED = {TargetInfo: {"secrets"}, RunFinished: {"results", "lost"}}
 """Members that are not stored: secrets, results that have events of their own, and requests as they were sent."""
+
+_SHOWN = 60
+"""How much of a command is quoted that is not ours."""
 
 _HOW = "run each shard again with --shard K/N --report events=FILE"
 
@@ -223,6 +226,11 @@ def read_events(path: Path, api: Api, mask: Callable[[Any], Any]) -> StoredRun:
             f"{name!r} stores events in form {str(head['events'])[:20]!r}, and this version reads form {FORM}: "
             "run the shard again with this version"
         )
+    if head.get("harness") != __version__:
+        raise UsageFault(
+            f"{name!r} was written by harness {str(head.get('harness'))[:20]}, and this is {__version__}: "
+            "merge with the version that ran the shards"
+        )
     with unreadable(name):
         return _to_run(name, mask(head), [mask(_read_line(name, line)) for line in lines[1:]], _Reader(api))
 
@@ -256,8 +264,7 @@ def unreadable(name: str) -> Iterator[None]:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as wrong:
         raise UsageFault(
-            f"{name!r} does not contain the events of a whole run ({type(wrong).__name__}: {wrong}): "
-            "run the shard again"
+            f"{name!r} does not contain the events of a whole run ({describe_misfit(wrong)}): run the shard again"
         ) from None
 
 
@@ -288,13 +295,17 @@ class _Reader:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._root = EMBEDDED_ROOT
 
     def read_event(self, record: dict[str, Any]) -> Any:
         members = {name: item for name, item in record.items() if name != "event"}
         kind = _STORED[record["event"]]
         if kind is RunFinished:
             members["results"] = []
-        return self.read(kind, members)
+        event = self.read(kind, members)
+        if isinstance(event, RunStarted):
+            self._root = event.target.url or EMBEDDED_ROOT
+        return event
 
     def read(self, kind: Any, value: Any) -> Any:
         """The value as this type; `is` distinguishes the dataclasses of a union."""
@@ -329,10 +340,18 @@ class _Reader:
         members = {name: item for name, item in value.items() if name != "is"}
         if unknown := members.keys() - hints.keys():
             raise ValueError(f"{kind.__name__} has no member {min(unknown)!r}")
+        if kind in (LoggedExchange, Reproduction):
+            self._require_own(kind, value.get("command") or "")
         if kind is Reproduction:
             steps = tuple(map(self._read_step, members.pop("steps", [])))
             return Reproduction(steps=steps, **{name: self.read(hints[name], it) for name, it in members.items()})
         return kind(**{name: self.read(hints[name], item) for name, item in members.items()})
+
+    def _require_own(self, kind: type, command: str) -> None:
+        """Raise ValueError for a command that no run writes for its target: a person will copy it."""
+        is_own = is_own_script(command, self._root) if kind is LoggedExchange else is_own_command(command)
+        if command and not is_own:
+            raise ValueError(f"the command {command[:_SHOWN]!r} is none that harness writes for {self._root}")
 
     def _read_step(self, step: Any) -> Any:
         try:

@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from math import ceil
 from pathlib import Path
 from types import MappingProxyType
@@ -290,7 +291,7 @@ def _quote(text: str) -> str:
     A terminal obeys a control character before a shell sees the quotes around it: ^C, once it is pasted, gives up
     the line, and what follows is the next command. So a text that has one is spelled in octal.
     """
-    if escape_obeyed(text) == text and "\t" not in text:
+    if _is_visible(text):
         return "'" + text.replace("'", "'\"'\"'") + "'"
     letters = map(chr, text.encode("utf-8", "replace"))
     spelled = "".join(letter if _PLAIN.fullmatch(letter) else f"\\{ord(letter):03o}" for letter in letters)
@@ -304,6 +305,8 @@ def curl(request: Request, display: Display, names: Mapping[str, str] = MappingP
     root, url = mask.text(display.root), mask.text(request.below(display.root))
     host = len(root) if url.startswith(root) else len(url)
     shown = _write_word(url, names, host + 1)  # never its host
+    if not _is_visible(url):
+        shown = _write_word(url[: host + 1], {}) + _write_word(url[host + 1 :], names)
     literal = " -g" if _OF_A_PATTERN.search(url, host) else ""
     literal += " --path-as-is" if _STEPS.search(url.partition("?")[0]) else ""
     parts = [f"{pipe}curl -sS -N -i{literal} -X {_write_word(request.method, {})} {shown}"]
@@ -354,7 +357,7 @@ def _write_data(request: Request, mask: Mask, names: Mapping[str, str]) -> tuple
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         text = "\0"
-    if escape_obeyed(text) != text or "\t" in text:
+    if not _is_visible(text):
         packed = base64.b64encode(body).decode("ascii")
         return f"echo {packed} | base64 -d | ", ["--data-binary @-"]
     masked = mask.text(text, request)
@@ -362,6 +365,56 @@ def _write_data(request: Request, mask: Mask, names: Mapping[str, str]) -> tuple
         return f"{{ {_print_runs(masked, names)}; }} | ", ["--data-binary @-"]
     # A leading @ would be read as the name of a file; --data-raw takes it literally.
     return "", [f"--data-raw {_write_word(masked, names)}"]
+
+
+# The commands of another run, as its file has them. A person will copy them, and a stranger may have written the
+# file: so each has to be one that is written above or by `shlex.join`, for the target of that run.
+
+
+def is_own_script(text: str, root: str) -> bool:
+    """Whether a text is the command of an exchange, as `curl_lines` writes it for a target with this root."""
+    return _is_visible(text) and _script_form(root).fullmatch(text) is not None
+
+
+def is_own_command(text: str) -> bool:
+    """Whether a text is one command line of `harness`, in which no word does anything in a shell."""
+    return _is_visible(text) and re.fullmatch(r"harness(?: (?:[\w@%+=:,./-]+|'[^']*'|\"'\")+)*", text) is not None
+
+
+def _is_visible(text: str) -> bool:
+    return escape_obeyed(text) == text and "\t" not in text
+
+
+@cache
+def _script_form(root: str) -> re.Pattern[str]:
+    """The pattern of the command of one exchange, part by part as the functions above write it."""
+    word = r"""(?:[\w@%+=:,./-]++|'[^']*+'|"'"|"\$\{?\w++\}?"|"\$\(printf '[^']*+'\)")++"""
+    url = rf"(?='?{re.escape(root)}(?:/|'?(?:[\s)]|\Z))){word}"  # of no other host
+    sleep, show = r"sleep [\d.]+", r"printf '%s\\n' \"\$(?:LOOK|OUT\d+|LINE)\""
+    run = rf"printf (?:%s {word}|'%\d+s' '' \| tr ' ' {word})"
+    pipe = rf"(?:echo [\w+/=]++ \| base64 -d \| |\{{ {run}(?:; {run})*+; \}} \| )?"
+    field = rf"(?=(?:'|\"\$\(printf ')[\w!#$%&*+.^|~]){word}"  # no file, which curl would read
+    parts = rf"(?: \\\n  (?:-H {field}|--compressed|--data-raw {word}|--data-binary @-))*+"
+    count = r"case \$LINE in \(data:\*\) \[ \$\(\(EVENTS \+= 1\)\) -lt \d+ \] \|\| break;; esac"
+    until = rf" \| \{{ EVENTS=0; while IFS= read -r LINE; do {show}; {count}; done; \}}"
+    notes = "".join(rf"(?:{re.escape(note)}\n)?" for note in (_RACE, _OLD_CURSOR))
+    sent = (
+        rf"{notes}{pipe}curl -sS -N -i(?: -g)?(?: --path-as-is)? -X (?!-){word} {url}{parts}"
+        rf"(?: --max-time \d+| \| head -n 1|{until})?"
+    )
+    tries = r"\[ \$\(\(TRIES \+= 1\)\) -ge \d+ \]"
+    poll = (
+        rf"TRIES=0; until LOOK=\$\({sent}\); {show} \| grep -q {word} \|\| {tries}\n"
+        rf'do echo "look \$TRIES of \d+" >&2; {sleep}; done; {show}'
+    )
+    one = rf"(?:(?:{sleep}; )?{sent}|{poll})"
+    beside = rf"{re.escape(_STILL_OPEN)}\n{one} > answer\d+\.txt 2>&1 &\n{sleep}"
+    find = r"""grep -o '"\w+": \*"\[\^"\]\*"' \| sed -n \d+p \| cut -d'"' -f4"""
+    take = rf"\n\w+=\$\(printf '%s' \"\$OUT\d+\" \| {find}(?: \| {re.escape(_FOR_URLS)})?\)"
+    need = r"""\n: "\$\{\w+:\?the response above has no \w+\}\""""
+    capture = rf"OUT\d+=\$\({one}\); {show}(?:{take})+(?:{need})+"
+    wait = r"wait\ncat(?: answer\d+\.txt)+"
+    return re.compile(rf"(?:{one}|{beside}|{capture})|{wait}")
 
 
 # A minimal reproduction of a failure in three forms: a shell script of curl lines, a pytest module, a cassette.

@@ -188,9 +188,14 @@ def _to_run(record: dict[str, Any], path: Path) -> RunFile:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise UsageFault(
-            f"{str(path)!r} is not a whole report of `harness {kind}` ({type(wrong).__name__}: {wrong}): "
+            f"{str(path)!r} is not a whole report of `harness {kind}` ({describe_misfit(wrong)}): "
             "write it again with --report json=FILE"
         ) from None
+
+
+def describe_misfit(wrong: Exception) -> str:
+    """Why a file is not as it is written, in words: an error of Python quotes a missing member alone."""
+    return f"{wrong} is missing or unknown" if isinstance(wrong, KeyError) else str(wrong)
 
 
 def _by_id(found: Iterable[RunEntry]) -> dict[str, RunEntry]:

@@ -250,7 +250,7 @@ def test_what_only_some_targets_offer_is_folded(write: Write, tmp_path: Path) ->
         ('{"checks": []}', "another version of harness wrote it. Run `harness check` again"),
         (
             '{"checks": [{"id": "x"}], "accounting": {}}',
-            "is not a whole report of `harness check` (KeyError: 'findings')",
+            "is not a whole report of `harness check` ('findings' is missing or unknown)",
         ),
         ('{"matrix": {"m": []}, "errors": {}, "accounting": {"verdict": ""}}', "are of different commands"),
     ],

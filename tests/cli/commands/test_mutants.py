@@ -221,7 +221,7 @@ def _other_command(runs: list[Lines]) -> None:
         (_other_reference, "do not agree on what the unchanged emulator meets (http.json-type)"),
         (_other_catalogue, "was written with another catalog of checks"),
         (_other_mutants, "with another selection"),
-        (_unknown_mutant, "does not contain the events of a whole run (KeyError: 'no-such')"),
+        (_unknown_mutant, "does not contain the events of a whole run ('no-such' is missing or unknown)"),
         (_lost_mutant, "no report contains"),
         (_other_command, "the files are of different commands"),
     ],

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from harness.benches.server.script_run import is_runnable
 from harness.interactions import INTERACTIONS
-from harness.report.evidence.curl import Display, curl, curl_lines
+from harness.report.evidence.curl import Display, curl, curl_lines, is_own_command, is_own_script
 from harness.wire import Arrivals, Exchange, Headers, Request
 from harness.wire.mask import Mask
 from tests.contract.exchanges import ROOT, exchange
@@ -228,3 +228,84 @@ def test_a_script_names_what_would_make_it_show_nothing(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert "the response above has no id" in done.stderr
     assert "DELETE" not in (tmp_path / "asked").read_text()
+
+
+TRAILS = {
+    "ids and a cursor": [
+        exchange(sent={"input": "hi"}, body={"id": "v1_old", "status": "completed"}),
+        exchange("GET", f"{ROOT}/v1_old?stream=true&last_event_id=a%2Fb"),
+        exchange("GET", f"{ROOT}/v1_old"),
+        exchange(sent={"input": "it's v1_old\x03 [x]", "previous_interaction_id": "v1_old"}),
+    ],
+    "polls and waits": [
+        moment("in_progress", 0.0, "POST"), moment("completed", 40.0), moment("in_progress", 46.4),
+        moment("completed", 60.0),
+    ],
+    "a race": [
+        moment("in_progress", 0.0, "POST"),
+        structs.replace(exchange("POST", f"{ROOT}/v1_old/cancel", body={"id": "v1_old"}), began=3.0, seconds=0.1),
+    ],
+    "odd words": [
+        exchange("GET", f"{ROOT}/[1-3]/../{{a,b}}?x=\x1b$(id)`id`'\""),
+        exchange(sent={"input": "[" * 600 + "'" + "x" * 700}),
+        exchange(sent={"input": "a\\b\u202e\t"}),
+        exchange("DELETE\x03", ROOT),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRAILS)
+def test_a_command_is_known_again(name: str) -> None:
+    """Each that is written is one for its target, and for no other; one word more, and it is none."""
+    for command in curl_lines(TRAILS[name], SHOWN):
+        assert is_own_script(command, SHOWN.root), command
+        assert not is_own_script(command, "http://evil.example") or command.startswith("wait")
+        for more in (
+            "; id",
+            " | sh",
+            "\nid",
+            " -o x",
+            " -K x",
+            " && id",
+            " `id`",
+            " > x",
+            " $(id)",
+            "\\\n id",
+            "\x03",
+        ):
+            assert not is_own_script(f"{command}{more}", SHOWN.root)
+        for before in ("id; ", "id\n", "id | ", "A=b ", "# x\n", "$(id)", "sleep 1; id; "):
+            assert not is_own_script(f"{before}{command}", SHOWN.root)
+
+
+FORGED = (
+    "touch x", "curl http://h/v1", "curl -sS -N -i -X GET http://h.evil/x", "curl -sS -N -i -X GET http://h@evil/x",
+    "curl -sS -N -i -X GET 'http://h/'\"$(id)\"", "curl -sS -N -i -X GET http://h/x \\\n  -H @/etc/passwd",
+    "curl -sS -N -i -X GET http://h/x \\\n  -H 'x: '\"$(cat x)\"", "curl -sS -N -i -X GET http://h/x;id",
+    "curl -sS -N -i -X GET http://h/x http://evil/", "curl -sS -N -i -X -Kx http://h/x",
+    "wait\ncat answer0.txt; id", "curl -sS -N -i -X 'A http://h/' http://evil/", "curl -sS -N -i -X GET 'http://h'@evil",
+    "OUT0=$(id); printf '%s\\n' \"$OUT0\"", "OUT0=$(curl -sS -N -i -X GET http://evil/); printf '%s\\n' \"$OUT0\"",
+    "sleep 1; id", "echo aWQ= | base64 -d | sh", "curl -sS -N -i -X GET http://h/x \\\n  --data-raw @x \\\n  -o x",
+    "curl -sS -N -i -X GET http://h/x \\\n  -H \"$(printf '%s' \"$(id)\")\"",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", FORGED)
+def test_a_forged_command_is_none_of_ours(command: str) -> None:
+    """Another program, another host, an option that reads or writes a file, or a word that a shell expands."""
+    assert not is_own_script(command, "http://h")
+
+
+def test_a_command_of_harness_is_one_of_words() -> None:
+    """What repeats one case; no word of it does anything in a shell."""
+    words = ["harness", "torture", "--case", "a b", "--", "node", "it's;.mjs", "$(id)"]
+    assert is_own_command(shlex.join(words))
+    for text in (
+        "touch x",
+        "harness check; id",
+        "harness check $(id)",
+        "harness `id`",
+        "harness\nid",
+        "harness 'a\x03'",
+    ):
+        assert not is_own_command(text)
