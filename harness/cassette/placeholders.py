@@ -89,7 +89,7 @@ class PlaceholderTable:
             self.learned += 1
 
     def own_changes(self, text: str) -> list[TextEdit]:
-        """What to replace in a text that must stay as it is for anything but the values that their owner named."""
+        """Return the edits of a text that stays as it is but for the values that their owner named."""
         places = self._own.find(text)
         return without_overlap(
             TextEdit(start, end, self._mark(text[start:end]), "known secret") for start, end in places
