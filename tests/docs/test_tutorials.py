@@ -2,6 +2,9 @@
 
 A line `…` stands for any lines, and `…` within a line for any characters. `pip install` and `npm install` are not
 run: the page for JavaScript finds the package packed and installed.
+
+The other pages show samples of output. A comment before each, `<!-- printed by: COMMAND -->`, names a command that
+prints it. Numbers and line breaks may differ.
 """
 
 from __future__ import annotations
@@ -18,8 +21,10 @@ from typing import NamedTuple
 import pytest
 
 from tests.e2e.packed import install_packed
+from tests.transport.peers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
 PAGES = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 README = ROOT / "README.md"
 ANY = "…"
@@ -115,3 +120,103 @@ def test_a_page_holds(page: Path, tmp_path: Path, shell: dict[str, str]) -> None
 def test_the_pages_are_there() -> None:
     """One for each kind of user."""
     assert [page.stem for page in PAGES] == ["application", "client", "implementation", "javascript", "recordings"]
+
+
+class Sample(NamedTuple):
+    """Output that a page shows, and the command that prints it."""
+
+    page: str
+    command: str
+    text: str
+
+
+def read_samples() -> Iterator[Sample]:
+    """The output in all pages but the tutorials. Each block of the kind `text` is output."""
+    fence = re.compile(
+        r"(?:^<!-- printed by: ([^\n]+) -->\n)?^```(text|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+    )
+    for page in sorted(DOCS.glob("*.md")):
+        for command, kind, text in fence.findall(page.read_text("utf-8")):
+            if kind == "text" or command:
+                yield Sample(page.name, command, "\n".join(_shown(text)))
+                continue
+            for typed, lines in split_commands(text):
+                if lines and not typed.endswith("\\"):
+                    yield Sample(page.name, typed, "\n".join(lines))
+
+
+def _shown(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("$ ")]
+
+
+def read_examples(page: Path) -> Iterator[tuple[str, str]]:
+    """The named files of a page in Python."""
+    yield from re.findall(
+        r"^```python\n# (\w+\.py)\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+GATEWAY = """
+import os, sys, threading
+from harness.checks.gateway.mutants import MUTANTS
+from harness.transport.proxy import UpstreamServer
+from harness.transport.server.server import InThread, WaitingServer
+
+mutant = MUTANTS[sys.argv[2]].build(UpstreamServer(os.environ["HARNESS_UPSTREAM_URL"]))
+with InThread(WaitingServer(mutant, port=int(sys.argv[1]))):
+    threading.Event().wait()
+"""
+FAILING_TESTS = """
+import contextlib
+from app import read_stream
+
+
+def test_statuses(interactions_torture):
+    interactions_torture(read_stream, kinds=["statuses"])
+
+
+def test_requests(interactions_emulator, interactions_client):
+    create = {"model": "gemini-3.5-flash", "input": "Hi"}
+    calls = interactions_client.interactions
+    with contextlib.suppress(Exception):
+        calls.create(**create, extra_body={"inputs": "Hi"})
+    interactions_emulator.drop("event:5,rst")
+    with contextlib.suppress(Exception):
+        list(calls.create(**create, stream=True))
+    for _ in range(3):
+        with contextlib.suppress(Exception):
+            calls.get("v1_x")
+    raise AssertionError
+"""
+"""The files that the commands of samples name and no page has."""
+
+
+SAMPLES = list(read_samples())
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=[f"{number}-{one.page}" for number, one in enumerate(SAMPLES)])
+def test_a_sample_is_what_the_command_prints_today(sample: Sample, tmp_path: Path, shell: dict[str, str]) -> None:
+    """Its words are those of the output, in this order."""
+    assert sample.command, f"docs/{sample.page}: write `<!-- printed by: COMMAND -->` above this:\n{sample.text}"
+    files = {"gateway.py": GATEWAY, "test_sample.py": FAILING_TESTS}
+    files["my_client.py"] = next(block.text for block in read_blocks(PAGES[1]) if block.title)
+    for page in ("pytest.md", "pytest-reference.md"):
+        files |= dict(read_examples(DOCS / page))
+    for name, source in files.items():
+        (tmp_path / name).write_text(source, encoding="utf-8")
+    done = subprocess.run(
+        ["sh", "-c", sample.command.replace("{port}", str(free_port()))],
+        cwd=tmp_path,
+        env=shell,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    out, at = re.sub(r"^E\s+", "", done.stdout, flags=re.MULTILINE), 0
+    for part in filter(None, map(str.split, sample.text.split(ANY))):
+        words = r"\s+".join(re.sub(r"\d+", r"\\d+", re.escape(word)) for word in part)
+        found = re.compile(words).search(out, at)
+        assert found, f"docs/{sample.page}: the output lacks this from here on: {' '.join(part)}\n{out}"
+        at = found.end()

@@ -52,16 +52,6 @@ def test_all_pages(pytester: pytest.Pytester) -> None:
     assert outcomes["passed"] > 40
 
 
-def test_the_message_on_the_page_is_the_real_one(pytester: pytest.Pytester) -> None:
-    """The failure shown on the page is what a user sees."""
-    for name, source in (examples("pytest.md") | examples("pytest-reference.md")).items():
-        (pytester.path / name).write_text(source, "utf-8")
-    result = run(pytester, "--runxfail", "test_weaknesses.py::test_inclusive")
-    shown = (DOCS / "pytest-reference.md").read_text("utf-8").split("```text\n")[1].split("```")[0]
-    said = " ".join(line.removeprefix("E").strip() for line in result.outlines)
-    assert " ".join(shown.split()) in " ".join(said.split())
-
-
 def record(path: Path) -> None:
     """A recording of what `app.ask` sends."""
     emulator = Emulator()
