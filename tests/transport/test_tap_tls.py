@@ -121,7 +121,7 @@ def test_a_certificate_that_is_not_trusted_says_why(certificate: Certificate) ->
         untrusted = why_there_is_none(server.url)
         another = why_there_is_none(server.url.replace("127.0.0.1", "localhost"), ca_file=certificate.ca_file)
     assert untrusted.startswith("tls: no TLS with 127.0.0.1: its certificate is not trusted: self")
-    assert untrusted.endswith("--ca-file)")
+    assert untrusted.endswith("(--ca-file FILE trusts your own certificate)")
     assert "'localhost'" in another
     assert "--ca-file" not in another
     with ServerThread(Serving(Chunk(b"ab"))) as server:

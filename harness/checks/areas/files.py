@@ -132,7 +132,7 @@ def can_be_managed(
 
 def is_missed(used: Exchange, deleted: Exchange, used_again: Exchange) -> Iterator[Finding]:
     if used.status not in SUCCESS or deleted.status not in SUCCESS:
-        raise Unmet("the target did not use or not delete the file, so its absence proves nothing")
+        raise Unmet("the target rejected the use of the file or its delete, so an error afterwards proves nothing")
     yield from expect_status(used_again, accepts=CLIENT_ERROR)
 
 

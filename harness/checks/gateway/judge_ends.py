@@ -117,7 +117,7 @@ def idle(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     relayed = find_relayed(exchanges, "idle.stream", NO_STREAM)
     others = [other for other in exchanges if other is not relayed and tells(other)]
     if not tells(relayed) or not others or not all(completes(other.client) for other in others):
-        raise Unmet("not even a stream without pauses arrives complete")
+        raise Unmet("a stream without pauses did not arrive complete either")
     if len(relayed.upstream) > 1:
         message = "the gateway repeated the create when its stream was idle"
         yield notice("gw.idle/repeated", relayed, message, "1 create upstream", str(len(relayed.upstream)))

@@ -107,7 +107,7 @@ def judge_left_run(rule: str, ran: Exchange, deleted: Exchange, left: Exchange |
     if deleted.status not in SUCCESS:
         raise Unmet(f"the {resource} was not deleted: {format_answer(deleted)}")
     if left is None:
-        raise Unmet(f"the {resource} created no readable interaction: {format_answer(ran)}")
+        raise Unmet(f"no interaction of the {resource} can be read: {format_answer(ran)}")
     yield from at("left", expect_interaction(left))
 
 

@@ -181,7 +181,9 @@ class WebhooksFixture:
         came = ", ".join(f"{one.type or 'no event'} about {one.interaction_id}" for one in self._received)
         lost = "".join(f"\ngiven up: {reason}" for reason in self._emulator.emulator.outbox.given_up)
         hint = (
-            "" if came or lost else "\nOnly background runs are reported, if a webhook is there before they end."
+            ""
+            if came or lost
+            else "\nOnly a background run sends events, to a webhook that was registered before it ended."
         )
         return f"no {wanted}{about} arrived; arrived: {came or 'nothing'}{lost}{hint}"
 

@@ -259,7 +259,7 @@ def tls_failure(origin: Origin, error: ssl.SSLError) -> NoConnection:
     if isinstance(error, ssl.SSLCertVerificationError):
         problem = f"its certificate is not trusted: {error.verify_message}"
         if error.verify_code not in _WRONG_HOST:
-            problem += " (a certificate of one's own is trusted with --ca-file)"
+            problem += " (--ca-file FILE trusts your own certificate)"
     elif problem == "WRONG_VERSION_NUMBER":
         problem = "its response is not TLS: write http:// if it uses plain HTTP"
     return NoConnection(By.SERVER, How.TLS, f"no TLS with {origin.host}: {problem}")
