@@ -159,6 +159,8 @@ def read_baseline(
 def _read_entry(item: Any, path: Path, known: Collection[str], is_known: Callable[[str], bool]) -> Entry:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
         raise UsageFault(f"{path}: {item!r} has no id: each entry is a mapping with id, reason and since")
+    if not item["id"].isprintable():  # it names a result on a terminal, which obeys control characters
+        raise UsageFault(f"{path}: the id {item['id']!r} has control characters: copy one from `harness list`")
     for key in item:
         if key not in _KEYS:
             raise UsageFault(f"{path}: {item['id']}: unknown key {key!r}{did_you_mean(str(key), _KEYS)}")

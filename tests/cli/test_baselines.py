@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.cli.main import main
 from harness.emulator.mutants import MUTANTS
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
@@ -222,3 +223,12 @@ def test_a_merge_tells_an_entry_that_names_no_check(harness: Harness) -> None:
     done = harness("merge", "1.jsonl", "2.jsonl")
     assert done.code == 1
     assert re.match(r"FAILED: 1 baseline entry is stale; no MUST check failed; ", done.out.splitlines()[-1])
+
+
+def test_a_search_names_an_entry_of_no_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The entry is stale, and has no finding that could be shown."""
+    path = tmp_path / "baseline.yaml"
+    path.write_text("- {id: nothing.there, reason: x}\n", encoding="utf-8")
+    words = ["fuzz", "emulator", "-e", "laws", "--max-examples", "1", "--no-store", "--baseline", str(path)]
+    assert main(words) != 5
+    assert "nothing.there" in capsys.readouterr().out

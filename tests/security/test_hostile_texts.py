@@ -416,3 +416,16 @@ def test_a_javascript_test_gives_a_terminal_and_a_runner_no_command(tmp_path: Pa
     assert done.returncode == 1, done.stdout + done.stderr
     assert "SEEN" in done.stdout
     assert re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]|(?m:^\s*::)|##vso\[", done.stdout) == []
+
+
+@pytest.mark.parametrize("text", ["\\r\\e[2KPASSED", "a\\n::error::b", "\\u202ea", "\\u009b2K"])
+def test_an_id_of_a_baseline_gives_a_terminal_no_command(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It names a result, so one that a terminal would obey is refused."""
+    path = tmp_path / "baseline.yaml"
+    path.write_text(f'- {{id: "{text}", reason: x}}\n', encoding="utf-8")
+    assert main(["check", "emulator", "-c", "get.ok", "--baseline", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "has control characters: copy one from `harness list`" in said
+    assert escape_obeyed(said) == said

@@ -170,8 +170,8 @@ def key_of_failure(result: Result) -> FailureKey:
 
 
 def failures(results: Sequence[Result]) -> list[Result]:
-    """The results that are no engine's own, worst first as the run has them."""
-    return [result for result in results if result.rule is not SEARCHED]
+    """The results of findings, worst first as the run has them; that of a stale entry has none."""
+    return [result for result in results if result.rule is not SEARCHED and result.observation.findings]
 
 
 def _describe_broken(found: Sequence[Result], kinds: Counter[str]) -> tuple[str, str]:

@@ -273,6 +273,9 @@ class Tap:
     def _build_connection(self) -> asyncio.Protocol:
         if self._page is None or self._hub is None:
             return self._new_end()
+        if len(self._links) + len(self._doors) >= _MOST_LINKS:
+            self._refuse_more()
+            return OverLimitEnd()
         return Door(self._page, self._hub, self._new_end, self._doors)
 
     def _new_end(self) -> asyncio.Protocol:

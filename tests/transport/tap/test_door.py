@@ -13,6 +13,7 @@ from harness.transport import ServerThread
 from harness.transport.http1.limits import ServerLimits
 from harness.transport.server.connection import Hub
 from harness.transport.server.server import InThread
+from harness.transport.tap import tap as tap_module
 from harness.transport.tap.tap import Door, Tap
 from harness.wire import Chunk, Ending, Exchange, Framing, Headers, LogicalClock, Request, Response
 from tests.growth import assert_linear
@@ -200,3 +201,15 @@ def test_a_large_head_hides_no_request_for_the_page(size: int) -> None:
         assert b"the target" not in read_to_end(sock)[0]
         until(lambda: not tap._links)
         assert asked == []
+
+
+def test_connections_without_a_request_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that never finish their first head cannot fill the memory: further ones are reset."""
+    monkeypatch.setattr(tap_module, "_MOST_LINKS", 2)
+    with tap_with_page() as (tap, _, _), connected(tap.port) as one, connected(tap.port) as two:
+        for sock in (one, two):
+            sock.sendall(b"GET /pa")
+        until(lambda: len(tap._doors) == 2)
+        with pytest.raises(ConnectionResetError), connected(tap.port) as third:
+            third.recv(1)  # if `connect` itself was not reset already
+        assert tap.unrecorded[0].startswith("2 connections are open")
