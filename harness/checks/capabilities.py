@@ -93,6 +93,7 @@ _UNREADABLE = ("stream.json/syntax",)
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "get.ok": ("create.id-unique", "stream.id-constant"),
     "auth.missing": ("auth.next",),
+    "auth.wrong": ("auth.missing",),
     "del.ok": ("create.id-unique", "stream.id-constant", "get.ok/denied"),
     **dict.fromkeys(
         ("create.both", "create.config-mismatch", "create.config-agent", "agent.unknown"), ("agent.field/model",)
@@ -118,14 +119,16 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "chain.after-settled": ("get.ok",),
     **dict.fromkeys(("bg.survives-hangup", "bg.transition"), ("cancel.state/others",)),
     "cancel.schema": ("cancel.ok/no-interaction",),
-    "cancel.stays": ("cancel.state",),
+    "cancel.stays": ("cancel.state", "bg.no-regress"),
+    "cancel.result-stays": ("bg.no-regress",),
+    "cancel.keeps-background-result": ("bg.no-regress", "get.same"),
+    **dict.fromkeys(("bg.grows", "cancel.keeps-result", "chain.parent-unchanged", "tool.get-same"), ("get.same",)),
     "cancel.get-after": ("cancel.state",),
     "cancel.stream-ends": ("cancel.state",),
     "cancel.twice": ("cancel.state",),
     "store.false-chain": ("store.false-get", "chain.takes-effect"),
-    **dict.fromkeys(
-        ("chain.whole-history", "chain.streamed", "chain.background"), ("chain.takes-effect", "chain.history")
-    ),
+    "chain.whole-history": ("chain.takes-effect", "chain.history", "chain.streamed"),
+    **dict.fromkeys(("chain.streamed", "chain.background"), ("chain.takes-effect", "chain.history")),
     "chain.unknown": ("chain.takes-effect",),
     "chain.running": ("chain.takes-effect",),
     "chain.echo": ("chain.takes-effect",),
@@ -159,7 +162,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "stream.bg-and-stream": _UNREADABLE,
     "stream.incremental": _UNREADABLE,
     "bg.incomplete-visible": _UNREADABLE,
-    "resume.no-gap": ("stream.text", "stream.event-type", *_UNREADABLE),
+    "resume.no-gap": ("stream.text", "stream.terminal", "stream.event-type", *_UNREADABLE),
     "resume.same-id": ("stream.id-constant",),
     "tool.call-fields": ("create.schema/type",),
     "tool.stateless": ("chain.stateless",),

@@ -251,7 +251,7 @@ ROWS = [
         said=["a deleted interaction appeared again"],
     ),
     rows_of(Buries)("buries: del.gone del.stays-gone -> rest pass"),
-    rows_of(ForeignService)("open-get: auth.missing auth.wrong -> fail auth.missing auth.wrong",
+    rows_of(ForeignService)("open-get: auth.missing auth.wrong -> fail auth.missing, blocked auth.wrong",
                             handler=OpenHandler, words="--api-key k"),
     rows_of(ForeignService)("keyless: auth.missing auth.wrong -> rest not_applicable",
                             handler=KeylessHandler, words="--api-key k"),

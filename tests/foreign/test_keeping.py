@@ -117,6 +117,19 @@ class Ticks(ForeignService):
         self.last = (time.monotonic(), run.id)
 
 
+class Forgets(ForeignService):
+    """Wrong: the second resume with a cursor gets no event."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used: set[str] = set()
+
+    def get(self, run: Run, query: Json) -> Any:
+        used, cursor = self.used, query.get("last_event_id", "")
+        again, self.used = cursor in used, used | {cursor}
+        return [] if cursor and again else super().get(run, query)
+
+
 KEY = {"words": "--api-key k"}
 service, shows = map(rows_of, (ForeignService, ShowsInput))
 ROWS = [
@@ -158,6 +171,9 @@ ROWS = [
     shows(
         "shows-input-of-settled-runs: get.own-input cancel.get-after -> rest pass",
         shown_input=lambda self, usual, run: "" if run.status == "in_progress" else usual(run),
+    ),
+    rows_of(Forgets)(
+        "forgets-cursors: resume.no-gap resume.ends -> fail resume.no-gap", said=["second resume after event"]
     ),
     rows_of(Ticks)("shares-ids: create.id-unique bg.* rob.concurrent -> fail create.id-unique"),
 ]  # fmt: skip
