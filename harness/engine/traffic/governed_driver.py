@@ -41,13 +41,15 @@ class Attempt:
     """One request that is about to be sent, and what the policies decide about it.
 
     `timeout` is in seconds, None for the driver's own. `parallel` requests are sent together with others; a driver
-    gives these its own timeout. If `withheld` is not empty, it is the reason why the request is not sent. `memo`
-    is the memory of one policy between `before` and `after`.
+    gives these its own timeout. A `bounded` one has only the time that is left of the run. If `withheld` is not
+    empty, it is the reason why the request is not sent. `memo` is the memory of one policy between `before` and
+    `after`.
     """
 
     request: Request
     timeout: float | None = None
     parallel: bool = False
+    bounded: bool = False
     withheld: str = ""
     memo: object = None
 

@@ -175,6 +175,21 @@ def test_the_end_of_the_time_says_what_had_come(target: str, status: int | None,
     assert str(up.value) == f"the time limit was reached when {told}"
 
 
+def test_time_that_others_get_for_deleting_hands_nothing_on() -> None:
+    """A request that had only the rest of the time was cut off by us, even if another worker's grace began."""
+    inner = FakeDriver(FakeTimer(24.0), CUT, takes=24.0)
+    answer = inner.answer
+
+    def answer_late(request: Request, timeout: float | None) -> Exchange:
+        brought = answer(request, timeout)
+        inner.timer.rest = 5.0
+        return brought
+
+    inner.answer = answer_late  # type: ignore[method-assign]
+    with pytest.raises(TimeUp, match="the time limit was reached when"):
+        bounded(inner).send(REQUEST)
+
+
 def test_what_the_target_let_hang_is_handed_on() -> None:
     """If time is left, a request that reached the user's timeout is returned, as the target's doing."""
     inner = FakeDriver(FakeTimer(100.0), CUT, takes=60.0)
