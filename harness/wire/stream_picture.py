@@ -154,7 +154,7 @@ class EventKeys:
     """Gives each event of a connection a key that the same event has in every other connection.
 
     An event without an id is identified by its payload and by the last id before it; `cursor` is that of the
-    resume.
+    resume. The last two words of such a key are its payload and its number since that id.
     """
 
     cursor: str = ""
@@ -197,11 +197,17 @@ class Columns:
 
     by_key: dict[str, int] = field(default_factory=dict)
     by_cursor: dict[str, int] = field(default_factory=dict)
+    by_payload: dict[tuple[str, ...], int] = field(default_factory=dict)
+    known: int = 0
+    """How many columns have an event."""
 
     def find(self, event: ReadEvent, at: int, lost: frozenset[int] = frozenset()) -> int:
         """The column of an event; `at` is the one that follows what its connection had before it."""
         if event.key and event.key in self.by_key:
             return self.by_key[event.key]
+        payload = () if event.cursor else tuple(event.key.rsplit(" ", 2)[1:])
+        if self.by_payload.get(payload, at) < at < self.known:  # no event of the rest, so one from before it again
+            return self.by_payload[payload]
         column = self.by_cursor.get(event.cursor, -1)
         if column < at:  # unknown, or a server gives one id to many events
             column = at
@@ -209,6 +215,9 @@ class Columns:
                 column += 1
         if event.key:
             self.by_key[event.key] = column
+        if payload:
+            self.by_payload.setdefault(payload, column)
+        self.known = max(self.known, column + 1)
         if event.cursor:
             self.by_cursor.setdefault(event.cursor, column)
         return column

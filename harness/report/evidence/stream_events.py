@@ -147,8 +147,10 @@ def number_in_whole(finding: Finding, result: Result, display: Display) -> Findi
     at, found = finding.where.event, find_stream(finding, result)
     if at is None or found is None or finding.actual == NEVER:
         return finding
-    begun = _find_begun(*found, display)
-    return finding if begun is None else finding.at(event=begun[1] + at)
+    numbers = [event.number for event in number_events(*found, [], display)]
+    if at >= len(numbers):  # the one that should follow
+        return finding.at(event=numbers[-1] + 1) if numbers else finding
+    return finding.at(event=numbers[at])
 
 
 def find_stream(finding: Finding, result: Result) -> tuple[Exchange, list[Exchange]] | None:
@@ -227,7 +229,7 @@ def list_events(result: Result, display: Display, *, total: int = 0) -> EventLis
     """
     for finding in result.observation.findings:
         if (found := find_stream(finding, result)) is not None:
-            return _list(number_in_whole(finding, result, display), *found, result, display)
+            return _list(finding, *found, result, display)
     readings = list(_list_readings(result, display))
     return EventList(about="", picture=draw_picture(readings, total=total)) if readings else None
 
@@ -301,16 +303,18 @@ def _list(
 ) -> EventList:
     before = events_before(exchange, earlier, display)
     events = number_events(exchange, earlier, [finding], display)
+    at = None if finding.actual == NEVER else finding.where.event
+    finding = number_in_whole(finding, result, display)
     if _is_about_ids(finding, events):
         events, before = _show_ids(events), None if before is None else _show_ids(before)
-    rows = _build_rows(events)
+    rows = [replace(row, accused=number == at) for number, row in enumerate(_build_rows(events))]
     name = finding.where.exchange or _LAST
     begun = _find_begun(exchange, earlier, display)
     if before is None or begun is None:
         picture = draw_picture([_read(exchange, name, display, [finding])])
-        return EventList(about=f"of {name}", picture=picture, folds=_fold(_accuse(rows, finding)))
+        return EventList(about=f"of {name}", picture=picture, folds=_fold(_show_missing(rows, finding)))
     cut = EventRow(kind="cut", name=f"a new connection: the client resumes after event {before[-1].number}")
-    folds = _fold(_accuse([*_build_rows(before), cut, *rows], finding))
+    folds = _fold(_show_missing([*_build_rows(before), cut, *rows], finding))
     readings = [_read(begun[0], "", display), *_read_resumed(begun[0], exchange, finding, result, display)]
     return EventList(about="numbered as in the whole stream", picture=draw_picture(readings), folds=folds)
 
@@ -347,11 +351,11 @@ def _build_rows(events: Sequence[StreamEvent]) -> list[EventRow]:
     ]
 
 
-def _accuse(rows: Sequence[EventRow], finding: Finding) -> list[EventRow]:
-    """The rows with an arrow at the event that the finding names, or with a row where it should have been."""
+def _show_missing(rows: Sequence[EventRow], finding: Finding) -> Sequence[EventRow]:
+    """The rows with one for the event that a finding misses, with an arrow, where it should have been."""
     at = finding.where.event
     if finding.actual != NEVER:
-        return [replace(row, accused=row.number == at and row.kind == "event") for row in rows]
+        return rows
     missing = EventRow(kind="missing", number=at, name=escape_controls(finding.expected), accused=True)
     place = next((n for n, row in enumerate(rows) if row.number is not None and row.number > (at or 0)), len(rows))
     return [*rows[:place], missing, *rows[place:]]

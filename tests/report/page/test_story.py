@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from msgspec import structs
 
 from harness.engine.decide import Policy, decide
@@ -17,6 +18,7 @@ from harness.report.presented_result import event_lines
 from harness.report.story import StoryStep, tell_story
 from harness.wire import At, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
 from harness.wire.mask import Mask
+from harness.wire.stream_picture import picture_lines
 
 RULE = Rule(
     id="resume.live", level=Level.MUST, statement="The rest comes.", breaks="Text is lost.",
@@ -182,6 +184,53 @@ def test_an_event_of_a_resumed_stream_has_one_number() -> None:
     assert [step.events for step in story.steps if step.hot and step.kind == "answer"] == ["events 3-4"]
     whole = result((FIRST,), differs, ())
     assert number_in_whole(differs, whole, DISPLAY) == differs
+
+
+def frame(kind: str) -> bytes:
+    """One frame without an id."""
+    return f'data: {{"event_type":"{kind}"}}\n\n'.encode()
+
+
+AGAIN = {
+    # what the first connection brought, what the resume after c1 brought, the number that the finding gets, and
+    # the line of the picture
+    "two are repeated": ([event(0), event(1), event(2)], [event(0), event(1), event(2)], 0, "!2o"),
+    "from the start": (
+        [frame("a"), frame("b"), event(0), event(1), event(2)],
+        [frame("a"), frame("b"), event(0), event(1), event(2)],
+        0,
+        "!222o",
+    ),
+    "an event without an id": (
+        [event(0), frame("a"), event(1), frame("a"), event(2)],
+        [event(0), frame("a"), event(1), frame("a"), event(2)],
+        0,
+        "!22oo",
+    ),
+    "the rest has no ids": (
+        [event(0), event(1), frame("a"), frame("b")],
+        [event(1), frame("a"), frame("b")],
+        1,
+        ".!oo",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_an_event_from_before_the_cursor_is_named_by_its_own_number(name: str) -> None:
+    """Text, arrow and picture name one event, and the arrow stands at the one of the resume."""
+    sent, repeated, number, line = AGAIN[name]
+    first = exchange(f"{ROOT}/v1_a?stream=true", [(0.0, b"".join(sent))])
+    rest = exchange(f"{ROOT}/v1_a?stream=true&last_event_id=c1", [(0.0, b"".join(repeated))], began=1.0)
+    unexpected = Finding("resume.exclusive", "it repeats events").at(exchange="rest", event=0)
+    shown = result((first, rest), unexpected, ("", "rest"))
+    assert number_in_whole(unexpected, shown, DISPLAY).where.event == number
+    found = list_events(shown, DISPLAY)
+    assert found is not None
+    rows = [row for fold in found.folds for row in fold.rows]
+    cut = next(place for place, row in enumerate(rows) if row.kind == "cut")
+    assert [(place - cut, row.number) for place, row in enumerate(rows) if row.accused] == [(1, number)]
+    assert [text.split()[-1] for text in picture_lines(found.picture)][1] == line
 
 
 def test_a_terminal_shows_the_same_list() -> None:
