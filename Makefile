@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Where CI_REPORTS names a folder, each run of the tests leaves a JUnit file there.
 report = $(if $(CI_REPORTS),--junit-xml='$(CI_REPORTS)/$(1).xml')
 
-.PHONY: check generated test test-slow test-all coverage bytecode lint setup bench bench-peers docs peers samples release clean
+.PHONY: check generated test test-slow test-all coverage bytecode lint bench bench-peers docs peers samples release clean
 
 check: $(VENV)/.base generated  ## run the whole catalogue against the built-in emulator
 	$(BIN)/harness check emulator
