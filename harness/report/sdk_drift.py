@@ -62,8 +62,10 @@ def drift_verdict(explained: Explained, *, strict: bool, rejected: bool = False)
     failed = FIRST_WORDS[Exit.FAILED if counted or rejected else Exit.OK]
     if strict and found > new:
         summary = f"{format_count(found, 'difference')}, {found - new} explained (--strict)"
+    elif new:
+        summary = f"{format_count(new, 'difference')} without an explanation"
     else:
-        summary = _write_headline(new, found).rstrip(".").lower()
+        summary = f"{format_count(found, 'difference')}, all explained" if found else "no difference"
     return f"{failed}: {summary}{'; the emulator rejected requests' if rejected else ''}."
 
 
@@ -84,9 +86,10 @@ def drift_record(
     }
 
 
-def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
-    """The comparison as a page: unexplained differences, then the known ones, with reason and source."""
-    lines = [f"# {newer.title} and the {older.title}", "", drift_totals(older, newer, explained) + ".", ""]
+def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained, verdict: str) -> str:
+    """The comparison as a page: the verdict, unexplained differences, then the known ones, with reason and source."""
+    totals = drift_totals(older, newer, explained)
+    lines = [f"# {newer.title} and the {older.title}", "", f"**{verdict}**", "", f"{totals}.", ""]
     for where, differences in group_by_place(explained.unexplained):
         lines += [f"## `{where}`", ""]
         for difference in differences:
@@ -107,17 +110,17 @@ def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained) -> 
     return "\n".join(lines)
 
 
-def drift_page(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
-    """The comparison as one HTML file."""
-    new = len(explained.unexplained)
+def drift_page(older: TypeModel, newer: TypeModel, explained: Explained, verdict: str) -> str:
+    """The comparison as one HTML file; it says what the last line of the command says."""
+    word, _, summary = verdict.partition(": ")
     return render_template(
         "sdk_drift",
         title=f"Drift: {newer.title}",
         command="drift",
-        headline=_write_headline(new, len(explained.differences)),
+        headline=summary[0].upper() + summary[1:],
         lead=f"{drift_totals(older, newer, explained)}.",
-        state_word="FAILED" if new else "PASSED",
-        state_mark=mark_of("fail" if new else "pass"),
+        state_word=word,
+        state_mark=mark_of("pass" if word == FIRST_WORDS[Exit.OK] else "fail"),
         places=[
             {"where": where, "rows": [(describe_in_code(found), shorten(found.text)) for found in differences]}
             for where, differences in group_by_place(explained.unexplained)
@@ -132,14 +135,6 @@ def drift_page(older: TypeModel, newer: TypeModel, explained: Explained) -> str:
         ],
         stale=list(explained.stale),
     )
-
-
-def _write_headline(unexplained: int, found: int) -> str:
-    if unexplained:
-        return f"{format_count(unexplained, 'difference')} without an explanation."
-    if found:
-        return f"{format_count(found, 'difference')}, all explained."
-    return "No difference."
 
 
 def _record(difference: TypeDifference) -> dict[str, Any]:

@@ -141,11 +141,19 @@ def test_a_command_reports_drift(package, capsys, tmp_path):
 
 
 @pytest.mark.slow
-def test_strict_counts_what_is_explained(capsys):
-    """With --strict an explained difference is drift, too."""
+def test_strict_counts_what_is_explained(capsys, tmp_path):
+    """With --strict an explained difference is drift, too; each report has the verdict of the last line."""
     pytest.importorskip("google.genai._gaos.types", reason="google-genai 3.3+ is not installed")
-    assert main(["drift", "--strict"]) == 1
-    assert "0 unexplained differences" in capsys.readouterr().out
+    report, page = tmp_path / "drift.md", tmp_path / "drift.html"
+    assert main(["drift", "--strict", "--report", f"markdown={report}", "--report", f"html={page}"]) == 1
+    out = capsys.readouterr().out
+    assert "0 unexplained differences" in out
+    verdict = next(line for line in out.splitlines() if line.startswith("FAILED: "))
+    assert verdict in report.read_text("utf-8")
+    shown = PageReader.read(page.read_text("utf-8")).text
+    assert "FAILED" in shown
+    assert "PASSED" not in shown
+    assert verdict.removeprefix("FAILED: ") in shown
 
 
 @pytest.mark.slow

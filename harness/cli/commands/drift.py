@@ -104,9 +104,9 @@ def run(words: Sequence[str]) -> int:
     explained = explain(compare(older, newer), load_explanations(), package.name, package.version)
     record = drift_record(older, newer, package.name, package.version, schemas.revision, explained)
     writers = {
-        "html": lambda: drift_page(older, newer, explained),
+        "html": lambda: drift_page(older, newer, explained, verdict),
         "json": lambda: dump(record),
-        "markdown": lambda: drift_markdown(older, newer, explained),
+        "markdown": lambda: drift_markdown(older, newer, explained, verdict),
     }
     if arguments.json:
         write_json(record)
@@ -118,8 +118,9 @@ def run(words: Sequence[str]) -> int:
     if arguments.propose or arguments.propose_patch:
         _write_proposal(arguments.propose, arguments.propose_patch, schemas, older, newer, explained, package)
     rejected = arguments.requests and _send_requests(newer, contract_of(arguments), to_errors=arguments.json)
+    verdict = drift_verdict(explained, strict=arguments.strict, rejected=rejected)
     if not arguments.json:
-        say(drift_verdict(explained, strict=arguments.strict, rejected=rejected))
+        say(verdict)
     reports.write(lambda name: writers[name]())
     drift = explained.differences if arguments.strict else explained.unexplained
     return Exit.FAILED if drift or rejected else Exit.OK
