@@ -65,6 +65,19 @@ def is_one_of_several(_: Any, __: Any, body: Json) -> bool:
     return str(body["input"]) == "Say: maple" and not body.get("stream")
 
 
+def resolve_model(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Name the version of the model once a background run has settled."""
+    body: Json = usual(run)
+    settled = run.body.get("background") and body["status"] != "in_progress"
+    return {**body, "model": f"{body['model']}-001"} if settled else body
+
+
+def rename_model(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Name another model in each GET."""
+    shown = usual(run, query)
+    return {**shown, "model": "gemini-2.5-pro"} if isinstance(shown, dict) else shown
+
+
 forgetful = rows_of(Forgetful)
 ROWS = [
     forgetful("keeps-all: rob.concurrent get.constant -> rest pass"),
@@ -89,6 +102,9 @@ ROWS = [
         forgets=lambda self, usual, body: "previous_interaction_id" in body,
     ),
     rows_of(Touches)("touches: get.* bg.updated rob.concurrent chain.ok -> exit 0"),
+    # One interaction has one model, in GET as in its create; a name may be resolved until the run settles.
+    forgetful("resolves-models: bg.result get.constant -> warn get.constant, exit 0", show=resolve_model),
+    forgetful("renames-models: create.ok get.constant -> fail get.constant, exit 1", get=rename_model),
     rows_of(WithoutLooks)("without-looks: create.* http.* get.constant get.same -> fail get.ok, exit 1"),
     rows_of(FindsLater)("finds-later: create.ok get.ok rob.concurrent del.ok -> warn get.ok, exit 0"),
 ]
