@@ -291,7 +291,9 @@ class QueuedAnswer(Struct, eq=False):
         self.left = max(0, self.left - 1)  # zero means without limit
         self.given += 1
         script = self.script if self.make is None else self.make(order)
-        calls = {step["id"] for step in script.steps or () if isinstance(step.get("id"), str)}
+        if not script.steps:  # hot
+            return script
+        calls = {step["id"] for step in script.steps if isinstance(step.get("id"), str)}
         if repeated := calls & self.calls:
             return _rename_calls(script, {call: f"{call}_{self.given}" for call in repeated})
         self.calls |= calls

@@ -87,7 +87,7 @@ def drift_record(
 
 
 def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained, verdict: str) -> str:
-    """The comparison as a page: the verdict, unexplained differences, then the known ones, with reason and source."""
+    """The comparison as a page: the verdict, then all differences, each explained one with reason and source."""
     totals = drift_totals(older, newer, explained)
     lines = [f"# {newer.title} and the {older.title}", "", f"**{verdict}**", "", f"{totals}.", ""]
     for where, differences in group_by_place(explained.unexplained):

@@ -103,11 +103,6 @@ def run(words: Sequence[str]) -> int:
         newer = _read(package)
     explained = explain(compare(older, newer), load_explanations(), package.name, package.version)
     record = drift_record(older, newer, package.name, package.version, schemas.revision, explained)
-    writers = {
-        "html": lambda: drift_page(older, newer, explained, verdict),
-        "json": lambda: dump(record),
-        "markdown": lambda: drift_markdown(older, newer, explained, verdict),
-    }
     if arguments.json:
         write_json(record)
     else:
@@ -121,6 +116,11 @@ def run(words: Sequence[str]) -> int:
     verdict = drift_verdict(explained, strict=arguments.strict, rejected=rejected)
     if not arguments.json:
         say(verdict)
+    writers = {
+        "html": lambda: drift_page(older, newer, explained, verdict),
+        "json": lambda: dump(record),
+        "markdown": lambda: drift_markdown(older, newer, explained, verdict),
+    }
     reports.write(lambda name: writers[name]())
     drift = explained.differences if arguments.strict else explained.unexplained
     return Exit.FAILED if drift or rejected else Exit.OK
