@@ -111,7 +111,7 @@ def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained, ver
 
 
 def drift_page(older: TypeModel, newer: TypeModel, explained: Explained, verdict: str) -> str:
-    """The comparison as one HTML file; it says what the last line of the command says."""
+    """The comparison as one HTML file, with the verdict of the command's last line."""
     word, _, summary = verdict.partition(": ")
     return render_template(
         "sdk_drift",

@@ -22,7 +22,7 @@ from harness.kit.check import Check
 from tests.in_one_test import in_one_test
 
 _RULE = re.compile(r'"([a-z]+\.[a-z0-9-]+)(?:/[a-z0-9-]+)?"')
-_READINGS = {"crash", "unlisted"}
+_READINGS = {"coded", "crash", "unlisted"}
 """Judgements that a reading of an answer holds apart from its findings."""
 _JUDGEMENTS = (
     *(of_rule, expect_reply, compare_views),

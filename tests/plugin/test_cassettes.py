@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -302,6 +303,10 @@ def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.P
         @pytest.mark.interactions_cassette("strange")
         def test_fixture(broken):
             pass
+
+        @pytest.mark.interactions_cassette("refused")
+        def test_refused(interactions_cassette):
+            pass
         """
     )
     path = pytester.path / "cassettes" / "test_app" / "strange.yaml"
@@ -311,9 +316,11 @@ def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.P
     save(path, [made], provenance_of("http://x.test", INTERACTIONS, recorder="test"))
     text = path.read_text("utf-8")
     uri = next(line for line in text.splitlines() if "uri:" in line)
-    strange = json.dumps(f"http://x.test/v1beta/interactions/{HOSTILE}")
-    path.write_text(text.replace(uri, f"    uri: {strange}"), "utf-8")
+    for name, hostile in (("strange", quote(HOSTILE)), ("refused", HOSTILE)):
+        strange = json.dumps(f"http://x.test/v1beta/interactions/{hostile}")
+        path.with_stem(name).write_text(text.replace(uri, f"    uri: {strange}"), "utf-8")
     said = run(pytester, "-rA", "-vv").stdout.str()
     assert said.count("forged") > 5
+    assert "has a blank or a control character: write it with %" in said
     assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", said)
     assert not re.findall(r"(?m)^\s*::.*|##\[.*", said)

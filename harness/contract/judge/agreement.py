@@ -179,8 +179,8 @@ CONSTANT = ("object", "model", "agent", "previous_interaction_id", "created")
 def judge_constant(known: Body, shown: Body) -> Iterator[Finding]:
     """The identity of an interaction must be the same in every view that shows it.
 
-    A server that stamps `created`, or resolves the name of the model, when the run ends shows another one until
-    then, and one view may name the alias of a model: lenient readings.
+    A server that stamps `created` when the run ends shows another one until then: a lenient reading. So is another
+    name of the model, since no source states when a server resolves the name of a retired model or of an alias.
     """
     stamped = not is_settled(str(known.get("status", "completed"))) or not is_settled(str(shown.get("status", "")))
     for name in CONSTANT:
@@ -189,7 +189,7 @@ def judge_constant(known: Body, shown: Body) -> Iterator[Finding]:
             continue
         if not _is_same_value(one.removeprefix(_PREFIX), other.removeprefix(_PREFIX)):
             message, severity = f"`{name}` of an interaction changed", Severity.BROKEN
-            if (stamped and name in ("created", "model")) or (name == "model" and _is_alias(one, other)):
+            if name == "model" or (stamped and name == "created"):
                 severity = Severity.NON_STRICT
             values = format_value(one), format_value(other)
             yield place_finding(f"get.constant/{name}", message, *values, f"$.{name}", severity)
@@ -197,12 +197,6 @@ def judge_constant(known: Body, shown: Body) -> Iterator[Finding]:
 
 _PREFIX = "models/"
 """What may stand before the name of a model."""
-
-
-def _is_alias(one: str, other: str) -> bool:
-    """Whether one name of a model may stand for the other: for the newest of a family, or for a version."""
-    longer, shorter = sorted((one, other), key=len, reverse=True)
-    return longer.startswith(shorter) or one.endswith("-latest") or other.endswith("-latest")
 
 
 def _is_same_value(one: str, other: str) -> bool:

@@ -92,7 +92,7 @@ CASES = [
         body=interaction(created=None)
     )),
     case("get.constant", "untestable", "nothing to compare", got=OK, again=OK, created=answer(
-        body=interaction(created=None, object=None)
+        body=interaction(created=None, object=None, model=None)
     )),
     case("get.constant", "not_met", "created later", created=OK, got=OK, again=answer(
         body=interaction(created="2026-11-20T07:00:05Z")
@@ -100,7 +100,7 @@ CASES = [
     case("get.constant", "met", "the same model with its prefix", created=OK, again=OK, got=answer(
         body=interaction(model="models/gemini-3.5-flash")
     )),
-    case("get.constant", "not_met", "another model", created=OK, again=OK, got=answer(
+    case("get.constant", "non_strict", "another model", created=OK, again=OK, got=answer(
         body=interaction(model="gemini-2.5-pro")
     )),
     case("get.constant", "not_met", "another object", created=OK, again=OK, got=answer(

@@ -64,7 +64,7 @@ def test_refused_deliveries_come_again(emulator: InteractionsEmulator, hooks: We
 
 def test_silence_is_explained(emulator: InteractionsEmulator, hooks: WebhooksFixture) -> None:
     """What came instead, what was given up, or why perhaps nothing came."""
-    with pytest.raises(AssertionError, match=r"Only background runs"):
+    with pytest.raises(AssertionError, match=r"Only a background run sends"):
         hooks.wait("interaction.failed")
     hooks.register(uri="https://example.com/hook")
     emulator.create()
