@@ -176,8 +176,9 @@ class ReadStream:
     """One connection as a client read it.
 
     `after` is the cursor that it resumes after, "" for a stream from its beginning. `columns` are those of its
-    events, where they are known already, and `start` is then the first. `lost` are columns that it skips, by a
-    finding. `end` describes how it was dropped, "" if it was not; `left`: the client itself left it.
+    events, where they are known already, and `start` is then the first. A finding names `accused`, numbers of its
+    events, and `lost`, columns that it skips. `end` describes how it was dropped, "" if it was not; `left`: the
+    client itself left it.
     """
 
     name: str
@@ -268,13 +269,13 @@ def _place(reading: ReadStream, start: int, columns: Columns) -> tuple[list[Pict
     for number, event in enumerate(events):
         column = columns.find(event, at, reading.lost) if reading.columns is None else reading.columns[number]
         kind = CellKind.TWICE if column in came or column < start else CellKind.CAME
-        accused = column in reading.accused and column not in reading.lost
+        accused = number in reading.accused
         cells.append(PictureCell(column=column, kind=kind, look=event.look, name=event.name, accused=accused))
         came.add(column)
         at = max(at, column + 1)
     at = max([at, *(column + 1 for column in reading.lost)])
     cells += [
-        PictureCell(column=column, kind=CellKind.MISSING, accused=column in reading.accused)
+        PictureCell(column=column, kind=CellKind.MISSING, accused=column in reading.lost)
         for column in range(start, at)
         if column not in came
     ]

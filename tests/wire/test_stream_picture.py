@@ -35,7 +35,7 @@ def test_what_never_came_stands_in_its_place() -> None:
     rest = ReadStream(name="rest", events=events(4, 5), after="c2")
     assert list(picture_lines(draw_picture([whole, rest])))[1] == "rest   ..._oo"
     cut = ReadStream(name="cut", events=events(0, 1, 2), end="rst")
-    found = ReadStream(name="rest", events=events(4, 5), after="c2", lost=frozenset({3}), accused=frozenset({3}))
+    found = ReadStream(name="rest", events=events(4, 5), after="c2", lost=frozenset({3}))
     picture = draw_picture([cut, found])
     assert list(picture_lines(picture))[1] == "rest  ...!oo"
     missing = [cell for cell in picture.rows[1].cells if cell.kind is CellKind.MISSING]
@@ -55,6 +55,8 @@ def test_what_came_twice_stands_twice() -> None:
     """In one connection on a second line, in a resume under the first, always in its own column."""
     again = draw_picture([ReadStream(name="a", events=events(0, 1, 1, 2))])
     assert list(picture_lines(again))[:2] == ["a  ooo", "    2"]
+    named = draw_picture([ReadStream(name="a", events=events(0, 1, 1, 2), accused=frozenset({2}))])
+    assert list(picture_lines(named))[:2] == ["a  ooo", "    !"]
     first = ReadStream(name="a", events=events(0, 1, 2), end="rst")
     inclusive = draw_picture([first, ReadStream(name="b", events=events(2, 3), after="c2")])
     assert list(picture_lines(inclusive))[:2] == ["a  ooox", "b  ..2o"]
@@ -89,7 +91,7 @@ def test_a_long_stream_shares_cells_and_keeps_the_worst(most: int) -> None:
     whole = ReadStream(name="whole", events=events(*range(500)))
     rest = ReadStream(
         name="rest", events=events(*(n for n in range(101, 500) if n != 300)), after="c100",
-        accused=frozenset({300}),
+        lost=frozenset({300}),
     )  # fmt: skip
     picture = draw_picture([whole, rest])
     drawn = picture.fit(most)

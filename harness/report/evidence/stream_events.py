@@ -292,7 +292,7 @@ def _read(exchange: Exchange, name: str, display: Display, findings: Sequence[Fi
         events=[event.read for event in read_events(exchange, display)],
         after=after,
         lost=frozenset(finding.where.event or 0 for finding in lost_by(findings)),
-        accused=frozenset(f.where.event for f in findings if f.where.event is not None),
+        accused=frozenset(f.where.event for f in findings if f.where.event is not None and f.actual != NEVER),
         end="the client left" if left else "" if ending.complete else ending.words,
         left=left,
     )
@@ -304,8 +304,7 @@ def _list(
     before = events_before(exchange, earlier, display)
     events = number_events(exchange, earlier, [finding], display)
     at = None if finding.actual == NEVER else finding.where.event
-    finding = number_in_whole(finding, result, display)
-    if _is_about_ids(finding, events):
+    if _is_about_ids(number_in_whole(finding, result, display), events):
         events, before = _show_ids(events), None if before is None else _show_ids(before)
     rows = [replace(row, accused=number == at) for number, row in enumerate(_build_rows(events))]
     name = finding.where.exchange or _LAST
@@ -326,8 +325,7 @@ def _read_resumed(
     others = [item for item in of_kind(Exchange, result.evidence) if item.is_stream and item is not begun]
     for other in others[:_MOST_ROWS]:
         found = [each for each in result.observation.findings if _find_exchange(each, result) is other]
-        about = [number_in_whole(each, result, display) for each in found] or [finding] * (other is exchange)
-        if about:
+        if about := found or [finding] * (other is exchange):
             yield _read(other, about[0].where.exchange or _LAST, display, about)
 
 

@@ -233,6 +233,18 @@ def test_an_event_from_before_the_cursor_is_named_by_its_own_number(name: str) -
     assert [text.split()[-1] for text in picture_lines(found.picture)][1] == line
 
 
+@pytest.mark.parametrize(
+    ("at", "lines"), [(1, ["s  o!oo", "    2"]), (2, ["s  oooo", "    !"]), (3, ["s  oo!o", "    2"])]
+)
+def test_an_event_after_a_repeated_one_keeps_its_own_cell(at: int, lines: list[str]) -> None:
+    """Of an event that came twice in one stream only the one that a finding names is drawn as the finding."""
+    sent = b"".join([event(0), event(1), event(1), event(2), event(3)])
+    again = Finding("stream.stop-once", "step 0 stops twice").at(exchange="s", event=at)
+    found = list_events(result((exchange(f"{ROOT}/v1_a?stream=true", [(0.0, sent)]),), again, ("s",)), DISPLAY)
+    assert found is not None
+    assert list(picture_lines(found.picture))[:2] == lines
+
+
 def test_a_terminal_shows_the_same_list() -> None:
     """The arrow stands at the missing event, with the cut and the neighbours in sight and the rest counted."""
     lines = list(event_lines(list_events(result((FIRST, REST), LOST, ("", "rest")), DISPLAY)))
