@@ -126,6 +126,11 @@ def test_a_format_of_a_command(ran: tuple[str, Path], kind: str) -> None:
     CELLS[kind](name, text)
 
 
+def test_each_format_is_read() -> None:
+    """A new format needs a reader here, which the slow tests ask of each command."""
+    assert FORMATS.keys() == CELLS.keys() - {"terminal"}, "add the reader of the format to CELLS below"
+
+
 def is_terminal(name: str, text: str) -> None:
     """Plain lines without control characters, that say what is wrong."""
     said = {"torture": "FAILED duplicated", "mutants": "delete-keeps  SURVIVED"}.get(name, WRONG[name])

@@ -15,6 +15,8 @@ from harness.cli.commands import torture
 from harness.cli.main import COMMANDS, GROUPS
 from tests.cli.conftest import Harness
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 @pytest.mark.parametrize(("columns", "most"), [(80, 80), (200, 120)])
@@ -26,6 +28,16 @@ def test_help_fits(
     done = harness(*filter(None, [command]), "--help")
     assert done.code == 0
     assert [line for line in done.out.splitlines() if len(line) > most] == []
+
+
+def test_a_command_has_a_page_and_tests() -> None:
+    """The README or a page of `docs/` shows how it is called, and a test calls it."""
+    pages = "".join(page.read_text("utf-8") for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
+    assert [name for name in COMMANDS if f"harness {name}" not in pages] == [], "write a page in docs/"
+    tests = "".join(path.read_text("utf-8") for path in ROOT.glob("tests/**/test_*.py"))
+    called = rf'\b\w+\(\W*(?:capsys, )?"{0}"|"harness", "{0}"|commands import [\w, ]*\b{0}\b'
+    missing = [name for name in COMMANDS if not re.search(called.replace("{0}", name), tests)]
+    assert missing == [], "write its tests in tests/cli/commands/"
 
 
 def test_prose_uses_the_width(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ def test_it_says_that_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_target_that_is_up_is_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is said of a target that answers at once, and nothing is sent without --wait."""
     service = toys.ToyService()
-    wait_for(toys.toy_target(service), 60.0)
+    wait_for(toys.toy_target(service), 60.0, every=600.0)
     sent = len(service.log)
     wait_for(toys.toy_target(service), None)
     assert (capsys.readouterr().err, sent, len(service.log)) == ("", 1, 1)

@@ -24,6 +24,7 @@ from harness.cli.commands import completion
 from harness.cli.main import COMMANDS, main
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
+from harness.report.formats import FORMATS
 from harness.wire.coding import DECODED_IN_ALL
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
@@ -124,7 +125,7 @@ def test_a_report_stays_in_its_folder(where: str, repository: Path, capsys: pyte
     assert word in said
 
 
-@pytest.mark.parametrize("name", ["json", "junit", "markdown", "html", "badge"])
+@pytest.mark.parametrize("name", FORMATS)
 def test_a_report_replaces_only_a_report(name: str, repository: Path) -> None:
     """A file of the user's stays as it was; a report of ours is replaced, and the user may name any file."""
     configure(repository, f'report = ["{name}=out"]')
