@@ -7,6 +7,7 @@ HarnessError
 │   ├── OutsideConnection
 │   ├── SampleTooLarge
 │   ├── ScriptFault
+│   ├── TableError
 │   └── Unreadable
 ├── TargetFault           the target's, or that of another peer on a connection
 │   ├── BadHead
@@ -86,6 +87,10 @@ class SampleTooLarge(UsageFault):
 
 class ScriptFault(UsageFault):
     """Raised when the emulator cannot run a script; the message names the key."""
+
+
+class TableError(UsageFault, ValueError):
+    """Raised for a table of rules that is wrong; the message has the file, the rule and, if known, the line."""
 
 
 class Unreadable(UsageFault):

@@ -16,23 +16,35 @@ from functools import cache, partial
 from importlib import import_module, metadata
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from string import Formatter
 from types import ModuleType
 from typing import Any
 
 from harness.checks.capabilities import CAPABILITIES, PROFILES
 from harness.checks.catalogue import CATALOGUE, build_check
-from harness.checks.vocabulary.expect import expect_interaction, expect_refusal, expect_status, finding, note
+from harness.checks.vocabulary.expect import (
+    expect_interaction,
+    expect_refusal,
+    expect_status,
+    finding,
+    interaction_in,
+    note,
+)
+from harness.checks.vocabulary.runs import need_id
+from harness.contract import PROTOCOL
 from harness.contract.requests import RequestBuilder
 from harness.emulator.mutants import MUTANTS, hooks
 from harness.emulator.mutants.hooks import EmulatorMutant, row
 from harness.emulator.mutants.parts import Defect
 from harness.errors import UsageFault
-from harness.faults.kinds import CaseKind, at
+from harness.faults.grammar import parse
+from harness.faults.kinds import CaseKind, StreamShape, at
 from harness.kit.actions import Close, Finish, Open, Read, Send, Steps, Wait
 from harness.kit.api import EXTENSION_GROUP, EXTENSION_VARIABLE
 from harness.kit.check import Check, Judge, Registry, exercise
 from harness.kit.mutant import table
-from harness.outcome import Basis, Finding
+from harness.outcome import Basis, Finding, Level
+from harness.outcome.words import did_you_mean
 from harness.rules import SUBJECTS
 from harness.rules.tables import expand_table, load_sources, read_record
 from harness.wire import Exchange
@@ -40,6 +52,7 @@ from harness.wire import Exchange
 __all__ = [
     "Extension",
     "exercise", "RequestBuilder", "Exchange", "Steps", "Send", "Open", "Read", "Finish", "Close", "Wait",
+    "interaction_in", "need_id",
     "finding", "note", "expect_status", "expect_refusal", "expect_interaction", "Finding",
     "hooks",
 ]  # fmt: skip
@@ -95,6 +108,8 @@ class Extension:
         def register(judge: Judge) -> Judge:
             stated = statement or (judge.__doc__ or "").strip().partition("\n")[0]
             with self._explaining(rule_id):
+                if level not in list(Level):
+                    raise ValueError(f"there is no level {level!r}: known are {', '.join(Level)}")
                 if not stated:
                     raise ValueError("no statement: write the requirement as the docstring of the judge")
                 self._register(
@@ -127,6 +142,9 @@ class Extension:
 
     def fault(self, name: str, about: str, *plans: str) -> None:
         """Add cases for clients: one for each fault plan, in a set of `harness torture` with this one's name."""
+        with self._explaining(f"{self.name}-{name}"):
+            for plan in plans:
+                _parse_plan(plan)
         self.kinds.append(CaseKind(name=f"{self.name}-{name}", about=about, plans=at(*plans)))
 
     def _register(self, record: Mapping[str, Any], exercise: Any, judge: Judge) -> None:
@@ -145,8 +163,19 @@ class Extension:
     def _explaining(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (ValueError, OSError) as wrong:
-            raise UsageFault(f"the extension {self.name!r}: {what}: {wrong}") from wrong
+        except (UsageFault, ValueError, OSError) as wrong:
+            place = "" if what in str(wrong) else f"{what}: "
+            raise UsageFault(f"the extension {self.name!r}: {place}{wrong}") from wrong
+
+
+def _parse_plan(plan: str) -> None:
+    """Raise ValueError or UsageFault for a plan that no stream can follow."""
+    places = StreamShape(b"", PROTOCOL).places
+    for _, place, _, _ in Formatter().parse(plan):
+        if place is not None and place not in places:
+            near = did_you_mean(place, places, otherwise=f": known are {', '.join(places)}")
+            raise ValueError(f"the plan {plan!r} names no place of a stream with {place!r}{near}")
+    parse(plan.format(**places))
 
 
 class _AnyPage(dict[str, Any]):

@@ -90,6 +90,10 @@ def _load_areas() -> Mapping[str, str]:
     return {**SUBJECTS, **{one.name: one.title for one in load_named_extensions()}}
 
 
+def _load_extension_names() -> tuple[str, ...]:
+    return tuple(one.name for one in load_named_extensions())
+
+
 def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
     from harness.checks.recordings import FileJudge
 
@@ -373,6 +377,7 @@ INTERACTIONS = Api(
     judge_death=_judge_death,
     load_rules=_load_rules,
     load_areas=_load_areas,
+    load_extensions=_load_extension_names,
     new_file_judge=_new_file_judge,
     new_history_judge=_new_history_judge,
     judge_trail=_judge_trail,

@@ -19,7 +19,7 @@ from harness.interactions import INTERACTIONS
 from harness.kit.api import EXTENSION_VARIABLE
 
 PAGE = Path(__file__).resolve().parents[1].joinpath("docs", "extending.md").read_text("utf-8")
-EXAMPLE, TABLE_CALL = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+EXAMPLE, DEPENDENT, TABLE_CALL = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 (TABLE,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 Extend = Callable[[str], None]
@@ -65,6 +65,38 @@ def test_the_example_stands_beside_what_is_built_in(extend: Extend, capsys: pyte
     assert INTERACTIONS.load_rules()["acme.id"].level == "SHOULD"
 
 
+def test_a_request_depends_on_a_response(extend: Extend, capsys: pytest.CaptureFixture[str]) -> None:
+    """The page's example of two requests passes, and is not offered where the first one is rejected."""
+    extend(f"{EXAMPLE}\n{DEPENDENT}")
+    code, shown = run(capsys, "check", "emulator", "-c", "acme.*")
+    assert code == 0
+    assert re.search(r" checks in [\d.]+ s: 2 passed, ", shown)
+    extend(f"{EXAMPLE}\n{DEPENDENT}".replace('t.create(input="Hi")', "t.create(input=7)"))
+    assert "1 not offered, " in run(capsys, "check", "emulator", "-c", "acme.model")[1]
+
+
+def test_an_error_of_an_extension_is_its_own(extend: Extend, capsys: pytest.CaptureFixture[str]) -> None:
+    """What raises in a user's exercise, judge or mutant is a defect of the user's module, and is called so."""
+    extend(EXAMPLE.replace("created.body", "created.json"))
+    for words in (("check", "emulator", "-c", "acme.id"), ("mutants", "acme-*", "-j", "1")):
+        code, shown = run(capsys, *words)
+        assert code == 5
+        assert "AttributeError: 'Exchange' object has no attribute 'json'" in shown
+        assert "of the extension acme is a defect of its module" in shown
+        assert "defect of the harness" not in shown
+
+
+def test_its_own_checks_come_first(extend: Extend, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mutant of an extension names the checks of the extension first, and says if none of them kills it."""
+    extend(EXAMPLE)
+    code, shown = run(capsys, "mutants", "acme-*", "-j", "1")
+    assert code == 0
+    assert "\nacme-no-id  acme.id, " in shown
+    assert re.search(r"^PASSED: acme-no-id was killed by \d+ of \d+ checks, among them acme\.id\.$", shown, re.M)
+    extend(EXAMPLE.replace("lambda *_: {}", "lambda body, _: {**body, 'status': 'odd'}"))
+    assert " checks, none of them of the extension acme." in run(capsys, "mutants", "acme-*", "-j", "1")[1]
+
+
 def test_a_table_of_rules_is_read(extend: Extend, capsys: pytest.CaptureFixture[str]) -> None:
     """The rows of the page's table are checks, judged by functions of the module or by shared judges."""
     judge = "\ndef is_short(created):\n    if len(created.body) > 2000:\n        yield finding('long')\n"
@@ -104,9 +136,15 @@ IMPORT = "from harness.extend import Extension\n"
     (EXAMPLE.replace('"""A', '"A"; """A').replace('"A"', "0"), "no statement: write the requirement"),
     (EXAMPLE + "acme.checks *= 2", "two have the rule 'acme.id': rename one"),
     (EXAMPLE.replace("acme-no-id", "cancel-noop"), "two have the mutant 'cancel-noop': rename one"),
-    (EXAMPLE.replace("breaks=", 'level="WILL", breaks='), "'WILL' is not a valid Level"),
-    (EXAMPLE.replace("breaks=", 'profile="cores", breaks='), "unknown profile 'cores'"),
-], ids=["import", "none", "taken", "name", "twice", "id", "bare", "rule", "mutant", "level", "group"])  # fmt: skip
+    (EXAMPLE.replace("breaks=", 'level="WILL", breaks='), "there is no level 'WILL': known are MUST, SHOULD, MAY"),
+    (EXAMPLE.replace("breaks=", 'profile="cores", breaks='), "'acme': acme.id: there is no profile 'cores'"),
+    (EXAMPLE.replace("breaks=", 'requires=["streem"], breaks='), "no capability 'streem': did you mean 'stream'?"),
+    (EXAMPLE.replace("{late}", "{lat}"), "the plan 'event:{lat},end' names no place of a stream with 'lat'"),
+    (EXAMPLE.replace(",end", ",endd"), "acme-proxy: "),
+], ids=[
+    "import", "none", "taken", "name", "twice", "id", "bare", "rule", "mutant", "level", "group", "capability",
+    "place", "plan",
+])  # fmt: skip
 def test_what_is_wrong_is_said(extend: Extend, capsys: pytest.CaptureFixture[str], source: str, says: str) -> None:
     """An extension that cannot be used ends the command with exit code 2 and the reason."""
     extend(source)

@@ -30,6 +30,7 @@ from harness.checks.vocabulary.resources import expect_made
 from harness.checks.vocabulary.shared import judge_refusals
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.tables.refusals import REFUSALS
+from harness.errors import TableError
 from harness.kit.check import Check, Judge, take
 from harness.outcome import Finding
 from harness.outcome.words import did_you_mean
@@ -61,7 +62,7 @@ _CLASSES: Mapping[object, Iterable[int]] = {"2xx": SUCCESS, "4xx": CLIENT_ERROR}
 def build_check(row: RuleRow, home: str) -> Check:
     """Return the check of a row, whose functions are in the module `home` unless their names have dots.
 
-    Raises ValueError for a name that is not there, and for an unknown profile or capability.
+    Raises TableError for a name that is not there, and for an unknown profile or capability.
     """
     _refuse_unknown(row, "profile", [row.profile], PROFILES)
     _refuse_unknown(row, "capability", row.requires, CAPABILITIES)
@@ -85,13 +86,13 @@ def build_check(row: RuleRow, home: str) -> Check:
 
 
 def find_function(row: RuleRow, path: str, home: str) -> Any:
-    """Return what a row names. Raises ValueError if there is no such function."""
+    """Return what a row names. Raises TableError if there is no such function."""
     module, _, name = path.rpartition(".")
     where = f"harness.checks.{module}" if module else home
     found = getattr(import_module(where), name, None)
     if found is None:
         near = did_you_mean(name, vars(import_module(where)))
-        raise ValueError(
+        raise TableError(
             f"{row.area}.yaml: {row.rule.id}: {where} has no {name!r}{near}: write it, or name another"
         )
     return found
@@ -131,18 +132,18 @@ def _refuse_unknown(row: RuleRow, what: str, names: Iterable[str], known: Iterab
     for name in names:
         if name not in known:
             near = did_you_mean(name, known)
-            raise ValueError(f"{row.area}.yaml: {row.rule.id}: there is no {what} {name!r}{near}")
+            raise TableError(f"{row.area}.yaml: {row.rule.id}: there is no {what} {name!r}{near}")
 
 
 def gather(checks: Iterable[Check]) -> tuple[Check, ...]:
-    """Return all checks as they depend on each other. Raises ValueError if two exercises share a name."""
+    """Return all checks as they depend on each other. Raises TableError if two exercises share a name."""
     found: dict[str, Check] = {}
     exercises: dict[str, object] = {}
     for check in checks:
         if check.id in found:
-            raise ValueError(f"two checks for the rule {check.id!r}: a rule has exactly one")
+            raise TableError(f"two checks for the rule {check.id!r}: a rule has exactly one")
         if exercises.setdefault(check.exercise.name, check.exercise) is not check.exercise:
-            raise ValueError(f"two exercises are called {check.exercise.name!r}: rename one")
+            raise TableError(f"two exercises are called {check.exercise.name!r}: rename one")
         found[check.id] = replace(
             check,
             proves=_PROVES.get(check.id, ""),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -376,6 +376,8 @@ class Api(Struct, frozen=True, kw_only=True):
     """The rules of all revisions, by id, in the order in which they are shown."""
     load_areas: Callable[[], Mapping[str, str]]
     """What an area of rules is called in headings, by the part of their ids before the first dot."""
+    load_extensions: Callable[[], Collection[str]] = tuple
+    """The names of what users added, each of which begins the ids of its rules."""
     new_file_judge: Callable[[str, Verification, Any], JudgesFile]
     """The judge of a file with this name, by a contract."""
     new_history_judge: Callable[[Any, bool], JudgesHistory]

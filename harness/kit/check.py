@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import inspect
-from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -25,6 +25,7 @@ from harness.outcome import (
     Severity,
     Unmet,
 )
+from harness.outcome.words import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +208,11 @@ class Registry:
     """The checks of one area module, in the order in which they are shown."""
 
     def __init__(
-        self, rules: Mapping[str, Rule], *, profiles: Container[str], capabilities: Iterable[str]
+        self, rules: Mapping[str, Rule], *, profiles: Collection[str], capabilities: Collection[str]
     ) -> None:
         self._rules = rules
         self._profiles = profiles
-        self._capabilities = frozenset(capabilities)
+        self._capabilities = capabilities
         self.checks: list[Check] = []
 
     def check(
@@ -230,8 +231,13 @@ class Registry:
         needed = frozenset(requires)
         if rule_id not in self._rules:
             raise ValueError(f"no rule {rule_id!r} among the rules of the contract: write the rule first")
-        if profile not in self._profiles or not needed <= self._capabilities:
-            raise ValueError(f"{rule_id}: unknown profile {profile!r} or capability in {sorted(needed)}")
+        for what, names, known in (
+            ("profile", [profile], self._profiles),
+            ("capability", needed, self._capabilities),
+        ):
+            for name in sorted(names):
+                if name not in known:
+                    raise ValueError(f"{rule_id}: there is no {what} {name!r}{did_you_mean(name, known)}")
 
         def register(judge: Judge) -> Judge:
             wants = tuple(inspect.signature(judge).parameters)

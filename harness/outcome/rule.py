@@ -101,7 +101,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if _RANK[self.level] > _RANK[HIGHEST[self.source.basis]]:
             raise ValueError(
-                f"rule {self.id!r} is {self.level} but its basis is {self.source.basis!r}, which carries at most "
+                f"rule {self.id!r} is {self.level} but its basis is '{self.source.basis}', which carries at most "
                 f"{HIGHEST[self.source.basis]}: lower the level or cite a stronger source"
             )
 

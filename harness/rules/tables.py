@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from harness import resources
 from harness.documents import load_yaml
+from harness.errors import TableError
 from harness.outcome import Basis, Harm, Level, Rule, Source, Subject
 from harness.outcome.words import did_you_mean
 
@@ -129,14 +130,14 @@ def digest(texts: Mapping[str, bytes]) -> str:
 def expand_tables(texts: Mapping[str, bytes]) -> dict[str, Any]:
     """Return areas, subjects and records of some tables.
 
-    Raises ValueError for a table that is wrong, with its file, its row and its line.
+    Raises TableError for a table that is wrong, with its file, its row and its line.
     """
     order = parse_table("areas", texts["areas"])
     sources = parse_table("sources", texts["sources"])
     records: dict[str, Record] = {}
     for area in (*order["areas"], *BESIDE_THE_API):
         if area not in texts:
-            raise ValueError(
+            raise TableError(
                 f"areas.yaml names {area!r}, and there is no {area}.yaml: write it, or take the name off"
             )
         for record in expand_table(area, texts[area], sources):
@@ -150,7 +151,7 @@ def expand_tables(texts: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def expand_table(area: str, text: bytes, sources: Mapping[str, Any]) -> Iterator[Record]:
-    """Yield the record of each row of one table. Raises ValueError as `expand_tables` does."""
+    """Yield the record of each row of one table. Raises TableError as `expand_tables` does."""
     for rule_id, row in parse_table(area, text).items():
         try:
             record = {"id": rule_id, "area": area, **row}
@@ -200,7 +201,7 @@ def parse_table(name: str, text: bytes, definition: str = "") -> dict[str, Any]:
     try:
         value: dict[str, Any] = load_yaml(text)
     except (yaml.YAMLError, ValueError) as wrong:
-        raise ValueError(f"{FOLDER / name}.yaml is not a table of rules: {wrong}") from None
+        raise TableError(f"{name}.yaml is not a table of rules: {wrong}") from None
     for place, flaw in _list_foreign(value):  # which no schema can judge
         raise make_table_error(name, text, place, flaw)
     known = definition or (name if name in _SCHEMAS else "table")
@@ -243,7 +244,7 @@ def _validator(definition: str) -> Any:
     return jsonschema_rs.Draft202012Validator({**schema, "$ref": f"#/$defs/{definition}"})
 
 
-def make_table_error(name: str, text: bytes, path: list[Any], message: str) -> ValueError:
+def make_table_error(name: str, text: bytes, path: list[Any], message: str) -> TableError:
     """The error of a row, with the line of the innermost node on the way to what is wrong."""
     import yaml
 
@@ -256,4 +257,4 @@ def make_table_error(name: str, text: bytes, path: list[Any], message: str) -> V
             break
         line, node = found[0].start_mark.line, found[1]
     row = f"{path[0]}: " if path else ""
-    return ValueError(f"{name}.yaml:{line + 1}: {row}{message} (schemas/rule.schema.json describes a row)")
+    return TableError(f"{name}.yaml:{line + 1}: {row}{message} (schemas/rule.schema.json describes a row)")

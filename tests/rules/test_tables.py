@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from harness.cli.rules import list_every_check, load_every_check
-from harness.errors import HarnessFault
+from harness.errors import HarnessFault, TableError
 from harness.resources import folder
 from harness.rules import AREAS, ROWS, SUBJECTS, tables
 from harness.rules.tables import digest, expand_tables, load_tables, publish_rules, read_record
@@ -60,7 +60,7 @@ def test_a_row_becomes_a_record() -> None:
 ], ids=["level", "field", "sentence", "page", "basis", "id", "no judge", "words without a judge"])  # fmt: skip
 def test_a_wrong_row_is_named_with_its_line(table: str, line: int, says: str) -> None:
     """A row that does not fit its schema, or cites what is not there, is refused with file, line and reason."""
-    with pytest.raises(ValueError, match=says.removeprefix("'")) as wrong:
+    with pytest.raises(TableError, match=says.removeprefix("'")) as wrong:
         expand_tables(texts(table))
     assert str(wrong.value).startswith(f"wheels.yaml:{line}: ")
 

@@ -6,7 +6,7 @@ Layer 6.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.engine.kill_matrix import NOTICED, ODD, PROVED, REFERENCE, SCORED, UNPROVED
@@ -47,7 +47,7 @@ class MutantsPresentation(Presentation):
         kills = format_count(len(unproved), "check kills", "checks kill")
         return conclude(
             state.whole()[1],
-            _sum_up_kills(rows, left, checks),
+            _sum_up_kills(rows, left, checks, _name_own(state, rows)),
             f"{kills} no mutant ({list_some(unproved, 3)})" if unproved else "",
             f"{erred} not tested (harness error)" if erred else "",
             f"{left} not tested (not reached)" if left else "",
@@ -79,6 +79,11 @@ class MutantsPresentation(Presentation):
             "exit": int(finished.exit),
             **shard_record(finished.part),
         }
+
+    def owners(self, result: Result, state: CollectedRun) -> Collection[str]:
+        (row,) = of_kind(KillRow, result.evidence)
+        area = state.api.load_mutants()[row.mutant].area
+        return {area} if area in state.api.load_extensions() else {_cut_area(error) for error in row.errors}
 
     def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
         return [("checks", str(_find_phase(state, REFERENCE).counts["checks"]))]
@@ -143,13 +148,22 @@ def _results_of(state: CollectedRun) -> list[tuple[Result, KillRow]]:
     return [(result, row) for result in state.results for row in of_kind(KillRow, result.evidence)]
 
 
-def _sum_up_kills(rows: Sequence[KillRow], left: int, checks: str) -> str:
+def _name_own(state: CollectedRun, rows: Sequence[KillRow]) -> str:
+    """How the checks of an extension stand to its mutant, if that is the only one."""
+    area = state.api.load_mutants()[rows[0].mutant].area if len(rows) == 1 else ""
+    if area not in state.api.load_extensions():
+        return ""
+    own = [killer for killer in rows[0].killers if _cut_area(killer) == area]
+    return f", among them {list_some(own, 3)}" if own else f", none of them of the extension {area}"
+
+
+def _sum_up_kills(rows: Sequence[KillRow], left: int, checks: str, own: str = "") -> str:
     killed = sum(bool(row.killers) for row in rows)
     if left:
         return f"{killed} of {len(rows) + left} mutants killed by {checks}"
     if rows and killed == len(rows):
         if killed == 1:
-            return f"{rows[0].mutant} was killed by {len(rows[0].killers)} of {checks}"
+            return f"{rows[0].mutant} was killed by {len(rows[0].killers)} of {checks}{own}"
         return f"all {killed} mutants killed by {checks}"
     survivors = [row.mutant for row in rows if not row.killers and not row.errors]
     which = f" ({list_some(survivors, 3)})" if survivors else ""
@@ -162,9 +176,11 @@ def matrix_lines(
     """A line for each mutant: who notices it; a long line is cut unless it is wanted `whole`."""
     rows = rows_of(state)
     width = max((len(row.mutant) for row in rows), default=0)
-    for row in rows:
-        text = ", ".join(row.killers) if row.killers else paint("31;1", "SURVIVED")
-        long = len(", ".join(row.killers)) > _WIDTH and not whole
+    added = state.api.load_extensions()
+    for row in rows:  # the checks of an extension come last, and its author asks for them
+        killers = ", ".join(sorted(row.killers, key=lambda killer: _cut_area(killer) not in added))
+        text = killers or paint("31;1", "SURVIVED")
+        long = len(killers) > _WIDTH and not whole
         yield f"{row.mutant:<{width}}  {f'{text[:_WIDTH]}… ({len(row.killers)} checks)' if long else text}"
 
 

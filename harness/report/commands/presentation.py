@@ -7,7 +7,7 @@ the state of a run; the format must not matter.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -35,6 +35,9 @@ EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
 """Verdicts that a terminal explains at once; the others are one line each, or explained with -v."""
 
 ERRED = "note: a harness error is a defect of the harness; report it with its block above"
+ERRED_OUTSIDE = (
+    "note: a harness error of the extension {} is a defect of its module; correct it where its block above points"
+)
 
 _SLOWER = "help: `--rate N` sends at most N requests a second, `--max-wait S` waits longer"
 
@@ -232,7 +235,15 @@ class Presentation:
             if causes.keys() & {"429", "503"}:
                 yield _SLOWER
         if finished.exit is Exit.HARNESS_ERROR:
-            yield ERRED
+            erred = [result for result in state.results if result.reason is Reason.HARNESS_ERROR]
+            owners = {owner for result in erred for owner in self.owners(result, state)} or {""}
+            if ours := owners.difference(state.api.load_extensions()):
+                yield ERRED
+            yield from (ERRED_OUTSIDE.format(name) for name in sorted(owners - ours))
+
+    def owners(self, result: Result, state: CollectedRun) -> Collection[str]:
+        """The areas of rules with a harness error, one of which may be an extension."""
+        return (result.rule.area,)
 
 
 def describe_stale(result: Result) -> str:
