@@ -92,6 +92,7 @@ _UNREADABLE = ("stream.json/syntax",)
 
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "get.ok": ("create.id-unique", "stream.id-constant"),
+    "create.ok": ("chain.ok/after-refusal",),
     "auth.missing": ("auth.next",),
     "auth.wrong": ("auth.missing",),
     "del.ok": ("create.id-unique", "stream.id-constant", "get.ok/denied"),

@@ -49,7 +49,8 @@ class AnsweringHandler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         """Answer any request."""
-        data = self.rfile.read(int(self.headers.get("content-length") or 0))
+        chunked = self.headers.get("transfer-encoding") == "chunked"
+        data = self.read_chunks() if chunked else self.rfile.read(int(self.headers.get("content-length") or 0))
         try:
             value = self.dispatch(data)
         except Refused as refusal:
@@ -61,6 +62,15 @@ class AnsweringHandler(BaseHTTPRequestHandler):
             self.send(200, "application/octet-stream", value, {})
         else:
             self.stream(iter(value))
+
+    def read_chunks(self) -> bytes:
+        """The body of a request that is sent in chunks."""
+        data = b""
+        while size := int(self.rfile.readline(), 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = handle_any
 

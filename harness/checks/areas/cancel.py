@@ -28,6 +28,7 @@ from harness.checks.vocabulary.runs import (
     poll_until_found,
     poll_until_settled,
     polls,
+    read_whole_stream,
     start_held_run,
     status_of,
 )
@@ -56,6 +57,9 @@ from harness.wire.message import segment
 _A_MOMENT = 1.0
 """Seconds after which a run that was not really cancelled would show another status."""
 
+_REPLAY = 5.0
+"""Seconds for the stream of a run that is over: nothing keeps it open."""
+
 TAKES_EFFECT = 2.0
 """Seconds within which an accepted cancel takes effect; a run that still goes on then was not cancelled."""
 
@@ -63,9 +67,11 @@ TAKES_EFFECT = 2.0
 # --- exercises
 
 
-@exercise(requests=11, interactions=2)
+@exercise(requests=12, interactions=2)
 def a_cancelled_run(t: RequestBuilder) -> Steps:
-    """A run that is cancelled while a reader streams it, then polled, and cancelled again; another run goes on.
+    """A run that is cancelled while a reader streams it, then polled, streamed again, and cancelled again.
+
+    Another run goes on.
 
     If the run was over too soon to tell, all of it is tried again with a longer one.
     """
@@ -92,6 +98,7 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
     if list(judge_result_stays(object_in(last), object_in(seen["later"]))):  # counts may come late, but not go on
         yield Wait(_A_MOMENT)
         seen["latest"] = yield Send(t.get(found))
+    seen["replay"] = yield from read_whole_stream(t.get(found, stream=True), min(t.wait, _REPLAY))
     return seen
 
 
@@ -187,13 +194,15 @@ def can_be_read(run: Exchange, later: Exchange) -> Iterator[Finding]:
         yield from judge_identity("cancel.get-after", id_of(run), id_of(later))
 
 
-def ends_open_streams(stream: Exchange) -> Iterator[Finding]:
-    if stream.succeeded and stream.ending.by is By.LIMIT:
-        words = ("the stream did not end", "an end after the cancel", format_ending(stream))
-        yield Finding.from_code("cancel.stream-ends/hangs", *words)
-        return
-    yield from expect_stream(stream)
-    yield from judge_cancelled_end(events_in(stream))
+def ends_open_streams(stream: Exchange, replay: Exchange) -> Iterator[Finding]:
+    readings = {"stream": (stream, "the stream"), "replay": (replay, "a stream that is opened after the cancel")}
+    for place, (reading, name) in readings.items():
+        if reading.succeeded and reading.ending.by is By.LIMIT:
+            words = (f"{name} did not end", "an end after the cancel", format_ending(reading))
+            yield Finding.from_code("cancel.stream-ends/hangs", *words).at(exchange=place)
+            return
+    yield from at("stream", expect_stream(stream))
+    yield from at("stream", judge_cancelled_end(events_in(stream)))
 
 
 # --- what the judges share

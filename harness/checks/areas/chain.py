@@ -52,7 +52,7 @@ from harness.wire import Exchange
 # --- exercises
 
 
-@exercise(requests=23, interactions=11)
+@exercise(requests=25, interactions=12)
 def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with inputs of one form, so that the history differs, and a number in each.
 
@@ -60,8 +60,9 @@ def a_chain(t: RequestBuilder) -> Steps:
     after the second one is made; it gets a child of its own. The turn of the first child is sent again without a
     parent: a target that has forgotten the parent sees the same; so is the turn of the parent, to compare the cost
     of sent turns and of remembered ones. One child of the parent is streamed, continued and sent again, one runs
-    in the background, one is not stored. The last create names one that does not exist: a target that accepts it,
-    too, ignores all parents.
+    in the background and is continued, one is not stored. The turns after these are the same as the third, whose
+    answer must not come for them. Before the third, a result of no call is sent, which is refused. The last create
+    names one that does not exist: a target that accepts it, too, ignores all parents.
     """
     parent: Exchange = yield Send(t.create(input=_ask("parent")))
     found = need_id(parent)
@@ -73,9 +74,10 @@ def a_chain(t: RequestBuilder) -> Steps:
     if child_id:  # if not even the parent was found, do not wait for the child
         seen["child_read"] = (yield from poll_until_found(t, child_id, patient=before.status != 404))[-1]
     seen["sibling"] = yield Send(t.create(input=_ask("sibling"), previous_interaction_id=found))
-    seen |= {"child_again": None, "grandchild": None, "retold": None}
+    seen |= {"child_again": None, "refused": None, "grandchild": None, "retold": None}
     if child_id:
         seen["child_again"] = yield Send(t.get(child_id))
+        seen["refused"] = yield Send(t.create(input=[_STRAY_RESULT], previous_interaction_id=child_id))
         third = t.create(input=_ask("grandchild"), previous_interaction_id=child_id)
         seen["grandchild"] = yield Send(third)
         seen["retold"] = yield Send(t.create(input=_tell_again(child, "child", "grandchild"), store=False))
@@ -84,15 +86,21 @@ def a_chain(t: RequestBuilder) -> Steps:
     seen |= {"streamed": streamed, "after_streamed": None, "streamed_retold": None}
     streamed_id = read(streamed).id if streamed.succeeded and is_stream(streamed) else None
     if streamed_id:
-        after = t.create(input=_ask("after_streamed"), previous_interaction_id=streamed_id)
+        after = t.create(input=_ask("grandchild"), previous_interaction_id=streamed_id)
         seen["after_streamed"] = yield Send(after)
-        told = _tell_again(streamed, "streamed", "after_streamed")
+        told = _tell_again(streamed, "streamed", "grandchild")
         seen["streamed_retold"] = yield Send(t.create(input=told, store=False))
-    unstored: Exchange = yield Send(t.create(input=_ask("sibling"), previous_interaction_id=found, store=False))
+    unstored: Exchange = yield Send(t.create(input=_ask("unstored"), previous_interaction_id=found, store=False))
     if unstored.status in SUCCESS and id_of(unstored):  # the history of the run says whether it may be found
         yield Send(t.get(id_of(unstored)))
-    seen["backgrounded"] = yield from _continue_in_background(t, found)
-    yield from look_at_all(t, seen["sibling"], seen["grandchild"], seen["streamed"])
+    seen["backgrounded"] = last = yield from _continue_in_background(t, found)
+    seen["after_backgrounded"] = None
+    if last is not None and status_of(last) == "completed":
+        after = t.create(input=_ask("grandchild"), previous_interaction_id=id_of(last))
+        seen["after_backgrounded"] = yield Send(after)
+    yield from look_at_all(t, seen["sibling"], seen["streamed"])
+    if seen["grandchild"] is not None and (third_id := id_of(seen["grandchild"])):
+        yield Send(t.get(third_id, include_input=True))
     if "stream" in t.capabilities:
         seen["stray_stream"] = yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID, stream=True))
     seen["stray"] = yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID))
@@ -151,7 +159,7 @@ def a_stateless_turn(t: RequestBuilder) -> Steps:
 
 _NUMBERS = {
     "parent": "40817", "child": "51926", "sibling": "62035", "grandchild": "73148", "streamed": "84259",
-    "after_streamed": "95361", "backgrounded": "27583",
+    "unstored": "95361", "backgrounded": "27583", "refused": "38472",
 }  # fmt: skip
 """A number for each turn; all cost the same, and none is in a text by chance."""
 
@@ -159,6 +167,9 @@ _NUMBERS = {
 def _ask(turn: str) -> str:
     """The input of a turn, with its number."""
     return f"Repeat every number of this conversation: {_NUMBERS[turn]}."
+
+
+_STRAY_RESULT = {"type": "function_result", "call_id": "no-such-call", "name": "none", "result": _ask("refused")}
 
 
 def _find_turns(answer: Exchange | None) -> set[str]:
@@ -183,12 +194,20 @@ def _build_input(text: str) -> dict[str, Any]:
 # --- judges
 
 
-def can_be_continued(parent: Exchange, child: Exchange) -> Iterator[Finding]:
+def can_be_continued(
+    parent: Exchange, child: Exchange, refused: Exchange | None, grandchild: Exchange | None
+) -> Iterator[Finding]:
     if status_of(parent) != "completed":
         raise Unmet(f"the run to continue {describe_end(status_of(parent))}, and did not complete")
     yield from expect_reply("chain.ok", child)
     if child.status in SUCCESS:
         yield from judge_own_id("chain.ok", id_of(child), id_of(parent))
+    if refused is None or grandchild is None or status_of(child) != "completed":
+        return
+    if refused.status in CLIENT_ERROR and grandchild.status in CLIENT_ERROR:
+        message = "after a create that the server refused, a completed interaction cannot be continued"
+        lost = finding(message, expected="2xx, as for the turn before it", actual=format_answer(grandchild))
+        yield replace(lost, code="chain.ok/after-refusal").at(exchange="grandchild")
 
 
 def is_stored(child: Exchange, child_read: Exchange | None) -> Iterator[Finding]:
@@ -347,9 +366,13 @@ def carries_whole_history(
     streamed: Exchange,
     after_streamed: Exchange | None,
     streamed_retold: Exchange | None,
+    backgrounded: Exchange | None,
+    after_backgrounded: Exchange | None,
 ) -> Iterator[Finding]:
-    if {"parent", "child"} <= _find_turns(grandchild) and {"parent", "streamed"} <= _find_turns(after_streamed):
-        return
+    if {"parent", "child"} <= _find_turns(grandchild):
+        yield from _judge_after_background(backgrounded, after_backgrounded)
+        if {"parent", "streamed"} <= _find_turns(after_streamed):
+            return
     alone, chained = _tokens_read(parent), _need_history(parent, child)
     if grandchild is None or retold is None:
         raise Unmet("the child has no id to continue")
@@ -383,6 +406,20 @@ def carries_whole_history(
             yield replace(lost, code="chain.whole-history/streamed").at(
                 exchange="after_streamed", pointer="$.usage.total_input_tokens"
             )
+
+
+def _judge_after_background(backgrounded: Exchange | None, after: Exchange | None) -> Iterator[Finding]:
+    """A turn that continues a background run, of a server whose texts show what a turn knows."""
+    if backgrounded is None or after is None or after.status not in SUCCESS:
+        return
+    before, now = (_read_tokens(object_in(turn)) for turn in (backgrounded, after))
+    if "backgrounded" not in _find_turns(after) and before is not None and now is not None and now <= before:
+        message = "a turn that continues a background run does not include it"
+        expected = f"more than {before} input tokens, and the number of that run in the text"
+        lost = finding(message, expected=expected, actual=f"{now} input tokens, and no such number")
+        yield replace(lost, code="chain.whole-history/background").at(
+            exchange="after_backgrounded", pointer="$.usage.total_input_tokens"
+        )
 
 
 def streams_with_history(
@@ -432,6 +469,8 @@ _HISTORIES = {
     "grandchild": {"parent", "child", "grandchild"},
     "streamed": {"parent", "streamed"},
     "backgrounded": {"parent", "backgrounded"},
+    "after_streamed": {"parent", "streamed", "grandchild"},
+    "after_backgrounded": {"parent", "backgrounded", "grandchild"},
 }
 """The turns that each turn may know of."""
 
@@ -445,17 +484,29 @@ def keeps_siblings_apart(
     streamed: Exchange | None,
     backgrounded: Exchange | None,
     grandchild: Exchange | None,
+    after_streamed: Exchange | None,
+    after_backgrounded: Exchange | None,
 ) -> Iterator[Finding]:
-    turns = {"sibling": sibling, "streamed": streamed, "backgrounded": backgrounded, "grandchild": grandchild}
+    turns = {
+        "sibling": sibling,
+        "streamed": streamed,
+        "backgrounded": backgrounded,
+        "grandchild": grandchild,
+        "after_streamed": after_streamed,
+        "after_backgrounded": after_backgrounded,
+    }
     strays = {name: _find_turns(turn) - _HISTORIES[name] - _find_turns(parent) for name, turn in turns.items()}
     leaks = [(name, stray) for name, found in strays.items() for stray in sorted(found)]
     for name, stray in leaks[:1]:
         rule = "chain.siblings-apart/text"
         words = ("no number of another conversation", f"{_NUMBERS[stray]}, of {stray!r}")
-        message = "a continuation repeats the input of another continuation"
+        message = _LEAKS.get(stray, "a continuation repeats the input of another continuation")
+        if name.startswith("after_") and stray == "child":
+            message = "a turn returns the answer to the same input in another conversation"
         yield Finding.from_code(rule, message, *words).at(exchange=name, pointer="$.steps")
-        told = Finding.from_code(rule, "the other continuation", severity=Severity.INFORMATION)
-        yield told.at(exchange=stray)
+        if stray not in _LEAKS:
+            told = Finding.from_code(rule, "the other continuation", severity=Severity.INFORMATION)
+            yield told.at(exchange=stray)
     if not leaks and _find_turns(sibling) != {"parent", "sibling"}:
         yield from _compare_counts(parent, child, sibling)
     if child_read is None or child_again is None:
@@ -465,6 +516,13 @@ def keeps_siblings_apart(
     # What a look shows otherwise than the one before it may be no text of the other child.
     for changed in at("child_again", judge_unchanged("chain.siblings-apart", before, interaction_in(child_again))):
         yield replace(changed, severity=Severity.NON_STRICT)
+
+
+_LEAKS = {
+    "unstored": "a continuation repeats the input of a turn with `store=false`, which its parent must not keep",
+    "refused": "a continuation repeats the input of a create that the server refused",
+}
+"""What a leak is called, by the turn whose input comes where it does not belong."""
 
 
 def _compare_counts(parent: Exchange, child: Exchange, sibling: Exchange) -> Iterator[Finding]:

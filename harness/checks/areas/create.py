@@ -132,16 +132,46 @@ def says_its_cost(created: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=6, interactions=5)
 def every_input_form(t: RequestBuilder) -> Steps:
-    """A create for each form of input; the first sets stream=false, and the bare string has no stream field."""
-    text = {"type": "text", "text": HELLO}
+    """A create for each form of input; the first sets stream=false, and the bare string has no stream field.
+
+    All ask for the same two numbers; a list has each in a text of its own.
+    """
+    text = {"type": "text", "text": _REPEAT}
+    texts = [{"type": "text", "text": part} for part in _REPEAT.split(" and ")]
     return {
         "content": (yield Send(t.create(input=text, stream=False))),
-        "contents": (yield Send(t.create(input=[text]))),
-        "steps": (yield Send(t.create(input=[{"type": "user_input", "content": [text]}]))),
-        "silent": (yield Send(t.create(input=HELLO, stream=None))),
-        "bare_step": (yield Send(t.create(input=[{"type": "user_input", "content": HELLO}]))),
+        "contents": (yield Send(t.create(input=texts))),
+        "steps": (yield Send(t.create(input=[{"type": "user_input", "content": texts}]))),
+        "silent": (yield Send(t.create(input=_REPEAT, stream=None))),
+        "bare_step": (yield Send(t.create(input=[{"type": "user_input", "content": _REPEAT}]))),
         "turns": (yield Send(t.create(input=[{"role": "user", "content": [text]}]))),
     }
+
+
+_REPEATED = ("31846", "72659")
+_REPEAT = f"Repeat these two numbers: {' and '.join(_REPEATED)}"
+
+
+def takes_form(
+    rule: str, silent: Exchange, content: Exchange, contents: Exchange, steps: Exchange
+) -> Iterator[Finding]:
+    """A form of input is accepted; where the answer to the bare string has both numbers, so has its answer."""
+    forms = {"create.input-content": content, "create.input-contents": contents, "create.input-steps": steps}
+    name, answer = rule.removeprefix("create.input-"), forms[rule]
+    yield from at(name, expect_interaction(answer))
+    said, expected = (_find_numbers(one) for one in (answer, silent))
+    if len(expected) == len(_REPEATED) and status_of(answer) == "completed" and said != expected:
+        message = "a part of the input has no effect in this form"
+        lost = finding(
+            message, expected=f"{' and '.join(_REPEATED)}, as for a string", actual=" ".join(said) or "none"
+        )
+        yield replace(lost, code=f"{rule}/unread").at(exchange=name, pointer="$.steps")
+
+
+def _find_numbers(answer: Exchange) -> list[str]:
+    """The numbers of the input that the text of an answer repeats."""
+    text = output_text(object_in(answer))
+    return [number for number in _REPEATED if number in text]
 
 
 def bears_turns(turns: Exchange) -> Iterator[Finding]:
@@ -273,16 +303,25 @@ JSON_FORMAT = {
 TIERS = frozenset({"standard", "flex", "priority"})
 
 
-@exercise(requests=1, interactions=1)
+@exercise(requests=6, interactions=3)
 def a_json_answer(t: RequestBuilder) -> Steps:
-    """A create that requests JSON by a small schema."""
-    return {"formatted": (yield Send(t.create(input="Any word.", response_format=JSON_FORMAT)))}
+    """A create that requests JSON by a small schema; it is streamed, and in the background."""
+    body = {"input": "Any word.", "response_format": JSON_FORMAT}
+    formatted: Exchange = yield Send(t.create(body))
+    modes = (yield from create_in_each_mode(t, body)) if formatted.status in SUCCESS else {}
+    return {"formatted": formatted, "streamed": modes.get(STREAMED), "backgrounded": modes.get(IN_BACKGROUND)}
 
 
 @exercise(requests=1, interactions=1)
 def a_json_answer_by_a_list(t: RequestBuilder) -> Steps:
     """The same format, as the only one of a list."""
     return {"formatted": (yield Send(t.create(input="Any word.", response_format=[JSON_FORMAT])))}
+
+
+def gives_json_in_background(formatted: Exchange, backgrounded: Exchange | None) -> Iterator[Finding]:
+    yield from at("formatted", gives_json(formatted))
+    if backgrounded is not None and status_of(backgrounded) == "completed":
+        yield from at("backgrounded", gives_json(backgrounded))
 
 
 def gives_json(formatted: Exchange) -> Iterator[Finding]:
@@ -297,14 +336,9 @@ def gives_json(formatted: Exchange) -> Iterator[Finding]:
         )
 
 
-@exercise(requests=1, interactions=1)
-def a_json_stream(t: RequestBuilder) -> Steps:
-    """The same, streamed."""
-    body = {"input": "Any word.", "response_format": JSON_FORMAT}
-    return {"streamed": (yield from read_whole_stream(t.create(body, stream=True)))}
-
-
-def streams_formats(streamed: Exchange) -> Iterator[Finding]:
+def streams_formats(formatted: Exchange, streamed: Exchange | None) -> Iterator[Finding]:
+    if streamed is None:
+        raise Unmet(f"the plain create was rejected: {format_answer(formatted)}")
     if streamed.status in CLIENT_ERROR:
         raise Unmet(f"the target does not stream formats: {format_answer(streamed)}")
     yield from expect_stream(streamed)
@@ -367,31 +401,37 @@ _INSTRUCTION = f"You are polite, brief and exact. You end each of your answers w
 
 @exercise(requests=8, interactions=5)
 def an_instructed_create(t: RequestBuilder) -> Steps:
-    """A create alone and with an instruction, which is also sent as input, in a stream and in the background."""
+    """A create with an instruction, one without, and one as input; the first also streamed and in the background.
+
+    The one without comes after the first, whose instruction it must not obey.
+    """
     body = {"input": HELLO, "system_instruction": _INSTRUCTION}
-    alone: Exchange = yield Send(t.create(input=HELLO))
     instructed: Exchange = yield Send(t.create(body))
+    alone: Exchange = yield Send(t.create(input=HELLO))
     seen: Exchanges = {"alone": alone, "instructed": instructed, "written": None, "modes": {}}
     if instructed.status not in SUCCESS:
         return seen
     seen["written"] = yield Send(t.create(input=_INSTRUCTION + HELLO))
-    return {**seen, "modes": (yield from _create_in_each_mode(t, body))}
+    return {**seen, "modes": (yield from create_in_each_mode(t, body))}
 
 
-def _create_in_each_mode(t: RequestBuilder, body: Mapping[str, Any]) -> Part[Exchanges]:
+STREAMED, IN_BACKGROUND = "in a stream", "in the background"
+
+
+def create_in_each_mode(t: RequestBuilder, body: Mapping[str, Any]) -> Part[Exchanges]:
     """The last response to a create in a stream, and to one in the background, if the target offers them."""
     modes: Exchanges = {}
     if "stream" in t.capabilities:
-        modes["in a stream"] = yield from read_whole_stream(t.create(body, stream=True))
+        modes[STREAMED] = yield from read_whole_stream(t.create(body, stream=True))
     if "background" in t.capabilities:
         begun: Exchange = yield Send(t.create(body, background=True))
         found = id_of(begun)
         looks = (yield from poll_for(t, found, t.waiting.of(t.wait))) if found else [begun]
-        modes["in the background"] = looks[-1]
+        modes[IN_BACKGROUND] = looks[-1]
     return modes
 
 
-def _read_end(answer: Exchange) -> Mapping[str, Any]:
+def read_end(answer: Exchange) -> Mapping[str, Any]:
     """The interaction of a response: that of the last event with the steps of its stream, or the body."""
     if not read(answer).is_stream:
         return object_in(answer)
@@ -404,8 +444,13 @@ def obeys_instructions(
 ) -> Iterator[Finding]:
     if instructed.status in CLIENT_ERROR:
         raise NotApplicable(f"the target rejects `system_instruction`: {format_answer(instructed)}")
+    if _SIGNED in output_text(object_in(alone)):
+        message = "a create without `system_instruction` obeys the one of an earlier create"
+        leak = finding(message, expected=f"a text without {_SIGNED}", actual=f"a text with {_SIGNED}")
+        yield replace(leak, code="create.system-instruction/leaks").at(exchange="alone", pointer="$.steps")
+        return
     plain, more = _count_read(interaction_in(alone)), _count_read(interaction_in(instructed))
-    obeys = _SIGNED in output_text(object_in(instructed)) and _SIGNED not in output_text(object_in(alone))
+    obeys = _SIGNED in output_text(object_in(instructed))
     if more <= plain and not obeys:
         if written is None or _count_read(object_in(written)) <= plain:
             raise Unmet("the counts of input tokens do not grow with the input")
@@ -413,7 +458,7 @@ def obeys_instructions(
             "`system_instruction` costs no input tokens", expected=f"more than {plain}", actual=str(more)
         )
     for mode, answer in modes.items() if more > plain else ():
-        body = _read_end(answer)
+        body = read_end(answer)
         if 0 < _count_read(body) < (plain + more) / 2 and _SIGNED not in output_text(body):
             message = f"`system_instruction` has no effect {mode}"
             say = finding if obeys else lenient_finding  # a count alone may come late, or without what is cached
@@ -475,7 +520,7 @@ def a_tiny_limit(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"limited": limited, "modes": {}, "whole": None, "next_turn": None}
     if limited.status not in SUCCESS:
         return seen
-    seen["modes"] = yield from _create_in_each_mode(t, {"input": prompt, "generation_config": limit})
+    seen["modes"] = yield from create_in_each_mode(t, {"input": prompt, "generation_config": limit})
     seen["whole"] = yield Send(t.create(input=prompt))
     if status_of(limited) == "incomplete" and (parent := id_of(limited)) and "chain" in t.capabilities:
         seen["next_turn"] = yield Send(t.create(input=prompt, previous_interaction_id=parent))
@@ -505,7 +550,7 @@ def says_that_it_was_cut(
     if status_of(limited) != "incomplete":
         yield from at("limited", _judge_limited(interaction_in(limited), whole))
         return
-    for mode, body in {mode: _read_end(answer) for mode, answer in modes.items()}.items():
+    for mode, body in {mode: read_end(answer) for mode, answer in modes.items()}.items():
         with suppress(NotApplicable):  # a limit without an effect in one mode is of `create.max-tokens`
             yield from at(f"modes[{mode}]", [*_judge_limited(body, whole)] if body else [])
 
@@ -549,7 +594,7 @@ def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[F
         return  # a limit that is not offered has no effect in any mode
     longest = max(_FEW_TOKENS * _LONG_TOKEN, 2 * len(output_text(body)))
     for mode, answer in modes.items():
-        end = _read_end(answer) if answer.status in SUCCESS else {}
+        end = read_end(answer) if answer.status in SUCCESS else {}
         for found in _expect_limit(end, f"the limit has no effect {mode}"):
             # A count may be the same for each response: the length of the text shows what the limit did.
             proved = len(output_text(end)) > longest

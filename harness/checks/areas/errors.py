@@ -16,7 +16,7 @@ from harness.checks.vocabulary.expect import (
     finding,
     require_answer,
 )
-from harness.checks.vocabulary.shared import UNKNOWN_ID, WRONG_KEY, all_of, send_wrong_creates
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, WRONG_KEY, all_of, send_wrong_creates
 from harness.contract import read
 from harness.contract.data.json_parse import loads
 from harness.contract.judge.answer import judge_error_shape, judge_error_status, judge_leaks
@@ -30,7 +30,7 @@ from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
 
-@exercise(requests=12, front_end=True)
+@exercise(requests=13, front_end=True)
 def refused_requests(t: RequestBuilder) -> Steps:
     """Requests with one mistake each; `answers` are all answers, `errors` every 4xx or 5xx of the API.
 
@@ -91,16 +91,22 @@ def _leaks(answer: Exchange) -> Iterator[Finding]:
     yield from judge_leaks(require_answer(answer), answer.request.headers.get(KEY_HEADER))
 
 
-@exercise(requests=1)
-def a_refused_stream(t: RequestBuilder) -> Steps:
-    """A streaming create whose input has the wrong type."""
-    return {"refused": (yield Send(t.create(input=7, stream=True)))}
+@exercise(requests=2)
+def refused_streams(t: RequestBuilder) -> Steps:
+    """Streaming creates whose input has the wrong type, and whose model does not exist."""
+    return {
+        "refused": (yield Send(t.create(input=7, stream=True))),
+        "unknown": (yield Send(t.create(input=HELLO, model="harness-unknown-model", stream=True))),
+    }
 
 
-def reports_before_streaming(refused: Exchange) -> Iterator[Finding]:
+def reports_before_streaming(refused: Exchange, unknown: Exchange) -> Iterator[Finding]:
     reported = any(event.get("event_type") == "error" for event in read(require_answer(refused)).events)
     if refused.status not in SUCCESS or not reported:
-        yield from expect_status(refused, accepts=CLIENT_ERROR)
+        yield from at("refused", expect_status(refused, accepts=CLIENT_ERROR))
+    if unknown.status in SUCCESS and not read(unknown).events:  # a target may map every name to a model
+        silent = finding("a stream of an unknown model has no event", expected="an error", actual="no event")
+        yield silent.at(exchange="unknown")
 
 
 @exercise(requests=1)

@@ -118,6 +118,52 @@ def _has_another_shape(body: Mapping[str, Any]) -> bool:
     return "outputs" in body or bare
 
 
+_UNUSUAL: Mapping[str, Mapping[str, str]] = {
+    "http.charset": {"content-type": "application/json; charset=utf-8"},
+    "http.chunked": {"transfer-encoding": "chunked"},
+    "create.zero": {},
+}
+"""Header fields of unusual creates, by the rule that each is about; the last differs in its body."""
+
+
+@exercise(requests=1, interactions=1)
+def a_create_of_another_client(t: RequestBuilder) -> Steps:
+    """A create with a charset, in chunks and with the temperature 0; if it is rejected, each of these alone."""
+    whole: Exchange = yield Send(_make_unusual(t, *_UNUSUAL))
+    alone: dict[str, Exchange] = {}
+    for rule in _UNUSUAL if whole.status not in SUCCESS else ():
+        alone[rule] = yield Send(_make_unusual(t, rule))
+    seen: Exchanges = {"whole": whole, "alone": alone, "warm": None}
+    if "create.zero" in alone:
+        seen["warm"] = yield Send(t.create(input=HELLO, generation_config={"temperature": 0.5}))
+    return seen
+
+
+def _make_unusual(t: RequestBuilder, *rules: str) -> Request:
+    config = {"generation_config": {"temperature": 0}} if "create.zero" in rules else {}
+    request = t.create(input=HELLO, **config)
+    headers = request.headers
+    for name, value in [field for rule in rules for field in _UNUSUAL[rule].items()]:
+        headers = headers.having(name, value)
+    return replace(request, headers=headers)
+
+
+def takes_what_clients_send(
+    rule: str, whole: Exchange, alone: Mapping[str, Exchange], warm: Exchange | None
+) -> Iterator[Finding]:
+    if whole.status in SUCCESS:
+        return
+    answer = alone[rule]
+    if rule == "http.chunked" and answer.status == _LENGTH_REQUIRED:
+        raise NotApplicable("the server requires a Content-Length, as RFC 9110 allows")
+    if rule == "create.zero" and warm is not None and warm.status in CLIENT_ERROR:
+        raise NotApplicable(f"the target rejects any `temperature`: {format_answer(warm)}")
+    yield from at(f"alone[{rule}]", expect_status(answer, accepts=SUCCESS))
+
+
+_LENGTH_REQUIRED = 411
+
+
 @exercise(requests=3)
 def both_versions(t: RequestBuilder) -> Steps:
     """A create with neither model nor agent under each version, and to a path that is no route, to compare."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.checks.areas.create import JSON_FORMAT
+from msgspec.structs import replace
+
+from harness.checks.areas.create import JSON_FORMAT, create_in_each_mode, read_end
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
     expect_offered,
     expect_settled,
+    expect_status,
     finding,
     interaction_in,
     note,
@@ -22,13 +25,14 @@ from harness.checks.vocabulary.runs import id_of, look_at_all, need_id, poll_unt
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream, stream_id
 from harness.contract import compare_steps, read
-from harness.contract.data.transcript import output_steps
+from harness.contract.data.transcript import output_steps, output_text
 from harness.contract.judge.agreement import (
     CUT_SHORT,
     judge_call_fields,
     judge_declared,
     judge_forced,
     judge_own_id,
+    judge_streamed_calls,
     judge_waiting,
     pending_calls,
 )
@@ -42,11 +46,12 @@ from harness.outcome.words import format_count
 from harness.wire import Exchange
 from harness.wire.json_value import object_or_none
 
-QUESTION = "How is the weather in Paris?"
+REPORT = 46173
+QUESTION = "How is the weather in Paris? Quote the number of its report."
 ANSWERS: Mapping[str, Any] = {
-    "string": "Sunny, 20 degrees.",
-    "object": {"sky": "sunny", "degrees": 20},
-    "list": [{"type": "text", "text": "Sunny, 20 degrees."}],
+    "string": f"Sunny, 20 degrees. Report {REPORT}.",
+    "object": {"sky": "sunny", "degrees": 20, "report": REPORT},
+    "list": [{"type": "text", "text": f"Sunny, 20 degrees. Report {REPORT}."}],
 }
 """One result in each form that the schema allows."""
 
@@ -88,9 +93,9 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
 # --- exercises
 
 
-@exercise(requests=13, interactions=7)
+@exercise(requests=18, interactions=9)
 def a_tool_loop(t: RequestBuilder) -> Steps:
-    """A forced call, its result in every form, an error as its result, and results that match no call."""
+    """A forced call, its result in every form and mode, an error as its result, and results that match no call."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
     seen: Exchanges = {"asked": asked}
     parent = id_of(asked)
@@ -105,6 +110,8 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         body = {"input": [result_of(call, value)], "tools": [WEATHER]}
         forms[name] = yield Send(t.create(body, previous_interaction_id=parent))
     seen["forms"] = forms
+    turn = {"input": [result_of(call)], "tools": [WEATHER], "previous_interaction_id": parent}
+    seen["modes"] = (yield from create_in_each_mode(t, turn)) if forms["string"].status in SUCCESS else {}
     failure = {**result_of(call, "There is no such place."), "is_error": True}
     seen["failure"] = yield Send(t.create(input=[failure], tools=[WEATHER], previous_interaction_id=parent))
     seen["bare"] = yield Send(t.create(input=[result_of(call)], previous_interaction_id=parent))
@@ -207,7 +214,7 @@ def streamed_call_is_whole(tool: Exchange, stored: Mapping[str, Exchange]) -> It
         raise Unmet("the streamed model called no function")
     yield from _judge_streamed_calls(calls)
     if "tool" in stored:
-        yield from at("tool", _compare_arguments(calls, calls_in(stored["tool"])))
+        yield from at("tool", judge_streamed_calls(calls, interaction_in(stored["tool"])))
 
 
 def _judge_streamed_calls(calls: Sequence[Call]) -> Iterator[Finding]:
@@ -219,18 +226,6 @@ def _judge_streamed_calls(calls: Sequence[Call]) -> Iterator[Finding]:
             yield finding(
                 "the arguments do not join", expected="an object", actual=format_value(call.get("arguments"))
             )
-
-
-def _compare_arguments(calls: Sequence[Call], stored: Sequence[Call]) -> Iterator[Finding]:
-    kept = {call["id"]: call.get("arguments") for call in stored if call.get("id")}
-    for call in calls:
-        wanted, came = kept.get(call.get("id"), call.get("arguments")), call.get("arguments")
-        if (
-            isinstance(came, dict) and isinstance(wanted, dict) and wanted != came
-        ):  # else `tool.call-fields` reports it
-            message = "the streamed arguments differ from the stored ones"
-            shown = format_value(wanted), format_value(came)
-            yield Finding.from_code("tool.stream-call/arguments", message, *shown)
 
 
 def _streamed_calls(stream: Exchange) -> list[Call]:
@@ -367,9 +362,33 @@ def takes_the_result(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterator
     yield from at("forms[string]", _accepted_result(asked, forms["string"]))
 
 
-def takes_every_form(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterator[Finding]:
+def takes_every_form(
+    asked: Exchange, forms: Mapping[str, Exchange], modes: Mapping[str, Exchange]
+) -> Iterator[Finding]:
     for name, answer in forms.items():
         yield from at(f"forms[{name}]", _accepted_result(asked, answer))
+    for mode, answer in modes.items():
+        yield from at(f"modes[{mode}]", expect_status(answer, accepts=SUCCESS))
+    answers = [(f"forms[{name}]", f"in the form of {_FORMS[name]}", answer) for name, answer in forms.items()]
+    answers += [(f"modes[{mode}]", f"that is sent {mode}", answer) for mode, answer in modes.items()]
+    quotes = [_quotes_the_report(answer) for _, _, answer in answers]
+    for (place, what, _), quoted in zip(answers, quotes, strict=True) if quotes.count(True) >= _ENOUGH else ():
+        if quoted is False:
+            message = f"the model does not read a result {what}"
+            unread = finding(message, expected=f"{REPORT} in the text, as for another", actual="a text without it")
+            yield replace(unread, code="tool.result-forms/unread").at(exchange=place, pointer="$.steps")
+
+
+_FORMS = {"string": "a string", "object": "an object", "list": "a list"}
+_ENOUGH = 2
+"""Results whose number the text must quote, until a text without it proves anything."""
+
+
+def _quotes_the_report(answer: Exchange) -> bool | None:
+    """Whether the text of a completed answer has the number of its function's result; None without such a text."""
+    body = read_end(answer) if answer.status in SUCCESS else {}
+    text = output_text(body) if body.get("status") == "completed" else ""
+    return str(REPORT) in text if text else None
 
 
 def is_final(forms: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -404,7 +423,7 @@ def streams_each_call(streamed: Exchange | None, fetched: Exchange | None) -> It
         raise _miss_several(f"the streamed model made {format_count(len(calls), 'call')}")
     yield from at("streamed", _judge_streamed_calls(calls))
     if fetched is not None:
-        yield from at("streamed", _compare_arguments(calls, calls_in(fetched)))
+        yield from at("streamed", judge_streamed_calls(calls, interaction_in(fetched)))
 
 
 def _accepted_result(asked: Exchange, answer: Exchange) -> Iterator[Finding]:

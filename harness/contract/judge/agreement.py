@@ -346,6 +346,20 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
         yield Finding("stream.equals-get", message, difference.got, difference.assembled)
 
 
+def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Finding]:
+    """The arguments of a call that a whole stream adds up to must be those that are stored, under the same id."""
+    kept = {str(call["id"]): call.get("arguments") for call in pending_calls(output_steps(body)) if call.get("id")}
+    for call in streamed:
+        came, wanted = call.get("arguments"), kept.get(str(call.get("id")))
+        if call.get("type") != "function_call" or not isinstance(came, dict) or not isinstance(wanted, dict):
+            continue  # which `tool.call-fields` and the judge of one stream report
+        if wanted != came:
+            message = "the streamed arguments differ from the stored ones"
+            yield Finding.from_code(
+                "tool.stream-call/arguments", message, format_value(wanted), format_value(came)
+            )
+
+
 def judge_streamed_end(end: Body, body: Body) -> Iterator[Finding]:
     """Status and cost in the completion of a whole stream must be those that are stored, if both have them."""
     for name in ("status", "usage"):
@@ -387,7 +401,7 @@ def judge_result(body: Body, rule: str = "bg.result", *, known: Body | None = No
         yield place_finding(rule, message, "a model_output step", format_value(kinds), "$.steps", severity)
 
 
-def judge_own_input(sent: object, given: Sequence[Body]) -> Iterator[Finding]:
+def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps") -> Iterator[Finding]:
     """The input that a GET shows (`list_given`) must be that of the client: each text, each result of a function.
 
     A server may show more, no input at all, or the same in another form. Nothing is claimed of texts that it may
@@ -399,7 +413,7 @@ def judge_own_input(sent: object, given: Sequence[Body]) -> Iterator[Finding]:
         if _squeeze(text) not in kept:
             message = "the input that GET shows is not that of the create"
             expected, actual = format_value(shorten(text, 60)), format_value(shorten(shown, 60))
-            yield place_finding("get.own-input/text", message, expected, actual, "$.steps")
+            yield place_finding("get.own-input/text", message, expected, actual, place)
             return
     results = {str(step.get("call_id")): step for step in given if step.get("type") == "function_result"}
     for step in objects_in(sent):

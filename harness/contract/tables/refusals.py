@@ -67,7 +67,8 @@ _ROWS = (
 
     # Types, names and values
     InvalidCreates("err.wrong-type",
-        {"number_input": {"input": 7}, "text_tools": {"tools": "none"}}, {400}, {422}),
+        {"number_input": {"input": 7}, "text_tools": {"tools": "none"},
+         "background_input": {"input": 7, "background": True}}, {400}, {422}),
     InvalidCreates("err.unknown-field", {"unknown_field": {"harness_unknown": True}}, {400}, {422}),
     InvalidCreates("err.unknown-model",
         {"unknown_model": {"model": "harness-unknown-model"}}, _CLIENT_ERROR, _SUCCESS),

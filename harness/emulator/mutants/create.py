@@ -215,6 +215,9 @@ MUTANTS = table(
         deltas("text", lambda pieces, _: ["```json\n", *pieces, "\n```"] if pieces[0][:1] == "{" else pieces)),
     row("instruction-lost-later", "`system_instruction` has no effect in the background.",
         create(_lose_instruction_in_background)),
+    row("zero-refused", "A create with the temperature 0 returns 400.",
+        admit("shape", when(
+            lambda body: (body.get("generation_config") or {}).get("temperature") == 0, refuse("temperature")))),
     row("summaries-unasked", "Thoughts have a summary although the request disabled it.",
         output(each("thought", put(summary=[{"type": "text", "text": "I think."}])))),
     row("tier-not-shown", "Interactions do not show their service tier.",

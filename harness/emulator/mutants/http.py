@@ -139,6 +139,13 @@ MUTANTS = table(
         arrival(_redirect_reads)),
     row("unknown-query-crashes", "A read with an unknown query parameter returns 500.",
         request("GET interactions/*", when(lambda call, _: set(call.query) - _READ_PARAMETERS, crash))),
+    row("charset-refused", "A create whose Content-Type has a charset returns 415.",
+        request("POST interactions", when(
+            lambda call, _: "charset" in call.request.headers.get("content-type", ""),
+            refuse("Unsupported media type.", 415)))),
+    row("chunked-refused", "A create in chunks returns 400.",
+        request("POST interactions", when(
+            lambda call, _: "transfer-encoding" in call.request.headers, refuse("The body is empty.")))),
     row("gzip-unasked", "Responses are compressed although the client did not ask for it.",
         instead(Engine.json, _compress)),
     row("revision-legacy",

@@ -384,6 +384,11 @@ class UrlReading:
         return self.recorder.finish(self.ended, self._seconds)
 
 
+def _drop(sock: socket.socket, clean: bool) -> None:
+    """Close a connection: a server that does not read chunks may take them for its next request."""
+    sock.close()
+
+
 _OURS = ("host", "content-length", "transfer-encoding", "connection")
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -528,7 +533,7 @@ class UrlDriver(Driver):
                 limits=limits,
                 ends=self._ends,
                 began=began,
-                release=self._release,
+                release=self._release if "transfer-encoding" not in request.headers else _drop,
                 free=self._kept.release,
             )
         except BaseException:
@@ -551,12 +556,15 @@ class UrlDriver(Driver):
         target = quote(request.below(self._origin.prefix), safe=_VISIBLE)
         fields = [("host", self._origin.authority)]
         fields += request.headers.without(*_OURS).items()
+        if "transfer-encoding" in request.headers:  # of an exercise: chunks are what it is about
+            fields.append(("transfer-encoding", "chunked"))
         fields += [item for item in self._headers.without(*_OURS) if item[0] not in request.headers]
         sent = Headers(fields)
         if "accept-encoding" not in sent:
             fields.append(("accept-encoding", "identity"))
         if "user-agent" not in sent:
             fields.append(("user-agent", f"interactions-harness/{__version__}"))
-        if not self._kept.keeps:  # so that it is free again once a stream that is read later has been written
+        # So that it is free again once a stream that is read later has been written.
+        if not self._kept.keeps or "transfer-encoding" in request.headers:
             fields.append(("connection", "close"))
         return request_bytes(request.method, target, fields, request.body)

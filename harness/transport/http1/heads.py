@@ -232,8 +232,15 @@ def write_fields(headers: Headers) -> bytes:
 
 
 def request_bytes(method: str, target: str, fields: list[tuple[str, str]], body: bytes) -> bytes:
-    """A whole request; Content-Length is added if there is a body, or if the method normally has one."""
-    if body or method in _WITH_BODY:
+    """A whole request; Content-Length is added if there is a body, or if the method normally has one.
+
+    A request that names `transfer-encoding: chunked` has its body in two chunks.
+    """
+    if any(name.lower() == "transfer-encoding" for name, _ in fields):
+        half = len(body) // 2
+        body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:half], body[half:]) if part)
+        body += b"0\r\n\r\n"
+    elif body or method in _WITH_BODY:
         fields = [*fields, ("content-length", str(len(body)))]
     line = f"{method} {target} HTTP/1.1\r\n".encode("latin-1")
     return line + write_fields(Headers(fields)) + b"\r\n" + body

@@ -46,7 +46,7 @@ def recites(*numbers, found="v1_two", tokens=9):
     return turn(found, tokens, steps=[{"type": "model_output", "content": [text]}])
 
 
-FIRST, SECOND, THIRD, FOURTH = "40817", "51926", "62035", "84259"
+FIRST, SECOND, THIRD, FOURTH, FIFTH, UNSTORED = "40817", "51926", "62035", "84259", "27583", "95361"
 RECITES = recites(FIRST, SECOND)
 
 TURNS = {"parent": PARENT, "child": CHILD}
@@ -57,7 +57,10 @@ TOLD = {
     "streamed": ended(9),
     "after_streamed": None,
     "streamed_retold": None,
+    "backgrounded": None,
+    "after_backgrounded": None,
 }
+NEXT = {"refused": REFUSED, "grandchild": OTHER}
 STREAMED = {**TOLD, "grandchild": turn(tokens=22), "retold": turn(tokens=15), "streamed_retold": turn(tokens=15)}
 
 
@@ -81,14 +84,27 @@ APART = {
     "streamed": None,
     "backgrounded": None,
     "grandchild": None,
+    "after_streamed": None,
+    "after_backgrounded": None,
+}
+RECITED = {
+    **TOLD,
+    "grandchild": recites(FIRST, SECOND),
+    "retold": turn(tokens=15),
+    "after_streamed": recites(FIRST, FOURTH),
+    "backgrounded": recites(FIRST, FIFTH, tokens=9),
 }
 CASES = [
-    case("chain.ok", "met", "a new id", parent=PARENT, child=CHILD),
-    case("chain.ok", "untestable", "a parent that waits", parent=PENDING, child=CHILD),
-    case("chain.ok", "not_met", "refused", parent=PARENT, child=REFUSED),
-    case("chain.ok", "not_met", "the parent's id", parent=PARENT, child=turn("v1_one")),
-    case("chain.ok", "not_met", "no id", parent=PARENT, child=turn("")),
-    case("chain.ok", "not_met", "dead", parent=PARENT, child=answer(None)),
+    case("chain.ok", "met", "a new id", **NEXT, parent=PARENT, child=CHILD),
+    case("chain.ok", "untestable", "a parent that waits", **NEXT, parent=PENDING, child=CHILD),
+    case("chain.ok", "not_met", "refused", **NEXT, parent=PARENT, child=REFUSED),
+    case("chain.ok", "not_met", "the parent's id", **NEXT, parent=PARENT, child=turn("v1_one")),
+    case("chain.ok", "not_met", "no id", **NEXT, parent=PARENT, child=turn("")),
+    case("chain.ok", "not_met", "dead", **NEXT, parent=PARENT, child=answer(None)),
+    case("chain.ok", "not_met", "after a refusal", parent=PARENT, child=CHILD, refused=REFUSED,
+         grandchild=REFUSED),
+    case("chain.ok", "met", "continued once, by a stray result", parent=PARENT, child=CHILD, refused=OTHER,
+         grandchild=REFUSED),
     case("chain.echo", "met", "at once", parent=PARENT, child=NAMED, child_read=None),
     case("chain.echo", "met", "later", parent=PARENT, child=CHILD, child_read=NAMED),
     case("chain.echo", "untestable", "no child", parent=PARENT, child=REFUSED, child_read=None),
@@ -113,6 +129,14 @@ CASES = [
          **{**TOLD, "sibling": turn("v1_three", 5)}, grandchild=turn(tokens=16), retold=turn(tokens=15)),
     case("chain.whole-history", "met", "recited", **{**TOLD, "after_streamed": recites(FIRST, FOURTH)},
          grandchild=recites(FIRST, SECOND, tokens=2), retold=turn(tokens=15)),
+    case("chain.whole-history", "met", "after a background run",
+         **{**RECITED, "after_backgrounded": recites(FIRST, FIFTH, tokens=9)}),
+    case("chain.whole-history", "met", "after a background run, by its cost",
+         **{**RECITED, "after_backgrounded": recites(FIRST, tokens=15)}),
+    case("chain.whole-history", "met", "refused after a background run",
+         **{**RECITED, "after_backgrounded": REFUSED}),
+    case("chain.whole-history", "not_met", "without the background run",
+         **{**RECITED, "after_backgrounded": recites(FIRST, tokens=9)}),
     case("chain.history", "met", "recited", **chained(recites(FIRST, tokens=2), REFUSED)),
     case("chain.takes-effect", "met", "recited", **chained(recites(FIRST, tokens=2), OTHER)),
     case("chain.whole-history", "met", "not told again", **TOLD, grandchild=turn(tokens=16), retold=REFUSED),
@@ -175,6 +199,10 @@ CASES = [
     case("chain.siblings-apart", "not_met", "recited", **APART, sibling=recites(FIRST, SECOND, THIRD)),
     case("chain.siblings-apart", "not_met", "recited in a stream", **{**APART, "streamed": recites(FIRST, SECOND)},
          sibling=OTHER),
+    case("chain.siblings-apart", "not_met", "of an unstored turn",
+         **{**APART, "backgrounded": recites(FIRST, UNSTORED)}, sibling=OTHER),
+    case("chain.siblings-apart", "not_met", "the answer to another conversation",
+         **{**APART, "after_streamed": recites(FIRST, SECOND)}, sibling=OTHER),
     case("chain.siblings-apart", "met", "said by chance", **{**APART, "parent": RECITES}, sibling=RECITES),
     case("chain.siblings-apart", "met", "counted apart from a cache", **{**APART, "child": CACHED},
          sibling=turn(tokens=10)),

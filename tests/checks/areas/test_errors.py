@@ -36,10 +36,12 @@ CASES = [
     case("err.malformed-json", "not_met", "crash", broken_json=CRASH, no_json=BAD),
     case("err.malformed-json", "not_met", "accepted", broken_json=BAD, no_json=OK),
     case("err.malformed-json", "not_met", "dead", broken_json=DEAD, no_json=BAD),
-    case("err.wrong-type", "met", "400", number_input=BAD, text_tools=BAD),
-    case("err.wrong-type", "untestable", "limited", number_input=refusal(429), text_tools=BAD),
-    case("err.wrong-type", "non_strict", "422", number_input=BAD, text_tools=refusal(422)),
-    case("err.wrong-type", "not_met", "dropped", number_input=BAD, text_tools=OK),
+    case("err.wrong-type", "met", "400", background_input=BAD, number_input=BAD, text_tools=BAD),
+    case("err.wrong-type", "untestable", "limited", background_input=BAD, number_input=refusal(429),
+         text_tools=BAD),
+    case("err.wrong-type", "non_strict", "422", background_input=BAD, number_input=BAD, text_tools=refusal(422)),
+    case("err.wrong-type", "not_met", "in the background", background_input=OK, number_input=BAD, text_tools=BAD),
+    case("err.wrong-type", "not_met", "dropped", background_input=BAD, number_input=BAD, text_tools=OK),
     case("err.body-array", "met", "4xx", array=refusal(422)),
     case("err.body-array", "not_met", "crash", array=CRASH),
     case("err.unknown-field", "met", "400", unknown_field=refusal(400, "parameter_unknown")),
@@ -93,15 +95,16 @@ CASES = [
     case("err.no-leak", "not_met", "a Python trace", errors=[leaking(PYTHON_TRACE)], **PLAIN),
     case("err.no-leak", "not_met", "a JavaScript trace", errors=[JAVASCRIPT_TRACE], **PLAIN),
     case("err.no-leak", "untestable", "nothing was refused", errors=[], **PLAIN),
-    case("err.stream-prestream", "met", "HTTP", refused=BAD),
-    case("err.stream-prestream", "met", "an event", refused=stream_of(
+    case("err.stream-prestream", "met", "HTTP", unknown=BAD, refused=BAD),
+    case("err.stream-prestream", "met", "an event", unknown=BAD, refused=stream_of(
         {"event_type": "error", "error": {"code": "invalid_request", "message": "No."}}
     )),
-    case("err.stream-prestream", "not_met", "silence", refused=stream_of(b"[DONE]")),
-    case("err.stream-prestream", "not_met", "accepted", refused=stream_of(
+    case("err.stream-prestream", "not_met", "silence", unknown=BAD, refused=stream_of(b"[DONE]")),
+    case("err.stream-prestream", "not_met", "accepted", unknown=BAD, refused=stream_of(
         {"event_type": "interaction.created", "interaction": {"id": "v1_one", "status": "in_progress"}}
     )),
-    case("err.stream-prestream", "untestable", "dead", refused=DEAD),
+    case("err.stream-prestream", "not_met", "silence about a model", refused=BAD, unknown=stream_of(b"[DONE]")),
+    case("err.stream-prestream", "untestable", "dead", unknown=BAD, refused=DEAD),
     case("err.retry-after", "met", "none", limited=refusal(429, "rate_limit_exceeded")),
     case("err.retry-after", "met", "seconds", limited=refusal(429, headers={"retry-after": "7"})),
     case("err.retry-after", "met", "a date", limited=refusal(429, headers={

@@ -30,7 +30,20 @@ def revisions(old, odd, read):
     return {"plain": STORED, "created_old": old, "created_odd": odd, "read_old": read}
 
 
+def alone(rule, found, warm=STORED):
+    """The answers to an unusual create that was refused, and to what was unusual in it, each alone."""
+    return {"whole": BAD, "alone": {rule: found}, "warm": warm}
+
+
+UNUSUAL = ("http.charset", "http.chunked", "create.zero")
+TAKEN = {"whole": STORED, "alone": {}, "warm": None}
+
 CASES = [
+    *(case(rule, "met", "at once", **TAKEN) for rule in UNUSUAL),
+    *(case(rule, "met", "alone", **alone(rule, STORED)) for rule in UNUSUAL),
+    *(case(rule, "not_met", "refused", **alone(rule, BAD)) for rule in UNUSUAL),
+    case("http.chunked", "not_applicable", "a length is required", **alone("http.chunked", refusal(411))),
+    case("create.zero", "not_applicable", "no temperature", **alone("create.zero", BAD, warm=BAD)),
     case("http.json-type", "met", "labelled", answers=[STORED]),
     case("http.json-type", "met", "with a charset", answers=[WITH_CHARSET]),
     case("http.json-type", "met", "no body, no label", answers=[answer(body=b"", label=None)]),

@@ -145,14 +145,22 @@ def came(*moments: float) -> Exchange:
     return replace(stream, arrivals=pieces, seconds=moments[-1], notes=dict(stream.notes))
 
 
+ONCE = {"fetched": None, "looked_again": None}
+POSTED = {"slow": came(0.1), "looked": RUNNING}
+
 CASES += [
-    case("stream.incremental", "met", "in progress at the first event", slow=came(0.1), looked=RUNNING),
-    case("stream.incremental", "met", "one after the other", slow=came(0.1, 2.0), looked=None),
-    case("stream.incremental", "untestable", "over at once", slow=came(0.1, 0.11), looked=JSON),
-    case("stream.incremental", "untestable", "no stream", slow=JSON, looked=None),
-    case("stream.incremental", "untestable", "all is slow", slow=came(2.0, 2.1), looked=SLOW),
-    case("stream.incremental", "not_met", "all at the end", slow=came(2.0, 2.1), looked=JSON),
-    case("stream.incremental", "not_met", "in one piece", slow=came(2.0), looked=JSON),
+    case("stream.incremental", "met", "by GET, too", **POSTED, fetched=came(0.1), looked_again=RUNNING),
+    case("stream.incremental", "met", "over at once by GET", **POSTED, fetched=came(0.1, 0.2), looked_again=JSON),
+    case("stream.incremental", "met", "refused by GET", **POSTED, fetched=refusal(400), looked_again=JSON),
+    case("stream.incremental", "not_met", "at the end by GET", **POSTED, fetched=came(3.0, 3.1),
+         looked_again=JSON),
+    case("stream.incremental", "met", "in progress at the first event", **ONCE, slow=came(0.1), looked=RUNNING),
+    case("stream.incremental", "met", "one after the other", **ONCE, slow=came(0.1, 2.0), looked=None),
+    case("stream.incremental", "untestable", "over at once", **ONCE, slow=came(0.1, 0.11), looked=JSON),
+    case("stream.incremental", "untestable", "no stream", **ONCE, slow=JSON, looked=None),
+    case("stream.incremental", "untestable", "all is slow", **ONCE, slow=came(2.0, 2.1), looked=SLOW),
+    case("stream.incremental", "not_met", "all at the end", **ONCE, slow=came(2.0, 2.1), looked=JSON),
+    case("stream.incremental", "not_met", "in one piece", **ONCE, slow=came(2.0), looked=JSON),
     case("stream.alt-sse", "met", "a stream", streamed=streamed(GOOD)),
     case("stream.alt-sse", "not_met", "refused", streamed=refusal(400)),
     case("stream.alt-sse", "not_met", "JSON", streamed=JSON),

@@ -122,6 +122,15 @@ def forms(**changed):
     return {"string": NEXT, "object": NEXT, "list": NEXT, **changed}
 
 
+QUOTED = [{"type": "model_output", "content": [{"type": "text", "text": "Report 46173: sunny."}]}]
+QUOTES = answer(body=interaction(id="v1_two", steps=QUOTED))
+
+
+def quoted(**changed):
+    """The same, with the number of the result in each text."""
+    return {**dict.fromkeys(forms(), QUOTES), **changed}
+
+
 CASES += [
     case("tool.result-ok", "met", "accepted", asked=CALLED, forms=forms()),
     case("tool.result-ok", "met", "and called again", asked=CALLED, forms=forms(string=AGAIN)),
@@ -136,9 +145,16 @@ CASES += [
     case("tool.result-final", "not_met", "still running", forms=forms(string=RUNNING)),
     case("tool.result-error", "met", "accepted", asked=CALLED, failure=NEXT),
     case("tool.result-error", "not_met", "refused", asked=CALLED, failure=REFUSED),
-    case("tool.result-forms", "met", "all", asked=CALLED, forms=forms()),
-    case("tool.result-forms", "not_met", "no object", asked=CALLED, forms=forms(object=REFUSED)),
-    case("tool.result-forms", "not_met", "no list", asked=CALLED, forms=forms(list=CRASH)),
+    case("tool.result-forms", "met", "all", asked=CALLED, modes={}, forms=forms()),
+    case("tool.result-forms", "not_met", "no object", asked=CALLED, modes={}, forms=forms(object=REFUSED)),
+    case("tool.result-forms", "not_met", "no list", asked=CALLED, modes={}, forms=forms(list=CRASH)),
+    case("tool.result-forms", "met", "in each mode", asked=CALLED, forms=quoted(), modes={"in a stream": QUOTES}),
+    case("tool.result-forms", "not_met", "refused in a mode", asked=CALLED, forms=forms(),
+         modes={"later": REFUSED}),
+    case("tool.result-forms", "met", "running in a mode", asked=CALLED, forms=quoted(), modes={"later": RUNNING}),
+    case("tool.result-forms", "not_met", "unread", asked=CALLED, forms=quoted(object=NEXT), modes={}),
+    case("tool.result-forms", "not_met", "unread in a mode", asked=CALLED, forms=quoted(), modes={"later": NEXT}),
+    case("tool.result-forms", "met", "one quotes", asked=CALLED, forms=forms(list=QUOTES), modes={}),
     case("tool.result-no-tools", "met", "accepted", bare=NEXT),
     case("tool.result-no-tools", "not_met", "refused", bare=REFUSED),
     case("tool.result-bad-id", "met", "400", wrong_id=REFUSED),

@@ -47,7 +47,8 @@ def test_a_status_is_judged_by_the_row(status: int | None, outcome: Outcome) -> 
 
 def test_a_finding_names_the_create_that_was_not_refused() -> None:
     """If one of a rule's creates is answered wrongly, the finding is about that answer."""
-    observation = CHECKS["err.wrong-type"].observe({"number_input": answer(400), "text_tools": answer(200)})
+    answers = {"number_input": answer(400), "text_tools": answer(200), "background_input": answer(400)}
+    observation = CHECKS["err.wrong-type"].observe(answers)
     assert [finding.where.exchange for finding in observation.findings] == ["text_tools"]
 
 

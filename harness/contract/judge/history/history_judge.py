@@ -233,6 +233,7 @@ HEARD = frozenset(
         "tool.choice-any",
         "tool.declared",
         "tool.requires-action",
+        "tool.stream-call",
         "tool.stream-status",
     ]
 )

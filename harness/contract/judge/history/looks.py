@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import objects_in
-from harness.contract.data.transcript import as_steps, count_given, output_steps, text_of
+from harness.contract.data.transcript import USER_INPUT, as_steps, count_given, output_steps, text_of
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.finding_log import place_finding
@@ -77,6 +77,9 @@ def _judge_own_input(
     with_input = (exchange.request.parameter("include_input") or "").lower() == "true"
     if not state.sole_client or "input" not in model.asked:
         return
+    if with_input and body.get("input"):
+        brought = [{"type": USER_INPUT, "content": body["input"]}]
+        state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], brought, "$.input"))
     if given := agreement.list_given(body):
         model.shows_input |= not with_input
         state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], given))
@@ -299,7 +302,8 @@ def _compare_with_stream(state: HistoryState, model: InteractionModel, body: dic
     streamed, body = assemble_steps(model.timeline.events, state.contract), drop_history(state, model, body)
     if model.status == "completed":
         state.decide("stream.text", agreement.judge_streamed_text(streamed, body))
-    state.decide("stream.equals-get", agreement.judge_streamed_steps(streamed, body))
+    if not state.decide("tool.stream-call", agreement.judge_streamed_calls(streamed, body)):
+        state.decide("stream.equals-get", agreement.judge_streamed_steps(streamed, body))
     ends = [event.get("interaction") for event in model.timeline.events if PROTOCOL.completes(event)]
     if ends and isinstance(ends[-1], dict):
         state.decide("stream.end-matches-get", agreement.judge_streamed_end(ends[-1], body))
