@@ -1,0 +1,184 @@
+"""Foreign servers that mix up what a turn knows, or read a part of it, each beside an odd one that is right."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.foreign.answering import Json, Refused
+from tests.foreign.rows import Row, rows_of
+from tests.foreign.server import ForeignService, Run
+
+
+def list_texts(given: Any) -> list[str]:
+    """All texts in an input or in steps, function results included."""
+    if isinstance(given, list):
+        return [text for part in given for text in list_texts(part)]
+    if isinstance(given, dict):
+        if given.get("type") == "function_result":
+            result = given.get("result")
+            return list_texts(result) if isinstance(result, list) else [json.dumps(result)]
+        return list_texts(given.get("content") or given.get("text") or "")
+    return [str(given)]
+
+
+class Reciting(ForeignService):
+    """Odd, but right: it repeats the input, then all inputs of the turns before it, then its instruction."""
+
+    takes = frozenset({"system_instruction", "response_format", "generation_config"})
+
+    def prepare(self, run: Run) -> None:
+        text = self.write(run)
+        run.tokens = len(text.split())
+        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+
+    def write(self, run: Run) -> str:
+        """The answer."""
+        if self.format_of(run):
+            return '{"word": "hi"}'
+        known = [*self.read(run.body["input"]), *self.remember(run), self.instruction_of(run)]
+        return " ".join(filter(None, known))
+
+    def read(self, given: Any) -> list[str]:
+        """What it reads of an input."""
+        return list_texts(given)
+
+    def remember(self, run: Run) -> list[str]:
+        """The inputs of the turns before."""
+        parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+        return [] if parent is None else [*self.read(parent.body["input"]), *self.remember(parent)]
+
+    def instruction_of(self, run: Run) -> str:
+        """The instruction of a run."""
+        return str(run.body.get("system_instruction", ""))
+
+    def format_of(self, run: Run) -> Any:
+        """The format of a run."""
+        return run.body.get("response_format")
+
+    def events(self, run: Run) -> Any:
+        for due, event in super().events(run):
+            if event.get("delta", {}).get("text") == "Hello":
+                yield due, {**event, "delta": {"type": "text", "text": run.steps[0]["content"][0]["text"]}}
+            elif "delta" not in event:
+                yield due, event
+
+
+class Sticky(Reciting):
+    """Wrong: an instruction is kept for the creates after it that have none."""
+
+    last = ""
+
+    def instruction_of(self, run: Run) -> str:
+        self.last = super().instruction_of(run) or self.last
+        return self.last
+
+
+class Caching(Reciting):
+    """Wrong: the same input gets the same answer, whatever conversation it is in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: dict[str, str] = {}
+
+    def write(self, run: Run) -> str:
+        return self.answers.setdefault(json.dumps(run.body["input"]), super().write(run))
+
+
+class Remembering(Reciting):
+    """Wrong: a turn that is not stored becomes a part of its parent all the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.more: dict[str, list[str]] = {}
+
+    def prepare(self, run: Run) -> None:
+        super().prepare(run)
+        parent = run.body.get("previous_interaction_id")
+        if parent and run.body.get("store") is False:
+            self.more.setdefault(parent, []).extend(self.read(run.body["input"]))
+
+    def remember(self, run: Run) -> list[str]:
+        return [*super().remember(run), *self.more.get(str(run.body.get("previous_interaction_id")), [])]
+
+
+class Locking(Reciting):
+    """Wrong: a create that is refused keeps its parent locked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.locked: set[str] = set()
+
+    def admit(self, body: Json) -> None:
+        parent = str(body.get("previous_interaction_id"))
+        if parent in self.locked:
+            raise Refused(400, "failed_precondition", "It is being continued.")
+        try:
+            super().admit(body)
+        except Refused:
+            self.locked |= {parent} & self.runs.keys()
+            raise
+
+
+def forget_background(self: Reciting, usual: Any, run: Run) -> list[str]:
+    """Forget the turns that ran in the background."""
+    parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+    known: list[str] = usual(run)
+    return known[1:] if parent is not None and parent.body.get("background") else known
+
+
+def ignore_in_background(self: Reciting, usual: Any, run: Run) -> Any:
+    """Ignore a format in the background."""
+    return None if run.body.get("background") else usual(run)
+
+
+def refuse_zero(self: Reciting, usual: Any, body: Json) -> None:
+    """Refuse a temperature that is false."""
+    usual(body)
+    if (body.get("generation_config") or {}).get("temperature") == 0:
+        raise Refused(400, "invalid_request", "No.")
+
+
+CHAINS = "chain.*"
+reciting = rows_of(Reciting)
+ROWS = [
+    reciting(f"recites: {CHAINS} create.input* create.sys* create.zero -> exit 0", slow=True),
+    rows_of(Sticky)("keeps-instructions: create.sys* -> fail create.system-instruction/leaks, exit 1"),
+    rows_of(Caching)(
+        f"caches: {CHAINS} -> fail chain.siblings-apart/text, exit 1",
+        slow=True,
+        said=["a turn returns the answer to the same input in another conversation"],
+    ),
+    rows_of(Remembering)(
+        f"remembers-unstored: {CHAINS} -> fail chain.siblings-apart/text, exit 1",
+        slow=True,
+        said=["a continuation repeats the input of a turn with `store=false`"],
+    ),
+    rows_of(Locking)(f"stays-locked: {CHAINS} -> fail chain.ok/after-refusal, exit 1", slow=True),
+    reciting(
+        f"forgets-background: {CHAINS} -> fail chain.whole-history/background, exit 1",
+        slow=True,
+        remember=forget_background,
+    ),
+    reciting(
+        "ignores-formats-later: create.*format bg.create -> fail create.response-format, exit 1",
+        format_of=ignore_in_background,
+    ),
+    reciting(
+        "reads-first-text: create.input* -> fail create.input-contents/unread create.input-steps/unread, exit 1",
+        read=lambda self, usual, given: usual(given)[:1],
+    ),
+    reciting("refuses-zero: create.zero http.charset -> fail create.zero, exit 1", admit=refuse_zero),
+    # Who takes no settings at all refuses nothing in particular.
+    reciting(
+        "takes-no-settings: create.zero http.charset -> not_applicable create.zero, exit 0", takes=frozenset()
+    ),
+]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_a_turn_knows_its_own_conversation(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a turn must know it knows, in each mode; what belongs to another it does not."""
+    case.hold(capsys)
