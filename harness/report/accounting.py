@@ -25,6 +25,9 @@ _REASON_SHOWN = 160
 _NAMED = 6
 """Most checks or causes that a line names."""
 
+UNTESTED_TARGET = "the target was not tested"
+"""The verdict on a target that never gave a run a response to judge."""
+
 Paint = Callable[[Accounted, str], str]
 """Returns a text in the color of an outcome, or unchanged."""
 
@@ -302,8 +305,10 @@ def conclude(finished: RunFinished, *clauses: str) -> RunVerdict:
     """Return the verdict of these clauses, of which some may be empty.
 
     An obstacle to its end comes first, unless the run failed: a failure is certain. A shard names itself, because
-    it never stands for the run.
+    it never stands for the run. A target that could not be tested has nothing to sum up.
     """
+    if finished.exit is Exit.UNREACHABLE and finished.halted and not finished.results:
+        return RunVerdict(FIRST_WORDS[finished.exit], (UNTESTED_TARGET,))
     stated = [clause for clause in clauses if clause]
     early = [hole.rstrip(".") for hole in finished.holes]
     early += ["the run ended early"] if finished.halted and finished.exit is not Exit.INTERRUPTED else []

@@ -24,7 +24,8 @@ from harness.engine.events import (
 from harness.engine.results import LoggedExchange, Result
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
-from harness.outcome import Rule
+from harness.outcome import Exit, Rule
+from harness.report.accounting import to_sentence
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.wire import Exchange
 from harness.wire.mask import Mask, hide_secrets
@@ -105,8 +106,11 @@ class CollectedRun:
     @property
     def halted_text(self) -> str:
         """Why the run ended before it was through, as a sentence without secrets; `""` if it was through."""
-        halted = self.whole()[1].halted
-        return f"The run ended early: {halted.rstrip('.')}." if halted else ""
+        finished = self.whole()[1]
+        why = finished.halted.rstrip(".")
+        if finished.exit is Exit.UNREACHABLE and not finished.results:
+            return f"{to_sentence(why)}." if why else ""  # nothing began that could have ended early
+        return f"The run ended early: {why}." if why else ""
 
     @property
     def started_text(self) -> str:

@@ -160,7 +160,7 @@ class PresentedRun(CollectedRun):
         causes = self.causes
         silent = f" ({self.presentation.unaware} cannot detect it)" if causes and causes[0].silent else ""
         worst = f"Worst failure{silent}: {causes[0].title}." if causes else ""
-        return [line for line in (self.halted_text, worst) if line]
+        return [line for line in (*self.halted_text.splitlines(), worst) if line]
 
     @property
     def accounting(self) -> Accounting:

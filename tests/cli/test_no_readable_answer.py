@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -58,9 +60,15 @@ def test_the_reports_are_there(harness: Harness, tmp_path: Path, command: str, t
     assert report["exit"] == Exit.UNREACHABLE
     suites = ET.fromstring(text["junit"])
     assert (suites.get("errors"), suites.get("failures")) == ("1", "0")
-    assert why in next(suites.iter("error")).get("message", "")
-    assert why in text["markdown"]
-    assert "The run ended early" in text["html"]
+    assert why[1:] in next(suites.iter("error")).get("message", "")
+    assert why[1:] in text["markdown"]
+    assert done.err.splitlines()[-1] == report["accounting"]["verdict"] == "INCOMPLETE: the target was not tested."
+    words = re.sub(r"<[^>]*>", "", text["html"])
+    assert "The target was not tested." in words
+    assert why[1:] in html.unescape(words)
+    assert not re.search("Showing 0 of 0|0 checks in|has no MUST check", words), (
+        "nothing to search, nothing to count"
+    )
     assert json.loads(text["badge"])["color"] == "lightgrey"
 
 
