@@ -313,8 +313,11 @@ class PresentedResult:
 
     @cached_property
     def all_findings(self) -> list[Finding]:
-        """Its findings, those first that do the most harm; what another one caused comes last."""
-        rules = self._run.api.load_rules()
+        """Its findings, those first that do the most harm; what another one caused comes last.
+
+        A known fix that several share stands at the first of them.
+        """
+        rules, cures = self._run.api.load_rules(), set[str]()
 
         def urgency(finding: Finding) -> tuple[bool, int, int, bool, int]:
             rule = rules.get(finding.rule, self.result.rule)
@@ -322,7 +325,12 @@ class PresentedResult:
             return bool(finding.cause), severity, LEVEL_RANK[rule.level], not rule.silent, rule.harm
 
         found, actor = sorted(self.result.observation.findings, key=urgency), self._presentation.actor
-        return [structs.replace(finding, message=actor + finding.message) for finding in found] if actor else found
+        for number, finding in enumerate(found):
+            if actor or finding.cure:
+                cure = "" if finding.cure in cures else finding.cure
+                found[number] = structs.replace(finding, message=actor + finding.message, cure=cure)
+                cures.add(cure)
+        return found
 
     # in full, as a page has it
 

@@ -93,6 +93,7 @@ class GatewayPresentation(Presentation):
         return result.outcome in _QUIET and not result.observation.findings
 
     def brief(self, result: Result, summary: str, *, verbose: bool) -> tuple[str, Sequence[str]]:
+        """What came; the explanation of a failure has its known fix."""
         reason = result.excuse or result.observation.reason
         words = [reason.strip().splitlines()[0]] if reason.strip() else []
         findings = result.observation.findings
@@ -100,7 +101,7 @@ class GatewayPresentation(Presentation):
         for finding in findings[:most]:
             actual = finding.actual if finding.actual != "nothing" else ""
             words.append(f"{finding.message}{f': {actual}' if actual else ''}")
-            words += [f"known fix: {finding.cure}"] if finding.cure else []
+            words += [f"known fix: {finding.cure}"] if finding.cure and result.outcome is Accounted.WARNED else []
         lines = [f"             {escape_controls(' '.join(text.split()))}" for text in dict.fromkeys(words)]
         if len(findings) > most:
             lines.append(f"             … and {len(findings) - most} more (-v)")

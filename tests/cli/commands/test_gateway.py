@@ -97,6 +97,8 @@ def test_a_gateway_that_does_not(harness: Harness, port: int, mutant: str, said:
     done = harness(*words(port, mutant))
     assert done.code == 1, done.out + done.err
     assert f"finding: {said}" in done.out
+    fixes = re.findall("known fix: .*", done.out)
+    assert len(fixes) == len(set(fixes)), "each is printed once"
     for line in ("source: ", "client → gateway    POST /v1beta/", "gateway → upstream  POST /v1beta/"):
         assert line in done.out
     for line in ("upstream → gateway  ", "gateway → client    ", "curl -sS -N -i -X POST http://127.0.0.1:"):
