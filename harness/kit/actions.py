@@ -56,12 +56,12 @@ STOPPED = "stopped"
 """The name under which an exercise that could not go on returns the reason, beside its results until then."""
 
 
-def stop_exercise(seen: Exchanges, reason: str, *, race_lost: bool = False) -> Exchanges:
+def stop_exercise(seen: Exchanges, reason: str, *, race_lost: bool = False, remedy: str = "") -> Exchanges:
     """Build the result of an exercise that cannot go on; checks that need only `seen` are still judged.
 
     An exercise that has nothing to judge raises `Unmet` instead.
     """
-    return {**seen, STOPPED: Unmet(reason, race_lost=race_lost)}
+    return {**seen, STOPPED: Unmet(reason, race_lost=race_lost, remedy=remedy)}
 
 
 Steps: TypeAlias = Generator[Action, Any, Exchanges]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.emulator.mutants import MUTANTS
 from harness.outcome import Exit
+from harness.transport import ServerThread
 from tests.cli.conftest import Harness
 
 DEAD = "http://127.0.0.1:9"
@@ -99,3 +101,12 @@ def refuse_to_open(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return real(name, *arguments, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(os, "open", opened)
+
+
+def test_a_missing_event_id_is_no_run_that_was_too_fast(harness: Harness) -> None:
+    """A resume at a final event without an id needs another server, so no slower model is recommended."""
+    service = MUTANTS["text-doubled"].build()
+    with ServerThread(service, clock=service.clock) as server:
+        done = harness("check", server.url, "-c", "resume.ends", "--api-key", "any")
+    assert "(resume.ends): the final event has no `event_id`\n  help: test it with an `event_id`" in done.out
+    assert "1 feature not observed: resume.ends" in done.out

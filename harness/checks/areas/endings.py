@@ -86,7 +86,7 @@ def a_run_cut_short(t: RequestBuilder) -> Steps:
 def says_that_it_waits(queued: bool, history: list[Exchange]) -> Iterator[Finding]:
     if all(status_of(answer) != "queued" for answer in history):
         if not queued:
-            raise Unmet("no run was queued", race_lost=True)
+            raise Unmet("no run was queued", race_lost=True, remedy="while the server queues runs")
         yield finding(
             "no response showed the run as `queued`", expected="queued", actual=format_answer(history[0])
         )
@@ -117,7 +117,8 @@ def shows_truncation(cut_short: Exchange, its_stream: Exchange) -> Iterator[Find
         made = count_output(interaction_in(cut_short).get("usage"))
         if made > 1:
             raise Unmet(f"the limit of one output token was ignored: the run returned {made} and is not truncated")
-        raise Unmet(f"one token was sufficient: {status_of(cut_short)!r}", race_lost=True)
+        remedy = "with a model that writes more than one token (`--model`)"
+        raise Unmet(f"one token was sufficient: {status_of(cut_short)!r}", race_lost=True, remedy=remedy)
     yield from _shows("incomplete", cut_short, "cut_short")
     yield from _streams("incomplete", its_stream, "its_stream")
 

@@ -77,7 +77,8 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
         what = "the resume that was requested during it returned" if late else "the disconnected reader resumed"
         return stop_exercise(stayed, f"the run settled before {what}", race_lost=True)
     if seen["token"] is None:
-        return stop_exercise(stayed, "no event before the drop had an event_id", race_lost=True)
+        remedy = "with an `event_id` in every event"
+        return stop_exercise(stayed, "no event before the drop had an `event_id`", race_lost=True, remedy=remedy)
     return seen
 
 
