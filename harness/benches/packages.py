@@ -71,7 +71,7 @@ def download_npm(name: str, version: str, folder: Path) -> Package:
         raise UsageFault(f"npm is not installed, which downloads {name}: unpack the package and name its folder")
     wanted = f"{name}@{version}"
     write_file(folder / "package.json", "{}")  # or npm looks for a project in the folders above
-    command = [npm, "pack", "--ignore-scripts", "--silent", "--pack-destination", str(folder)]
+    command = [npm, "pack", "--ignore-scripts", "--loglevel=error", "--pack-destination", str(folder)]
     _run([*command, "--", wanted], wanted, folder)
     archive = next(iter(sorted(folder.glob("*.tgz"))), None)
     if archive is None:
@@ -133,8 +133,18 @@ def _run(command: Sequence[str], wanted: str, folder: Path) -> None:
     except TimeoutError:
         raise UsageFault(f"{wanted!r} was not downloaded within {PATIENCE:.0f} s: check the network") from None
     if done.returncode:
-        output = (done.stderr or done.stdout).strip().splitlines()
         raise UsageFault(
-            f"{wanted!r} could not be downloaded: {output[-1] if output else 'no reason was given'}\n"
+            f"{wanted!r} could not be downloaded: {_find_reason(done.stderr or done.stdout, done.returncode)}\n"
             "help: check the network and the version, or name a folder with the unpacked package"
         )
+
+
+def _find_reason(output: str, code: int) -> str:
+    """The line of an installer's output that says why it failed: pip's last one, the first sentence of npm."""
+    lines = output.strip().splitlines() or [f"the installer ended with status {code} and printed nothing"]
+    sentences = [text for line in lines if len((text := line.removeprefix("npm error ")).split()) > _A_CODE]
+    return sentences[0] if sentences and lines[0].startswith("npm error") else lines[-1]
+
+
+_A_CODE = 3
+"""Most words of a line in which npm names a code: `errno ECONNREFUSED`."""

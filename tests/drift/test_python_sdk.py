@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness import resources
+from harness.benches import packages
 from harness.cli.main import main
 from harness.contract import load
 from harness.contract.schema.schemas import schemas_in
@@ -272,3 +273,33 @@ def test_records_keep_what_the_sdk_says(theirs):
     """A field's text is the string after it, which a proposal uses as its description."""
     told = theirs.records["interactions.Retrieval"].fields["retrieval_types"]
     assert told.text == "The types of file retrieval to enable."
+
+
+NO_VERSION = """\
+npm error code ETARGET
+npm error notarget No matching version found for @google/genai@0.0.77.
+npm error A complete log of this run can be found in: /root/.npm/_logs/debug-0.log
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        (NO_VERSION, "notarget No matching version found for @google/genai@0.0.77.\nhelp: "),
+        (
+            "ERROR: Could not find it\nERROR: No matching distribution found for x\n",
+            "ERROR: No matching distribution",
+        ),
+        ("", "the installer ended with status 3 and printed nothing\nhelp: check the network"),
+    ],
+    ids=["npm", "pip", "silence"],
+)
+def test_a_failed_download_has_the_reason_of_the_installer(
+    output: str, reason: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The error repeats the line that says why, and not the path of a log."""
+    ended = subprocess.CompletedProcess([], 3, "", output)
+    monkeypatch.setattr(packages, "run_tool", lambda *_, **__: ended)
+    monkeypatch.setattr(packages, "find_program", lambda _: "/bin/true")
+    with pytest.raises(UsageFault, match=re.escape(f"'@google/genai@0.0.77' could not be downloaded: {reason}")):
+        packages.download_npm("@google/genai", "0.0.77", tmp_path)
