@@ -51,15 +51,12 @@ def run(words: Sequence[str]) -> int:
     arguments = read_options(InspectArguments, words)
     from harness.cli.commands.serve import command_environment
     from harness.contract import PROTOCOL
+    from harness.report.formats import FORMATS
     from harness.transport import ServerThread
     from harness.wire import Response
 
     path = Path(arguments.file)
-    if path.suffix.lower() in (".html", ".htm"):
-        raise UsageFault(
-            f"{str(path)!r} is a page: name the JSON report of the run (--report json=FILE), or a cassette"
-        )
-    is_report = path.suffix == ".json"
+    is_report = any(path.suffix.lower() in entry.suffixes for entry in FORMATS.values())
     exchanges = list(_read_report(path, arguments.check or ()) if is_report else _read_cassette(path))
     contract = contract_of(arguments)
     granted = access(arguments.host, arguments.allow_host, arguments.control_token)

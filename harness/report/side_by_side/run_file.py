@@ -18,6 +18,7 @@ from harness.benches.client.judgement.outcome import result_id
 from harness.documents import explain_unread, open_file
 from harness.outcome import Accounted, Reason, UsageFault
 from harness.report.finding_text import summarize
+from harness.report.formats import FORMATS
 
 _AMOUNTS = frozenset({"seconds", "answers", "times", "hurried", "unsent", "weight", "of"})
 _LARGEST = 10**12
@@ -103,6 +104,9 @@ def read_run(path: Path) -> RunFile:
 def read_record(path: Path) -> dict[str, Any]:
     """The members of a JSON report, whichever they are. Raises UsageFault if it contains no JSON object."""
     data = read_report(path)
+    for name, entry in FORMATS.items():
+        if name != "json" and entry.mark.match(data):
+            raise UsageFault(f"{str(path)!r} is the {name} report of a run: name one of --report json=FILE")
     try:
         record = json.loads(data)
     except (ValueError, RecursionError) as wrong:

@@ -12,6 +12,7 @@ import pytest
 from harness.cli.commands.inspect import _read_cassette, _read_report
 from harness.cli.main import main
 from harness.emulator.mutants import MUTANTS
+from harness.report.formats import FORMATS
 from harness.transport import ServerThread
 from tests.inspector.conftest import Bench
 
@@ -78,6 +79,15 @@ def drop_wire(record: dict[str, Any]) -> None:
     """Take the requests out."""
     for one in record["checks"]:
         one.pop("wire", None)
+
+
+@pytest.mark.parametrize("name", ["html", "events", "junit", "markdown", "badge"])
+def test_another_format_is_named(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A report in a format that has no requests is refused with its format, and with the one that has them."""
+    path = tmp_path / f"r{FORMATS[name].suffixes[0]}"
+    assert main(["check", "emulator", "-c", "create.id-unique", "--report", f"{name}={path}"]) == 0
+    assert main(["inspect", str(path)]) == 2
+    assert f"{path.name}' is the {name} report of a run: name one of --report json=FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
