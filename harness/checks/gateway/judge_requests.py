@@ -71,7 +71,8 @@ def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     A loss in a single request is not reported again for one beside others.
     """
     lost = False
-    for relayed in told_by(exchanges, lambda one: one.answer is not None, "no such request arrived upstream"):
+    told = told_by(exchanges, lambda one: one.answer is not None, "no such request arrived upstream")
+    for relayed in sorted(told, key=lambda one: one.name == "busy.rest"):
         in_crowd = relayed.name == "busy.rest"
         if in_crowd and lost:
             continue

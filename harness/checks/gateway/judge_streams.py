@@ -212,7 +212,7 @@ def utf8(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     whole = find_relayed(exchanges, "stream.create", NO_STREAM)
     relayed = find_relayed(exchanges, "stream.bytes", NO_STREAM)
     if not tells(relayed) or not arrived(whole) or touched(difference(whole)):
-        raise Unmet("not even whole chunks arrive unchanged")
+        raise Unmet("the gateway changes streams whose chunks end with an event, too")
     if is_unfinished(relayed):
         raise lacks_time(relayed)
     if not arrived(relayed):

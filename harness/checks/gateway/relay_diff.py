@@ -375,19 +375,23 @@ STREAM_WORDS = ("no-stream", "lost", "twice", "moved", "invented", "changed")
 """What can become of a stream: the words after the rule in the codes of findings that compare one."""
 
 
+_INSTEAD = {"lost": "nothing", "twice": "the same event twice"}
+"""What arrived in the place of an event."""
+
+
 def differences(rule: str, relayed: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
     """The differences of the events, as findings; the same text split into other deltas counts leniently."""
     mild = _resplit(found, read(relayed.client).contract)
     for word, what, wanted, some in (
         ("lost", "did not arrive", "", found.lost),
-        ("twice", "came twice", "once", found.doubled),
+        ("twice", "came twice", "", found.doubled),
         ("moved", "arrived out of order", "the order of the upstream", found.moved),
         ("invented", "arrived that the upstream did not send", "nothing", found.invented),
     ):
         for severity, those in _by_severity(some, mild):
             message = f"{format_count(len(those), 'event')} {what}"
             first = those[0]
-            expected, actual = (wanted, str(first)) if wanted else (str(first), "nothing")
+            expected, actual = (wanted, str(first)) if wanted else (str(first), _INSTEAD[word])
             more: dict[str, Any] = {"severity": severity, "event": first.number}
             yield notice(f"{rule}/{word}", relayed, message, expected, actual, **more)
     if found.changed:

@@ -7,8 +7,30 @@ from typing import Any
 
 import pytest
 
-from harness.checks.gateway.relay_diff import Kind, Pairs, changes, compare_streams, is_another_model
-from harness.wire import Decoder, Frame, encode
+from harness.checks.gateway.judge_requests import query
+from harness.checks.gateway.relay_diff import (
+    Kind,
+    Pairs,
+    changes,
+    compare_streams,
+    difference,
+    differences,
+    is_another_model,
+)
+from harness.contract import load, read
+from harness.kit.relay import RelayedExchange
+from harness.wire import (
+    COMPLETE,
+    Chunk,
+    Decoder,
+    Exchange,
+    ExchangeBuilder,
+    Frame,
+    Headers,
+    Request,
+    UntilClose,
+    encode,
+)
 from tests.in_one_test import in_one_test
 
 LOST, CHANGED, ADDED = Kind.LOST, Kind.CHANGED, Kind.ADDED
@@ -128,3 +150,40 @@ def test_more_in_an_event_is_the_same_event() -> None:
     found = compare_streams(one, other)
     assert [(a.cursor, b.cursor) for a, b in found.kept] == [("1", "2")]
     assert compare_streams(other, one).kept == []
+
+
+STREAM = "/v1beta/interactions/a?stream=true"
+
+
+def relayed(name: str, asked: str = STREAM, got: str = STREAM, *, events: tuple[bytes, bytes]) -> RelayedExchange:
+    """A GET of a stream through a gateway: what the upstream sent, and what the client received."""
+
+    def answer(target: str, body: bytes) -> Exchange:
+        builder = ExchangeBuilder(Request("GET", target))
+        builder.head(200, Headers([("content-type", "text/event-stream")]), UntilClose())
+        builder.chunk(Chunk(body), 0.0)
+        made = builder.finish(COMPLETE, 0.0)
+        read(made, load())
+        return made
+
+    sent, received = events
+    return RelayedExchange(name=name, client=answer(asked, received), upstream=(answer(got, sent),))
+
+
+EVENT = b'data: {"event_type": "step.stop", "index": 0}\n\n'
+
+
+def test_an_event_that_came_twice_says_what_was_expected() -> None:
+    """Both sides of the finding are events: one, and the same again."""
+    one = relayed("stream.create", events=(EVENT, EVENT * 2))
+    (found,) = differences("gw.events", one, difference(one))
+    assert (found.message, found.actual) == ("1 event came twice", "the same event twice")
+    assert "step.stop" in found.expected
+
+
+def test_a_parameter_that_is_always_lost_is_no_matter_of_open_streams() -> None:
+    """The request beside six streams may come first: the finding is that of the single one."""
+    asked = f"{STREAM}&last_event_id=x"
+    both = [relayed(name, asked, events=(EVENT, EVENT)) for name in ("busy.rest", "resume.from")]
+    assert [found.stable_code for found in query(both)] == ["gw.query/stream"]
+    assert [found.stable_code for found in query(both[:1])] == ["gw.query/crowd"]
