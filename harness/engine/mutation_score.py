@@ -274,7 +274,12 @@ class Score:
     @property
     def red(self) -> float:
         """The share that ends a run with another exit code than 0, of those that break a MUST."""
-        return _percent(self.failed, self.shown - self.excused - self.should)
+        return _percent(self.failed, self.musts)
+
+    @property
+    def musts(self) -> int:
+        """The number of those that break a MUST and have no excuse."""
+        return self.shown - self.excused - self.should
 
 
 def _percent(part: int, whole: int) -> float:

@@ -108,7 +108,7 @@ class Prober:
             self.ledger.clean(self._driver, together=self._readers)
         for name in self.probes.undiscoverable:
             if self.is_open(name):
-                why = "cannot be probed: declare it with --capability"
+                why = "no request can find it: declare it with `--capability`"
                 first.settle(name, False, why, Lack.UNDECLARED)
         return Probing(
             capabilities=self.found.in_order(self.api.load_capabilities()),

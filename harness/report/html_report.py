@@ -66,6 +66,7 @@ def render(state: PresentedRun) -> str:
         outcomes=list(state.list_outcomes()),
         total=sum(tally.number for tally in tallies),
         shown=listed,
+        unlisted=len(state.results) - listed,
         noun=state.noun,
         names=names,
         causes=[_show_cause(cause, names, failures) for cause in causes],
@@ -74,6 +75,8 @@ def render(state: PresentedRun) -> str:
         broken_about=(
             f"{format_count(sum(len(c.results) for c in causes), 'failure')}, grouped by cause. "
             f"Failures that {presentation.unaware} cannot detect come first, then the most frequent ones."
+            if len(causes) > 1
+            else ""
         ),
         unaware=presentation.unaware,
         matrices=list(presentation.matrices(state)),

@@ -234,7 +234,16 @@ class PresentedRun(CollectedRun):
         ]
 
     def list_outcomes(self) -> Iterator[OutcomeRow]:
-        """The outcomes that occur, each with its reasons; those that are no part of others add up to the total."""
+        """The outcomes that occur, each with its reasons; those that are no part of others add up to the total.
+
+        A run that counts something else than its results has the words of its tallies.
+        """
+        if self.presentation.counted:
+            for tally in self.tallies:
+                ids = [result.id for result in self.results if self.presentation.is_of(result, tally)]
+                yield OutcomeRow(number=tally.number, words=tally.word, about="", outcome=tally.outcome,
+                                 groups=(_list_ids(ids, ""),) if ids else ())  # fmt: skip
+            return
         counts = self.accounting.counts
         for outcome in Accounted:
             if number := counts.get(outcome, 0):
@@ -261,7 +270,9 @@ class PresentedRun(CollectedRun):
         else:
             results = [result for result in self.results if result.outcome is outcome]
             groups = [*self._group_by_reason(results), *left_out]
-            about = groups[0].reason if len(groups) == 1 else format_count(len(groups), "reason")
+            about = format_count(len(groups), "reason")
+            if len(groups) == 1:
+                about = groups[0].reason.removeprefix(f"{number} ")
         return OutcomeRow(number=number, words=outcome.word, about=about, outcome=outcome, groups=tuple(groups))
 
     def _group_by_reason(self, results: Sequence[Result]) -> Iterator[Group]:
@@ -272,10 +283,13 @@ class PresentedRun(CollectedRun):
             alike[_show_reason(details), remedy_of(result) if helped else ""].append(result.id)
         for (reason, remedy), ids in sorted(alike.items(), key=lambda item: -len(item[1])):
             if results[0].outcome in LISTED:
-                more = max(0, len(ids) - _MOST_IDS)
-                yield Group(ids=tuple(ids[:_MOST_IDS]), more=more, reason=reason, remedy=_show_reason(remedy))
+                yield _list_ids(ids, reason, _show_reason(remedy))
             else:
                 yield Group(reason=f"{len(ids)} {reason}", remedy=_show_reason(remedy))
+
+
+def _list_ids(ids: Sequence[str], reason: str, remedy: str = "") -> Group:
+    return Group(ids=tuple(ids[:_MOST_IDS]), more=max(0, len(ids) - _MOST_IDS), reason=reason, remedy=remedy)
 
 
 def _find_details(result: Result) -> str:

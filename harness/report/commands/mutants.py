@@ -125,6 +125,9 @@ class MutantsPresentation(Presentation):
         )
         yield from (tally for tally in counted if tally.number)
 
+    def is_of(self, result: Result, tally: CountedWord) -> bool:
+        return result.rule is NOTICED and result.outcome is tally.outcome
+
     def score(self, state: CollectedRun) -> str:
         counted = {tally.outcome: tally.number for tally in self.tallies(state)}
         word, number = "killed", counted.get(Accounted.PASSED, 0)
@@ -133,10 +136,14 @@ class MutantsPresentation(Presentation):
         return f"{number} of {format_count(sum(counted.values()), 'mutant')} {word}"
 
     def write_totals(self, state: CollectedRun, paint: Paint) -> str:
-        tallies = list(self.tallies(state))
-        listed = ", ".join(f"{tally.number} {tally.word}" for tally in tallies)
-        total = format_count(sum(tally.number for tally in tallies), "mutant")
-        return f"{total} in {state.whole()[1].seconds:.1f} s: {listed or 'none tested'}."
+        return _write_tallies(list(self.tallies(state)), "mutant", state)
+
+
+def _write_tallies(tallies: Sequence[CountedWord], noun: str, state: CollectedRun, beside: str = "") -> str:
+    """The line of totals."""
+    listed = ", ".join(f"{tally.number} {tally.word}" for tally in tallies)
+    total = format_count(sum(tally.number for tally in tallies), noun)
+    return f"{total} in {state.whole()[1].seconds:.1f} s: {listed or 'none tested'}{beside}."
 
 
 def rows_of(state: CollectedRun) -> list[KillRow]:
@@ -241,7 +248,6 @@ def _kill_cell(rows: Sequence[KillRow], column: str) -> MatrixCell | None:
 
 _MOST_RULES = 20
 _MOST_SURVIVORS = 20
-_COUNTED = ("failed", "warned", "excused", "survived")
 
 GROUPS: dict[str, Callable[[DefectRow], str]] = {
     "mode": lambda row: row.place["mode"],
@@ -262,13 +268,15 @@ class ScorePresentation(Presentation):
     badge = "generated defects found"
     command = "mutants"
     noun = "defect"
+    counted = "defect"
     live = False
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
         score = sum_up(defects_of(state))
         odd = sum(result.rule is ODD and result.outcome is Accounted.FAILED for result in state.results)
-        summary = f"{score.found:.1f} % of {score.shown - score.excused} generated defects found, "
-        summary += f"{score.red:.1f} % of those that break a MUST failed the run"
+        summary = f"{score.found:.1f} % of {format_count(score.shown - score.excused, 'generated defect')} found"
+        if score.musts:
+            summary += f", {score.red:.1f} % of those that break a MUST failed the run"
         if not score.shown:
             summary = "no generated defect changed what a client received"
         return conclude(state.whole()[1], summary, f"{odd} legal oddities reported as defects" if odd else "")
@@ -295,8 +303,9 @@ class ScorePresentation(Presentation):
 
     def sections(self, state: CollectedRun) -> Iterator[Section]:
         for name in GROUPS:
-            yield Section(f"Score by {name}", tuple(table_lines(name, group_by(defects_of(state), GROUPS[name]))))
-        yield Section("Survivors", tuple(survivors_of(defects_of(state))))
+            yield Section(f"Score by {name}", tuple(table_lines(group_by(defects_of(state), GROUPS[name]))))
+        if survivors := tuple(survivors_of(defects_of(state))):
+            yield Section("Survivors", survivors)
 
     def suite(self, result: Result) -> str:
         return "mutants.odd" if result.rule is ODD else "mutants.generated"
@@ -318,7 +327,7 @@ class ScorePresentation(Presentation):
         rows = defects_of(state)
         for name, of in GROUPS.items():
             if verbose or name != "field":
-                yield from (*table_lines(name, group_by(rows, of)), "")
+                yield from (f"score by {name}:", *table_lines(group_by(rows, of)), "")
         yield "checks that report most defects:"
         yield from (f"  {number:>5}  {check}" for check, number in kills_of(rows).most_common(_MOST_RULES))
         if survivors := survivors_of(rows):
@@ -332,16 +341,20 @@ class ScorePresentation(Presentation):
             f"  legal, but {row.outcome}: {row.mutant} ({', '.join(row.killers)})" for row in odd if row.killers
         )
 
-    def write_totals(self, state: CollectedRun, paint: Paint) -> str:
+    def tallies(self, state: CollectedRun) -> Iterator[CountedWord]:
         rows = defects_of(state)
-        counted = Counter(row.outcome for row in rows)
+        erred = sum(row.outcome == DefectOutcome.ERROR for row in rows)
+        counted = (
+            *_count_score(sum_up(rows)),
+            CountedWord("not shown", len(_find_phase(state, DEFECTS).notes), Accounted.NOT_OFFERED),
+            CountedWord("not tested", erred, Accounted.NOT_TESTED),
+        )
+        yield from (tally for tally in counted if tally.number)
+
+    def write_totals(self, state: CollectedRun, paint: Paint) -> str:
         odd = sum(result.rule is ODD for result in state.results)
-        listed = [f"{counted[word]} {word}" for word in DefectOutcome if counted[word]]
-        if unseen := len(_find_phase(state, DEFECTS).notes):
-            listed.append(f"{unseen} not shown")
         beside = f"; {format_count(odd, 'legal oddity', 'legal oddities')}" if odd else ""
-        total = format_count(len(rows) + unseen, "defect")
-        return f"{total} in {state.whole()[1].seconds:.1f} s: {', '.join(listed) or 'none'}{beside}."
+        return _write_tallies(list(self.tallies(state)), "defect", state, beside)
 
 
 def _rows_of(state: CollectedRun) -> list[tuple[Result, DefectRow]]:
@@ -372,15 +385,22 @@ def survivors_of(rows: Sequence[DefectRow]) -> list[str]:
     return [row.mutant for row in rows if row.outcome == DefectOutcome.SURVIVED and not row.excuse]
 
 
-def table_lines(title: str, groups: dict[str, Score]) -> Iterator[str]:
+def _count_score(score: Score) -> Iterator[CountedWord]:
+    """The outcomes of the defects that showed themselves; listed are the survivors with a reason."""
+    yield CountedWord("failed the run", score.failed, Accounted.PASSED)
+    yield CountedWord("warned", score.warned, Accounted.WARNED)
+    yield CountedWord("listed", score.excused, Accounted.EXCLUDED)
+    yield CountedWord("survived", score.survived, Accounted.FAILED)
+
+
+def table_lines(groups: dict[str, Score]) -> Iterator[str]:
     """Yield the scores of groups, a line for each, which a narrow terminal can wrap."""
-    yield f"score by {title}:"
     width = max(map(len, groups), default=0)
     for key, score in groups.items():
-        counts = (score.failed, score.warned, score.excused, score.survived)
-        listed = ", ".join(f"{count} {word}" for count, word in zip(counts, _COUNTED, strict=True) if count)
-        shares = f"{score.found:.1f} % found, {score.red:.1f} % of MUST defects failed"
-        yield f"  {key:<{width}}  {score.shown} shown: {listed or 'none found'}; {shares}"
+        listed = ", ".join(f"{tally.number} {tally.word}" for tally in _count_score(score) if tally.number)
+        shares = [f"{score.found:.1f} % found"] if score.shown > score.excused else []
+        shares += [f"{score.red:.1f} % of MUST defects failed"] if score.musts else []
+        yield f"  {key:<{width}}  {score.shown} shown: {'; '.join((listed, ', '.join(shares))).rstrip('; ')}"
 
 
 def score_record(score: Score) -> dict[str, Any]:

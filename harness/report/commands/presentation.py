@@ -144,6 +144,10 @@ class Presentation:
             CountedWord(outcome.word, counts[outcome], outcome) for outcome in Accounted if counts.get(outcome, 0)
         )
 
+    def is_of(self, result: Result, tally: CountedWord) -> bool:
+        """Whether a result is one of those that a tally counts, if it counts results."""
+        return False
+
     def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
         """The facts about the target below the heading of a page, as word and value."""
         target, _ = state.whole()
@@ -249,6 +253,6 @@ class Presentation:
 def describe_stale(result: Result) -> str:
     """Why a baseline's entry excuses nothing any more."""
     if result.observation.outcome is Outcome.EXCLUDED:
-        return f"{result.observation.reason}; remove it from the baseline"
-    now = "it now only warns" if result.observation.findings else "it passes now"
-    return f"{now}; remove it from the baseline"
+        return f"{result.observation.reason}; remove its entry from the baseline"
+    now = "now only warns" if result.observation.findings else "no longer occurs"
+    return f"the baseline excuses a failure that {now}; remove its entry"

@@ -12,11 +12,12 @@ import pytest
 
 from harness.emulator.mutants import MUTANTS
 from harness.engine.kill_matrix import UNPROVED, Bench, PlayedMutant, PlayedReference
-from harness.engine.mutation_score import DefectBench, DefectOutcome, PlayedDefect
+from harness.engine.mutation_score import DefectBench, DefectOutcome, PlayedDefect, Score
 from harness.interactions import INTERACTIONS
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Exit
+from harness.report.commands.mutants import table_lines
 from tests.cli.conftest import Harness, fits
 from tests.cli.stored_runs import Lines, find, part_of, read_lines, spoil_files
 
@@ -148,6 +149,16 @@ def test_the_whole_judges_the_checks(harness: Harness, chosen: list[list[str]], 
     assert "checks that kill no mutant: http.json-valid" in done.out
 
 
+def test_no_share_of_nothing_is_printed() -> None:
+    """A group without a defect that breaks a MUST has no share of those; one of listed ones has none."""
+    lines = [*table_lines({"plain": Score(warned=1, should=1), "get": Score(failed=1), "poll": Score(excused=2)})]
+    assert [" ".join(line.split()) for line in lines] == [
+        "plain 1 shown: 1 warned; 100.0 % found",
+        "get 1 shown: 1 failed the run; 100.0 % found, 100.0 % of MUST defects failed",
+        "poll 2 shown: 2 listed",
+    ]
+
+
 def test_a_shard_says_so(harness: Harness, chosen: list[list[str]]) -> None:
     """The last line of a shard never reads like that of the run."""
     done = harness("mutants", *SOME, "--shard", "2/2")
@@ -255,12 +266,15 @@ def one_clean_run(played_bench: DefectBench, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.slow
 def test_the_command_prints_a_score_and_writes_every_outcome(harness: Harness, tmp_path: Path) -> None:
-    """A small sample ends with the shares, and the JSON names each defect."""
-    report = tmp_path / "score.json"
-    ended = harness(
-        "mutants", "--generated", "--sample", "6", "--seed", "5", "-j", "1", "--report", f"json={report}"
-    )
+    """A small sample ends with the shares, and the JSON names each defect; the page counts the same."""
+    report, page = tmp_path / "score.json", tmp_path / "score.html"
+    sample = ("--sample", "6", "--seed", "5", "-j", "1")
+    ended = harness("mutants", "--generated", *sample, "--report", f"json={report}", "--report", f"html={page}")
     assert ended.code == 0, ended.out
+    totals = ended.out.splitlines()[-2]
+    rows = re.findall(r'<span class="n">(\d+)</span><span class="what"><b>([^<]*)', page.read_text("utf-8"))
+    assert ", ".join(map(" ".join, rows)) == re.split("[:;] ", totals.rstrip("."))[1]
+    assert sum(int(number) for number, _ in rows) == 6
     assert "generated defects found" in ended.out.splitlines()[-1]
     value = fits("mutation-score", report)
     assert value["score"]["shown"] + len(value["not_shown"]) == 6
