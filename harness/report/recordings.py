@@ -119,7 +119,8 @@ def write_headline(drifts: Drifts) -> str:
     compared, differing = format_count(drifts.compared, "exchange"), len(drifts.shape)
     if differing:
         verb = "differs" if differing == 1 else "differ"
-        return f"{format_count(differing, 'part')} of the structure {verb}, in {compared}.{_tell_unread(drifts)}"
+        parts = f"{format_count(differing, 'part')} of the structure {verb}"
+        return f"{parts} ({compared} compared).{_tell_unread(drifts)}"
     if drifts.unread:
         return f"No difference was found in {compared}.{_tell_unread(drifts)}"
     return f"{compared} {'has' if drifts.compared == 1 else 'have'} the same structure."
@@ -192,9 +193,9 @@ def _build_row(
         "kind": "added" if drift.before == ABSENT else "removed" if drift.after == ABSENT else "changed",
         "before": expected,
         "after": actual,
-        "seen": exchanges[0] if len(exchanges) == 1 else "",
-        "more": len(exchanges) > 1,
-        "exchanges": exchanges[:_MOST_EXCHANGES],
+        "seen": list_some(exchanges, 1),
+        "number": len(exchanges),
+        "exchanges": list_some(exchanges, _MOST_EXCHANGES),
     }
 
 

@@ -87,6 +87,10 @@ def _add_headers(recording: Recording, shape: Shape) -> None:
             shape.add(f"header {name}", value if name in _BY_VALUE else "present")
 
 
+_LINE = " `event:` line"
+"""The place of the line that names the type of an event, after the name of the event."""
+
+
 def _add_stream(recording: Recording, shape: Shape, protocol: StreamProtocol) -> None:
     for frame in Decoder().feed(recording.body):
         last = bool(protocol.sentinel) and frame.data == protocol.sentinel
@@ -97,9 +101,7 @@ def _add_stream(recording: Recording, shape: Shape, protocol: StreamProtocol) ->
             name = protocol.name_event(event)
             _add_json(name, event, shape, protocol)
         line = (frame.event or b"").decode("utf-8", "replace")
-        shape.add(
-            f"{name} `event:` line", "none" if frame.event is None else "as its type" if line in name else line
-        )
+        shape.add(name + _LINE, "none" if frame.event is None else "as its type" if line in name else line)
         if last or not shape.order or shape.order[-1] != name:
             shape.order.append(name)
     shape.whole = shape.whole and recording.complete
@@ -315,7 +317,7 @@ def _compare_shapes(before: Shape, after: Shape) -> Iterator[Drift]:
     partial = not (before.whole and after.whole)
     for place in dict.fromkeys((*before.places, *after.places)):
         old, new = before.places.get(place, set()), after.places.get(place, set())
-        parent = place.rpartition(".")[0]
+        parent = place.removesuffix(_LINE) if place.endswith(_LINE) else place.rpartition(".")[0]
         if parent and (parent not in before.places) != (parent not in after.places):
             continue  # the parent itself is new or gone, which is reported once
         if "number" in old:  # a number without a fraction may come by chance

@@ -296,7 +296,11 @@ def _write_facts(facts: CassetteFacts) -> list[str]:
             f"entry {number} was edited, or recorded without chunks: the chunks are a guess"
             for number in facts.edited
         ),
-        *(f"{times} × {ending}, as recorded" for ending, times in facts.endings),
+        *(
+            f"{format_count(times, 'response was', 'responses were')} dropped in the recording ({ending}), which "
+            "breaks no rule"
+            for ending, times in facts.endings
+        ),
     ]
 
 

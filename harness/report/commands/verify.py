@@ -95,7 +95,7 @@ class VerifyPresentation(Presentation):
         if groups := tuple(_fold_left_out(state)):
             yield Section("Excluded", folded=groups)
         if lines := tuple(line for phase in state.phases for line in self.phase(phase, state)):
-            yield Section("As recorded", lines)
+            yield Section("Notes on the recordings", lines)
 
     def opening(self, state: CollectedRun) -> Iterator[str]:
         return iter(())

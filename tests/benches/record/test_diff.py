@@ -153,6 +153,13 @@ def test_the_last_frame_is_part_of_the_shape(before: bytes, after: bytes, told: 
     assert told in [drift.place for drift in diff(with_tail(before), with_tail(after)).shape]
 
 
+def test_the_line_of_an_event_that_is_gone_is_no_drift_of_its_own() -> None:
+    """An event that one recording lacks is reported once, and not again for the line that names its type."""
+    frame = b'event: step.stop\ndata: {"event_type": "step.stop"}\n\n'
+    told = [str(drift) for drift in diff(with_tail(frame), with_tail(b"")).shape]
+    assert [one for one in told if one.startswith("step.stop")] == ["step.stop: removed, was object"]
+
+
 def test_events_without_ids_are_drift_of_shape() -> None:
     drifts = diff(stream(CREATED, delta("a", event_id="e1"), DONE), stream(CREATED, delta("a"), DONE))
     assert [str(drift) for drift in drifts.shape] == ["step.delta(text).event_id: removed, was string"]

@@ -106,7 +106,7 @@ def test_the_last_line_is_a_verdict(tmp_path: Path, harness: Harness) -> None:
     (tmp_path / "c.yaml").write_text(text, "utf-8")
     done = harness("diff", first, str(tmp_path / "c.yaml"))
     assert done.code == 1
-    assert done.out.splitlines()[-1].startswith("FAILED: 1 part of the structure differs, in 2 exchanges.")
+    assert done.out.splitlines()[-1].startswith("FAILED: 1 part of the structure differs (2 exchanges compared).")
     (tmp_path / "empty.yaml").write_text("", "utf-8")
     for sides in (("none", "none"), ("a.yaml", "empty.yaml"), ("empty.yaml", "a.yaml")):
         done = harness("diff", *(str(tmp_path / side) for side in sides))
