@@ -11,6 +11,7 @@ from typing import Any
 from harness.look import Mark, mark_of
 from harness.outcome import Accounted
 from harness.outcome.words import shorten
+from harness.report.accounting import to_sentence
 from harness.report.html_report import count_for_bar
 from harness.report.markdown import write_code, write_plain
 from harness.report.page.rendering import FragmentNames, render_template
@@ -27,13 +28,15 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     """The comparison as one HTML file."""
     names = FragmentNames()
     telling = compared.telling[:_MOST_ROWS]
+    first, _, rest = compared.verdict.partition(": ")
+    word, headline = (first, to_sentence(rest)) if first.isupper() else ("", compared.verdict)
     if compared.same_target:
         rows, partly = telling, list[ComparedRow]()
-        broken, word = compared.list_changes("new"), "new failures"
+        broken = compared.list_changes("new")
     else:
         partly = [row for row in telling if row.judged_alike]
         rows = [row for row in telling if not row.judged_alike]
-        broken, word = [row for row in compared.rows if row.broken], "failures"
+        broken = [row for row in compared.rows if row.broken]
 
     def show(rows: Sequence[ComparedRow]) -> list[dict[str, Any]]:
         return [_show_row(row, names, mask, compared.same_target) for row in rows]
@@ -42,8 +45,8 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         "compare",
         title=mask(f"Comparison: {', '.join(run.name for run in compared.runs)}"),
         command="compare",
-        headline=compared.verdict,
-        state_word=word if broken else f"no {word}",
+        headline=headline,
+        state_word=word or ("failures" if broken else "no failures"),
         state_mark=mark_of("fail" if broken else "pass"),
         runs=[
             _show_run(run, mask) | {"step": mask(compared.describe_step(number))}
