@@ -93,7 +93,7 @@ class GatewayPresentation(Presentation):
         return result.outcome in _QUIET and not result.observation.findings
 
     def brief(self, result: Result, summary: str, *, verbose: bool) -> tuple[str, Sequence[str]]:
-        """What came; the explanation of a failure has its known fix."""
+        """Each finding; the explanation of a failure has its known fix."""
         reason = result.excuse or result.observation.reason
         words = [reason.strip().splitlines()[0]] if reason.strip() else []
         findings = result.observation.findings
