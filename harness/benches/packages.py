@@ -140,7 +140,7 @@ def _run(command: Sequence[str], wanted: str, folder: Path) -> None:
 
 
 def _find_reason(output: str, code: int) -> str:
-    """The line of an installer's output with the reason of its failure: pip's last one, the first sentence of npm."""
+    """The line of an installer's output with its reason to fail: pip's last one, the first sentence of npm."""
     lines = output.strip().splitlines() or [f"the installer ended with status {code} and printed nothing"]
     sentences = [text for line in lines if len((text := line.removeprefix("npm error ")).split()) > _A_CODE]
     return sentences[0] if sentences and lines[0].startswith("npm error") else lines[-1]
