@@ -134,6 +134,34 @@ def list_files(folder: str | Path, *, hidden: bool = True) -> list[Path]:
     return files
 
 
+MAX_TOML_BYTES = 4 << 20
+"""Largest TOML document that is read: the largest pyproject.toml files have a hundredth of it."""
+MAX_KEY_PARTS = 64
+_TOML_TEXT = re.compile(
+    r'''"""(?:[^"\\]|\\.|"{1,2}(?!"))*+"{3,5}|\'{3}(?:[^']|'{1,2}(?!'))*+'{3,5}'''
+    r"""|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+'|\#[^\n]*+""",
+    re.DOTALL,
+)
+_LONG_KEY = re.compile(rf"[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++){{{MAX_KEY_PARTS}}}")
+
+
+def load_toml(data: bytes) -> dict[str, Any]:
+    """Parse a TOML document. Raises ValueError or RecursionError.
+
+    The time that Python's parser takes grows with the square of the parts of a dotted key.
+    """
+    import tomllib
+
+    if len(data) > MAX_TOML_BYTES:
+        raise ValueError(f"it has {len(data):,} bytes, and at most {MAX_TOML_BYTES:,} are read")
+    text = data.decode("utf-8")
+    plain = _TOML_TEXT.sub(lambda found: "" if found[0].startswith("#") else "s", text)
+    if found := _LONG_KEY.search(plain):
+        line = plain.count("\n", 0, found.start()) + 1
+        raise ValueError(f"a key of more than {MAX_KEY_PARTS} parts in line {line}")
+    return tomllib.loads(text)
+
+
 def load_yaml(source: IO[bytes] | bytes | str, loader: type[Any] | None = None) -> Any:
     """Parse one YAML document as plain data. Raises yaml.YAMLError, ValueError or RecursionError.
 

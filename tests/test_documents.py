@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from harness import documents
-from harness.documents import list_files, load_all_yaml, load_yaml, open_file, read_file
+from harness.documents import list_files, load_all_yaml, load_toml, load_yaml, open_file, read_file
 from harness.resources import folder
 
 LAUGHS = "a: &a ['lol','lol','lol','lol','lol','lol','lol','lol','lol']\n" + "".join(
@@ -255,6 +255,50 @@ def test_a_file_that_fails_while_it_is_read_is_named() -> None:
     with pytest.raises(OSError, match="/proc/self/mem") as told:
         read_file("/proc/self/mem")
     assert told.value.filename == "/proc/self/mem"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".".join("a" * 50_000) + " = 1", "[" + ".".join("a" * 50_000) + "]", "[[" + ".".join("a" * 50_000) + "]]",
+        " . ".join(["'x'", '"y"', "z"] * 20_000) + " = 1", "b = {" + ".".join("a" * 50_000) + " = 1}",
+        "s = '''\n'''\n" + ".".join("a" * 50_000) + " = 1", "# '\n" + ".".join("a" * 50_000) + " = 1 # '",
+        'q = "\\""\n' + ".".join("a" * 50_000) + ' = "', "x = [" * 50_000, "x = " + "{a=" * 50_000,
+        "a = 1 # " + "x" * (5 << 20),
+    ],
+    ids=[
+        "key", "table", "list", "quoted", "inline", "after a text", "after a comment", "after a quote", "lists",
+        "tables", "size",
+    ],
+)  # fmt: skip
+def test_no_toml_takes_long(text: str) -> None:
+    """A key of many parts takes the square of them: it is refused before it is parsed, wherever it is."""
+    with pytest.raises((ValueError, RecursionError)):
+        load_toml(text.encode())
+
+
+def test_dots_that_are_no_key_are_read() -> None:
+    """Versions, numbers and texts may have any number of dots."""
+    dots = ".".join("a" * 200)
+    text = f'a = "{dots}"\nb = [{"1.0, " * 200}]\nc = \'{dots}\' # {dots}\nd = """\n{dots} = 1\n"" """\n'
+    text += f"e = '''\n{dots}'''\n" + ".".join("k" * 60) + " = 2\n"
+    assert load_toml(text.encode())["d"] == f'{dots} = 1\n"" '
+
+
+def test_folders_that_tools_fill_are_left_out_if_wanted(tmp_path: Path) -> None:
+    """Those of git, virtual environments and caches; the folder itself may be one."""
+    for name in (
+        ".git/a",
+        ".venv/pyvenv.cfg",
+        ".venv/b",
+        ".cache/CACHEDIR.TAG",
+        ".cache/in/c",
+        ".hid/d",
+        "CACHEDIR.TAG",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert {file.name for file in list_files(tmp_path, of_tools=False)} == {"d", "CACHEDIR.TAG"}
 
 
 def test_files_are_listed_in_order_and_hidden_ones_only_if_wanted(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shlex
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.cli.options import FLAG, HEADER, PATH, REPORT, Option, Trust
-from harness.documents import explain_unread, open_file, read_file
+from harness.documents import explain_unread, load_toml, open_file, read_file
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback
 from harness.written_files import find_way_out, make_folder, write_file
@@ -57,7 +56,7 @@ class FolderFile:
     def table(self) -> dict[str, Any]:
         """The table `[tool.harness]`. Raises UsageFault."""
         try:
-            whole = tomllib.loads(self.data.decode("utf-8"))
+            whole = load_toml(self.data)
         except (ValueError, RecursionError) as wrong:
             raise UsageFault(f"{self.path} is not valid TOML: {wrong}: correct that line") from None
         tool = whole.get("tool")
