@@ -110,11 +110,17 @@ def read_file(path: str | Path) -> bytes:
             raise OSError(wrong.errno, wrong.strerror, str(path)) from None
 
 
-def list_files(folder: str | Path, *, hidden: bool = True) -> list[Path]:
+_OF_GIT = ".git"
+_TOOL_MARKS = frozenset({"pyvenv.cfg", "CACHEDIR.TAG"})
+"""What a folder has that a tool fills: a virtual environment, a cache."""
+
+
+def list_files(folder: str | Path, *, hidden: bool = True, of_tools: bool = True) -> list[Path]:
     """The regular files below a folder, in order. Raises OSError for a folder that cannot be listed.
 
-    With `hidden=False`, files and folders whose names begin with a dot are left out. A link that leads out of the
-    folder raises OSError: the author of the folder must not choose which other files are read.
+    With `hidden=False`, files and folders whose names begin with a dot are left out; with `of_tools=False`,
+    folders below it that git or another tool fills. A link that leads out of the folder raises OSError: the author
+    of the folder must not choose which other files are read.
     """
 
     def refuse(wrong: OSError) -> None:
@@ -122,7 +128,12 @@ def list_files(folder: str | Path, *, hidden: bool = True) -> list[Path]:
 
     found = []
     for inside, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if hidden or not name.startswith(".")]
+        if not of_tools and inside != str(folder) and not _TOOL_MARKS.isdisjoint(names):
+            folders.clear()
+            continue
+        folders[:] = [
+            name for name in folders if (hidden or not name.startswith(".")) and (of_tools or name != _OF_GIT)
+        ]
         found += [Path(inside, name) for name in names if hidden or not name.startswith(".")]
     files = sorted(path for path in found if path.is_file())
     root = os.path.realpath(folder)

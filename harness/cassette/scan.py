@@ -77,6 +77,13 @@ class _Scan:
         self._bodies = self._redactor.bodies
 
     def file(self, name: str, data: bytes) -> Iterator[Hit]:
+        """Scan a file. One in UTF-16 or UTF-32, with or without a mark, is plain text once it has no zeros."""
+        hits = list(self._scan_file(name, data))
+        if not hits and b"\0" in data:
+            hits = list(self._scan_text(data.replace(b"\0", b""), ""))
+        yield from hits
+
+    def _scan_file(self, name: str, data: bytes) -> Iterator[Hit]:
         if name.endswith((".yaml", ".yml")):
             try:
                 yield from self._scan_documents(parse_all(Path(name), data))

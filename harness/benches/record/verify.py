@@ -204,8 +204,11 @@ def _read_exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
 def secrets_in(
     paths: Iterable[Path], protocol: StreamProtocol, *, secrets: Collection[str] = ()
 ) -> tuple[int, list[Secret]]:
-    """How many files were looked at, and what looks like a secret in them, or is one of these."""
-    files = list(files_in(paths))
+    """How many files were looked at, and what looks like a secret in them, or is one of these.
+
+    In folders that is every file, hidden ones too, but those of git, virtual environments and caches.
+    """
+    files = [file for path in paths for file in (list_files(path, of_tools=False) if path.is_dir() else (path,))]
     hits = [Secret(str(path), hit) for path in files for hit in scan_file(path, protocol, secrets=secrets)]
     return len(files), hits
 

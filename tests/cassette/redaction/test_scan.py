@@ -55,6 +55,14 @@ def test_cassette(place: str, tmp_path: Path) -> None:
             assert KEY not in repr(hits)
 
 
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-8-sig"])
+@pytest.mark.parametrize("name", ["a.txt", "a.yaml", "a.json", "a.jsonl", "a.sse"])
+def test_a_file_in_any_coding_is_searched(name: str, coding: str, tmp_path: Path) -> None:
+    """Windows tools write UTF-16, with a mark or without."""
+    (tmp_path / name).write_bytes(f'{{"note": "é {KEY}"}}\n'.encode(coding))
+    assert {hit.kind for hit in scan_file(tmp_path / name, PROTOCOL)} == {"Google API key"}
+
+
 def test_what_nested_json_names_is_found_in_every_entry(tmp_path: Path) -> None:
     """A key that only the last entry names, in JSON inside JSON, is also found in the first, which quotes it."""
     key = "zq9nestedkey1234567890abcdef"
