@@ -103,11 +103,12 @@ def find_place(path: Path) -> Path | None:
 
 
 @contextmanager
-def replacing(path: Path, place: Path | None = None) -> Iterator[IO[bytes]]:
+def replacing(path: Path, place: Path | None = None, *, like: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a file that replaces `path` when the block ends, and is deleted if the block raises.
 
     A symbolic link is kept, and the file it points to is replaced: `place`, if that was found earlier. Permissions
-    are those of the old file, or the default under the umask. Raises OSError, which names the file.
+    are those of the old file, else those of the file `like`, or the default under the umask; they are never wider
+    meanwhile. Raises OSError, which names the file.
     """
     _require_no_way_out(path)
     real = place or Path(os.path.realpath(path))
@@ -118,8 +119,11 @@ def replacing(path: Path, place: Path | None = None) -> Iterator[IO[bytes]]:
         target = _Name(real, folder)
         if place is not None and not target.is_free_or_file():
             raise OSError(errno.ELOOP, MOVED, str(path))
+        mode = target.find_mode()
+        if mode is None and like is not None:
+            mode = _Name(Path(os.path.realpath(like)), None).find_mode()
         try:
-            handle = beside.open(os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            handle = beside.open(os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
         except OSError as wrong:
             raise OSError(wrong.errno, wrong.strerror, str(real)) from None
         try:
@@ -127,8 +131,8 @@ def replacing(path: Path, place: Path | None = None) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            if (old := target.find_mode()) is not None:
-                beside.change_mode(old)
+            if mode is not None:
+                beside.change_mode(mode)  # the umask may have taken some of it
             beside.rename(target)
         except BaseException:
             beside.delete()
@@ -165,9 +169,9 @@ class _Name:
         self._folder = folder
         self._word = str(path) if folder is None else path.name
 
-    def open(self, how: int) -> int:
+    def open(self, how: int, mode: int = 0o666) -> int:
         how |= getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        return os.open(self._word, how, 0o666, dir_fd=self._folder)
+        return os.open(self._word, how, mode, dir_fd=self._folder)
 
     def find_mode(self) -> int | None:
         """The permissions of the file; None if there is none, or it is none."""

@@ -32,11 +32,14 @@ _HIDDEN, _SHOWN = b"#", b" "
 class Journal:
     """Appends recordings to the file at `path`, which is created with the first one.
 
+    The file has the permissions of the cassette `of`, if there is one: it has the same content.
+
     Allows one recorder at a time: a second one gets a CassetteError if the platform can lock files.
     """
 
-    def __init__(self, path: Path, metadata: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, path: Path, metadata: Mapping[str, Any] | None = None, of: Path | None = None) -> None:
         self.path = path
+        self._of = of
         self._metadata = dict(metadata or {})
         self._file: IO[bytes] | None = None
 
@@ -83,7 +86,7 @@ class Journal:
     def _replace(self, lines: Iterable[bytes]) -> IO[bytes]:
         metadata = f"metadata: {flow(self._metadata)}\n" if self._metadata else ""
         head = f"version: 1\n{metadata}interactions:\n".encode("ascii")
-        replace_file(self.path, chain((head,), lines))
+        replace_file(self.path, chain((head,), lines), like=self._of)
         file = self.path.open("r+b")
         lock(file, self.path)
         return file

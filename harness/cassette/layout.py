@@ -307,11 +307,11 @@ def _reduce_to_essence(request: Any, response: Mapping[str, Any]) -> tuple[Any, 
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, like: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a file that replaces the cassette at `path` when the block ends. Raises CassetteError."""
     is_open = False
     try:
-        with written_files.replacing(path) as file:
+        with written_files.replacing(path, like=like) as file:
             is_open = True
             yield file
     except OSError as wrong:
@@ -320,9 +320,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise CassetteError(f"{os.path.realpath(path)} cannot be written: {wrong.strerror}") from None
 
 
-def replace_file(path: Path, data: bytes | Iterable[bytes]) -> None:
+def replace_file(path: Path, data: bytes | Iterable[bytes], like: Path | None = None) -> None:
     """Replace the file at `path` with `data`, given whole or in parts, as `replacing` does."""
-    with replacing(path) as file:
+    with replacing(path, like) as file:
         file.writelines((data,) if isinstance(data, bytes) else data)
 
 
@@ -331,7 +331,7 @@ def keep_copy(path: Path) -> Path:
     number = 1
     while (copy := path.with_name(f"{path.stem}.before-{number}{path.suffix}")).exists():
         number += 1
-    replace_file(copy, path.read_bytes())
+    replace_file(copy, path.read_bytes(), like=path)
     return copy
 
 

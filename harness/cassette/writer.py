@@ -319,7 +319,7 @@ class CassetteFile:
         """Append a recording to the journal, and return that. Raises CassetteError where there is no room."""
         if self._journal is None:
             metadata = {} if self._provenance is None else {KEY: self._provenance.as_metadata()}
-            self._journal = Journal(self._part, metadata)
+            self._journal = Journal(self._part, metadata, self.path)
         what = f"{kept.request.method} {kept.request.raw_path}"
         size = len(kept.body) + len(kept.request.body)
         if self._bytes + size > self._most:

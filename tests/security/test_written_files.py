@@ -17,14 +17,15 @@ from typing import Any
 import pytest
 
 from harness import written_files
-from harness.cassette import CassetteFile
+from harness.cassette import CassetteFile, save
 from harness.cassette.journal import Journal, alone
 from harness.cli.main import main
 from harness.cli.output import ReportFiles
 from harness.contract import PROTOCOL
 from harness.errors import CassetteError
 from harness.outcome import Exit
-from tests.cassette.samples import answered, post
+from harness.written_files import replacing
+from tests.cassette.samples import URL, answered, get, post
 
 PACKAGE = Path(written_files.__file__).parent
 ALLOWED = {
@@ -100,6 +101,24 @@ def test_a_report_has_the_mode_of_the_old_one(tmp_path: Path) -> None:
     assert stat.S_IMODE(old.stat().st_mode) == 0o600
     assert old.read_text("utf-8").startswith('{\n  "harness"')
     assert {path.name for path in tmp_path.iterdir()} == {"old.json", "link.json"}
+
+
+def test_a_file_is_at_no_time_wider_than_the_old_one(tmp_path: Path) -> None:
+    """What is written beside a file that others may not read, or is a copy of it, they may not read either."""
+    old = tmp_path / "old.yaml"
+    save(old, [answered(get(URL), {"a": 1})])
+    old.chmod(0o600)
+    with replacing(old) as file:
+        file.write(b"x")
+        assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    save(old, [answered(get(URL), {"a": 1}), answered(get(f"{URL}/x"), {"a": 1})])
+    with CassetteFile(old, PROTOCOL, mode="all") as cassette:
+        cassette.add(answered(get(URL), {"error": {}}, 500))
+        assert {path.name for path in tmp_path.iterdir()} >= {"old.yaml", "old.part.yaml"}
+        modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir() if path.stat().st_size}
+        assert modes == {0o600}
+    assert "old.before-1.yaml" in {path.name for path in tmp_path.iterdir()}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
 def fail(number: int, name: str) -> object:
