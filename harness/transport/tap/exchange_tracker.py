@@ -137,6 +137,9 @@ class RequestFollower:
         self.notes: list[str] = []
         self.lost = ""
         self._now = 0.0
+        self._looked = 0
+        self.head_since: float | None = None
+        """When a head began that is not whole yet."""
 
     def feed(self, data: bytes, now: float) -> bytes:
         """Process bytes from the client; return those to send upstream."""
@@ -157,6 +160,10 @@ class RequestFollower:
         if self.lost and not self.turned_away:
             out.append(bytes(self._buffer))
             self._buffer.clear()
+        if not self._buffer or self._coming is not None:
+            self.head_since = None
+        elif self.head_since is None:
+            self.head_since = now
         return b"".join(out)
 
     def _pass_head(self, out: list[bytes]) -> bool:
@@ -165,7 +172,8 @@ class RequestFollower:
             out.append(empty[0])
             del self._buffer[: empty.end()]
             return True
-        end = END_OF_HEAD.search(self._buffer)
+        end = END_OF_HEAD.search(self._buffer, self._looked)
+        self._looked = max(len(self._buffer) - 3, 0) if end is None else 0
         if end is None:
             if len(self._buffer) > HEAD_BYTES:
                 self.turned_away = self._claims is not None
@@ -376,6 +384,11 @@ class Wiretap:
     def turned_away(self) -> bool:
         """Whether a request came that must not pass on this connection, nor anything after it."""
         return self._requests.turned_away
+
+    def is_slow(self, now: float, seconds: float) -> bool:
+        """Whether a head takes longer to come than these seconds, while no request waits for its answer."""
+        since = self._requests.head_since
+        return since is not None and not self._asked and now - since > seconds
 
     @property
     def crowded(self) -> bool:

@@ -159,6 +159,11 @@ class TapLink:
         else:
             self._close(By.CLIENT, how, "", self._end_upstream)
 
+    def sweep(self, now: float, seconds: float) -> None:
+        """End the connection of a client that takes longer than these seconds for the head of a request."""
+        if not self._closed and self._wire.is_slow(now, seconds):
+            self.client_left(How.FIN)
+
     # From upstream.
 
     def upstream_came(self, transport: asyncio.Transport) -> None:

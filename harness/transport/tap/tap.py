@@ -132,6 +132,8 @@ class Door(asyncio.Protocol):
         self._doors = doors
         self._came = bytearray()
         self._transport = cast("asyncio.Transport", None)
+        self._since = 0.0
+        """When it was first seen by `sweep` as it is: without a byte, or with some."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -139,6 +141,8 @@ class Door(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         came = self._came
+        if not came:
+            self._since = 0.0
         unseen = max(len(came) - _BLANK_LINE + 1, 0)  # a head that comes byte by byte is read once
         came += data
         end = END_OF_HEAD.search(came, unseen)
@@ -173,6 +177,12 @@ class Door(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._doors.discard(self)
 
+    def sweep(self, now: float, limits: ServerLimits) -> None:
+        """End the connection if its client is slower than the limits allow."""
+        self._since = self._since or now
+        if now - self._since > (limits.request_seconds if self._came else limits.idle_seconds):
+            self._transport.close()
+
     def stop(self) -> None:
         """Disconnect now."""
         self._transport.abort()
@@ -180,6 +190,10 @@ class Door(asyncio.Protocol):
 
 _MOST_LINKS = 4096
 """Maximum open connections: a target that leads back here, perhaps through another tap, would use up all."""
+
+_SLOWEST = ServerLimits()
+_SWEEP_SECONDS = 1.0
+"""How long a client may take, and how often that is looked at."""
 
 _KEPT_NOTES = 100
 _GRACE_SECONDS = 1.0
@@ -229,6 +243,7 @@ class Tap:
         self._host = host
         self._port = port
         self._listener: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
         self._links: set[TapLink] = set()
         self._keeping: set[asyncio.Future[Any]] = set()
         self._warn = warn
@@ -240,7 +255,7 @@ class Tap:
         self._page = page
         self.claims = None if page is None else page.claims
         self._doors: set[Door] = set()
-        self._hub = None if page is None else Hub(page.answer, LogicalClock(), ServerLimits())
+        self._hub = None if page is None else Hub(page.answer, LogicalClock(), _SLOWEST)
         self.errors: list[Exception] = []
         self.unrecorded: list[str] = []
         self.finished = 0
@@ -269,6 +284,19 @@ class Tap:
         """Start listening. Raises `UsageFault` if the address cannot be bound."""
         self._listener = await listen(self._build_connection, self._host, self._port)
         self._port = port_of(self._listener)
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+
+    async def _sweep(self) -> None:
+        """End connections whose clients send no request, or only a part of one."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            now = asyncio.get_running_loop().time()
+            for door in tuple(self._doors):
+                door.sweep(now, _SLOWEST)
+            for link in tuple(self._links):
+                link.sweep(now, _SLOWEST.request_seconds)
+            for connection in () if self._hub is None else tuple(self._hub.connections):
+                connection.sweep(now)
 
     def _build_connection(self) -> asyncio.Protocol:
         if self._page is None or self._hub is None:
@@ -296,13 +324,14 @@ class Tap:
 
     async def stop(self) -> None:
         """Stop listening. Waits up to a second for open requests, then aborts their connections."""
-        if self._listener is None:
+        if self._listener is None or self._sweeper is None:
             return
         self._listener.close()
+        self._sweeper.cancel()
         until = time.monotonic() + _GRACE_SECONDS
         while any(link.waiting for link in self._links) and time.monotonic() < until:
             await asyncio.sleep(0.01)
-        tasks: list[asyncio.Task[Any] | None] = []
+        tasks: list[asyncio.Task[Any] | None] = [self._sweeper]
         for link in tuple(self._links):
             tasks += link.stop()
         for door in tuple(self._doors):
@@ -313,7 +342,7 @@ class Tap:
         while self._links:  # the loop calls connection_lost in its next iterations
             await asyncio.sleep(0)
         await self._listener.wait_closed()
-        self._listener = None
+        self._listener = self._sweeper = None
 
     async def __aenter__(self) -> Tap:
         await self.start()

@@ -203,6 +203,22 @@ def test_a_large_head_hides_no_request_for_the_page(size: int) -> None:
         assert asked == []
 
 
+def test_a_client_that_does_not_finish_a_head_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its first one nor a later one, which would hold a connection for ever."""
+    monkeypatch.setattr(tap_module, "_SLOWEST", ServerLimits(request_seconds=0.05))
+    monkeypatch.setattr(tap_module, "_SWEEP_SECONDS", 0.02)
+    kept = OTHER.replace(b"connection: close\r\n", b"")
+    with tap_with_page() as (tap, asked, _), connected(tap.port) as first, connected(tap.port) as later:
+        later.sendall(kept)
+        until(lambda: asked == ["/other"])
+        later.sendall(b"GET /ha")
+        first.sendall(b"GET /ha")
+        assert read_to_end(first) == (b"", "fin")
+        assert read_to_end(later)[0].count(b"HTTP/1.1") == 1
+        assert asked == ["/other"]
+        until(lambda: not tap._doors and not tap._links)
+
+
 def test_connections_without_a_request_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that never finish their first head cannot fill the memory: further ones are reset."""
     monkeypatch.setattr(tap_module, "_MOST_LINKS", 2)
