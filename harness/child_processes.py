@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -56,30 +57,69 @@ def find_program(name: str) -> str | None:
 def tool_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables that a tool gets, of those of this process by default: an allow-list, which has no key."""
     given = os.environ if environment is None else environment
-    keys = find_keys(given)
+    keys = _Keys(given)
     passed = {
         name: value
         for name, value in given.items()
-        if (name.upper() in _PASSED or name.upper().startswith(_PASSED_PREFIXES))
-        and not any(key in value for key in keys)
+        if (name.upper() in _PASSED or name.upper().startswith(_PASSED_PREFIXES)) and not keys.are_in(value)
     }
     return {**passed, "PATH": _absolute_path(given)}
 
 
 _SHORTEST_KEY = 8
 """A shorter value is in too many variables by chance."""
+_NAME_OF_KEY = (
+    r"(?:gemini|genai|generative_?ai|google|palm|ai_?studio)(?:_*ai)?_*"
+    r"(?:(?:api|access|auth|secret)_*)?(?:key|token)"
+)
 _KEY_VARIABLE = re.compile(
-    r"(?i)(?:\w+_)?(?:gemini|genai|generative_?ai|google|palm)(?:_ai)?_(?:(?:api|access|auth|secret)_?)?(?:key|token)"
-    r"(?:s|_?\d+|_(?:prod|live|test|dev|primary|secondary|backup|other))?"
+    rf"(?i)(?:\w+_)?{_NAME_OF_KEY}(?:s|_?\d+|_(?:prod|live|test|dev|primary|secondary|backup|other))?"
 )
 """Names under which clients and frameworks read a key of the API, such as `VITE_GEMINI_API_KEY`; in any case,
 because some readers of settings ignore it."""
+_PERHAPS_KEY = re.compile(rf"(?i){_NAME_OF_KEY}s?(?![a-z])")
+_LIKE_A_KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[\w.~+=\-]{20,}", re.ASCII)
+"""A longer name, such as `GEMINI_API_KEY_EU` or `GEMINI_API_KEY_FILE`, and a value that makes it one of a key."""
+_NO_SERVICE = re.compile(
+    r"(?i)(?:(?:my|app|ai|llm|model|vite|next|public|react|expo|api|auth|secret|test|dev|prod)_*)*"
+    r"(?:key|token)s?_?\d*"
+)
+_LIKE_GOOGLES = re.compile(r"AIza[\w\-]{35}", re.ASCII)
+"""A name that names no service, such as `LLM_API_KEY`; its value is a key of the API if it is one of Google's.
+Other names stay: a key for maps has the same form."""
+
+
+def _holds_key(name: str, value: str) -> bool:
+    if _KEY_VARIABLE.fullmatch(name):
+        return True
+    if _PERHAPS_KEY.search(name):
+        return _LIKE_A_KEY.fullmatch(value.strip()) is not None
+    return _NO_SERVICE.fullmatch(name) is not None and _LIKE_GOOGLES.fullmatch(value.strip()) is not None
 
 
 def find_keys(environment: Mapping[str, str]) -> set[str]:
-    """The values of the variables that are named as a key of the API."""
-    named = {value.strip() for name, value in environment.items() if _KEY_VARIABLE.fullmatch(name)}
+    """The values of the variables that hold a key of the API."""
+    named = {value.strip() for name, value in environment.items() if _holds_key(name, value)}
     return {value for value in named if len(value) >= _SHORTEST_KEY}
+
+
+class _Keys:
+    """The keys of an environment, also as they are written in URLs, in JSON and in hex."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        from harness.wire.secret_texts import spellings
+
+        spelled = {text for key in find_keys(environment) for text in spellings(key)}
+        longest_first = sorted(spelled, key=len, reverse=True)
+        self._texts = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)", re.I)
+
+    def are_in(self, value: str) -> bool:
+        return self._texts.search(value) is not None or self._texts.search(unquote(value)) is not None
+
+    def replace_in(self, value: str, stand_in: str) -> str:
+        value = self._texts.sub(lambda _: stand_in, value)
+        plain = unquote(value)
+        return self._texts.sub(lambda _: stand_in, plain) if self._texts.search(plain) else value
 
 
 def replace_keys(environment: Mapping[str, str], stand_in: str) -> dict[str, str]:
@@ -87,16 +127,11 @@ def replace_keys(environment: Mapping[str, str], stand_in: str) -> dict[str, str
 
     A key may also be in a variable of the user's own, or in a URL there.
     """
-    keys = sorted(find_keys(environment), key=len, reverse=True)
-
-    def replace(name: str, value: str) -> str:
-        if value and _KEY_VARIABLE.fullmatch(name):
-            return stand_in
-        for key in keys:
-            value = value.replace(key, stand_in)
-        return value
-
-    return {name: replace(name, value) for name, value in environment.items()}
+    keys = _Keys(environment)
+    return {
+        name: stand_in if value and _holds_key(name, value) else keys.replace_in(value, stand_in)
+        for name, value in environment.items()
+    }
 
 
 def _absolute_path(environment: Mapping[str, str]) -> str:

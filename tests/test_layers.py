@@ -60,6 +60,7 @@ _LOWEST = frozenset({"errors", "wire", "outcome", "resources", "documents", "con
 REACH: dict[str, frozenset[str]] = {
     "rules": frozenset({"errors", "outcome", "resources", "documents"}),
     "written_files": frozenset({"outcome"}),
+    "child_processes": frozenset({"wire"}),
     "transport": _LOWEST,
     "resume": _LOWEST,
 }

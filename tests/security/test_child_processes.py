@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -178,7 +179,8 @@ SPELLINGS = (
     "GEMINI_API_KEY", "GOOGLE_API_KEY", "OTHER_GEMINI_API_KEY", "gemini_api_key", "Google_Api_Key", "GEMINI_KEY",
     "GEMINI_APIKEY", "VITE_GEMINI_API_KEY", "NEXT_PUBLIC_GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY",
     "GOOGLE_GENAI_API_KEY", "google_genai_api_key", "GOOGLE_AI_API_KEY", "GEMINI_API_KEYS", "GEMINI_API_KEY_2",
-    "GEMINI_API_KEY_PROD", "GOOGLE_GENAI_ACCESS_TOKEN", "PALM_API_KEY",
+    "GEMINI_API_KEY_PROD", "GOOGLE_GENAI_ACCESS_TOKEN", "PALM_API_KEY", "GEMINI__API_KEY", "GEMINIAPIKEY",
+    "GoogleAI__ApiKey", "AI_STUDIO_KEY",
 )  # fmt: skip
 
 
@@ -190,6 +192,8 @@ def test_no_spelling_of_a_key_reaches_a_command(name: str) -> None:
         "MINE": KEY,
         "UPSTREAM": f"https://x/?key={KEY}",
         "PIP_INDEX_URL": f"https://{KEY}@x/",
+        "ESCAPED": KEY.replace("-", "%2D"),
+        "HEX": KEY.encode().hex(),
         "A": "b",
     }
     task = Task("http://127.0.0.1:1", "v1_x", "case", "follow")
@@ -200,15 +204,36 @@ def test_no_spelling_of_a_key_reaches_a_command(name: str) -> None:
         environment_of(task, given),
         child_processes.tool_environment(given),
     ):
-        assert KEY not in json.dumps(made)
+        assert KEY not in unquote(json.dumps(made))
+        assert KEY.encode().hex() not in json.dumps(made)
     made = command_environment("http://127.0.0.1:1", given)
     assert (made["A"], made["MINE"]) == ("b", made["GEMINI_API_KEY"])
     assert command_environment("http://127.0.0.1:1", {name: "sh0rt"}).get(name) in (None, made["GEMINI_API_KEY"])
 
 
+REAL = "AIza" + "Sy0123456789-abcdefghijklmnopqrstuv"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GEMINI_API_KEY_STAGING", "GEMINI_API_KEY_EU", "gemini_api_key_eu", "GEMINI_API_KEY_1_TEST",
+        "GOOGLE_API_KEY_2B", "MyGeminiApiKey_EU", "MY_KEY", "LLM_API_KEY", "API_KEY",
+    ],
+)  # fmt: skip
+def test_a_real_key_under_another_name_reaches_no_command(name: str) -> None:
+    """A name that is longer than usual, or names no service, is one of a key if its value looks like one."""
+    made = command_environment("http://127.0.0.1:1", {name: REAL, "OTHER": f"https://x/?k={REAL}"})
+    assert REAL not in json.dumps(made)
+    assert made[name] == made["GEMINI_API_KEY"]
+
+
 def test_what_is_no_key_stays() -> None:
     """Other settings and the keys of other services are the user's own."""
     given = {
+        "GEMINI_API_KEY_HEADER": "x-goog-api-key", "GEMINI_API_KEY_SECRET_NAME": "prod-gemini-api-key-v2",
+        "GEMINI_TOKENIZER": "Gemini-Tokenizer-v2-Large", "FIREBASE_API_KEY": REAL, "GOOGLE_PLACES_KEY": REAL,
+        "API_KEY": "sk-0123456789Abcdefghijkl",
         "GEMINI_MAX_TOKENS": "1024", "GEMINI_MODEL": "m", "GOOGLE_MAPS_API_KEY": "maps-key",
         "OPENAI_API_KEY": "other",
         "GEMINI_API_KEY_FILE": "/run/key", "GEMINI_API_KEY": "1", "SHLVL": "1", "GOOGLE_CLOUD_PROJECT": "p",
