@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from harness.cassette.framing import text_of
 from harness.cassette.recording import Recording
-from harness.cassette.redactor import SHORTEST_LEARNED, Redactor, decode_request, is_secret_parameter
+from harness.cassette.redactor import SHORTEST_LEARNED, Redactor, decode_request
 from harness.outcome.words import shorten_with_length
 from harness.wire import Request, StreamProtocol
 from harness.wire.tokens import decode_literal
@@ -95,9 +95,7 @@ class Canon:
 
     def _build_form(self, request: Request, shown: Callable[[str], str]) -> CanonicalRequest:
         kind, value = _read_value(request, shown)
-        kept = (
-            (n, shown(v)) for n, v in request.query if not is_secret_parameter(n, self._protocol.secret_fields)
-        )
+        kept = ((n, shown(v)) for n, v in request.query if not self._protocol.secret_fields.names_parameter(n))
         return CanonicalRequest(
             method=request.method.upper(),
             path=tuple(shown(unquote(segment)) for segment in request.raw_path.split("/")[1:]),

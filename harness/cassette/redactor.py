@@ -21,15 +21,8 @@ from harness.errors import CassetteError
 from harness.wire import Headers, Request, StreamProtocol
 from harness.wire.coding import CODINGS, coding_of, decode_pieces
 from harness.wire.secret_texts import secrets_in_header
-from harness.wire.secrets import (
-    SECRET_PARAMETERS,
-    SecretFields,
-    is_placeholder,
-    is_secret_header,
-    plain_name,
-)
+from harness.wire.secrets import is_placeholder, is_secret_header
 
-_PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
 _ROUNDS = 3
 SHORTEST_LEARNED = 8
 """A shorter value of a header or parameter is hidden in place, but not searched for elsewhere."""
@@ -103,7 +96,7 @@ class Redactor:
         self._learn_headers(request.headers)
         form = parse_qsl(text_of(request.body)) if _is_form(request) else ()
         for name, value in (*request.query, *form):
-            if is_secret_parameter(name, self._fields):
+            if self._fields.names_parameter(name):
                 self._learn(value)
         self.bodies.learn(request.body, above=self._fields.above(request.segments))
 
@@ -214,7 +207,7 @@ class _Pass:
     def _pair(self, pair: str, place: str) -> str:
         name, mark, value = pair.partition("=")
         plain = unquote_plus(value)
-        if not (plain and is_secret_parameter(unquote_plus(name), self._fields)):
+        if not (plain and self._fields.names_parameter(unquote_plus(name))):
             shown = self._part(name, unquote_plus(name), place)
             return shown + mark + self._part(value, plain, f"{place} {shown}")
         if is_placeholder(plain):
@@ -226,12 +219,6 @@ class _Pass:
         """Redact a path segment, or the name or value of a parameter; `plain` is `part` decoded."""
         hidden = self._redact_text(plain, place)
         return part if hidden == plain else quote(hidden, safe="")
-
-
-def is_secret_parameter(name: str, fields: SecretFields) -> bool:
-    """Whether a query parameter's name alone marks its value as a secret."""
-    name = plain_name(name).strip("$")
-    return name in _PARAMETERS or fields.names(name)
 
 
 def decode_request(request: Request) -> Request:

@@ -24,11 +24,10 @@ from harness.documents import explain_unread, read_file
 from harness.errors import CassetteError
 from harness.wire import StreamProtocol
 from harness.wire.coding import DECODED_IN_ALL, TOO_MUCH_DECODED
-from harness.wire.secrets import SECRET_PARAMETERS, is_secret_header, plain_name
+from harness.wire.secrets import is_secret_header
 
 _HEADERS = frozenset({"headers", "header"})
-_PAIRS = frozenset({"queryString", "cookies"})
-_PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
+_PAIRS = frozenset({"queryString", "cookies", "params"})
 _MESSAGES = frozenset({"request", "response", "when", "then"})
 """Names that recorders use for the two halves of an exchange."""
 _FROM_URLS = str.maketrans("-_", "+/")
@@ -213,7 +212,7 @@ class _Scan:
             if not isinstance(pair, Mapping) or not {"name", "value"} <= pair.keys():
                 continue
             name, text = str(pair["name"]), str(pair["value"])
-            is_secret = is_cookie or plain_name(unquote(name)) in _PARAMETERS
+            is_secret = is_cookie or self._secret.names_parameter(unquote(name))
             if is_secret and text and self._bodies.hide_value(text) != text:
                 kind = "secret cookie" if is_cookie else "secret parameter"
                 yield Hit(kind, f"{place}[{number}].value", _shorten(text))

@@ -31,19 +31,17 @@ from harness.wire.secret_texts import (
 )
 from harness.wire.secrets import (
     CREDENTIALS,
-    SECRET_PARAMETERS,
     SecretFields,
     is_secret_header,
+    is_secret_parameter,
     looks_random,
-    plain_name,
     sightings,
 )
 from harness.wire.tokens import encode_literal, pair_up, seems_json, tokens
 
 HIDDEN = "***"
 
-_PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
-_PARAMETER = re.compile(r"(?P<start>[?&;#](?P<name>[\w.$%\-]{1,64})=)[^&#\s\"']+")
+_PARAMETER = re.compile(r"(?P<start>[?&;#](?P<name>[\w.$%\[\]\-]{1,64})=)[^&#\s\"']+")
 _FORM = "application/x-www-form-urlencoded"
 _MEMBER = re.compile(r'("(?P<name>[^"\\]{1,64})"\s*:\s*")(?:[^"\\]++|\\.)*')
 """A JSON member with a string value, also inside other text."""
@@ -166,8 +164,7 @@ class Mask:
         return word if masked == plain else masked
 
     def _mask_parameter(self, found: re.Match[str]) -> str:
-        name = plain_name(unquote(found["name"])).strip("$")
-        secret = name in _PARAMETERS or self._fields.names(name)
+        secret = self._fields.names_parameter(unquote(found["name"]))
         return f"{found['start']}{HIDDEN}" if secret else found[0]
 
     def header(self, name: str, value: str) -> str:
@@ -220,7 +217,7 @@ def keys_in(request: Request) -> Iterator[str]:
     for name, value in request.headers:
         if is_secret_header(name):
             yield from secrets_in_header(name, value)
-    yield from (value for name, value in request.query if plain_name(name) in _PARAMETERS)
+    yield from (value for name, value in request.query if is_secret_parameter(name))
 
 
 def _without(text: str, places: Iterable[tuple[int, int]]) -> str:

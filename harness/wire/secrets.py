@@ -13,6 +13,29 @@ from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+# What a credential is called. All readers of headers, parameters, forms, members and texts ask this one table.
+
+CREDENTIAL_NAMES = (
+    "api_key", "access_key", "secret_key", "private_key", "auth_key", "account_key", "shared_key", "master_key",
+    "subscription_key", "password", "passwd", "passphrase", "secret", "client_secret", "credential", "credentials",
+    "access_token", "refresh_token", "id_token", "auth_token", "bearer_token", "api_token", "session_token",
+    "security_token", "github_token", "jwt", "connection_string", "authorization", "cookie",
+)  # fmt: skip
+"""Ends of names that mean a credential in any API and in any place. `token` alone does not: models count, page
+and continue with tokens."""
+
+_SHORT_NAMES = (
+    "key", "token", "auth", "pass", "pwd", "code_verifier", "sig", "signature", "upload_id", "session", "sid",
+    "session_id", "x-goog-signature", "x-amz-signature",
+)  # fmt: skip
+"""Names that mean a credential as a parameter, the field of a form or a header: there, other things are rare."""
+
+_VARIABLE = re.compile(
+    r"(?!.*(?:PUBLIC|PRIMARY|FOREIGN|PARTITION|SORT|CACHE)_KEY)[A-Z][A-Z0-9_]*_(?:KEY|TOKEN|PWD)"
+)
+"""Names in capitals, as of environment variables, which no API gives to its members."""
+
+
 # Where in a text a secret might begin: a cheap test before the patterns are tried. Long texts are searched part by
 # part: a regular expression keeps all other threads waiting until it returns, and a recorder must forward other
 # answers while it searches a large one.
@@ -20,16 +43,15 @@ from typing import Any, NamedTuple
 EXACT = (
     "AIza", "auth_tokens/", "AQ.", "ya29", "GOCSPX", "sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat",
     "AKIA", "ASIA", "xox", "hf_", "eyJ", "whsec", "1//0", "glpat-", "k_live_", "k_test_", "npm_", "pypi-",
-    "PRIVATE KEY", "://",
+    "PRIVATE KEY", "://", "-u ", "--user",
 )  # fmt: skip
 IN_ANY_CASE = (
-    "bearer", "api_key", "api-key", "apikey", "access_key", "access-key", "accesskey", "secret", "access_token",
-    "access-token", "accesstoken", "refresh_token", "refresh-token", "refreshtoken", "auth_token", "auth-token",
-    "authtoken", "passw", "form-data",
+    *dict.fromkeys(name.replace("_", mark) for name in CREDENTIAL_NAMES for mark in ("_", "-", "")),
+    "bearer", "form-data",
 )  # fmt: skip
 """Each pattern of a secret begins, up to `_BEFORE` characters earlier, where one of these or a parameter is."""
 
-_PARAMETER = re.compile(r"[?&;#][\w\-]+=")
+_PARAMETER = re.compile(r"[?&;#][\w.$%\[\]\-]++=")
 _BEFORE, _AFTER = 64, 8192
 PART = 128 * 1024
 """Length up to which a text is searched at once."""
@@ -134,20 +156,10 @@ class Sighting(NamedTuple):
 _PLACEHOLDER = re.compile(r"(?:\w{1,12}_)?REDACTED(?:[-_]\d+)?|\*{3,}|<[\w -]+>|\{\{.*\}\}|\$\{?\w+\}?|[xX]{8,}")
 _AROUND = " \t.,;:!?()[]'\""
 
-SECRET_PARAMETERS = (
-    "key", "api_key", "apikey", "access_token", "refresh_token", "id_token", "token", "auth", "password", "secret",
-    "client_secret", "code_verifier", "sig", "signature", "upload_id", "x-goog-signature", "x-goog-credential",
-    "x-amz-signature", "x-amz-credential", "x-amz-security-token",
-)  # fmt: skip
-"""Names of query parameters whose values are secrets."""
+SECRET_ENDS = tuple(name.replace("_", "") for name in CREDENTIAL_NAMES)
+"""The same ends, normalized by `plain_name`."""
 
-SECRET_ENDS = (
-    "apikey", "accesskey", "secretkey", "privatekey", "password", "passwd", "secret", "accesstoken",
-    "refreshtoken", "idtoken", "authtoken", "bearertoken", "apitoken", "sessiontoken", "githubtoken",
-    "authorization", "cookie",
-)  # fmt: skip
-"""Ends of field names, normalised by `plain_name`, that mean a secret in any API. `token` alone does not: models
-count, page and continue with tokens."""
+_SHORT = frozenset(re.sub("[-_]", "", name) for name in _SHORT_NAMES)
 
 PAIR_NAMES = ("name", "key")
 """Keys that hold the name of a pair where a list of `{"name": …, "value": …}` stands for members."""
@@ -162,7 +174,7 @@ _NO_SECRETS = frozenset({"accept", "acceptencoding", "acceptlanguage", "contentt
 """Headers, normalised by `plain_name`, that hold no secret in any API."""
 
 _SECRET_HEADER = re.compile(
-    r"\A(?!access-control-).*(?:auth(?!enticate)|api[_-]?key|(?<!ratelimit)(?<!rate-limit)token(?!s)|secret|cookie|passw"
+    r".*(?:auth(?!enticate)|api[_-]?key|(?<!ratelimit)(?<!rate-limit)token(?!s)|secret|cookie|passw"
     r"|credential|session|passphrase|upload-?id|(?:^|[_-])jwt(?:$|[_-])"
     r"|(?:access|account|functions?|master|private|service|shared|subscription)[_-]?key)",
     re.I,
@@ -175,9 +187,12 @@ _PRIVATE_HOST = (
     r"10(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2}|169\.254(?:\.\d{1,3}){2}"
     r"|(?:[\w-]+\.)+(?:internal|intranet|local|corp|lan|home\.arpa)"
 )
+_NAMES = "|".join(CREDENTIAL_NAMES).replace("_", "[_-]?")
+
 _FORM_FIELD = (
-    r"(?m:^)(?=[^\r\n]{0,40}?(?i:form-data;[^\r\n]{0,200}?\bname=\"?[\w.\-]{0,99}(?:key|token|secret|password|authorization)))"
-    r"(?:[^\r\n]{0,1049}+\r?\n){1,8}?\r?\n(?P<secret>[^\r\n]+)"
+    r"(?m:^)(?=[^\r\n]{0,40}?(?i:form-data;(?:[^\r\n]|\r?\n[ \t]){0,200}?\bname\*?[ \t]{0,9}=[ \t]{0,9}\"?"
+    rf"[^\r\n;\"]{{0,99}}(?:key|token|pwd|{_NAMES})))"
+    r"(?:[^\r\n]{0,1049}+\r?\n){1,8}?\r?\n(?P<secret>[^\r\n]+(?:\r?\n(?!--)[^\r\n]+){0,99})"
 )
 """Begins with its line, and looks ahead once for the name: with a start at each `form-data` and each `name=`, a
 line that repeats them would be read thousands of times."""
@@ -185,7 +200,10 @@ line that repeats them would be read thousands of times."""
 _QUOTE = r"(?:\\{0,15}[\"'])?"
 """Also the quote of a string in JSON that is four strings deep."""
 
-_PARAMETER_NAMES = "|".join(SECRET_PARAMETERS).replace("_", "[_-]?")
+_PARAMETER_NAMES = (
+    rf"(?:[\w.$\[\-]{{0,40}}(?:{_NAMES})|(?:\w{{0,40}}\[|\$)?(?:{'|'.join(_SHORT_NAMES).replace('_', '[_-]?')}))"
+    r"(?:\]|\[\w{0,40}\])?"
+)
 
 _TABLE = (
     ("Google API key", r"AIza[0-9A-Za-z_\-]{20,}"),
@@ -212,9 +230,17 @@ _TABLE = (
     ("token in a URL", _SCHEME + r"(?P<secret>" + _WITH_DIGIT + r"[^/\s:@\"']{8,1000})@"),
     (
         "named secret",
-        r"(?i:(?<![A-Za-z0-9])(?:api[_-]?key|client[_-]?secret|(?:access|refresh|auth)[_-]?token|access[_-]?key"
-        r"|secret[_-]?key|secret|password|passwd))" + _QUOTE + r"\s*[=:]\s*" + _QUOTE +
-        r"(?P<secret>" + _WITH_DIGIT + r"[\w\-+/.]{12,}=*)",
+        (
+            rf"(?i:(?<![A-Za-z0-9])(?:{_NAMES})){_QUOTE}(?:\s*[=:]|>)\s*{_QUOTE}(?i:(?:bearer|basic|token)\s+)?"
+            rf"(?P<secret>{_WITH_DIGIT}[\w\-+/.]{{12,}}=*)"
+        ),
+    ),
+    (
+        "password of a user",
+        (
+            r"(?<!\S)(?:-u|--user)[ =][\"']?[^\s:\"']{1,200}:"
+            r"(?P<secret>(?=[^\s\"']{0,200}[A-Za-z])(?=[^\s\"']{0,200}\d)[^\s\"']{8,1000})"
+        ),
     ),
     ("form field", _FORM_FIELD),
 )  # fmt: skip
@@ -256,7 +282,14 @@ def sightings(text: str, looks: Iterable[Look] = (*CREDENTIALS, *PRIVATE_PLACES)
 
 def is_secret_header(name: str) -> bool:
     """Whether the header's name alone marks its value as a secret."""
-    return _SECRET_HEADER.search(name) is not None
+    return (_names_secret if len(name) <= _LONGEST_NAME else _names_secret.__wrapped__)(name)
+
+
+@lru_cache(1024)
+def _names_secret(header: str) -> bool:
+    if header[:15].lower() == "access-control-":
+        return False
+    return _SECRET_HEADER.match(header) is not None or is_secret_parameter(header)
 
 
 def is_personal_header(name: str, value: str) -> bool:
@@ -282,8 +315,18 @@ def name_secret_variable(header: str) -> str:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether the value of a field or parameter of this name is a secret in any API."""
-    return plain_name(name).endswith(SECRET_ENDS)
+    """Whether the value of a member or parameter of this name is a secret in any API."""
+    if plain_name(name).endswith(SECRET_ENDS):
+        return True
+    return name.isupper() and _VARIABLE.fullmatch(name) is not None
+
+
+_BRACKETS = re.compile(r"[\[\].]+")
+
+
+def is_secret_parameter(name: str) -> bool:
+    """Whether the value of a parameter or a form's field, such as `key[]` or `user[password]`, is a secret."""
+    return any(plain_name(part).strip("$") in _SHORT or is_secret_name(part) for part in _BRACKETS.split(name))
 
 
 def plain_name(name: str) -> str:
@@ -319,13 +362,20 @@ class SecretFields:
             for name, members in inside.items()
         }
         self._spared = frozenset(map(plain_name, spared))
-        self.stems = self._names.union(SECRET_ENDS, self._inside, _HEADER_MAPS)
+        self.stems = self._names.union(SECRET_ENDS, self._inside, _HEADER_MAPS, ("key", "token", "pwd"))
         """Every text with a member that holds a secret contains one of these, once normalised by `plain_name`."""
         self._known = lru_cache(1024)(self._covers)
 
     def names(self, name: str) -> bool:
         """Whether the value under this name is a secret wherever it appears."""
-        return plain_name(name) in self._names or is_secret_name(name)
+        plain = plain_name(name)
+        if plain in self._names:
+            return True
+        return plain not in self._spared and plain not in self._inside and is_secret_name(name)
+
+    def names_parameter(self, name: str) -> bool:
+        """Whether the value of a parameter, or of the field of a form, of this name is a secret."""
+        return is_secret_parameter(name) or self.names(name)
 
     def covers(self, path: Sequence[str]) -> bool:
         """Whether a value at this place is a secret."""
@@ -344,8 +394,10 @@ class SecretFields:
     def _reaches(self, path: Sequence[str], at: int) -> bool:
         """Whether the member at `at` makes the value at the end of the path a secret."""
         plain, below = plain_name(path[at]), path[at + 1 :]
-        if plain not in self._inside or not below:
+        if plain not in self._inside:
             return False
+        if not below:
+            return is_secret_name(plain)
         members = self._inside[plain]
         if members is not None:
             return any(plain_name(name) in members for name in below)

@@ -6,12 +6,14 @@ import pytest
 
 import harness.wire.secrets
 from harness.wire.secrets import (
+    CREDENTIAL_NAMES,
     CREDENTIALS,
     PART,
     SecretFields,
     hints,
     is_secret_header,
     is_secret_name,
+    is_secret_parameter,
     regions,
     sightings,
 )
@@ -44,6 +46,10 @@ INNOCENT = (
     "signature_REDACTED_1",
     "https://username@host.de/v1",
     "ssh://git@host.de/v1beta2",
+    "docker run -u 1000:1000 -u root:wheel",
+    "git push -u origin:refs/heads/x",
+    "cookie: no",
+    "the credentials: 12 of them",
     'form-data; name="file"; filename="key.pem"\r\n\r\nhm',
 )
 
@@ -72,6 +78,11 @@ GUILTY = (
     ("https://a.b/c#access-token=abcdefgh", "abcdefgh"),
     ("/x?api-key=abcdefgh", "abcdefgh"),
     (r"{\"a\":\"{\\\"api_key\\\": \\\"abcdefgh1jkl\\\"}\"}", "abcdefgh1jkl"),
+    ("curl -u me:Qx001mZ7 http://h/", "Qx001mZ7"),
+    ("<a><password>Qx001mZ7kLp9vRt2</password></a>", "Qx001mZ7kLp9vRt2"),
+    ('["Authorization: Qx001mZ7kLp9vRt2"]', "Qx001mZ7kLp9vRt2"),
+    ("Authorization: Basic Qx001mZ7kLp9vRt2", "Qx001mZ7kLp9vRt2"),
+    ("/x?user[password]=abcdefgh", "abcdefgh"),
     ('form-data; name="my_api_key"\r\nContent-Type: text/plain\r\n\r\nhm\r\n--B', "hm"),
 )
 
@@ -82,7 +93,52 @@ def test_guilty(text: str, secret: str) -> None:
     assert secret in {text[seen.start : seen.end] for seen in sightings(text)}
 
 
+VALUE = "Qx001mZ7kLp9vRt2wYs8"
+FORM_NAMES = (
+    "name=api_key", "name*=utf-8''api_key", 'NAME="api_key"', 'name = "api_key"', 'name="user[password]"',
+    '\r\n name="api_key"', 'filename="x"; name="db_credential"', 'name="key"', 'name="jwt"',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [VALUE, f"line\r\n{VALUE}"], ids=["one line", "two lines"])
+@pytest.mark.parametrize("name", FORM_NAMES)
+def test_the_field_of_a_form_in_parts(name: str, value: str) -> None:
+    """The whole value of a field is found, in as many lines as it has, however its name is written."""
+    text = f"--B\r\nContent-Disposition: form-data; {name}\r\nA: b\r\n\r\n{value}\r\n--B--\r\n"
+    assert value in {text[seen.start : seen.end] for seen in sightings(text)}
+
+
+@pytest.mark.parametrize("name", CREDENTIAL_NAMES)
+def test_every_reader_knows_every_name(name: str) -> None:
+    """One table of names serves headers, parameters, members and texts, in each way to write them."""
+    camel = "".join(word.capitalize() for word in name.split("_"))
+    for spelled in (name, name.upper(), name.replace("_", "-"), f"my{camel}", f"db_{name}"):
+        assert is_secret_name(spelled)
+        assert SecretFields().covers(("a", spelled))
+        assert is_secret_header(spelled)
+        assert is_secret_parameter(spelled)
+        assert list(sightings(f"/x?{spelled}={VALUE}"))
+    for text in (f"{name}={VALUE}", f"{name}: {VALUE}", f"<{name}>{VALUE}</{name}>", f'{{"{name}": "{VALUE}"}}'):
+        assert VALUE in {text[seen.start : seen.end] for seen in sightings(text)}
+
+
+PARAMETERS = (
+    ("key", True), ("KEY", True), ("$key", True), ("key[]", True), ("keys", False), ("user[pwd]", True),
+    ("a.token", True), ("auth_key", True), ("credential", True), ("jwt", True), ("session", True),
+    ("page_token", False), ("max_tokens", False), ("pageKey", False), ("", False), ("[]", False),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "secret"), PARAMETERS)
+def test_names_of_parameters(name: str, secret: bool) -> None:
+    """A parameter may have a short name, in which other places have other things, and an index."""
+    assert is_secret_parameter(name) == secret
+
+
 HEADERS = (
+    ("Key", True),
+    ("Signature", True),
+    ("webhook-signature", False),
     ("authorization", True),
     ("x-goog-api-key", True),
     ("Proxy-Authorization", True),
@@ -113,7 +169,9 @@ def test_header_names(name: str, secret: bool) -> None:
 NAMES = (
     ("api_key", True), ("GEMINI_API_KEY", True), ("X-Auth-Token", True), ("db_password", True),
     ("githubToken", True), ("total_tokens", False), ("next_page_token", False), ("token", False),
-    ("continuation_token", False), ("secretary", False),
+    ("continuation_token", False), ("secretary", False), ("passphrase", True), ("connectionString", True),
+    ("GEMINI_KEY", True), ("MY_TOKEN", True), ("DB_PWD", True), ("PWD", False), ("OLDPWD", False),
+    ("PUBLIC_KEY", False), ("DB_PRIMARY_KEY", False), ("cache_key", False), ("sort_token", False),
 )  # fmt: skip
 
 
@@ -130,6 +188,7 @@ PLACES = (
     (("env", "A", "credential"), False), (("env", "CREDENTIAL"), True), (("env", "name"), True),
     (("env", "", "name"), False), (("env", "", "value"), True), (("headers", "X-Any"), True),
     (("headers", "Content-Type"), False), (("header", "X-Session"), True), (("header", "X-Any"), False),
+    (("credential",), False), (("MY_TOKEN",), True),
     (("value",), False), (("box", "a", "value"), True), (("box", "a", "id"), False), ((), False),
 )  # fmt: skip
 
@@ -157,7 +216,10 @@ ENDLESS = (
     ("", "form-data; name=key", 5_000, ""), ("", "eyJ", 10_000, ""), ("", "sk-", 10_000, ""),
     ("", "https://a@", 10_000, ""), ("", "x@", 20_000, "://"), ("", ";key=", 10_000, ""),
     ("", "api_key=", 10_000, ""), ("", "form-data; name=key\n", 5_000, ""),
-    ("", "form-data; name=key" * 9 + "\n", 1_000, ""), ("", "api_key" + "\\" * 15, 5_000, ""),
+    ("", "form-data; name=key" * 9 + "\n", 1_000, ""), ("", "form-data;\n name\n", 5_000, ""),
+    ("form-data; name=key\n\n", "a\n", 10_000, ""), ("-u ", "a", 20_000, ""), ("", "-u a:", 5_000, ""),
+    ("", "&my_api_", 5_000, ""), ("", "api_key>", 10_000, ""), ("", "[", 10_000, "&key"),
+    ("", "api_key" + "\\" * 15, 5_000, ""),
     ("api_key", "\\", 50_000, ""), ("api_key", '\\" ', 50_000, ""),
 )  # fmt: skip
 
