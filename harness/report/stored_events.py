@@ -51,7 +51,7 @@ from harness.engine.shards import ShardPart
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import UsageFault
-from harness.report.evidence.curl import EMBEDDED_ROOT, Display, is_own_command, is_own_script
+from harness.report.evidence.curl import EMBEDDED_ROOT, Display, OwnScripts, is_own_command
 from harness.report.evidence.evidence_text import logs
 from harness.report.presented_result import WIRE_SHOWN
 from harness.report.presented_run import PresentedRun
@@ -295,7 +295,8 @@ class _Reader:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._root = EMBEDDED_ROOT
+        self._target = TargetInfo(name="")
+        self._scripts = OwnScripts(api, EMBEDDED_ROOT)
 
     def read_event(self, record: dict[str, Any]) -> Any:
         members = {name: item for name, item in record.items() if name != "event"}
@@ -304,7 +305,7 @@ class _Reader:
             members["results"] = []
         event = self.read(kind, members)
         if isinstance(event, RunStarted):
-            self._root = event.target.url or EMBEDDED_ROOT
+            self._target = event.target
         return event
 
     def read(self, kind: Any, value: Any) -> Any:
@@ -340,6 +341,8 @@ class _Reader:
         members = {name: item for name, item in value.items() if name != "is"}
         if unknown := members.keys() - hints.keys():
             raise ValueError(f"{kind.__name__} has no member {min(unknown)!r}")
+        if kind in (Result, RunStopped):
+            self._scripts = OwnScripts(self._api, self._target.url or EMBEDDED_ROOT)
         if kind in (LoggedExchange, Reproduction):
             self._require_own(kind, value.get("command") or "")
         if kind is Reproduction:
@@ -349,9 +352,10 @@ class _Reader:
 
     def _require_own(self, kind: type, command: str) -> None:
         """Raise ValueError for a command that no run writes for its target: a person will copy it."""
-        is_own = is_own_script(command, self._root) if kind is LoggedExchange else is_own_command(command)
-        if command and not is_own:
-            raise ValueError(f"the command {command[:_SHOWN]!r} is none that harness writes for {self._root}")
+        target, is_script = self._target, kind is LoggedExchange
+        if command and not (self._scripts.know(command) if is_script else is_own_command(command, target.name)):
+            whom = target.url or (EMBEDDED_ROOT if is_script else target.name)
+            raise ValueError(f"the command {command[:_SHOWN]!r} is none that harness writes for {whom}")
 
     def _read_step(self, step: Any) -> Any:
         try:

