@@ -11,12 +11,15 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness import resources
 from harness.benches.client.judgement.outcome import result_id
 from harness.documents import explain_unread, open_file
 from harness.outcome import Accounted, Reason, UsageFault
+from harness.outcome.words import shorten
 from harness.report.finding_text import summarize
 from harness.report.formats import FORMATS
 
@@ -24,6 +27,9 @@ _AMOUNTS = frozenset({"seconds", "answers", "times", "hurried", "unsent", "weigh
 _LARGEST = 10**12
 _SHOWN = 20
 """Members that count something, the largest number in them, and how many digits of another are shown."""
+
+_QUOTED = 200
+"""Characters of the reason that a schema gives, which may quote a value."""
 
 _MOST_BYTES = 200_000_000
 """Largest report that is read."""
@@ -156,8 +162,40 @@ def _is_odd(name: str, value: float) -> bool:
     return not is_finite or (name in _AMOUNTS and not 0 <= value <= _LARGEST)
 
 
+_SCHEMAS = {"mutants --generated": "mutation-score"}
+"""The schemas of reports that have another name than their command."""
+
+
+@cache
+def _load_schema(kind: str) -> Any:
+    """The validator of what is in a report: another version may have written more members, or fewer."""
+    import jsonschema_rs
+
+    file = resources.folder("schemas") / "output" / f"{_SCHEMAS.get(kind, kind)}.schema.json"
+    return jsonschema_rs.Draft202012Validator(_open(json.loads(file.read_text("utf-8"))))
+
+
+def _open(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return list(map(_open, schema))
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: _open(item) for name, item in schema.items() if name != "additionalProperties" or item}
+    return kept if isinstance(kept.get("required"), dict) else {n: i for n, i in kept.items() if n != "required"}
+
+
+def _find_misfit(record: Mapping[str, Any], kind: str) -> str:
+    """Where a part of a report breaks its published schema, and why; "" if none does."""
+    try:
+        _load_schema(kind).validate(record)
+    except ValueError as wrong:  # also that of a text which is no Unicode, or of one that is nested too deeply
+        place = "".join(f"/{step}" for step in getattr(wrong, "instance_path", ()))
+        return f"{place or 'the whole'}: {shorten(str(getattr(wrong, 'message', wrong)), _QUOTED)}"
+    return ""
+
+
 def kind_of(record: Mapping[str, Any], path: Path) -> str:
-    """The command that wrote a report with these members. Raises UsageFault if none did."""
+    """The command that wrote a report. Raises UsageFault if none did, or if its schema has another shape."""
     kind = next((kind for (member, type_), kind in _KINDS.items() if isinstance(record.get(member), type_)), "")
     if not kind:
         known = ", ".join(_KINDS.values())
@@ -166,16 +204,21 @@ def kind_of(record: Mapping[str, Any], path: Path) -> str:
             f"{str(path)!r} is not a report of a run ({known}): its members are {members}. Write one "
             "with --report json=FILE"
         )
-    return kind
-
-
-def _to_run(record: dict[str, Any], path: Path) -> RunFile:
-    kind = kind_of(record, path)
     if not isinstance(record.get("accounting"), dict):
         raise UsageFault(
             f"{str(path)!r} has no accounting: another version of harness wrote it. Run `harness {kind}` again "
             "with --report json=FILE"
         )
+    if misfit := _find_misfit(record, kind):
+        raise UsageFault(
+            f"{str(path)!r} does not match the schema of `harness {kind}` ({misfit}): write it again with "
+            "--report json=FILE"
+        )
+    return kind
+
+
+def _to_run(record: dict[str, Any], path: Path) -> RunFile:
+    kind = kind_of(record, path)
     try:
         entries = _by_id(_READERS[kind](record))
         target = _read_target(record, path)

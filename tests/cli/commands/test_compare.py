@@ -253,7 +253,7 @@ def test_what_only_some_targets_offer_is_folded(write: Write, tmp_path: Path) ->
         ('{"a": 1}', "is not a report of a run"),
         ('{"checks": []}', "another version of harness wrote it. Run `harness check` again"),
         (
-            '{"checks": [{"id": "x"}], "accounting": {}}',
+            '{"checks": [{"id": "x.y"}], "accounting": {}}',
             "is not a whole report of `harness check` ('findings' is missing or unknown)",
         ),
         ('{"matrix": {"m": []}, "errors": {}, "accounting": {"verdict": ""}}', "are of different commands"),
