@@ -101,11 +101,17 @@ class Access:
 
 
 def access(
-    host: str, allow_host: Sequence[str] | None = None, token: str | None = None, *, pages: Pages | None = None
+    host: str,
+    allow_host: Sequence[str] | None = None,
+    token: str | None = None,
+    *,
+    pages: Pages | None = None,
+    opened_by: str = "--cors",
 ) -> Access:
     """The access to a server at `host`; `pages` of other origins may call what is served, by default any.
 
-    Without a `token` of the user's, one is needed only beyond this machine.
+    Without a `token` of the user's, one is needed only beyond this machine. `opened_by` is the option that lets
+    pages call.
     """
     from harness.benches.server.page_guard import PageGuard, Pages
     from harness.interactions import INTERACTIONS
@@ -118,6 +124,7 @@ def access(
         token=token,
         pages=Pages.ANY if pages is None else pages,
         reaches_out=registers_receiver,
+        opened_by=opened_by,
     )
     return Access(guard, token)
 

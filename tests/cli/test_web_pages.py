@@ -251,6 +251,8 @@ FOREIGN_PAGES = {
     "a sandboxed page": {"origin": "null", **SIMPLE},
     "an element": {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
 }
+FRAMES = ("iframe", "frame", "embed", "object", "document")
+"""Destinations in which a page opens an address by itself; the last one is a window."""
 
 
 @pytest.mark.parametrize("page", FOREIGN_PAGES)
@@ -262,6 +264,9 @@ def test_a_page_of_another_origin_passes_no_carrier(command: str, page: str, sta
         answer = server.ask("POST", path, {**KEYED, **FOREIGN_PAGES[page]}, body)
         assert (answer.status, answer.cors) == (403, [])
         assert "a web page of another origin" in answer.message
+    for place in FRAMES:
+        opened = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": place}
+        assert server.ask("GET", "/v1beta/interactions/x", {**KEYED, **opened}).status == 403
     preflight = {"origin": EVIL, "access-control-request-method": "POST"}
     assert server.ask("OPTIONS", "/v1beta/interactions", preflight)[:2] == (403, [])
     assert "--cors" in server.ask("GET", "/v1beta/interactions/x", {**KEYED, "origin": EVIL}).message
@@ -291,7 +296,29 @@ def test_local_names_are_served(command: str, host: str, start: Start) -> None:
     assert server.ask("GET", server.looking, own, host=host).status == 200
 
 
-PRIVATE_NAMES = ("host.docker.internal:{port}", "harness:{port}", "192.0.2.7:{port}", "app.localhost")
+PRIVATE_NAMES = ("host.docker.internal:{port}", "192.0.2.7:{port}", "app.localhost")
+NAMES_THAT_LEAD_HERE = (
+    "0.0.0.0:{port}", "[::]:{port}", "[::ffff:127.0.0.1]:{port}", "localhost4:{port}", "harness:{port}",
+    "kubernetes.docker.internal:{port}", "evil.internal",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("host", NAMES_THAT_LEAD_HERE)
+@pytest.mark.parametrize("command", [*CARRIERS, "serve"])
+def test_a_server_of_this_machine_has_no_name_that_browsers_do_not_know(
+    command: str, host: str, start: Start
+) -> None:
+    """A browser sends what a page loads from such an address without any field that shows the page."""
+    answer = start(command).ask("GET", "/v1beta/interactions/x", KEYED, host=host)
+    assert (answer.status, answer.cors) == (403, [])
+    assert "--allow-host" in answer.message
+
+
+def test_a_server_of_other_machines_has_the_names_of_containers(start: Start) -> None:
+    """A container calls it by the name of one label that its network gives it."""
+    server = start("serve", "--host", "0.0.0.0")
+    for host in ("harness:{port}", "0.0.0.0:{port}", "kubernetes.docker.internal"):
+        assert server.ask("GET", "/v1beta/interactions/x", KEYED, host=host).status == 404
 
 
 @pytest.mark.parametrize("host", PRIVATE_NAMES)

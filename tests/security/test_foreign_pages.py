@@ -58,7 +58,10 @@ def test_a_request_without_an_origin_shows_a_page_nothing() -> None:
     """A page cannot load an image or a script of ours; what the user opens is answered, and any program."""
     assert ask(Pages.LOCAL, sec_fetch_site="cross-site", sec_fetch_mode="no-cors") == 403
     assert ask(Pages.LOCAL, "POST", sec_fetch_site="cross-site", sec_fetch_mode="navigate") == 403
-    assert ask(Pages.LOCAL, sec_fetch_site="cross-site", sec_fetch_mode="navigate") == 200
+    followed = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_user": "?1"}
+    assert ask(Pages.LOCAL, **followed, sec_fetch_dest="document") == 200
+    assert ask(Pages.LOCAL, **followed, sec_fetch_dest="iframe") == 403
+    assert ask(Pages.LOCAL, **{**followed, "sec_fetch_user": ""}, sec_fetch_dest="document") == 403
     assert ask(Pages.LOCAL, sec_fetch_site="same-site") == 200
     assert ask(Pages.LOCAL) == 200
 
@@ -74,7 +77,8 @@ interactions:
 """
 OPEN = """
 import os, sys, urllib.request
-fields = {"Sec-Fetch-Site": sys.argv[1], "Sec-Fetch-Mode": "navigate"} if sys.argv[1] else {}
+link = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-User": "?1"}
+fields = {"Sec-Fetch-Site": sys.argv[1], **link} if sys.argv[1] else {}
 url = os.environ["INTERACTIONS_BASE_URL"] + "/v1beta/interactions/x"
 answer = urllib.request.urlopen(urllib.request.Request(url, headers=fields))
 assert answer.headers["content-type"] == "text/html" and b"<script>" in answer.read()

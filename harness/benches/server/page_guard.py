@@ -1,8 +1,10 @@
 """Keeps web pages away from a server that runs on a developer's machine.
 
 A page that a developer visits can send requests to 127.0.0.1. If its own name points at 127.0.0.1 (DNS rebinding),
-it can even read the answers. Browsers set `Origin`, `Sec-Fetch-Site` and `Host` themselves, and no page can forge
-them, so these three decide. Requests from outside a browser have the right ones, or none.
+it can even read the answers. Browsers set `Origin`, `Sec-Fetch-*` and `Host` themselves, and no page can forge
+them, so these decide. Requests from outside a browser have the right ones, or none. Some requests of a page have
+no `Origin`, and `Sec-Fetch-*` only if the address is known to be of this machine: so a server that only this
+machine reaches is called by such an address, not by another name that leads here.
 
 Layer 5. Knows which requests are control calls. Must not know sockets, nor what is served.
 """
@@ -31,7 +33,7 @@ _OF_PAGES = frozenset({"origin", "sec-fetch-site"})
 _SHOWN = 100
 _MOST_PASSED = 256
 
-_FOR_LOCAL_PAGES = "open to pages of this machine alone (such as http://localhost:3000): start it with --cors"
+_FOR_LOCAL_PAGES = "open to pages of this machine alone (such as http://localhost:3000)"
 
 
 class Pages(StrEnum):
@@ -49,7 +51,7 @@ class PageGuard:
     `host` is the address that the server listens on, `allowed_hosts` are further names it may be called by. With a
     `token`, control calls need it. `pages` may call the service; none of another origin may send a control call.
     `reaches_out` names the calls that let the server send requests of its own, which pages may not make either.
-    Refusals have the form that `protocol` gives to errors.
+    Refusals have the form that `protocol` gives to errors; `opened_by` is the option that lets pages call, if any.
     """
 
     def __init__(
@@ -61,12 +63,15 @@ class PageGuard:
         token: str = "",
         pages: Pages = Pages.ANY,
         reaches_out: Callable[[Request], bool] | None = None,
+        opened_by: str = "--cors",
     ) -> None:
         self._protocol = protocol
         self._reaches_out = reaches_out
         self._own = frozenset(name.lower() for name in (host, *allowed_hosts) if name)
         self._token = token.encode()
         self._pages = pages
+        self._opened_by = opened_by
+        self._is_local = is_loopback(host)
         self._is_ours = lru_cache(maxsize=256)(self._know_name)
 
     @property
@@ -131,8 +136,10 @@ class PageGuard:
             return refusal
         if self._pages is Pages.ANY or self._may_call(request):
             return None
-        why = "started with --no-cors: leave that out" if self._pages is Pages.NONE else _FOR_LOCAL_PAGES
-        return self._refuse_page(request, f"{why} to let pages call the API")
+        if self._pages is Pages.NONE:
+            return self._refuse_page(request, "started with --no-cors: leave that out to let pages call the API")
+        how = f": start it with {self._opened_by} to let pages call the API" if self._opened_by else ""
+        return self._refuse_page(request, _FOR_LOCAL_PAGES + how)
 
     def refusal_of_host(self, request: Request) -> Response | None:
         """The refusal of a request, whatever for, that came by a name that a page may own; None for others."""
@@ -153,16 +160,19 @@ class PageGuard:
 
     def _know_name(self, authority: str, strict: bool) -> bool:
         name = _name_in(authority)
-        return name in self._own or (is_loopback(name) if strict else _is_no_public_name(name))
+        if name in self._own:
+            return True
+        return is_loopback(name) if strict else _is_no_public_name(name, local=self._is_local)
 
     def _may_call(self, request: Request) -> bool:
-        """Whether a page of this machine asks, or a browser that shows the answer to its user alone."""
+        """Whether a page of this machine asks, or a user who follows a link: its page does not get the answer."""
         if self._pages is Pages.NONE:
             return False
         if request.headers.get("origin"):
             return is_of_local_page(request)
-        is_link = request.method == "GET" and request.headers.get("sec-fetch-mode") == "navigate"
-        return is_link or request.headers.get("sec-fetch-site") == "same-site"
+        headers = request.headers
+        is_link = headers.get("sec-fetch-dest") == "document" and headers.get("sec-fetch-user") == "?1"
+        return (is_link and request.method == "GET") or headers.get("sec-fetch-site") == "same-site"
 
     def _refuse_token(self, request: Request) -> Response | None:
         sent = request.headers.get(TOKEN_HEADER).encode("utf-8", "surrogateescape")
@@ -227,12 +237,21 @@ def _name_in(authority: str) -> str:
     return (match[1] or match[2]).lower().removesuffix(".") if match else ""
 
 
-def _is_no_public_name(name: str) -> bool:
+def _is_no_public_name(name: str, *, local: bool) -> bool:
     """Whether no public name server can answer for this name, so that no page can have it as its own.
 
     These are addresses, names of one label (such as a container's), `.localhost`, and `.internal`, which is
-    reserved for private use: `host.docker.internal` and the like.
+    reserved for private use. A `local` server, which listens on this machine alone, has fewer: an address such as
+    0.0.0.0 and a name such as `localhost4` lead to it, too, and browsers do not mark what a page sends there. From
+    a container it is `host.docker.internal` and the like.
     """
     if not name:
         return False
-    return read_address(name) is not None or "." not in name or name.endswith((".localhost", ".internal"))
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = read_address(name)
+    if not local:
+        return address is not None or "." not in name or name.endswith(".internal")
+    if address is not None:
+        return not address.is_unspecified and not name.startswith("::ffff:")
+    return name.startswith("host.") and name.endswith(".internal")

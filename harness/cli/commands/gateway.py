@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import read_options, split_command
@@ -26,7 +27,7 @@ from harness.cli.common_options import (
     revision_option,
     verbose_option,
 )
-from harness.cli.guarding import Access, access
+from harness.cli.guarding import Access, HostOptions, access
 from harness.cli.inspecting import new_inspector, open_option, open_page, page_of
 from harness.cli.judging_options import BaselineOptions, baseline_of, finish, resolve_named, wait_for
 from harness.cli.masking import mask_text
@@ -84,7 +85,7 @@ _DYING = 0.5
 
 
 @dataclass(kw_only=True)
-class GatewayArguments(BaselineOptions):
+class GatewayArguments(HostOptions, BaselineOptions):
     """The options of `harness gateway`."""
 
     target: str | None = argument(
@@ -175,6 +176,7 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.gateway import GatewayBench, Upstream, judge_gateway
     from harness.benches.gateway import GatewayOptions as JudgingOptions
     from harness.benches.gateway.run import run_command, select_rules
+    from harness.benches.server.page_guard import Pages
     from harness.cassette import Target
     from harness.checks.gateway import CATALOGUE, GatewayClient
     from harness.checks.gateway.findings import product_of_command
@@ -201,7 +203,9 @@ def run(words: Sequence[str]) -> int:
     clock = LogicalClock()
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
     upstream = Upstream(emulator, clock, client.is_primable)
-    granted = access(arguments.upstream_host)
+    # A gateway may forward the Host of its client, or be built for one upstream.
+    names = (*(arguments.allow_host or ()), urlsplit(target.info.url).hostname or "", *INTERACTIONS.live_hosts)
+    granted = access(arguments.upstream_host, names, pages=Pages.LOCAL, opened_by="")
     inspector = new_inspector(
         arguments,
         granted,
@@ -211,7 +215,9 @@ def run(words: Sequence[str]) -> int:
         facts={"target": target.info.url, "words": "It waits for the requests of the gateway."},
     )
     host, own_port = arguments.upstream_host, arguments.upstream_port
-    served = ServerThread(inspector.around(upstream), host=host, port=own_port, clock=upstream.clock)
+    served = ServerThread(
+        inspector.around(granted.guard.around(upstream)), host=host, port=own_port, clock=upstream.clock
+    )
     with ExitStack() as stack:
         try:
             server = stack.enter_context(served)
@@ -261,6 +267,8 @@ def _list_repeated(arguments: GatewayArguments, command: Sequence[str] | None) -
             yield from (f"--{name.replace('_', '-')}", text)
     for name, value in arguments.header or ():
         yield from ("--header", f"{name}: {value}")
+    for name in arguments.allow_host or ():
+        yield from ("--allow-host", name)
     if arguments.strict:
         yield "--strict"
     if arguments.streams:

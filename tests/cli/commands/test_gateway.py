@@ -229,6 +229,35 @@ def test_a_gateway_gets_no_real_key(
     assert "dummy" in sent or "dummy" not in str(noted)
 
 
+PAGES = """
+import http.client, json
+from urllib.parse import urlsplit
+
+where = urlsplit(os.environ["HARNESS_UPSTREAM_URL"])
+asked = []
+for fields in json.loads(sys.argv[3]):
+    called = http.client.HTTPConnection(where.hostname, where.port)
+    called.request("GET", "/v1beta/interactions/x", headers={"x-goog-api-key": "k", **fields})
+    asked.append(called.getresponse().status)
+open(sys.argv[4], "w").write(json.dumps(asked))
+"""
+
+
+def test_a_page_does_not_reach_the_upstream(harness: Harness, port: int, tmp_path: Path) -> None:
+    """What a web page of another origin sends there changes no verdict; what a gateway may name it by passes."""
+    refused = [
+        {"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"},
+        {"Host": "0.0.0.0"}, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+    ]  # fmt: skip
+    passes = [{}, {"Host": "generativelanguage.googleapis.com"}, {"Host": f"127.0.0.1:{port}"}, {"Host": "mine"}]
+    own = words(port, "faithful", "--only", "gw.nothing-else", "--strict", "--allow-host", "mine")
+    own[own.index(PROGRAM)] = PROGRAM.replace("kind = ", f"{PAGES}\nkind = ")
+    notes = tmp_path / "notes"
+    done = harness(*own, json.dumps([*refused, *passes]), str(notes))
+    assert json.loads(notes.read_text("utf-8")) == [403] * len(refused) + [404] * len(passes)
+    assert done.code == 0, done.out + done.err
+
+
 def test_a_gateway_that_ends_at_once(harness: Harness, port: int) -> None:
     """If the gateway's process ends at once, the exit code is 4 and its last output is shown."""
     own = ["gateway", f"http://127.0.0.1:{port}", "--upstream-port", "0"]
