@@ -253,10 +253,13 @@ def _pace(client: GatewayClient, name: str, *, headers: HeaderFields = ()) -> Ac
 
 @relay_exercise(requests=1, interactions=1)
 def hang_up(client: GatewayClient) -> Actions:
-    """A client that disconnects while the stream is silent."""
+    """A client that disconnects while the stream is silent, with nothing left to read.
+
+    With unread data a system resets the connection instead of ending it, which more gateways notice.
+    """
     script = {**SCRIPT, "hold": {"after": _HELD_AFTER}}
     in_flight = yield from client.open("hang_up.stream", script=script)
-    yield Read(in_flight, 1)
+    yield Read(in_flight, _HELD_AFTER)
     yield Close(in_flight)
     yield Release()
 
