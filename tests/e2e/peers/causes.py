@@ -338,6 +338,7 @@ AIMOCK = (
         source="RFC 8259, 8.2",
         steps=(STREAMED,),
         shows=r"\\ud83d\"",
+        only_first="the answer of the second has no emoji",
     ),
     Cause(
         what="a stream has no `[DONE]`",

@@ -32,23 +32,22 @@ KEY = "sk-harness-Rk7wQz9pLm42vT8x"
 
 LITELLM_CONFIG = """
 model_list:
-  - model_name: gemini-3.5-flash
-    litellm_params: {{model: gemini/gemini-3.5-flash, api_key: upstream-key, api_base: "{upstream}"}}
+  - model_name: "{model}"
+    litellm_params: {{model: "gemini/{model}", api_key: upstream-key, api_base: "{upstream}"}}
 general_settings: {{master_key: {key}}}
 litellm_settings: {{num_retries: 0}}
 """
 _USAGE = {"input_tokens": 4, "output_tokens": 7, "total_tokens": 11}
-_ANSWER = {"content": "a 19 byte prefix:  😀😀😀😀", "usage": _USAGE}
-FIXTURES = {"fixtures": [{"match": {}, "response": _ANSWER}]}
-"""To every request, an answer with emoji where aimock splits its pieces; aimock counts no tokens by itself."""
+_EMOJI = "a 19 byte prefix:  😀😀😀😀"
+"""An answer with emoji where aimock splits its pieces."""
 
 
 @contextmanager
-def litellm(folder: Path, upstream: str) -> Iterator[str]:
-    """The base URL of a LiteLLM proxy in front of `upstream` (installed once, 800 MB)."""
+def litellm(folder: Path, upstream: str, model: str = "gemini-3.5-flash") -> Iterator[str]:
+    """The base URL of a LiteLLM proxy in front of `upstream` (installed once, 800 MB); `*`: for any model."""
     command = _python_environment("litellm", LITELLM) / "litellm"
     config = folder / "config.yaml"
-    config.write_text(LITELLM_CONFIG.format(upstream=upstream, key=KEY))
+    config.write_text(LITELLM_CONFIG.format(model=model, upstream=upstream, key=KEY))
     environment = {
         **os.environ,
         "GEMINI_API_KEY": "upstream-key",
@@ -63,13 +62,18 @@ def litellm(folder: Path, upstream: str) -> Iterator[str]:
 
 
 @contextmanager
-def rosetta(folder: Path, upstream: str) -> Iterator[str]:
-    """The base URL of an LLM-Rosetta gateway in front of `upstream`, open to everybody as its setting says."""
-    command = _python_environment("rosetta", ROSETTA) / "llm-rosetta-gateway"
-    port = free_port()
+def rosetta(folder: Path, upstream: str, *, renamed: bool = False) -> Iterator[str]:
+    """The base URL of an LLM-Rosetta gateway in front of `upstream`, open to everybody as its setting says.
+
+    `renamed`: the provider has a name of its own beside its type, and the model names that of the upstream.
+    """
+    command, port = _python_environment("rosetta", ROSETTA) / "llm-rosetta-gateway", free_port()
+    kind, behind = "google_interactions", {"api_key": "upstream-key", "base_url": upstream}
     config = {
-        "providers": {"google_interactions": {"api_key": "upstream-key", "base_url": upstream}},
-        "models": {"gemini-3.5-flash": "google_interactions"},
+        "providers": {"behind": {"type": kind, **behind}} if renamed else {kind: behind},
+        "models": {
+            "gemini-3.5-flash": {"provider": "behind", "upstream_model": "gemini-3.5-flash"} if renamed else kind
+        },
         "server": {"host": "127.0.0.1", "port": port, "open_on_no_keys": True},
     }
     path = folder / "config.jsonc"
@@ -110,8 +114,8 @@ def reference(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def aimock(folder: Path) -> Iterator[str]:
-    """The base URL of a new aimock."""
+def aimock(folder: Path, answer: str = _EMOJI) -> Iterator[str]:
+    """The base URL of a new aimock that gives this answer to every request; it counts no tokens by itself."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("aimock needs node and npm")
@@ -123,7 +127,8 @@ def aimock(folder: Path) -> Iterator[str]:
         options = ["--no-package-lock", "--no-audit", "--no-fund", "--silent"]
         subprocess.run([npm, "install", *options, AIMOCK], cwd=home, check=True)
     fixtures = folder / "fixtures.json"
-    fixtures.write_text(json.dumps(FIXTURES))
+    fixture = {"match": {}, "response": {"content": answer, "usage": _USAGE}}
+    fixtures.write_text(json.dumps({"fixtures": [fixture]}))
     port = free_port()
     start = [node, str(script), "-p", str(port), "-f", str(fixtures), "--log-level", "warn"]
     with running(start, port, log=folder / "log", environment=os.environ) as url:

@@ -39,7 +39,8 @@ def fault(plan: str) -> Step:
 class Cause:
     """One root cause. `shows` is a pattern for the output of the last curl, which begins with the status line.
 
-    `found_by` are globs over ids of checks and rules. `ours` is the reason why our set-up, and not the server, is
+    `found_by` are globs over ids of checks and rules. `only_first` is the reason why the first set-up alone can
+    show it. `ours` is the reason why our set-up, and not the server, is
     behind it. A defect that no curl line shows, because the upstream must misbehave inside an event, has no steps.
     """
 
@@ -49,6 +50,7 @@ class Cause:
     steps: tuple[Step, ...] = ()
     shows: str = ""
     ours: str = ""
+    only_first: str = ""
 
     def __str__(self) -> str:
         return re.sub(r"\W+", "-", self.what.lower())[:50].strip("-")

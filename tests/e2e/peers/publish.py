@@ -10,11 +10,12 @@ import datetime
 import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import __version__
 from tests.e2e.peers import installing
-from tests.e2e.peers.implementations import ALL, CONTROL, Implementation
+from tests.e2e.peers.implementations import ALL, CONTROL, Implementation, SetUp
 from tests.e2e.peers.judging import Judged, judge, judge_gateway, new_upstream
 from tests.e2e.peers.known import Cause, curl, unexplained
 
@@ -34,6 +35,8 @@ cited source, not a judgment of the software. Nothing here was compared with the
   could be met.
 - The upstream of a gateway was the built-in emulator. The control is a proxy that changes nothing, in the place
   of the gateway and with the same set-up. It has no finding, so the findings come from the gateways.
+- Each implementation was judged in two set-ups. An item is published only if both show it, or if one cannot show
+  it for a reason that the evidence states.
 - Each item below is one cause, for any number of checks and rules that report it.
   [implementations-evidence.md](implementations-evidence.md) has the checks, a response and curl lines for each
   item.
@@ -63,19 +66,21 @@ still found, that its curl lines show it, and that nothing else is found.
 
 
 def main() -> None:
-    """Judge every implementation, run every curl line, write both pages."""
+    """Judge every implementation in each of its set-ups, run every curl line, write both pages."""
     rows, causes, details = [], [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for implementation in (CONTROL, *ALL):
-            served, relayed, lines = judge_one(implementation, folder)
-            rows.append(overview(implementation, served, relayed))
+            runs = [judge_in(implementation, set_up, folder) for set_up in implementation.set_ups]
+            rows += [overview(implementation, number, run) for number, run in enumerate(runs)]
             if implementation is CONTROL:
-                found = [*served.noticed(), *(relayed.noticed("noted") if relayed else ())]
+                found = runs[0].noticed("noted")
                 assert not found, f"the set-up itself has findings: {found}"
             else:
+                not_found = [cause.what for run in runs[1:] for cause in run.missing(implementation.causes)]
+                assert not not_found, f"{implementation}: the second set-up does not show {not_found}"
                 causes.append(summary(implementation))
-                details.append(section(implementation, served, relayed, lines))
+                details.append(section(implementation, runs[0]))
     titles = (
         "Implementation",
         "Version",
@@ -92,23 +97,46 @@ def main() -> None:
         (DOCS / name).write_text(re.sub(r"[^\S\n]+\n", "\n", "".join(parts)), "utf-8")
 
 
-def judge_one(implementation: Implementation, folder: Path) -> tuple[Judged, Judged | None, dict[str, list[str]]]:
-    """What a client sees of it, what its two sides show, and the curl lines of each cause with the last status."""
-    home = folder / re.sub(r"\W+", "-", implementation.name)
-    home.mkdir()
-    relayed = None
-    if implementation.gateway is None:
-        assert implementation.server is not None
-        with implementation.server(home) as url:
+@dataclass(frozen=True)
+class Run:
+    """One set-up judged: what a client sees of it, what its two sides show, and the curl lines of each cause."""
+
+    served: Judged
+    relayed: Judged | None
+    lines: dict[str, list[str]]
+
+    @property
+    def reports(self) -> tuple[Judged, ...]:
+        """As a server, and as a gateway if it is one."""
+        return (self.served, self.relayed) if self.relayed else (self.served,)
+
+    def noticed(self, *more: str) -> list[str]:
+        """The checks and rules that failed or warned, or have one of these outcomes."""
+        return [name for report in self.reports for name in report.noticed(*more)]
+
+    def missing(self, causes: tuple[Cause, ...]) -> list[Cause]:
+        """The causes that this run does not show and would have to."""
+        found = self.noticed("noted", "not_offered")
+        return [c for c in causes if not c.only_first and not any(c.covers(name) for name in found)]
+
+
+def judge_in(implementation: Implementation, set_up: SetUp, folder: Path) -> Run:
+    """Judge an implementation in one of its set-ups, and run the curl lines of its causes."""
+    home = Path(tempfile.mkdtemp(dir=folder))
+    steps = [cause for cause in implementation.causes if cause.steps]
+    if set_up is not implementation.set_ups[0]:
+        steps = [cause for cause in steps if not cause.only_first]
+    if set_up.gateway is None:
+        assert set_up.server is not None
+        with set_up.server(home) as url:
             served = judge(url, *implementation.options)
-            return served, None, {c.what: run_curl(url, "", c) for c in implementation.causes if c.steps}
+            return Run(served, None, {cause.what: run_curl(url, "", cause) for cause in steps})
     port, upstream = new_upstream()
-    with implementation.gateway(home, upstream) as url:
+    with set_up.gateway(home, upstream) as url:
         relayed = judge_gateway(url, port)
-    with installing.reference(home) as upstream, implementation.gateway(home, upstream) as url:
+    with installing.reference(home) as upstream, set_up.gateway(home, upstream) as url:
         served = judge(url, *implementation.options)
-        lines = {cause.what: run_curl(url, upstream, cause) for cause in implementation.causes if cause.steps}
-    return served, relayed, lines
+        return Run(served, relayed, {cause.what: run_curl(url, upstream, cause) for cause in steps})
 
 
 def run_curl(url: str, upstream: str, cause: Cause) -> list[str]:
@@ -118,13 +146,16 @@ def run_curl(url: str, upstream: str, cause: Cause) -> list[str]:
     return [*commands, f"# {printed.splitlines()[0]}"]
 
 
-def overview(implementation: Implementation, served: Judged, relayed: Judged | None) -> str:
-    """One line of the table."""
-    counts = [str(served.counts[bucket]) for bucket in BUCKETS]
+def overview(implementation: Implementation, number: int, run: Run) -> str:
+    """One line of the table; `number` is that of the set-up, from 0."""
+    counts = [str(run.served.counts[bucket]) for bucket in BUCKETS]
     both = (
-        ", ".join(str(relayed.counts[verdict]) for verdict in ("passed", "failed", "warned")) if relayed else "–"
+        ", ".join(str(run.relayed.counts[verdict]) for verdict in ("passed", "failed", "warned"))
+        if run.relayed
+        else "–"
     )
-    return f"| {implementation.name} | {implementation.version or '–'} | {' | '.join(counts)} | {both} |\n"
+    name = f"{implementation.name}, second set-up" if number else implementation.name
+    return f"| {name} | {implementation.version or '–'} | {' | '.join(counts)} | {both} |\n"
 
 
 def summary(implementation: Implementation) -> str:
@@ -139,25 +170,21 @@ def name_cause(cause: Cause) -> str:
     return f"**{cause.what}**" + (f" ({cause.source})" if cause.source else "") + "."
 
 
-def section(
-    implementation: Implementation, served: Judged, relayed: Judged | None, lines: dict[str, list[str]]
-) -> str:
-    """The section on one implementation: its set-up, its root causes, and what our set-up is behind."""
-    text = [
-        f"\n## {implementation.name} {implementation.version}\n\n```\n",
-        *(f"{s}\n" for s in implementation.set_up),
-    ]
-    text.append("```\n\n")
-    both = (served, relayed) if relayed else (served,)
+def section(implementation: Implementation, run: Run) -> str:
+    """The section on one implementation: its set-ups, its root causes, and what our set-up is behind."""
+    text = [f"\n## {implementation.name} {implementation.version}\n"]
+    for set_up in implementation.set_ups:
+        text += ["\n```\n", *(f"{line}\n" for line in set_up.lines), "```\n"]
+    text.append("\n")
     for number, cause in enumerate((c for c in implementation.causes if not c.ours), 1):
-        text += [f"{number}. {line}" for line in describe(cause, both, lines.get(cause.what, []))]
+        text += [f"{number}. {line}" for line in describe(cause, run.reports, run.lines.get(cause.what, []))]
     ours = [cause for cause in implementation.causes if cause.ours]
     if ours:
         text.append("\nNot counted, because the set-up causes them:\n\n")
         text += [
             f"- {cause.what} ({', '.join(f'`{f}`' for f in cause.found_by)}): {cause.ours}.\n" for cause in ours
         ]
-    left = unexplained([row for judged in both for row in judged.noticed()], implementation.causes)
+    left = unexplained(run.noticed(), implementation.causes)
     if left:
         text.append(f"\nAlso reported, and not yet explained: {', '.join(f'`{name}`' for name in left)}.\n")
     return "".join(text)
@@ -170,6 +197,8 @@ def describe(cause: Cause, both: tuple[Judged, ...], lines: list[str]) -> Iterat
     text = f"{name_cause(cause)}\n   Reported by {names}.\n"
     if found:
         text += f"   Finding: {seen(found[0][0].row(found[0][1]))}\n"
+    if cause.only_first:
+        text += f"   Found in the first set-up only: {cause.only_first}.\n"
     if lines:
         text += "\n   ```\n" + "".join(f"   {line}\n" for line in lines) + "   ```\n"
     yield f"{text}\n"
