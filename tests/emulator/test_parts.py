@@ -91,6 +91,7 @@ def test_samples_survive_any_schema(schema):
     sample(schema)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60), st.integers(1, 12))
 def test_pieces_join_to_the_text(text, number):

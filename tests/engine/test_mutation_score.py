@@ -40,6 +40,7 @@ def play(bench: DefectBench, defect: WireDefect) -> PlayedDefect:
     return bench.play(defect)
 
 
+@pytest.mark.slow
 def test_a_defect_that_breaks_a_must_fails_the_run(bench: DefectBench) -> None:
     """A plain create without its status fails the run, and the check is named."""
     played = play(bench, WireDefect(BODY, "dropped", PLAIN, "status"))
@@ -65,6 +66,7 @@ def test_no_check_can_begin_where_every_create_is_refused(bench: DefectBench) ->
     assert played.outcome is DefectOutcome.FAILED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["keys reversed", "bytes one by one", "slow"])
 def test_a_legal_oddity_fails_no_check(bench: DefectBench, name: str) -> None:
     played = play(bench, WireDefect(ODDITY, name, Scene("", "", "")))

@@ -348,6 +348,7 @@ def test_smoke_fails_no_good_server(kind: Callable[[], OddService]) -> None:
         assert main(["smoke", server.url, "--probe", "--api-key", "harness-primary-key"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ODD.values(), ids=ODD)
 def test_a_gateway_in_front_of_a_good_server_breaks_nothing(kind: Callable[[], OddService]) -> None:
     """A gateway that passes on what such an upstream returns has no failure."""

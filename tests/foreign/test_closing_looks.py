@@ -105,7 +105,9 @@ ROWS = [
     # One interaction has one model, in GET as in its create; a server may resolve its name, so this only warns.
     forgetful("resolves-models: bg.result get.constant -> warn get.constant, exit 0", show=resolve_model),
     forgetful("renames-models: create.ok get.constant -> warn get.constant, exit 0", get=rename_model),
-    rows_of(WithoutLooks)("without-looks: create.* http.* get.constant get.same -> fail get.ok, exit 1"),
+    rows_of(WithoutLooks)(
+        "without-looks: create.* http.* get.constant get.same -> fail get.ok, exit 1", slow=True
+    ),
     rows_of(FindsLater)("finds-later: create.ok get.ok rob.concurrent del.ok -> warn get.ok, exit 0"),
 ]
 

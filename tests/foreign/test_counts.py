@@ -132,6 +132,7 @@ GLOBS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Remembers, Recites])
 @pytest.mark.parametrize("name", COUNTS)
 def test_no_count_fails_a_server_that_is_right(name: str, kind: type[ForeignService]) -> None:
@@ -171,6 +172,7 @@ DEFECTS: list[tuple[str, str, str, Json]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "code", "word", "changes"), DEFECTS)
 def test_what_was_read_shows_in_the_text(rule: str, code: str, word: str, changes: Json) -> None:
     """What the text proves is a failure; of a mock with one text, whose counts alone differ, it is a warning."""

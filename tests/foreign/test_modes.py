@@ -399,8 +399,13 @@ ROWS = [
         **KEYS,
     ),
     # Streamed or not, a turn has to wait for the run that it continues.
-    service("waits-for-its-parent: chain.running stream.done -> rest pass", lasts=2.0),
-    service("continues-early: chain.running stream.done -> fail chain.running", lasts=2.0, create=continue_early),
+    service("waits-for-its-parent: chain.running stream.done -> rest pass", slow=True, lasts=2.0),
+    service(
+        "continues-early: chain.running stream.done -> fail chain.running",
+        slow=True,
+        lasts=2.0,
+        create=continue_early,
+    ),
     # The arguments in a stream are UTF-8 that was read as Latin-1; they join to an object all the same.
     calling("streams-arguments: tool.stream-call -> pass tool.stream-call/-"),
     calling(
@@ -441,7 +446,9 @@ ROWS = [
         last_event=end_completed,
     ),
     # A cancel that may come too late, or never: a warning, in place of a rule that is not tested.
-    rows_of(EndsAfterItsCancel)("ends-after-its-cancel: cancel.state -> warn cancel.state/completed, exit 0"),
+    rows_of(EndsAfterItsCancel)(
+        "ends-after-its-cancel: cancel.state -> warn cancel.state/completed, exit 0", slow=True
+    ),
     # What is stored has an id in each mode; a server that stores nothing gives none.
     service("names-no-plain-ones: create.id get.ok -> fail create.id, exit 1", create=name_no_plain_ones),
     # A limit belongs to one run, and is told of in each mode.

@@ -72,6 +72,7 @@ ROWS: list[tuple[type[ForeignService], tuple[str, ...], Callable[[str], bool]]] 
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not is_runnable(), reason="needs a POSIX shell and curl")
 @pytest.mark.parametrize(("kind", "globs", "shows"), ROWS, ids=[row[0].__name__ for row in ROWS])
 def test_the_printed_commands_show_the_defect_again(

@@ -124,6 +124,7 @@ CORNERS = {
 }
 
 
+@pytest.mark.slow
 @in_one_test(name=CORNERS, piece=[1 << 20, 7])
 def test_a_corner_passes_as_it_is(name: str, piece: int) -> None:
     """Bytes and close are those of a direct connection; what is not recorded is reported."""

@@ -174,6 +174,7 @@ def test_an_incident_is_repeated_in_its_mode() -> None:
     assert line == "harness torture --incidents failed-polled-forever --mode poll --client litellm"
 
 
+@pytest.mark.slow
 def test_runs_that_differ_are_told(naive: list[ClientColumn]) -> None:
     """A finding that the second run does not repeat is no fact: both outcomes are shown."""
     shaky = replace(naive[0].cells[2], again="recovered")

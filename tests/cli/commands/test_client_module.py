@@ -164,6 +164,7 @@ def test_faults_are_applied_to_recordings(said: dict[str, Any]) -> None:
     assert said["plan"] is None
 
 
+@pytest.mark.slow
 def test_an_answer_that_no_create_took_is_an_error(said: dict[str, Any]) -> None:
     """An answer for all creates is met by the first; others are named. What an incident plans is left out."""
     is_ours, _, message = said["answers"]

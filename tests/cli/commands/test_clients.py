@@ -133,6 +133,7 @@ def test_a_table_that_lacks_a_part_is_refused(harness: Harness, tmp_path: Path) 
         )
 
 
+@pytest.mark.slow
 def test_the_pages_of_the_published_table(harness: Harness, tmp_path: Path) -> None:
     """`--from` writes the table that it read, a short page with the counts, and the maps, which are sound HTML."""
     docs = folder("docs/clients").parent

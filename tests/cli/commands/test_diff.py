@@ -73,6 +73,7 @@ def test_wrong_use_is_explained(words: list[str], told: str, harness: Harness) -
     assert (done.code, told in done.err) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_git_shows_what_changed(tmp_path: Path) -> None:
     """The two lines of docs/cassettes.md make `git diff` show one changed event as one changed line."""

@@ -163,6 +163,7 @@ def test_merge_writes_every_format(shards: list[PresentedRun], files: list[str],
     fits("check", names["json"])
 
 
+@pytest.mark.slow
 def test_a_merged_page_draws_what_the_shard_saw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

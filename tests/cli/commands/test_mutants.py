@@ -136,6 +136,7 @@ def test_shards_make_the_run(harness: Harness, tmp_path: Path) -> None:
     assert merged.code == whole.code == 0
 
 
+@pytest.mark.slow
 def test_the_whole_judges_the_checks(harness: Harness, chosen: list[list[str]], tmp_path: Path) -> None:
     """A shard says nothing of checks that kill no mutant; the merge of all mutants does, and fails."""
     parts = _play_shards(harness, tmp_path, 2)
