@@ -238,7 +238,7 @@ def _read_mapping(data: Mapping[str, Any], name: str, *place: str) -> Mapping[st
 
 
 def _split(uri: object) -> tuple[str, str]:
-    """Split a URI into origin and target; the target is kept as it is, without normalisation."""
+    """Split a URI into origin and target; the target is kept as it is, without normalization."""
     if not isinstance(uri, str) or not uri:
         message = f"request.uri={uri!r} is no URI: write scheme, host, path and query"
         raise FieldError(message, "request", "uri")

@@ -78,7 +78,7 @@ class Canon:
         made = self._made.get(request)
         if made is None:
             known = self._redactor.learned
-            made = self._canonicalise(request)
+            made = self._canonicalize(request)
             if len(self._made) >= _CACHED or self._redactor.learned != known:
                 self._made.clear()
             self._made[request] = made
@@ -88,7 +88,7 @@ class Canon:
         """The same form with secrets and placeholders as they are written; never to be shown."""
         return self._build_form(decode_request(request), str)
 
-    def _canonicalise(self, request: Request) -> CanonicalRequest:
+    def _canonicalize(self, request: Request) -> CanonicalRequest:
         clean = self._redactor.request(request)
         self._redactor.report.clear()  # it is never read, and would grow with every request
         return self._build_form(clean, _hide_placeholders)

@@ -62,7 +62,7 @@ class Redactor:
         recording = replace(recording, request=decode_request(recording.request))
         _must_be_readable(recording)
         self.learn(recording)
-        for _ in range(_ROUNDS):  # what is recognised at the end may also stand, unrecognisable, at the beginning
+        for _ in range(_ROUNDS):  # what is recognized at the end may also stand, unrecognizable, at the beginning
             known = self.learned
             pass_ = _Pass(self._protocol, self._table, self.bodies)
             redacted = pass_.recording(recording)
@@ -78,7 +78,7 @@ class Redactor:
         self.bodies.learn(recording.body, above=self._fields.above(recording.request.segments))
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Learn values that cannot be recognised as secrets; only their owner knows."""
+        """Learn values that cannot be recognized as secrets; only their owner knows."""
         for secret in secrets:
             if len(secret) >= SHORTEST_LEARNED:
                 self._table.learn(secret, own=True)
@@ -123,7 +123,7 @@ class _Pass:
         self._bodies = bodies
 
     def recording(self, recording: Recording) -> Recording:
-        """The recording with every secret that is known or recognised replaced."""
+        """The recording with every secret that is known or recognized replaced."""
         request, response = self.request(recording.request), self._answer(recording)
         detail = self._redact_text(recording.ending.detail, "ending")
         return replace(
@@ -140,7 +140,7 @@ class _Pass:
         return self._fields.above(request.segments)
 
     def request(self, request: Request) -> Request:
-        """The request with every secret that is known or recognised replaced."""
+        """The request with every secret that is known or recognized replaced."""
         headers = self._redact_headers(request.headers, "request header")
         if _is_form(request):
             body = bytes_of(self._redact_pairs(text_of(request.body), "request body"))

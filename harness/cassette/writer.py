@@ -363,7 +363,7 @@ class CassetteFile:
         except (OSError, CassetteError) as wrong:
             reason = wrong.strerror if isinstance(wrong, OSError) else wrong
             self.remarks.append(
-                f"{self._part} may hold secrets that were recognised too late to rewrite it ({reason}): "
+                f"{self._part} may hold secrets that were recognized too late to rewrite it ({reason}): "
                 f"look into it with `harness verify --secrets {self._part}`"
             )
 

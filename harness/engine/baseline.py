@@ -135,7 +135,7 @@ def read_baseline(
 ) -> Baseline:
     """Read a baseline. Raises UsageFault if it is missing or unreadable, or has unknown keys.
 
-    `known` are the ids that a result may have, and `is_known` recognises those that cannot be listed. An entry
+    `known` are the ids that a result may have, and `is_known` recognizes those that cannot be listed. An entry
     with another id is of an earlier version, or has a typo: it is stale, with that reason.
     """
     import yaml

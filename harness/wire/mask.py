@@ -48,7 +48,7 @@ _MEMBER = re.compile(r'("(?P<name>[^"\\]{1,64})"\s*:\s*")(?:[^"\\]++|\\.)*')
 
 _WORD = re.compile(r"[^\s\"]+")
 _PART = 6
-"""Fewest characters of a known secret that are recognised and hidden where a text was cut inside it."""
+"""Fewest characters of a known secret that are recognized and hidden where a text was cut inside it."""
 
 _BEFORE_WORD, _AFTER_WORD = re.compile(r"(?:[\w-]|\w\.)\Z"), re.compile(r"[\w-]|\.\w")
 """What makes a word part of a longer one, or of a name with dots or hyphens in it."""

@@ -165,13 +165,13 @@ PAIR_NAMES = ("name", "key")
 """Keys that hold the name of a pair where a list of `{"name": …, "value": …}` stands for members."""
 
 _HEADER_MAPS = frozenset({"headers", "header"})
-"""Members, normalised by `plain_name`, whose own members are HTTP headers."""
+"""Members, normalized by `plain_name`, whose own members are HTTP headers."""
 
 _LONGEST_NAME = 64
 """Length up to which the plain form of a name is cached: the same few names come again and again."""
 
 _NO_SECRETS = frozenset({"accept", "acceptencoding", "acceptlanguage", "contenttype", "useragent"})
-"""Headers, normalised by `plain_name`, that hold no secret in any API."""
+"""Headers, normalized by `plain_name`, that hold no secret in any API."""
 
 _SECRET_HEADER = re.compile(
     r".*(?:auth(?!enticate)|api[_-]?key|(?<!ratelimit)(?<!rate-limit)token(?!s)|secret|cookie|passw"
@@ -332,7 +332,7 @@ def is_secret_parameter(name: str) -> bool:
 
 
 def plain_name(name: str) -> str:
-    """A field name normalised for comparison: in lower case, without `-` and `_`."""
+    """A field name normalized for comparison: in lower case, without `-` and `_`."""
     return _plain(name) if len(name) <= _LONGEST_NAME else _plain.__wrapped__(name)
 
 
@@ -365,7 +365,7 @@ class SecretFields:
         }
         self._spared = frozenset(map(plain_name, spared))
         self.stems = self._names.union(SECRET_ENDS, self._inside, _HEADER_MAPS, ("key", "token", "pwd"))
-        """Every text with a member that holds a secret contains one of these, once normalised by `plain_name`."""
+        """Every text with a member that holds a secret contains one of these, once normalized by `plain_name`."""
         self._known = lru_cache(1024)(self._covers)
 
     def names(self, name: str) -> bool:

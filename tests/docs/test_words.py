@@ -51,6 +51,7 @@ USE_INSTEAD = {
     "colours?": "color",
     "behaviour": "behavior",
     "judgement": "judgment",
+    "(?:recogn|normal|canonical|local|organ)is(?:e|ed|es|ing|ation)": "-ize",
 }
 """The words, and what to write in their place."""
 

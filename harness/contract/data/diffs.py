@@ -61,7 +61,7 @@ class Difference:
 def compare_steps(assembled: Sequence[Any], got: Sequence[Any]) -> list[Difference]:
     """The differences between steps assembled from a stream and steps that GET or POST returned."""
     try:
-        one, other = ([_normalise(step) for step in steps[count_given(steps) :]] for steps in (assembled, got))
+        one, other = ([_normalize(step) for step in steps[count_given(steps) :]] for steps in (assembled, got))
         if one == other:
             return []
         found = _find_differences(one, other, "$.steps")
@@ -70,7 +70,7 @@ def compare_steps(assembled: Sequence[Any], got: Sequence[Any]) -> list[Differen
         return [Difference("$.steps", "nested too deep to compare", "nested too deep to compare")]
 
 
-def _normalise(step: Any) -> Any:
+def _normalize(step: Any) -> Any:
     if not isinstance(step, dict):
         return step
     fields = dict(step)

@@ -168,7 +168,7 @@ class Schemas:
             current = waiting.pop()
             if current not in reached:
                 reached[current] = _copy_rebased(self.document(current), current, waiting)
-        head = {"$schema": _DIALECT, "description": self.document(name)["description"], "$ref": _localise(name)}
+        head = {"$schema": _DIALECT, "description": self.document(name)["description"], "$ref": _localize(name)}
         return {**head, "$defs": {_find_key(part): reached[part] for part in sorted(reached)}}
 
 
@@ -238,7 +238,7 @@ def _copy_rebased(part: Any, name: str, reached: list[str]) -> Any:
     if isinstance(part.get("$ref"), str):
         target, fragment = find_target(name, part["$ref"])
         reached.append(target)
-        copy["$ref"] = _localise(target) + fragment
+        copy["$ref"] = _localize(target) + fragment
     return copy
 
 
@@ -254,5 +254,5 @@ def _find_key(name: str) -> str:
     return name.replace("/", ".")
 
 
-def _localise(name: str) -> str:
+def _localize(name: str) -> str:
     return f"#/$defs/{_find_key(name)}"

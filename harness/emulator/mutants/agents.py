@@ -156,7 +156,7 @@ MUTANTS = table(
         admit("environment", when(
             lambda order: order.previous is not None and _runs_research({"agent": order.agent}),
             refuse("'previous_interaction_id' is not supported by this agent.")))),
-    row("agents-saved-not-run", "A saved agent cannot be run: its id is not recognised.",
+    row("agents-saved-not-run", "A saved agent cannot be run: its id is not recognized.",
         instead(CreateValidator.is_agent, _is_built_in)),
     row("agent-limit-ignored", "An agent spends more than its max_total_tokens, and completes.",
         instead(ReplyBuilder.over_budget, lambda replies, order, steps: False)),

@@ -183,9 +183,9 @@ class Counted:
 
 def test_each_entry_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each entry is decoded once, so adding and playing do not get slower with the size of a cassette."""
-    decoded, compared = Counted(layout.from_entry), Counted(Canon._canonicalise)
+    decoded, compared = Counted(layout.from_entry), Counted(Canon._canonicalize)
     monkeypatch.setattr(layout, "from_entry", decoded)
-    monkeypatch.setattr(Canon, "_canonicalise", lambda canon, request: compared(canon, request))
+    monkeypatch.setattr(Canon, "_canonicalize", lambda canon, request: compared(canon, request))
     path = tmp_path / "a.yaml"
     save(path, [answered(post({"input": f"{number}"}), {}) for number in range(40)])
     with CassetteFile(path, PROTOCOL, mode="new_episodes") as cassette:
