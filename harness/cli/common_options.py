@@ -139,6 +139,6 @@ class OutputOptions(Options):
     verbose: int = verbose_option("explain warnings")
     color: str = color_option("output")
     annotations: str = option(
-        "annotations and a job summary for GitHub Actions; auto: where GITHUB_ACTIONS=true",
+        "write annotations and a job summary for GitHub Actions; auto: if GITHUB_ACTIONS=true",
         default="auto", choices=("auto", "always", "never"), group="output",
     )  # fmt: skip

@@ -81,7 +81,10 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
         "endings of the connection at --cuts", metavar="LIST", shown=DEFAULT_ENDINGS, group=_PLAYED
     )
     event_ids: str = option(
-        "events with an id: all, deltas, sparse, none, or odd ids", default="all", metavar="LIST", group=_PLAYED
+        "events with an id: all, deltas, sparse, none; odd: ids with + / =",
+        default="all",
+        metavar="LIST",
+        group=_PLAYED,
     )
     resume: str = option(
         "exclusive, or inclusive (repeats an event)",
