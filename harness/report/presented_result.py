@@ -201,7 +201,7 @@ class PresentedResult:
     @property
     def requirement(self) -> str:
         """The statement of the rule, unless it equals the title."""
-        return "" if self.result.rule.is_stated_by(self.title) else self.statement
+        return "" if self.result.rule.is_stated_by(self.result.title) else self.statement
 
     @property
     def file(self) -> str:

@@ -20,7 +20,7 @@ from harness.report.presented_run import PresentedRun
             "1 of 1 engine tested too little (schema); no rule broken in 7 responses, all of them refusals.",
         ),
         ({REFUSED: 7, ACCEPTED: 1}, "1 of 1 engine tested too little (schema); no rule broken in 8 responses."),
-        ({}, "no response was judged; not tested: schema."),
+        ({}, "no response was judged; 1 engine tested too little (schema)."),
     ],
 )
 def test_refusals_alone_are_named(answers: dict[str, int], said: str) -> None:

@@ -139,7 +139,7 @@ def format_headline(columns: Sequence[ClientColumn]) -> str:
         return "No client was tested."
     wrong = sum(any(is_silent(cell) for one in own for cell in one.cells) for own in tried.values())
     if not wrong:
-        return f"None of {format_count(len(tried), 'client')} reported a false success."
+        return f"No client reported a false success ({format_count(len(tried), 'client')} tested)."
     return f"{wrong} of {format_count(len(tried), 'client')} reported a false success at least once."
 
 

@@ -56,7 +56,7 @@ class FuzzPresentation(Presentation):
         """How many rules are broken in how many responses."""
         finished, kinds = state.whole()[1], _count_answers(state)
         stale, empty = count_stale(finished.results), [phase.name for phase in state.phases if phase.vacuous]
-        holes = f"not tested: {', '.join(empty)}" if empty else ""
+        holes = f"{format_count(len(empty), 'engine')} tested too little ({', '.join(empty)})" if empty else ""
         if not kinds.total():
             return conclude(finished, "no response was judged", holes, stale)
         broken = _describe_broken(failures(finished.results), kinds)
@@ -103,8 +103,8 @@ class FuzzPresentation(Presentation):
         return [*super().facts(state), ("seed", str(self._seed))]
 
     def sections(self, state: CollectedRun) -> Iterator[Section]:
-        lines = [line for phase in state.phases for line in engine_lines(phase)]
-        yield Section("Engines", tuple(lines))
+        if state.phases:
+            yield Section("Engines", tuple(line for phase in state.phases for line in engine_lines(phase)))
 
     def suite(self, result: Result) -> str:
         return "fuzz" if result.rule is SEARCHED else f"fuzz.{result.phase}"
