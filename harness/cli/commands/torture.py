@@ -81,7 +81,7 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
         "endings of the connection at --cuts", metavar="LIST", shown=DEFAULT_ENDINGS, group=_PLAYED
     )
     event_ids: str = option(
-        "events with an id: all, deltas, sparse, none; odd: ids with + / =",
+        "events with an id: all, deltas, sparse, none; odd ones (+, /)",
         default="all",
         metavar="LIST",
         group=_PLAYED,
