@@ -112,7 +112,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "resume.last": ("resume.no-gap",),
     "bg.at-once": ("create.status-listed",),
     "bg.settles": ("bg.result",),
-    "bg.no-regress": ("stream.completed-status",),
+    "bg.no-regress": ("stream.completed-status", "bg.result/late"),
     "stream.end-matches-get": ("get.usage", "stream.completed-status"),
     "bg.requires-action-streamed": ("tool.stream-status",),
     "tool.stream-parallel": ("tool.ids-unique", "stream.start-before"),

@@ -47,6 +47,7 @@ from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange
+from harness.wire.json_value import object_or_none
 
 
 def creates(created: Exchange) -> Iterator[Finding]:
@@ -107,6 +108,16 @@ def names_its_model(created: Exchange) -> Iterator[Finding]:
         yield finding("the response names no model", expected="a name", actual=format_value(found)).at(
             pointer="$.model"
         )
+        return
+    asked = (object_or_none(created.request.body) or {}).get("model")
+    other = isinstance(asked, str) and isinstance(found, str) and asked.split("/")[-1] not in found
+    if other and asked in _LISTED and found in _LISTED and not find_profile(asked).value("lifecycle"):
+        message = "the response names another model than the create"
+        yield lenient_finding(message, expected=asked, actual=found).at(pointer="$.model")
+
+
+_LISTED = frozenset(known.name for known in list_models() if not known.name.endswith("-latest"))
+"""The models that have a page of their own; an alias stands for another."""
 
 
 def shows_output_only(created: Exchange) -> Iterator[Finding]:

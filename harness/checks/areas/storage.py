@@ -37,6 +37,7 @@ from harness.checks.vocabulary.runs import (
 )
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
 from harness.checks.vocabulary.streams import events_in, is_stream, stream_id
+from harness.contract import read
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import steps_of
 from harness.contract.judge.agreement import (
@@ -223,7 +224,7 @@ def a_background_run_unstored(t: RequestBuilder) -> Steps:
     return (yield from send_wrong_creates(t, "store.false-bg"))
 
 
-@exercise(requests=11, interactions=3)
+@exercise(requests=12, interactions=3)
 def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     """Create and read with one project's key; read, continue, cancel, delete with another's; read with the first.
 
@@ -243,6 +244,7 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
         "stopped": stopped,
         "run": run,
         "looked": (yield Send(t.request("GET", path, key=other))),
+        "streamed": (yield Send(t.request("GET", path, query={"stream": True}, key=other))),
         "chained": (yield Send(t.request("POST", "interactions", chain, key=other))),
         "cancelled": (yield Send(t.request("POST", f"{path}/cancel", key=other))),
         "deleted": (yield Send(t.request("DELETE", path, key=other))),
@@ -266,6 +268,7 @@ def _stop_with_another_key(t: RequestBuilder) -> Part[tuple[Exchange | None, Exc
 
 def keeps_apart(
     looked: Exchange,
+    streamed: Exchange,
     chained: Exchange,
     cancelled: Exchange,
     deleted: Exchange,
@@ -279,7 +282,8 @@ def keeps_apart(
         yield stop.at(exchange="run", pointer="$.status")
     if stopped is not None:
         yield from at("stopped", expect_reply("store.isolation", stopped))
-    for name, answer in {"looked": looked, "cancelled": cancelled, "deleted": deleted}.items():
+    answers = {"looked": looked, "streamed": streamed, "cancelled": cancelled, "deleted": deleted}
+    for name, answer in answers.items():
         yield from at(name, expect_reply("store.isolation", answer))
     yield from at("chained", expect_reply(FOREIGN_CHAIN, chained))
     yield from at("own", expect_interaction(own))
@@ -300,9 +304,13 @@ def deletes(deleted: Exchange) -> Iterator[Finding]:
     yield from judge_deleted(deleted)
 
 
-def is_gone(deleted: Exchange, gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
+def is_gone(
+    deleted: Exchange, gone: list[Exchange], gone_input: Exchange, later: list[Exchange]
+) -> Iterator[Finding]:
     _need_deleted(deleted)
     yield from at(f"gone[{len(gone) - 1}]", expect_reply("del.gone", gone[-1]))
+    if gone[-1].status not in SUCCESS and gone_input.status in SUCCESS:
+        yield from at("gone_input", expect_reply("del.gone", gone_input))
     yield from expect_still_gone(gone, later)
 
 
@@ -316,9 +324,13 @@ def deletes_twice(deleted: Exchange, deleted_again: Exchange) -> Iterator[Findin
     yield from at("deleted_again", expect_reply("del.twice", deleted_again))
 
 
-def cannot_be_continued(deleted: Exchange, chained: Exchange) -> Iterator[Finding]:
+def cannot_be_continued(deleted: Exchange, chained: Exchange, chained_modes: list[Exchange]) -> Iterator[Finding]:
     _need_deleted(deleted)
     yield from at("chained", expect_reply("del.chain-after", chained))
+    for number, answer in enumerate(chained_modes):
+        reported = any(event.get("event_type") == "error" for event in read(answer).events)
+        if answer.status is not None and not reported:
+            yield from at(f"chained_modes[{number}]", expect_reply("del.chain-after", answer))
 
 
 def takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from harness.checks.vocabulary.runs import (
 )
 from harness.checks.vocabulary.streams import events_in, is_stream, stream_id
 from harness.contract import PROTOCOL
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Changes, Own
@@ -41,7 +42,7 @@ _RESTORED_AFTER = 0.8
 """Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back."""
 
 
-@exercise(requests=13, interactions=1)
+@exercise(requests=16, interactions=1)
 def a_stored_interaction(t: RequestBuilder) -> Steps:
     """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
 
@@ -68,8 +69,14 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     seen["deleted"] = yield Send(t.delete(found))
     seen["gone"] = yield from poll_until_gone(t, found)
     seen["gone_stream"] = yield Send(t.get(found, stream=True))
+    seen["gone_input"] = yield Send(t.get(found, include_input=True))
     seen["deleted_again"] = yield Send(t.delete(found))
     seen["chained"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
+    chain = {"input": HELLO, "previous_interaction_id": found}
+    offered = [mode for mode in ("stream", "background") if mode in t.capabilities]
+    seen["chained_modes"] = []
+    for mode in offered if seen["chained"].status not in SUCCESS else ():
+        seen["chained_modes"].append((yield Send(t.create(chain, **{mode: True}))))
     seen["later"] = yield from look_later(t, found, _RESTORED_AFTER)
     return {**seen, "got": seen["reads"][-1], "answers": all_of(seen)}
 

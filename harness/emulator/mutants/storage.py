@@ -251,6 +251,8 @@ MUTANTS = table(
         request("GET interactions/*", when(
             lambda call, _: "include_input" in call.query,
             refuse("Unknown parameter 'include_input'.", 400, "parameter_unknown")))),
+    row("include-input-other", "include_input returns the input of another interaction.",
+        body(lambda body, run: body.update(input="Another input.") if "input" in body else None)),
     row("include-input-ignored", "include_input changes nothing, and the timeline lacks the user's input.",
         steps(lambda steps, run, timeline: run.finished_steps()),
         body(drop("input"))),

@@ -36,7 +36,7 @@ from harness.engine.results import Replays, Result
 from harness.engine.search.budget import ELSEWHERE, Budget, digest_rules, seed_of, split_budget
 from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
 from harness.engine.search.exhaustive import every
-from harness.engine.search.failure import EngineRun, Failure, fold
+from harness.engine.search.failure import SEARCHED, EngineRun, Failure, fold
 from harness.engine.search.openapi import document
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.scenario_collector import ENGINE as SCHEMA
@@ -240,7 +240,10 @@ def finish_search(results: Sequence[Result], seconds: float, part: ShardPart | N
     """The end of a search with these results."""
     ordered = tuple(sorted(results, key=_place_in_order))
     vacuous = any(result.unjudged for result in ordered)
-    return RunFinished(ordered, seconds, exit_of(ordered, vacuous=vacuous), part=part)
+    code = exit_of(ordered, vacuous=vacuous)
+    if code is Exit.NOTHING_RAN and any(one.rule is SEARCHED and not one.unjudged for one in ordered):
+        code = Exit.UNREACHABLE  # some engines judged the target
+    return RunFinished(ordered, seconds, code, part=part)
 
 
 def _part(resolved: ResolvedTarget, options: FuzzOptions) -> ShardPart | None:

@@ -60,7 +60,7 @@ class FuzzPresentation(Presentation):
         if not kinds.total():
             return conclude(finished, "no response was judged", holes, stale)
         broken = _describe_broken(failures(finished.results), kinds)
-        if finished.exit is not Exit.NOTHING_RAN:
+        if finished.exit not in (Exit.NOTHING_RAN, Exit.UNREACHABLE):
             return conclude(finished, *broken, holes, stale)
         if empty:  # what kept the run from its verdict comes first
             engines = format_count(len(state.phases), "engine")

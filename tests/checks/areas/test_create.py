@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from unicodedata import normalize
+
+from msgspec.structs import replace
 
 from harness.checks.areas.create import LONG_TEXT, UNUSUAL_TEXT
 from harness.checks.catalogue import CATALOGUE
@@ -48,6 +51,14 @@ SHORT_STREAM = streams("Hi.", LONG_USAGE)
 INSTRUCTED = {"alone": answer(body=interaction()), "instructed": LONG_INPUT, "written": LONG_INPUT}
 OBEYING = {**INSTRUCTED, "instructed": says("Hi. 58213", usage=MUCH_READ)}
 HALF_STREAM = streamed(text_events("Hi."))
+
+
+def answer_to(asked, named):
+    """The answer to a create that asks for one model and gets one of this name."""
+    body = json.dumps({"model": asked, "input": "Say hi."}).encode()
+    found = created(model=named)
+    return replace(found, request=replace(found.request, body=body), notes={})
+
 
 BOTH = says("31846, 72659")
 
@@ -105,6 +116,9 @@ CASES = [
     case("create.times", "not_met", "backwards", created=created(updated="2026-11-19T07:00:00Z")),
     case("create.times", "not_met", "seconds", created=created(created="1790000000")),
     case("create.model-echo", "met", "an alias resolved", created=created(model="gemini-flash-latest-001")),
+    case("create.model-echo", "met", "not listed", created=answer_to("gemini-3.5-flash", "gemini-3.5-flash-001")),
+    case("create.model-echo", "met", "an alias", created=answer_to("gemini-flash-latest", "gemini-3.8-flash")),
+    case("create.model-echo", "non_strict", "another", created=answer_to("gemini-3.8-flash", "gemini-2.5-pro")),
     case("create.model-echo", "not_met", "absent", created=created(model=None)),
     case("create.steps-output-only", "met", "output", created=OK),
     case("create.steps-output-only", "not_met", "the input first", created=created(steps=[INPUT])),
