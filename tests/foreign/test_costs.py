@@ -218,8 +218,8 @@ ROWS = [
     # What it answers is for free.
     row("counts-input-only: usage.counted -> rest pass", usage=lambda self, usual, run: count(run.tokens, 0)),
     echo("echoes: chain.whole-history -> rest pass", slow=True),
-    # It forgets the first turn, but the answer to the second repeats it: no text shows the loss, nor do counts, since
-    # equal turns do not cost the same.
+    # It forgets the first turn, but the answer to the second repeats it: neither a text nor a count shows the
+    # loss, since equal turns do not cost the same.
     echo(
         "echoes-one-turn: chain.whole-history -> rest pass",
         slow=True,

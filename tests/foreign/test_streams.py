@@ -327,7 +327,7 @@ ROWS = [
     row(f"end-said-first: {STREAMS} bg.* resume.*", slow=True, events=say_the_end_first),
     row(f"broken-end: {STREAMS} -> fail stream.json/syntax", slow=True, encode=cut_end),
     row(
-        f"loses-text: {STREAMS} -> fail stream.text/",
+        f"loses-text: {STREAMS} -> fail stream.text/lost",
         slow=True,
         events=lambda self, usual, run: (pair for pair in usual(run) if not pair[1]["event_id"].endswith("-5")),
     ),

@@ -15,6 +15,7 @@ from harness.checks.vocabulary.expect import (
     expect_reply,
     finding,
     interaction_in,
+    lenient_finding,
     object_in,
 )
 from harness.checks.vocabulary.runs import (
@@ -111,6 +112,7 @@ def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
     labelled = [("content-type", "application/json")]
     request = t.request("POST", f"interactions/{segment(run.id)}/cancel", headers=labelled)
     seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": (yield Send(request)), "reader": reader}
+    seen["bystander"] = bystander
     beside = found if (found := id_of(bystander)) != run.id else ""
     seen["beside"] = (yield Send(t.get(beside))) if beside else None
     seen["polled"] = yield from polls(t, run.id, patient=reader.status != 404, whole=True)
@@ -129,7 +131,16 @@ def _is_lost(seen: Exchanges) -> bool:
 # --- judges of the cancel that comes in time
 
 
-def can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
+def can_be_cancelled(
+    run: Exchange, held: bool, cancelled: Exchange, polled: list[Exchange], bystander: Exchange
+) -> Iterator[Finding]:
+    if not held and _waits_for_the_stream(run, bystander, polled):
+        expected, actual = f"{run.seconds:.2f} s, as without a stream", f"{bystander.seconds:.1f} s"
+        blocked = lenient_finding(
+            f"{_BLOCKED}, a cancel neither", expected=expected, actual=actual, word="blocked"
+        )
+        yield blocked.at(exchange="bystander")
+        return
     if cancelled.status in CLIENT_ERROR and not held:
         _excuse_a_lost_race(cancelled, polled)
     yield from expect_reply("cancel.ok", cancelled)
@@ -139,7 +150,27 @@ def can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: lis
         yield from judge_cancel_answer(cancelled, id_of(run))
 
 
-def is_seen(held: bool, cancelled: Exchange, polled: list[Exchange], beside: Exchange | None) -> Iterator[Finding]:
+_BLOCKED = "the target answers no other create while the stream of a run is open"
+_LEAST_WAIT, _TIMES = 1.0, 10
+"""The least seconds that a create waits for another's stream, and how many times as long as it takes otherwise."""
+
+
+def _waits_for_the_stream(run: Exchange, bystander: Exchange, polled: list[Exchange]) -> bool:
+    """Whether a create took until the run had ended by itself that a reader streamed beside it."""
+    ended = is_settled(status_of(polled[0])) and status_of(polled[0]) != "cancelled"
+    return ended and bystander.seconds >= max(_LEAST_WAIT, _TIMES * run.seconds)
+
+
+def is_seen(
+    run: Exchange,
+    held: bool,
+    cancelled: Exchange,
+    polled: list[Exchange],
+    beside: Exchange | None,
+    bystander: Exchange,
+) -> Iterator[Finding]:
+    if not held and _waits_for_the_stream(run, bystander, polled):
+        raise Unmet(_BLOCKED)
     last = status_of(polled[-1])
     if beside is not None and status_of(beside) == "cancelled" and last == "cancelled":
         message = "a cancel stops another run, too, which was not canceled"

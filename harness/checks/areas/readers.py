@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import structs
+
 from harness.checks.vocabulary.expect import at, finding
 from harness.checks.vocabulary.runs import (
     HELD_AFTER,
@@ -38,6 +40,7 @@ from harness.checks.vocabulary.streams import (
     last_cursor,
     leniencies,
     losses,
+    of_kind,
     stream_id,
 )
 from harness.contract import read
@@ -169,6 +172,24 @@ def serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Fi
                 raise Unmet(f"{name} contains events that the replay lacks, so the expected events are unknown")
             yield from at(place, losses(name, due, rest))
             yield from at(place, additions(name, events_in(reader), rest))
+
+
+def takes_a_live_reader_back(
+    had: list[Event], token: str, rest: Exchange, replay: Exchange, readers: list[Exchange]
+) -> Iterator[Finding]:
+    """Like `takes_a_reader_back`; what the stream lacks may have gone to another reader of the run instead."""
+    due, *came = (
+        {shape_of(event) for event in of_kind(events_in(one), "step.delta")}
+        for one in (replay, rest, *readers)
+        if is_stream(one)
+    )
+    shared = [one for one in due if sum(one in reading for reading in came) > 1]
+    divided = len(came) > 1 and len(shared) <= len(due) / 2
+    for one in takes_a_reader_back(had, token, rest, replay):
+        if divided and one.where.event is not None:
+            message = f"the readers of a run divide its events among them: {one.message}"
+            one = structs.replace(one, message=message, code="resume.live/divided")
+        yield one
 
 
 def takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: Exchange) -> Iterator[Finding]:

@@ -147,7 +147,7 @@ def keeps_streams_apart(
             yield Finding.from_code(*words, where=one.where).at(exchange=f"stored[{number}]")
 
 
-_OF_ITSELF = frozenset({"stream.text/twice", "stream.text/stored"})
+_OF_ITSELF = frozenset({"stream.text/twice", "stream.text/stored", "stream.text/lost"})
 """What is wrong with a text that no other stream explains."""
 
 

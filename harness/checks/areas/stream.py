@@ -48,7 +48,12 @@ from harness.checks.vocabulary.streams import (
     stream_id,
 )
 from harness.contract import read
-from harness.contract.judge.agreement import judge_streamed_end, judge_streamed_steps, judge_streamed_text
+from harness.contract.judge.agreement import (
+    judge_streamed_end,
+    judge_streamed_signatures,
+    judge_streamed_steps,
+    judge_streamed_text,
+)
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
@@ -106,6 +111,18 @@ def brings_the_stored_text(streams: Streams, stored: Mapping[str, Exchange]) -> 
 
 
 def equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
+    yield from _compare_with_stored(judge_streamed_steps, streams, stored)
+
+
+def signs_its_thoughts(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
+    yield from _compare_with_stored(judge_streamed_signatures, streams, stored)
+
+
+def _compare_with_stored(
+    judge: Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], Iterator[Finding]],
+    streams: Streams,
+    stored: Mapping[str, Exchange],
+) -> Iterator[Finding]:
     if not stored:
         raise Unmet("no stream contained the id of its interaction")
     bodies = _stored_bodies(streams, stored)
@@ -114,7 +131,7 @@ def equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> I
         if name not in bodies:
             yield from at(place, expect_interaction(answer))
         elif adds_up(streams[name]) and completion(events_in(streams[name])) is not None:
-            yield from at(place, judge_streamed_steps(read(streams[name]).streamed_steps, bodies[name]))
+            yield from at(place, judge(read(streams[name]).streamed_steps, bodies[name]))
 
 
 def ends_as_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:

@@ -21,7 +21,15 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     note,
 )
-from harness.checks.vocabulary.runs import id_of, look_at_all, need_id, poll_until_found, script, status_of
+from harness.checks.vocabulary.runs import (
+    id_of,
+    look_at_all,
+    need_id,
+    poll_until_found,
+    read_whole_stream,
+    script,
+    status_of,
+)
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream, stream_id
 from harness.contract import compare_steps, read
@@ -39,7 +47,7 @@ from harness.contract.judge.agreement import (
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
@@ -93,7 +101,7 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
 # --- exercises
 
 
-@exercise(requests=18, interactions=9)
+@exercise(requests=20, interactions=11)
 def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form and mode, an error as its result, and results that match no call."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
@@ -112,6 +120,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     seen["forms"] = forms
     turn = {"input": [result_of(call)], "tools": [WEATHER], "previous_interaction_id": parent}
     seen["modes"] = (yield from create_in_each_mode(t, turn)) if forms["string"].status in SUCCESS else {}
+    seen["streamed_answered"] = (yield from _answer_a_streamed_call(t)) if "stream" in t.capabilities else None
     failure = {**result_of(call, "There is no such place."), "is_error": True}
     seen["failure"] = yield Send(t.create(input=[failure], tools=[WEATHER], previous_interaction_id=parent))
     seen["bare"] = yield Send(t.create(input=[result_of(call)], previous_interaction_id=parent))
@@ -124,6 +133,18 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, "no turn with a result had an id")
     yield from look_at_all(t, *forms.values())
     return {**seen, "toolless": (yield Send(t.create(input=QUESTION, previous_interaction_id=answered)))}
+
+
+def _answer_a_streamed_call(t: RequestBuilder) -> Part[Exchange | None]:
+    """A forced call in a stream, and the answer to its result; None if the stream brought no call with an id."""
+    streamed = yield from read_whole_stream(t.create(input=QUESTION, tools=[WEATHER], stream=True, **FORCED))
+    parent = stream_id(events_in(streamed)) if is_stream(streamed) and not streamed.truncated else ""
+    calls = [call for call in _streamed_calls(streamed) if isinstance(call.get("id"), str) and call["id"]]
+    if not parent or not calls:
+        return None
+    results = [result_of(call) for call in calls]
+    answered: Exchange = yield Send(t.create(input=results, tools=[WEATHER], previous_interaction_id=parent))
+    return answered
 
 
 @exercise(requests=1, interactions=1)
@@ -358,8 +379,14 @@ def a_stateless_loop(t: RequestBuilder) -> Steps:
 # --- judges
 
 
-def takes_the_result(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterator[Finding]:
+def takes_the_result(
+    asked: Exchange, forms: Mapping[str, Exchange], streamed_answered: Exchange | None
+) -> Iterator[Finding]:
     yield from at("forms[string]", _accepted_result(asked, forms["string"]))
+    if streamed_answered is not None and forms["string"].status in SUCCESS:
+        for one in at("streamed_answered", expect_interaction(streamed_answered)):
+            message = "the result of a call that was streamed is not accepted"
+            yield replace(one, message=message, code="tool.result-ok/streamed")
 
 
 def takes_every_form(

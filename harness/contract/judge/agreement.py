@@ -296,7 +296,16 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body, rule: str = "strea
             message = f"GET shows a replacement in place of a character of the stream, from character {at}"
             yield place_finding(f"{rule}/stored", message, _quote(shown, at), _quote(stored, at), "$.steps")
         else:
-            yield place_finding(rule, message, _quote(stored, at), _quote(shown, at), "$.steps")
+            lacks = at < len(shown) < len(stored) <= 2 * len(shown) and _is_part(shown, stored)
+            message = f"the stream lacks a part of the stored text, from character {at}" if lacks else message
+            code = f"{rule}/lost" if lacks or stored.startswith(shown) else rule
+            yield place_finding(code, message, _quote(stored, at), _quote(shown, at), "$.steps")
+
+
+def _is_part(shown: str, stored: str) -> bool:
+    """Whether a text is another one without some of its characters."""
+    rest = iter(stored)
+    return all(character in rest for character in shown)
 
 
 _REPLACED = re.compile("[?\ufffd]+")
@@ -358,6 +367,18 @@ def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Findi
             yield Finding.from_code(
                 "tool.stream-call/arguments", message, format_value(wanted), format_value(came)
             )
+
+
+def judge_streamed_signatures(streamed: Iterable[Body], body: Body) -> Iterator[Finding]:
+    """A thought of a whole stream must have a signature where GET returns one; which one, is another rule's."""
+    thoughts, stored = ([step for step in steps if step.get("type") == "thought"]
+                        for steps in (streamed, output_steps(body)))  # fmt: skip
+    for number, (came, kept) in enumerate(zip(thoughts, stored, strict=False)):
+        if kept.get("signature") and not came.get("signature"):
+            message = f"thought {number} has a signature in GET, and none in the stream"
+            words = (message, format_value(kept["signature"]), format_value(came.get("signature")))
+            yield Finding("stream.signature", *words)
+            return
 
 
 def judge_streamed_end(end: Body, body: Body) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from harness.outcome import Because
 from harness.wire import By, Ending, How
-from tests.checks._play import answer, case, interaction, judge, refusal, shows
+from tests.checks._play import answer, case, interaction, judge, judged, refusal, shows
 from tests.checks._streams import event, streamed, text_events
 
 RUNNING = shows("in_progress", steps=None)
@@ -29,39 +29,52 @@ def as_cancel(body):
     return answer(body=body, method="POST", target="/v1beta/interactions/v1_one/cancel")
 
 
+BESIDE = {"run": RUNNING, "bystander": RUNNING}
+WAITED = {"run": RUNNING, "bystander": judged(replace(RUNNING, seconds=3.0, notes={}))}
+
 CASES = [
-    case("cancel.ok", "met", "at once", run=RUNNING, held=True, cancelled=CANCELLED, polled=[CANCELLED]),
-    case("cancel.ok", "met", "not yet", run=RUNNING, held=True, cancelled=RUNNING, polled=[CANCELLED]),
-    case("cancel.ok", "untestable", "over before", run=RUNNING, held=False, cancelled=REFUSED, polled=[DONE]),
-    case("cancel.ok", "not_met", "refused, though it stood still", run=RUNNING, held=True, cancelled=REFUSED,
+    case("cancel.ok", "non_strict", "beside a stream that blocks", **WAITED, held=False, cancelled=REFUSED,
          polled=[DONE]),
-    case("cancel.ok", "not_met", "refused while running", run=RUNNING, held=False, cancelled=REFUSED,
+    case("cancel.state", "untestable", "beside a stream that blocks", **WAITED, held=False, cancelled=REFUSED,
+         polled=[DONE], beside=None),
+    case("cancel.ok", "met", "beside a slow create", **WAITED, held=False, cancelled=CANCELLED,
+         polled=[CANCELLED]),
+    case("cancel.ok", "met", "at once", **BESIDE, held=True, cancelled=CANCELLED, polled=[CANCELLED]),
+    case("cancel.ok", "met", "not yet", **BESIDE, held=True, cancelled=RUNNING, polled=[CANCELLED]),
+    case("cancel.ok", "untestable", "over before", **BESIDE, held=False, cancelled=REFUSED, polled=[DONE]),
+    case("cancel.ok", "not_met", "refused, though it stood still", **BESIDE, held=True, cancelled=REFUSED,
+         polled=[DONE]),
+    case("cancel.ok", "not_met", "refused while running", **BESIDE, held=False, cancelled=REFUSED,
          polled=[RUNNING]),
-    case("cancel.ok", "not_met", "refused, then seen running, then over", run=RUNNING, held=False,
+    case("cancel.ok", "not_met", "refused, then seen running, then over", **BESIDE, held=False,
          cancelled=REFUSED, polled=[RUNNING, DONE]),
-    case("cancel.ok", "not_met", "no such route", run=RUNNING, held=True, cancelled=refusal(404),
+    case("cancel.ok", "not_met", "no such route", **BESIDE, held=True, cancelled=refusal(404),
          polled=[RUNNING]),
-    case("cancel.ok", "not_met", "crash", run=RUNNING, held=False, cancelled=CRASH, polled=[DONE]),
-    case("cancel.ok", "not_met", "no interaction", run=RUNNING, held=True, cancelled=EMPTY, polled=[CANCELLED]),
-    case("cancel.ok", "not_met", "another interaction", run=RUNNING, held=True,
+    case("cancel.ok", "not_met", "crash", **BESIDE, held=False, cancelled=CRASH, polled=[DONE]),
+    case("cancel.ok", "not_met", "no interaction", **BESIDE, held=True, cancelled=EMPTY, polled=[CANCELLED]),
+    case("cancel.ok", "not_met", "another interaction", **BESIDE, held=True,
          cancelled=shows("cancelled", id="v1_two"), polled=[CANCELLED]),
     case("cancel.schema", "met", "as it is meant", cancelled=as_cancel(interaction(status="cancelled", steps=[]))),
     case("cancel.schema", "untestable", "refused", cancelled=REFUSED),
     case("cancel.schema", "not_met", "a time that is a number", cancelled=as_cancel(interaction(created=4))),
-    case("cancel.state", "met", "after a delay", held=True, cancelled=CANCELLED,
+    case("cancel.state", "met", "after a delay", **BESIDE, held=True, cancelled=CANCELLED,
          polled=[RUNNING, RUNNING, CANCELLED], beside=None),
-    case("cancel.state", "not_met", "another run stopped, too", held=False, cancelled=CANCELLED,
+    case("cancel.state", "not_met", "another run stopped, too", **BESIDE, held=False, cancelled=CANCELLED,
          polled=[CANCELLED], beside=CANCELLED),
-    case("cancel.state", "met", "another run goes on", held=False, cancelled=CANCELLED, polled=[CANCELLED],
+    case("cancel.state", "met", "another run goes on", **BESIDE, held=False, cancelled=CANCELLED,
+         polled=[CANCELLED],
          beside=RUNNING),
-    case("cancel.state", "untestable", "over before", held=False, cancelled=RUNNING, polled=[DONE], beside=None),
-    case("cancel.state", "non_strict", "overtaken by the end, or ignored", held=False, cancelled=RUNNING,
+    case("cancel.state", "untestable", "over before", **BESIDE, held=False, cancelled=RUNNING, polled=[DONE],
+         beside=None),
+    case("cancel.state", "non_strict", "overtaken by the end, or ignored", **BESIDE, held=False, cancelled=RUNNING,
          polled=[RUNNING, DONE], beside=None),
-    case("cancel.state", "untestable", "overtaken by the end at once", held=False, cancelled=RUNNING,
+    case("cancel.state", "untestable", "overtaken by the end at once", **BESIDE, held=False, cancelled=RUNNING,
          polled=[DONE], beside=None),
-    case("cancel.state", "not_met", "answered as cancelled, then completed", held=False, cancelled=CANCELLED,
+    case("cancel.state", "not_met", "answered as cancelled, then completed", **BESIDE, held=False,
+         cancelled=CANCELLED,
          polled=[DONE], beside=None),
-    case("cancel.state", "not_met", "in progress for long, then completed", held=False, cancelled=RUNNING,
+    case("cancel.state", "not_met", "in progress for long, then completed", **BESIDE, held=False,
+         cancelled=RUNNING,
          polled=[RUNNING] * 20 + [DONE], beside=None),
     case("cancel.shows-output", "met", "all of it", cancelled=CANCELLED, polled=[RUNNING, CANCELLED]),
     case("cancel.shows-output", "met", "nothing was produced", cancelled=BARE, polled=[BARE]),
@@ -70,13 +83,15 @@ CASES = [
     case("cancel.shows-output", "not_met", "no output", cancelled=CANCELLED, polled=[shows("cancelled")]),
     case("cancel.shows-output", "not_met", "no usage", cancelled=shows("cancelled", usage=None),
          polled=[shows("cancelled")]),
-    case("cancel.state", "untestable", "refused, then seen running", held=False, cancelled=REFUSED,
+    case("cancel.state", "untestable", "refused, then seen running", **BESIDE, held=False, cancelled=REFUSED,
          polled=[RUNNING, DONE], beside=None),
-    case("cancel.state", "not_met", "completed, though it stood still", held=True, cancelled=CANCELLED,
+    case("cancel.state", "not_met", "completed, though it stood still", **BESIDE, held=True, cancelled=CANCELLED,
          polled=[DONE], beside=None),
-    case("cancel.state", "not_met", "runs on", held=False, cancelled=CANCELLED, polled=[RUNNING, RUNNING],
+    case("cancel.state", "not_met", "runs on", **BESIDE, held=False, cancelled=CANCELLED,
+         polled=[RUNNING, RUNNING],
          beside=None),
-    case("cancel.state", "not_met", "gone", held=False, cancelled=CANCELLED, polled=[refusal(404)], beside=None),
+    case("cancel.state", "not_met", "gone", **BESIDE, held=False, cancelled=CANCELLED, polled=[refusal(404)],
+         beside=None),
     case("cancel.stays", "met", "stays", polled=[RUNNING, CANCELLED], later=CANCELLED),
     case("cancel.stays", "untestable", "never was", polled=[RUNNING], later=DONE),
     case("cancel.stays", "not_met", "comes back", polled=[RUNNING, CANCELLED], later=DONE),
@@ -129,12 +144,12 @@ CASES = [
 @pytest.mark.parametrize("check_id", ["cancel.ok", "cancel.state"])
 def test_a_lost_race_is_nobodys_fault(check_id):
     """If the run ended before the cancel arrived, the result is marked as a lost race."""
-    seen = {"run": RUNNING, "held": False, "cancelled": REFUSED, "polled": [DONE], "beside": None}
+    seen = {**BESIDE, "held": False, "cancelled": REFUSED, "polled": [DONE], "beside": None}
     assert judge(check_id, **seen).because is Because.RACE_LOST
 
 
 def test_an_accepted_cancel_is_not_said_to_have_come_too_late():
     """If a run ends normally after an accepted cancel, the reason does not claim that the cancel came too late."""
-    seen = judge("cancel.state", held=False, cancelled=RUNNING, polled=[DONE], beside=None)
+    seen = judge("cancel.state", **BESIDE, held=False, cancelled=RUNNING, polled=[DONE], beside=None)
     assert seen.because is Because.RACE_LOST
     assert seen.reason == "the cancel was accepted, but the run ended as completed"

@@ -28,6 +28,9 @@ def joined(text, found):
     return {"event_id": found, **event("step.delta", index=1, delta={"type": "text", "text": text})}
 
 
+BOTH = [WHOLE, WHOLE]
+FIRST_PART = [*EVENTS[:6], *EVENTS[7:]]
+
 CASES = [
     case("resume.two-readers", "met", "both", readers=[WHOLE, WHOLE], replay=WHOLE),
     case("resume.two-readers", "not_met", "shared out", readers=[WHOLE, HALF], replay=WHOLE),
@@ -42,31 +45,37 @@ CASES = [
     case("bg.survives-hangup", "not_met", "failed", polled=polled("failed"), twin=DONE),
     case("bg.survives-hangup", "not_met", "gone", polled=[GONE], twin=DONE),
     case("bg.survives-hangup", "untestable", "all fail", polled=polled("failed"), twin=polled("failed")[-1]),
+    case("resume.live", "not_met", "shared out", readers=[streamed(FIRST_PART), streamed(EVENTS[:5])],
+         rest=streamed([EVENTS[6], *EVENTS[8:]]), **BACK),
     case("resume.from-create", "met", "the rest", rest=streamed(EVENTS[5:]), **BACK),
     case("resume.from-create", "not_met", "refused", rest=refusal(400), **BACK),
     case("resume.from-create", "not_met", "only what came later", rest=streamed(EVENTS[8:]), **BACK),
     case("resume.from-create", "not_met", "ids of its own", rest=streamed(EVENTS[5:]), token="ev4", replay=WHOLE,
          had=[{**one, "event_id": f"ev{number}"} for number, one in enumerate(EVENTS[:4], 1)]),
-    case("resume.live", "met", "the rest", rest=streamed(EVENTS[5:]), **BACK),
-    case("resume.live", "non_strict", "the boundary once more", rest=streamed(EVENTS[4:]), **BACK),
-    case("resume.live", "non_strict", "a replay that joins its deltas", rest=streamed(EVENTS[7:]), had=EVENTS[:7],
+    case("resume.live", "met", "the rest", readers=BOTH, rest=streamed(EVENTS[5:]), **BACK),
+    case("resume.live", "non_strict", "the boundary once more", readers=BOTH, rest=streamed(EVENTS[4:]), **BACK),
+    case("resume.live", "non_strict", "a replay that joins its deltas", readers=BOTH, rest=streamed(EVENTS[7:]),
+         had=EVENTS[:7],
          token="ev6", replay=streamed([*EVENTS[:6], joined("Hello world", "ev8"), *EVENTS[9:]])),
-    case("resume.live", "not_met", "a joined replay of another text", rest=streamed(EVENTS[7:]), had=EVENTS[:7],
+    case("resume.live", "not_met", "a joined replay of another text", readers=BOTH, rest=streamed(EVENTS[7:]),
+         had=EVENTS[:7],
          token="ev6", replay=streamed([*EVENTS[:6], joined("Hello worlds", "ev8"), *EVENTS[9:]])),
-    case("resume.live", "met", "heartbeats and empty errors of the connection", **{
+    case("resume.live", "met", "heartbeats and empty errors of the connection", readers=BOTH, **{
         **BACK, "rest": streamed([BEAT, *EVENTS[5:7], EMPTY_ERROR, *EVENTS[7:]])
     }),
-    case("resume.live", "not_met", "an error with a word in it", **{
+    case("resume.live", "not_met", "an error with a word in it", readers=BOTH, **{
         **BACK, "rest": streamed([*EVENTS[5:7], {**EMPTY_ERROR, "error": {"code": "api_error"}}, *EVENTS[7:]])
     }),
-    case("resume.live", "not_met", "only what came later", rest=streamed(EVENTS[8:]), **BACK),
-    case("resume.live", "not_met", "all of it", rest=WHOLE, **BACK),
-    case("resume.live", "not_met", "JSON", rest=JSON, **BACK),
-    case("resume.live", "not_met", "refused", rest=refusal(400), **BACK),
-    case("resume.live", "met", "other ids in the replay", rest=streamed(EVENTS[5:]), had=EVENTS[:5], token="ev4",
+    case("resume.live", "not_met", "only what came later", readers=BOTH, rest=streamed(EVENTS[8:]), **BACK),
+    case("resume.live", "not_met", "all of it", readers=BOTH, rest=WHOLE, **BACK),
+    case("resume.live", "not_met", "JSON", readers=BOTH, rest=JSON, **BACK),
+    case("resume.live", "not_met", "refused", readers=BOTH, rest=refusal(400), **BACK),
+    case("resume.live", "met", "other ids in the replay", readers=BOTH, rest=streamed(EVENTS[5:]),
+         had=EVENTS[:5], token="ev4",
          replay=streamed(text_events("He", "llo ", "world"))),
-    case("resume.live", "untestable", "a replay of less than was read", rest=WHOLE, **{
+    case("resume.live", "untestable", "a replay of less than was read", readers=BOTH, rest=WHOLE, **{
         **BACK, "token": "gone", "had": numbered([*EVENTS, {}], name="gone"), "replay": streamed(EVENTS[:2])
     }),
-    case("resume.live", "untestable", "no replay to compare with", rest=WHOLE, **{**BACK, "replay": JSON}),
+    case("resume.live", "untestable", "no replay to compare with", readers=BOTH, rest=WHOLE,
+         **{**BACK, "replay": JSON}),
 ]  # fmt: skip

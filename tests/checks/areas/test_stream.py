@@ -31,6 +31,9 @@ REFUSED = refusal(400)
 DEAD = answer(None)
 
 
+UNSIGNED = {"text": streamed([one for one in GOOD if one.get("delta", {}).get("type") != "thought_signature"])}
+
+
 def without(*types):
     """The text stream without the events of these types."""
     return streamed([one for one in GOOD if one["event_type"] not in types])
@@ -64,6 +67,18 @@ CASES = [
     case("stream.equals-get", "met", "the text is not its matter", streams=STREAMS, stored={"text": JSON}),
     case("stream.equals-get", "not_met", "another step", streams=STREAMS, stored={
         "text": answer(body=interaction(steps=[]))
+    }),
+    case("stream.signature", "met", "signed", streams=STREAMS, stored={"text": HELLO}),
+    case("stream.signature", "met", "signed in the stream only", streams=STREAMS, stored={"text": JSON}),
+    case("stream.signature", "not_met", "unsigned", streams=UNSIGNED, stored={"text": HELLO}),
+    case("stream.signature", "met", "unsigned in both", streams=UNSIGNED, stored={
+        "text": answer(body=interaction(steps=[{"type": "thought"}]))
+    }),
+    case("stream.signature", "untestable", "no id", streams=STREAMS, stored={}),
+    case("stream.text", "not_met", "a part is lost", streams=STREAMS, stored={
+        "text": answer(body=interaction(steps=[{"type": "model_output", "content": [
+            {"type": "text", "text": "Hel, lo"}
+        ]}]))
     }),
     case("stream.text", "met", "the same", streams=STREAMS, stored={"text": HELLO}),
     case("stream.text", "untestable", "never stored", streams=STREAMS, stored={"text": refusal(404)}),

@@ -228,6 +228,7 @@ HEARD = frozenset(
         "store.false-get",
         "stream.end-matches-get",
         "stream.equals-get",
+        "stream.signature",
         "stream.text",
         "tool.call-fields",
         "tool.choice-any",

@@ -302,7 +302,9 @@ def _compare_with_stream(state: HistoryState, model: InteractionModel, body: dic
     streamed, body = assemble_steps(model.timeline.events, state.contract), drop_history(state, model, body)
     if model.status == "completed":
         state.decide("stream.text", agreement.judge_streamed_text(streamed, body))
-    if not state.decide("tool.stream-call", agreement.judge_streamed_calls(streamed, body)):
+    told = state.decide("tool.stream-call", agreement.judge_streamed_calls(streamed, body))
+    told |= state.decide("stream.signature", agreement.judge_streamed_signatures(streamed, body))
+    if not told:
         state.decide("stream.equals-get", agreement.judge_streamed_steps(streamed, body))
     ends = [event.get("interaction") for event in model.timeline.events if PROTOCOL.completes(event)]
     if ends and isinstance(ends[-1], dict):

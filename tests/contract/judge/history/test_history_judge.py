@@ -39,7 +39,7 @@ from tests.contract.histories import (
     to_nobody,
     wrong,
 )
-from tests.contract.streams import completed, created, error, frames, start, stop
+from tests.contract.streams import completed, created, delta, error, frames, start, stop
 from tests.in_one_test import in_one_test
 
 Json = dict[str, Any]
@@ -52,6 +52,13 @@ CANCELLED = [begun(), cancel()]
 ENDED_AS = [created("a"), completed("a", "cancelled")]
 LIMITED = {"input": "hi", "background": True, "generation_config": {"max_output_tokens": 1}}
 RESULT = {"input": [{"type": "function_result", "call_id": "c1", "result": "ok"}], "previous_interaction_id": "a"}
+THINKS = [created("a"), start(0, "thought"), stop(0), start(1), delta(1), stop(1), completed("a")]
+CALLS = [
+    created("a"),
+    start(0, "function_call", id="c1", name="f", arguments={}),
+    stop(0),
+    completed("a", "requires_action"),
+]
 WITH_TOOLS = {"model": "m", "input": "hi", "tools": [{"type": "function", "name": "f"}]}
 FORCED = {**WITH_TOOLS, "generation_config": {"tool_choice": "any"}}
 UNSTORED = made(sent={"input": "hi", "store": False})
@@ -263,6 +270,16 @@ RULES: dict[str, Row] = {
         [streamed(EVENTS[:3], background=True), look(steps=OTHER)],
         SHARED,
     ),
+    "stream.signature": Row(
+        [streamed(THINKS), look(steps=[{"type": "thought", "signature": "c2ln"}, *TEXT])],
+        [streamed(THINKS), look(steps=[{"type": "thought"}, *TEXT])],
+        [streamed(THINKS[:3], background=True), look(steps=[{"type": "thought", "signature": "c2ln"}, *TEXT])],
+    ),
+    "tool.stream-call": Row(
+        [streamed(CALLS, **WITH_TOOLS), look("requires_action", steps=[{**CALL[0], "arguments": {"x": 1}}])],
+        [streamed(CALLS, **WITH_TOOLS), look("requires_action", steps=CALL)],
+        [streamed(CALLS[:2], background=True, **WITH_TOOLS), look("requires_action", steps=CALL)],
+    ),
     "stream.end-matches-get": Row(
         [streamed([*EVENTS[:-1], completed("a", usage={"total_tokens": 1})]), look(usage={"total_tokens": 2})],
         [streamed(), look()],
@@ -348,6 +365,7 @@ BY_BODIES = frozenset(
     {"bg.same-id", "resume.same-id", "create.id-unique", "bg.no-regress", "bg.transition", "get.same",
      "get.matches-post", "get.usage", "get.constant", "bg.grows", "bg.updated", "cancel.keeps-result",
      "cancel.keeps-background-result", "stream.text", "stream.equals-get", "stream.end-matches-get",
+     "stream.signature", "tool.stream-call",
      "resume.replay", "resume.no-gap", "resume.exclusive", "resume.ids-stable"}
 )  # fmt: skip
 """The rules that a recording can break, as its bodies contradict each other whoever else was there."""
