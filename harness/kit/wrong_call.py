@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from harness.wire import Exchange, Headers
 from harness.wire.message import REDIRECTS
@@ -38,7 +37,7 @@ def explain_redirect(status: int | None, headers: Headers, path: str) -> str:
     root = location.removesuffix(path)
     if root not in ("", location):
         return f"it redirects to {root}: name that URL"
-    if urlsplit(location).path == f"{path}/":
+    if location.partition("?")[0].endswith(f"{path}/"):
         return f"it redirects to {location} (trailing slash): clients request {path}, so serve that path"
     return f"it redirects to {location}: is this a login page, or is the URL not the root of the API?"
 

@@ -29,6 +29,7 @@ from harness.checks.vocabulary.resources import (
     continue_upload,
     delete_and_look,
     entries,
+    find_upload_url,
     ids,
     judge_lives,
     judge_pages,
@@ -354,10 +355,10 @@ def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
     seen: Exchanges = {}
     resumable = _upload_form(t, f"{path}/files/{RESUMED}", {"uploadType": "resumable"}, X_UPLOAD)
     seen["started"] = seen["finished"] = yield Send(resumable)
-    if address := seen["started"].headers.get("location"):
+    if address := find_upload_url(seen["started"], "location"):
         seen["finished"] = yield Send(continue_by_range(t, address, SECOND))
     seen["commanded"] = seen["sent"] = yield Send(_upload_form(t, f"{path}/files/{COMMANDED}", {}, X_GOOG))
-    if seen["commanded"].headers.get("x-goog-upload-url"):
+    if find_upload_url(seen["commanded"]):
         seen["sent"] = yield Send(continue_upload(t, seen["commanded"], "upload, finalize", SECOND))
     seen["extracted"] = yield Send(_extract(t, path, FIRST))
     for name, place in (("resumed", RESUMED), ("by_command", COMMANDED), ("unpacked", f"unpacked/{BELOW}")):

@@ -20,6 +20,7 @@ from harness.checks.vocabulary.resources import (
     begin_upload,
     continue_upload,
     delete_and_look,
+    find_upload_url,
     judge_life,
     read_and_list,
 )
@@ -53,7 +54,7 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
     body = {"displayName": "harness-check.txt"}
     started: Exchange = yield Send(begin_upload(t, f"{path}:uploadToFileSearchStore", body, TEXT, "text/plain"))
     seen |= {"started": started, "finished": started}
-    if started.status in SUCCESS and started.headers.get("x-goog-upload-url"):
+    if started.status in SUCCESS and find_upload_url(started):
         seen["finished"] = yield Send(continue_upload(t, started, "upload, finalize", TEXT))
         operation = _name_of(seen["finished"])
         if operation:

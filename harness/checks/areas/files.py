@@ -22,6 +22,7 @@ from harness.checks.vocabulary.resources import (
     begin_upload,
     continue_upload,
     delete_and_look,
+    find_upload_url,
     judge_life,
     judge_pages,
     pages_holding,
@@ -50,7 +51,7 @@ def an_uploaded_file(t: RequestBuilder) -> Steps:
     """Upload a file, read and list it, use it in a create, delete it, and look for it and use it again."""
     started: Exchange = yield Send(begin_upload(t, "files", METADATA, PIXEL, TYPE))
     seen: Exchanges = {"started": started}
-    if started.status not in SUCCESS or not started.headers.get("x-goog-upload-url"):
+    if started.status not in SUCCESS or not find_upload_url(started):
         seen["finished"] = started
         return stop_exercise(seen, f"the target started no upload: {format_answer(started)}")
     seen["queried"] = yield Send(continue_upload(t, started, "query"))
@@ -90,9 +91,11 @@ pages_hold_each_once = judge_pages("files", "name")
 
 def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
     yield from at("started", expect_status(started, accepts=SUCCESS))
-    if started.status in SUCCESS and not started.headers.get("x-goog-upload-url"):
+    if started.status in SUCCESS and not find_upload_url(started):
         yield finding(
-            "the response has no address for the upload", expected="X-Goog-Upload-URL", actual="(none)"
+            "the response has no address for the upload",
+            expected="X-Goog-Upload-URL",
+            actual=started.headers.get("x-goog-upload-url") or "(none)",
         ).at(exchange="started")
         return
     if started.status not in SUCCESS:

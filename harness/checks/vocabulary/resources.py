@@ -325,10 +325,20 @@ def continue_upload(t: RequestBuilder, started: Exchange, command: str, data: by
 
     Like the SDK it keeps to the target's own host, whatever the address is. Raises `Unmet` without an address.
     """
-    address = started.headers.get("x-goog-upload-url") if started.status in SUCCESS else ""
+    address = find_upload_url(started) if started.status in SUCCESS else ""
     if not address:
         raise Unmet(f"the target returned no upload URL: {format_answer(started)}")
     return _send_there(t, "POST", address, data, ("x-goog-upload-command", command), ("x-goog-upload-offset", "0"))
+
+
+def find_upload_url(started: Exchange, header: str = "x-goog-upload-url") -> str:
+    """The address that an answer names for an upload; "" if it names none, or one that is no URL."""
+    address = started.headers.get(header)
+    try:
+        urlsplit(address)
+    except ValueError:
+        return ""
+    return address
 
 
 def continue_by_range(t: RequestBuilder, address: str, data: bytes) -> Request:

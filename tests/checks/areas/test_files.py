@@ -33,6 +33,8 @@ def shown(**fields):
 CASES = [
     case("file.upload", "met", "final, with a file", started=STARTED, finished=FINISHED),
     case("file.upload", "not_met", "no address", started=answer(), finished=answer()),
+    case("file.upload", "not_met", "no URL", finished=answer(),
+         started=answer(headers={"x-goog-upload-url": "http://[::1"})),
     case("file.upload", "not_met", "refused", started=refusal(404), finished=refusal(404)),
     case("file.upload", "not_met", "not final", started=STARTED, finished=answer(body={"file": FILE})),
     case("file.upload", "not_met", "no file", started=STARTED, finished=answer(body={}, headers=FINAL)),

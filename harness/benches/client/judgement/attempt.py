@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from time import monotonic
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from harness.benches.client.cases import Case, StreamSource
 from harness.benches.client.judgement.received_responses import (
@@ -237,7 +236,7 @@ class _Causes:
         right = f"which has no effect: the parameter is {self._model.words.cursor}"
         if request.headers.get("last-event-id") in cursors:
             return f"it sent its cursor in the header Last-Event-ID, {right}"
-        for name, value in parse_qsl(urlsplit(request.target).query):
+        for name, value in request.query:
             if value in cursors:
                 return f"it sent its cursor as {name!r}, {right}"
         return ""
