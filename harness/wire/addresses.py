@@ -50,9 +50,10 @@ def is_navigation(headers: Headers) -> bool:
     """Whether a browser shows the response as a page.
 
     A script in it would run in the origin of the server, beside the inspector and the control calls: a cassette or
-    a target may send one, and any page can open its address.
+    a target may send one, and any page can open its address. A browser marks that only at addresses that it knows
+    to be of this machine, but always asks for HTML.
     """
-    return headers.get("sec-fetch-mode").lower() == "navigate"
+    return headers.get("sec-fetch-mode").lower() == "navigate" or "text/html" in headers.get("accept").lower()
 
 
 def stand_in_url(request: Request) -> str:

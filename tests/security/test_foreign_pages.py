@@ -66,6 +66,15 @@ def test_a_request_without_an_origin_shows_a_page_nothing() -> None:
     assert ask(Pages.LOCAL) == 200
 
 
+def test_no_script_runs_at_an_address_for_which_a_browser_sends_no_fields() -> None:
+    """Such as one of this machine in its network; what a connection asked before changes nothing."""
+    guard = PageGuard(PROTOCOL, host="0.0.0.0").around(lambda _: Response.json(200, {}))
+    headers = Headers([("host", "192.168.1.5:8000"), ("accept", "text/html,*/*;q=0.8")])
+    for _ in range(2):
+        answer = guard(Request("GET", API, headers))
+        assert (answer.status, answer.headers.get("content-security-policy")[:8]) == (200, "sandbox;")
+
+
 CASSETTE = """\
 version: 1
 interactions:
@@ -78,7 +87,8 @@ interactions:
 OPEN = """
 import os, sys, urllib.request
 link = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-User": "?1"}
-fields = {"Sec-Fetch-Site": sys.argv[1], **link} if sys.argv[1] else {}
+html = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+fields = {"html": html, "": {}}.get(sys.argv[1], {"Sec-Fetch-Site": sys.argv[1], **link})
 url = os.environ["INTERACTIONS_BASE_URL"] + "/v1beta/interactions/x"
 answer = urllib.request.urlopen(urllib.request.Request(url, headers=fields))
 assert answer.headers["content-type"] == "text/html" and b"<script>" in answer.read()
@@ -86,7 +96,7 @@ assert (answer.headers["content-security-policy"] == "sandbox; default-src 'none
 """
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-origin", "none", ""])
+@pytest.mark.parametrize("site", ["cross-site", "same-origin", "none", "html", ""])
 def test_a_cassette_runs_no_script_in_the_origin_of_a_server(site: str, tmp_path: Path) -> None:
     """A browser that opens a recorded page runs nothing of it; a client gets the recording as it is."""
     (tmp_path / "evil.yaml").write_text(CASSETTE, encoding="utf-8")
@@ -94,7 +104,7 @@ def test_a_cassette_runs_no_script_in_the_origin_of_a_server(site: str, tmp_path
     assert main(["replay", str(tmp_path / "evil.yaml"), "--port", "0", *client]) == 0
 
 
-@pytest.mark.parametrize("site", ["cross-site", "none", ""])
+@pytest.mark.parametrize("site", ["cross-site", "none", "html", ""])
 def test_a_target_runs_no_script_in_the_origin_of_a_recorder(site: str, tmp_path: Path) -> None:
     """The same while it records, adds to a cassette and replays; the cassette has the response as it came."""
     path = str(tmp_path / "evil.yaml")

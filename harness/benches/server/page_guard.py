@@ -92,12 +92,13 @@ class PageGuard:
                 return service(request)
             if (refusal := self.refusal(request)) is not None:
                 return refusal
-            if plain and headers.names.isdisjoint(_OF_PAGES):
+            is_shown = is_navigation(headers)
+            if plain and not is_shown and headers.names.isdisjoint(_OF_PAGES):
                 if len(passed) >= _MOST_PASSED:
                     passed.clear()
                 passed[id(headers)] = headers
             response = service(request)
-            if is_navigation(headers):
+            if is_shown:
                 response.headers = Headers((*response.headers.items(), NO_SCRIPT))
             return response
 
