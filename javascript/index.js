@@ -25,10 +25,16 @@ const harmless = (text) =>
     .replace(/(##[^\s[]{0,60})\[/g, (_, before) => before + letterCode("["))
     .replace(/^(\s*):(?=:)/gm, (_, before) => before + letterCode(":"));
 
+/** The cause of an error, as test runners print it beside the message: one may quote what a server sent. */
+const withoutControls = (cause) =>
+  cause instanceof Error && harmless(cause.message) !== cause.message
+    ? Object.assign(new Error(harmless(cause.message)), { name: cause.name, code: cause.code })
+    : cause;
+
 /** The server refused a call, or could not be started. `status` is that of HTTP, 0 without an answer. */
 export class HarnessError extends Error {
   constructor(message, { status = 0, cause } = {}) {
-    super(harmless(message), { cause });
+    super(harmless(message), { cause: withoutControls(cause) });
     this.name = "HarnessError";
     this.status = status;
   }
@@ -224,13 +230,18 @@ class Controls {
     const target = `${this.url}/__harness__/${path}`;
     let response;
     try {
-      response = await fetch(target, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+      const sent = body === undefined ? undefined : JSON.stringify(body);
+      response = await fetch(target, { method, headers, body: sent, redirect: "error" }); // the token is for this server
     } catch (error) {
       throw new HarnessError(`no harness answers at ${this.url}: ${error.cause?.message ?? error.message}`, { cause: error });
     }
     const text = await response.text();
     if (!response.ok) throw new HarnessError(messageIn(text), { status: response.status });
-    return JSON.parse(text);
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new HarnessError(`what answers at ${this.url} is no harness: it sent no JSON: ${text.slice(0, 500)}`, { cause: error });
+    }
   }
 }
 
@@ -845,7 +856,8 @@ const SCOPES = {
 };
 
 function nameCall({ method, target, body }) {
-  const { pathname, searchParams } = new URL(target, "http://any.test");
+  const [pathname, query] = target.split(/\?(.*)/s);
+  const searchParams = new URLSearchParams(query);
   const at = pathname.replace(/\/+$/, "").split("/interactions")[1];
   if (at === undefined) return `${method} ${pathname}`;
   if (method === "POST" && at === "") return body?.stream === true ? "create stream" : "create";

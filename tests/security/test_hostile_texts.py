@@ -21,16 +21,19 @@ import pytest
 from harness import __version__
 from harness.cli.main import main
 from harness.contract.contract import load
+from harness.emulator import Emulator, Settings
 from harness.errors import BadHead
 from harness.inspector.evidence import Evidence
 from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
+from harness.kit.wrong_call import explain_redirect
 from harness.outcome.words import escape_obeyed, write_docstring
+from harness.plugin.sent_requests import SentRequest, call_of
 from harness.report.evidence.curl import Display, curl
 from harness.report.junit import JUnitCase, Standing, write_document
 from harness.transport import ServerThread
 from harness.transport.http1.heads import parse_request_head
-from harness.wire import Headers, Request, Response
+from harness.wire import Headers, LogicalClock, Request, Response
 from harness.wire.mask import Mask
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.in_one_test import in_one_test
@@ -424,6 +427,8 @@ def test_a_junit_report_attaches_no_file() -> None:
 
 
 _HOSTILE_SPEC = """
+import { createServer } from "node:http";
+import { connect } from "./javascript/index.js";
 import { test } from "./javascript/node-test.js";
 const text = "\\u001b]0;x\\u0007\\u202e\\n::error::SEEN\\n ##vso[task.x]SEEN\\r::SEEN\\u009b31m";
 const send = (session, fields) => fetch(`${session.url}/v1beta/interactions`, {
@@ -434,6 +439,20 @@ test("a field", async ({ session }) => { await send(session, { [text]: 1 }); awa
 test("a call", async ({ session }) => {
   await send(session, { input: [{ type: "function_result", call_id: text, name: text, result: text }] });
   await session.assertContinued();
+});
+const evil = await new Promise((ready) => {
+  const server = createServer((asked, answer) => {
+    const there = `http://localhost:${server.address().port}/came`;
+    if (asked.url.startsWith("/lead")) answer.writeHead(307, { location: there });
+    answer.end(asked.url.startsWith("/came") ? JSON.stringify({ requests: [] }) : text);
+  });
+  server.listen(0, "127.0.0.1", () => ready(server)).unref();
+});
+const named = (path) => connect(`http://127.0.0.1:${evil.address().port}${path}`, { token: "t0ken" });
+test("no JSON", async () => { await (await named("/x")).requests(); });
+test("elsewhere", async () => {
+  const failed = await named("/lead").then((found) => found.requests()).then(() => "", (error) => error.message);
+  if (!failed.includes("redirect")) throw new Error("FOLLOWED");
 });
 test("a plan", async ({ session }) => { await session.drop(text); });
 """
@@ -452,7 +471,39 @@ def test_a_javascript_test_gives_a_terminal_and_a_runner_no_command(tmp_path: Pa
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "SEEN" in done.stdout
+    assert "it sent no JSON" in done.stdout
+    assert "FOLLOWED" not in done.stdout
     assert re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]|(?m:^\s*::)|##vso\[", done.stdout) == []
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "//[", "http://[x]/upload/y"])
+def test_an_address_that_is_no_url_is_a_finding(address: str, tmp_path: Path) -> None:
+    """A target may return any text as the address of an upload or of a redirect: it ends no check."""
+    emulator = Emulator(Settings(), clock=LogicalClock())
+
+    def evil(request: Request) -> Response:
+        response = emulator(request)
+        fields = [(name, address if name in ("x-goog-upload-url", "location") else value)
+                  for name, value in response.headers.items()]  # fmt: skip
+        response.headers = Headers(fields)
+        return response
+
+    report = tmp_path / "report.json"
+    with ServerThread(evil, clock=emulator.clock) as server:
+        words = ("-c", "file.*", "-c", "env.*", "-c", "filesearch.*", "--report", f"json={report}")
+        assert main(["check", server.url, "--api-key", "k", *words]) in (0, 1)
+    checks = {check["id"]: check for check in json.loads(report.read_text("utf-8"))["checks"]}
+    assert checks["file.upload"]["outcome"] in ("failed", "warned")
+    assert checks["file.upload"]["findings"][0]["actual"] == address
+    assert [name for name, check in checks.items() if check.get("reason") == "harness_error"] == []
+    assert "is this a login page" in explain_redirect(302, Headers([("location", address)]), "/v1beta/x")
+
+
+def test_a_path_that_is_no_url_is_a_path() -> None:
+    """A client may send `//[`, which no address has as its host."""
+    sent = SentRequest("GET", "//[x/y?a=1", {}, None)
+    assert (sent.path, sent.query) == ("//[x/y", {"a": "1"})
+    assert call_of({"method": "GET", "target": "//[x/y?a=1", "body": None}) == "GET //[x/y"
 
 
 @pytest.mark.parametrize("text", ["\\r\\e[2KPASSED", "a\\n::error::b", "\\u202ea", "\\u009b2K"])
