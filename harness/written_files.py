@@ -216,7 +216,7 @@ def write_file(path: Path, text: str, place: Path | None = None) -> None:
     _require_no_way_out(path)
     data = _encode(text)
     if place is None and path.exists() and not path.is_file():
-        with path.open("wb", buffering=0) as file:
+        with open(path, "wb", buffering=0, opener=_open_at_once) as file:
             _write_all(file, data)
         return
     if place is not None and os.path.realpath(path) != str(place):
@@ -228,6 +228,19 @@ def write_file(path: Path, text: str, place: Path | None = None) -> None:
         if wrong.errno not in _IN_PLACE or not os.access(real, os.W_OK):
             raise
         _overwrite(real, data)
+
+
+def _open_at_once(path: str, how: int) -> int:
+    """Open a device or a pipe. Raises OSError for a pipe that no program reads, instead of waiting for one."""
+    try:
+        handle = os.open(path, (how & ~os.O_TRUNC) | getattr(os, "O_NONBLOCK", 0))
+    except OSError as wrong:
+        if wrong.errno == errno.ENXIO:
+            raise OSError(wrong.errno, "it is a pipe that no program reads", path) from None
+        raise
+    if hasattr(os, "O_NONBLOCK"):
+        os.set_blocking(handle, True)
+    return handle
 
 
 def append_file(path: Path, text: str) -> None:

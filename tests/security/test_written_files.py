@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ from harness.cli.output import ReportFiles
 from harness.contract import PROTOCOL
 from harness.errors import CassetteError
 from harness.outcome import Exit
-from harness.written_files import replacing
+from harness.written_files import replacing, write_file
 from tests.cassette.samples import URL, answered, get, post
+from tests.transport.peers import until
 
 PACKAGE = Path(written_files.__file__).parent
 ALLOWED = {
@@ -101,6 +103,29 @@ def test_a_report_has_the_mode_of_the_old_one(tmp_path: Path) -> None:
     assert stat.S_IMODE(old.stat().st_mode) == 0o600
     assert old.read_text("utf-8").startswith('{\n  "harness"')
     assert {path.name for path in tmp_path.iterdir()} == {"old.json", "link.json"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_pipe_that_no_program_reads_is_not_waited_for(tmp_path: Path) -> None:
+    """A folder of a stranger may have one at the path of a report; a pipe that is read gets all of it."""
+    pipe = tmp_path / "report.html"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="it is a pipe that no program reads"):
+        write_file(pipe, "x")
+    text, came = "x" * 1_000_000, []
+    reader = threading.Thread(target=lambda: came.append(pipe.read_text()))
+    reader.start()
+    until(lambda: _writes(pipe, text))
+    reader.join()
+    assert came == [text]
+
+
+def _writes(path: Path, text: str) -> bool:
+    try:
+        write_file(path, text)
+    except OSError:
+        return False
+    return True
 
 
 def test_a_file_is_at_no_time_wider_than_the_old_one(tmp_path: Path) -> None:
