@@ -184,10 +184,12 @@ def _is_safe_target(text: str) -> bool:
     if text.strip() == EMULATOR:
         return True
     try:
-        host = (urlsplit(text.strip()).hostname or "").rstrip(".")
+        host = urlsplit(text.strip()).hostname or ""
     except ValueError:
         return True  # no URL: the resolver refuses it
-    return is_loopback(host) or INTERACTIONS.is_live_host(host)
+    return is_loopback(host) or INTERACTIONS.is_live_host(
+        host.rstrip(".")
+    )  # a name server answers for `localhost.`
 
 
 def read_trusted() -> dict[str, str]:

@@ -171,7 +171,7 @@ def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarg
 def _refuse_plain_text(api: Api, root: str, options: TargetOptions) -> None:
     """Raise UsageFault if others could read a key on its way: any header may be one, whatever its name."""
     parts = urlsplit(root)
-    if parts.scheme != "http" or options.plain_http or is_loopback((parts.hostname or "").rstrip(".")):
+    if parts.scheme != "http" or options.plain_http or is_loopback(parts.hostname or ""):
         return
     if options.api_key or options.other_api_key:
         what = "the key"

@@ -192,6 +192,9 @@ def test_without_a_key_a_folder_names_its_target(repository: Path, monkeypatch: 
         "https://localhost.evil.example",
         "https://127.0.0.1@evil.example",
         "//evil.example",
+        "http://localhost.:8400",
+        "https://127.0.0.1.",
+        "https://localhost.localdomain",
     ],
 )
 def test_a_host_that_only_looks_safe_gets_no_key(target: str, repository: Path) -> None:

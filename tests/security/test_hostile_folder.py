@@ -275,7 +275,9 @@ def test_a_target_of_the_folder_gets_no_key(
     assert KEY not in said
 
 
-@pytest.mark.parametrize("url", ["http://service.example:8000", "http://10.0.0.7"])
+@pytest.mark.parametrize(
+    "url", ["http://service.example:8000", "http://10.0.0.7", "http://localhost.:8400", "http://127.0.0.1.:8400"]
+)
 def test_a_key_crosses_no_network_in_plain_text(
     url: str, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
