@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -303,3 +304,20 @@ def test_a_failed_download_has_the_reason_of_the_installer(
     monkeypatch.setattr(packages, "find_program", lambda _: "/bin/true")
     with pytest.raises(UsageFault, match=re.escape(f"'@google/genai@0.0.77' could not be downloaded: {reason}")):
         packages.download_npm("@google/genai", "0.0.77", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["zz = " + "-" * 60_000 + "1", "zz: " + "List[" * 20_000, "\xff\0"], ids=["deep", "cut", "bytes"]
+)
+def test_a_source_that_cannot_be_parsed_is_refused(
+    text: str, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder of a stranger ends in an error that names it."""
+    folder = tmp_path / "sdk"
+    shutil.copytree(package, folder)
+    for file in (folder / "google/genai/_gaos/types/interactions").glob("*.py"):
+        file.write_bytes(file.read_bytes() + text.encode("latin-1") + b"\n")
+    assert main(["drift", "--sdk", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert f"in {str(folder)!r} cannot be read" in said
+    assert "unpack it again" in said

@@ -205,7 +205,14 @@ def _read(package: Package) -> TypeModel:
     from harness.drift.typescript_sdk import read_typescript_sdk
 
     read = read_typescript_sdk if package.name == TYPESCRIPT else read_python_sdk
-    return read(package.folder, f"{package.name} {package.version}".strip())
+    try:
+        return read(package.folder, f"{package.name} {package.version}".strip())
+    except (SyntaxError, UnicodeError, RecursionError, MemoryError) as wrong:
+        why = str(wrong) or f"{type(wrong).__name__}: it is nested too deeply"
+        raise UsageFault(
+            f"the source of {package.name} in {str(package.folder)!r} cannot be read ({why}): unpack it again, or "
+            "name another version with --sdk"
+        ) from None
 
 
 def _write_proposal(
