@@ -6,6 +6,7 @@ Layer 8. Sends no request.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,11 +158,20 @@ def _read_finding(record: Mapping[str, Any]) -> Finding:
     )
 
 
+_SHOWN = 60
+
+
 def _read_exchange(record: Mapping[str, Any]) -> Exchange:
     from harness.wire import At, By, Chunk, Ending, ExchangeBuilder, Headers, How, Request, UntilClose
+    from harness.wire.message import TOKEN, is_sendable
 
+    method, target = str(record["method"]), str(record["target"])
+    if TOKEN.fullmatch(method) is None or re.search(r"[\0-\x20\x7f]", target):
+        raise ValueError(f"no client sends {method[:_SHOWN]!r} {target[:_SHOWN]!r}")
     headers = Headers([(str(name), str(value)) for name, value in record["request_headers"]])
-    request = Request(str(record["method"]), str(record["target"]), headers, str(record["request_body"]).encode())
+    if odd := next((name for name, value in headers if not is_sendable(name, value)), None):
+        raise ValueError(f"no client sends the header {odd[:_SHOWN]!r}")
+    request = Request(method, target, headers, str(record["request_body"]).encode())
     builder = ExchangeBuilder(request)
     if record["status"] is not None:
         given = Headers([(str(name), str(value)) for name, value in record["headers"]])

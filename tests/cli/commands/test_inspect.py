@@ -75,6 +75,16 @@ def spoil_ending(record: dict[str, Any]) -> None:
             wire["ending"] = ["nobody", "x", "y"]
 
 
+def spoil_head(record: dict[str, Any]) -> None:
+    """Name a header that is two."""
+    next(one for one in record["checks"] if one.get("wire"))["wire"][0]["request_headers"].append(["x\r\ny", "z"])
+
+
+def spoil_method(record: dict[str, Any]) -> None:
+    """Name a method that no client sends."""
+    next(one for one in record["checks"] if one.get("wire"))["wire"][0]["method"] = "GET /x\r\n"
+
+
 def drop_wire(record: dict[str, Any]) -> None:
     """Take the requests out."""
     for one in record["checks"]:
@@ -94,6 +104,8 @@ def test_another_format_is_named(name: str, tmp_path: Path, capsys: pytest.Captu
     ("spoil", "said"),
     [
         (spoil_ending, "is not a whole report of `harness check`"),
+        (spoil_head, "no client sends the header 'x\\r\\ny'"),
+        (spoil_method, "no client sends 'GET /x"),
         (drop_wire, "has no failure with requests"),
     ],
 )
