@@ -50,7 +50,7 @@ class FolderFile:
     @cached_property
     def trusted(self) -> bool:
         """Whether the user gave their word for the file as it is."""
-        return _is_named(self.path) or read_trusted().get(_identify(self.path)) == self.digest
+        return _is_named(self.path) or read_trusted().get(identify(self.path)) == self.digest
 
     @cached_property
     def table(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class FolderFile:
 
     def explain_word(self, instead: str) -> str:
         """Advice on how to apply a setting that needs consent."""
-        why = " (it has changed since you trusted it)" if _identify(self.path) in read_trusted() else ""
+        why = " (it has changed since you trusted it)" if identify(self.path) in read_trusted() else ""
         command = f"harness trust {shlex.quote(str(self.path))}"
         return f"read the file; to allow its settings, run `{command}`{why}, or {instead}"
 
@@ -232,9 +232,9 @@ def _read_store() -> dict[str, str]:
 
 def change_trusted(add: Collection[FolderFile] = (), remove: Collection[Path] = ()) -> None:
     """Trust files as they are now, and no longer trust others. Raises UsageFault."""
-    kept = read_trusted() | {_identify(file.path): file.digest for file in add}
+    kept = read_trusted() | {identify(file.path): file.digest for file in add}
     for path in remove:
-        kept.pop(_identify(path), None)
+        kept.pop(identify(path), None)
     _write_store(kept)
 
 
@@ -258,8 +258,9 @@ def _find_store() -> Path:
     return (named if named.is_absolute() else Path.home() / ".local" / "state") / "harness" / "trusted.json"
 
 
-def _identify(path: Path) -> str:
-    return os.path.realpath(path)
+def identify(path: Path) -> str:
+    """The one path of a file: of a link, that of the link, because the paths in the file lead from its folder."""
+    return str(Path(os.path.realpath(path.parent), path.name))
 
 
 def say_how_to_trust_links(folder: Path) -> str:
@@ -276,5 +277,6 @@ def is_named_folder(folder: Path) -> bool:
 
 def _is_named(path: Path) -> bool:
     """Whether the environment names the file or its folder."""
-    named = [os.path.realpath(word) for word in os.environ.get(TRUST_VARIABLE, "").split(os.pathsep) if word]
-    return bool({_identify(path), str(Path(_identify(path)).parent)} & set(named))
+    words = [Path(word) for word in os.environ.get(TRUST_VARIABLE, "").split(os.pathsep) if word]
+    named = {os.path.realpath(word) if word.is_dir() else identify(word) for word in words}
+    return not named.isdisjoint({identify(path), os.path.realpath(path.parent)})

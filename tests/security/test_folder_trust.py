@@ -382,6 +382,30 @@ def test_trust_holds_for_one_path(repository: Path, monkeypatch: pytest.MonkeyPa
         read_options(load_options("check"), [])
 
 
+@pytest.mark.parametrize("how", ["store", "folder", "file"])
+def test_a_link_to_a_trusted_file_is_not_trusted(
+    how: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its paths would lead from the folder of the link, in which a stranger has put other files of these names."""
+    monkeypatch.setenv("HARNESS_EXTENSION", "")  # a command that takes one sets it for its children
+    mine = repository.parent / "mine"
+    mine.mkdir()
+    file = mine / "pyproject.toml"
+    file.write_text('[tool.harness]\nextension = ["checks.py"]\n', "utf-8")
+    (repository / "checks.py").write_text("open('ran', 'w').close()\n", "utf-8")
+    (repository / "pyproject.toml").symlink_to(Path("..", "mine", "pyproject.toml"))
+    if how == "store":
+        assert main(["trust", str(mine)]) == 0
+    else:
+        monkeypatch.setenv("HARNESS_TRUST", str(mine if how == "folder" else file))
+    assert main(["check", "emulator", "-c", "get.unknown"]) == 2
+    assert "extension" in capsys.readouterr().err
+    assert not (repository / "ran").exists()
+    assert main(["trust"]) == 0, "the word of the user for the link itself counts"
+    assert main(["check", "emulator", "-c", "get.unknown"]) == 2
+    assert (repository / "ran").exists()
+
+
 def test_a_command_to_copy_holds_the_name_of_a_folder_as_a_word(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

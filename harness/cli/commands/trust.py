@@ -16,6 +16,7 @@ from harness.cli.folder_trust import (
     change_trusted,
     find_damage,
     find_file,
+    identify,
     read_folder_file,
     read_trusted,
 )
@@ -71,7 +72,7 @@ def run(words: Sequence[str]) -> int:
     for file in files:
         settings = _list_settings(file)
         change_trusted(add=[file])
-        say(f"trusted: {file.path.resolve()}")
+        say(f"trusted: {identify(file.path)}")
         for line in settings or ["the file has no [tool.harness], so it sets nothing"]:
             say(f"  {line}")
     return Exit.OK
@@ -102,11 +103,11 @@ def _list() -> Exit:
 def _remove(paths: Sequence[Path]) -> Exit:
     known = read_trusted()
     for path in paths:
-        if str(path.resolve()) not in known:
+        if identify(path) not in known:
             raise UsageFault(f"{path} is not trusted: `harness trust --list` shows the files that are")
     change_trusted(remove=paths)
     for path in paths:
-        say(f"no longer trusted: {path.resolve()}")
+        say(f"no longer trusted: {identify(path)}")
     return Exit.OK
 
 
