@@ -37,6 +37,9 @@ from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM, observe
 
 ROOT = "/__harness__/inspector/"
+_ICON = "/favicon.ico"
+"""A browser asks for it beside each page, also beside the refusal of one: it uses up no recording."""
+_ROOTS = ("/", _ICON)
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -166,7 +169,7 @@ class Inspector:
 
         def serve(request: Request) -> Response:
             target = request.target
-            if (target == "/" or target.startswith(ROOT)) and is_for_page(request):
+            if (target in _ROOTS or target.startswith(ROOT)) and is_for_page(request):
                 return self.answer(request)
             if CONTROL in target and is_control(request):
                 return service(request)
@@ -299,9 +302,9 @@ def read_file(name: str) -> str | None:
 
 
 def is_for_page(request: Request) -> bool:
-    """Whether a request is for the inspector: its own paths, and the root if a browser asks for a page."""
+    """Whether a request is for the inspector: its own paths, and the root and the icon that a browser asks for."""
     target = request.target
-    if target.startswith(ROOT):
+    if target.startswith(ROOT) or target == _ICON:
         return True
     return target == "/" and request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept")
 

@@ -264,6 +264,7 @@ def test_a_page_of_another_origin_passes_no_carrier(command: str, page: str, sta
         answer = server.ask("POST", path, {**KEYED, **FOREIGN_PAGES[page]}, body)
         assert (answer.status, answer.cors) == (403, [])
         assert "a web page of another origin" in answer.message
+    assert server.ask("GET", "/favicon.ico").message == "The inspector has no GET /favicon.ico."
     for place in FRAMES:
         opened = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": place}
         assert server.ask("GET", "/v1beta/interactions/x", {**KEYED, **opened}).status == 403
