@@ -23,6 +23,7 @@ from harness.cli.output import Listeners, say
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean
+from harness.rules import ROWS
 
 
 @dataclass(kw_only=True)
@@ -98,6 +99,8 @@ def _select_names(globs: Sequence[str], names: list[str]) -> list[str]:
         hits = fnmatch.filter(names, glob)
         if not hits:
             hint = did_you_mean(glob, names, otherwise=": `harness mutants --list` shows all")
+            if (row := ROWS.get(glob)) is not None and row.mutant in names:
+                hint = f", which is a rule: name a mutant that breaks it, such as {row.mutant!r}"
             raise UsageFault(f"no mutant has the id {glob!r}{hint}")
         chosen.update(dict.fromkeys(hits))
     return list(chosen) if globs else names

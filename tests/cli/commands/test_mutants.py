@@ -59,6 +59,9 @@ def test_an_unknown_mutant_says_where_all_are(harness: Harness) -> None:
     done = harness("mutants", "nonsense")
     assert done.code == Exit.USAGE
     assert done.err == "harness: no mutant has the id 'nonsense': `harness mutants --list` shows all\n"
+    done = harness("mutants", "del.gone")
+    assert done.code == 2
+    assert "'del.gone', which is a rule: name a mutant that breaks it, such as 'delete-undone'" in done.err
 
 
 def test_some_mutants(harness: Harness, chosen: list[list[str]]) -> None:
