@@ -20,7 +20,7 @@ COMMANDS = (
 SERVER_TIMES = mask(r"\b20(?:2[6-9]|[3-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "<time>")
 """What the served emulator's clock says, which is the machine's."""
 
-CASE_TIMES = mask(r"^([A-Z]+ +\S+ )\(\d+\.\d\d s\)", r"\1(<seconds> s)")
+CASE_TIMES = mask(r"^([A-Z]+ +[^(\n]+)\(\d+\.\d\d s\)", r"\1(<seconds> s)")
 """How long a case of `torture -v` took."""
 
 DATES = mask(r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", "<date>")

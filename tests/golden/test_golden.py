@@ -55,6 +55,7 @@ def shown(value: object, title: str = "stdout") -> str:
             (HUNG_UP,),
         ),
         ("EXACT   event:0,rst (0.07 s)", "EXACT   event:0,rst (<seconds> s)", (CASE_TIMES,)),
+        ("PASSED  recovered event:0,rst (0.07 s)", "PASSED  recovered event:0,rst (<seconds> s)", (CASE_TIMES,)),
         ("WRONG   event:0,rst (0.07 s): lost", "WRONG   event:0,rst (<seconds> s): lost", (CASE_TIMES,)),
         ('"expected": "v1_ChdwZE5uX2k4MmVL", "x"', '"expected": "<id>", "x"', (MADE_IDS,)),
         ('200 {"id":"v1_ChdkQWpFaVpZ…', '200 {"id":"<id>', (MADE_IDS,)),
