@@ -236,5 +236,5 @@ def test_it_is_told_for_what_it_is(
     code, record, printed = searched(service, capsys)
     found = {failure["rule"] for failure in record.get("failures", ())}
     assert found == rules or (name == "hangs at last" and not found)  # on a busy machine, time is up before that
-    assert code == exit_code
+    assert code == exit_code, printed
     assert told in printed
