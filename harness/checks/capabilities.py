@@ -137,6 +137,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "agent.chain-needs-env": ("chain.takes-effect",),
     "long.join": ("long.same-id",),
     "stream.text": ("stream.completed-last", "stream.start-before"),
+    "stream.signature": ("stream.id-constant", *_STREAMS_TEXT),
     "stream.equals-get": ("stream.id-constant", "stream.signature", "tool.stream-call", *_STREAMS_TEXT),
     "stream.hangup": ("stream.id-constant",),
     "stream.stop-once": ("resume.no-gap", "resume.live/divided"),

@@ -319,7 +319,7 @@ def a_json_answer(t: RequestBuilder) -> Steps:
     """A create that requests JSON by a small schema; it is streamed, and in the background."""
     body = {"input": "Any word.", "response_format": JSON_FORMAT}
     formatted: Exchange = yield Send(t.create(body))
-    modes = (yield from create_in_each_mode(t, body)) if formatted.status in SUCCESS else {}
+    modes = (yield from create_in_each_mode(t, body)) if status_of(formatted) else {}
     return {"formatted": formatted, "streamed": modes.get(STREAMED), "backgrounded": modes.get(IN_BACKGROUND)}
 
 

@@ -119,7 +119,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         forms[name] = yield Send(t.create(body, previous_interaction_id=parent))
     seen["forms"] = forms
     turn = {"input": [result_of(call)], "tools": [WEATHER], "previous_interaction_id": parent}
-    seen["modes"] = (yield from create_in_each_mode(t, turn)) if forms["string"].status in SUCCESS else {}
+    seen["modes"] = (yield from create_in_each_mode(t, turn)) if status_of(forms["string"]) else {}
     seen["streamed_answered"] = (yield from _answer_a_streamed_call(t)) if "stream" in t.capabilities else None
     failure = {**result_of(call, "There is no such place."), "is_error": True}
     seen["failure"] = yield Send(t.create(input=[failure], tools=[WEATHER], previous_interaction_id=parent))
