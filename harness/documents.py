@@ -120,7 +120,8 @@ def list_files(folder: str | Path, *, hidden: bool = True, of_tools: bool = True
 
     With `hidden=False`, files and folders whose names begin with a dot are left out; with `of_tools=False`,
     folders below it that git or another tool fills. A link that leads out of the folder raises OSError: the author
-    of the folder must not choose which other files are read.
+    of the folder must not choose which other files are read. Tools make hidden ones, which `of_tools=False` leaves
+    out, too.
     """
 
     def refuse(wrong: OSError) -> None:
@@ -137,12 +138,15 @@ def list_files(folder: str | Path, *, hidden: bool = True, of_tools: bool = True
         found += [Path(inside, name) for name in names if hidden or not name.startswith(".")]
     files = sorted(path for path in found if path.is_file())
     root = os.path.realpath(folder)
-    for path in files:
-        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+    leading_out = [
+        path for path in files if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root)
+    ]
+    for path in leading_out:
+        if of_tools or not any(part.startswith(".") for part in path.relative_to(folder).parts):
             raise OSError(
                 errno.EPERM, "it is a link that leads out of the folder: name the file itself", str(path)
             )
-    return files
+    return [path for path in files if path not in leading_out]
 
 
 MAX_TOML_BYTES = 4 << 20

@@ -298,7 +298,10 @@ def test_folders_that_tools_fill_are_left_out_if_wanted(tmp_path: Path) -> None:
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / ".hid" / "python").symlink_to(sys.executable)
     assert {file.name for file in list_files(tmp_path, of_tools=False)} == {"d", "CACHEDIR.TAG"}
+    with pytest.raises(OSError, match="leads out of the folder"):
+        list_files(tmp_path)
 
 
 def test_files_are_listed_in_order_and_hidden_ones_only_if_wanted(tmp_path: Path) -> None:
