@@ -18,6 +18,9 @@ from harness.wire.json_value import object_or_none
 
 _GONE = frozenset({404, 410})
 
+TOGETHER = 16
+"""Deletions, and looks at what was created, that are sent at once to a target whose responses take long."""
+
 _ENOUGH = 2
 """Looks at a settled run after which another one would tell nothing new: they were compared."""
 
@@ -73,7 +76,7 @@ class CreatedResources:
             return [look for path, look in looks.items() if path in owed and settled[path] < _ENOUGH]
 
     def _shows_settled(self, exchange: Exchange) -> bool:
-        if self._api.collection not in exchange.request.segments:  # what is no run does not go on
+        if not self._is_run(exchange.request):  # what is no run does not go on
             return exchange.succeeded
         found = self._api.read_status(object_or_none(exchange.body) or {}) if exchange.succeeded else None
         return found is not None and self._api.is_settled(found[1])
@@ -87,7 +90,9 @@ class CreatedResources:
         self._sent = []
         self._look(driver)
         with self._lock:
-            owed = list(reversed(self._owed.values()))
+            # Nothing needs a run, and a run may need anything else: runs come first, then what is newest.
+            newest = list(self._owed.values())[::-1]
+        owed = sorted(newest, key=lambda delete: not self._is_run(delete))
         left = []
         for deletes in _list_batches(owed, together):
             for delete, is_gone in zip(deletes, self._delete(driver, deletes), strict=True):
@@ -96,6 +101,9 @@ class CreatedResources:
                 with self._lock:
                     self._owed.pop(delete.segments, None)
         return left
+
+    def _is_run(self, request: Request) -> bool:
+        return self._api.collection in request.segments
 
     def read_cleanup(self, contract: ApiContract) -> list[Exchange]:
         """The deletions of the last clean-up, each read by the contract, for the judges."""

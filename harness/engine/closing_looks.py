@@ -15,9 +15,6 @@ from harness.engine.traffic.perform import ActionRunner
 from harness.kit.actions import Send, Together
 from harness.wire import Request
 
-_BATCH = 4
-"""Looks of one worker that are sent side by side."""
-
 _FREE = 5.0
 """Seconds that the looks of a run may always take."""
 
@@ -36,11 +33,12 @@ class ClosingLooks:
     """The looks of one run; several workers share it. A target that answers slowly gets some only, if `limited`.
 
     `left_out` counts the others. Those that a target does not offer are no loss. After one that did not end in
-    time no more are sent.
+    time no more are sent. `together`: how many of one worker are sent side by side.
     """
 
     timer: Timer
     limited: bool = True
+    together: int = 4
     left_out: int = 0
     _seconds: float = 0.0
     _last: float = 0.0
@@ -51,7 +49,7 @@ class ClosingLooks:
 
     def send(self, looks: Sequence[Request], hand: ActionRunner, *, one_at_a_time: bool) -> None:
         """Send these looks, or as many as there is time for."""
-        size = 1 if one_at_a_time else _BATCH
+        size = 1 if one_at_a_time else self.together
         for first in range(0, len(looks), size):
             if not self._found and self._missed >= _UNFOUND:
                 return

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
-from harness.engine.cleanup import CreatedResources
+from harness.engine.cleanup import TOGETHER, CreatedResources
 from harness.engine.closing_looks import ClosingLooks
 from harness.engine.threads import Crew, Shared
 from harness.engine.traffic.deadline import TimeUp
@@ -55,8 +55,9 @@ class Prober:
 
     `stated` are those that the user declared or denied; `needed` are the capabilities that matter to the
     run. Once `is_late`, it sends nothing more, so that time is left to judge something. If the run is ended
-    meanwhile, the `ledger` still owes the deletion of created resources. `count_readers` returns, given all
-    exchanges so far, how many questions may run side by side; each thread gets a driver from `connect`.
+    meanwhile, or where responses are slow, the `ledger` still owes the deletion of created resources.
+    `count_readers` returns, given all exchanges so far, how many questions may run side by side; each thread gets
+    a driver from `connect`.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Prober:
         """Ask, clean up, and return what is known. Raises TargetFault if there is nothing to judge."""
         if self.target.other_key:
             self.found.settle(Capability(TWO_KEYS, True, CapabilityOrigin.DECLARED, "a second key was given"))
+        requests = 0
         try:
             first = self._new_asking(self._driver)
             self._greet(first)
@@ -105,7 +107,8 @@ class Prober:
         finally:
             for asking in self._asked:
                 asking.hand.hang_up()
-            self.ledger.clean(self._driver, together=self._readers)
+            if self._readers == 1 or not requests:
+                self.ledger.clean(self._driver, together=self._readers)
         for name in self.probes.undiscoverable:
             if self.is_open(name):
                 why = "no request can find it: declare it with `--capability`"
@@ -138,6 +141,7 @@ class Prober:
         if self._looks is not None:
             hand = self._new_asking(self._driver).hand
             looks = self.ledger.list_closing_looks(self._list_trail())
+            self._looks.together = self._looks.together if self._readers == 1 else TOGETHER
             self._looks.send(looks, hand, one_at_a_time=self._readers == 1)
 
     def _list_trail(self) -> list[Exchange]:

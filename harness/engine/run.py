@@ -32,7 +32,15 @@ from harness.engine.traffic.outages import Departure, Outages
 from harness.engine.traffic.patience import HurriedStreams, TimeoutBudget, TimeoutLosses, is_stream
 from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.engine.workers import INTERRUPTED, QUICK, Workers, count_jobs, describe_end, settle_connections
+from harness.engine.workers import (
+    INTERRUPTED,
+    QUICK,
+    Workers,
+    count_jobs,
+    describe_end,
+    find_whole_create,
+    settle_connections,
+)
 from harness.kit.api import SCRIPTABLE, Api
 from harness.kit.check import Check
 from harness.outcome import Exit
@@ -133,7 +141,8 @@ def check_target(
     needed = needed_capabilities(catalogue, options.selection, profiles)
     yield RunStarted(target.info)
     governed = _Governed.of(target, options)
-    ledger, count = CreatedResources(target.api), _JobCount(target, governed, options)
+    ledger = CreatedResources(target.api)
+    count = _JobCount(target, governed, options, ledger)
     looks = ClosingLooks(governed.timer, limited=not target.throwaway)
     halted, found = _probe(governed.target, options, needed, ledger, looks, count)
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # an interrupted probe has found nothing
@@ -180,8 +189,11 @@ class _JobCount:
     else `quick`, unless the user set the number.
     """
 
-    def __init__(self, target: ResolvedTarget, governed: _Governed, options: RunOptions) -> None:
+    def __init__(
+        self, target: ResolvedTarget, governed: _Governed, options: RunOptions, ledger: CreatedResources
+    ) -> None:
         self._target = target
+        self._ledger = ledger
         self._governed = governed
         self._options = options
         self._counted = options.jobs is not None
@@ -218,7 +230,7 @@ class _JobCount:
         if not (counted or self._target.throwaway or options.fail_fast or options.choose):
             paced, governed = options.traffic.rate is not None, self._governed.target
             self.jobs, self.received = count_jobs(
-                self._target, governed, trail, scriptable=scriptable, paced=paced
+                self._target, governed, self._ledger, trail, scriptable=scriptable, paced=paced
             )
         if options.traffic.rate is None:
             self.received = [*self.received, *settle_connections(self._target, trail)]
@@ -229,7 +241,7 @@ class _JobCount:
 
 def _is_slow(trail: Sequence[Exchange]) -> bool:
     """Whether the first create that a target accepted took long."""
-    created = next((one for one in trail if one.request.method == "POST" and one.succeeded), None)
+    created = find_whole_create(trail)
     return created is not None and created.seconds > QUICK
 
 

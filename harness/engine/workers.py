@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from harness.engine.audit import Audit
 from harness.engine.causes import stopped_at
-from harness.engine.cleanup import CreatedResources
+from harness.engine.cleanup import TOGETHER, CreatedResources
 from harness.engine.closing_looks import ClosingLooks
 from harness.engine.conductor import Judged
 from harness.engine.events import ExerciseFinished, ExerciseStarted, ExerciseTimes, RunEvent
@@ -80,8 +80,11 @@ _JOBS = 8
 _SHARED_JOBS = 4
 """Workers on a target without sessions, which share what it has: its model, its limits, its memory."""
 
-_DISTANT_JOBS = 16
+_DISTANT_JOBS = range(16, 49)
 """Workers on one whose creates take long and do not delay each other: what they do is mostly to wait."""
+
+_RATE = 250.0
+"""Requests a second that they may send all together."""
 
 _BESIDE_EACH_OTHER = 4
 """Creates that are sent at once to find that out."""
@@ -91,9 +94,6 @@ _WAITING_JOBS = 16
 
 _SILENCE = 0.5
 """Seconds without an event after which all workers wait for what the target does by itself."""
-
-TOGETHER = 8
-"""Deletions that are sent at once to one whose responses take long."""
 
 QUICK = 0.1
 """Seconds that one request may delay another one without changing what a check observes."""
@@ -111,6 +111,7 @@ _BESIDE = 1.5
 def count_jobs(
     target: ResolvedTarget,
     governed: ResolvedTarget,
+    ledger: CreatedResources,
     trail: Sequence[Exchange] = (),
     *,
     scriptable: bool = False,
@@ -118,15 +119,18 @@ def count_jobs(
 ) -> tuple[int, list[Exchange]]:
     """Return the number of workers if the user sets none, and the exchanges to find out; `trail`: the probe's.
 
+    What the requests create, the `ledger` notes; its owner deletes it.
     A target that is not `scriptable` is probed outside the limits of the run: a request without a response beside
     another one is no loss. If the user set a rate (`paced`), it is not probed, as that would exceed it.
     """
     if scriptable:
         return _ask_for_a_session(governed), []
-    return (1, []) if paced else _ask_side_by_side(target, trail)
+    return (1, []) if paced else _ask_side_by_side(target, ledger, trail)
 
 
-def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tuple[int, list[Exchange]]:
+def _ask_side_by_side(
+    target: ResolvedTarget, ledger: CreatedResources, trail: Sequence[Exchange]
+) -> tuple[int, list[Exchange]]:
     """The workers for a target without sessions, and what was received to find out.
 
     Several, if the target serves connections side by side: beside one that sends nothing and, where a create takes
@@ -135,7 +139,7 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
     and so does a target that only a proxy reaches.
     """
     address = _find_address(target)
-    create = next((one for one in trail if one.request.method == "POST" and one.succeeded), None)
+    create = find_whole_create(trail)
     if create is None or address is None:
         return 1, []
     look = _build_look(target, trail)
@@ -145,18 +149,24 @@ def _ask_side_by_side(target: ResolvedTarget, trail: Sequence[Exchange]) -> tupl
             return 1, beside.trail
         if create.seconds <= QUICK:
             return _SHARED_JOBS, beside.trail
-        slow = _look_beside_creates(target, create, beside, look)
+        slow = _look_beside_creates(target, ledger, create, beside, look)
     received = [*beside.trail, *slow]
     if not _came_at_once(beside.trail, max(create.seconds / 4, QUICK)):
         return 1, received
     return count_beside(create, slow), received
 
 
+def find_whole_create(trail: Sequence[Exchange]) -> Exchange | None:
+    """The first create that a target accepted, if its response ended: how long it takes is not known before."""
+    return next((one for one in trail if one.request.method == "POST" and one.succeeded and one.complete), None)
+
+
 def count_beside(create: Exchange, others: Sequence[Exchange]) -> int:
     """The workers for a target whose create takes long, by how long it took when others were under way."""
     most = max(_BESIDE * create.seconds, create.seconds + QUICK)
     apart = all(one.status is not None and one.seconds < most for one in others)
-    return _DISTANT_JOBS if apart else _SHARED_JOBS
+    wanted = min(round(_RATE * create.seconds), _DISTANT_JOBS[-1])
+    return max(wanted, _DISTANT_JOBS[0]) if apart else _SHARED_JOBS
 
 
 def _build_look(target: ResolvedTarget, trail: Sequence[Exchange]) -> Send:
@@ -217,10 +227,10 @@ def _find_address(target: ResolvedTarget) -> tuple[str, int] | None:
 
 
 def _look_beside_creates(
-    target: ResolvedTarget, create: Exchange, beside: ActionRunner, look: Send
+    target: ResolvedTarget, ledger: CreatedResources, create: Exchange, beside: ActionRunner, look: Send
 ) -> Sequence[Exchange]:
     """Look again and again while creates that take long are under way; return what these received."""
-    ledger, ended = CreatedResources(target.api), threading.Event()
+    ended = threading.Event()
     with closing(target.connect()) as driver:
         slow = ActionRunner(target.api, driver, ledger, target.target.contract)
 
@@ -237,7 +247,6 @@ def _look_beside_creates(
                 beside.perform(look)
         finally:
             asking.join()
-            ledger.clean(driver, together=TOGETHER)
         return slow.trail
 
 
@@ -282,7 +291,8 @@ class Workers:
 
     `stops` get the exchange at which an exercise stopped, by the check that was not tested because of it. A target
     is `distant` if each response takes long, and not because of the others: then more is sent at once. One that is
-    `quick` gets more workers while all wait for its own progress, such as runs.
+    `quick` gets more workers while all wait for its own progress, such as runs. `inherited` is what the probe and
+    the workers before left for the next worker to delete: what waits long for each response deletes all at once.
     """
 
     target: ResolvedTarget
@@ -304,6 +314,9 @@ class Workers:
     _drivers: list[Driver] = field(default_factory=list)
     _given: GivenIds = field(init=False)
     _one_at_a_time: bool = True
+    _alone: bool = False
+    _hands_on: bool = False
+    inherited: list[CreatedResources] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._given = GivenIds(self.target.api)
@@ -314,9 +327,11 @@ class Workers:
         """Judge what a probe received like all else; if the run was `halted`, only delete what the probe made."""
         for exchange in trail:
             self.ends.note(exchange)
+        if ledger.owed:
+            self.inherited.append(ledger)
         if halted:
             self.halt(halted)
-            self.clean(ledger)
+            self.clean_inherited()
         else:
             played = PlayedExercise(None, None, trail, 0.0, self.target.api, repeated=repeated)
             self.audit.note(_PROBE, played, self.target.target.contract)
@@ -327,7 +342,8 @@ class Workers:
         """Play all groups with up to `jobs` workers; one alone lets `choose` name the next exercise."""
         several = min(jobs, len(groups)) > 1
         self._one_at_a_time = jobs == 1
-        return self._play_apart(groups, jobs) if several else self._work(_choose_order(groups, choose))
+        yield from self._play_apart(groups, jobs) if several else self._work(_choose_order(groups, choose))
+        self.clean_inherited()
 
     def stop(self) -> None:
         """Begin no further group."""
@@ -338,6 +354,11 @@ class Workers:
         self.halted = self.halted or why
         self._stop.set()
         self.timer.end()
+
+    def clean_inherited(self) -> None:
+        """Delete what no worker came to delete."""
+        while self.inherited:
+            self.clean(self.inherited.pop())
 
     def clean(self, *ledgers: CreatedResources) -> None:
         """Delete the resources that have no other owner."""
@@ -379,12 +400,15 @@ class Workers:
         for group in groups:
             odd = group[0].front_end and not self.sessions
             (apart if group[0].alone else last if odd else others).append(group)
-        for turn, workers in ((apart, 1), (others, jobs)):
-            yield from self._play_turn(turn, workers)
+        self._hands_on = self.distant and bool(others)
+        yield from self._play_turn(apart, 1)
+        self._hands_on = False
+        yield from self._play_turn(others, jobs)
         if self.distant:
             self._disturbed = []
             yield from self._play_turn(last, min(jobs, _SHARED_JOBS))
             last, self._disturbed = self._disturbed, None
+        self._alone = True
         yield from self._play_turn(last, 1)
 
     def _play_turn(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
@@ -447,7 +471,10 @@ class Workers:
 
     def _work_through(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
         """Play group after group with a driver and a ledger of its own."""
-        ledger = CreatedResources(self.target.api)
+        try:
+            ledger = self.inherited.pop()
+        except IndexError:
+            ledger = CreatedResources(self.target.api)
         # What each worker has to itself, a session or an emulator, may give the ids of another one.
         given = GivenIds(self.target.api) if self.sessions or self.target.throwaway else self._given
         self._ledgers.append(ledger)
@@ -461,7 +488,9 @@ class Workers:
             except (TimeUp, KeyboardInterrupt) as end:
                 self.halt(describe_end(end))
             finally:
-                if self.cleans:
+                if self._hands_on and not self.halted:
+                    self.inherited.append(ledger)
+                elif self.cleans:
                     self._clean(ledger, driver)
 
     def _clean(self, ledger: CreatedResources, driver: Driver) -> None:
@@ -481,8 +510,9 @@ class Workers:
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
         target = self.target
         played = play(
-            target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given
-        )
+            target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given,
+            overlaps=self.distant and not self._alone,
+        )  # fmt: skip
         if played.outage:
             given.forget()
         again = self._disturbed if played.outage or any(one.hung for one in played.trail) else None

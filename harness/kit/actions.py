@@ -13,8 +13,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from harness.outcome import Unmet
 from harness.wire import Collect as Collect
+from harness.wire import Exchange, LiveStream, Request
 from harness.wire import Listen as Listen
-from harness.wire import LiveStream
 from harness.wire import Open as Open
 from harness.wire import Send as Send
 from harness.wire import Together as Together
@@ -45,9 +45,33 @@ class Close:
     stream: LiveStream
 
 
-Action: TypeAlias = Send | Open | Read | Finish | Close | Wait | Together | Listen | Collect
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """Play parts of an exercise that need nothing of each other → `list` of what each returns.
+
+    Unlike `Together` this asks for no simultaneity, only for less waiting: the runner plays the parts at the same
+    time if the target takes long for each response, else one after the other.
+    """
+
+    parts: tuple[Part[Any], ...]
+
+
+Action: TypeAlias = Send | Open | Read | Finish | Close | Wait | Together | SideBySide | Listen | Collect
 Part: TypeAlias = Generator[Action, Any, T]
 """A part of an exercise that yields actions and returns a `T`."""
+
+
+def send(request: Request) -> Part[Exchange]:
+    """Send one request → its exchange."""
+    exchange: Exchange = yield Send(request)
+    return exchange
+
+
+def send_each(**requests: Request) -> Part[dict[str, Exchange]]:
+    """Send requests that need nothing of each other, side by side → the exchanges by name."""
+    sent: list[Exchange] = yield SideBySide(tuple(map(send, requests.values())))
+    return dict(zip(requests, sent, strict=True))
+
 
 Exchanges: TypeAlias = dict[str, Any]
 """What an exercise returns, by name: `Exchange`, `list[Exchange]` or plain facts that it noted."""

@@ -36,7 +36,8 @@ class Exercise:
     control API are free) and accepted creates. `front_end`: its requests (a wrong key, broken bytes) may get the
     response of a front end before the API, whose errors have a shape of their own. One that `spans` begins before
     all others of a run and ends after them. Beside one that is `alone` no other runs, with any number of workers.
-    `parts` are the exercises that this one joins; each runs once.
+    Besides responses it waits for so many seconds: `pauses`. `parts` are the exercises that this one joins; each
+    runs once.
     """
 
     run: Callable[[Any], Generator[Any, Any, Any]]
@@ -45,6 +46,7 @@ class Exercise:
     front_end: bool = False
     spans: bool = False
     alone: bool = False
+    pauses: float = 0.0
     parts: tuple[Exercise, ...] = ()
 
     @property
@@ -176,12 +178,12 @@ def _select(results: Mapping[str, Any], globs: Sequence[str]) -> list[Any]:
 
 
 def exercise(
-    *, requests: int, interactions: int = 0, front_end: bool = False, alone: bool = False
+    *, requests: int, interactions: int = 0, front_end: bool = False, alone: bool = False, pauses: float = 0.0
 ) -> Callable[[Callable[[T], Steps]], Exercise]:
     """Declare an exercise and its cost on the reference; see `Exercise`."""
 
     def declare(function: Callable[[T], Steps]) -> Exercise:
-        return Exercise(function, requests, interactions, front_end, alone=alone)
+        return Exercise(function, requests, interactions, front_end, alone=alone, pauses=pauses)
 
     return declare
 

@@ -25,6 +25,7 @@ from harness.checks import (
 )
 from harness.checks.catalogue import CATALOGUE
 from harness.contract import load, read
+from harness.kit.actions import Part, SideBySide
 from harness.outcome import Observation, Outcome, Unmet
 from harness.wire import (
     COMPLETE,
@@ -72,16 +73,21 @@ class Played:
 def play(exercise: Exercise, driver: Driver, target: RequestBuilder = TARGET) -> Played:
     """Run an exercise to its end; an `Unmet` becomes part of the result."""
     played = Played()
-    steps = exercise.run(target)
-    result: Any = None
     try:
-        while True:
-            result = _act(driver, steps.send(result), played)
-    except StopIteration as stop:
-        played.exchanges = stop.value
+        played.exchanges = _drive(driver, exercise.run(target), played)
     except Unmet as unmet:
         played.unmet = unmet
     return played
+
+
+def _drive(driver: Driver, steps: Part[Any], played: Played) -> Any:
+    result: Any = None
+    while True:
+        try:
+            action = steps.send(result)
+        except StopIteration as stop:
+            return stop.value
+        result = _act(driver, action, played)
 
 
 def _act(driver: Driver, action: Any, played: Played) -> Any:
@@ -99,6 +105,8 @@ def _act(driver: Driver, action: Any, played: Played) -> Any:
             for one in answers:
                 played.count(one.request, one.status)
             return answers
+        case SideBySide(parts):
+            return [_drive(driver, part, played) for part in parts]
         case Read(stream, events):
             return stream.read(events)
         case Finish(stream):

@@ -52,14 +52,14 @@ def test_the_whole_catalogue_costs_a_handful_of_requests(
 ) -> None:
     """After a few endless answers the other requests are not sent, and every report says what was not judged.
 
-    The questions of the probe are side by side, so up to 16 more are under way by then.
+    Until one response has ended, one request is under way at a time, so its cost does not depend on time.
     """
     service, url = target
     reports = [f"{kind}={tmp_path}/x.{kind}" for kind in ("json", "junit", "markdown")]
     done = harness("check", url, "--timeout", "0.1", *(word for one in reports for word in ("--report", one)))
     assert done.code in (1, 4), done.out + done.err
     deletions = service.asked.count("DELETE")
-    assert MAX_CUT <= len(service.asked) - deletions < 2 * MAX_CUT + 16
+    assert MAX_CUT <= len(service.asked) - deletions < 2 * MAX_CUT
     assert deletions <= MAX_CUT
     told = re.findall(
         r"answers did not end in time .* so .* got less time and \d+ requests were not sent", done.out

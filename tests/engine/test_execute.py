@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -23,7 +24,7 @@ from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.retries import Retries
 from harness.interactions import INTERACTIONS, embedded_settings
-from harness.kit.actions import STOPPED, Open, Steps
+from harness.kit.actions import STOPPED, Open, Part, Send, SideBySide, Steps, send
 from harness.kit.check import exercise as an_exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.transport import ServiceDriver
@@ -46,6 +47,55 @@ def played(
     """One exercise against a toy."""
     driver = ServiceDriver(service or toys.ToyService())
     return play(INTERACTIONS, exercise, toys.RequestBuilder(), driver, ledger or CreatedResources(INTERACTIONS))
+
+
+@pytest.mark.parametrize("overlaps", [True, False])
+def test_parts_that_need_nothing_of_each_other_are_played_side_by_side(overlaps: bool) -> None:
+    """Where waiting is long they are under way at the same time; elsewhere they follow each other in order."""
+    barrier, begun = threading.Barrier(3 if overlaps else 1), []
+
+    def service(request: Request) -> Response:
+        begun.append(request.target[-1])
+        barrier.wait(60)
+        return toys.answer({"path": request.target})
+
+    def part(names: str) -> Part[str]:
+        for name in names:
+            yield Send(Request("GET", f"/{name}"))
+        return names
+
+    @an_exercise(requests=6)
+    def branches(t: RequestBuilder) -> Steps:
+        return {"names": (yield SideBySide((part("ab"), part("cd"), part("ef"))))}
+
+    hand = CreatedResources(INTERACTIONS)
+    seen = play(INTERACTIONS, branches, toys.RequestBuilder(), ServiceDriver(service), hand, overlaps=overlaps)
+    assert seen.results == {"names": ["ab", "cd", "ef"]}
+    assert len(seen.trail) == 6
+    assert (set(begun[:3]) == set("ace")) is overlaps
+    assert overlaps or begun == list("abcdef")
+
+
+@pytest.mark.parametrize("overlaps", [True, False])
+def test_a_part_that_cannot_go_on_ends_its_exercise(overlaps: bool) -> None:
+    """Whichever part it is, the exercise is unmet for its reason, and what the others received is kept."""
+
+    def part() -> Part[None]:
+        yield Send(Request("GET", "/a"))
+        raise Unmet("there is no b")
+
+    @an_exercise(requests=2)
+    def branches(t: RequestBuilder) -> Steps:
+        yield SideBySide((send(Request("GET", "/c")), part()))
+        return {}
+
+    hand = CreatedResources(INTERACTIONS)
+    seen = play(
+        INTERACTIONS, branches, toys.RequestBuilder(), ServiceDriver(toys.ToyService()), hand, overlaps=overlaps
+    )
+    assert seen.failure is not None
+    assert seen.failure.reason == "there is no b"
+    assert {exchange.request.target for exchange in seen.trail} == {"/a", "/c"}
 
 
 @pytest.mark.parametrize(

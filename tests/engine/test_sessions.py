@@ -13,6 +13,7 @@ import pytest
 
 from harness.engine import workers
 from harness.engine.capabilities import everything
+from harness.engine.cleanup import CreatedResources
 from harness.engine.plan import RunPlan, Selection, make_plan
 from harness.engine.shards import ELSEWHERE, Shard, choose_groups, split_plan
 from harness.engine.targets import TargetOptions, resolve_target
@@ -69,13 +70,13 @@ def test_workers_overlap_their_waits_where_nothing_is_set_up(
         if set_up is not None:
             with closing(target.connect()) as driver:
                 assert driver.send(target.target.control("POST", *set_up)).status == 200
-        assert (count_jobs(target, target, scriptable=True)[0] > 1) is several
+        assert (count_jobs(target, target, CreatedResources(INTERACTIONS), scriptable=True)[0] > 1) is several
 
 
 def test_one_worker_where_there_are_no_sessions() -> None:
     """A control API of somebody else may have scripts and no sessions: then the exercises run in turn."""
     target = toys.toy_target(toys.ToyService(announces=[]))
-    assert count_jobs(target, target, scriptable=True) == (1, [])
+    assert count_jobs(target, target, CreatedResources(INTERACTIONS), scriptable=True) == (1, [])
 
 
 class OneAtATime(ThreadingHTTPServer):
@@ -139,8 +140,9 @@ def test_a_server_that_answers_side_by_side_gets_several_workers(
             )
             with closing(target.connect()) as driver:
                 created = driver.send(target.target.create({}, input="Say hi."))
-            jobs, received = count_jobs(target, target, [created])
-            paced = count_jobs(target, target, [created], paced=True)
+            ledger = CreatedResources(INTERACTIONS)
+            jobs, received = count_jobs(target, target, ledger, [created])
+            paced = count_jobs(target, target, ledger, [created], paced=True)
         finally:
             server.shutdown()
     assert (jobs > 1) is several
@@ -151,10 +153,10 @@ def test_a_server_that_answers_side_by_side_gets_several_workers(
 @pytest.mark.parametrize(
     ("create", "seconds", "jobs"),
     [
-        (2.0, (2.1, 2.9), 16),
+        (2.0, (2.1, 2.9), 48),
         (2.0, (2.1, 3.1), 4),
         (2.0, (2.1, None), 4),
-        (0.12, (0.2, 0.21), 16),
+        (0.12, (0.2, 0.21), 30),
         (0.12, (0.2, 0.24), 4),
     ],
 )
@@ -163,7 +165,8 @@ def test_more_workers_where_creates_do_not_wait_for_each_other(
 ) -> None:
     """Creates at once that take about as long as one alone are mostly on their way; None: no answer.
 
-    A tenth of a second more is what a busy machine makes of a short one, and changes no check.
+    A tenth of a second more is what a busy machine makes of a short one, and changes no check. The longer a create
+    takes, the more workers wait at the same time.
     """
 
     def took(seconds: float | None) -> Exchange:

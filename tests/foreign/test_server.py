@@ -1,12 +1,16 @@
-"""The foreign server itself: it leaves nothing behind."""
+"""The foreign server itself, and what a run leaves there: nothing."""
 
 from __future__ import annotations
 
 import threading
+import time
+from typing import Any
 
 import httpx
+import pytest
 
-from tests.foreign.server import ForeignService, serving
+from tests.foreign.judging import check
+from tests.foreign.server import ForeignService, Json, serving
 
 
 class Endless(ForeignService):
@@ -24,3 +28,20 @@ def test_no_thread_of_a_run_without_an_end_outlives_its_server() -> None:
     for thread in set(threading.enumerate()) - before:
         thread.join(timeout=10)
     assert set(threading.enumerate()) <= before
+
+
+class Distant(ForeignService):
+    """Right, and each create takes so long that much is asked at the same time."""
+
+    def create(self, body: Json) -> Any:
+        time.sleep(0.15)
+        return super().create(body)
+
+
+@pytest.mark.slow
+def test_a_run_leaves_nothing_behind_where_it_asks_much_at_once() -> None:
+    """What the probe and the first exercise made is handed on, and deleted with the rest."""
+    service = Distant()
+    report = check(service, "chain.*", "rob.concurrent-streams", "store.*", "err.*", words=("--api-key", "k"))
+    assert (report.exit, report.faults, service.runs) == (0, {}, {})
+    assert service.made > 20

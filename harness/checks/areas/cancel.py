@@ -49,7 +49,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
-from harness.kit.actions import Close, Exchanges, Finish, Part, Read, Send, Steps, Wait, stop_exercise
+from harness.kit.actions import Close, Exchanges, Finish, Part, Read, Send, SideBySide, Steps, Wait, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import By, Exchange, LiveStream
@@ -68,7 +68,7 @@ TAKES_EFFECT = 2.0
 # --- exercises
 
 
-@exercise(requests=12, interactions=2)
+@exercise(requests=12, interactions=2, pauses=_A_MOMENT)
 def a_cancelled_run(t: RequestBuilder) -> Steps:
     """A run that is cancelled while a reader streams it, then polled, streamed again, and cancelled again.
 
@@ -286,17 +286,28 @@ def _find_last_running(polled: list[Exchange]) -> float | None:
 @exercise(requests=10, interactions=2)
 def late_cancels(t: RequestBuilder) -> Steps:
     """Cancels of a foreground interaction and a background run, both of them finished."""
-    front = yield Send(t.create(input=HELLO))
-    found = need_id(front)
-    seen: Exchanges = {"before": (yield from poll_until_found(t, found))[-1]}
-    seen["foreground"] = yield Send(t.cancel(found))
-    seen["after"] = yield Send(t.get(found))
-    back = id_of((yield Send(t.create(input=HELLO, background=True))))
-    if not back:
-        return stop_exercise(seen, "the target started no background run")
-    seen["settled_before"] = (yield from poll_until_settled(t, back))[-1]
-    seen["settled"] = yield Send(t.cancel(back))
-    return {**seen, "settled_after": (yield Send(t.get(back)))}
+    seen, more = yield SideBySide((_cancel_a_foreground_run(t), _cancel_a_settled_run(t)))
+    return {**seen, **more}
+
+
+def _cancel_a_foreground_run(t: RequestBuilder) -> Part[Exchanges]:
+    found = need_id((yield Send(t.create(input=HELLO))))
+    return {
+        "before": (yield from poll_until_found(t, found))[-1],
+        "foreground": (yield Send(t.cancel(found))),
+        "after": (yield Send(t.get(found))),
+    }
+
+
+def _cancel_a_settled_run(t: RequestBuilder) -> Part[Exchanges]:
+    found = id_of((yield Send(t.create(input=HELLO, background=True))))
+    if not found:
+        return stop_exercise({}, "the target started no background run")
+    return {
+        "settled_before": (yield from poll_until_settled(t, found))[-1],
+        "settled": (yield Send(t.cancel(found))),
+        "settled_after": (yield Send(t.get(found))),
+    }
 
 
 @exercise(requests=1)

@@ -44,7 +44,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
-from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Observation, Outcome, Severity, Unmet
 from harness.wire import Exchange
@@ -67,45 +67,78 @@ def a_chain(t: RequestBuilder) -> Steps:
     parent: Exchange = yield Send(t.create(input=_ask("parent")))
     found = need_id(parent)
     before = (yield from poll_until_found(t, found))[-1]
-    child = yield Send(t.create(input=_ask("child"), previous_interaction_id=found))
-    seen: Exchanges = {"parent": parent, "before": before, "child": child}
-    child_id = id_of(child)
-    seen |= {"child_read": None, "stray_stream": None}
-    if child_id:  # if not even the parent was found, do not wait for the child
-        seen["child_read"] = (yield from poll_until_found(t, child_id, patient=before.status != 404))[-1]
-    seen["sibling"] = yield Send(t.create(input=_ask("sibling"), previous_interaction_id=found))
-    seen |= {"child_again": None, "refused": None, "grandchild": None, "retold": None}
-    if child_id:
-        seen["child_again"] = yield Send(t.get(child_id))
-        seen["refused"] = yield Send(t.create(input=[_STRAY_RESULT], previous_interaction_id=child_id))
-        third = t.create(input=_ask("grandchild"), previous_interaction_id=child_id)
-        seen["grandchild"] = yield Send(third)
-        seen["retold"] = yield Send(t.create(input=_tell_again(child, "child", "grandchild"), store=False))
-    seen["parent_retold"] = yield Send(t.create(input=_tell_again(parent, "parent", "child"), store=False))
-    streamed = yield Send(t.create(input=_ask("streamed"), previous_interaction_id=found, stream=True))
-    seen |= {"streamed": streamed, "after_streamed": None, "streamed_retold": None}
+    seen: Exchanges = {"parent": parent, "before": before, "stray_stream": None}
+    branches = (
+        _make_children(t, parent, patient=before.status != 404),
+        send(t.create(input=_tell_again(parent, "parent", "child"), store=False)),
+        _continue_in_a_stream(t, found),
+        _continue_out_of_sight(t, found),
+    )
+    children, seen["parent_retold"], *others = yield SideBySide(branches)
+    for part in (children, *others):
+        seen |= part
+    stray = {"stray": t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID)}
+    if "stream" in t.capabilities:
+        stray = {"stray_stream": t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID, stream=True), **stray}
+    looks = _look_at_turns(t, seen)
+    _, strays = yield SideBySide((looks, send_each(**stray)))
+    # Last, since an exercise that ends with a refusal looks like one that was not offered.
+    return {**seen, **strays, "after": (yield Send(t.get(found)))}
+
+
+def _make_children(t: RequestBuilder, parent: Exchange, *, patient: bool) -> Part[Exchanges]:
+    """Two children of a parent, of which the first one is read before and after the second one is made."""
+    found = id_of(parent)
+    child: Exchange = yield Send(t.create(input=_ask("child"), previous_interaction_id=found))
+    sibling, child_id = t.create(input=_ask("sibling"), previous_interaction_id=found), id_of(child)
+    if not child_id:
+        absent = dict.fromkeys(("child_read", "child_again", "refused", "grandchild", "retold"))
+        return {"child": child, **absent, "sibling": (yield Send(sibling))}
+    # If not even the parent was found, do not wait for the child.
+    child_read = (yield from poll_until_found(t, child_id, patient=patient))[-1]
+    seen: Exchanges = {"child": child, "child_read": child_read, "sibling": (yield Send(sibling))}
+    seen |= yield from send_each(
+        child_again=t.get(child_id), refused=t.create(input=[_STRAY_RESULT], previous_interaction_id=child_id)
+    )
+    return seen | (
+        yield from send_each(
+            grandchild=t.create(input=_ask("grandchild"), previous_interaction_id=child_id),
+            retold=t.create(input=_tell_again(child, "child", "grandchild"), store=False),
+        )
+    )
+
+
+def _continue_in_a_stream(t: RequestBuilder, parent: str) -> Part[Exchanges]:
+    """A streamed child, which is continued, and whose turn is sent again without a parent."""
+    turn = t.create(input=_ask("streamed"), previous_interaction_id=parent, stream=True)
+    streamed: Exchange = yield Send(turn)
     streamed_id = read(streamed).id if streamed.succeeded and is_stream(streamed) else None
-    if streamed_id:
-        after = t.create(input=_ask("grandchild"), previous_interaction_id=streamed_id)
-        seen["after_streamed"] = yield Send(after)
-        told = _tell_again(streamed, "streamed", "grandchild")
-        seen["streamed_retold"] = yield Send(t.create(input=told, store=False))
-    unstored: Exchange = yield Send(t.create(input=_ask("unstored"), previous_interaction_id=found, store=False))
-    if unstored.status in SUCCESS and id_of(unstored):  # the history of the run says whether it may be found
+    if not streamed_id:
+        return {"streamed": streamed, "after_streamed": None, "streamed_retold": None}
+    after = t.create(input=_ask("grandchild"), previous_interaction_id=streamed_id)
+    retold = t.create(input=_tell_again(streamed, "streamed", "grandchild"), store=False)
+    return {"streamed": streamed, **(yield from send_each(after_streamed=after, streamed_retold=retold))}
+
+
+def _continue_out_of_sight(t: RequestBuilder, parent: str) -> Part[Exchanges]:
+    """A child that is not stored, and a GET of it; then one in the background, which is continued.
+
+    A judge of the whole run reads that GET. The second must not know the first.
+    """
+    unstored: Exchange = yield Send(t.create(input=_ask("unstored"), previous_interaction_id=parent, store=False))
+    if unstored.status in SUCCESS and id_of(unstored):
         yield Send(t.get(id_of(unstored)))
-    seen["backgrounded"] = last = yield from _continue_in_background(t, found)
-    seen["after_backgrounded"] = None
-    if last is not None and status_of(last) == "completed":
-        after = t.create(input=_ask("grandchild"), previous_interaction_id=id_of(last))
-        seen["after_backgrounded"] = yield Send(after)
+    last = yield from _continue_in_background(t, parent)
+    if last is None or status_of(last) != "completed":
+        return {"backgrounded": last, "after_backgrounded": None}
+    after = t.create(input=_ask("grandchild"), previous_interaction_id=id_of(last))
+    return {"backgrounded": last, "after_backgrounded": (yield Send(after))}
+
+
+def _look_at_turns(t: RequestBuilder, seen: Exchanges) -> Part[None]:
     yield from look_at_all(t, seen["sibling"], seen["streamed"])
     if seen["grandchild"] is not None and (third_id := id_of(seen["grandchild"])):
         yield Send(t.get(third_id, include_input=True))
-    if "stream" in t.capabilities:
-        seen["stray_stream"] = yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID, stream=True))
-    seen["stray"] = yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID))
-    # Last, since an exercise that ends with a refusal looks like one that was not offered.
-    return {**seen, "after": (yield Send(t.get(found)))}
 
 
 def _continue_in_background(t: RequestBuilder, parent: str) -> Part[Exchange | None]:

@@ -26,7 +26,7 @@ from harness.checks.vocabulary.runs import id_of
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Send, Steps, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -44,10 +44,12 @@ def a_credential_of_our_own(t: RequestBuilder) -> Steps:
     path = f"credentials/{OWN}"
     yield Send(t.request("DELETE", path))
     misspelt = {"type": "bearer_token", "token": SECRETS[0], "headerName": "X-Token"}
-    seen: Exchanges = {"misspelt": (yield Send(t.request("POST", "credentials", misspelt)))}
-    seen["unknown"] = yield Send(t.request("GET", "credentials/harness-no-such-credential"))
     body: dict[str, Any] = {"id": OWN, "type": "bearer_token", "token": SECRETS[0]}
-    seen["made"] = yield Send(t.request("POST", "credentials", body))
+    seen: Exchanges = yield from send_each(
+        misspelt=t.request("POST", "credentials", misspelt),
+        unknown=t.request("GET", "credentials/harness-no-such-credential"),
+        made=t.request("POST", "credentials", body),
+    )
     if not id_of(seen["made"]):
         return stop_exercise(seen, f"the target created no credential: {format_answer(seen['made'])}")
     seen["twice"] = yield Send(t.request("POST", "credentials", body))

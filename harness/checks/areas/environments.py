@@ -44,7 +44,7 @@ from harness.checks.vocabulary.shared import HELLO
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
@@ -66,11 +66,13 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
     if not one:
         return stop_exercise(seen, f"the target created no environment: {format_answer(seen['made'])}")
     path = f"environments/{segment(one)}"
-    seen["second"] = yield Send(t.request("POST", "environments", {"network": "disabled"}))
-    two = id_of(seen["second"])
     fork = {"from_environment": one, "sources": SOURCES}
-    seen["forked"] = yield Send(t.request("POST", "environments", fork))
-    seen["unknown"] = yield Send(t.request("GET", "environments/harness-no-such-environment"))
+    seen |= yield from send_each(
+        second=t.request("POST", "environments", {"network": "disabled"}),
+        forked=t.request("POST", "environments", fork),
+        unknown=t.request("GET", "environments/harness-no-such-environment"),
+    )
+    two = id_of(seen["second"])
     seen |= yield from read_and_list(t, path)
     seen["expected"] = [found for found in (one, two) if found]
     seen["paged"] = yield from pages_holding(t, "environments", seen["expected"])
@@ -196,13 +198,15 @@ def files_of_an_environment(t: RequestBuilder) -> Steps:
     """Create an environment with one file; list and download it in every way, fork it, read what is missing."""
     found = yield from open_environment(t, {"sources": SOURCES})
     path = f"environments/{segment(found)}"
-    seen: Exchanges = {"listing": (yield Send(t.request("GET", f"{path}/files", query={"recursive": True})))}
-    seen["top"] = yield Send(t.request("GET", f"{path}/files"))
     media = {"alt": "media"}
-    seen["content"] = yield Send(t.request("GET", f"{path}/files/{NOTE_PATH}", query=media))
-    seen["packed"] = yield Send(t.request("GET", f"{path}/files", query={**media, "recursive": True}))
-    seen["missing"] = yield Send(t.request("GET", f"{path}/files/harness-no-such-file"))
-    seen["forked"] = yield Send(t.request("POST", "environments", {"from_environment": found}))
+    seen: Exchanges = yield from send_each(
+        listing=t.request("GET", f"{path}/files", query={"recursive": True}),
+        top=t.request("GET", f"{path}/files"),
+        content=t.request("GET", f"{path}/files/{NOTE_PATH}", query=media),
+        packed=t.request("GET", f"{path}/files", query={**media, "recursive": True}),
+        missing=t.request("GET", f"{path}/files/harness-no-such-file"),
+        forked=t.request("POST", "environments", {"from_environment": found}),
+    )
     fork = id_of(seen["forked"])
     seen["copied"] = seen["forked"]
     if fork:
@@ -352,23 +356,44 @@ def makes_directories(written: Exchange, written_below: Exchange, below: Exchang
 def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards."""
     path = f"environments/{segment((yield from open_environment(t, {})))}"
-    seen: Exchanges = {}
-    resumable = _upload_form(t, f"{path}/files/{RESUMED}", {"uploadType": "resumable"}, X_UPLOAD)
-    seen["started"] = seen["finished"] = yield Send(resumable)
-    if address := find_upload_url(seen["started"], "location"):
-        seen["finished"] = yield Send(continue_by_range(t, address, SECOND))
-    seen["commanded"] = seen["sent"] = yield Send(_upload_form(t, f"{path}/files/{COMMANDED}", {}, X_GOOG))
-    if find_upload_url(seen["commanded"]):
-        seen["sent"] = yield Send(continue_upload(t, seen["commanded"], "upload, finalize", SECOND))
-    seen["extracted"] = yield Send(_extract(t, path, FIRST))
-    for name, place in (("resumed", RESUMED), ("by_command", COMMANDED), ("unpacked", f"unpacked/{BELOW}")):
-        seen[name] = yield Send(t.request("GET", f"{path}/files/{place}", query={"alt": "media"}))
-    seen["over"] = yield Send(_extract(t, path, SECOND))
-    seen["kept"] = yield Send(t.request("GET", f"{path}/files/unpacked/{BELOW}", query={"alt": "media"}))
-    seen["replaced"] = yield Send(_extract(t, path, THIRD, overwrite=True))
-    seen["renewed"] = yield Send(t.request("GET", f"{path}/files/unpacked/{BELOW}", query={"alt": "media"}))
+    ways = yield SideBySide((_upload_by_range(t, path), _upload_by_command(t, path), _unpack_thrice(t, path)))
     yield Send(t.request("DELETE", path))
-    return seen
+    return {name: exchange for way in ways for name, exchange in way.items()}
+
+
+def _upload_by_range(t: RequestBuilder, path: str) -> Part[Exchanges]:
+    started: Exchange = yield Send(
+        _upload_form(t, f"{path}/files/{RESUMED}", {"uploadType": "resumable"}, X_UPLOAD)
+    )
+    finished = started
+    if address := find_upload_url(started, "location"):
+        finished = yield Send(continue_by_range(t, address, SECOND))
+    return {"started": started, "finished": finished, "resumed": (yield Send(_download(t, path, RESUMED)))}
+
+
+def _upload_by_command(t: RequestBuilder, path: str) -> Part[Exchanges]:
+    commanded: Exchange = yield Send(_upload_form(t, f"{path}/files/{COMMANDED}", {}, X_GOOG))
+    sent = commanded
+    if find_upload_url(commanded):
+        sent = yield Send(continue_upload(t, commanded, "upload, finalize", SECOND))
+    return {"commanded": commanded, "sent": sent, "by_command": (yield Send(_download(t, path, COMMANDED)))}
+
+
+def _unpack_thrice(t: RequestBuilder, path: str) -> Part[Exchanges]:
+    """An archive, another one that may replace nothing, and one that may; what is there after each."""
+    read = _download(t, path, f"unpacked/{BELOW}")
+    return {
+        "extracted": (yield Send(_extract(t, path, FIRST))),
+        "unpacked": (yield Send(read)),
+        "over": (yield Send(_extract(t, path, SECOND))),
+        "kept": (yield Send(read)),
+        "replaced": (yield Send(_extract(t, path, THIRD, overwrite=True))),
+        "renewed": (yield Send(read)),
+    }
+
+
+def _download(t: RequestBuilder, path: str, name: str) -> Request:
+    return t.request("GET", f"{path}/files/{name}", query={"alt": "media"})
 
 
 def _extract(t: RequestBuilder, path: str, data: bytes, **query: bool) -> Request:

@@ -24,7 +24,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.contract.tables.operations import CREATE
-from harness.kit.actions import Send, Steps
+from harness.kit.actions import Exchanges, Send, SideBySide, Steps, send_each
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -37,21 +37,26 @@ def refused_requests(t: RequestBuilder) -> Steps:
     Answers to a wrong key and to an unknown route are kept apart: a front end that checks keys, or whatever
     answers for unknown paths, has an error shape of its own.
     """
-    seen = {
-        "broken_json": (yield Send(t.request("POST", "interactions", b'{"model": "x", "input": '))),
-        "no_json": (yield Send(t.request("POST", "interactions", b"model=x&input=hi"))),
-        "array": (yield Send(t.request("POST", "interactions", [1]))),
-        **(yield from send_wrong_creates(t, "err.wrong-type", "err.unknown-field")),
-        **(yield from send_wrong_creates(t, "err.unknown-model", "err.bad-enum")),
-        "unknown_id": (yield Send(t.get(UNKNOWN_ID))),
-    }
-    unknown_route: Exchange = yield Send(t.request("GET", "harness-unknown-route"))
-    wrong_key: Exchange = yield Send(t.request("GET", f"interactions/{UNKNOWN_ID}", key=WRONG_KEY))
+    parts = (
+        send_each(
+            broken_json=t.request("POST", "interactions", b'{"model": "x", "input": '),
+            no_json=t.request("POST", "interactions", b"model=x&input=hi"),
+            array=t.request("POST", "interactions", [1]),
+        ),
+        send_wrong_creates(t, "err.wrong-type", "err.unknown-field"),
+        send_wrong_creates(t, "err.unknown-model", "err.bad-enum"),
+        send_each(unknown_id=t.get(UNKNOWN_ID)),
+        send_each(
+            unknown_route=t.request("GET", "harness-unknown-route"),
+            wrong_key=t.request("GET", f"interactions/{UNKNOWN_ID}", key=WRONG_KEY),
+        ),
+    )
+    *several, others = yield SideBySide(parts)
+    seen: Exchanges = {name: value for part in several for name, value in part.items()}
     return {
         **seen,
-        "unknown_route": unknown_route,
-        "wrong_key": wrong_key,
-        "answers": [*all_of(seen), unknown_route, wrong_key],
+        **others,
+        "answers": all_of({**seen, **others}),
         "errors": [answer for answer in all_of(seen) if (answer.status or 0) >= 400],
     }
 

@@ -29,7 +29,7 @@ from harness.contract.data.transcript import output_contents
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
@@ -127,26 +127,41 @@ def is_removed(document: Exchange, removed: Exchange, missed: Exchange) -> Itera
 @exercise(requests=31, interactions=2)
 def a_text_that_is_imported(t: RequestBuilder) -> Steps:
     """Upload a text to one store, import it from a file into another, and ask a model for it in each."""
+    file, one, two = yield SideBySide((_keep_file(t), _fill_store(t), _make_store(t)))
+    asked, imported = yield SideBySide((send(_ask(t, one)), _import(t, file, two)))
+    deletes: tuple[tuple[str, dict[str, bool]], ...] = ((file, {}), (one, {"force": True}), (two, {"force": True}))
+    yield SideBySide(tuple(send(t.request("DELETE", _escape(path), query=query)) for path, query in deletes))
+    return {"store": two, "asked": asked, **imported}
+
+
+def _keep_file(t: RequestBuilder) -> Part[str]:
+    """Upload the text as a file and return its name, once it is active."""
     started: Exchange = yield Send(begin_upload(t, "files", FILE, TEXT, "text/plain"))
     kept: Exchange = yield Send(continue_upload(t, started, "upload, finalize", TEXT))
     file = _name_of_file(kept)
     yield from repeat(t, t.request("GET", _escape(file)), _is_active, within=t.wait)
-    one, two = (yield from _make_store(t)), (yield from _make_store(t))
-    seen: Exchanges = {"store": two}
-    begun = begin_upload(t, f"{_escape(one)}:uploadToFileSearchStore", {}, TEXT, "text/plain")
+    return file
+
+
+def _fill_store(t: RequestBuilder) -> Part[str]:
+    """Make a store, upload the text to it, and return its name. Raises `Unmet`."""
+    store = yield from _make_store(t)
+    begun = begin_upload(t, f"{_escape(store)}:uploadToFileSearchStore", {}, TEXT, "text/plain")
     uploaded: Exchange = yield Send(continue_upload(t, (yield Send(begun)), "upload, finalize", TEXT))
     looked = yield from _wait_for(t, uploaded)
     if looked is None or not _document_of(looked):
         raise Unmet(f"the upload to a store created no document: {format_answer(looked or uploaded)}")
-    seen["asked"] = yield Send(_ask(t, one))
-    seen["imported"] = yield Send(t.request("POST", f"{_escape(two)}:importFile", {"fileName": file}))
-    seen["ended"] = (yield from _wait_for(t, seen["imported"])) or seen["imported"]
-    document = _document_of(seen["ended"])
-    seen["document"] = (yield Send(t.request("GET", _escape(document)))) if document else None
-    seen["found"] = yield Send(_ask(t, two))
-    for path, query in ((file, {}), (one, {"force": True}), (two, {"force": True})):
-        yield Send(t.request("DELETE", _escape(path), query=query))
-    return seen
+    return store
+
+
+def _import(t: RequestBuilder, file: str, store: str) -> Part[Exchanges]:
+    """Import a file into a store; read the document that this made, and ask a model for its text."""
+    imported: Exchange = yield Send(t.request("POST", f"{_escape(store)}:importFile", {"fileName": file}))
+    ended = (yield from _wait_for(t, imported)) or imported
+    document = _document_of(ended)
+    reads = {"document": t.request("GET", _escape(document))} if document else {}
+    read = yield from send_each(**reads, found=_ask(t, store))
+    return {"imported": imported, "ended": ended, "document": None, **read}
 
 
 def is_imported(store: str, imported: Exchange, ended: Exchange, document: Exchange | None) -> Iterator[Finding]:

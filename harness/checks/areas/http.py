@@ -37,7 +37,7 @@ from harness.contract.judge.errors import FAILED
 from harness.contract.judge.replies import CLIENT_ERROR, KEY_REFUSED, SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange, Request
@@ -217,15 +217,23 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     return {
         "created": created,
         "readable": readable,
-        "read_without": (yield Send(t.request("GET", path, key=""))),
-        "created_without": (yield Send(t.request("POST", "interactions", _hello(t), key=""))),
+        **(
+            yield from send_each(
+                read_without=t.request("GET", path, key=""),
+                created_without=t.request("POST", "interactions", _hello(t), key=""),
+                read_wrong=t.request("GET", path, key=WRONG_KEY),
+            )
+        ),
         "deleted_without": (yield Send(t.request("DELETE", path, key=""))),
-        "read_wrong": (yield Send(t.request("GET", path, key=WRONG_KEY))),
         "created_wrong": (yield Send(t.request("POST", "interactions", _hello(t), key=WRONG_KEY))),
         "read_next": (yield Send(t.request("GET", path))),
-        "created_bearer": (yield Send(t.request("POST", "interactions", _hello(t), key="", headers=bearer))),
-        "read_bearer": (yield Send(t.request("GET", path, key="", headers=bearer))),
-        "read_query": (yield Send(t.request("GET", path, key="", query={"key": t.key}))),
+        **(
+            yield from send_each(
+                created_bearer=t.request("POST", "interactions", _hello(t), key="", headers=bearer),
+                read_bearer=t.request("GET", path, key="", headers=bearer),
+                read_query=t.request("GET", path, key="", query={"key": t.key}),
+            )
+        ),
         "read_again": (yield Send(t.request("GET", path))),
     }
 

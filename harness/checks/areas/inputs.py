@@ -28,7 +28,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
@@ -95,14 +95,18 @@ Taken = Mapping[str, Exchange]
 @exercise(requests=10, interactions=5)
 def inputs_of_every_kind(t: RequestBuilder) -> Steps:
     """A create with a text and each kind of file, one with all of them, and a GET of each."""
-    taken: dict[str, Exchange] = {}
-    kept: dict[str, Exchange] = {}
-    for name, contents in _list_inputs().items():
-        given = [{"type": "user_input", "content": contents}]
-        taken[name] = yield Send(t.create(input=given))
-        if taken[name].status in SUCCESS and id_of(taken[name]):
-            kept[name] = (yield from poll_until_found(t, id_of(taken[name])))[-1]
-    return {"taken": taken, "kept": kept}
+    inputs = _list_inputs()
+    both = yield SideBySide(tuple(_send_and_read(t, contents) for contents in inputs.values()))
+    return {
+        "taken": {name: taken for name, (taken, _) in zip(inputs, both, strict=True)},
+        "kept": {name: kept for name, (_, kept) in zip(inputs, both, strict=True) if kept is not None},
+    }
+
+
+def _send_and_read(t: RequestBuilder, contents: list[Mapping[str, str]]) -> Part[tuple[Exchange, Exchange | None]]:
+    taken: Exchange = yield Send(t.create(input=[{"type": "user_input", "content": contents}]))
+    found = id_of(taken) if taken.status in SUCCESS else ""
+    return taken, (yield from poll_until_found(t, found))[-1] if found else None
 
 
 def _list_inputs() -> dict[str, list[Mapping[str, str]]]:

@@ -31,7 +31,7 @@ from harness.contract.judge.agreement import judge_streamed_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Send, Steps, Together
+from harness.kit.actions import Part, Send, SideBySide, Steps, Together, send, send_each
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange
@@ -188,14 +188,15 @@ def odd_bodies(t: RequestBuilder) -> Steps:
 @exercise(requests=9, front_end=True)
 def odd_addresses(t: RequestBuilder) -> Steps:
     """A method that no route has, ids that try to escape their path segment, and a very long id."""
-    injected = []
-    for odd in _INJECTIONS:
-        injected.append((yield Send(t.request("GET", f"interactions/{odd}"))))  # noqa: PERF401  it yields
-    return {
-        "put": (yield Send(t.request("PUT", "interactions", {"model": t.model, "input": HELLO}))),
-        "injected": injected,
-        "long": (yield Send(t.get("x" * _LONG))),
-    }
+    odd = tuple(send(t.request("GET", f"interactions/{name}")) for name in _INJECTIONS)
+    put = t.request("PUT", "interactions", {"model": t.model, "input": HELLO})
+    injected, others = yield SideBySide((_play_all(odd), send_each(put=put, long=t.get("x" * _LONG))))
+    return {"injected": injected, **others}
+
+
+def _play_all(parts: tuple[Part[Exchange], ...]) -> Part[list[Exchange]]:
+    played: list[Exchange] = yield SideBySide(parts)
+    return played
 
 
 def bears_ids(injected: list[Exchange]) -> Iterator[Finding]:

@@ -359,7 +359,7 @@ _ENDS_AFTER = (0.6, 1.4)
 """Pauses after which a deleted run is looked at again: its end may write it back."""
 
 
-@exercise(requests=5, interactions=1)
+@exercise(requests=5, interactions=1, pauses=sum(_ENDS_AFTER))
 def a_running_one_deleted(t: RequestBuilder) -> Steps:
     """A background run, deleted while it is in progress, and looked at until it may have ended."""
     found = need_id((yield from start_run(t)))
@@ -368,7 +368,7 @@ def a_running_one_deleted(t: RequestBuilder) -> Steps:
     return {"deleted": deleted, "gone": gone, "later": (yield from look_later(t, found, *_ENDS_AFTER))}
 
 
-@exercise(requests=8, interactions=2)
+@exercise(requests=8, interactions=2, pauses=_A_MOMENT)
 def a_short_run_deleted(t: RequestBuilder) -> Steps:
     """A background run, deleted as soon as it began, and looked at once another one that began later has ended."""
     found = need_id((yield Send(t.create(input=HELLO, background=True))))

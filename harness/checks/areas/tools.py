@@ -47,7 +47,7 @@ from harness.contract.judge.agreement import (
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
@@ -113,30 +113,42 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, unmet.reason)
     if not parent:
         return stop_exercise(seen, "the interaction with the call has no id")
-    forms: dict[str, Exchange] = {}
-    for name, value in ANSWERS.items():
-        body = {"input": [result_of(call, value)], "tools": [WEATHER]}
-        forms[name] = yield Send(t.create(body, previous_interaction_id=parent))
-    seen["forms"] = forms
-    turn = {"input": [result_of(call)], "tools": [WEATHER], "previous_interaction_id": parent}
-    seen["modes"] = (yield from create_in_each_mode(t, turn)) if status_of(forms["string"]) else {}
-    seen["streamed_answered"] = (yield from _answer_a_streamed_call(t)) if "stream" in t.capabilities else None
+    body = {"tools": [WEATHER], "previous_interaction_id": parent}
     failure = {**result_of(call, "There is no such place."), "is_error": True}
-    seen["failure"] = yield Send(t.create(input=[failure], tools=[WEATHER], previous_interaction_id=parent))
-    seen["bare"] = yield Send(t.create(input=[result_of(call)], previous_interaction_id=parent))
     wrong = {**result_of(call), "call_id": "no-such-call"}
-    seen["wrong_id"] = yield Send(t.create(input=[wrong], tools=[WEATHER], previous_interaction_id=parent))
-    seen["orphan"] = yield Send(t.create(input=[result_of(call)], tools=[WEATHER]))
-    seen["fetched"] = (yield from poll_until_found(t, parent))[-1]
-    answered = id_of(forms["string"])
+    others = send_each(
+        failure=t.create(body, input=[failure]),
+        bare=t.create(input=[result_of(call)], previous_interaction_id=parent),
+        wrong_id=t.create(body, input=[wrong]),
+        orphan=t.create(input=[result_of(call)], tools=[WEATHER]),
+    )
+    (answers, modes), streamed, results, looks = yield SideBySide(
+        (_answer_in_each_way(t, body, call), _answer_a_streamed_call(t), others, poll_until_found(t, parent))
+    )
+    seen |= {"forms": answers, "modes": modes, "streamed_answered": streamed, **results, "fetched": looks[-1]}
+    answered = id_of(answers["string"])
     if not answered:
         return stop_exercise(seen, "no turn with a result had an id")
-    yield from look_at_all(t, *forms.values())
-    return {**seen, "toolless": (yield Send(t.create(input=QUESTION, previous_interaction_id=answered)))}
+    turn = send(t.create(input=QUESTION, previous_interaction_id=answered))
+    _, toolless = yield SideBySide((look_at_all(t, *answers.values()), turn))
+    return {**seen, "toolless": toolless}
+
+
+def _answer_in_each_way(
+    t: RequestBuilder, body: Mapping[str, Any], call: Call
+) -> Part[tuple[Exchanges, Exchanges]]:
+    """The result of a call in every form, then in every mode if the target takes it."""
+    forms = {name: t.create(body, input=[result_of(call, value)]) for name, value in ANSWERS.items()}
+    answers: Exchanges = yield from send_each(**forms)
+    if not status_of(answers["string"]):
+        return answers, {}
+    return answers, (yield from create_in_each_mode(t, {**body, "input": [result_of(call)]}))
 
 
 def _answer_a_streamed_call(t: RequestBuilder) -> Part[Exchange | None]:
     """A forced call in a stream, and the answer to its result; None if the stream brought no call with an id."""
+    if "stream" not in t.capabilities:
+        return None
     streamed = yield from read_whole_stream(t.create(input=QUESTION, tools=[WEATHER], stream=True, **FORCED))
     parent = stream_id(events_in(streamed)) if is_stream(streamed) and not streamed.truncated else ""
     calls = [call for call in _streamed_calls(streamed) if isinstance(call.get("id"), str) and call["id"]]

@@ -31,7 +31,7 @@ from harness.contract.data.json_parse import as_object, read_instant
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Send, Steps, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -45,9 +45,11 @@ SCHEDULE = "30 9 * * 1-5"
 def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     """Create a trigger; read, list, pause, run, resume and delete it."""
     body = _trigger(t)
-    seen: Exchanges = {"bad": (yield Send(t.request("POST", "triggers", {**body, "schedule": "every morning"})))}
-    seen["nowhere"] = yield Send(t.request("POST", "triggers", {**body, "time_zone": "Atlantis/Harbor"}))
-    seen["made"] = yield Send(t.request("POST", "triggers", body))
+    seen: Exchanges = yield from send_each(
+        bad=t.request("POST", "triggers", {**body, "schedule": "every morning"}),
+        nowhere=t.request("POST", "triggers", {**body, "time_zone": "Atlantis/Harbor"}),
+        made=t.request("POST", "triggers", body),
+    )
     found = id_of(seen["made"])
     if not found:
         return stop_exercise(seen, f"the target created no trigger: {format_answer(seen['made'])}")
@@ -55,8 +57,8 @@ def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     seen |= yield from read_and_list(t, path)
     seen["paused"] = yield Send(t.request("PATCH", path, {"status": "paused"}))
     seen["ran"] = yield Send(t.request("POST", f"{path}/executions", {}))
-    seen["executions"] = yield Send(t.request("GET", f"{path}/executions"))
-    seen["resumed"] = yield Send(t.request("PATCH", path, {"status": "active"}))
+    listed, resume = t.request("GET", f"{path}/executions"), t.request("PATCH", path, {"status": "active"})
+    seen |= yield from send_each(executions=listed, resumed=resume)
     seen["looked"] = yield Send(t.request("GET", path))
     seen |= yield from delete_and_look(t, path)
     run = text_in(seen["ran"], "interaction_id")

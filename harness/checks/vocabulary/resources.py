@@ -30,7 +30,7 @@ from harness.contract.judge.history.resources import compare_views, is_alike
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send
+from harness.kit.actions import Exchanges, Part, Send, send_each
 from harness.kit.check import Judge, take
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
@@ -45,10 +45,9 @@ _TOKENS = ("next_page_token", "nextPageToken")
 
 
 def read_and_list(t: RequestBuilder, path: str, **query: Any) -> Part[Exchanges]:
-    """GET a resource, then the collection that it is in → `fetched`, `listed`; `query` is that of the list."""
-    fetched: Exchange = yield Send(t.request("GET", path))
-    listed: Exchange = yield Send(t.request("GET", path.partition("/")[0], query=query or {"page_size": 1000}))
-    return {"fetched": fetched, "listed": listed}
+    """GET a resource, and the collection that it is in → `fetched`, `listed`; `query` is that of the list."""
+    listed = t.request("GET", path.partition("/")[0], query=query or {"page_size": 1000})
+    return (yield from send_each(fetched=t.request("GET", path), listed=listed))
 
 
 def delete_and_look(t: RequestBuilder, path: str, **query: Any) -> Part[Exchanges]:

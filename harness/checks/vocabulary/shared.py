@@ -25,7 +25,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Changes, Own
-from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding
 from harness.wire import By, Exchange, Request
@@ -54,8 +54,6 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
         reason = f"{format_request(seen['created'])} returned no id: {format_answer(seen['created'])}"
         return stop_exercise({**seen, "answers": all_of(seen)}, reason)
     seen["reads"] = yield from poll_until_found(t, found)
-    seen["again"] = yield Send(t.get(found))
-    seen["with_input"] = yield Send(t.get(found, include_input=True))
     # as the SDK reads
     asked = t.request(
         "GET",
@@ -63,21 +61,29 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
         query={"stream": False},
         headers=[("accept", "application/json")],
     )
-    seen["unstreamed"] = yield Send(asked)
-    seen["with_cursor"] = yield Send(t.get(found, last_event_id="harness-cursor"))
-    seen["odd_query"] = yield Send(t.get(found, harness_unknown="1"))
+    seen |= yield from send_each(
+        again=t.get(found),
+        with_input=t.get(found, include_input=True),
+        unstreamed=asked,
+        with_cursor=t.get(found, last_event_id="harness-cursor"),
+        odd_query=t.get(found, harness_unknown="1"),
+    )
     seen["deleted"] = yield Send(t.delete(found))
     seen["gone"] = yield from poll_until_gone(t, found)
-    seen["gone_stream"] = yield Send(t.get(found, stream=True))
-    seen["gone_input"] = yield Send(t.get(found, include_input=True))
-    seen["deleted_again"] = yield Send(t.delete(found))
-    seen["chained"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
+    asked_again = send_each(
+        gone_stream=t.get(found, stream=True),
+        gone_input=t.get(found, include_input=True),
+        deleted_again=t.delete(found),
+        chained=t.create(input=HELLO, previous_interaction_id=found),
+    )
+    answers, seen["later"] = yield SideBySide((asked_again, look_later(t, found, _RESTORED_AFTER)))
+    seen |= answers
     chain = {"input": HELLO, "previous_interaction_id": found}
-    offered = [mode for mode in ("stream", "background") if mode in t.capabilities]
-    seen["chained_modes"] = []
-    for mode in offered if seen["chained"].status not in SUCCESS else ():
-        seen["chained_modes"].append((yield Send(t.create(chain, **{mode: True}))))
-    seen["later"] = yield from look_later(t, found, _RESTORED_AFTER)
+    modes = [mode for mode in ("stream", "background") if mode in t.capabilities]
+    offered = modes if seen["chained"].status not in SUCCESS else []
+    seen["chained_modes"] = list(
+        (yield from send_each(**{m: t.create(chain, **{m: True}) for m in offered})).values()
+    )
     return {**seen, "got": seen["reads"][-1], "answers": all_of(seen)}
 
 

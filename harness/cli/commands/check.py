@@ -73,7 +73,7 @@ class CheckArguments(
         flags=("-j", "--jobs"),
         group="run",
         shown="8 on a target with sessions (docs/control.md); 4 if it serves connections side by side, "
-        "16 if each response takes long, too; else 1",
+        "16 to 48 if each response takes long, too; else 1",
     )
     fail_fast: bool = flag("stop at the first failure", group="run")
     dry_run: bool = flag("print the planned requests, and send nothing", trust=Trust.CALL, group="run")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -16,8 +16,22 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from harness.engine.cleanup import CreatedResources
+from harness.engine.threads import Crew, Shared
 from harness.engine.traffic.deadline import TimeUp, hold_interrupts
-from harness.kit.actions import Action, Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
+from harness.kit.actions import (
+    Action,
+    Close,
+    Collect,
+    Finish,
+    Listen,
+    Open,
+    Part,
+    Read,
+    Send,
+    SideBySide,
+    Together,
+    Wait,
+)
 from harness.kit.api import Api, ApiContract
 from harness.outcome import Finding, HarnessFault, Unmet
 from harness.wire import Driver, Exchange, LiveStream, Request
@@ -130,6 +144,8 @@ class ActionRunner:
     `given` are the ids of the whole run; `repeated` gets what was given again here.
 
     If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short.
+
+    It plays independent parts at the same time only if it `overlaps`.
     """
 
     def __init__(
@@ -142,7 +158,9 @@ class ActionRunner:
         judged: bool = False,
         is_halted: Callable[[], bool] = lambda: False,
         given: GivenIds | None = None,
+        overlaps: bool = False,
     ) -> None:
+        self._overlaps = overlaps
         self._is_halted = is_halted
         self._given = GivenIds(api) if given is None else given
         self._api = api
@@ -193,6 +211,8 @@ class ActionRunner:
                 with hold_interrupts(*requests):
                     exchanges = self._driver.perform(msgspec.structs.replace(action, note=self._note))
                     return [self._keep(exchange) for exchange in exchanges]
+            case SideBySide(parts):
+                return self._overlap(parts) if self._overlaps else [drive(part, self) for part in parts]
             case Wait():
                 return self._driver.perform(action)
             case Listen():
@@ -202,6 +222,21 @@ class ActionRunner:
                 return self._collect(action)
             case _:
                 return self._perform_on_stream(action)
+
+    def _overlap(self, parts: Sequence[Part[Any]]) -> list[Any]:
+        """Play each part in a thread of its own. Raises what the first one raised that failed."""
+        results: list[Any] = [None] * len(parts)
+        waiting, stopped = Shared(enumerate(parts)), threading.Event()
+
+        def work() -> None:
+            for number, part in waiting:
+                if not stopped.is_set():
+                    results[number] = drive(part, self)
+
+        crew = Crew(stopped.set)
+        crew.keep(self._driver)
+        crew.run(work, len(parts))
+        return results
 
     def _perform_on_stream(self, action: Read | Finish | Close) -> Any:
         match action:
