@@ -35,7 +35,7 @@ _PART, _LEAST = 8, 2.0
 
 
 DEFAULT_WAIT = 60.0
-_LONGEST, _TIMES = 15.0, 40
+_LONGEST, _TIMES = 12.0, 40
 """The least seconds that a run gets if the user says nothing, and in how many times what a plain create took."""
 
 

@@ -61,7 +61,8 @@ class RunOptions:
     None is as many as overlap the waiting on a target that gives each worker a session, and one on any other. With
     one job, `choose` picks the next exercise by name from those that are left; without it they run in the
     catalog's order. `deadline` is the limit for the whole run in seconds, None for no limit; if `deadline_grows`,
-    a slow target gets more: the limit is for one that hangs. With `shard`, only that part runs; `shard_seconds`
+    a slow target gets more: the limit is for one that hangs. From a `nearby` target no response is waited for much
+    longer than the others took. With `shard`, only that part runs; `shard_seconds`
     are the durations of an earlier run, by id. Only if it `cleans` does a run delete what it created at a target
     that is thrown away after it.
     """
@@ -74,6 +75,7 @@ class RunOptions:
     jobs: int | None = None
     deadline: float | None = None
     deadline_grows: bool = False
+    nearby: bool = False
     choose: Callable[[Sequence[str]], str] | None = None
     traffic: TrafficPolicy = field(default_factory=TrafficPolicy)
     shard: Shard | None = None
@@ -101,8 +103,9 @@ class _Governed:
         if target.throwaway:
             return cls(target.with_drivers(options.traffic.wrapper(retries)), Timer(None), retries)
         timer, wait = Timer(options.deadline), target.target.wait
-        timeouts, outages = TimeoutBudget(wait), Outages()
-        streams = HurriedStreams(partial(_streams_a_run, target.api))
+        streams_a_run = partial(_streams_a_run, target.api)
+        timeouts, outages = TimeoutBudget(wait, nearby=options.nearby, may_last=streams_a_run), Outages()
+        streams = HurriedStreams(streams_a_run)
         if target.target.waiting is not None:
             target.target.waiting.watchers.append(streams.hurry)
         wrapper = options.traffic.wrapper(retries, timeouts, Deadline(timer, wait), outages, streams)

@@ -47,33 +47,37 @@ class LiveStream(Protocol):
 class Send(Struct, frozen=True):
     """Send one request and read the whole response → `Exchange`. `timeout` is in seconds; None: the driver's own.
 
-    A driver that waits after a 429 or 503 and repeats the request returns the statuses in `sees` at once: the
-    caller wants to see these.
+    The response has to begin within `head` seconds, if that is less: only over sockets. A driver that waits after
+    a 429 or 503 and repeats the request returns the statuses in `sees` at once: the caller wants to see these.
     """
 
     request: Request
     timeout: float | None = None
     sees: frozenset[int] = frozenset()
+    head: float | None = None
 
 
 class Open(Struct, frozen=True):
     """Send a request and leave the body unread → `LiveStream`.
 
-    `timeout` is in seconds, for all of the response; None: the driver's own.
+    `timeout` is in seconds, for all of the response; None: the driver's own. `head` as in `Send`.
     """
 
     request: Request
     timeout: float | None = None
+    head: float | None = None
 
 
 class Together(Struct, frozen=True):
     """Send requests at the same time → `list[Exchange]` in the order of the requests.
 
     `note` gets each response as soon as it is there, perhaps on another thread: an interrupt loses the list.
+    `timeout` is in seconds, for each; None: the driver's own.
     """
 
     requests: tuple[Request, ...]
     note: Callable[[Exchange], object] | None = None
+    timeout: float | None = None
 
 
 class Wait(Struct, frozen=True):

@@ -115,7 +115,7 @@ class Paced(ServiceDriver):
 
 
 @pytest.mark.parametrize(
-    ("create", "allowed", "whole"), [(0.01, 60, 15), (1.0, 60, 40), (5.0, 60, 60), (0.01, 80, 80), (0.01, 10, 10)]
+    ("create", "allowed", "whole"), [(0.01, 60, 12), (1.0, 60, 40), (5.0, 60, 60), (0.01, 80, 80), (0.01, 10, 10)]
 )
 def test_a_run_is_waited_for_as_fits_the_pace_of_the_target(create: float, allowed: float, whole: float) -> None:
     """The first create of the probe sets how long a background run of a few words may take to settle."""

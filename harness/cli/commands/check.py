@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, level_option, verbose_option
 from harness.cli.judging_options import (
+    DEFAULT_TIMEOUT,
     BaselineOptions,
     DeadlineOptions,
     ShardOptions,
@@ -117,6 +118,8 @@ def run(words: Sequence[str]) -> int:
     if arguments.model and (note := describe_life(find_profile(arguments.model))):
         say(f"note: {note}", to_errors=True)
     listeners = Listeners(arguments, Presentation(times_exercises=arguments.timings), baseline)
+    deadline, by_default = deadline_of(arguments, target), arguments.deadline is None
+    has_no_limits = by_default and "timeout" not in arguments.given and arguments.timeout == DEFAULT_TIMEOUT
     options = RunOptions(
         selection=selection,
         stated=stated,
@@ -124,8 +127,9 @@ def run(words: Sequence[str]) -> int:
         strict=arguments.strict,
         fail_fast=arguments.fail_fast,
         jobs=arguments.jobs,
-        deadline=deadline_of(arguments, target),
-        deadline_grows=arguments.deadline is None,
+        deadline=deadline,
+        deadline_grows=by_default,
+        nearby=has_no_limits and deadline is not None,
         shard=shard,
         shard_seconds=read_seconds(arguments.shard_times),
         traffic=traffic_policy(arguments, lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal))),

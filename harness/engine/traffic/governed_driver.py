@@ -40,14 +40,15 @@ from harness.wire import (
 class Attempt:
     """One request that is about to be sent, and what the policies decide about it.
 
-    `timeout` is in seconds, None for the driver's own. `parallel` requests are sent together with others; a driver
-    gives these its own timeout. A `bounded` one has only the time that is left of the run. If `withheld` is not
-    empty, it is the reason why the request is not sent. `memo` is the memory of one policy between `before` and
-    `after`.
+    `timeout` is in seconds, None for the driver's own; `head` those until the head of the response. `parallel`
+    requests are sent together, and get the longest of their timeouts. A `bounded` one has only the time that is
+    left of the run. If `withheld` is not empty, it is the reason why the request is not sent. `memo` is the memory
+    of one policy between `before` and `after`.
     """
 
     request: Request
     timeout: float | None = None
+    head: float | None = None
     parallel: bool = False
     bounded: bool = False
     withheld: str = ""
@@ -127,8 +128,8 @@ class GovernedDriver(Driver):
         for number in count():
             attempt = Attempt(action.request, action.timeout)
             if self._admit([attempt]):
-                exchange = self._driver.send(action.request, timeout=attempt.timeout)
-                exchange = self._conclude(attempt, exchange)
+                answer = self._driver.perform(Send(action.request, attempt.timeout, head=attempt.head))
+                exchange = self._conclude(attempt, answer)
             else:
                 exchange = not_sent(action.request, attempt.withheld)
             if not self._wait_to_retry([exchange], number, action.sees):
@@ -150,7 +151,8 @@ class GovernedDriver(Driver):
         for number in count():
             attempts = [Attempt(request, parallel=True) for request in action.requests]
             if self._admit(attempts):
-                answers = self._driver.perform(action)
+                timeout = max((one.timeout for one in attempts if one.timeout is not None), default=None)
+                answers = self._driver.perform(msgspec.structs.replace(action, timeout=timeout))
                 exchanges = [self._conclude(*pair) for pair in zip(attempts, answers, strict=True)]
             else:
                 why = next(attempt.withheld for attempt in attempts if attempt.withheld)
@@ -181,7 +183,7 @@ class GovernedDriver(Driver):
     def _open_once(self, attempt: Attempt) -> LiveStream:
         if not self._admit([attempt]):
             return _UnsentStream(not_sent(attempt.request, attempt.withheld))
-        inner = self._driver.open(attempt.request, timeout=attempt.timeout)
+        inner = self._driver.perform(Open(attempt.request, attempt.timeout, attempt.head))
         for policy in self._policies:
             policy.note_stream(attempt, inner)
         stream = _GovernedStream(inner, partial(self._conclude, attempt))

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
+from harness.outcome.words import format_count
 from harness.wire import By, Exchange, How, LiveStream, Request
 
 FACTOR = 20.0
@@ -170,7 +171,14 @@ PART = 6
 MAX_CUT = 8
 """Number of cut answers in a row after which no request is sent that would wait for another one."""
 
+FIRST, NEXT = 20.0, 10.0
+"""The seconds that a nearby target gets for its first response, and at least for each later one."""
+
+_TIMES = 20
+"""In how many times what its slowest response took a nearby target has to return each other one."""
+
 _STREAM = re.compile(rb'"stream"\s*:\s*true')
+_BACKGROUND = re.compile(rb'"background"\s*:\s*true')
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +198,13 @@ class TimeoutLosses:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The time granted to a request: `less` than the whole timeout, or all of it.
+    """The time granted to a request: why that, or the time until the head, was less than all, `""` if it was not.
 
     `alike` and `any` are how many cuts each of the two rows had counted when it was granted.
     """
 
-    less: bool
+    less: str
+    head: str
     alike: int
     any: int
 
@@ -222,16 +231,24 @@ class _Row:
 class TimeoutBudget(DriverPolicy):
     """Counts for all drivers of one run; `seconds` is the whole timeout of one request.
 
-    There is one row for all responses and one for each kind (the method, and whether a stream was requested). So a
+    There is one row for all responses and one for each kind (the method, the stream, the background run). So a
     target whose streams never end still gets all other requests. A refusal does not end the row of its kind. A
     deletion is sent as long as deletions end, whatever else does not, because a run cleans up with them. Several
     threads may share one.
+
+    The other responses of a target that is `nearby` show how long one takes: if one takes far longer, it hangs.
+    What `may_last` is a stream that waits for the end of a run: of these, only the head is expected soon.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(
+        self, seconds: float, *, nearby: bool = False, may_last: Callable[[Request], bool] = lambda request: False
+    ) -> None:
         self.losses = TimeoutLosses()
-        self._less = seconds / PART
-        self._alike: defaultdict[tuple[str, bool], _Row] = defaultdict(_Row)
+        self._seconds = seconds
+        self._nearby = nearby
+        self._may_last = may_last
+        self._slowest: float | None = None
+        self._alike: defaultdict[tuple[str, bool, bool], _Row] = defaultdict(_Row)
         self._any = _Row()
         self._lock = threading.Lock()
 
@@ -250,10 +267,33 @@ class TimeoutBudget(DriverPolicy):
                 self.losses = replace(self.losses, unsent=self.losses.unsent + 1)
                 attempt.withheld = f"not sent: {MAX_CUT} responses in a row did not end in time"
                 return
-            shortened = longest >= FULL_TIMEOUTS and (timeout is None or timeout > self._less)
-            less = shortened and not attempt.parallel
-            attempt.timeout = self._less if less else timeout
-            attempt.memo = Grant(less, alike.counted, self._any.counted)
+            early, lasts = self._choose_early(), self._may_last(request)
+            whole = self._seconds if lasts else early
+            part, hurries = whole / PART, whole < self._seconds
+            full, whole_time = (1, False) if hurries else (FULL_TIMEOUTS, attempt.parallel)
+            before, head = "", ""
+            if longest >= full and (timeout is None or timeout > part) and not whole_time:
+                attempt.timeout = part
+                before = f"after {format_count(longest, 'response')} in a row that did not end, "
+                before += f"its limit was {part:.3g} s"
+            elif hurries and timeout is None:
+                attempt.timeout = whole
+                before = f"its limit was {whole:.3g} s, {self._explain_early()}"
+            elif lasts and early < (timeout or self._seconds):
+                attempt.head = early / PART if longest else early
+                head = f"its limit until the first byte was {attempt.head:.3g} s, {self._explain_early()}"
+            attempt.memo = Grant(before, head, alike.counted, self._any.counted)
+
+    def _explain_early(self) -> str:
+        if self._slowest is None:
+            return "since it is the first response"
+        return f"since no other one took longer than {self._slowest:.3g} s"
+
+    def _choose_early(self) -> float:
+        """The seconds in which another response would have come, as far as is known."""
+        if not self._nearby:
+            return self._seconds
+        return min(self._seconds, FIRST if self._slowest is None else max(NEXT, _TIMES * self._slowest))
 
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Count how the exchange ended; it is excused if it was cut off before the whole timeout."""
@@ -265,12 +305,15 @@ class TimeoutBudget(DriverPolicy):
             # A refusal does not end the row of its kind: it would have ended in any case.
             alike.record(exchange, grant.alike, ends=exchange.complete and exchange.succeeded)
             self._any.record(exchange, grant.any, ends=exchange.complete)
-            return self._add(exchange, less=grant.less) if _is_cut(exchange) else exchange
+            if _is_cut(exchange):
+                return self._add(exchange, grant.less or (grant.head if exchange.status is None else ""))
+            if exchange.status is not None and not self._may_last(exchange.request):
+                self._slowest = max(exchange.seconds, self._slowest or 0.0)
+            return exchange
 
-    def _add(self, exchange: Exchange, *, less: bool) -> Exchange:
+    def _add(self, exchange: Exchange, less: str) -> Exchange:
         if less and exchange.ending.how is How.TIMEOUT:
-            why = f"after {FULL_TIMEOUTS} responses in a row that did not end, its limit was {self._less:g} s"
-            exchange = exchange.with_excuse(why)
+            exchange = exchange.with_excuse(less)
         first = f"{exchange.request.method} {exchange.request.raw_path}, after {exchange.seconds:.1f} s"
         self.losses = replace(
             self.losses,
@@ -287,9 +330,10 @@ def is_stream(request: Request) -> bool:
     return _classify(request)[1]
 
 
-def _classify(request: Request) -> tuple[str, bool]:
+def _classify(request: Request) -> tuple[str, bool, bool]:
     """The kind of a request; answers to requests of one kind can be expected to end alike."""
-    return request.method, request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
+    streamed = request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
+    return request.method, streamed, _BACKGROUND.search(request.body) is not None
 
 
 def _is_cut(exchange: Exchange) -> bool:

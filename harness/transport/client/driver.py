@@ -431,10 +431,10 @@ class UrlDriver(Driver):
     def perform(self, action: DriverAction) -> Any:
         """Perform an action over sockets, and sleep for a `Wait`."""
         match action:
-            case Send(request, timeout):
-                return self._send(request, timeout)
-            case Open(request, timeout):
-                return self._open_stream(request, timeout)
+            case Send():
+                return self._send(action.request, self._limits.within(action.timeout, action.head))
+            case Open():
+                return self._open_stream(action.request, self._limits.within(action.timeout, action.head))
             case Together():
                 return self._send_together(action)
             case Wait(seconds):
@@ -446,16 +446,16 @@ class UrlDriver(Driver):
             case Interrupt():
                 return self._shut_down()
 
-    def _send(self, request: Request, timeout: float | None) -> Exchange:
-        reading = self._read(request, self._limits.within(timeout))
+    def _send(self, request: Request, limits: Limits) -> Exchange:
+        reading = self._read(request, limits)
         try:
             return read_whole(reading)
         except BaseException:  # an interrupt: only this frame can close it
             reading.stop(By.CLIENT, How.FIN, "")
             raise
 
-    def _open_stream(self, request: Request, timeout: float | None) -> LiveStreamReader:
-        reading = self._read(request, self._limits.within(timeout))
+    def _open_stream(self, request: Request, limits: Limits) -> LiveStreamReader:
+        reading = self._read(request, limits)
         with self._lock:
             self._open = [other for other in self._open if other.ended is None]
             self._open.append(reading)
@@ -463,10 +463,11 @@ class UrlDriver(Driver):
 
     def _send_together(self, action: Together) -> list[Exchange]:
         """Send each request on its own thread."""
+        limits = self._limits.within(action.timeout)
 
         def send(request: Request, answer: Future[Exchange]) -> None:
             try:
-                exchange = self._send(request, None)
+                exchange = self._send(request, limits)
                 if action.note is not None:
                     action.note(exchange)
                 answer.set_result(exchange)

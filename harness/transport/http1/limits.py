@@ -73,20 +73,25 @@ class Limits(_Positive, frozen=True, kw_only=True):
 
     def name_wait(self, bound: str) -> str:
         """The name of a bound of seconds: the time that one exchange was given, else its field."""
-        if self.head_seconds == self.idle_seconds == self.total_seconds:
+        if self.idle_seconds == self.total_seconds:
             cure = f", {self.option} gives more" if self.option else ""
+            if bound == "head_seconds" and self.head_seconds < self.total_seconds:
+                return f"{self.head_seconds:g} s until the head of the response{cure}"
             return f"{self.total_seconds:g} s for the whole request{cure}"
         return f"Limits.{bound}"
 
-    def within(self, seconds: float | None) -> Limits:
-        """The same bounds for one exchange that may take `seconds` in total, however it spends them."""
+    def within(self, seconds: float | None, head: float | None = None) -> Limits:
+        """The same bounds for one exchange that may take `seconds` in total, however it spends them.
+
+        If `head` is less, the response has to begin within so many.
+        """
         if seconds is None:
-            return self
+            return self if head is None else replace(self, head_seconds=min(head, self.head_seconds))
         connect = min(self.connect_seconds, seconds)
         return replace(
             self,
             connect_seconds=connect,
-            head_seconds=seconds,
+            head_seconds=seconds if head is None else min(head, seconds),
             idle_seconds=seconds,
             closing_seconds=max(self.closing_seconds, seconds / _CLOSING_PART),
             total_seconds=seconds,

@@ -335,7 +335,7 @@ class ServiceDriver(Driver):
         readings: list[ServiceReading] = []
         try:
             for request in action.requests:
-                readings.append(self._begin(request))  # noqa: PERF401 - those that began are stopped below
+                readings.append(self._begin(request, action.timeout))  # noqa: PERF401 - those that began are stopped below
             self._interleave(readings)
         finally:
             for reading in readings:

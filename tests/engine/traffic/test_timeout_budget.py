@@ -16,12 +16,15 @@ from harness.engine.execute import play
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
 from harness.engine.traffic.patience import (
+    FIRST,
     FULL_TIMEOUTS,
     MAX_CUT,
+    NEXT,
     PART,
     HurriedStreams,
     TimeoutBudget,
     TimeoutLosses,
+    is_stream,
 )
 from harness.engine.traffic.retries import NO_TIME, missing_answer
 from harness.interactions import INTERACTIONS
@@ -34,6 +37,7 @@ from harness.wire import (
     Chunk,
     Ending,
     Exchange,
+    ExchangeBuilder,
     Headers,
     How,
     LiveStream,
@@ -373,3 +377,78 @@ def test_a_stream_that_is_left_open_is_looked_at_too() -> None:
     played = play(INTERACTIONS, leaves, RequestBuilder(), run.driver, CreatedResources(INTERACTIONS))
     assert played.failure is not None
     assert played.failure.outcome is Outcome.UNTESTABLE
+
+
+# --- a nearby target, of which no response is waited for much longer than the others took
+
+
+def nearby(answer: Callable[[Request], Response], *, may_last: Callable[[Request], bool] = is_stream) -> Any:
+    """A driver to a target on this machine, whose user chose no limits."""
+    budget = TimeoutBudget(WHOLE, nearby=True, may_last=may_last)
+    return GovernedDriver(ServiceDriver(answer, limits=Limits().within(WHOLE)), [budget])
+
+
+def test_the_first_response_of_a_nearby_target_has_twenty_seconds() -> None:
+    """Nothing is known of it yet; that it was given up early proves nothing."""
+    first = nearby(lambda request: endless()).send(GET)
+    assert first.seconds <= FIRST + 1
+    assert first.excuse == "its limit was 20 s, since it is the first response"
+
+
+@pytest.mark.parametrize(("usual", "limit"), [(0.0, NEXT), (1.0, 20.0), (2.0, 40.0), (15.0, WHOLE)])
+@pytest.mark.parametrize("way", ["send", "open", "together"])
+def test_a_hang_is_known_by_what_the_other_responses_took(way: str, usual: float, limit: float) -> None:
+    """A slow target keeps its time; of a fast one the first hang costs little, the next one hardly anything."""
+    hangs: list[Request] = []
+    driver = nearby(lambda request: endless() if hangs else slow(usual))
+    driver.send(GET)
+    hangs.append(GET)
+    ways = {"open": lambda: driver.open(GET).finish(), "together": lambda: driver.together([GET])[0]}
+    cut = ways.get(way, lambda: driver.send(GET))()
+    assert limit - 1 <= cut.seconds <= limit + 1
+    assert bool(cut.excuse) is (limit < WHOLE)
+    if limit < WHOLE:
+        assert f"no other one took longer than {usual:.3g} s" in cut.excuse
+        assert driver.send(GET).seconds <= limit / PART + 1
+    hangs.clear()
+    driver.send(GET)
+    hangs.append(GET)
+    assert limit - 1 <= driver.send(GET).seconds <= limit + 1, "an answer that ends gives the time back"
+
+
+def test_the_stream_of_a_run_may_last_but_has_to_begin() -> None:
+    """A run may write for long; what hangs before its first byte gets no more than another response."""
+    asked: list[Send] = []
+
+    class Noting(ServiceDriver):
+        def perform(self, action: Any) -> Any:
+            asked.append(action)
+            return super().perform(action)
+
+    budget = TimeoutBudget(WHOLE, nearby=True, may_last=is_stream)
+    driver = GovernedDriver(Noting(lambda request: slow(0.0), limits=Limits().within(WHOLE)), [budget])
+    driver.send(GET)
+    driver.send(STREAM)
+    assert [(action.timeout, action.head) for action in asked] == [(FIRST, None), (None, NEXT)]
+    own = Attempt(GET, timeout=2.0)
+    budget.before([own])
+    assert (own.timeout, own.head) == (2.0, None), "a time of its own is no haste"
+    grant = Attempt(STREAM)
+    budget.before([grant])
+    late = ServiceDriver(lambda request: endless(), limits=Limits().within(WHOLE)).send(STREAM)
+    assert not budget.after(grant, late).excuse, "it had begun, and had all of its time"
+    budget.before([grant])
+    mute = ExchangeBuilder(STREAM).finish(Ending(By.LIMIT, How.TIMEOUT), NEXT)
+    assert "its limit until the first byte was" in budget.after(grant, mute).excuse
+
+
+def test_hanging_background_creates_cost_the_others_nothing() -> None:
+    """A create that runs in the background is a kind of its own: others that end do not give it its time back."""
+    create = Request("POST", "/v1beta/interactions", Headers(), b'{"input": "x"}')
+    behind = Request("POST", "/v1beta/interactions", Headers(), b'{"input": "x", "background": true}')
+    run = Run()
+    run.service.endless = lambda request, number: request is behind
+    for _ in range(FULL_TIMEOUTS):
+        assert run.seconds(1, behind) == [WHOLE]
+        run.driver.send(create)
+    assert run.seconds(1, behind) == [LESS]
