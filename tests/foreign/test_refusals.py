@@ -136,7 +136,7 @@ ROWS = [
     row(
         "crashes-told: err.no-crash bg.create -> fail err.no-crash",
         words="--capability +background",
-        said=("POST interactions with `background` causes a server error",),
+        said=("POST interactions with `background`", "causes a server error"),
         **CRASHES_IN_BACKGROUND,
     ),
     row(
