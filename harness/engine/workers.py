@@ -31,6 +31,7 @@ from harness.engine.threads import JOIN_SECONDS, Shared, end_all
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.engine.traffic.outages import Outages, find_deaths, find_silent_deaths
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId
+from harness.engine.traffic.retries import LATER
 from harness.kit.actions import Send, Together
 from harness.kit.api import SCRIPTABLE, CountsEnds
 from harness.kit.check import Exercise
@@ -392,7 +393,8 @@ class Workers:
         """Run groups that have to be alone first, then the others in parallel, then those that may stop it.
 
         Requests with broken bytes or addresses crash some servers: alone, the last one sent is the cause. A
-        distant target gets several of these at once; a disturbed one runs again, alone.
+        distant target gets several of these at once; a disturbed one runs again, alone. So does any other that
+        gets a 429 or 503 there, because the target may limit the number of requests at once.
         """
         apart: list[Group] = []
         last: list[Group] = []
@@ -403,11 +405,11 @@ class Workers:
         self._hands_on = self.distant and bool(others)
         yield from self._play_turn(apart, 1)
         self._hands_on = False
+        self._disturbed = [] if self.distant else None
         yield from self._play_turn(others, jobs)
         if self.distant:
-            self._disturbed = []
             yield from self._play_turn(last, min(jobs, _SHARED_JOBS))
-            last, self._disturbed = self._disturbed, None
+            last, self._disturbed = self._disturbed or [], None
         self._alone = True
         yield from self._play_turn(last, 1)
 
@@ -515,7 +517,7 @@ class Workers:
         )  # fmt: skip
         if played.outage:
             given.forget()
-        again = self._disturbed if played.outage or any(one.hung for one in played.trail) else None
+        again = self._disturbed if _is_disturbed(played) else None
         whole = played if again is not None else self._look_again(exercise, played, driver, ledger)
         yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         if again is not None:
@@ -556,6 +558,13 @@ class Workers:
         if not promised and not planned.declared:
             observation = played.excuse_what_is_not_offered(observation)
         return Judged(planned, played.blame_roots(planned.check, observation), played, seconds)
+
+
+def _is_disturbed(played: PlayedExercise) -> bool:
+    """Whether others may be why a response is missing: a limit of requests at once, or a crash beside odd ones."""
+    if any(one.status in LATER for one in played.trail):
+        return True
+    return played.front_end and (bool(played.outage) or any(one.hung for one in played.trail))
 
 
 def take_until_done(

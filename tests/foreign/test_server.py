@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.server import ForeignService, Json, serving
+from tests.foreign.rows import vary
+from tests.foreign.server import ForeignService, Handler, Json, Refused, serving
 
 
 class Endless(ForeignService):
@@ -36,6 +37,28 @@ class Distant(ForeignService):
     def create(self, body: Json) -> Any:
         time.sleep(0.15)
         return super().create(body)
+
+
+class Limited(Handler):
+    """Right, slow, and it refuses what comes while eight requests are under way."""
+
+    places = threading.Semaphore(8)
+
+    def dispatch(self, data: bytes) -> Any:
+        if not self.places.acquire(blocking=False):
+            raise Refused(429, "rate_limit_exceeded", "Too many requests at once.")
+        try:
+            time.sleep(0.15)
+            return super().dispatch(data)
+        finally:
+            self.places.release()
+
+
+@pytest.mark.slow
+def test_a_limit_of_requests_at_once_costs_no_verdict() -> None:
+    """What was refused beside other requests is asked again, alone."""
+    report = check(vary(ForeignService, handler=Limited)(), "chain.*", "rob.*", "store.*", "create.*", "err.*")
+    assert (report.exit, report.faults) == (0, {})
 
 
 @pytest.mark.slow
