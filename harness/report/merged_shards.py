@@ -260,6 +260,7 @@ def _finish(results: tuple[Result, ...], ends: Sequence[RunFinished]) -> RunFini
 
 
 Sums = TypeVar("Sums", Waited, TimeoutLosses)
+Row = TypeVar("Row", bound=KillRow)
 
 
 def _add_up(one: Sums, other: Sums) -> Sums:
@@ -284,15 +285,33 @@ def _merge_mutants(
     reference = _read_reference(shards)
     with unreadable(reports[0].name):
         summaries = {name: mutants[name].summary for name in part.whole}
-    results = [result for shard in shards for result in shard.results]
     played = [
         PlayedMutant(row.mutant, row.killers, row.errors, result.seconds)
-        for result in results
-        for row in of_kind(KillRow, result.evidence)
+        for shard in shards
+        for row, result in _read_rows(shard, KillRow)
     ]
     interrupted = any(shard.finished.exit is Exit.INTERRUPTED for shard in shards)
     matrix = to_matrix(part.whole, checks, [reference, *played], interrupted=interrupted)
     return MutantsPresentation(), tuple(tell_matrix(matrix, summaries, whole=len(summaries) == len(mutants)))
+
+
+def _read_rows(shard: StoredRun, kind: type[Row]) -> list[tuple[Row, Result]]:
+    """The rows of a shard with their results. Raises UsageFault for a row of another shard, or a second one."""
+    rows = [(row, result) for result in shard.results for row in of_kind(kind, result.evidence)]
+    _require_own(shard, [row.mutant for row, _ in rows])
+    return rows
+
+
+def _require_own(shard: StoredRun, names: Sequence[str]) -> None:
+    """Raise UsageFault unless each name is one of those that the shard ran, and there once.
+
+    Otherwise a forged shard could replace what another one saw.
+    """
+    own, counts = frozenset(shard.part.ran), Counter(names)
+    if odd := next((name for name, count in counts.items() if count > 1 or name not in own), None):
+        what = "two results" if odd in own else "a result"
+        why = "a shard has one of each" if odd in own else f"shard {shard.part.shard} did not run it"
+        raise UsageFault(f"{shard.name!r} contains {what} of {odd!r:.80}, but {why}: run the shard again")
 
 
 def _merge_scores(shards: Sequence[StoredRun], api: Api) -> Sequence[RunEvent]:
@@ -304,11 +323,9 @@ def _merge_scores(shards: Sequence[StoredRun], api: Api) -> Sequence[RunEvent]:
     for shard in shards:
         with unreadable(shard.name):
             [phase] = (phase for phase in shard.phases if phase.name == DEFECTS)
-            rows = {row.mutant: result for result in shard.results for row in of_kind(DefectRow, result.evidence)}
-            if {*rows, *phase.notes} - {*shard.part.ran}:
-                raise ValueError("it contains a defect of another shard")
+            _require_own(shard, phase.notes)
             phases.append(phase)
-            results += rows.values()
+            results += (result for _, result in _read_rows(shard, DefectRow))
     if other := next((n for n, phase in enumerate(phases) if phase.counts != phases[0].counts), 0):
         raise UsageFault(
             f"{shards[0].name!r} and {shards[other].name!r} generated different defects: run both shards again"
@@ -374,7 +391,8 @@ def _read_cases(shards: Sequence[StoredRun]) -> list[Result]:
     results: list[Result] = []
     for shard in shards:
         with unreadable(shard.name):
-            cases = (result for result in shard.results if of_kind(ClientRun, result.evidence))
+            cases = [result for result in shard.results if of_kind(ClientRun, result.evidence)]
+            _require_own(shard, [result.id for result in cases])
             results += sorted(cases, key=lambda result: numbers[result.id])
     return sorted(results, key=lambda result: numbers[result.id])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Generator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,17 @@ def _other_command(runs: list[Lines]) -> None:
     runs[1][0]["command"] = "torture"
 
 
+def _row_of_another_shard(runs: list[Lines]) -> None:
+    """The survivor of the first shard is killed in the second."""
+    forged = find(runs[0], "CheckFinished")
+    runs[1].insert(-1, deepcopy(forged))
+    forged["result"]["evidence"][0]["killers"] = []
+
+
+def _second_row(runs: list[Lines]) -> None:
+    runs[1].insert(-1, find(runs[1], "CheckFinished"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -239,6 +251,8 @@ def _other_command(runs: list[Lines]) -> None:
         (_unknown_mutant, "does not contain the events of a whole run ('no-such' is missing or unknown)"),
         (_lost_mutant, "no report contains"),
         (_other_command, "the files are of different commands"),
+        (_row_of_another_shard, "', but shard 2/2 did not run it: run the shard again"),
+        (_second_row, "', but a shard has one of each: run the shard again"),
     ],
 )
 def test_what_is_not_one_run_is_refused(
@@ -302,6 +316,8 @@ def test_the_shards_of_a_score_are_merged(harness: Harness, tmp_path: Path) -> N
             del defect["seconds"]
     assert together == once
     assert harness("merge", parts[0]).code == 2
+    spoil_files(parts, _row_of_another_shard)
+    assert "did not run it" in harness("merge", *parts).err
     other = harness(*words[:4], "--seed", "6", *words[6:], "--shard", "2/2", "--report", f"events={parts[1]}")
     assert other.code in (0, 1)
     refused = harness("merge", *parts)

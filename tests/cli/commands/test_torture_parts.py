@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from harness.report.presented_run import PresentedRun
 from tests.benches.client import clients
 from tests.benches.client.clients import LOOP, InProcess, program
 from tests.cli.conftest import Harness, fits
-from tests.cli.stored_runs import read_lines
+from tests.cli.stored_runs import find, read_lines
 
 BAD = LOOP.replace('cursor = "&last', 'unused = "&last')
 """A client that resumes from the start and keeps the text it already had."""
@@ -68,6 +69,10 @@ def test_shards_add_up_to_the_run(harness: Harness) -> None:
     assert last
     assert last[-1] == merged.out.splitlines()[-1]
     assert "duplicated" in Path("merged.xml").read_text("utf-8")
+    *head, end = Path("2.jsonl").read_text("utf-8").splitlines()
+    other = find(read_lines("1.jsonl"), "CheckFinished")
+    Path("2.jsonl").write_text("\n".join([*head, json.dumps(other), end]), "utf-8")
+    assert "but shard 2/2 did not run it" in harness("merge", "1.jsonl", "2.jsonl").err
 
 
 @pytest.mark.slow
