@@ -27,55 +27,71 @@ _HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 MOVED = "a link has taken its place, or that of a folder above it, since the run began"
 
 
-_folders: tuple[Path, ...] = ()
-"""The folders that no link may lead a file out of that is named in them, the current one first; links followed."""
+_current: Path | None = None
+"""The folder that no link in it may lead a file out of, links followed; None for no look at links at all."""
 _ask_user: Callable[[Path], str] = str
 
 
 @contextmanager
 def keeping_links_in(folder: Path, ask_user: Callable[[Path], str]) -> Iterator[None]:
-    """While the block runs, write through no link that leads out of `folder`, or into its `.git`.
+    """While the block runs, write through no link of another person.
 
-    Another person may have put a link where the user expects a report: in `folder`, or in a folder above it that
-    came with it. A folder that holds the home of the user is theirs. `ask_user` is called only if there is such a
-    link, with the folder: it returns how to allow it, or "" if it is allowed.
+    They may have put it where the user expects a report: in `folder`, or in any checked-out folder. It must not
+    lead out of the folder that it is in, or into its `.git`. A folder that holds the home of the user is theirs.
+    `ask_user` is called only if there is such a link, with the folder: it returns how to allow it, or "" if it is
+    allowed.
     """
-    global _folders, _ask_user
-    before = _folders, _ask_user
-    _folders = tuple(_list_foreign(Path(os.path.realpath(folder))))
+    global _current, _ask_user
+    before = _current, _ask_user
+    _current = Path(os.path.realpath(folder))
     _ask_user = ask_user
     try:
         yield
     finally:
-        _folders, _ask_user = before
+        _current, _ask_user = before
 
 
 _MARKS = (".git", "pyproject.toml")
 """What the root of a checked-out folder has."""
+_MOST_LINKS = 40
+"""No system follows more of them in one path."""
 
 
 def _list_foreign(folder: Path) -> Iterator[Path]:
-    """The folder and those above it that another person may have filled: they look like a checkout."""
+    """Which of the folder and those above it another person may have filled: they look like a checkout."""
     home = Path(os.path.realpath(Path("~").expanduser()))
     for place in (folder, *folder.parents):
         if home.is_relative_to(place):
             return
-        if place == folder or any(os.path.lexists(place / mark) for mark in _MARKS):
+        if place == _current or any(os.path.lexists(place / mark) for mark in _MARKS):
             yield place
 
 
+def _list_places_of_links(path: Path) -> Iterator[Path]:
+    """The folder of each link that a path passes, also of those that lead to nothing."""
+    at, links = Path.cwd(), 0
+    todo = [*reversed(path.parts)]
+    while todo and links <= _MOST_LINKS:
+        step = at.parent if todo[-1] == ".." else at / todo[-1]  # an absolute path replaces the other one
+        try:
+            todo[-1:] = reversed(step.readlink().parts)
+        except (OSError, ValueError):  # it is no link
+            at = step
+            todo.pop()
+        else:
+            yield Path(os.path.realpath(at))
+            links += 1
+
+
 def find_way_out(path: Path) -> str:
-    """Why a file must not be written: a link leads it out of the folder that it is named in; "" if none does."""
-    if not _folders:
+    """Why a file must not be written: a link leads it out of the folder that the link is in; "" if none does."""
+    if _current is None:
         return ""
-    named, real = Path(os.path.normpath(Path.cwd() / path)), Path(os.path.realpath(path))
-    for above in named.parents:  # the user may name a folder by way of a link of their own
-        folder = Path(os.path.realpath(above))
-        if folder not in _folders or real == folder / named.relative_to(above):
-            continue
+    real = Path(os.path.realpath(path))
+    for folder in dict.fromkeys(above for place in _list_places_of_links(path) for above in _list_foreign(place)):
         parts = real.relative_to(folder).parts if real.is_relative_to(folder) else (".git",)
         if ".git" in map(str.casefold, parts) and (allowed_by := _ask_user(folder)):  # disks may fold case
-            place = "this folder" if folder == _folders[0] else repr(str(folder))
+            place = "this folder" if folder == _current else repr(str(folder))
             return f"a link leads to {str(real)!r}, out of {place}: name that file itself, or {allowed_by}"
     return ""
 

@@ -63,9 +63,8 @@ class Journal:
         """Cut off an unfinished entry, also what is still buffered: the next one would become part of it."""
         with suppress(OSError):
             file.close()
-        os.truncate(self.path, at)
-        self._file = self.path.open("r+b")
-        lock(self._file, self.path)
+        self._file = self._open()
+        self._file.truncate(at)
 
     def rewrite(self, recordings: Sequence[Recording]) -> None:
         """Replace all entries, of which there is at least one; readers see either the old ones or the new ones."""
@@ -77,7 +76,7 @@ class Journal:
 
     def _begin(self, line: Iterable[bytes]) -> IO[bytes]:
         """Create the file with its head and the first entry: a cassette without an entry is not valid."""
-        if self.path.exists():
+        if os.path.lexists(self.path):
             raise CassetteError(
                 f"{self.path} exists: another recorder is at work, or one was killed; move it away"
             )
@@ -87,7 +86,10 @@ class Journal:
         metadata = f"metadata: {flow(self._metadata)}\n" if self._metadata else ""
         head = f"version: 1\n{metadata}interactions:\n".encode("ascii")
         replace_file(self.path, chain((head,), lines), like=self._of)
-        file = self.path.open("r+b")
+        return self._open()
+
+    def _open(self) -> IO[bytes]:
+        file = open_lock(self.path)
         lock(file, self.path)
         return file
 

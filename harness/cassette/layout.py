@@ -307,11 +307,11 @@ def _reduce_to_essence(request: Any, response: Mapping[str, Any]) -> tuple[Any, 
 
 
 @contextmanager
-def replacing(path: Path, like: Path | None = None) -> Iterator[IO[bytes]]:
+def replacing(path: Path, place: Path | None = None, like: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a file that replaces the cassette at `path` when the block ends. Raises CassetteError."""
     is_open = False
     try:
-        with written_files.replacing(path, like=like) as file:
+        with written_files.replacing(path, place, like=like) as file:
             is_open = True
             yield file
     except OSError as wrong:
@@ -321,15 +321,15 @@ def replacing(path: Path, like: Path | None = None) -> Iterator[IO[bytes]]:
 
 
 def replace_file(path: Path, data: bytes | Iterable[bytes], like: Path | None = None) -> None:
-    """Replace the file at `path` with `data`, given whole or in parts, as `replacing` does."""
-    with replacing(path, like) as file:
+    """Replace the file at `path`, a name of ours, with `data`, given whole or in parts. It follows no link."""
+    with replacing(path, Path(os.path.realpath(path.parent), path.name), like) as file:
         file.writelines((data,) if isinstance(data, bytes) else data)
 
 
 def keep_copy(path: Path) -> Path:
     """Copy a file within its folder, under a free name; return the path of the copy."""
     number = 1
-    while (copy := path.with_name(f"{path.stem}.before-{number}{path.suffix}")).exists():
+    while os.path.lexists(copy := path.with_name(f"{path.stem}.before-{number}{path.suffix}")):
         number += 1
     replace_file(copy, path.read_bytes(), like=path)
     return copy

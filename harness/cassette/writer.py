@@ -8,6 +8,7 @@ recordings go to a `Journal` beside the file, and the file is replaced at the en
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -384,10 +385,15 @@ def _must_be_of_one_class(path: Path, held: Provenance | None, made: Provenance 
 
 def _put_aside(part: Path) -> Path | None:
     """Move the recordings of a killed recorder out of the way; return their new path, None if there are none."""
+    if part.is_symlink():
+        raise CassetteError(
+            f"{part} is a link, and recordings in progress are written there through none: delete the link, or "
+            "name another cassette"
+        )
     if not part.exists():
         return None
     number = 1
-    while (aside := part.with_name(part.name.replace(".part.", f".interrupted-{number}."))).exists():
+    while os.path.lexists(aside := part.with_name(part.name.replace(".part.", f".interrupted-{number}."))):
         number += 1
     return part.replace(aside)
 

@@ -20,6 +20,7 @@ import pytest
 from harness import written_files
 from harness.cassette import CassetteFile, save
 from harness.cassette.journal import Journal, alone
+from harness.cassette.layout import keep_copy
 from harness.cli.main import main
 from harness.cli.output import ReportFiles
 from harness.contract import PROTOCOL
@@ -33,7 +34,6 @@ PACKAGE = Path(written_files.__file__).parent
 ALLOWED = {
     "written_files.py": "the door",
     "documents.py": "it reads",
-    "cassette/journal.py": "a journal: each entry is on disk before its exchange goes on",
     "cli/main.py": "the null device in place of a stream that is closed",
     "cli/serving.py": "the terminal, to see whether there is one",
     "contract/schema/schemas.py": "a copy of a revision in a temporary folder",
@@ -416,6 +416,76 @@ def test_a_link_above_the_current_folder_leads_no_output_elsewhere(
     assert (outside / "rc").read_text("utf-8") == "mine"
     monkeypatch.setenv("HARNESS_TRUST", str(above))
     assert main((*CHECK, "--report", f"markdown={report}")) == Exit.OK
+
+
+@pytest.mark.parametrize("mark", [".git", "pyproject.toml"])
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize(
+    "said", ["hostile/out", "mine/out", "my.md", "{}/hostile/linked/out", "hostile/linked/../x"]
+)
+def test_a_link_of_a_folder_beside_the_current_one_leads_no_output_elsewhere(
+    said: str,
+    is_there: bool,
+    mark: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A checkout may be anywhere, and a path may come to it through a link of the user: its links stay in it.
+
+    A link that the user made in a place of their own still leads where they want.
+    """
+    hostile, home = tmp_path / "hostile", tmp_path / "home"
+    for path in (hostile / "reports", home / "sub"):
+        path.mkdir(parents=True)
+    (hostile / mark).touch()
+    if is_there:
+        (home / "out").write_text("mine", encoding="utf-8")
+    (hostile / "reports" / "out").symlink_to("../../home/out")
+    (hostile / "out").symlink_to(home / "out")
+    (hostile / "linked").symlink_to(home / "sub")
+    (tmp_path / "mine").symlink_to(hostile / "reports")
+    (tmp_path / "my.md").symlink_to(hostile / "out")
+    (tmp_path / "own.md").symlink_to(home / "own")
+    monkeypatch.setenv("HOME", str(home))
+    (tmp_path / "work").mkdir()
+    for where, above in ((tmp_path, ""), (tmp_path / "work", "../")):
+        monkeypatch.chdir(where)
+        report = said.format(tmp_path) if said.startswith("{") else f"{above}{said}"
+        assert main((*CHECK, "--report", f"markdown={report}")) == Exit.USAGE
+        assert f"out of {str(hostile)!r}: name that file itself, or set HARNESS_TRUST={hostile}" in (
+            capsys.readouterr().err
+        )
+        if above:
+            assert main((*CHECK, "--report", f"markdown={above}own.md")) == Exit.OK
+    found = {path.name: path.read_text("utf-8") for path in home.rglob("*") if path.is_file()}
+    assert found.pop("own")
+    assert found == ({"out": "mine"} if is_there else {})
+    monkeypatch.setenv("HARNESS_TRUST", str(hostile))
+    assert main((*CHECK, "--report", f"markdown={report}")) == Exit.OK
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_recorder_writes_its_own_files_through_no_link(is_there: bool, tmp_path: Path) -> None:
+    """A link in the place of a part file is refused; one in the place of a copy makes it take the next name."""
+    victim, cassette = tmp_path / "victim", tmp_path / "a.yaml"
+    if is_there:
+        victim.write_text("mine", encoding="utf-8")
+    part = tmp_path / "a.part.yaml"
+    part.symlink_to(victim)
+    one = answered(post({"model": "m", "input": "x"}), {"id": "v1_a"})
+    with (
+        pytest.raises(CassetteError, match="in progress are written there through none: delete the link"),
+        CassetteFile(cassette, PROTOCOL),
+    ):
+        pass
+    with pytest.raises(CassetteError, match="exists"):
+        Journal(part).append(one)
+    part.unlink()
+    (tmp_path / "a.before-1.yaml").symlink_to(victim)
+    save(cassette, [one])
+    assert keep_copy(cassette).name == "a.before-2.yaml"
+    assert (victim.read_text("utf-8") if victim.exists() else None) == ("mine" if is_there else None)
 
 
 def test_a_lock_empties_no_other_file(tmp_path: Path) -> None:
