@@ -18,6 +18,8 @@ from typing import IO, Any
 
 MAX_FILE_BYTES = 1 << 30
 """Largest file that is read: 1 GiB. The largest recordings are a thousandth of it."""
+MAX_SOURCE_BYTES = 32 << 20
+"""Largest file of source code that is parsed."""
 _LARGE = 64 << 20
 _BLOCK = 1 << 20
 _START = 64 << 10
@@ -67,10 +69,11 @@ def explain_unread(wrong: Exception) -> str:
     return f"{reason}: {_NEXT_STEPS[wrong.errno]}"
 
 
-def open_file(path: str | Path) -> IO[bytes]:
-    """Open a regular file to be read. Raises OSError, whose `strerror` names its kind if it is none.
+def open_file(path: str | Path, most: int = MAX_FILE_BYTES) -> IO[bytes]:
+    """Open a regular file of at most so many bytes to be read.
 
-    A pipe is opened without waiting for its other end, so it can be refused.
+    Raises OSError, whose `strerror` names its kind if it is none. A pipe is opened without waiting for its other
+    end, so it can be refused.
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
@@ -78,9 +81,9 @@ def open_file(path: str | Path) -> IO[bytes]:
         if not stat.S_ISREG(status.st_mode):
             kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "no regular file")
             raise OSError(errno.EINVAL, f"it is {kind}: {_INSTEAD.get(kind, _COPY)}", str(path))
-        if status.st_size > MAX_FILE_BYTES:
+        if status.st_size > most:
             raise OSError(
-                errno.EFBIG, f"it has {status.st_size:,} bytes, and at most {MAX_FILE_BYTES:,} are read", str(path)
+                errno.EFBIG, f"it has {status.st_size:,} bytes, and at most {most:,} are read", str(path)
             )
         _refuse_zeros(handle, status.st_size, path)
         return os.fdopen(handle, "rb")
@@ -101,9 +104,9 @@ def _refuse_zeros(handle: int, size: int, path: str | Path) -> None:
         )
 
 
-def read_file(path: str | Path) -> bytes:
+def read_file(path: str | Path, most: int = MAX_FILE_BYTES) -> bytes:
     """Return the content of a regular file. Raises OSError as `open_file` does, which names the file."""
-    with open_file(path) as file:
+    with open_file(path, most) as file:
         try:
             return file.read()
         except OSError as wrong:  # a disk that fails names nothing

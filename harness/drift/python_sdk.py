@@ -9,9 +9,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from harness.documents import MAX_SOURCE_BYTES, read_file
 from harness.drift.type_model import (
     ANY,
     ANYTHING,
@@ -66,8 +68,14 @@ def read_python_sdk(package: Path, title: str) -> TypeModel:
 def read_python_version(package: Path) -> str:
     """The version that the source states, or "" if it states none."""
     path = package / ROOT.parent / "version.py"
-    found = _VERSION.search(path.read_text("utf-8")) if path.is_file() else None
+    found = None
+    with suppress(OSError):
+        found = _VERSION.search(_read_source(path))
     return found[1] if found else ""
+
+
+def _read_source(path: Path) -> str:
+    return read_file(path, MAX_SOURCE_BYTES).decode("utf-8")
 
 
 class _Module:
@@ -78,7 +86,7 @@ class _Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text("utf-8"), str(self.path))
+        return ast.parse(_read_source(self.path), str(self.path))
 
     @cached_property
     def classes(self) -> dict[str, ast.ClassDef]:
@@ -114,7 +122,7 @@ class _WrittenTypes(_Module):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._text = path.read_text("utf-8")
+        self._text = _read_source(path)
         self._starts = {found[1]: found.start() for found in _CLASS.finditer(self._text)}
 
     @cached_property
@@ -162,7 +170,7 @@ class _PythonReader:
         found: dict[str, OperationType] = {}
         for path in sorted(self._root.glob("*.py")):
             module = self._load_module(path.with_suffix(""))
-            if module is None or "._build_request(" not in path.read_text("utf-8"):
+            if module is None or "._build_request(" not in _read_source(path):
                 continue
             for function in _list_functions(module):
                 operation = self._read_operation(module, function)

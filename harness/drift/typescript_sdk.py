@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.documents import MAX_SOURCE_BYTES, read_file
 from harness.drift.type_model import (
     ANY,
     ANYTHING,
@@ -48,23 +49,23 @@ _CALL = re.compile(r"^(?:async )?function (\w+)\(client, ", re.MULTILINE)
 _PATH = re.compile(r'pathToFunc\("([^"]+)"')
 _NAME = re.compile(r'operation_id: "(\w+)"')
 _METHOD = re.compile(r'method: "([A-Z]+)"')
-_QUERY = re.compile(r"encodeFormQuery\(\{(.*?)\}\)", re.DOTALL)
-_QUERY_NAME = re.compile(r'"(\w+)":.*\bpayload\.(\w+)')
+_QUERY_NAME = re.compile(r'"(\w+)":')
+_QUERY_FIELD = re.compile(r"\bpayload\.(\w+)")
 _SUFFIX = re.compile(r"_\d+$")
 
 
 def read_typescript_sdk(package: Path, title: str) -> TypeModel:
     """The types of the @google/genai in `package`, the unpacked folder with its `dist`.
 
-    Raises UsageFault if there are none, or if tree-sitter is not installed.
+    Raises UsageFault if there are none, or if tree-sitter is not installed; OSError for a file that is too large.
     """
     for part in (DECLARATIONS, CODE):
         if not (package / part).is_file():
             raise UsageFault(
                 f"there is no {part.as_posix()} in {str(package)!r}: name the folder of @google/genai"
             )
-    reader = _TypescriptReader((package / DECLARATIONS).read_bytes())
-    calls = _read_calls((package / CODE).read_text("utf-8"))
+    reader = _TypescriptReader(read_file(package / DECLARATIONS, MAX_SOURCE_BYTES))
+    calls = _read_calls(read_file(package / CODE, MAX_SOURCE_BYTES).decode("utf-8"))
     operations = reader.read_operations(calls)
     if not operations:
         raise UsageFault(
@@ -93,10 +94,19 @@ def _read_calls(code: str) -> list[_Call]:
         text = code[start.start() : end]
         path, name, method = _PATH.search(text), _NAME.search(text), _METHOD.search(text)
         if path and name and method:
-            query = _QUERY.search(text)
-            names = tuple(_QUERY_NAME.findall(query[1])) if query else ()
+            names = tuple(_read_query(text))
             found.append(_Call(start[1].lower(), name[1], method[1].lower(), path[1], names))
     return found
+
+
+def _read_query(text: str) -> Iterator[tuple[str, str]]:
+    """The names of a query and their fields, one in a line. No look goes back: the text may be of a stranger."""
+    inside, closed, _ = text.partition("encodeFormQuery({")[2].partition("})")
+    for line in inside.split("\n") if closed else ():
+        if name := _QUERY_NAME.search(line):
+            fields = _QUERY_FIELD.findall(line, name.end())
+            if fields:
+                yield name[1], fields[-1]
 
 
 class _TypescriptReader:

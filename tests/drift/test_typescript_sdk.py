@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from harness.cli.main import main
 from harness.drift.type_model import TypeModel
-from harness.drift.typescript_sdk import read_typescript_sdk
+from harness.drift.typescript_sdk import _read_calls, read_typescript_sdk
 from harness.outcome import UsageFault
+from tests.growth import TIMES, assert_linear
 
 DECLARATIONS = """
 /** A tool. */
@@ -151,3 +154,25 @@ def test_a_package_without_calls_is_refused(tmp_path):
     pytest.importorskip("tree_sitter_typescript")
     with pytest.raises(UsageFault, match="no calls"):
         read_typescript_sdk(write(tmp_path, code="// nothing"), "toy")
+
+
+@pytest.mark.parametrize("part", ["genai.d.ts", "index.mjs"])
+def test_a_huge_file_of_a_package_is_not_read(tmp_path, part, capsys):
+    """A file of gigabytes, which takes no room on the disk of a stranger, fills no memory."""
+    pytest.importorskip("tree_sitter_typescript")
+    folder = write(tmp_path)
+    os.truncate(folder / "dist" / part, 3 << 30)
+    assert main(["drift", "--sdk", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert "it has 3,221,225,472 bytes, and at most 33,554,432 are read): unpack it again" in said
+
+
+@pytest.mark.parametrize(("part", "end"), [("encodeFormQuery({", ""), ('"a":', "})"), ('"a": payload.a,', "})")])
+def test_the_code_of_a_stranger_takes_no_time_by_the_square(part, end):
+    """A query that is opened again and again and never closed, or whose names have no fields, is read once."""
+    head = CODE.partition("    const query")[0] + 'operation_id: "createTool" method: "POST" encodeFormQuery({'
+
+    def read(times: int) -> None:
+        assert len(_read_calls(head + part * times + end)) == 1
+
+    assert_linear(lambda: read(1_000), lambda: read(1_000 * TIMES))

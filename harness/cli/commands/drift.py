@@ -19,6 +19,7 @@ from harness.cli.common_options import contract_of, json_option, report_option, 
 from harness.cli.folder_trust import find_link_out
 from harness.cli.options import FOLDER, PATH, Options, Page, Trust, flag, option
 from harness.cli.output import ReportFiles, format_patch, say, write_json
+from harness.documents import explain_unread
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.written_files import make_folder, write_file
@@ -207,8 +208,8 @@ def _read(package: Package) -> TypeModel:
     read = read_typescript_sdk if package.name == TYPESCRIPT else read_python_sdk
     try:
         return read(package.folder, f"{package.name} {package.version}".strip())
-    except (SyntaxError, UnicodeError, RecursionError, MemoryError) as wrong:
-        why = str(wrong) or f"{type(wrong).__name__}: it is nested too deeply"
+    except (OSError, SyntaxError, UnicodeError, RecursionError, MemoryError) as wrong:
+        why = explain_unread(wrong) or f"{type(wrong).__name__}: it is nested too deeply"
         raise UsageFault(
             f"the source of {package.name} in {str(package.folder)!r} cannot be read ({why}): unpack it again, or "
             "name another version with --sdk"
