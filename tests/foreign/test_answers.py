@@ -372,6 +372,18 @@ def take_no_result(self: Calls, usual: Any, body: Json) -> None:
     usual(body)
 
 
+def refuse_results(refused: Callable[[Json, Json], Any]) -> Any:
+    """Refuse turns that follow a streamed call; `refused` gets the creates of both."""
+
+    def admit(self: Calls, usual: Any, body: Json) -> None:
+        parent = self.runs.get(body.get("previous_interaction_id", ""))
+        if parent is not None and parent.body.get("stream") and refused(parent.body, body):
+            raise Refused(400, "failed_precondition", "No function call has this id.")
+        usual(body)
+
+    return admit
+
+
 def is_mixed(body: Json) -> bool:
     """Whether a built-in tool stands beside a function."""
     return len({tool["type"] == "function" for tool in body.get("tools", ())}) == 2
@@ -542,6 +554,16 @@ ROWS = [
         streams_waiting=lambda self, usual, run: "completed" if run.body.get("background") else usual(run),
     ),
     calls(f"takes-no-result: {WAITING} -> fail bg.result-ok, rest pass", admit=take_no_result),
+    calls(
+        "takes-no-streamed-result: tool.result-ok bg.requires-action-streamed -> fail tool.result-ok/streamed",
+        admit=refuse_results(lambda call, turn: turn.get("stream")),
+        said=["the result of a call that was streamed is not accepted in a stream"],
+    ),
+    calls(
+        "takes-no-result-of-background-streams: tool.result-ok bg.requires-action-streamed -> fail tool.result-ok/streamed",
+        admit=refuse_results(lambda call, turn: call.get("background")),
+        said=["the result of a call that was streamed in the background is not accepted"],
+    ),
     # A refusal is a note, since some models of the service refuse; a crash is one everywhere.
     calls("mixes: tool.mixed err.no-crash -> rest pass"),
     calls("mixes-nothing: tool.mixed err.no-crash -> info tool.mixed, rest pass", admit=refuse(400, is_mixed)),

@@ -51,7 +51,7 @@ from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send, 
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
-from harness.wire import Exchange
+from harness.wire import Exchange, Request
 from harness.wire.json_value import object_or_none
 
 REPORT = 46173
@@ -101,7 +101,7 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
 # --- exercises
 
 
-@exercise(requests=20, interactions=11)
+@exercise(requests=23, interactions=14)
 def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form and mode, an error as its result, and results that match no call."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
@@ -123,7 +123,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         orphan=t.create(input=[result_of(call)], tools=[WEATHER]),
     )
     (answers, modes), streamed, results, looks = yield SideBySide(
-        (_answer_in_each_way(t, body, call), _answer_a_streamed_call(t), others, poll_until_found(t, parent))
+        (_answer_in_each_way(t, body, call), _answer_streamed_calls(t), others, poll_until_found(t, parent))
     )
     seen |= {"forms": answers, "modes": modes, "streamed_answered": streamed, **results, "fetched": looks[-1]}
     answered = id_of(answers["string"])
@@ -145,18 +145,32 @@ def _answer_in_each_way(
     return answers, (yield from create_in_each_mode(t, {**body, "input": [result_of(call)]}))
 
 
-def _answer_a_streamed_call(t: RequestBuilder) -> Part[Exchange | None]:
-    """A forced call in a stream, and the answer to its result; None if the stream brought no call with an id."""
+def _answer_streamed_calls(t: RequestBuilder) -> Part[Exchanges]:
+    """The answers to results of forced calls: of a stream and of a background stream, by `_STREAMED_CALLS`."""
+    answered: Exchanges = {}
     if "stream" not in t.capabilities:
-        return None
-    streamed = yield from read_whole_stream(t.create(input=QUESTION, tools=[WEATHER], stream=True, **FORCED))
+        return answered
+    call: Mapping[str, Any] = {"input": QUESTION, "tools": [WEATHER], "stream": True, **FORCED}
+    turn = yield from _stream_a_call(t.create(call))
+    if turn:
+        answered["plain"] = yield Send(t.create(turn))
+        answered["in_a_stream"] = yield from read_whole_stream(t.create(turn, stream=True))
+    if "background" in t.capabilities:
+        turn = yield from _stream_a_call(t.create(call, background=True))
+        if turn:
+            answered["in_background"] = yield Send(t.create(turn))
+    return answered
+
+
+def _stream_a_call(create: Request) -> Part[Mapping[str, Any]]:
+    """The fields of a turn with the results of a streamed call; none if the stream brought no call with an id."""
+    streamed = yield from read_whole_stream(create)
     parent = stream_id(events_in(streamed)) if is_stream(streamed) and not streamed.truncated else ""
     calls = [call for call in _streamed_calls(streamed) if isinstance(call.get("id"), str) and call["id"]]
     if not parent or not calls:
-        return None
+        return {}
     results = [result_of(call) for call in calls]
-    answered: Exchange = yield Send(t.create(input=results, tools=[WEATHER], previous_interaction_id=parent))
-    return answered
+    return {"input": results, "tools": [WEATHER], "previous_interaction_id": parent}
 
 
 @exercise(requests=1, interactions=1)
@@ -392,13 +406,21 @@ def a_stateless_loop(t: RequestBuilder) -> Steps:
 
 
 def takes_the_result(
-    asked: Exchange, forms: Mapping[str, Exchange], streamed_answered: Exchange | None
+    asked: Exchange, forms: Mapping[str, Exchange], streamed_answered: Mapping[str, Exchange]
 ) -> Iterator[Finding]:
     yield from at("forms[string]", _accepted_result(asked, forms["string"]))
-    if streamed_answered is not None and forms["string"].status in SUCCESS:
-        for one in at("streamed_answered", expect_interaction(streamed_answered)):
-            message = "the result of a call that was streamed is not accepted"
+    for way, answer in streamed_answered.items() if forms["string"].status in SUCCESS else ():
+        expect = expect_stream if way == "in_a_stream" else expect_interaction
+        for one in at(f"streamed_answered[{way}]", expect(answer)):
+            message = f"the result of {_STREAMED_CALLS[way]}"
             yield replace(one, message=message, code="tool.result-ok/streamed")
+
+
+_STREAMED_CALLS = {
+    "plain": "a call that was streamed is not accepted",
+    "in_a_stream": "a call that was streamed is not accepted in a stream",
+    "in_background": "a call that was streamed in the background is not accepted",
+}
 
 
 def takes_every_form(

@@ -370,12 +370,15 @@ def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Findi
 
 
 def judge_streamed_signatures(streamed: Iterable[Body], body: Body) -> Iterator[Finding]:
-    """A thought of a whole stream must have a signature where GET returns one; which one, is another rule's."""
+    """A thought of a whole stream must have a signature where GET returns one, and all of it."""
     thoughts, stored = ([step for step in steps if step.get("type") == "thought"]
                         for steps in (streamed, output_steps(body)))  # fmt: skip
     for number, (came, kept) in enumerate(zip(thoughts, stored, strict=False)):
-        if kept.get("signature") and not came.get("signature"):
-            message = f"thought {number} has a signature in GET, and none in the stream"
+        whole, part = kept.get("signature"), came.get("signature")
+        cut = isinstance(whole, str) and isinstance(part, str) and part != whole and whole.startswith(part)
+        if whole and (cut or not part):
+            lack = "only its beginning" if cut and part else "none"
+            message = f"thought {number} has a signature in GET, and {lack} in the stream"
             words = (message, format_value(kept["signature"]), format_value(came.get("signature")))
             yield Finding("stream.signature", *words)
             return

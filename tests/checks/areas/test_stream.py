@@ -71,6 +71,12 @@ CASES = [
     case("stream.signature", "met", "signed", streams=STREAMS, stored={"text": HELLO}),
     case("stream.signature", "met", "signed in the stream only", streams=STREAMS, stored={"text": JSON}),
     case("stream.signature", "not_met", "unsigned", streams=UNSIGNED, stored={"text": HELLO}),
+    case("stream.signature", "not_met", "cut", streams=STREAMS, stored={
+        "text": answer(body=interaction(steps=[{"type": "thought", "signature": "c2lnbmVk"}]))
+    }),
+    case("stream.signature", "met", "another one", streams=STREAMS, stored={
+        "text": answer(body=interaction(steps=[{"type": "thought", "signature": "b3RoZXI="}]))
+    }),
     case("stream.signature", "met", "unsigned in both", streams=UNSIGNED, stored={
         "text": answer(body=interaction(steps=[{"type": "thought"}]))
     }),
