@@ -6,6 +6,7 @@ Layer 4. Pure: takes the catalog, the user's selection and the capabilities of t
 from __future__ import annotations
 
 import fnmatch
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -62,7 +63,7 @@ class Order(Enum):
     """The order of the exercises of a plan: as in the catalog, or with some exercises first."""
 
     CATALOG = "the order of the catalog"
-    MOST_TELLING = "those that judge many MUSTs with few requests, as there is no time for all"
+    MOST_TELLING = "those that tell most with few requests, as there is no time for all"
     LONGEST = "those that may explain others, then those that take longest: the last one is waited for"
 
 
@@ -109,7 +110,8 @@ class RunPlan:
         if self.order is Order.CATALOG:
             return groups
         if self.order is Order.MOST_TELLING:
-            return sorted(groups, key=_musts_per_request, reverse=True)
+            leant_on = Counter(root for planned in self.checks for root in planned.check.rested_on)
+            return sorted(groups, key=lambda group: _tell_per_request(group, leant_on), reverse=True)
         roots = self.blocking
         return sorted(groups, key=lambda group: (_holds(group, roots), _length(group[0])), reverse=True)
 
@@ -129,9 +131,11 @@ def _length(exercise: Exercise) -> float:
     return exercise.requests + 10 * exercise.pauses
 
 
-def _musts_per_request(group: Group) -> float:
+def _tell_per_request(group: Group, leant_on: Mapping[str, int]) -> float:
+    """The MUST checks of an exercise and the checks that rest on its own, by request."""
     exercise, members = group
-    return sum(planned.check.rule.level is Level.MUST for planned in members) / max(1, exercise.requests)
+    musts = sum(planned.check.rule.level is Level.MUST for planned in members)
+    return (musts + sum(leant_on[planned.check.id] for planned in members)) / max(1, exercise.requests)
 
 
 def make_plan(

@@ -147,7 +147,7 @@ def test_every_secret_of_a_header_is_known() -> None:
 # --- a target that takes seconds for each answer: time goes to what tells most, on a counted clock
 
 
-DEADLINE = 90.0
+DEADLINE = 120.0
 
 
 @dataclass
@@ -170,7 +170,7 @@ class Clock:
 
 
 def run(seconds: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Probed, RunFinished, Clock]:
-    """What a run found that had 90 s, and the clock at its end: it counts one answer after another, so one job."""
+    """What a run found that had 120 s, and the clock at its end: one job, so that answers follow each other."""
     clock = Clock(seconds)
     monkeypatch.setattr(deadline, "time", SimpleNamespace(perf_counter=lambda: clock.now))
     target = toys.toy_target(clock.slow_down(Emulator(Settings())))
@@ -181,7 +181,7 @@ def run(seconds: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Probed, RunFin
 
 
 def test_a_slow_target_is_judged_by_what_tells_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At two seconds an answer, a dozen MUSTs and more are judged in 90 s, and the rest is accounted for."""
+    """At two seconds an answer, a dozen MUSTs and more are judged in 120 s, and the rest is accounted for."""
     _, finished, clock = run(2.0, monkeypatch)
     musts = [result for result in finished.results if result.rule.level is Level.MUST]
     judged = {result.id: result.outcome for result in musts if result.judged}
@@ -190,7 +190,7 @@ def test_a_slow_target_is_judged_by_what_tells_most(monkeypatch: pytest.MonkeyPa
     assert {"create.ok", "get.ok", "stream.json"} <= judged.keys()
     assert len(finished.results) == len(CATALOGUE)
     assert finished.halted
-    assert clock.now < DEADLINE + 5 * 2.0
+    assert clock.now < DEADLINE + 10 * 2.0, "what was created is deleted after the time limit"
 
 
 def test_what_there_was_no_time_to_ask_is_not_said_to_be_lacking(monkeypatch: pytest.MonkeyPatch) -> None:

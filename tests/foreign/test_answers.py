@@ -555,12 +555,12 @@ ROWS = [
     ),
     calls(f"takes-no-result: {WAITING} -> fail bg.result-ok, rest pass", admit=take_no_result),
     calls(
-        "takes-no-streamed-result: tool.result-ok bg.requires-action-streamed -> fail tool.result-ok/streamed",
+        "no-streamed: tool.result-ok bg.requires-action-streamed -> fail tool.result-ok/streamed",
         admit=refuse_results(lambda call, turn: turn.get("stream")),
         said=["the result of a call that was streamed is not accepted in a stream"],
     ),
     calls(
-        "takes-no-result-of-background-streams: tool.result-ok bg.requires-action-streamed -> fail tool.result-ok/streamed",
+        "no-background-streamed: tool.result-ok bg.requires-action-streamed -> fail tool.result-ok/streamed",
         admit=refuse_results(lambda call, turn: call.get("background")),
         said=["the result of a call that was streamed in the background is not accepted"],
     ),

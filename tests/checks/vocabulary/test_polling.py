@@ -110,7 +110,7 @@ def test_after_a_wait_in_vain_others_get_less_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("create", "allowed", "whole"), [(0.1, 60, 15), (1.0, 60, 40), (5.0, 60, 60), (0.1, 80, 80), (0.1, 10, 10)]
+    ("create", "allowed", "whole"), [(0.1, 60, 12), (1.0, 60, 40), (5.0, 60, 60), (0.1, 80, 80), (0.1, 10, 10)]
 )
 def test_a_run_gets_less_time_where_creates_are_fast(create: float, allowed: float, whole: float) -> None:
     """Unless the user says how long to wait: what he allows is used up before a run is said not to settle."""
