@@ -232,7 +232,12 @@ class Mortal:
         with self.lock:
             self.asked += 1
             if self._dies_of(request):
-                self.service, self.died_at, self.back = Emulator(Settings()), self.asked, not self.absent
+                # Its ids are new, since the clean-up may delete what the old one created.
+                self.service, self.died_at, self.back = (
+                    Emulator(Settings(), seed=self.asked),
+                    self.asked,
+                    not self.absent,
+                )
                 self.refused = set()
                 return Response.dead(CUT_OFF)
             if self._is_away():
