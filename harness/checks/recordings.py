@@ -49,6 +49,7 @@ from harness.wire import Ending, Exchange, Frame
 from harness.wire.sse import events_in
 
 UNRECOGNIZED = "not recognized as a call of the Interactions API"
+REDIRECTED = "a redirect, which no call of the Interactions API returns"
 LEGACY = "of the `outputs` format, which the service removed in June 2026"
 _LEGACY_EVENTS = frozenset(
     {"interaction.start", "interaction.complete", "content.start", "content.delta", "content.stop"}
@@ -158,7 +159,7 @@ class FileJudge:
                 read(entry, self._contract)
             reason = str(entry) if isinstance(entry, Unreadable) else _why_not(entry)
             if isinstance(entry, Unreadable) or reason:
-                self._result.unrecognized += reason == UNRECOGNIZED
+                self._result.unrecognized += reason in (UNRECOGNIZED, REDIRECTED)
                 self.leave_out(reason, name)
             else:
                 self._judge_exchange(name, entry)
@@ -215,6 +216,8 @@ def _why_not(exchange: Exchange) -> str:
     reading = read(exchange)
     if is_transfer(exchange.request):
         return "a download, or a part of an upload"
+    if 300 <= (exchange.status or 0) < 400:
+        return REDIRECTED
     if reading.operation is None and not _answers_as_one(exchange):
         return UNRECOGNIZED
     if exchange.status is None:

@@ -241,6 +241,11 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
         cassette(case("POST", URI, ASKED, 200, "application/json", b'{"outputs":[]}')),
         "entry 1, POST /v1beta/interactions: a body",
     ),
+    "redirected create": (
+        "a.yaml",
+        cassette(case("POST", URI, ASKED, 302, "application/json", b'{"id":5,"nonsense":true}')),
+        "entry 1, POST /v1beta/interactions: a redirect",
+    ),
     "other calls": (
         "a.har",
         har(case("GET", "https://host/v1beta/models", None, 200, "", b"")),
