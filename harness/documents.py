@@ -141,15 +141,15 @@ def list_files(folder: str | Path, *, hidden: bool = True, of_tools: bool = True
         found += [Path(inside, name) for name in names if hidden or not name.startswith(".")]
     files = sorted(path for path in found if path.is_file())
     root = os.path.realpath(folder)
-    leading_out = [
-        path for path in files if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root)
-    ]
-    for path in leading_out:
-        if of_tools or not any(part.startswith(".") for part in path.relative_to(folder).parts):
+    kept = []
+    for path in files:
+        if not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(root):
+            kept.append(path)
+        elif of_tools or not any(part.startswith(".") for part in path.relative_to(folder).parts):
             raise OSError(
                 errno.EPERM, "it is a link that leads out of the folder: name the file itself", str(path)
             )
-    return [path for path in files if path not in leading_out]
+    return kept
 
 
 MAX_TOML_BYTES = 4 << 20

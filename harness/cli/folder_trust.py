@@ -187,9 +187,8 @@ def _is_safe_target(text: str) -> bool:
         host = urlsplit(text.strip()).hostname or ""
     except ValueError:
         return True  # no URL: the resolver refuses it
-    return is_loopback(host) or INTERACTIONS.is_live_host(
-        host.rstrip(".")
-    )  # a name server answers for `localhost.`
+    # A name server answers for `localhost.`, so its dot stays.
+    return is_loopback(host) or INTERACTIONS.is_live_host(host.rstrip("."))
 
 
 def read_trusted() -> dict[str, str]:

@@ -327,13 +327,12 @@ class TimeoutBudget(DriverPolicy):
 
 def is_stream(request: Request) -> bool:
     """Whether a request asks for a stream."""
-    return _classify(request)[1]
+    return request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
 
 
 def _classify(request: Request) -> tuple[str, bool, bool]:
     """The kind of a request; answers to requests of one kind can be expected to end alike."""
-    streamed = request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
-    return request.method, streamed, _BACKGROUND.search(request.body) is not None
+    return request.method, is_stream(request), _BACKGROUND.search(request.body) is not None
 
 
 def _is_cut(exchange: Exchange) -> bool:
