@@ -217,8 +217,11 @@ ROWS = [
     row(f"in-pages: {PAGED} -> rest pass", neighbour=in_pages(empty_end=True)),
     # While the list is read for the first time, somebody deletes what came before.
     row("moves-once: page.triggers -> rest pass", neighbour=in_pages(move_once)),
+    # One after another: beside it the entry that is skipped may be the one of another exercise.
     row(
-        f"skips-one: {PAGED} -> warn {PAGED}", neighbour=in_pages(lambda start: start + 1 if start == 1 else start)
+        f"skips-one: {PAGED} -> warn {PAGED}",
+        words="-j 1",
+        neighbour=in_pages(lambda start: start + 1 if start == 1 else start),
     ),
     # A change of a credential needs no type.
     row(

@@ -300,6 +300,7 @@ ROWS = [
     row(f"in-pages: {PAGED} -> rest pass", neighbour=in_pages(empty_end=True), list_voices=list_all),
     row(
         f"skips-one: {PAGED} -> warn {PAGED}",
+        words="-j 1",
         neighbour=in_pages(lambda start: 2 if start == 1 else start),
         list_voices=list_all,
     ),
