@@ -75,7 +75,7 @@ class TargetArguments(Options):
     )
     api_key: str | None = api_key_option("target")
     other_api_key: str | None = option(
-        "key of another project, for `store.isolation` (a key of the same project gets its warning)",
+        "key of another project, for `store.isolation` (which a key of the same project fails)",
         KEY, variable=INTERACTIONS.other_key_variable, trust=Trust.CALL, group="target",
     )  # fmt: skip
     revision: str | None = revision_option("target")

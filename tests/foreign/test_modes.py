@@ -391,7 +391,7 @@ ROWS = [
     forgetful("keeps-streams: store.false-get -> fail store.false-get", create=keep_streams),
     # A cancel of what has ended shows nothing; what counts is whether the run goes on.
     rows_of(TwoProjects)("two-projects: store.isolation -> pass store.isolation/-", **KEYS),
-    rows_of(Stopping)("stops-the-other: store.isolation -> warn store.isolation/stopped", **KEYS),
+    rows_of(Stopping)("stops-the-other: store.isolation -> fail store.isolation/stopped", **KEYS),
     rows_of(TwoProjects)(
         "gives-to-both: store.isolation create.id-unique -> fail create.id-unique",
         answers={},

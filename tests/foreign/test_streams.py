@@ -395,11 +395,11 @@ ROWS = [
     ),
     # Whoever resumes elsewhere meets it, too: what else was asked there holds, and the fact is told once.
     row(
-        "inclusive: resume.* -> warn resume.exclusive/inclusive, pass resume.from-create",
+        "inclusive: resume.* -> fail resume.exclusive/inclusive, blocked resume.from-create",
         get=repeat(lambda run: True),
     ),
     row(
-        "inclusive-while-running: resume.* -> warn resume.live/inclusive, pass resume.from-create",
+        "inclusive-while-running: resume.* -> fail resume.live/inclusive, pass resume.from-create",
         get=repeat(lambda run: run.status == "in_progress"),
     ),
     row("forgets-the-end: resume.* stream.* -> fail stream.terminal", get=forget_the_end),

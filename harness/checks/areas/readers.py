@@ -224,7 +224,7 @@ def takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: Ex
     name = f"the stream after {token!r}"
     yield from at("rest", losses(name, due, found))
     yield from at("rest", additions(name, events_in(rest), found))
-    yield from at("rest", leniencies(name, found))
+    yield from at("rest", leniencies(name, events_in(rest), found))
 
 
 def _place_of(had: list[Event], due: list[Event]) -> int | None:

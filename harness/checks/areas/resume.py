@@ -180,7 +180,7 @@ def begins_at_the_first_event(first: Exchange, replay: Exchange) -> Iterator[Fin
     rest = _spare_the_end(compare(due, -1, came, read(replay).contract), due, replay)
     yield from losses(name, due, rest, came)
     yield from additions(name, came, rest)
-    yield from leniencies(name, rest)
+    yield from leniencies(name, came, rest)
 
 
 def _drop_repeats(events: list[Event], rests: list[Resumed]) -> list[Resumed]:
@@ -215,7 +215,7 @@ def brings_nothing_twice(events: list[Event], rests: list[Resumed]) -> Iterator[
             came = events_in(resumed.exchange)
             lacks = _judge_withheld(events, came, rest)
             yield from [moved] if moved else at(resumed.name, lacks or additions(resumed.name, came, rest))
-            yield from at(resumed.name, leniencies(resumed.name, rest))
+            yield from at(resumed.name, leniencies(resumed.name, came, rest))
 
 
 def keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) -> Iterator[Finding]:

@@ -57,7 +57,7 @@ from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Exchanges, Finish, Part, Read, Send, Steps, stop_exercise
 from harness.kit.check import exercise
-from harness.outcome import Finding, NotApplicable, Unmet
+from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Exchange
 from harness.wire.json_value import object_or_none
@@ -249,6 +249,7 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
         "cancelled": (yield Send(t.request("POST", f"{path}/cancel", key=other))),
         "deleted": (yield Send(t.request("DELETE", path, key=other))),
         "own": (yield from poll_until_found(t, found))[-1],
+        "knows_keys": "auth" in t.capabilities,
     }
 
 
@@ -275,14 +276,19 @@ def keeps_apart(
     own: Exchange,
     stopped: Exchange | None,
     run: Exchange | None,
+    knows_keys: bool,
 ) -> Iterator[Finding]:
+    answers = {"looked": looked, "streamed": streamed, "cancelled": cancelled, "deleted": deleted}
+    if not knows_keys and all(answer.succeeded for answer in (looked, chained, deleted)):
+        message, mild = "the target takes any key for the same project", Severity.NON_STRICT
+        yield Finding.from_code("store.isolation/keyless", message, severity=mild).at(exchange="looked")
+        return
     if run is not None and status_of(run) == "cancelled":
         message = "the key of another project can stop a run"
         stop = Finding.from_code("store.isolation/stopped", message, "in_progress", "cancelled")
         yield stop.at(exchange="run", pointer="$.status")
     if stopped is not None:
         yield from at("stopped", expect_reply("store.isolation", stopped))
-    answers = {"looked": looked, "streamed": streamed, "cancelled": cancelled, "deleted": deleted}
     for name, answer in answers.items():
         yield from at(name, expect_reply("store.isolation", answer))
     yield from at("chained", expect_reply(FOREIGN_CHAIN, chained))

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from msgspec import structs
+
 from harness.checks.vocabulary.expect import expect_status, finding, lenient_finding, note, require_answer
 from harness.contract import PROTOCOL, read
 from harness.contract.data import json_parse
-from harness.contract.data.diffs import EventDiff, is_of_the_run, shape_of
+from harness.contract.data.diffs import EventDiff, is_of_the_run, judge_repeat, shape_of
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.roots import judge_output_types
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
@@ -204,11 +206,13 @@ def additions(name: str, came: Sequence[Event], diff: EventDiff) -> Iterator[Fin
         yield finding(f"{name} contains the expected events in another order")
 
 
-def leniencies(name: str, diff: EventDiff) -> Iterator[Finding]:
-    """Yield a finding for what is correct only in a lenient reading."""
+def leniencies(name: str, came: Sequence[Event], diff: EventDiff) -> Iterator[Finding]:
+    """Yield a finding for what is correct only in a lenient reading; a repeated event may be more than that."""
     if diff.repeated:
         message = f"{name} repeats the event of its cursor"
-        yield lenient_finding(message, expected="the event after it", actual="the event", word="inclusive")
+        repeat = lenient_finding(message, expected="the event after it", actual="the event", word="inclusive")
+        first = next(event for event in came if is_of_the_run(event))
+        yield structs.replace(repeat, severity=judge_repeat(first))
     elif diff.resplit:
         message = f"{name} splits its deltas differently"
         yield lenient_finding(message, expected="the same deltas", actual="others", word="resplit")

@@ -41,6 +41,7 @@ def apart(**changed):
         "own": OK,
         "stopped": None,
         "run": None,
+        "knows_keys": True,
     }
     return {**plain, **changed}
 
@@ -162,6 +163,9 @@ CASES = [
     case("store.isolation", "not_met", "the cancel of a run is taken", **apart(stopped=OK, run=RUNNING)),
     case("store.isolation", "not_met", "deletable", **apart(deleted=answer(body={}))),
     case("store.isolation", "not_met", "refused and deleted", **apart(own=GONE)),
+    case("store.isolation", "not_met", "nothing refused", **apart(looked=OK, chained=OK, deleted=OK)),
+    case("store.isolation", "non_strict", "keyless", **apart(looked=OK, chained=OK, deleted=OK, knows_keys=False)),
+    case("store.isolation", "not_met", "deletable with any key", **apart(deleted=OK, knows_keys=False)),
 ]  # fmt: skip
 
 

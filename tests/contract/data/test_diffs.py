@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.contract import compare_steps, load
-from harness.contract.data.diffs import LIMIT, EventDiff, Start, compare, find_start
+from harness.contract.data.diffs import LIMIT, EventDiff, Start, compare, find_start, judge_repeat
 from harness.contract.judge.history.history_state import PartialReading, Timeline, judge_short, take_events
 from harness.outcome import Severity
 
@@ -45,7 +45,7 @@ PING: Event = {"event_type": "ping"}
 CASES: dict[str, tuple[list[Event], Severity | None]] = {
     "the rest": (REST, None),
     "the rest after a heartbeat": ([PING, *REST], None),
-    "the event of the cursor once more": ([WHOLE[AT], *REST], Severity.NON_STRICT),
+    "the event of the cursor once more": ([WHOLE[AT], *REST], Severity.BROKEN),
     "the event of the cursor with another text": ([delta(AT, "ONE"), *REST], Severity.BROKEN),
     "two events too early": (WHOLE[AT - 1 :], Severity.BROKEN),
     "a lost event": ([REST[0], *REST[2:]], Severity.BROKEN),
@@ -61,9 +61,8 @@ def test_both_comparisons_say_the_same(name: str) -> None:
     """With everything known, and event by event, a rest is found right, leniently right, or wrong."""
     came, severity = CASES[name]
     rest = compare(WHOLE, AT, came, load())
-    lenient = rest.repeated or rest.resplit
-    broken = bool(rest.missing or rest.extra or rest.reordered)
-    assert (Severity.BROKEN if broken else Severity.NON_STRICT if lenient else None) == severity
+    broken = bool(rest.missing or rest.extra or rest.reordered or rest.repeated)
+    assert (Severity.BROKEN if broken else Severity.NON_STRICT if rest.resplit else None) == severity
 
     timeline = Timeline(list(WHOLE), whole=True)
     reading = PartialReading(AT + 1, after="ev_2")
@@ -71,6 +70,11 @@ def test_both_comparisons_say_the_same(name: str) -> None:
     findings += judge_short(timeline, reading).findings
     worst = {finding.severity for finding in findings}
     assert (Severity.BROKEN if Severity.BROKEN in worst else next(iter(worst), None)) == severity
+
+
+def test_a_repeated_event_without_content_is_lenient() -> None:
+    """A client that keeps every event has nothing twice by it."""
+    assert [judge_repeat(event) for event in (WHOLE[1], WHOLE[AT])] == [Severity.NON_STRICT, Severity.BROKEN]
 
 
 def test_findings_name_their_event() -> None:

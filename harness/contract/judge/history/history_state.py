@@ -20,6 +20,7 @@ from harness.contract.data.diffs import (
     is_of_the_run,
     is_same_event,
     is_split_otherwise,
+    judge_repeat,
 )
 from harness.contract.judge.agreement import pending_calls
 from harness.contract.judge.replies import judge_reply
@@ -238,7 +239,7 @@ def _judge_beginning(before: Sequence[Event], event: Event) -> Iterator[Finding]
     message = (
         "a resumed stream repeats the event of its cursor" if once else "a resumed stream starts before its cursor"
     )
-    severity = Severity.NON_STRICT if once else Severity.BROKEN
+    severity = judge_repeat(event) if once else Severity.BROKEN
     yield Finding("resume.exclusive", message, "what follows the cursor", _format(event), severity=severity)
 
 
