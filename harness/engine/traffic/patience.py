@@ -177,6 +177,9 @@ FIRST, NEXT = 20.0, 10.0
 _TIMES = 20
 """In how many times what its slowest response took a nearby target has to return each other one."""
 
+LARGE = 16_384
+"""Bytes of a request beyond which other responses do not show how long one takes."""
+
 _STREAM = re.compile(rb'"stream"\s*:\s*true')
 _BACKGROUND = re.compile(rb'"background"\s*:\s*true')
 
@@ -267,7 +270,8 @@ class TimeoutBudget(DriverPolicy):
                 self.losses = replace(self.losses, unsent=self.losses.unsent + 1)
                 attempt.withheld = f"not sent: {MAX_CUT} responses in a row did not end in time"
                 return
-            early, lasts = self._choose_early(), self._may_last(request)
+            early = self._seconds if len(request.body) > LARGE else self._choose_early()
+            lasts = self._may_last(request)
             whole = self._seconds if lasts else early
             part, hurries = whole / PART, whole < self._seconds
             full, whole_time = (1, False) if hurries else (FULL_TIMEOUTS, attempt.parallel)
@@ -307,7 +311,8 @@ class TimeoutBudget(DriverPolicy):
             self._any.record(exchange, grant.any, ends=exchange.complete)
             if _is_cut(exchange):
                 return self._add(exchange, grant.less or (grant.head if exchange.status is None else ""))
-            if exchange.status is not None and not self._may_last(exchange.request):
+            request = exchange.request
+            if exchange.status is not None and len(request.body) <= LARGE and not self._may_last(request):
                 self._slowest = max(exchange.seconds, self._slowest or 0.0)
             return exchange
 

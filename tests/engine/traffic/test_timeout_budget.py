@@ -18,6 +18,7 @@ from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
 from harness.engine.traffic.patience import (
     FIRST,
     FULL_TIMEOUTS,
+    LARGE,
     MAX_CUT,
     NEXT,
     PART,
@@ -414,6 +415,15 @@ def test_a_hang_is_known_by_what_the_other_responses_took(way: str, usual: float
     driver.send(GET)
     hangs.append(GET)
     assert limit - 1 <= driver.send(GET).seconds <= limit + 1, "an answer that ends gives the time back"
+
+
+def test_other_responses_do_not_show_how_long_a_large_request_takes() -> None:
+    """A server may read each byte of a text many times, and return it in the end."""
+    driver = nearby(lambda request: slow(NEXT + 5 if request.body else 0.0))
+    driver.send(GET)
+    large = Request("POST", "/v1beta/interactions", body=b"x" * (LARGE + 1))
+    assert driver.send(large).complete
+    assert not driver.send(Request("POST", "/v1beta/interactions", body=b"x")).complete
 
 
 def test_the_stream_of_a_run_may_last_but_has_to_begin() -> None:
