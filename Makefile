@@ -32,8 +32,12 @@ coverage: $(VENV)/.dev bytecode  ## which lines the tests run, the slow ones and
 	$(BIN)/coverage report
 
 # Tests start hundreds of processes; where PYTHONDONTWRITEBYTECODE is set, each would compile the package anew.
-bytecode: $(VENV)/.dev
+bytecode: $(VENV)/.rewritten
 	@$(BIN)/python -m compileall -q -j 0 harness
+
+# pytest rewrites its plugins and the tests: once, as each worker and each pytest of a test would take a second for it.
+$(VENV)/.rewritten: $(VENV)/.dev | generated
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q --collect-only --thorough >$@ || { cat $@; rm $@; exit 1; }
 
 lint: $(VENV)/.dev  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -50,18 +51,45 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "peers" in _marks_of(item):
                 item.add_marker(skip)
-    everything = [ROOT / path for path in config.getini("testpaths")]
-    if [ROOT / path for path in config.args] != everything or config.getoption("--thorough"):
-        return
-    chosen = config.getoption("markexpr")
-    unwanted = {"slow", "thorough"}
-    if config.getoption("--slow") or "slow" in chosen:
-        unwanted = {"thorough"}
-    if "thorough" in chosen:
-        unwanted = set()
+    unwanted = _unwanted(config)
     left_out = [item for item in items if not unwanted.isdisjoint(_marks_of(item))]
+    for item in items if unwanted else []:
+        if ("slow" if "slow" in _marks_of(item) else "quick") not in _kinds_of(item.path):
+            raise pytest.UsageError(f"{item.nodeid}: no run would take it: the text of its module hides its mark")
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if unwanted.isdisjoint(_marks_of(item))]
+
+
+def _unwanted(config: pytest.Config) -> set[str]:
+    """The marks of what a run of everything leaves out; whoever names a file gets all of it."""
+    everything = [ROOT / path for path in config.getini("testpaths")]
+    chosen = config.getoption("markexpr")
+    if [ROOT / path for path in config.args] != everything:
+        return set()
+    if config.getoption("--thorough") or "thorough" in chosen:
+        return set()
+    return {"thorough"} if config.getoption("--slow") or "slow" in chosen else {"slow", "thorough"}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no module that has only tests of the other half: each worker of each run imports what it collects."""
+    unwanted = _unwanted(config)
+    if not unwanted or not collection_path.name.startswith("test_"):
+        return None
+    wanted = {"quick"} if "slow" in unwanted else {"slow"} if config.getoption("markexpr") == "slow" else KINDS
+    return wanted.isdisjoint(_kinds_of(collection_path)) or None
+
+
+KINDS = {"quick", "slow"}
+
+
+@functools.cache
+def _kinds_of(path: Path) -> set[str]:
+    """The kinds of tests that a module may have, by its text."""
+    text = path.read_text("utf-8")
+    if re.search(r"^pytestmark = (\[[^\]]*?)?(pytest\.mark\.slow|NEEDS_CHROMIUM)", text, re.MULTILINE):
+        return {"slow"}
+    return KINDS if re.search("slow|thorough|NEEDS_CHROMIUM", text) else {"quick"}
 
 
 def _marks_of(item: pytest.Item) -> set[str]:
