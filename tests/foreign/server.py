@@ -6,6 +6,7 @@ of `rows.py` changes some of its methods: one defect, or one oddity that is no d
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -68,8 +69,14 @@ class ForeignService:
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
-        self.made = 0
+        self.numbers = itertools.count(1)
+        self.own = threading.local()
         self.stretch = Stretch()
+
+    @property
+    def made(self) -> int:
+        """The number of the run that this connection, and so this thread, created last."""
+        return getattr(self.own, "made", 0)
 
     # --- operations; each returns a JSON object, or a list of events to stream
 
@@ -79,7 +86,7 @@ class ForeignService:
         parent = self.find(body["previous_interaction_id"]) if "previous_interaction_id" in body else None
         if parent is not None and parent.status == "in_progress":
             raise Refused(400, "failed_precondition", "The previous interaction is still in progress.")
-        self.made += 1
+        self.own.made = self.number(body)
         lasts = self.length_of(body) if body.get("background") else 0.0
         run = Run(f"i{self.made}", body, lasts, 4 + (parent.tokens + 4 if parent else 0))
         run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "".join(WORDS)}]}]
@@ -87,6 +94,10 @@ class ForeignService:
             self.runs[run.id] = run
         self.prepare(run)
         return self.events(run) if body.get("stream") else self.show(run)
+
+    def number(self, body: Json) -> int:
+        """The number in the id of the next run."""
+        return next(self.numbers)
 
     def prepare(self, run: Run) -> None:
         """Change a run that was made, before anybody sees it."""
@@ -131,7 +142,7 @@ class ForeignService:
 
     def delete(self, run: Run) -> Json:
         """Delete an interaction."""
-        del self.runs[run.id]
+        self.runs.pop(run.id, None)
         return {}
 
     def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Json:

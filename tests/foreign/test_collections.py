@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import available_timezones
@@ -24,7 +23,6 @@ class Keeping(ForeignService):
         self.credentials: dict[str, Json] = {}
         self.triggers: dict[str, Json] = {}
         self.executions: dict[str, list[Json]] = {}
-        self.numbers = itertools.count(1)
 
     def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Json:
         collection = {"credentials": self.credentials, "triggers": self.triggers}.get(parts[0])
@@ -51,7 +49,7 @@ class Keeping(ForeignService):
 
     def list(self, name: str, collection: dict[str, Json]) -> Json:
         """A page; an empty one has no array."""
-        return {name: [self.view(kept) for kept in collection.values()]} if collection else {}
+        return {name: [self.view(kept) for kept in list(collection.values())]} if collection else {}
 
     def make(self, name: str, body: Json) -> Json:
         """Make a credential or a trigger."""
@@ -101,10 +99,10 @@ class Keeping(ForeignService):
 
     def execute(self, kept: Json) -> Json:
         """Run a trigger by hand."""
-        self.made += 1
-        run = Run(f"i{self.made}", {"model": "gemini-1"}, 0.0, 4)
+        number = next(self.numbers)
+        run = Run(f"i{number}", {"model": "gemini-1"}, 0.0, 4)
         self.runs[run.id] = run
-        one = {"id": f"e{self.made}", "trigger_id": kept["id"], "status": "completed", "interaction_id": run.id}
+        one = {"id": f"e{number}", "trigger_id": kept["id"], "status": "completed", "interaction_id": run.id}
         self.executions[kept["id"]].append(one)
         return one
 

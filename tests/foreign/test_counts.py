@@ -113,7 +113,9 @@ COUNTS: dict[str, Json] = {
     "in-steps-of-fifty": {"count": lambda self, usual, run: -(-usual(run) // 50) * 50},
     "in-steps-of-ten": {"count": lambda self, usual, run: -(-usual(run) // 10) * 10},
     "without-its-cache": {
-        "count": lambda self, usual, run: usual(run) - len(self.recall(run) + self.instruct(run)) * (self.made % 2)
+        "count": lambda self, usual, run: (
+            usual(run) - int(run.id[1:]) % 2 * len(self.recall(run) + self.instruct(run))
+        )
     },
     "its-cache-apart": {"usage": count_apart},
     "too-late": {"count": lambda self, usual, run: usual(run) if run.age > 0.4 + run.lasts else 0},
@@ -145,7 +147,9 @@ def continue_the_sibling(self: Remembers, usual: Any, run: Run) -> list[str]:
     """Recall what an earlier child of the same parent read."""
     parent = run.body.get("previous_interaction_id")
     before = [
-        one for one in self.runs.values() if one is not run and one.body.get("previous_interaction_id") == parent
+        one
+        for one in list(self.runs.values())
+        if one is not run and one.body.get("previous_interaction_id") == parent
     ]
     return [*usual(run), *itertools.chain(*(self.read[one.id] for one in before if parent))]
 

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import hashlib
 import hmac
-import itertools
 import json
 import threading
 import time
@@ -38,7 +37,6 @@ class Delivering(ForeignService):
         super().__init__()
         self.hooks: dict[str, Json] = {}
         self.secrets = list(KEYS[:1])
-        self.numbers = itertools.count(1)
 
     def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Json:
         if parts[0] != "webhooks":

@@ -119,8 +119,7 @@ class Closing(Handler):
 
     def handle_one_request(self) -> None:
         super().handle_one_request()
-        self.service.made += 1
-        self.close_connection |= self.service.made % 3 == 0
+        self.close_connection |= next(self.service.numbers) % 3 == 0
 
     def reply(self, status: int, value: Any, headers: Any = None) -> None:
         self.close_connection |= status == 400

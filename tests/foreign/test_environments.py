@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import tarfile
 from typing import Any
 
@@ -32,7 +31,6 @@ class Sandboxes(ForeignService):
         super().__init__()
         self.boxes: dict[str, dict[str, bytes]] = {}
         self.begun: dict[str, tuple[str, str]] = {}
-        self.numbers = itertools.count()  # requests come side by side: no two get one name
 
     def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Any:
         if parts[0] != "environments":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -19,15 +19,8 @@ pytestmark = pytest.mark.slow
 class CountsPerConnection(ForeignService):
     """Each connection counts its interactions from one."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.counted = threading.local()
-
-    def create(self, body: Json) -> Any:
-        self.made = getattr(self.counted, "number", 0)
-        answer = super().create(body)
-        self.counted.number = self.made
-        return answer
+    def number(self, body: Json) -> int:
+        return self.made + 1
 
 
 class CountsByKind(ForeignService):
@@ -35,14 +28,10 @@ class CountsByKind(ForeignService):
 
     def __init__(self) -> None:
         super().__init__()
-        self.counts = {True: 0, False: 0}
+        self.background = itertools.count(1)
 
-    def create(self, body: Json) -> Any:
-        kind = body.get("background") is True
-        self.made = self.counts[kind]
-        answer = super().create(body)
-        self.counts[kind] = self.made
-        return answer
+    def number(self, body: Json) -> int:
+        return next(self.background) if body.get("background") is True else super().number(body)
 
 
 class NamesNothingAlike(ForeignService):
@@ -66,7 +55,7 @@ class NamesNothingAlike(ForeignService):
         return {**shown, **{name: spell(shown[name]) for name in ("id", "interaction_id") if name in shown}}
 
     def find(self, identity: str) -> Run:
-        known = {spell(name): name for name in self.runs}
+        known = {spell(name): name for name in list(self.runs)}
         return super().find(known.get(unquote(identity), ""))
 
 
@@ -81,24 +70,18 @@ GLOBS = ("create.*", "get.*", "del.*", "bg.*", "chain.*", "cancel.*", "resume.*"
 
 
 def count_anew(after: int) -> Callable[..., Any]:
-    """A change of `create`: ids come again after so many, as from a pool or after a restart."""
-
-    def create(self: ForeignService, usual: Any, body: Json) -> Any:
-        self.made %= after
-        return usual(body)
-
-    return create
+    """A change of `number`: ids come again after so many, as from a pool or after a restart."""
+    return lambda self, usual, body: (usual(body) - 1) % after + 1
 
 
-def give_free_id(self: ForeignService, usual: Any, body: Json) -> Any:
+def give_free_id(self: ForeignService, usual: Any, body: Json) -> int:
     """Give the lowest id that is free: one that was deleted comes again."""
-    self.made = next(number for number in range(10_000) if f"i{number + 1}" not in self.runs)
-    return usual(body)
+    return next(number for number in range(1, 10_000) if f"i{number}" not in self.runs)
 
 
-HasFewIds = vary(ForeignService, create=count_anew(8))
-ForgetsItsCount = vary(ForeignService, create=count_anew(40))
-GivesFreeIds = vary(ForeignService, create=give_free_id)
+HasFewIds = vary(ForeignService, number=count_anew(8))
+ForgetsItsCount = vary(ForeignService, number=count_anew(40))
+GivesFreeIds = vary(ForeignService, number=give_free_id)
 KINDS = {
     "per-connection": CountsPerConnection,
     "few": HasFewIds,

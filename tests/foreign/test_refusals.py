@@ -167,6 +167,7 @@ ROWS = [
     # Denials: what others contradict breaks the rule of the denied request, and nothing else.
     row(
         "refuses-one-stream: create.ok stream.opens -> fail create.ok/denied, exit 1",
+        words="-j 1",
         slow=True,
         create=first_stream(lambda usual, body: refuse(403)(None, usual, body)),
     ),
@@ -180,11 +181,13 @@ ROWS = [
     ),
     row(
         "answers-one-stream-whole: http.ct-stream stream.opens -> fail http.ct-stream/, exit 1",
+        words="-j 1",
         slow=True,
         create=first_stream(lambda usual, body: usual(without(body, "stream"))),
     ),
     row(
         "busy-once: create.ok get.ok stream.opens",
+        words="-j 1",
         slow=True,
         create=first_stream(lambda usual, body: refuse(409)(None, usual, body)),
     ),

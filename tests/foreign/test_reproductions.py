@@ -21,7 +21,7 @@ class DeletesChildren(ForeignService):
     """The deletion of an interaction deletes what continues it, too."""
 
     def delete(self, run: Run) -> Json:
-        children = [one for one in self.runs.values() if one.body.get("previous_interaction_id") == run.id]
+        children = [one for one in list(self.runs.values()) if one.body.get("previous_interaction_id") == run.id]
         for child in children:
             del self.runs[child.id]
         return super().delete(run)

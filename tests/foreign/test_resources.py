@@ -59,13 +59,12 @@ class Keeping(ForeignService):
 
     def search(self, store: str) -> list[str]:
         """The documents of a store that a search finds."""
-        return [name for name in self.kept if name.startswith(f"{store}/documents/")]
+        return [name for name in list(self.kept) if name.startswith(f"{store}/documents/")]
 
     def bring(self, store: str, file: str) -> Json:
         """Make a document of a file."""
         self.look(store), self.look(file)
-        self.made += 1
-        return self.document(store, f"imported-{self.made}")
+        return self.document(store, f"imported-{next(self.numbers)}")
 
     def keep(self, name: str, **fields: object) -> Json:
         self.kept[name] = {"name": name, **fields}
@@ -75,9 +74,9 @@ class Keeping(ForeignService):
         told = {name.lower(): text for name, text in headers.items()}
         command = told.get("x-goog-upload-command", "")
         if command == "start":
-            self.made += 1
-            self.under_way[str(self.made)] = told["x-goog-upload-header-content-type"]
-            address = f"https://uploads.example/upload/v1beta/{path}?upload_id={self.made}"
+            name = str(next(self.numbers))
+            self.under_way[name] = told["x-goog-upload-header-content-type"]
+            address = f"https://uploads.example/upload/v1beta/{path}?upload_id={name}"
             return Headed({}, x_goog_upload_url=address)
         if query["upload_id"] not in self.under_way:
             raise Refused(404, "not_found", "There is no such upload.")
@@ -108,18 +107,15 @@ class Keeping(ForeignService):
         if (method, path) == ("POST", "voices"):
             return self.speak(parse_object(data))
         if (method, path) == ("POST", "fileSearchStores"):
-            self.made += 1
-            return self.keep(
-                f"fileSearchStores/{self.made}", displayName=parse_object(data).get("displayName", "")
-            )
+            name = f"fileSearchStores/{next(self.numbers)}"
+            return self.keep(name, displayName=parse_object(data).get("displayName", ""))
         if (method, path.partition(":")[2]) == ("POST", "importFile"):
             return self.bring(path.partition(":")[0], parse_object(data)["fileName"])
         if method == "GET" and path == "voices" and "type" in query:
             return self.list_voices(query)
         if method == "GET" and path in ("files", "voices", "fileSearchStores"):
-            return {
-                path: [one for name, one in self.kept.items() if name.count("/") == 1 and name.startswith(path)]
-            }
+            kept = list(self.kept.items())
+            return {path: [one for name, one in kept if name.count("/") == 1 and name.startswith(path)]}
         if method == "GET":
             return self.look(path)
         if method == "DELETE" and len(parts) in (2, 4):
@@ -128,7 +124,7 @@ class Keeping(ForeignService):
         raise Refused(404, "not_found", "There is no such route.")
 
     def remove(self, path: str, query: Json) -> Json:
-        below = [name for name in self.kept if name.startswith(f"{path}/documents/")]
+        below = [name for name in list(self.kept) if name.startswith(f"{path}/documents/")]
         if below and query.get("force") != "true":
             raise Refused(400, "failed_precondition", "The store is not empty.")
         for name in (path, *below):
@@ -148,15 +144,14 @@ class Keeping(ForeignService):
         if query.get("page_token", query["type"]) != query["type"]:
             raise Refused(400, "invalid_request", "The page belongs to another list.")
         if query["type"] == "prompted":
-            return {"voices": [one for name, one in self.kept.items() if name.startswith("voices/")][::-1]}
+            return {"voices": [one for name, one in list(self.kept.items()) if name.startswith("voices/")][::-1]}
         return {"voices": [{"id": "solo", "type": query["type"]}], "next_page_token": query["type"]}
 
     def speak(self, body: Json) -> Json:
         if not body.get("store"):
             raise Refused(400, "invalid_request", "It must be stored.")
-        self.made += 1
-        prompted = body["voice"].get("prompted", {})
-        return self.keep(f"voices/v{self.made}", id=f"v{self.made}", type="prompted", prompted=prompted)
+        name, prompted = f"v{next(self.numbers)}", body["voice"].get("prompted", {})
+        return self.keep(f"voices/{name}", id=name, type="prompted", prompted=prompted)
 
 
 class TakesLong(Keeping):

@@ -151,7 +151,6 @@ def rename(name: Callable[[Json, int], str], only: str = "stream") -> Callable[.
         if "last_event_id" in query:
             query = {**query, "last_event_id": query["last_event_id"].partition("~")[0]}
         found = usual(run, query)
-        self.made += 1
         if only not in query:
             return found
         return [(due, {**event, "event_id": name(event, number)}) for number, (due, event) in enumerate(found)]
@@ -389,8 +388,8 @@ ROWS = [
     ),
     row(
         "seals-ids: resume.* -> warn resume.ids-stable/",
-        get=lambda self, usual, *given: rename(lambda event, _: f"{event['event_id']}~{self.made}")(
-            self, usual, *given
+        get=lambda self, *given: rename(lambda event, _: f"{event['event_id']}~{next(self.numbers)}")(
+            self, *given
         ),
     ),
     # Whoever resumes elsewhere meets it, too: what else was asked there holds, and the fact is told once.
