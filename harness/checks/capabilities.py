@@ -90,6 +90,9 @@ _STREAMS_TEXT = ("stream.text", "stream.completed-last", "stream.start-before")
 _UNREADABLE = ("stream.json/syntax",)
 """The finding that the events cannot be read."""
 
+_BLOCKED = "cancel.ok/blocked"
+"""The finding that nothing can be asked while a run is streamed."""
+
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "get.ok": ("create.id-unique", "stream.id-constant"),
     "create.ok": ("chain.ok/after-refusal",),
@@ -100,7 +103,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
         ("create.both", "create.config-mismatch", "create.config-agent", "agent.unknown"), ("agent.field/model",)
     ),
     "cancel.ok": ("get.ok/other", "get.ok/late"),
-    "cancel.state": ("create.id-unique",),
+    "cancel.state": ("create.id-unique", _BLOCKED),
     **dict.fromkeys(
         ("err.no-crash", "err.unknown-model", "err.unknown-route", "err.bad-enum", "create.large", "file.upload"),
         ("err.status/failed",),
@@ -120,13 +123,13 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "rob.concurrent-output": ("create.id-unique",),
     "chain.after-settled": ("get.ok",),
     **dict.fromkeys(("bg.survives-hangup", "bg.transition"), ("cancel.state/others",)),
-    "cancel.schema": ("cancel.ok/no-interaction",),
-    "cancel.stays": ("cancel.state", "bg.no-regress"),
+    "cancel.schema": ("cancel.ok/no-interaction", _BLOCKED),
+    "cancel.stays": ("cancel.state", "bg.no-regress", _BLOCKED),
     "cancel.result-stays": ("bg.no-regress",),
     "cancel.keeps-background-result": ("bg.no-regress", "get.same"),
     **dict.fromkeys(("bg.grows", "cancel.keeps-result", "chain.parent-unchanged", "tool.get-same"), ("get.same",)),
     "cancel.get-after": ("cancel.state",),
-    "cancel.stream-ends": ("cancel.state", *_UNREADABLE),
+    "cancel.stream-ends": ("cancel.state", _BLOCKED, *_UNREADABLE),
     "cancel.twice": ("cancel.state",),
     "store.false-chain": ("store.false-get", "chain.takes-effect"),
     "chain.whole-history": ("chain.takes-effect", "chain.history", "chain.streamed"),
@@ -177,7 +180,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "resume.ids-stable": ("resume.no-gap/ids", "resume.exclusive/ids"),
     "resume.finished": ("resume.no-gap", "stream.completed-last", "stream.terminal"),
     "resume.encoded": ("stream.text", "resume.no-gap"),
-    "resume.live": ("stream.text", "resume.no-gap", "resume.exclusive", "stream.terminal"),
+    "resume.live": (_BLOCKED, "stream.text", "resume.no-gap", "resume.exclusive", "stream.terminal"),
     "resume.from-create": (
         "stream.text",
         "bg.survives-hangup",

@@ -29,15 +29,17 @@ def as_cancel(body):
     return answer(body=body, method="POST", target="/v1beta/interactions/v1_one/cancel")
 
 
-BESIDE = {"run": RUNNING, "bystander": RUNNING}
-WAITED = {"run": RUNNING, "bystander": judged(replace(RUNNING, seconds=3.0, notes={}))}
+BESIDE = {"run": RUNNING, "bystander": RUNNING, "waits": 0}
+WAITED = {"run": RUNNING, "bystander": judged(replace(RUNNING, seconds=3.0, notes={})), "waits": 1}
 
 CASES = [
     case("cancel.ok", "non_strict", "beside a stream that blocks", **WAITED, held=False, cancelled=REFUSED,
          polled=[DONE]),
+    case("cancel.ok", "not_met", "beside streams that block twice", **{**WAITED, "waits": 2}, held=False,
+         cancelled=REFUSED, polled=[DONE]),
     case("cancel.state", "untestable", "beside a stream that blocks", **WAITED, held=False, cancelled=REFUSED,
          polled=[DONE], beside=None),
-    case("cancel.ok", "met", "beside a slow create", **WAITED, held=False, cancelled=CANCELLED,
+    case("cancel.ok", "met", "beside a slow create", **{**WAITED, "waits": 0}, held=False, cancelled=CANCELLED,
          polled=[CANCELLED]),
     case("cancel.ok", "met", "at once", **BESIDE, held=True, cancelled=CANCELLED, polled=[CANCELLED]),
     case("cancel.ok", "met", "not yet", **BESIDE, held=True, cancelled=RUNNING, polled=[CANCELLED]),
