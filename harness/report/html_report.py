@@ -49,6 +49,7 @@ def render(state: PresentedRun) -> str:
     listed = sum(len(area.rows) for area in areas)
     compact = listed >= MOST_ROWS
     tallies = state.tallies
+    warned = sum(shown.outcome is Accounted.WARNED for area in areas for shown in area.rows)
     return render_template(
         "run",
         title=f"{state.subject}: {state.place}",
@@ -71,7 +72,9 @@ def render(state: PresentedRun) -> str:
         names=names,
         causes=[_show_cause(cause, names, failures) for cause in causes],
         warnings=warnings,
-        warned=sum(shown.outcome is Accounted.WARNED for area in areas for shown in area.rows),
+        warned=warned,
+        warned_title=presentation.warned_title,
+        warned_about=presentation.warned_about.format(format_count(warned, state.noun)),
         broken_about=(
             f"{format_count(sum(len(c.results) for c in causes), 'failure')}, grouped by cause. "
             f"Failures that {presentation.unaware} cannot detect come first, then the most frequent ones."
@@ -83,6 +86,7 @@ def render(state: PresentedRun) -> str:
         sections=[
             {"title": s.title, "lines": s.lines, "folded": s.folded, "fragment": names.name(s.title)}
             for s in presentation.sections(state)
+            if not s.drawn
         ],
         catalogue_word="Catalog" if presentation.noun == "check" else "Results",
         filters=_list_filters(areas),

@@ -18,6 +18,7 @@ from msgspec import structs
 from harness.engine.results import (
     LEVEL_RANK,
     Evidence,
+    KillRow,
     LoggedExchange,
     RecordedPlace,
     Replays,
@@ -359,8 +360,12 @@ class PresentedResult:
 
     @property
     def reason(self) -> str:
-        """Why it has no finding, or what is to be added to it."""
-        return _clean(self.result.observation.reason)
+        """Why it has no finding, or what is to be added to it; a long traceback keeps its end, the error."""
+        text = escape_controls(self.result.observation.reason).strip()
+        if len(text) <= _TEXT:
+            return text
+        head, tail = text[: _TEXT // 4], text[-_TEXT * 3 // 4 :]
+        return "\n".join((head.rpartition("\n")[0] or head, "…", tail.partition("\n")[2] or tail))
 
     @cached_property
     def _drawn(self) -> Result:
@@ -382,7 +387,7 @@ class PresentedResult:
 
     @cached_property
     def _all_logs(self) -> list[Log]:
-        others = [item for item in self.result.evidence if not isinstance(item, RecordedPlace)]
+        others = [item for item in self.result.evidence if not isinstance(item, RecordedPlace | KillRow)]
         found = logs(others, self._run.display, shown=WIRE_SHOWN)
         return [replace(log, parts=self._split(item)) for log, item in zip(found, others, strict=True)]
 
@@ -504,6 +509,8 @@ class Cause:
         """How many rules of each level are broken, and in how many cases if a rule is broken in several."""
         if self.is_stale:
             return "stale entry"
+        if all(shown.result.verdict is Verdict.ERROR for shown in self.results):
+            return f"{len(self.results)} not tested (harness error)"
         rules = {shown.result.rule.id: shown.level for shown in self.results}
         numbers = [(list(rules.values()).count(level), level) for level in Level]
         parts = [format_count(number, f"{level} rule") for number, level in numbers if number]
@@ -525,11 +532,14 @@ class Cause:
 def list_causes(results: Iterable[PresentedResult], rules: Mapping[str, Rule]) -> list[Cause]:
     """The causes of all failures, the worst first; `results` come by their urgency."""
     failing: dict[str, list[PresentedResult]] = defaultdict(list)
+    errors: dict[str, str] = {}  # one harness error is one cause, however many results it prevents
     affected: dict[str, list[PresentedResult]] = defaultdict(list)
     for shown in results:
         result = shown.result
         if result.verdict in FAILING:
-            failing[result.explained_by].append(shown)
+            erred = result.verdict is Verdict.ERROR
+            key = errors.setdefault(shown.defect, result.explained_by) if erred else result.explained_by
+            failing[key].append(shown)
         elif result.reason is Reason.BLOCKED or result.verdict is Verdict.WARN:
             affected[result.explained_by].append(shown)
     broken = {key: rules.get(key.partition("/")[0], one[0].result.rule).broken for key, one in failing.items()}

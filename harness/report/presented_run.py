@@ -18,6 +18,7 @@ from harness.report.accounting import (
     RunVerdict,
     list_not_fulfilled,
     remedy_of,
+    to_sentence,
     write_not_fulfilled,
 )
 from harness.report.collected_run import CollectedRun
@@ -156,11 +157,12 @@ class PresentedRun(CollectedRun):
 
     @property
     def lead(self) -> list[str]:
-        """The first facts beside the headline: why it ended early, and the worst cause."""
+        """The first facts beside the headline: why it ended early, the worst cause, and the next steps."""
         causes = self.causes
         silent = f" ({self.presentation.unaware} cannot detect it)" if causes and causes[0].silent else ""
         worst = f"Worst failure{silent}: {causes[0].title}." if causes else ""
-        return [line for line in (*self.halted_text.splitlines(), worst) if line]
+        steps = [f"{to_sentence(line.partition(': ')[2])}." for line in self.presentation.next_steps(self)]
+        return [line for line in (*self.halted_text.splitlines(), worst, *steps) if line]
 
     @property
     def accounting(self) -> Accounting:

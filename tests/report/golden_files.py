@@ -25,7 +25,7 @@ from tests.report.story import heard, secret_protocol
 
 FOLDER = Path(__file__).with_name("golden")
 _MASKS = (
-    (re.compile(r"\b\d+\.\d( s\b)"), r"N\1"),
+    (re.compile(r"\b\d+\.\d(\ss\b)"), r"N\1"),
     (re.compile(r"\b\d+ ms\b"), "N ms"),
     (re.compile(r'( time=)"[\d.]+"'), r'\1"N"'),
     (re.compile(r'(<span class="at">)[\d,]*(?: ms)?'), r"\1"),

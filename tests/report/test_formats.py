@@ -142,8 +142,8 @@ def test_badge_is_never_green_by_mistake(service: toys.ToyService, colour: str, 
     assert badge["schemaVersion"] == 1
 
 
-def mutant_run() -> PresentedRun:
-    """A finished run of three mutants: two are killed, one survives."""
+def mutant_run(error: str = "") -> PresentedRun:
+    """A finished run of three mutants: two are killed, one survives; an `error` meets the first and the last."""
     state = PresentedRun(INTERACTIONS, presentation=MutantsPresentation(), revision="2026-05-20")
     state.target = TargetInfo(name="mutants")
     state.planned = Planned(3, 0)
@@ -151,19 +151,43 @@ def mutant_run() -> PresentedRun:
         PhaseFinished(name=REFERENCE, counts={"checks": 9}, notes=()),
         PhaseFinished(name=UNPROVED, counts={}, notes=()),
     ]
-    rows = [KillRow("a", ("get.ok",)), KillRow("b", ("get.ok", "get.odd")), KillRow("c", ())]
+    rows = [KillRow("a", ("get.ok",), (error,)), KillRow("b", ("get.ok", "get.odd")), KillRow("c", (), (error,))]
+    rows = [row if error else replace(row, errors=()) for row in rows]
     results = tuple(
         decide(
             NOTICED,
-            Observation.of([] if row.killers else [Finding(NOTICED.id, "no check reports it")]),
+            Observation(Outcome.ERROR, reason=error)
+            if row.errors
+            else Observation.of([] if row.killers else [Finding(NOTICED.id, "no check reports it")]),
             Policy(),
             result_id=row.mutant,
             show=lambda _, row=row: (row,),
         )
         for row in rows
     )
-    state.finished = RunFinished(results, 1.0, Exit.FAILED)
+    state.finished = RunFinished(results, 1.0, Exit.HARNESS_ERROR if error else Exit.FAILED)
     return state
+
+
+def test_one_error_is_one_cause_of_a_run_of_mutants() -> None:
+    """A mutant on which a check raised is not tested, also if others kill it; the page names the cause once."""
+    state = mutant_run("Traceback:\n" + 400 * "  a frame\n" + "KeyError: 'steps'")
+    assert state.totals == "3 mutants in 1.0 s: 1 killed, 2 not tested."
+    assert [(cause.title, cause.counts) for cause in state.causes] == [
+        ("KeyError: 'steps'", "2 not tested (harness error)")
+    ]
+    text = PageReader.read(render("html", state)).text
+    assert "a frame\n…\n  a frame" in text, "a long traceback keeps its end"
+    assert "A harness error is a defect of the harness" in text
+    assert "NOT TESTED" in text
+    assert "survived: c" not in text
+
+
+def test_a_survivor_has_a_next_step() -> None:
+    """The page says what to do about it below its headline, and has no bytes to open."""
+    text = PageReader.read(render("html", mutant_run())).text
+    assert "harness serve --mutant c serves it; add a rule whose check fails on it." in text
+    assert "The bytes" not in text
 
 
 def test_a_run_of_mutants_counts_mutants_everywhere() -> None:

@@ -15,7 +15,7 @@ from harness.engine.results import DefectRow, KillRow, Result, of_kind
 from harness.look import mark_of
 from harness.outcome import Accounted, Reason
 from harness.outcome.words import format_count, list_some
-from harness.report.accounting import LeftOut, RunVerdict, accounting_record, conclude
+from harness.report.accounting import LeftOut, RunVerdict, accounting_record, conclude, to_sentence
 from harness.report.commands.presentation import CountedWord, Paint, Presentation, Section
 from harness.report.json_report import shard_record
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix
@@ -64,12 +64,11 @@ class MutantsPresentation(Presentation):
     def record(self, state: CollectedRun) -> dict[str, Any]:
         finished = state.whole()[1]
         rows = rows_of(state)
-        survivors = [row.mutant for row in rows if not row.killers]
         return {
             "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
             "mutants": len(rows),
-            "killed": len(rows) - len(survivors),
-            "survivors": survivors,
+            "killed": _count_fates(rows)["killed"],
+            "survivors": _list_survivors(rows),
             "checks": _find_phase(state, REFERENCE).counts["checks"],
             "checks_without_killer": list(_find_phase(state, UNPROVED).notes),
             "unmet_by_reference": dict(note.split(": ", 1) for note in _find_phase(state, REFERENCE).notes),
@@ -82,7 +81,7 @@ class MutantsPresentation(Presentation):
 
     def owners(self, result: Result, state: CollectedRun) -> Collection[str]:
         (row,) = of_kind(KillRow, result.evidence)
-        area = state.api.load_mutants()[row.mutant].area
+        area = _area_of(state, row)
         return {area} if area in state.api.load_extensions() else {_cut_area(error) for error in row.errors}
 
     def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
@@ -107,22 +106,30 @@ class MutantsPresentation(Presentation):
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         rows = rows_of(state)
         yield from matrix_lines(state, paint, whole=verbose)
-        yield from (f"ERROR in {row.mutant}: {row.errors[0]}" for row in rows if row.errors)
+        alike: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            if row.errors:
+                alike[row.errors[0]].append(row.mutant)
+        yield from (f"ERROR in {list_some(names, 3)}: {error}" for error, names in alike.items())
         yield from (f"not met by the reference: {note}" for note in _find_phase(state, REFERENCE).notes)
         unproved = [result.title for result in state.results if result.rule is PROVED]
         if unproved:
             yield f"checks that kill no mutant: {', '.join(unproved)}"
 
+    def next_steps(self, state: CollectedRun) -> Iterator[str]:
+        yield from super().next_steps(state)
+        survivors = (row for row in rows_of(state) if _fate_of(row) == "survived")
+        if row := next(survivors, None):
+            added = _area_of(state, row) in state.api.load_extensions()
+            command = f"harness serve --mutant {row.mutant}{' --extension MODULE' if added else ''}"
+            yield f"help: `{command}` serves it; add a rule whose check fails on it"
+
     def tallies(self, state: CollectedRun) -> Iterator[CountedWord]:
         rows = rows_of(state)
-        killed = sum(bool(row.killers) for row in rows)
-        erred = sum(bool(row.errors) and not row.killers for row in rows)
-        untested = erred + max(0, state.planned.checks - len(rows))
-        counted = (
-            CountedWord("survived", len(rows) - killed - erred, Accounted.FAILED),
-            CountedWord("killed", killed, Accounted.PASSED),
-            CountedWord("not tested", untested, Accounted.NOT_TESTED),
-        )
+        fates = _count_fates(rows)
+        fates["not tested"] += max(0, state.planned.checks - len(rows))
+        words = {"survived": Accounted.FAILED, "killed": Accounted.PASSED, "not tested": Accounted.NOT_TESTED}
+        counted = (CountedWord(word, fates[word], outcome) for word, outcome in words.items())
         yield from (tally for tally in counted if tally.number)
 
     def is_of(self, result: Result, tally: CountedWord) -> bool:
@@ -151,13 +158,31 @@ def rows_of(state: CollectedRun) -> list[KillRow]:
     return [row for _, row in _results_of(state)]
 
 
+def _area_of(state: CollectedRun, row: KillRow) -> str:
+    mutant = state.api.load_mutants().get(row.mutant)
+    return "" if mutant is None else mutant.area
+
+
+def _fate_of(row: KillRow) -> str:
+    """The word for a mutant; an error of a check may hide what the others found."""
+    return "not tested" if row.errors else "killed" if row.killers else "survived"
+
+
+def _count_fates(rows: Sequence[KillRow]) -> Counter[str]:
+    return Counter(map(_fate_of, rows))
+
+
+def _list_survivors(rows: Sequence[KillRow]) -> list[str]:
+    return [row.mutant for row in rows if _fate_of(row) == "survived"]
+
+
 def _results_of(state: CollectedRun) -> list[tuple[Result, KillRow]]:
     return [(result, row) for result in state.results for row in of_kind(KillRow, result.evidence)]
 
 
 def _name_own(state: CollectedRun, rows: Sequence[KillRow]) -> str:
     """How the checks of an extension stand to its mutant, if that is the only one."""
-    area = state.api.load_mutants()[rows[0].mutant].area if len(rows) == 1 else ""
+    area = _area_of(state, rows[0]) if len(rows) == 1 else ""
     if area not in state.api.load_extensions():
         return ""
     own = [killer for killer in rows[0].killers if _cut_area(killer) == area]
@@ -165,14 +190,14 @@ def _name_own(state: CollectedRun, rows: Sequence[KillRow]) -> str:
 
 
 def _sum_up_kills(rows: Sequence[KillRow], left: int, checks: str, own: str = "") -> str:
-    killed = sum(bool(row.killers) for row in rows)
+    killed = _count_fates(rows)["killed"]
     if left:
         return f"{killed} of {len(rows) + left} mutants killed by {checks}"
     if rows and killed == len(rows):
         if killed == 1:
             return f"{rows[0].mutant} was killed by {len(rows[0].killers)} of {checks}{own}"
         return f"all {killed} mutants killed by {checks}"
-    survivors = [row.mutant for row in rows if not row.killers and not row.errors]
+    survivors = _list_survivors(rows)
     which = f" ({list_some(survivors, 3)})" if survivors else ""
     return f"{len(survivors)} of {format_count(len(rows), 'mutant')} survived{which}; {killed} killed by {checks}"
 
@@ -186,7 +211,7 @@ def matrix_lines(
     added = state.api.load_extensions()
     for row in rows:  # the checks of an extension come last, and its author asks for them
         killers = ", ".join(sorted(row.killers, key=lambda killer: _cut_area(killer) not in added))
-        text = killers or paint("31;1", "SURVIVED")
+        text = killers or (paint("35", "NOT TESTED") if row.errors else paint("31;1", "SURVIVED"))
         long = len(killers) > _WIDTH and not whole
         yield f"{row.mutant:<{width}}  {f'{text[:_WIDTH]}… ({len(row.killers)} checks)' if long else text}"
 
@@ -225,7 +250,7 @@ def _cut_area(check: str) -> str:
 
 
 def _count_killed(rows: Sequence[KillRow]) -> str:
-    survivors = [row.mutant for row in rows if not row.killers]
+    survivors = _list_survivors(rows)
     return format_count(len(rows), "mutant") + (f"; survived: {', '.join(survivors)}" if survivors else "")
 
 
@@ -259,6 +284,8 @@ GROUPS: dict[str, Callable[[DefectRow], str]] = {
     ),
 }
 """The tables of a score, and the group of a defect in each."""
+_MANY = {"operator", "field"}
+"""The tables of which a page has only the groups with a survivor."""
 
 
 class ScorePresentation(Presentation):
@@ -270,6 +297,8 @@ class ScorePresentation(Presentation):
     noun = "defect"
     counted = "defect"
     live = False
+    warned_title = "Survivors"
+    warned_about = "{} survived: no check reports it, which is a warning."
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
         score = sum_up(defects_of(state))
@@ -301,11 +330,19 @@ class ScorePresentation(Presentation):
             "exit": int(finished.exit),
         }
 
+    def matrices(self, state: CollectedRun) -> Iterator[OutcomeMatrix]:
+        for name, of in GROUPS.items():
+            groups = group_by(defects_of(state), of)
+            shown = {key: score for key, score in groups.items() if name not in _MANY or score.survived}
+            if shown:
+                yield _draw_score(name, shown, len(groups) - len(shown))
+
     def sections(self, state: CollectedRun) -> Iterator[Section]:
-        for name in GROUPS:
-            yield Section(f"Score by {name}", tuple(table_lines(group_by(defects_of(state), GROUPS[name]))))
-        if survivors := tuple(survivors_of(defects_of(state))):
-            yield Section("Survivors", survivors)
+        rows = defects_of(state)
+        for name, of in GROUPS.items():
+            yield Section(f"Score by {name}", tuple(table_lines(group_by(rows, of))), drawn=True)
+        if survivors := tuple(survivors_of(rows)):
+            yield Section("Survivors", survivors, drawn=True)
 
     def suite(self, result: Result) -> str:
         return "mutants.odd" if result.rule is ODD else "mutants.generated"
@@ -401,6 +438,39 @@ def table_lines(groups: dict[str, Score]) -> Iterator[str]:
         shares = [f"{score.found:.1f} % found"] if score.shown > score.excused else []
         shares += [f"{score.red:.1f} % of MUST defects failed"] if score.musts else []
         yield f"  {key:<{width}}  {score.shown} shown: {'; '.join((listed, ', '.join(shares))).rstrip('; ')}"
+
+
+def _draw_score(name: str, groups: Mapping[str, Score], others: int) -> OutcomeMatrix:
+    """The scores of groups as a table: how many defects had which outcome, and the share that was found."""
+    words = [tally.word for tally in _count_score(Score())]
+    return OutcomeMatrix(
+        key=f"score-by-{name}",
+        title=f"Score by {name}",
+        about=f"{format_count(others, 'other group has', 'other groups have')} no survivor." if others else "",
+        corner=to_sentence(name),
+        columns=tuple(MatrixColumn(name=word) for word in (*words, "found")),
+        rows=tuple(
+            MatrixRow(
+                name=key,
+                about=f"{score.shown} shown",
+                cells=(*map(_score_cell, _count_score(score)), _share_cell(score)),
+            )
+            for key, score in groups.items()
+        ),
+    )
+
+
+def _score_cell(tally: CountedWord) -> MatrixCell | None:
+    if not tally.number:
+        return None
+    return MatrixCell(text=str(tally.number), words=tally.word, mark=mark_of(str(tally.outcome)))
+
+
+def _share_cell(score: Score) -> MatrixCell | None:
+    if score.shown == score.excused:
+        return None
+    mark = mark_of("fail" if score.survived else "pass")
+    return MatrixCell(text=f"{score.found:.1f}\N{NO-BREAK SPACE}%", words="found", mark=mark)
 
 
 def score_record(score: Score) -> dict[str, Any]:

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
 """Verdicts that a terminal explains at once; the others are one line each, or explained with -v."""
 
-ERRED = "note: a harness error is a defect of the harness; report it with its block above"
+ERRED = "note: a harness error is a defect of the harness; report it with its traceback"
 ERRED_OUTSIDE = (
-    "note: a harness error of the extension {} is a defect of its module; correct it where its block above points"
+    "note: a harness error of the extension {} is a defect of its module; correct it where its traceback points"
 )
 
 _SLOWER = "help: `--rate N` sends at most N requests a second, `--max-wait S` waits longer"
@@ -75,11 +75,15 @@ class FoldedLines:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a page beside the results: a strip, a table of engines, what was left out."""
+    """A part of a page beside the results: a strip, a table of engines, what was left out.
+
+    `drawn`: a page has it as a table or as warnings already; other formats have these lines.
+    """
 
     title: str
     lines: tuple[str, ...] = ()
     folded: tuple[FoldedLines, ...] = ()
+    drawn: bool = False
 
 
 class Presentation:
@@ -89,7 +93,8 @@ class Presentation:
     one result is, `counted` what `tallies` count if that is something else, `command` the command that made it.
     `unaware`: who does not notice a silent breach. `actor`: the subject of findings that are phrases without one.
     `live`: a terminal shows the results as they come; otherwise `closing` shows them.
-    `lists_causes`: it lists the causes of failures at the end. `times_exercises`: it lists the waits of exercises.
+    `lists_causes`: it lists the causes of failures at the end. `warned_title` and `warned_about` head the warnings
+    of a page. `times_exercises`: it lists the waits of exercises.
     """
 
     subject = "{api}"
@@ -102,6 +107,11 @@ class Presentation:
     live = True
     times_exercises = False
     lists_causes = False
+    warned_title = "Warnings"
+    warned_about = (
+        "{} warned and did not fail the run: a SHOULD rule is broken, a MUST rule is met only in a lenient "
+        "reading, or the baseline lists the failure."
+    )
 
     def __init__(self, *, times_exercises: bool = False) -> None:
         self.times_exercises = times_exercises
@@ -229,16 +239,19 @@ class Presentation:
         return self.accounting(state).write_totals(state.whole()[1].seconds, paint_outcome)
 
     def notes(self, state: CollectedRun) -> Iterator[str]:
-        """Notes on checks without a response, and on errors of the harness."""
-        finished = state.whole()[1]
-        silent = [result for result in finished.unjudged if result.reason is Reason.NO_RESPONSE]
+        """Notes on checks without a response, and the next steps."""
+        silent = [result for result in state.whole()[1].unjudged if result.reason is Reason.NO_RESPONSE]
         if silent:
             causes = Counter(result.observation.instead for result in silent)
             listed = ", ".join(f"{cause}: {number}" for cause, number in causes.most_common())
             yield f"no response: {format_count(len(silent), self.noun)} ({listed})"
             if causes.keys() & {"429", "503"}:
                 yield _SLOWER
-        if finished.exit is Exit.HARNESS_ERROR:
+        yield from self.next_steps(state)
+
+    def next_steps(self, state: CollectedRun) -> Iterator[str]:
+        """What a reader does next, where the results do not say it; a page has these lines below its headline."""
+        if state.whole()[1].exit is Exit.HARNESS_ERROR:
             erred = [result for result in state.results if result.reason is Reason.HARNESS_ERROR]
             owners = {owner for result in erred for owner in self.owners(result, state)} or {""}
             if ours := owners.difference(state.api.load_extensions()):

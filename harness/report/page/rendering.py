@@ -25,6 +25,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _JOINT = re.compile(r"([/.])(?=[A-Za-z])")
 _QUOTED = re.compile(r"`([^`]+)`")
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:s|ms|min|B|kB|MiB)\b)")
 
 
 @cache
@@ -85,8 +86,8 @@ def _render(name: str, **values: Any) -> str:
 
 
 def format_prose(text: str) -> Markup:
-    """The escaped text; what stands in backticks is code."""
-    return Markup(_QUOTED.sub(r"<code>\1</code>", str(escape(text))))
+    """The escaped text; what stands in backticks is code, and no line begins with a unit."""
+    return Markup(_QUOTED.sub(r"<code>\1</code>", _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", str(escape(text)))))
 
 
 def format_breakable(name: str) -> Markup:

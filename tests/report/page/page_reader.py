@@ -28,6 +28,7 @@ class PageReader(HTMLParser):
         reader = cls()
         HTMLParser.__init__(reader)
         reader.feed(page)
+        reader.text = reader.text.replace("\N{NO-BREAK SPACE}", " ")
         reader.wrong += [f"<{tag}> is never closed" for tag in reader.open]
         return reader
 

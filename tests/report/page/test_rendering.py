@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.report.page.rendering import format_breakable
+from harness.report.page.rendering import format_breakable, format_prose
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,10 @@ from harness.report.page.rendering import format_breakable
 def test_a_name_breaks_where_its_parts_meet(name: str, text: str) -> None:
     """A version is never broken, and a name never brings markup."""
     assert format_breakable(name) == text
+
+
+def test_no_line_begins_with_a_unit() -> None:
+    """A number and its unit stay together; other words may part."""
+    assert (
+        format_prose("92.0 % of 25 defects in 10.5 s: 3 shown") == "92.0\xa0% of 25 defects in 10.5\xa0s: 3 shown"
+    )
