@@ -37,7 +37,7 @@ from harness.engine.results import RecordedPlace, Result
 from harness.errors import Unreadable
 from harness.kit.api import ANSWERS, Answer, Api, ApiContract, Verification
 from harness.outcome import Exit, Finding, Observation, Rule
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, list_some
 from harness.wire import Arrivals, Exchange, StreamProtocol
 
 _SUFFIXES = (".yaml", ".yml")
@@ -290,15 +290,18 @@ def _by_revision(part: Verified) -> dict[str, int]:
     return {f"{REVISION}{revision}": files for revision, files in part.revisions.items()}
 
 
+def _write_edited(numbers: Sequence[int]) -> str:
+    some = list_some([str(number) for number in numbers], 6)
+    entries = f"entry {some} was" if len(numbers) == 1 else f"entries {some} were"
+    return f"{entries} edited, or recorded without chunks: the boundaries of the chunks are a guess"
+
+
 def _write_facts(facts: CassetteFacts) -> list[str]:
     unknown = facts.unknown_revision
     return [
         *([f"note: {facts.note}"] if facts.note else []),
         *([f"it names the unknown revision {unknown}"] if unknown else []),
-        *(
-            f"entry {number} was edited, or recorded without chunks: the chunks are a guess"
-            for number in facts.edited
-        ),
+        *([_write_edited(facts.edited)] if facts.edited else []),
         *(
             f"{format_count(times, 'response was', 'responses were')} dropped in the recording ({ending}), which "
             "breaks no rule"

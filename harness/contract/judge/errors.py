@@ -21,7 +21,7 @@ from harness.contract.schema.explain import json_type
 from harness.contract.tables.operations import CREATE, Operation
 from harness.contract.tables.protocol import STATUS_OF
 from harness.outcome import Finding, Severity
-from harness.outcome.words import describe_body, quote_body
+from harness.outcome.words import describe_body, list_some, quote_body
 from harness.wire import By, Exchange, How
 from harness.wire.sse import StrayBlock
 
@@ -66,7 +66,8 @@ def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Fi
         return [place_finding("err.shape/gateway", message, *shown, place, mild)]
     if error is None:
         message, expected = "the body has no error object", '{"error": {"code", "message"}}'
-        return [place_finding("err.shape/no-object", message, expected, json_type(value), place)]
+        actual = f"the members {list_some([*value], 4)}" if isinstance(value, dict) and value else json_type(value)
+        return [place_finding("err.shape/no-object", message, expected, actual, place)]
     wrong = [name for name in ("code", "message") if not isinstance(error.get(name), str)]
     if wrong:
         kinds = ", ".join(f"{name}: {json_type(error[name]) if name in error else 'absent'}" for name in wrong)

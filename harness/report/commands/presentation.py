@@ -250,7 +250,7 @@ class Presentation:
         yield from self.next_steps(state)
 
     def next_steps(self, state: CollectedRun) -> Iterator[str]:
-        """What a reader does next, where the results do not say it; a page has these lines below its headline."""
+        """The next steps of a reader that no result names; a page has these lines below its headline."""
         if state.whole()[1].exit is Exit.HARNESS_ERROR:
             erred = [result for result in state.results if result.reason is Reason.HARNESS_ERROR]
             owners = {owner for result in erred for owner in self.owners(result, state)} or {""}
