@@ -35,7 +35,7 @@ from harness.contract.judge.reading import (
     read,
 )
 from harness.contract.judge.replies import CLIENT_ERROR
-from harness.contract.judge.stream import StreamJudge
+from harness.contract.judge.stream import StreamJudge, judge_twice
 from harness.contract.judge.stream_state import StreamReading
 from harness.contract.models.profiles import FOLDER, ModelProfile, find_profile
 from harness.contract.tables.operations import INTERACTION, is_transfer
@@ -45,10 +45,12 @@ from harness.kit.api import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding
 from harness.rules import ROWS
 from harness.rules.ledger import load_ledger
-from harness.wire import Ending, Exchange, Frame
+from harness.wire import Decoder, Ending, Exchange, Frame
+from harness.wire.json_value import find_ambiguous
 from harness.wire.sse import events_in
 
 UNRECOGNIZED = "not recognized as a call of the Interactions API"
+TRANSFER = "a download, or a part of an upload"
 REDIRECTED = "a redirect, which no call of the Interactions API returns"
 LEGACY = "of the `outputs` format, which the service removed in June 2026"
 _LEGACY_EVENTS = frozenset(
@@ -69,13 +71,14 @@ class FileJudge:
 
         Raises Unreadable if the content does not fit the name of the file.
         """
-        if self._file.endswith(".sse"):
-            self._judge_stream(_judge_bytes(data, self._contract))
-        elif self._file.endswith(".events.jsonl"):
-            self._judge_stream(_judge_lines(data, self._contract))
-        elif self._file.endswith(".request.json"):
+        name = self._file.lower()
+        if name.endswith(".sse"):
+            self._judge_stream(Decoder().feed(data), _judge_bytes(data, self._contract))
+        elif name.endswith(".events.jsonl"):
+            self._judge_stream(_split_frames(data), _judge_lines(data, self._contract))
+        elif name.endswith(".request.json"):
             self._judge_request_file(data, answers)
-        elif self._file.endswith((".json", ".har")):
+        elif name.endswith((".json", ".har")):
             self._judge_json(json_in(data))
         else:
             self.leave_out("not a kind of file that contains recorded traffic")
@@ -101,11 +104,12 @@ class FileJudge:
             place = {"exchange": exchange} if exchange else {}
             self._result.findings.append(finding.at(file=self._file, **place))
 
-    def _judge_stream(self, reading: StreamReading) -> None:
+    def _judge_stream(self, frames: Iterable[Frame], reading: StreamReading) -> None:
         if _is_legacy_stream(reading):
             self.leave_out(f"a stream {LEGACY}")
         else:
-            found = (*reading.findings, *judge_unlisted(reading.unknowns, self._contract.revision))
+            unlisted = judge_unlisted(reading.unknowns, self._contract.revision)
+            found = (*reading.findings, *unlisted, *judge_twice(frames))
             self._judge_alone("streams", list_judged_in_stream(reading) | UNLISTED, found)
 
     def _judge_json(self, value: Any) -> None:
@@ -159,7 +163,9 @@ class FileJudge:
                 read(entry, self._contract)
             reason = str(entry) if isinstance(entry, Unreadable) else _why_not(entry)
             if isinstance(entry, Unreadable) or reason:
-                self._result.unrecognized += reason in (UNRECOGNIZED, REDIRECTED)
+                unrecognized = reason in (UNRECOGNIZED, REDIRECTED)
+                self._result.unrecognized += unrecognized
+                self._result.unjudged += not unrecognized and reason != TRANSFER
                 self.leave_out(reason, name)
             else:
                 self._judge_exchange(name, entry)
@@ -183,7 +189,7 @@ class FileJudge:
         elif reading.stream is not None or (exchange.body and exchange.complete):
             kind = "bodies" if reading.stream is None else "streams"
             rules = reading.judged | (UNLISTED if exchange.succeeded else frozenset())
-            self._note_findings(kind, rules, (*reading.findings, *reading.unlisted), name)
+            self._note_findings(kind, rules, (*reading.findings, *reading.unlisted, *reading.ambiguous), name)
 
 
 def _why_no_request(answer: Answer) -> str:
@@ -215,7 +221,7 @@ def _why_not(exchange: Exchange) -> str:
     """Why a recorded exchange is not judged; "" if it is."""
     reading = read(exchange)
     if is_transfer(exchange.request):
-        return "a download, or a part of an upload"
+        return TRANSFER
     if 300 <= (exchange.status or 0) < 400:
         return REDIRECTED
     if reading.operation is None and not _answers_as_one(exchange):
@@ -291,6 +297,8 @@ def json_in(data: bytes) -> Any:
     read_ = json_parse.loads(data)
     if read_.fault not in ("", "surrogate"):
         raise Unreadable(f"not JSON: {read_.detail}")
+    if name := find_ambiguous(data, read_.value):
+        raise Unreadable(f"an object has `{name[:80]}` twice, with two values")
     return read_.value
 
 

@@ -316,7 +316,8 @@ class Audit:
         reported = [root for root in played.find_roots(exchange) if self._is_defect(root)][:1]
         if not reported:
             self._count((rule, call) for rule in reading.judged & self.rules)
-            everything = (*reading.findings, *reading.emptiness, *reading.unlisted, *reading.coded)
+            odd = (*reading.unlisted, *reading.coded, *reading.ambiguous)
+            everything = (*reading.findings, *reading.emptiness, *odd)
             reported = [finding for finding in everything if self._is_defect(finding)]
         first_of_kind: dict[tuple[str, ...], Finding] = {}
         for finding in reported:

@@ -79,11 +79,12 @@ class Verification(Struct):
     `entries` counts the judged exchanges, and files with a single stream, body or request. `judged` counts their
     contents, `rules` how often each rule was judged. An exchange may contain two, such as a request and a stream,
     or none, such as a delete without a body. `unrecognized` counts the exchanges of `left_out` that are no call
-    of the API.
+    of the API, `unjudged` those that are one and no transfer of a file.
     """
 
     entries: int = 0
     unrecognized: int = 0
+    unjudged: int = 0
     judged: dict[str, int] = field(default_factory=lambda: {"streams": 0, "bodies": 0, "requests": 0})
     rules: Counter[str] = field(default_factory=Counter)
     left_out: list[UnjudgedEntry] = field(default_factory=list)
@@ -139,6 +140,10 @@ class ApiReading(Protocol):
     @property
     def coded(self) -> tuple[Finding, ...]:
         """Findings about the content coding of a response to a request of this program."""
+
+    @property
+    def ambiguous(self) -> tuple[Finding, ...]:
+        """Findings about a response of which two readers see different values."""
 
     @property
     def unlisted(self) -> tuple[Finding, ...]:

@@ -46,6 +46,44 @@ def encode_json(value: Any, *, compact: bool = False) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=separators).encode("utf-8", "surrogatepass")
 
 
+_SPACED = re.compile(rb'"[ \t\r\n]+:')
+
+
+def may_be_ambiguous(data: bytes, value: Any) -> bool:
+    """Whether an object in JSON `data`, which has this value, may have a name twice.
+
+    Where it is False, which it nearly always is, each `":` in `data` stands behind a name that `value` has.
+    """
+    return data.count(b'":') != _count_names(value) or _SPACED.search(data) is not None
+
+
+def find_ambiguous(data: bytes, value: Any) -> str:
+    """The name that an object in JSON `data`, which has this value, has twice with two values; "" for none.
+
+    Of these, one reader takes the first and another one the last.
+    """
+    if not may_be_ambiguous(data, value):
+        return ""
+    found: list[str] = []
+
+    def note(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        kept = dict(members)
+        found.extend(name for name, member in members if kept[name] != member)
+        return kept
+
+    try:
+        json.loads(data, object_pairs_hook=note)
+    except (ValueError, RecursionError):
+        return ""
+    return found[0] if found else ""
+
+
+def _count_names(value: Any) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(_count_names(item) for item in value.values() if isinstance(item, (dict, list)))
+    return sum(map(_count_names, value)) if isinstance(value, list) else 0
+
+
 # Values that an answer gives and later requests repeat: ids, cursors, signatures.
 # A session that repeats recorded requests takes these from the new responses. A value is named by its place: the
 # number-th field with this name in the text of an answer, whether that is JSON or a stream of events, so that a

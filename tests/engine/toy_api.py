@@ -149,6 +149,7 @@ class NoteReading:
     emptiness: tuple[Finding, ...] = ()
     unlisted: tuple[Finding, ...] = ()
     coded: tuple[Finding, ...] = ()
+    ambiguous: tuple[Finding, ...] = ()
     judged: frozenset[str] = frozenset()
 
     def __init__(self, exchange: Exchange) -> None:

@@ -10,6 +10,7 @@ import pytest
 from harness.wire import COMPLETE, Exchange, ExchangeBuilder, Headers, Length, Request
 from harness.wire.json_value import (
     encode_json,
+    find_ambiguous,
     find_given,
     given_values,
     json_or_none,
@@ -17,6 +18,25 @@ from harness.wire.json_value import (
     replace_given,
 )
 from harness.wire.pieces import Chunk
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b'{"a":1,"a":2}', "a"),
+        (b'{"a":1,"b":{"c":[{"d":1,"d":2}]}}', "d"),
+        (b'{"a":1,"\\u0061":2}', "a"),
+        (b'{"a" :1,"a":2}', "a"),
+        (b'{"a":"\\":","b":1}', ""),
+        (b'{"a":1,"a":1}', ""),
+        (b'{"a":{"a":1},"b":[{"a":2},{"a":3}]}', ""),
+        (b'{"a":1,"a":', ""),
+        (b"", ""),
+    ],
+)
+def test_a_name_with_two_values_is_found(data: bytes, name: str) -> None:
+    """Whatever hides it, but no text that looks like one, and none that says the same twice."""
+    assert find_ambiguous(data, json_or_none(data)) == name
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from harness.documents import list_files, read_file
 from harness.errors import Unreadable
 from harness.outcome.words import shorten_with_length
 from harness.wire import Decoder, Driver, Headers, Request, StreamProtocol
-from harness.wire.json_value import json_or_none
+from harness.wire.json_value import find_ambiguous, json_or_none
 from harness.wire.mask import HIDDEN
 from harness.wire.message import EVENT_STREAM
 
@@ -74,7 +74,7 @@ def shape_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> Shape
         if recording.events:
             _add_stream(recording, shape, protocol)
         else:
-            _add_json("body", _decode(recording.body), shape, protocol)
+            _add_json("body", recording.body, shape, protocol)
     return shape
 
 
@@ -97,9 +97,8 @@ def _add_stream(recording: Recording, shape: Shape, protocol: StreamProtocol) ->
         if last:
             name = frame.data.decode("utf-8", "replace")
         else:
-            event = _decode(frame.data)
-            name = protocol.name_event(event)
-            _add_json(name, event, shape, protocol)
+            name = protocol.name_event(_decode(frame.data))
+            _add_json(name, frame.data, shape, protocol)
         line = (frame.event or b"").decode("utf-8", "replace")
         shape.add(name + _LINE, "none" if frame.event is None else "as its type" if line in name else line)
         if last or not shape.order or shape.order[-1] != name:
@@ -107,7 +106,10 @@ def _add_stream(recording: Recording, shape: Shape, protocol: StreamProtocol) ->
     shape.whole = shape.whole and recording.complete
 
 
-def _add_json(place: str, value: Any, shape: Shape, protocol: StreamProtocol) -> None:
+def _add_json(place: str, data: bytes, shape: Shape, protocol: StreamProtocol) -> None:
+    value = _decode(data)
+    if name := find_ambiguous(data, value):
+        shape.add(f"{place}, a name twice", name)
     for where, what in _list_places(place, value, protocol):
         shape.add(where, what)
 
@@ -264,7 +266,7 @@ def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
 
 
 def _find_cassettes(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in list_files(folder) if path.suffix in _SUFFIXES}
+    return {str(path.relative_to(folder)) for path in list_files(folder) if path.suffix.lower() in _SUFFIXES}
 
 
 def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], protocol: StreamProtocol) -> Drifts:
@@ -439,7 +441,7 @@ def send_again(session: Sequence[Recording], driver: Driver, protocol: StreamPro
 
 
 def _load_cassettes(folder: Path) -> Iterator[list[Recording]]:
-    for file in (file for file in list_files(folder) if file.suffix == ".yaml"):
+    for file in (file for file in list_files(folder) if file.suffix.lower() in _SUFFIXES):
         try:
             yield list(load(file).recordings)
         except CassetteError:

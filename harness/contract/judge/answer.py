@@ -62,6 +62,7 @@ def judge_response(exchange: Exchange, key: str, own: bool = True) -> Iterator[F
     if not is_file(exchange):
         yield from judge_json_type(exchange)
         yield from judge_json_valid(exchange)
+        yield from read(exchange).ambiguous
     if exchange.status >= 400:
         yield from judge_leaks(exchange, key)
         if not own:

@@ -24,7 +24,7 @@ from harness.contract.judge.body import judge_answer, show_start
 from harness.contract.judge.errors import error_of, judge_crash, judge_error, judge_failed_refusal
 from harness.contract.judge.finding_log import judge_unlisted, judge_unlisted_in
 from harness.contract.judge.members import has_to_count
-from harness.contract.judge.stream import StreamJudge
+from harness.contract.judge.stream import StreamJudge, judge_twice
 from harness.contract.judge.stream_state import StreamReading
 from harness.contract.schema.validator import Review
 from harness.contract.tables.operations import CREATE, INTERACTION, Operation, has_numeric_errors, operation_of
@@ -34,7 +34,7 @@ from harness.outcome import Finding, HarnessFault
 from harness.rules import rows_of
 from harness.wire import By, Decoder, Ending, Exchange, Frame, How
 from harness.wire.coding import coding_of
-from harness.wire.json_value import object_or_none
+from harness.wire.json_value import find_ambiguous, may_be_ambiguous, object_or_none
 
 
 class Reading:
@@ -245,6 +245,17 @@ class Reading:
             return ()
         message = "the body has a coding that the request does not allow"
         return (Finding("http.gzip", message, "no content-encoding", f"content-encoding: {coding}"),)
+
+    @cached_property
+    def ambiguous(self) -> tuple[Finding, ...]:
+        """The finding that readers of the JSON see different values; kept apart, as each check has its own."""
+        body = self.exchange.body
+        if self.is_stream:
+            return tuple(judge_twice(self.frames)) if may_be_ambiguous(body, self.events) else ()
+        if self.json is None or not (name := find_ambiguous(body, self.json)):
+            return ()
+        message = "an object in the body has a name twice, with two values"
+        return (Finding.from_code("http.json-valid/twice", message, "each name once", name[:80]),)
 
     def _names_an_unstored_id(self, finding: Finding, among: Sequence[Finding]) -> bool:
         """Whether a finding asks for the id of an interaction that is not stored: "" and no id mean the same.

@@ -26,6 +26,7 @@ from harness.contract.tables.protocol import DONE
 from harness.contract.tables.stream_order import COMPLETED, DELTA, ERROR, OTHER, RENAMED_EVENTS, State, row_of
 from harness.outcome import Finding, Severity
 from harness.wire import COMPLETE, By, Decoder, Ending, Frame, How
+from harness.wire.json_value import find_ambiguous
 from harness.wire.sse import MAX_EVENT, CutFrame
 
 UNKNOWNS = 64
@@ -402,6 +403,16 @@ class StreamJudge:
     def _note_unknown(self, unknown: UnknownPart) -> None:
         if len(self._unknowns) < UNKNOWNS:
             self._unknowns.append((self._frames - 1, unknown))
+
+
+def judge_twice(frames: Iterable[Frame]) -> list[Finding]:
+    """The finding that an event has a name twice: readers of the stream see two different events."""
+    for number, frame in enumerate(frames):
+        if name := find_ambiguous(frame.data, loads(frame.data).value):
+            message = "an object in the data has a name twice, with two values"
+            found = Finding.from_code("stream.json/twice", message, "each name once", name[:_SHOWN])
+            return [found.at(event=number, start=frame.start, end=frame.end)]
+    return []
 
 
 _FAULTS = {

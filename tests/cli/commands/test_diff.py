@@ -154,6 +154,16 @@ def test_a_body_in_a_content_coding_is_compared(tmp_path: Path, harness: Harness
     assert (done.code, "body.id: string → integer" in done.out) == (1, True)
 
 
+def test_a_name_with_two_values_is_a_difference(tmp_path: Path, harness: Harness) -> None:
+    """One reader takes the first value and another one the last, so the two bodies are not the same."""
+    bodies = [b'{"status": "completed"}', b'{"status": 5, "status": "completed"}', b'{"status": 5, "status": 5}']
+    once, twice, same = (
+        str(save_coded(tmp_path / f"{n}.yaml", "identity", body)) for n, body in enumerate(bodies)
+    )
+    assert harness("diff", once, twice).code == 1
+    assert harness("diff", twice, twice).code == harness("diff", same, same).code == 0
+
+
 def save_coded(path: Path, coding: str, body: bytes) -> Path:
     """A cassette of vcrpy, which keeps the body as it was sent."""
     response = {

@@ -116,6 +116,7 @@ def test_a_token_that_does_not_verify_is_said(given: str, keys: object, fault: s
         (BODY.replace(b"v1_abc123", b"other"), ["hook.envelope/id"]),
         (BODY.replace(b'"version":"v1",', b""), ["hook.envelope/required"]),
         (b"id=v1_abc123", ["hook.envelope/json"]),
+        (BODY.replace(b'"version":"v1",', b'"version":"v2","version":"v1",'), ["hook.envelope/twice"]),
         (b"[]", ["hook.envelope/type"]),
     ],
 )
