@@ -118,27 +118,34 @@ _TOOL_MARKS = frozenset({"pyvenv.cfg", "CACHEDIR.TAG"})
 """What a folder has that a tool fills: a virtual environment, a cache."""
 
 
-def list_files(folder: str | Path, *, hidden: bool = True, of_tools: bool = True) -> list[Path]:
+def list_files(
+    folder: str | Path, *, hidden: bool = True, of_tools: bool = True, left_out: list[Path] | None = None
+) -> list[Path]:
     """The regular files below a folder, in order. Raises OSError for a folder that cannot be listed.
 
     With `hidden=False`, files and folders whose names begin with a dot are left out; with `of_tools=False`,
-    folders below it that git or another tool fills. A link that leads out of the folder raises OSError: the author
-    of the folder must not choose which other files are read. Tools make hidden ones, which `of_tools=False` leaves
-    out, too.
+    folders below it that git or another tool fills, unless git tracks a file there. They are added to `left_out`.
+    A link that leads out of the folder raises OSError: the author of the folder must not choose which other files
+    are read. Tools make hidden ones, which `of_tools=False` leaves out, too.
     """
 
     def refuse(wrong: OSError) -> None:
         raise wrong  # an unread file must not pass for a good one
 
     found = []
+    skipped = [] if left_out is None else left_out
     for inside, folders, names in os.walk(folder, onerror=refuse):
-        if not of_tools and inside != str(folder) and not _TOOL_MARKS.isdisjoint(names):
+        here = Path(inside)
+        is_marked = not of_tools and inside != str(folder) and not _TOOL_MARKS.isdisjoint(names)
+        if is_marked and not _has_tracked_files(here):
+            skipped.append(here)
             folders.clear()
             continue
-        folders[:] = [
-            name for name in folders if (hidden or not name.startswith(".")) and (of_tools or name != _OF_GIT)
-        ]
-        found += [Path(inside, name) for name in names if hidden or not name.startswith(".")]
+        unwanted = {name for name in (*folders, *names) if not hidden and name.startswith(".")}
+        unwanted |= {name for name in folders if not of_tools and name == _OF_GIT}
+        skipped += [here / name for name in sorted(unwanted)]
+        folders[:] = [name for name in folders if name not in unwanted]
+        found += [here / name for name in names if name not in unwanted]
     files = sorted(path for path in found if path.is_file())
     root = os.path.realpath(folder)
     kept = []
@@ -149,7 +156,21 @@ def list_files(folder: str | Path, *, hidden: bool = True, of_tools: bool = True
             raise OSError(
                 errno.EPERM, "it is a link that leads out of the folder: name the file itself", str(path)
             )
+        else:
+            skipped.append(path)
     return kept
+
+
+def _has_tracked_files(folder: Path) -> bool:
+    """Whether git tracks a file of the folder, which then is no work of a tool."""
+    real = Path(os.path.realpath(folder))
+    for root in real.parents:
+        place = root / _OF_GIT
+        if place.is_file():  # of a worktree or a submodule
+            place = root / read_file(place, _START).decode("utf-8", "replace").partition(":")[2].strip()
+        if (index := place / "index").is_file():
+            return os.fsencode(f"{real.relative_to(root).as_posix()}/") in read_file(index)
+    return False
 
 
 MAX_TOML_BYTES = 4 << 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -299,9 +300,30 @@ def test_folders_that_tools_fill_are_left_out_if_wanted(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / ".hid" / "python").symlink_to(sys.executable)
-    assert {file.name for file in list_files(tmp_path, of_tools=False)} == {"d", "CACHEDIR.TAG"}
+    left_out: list[Path] = []
+    assert {file.name for file in list_files(tmp_path, of_tools=False, left_out=left_out)} == {"d", "CACHEDIR.TAG"}
+    assert {path.name for path in left_out} == {".git", ".venv", ".cache", "python"}
     with pytest.raises(OSError, match="leads out of the folder"):
         list_files(tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_a_mark_that_git_tracks_leaves_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of a repository does not hide the others from a search; what is left out is named."""
+    for name in ("d/live/CACHEDIR.TAG", "d/live/a", "d/.venv/pyvenv.cfg", "d/.venv/b", "d/cache/CACHEDIR.TAG"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for words in (["init", "-q"], ["add", "-f", "d/live", "d/.venv/b"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    left_out: list[Path] = []
+    assert [path.name for path in list_files(tmp_path / "d", of_tools=False, left_out=left_out)] == [
+        "b", "pyvenv.cfg", "CACHEDIR.TAG", "a",
+    ]  # fmt: skip
+    assert left_out == [tmp_path / "d" / "cache"]
+    (tmp_path / ".git").rename(tmp_path / "elsewhere")
+    (tmp_path / ".git").write_text("gitdir: elsewhere\n", "utf-8")  # as in a worktree
+    monkeypatch.chdir(tmp_path)
+    assert len(list_files("d", of_tools=False)) == 4
 
 
 def test_files_are_listed_in_order_and_hidden_ones_only_if_wanted(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ class _Scan:
         yield from hits
 
     def _scan_file(self, name: str, data: bytes) -> Iterator[Hit]:
+        name = name.lower()
         if name.endswith((".yaml", ".yml")):
             try:
                 yield from self._scan_documents(parse_all(Path(name), data))

@@ -35,12 +35,15 @@ from harness.engine.events import (
 )
 from harness.engine.results import RecordedPlace, Result
 from harness.errors import Unreadable
-from harness.kit.api import ANSWERS, Answer, Api, ApiContract, Verification
+from harness.kit.api import ANSWERS, Answer, Api, ApiContract, UnjudgedEntry, Verification
 from harness.outcome import Exit, Finding, Observation, Rule
 from harness.outcome.words import format_count, list_some
 from harness.wire import Arrivals, Exchange, StreamProtocol
 
 _SUFFIXES = (".yaml", ".yml")
+_REQUEST = ".request.json"
+_SPLIT = "delete what follows its `---`, or put it in a file of its own"
+_HIDDEN = "hidden: name it to judge it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Verified:
         own.judged = {kind: number + new.judged[kind] for kind, number in own.judged.items()}
         own.rules.update(new.rules)
         own.unrecognized += new.unrecognized
+        own.unjudged += new.unjudged
         own.left_out += new.left_out
         own.findings += new.findings
         self.facts += other.facts
@@ -96,8 +100,12 @@ def verify_each(paths: Iterable[Path], contract: ApiContract, api: Api) -> Itera
 
     A cassette that states a known revision is judged by that one, all other files by `contract`.
     """
-    for path in files_in(paths):
-        yield path, _verify_file(path, contract, api)
+    hidden: list[Path] = []
+    for path in paths:
+        for file in list_files(path, hidden=False, left_out=hidden) if path.is_dir() else (path,):
+            yield file, _verify_file(file, contract, api)
+    for path in sorted(hidden):
+        yield path, Verified(Verification(left_out=[UnjudgedEntry(str(path), "", _HIDDEN)]))
 
 
 def verify(paths: Iterable[Path], contract: ApiContract, api: Api) -> Verified:
@@ -121,17 +129,20 @@ def _verify_file(path: Path, contract: ApiContract, api: Api) -> Verified:
 
 def _verify(path: Path, data: bytes, result: Verified, contract: ApiContract, api: Api) -> None:
     judge = api.new_file_judge(str(path), result.traffic, contract)
-    if path.suffix in _SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix in _SUFFIXES:
         documents = parse_all(path, data)
-        if len(documents) == 1 and _claims_to_be_a_cassette(documents[0]):
+        if any(map(_claims_to_be_a_cassette, documents)):
+            if len(documents) > 1:
+                raise CassetteError(f"{path}: {len(documents)} YAML documents, but a cassette is one: {_SPLIT}")
             _judge_cassette(path, documents[0], contract, result, api)
             return
         judge.documents(documents)
-    elif path.suffix == ".json" and (document := _read_json_cassette(data)) is not None:
+    elif suffix == ".json" and (document := _read_json_cassette(data)) is not None:
         _judge_cassette(path, document, contract, result, api)
         return
     else:
-        judge.judge(data, _find_answers(path) if path.name.endswith(".request.json") else ())
+        judge.judge(data, _find_answers(path) if path.name.lower().endswith(_REQUEST) else ())
     result.revisions[contract.revision] += 1
 
 
@@ -150,7 +161,7 @@ def _read_json_cassette(data: bytes) -> Any:
 
 def _find_answers(request: Path) -> Iterator[Answer]:
     """The recorded answers that lie beside the file of a request."""
-    stem = request.name.removesuffix(".request.json")
+    stem = request.name[: -len(_REQUEST)]
     for path in (request.with_name(stem + suffix) for suffix in ANSWERS):
         if path.is_file():
             yield Answer(read_file(path), path.suffix == ".json")
@@ -203,23 +214,19 @@ def _read_exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
 
 def secrets_in(
     paths: Iterable[Path], protocol: StreamProtocol, *, secrets: Collection[str] = ()
-) -> tuple[int, list[Secret]]:
-    """How many files were looked at, and what looks like a secret in them, or is one of these.
+) -> tuple[int, list[Secret], list[Path]]:
+    """How many files were looked at, what looks like a secret in them, or is one of these, and what was left out.
 
-    In folders that is every file, hidden ones too, but those of git, virtual environments and caches.
+    In folders that is every file, hidden ones too, but those that git, virtual environments and caches fill.
     """
-    files = [file for path in paths for file in (list_files(path, of_tools=False) if path.is_dir() else (path,))]
+    left_out: list[Path] = []
+    files = [
+        file
+        for path in paths
+        for file in (list_files(path, of_tools=False, left_out=left_out) if path.is_dir() else (path,))
+    ]
     hits = [Secret(str(path), hit) for path in files for hit in scan_file(path, protocol, secrets=secrets)]
-    return len(files), hits
-
-
-def files_in(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files, and in folders every file except hidden ones."""
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        yield from list_files(path, hidden=False)
+    return len(files), hits, sorted(left_out)
 
 
 # A run over recordings: judge the files one by one, then decide each rule that was looked at.
@@ -230,6 +237,8 @@ _MOST_NAMED = 5
 """Most unreadable files that a run names before it counts them."""
 UNRECOGNIZED = "unrecognized"
 """The count of exchanges that are no call of the API."""
+UNJUDGED = "unjudged"
+"""The count of calls of the API that are left out, but for transfers of files."""
 REVISION = "revision "
 """How the count of the files begins that were judged by a revision."""
 
@@ -269,6 +278,7 @@ def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
         counts={
             "entries": traffic.entries,
             UNRECOGNIZED: traffic.unrecognized,
+            UNJUDGED: traffic.unjudged,
             **traffic.judged,
             **_by_revision(part),
         },

@@ -16,7 +16,7 @@ from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import PATH, Page, Trust, argument, flag
 from harness.cli.output import MISSING, Listeners, say, say_masked, write_json
 from harness.outcome import FIRST_WORDS, Exit, UsageFault
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, list_some
 
 
 @dataclass(kw_only=True)
@@ -59,6 +59,7 @@ def run(words: Sequence[str]) -> int:
     return _judge(paths, arguments)
 
 
+_LEFT_OUT_SHOWN = 5
 _JUDGING = ("strict", "revision", "baseline", "baseline_update", "baseline_prune", "report")
 
 
@@ -92,23 +93,28 @@ def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit
     from harness.benches.record.verify import secrets_in
     from harness.contract.tables.protocol import PROTOCOL
 
-    scanned, secrets = secrets_in(paths, PROTOCOL, secrets=own_secrets().values())
+    scanned, secrets, left_out = secrets_in(paths, PROTOCOL, secrets=own_secrets().values())
     nothing = not scanned and not arguments.empty_ok
     code = Exit.FAILED if secrets else Exit.NOTHING_RAN if nothing else Exit.OK
     if arguments.json:
         found = [{"file": file, "kind": hit.kind, "place": mask_text(hit.place)} for file, hit in secrets]
-        write_json({"scanned": scanned, "secrets": found})
+        write_json({"scanned": scanned, "secrets": found, "left_out": [str(path) for path in left_out]})
     else:
         for file, hit in secrets:
             say_masked(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip())
-        say(_conclude(code, len(secrets), scanned))
+        if left_out:
+            shown = list_some([str(path) for path in left_out], _LEFT_OUT_SHOWN)
+            say(f"left out, as git or another tool fills them: {shown} (name one to search it)")
+        say(_conclude(code, len(secrets), scanned, len(left_out)))
     return code
 
 
-def _conclude(code: Exit, secrets: int, files: int) -> str:
+def _conclude(code: Exit, secrets: int, files: int, left_out: int) -> str:
     """The last line of a search for secrets."""
     found = f"{format_count(secrets, 'possible secret') if secrets else 'no possible secret'} in "
     what = found + format_count(files, "file") if files else "the paths contain no file to search"
+    if left_out:
+        what += f", with {left_out} left out"
     if secrets:
         what += ": record again without `--no-redaction`, or replace these values, before you share the files"
     return f"{FIRST_WORDS[code]}: {what}."

@@ -43,6 +43,8 @@ def _list_resource(name: str, item: str, rule: str, *, update: bool = True) -> l
 
 
 _STORE = "fileSearchStores/{id}"
+_DOWNLOADS = ("GET files/{id}", "GET environments/{id}/files")
+_UPLOADS = ("POST files", f"POST {_STORE}:uploadToFileSearchStore")
 _STORE_RULE = "filesearch.schema"
 _BRINGS_IN = "file-search-stores/operation"
 
@@ -84,15 +86,21 @@ _COLLECTIONS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CA
 
 def operation_of(request: Request) -> Operation | None:
     """The operation that a request calls; None for anything else, for a download, and for a part of an upload."""
-    command = request.headers.get("x-goog-upload-command").lower()
-    if request.parameter("alt") == "media" or (command and "finalize" not in command):
-        return None
-    return _look_up(request.method, request.segments)
+    operation = _look_up(request.method, request.segments)
+    return None if operation is not None and _moves_content(request, operation) else operation
 
 
 def is_transfer(request: Request) -> bool:
     """Whether a request downloads a file, or sends a part of one that does not finish it."""
-    return operation_of(request) is None and _look_up(request.method, request.segments) is not None
+    operation = _look_up(request.method, request.segments)
+    return operation is not None and _moves_content(request, operation)
+
+
+def _moves_content(request: Request, operation: Operation) -> bool:
+    if operation.call in _DOWNLOADS:
+        return request.parameter("alt") == "media"
+    command = request.headers.get("x-goog-upload-command").lower()
+    return operation.call in _UPLOADS and bool(command) and "finalize" not in command
 
 
 @lru_cache(maxsize=512)  # each judge asks again

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.benches.record.verify import REVISION, UNRECOGNIZED
+from harness.benches.record.verify import REVISION, UNJUDGED, UNRECOGNIZED
 from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
@@ -33,6 +33,12 @@ _EMPTY = (
 )
 
 
+_EXCLUDED = (
+    (UNRECOGNIZED, "is not recognized as a call of the API", "are not recognized as calls of the API"),
+    (UNJUDGED, "is a call that was not judged", "are calls that were not judged"),
+)
+
+
 class _Place(NamedTuple):
     """A file, or an entry of it; `entry` is empty if it is the file."""
 
@@ -50,18 +56,18 @@ class VerifyPresentation(Presentation):
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
         """The sum of the checks, unless the paths held nothing to judge."""
-        finished, unknown = state.whole()[1], self._count_unrecognized(state)
+        finished, excluded = state.whole()[1], tuple(self._count_excluded(state))
         if not finished.results:
-            return conclude(finished, "" if finished.holes else unknown or _EMPTY)
+            return conclude(finished, "" if finished.holes else "; ".join(excluded) or _EMPTY)
         verdict = super().verdict(state)
-        return replace(verdict, clauses=(*verdict.clauses, unknown)) if unknown else verdict
+        return replace(verdict, clauses=(*verdict.clauses, *excluded))
 
-    def _count_unrecognized(self, state: CollectedRun) -> str:
-        """How many exchanges are no call of the API; `""` if none."""
-        number = _sum(state, UNRECOGNIZED)
+    def _count_excluded(self, state: CollectedRun) -> Iterator[str]:
+        """How many exchanges are no call of the API, and how many calls were not judged."""
         total = _sum(state, "entries") + sum(map(len, _list_left_out(state).values()))
-        which = "is not recognized as a call" if number == 1 else "are not recognized as calls"
-        return f"{number} of {format_count(total, 'entry', 'entries')} {which} of the API" if number else ""
+        for count, of_one, of_many in _EXCLUDED:
+            if number := _sum(state, count):
+                yield f"{number} of {format_count(total, 'entry', 'entries')} {of_one if number == 1 else of_many}"
 
     def record(self, state: CollectedRun) -> dict[str, Any]:
         finished = state.whole()[1]

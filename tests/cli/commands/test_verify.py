@@ -154,6 +154,19 @@ def test_a_secret_comes_with_what_to_do(harness: Harness) -> None:
     assert "record again without `--no-redaction`" in done.out
 
 
+def test_a_search_names_what_it_leaves_out(harness: Harness) -> None:
+    """The last lines name the folders that a tool fills, with a count; one that is named is searched."""
+    key = json.dumps({"key": "AIzaSy" + "A1b2C3d4E5f6" * 3})
+    for name in ("d/good.json", "d/live/CACHEDIR.TAG", "d/live/bad.json"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(key if "bad" in name else "{}", "utf-8")
+    done = harness("verify", "--secrets", "d")
+    line = "left out, as git or another tool fills them: d/live (name one to search it)"
+    assert done.out.splitlines() == [line, "PASSED: no possible secret in 1 file, with 1 left out."]
+    assert fits("verify-secrets", harness("verify", "--secrets", "d", "--json").out)["left_out"] == ["d/live"]
+    assert harness("verify", "--secrets", "d/live").code == 1
+
+
 def test_findings_are_counted_by_rules_first(harness: Harness, tmp_path: Path) -> None:
     """One rule that is broken in many places reads as one broken rule."""
     event = {"index": 0, "delta": {"type": "text", "text": "x"}, "event_type": "step.delta"}
@@ -229,6 +242,35 @@ def test_what_is_no_call_of_the_api_is_counted(harness: Harness) -> None:
     done = harness("verify", "none.har")
     last = "NOTHING RAN: 5 of 5 entries are not recognized as calls of the API."
     assert (done.code, done.out.splitlines()[-1]) == (3, last)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1beta/interactions", '{"outputs":[]}', 200),
+        ("/v1beta/interactions", '{"id":5,"nonsense":true}', 0),
+        ("/v1beta/interactions/i1", "", 0),
+    ],
+)
+def test_a_call_that_is_not_judged_is_counted(harness: Harness, path: str, body: str, status: int) -> None:
+    """It is in the last line, too, also if all that was judged is right."""
+    clean = entry_of("POST", "/v1beta/interactions", recording(EVENTS), "text/event-stream")
+    method = "POST" if path.endswith("s") else "GET"
+    Path("a.har").write_text(har_of(clean, entry_of(method, path, body, status=status)), "utf-8")
+    done = harness("verify", "a.har")
+    last = r"PASSED: all \d+ MUST checks passed; 1 of 2 entries is a call that was not judged\."
+    assert re.fullmatch(last, done.out.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("query", "header"), [("?alt=media", ""), ("", "start"), ("?alt=media&key=k", "upload, query")]
+)
+def test_a_call_with_the_marks_of_a_transfer_is_judged(harness: Harness, query: str, header: str) -> None:
+    """Only a file is downloaded and uploaded: what looks like it elsewhere hides no body."""
+    odd = entry_of("POST", f"/v1beta/interactions{query}", '{"id":5,"nonsense":true}')
+    odd["request"]["headers"] = [{"name": "X-Goog-Upload-Command", "value": header}] if header else []
+    Path("a.har").write_text(har_of(odd), "utf-8")
+    assert harness("verify", "a.har").code == 1
 
 
 def test_a_transfer_of_a_file_is_no_unknown_call(harness: Harness) -> None:
