@@ -27,6 +27,8 @@ from harness.wire import Decoder, encode
 from tests.engine.search.places import history, mutant, reference
 
 SMALL = Budget(histories=100, steps=25, laws=40, schema=1)
+FEW = replace(SMALL, histories=25)
+"""Enough for a defect that many histories meet."""
 
 
 @pytest.mark.slow
@@ -78,7 +80,7 @@ def test_laws_without_time_accuse_nobody() -> None:
 def test_what_is_known_is_passed_over() -> None:
     """A defect listed in `passed_over` is not reported again."""
     known = ["del.gone GET interactions/{id}"]
-    done = search(mutant("delete-keeps"), replace(SMALL, histories=80), passed_over=known)
+    done = search(mutant("delete-keeps"), FEW, passed_over=known)
     assert "del.gone" not in {failure.rule for failure in done.failures}
 
 
@@ -155,7 +157,7 @@ def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: p
 def test_no_shorter_history_is_known(name: str) -> None:
     """A search shrinks a failure to as few steps as the exhaustive search needs for it."""
     least = {failure.key: len(failure.history) for failure in every(mutant(name), 3).failures}
-    found = {failure.key: failure for failure in search(mutant(name), SMALL, seed=1).failures}
+    found = {failure.key: failure for failure in search(mutant(name), FEW, seed=1).failures}
     both = least.keys() & found.keys()
     assert both
     assert {key: len(found[key].history) for key in both} == {key: least[key] for key in both}
@@ -173,7 +175,7 @@ def test_a_target_that_refuses_everything_proves_nothing() -> None:
 def test_examples_are_shared_through_a_database(tmp_path: Path) -> None:
     """A later search replays the examples of an earlier one from a shared database and finds the failure again."""
     database = open_database(str(tmp_path / "examples"))
-    one = search(mutant("delete-keeps"), SMALL, seed=1, database=database)
+    one = search(mutant("delete-keeps"), FEW, seed=1, database=database)
     again = search(mutant("delete-keeps"), replace(SMALL, histories=8), seed=999, database=database)
     assert {"del.gone"} <= {failure.rule for failure in one.failures} & {
         failure.rule for failure in again.failures
