@@ -97,13 +97,17 @@ def write_programs(place: Path, safe: Safe) -> Path:
     return Path(shutil.copy(PROGRAMS / f"reads_with_{safe.lines}", place))
 
 
+def marks_of(safe: Safe) -> list[pytest.MarkDecorator]:
+    """The marks of a case; on Vertex the lines are the same, and so is the client."""
+    if safe.lines not in IN_THIS_PYTHON or safe.kinds != QUICK:
+        return [pytest.mark.peers]
+    return [pytest.mark.thorough] if safe.client == "google-genai-vertex" else []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "safe",
-    [
-        pytest.param(one, marks=[] if one.lines in IN_THIS_PYTHON and one.kinds == QUICK else [pytest.mark.peers])
-        for one in SAFE
-    ],
+    [pytest.param(one, marks=marks_of(one)) for one in SAFE],
     ids=[f"{one}-{'slow' if one.kinds == SLOW else 'all'}" for one in SAFE],
 )
 def test_the_lines_make_it_safe(tmp_path: Path, safe: Safe) -> None:
