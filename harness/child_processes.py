@@ -153,7 +153,7 @@ def run_tool(
     so that the caller does not wait for processes that it leaves running.
     """
     if not Path(command[0]).is_absolute():
-        raise ValueError(f"{command[0]!r} is no absolute path: another file could take its place")
+        raise ValueError(f"{command[0]!r} is not an absolute path: another file could take its place")
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="harness-") as empty:
             return run_tool(command, Path(empty), seconds=seconds, captures=captures)

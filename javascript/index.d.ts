@@ -241,7 +241,7 @@ export interface TortureOptions extends CutOptions {
   set?: "quick" | "standard" | "thorough" | "polling" | "turns" | "cancelling" | (string & {});
   /** Only these kinds of a set. */
   kinds?: string[];
-  /** Codes of findings that are no failures: "client.recovers", or "client.recovers/reported". */
+  /** Codes of findings that are not failures: "client.recovers", or "client.recovers/reported". */
   allow?: string[];
   /** How long the reader may take for a case (30). */
   seconds?: number;

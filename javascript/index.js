@@ -240,7 +240,7 @@ class Controls {
     try {
       return JSON.parse(text);
     } catch (error) {
-      throw new HarnessError(`what answers at ${this.url} is no harness: it sent no JSON: ${text.slice(0, 500)}`, { cause: error });
+      throw new HarnessError(`what answers at ${this.url} is not a harness: it sent no JSON: ${text.slice(0, 500)}`, { cause: error });
     }
   }
 }
@@ -965,7 +965,7 @@ function firstLine(child, program, seconds) {
       try {
         resolve(JSON.parse(out.slice(0, end)));
       } catch (error) {
-        fail(`its first line is no JSON: ${out.slice(0, end)}`, error);
+        fail(`its first line is not JSON: ${out.slice(0, end)}`, error);
       }
     });
     child.once("error", (error) => {

@@ -111,7 +111,7 @@ def _check_head(recording: Recording) -> None:
     """Raise FieldError for a head that no client or server could send."""
     method, target = recording.request.method, recording.origin + recording.request.target
     if TOKEN.fullmatch(method) is None:
-        raise FieldError(f"request.method={method[:60]!r} is no method: write a word", "request", "method")
+        raise FieldError(f"request.method={method[:60]!r} is not a method: write a word", "request", "method")
     if _NO_ADDRESS.search(target) is not None:
         message = f"request.uri={target[:60]!r} has a blank or a control character: write it with %"
         raise FieldError(message, "request", "uri")
@@ -240,7 +240,7 @@ def _read_mapping(data: Mapping[str, Any], name: str, *place: str) -> Mapping[st
 def _split(uri: object) -> tuple[str, str]:
     """Split a URI into origin and target; the target is kept as it is, without normalization."""
     if not isinstance(uri, str) or not uri:
-        message = f"request.uri={uri!r} is no URI: write scheme, host, path and query"
+        message = f"request.uri={uri!r} is not a URI: write scheme, host, path and query"
         raise FieldError(message, "request", "uri")
     match = _ORIGIN.fullmatch(uri)
     return (match[1], match[2]) if match else (UNKNOWN_ORIGIN, uri)
@@ -251,7 +251,7 @@ def _code(value: object) -> int | None:
         return None
     if not isinstance(value, int) or value not in _STATUSES:
         raise FieldError(
-            f"response.status.code={value!r} is no final HTTP status: write 200 to 599 "
+            f"response.status.code={value!r} is not a final HTTP status: write 200 to 599 "
             "(up to 999 if a server really sent it), 0 for no response",
             "response", "status", "code",
         )  # fmt: skip
@@ -355,7 +355,7 @@ def _read_member(kind: type[_Member], data: Mapping[str, Any], name: str, defaul
 def _count(data: Mapping[str, Any], name: str, *place: str) -> int | None:
     value = data.get(name)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-        message = f"{name}={value!r} is no number of bytes or microseconds: write 0 or more"
+        message = f"{name}={value!r} is not a number of bytes or microseconds: write 0 or more"
         raise FieldError(message, *place, name)
     return value
 

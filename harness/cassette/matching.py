@@ -116,7 +116,7 @@ def _read_value(request: Request, shown: Callable[[str], str]) -> tuple[str, Any
     boundary = _BOUNDARY.search(request.headers.get("content-type"))
     if boundary is not None:
         text = text.replace(f"--{boundary[1] or boundary[2]}", "--boundary")
-    return "text that is no JSON", shown(text)
+    return "text that is not JSON", shown(text)
 
 
 def _show_tree(value: Any, shown: Callable[[str], str]) -> Any:

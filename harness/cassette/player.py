@@ -332,7 +332,7 @@ def why_not(stream: ResumableStream, cursor: str) -> str:
     if cursor not in stream.cursors:
         known = list(stream.cursors)
         shown = ", ".join(map(repr, known[:3])) + (" …" if len(known) > 3 else "")
-        return f"{cursor!r} is no event id of the recorded stream, which has {len(known)}: {shown}"
+        return f"{cursor!r} is not an event id of the recorded stream, which has {len(known)}: {shown}"
     if stream.cursors[cursor] == stream.end and not stream.whole and not stream.recording.complete:
         return (
             f"the recorded stream was cut after {cursor!r} and never resumed there: record a client that resumes"

@@ -211,7 +211,7 @@ def _check_schema(path: Path, document: Schema) -> None:
         jsonschema_rs.meta.validate(document)
     except jsonschema_rs.ValidationError as error:
         place = "".join(f"[{step!r}]" for step in error.instance_path) or "the whole file"
-        raise ValueError(f"{path} is no JSON Schema (2020-12): {place}: {error.message[:200]}") from None
+        raise ValueError(f"{path} is not a JSON Schema (2020-12): {place}: {error.message[:200]}") from None
     for pointer, part in _list_parts(document, "$"):
         _check_words(f"{path}, {pointer}", part)
 
@@ -229,7 +229,7 @@ def _check_words(place: str, part: Schema) -> None:
             jsonschema_rs.Draft202012Validator({"pattern": part["pattern"]}, pattern_options=linear)
         except jsonschema_rs.ValidationError:
             raise ValueError(
-                f"{place}: {part['pattern']!r} is no regular expression: write one of ECMAScript, without "
+                f"{place}: {part['pattern']!r} is not a regular expression: write one of ECMAScript, without "
                 "look-around and without references to groups"
             ) from None
     for mark in (key for key in part if key.startswith("x-")):

@@ -135,7 +135,7 @@ class _Parser:
 
     def _parse_scope(self, word: _Word) -> Scope:
         if word.text not in _SCOPES:
-            self._reject_unknown(word, "is no kind of request", word.text, _SCOPES)
+            self._reject_unknown(word, "is not a kind of request", word.text, _SCOPES)
         return _SCOPES[word.text]
 
     def _draw_plan(self, word: _Word, scope: Scope) -> Plan:
@@ -199,7 +199,7 @@ class _Parser:
             )
         word = words.popleft()
         if word.text not in _DROPS:
-            self._reject_unknown(word, f"is no way for {place.text} to end", word.text, _DROPS)
+            self._reject_unknown(word, f"is not a way for {place.text} to end", word.text, _DROPS)
         return _DROPS[word.text]
 
     def _parse_status(self, word: _Word, words: deque[_Word]) -> Status:
@@ -225,7 +225,7 @@ class _Parser:
         if word is None:
             return ErrorShape.SERVICE if retry_info is None else ErrorShape.FRONT_END
         if word.value not in _SHAPES:
-            self._reject_unknown(word, "is no shape of an error", word.value or "", _SHAPES)
+            self._reject_unknown(word, "is not a shape of an error", word.value or "", _SHAPES)
         return _SHAPES[word.value]
 
     def _free_text(self, word: _Word, text: str) -> str:
@@ -235,7 +235,7 @@ class _Parser:
         try:
             return unquote(text, errors="surrogatepass")
         except UnicodeDecodeError:
-            self._fail(word, "the percent-encoded bytes of this text are no UTF-8")
+            self._fail(word, "the percent-encoded bytes of this text are not UTF-8")
 
     def _number(self, word: _Word, text: str | None) -> int:
         digits = (text or "").strip()
@@ -279,7 +279,7 @@ class _Parser:
     def _parse_millis(self, word: _Word, text: str | None, example: str) -> int:
         match = _SECONDS.fullmatch(text or "")
         if match is None:
-            self._fail(word, f"{text!r} is no number of seconds: write for example {example}")
+            self._fail(word, f"{text!r} is not a number of seconds: write for example {example}")
         return int(match[1]) * 1000 + int((match[2] or "").ljust(3, "0"))
 
     def _reject_misplaced(self, word: _Word) -> NoReturn:

@@ -381,7 +381,9 @@ class Status:
         if self.retry_info is None:
             return
         if _WAIT.fullmatch(self.retry_info) is None:
-            raise ValueError(f"retry-info:{self.retry_info} is no number of seconds: write for example 34.430985")
+            raise ValueError(
+                f"retry-info:{self.retry_info} is not a number of seconds: write for example 34.430985"
+            )
         if self.shape not in (ErrorShape.FRONT_END, ErrorShape.LIST):
             raise ValueError("retry-info stands in the body of a front end: write shape:front-end or shape:list")
 

@@ -489,7 +489,7 @@ def refusal(
 ) -> PlannedRefusal:
     """Plan refusals. Raises UsageFault for a kind or a status that cannot be."""
     if on not in KINDS:
-        raise UsageFault(f"on={on!r} is no kind of request{did_you_mean(on, KINDS)}")
+        raise UsageFault(f"on={on!r} is not a kind of request{did_you_mean(on, KINDS)}")
     given: object = status  # from a test, which no type checker need have read
     if not isinstance(given, int) or isinstance(given, bool):
         number = f": write fail({int(given)})" if isinstance(given, str) and given.isdecimal() else ""

@@ -177,7 +177,7 @@ def _require_kind(call: str) -> str:
     if call in KINDS or call.startswith("stream after ") or _OTHER.match(call):
         return call.removesuffix(" …")
     raise UsageFault(
-        f"{call!r} is no kind of call (an unusual one is its method and path, such as 'GET /v1beta/files')"
+        f"{call!r} is not a kind of call (an unusual one is its method and path, such as 'GET /v1beta/files')"
         f"{did_you_mean(call, KINDS)}"
     )
 

@@ -244,7 +244,7 @@ def _describe_body(body: bytes, values: _Values | None, *, is_stream: bool) -> I
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        yield f"     {len(body):,} bytes that are no text"
+        yield f"     {len(body):,} bytes that are not text"
         return
     if is_stream:
         for block in filter(None, _BLOCK.split(text)):

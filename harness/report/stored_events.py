@@ -280,7 +280,7 @@ def _read_line(name: str, line: bytes) -> dict[str, Any]:
         )
         raise UsageFault(f"{name!r} {what}: {_HOW}") from None
     if not isinstance(record, dict):
-        raise UsageFault(f"{name!r} has a line that is no object: run the shard again")
+        raise UsageFault(f"{name!r} has a line that is not an object: run the shard again")
     if odd := find_odd_number(record):
         raise UsageFault(f"{name!r} contains {odd}, which no run has: run the shard again")
     return record
@@ -378,5 +378,5 @@ def _require(kind: Any, value: Any) -> None:
 
 def _require_finite(value: float) -> float:
     if not math.isfinite(value):
-        raise ValueError(f"{value} is no number of a run")
+        raise ValueError(f"{value} is not a number of a run")
     return value

@@ -118,7 +118,7 @@ def _read_interaction(response: Any) -> dict[str, Any]:
 
 def _read_object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ErrorResponse(502, "the answer to GET is no JSON object")
+        raise ErrorResponse(502, "the answer to GET is not a JSON object")
     return value
 
 
@@ -140,7 +140,9 @@ class _Httpx(_Requests):
         finally:
             response.close()
         raise (
-            _read_refusal(response) if response.status_code >= 400 else NotAStream("the answer is no event stream")
+            _read_refusal(response)
+            if response.status_code >= 400
+            else NotAStream("the answer is not an event stream")
         )
 
     def get(self, interaction_id: str) -> dict[str, Any]:
@@ -157,7 +159,9 @@ class _AsyncHttpx(_Requests):
         finally:
             await response.aclose()
         raise (
-            _read_refusal(response) if response.status_code >= 400 else NotAStream("the answer is no event stream")
+            _read_refusal(response)
+            if response.status_code >= 400
+            else NotAStream("the answer is not an event stream")
         )
 
     async def get(self, interaction_id: str) -> dict[str, Any]:
@@ -204,7 +208,7 @@ def _build_arguments(move: Create | OpenStream) -> dict[str, Any]:
 def _require_stream(answer: Any) -> Any:
     response = getattr(answer, "response", None)
     if response is None:
-        raise NotAStream("the answer is no event stream")
+        raise NotAStream("the answer is not an event stream")
     return response
 
 

@@ -231,7 +231,7 @@ class ResumeMachine:
                 return
             event = loads(frame.data).value
             if not isinstance(event, dict):
-                self._broken = "an event that is no JSON object"
+                self._broken = "an event that is not a JSON object"
                 return
             if self._is_news(event):
                 yield event

@@ -85,7 +85,7 @@ def _read_sentence(
 ) -> Sentence:
     for rule in line.get("rules", ()):
         if rule not in rows:
-            raise ValueError(f"names {rule!r}, which is no rule{did_you_mean(rule, rows)}")
+            raise ValueError(f"names {rule!r}, which is not a rule{did_you_mean(rule, rows)}")
     return Sentence(
         id=sentence,
         page=page["title"],

@@ -220,14 +220,14 @@ def _list_foreign(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[lis
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                yield [*place], f"the key {_write_word(key)} is no text: write it in quotes"
+                yield [*place], f"the key {_write_word(key)} is not text: write it in quotes"
             else:
                 yield from _list_foreign(item, (*place, key))
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _list_foreign(item, (*place, number))
     elif value is not None and not isinstance(value, str | int | float):
-        yield [*place], f"{_write_word(value)} is no text: write it in quotes"
+        yield [*place], f"{_write_word(value)} is not text: write it in quotes"
 
 
 def _write_word(value: Any) -> str:

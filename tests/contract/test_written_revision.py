@@ -65,9 +65,9 @@ WRONG: list[tuple[Files, str]] = [
     ({"openapi": "{"}, r"openapi\.json is not JSON that can be read"),
     ({"labels": []}, r"labels\.json is not a schema: write an object"),
     ({"labels": {}}, r'labels\.json has no "description"'),
-    (arguments({"type": "objekt"}), r"robot-call\.json is no JSON Schema .*'arguments'.*objekt"),
-    (arguments({"$ref": 5}), r"robot-call\.json is no JSON Schema .*5 is not of type"),
-    (arguments({"type": "string", "pattern": "("}), r"properties\.arguments: '\(' is no regular expression"),
+    (arguments({"type": "objekt"}), r"robot-call\.json is not a JSON Schema .*'arguments'.*objekt"),
+    (arguments({"$ref": 5}), r"robot-call\.json is not a JSON Schema .*5 is not of type"),
+    (arguments({"type": "string", "pattern": "("}), r"properties\.arguments: '\(' is not a regular expression"),
     (arguments({"$ref": "../payloads/none.json"}), r"leads to payloads/none\.json, which the revision has not: "),
     (arguments({"$ref": "https://a.example/b.json"}), r"has not: write the path of a file"),
     (arguments({"$ref": "../labels.json#/$defs/a"}), r"labels\.json has no #/\$defs/a; its definitions: none"),
@@ -191,7 +191,7 @@ def test_what_is_right_is_judged_by(tmp_path: Path) -> None:
     smell = {**BARE, "required": ["type"], "properties": {"type": {"const": "smell"}}}
     field = {"description": "How it went.", "type": "string"}
     told = copy.deepcopy(shipped.document("interaction"))
-    told["properties"]["x-mood"] = field  # the name of a field is no mark
+    told["properties"]["x-mood"] = field  # the name of a field is not a mark
     added = {**ROBOT, "content": union, "contents/smell": smell, "interaction": told}
     assert "smell" in load_from(write(tmp_path / "2027-01-01", added)).contents
     whole = {name: shipped.document(name) for name in shipped.names()}

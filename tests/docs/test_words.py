@@ -75,6 +75,8 @@ PROMPTS = {
     "Search the files: in which year was the lighthouse of Harness Point painted, and in which colour?",
     "The first turn is over.",
     "What another user asked.",
+    "This is no output.",
+    "This summary of a thought is no output.",
 }
 """Texts that a model gets or returns."""
 
@@ -94,9 +96,10 @@ _NO_PROSE = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`|\]\([^)]*\)|https?://\S+"
 _VAGUE = re.compile(
     r"(?:\A[*\s]*|\n\n|[.!?]\s+)(?:What|Whoever|Whatever|How many)\b[^.?|:*]*(?=\.)"
     r"|(?<!\*)\b(?:[Ww]e|us|[Oo]urs?|[Hh]olds|for good|(?:is|are|was|were) over)\b"
+    r"|(?<![Tt]here )\b(?:is|are|was) no (?!longer\b|more\b)\w+"
 )
-"""Out of the sentences for users: a clause as a subject, such as "What is gone is listed.", and vague words. A
-question and the head of a column may begin so."""
+"""Out of the sentences for users: a clause as a subject, such as "What is gone is listed.", vague words, and "is
+no number" for "is not a number". A question and the head of a column may begin so."""
 
 
 def find_words(text: str, *searches: re.Pattern[str]) -> list[str]:
@@ -111,6 +114,7 @@ def find_words(text: str, *searches: re.Pattern[str]) -> list[str]:
         ("Nobody said so.", ["Nobody", "said"]),
         ("Write `told` or [told](told.md).", ["told"]),
         ("```\nnobody\n```\nA foretold, well-said thing.", []),
+        ("'x' is no number; there is no y, and it is no longer z.", ["is no number"]),
         ("It ends. What is gone is listed.", [". What is gone is listed"]),
         ("What is gone? The column has it: ours.", ["ours"]),
         ("What breaks: the text.", []),

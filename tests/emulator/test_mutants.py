@@ -44,7 +44,7 @@ def test_a_part_of_nothing_is_refused():
         ValueError, match="Odd is not a part of the emulator: derive it from one of Emulator, Engine"
     ):
         parts.part(type("Odd", (), {}))
-    with pytest.raises(ValueError, match="is no method of a part of the emulator"):
+    with pytest.raises(ValueError, match="is not a method of a part of the emulator"):
         parts.before(Headers.get, skip)
     with pytest.raises(
         ValueError, match="the mutant 'a' has the summary '': describe its defect in one sentence with a period"

@@ -213,7 +213,7 @@ WRONG = {
     "status:429,retry-info:x": (1, "write for example 34.430985"),
     "status:429,shape:html,retry-info:3": (1, "shape:front-end or shape:list"),
     "status:429,body:a b": (12, "percent-encoded"),
-    "status:429,body:%ff": (12, "no UTF-8"),
+    "status:429,body:%ff": (12, "are not UTF-8"),
     "status:429,body:a,shape:html": (1, "leave out shape"),
     "shape:html": (1, "belongs to a status"),
     "raw:3": (1, "has no text"),

@@ -130,7 +130,7 @@ UNMET = {
     ),
     "count": (
         'interactions_emulator.requests.assert_count("craete", at_most=0)',
-        "'craete' is no kind of call",
+        "'craete' is not a kind of call",
     ),
     "calls": ('interactions_emulator.requests.assert_calls("creat")', "did you mean 'create'"),
     "many calls": (
@@ -139,7 +139,7 @@ UNMET = {
     ),
     "kind": (
         'interactions_emulator.fail(on="cancle")',
-        "on='cancle' is no kind of request: did you mean 'cancel'",
+        "on='cancle' is not a kind of request: did you mean 'cancel'",
     ),
 }
 

@@ -123,7 +123,7 @@ def test_a_tool_has_no_key_and_another_folder(hostile: Path) -> None:
 
 def test_a_tool_has_an_absolute_path() -> None:
     """A program that is only a name is refused: the current folder may hold one of that name."""
-    with pytest.raises(ValueError, match="'npm' is no absolute path"):
+    with pytest.raises(ValueError, match="'npm' is not an absolute path"):
         child_processes.run_tool(["npm", "--version"])
 
 

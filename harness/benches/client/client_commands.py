@@ -130,7 +130,7 @@ class CommandClient:
 class LoopClient:
     """A command that reads tasks as lines of JSON and answers each with one: `{"case": …, "text": …}`, say.
 
-    If it exits, it is started again for the next task. Lines that are no answers are kept as `stray`. The first
+    If it exits, it is started again for the next task. Lines that are not answers are kept as `stray`. The first
     task after a start may take at least `starting` seconds longer.
     """
 

@@ -197,7 +197,7 @@ def _open_folder(folder: Path) -> Package:
         return Package(PYTHON, read_python_version(folder), folder)
     parts = f"{ROOT.as_posix()} nor {DECLARATIONS.as_posix()}"
     raise UsageFault(
-        f"--sdk: {str(folder)!r} is no unpacked SDK: it has neither {parts}; name the folder above them"
+        f"--sdk: {str(folder)!r} is not an unpacked SDK: it has neither {parts}; name the folder above them"
     )
 
 

@@ -469,7 +469,7 @@ def find_media_fault(content: Mapping[str, Any]) -> str | None:
     if data is not None and not is_base64(data):
         return (
             "The value is invalid for '{place}.data'. Expected string, corrupt base64 "
-            f"('data' of the {content['type']} is no base64: encode its bytes, without a data: prefix.)"
+            f"('data' of the {content['type']} is not base64: encode its bytes, without a data: prefix.)"
         )
     return None
 
@@ -517,7 +517,7 @@ def _find_fault(processing: Mapping[str, Any]) -> str | None:
     offsets = [processing.get(name) for name in ("start_offset", "end_offset")]
     for offset in offsets:
         if isinstance(offset, str) and _DURATION.fullmatch(offset) is None:
-            return f"The offset {offset!r} is no number of seconds: write it as '10.5s'."
+            return f"The offset {offset!r} is not a number of seconds: write it as '10.5s'."
     start, end = (float(offset[:-1]) if isinstance(offset, str) else None for offset in offsets)
     if end is not None and end <= (start or 0.0):
         return "'end_offset' has to come after 'start_offset'."

@@ -174,7 +174,7 @@ def _place(method: Callable[..., Any]) -> tuple[type, str]:
     for base in PARTS:
         if getattr(base, method.__name__, None) is method:
             return base, method.__name__
-    raise ValueError(f"{method.__qualname__} is no method of a part of the emulator: parts are {_names()}")
+    raise ValueError(f"{method.__qualname__} is not a method of a part of the emulator: parts are {_names()}")
 
 
 def _find_places(defective: type, base: type) -> tuple[ReplacedFunction, ...] | None:

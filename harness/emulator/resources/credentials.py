@@ -105,7 +105,7 @@ class AuthTokens:
             is_over = has_come(ends, now)
         except (TypeError, ValueError):
             raise invalid(
-                f"Invalid value at 'expire_time': {ends!r} is no time in UTC or with an offset, such as {now}."
+                f"Invalid value at 'expire_time': {ends!r} is not a time in UTC or with an offset, such as {now}."
             ) from None
         if is_over:
             raise invalid(f"Invalid value at 'expire_time': {ends} is in the past. Name a later time.")

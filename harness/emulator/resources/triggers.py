@@ -91,7 +91,9 @@ def _find_zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise invalid(f"time_zone {name!r} is no IANA zone known here: send one such as Europe/Paris.") from None
+        raise invalid(
+            f"time_zone {name!r} is not an IANA zone known here: send one such as Europe/Paris."
+        ) from None
 
 
 def _parse_field(text: str, name: str, low: int, high: int, words: tuple[str, ...]) -> frozenset[int]:

@@ -93,7 +93,7 @@ class Voices:
             raise invalid("A replicated voice needs 'replicated' with 'source_audio' and 'consent_audio'.")
         for name in ("source_audio", "consent_audio"):
             if not given[name]["data"] or not is_base64(given[name]["data"]):
-                raise invalid(f"'data' of 'voice.replicated.{name}' is no base64: encode the bytes of the audio.")
+                raise invalid(f"'data' of 'voice.replicated.{name}' is not base64: encode the bytes of the audio.")
         if store:
             return self._keep(_describe(voice), project)
         # what describes a voice is neither kept nor shown for one that is not stored

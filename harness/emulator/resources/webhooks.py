@@ -113,7 +113,7 @@ class Webhooks(KeptResource[Webhook]):
         except ValueError:
             usable = False
         if not usable:
-            raise invalid(f"Invalid value at 'uri': {fields['uri']!r} is no absolute http or https URL.")
+            raise invalid(f"Invalid value at 'uri': {fields['uri']!r} is not an absolute http or https URL.")
         return fields
 
     def ping(self, call: Call, webhook_id: str) -> dict[str, Any]:

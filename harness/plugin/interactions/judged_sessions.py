@@ -222,7 +222,7 @@ class SessionJudge:
         except UsageFault as wrong:
             return _refuse(400, "invalid_request", str(wrong))
         except (ValueError, RecursionError):
-            return _refuse(400, "invalid_request", "The body is no JSON: write an object, such as {}.")
+            return _refuse(400, "invalid_request", "The body is not JSON: write an object, such as {}.")
 
     def _describe(self) -> dict[str, Any]:
         """The complaints about a test that passed, and the context of one that failed."""

@@ -244,7 +244,9 @@ class Lifecycle(CheckedResult):
             return f"{why}. {_REPORTED.format(type(result).__name__)}" if reports else why
         status = status_of(result)
         if status in RUNNING:
-            return f"stopped waiting while the interaction was {status!r}: that is no end, it must be polled on"
+            return (
+                f"stopped waiting while the interaction was {status!r}: that is not an end, it must be polled on"
+            )
         if status in STATUSES and status != expected:
             return f"ended with {status!r} instead of {expected!r}"
         if expected in _without_result(raised) and not isinstance(result, BaseException):

@@ -52,7 +52,7 @@ class WebhookDelivery:
 
     @property
     def envelope(self) -> dict[str, Any]:
-        """The body as JSON, `{}` if it is no object."""
+        """The body as JSON, `{}` if it is not an object."""
         return object_or_none(self.body) or {}
 
     @property

@@ -549,7 +549,7 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
     try:
         exchange.body.decode()
     except UnicodeDecodeError:  # such as one that is compressed
-        return f"{exchange.status} {len(exchange.body):,} bytes that are no text{end}"
+        return f"{exchange.status} {len(exchange.body):,} bytes that are not text{end}"
     return escape_controls(f"{exchange.status} {begin_body(exchange.body, mask, shown)}{end}")
 
 

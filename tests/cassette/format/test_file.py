@@ -153,7 +153,7 @@ RESPONSES = (
         "length=2 but the body has 3 bytes",
     ),
     (f"{{{STATUS.replace('200', '99999')}}}", "99999"),
-    (f"{{{STATUS.replace('200', '100')}}}", "no final HTTP status"),
+    (f"{{{STATUS.replace('200', '100')}}}", "is not a final HTTP status"),
     ('{status: {code: 200, message: "O\\r\\nK"}, headers: {}, body: {string: abc}}', "more than one line"),
     ("{status: {code: 200}, headers: {x y: [a]}}", "a name is a word"),
     ('{status: {code: 200}, headers: {x: ["a\\r\\nb: c"]}}', "a value one line"),
@@ -182,7 +182,7 @@ SLIPS = (
     ("    body: {string", "    bdy: {string", "response has no field `bdy`: did you mean 'body'?"),
     ("    headers: {x", "    heders: {x", "response has no field `heders`: did you mean 'headers'?"),
     ("    x-stream:", "    x-streem:", "response has no field `x-streem`: did you mean 'x-stream'?"),
-    ("code: 200", "code: OK", "response.status.code='OK' is no final HTTP status"),
+    ("code: 200", "code: OK", "response.status.code='OK' is not a final HTTP status"),
     ("framing: close", "frameing: close", "x-stream has no field `frameing`: did you mean 'framing'?"),
     ("framing: close", "framing: closed", "framing='closed' is not one of"),
     ("pieces: 3@0", "pieces: 3", "'3' is not a piece"),
@@ -192,7 +192,7 @@ SLIPS = (
     ("x: [y]", 'x: ["y\\r\\nz"]', "a value one line"),
     ("headers: {}", 'headers: {a: ["y\\nz"]}', "request header 'a': 'y\\nz' cannot be sent"),
     ("headers: {}", 'headers: {"@/etc/passwd": [y]}', "request header '@/etc/passwd': 'y' cannot be sent"),
-    ("method: GET", 'method: "GET\\x03"', "request.method='GET\\x03' is no method"),
+    ("method: GET", 'method: "GET\\x03"', "request.method='GET\\x03' is not a method"),
     ("http://a/", '"http://a/\\x15id"', "request.uri='http://a/\\x15id' has a blank or a control character"),
 )
 LINE_BY_LINE = """version: 1

@@ -131,7 +131,7 @@ OTHERS = (  # a request, and what the miss says about the field that differs
         "path: recorded /v1beta/interactions, got /v1/interactions",
     ),
     (structs.replace(CREATE, method="PUT"), "method: recorded POST, got PUT"),
-    (structs.replace(CREATE, body=b"{"), "body: recorded JSON, got text that is no JSON"),
+    (structs.replace(CREATE, body=b"{"), "body: recorded JSON, got text that is not JSON"),
     (structs.replace(CREATE, body=b""), "body: recorded JSON, got <absent>"),
 )
 
@@ -531,7 +531,9 @@ def test_unknown_cursor() -> None:
     play = player(WHOLE, mode="resume")
     response = play(resume("nope"))
     assert response.status == 400
-    assert "'nope' is no event id of the recorded stream, which has 7: 'e1', 'e2', 'e3' …" in str(play.misses[0])
+    assert "'nope' is not an event id of the recorded stream, which has 7: 'e1', 'e2', 'e3' …" in str(
+        play.misses[0]
+    )
 
 
 def test_recorded_refusal_of_a_cursor() -> None:

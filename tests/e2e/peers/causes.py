@@ -35,7 +35,7 @@ LITELLM = (
         shows=r"(?i)content-type: application/json",
     ),
     Cause(
-        what="the proxy sends cancel as `:cancel`, which is no route: it returns 404 and the run continues",
+        what="the proxy sends cancel as `:cancel`, which is not a route: it returns 404 and the run continues",
         found_by=("cancel.*", "gw.route"),
         source="Background execution, cancel",
         steps=(BACKGROUND, ("POST", "/v1beta/interactions/{id}/cancel", None)),
@@ -121,7 +121,7 @@ LITELLM = (
         source="both sides compared",
     ),
     Cause(
-        what="an error of the proxy in a stream is no error event of the API",
+        what="an error of the proxy in a stream is not an error event of the API",
         found_by=("gw.error-event",),
         source=f"{_REFERENCE}, stream events: error",
     ),
@@ -348,7 +348,7 @@ AIMOCK = (
         shows=r"(?s)^(?!.*\[DONE\])",
     ),
     Cause(
-        what="a string as a step's content, or `tools` that is no list, returns 500",
+        what="a string as step content, or `tools` that is not a list, returns 500",
         found_by=("err.no-crash",),
         source="RFC 9110, 15.6: a request does not make the server fail",
         steps=(

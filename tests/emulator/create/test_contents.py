@@ -22,8 +22,8 @@ BAD = [
     ({"start_offset": "3s", "end_offset": "1.5s"}, "'end_offset' has to come after"),
     ({"start_offset": "2s", "end_offset": "2s"}, "'end_offset' has to come after"),
     ({"end_offset": "0s"}, "'end_offset' has to come after"),
-    ({"start_offset": "3"}, "The offset '3' is no number of seconds"),
-    ({"start_offset": "-1s"}, "The offset '-1s' is no number of seconds"),
+    ({"start_offset": "3"}, "The offset '3' is not a number of seconds"),
+    ({"start_offset": "-1s"}, "The offset '-1s' is not a number of seconds"),
     ({"page_options": {"start_page": 3, "end_page": 2}}, "'end_page' is before 'start_page'"),
     ({"page_options": {"start_page": 0}}, "Pages are counted from 1"),
     ({"page_options": {"end_page": 0}}, "Pages are counted from 1"),
@@ -64,12 +64,12 @@ def test_the_place_is_named_as_in_the_recording():
 PICTURE = {"type": "image", "mime_type": "image/png"}
 
 REFUSED = [
-    ({**PICTURE, "data": "not base64!"}, "no base64"),
-    ({**PICTURE, "data": "data:image/png;base64,AAAA"}, "no base64"),
-    ({**PICTURE, "data": "AAAAA"}, "no base64"),
+    ({**PICTURE, "data": "not base64!"}, "is not base64"),
+    ({**PICTURE, "data": "data:image/png;base64,AAAA"}, "is not base64"),
+    ({**PICTURE, "data": "AAAAA"}, "is not base64"),
     (PICTURE, "neither 'data' nor 'uri'"),
     ({"type": "audio"}, "neither 'data' nor 'uri'"),
-    ({"type": "document", "data": "é"}, "no base64"),
+    ({"type": "document", "data": "é"}, "is not base64"),
 ]
 
 
