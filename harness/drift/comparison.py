@@ -324,19 +324,19 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 WORDS: dict[DifferenceKind, str] = {
     DifferenceKind.OPERATION_NEW: "new call",
-    DifferenceKind.OPERATION_GONE: "call is gone",
+    DifferenceKind.OPERATION_GONE: "removed call",
     DifferenceKind.PARAMETER_NEW: "new parameter",
-    DifferenceKind.PARAMETER_GONE: "parameter is gone",
+    DifferenceKind.PARAMETER_GONE: "removed parameter",
     DifferenceKind.BODY_NEW: "takes a body now",
     DifferenceKind.BODY_GONE: "takes no body now",
     DifferenceKind.FIELD_NEW: "new field",
-    DifferenceKind.FIELD_GONE: "field is gone",
+    DifferenceKind.FIELD_GONE: "removed field",
     DifferenceKind.REQUIRED_NEW: "now required",
     DifferenceKind.REQUIRED_GONE: "no longer required",
     DifferenceKind.VALUE_NEW: "new value",
-    DifferenceKind.VALUE_GONE: "value is gone",
+    DifferenceKind.VALUE_GONE: "removed value",
     DifferenceKind.MEMBER_NEW: "new kind",
-    DifferenceKind.MEMBER_GONE: "kind is gone",
+    DifferenceKind.MEMBER_GONE: "removed kind",
     DifferenceKind.TYPE_CHANGED: "another type",
 }
 """Each kind of difference in words, seen from the older description."""

@@ -60,7 +60,9 @@ def read_python_sdk(package: Path, title: str) -> TypeModel:
     reader = _PythonReader(root)
     operations = reader.read_operations()
     if not operations:
-        raise UsageFault(f"no call was found in {str(root)!r}: its source is not as in google-genai 3.0 to 3.4")
+        raise UsageFault(
+            f"no call was found in {str(root)!r}: its source differs from google-genai 3.x; name such a version"
+        )
     operations |= reader.read_written_operations()
     return TypeModel(title, operations, reader.records)
 
@@ -239,6 +241,8 @@ class _PythonReader:
         for words, first in _list_matches(function):
             shape = self._read_shape(module, first)
             if "text/event-stream" in words:
+                if not shape.records:
+                    raise FileNotFoundError(f"the type of its events is missing, which {module.path.name} names")
                 events = self.records[shape.records[0]].fields[_STREAM_FIELD].shape
             else:
                 answer = shape

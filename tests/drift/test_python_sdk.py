@@ -213,7 +213,7 @@ def test_a_proposed_revision_is_written(package, capsys, tmp_path):
     assert "steps/thought.json" not in written
     assert json.loads((folder / "revision.json").read_bytes())["base"] == load().revision
     assert "/2026-12-01/tools/dowsing.json" in json.loads((folder / "tools" / "dowsing.json").read_bytes())["$id"]
-    assert "left to you: tools/file-search: field is gone metadata_filter" in capsys.readouterr().err
+    assert "left to you: tools/file-search: removed field metadata_filter" in capsys.readouterr().err
     assert schemas_in(folder).validator("tool").is_valid({"type": "dowsing", "rod": "hazel"})
     assert not schemas_in(folder).validator("tool").is_valid({"type": "dowsing"})
 
@@ -321,3 +321,14 @@ def test_a_source_that_cannot_be_parsed_is_refused(
     said = capsys.readouterr().err
     assert f"in {str(folder)!r} cannot be read" in said
     assert "unpack it again" in said
+
+
+def test_a_source_without_its_types_is_refused(
+    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Calls whose types are not there are no defect of the harness."""
+    folder = tmp_path / "sdk"
+    shutil.copytree(package, folder)
+    shutil.rmtree(folder / "google/genai/_gaos/types/interactions")
+    assert main(["drift", "--sdk", str(folder)]) == 2
+    assert "cannot be read (the type of its events is missing" in capsys.readouterr().err
