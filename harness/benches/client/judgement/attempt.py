@@ -105,15 +105,17 @@ def describe_double_create(api: Api, received: Received) -> str:
             f"continued one {words.run} with {times} turns ({parent}): the later turn knows nothing of the one "
             "before it; continue the last turn each time"
         )
-    if given or any(one.find_created_id() for one in again[:-1]):
-        advice = "resume the first by its id"
-    else:
-        body = object_or_none(again[0].request.body) or {}
-        at_once = body.get("background") is True and not body.get("stream")
-        advice = "the first response had no id, so report that it was lost"
-        advice += "" if at_once else f" ({words.keeps_id})"
+    resumes = given or any(one.find_created_id() for one in again[:-1])
+    advice = "resume the first by its id" if resumes else _advise_without_an_id(again[0], words.keeps_id)
     turn = f" for turn {list(turns).index(again[0].continues) + 1}" if len(turns) > 1 else ""
     return f"sent the create {times} times{turn}: a second {words.run} runs and costs money; {advice}"
+
+
+def _advise_without_an_id(made: ReceivedResponse, keeps_id: str) -> str:
+    """The next step of a client that cannot name what it made; `keeps_id` is the mode that returns an id at once."""
+    body = object_or_none(made.request.body) or {}
+    at_once = body.get("background") is True and not body.get("stream")
+    return "the first response had no id, so report that it was lost" + ("" if at_once else f" ({keeps_id})")
 
 
 def judge_context(api: Api, received: Received) -> Defect | None:
