@@ -112,7 +112,7 @@ def describe_double_create(api: Api, received: Received) -> str:
 
 
 def _advise_without_an_id(made: ReceivedResponse, keeps_id: str) -> str:
-    """The next step of a client that cannot name what it made; `keeps_id` is the mode that returns an id at once."""
+    """The next step of a client that cannot name what it created; `keeps_id` is the mode that can."""
     body = object_or_none(made.request.body) or {}
     at_once = body.get("background") is True and not body.get("stream")
     return "the first response had no id, so report that it was lost" + ("" if at_once else f" ({keeps_id})")
