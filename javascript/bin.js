@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 // `npx interactions-harness …` is the command `harness …`: the one that is installed, or the one that uvx or pipx fetch.
 //
-// It may run in a folder that somebody else wrote, so it starts no program of the folder: none of a `.venv` there, and
-// none of `node_modules/.bin` or of a relative folder, which npx and users have on PATH.
+// It may run in a folder that somebody else wrote, so it starts no program of the folder: none of a `.venv` there that
+// is not on PATH, and none of `node_modules/.bin` or of a relative folder, which npx and users have on PATH.
 
 import { spawn } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, isAbsolute, join } from "node:path";
+import { accessSync, constants, realpathSync } from "node:fs";
+import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { findCommands } from "./index.js";
 
 const words = process.argv.slice(2);
@@ -16,9 +16,17 @@ let candidates = (await findCommands(named, { folders: false })).flatMap((candid
   return program === undefined ? [] : [{ ...candidate, words: [program, ...candidate.words.slice(1)] }];
 });
 
+function isTrusted(folder) {
+  try {
+    const places = [resolve(folder), realpathSync(folder)];
+    return isAbsolute(folder) && !places.some((place) => /[\\/]node_modules[\\/]\.bin([\\/]|$)/i.test(place));
+  } catch {
+    return false; // there is none
+  }
+}
+
 function locate(program) {
-  const folders = (process.env.PATH ?? "").split(delimiter);
-  const trusted = folders.filter((folder) => isAbsolute(folder) && !/node_modules[\\/]+\.bin[\\/]*$/.test(folder));
+  const trusted = (process.env.PATH ?? "").split(delimiter).filter(isTrusted);
   const name = process.platform === "win32" ? `${program}.exe` : program;
   return trusted.map((folder) => join(folder, name)).find((path) => {
     try {

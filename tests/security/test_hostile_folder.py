@@ -584,7 +584,9 @@ def test_npx_runs_no_program_of_the_folder(repository: Path) -> None:
         place.mkdir(parents=True, exist_ok=True)
         (place / "harness").write_text(f'#!/bin/sh\necho "$0" >> {repository.parent / "ran"}\n', encoding="utf-8")
         (place / "harness").chmod(0o755)
-    path = ["", ".", "bin", str(repository / "node_modules" / ".bin")]
+    inside = repository / "node_modules" / ".bin"
+    (repository / "link").symlink_to(inside)
+    path = ["", ".", "bin", *(f"{inside}{odd}" for odd in ("", "/.", "/../.bin", "//")), str(repository / "link")]
     for last, code in (([], 127), ([str(own)], 0)):
         environment = {"PATH": os.pathsep.join((*path, *last)), "HOME": str(repository.parent)}
         done = subprocess.run([str(node), str(script)], env=environment, capture_output=True, check=False)
