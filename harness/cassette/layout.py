@@ -164,10 +164,14 @@ class Serializer(Protocol):
 
 
 class Layout:
-    """vcrpy's YAML for the file at `path`. `metadata` holds what was read, and is written at the top."""
+    """vcrpy's YAML for the file at `path`. `metadata` holds what was read, and is written at the top.
 
-    def __init__(self, path: Path) -> None:
+    A new file gets the permissions of the file `like`, if there is one.
+    """
+
+    def __init__(self, path: Path, like: Path | None = None) -> None:
         self.path = path
+        self.like = like
         self.metadata: dict[str, Any] = {}
 
     def deserialize(self, source: IO[bytes]) -> dict[str, Any]:
@@ -265,7 +269,7 @@ class AtomicFile:
         path = Path(cassette_path)
         requests, responses = cassette_dict["requests"], cassette_dict["responses"]
         given = [_reduce_to_essence(*pair) for pair in zip(requests, responses, strict=True)]
-        with replacing(path) as file:
+        with replacing(path, like=serializer.like) as file:
             lighten(requests, responses)
             serialize(cassette_dict, _Into(file, serializer))
             release(requests, responses)
@@ -317,12 +321,12 @@ def replacing(path: Path, place: Path | None = None, like: Path | None = None) -
     except OSError as wrong:
         if is_open:
             raise
-        raise CassetteError(f"{os.path.realpath(path)} cannot be written: {wrong.strerror}") from None
+        raise CassetteError(f"{written_files.resolve(path)} cannot be written: {wrong.strerror}") from None
 
 
 def replace_file(path: Path, data: bytes | Iterable[bytes], like: Path | None = None) -> None:
     """Replace the file at `path`, a name of ours, with `data`, given whole or in parts. It follows no link."""
-    with replacing(path, Path(os.path.realpath(path.parent), path.name), like) as file:
+    with replacing(path, written_files.resolve(path.parent) / path.name, like) as file:
         file.writelines((data,) if isinstance(data, bytes) else data)
 
 

@@ -143,6 +143,7 @@ class CassetteFile:
         redact: bool = True,
         secrets: Iterable[str] = (),
         most: int = MOST_BYTES,
+        like: Path | None = None,
     ) -> None:
         if mode not in MODES:
             raise CassetteError(f"mode={mode!r} is not one of vcrpy's record modes: write {', '.join(MODES)}")
@@ -157,7 +158,7 @@ class CassetteFile:
         self._canon = Canon(protocol)
         self._index = Index(protocol)
         self._quotes = QuoteMatcher(self._canon, self._index)
-        self._layout = Layout(self.path)
+        self._layout = Layout(self.path, like or self.path)
         self._provenance = provenance
         self._part = self.path.with_name(f"{self.path.stem}.part.yaml")
         self._lock = threading.Lock()
@@ -320,7 +321,7 @@ class CassetteFile:
         """Append a recording to the journal, and return that. Raises CassetteError where there is no room."""
         if self._journal is None:
             metadata = {} if self._provenance is None else {KEY: self._provenance.as_metadata()}
-            self._journal = Journal(self._part, metadata, self.path)
+            self._journal = Journal(self._part, metadata, self._layout.like)
         what = f"{kept.request.method} {kept.request.raw_path}"
         size = len(kept.body) + len(kept.request.body)
         if self._bytes + size > self._most:

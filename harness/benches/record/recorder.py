@@ -115,6 +115,7 @@ class Recorder:
         ca_file: str | None = None,
         redact: bool = True,
         most_in_all: int = MOST_BYTES,
+        like: Path | None = None,
         secrets: Iterable[str] = (),
         provenance: Provenance | None = None,
         wanted: Callable[[Exchange], bool] = lambda exchange: True,
@@ -139,7 +140,7 @@ class Recorder:
         self._adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
         made = provenance or (provenance_of(target, api, ca_file=ca_file) if self._adds else None)
         self._file = CassetteFile(
-            path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets, most=most_in_all
+            path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets, most=most_in_all, like=like
         )
         self._stack = ExitStack()
         self._writers = [

@@ -390,6 +390,7 @@ class RecordingSession:
             self.target.api,
             mode="all",
             encoding="identity",
+            like=self._locate(scenario.name),
             ca_file=self.ca_file,
             provenance=self.provenance,
             wanted=may_be_recorded,

@@ -155,6 +155,30 @@ def test_the_old_recording_stays_until_its_drift_was_seen(certificate: Certifica
     assert (tmp_path / "lifecycle.yaml").read_bytes() == before
 
 
+def test_a_scenario_is_at_no_time_wider_than_its_older_recording(certificate: Certificate, tmp_path: Path) -> None:
+    """Its new recording beside the older one is for the same readers, from its first byte."""
+    service, seen = Service(), set[int]()
+    with session(service, certificate, tmp_path) as recording:
+        list(recording.run(select_scenarios(["lifecycle"])))
+    (tmp_path / "lifecycle.yaml").chmod(0o600)
+
+    def look() -> None:
+        seen.update(path.stat().st_mode & 0o777 for path in tmp_path.glob("*lifecycle*") if path.stat().st_size)
+
+    def watched(request: Request) -> Response:
+        look()
+        return service(request)
+
+    with session(watched, certificate, tmp_path) as recording:
+        results = recording.run(select_scenarios(["lifecycle"]))
+        next(results)
+        assert (tmp_path / ".lifecycle.new.yaml").is_file()
+        look()
+        list(results)
+    look()
+    assert seen == {0o600}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("plan", "state", "reason"),
