@@ -27,6 +27,15 @@ _HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 MOVED = "a link has taken its place, or that of a folder above it, since the run began"
 
 
+def resolve(path: Path) -> Path:
+    """The path without links. `os.path.realpath` itself fails if another program replaces one meanwhile."""
+    for _ in range(_TRIES):
+        with suppress(OSError):
+            return Path(os.path.realpath(path))
+    return Path(os.path.realpath(path))
+
+
+_TRIES = 100
 _current: Path | None = None
 """The folder that no link in it may lead a file out of, links followed; None for no look at links at all."""
 _ask_user: Callable[[Path], str] = str
@@ -43,7 +52,7 @@ def keeping_links_in(folder: Path, ask_user: Callable[[Path], str]) -> Iterator[
     """
     global _current, _ask_user
     before = _current, _ask_user
-    _current = Path(os.path.realpath(folder))
+    _current = resolve(folder)
     _ask_user = ask_user
     try:
         yield
@@ -59,7 +68,7 @@ _MOST_LINKS = 40
 
 def _list_foreign(folder: Path) -> Iterator[Path]:
     """Which of the folder and those above it another person may have filled: they look like a checkout."""
-    home = Path(os.path.realpath(Path("~").expanduser()))
+    home = resolve(Path("~").expanduser())
     for place in (folder, *folder.parents):
         if home.is_relative_to(place):
             return
@@ -79,7 +88,7 @@ def _list_places_of_links(path: Path) -> Iterator[Path]:
             at = step
             todo.pop()
         else:
-            yield Path(os.path.realpath(at))
+            yield resolve(at)
             links += 1
 
 
@@ -87,7 +96,7 @@ def find_way_out(path: Path) -> str:
     """Why a file must not be written: a link leads it out of the folder that the link is in; "" if none does."""
     if _current is None:
         return ""
-    real = Path(os.path.realpath(path))
+    real = resolve(path)
     for folder in dict.fromkeys(above for place in _list_places_of_links(path) for above in _list_foreign(place)):
         parts = real.relative_to(folder).parts if real.is_relative_to(folder) else (".git",)
         if ".git" in map(str.casefold, parts) and (allowed_by := _ask_user(folder)):  # disks may fold case
@@ -115,7 +124,7 @@ def open_lock(path: Path) -> IO[bytes]:
 
 def find_place(path: Path) -> Path | None:
     """The file that a path names now, links followed, for `write_file`; None for a device or a pipe."""
-    return None if path.exists() and not path.is_file() else Path(os.path.realpath(path))
+    return None if path.exists() and not path.is_file() else resolve(path)
 
 
 @contextmanager
@@ -127,7 +136,7 @@ def replacing(path: Path, place: Path | None = None, *, like: Path | None = None
     meanwhile. Raises OSError, which names the file.
     """
     _require_no_way_out(path)
-    real = place or Path(os.path.realpath(path))
+    real = place or resolve(path)
     if place is None:
         make_folder(real.parent)
     with _holding(real.parent) as folder:
@@ -137,7 +146,7 @@ def replacing(path: Path, place: Path | None = None, *, like: Path | None = None
             raise OSError(errno.ELOOP, MOVED, str(path))
         mode = target.find_mode()
         if mode is None and like is not None:
-            mode = _Name(Path(os.path.realpath(like)), None).find_mode()
+            mode = _Name(resolve(like), None).find_mode()
         try:
             handle = beside.open(os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
         except OSError as wrong:
@@ -235,9 +244,9 @@ def write_file(path: Path, text: str, place: Path | None = None) -> None:
         with open(path, "wb", buffering=0, opener=_open_at_once) as file:
             _write_all(file, data)
         return
-    if place is not None and os.path.realpath(path) != str(place):
+    if place is not None and resolve(path) != place:
         raise OSError(errno.ELOOP, MOVED, str(path))
-    real = place or Path(os.path.realpath(path))
+    real = place or resolve(path)
     try:
         replace_file(path, data, place)
     except OSError as wrong:

@@ -25,7 +25,7 @@ from harness.cli.options import FLAG, HEADER, PATH, REPORT, Option, Trust
 from harness.documents import explain_unread, load_toml, open_file, read_file
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback
-from harness.written_files import find_way_out, make_folder, write_file
+from harness.written_files import find_way_out, make_folder, resolve, write_file
 
 FILE = "pyproject.toml"
 TRUST_VARIABLE = "HARNESS_TRUST"
@@ -149,9 +149,9 @@ def _path_of(option: Option, value: str) -> Path:
 
 def _find_way_out(path: Path, folder: Path) -> str:
     """How a path, or a file below it, leaves a folder or enters its `.git`; "" if it does not."""
-    inside = Path(os.path.realpath(folder))
+    inside = resolve(folder)
     for one in chain((path,), path.rglob("*") if path.is_dir() else ()):  # outside, nothing more is listed
-        real = Path(os.path.realpath(one))
+        real = resolve(one)
         if not real.is_relative_to(inside):
             return f"leads to {str(real)!r}, out of its own folder"
         if ".git" in (part.casefold() for part in real.relative_to(inside).parts):  # disks may fold case
@@ -259,7 +259,7 @@ def _find_store() -> Path:
 
 def identify(path: Path) -> str:
     """The one path of a file: of a link, that of the link, because the paths in the file lead from its folder."""
-    return str(Path(os.path.realpath(path.parent), path.name))
+    return str(resolve(path.parent) / path.name)
 
 
 def say_how_to_trust_links(folder: Path) -> str:
@@ -277,5 +277,5 @@ def is_named_folder(folder: Path) -> bool:
 def _is_named(path: Path) -> bool:
     """Whether the environment names the file or its folder."""
     words = [Path(word) for word in os.environ.get(TRUST_VARIABLE, "").split(os.pathsep) if word]
-    named = {os.path.realpath(word) if word.is_dir() else identify(word) for word in words}
-    return not named.isdisjoint({identify(path), os.path.realpath(path.parent)})
+    named = {str(resolve(word)) if word.is_dir() else identify(word) for word in words}
+    return not named.isdisjoint({identify(path), str(resolve(path.parent))})

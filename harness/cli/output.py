@@ -20,7 +20,7 @@ from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.report.formats import FORMATS, dump
 from harness.wire.message import escape_controls
-from harness.written_files import append_file, find_place, find_way_out, write_file
+from harness.written_files import append_file, find_place, find_way_out, resolve, write_file
 
 if TYPE_CHECKING:
     from harness.engine.baseline import Baseline
@@ -264,7 +264,7 @@ def read_report_words(words: Iterable[str] | None, formats: Collection[str] = FO
     for name, path in files:
         require_writable(path, "--report")
         _refuse_other_suffix(name, path)
-        if (other := taken.setdefault(os.path.realpath(path), name)) != name:
+        if (other := taken.setdefault(str(resolve(path)), name)) != name:
             raise UsageFault(f"--report: {other} and {name} both name {str(path)!r}: give each its own file")
     return files
 

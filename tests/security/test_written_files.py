@@ -26,7 +26,7 @@ from harness.cli.output import ReportFiles
 from harness.contract import PROTOCOL
 from harness.errors import CassetteError
 from harness.outcome import Exit
-from harness.written_files import replacing, write_file
+from harness.written_files import replacing, resolve, write_file
 from tests.cassette.samples import URL, answered, get, post
 from tests.transport.peers import until
 
@@ -126,6 +126,24 @@ def _writes(path: Path, text: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def test_a_link_that_goes_away_at_a_look_is_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program may put a file in its place between the two looks of `os.path.realpath`."""
+    link = tmp_path / "link.json"
+    link.symlink_to("gone.json")
+    whole, looks = os.readlink, []
+
+    def replace_first(path: str, **more: Any) -> str:
+        looks.append(path)
+        if len(looks) == 1:
+            link.unlink()
+            link.touch()
+        return whole(path, **more)
+
+    monkeypatch.setattr(os, "readlink", replace_first)
+    assert resolve(link) == link.parent.resolve() / link.name
+    assert looks
 
 
 def test_a_file_is_at_no_time_wider_than_the_old_one(tmp_path: Path) -> None:
