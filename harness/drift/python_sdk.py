@@ -157,6 +157,7 @@ class _WrittenTypes(_Module):
 class _PythonReader:
     def __init__(self, root: Path) -> None:
         self.records: dict[str, Record] = {}
+        self._aliases: dict[tuple[Path, str], ValueType] = {}
         self._root = root
         self._modules: dict[Path, _Module | None] = {}
 
@@ -288,7 +289,11 @@ class _PythonReader:
         if name in _SCALARS:
             return ValueType.of(_SCALARS[name])
         if name in module.aliases:
-            return give_title(self._read_shape(module, module.aliases[name]), name)
+            place = (module.path, name)
+            if place not in self._aliases:
+                self._aliases[place] = ANYTHING  # ends recursion
+                self._aliases[place] = give_title(self._read_shape(module, module.aliases[name]), name)
+            return self._aliases[place]
         made = module.classes[name]
         fields = _list_annotations(made)
         if any(field == "is_unknown" for field, *_ in fields):

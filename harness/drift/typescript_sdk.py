@@ -119,6 +119,7 @@ class _TypescriptReader:
                 "reading TypeScript types needs tree-sitter: pip install 'interactions-harness[drift]'"
             ) from None
         self.records: dict[str, Record] = {}
+        self._named: dict[str, ValueType] = {}
         self._tree = Parser(Language(tree_sitter_typescript.language_typescript())).parse(source)
         self._types: dict[str, Node] = {}
         self._enums: dict[str, Node] = {}
@@ -217,6 +218,7 @@ class _TypescriptReader:
         node = method.child_by_field_name("return_type")
         promised = next(_find(node, "type_arguments"), None) if node is not None else None
         waiting = list(promised.named_children) if promised is not None else []
+        followed = set()
         while waiting:
             part = waiting.pop()
             if part.type == "union_type":
@@ -224,7 +226,9 @@ class _TypescriptReader:
             elif part.type == "generic_type" and _read_generic(part) in _FRAME:
                 yield self._read_shape(_list_arguments(part)[0]), True
             elif part.type in ("nested_type_identifier", "type_identifier") and self._find_alias(part) is not None:
-                waiting.append(self._find_alias(part))  # type: ignore[arg-type]
+                if (name := self._resolve(part)) not in followed:
+                    followed.add(name)
+                    waiting.append(self._find_alias(part))  # type: ignore[arg-type]
             else:
                 yield self._read_shape(part), False
 
@@ -279,6 +283,12 @@ class _TypescriptReader:
         return ValueType.map_of(entry)
 
     def _read_named(self, name: str) -> ValueType:
+        if name not in self._named:
+            self._named[name] = ANYTHING  # ends recursion
+            self._named[name] = self._read_declared(name)
+        return self._named[name]
+
+    def _read_declared(self, name: str) -> ValueType:
         if name in _BYTES:
             return ValueType.of("string")
         if name in self._enums:

@@ -167,6 +167,25 @@ def test_a_huge_file_of_a_package_is_not_read(tmp_path, part, capsys):
     assert "it has 3,221,225,472 bytes, and at most 33,554,432 are read): unpack it again" in said
 
 
+@pytest.mark.parametrize(
+    "aliases",
+    [
+        "declare type A0 = A0 | Stream<string>;",
+        *(
+            "".join(f"declare type A{n} = A{n + 1} | A{n + 1}{more};\n" for n in range(60)) + "declare type A60 = B;"
+            for more in ("", " | Stream<string>")
+        ),
+        "declare type A0 = A1 | string; declare type A1 = Array<A0>;",
+    ],
+    ids=["itself", "doubling", "doubling streams", "each other"],
+)
+def test_a_name_of_a_type_is_followed_once(tmp_path, aliases):
+    """A name that stands for itself, or twice for the next one of sixty, is read in no endless time."""
+    pytest.importorskip("tree_sitter_typescript")
+    declarations = DECLARATIONS.replace("APIPromise<Stream<ToolEvent>>", "APIPromise<A0>") + aliases
+    assert read_typescript_sdk(write(tmp_path, declarations), "toy").operations
+
+
 @pytest.mark.parametrize(("part", "end"), [("encodeFormQuery({", ""), ('"a":', "})"), ('"a": payload.a,', "})")])
 def test_the_code_of_a_stranger_takes_no_time_by_the_square(part, end):
     """A query that is opened again and again and never closed, or whose names have no fields, is read once."""

@@ -159,9 +159,9 @@ def _obtain(word: str, folder: Path) -> Package:
     """The package that --sdk names, downloaded into `folder` if it is not on this machine."""
     from harness.benches.packages import LATEST, download_npm, download_wheel, find_installed
 
-    if Path(word).is_dir():
-        return _open_folder(Path(word))
     wanted = _split(word)
+    if wanted is None:
+        return _open_folder(Path(word))
     if wanted.name == TYPESCRIPT:
         return download_npm(TYPESCRIPT, wanted.version or LATEST, folder)
     installed = find_installed(PYTHON)
@@ -171,7 +171,8 @@ def _obtain(word: str, folder: Path) -> Package:
     return download_wheel(PYTHON, wanted.version or LATEST, folder)
 
 
-def _split(word: str) -> _Wanted:
+def _split(word: str) -> _Wanted | None:
+    """The known SDK that a word names; None for a folder, whose author does not choose to be taken for one."""
     for name in (PYTHON, TYPESCRIPT):
         rest = word.removeprefix(name)
         if word.startswith(name) and (not rest or rest.startswith(("==", "@"))):
@@ -179,6 +180,8 @@ def _split(word: str) -> _Wanted:
             if rest and not version:
                 raise UsageFault(f"--sdk {word!r} names no version: write {name}==VERSION or {name}@latest")
             return _Wanted(name, version)
+    if Path(word).is_dir():
+        return None
     raise UsageFault(
         f"--sdk {word!r} is neither a folder nor a known SDK: write {PYTHON}, {PYTHON}==VERSION, {TYPESCRIPT}, "
         f"{TYPESCRIPT}@VERSION, or the folder of an unpacked one"
