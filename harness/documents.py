@@ -9,6 +9,7 @@ merge leaves it. Must not know the meaning of a document.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import stat
@@ -169,8 +170,31 @@ def _has_tracked_files(folder: Path) -> bool:
         if place.is_file():  # of a worktree or a submodule
             place = root / read_file(place, _START).decode("utf-8", "replace").partition(":")[2].strip()
         if (index := place / "index").is_file():
-            return os.fsencode(f"{real.relative_to(root).as_posix()}/") in read_file(index)
+            inside = os.fsencode(f"{real.relative_to(root).as_posix()}/")
+            files = (index, *place.glob("sharedindex.*"))  # a split index has most of its names there
+            return any(inside in _unpack_names(read_file(file)) for file in files)
     return False
+
+
+def _unpack_names(index: bytes) -> bytes:
+    """An index of git in which each path is written out: version 4 has only what differs from the path before."""
+    if index[4:8] != b"\0\0\0\4":
+        return index
+    size = 62 if index[-20:] in (bytes(20), hashlib.sha1(index[:-20]).digest()) else 74  # with SHA-256
+    names, at = [b""], 12
+    try:
+        for _ in range(int.from_bytes(index[8:12], "big")):
+            at += size + (2 if index[at + size - 2] & 0x40 else 0)
+            gone = index[at] & 0x7F
+            while index[at] & 0x80:
+                at += 1
+                gone = (gone + 1 << 7) + (index[at] & 0x7F)
+            end = index.index(b"\0", at + 1)
+            names.append(names[-1][: len(names[-1]) - gone] + index[at + 1 : end])
+            at = end + 1
+    except (IndexError, ValueError):  # no index of git
+        return index
+    return b"\0".join(names)
 
 
 MAX_TOML_BYTES = 4 << 20

@@ -308,12 +308,21 @@ def test_folders_that_tools_fill_are_left_out_if_wanted(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-def test_a_mark_that_git_tracks_leaves_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "form",
+    [(), ("--index-version", "4"), ("--split-index",), ("--split-index", "--index-version", "4")],
+    ids=["plain", "version 4", "split", "both"],
+)
+@pytest.mark.parametrize("kind", ["sha1", "sha256"])
+def test_a_mark_that_git_tracks_leaves_nothing_out(
+    kind: str, form: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file of a repository does not hide the others from a search; what is left out is named."""
     for name in ("d/live/CACHEDIR.TAG", "d/live/a", "d/.venv/pyvenv.cfg", "d/.venv/b", "d/cache/CACHEDIR.TAG"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    for words in (["init", "-q"], ["add", "-f", "d/live", "d/.venv/b"]):
+    init = ["init", "-q", f"--object-format={kind}"]
+    for words in (init, ["add", "-f", "d/live", "d/.venv/b"], ["update-index", *form]):
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
     left_out: list[Path] = []
     assert [path.name for path in list_files(tmp_path / "d", of_tools=False, left_out=left_out)] == [
