@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ TRUST_VARIABLE = "HARNESS_TRUST"
 """Folders and files that the user trusts for this environment, whatever they hold; separated as in `PATH`."""
 
 _START = 4_096
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_OF_TOOLS = frozenset({"node_modules", "site-packages", "__pycache__"})
 """How many bytes of a file show whether it is a report."""
 
 
@@ -95,6 +98,8 @@ def require_allowed(option: Option, value: Any, file: FolderFile, place: str, *,
     if file.trusted:
         return
     for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str) and _CONTROL.search(one):  # which the command in an error message would repeat
+            raise UsageFault(f"{place} = {one!r} contains a control character: delete it")
         why = _find_objection(option, one, file.path.parent, sends_key=sends_key)
         if why:
             shown = f"{one[0]}: …" if option.kind is HEADER else str(one)
@@ -140,7 +145,7 @@ def _find_objection_to_path(option: Option, value: str, folder: Path, *, sends_k
         return why
     if option.allowed is Trust.SEND:
         return "decides who can read the requests with your key" if sends_key else ""
-    return _find_foreign_report(value, path) if option.allowed is Trust.WRITE else ""
+    return _find_foreign_report(value, path, folder) if option.allowed is Trust.WRITE else ""
 
 
 def _path_of(option: Option, value: str) -> Path:
@@ -159,13 +164,24 @@ def _find_way_out(path: Path, folder: Path) -> str:
     return ""
 
 
-def _find_foreign_report(word: str, path: Path) -> str:
-    """Why a file must not be overwritten; "" if there is none, or if it is an earlier report."""
+def _find_foreign_report(word: str, path: Path, folder: Path) -> str:
+    """Why a report must not be written there; "" if it is in place of no file or an earlier report.
+
+    A program may run or obey what has another suffix, or is in a folder that a tool fills.
+    """
     from harness.report.formats import FORMATS
 
     name = word.partition("=")[0]
-    if name not in FORMATS or not os.path.lexists(path) or path.is_dir():
+    if name not in FORMATS or path.is_dir():
         return ""  # the report is refused where it is read
+    if path.suffix.lower() not in FORMATS[name].suffixes:
+        return f"names no file that ends with {' or '.join(FORMATS[name].suffixes)}"
+    for place in resolve(path).parents:
+        is_inside = place.is_relative_to(resolve(folder)) and place != resolve(folder)
+        if is_inside and (place.name in _OF_TOOLS or (place / "pyvenv.cfg").exists()):
+            return f"leads into {str(place)!r}, which a tool fills"
+    if not os.path.lexists(path):
+        return ""
     try:
         with open_file(path) as old:
             start = old.read(_START)

@@ -14,6 +14,7 @@ excuses only that defect, and another one in the same result still fails.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,8 @@ def read_baseline(
     try:
         value = load_yaml(read_file(path).decode("utf-8"))
     except FileNotFoundError:
-        raise UsageFault(f"no baseline at {path}: make one with --baseline {path} --baseline-update") from None
+        command = f"--baseline {shlex.quote(str(path))} --baseline-update"
+        raise UsageFault(f"no baseline at {str(path)!r}: make one with {command}") from None
     except yaml.MarkedYAMLError as wrong:
         place = f", line {wrong.problem_mark.line + 1}" if wrong.problem_mark else ""
         raise UsageFault(f"the baseline {path}{place} is not readable as YAML: {wrong.problem}") from None

@@ -7,6 +7,7 @@ import gzip
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -125,15 +126,52 @@ def test_a_report_stays_in_its_folder(where: str, repository: Path, capsys: pyte
     assert word in said
 
 
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ("zz.pth", "names no file that ends with .md"),
+        ("Makefile", "names no file that ends with .md"),
+        ("env/lib/python3.11/site-packages/zz.md", "which a tool fills"),
+        ("node_modules/zz.md", "which a tool fills"),
+        ("a\\ntouch ran.md", "contains a control character"),
+    ],
+)
+def test_a_report_becomes_no_part_of_a_program(
+    where: str, why: str, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python runs a line of any `.pth` that a report of a folder's choice could become; nor is a tool fed."""
+    folder = repository / "env" / "lib" / "python3.11" / "site-packages"
+    folder.mkdir(parents=True)
+    (repository / "env" / "pyvenv.cfg").touch()
+    (repository / "node_modules").mkdir()
+    configure(repository, f'report = ["markdown={where}"]')
+    before = sorted(repository.rglob("*"))
+    assert main(CHECK) == 2
+    assert sorted(repository.rglob("*")) == before
+    said = capsys.readouterr().err
+    assert why in said
+    assert not re.search(r"^touch", said, re.MULTILINE)
+
+
+def test_a_missing_baseline_is_named_as_a_word(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command that makes it may be copied: the name that a folder chose is no command."""
+    configure(repository, 'baseline = "x; touch ran #"')
+    assert main(CHECK) == 2
+    assert "make one with --baseline 'x; touch ran #' --baseline-update" in capsys.readouterr().err
+    configure(repository, 'baseline = "x\\ntouch ran\\n"')
+    assert main(CHECK) == 2
+    assert "contains a control character" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_report_replaces_only_a_report(name: str, repository: Path) -> None:
     """A file of the user's stays as it was; a report of ours is replaced, and the user may name any file."""
-    configure(repository, f'report = ["{name}=out"]')
-    out = repository / "out"
+    out = repository / f"out{FORMATS[name].suffixes[0]}"
+    configure(repository, f'report = ["{name}={out.name}"]')
     out.write_text("def mine(): ...\n", encoding="utf-8")
     assert main(CHECK) == 2
     assert out.read_text("utf-8") == "def mine(): ...\n"
-    assert main((*CHECK, "--report", f"{name}=out")) == 0
+    assert main((*CHECK, "--report", f"{name}={out.name}")) == 0
     first = out.read_text("utf-8")
     assert first != "def mine(): ...\n"
     out.write_text(first + " ", encoding="utf-8")

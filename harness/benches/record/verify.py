@@ -309,7 +309,7 @@ def _write_edited(numbers: Sequence[int]) -> str:
 def _write_facts(facts: CassetteFacts) -> list[str]:
     unknown = facts.unknown_revision
     return [
-        *([f"note: {facts.note}"] if facts.note else []),
+        *([f"note: {' '.join(facts.note.split())}"] if facts.note else []),
         *([f"it names the unknown revision {unknown}"] if unknown else []),
         *([_write_edited(facts.edited)] if facts.edited else []),
         *(
