@@ -172,7 +172,8 @@ def test_a_huge_file_of_a_package_is_not_read(tmp_path, part, capsys):
     [
         "declare type A0 = A0 | Stream<string>;",
         *(
-            "".join(f"declare type A{n} = A{n + 1} | A{n + 1}{more};\n" for n in range(60)) + "declare type A60 = B;"
+            "".join(f"declare type A{n} = A{n + 1} | A{n + 1}{more};\n" for n in range(60))
+            + "declare type A60 = B;"
             for more in ("", " | Stream<string>")
         ),
         "declare type A0 = A1 | string; declare type A1 = Array<A0>;",
