@@ -127,6 +127,12 @@ def _judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Fin
     return judge_roots(exchange, before)
 
 
+def _judge_damage(exchange: Exchange) -> Iterator[Finding]:
+    from harness.contract.judge.roots import judge_damage
+
+    return judge_damage(exchange)
+
+
 def _read_new_id(exchange: Exchange) -> str:
     from harness.contract.runs import read_new_id
 
@@ -372,6 +378,7 @@ INTERACTIONS = Api(
     load_protocol=_load_protocol,
     read=_read,
     judge_roots=_judge_roots,
+    judge_damage=_judge_damage,
     read_new_id=_read_new_id,
     judge_new_id=_judge_new_id,
     judge_death=_judge_death,

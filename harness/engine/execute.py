@@ -276,6 +276,12 @@ class PlayedExercise:
             used = (*referenced_ids(exchange, self.api), self.api.read_new_id(exchange))
             yield from (self.shared[identity] for identity in used if identity in self.shared)
         yield from self.find_roots(exchange)
+        if self.outage or check.id in self.api.read(exchange, None).judged:
+            return  # a rule of one response alone compares nothing
+        ids = list_ids(exchange, self.api)
+        for seen in self.trail:
+            if seen is exchange or ids & list_ids(seen, self.api):
+                yield from self.api.judge_damage(seen)
 
     def find_roots(self, exchange: Exchange) -> Iterator[Finding]:
         """The findings that explain all else that is wrong with a response; a provoked front end is no crash."""

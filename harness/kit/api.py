@@ -369,6 +369,8 @@ class Api(Struct, frozen=True, kw_only=True):
 
     Each is of a rule whose check applies everywhere; information explains, and breaks no rule.
     """
+    judge_damage: Callable[[Exchange], Iterable[Finding]]
+    """The defects of an answer that explain what comparisons with it find, the most basic one first."""
     read_new_id: Callable[[Exchange], str]
     """The id that a create was answered with, which no other create may be given; "" for anything else."""
     judge_new_id: Callable[[Container[object], object], Iterable[Finding]]

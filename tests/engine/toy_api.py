@@ -373,6 +373,7 @@ NOTES = Api(
     load_protocol=lambda: PROTOCOL,
     read=lambda exchange, contract: NoteReading(exchange),
     judge_roots=lambda exchange, before: (),
+    judge_damage=lambda exchange: (),
     read_new_id=lambda exchange: "",
     judge_new_id=lambda given, identity: (),
     judge_death=lambda exchange, lives: (),

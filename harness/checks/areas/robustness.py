@@ -6,7 +6,7 @@ Layer 2. Unusual requests need only be refused cleanly; only the parallel create
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import partial
 
 from harness.checks.vocabulary.expect import (
@@ -141,11 +141,28 @@ def keeps_streams_apart(
         raise Unmet("fewer than two streams were complete and readable again")
     if by_itself:
         raise Unmet(f"of a stream alone, too, {by_itself[0].message}")
+    kept = [output_text(object_in(answer)) for answer in stored]
     for number, different in texts.items():
+        shown = output_text({"steps": read(streams[number]).streamed_steps})
+        foreign = _holds_foreign(shown, kept[number], kept)
         for one in different:
-            words = ("rob.concurrent-streams/mixed", one.message, one.expected, one.actual)
-            yield Finding.from_code(*words, where=one.where).at(exchange=f"stored[{number}]")
+            words = (one.message, one.expected, one.actual)
+            code = "rob.concurrent-streams/mixed" if foreign else "rob.concurrent-streams"
+            yield Finding.from_code(code, *words, where=one.where).at(exchange=f"stored[{number}]")
 
+
+def _holds_foreign(shown: str, own: str, others: Iterable[str]) -> bool:
+    """Whether a text holds some words that its own stored text lacks, and another stored one has."""
+    if shown.startswith(own):  # all that its own one lacks came after it
+        return False
+    if shown in others:
+        return True
+    pieces = (shown[at : at + _WORDS] for at in range(len(shown) - _WORDS + 1))
+    return any(piece not in own and any(piece in other for other in others) for piece in pieces)
+
+
+_WORDS = 12
+"""Characters that two texts do not have in common by chance."""
 
 _OF_ITSELF = frozenset({"stream.text/twice", "stream.text/stored", "stream.text/lost"})
 """What is wrong with a text that no other stream explains."""
@@ -223,17 +240,14 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
     """A stream must bring no event of another one; `alone` is one that nothing ran beside."""
     ids = {number: stream_id(events_in(stream)) for number, stream in enumerate(streams) if is_stream(stream)}
     ordered = is_stream(alone) and is_whole(alone) and not _find_disorder(alone)
+    foreign = {number: _find_foreign(streams[number], {*ids.values()} - {own, ""}) for number, own in ids.items()}
+    mixed = any(foreign.values())  # else something is wrong with single streams, perhaps not with each
+    message = "a stream contains events of a parallel stream" if mixed else "parallel streams are out of order"
     for number, own in ids.items():
-        wrong = _find_foreign(streams[number], {*ids.values()} - {own, ""})
-        if not wrong and ordered:
-            wrong = _find_disorder(streams[number])
-        if wrong:
-            yield Finding.from_code(
-                f"{rule}/mixed",
-                "a stream contains events of a parallel stream",
-                f"the events of {own or 'one interaction'}, in the order of a single stream",
-                wrong,
-            ).at(exchange=f"opened[{number}]")
+        if wrong := foreign[number] or (_find_disorder(streams[number]) if ordered else ""):
+            expected = f"the events of {own or 'one interaction'}, in the order of a single stream"
+            code = f"{rule}/mixed" if mixed else rule
+            yield Finding.from_code(code, message, expected, wrong).at(exchange=f"opened[{number}]")
 
 
 def _find_foreign(stream: Exchange, others: Container[str]) -> str:

@@ -26,6 +26,7 @@ _OF_ITSELF = frozenset({"id", "status", "error"})
 """Members of which the body of a GET has one, if it is an interaction or an error."""
 _OUTPUT = re.compile(r"\$\.(id|steps(\[\d+\](\.content)?)?)")
 _OUTPUT_OF_EVENT = re.compile(r"\$\.(index|step|step\.content|delta|delta\.text|interaction)")
+_COMPARED = re.compile(r"\$\.(id|steps\[.*|index|step(\..*)?|delta(\..*)?|interaction(\.id)?)")
 
 
 def judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
@@ -52,6 +53,29 @@ def judge_output_types(exchange: Exchange) -> Iterator[Finding]:
             for finding in reading.findings
             if finding.stable_code.endswith("/type") and places.fullmatch(finding.where.pointer)
         )
+
+
+_BASIC = (
+    "stream.json", "stream.event-type", "stream.id-constant", "stream.start-before", "stream.index-reuse",
+)  # fmt: skip
+"""Rules of a stream whose steps do not add up if they are broken, the most basic one first."""
+
+
+def judge_damage(exchange: Exchange) -> Iterator[Finding]:
+    """The defects of one response with which no other one can be compared, the most basic one first.
+
+    Unlike a root, such a defect leaves the other members and events of the response to be judged.
+    """
+    findings = [finding for finding in read(exchange).findings if finding.severity is Severity.BROKEN]
+    for rule in _BASIC[:2]:
+        yield from (finding for finding in findings if finding.rule == rule)
+    yield from (
+        finding
+        for finding in findings
+        if finding.stable_code.endswith("/type") and _COMPARED.fullmatch(finding.where.pointer)
+    )
+    for rule in _BASIC[2:]:
+        yield from (finding for finding in findings if finding.rule == rule)
 
 
 def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:

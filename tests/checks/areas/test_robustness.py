@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from harness.checks.areas.robustness import PROMPTS, WORDS
+from typing import Any
+
+import pytest
+
+from harness.checks.areas.robustness import PROMPTS, WORDS, keeps_streams_apart
 from tests.checks._play import answer, case, holding, interaction, refusal
 from tests.checks._streams import streamed, text_events
 
@@ -89,3 +93,19 @@ CASES = [
     case("rob.case", "met", "400", camel=BAD),
     case("rob.case", "not_met", "dropped", camel=OK),
 ]
+
+
+@pytest.mark.parametrize(
+    ("opened", "stored", "code"),
+    [
+        ([SAID, ALSO_SAID], [ALSO_KEEPS, KEEPS], "rob.concurrent-streams/mixed"),
+        ([STRAYED, ALSO_SAID], [KEEPS, ALSO_KEEPS], "rob.concurrent-streams/mixed"),
+        ([LEFT_OPEN, ALSO_SAID], [KEEPS, ALSO_KEEPS], "rob.concurrent-streams"),
+        ([SAID, ALSO_SAID], [holding("Hi"), ALSO_KEEPS], "rob.concurrent-streams"),
+    ],
+    ids=["swapped", "names another", "open", "others words"],
+)
+def test_a_stream_is_mixed_only_if_it_has_what_is_of_another(opened: Any, stored: Any, code: str) -> None:
+    """Else an event was lost, or a text changed, and that it happened beside others is chance."""
+    found = keeps_streams_apart(ALONE, opened, [*opened, ALONE], [*stored, ALONE_KEEPS])
+    assert {one.stable_code for one in found} == {code}

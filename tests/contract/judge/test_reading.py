@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.contract import load, read
 from harness.contract.judge.finding_log import CAUSES, may_cause
 from harness.contract.judge.history.history_judge import HistoryJudge
-from harness.contract.judge.roots import judge_roots
+from harness.contract.judge.roots import judge_damage, judge_roots
 from harness.outcome import Finding, Severity
 from harness.wire import At, By, Ending, Exchange, How
 from tests.contract.exchanges import ROOT, exchange
@@ -290,6 +290,14 @@ CUT = Ending(By.SERVER, How.FIN, At.IN_BODY, declared=90, sent=40)
 def test_the_worst_comes_first(answer: Exchange, root: list[str]) -> None:
     """An answer that is no whole message explains why it is no JSON, and not the other way round."""
     assert [finding.rule for finding in judge_roots(answer, [])] == root
+
+
+def test_what_cannot_be_read_comes_before_what_does_not_add_up() -> None:
+    """Nothing is compared with a stream whose steps do not add up; the most basic defect is named first."""
+    lacks_a_start = frames([created(), delta(0), stop(0), completed()])
+    broken, unreadable = (exchange(body=body) for body in (lacks_a_start, b"data: {\n\n" + lacks_a_start))
+    assert [next(judge_damage(one)).rule for one in (broken, unreadable)] == ["stream.start-before", "stream.json"]
+    assert not list(judge_damage(SHOWN))
 
 
 def test_ids_that_do_not_last_explain_other_answers() -> None:
