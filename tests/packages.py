@@ -1,11 +1,24 @@
-"""Marks of tests that need an optional package. An import takes seconds, in each worker that collects."""
+"""Marks of tests that need an optional package, and the modules of ours, parsed.
+
+An import takes seconds, in each worker that collects.
+"""
 
 from __future__ import annotations
 
+import ast
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "harness"
+
+
+@cache
+def parse_package() -> dict[Path, ast.Module]:
+    """The modules of the package, in the order of their paths: to parse them takes seconds."""
+    return {path: ast.parse(path.read_text("utf-8"), str(path)) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def needs(module: str, extra: str, part: str = "") -> pytest.MarkDecorator:

@@ -7,11 +7,10 @@ import builtins
 import importlib
 import re
 from functools import cache
-from pathlib import Path
 
 from harness import errors
+from tests.packages import PACKAGE, parse_package
 
-PACKAGE = Path(errors.__file__).parent
 ROW = re.compile(r"^(?P<bars>[│├└─ ]*)(?P<name>[A-Z]\w+)(?:  .*)?$", re.MULTILINE)
 
 
@@ -32,8 +31,8 @@ def exceptions() -> dict[str, type[BaseException]]:
     """Return every public exception class that a module of the package defines, by name."""
     known = {name for name, value in (vars(builtins) | vars(errors)).items() if isinstance(value, type)}
     found: dict[str, type[BaseException]] = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for path, tree in parse_package().items():
+        for node in ast.walk(tree):
             if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
                 continue
             if (known | found.keys()) & {ast.unparse(base) for base in node.bases}:

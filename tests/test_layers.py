@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "harness"
+from tests.packages import PACKAGE, parse_package
 
 LAYERS: dict[str, int] = {
     "errors": -1,
@@ -140,8 +140,7 @@ def package_of(path: Path) -> str:
 @cache
 def nodes_of(path: Path) -> tuple[ast.AST, ...]:
     """Return the nodes of a module that the tests look at."""
-    tree = ast.parse(path.read_text("utf-8"), str(path))
-    return tuple(node for node in ast.walk(tree) if type(node) in LOOKED_AT)
+    return tuple(node for node in ast.walk(parse_package()[path]) if type(node) in LOOKED_AT)
 
 
 def name_of(path: Path) -> str:

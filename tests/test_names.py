@@ -9,13 +9,11 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import cache
 from itertools import chain
-from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "harness"
+from tests.packages import PACKAGE, parse_package
 
 
 def _words(text: str) -> frozenset[str]:
@@ -81,10 +79,9 @@ def public_classes(tree: ast.AST) -> Iterator[str]:
     )
 
 
-@cache
-def _modules() -> tuple[tuple[str, ast.Module], ...]:
-    paths = ((path, path.relative_to(PACKAGE).with_suffix("").parts) for path in sorted(PACKAGE.rglob("*.py")))
-    return tuple((".".join(parts), ast.parse(path.read_text("utf-8"))) for path, parts in paths)
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    for path, tree in parse_package().items():
+        yield ".".join(path.relative_to(PACKAGE).with_suffix("").parts), tree
 
 
 def _listed(names: Iterable[str]) -> str:
