@@ -287,12 +287,17 @@ def _find_background_run(exchange: Exchange) -> str:
 
 
 def _find_subject(exchange: Exchange) -> str:
-    return named_interaction(exchange.request) or read(exchange).id or ""
+    return named_interaction(exchange.request).removesuffix(_COLON) or read(exchange).id or ""
+
+
+_COLON = ":cancel"
+"""How one sample spells a cancel; a target may take it for one."""
 
 
 def _may_cancel(exchange: Exchange) -> bool:
     """Whether this may end a run early: a cancel, a delete, or a client that leaves."""
-    return read(exchange).call in (CANCEL, DELETE) or not exchange.ending.complete
+    spelled = exchange.request.path.endswith(_COLON)
+    return spelled or read(exchange).call in (CANCEL, DELETE) or not exchange.ending.complete
 
 
 def _judge_each(

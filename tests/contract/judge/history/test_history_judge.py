@@ -512,6 +512,7 @@ def test_what_a_race_explains_is_withheld(history: list[Heard], found: set[str])
 
 UNDER_WAY = streamed([created("a")], background=True)
 SETTLED_AS_CANCELLED = [begun(), look("cancelled")]
+COLON = Heard(exchange("POST", "/v1beta/interactions/a:cancel", body={}))
 LEFT = Heard(structs.replace(stream(RUN[:2]).exchange, ending=Ending(By.CLIENT, How.FIN)))
 
 
@@ -526,6 +527,7 @@ LEFT = Heard(structs.replace(stream(RUN[:2]).exchange, ending=Ending(By.CLIENT, 
         (SETTLED_AS_CANCELLED, ["bg.transition/uncanceled"]),
         ([*SETTLED_AS_CANCELLED, delete()], []),
         ([begun(), cancel(http=400), look("cancelled")], []),
+        ([begun(), COLON, look("cancelled")], []),
         ([begun(), LEFT, look("cancelled")], []),
         ([begun(), cancel(id="b")], ["cancel.ok/another"]),
     ],
