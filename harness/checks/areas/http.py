@@ -275,9 +275,13 @@ def serves_the_next(readable: Exchange, created_wrong: Exchange, read_next: Exch
         yield refused.at(exchange="read_next")
 
 
-def reads_by_bearer_too(readable: Exchange, created_bearer: Exchange, read_bearer: Exchange) -> Iterator[Finding]:
+def reads_by_bearer_too(
+    readable: Exchange, created_bearer: Exchange, read_bearer: Exchange, read_again: Exchange
+) -> Iterator[Finding]:
     if readable.status not in SUCCESS or created_bearer.status not in SUCCESS:
         raise NotApplicable(f"no create with a bearer token is accepted: {format_answer(created_bearer)}")
+    if read_again.status not in SUCCESS:  # such as after a DELETE without a key that took effect
+        raise Unmet(f"the key cannot read the interaction any more, either: {format_answer(read_again)}")
     if read_bearer.status in CLIENT_ERROR:
         message = "a bearer token that creates interactions reads none"
         refused = finding(message, expected="200, as with the key", actual=format_answer(read_bearer))

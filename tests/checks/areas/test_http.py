@@ -136,7 +136,8 @@ def then(**changed):
 
 def by_bearer(**changed):
     """The answers to calls with a bearer token: correct ones, except those that are replaced."""
-    return {"readable": STORED, "created_bearer": STORED, "read_bearer": STORED, **changed}
+    usual = dict.fromkeys(("readable", "created_bearer", "read_bearer", "read_again"), STORED)
+    return {**usual, **changed}
 
 
 GONE = refusal(404, "not_found")
@@ -162,6 +163,7 @@ CASES += [
     case("auth.next", "untestable", "any text is a key", **then(created_wrong=STORED)),
     case("auth.bearer-reads", "met", "200", **by_bearer()),
     case("auth.bearer-reads", "not_met", "rejected", **by_bearer(read_bearer=NO_KEY)),
+    case("auth.bearer-reads", "untestable", "gone", **by_bearer(read_bearer=NO_KEY, read_again=NO_KEY)),
     case(
         "auth.bearer-reads",
         "not_applicable",
