@@ -91,12 +91,23 @@ def a_background_run(t: RequestBuilder) -> Steps:
 
 
 def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None]:
-    """The GET long after the stream of a run reported its end; None if it did not, or if the GET agrees."""
+    """The GET long after the stream of a run showed its end, or a call; None if it did not."""
     stream: Exchange = yield Finish((yield from open_stream(t, found, timeout=min(t.wait, _STREAM_LOOK))))
-    if (completion(read(stream).events) or {}).get("status") not in ("completed", "requires_action"):
+    ended = (completion(read(stream).events) or {}).get("status") in ("completed", "requires_action")
+    if not ended and not _has_called(stream):
         return None
-    last = (yield from poll_after_stream(t, found))[-1]
+    last = (yield from (poll_after_stream(t, found) if ended else polls(t, found)))[-1]
     return None if settled(last) or not status_of(last) else last
+
+
+def _has_called(stream: Exchange) -> bool:
+    """Whether a stream that is still open has shown a whole function call, and nothing after it."""
+    events = read(stream).events
+    return (
+        bool(events)
+        and events[-1].get("event_type") == "step.stop"
+        and bool(pending_calls(read(stream).streamed_steps))
+    )
 
 
 @exercise(requests=2, interactions=1)
@@ -132,11 +143,12 @@ def a_background_call(t: RequestBuilder) -> Steps:
     if outlived is None and not settled(polled[-1]):
         polled = yield from poll_until_settled(t, found)
     seen: Exchanges = {"called": polled[-1], "outlived": outlived}
-    replayed = yield from read_whole_stream(t.get(found, stream=True))
-    streamed = yield from read_whole_stream(t.create(body, stream=True))
+    look = None if outlived is None else min(t.wait, _STREAM_LOOK)
+    replayed = yield from read_whole_stream(t.get(found, stream=True), look)
+    streamed = yield from read_whole_stream(t.create(body, stream=True), look)
     seen["call_streams"] = {"GET": replayed, "POST": streamed}
     if outlived is not None:
-        return stop_exercise(seen, "GET shows the run in progress, although its stream ended")
+        return stop_exercise(seen, "GET shows the run in progress, although its stream has shown a function call")
     yield from look_at_all(t, streamed)
     try:
         result = result_of(first_call(polled[-1]))
@@ -284,7 +296,7 @@ def moves(rule: str, history: Sequence[Exchange]) -> Iterator[Finding]:
 
 def waits_when_polled(called: Exchange, outlived: Exchange | None) -> Iterator[Finding]:
     if outlived is not None:
-        message = "GET shows a run in progress, although its stream ended with a function call"
+        message = "GET shows a run in progress, although its stream has shown a function call"
         hangs = Finding.from_code("bg.requires-action/outlived", message, "requires_action", status_of(outlived))
         yield hangs.at(exchange="outlived", pointer="$.status")
         return

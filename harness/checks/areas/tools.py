@@ -165,7 +165,8 @@ def _answer_streamed_calls(t: RequestBuilder) -> Part[Exchanges]:
 def _stream_a_call(create: Request) -> Part[Mapping[str, Any]]:
     """The fields of a turn with the results of a streamed call; none if the stream brought no call with an id."""
     streamed = yield from read_whole_stream(create)
-    parent = stream_id(events_in(streamed)) if is_stream(streamed) and not streamed.truncated else ""
+    ended = is_stream(streamed) and not streamed.truncated and completion(events_in(streamed)) is not None
+    parent = stream_id(events_in(streamed)) if ended else ""  # a run that waits has ended its stream
     calls = [call for call in _streamed_calls(streamed) if isinstance(call.get("id"), str) and call["id"]]
     if not parent or not calls:
         return {}
