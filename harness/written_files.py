@@ -76,11 +76,11 @@ def _list_foreign(folder: Path) -> Iterator[Path]:
             yield place
 
 
-def _list_places_of_links(path: Path) -> Iterator[Path]:
-    """The folder of each link that a path passes, also of those that lead to nothing."""
-    at, links = Path.cwd(), 0
+def _follow(path: Path) -> tuple[Path, list[Path]]:
+    """Where a path leads, and each link that it passes, also one that leads to nothing: all from one look."""
+    at, links = Path.cwd(), list[Path]()
     todo = [*reversed(path.parts)]
-    while todo and links <= _MOST_LINKS:
+    while todo and len(links) <= _MOST_LINKS:
         step = at.parent if todo[-1] == ".." else at / todo[-1]  # an absolute path replaces the other one
         try:
             todo[-1:] = reversed(step.readlink().parts)
@@ -88,16 +88,44 @@ def _list_places_of_links(path: Path) -> Iterator[Path]:
             at = step
             todo.pop()
         else:
-            yield resolve(at)
-            links += 1
+            links.append(step)
+    return at.joinpath(*reversed(todo)), links
+
+
+def _find_owner(path: Path) -> int | None:
+    """The user whose file it is, or, if there is none, whose folder it would be in; None if that is not known."""
+    for place in (path, path.parent):
+        with suppress(OSError):
+            return place.lstat().st_uid
+    return None
+
+
+def _find_stranger(links: Iterable[Path], real: Path) -> Path | None:
+    """A link of another user that leads to a file which is not theirs. The administrator may do that."""
+    if not hasattr(os, "geteuid"):
+        return None
+    own = {os.geteuid(), 0, None, _find_owner(real)}
+    return next((link for link in links if _find_owner(link) not in own), None)
 
 
 def find_way_out(path: Path) -> str:
     """Why a file must not be written: a link leads it out of the folder that the link is in; "" if none does."""
+    return _judge(path)[1]
+
+
+def _judge(path: Path) -> tuple[Path, str]:
+    """Where a path leads, and why a file must not be written there."""
     if _current is None:
-        return ""
-    real = resolve(path)
-    for folder in dict.fromkeys(above for place in _list_places_of_links(path) for above in _list_foreign(place)):
+        return resolve(path), ""
+    real, links = _follow(path)
+    return real, _find_objection(real, links)
+
+
+def _find_objection(real: Path, links: list[Path]) -> str:
+    stranger = _find_stranger(links, real)
+    if stranger is not None and (allowed_by := _ask_user(stranger.parent)):
+        return f"a link of another user leads to {str(real)!r}: name that file itself, or {allowed_by}"
+    for folder in dict.fromkeys(above for link in links for above in _list_foreign(link.parent)):
         parts = real.relative_to(folder).parts if real.is_relative_to(folder) else (".git",)
         if ".git" in map(str.casefold, parts) and (allowed_by := _ask_user(folder)):  # disks may fold case
             place = "this folder" if folder == _current else repr(str(folder))
@@ -105,9 +133,12 @@ def find_way_out(path: Path) -> str:
     return ""
 
 
-def _require_no_way_out(path: Path) -> None:
-    if why := find_way_out(path):
+def _require_no_way_out(path: Path) -> Path:
+    """Where the path leads, by the look that was judged. Raises OSError."""
+    real, why = _judge(path)
+    if why:
         raise OSError(errno.ELOOP, why, str(path))
+    return real
 
 
 def make_folder(path: Path, mode: int = 0o777) -> None:
@@ -135,8 +166,8 @@ def replacing(path: Path, place: Path | None = None, *, like: Path | None = None
     are those of the old file, else those of the file `like`, or the default under the umask; they are never wider
     meanwhile. Raises OSError, which names the file.
     """
-    _require_no_way_out(path)
-    real = place or resolve(path)
+    real = _require_no_way_out(path)
+    real = place or real
     if place is None:
         make_folder(real.parent)
     with _holding(real.parent) as folder:
@@ -238,7 +269,7 @@ def write_file(path: Path, text: str, place: Path | None = None) -> None:
     A device or a pipe, such as /dev/stdout, is written to. So is a file in a folder that takes no other one.
     `place`, of `find_place`, is the file that was checked when the run began: the text goes there or nowhere.
     """
-    _require_no_way_out(path)
+    real = _require_no_way_out(path)
     data = _encode(text)
     if place is None and path.exists() and not path.is_file():
         with open(path, "wb", buffering=0, opener=_open_at_once) as file:
@@ -246,9 +277,9 @@ def write_file(path: Path, text: str, place: Path | None = None) -> None:
         return
     if place is not None and resolve(path) != place:
         raise OSError(errno.ELOOP, MOVED, str(path))
-    real = place or resolve(path)
+    real = place or real
     try:
-        replace_file(path, data, place)
+        replace_file(real, data, place)
     except OSError as wrong:
         if wrong.errno not in _IN_PLACE or not os.access(real, os.W_OK):
             raise

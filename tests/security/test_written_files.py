@@ -26,7 +26,7 @@ from harness.cli.output import ReportFiles
 from harness.contract import PROTOCOL
 from harness.errors import CassetteError
 from harness.outcome import Exit
-from harness.written_files import replacing, resolve, write_file
+from harness.written_files import keeping_links_in, replacing, resolve, write_file
 from tests.cassette.samples import URL, answered, get, post
 from tests.transport.peers import until
 
@@ -144,6 +144,44 @@ def test_a_link_that_goes_away_at_a_look_is_no_crash(tmp_path: Path, monkeypatch
     monkeypatch.setattr(os, "readlink", replace_first)
     assert resolve(link) == link.parent.resolve() / link.name
     assert looks
+
+
+def test_a_link_of_another_user_leads_to_their_files_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that all users share, such as /tmp, it would destroy a file of the user who names a report."""
+    shared, own, theirs = (tmp_path / name for name in ("shared", "own", "theirs"))
+    for folder in (shared, own, theirs):
+        folder.mkdir()
+    (own / "file").write_text("mine", "utf-8")
+    (shared / "a").symlink_to(own / "file")
+    (shared / "b").symlink_to(theirs / "new")
+    owners = {shared / "a": 5, shared / "b": 5, theirs / "new": 5}
+    monkeypatch.setattr(written_files, "_find_owner", lambda path: owners.get(path, os.geteuid()))
+    with keeping_links_in(tmp_path / "elsewhere", lambda folder: "allow it"):
+        with pytest.raises(OSError, match=r"a link of another user leads to .*own/file': name that file itself"):
+            write_file(shared / "a", "x")
+        write_file(shared / "b", "x")
+    assert (own / "file").read_text("utf-8") == "mine"
+    assert (theirs / "new").read_text("utf-8") == "x"
+
+
+def test_what_was_judged_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that comes after the look at a path leads no file elsewhere: the path is not looked up again."""
+    checkout, victim = tmp_path / "checkout", tmp_path / "victim"
+    (checkout / ".git").mkdir(parents=True)
+    victim.write_text("mine", "utf-8")
+    judge = written_files._judge
+
+    def swap(path: Path) -> tuple[Path, str]:
+        judged = judge(path)
+        if path == checkout / "r.yaml" and not path.is_symlink():
+            path.symlink_to(victim)
+        return judged
+
+    monkeypatch.setattr(written_files, "_judge", swap)
+    with keeping_links_in(checkout, lambda folder: "allow it"):
+        written_files.replace_file(checkout / "r.yaml", b"x")
+    assert victim.read_text("utf-8") == "mine"
+    assert (checkout / "r.yaml").read_text("utf-8") == "x"
 
 
 def test_a_file_is_at_no_time_wider_than_the_old_one(tmp_path: Path) -> None:
