@@ -117,7 +117,7 @@ class FileJudge:
         exchanges = exchanges_in([value])
         if exchanges is not None:
             self.exchanges(exchanges)
-        elif is_legacy(value):
+        elif _is_legacy_body(value):
             self.leave_out(f"a body {LEGACY}")
         elif error_of(value) is not None:
             self._judge_alone("bodies", list_judged_in_error(value, None), judge_error(value, None))
@@ -195,7 +195,7 @@ class FileJudge:
 def _why_no_request(answer: Answer) -> str:
     """Why the request of this response is not judged: it is of the old generation; "" if it is judged."""
     value = json_parse.loads(answer.data).value if answer.is_json else None
-    if is_legacy(value) or any(f'"{kind}"'.encode() in answer.data for kind in _LEGACY_EVENTS):
+    if _is_legacy_body(value) or any(f'"{kind}"'.encode() in answer.data for kind in _LEGACY_EVENTS):
         return f"the request of a response {LEGACY}"
     return ""
 
@@ -232,7 +232,7 @@ def _why_not(exchange: Exchange) -> str:
         return f"the response is truncated: {_describe_ending(exchange.ending)}"
     if reading.stream is not None and _is_legacy_stream(reading.stream):
         return f"a stream {LEGACY}"
-    return f"a body {LEGACY}" if is_legacy(reading.json) else ""
+    return f"a body {LEGACY}" if _is_legacy_body(reading.json) else ""
 
 
 def _answers_as_one(exchange: Exchange) -> bool:
@@ -289,7 +289,14 @@ def _split_frames(data: bytes) -> Iterator[Frame]:
 
 
 def _is_legacy_stream(reading: StreamReading) -> bool:
-    return bool(_LEGACY_EVENTS & reading.counts.keys()) and not reading.counts.get("step.start")
+    now = ("interaction.created", "step.start")  # which the old generation did not have
+    return bool(_LEGACY_EVENTS & reading.counts.keys()) and not any(map(reading.counts.get, now))
+
+
+def _is_legacy_body(value: Any) -> bool:
+    """Whether a body has output of the old generation: a member of that name alone excuses nothing."""
+    outputs = as_object(value).get("outputs")
+    return is_legacy(value) and isinstance(outputs, list) and len(objects_in(outputs)) == len(outputs)
 
 
 def json_in(data: bytes) -> Any:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.cli.options import FLAG, HEADER, PATH, REPORT, Option, Trust
+from harness.cli.options import FLAG, HEADER, LINE_END, PATH, REPORT, Option, Trust
 from harness.documents import explain_unread, load_toml, open_file, read_file
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback
@@ -33,7 +32,6 @@ TRUST_VARIABLE = "HARNESS_TRUST"
 """Folders and files that the user trusts for this environment, whatever they hold; separated as in `PATH`."""
 
 _START = 4_096
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OF_TOOLS = frozenset({"node_modules", "site-packages", "__pycache__"})
 """How many bytes of a file show whether it is a report."""
 
@@ -98,8 +96,8 @@ def require_allowed(option: Option, value: Any, file: FolderFile, place: str, *,
     if file.trusted:
         return
     for one in value if isinstance(value, list) else [value]:
-        if isinstance(one, str) and _CONTROL.search(one):  # which the command in an error message would repeat
-            raise UsageFault(f"{place} = {one!r} contains a control character: delete it")
+        if isinstance(one, str) and LINE_END.search(one):  # which the command in an error message would repeat
+            raise UsageFault(f"{place} = {one!r} contains a line feed: delete it")
         why = _find_objection(option, one, file.path.parent, sends_key=sends_key)
         if why:
             shown = f"{one[0]}: …" if option.kind is HEADER else str(one)

@@ -188,6 +188,7 @@ PORT = ValueKind("a port, 0 to 65535", _read_port, {"type": "integer", "minimum"
 VERSION = ValueKind("an API version", _read_version, {"type": "string", "pattern": f"^{_VERSION.pattern}$"}, "V")
 HEADER = ValueKind("a header, 'Name: value'", _read_header, metavar="'N: V'")
 KEY = ValueKind("an API key", _read_key, metavar="KEY")
+LINE_END = re.compile(r"[\r\n]")
 PATH = ValueKind("the path of a file", str, metavar="FILE", is_place=True)
 REVISION = ValueKind("a revision, or the folder of one", str, metavar="DATE", is_place=True)
 FOLDER = ValueKind("the path of a folder", _read_folder, metavar="DIR", is_place=True)
@@ -288,6 +289,8 @@ class Option:
                 raise UsageFault(f"{source}: {text!r} is not known: write {self.choices[0]}")
             near = did_you_mean(text, self.choices, otherwise=" ").rstrip()
             raise UsageFault(f"{source}: {text!r} is not one of {', '.join(self.choices)}{near}")
+        if self.kind.is_place and LINE_END.search(text):  # it would write lines of its own into the output
+            raise UsageFault(f"{source}: {text!r} contains a line feed: use another name")
         try:
             return self.kind.read(text)
         except ValueError as wrong:

@@ -133,7 +133,7 @@ def test_a_report_stays_in_its_folder(where: str, repository: Path, capsys: pyte
         ("Makefile", "names no file that ends with .md"),
         ("env/lib/python3.11/site-packages/zz.md", "which a tool fills"),
         ("node_modules/zz.md", "which a tool fills"),
-        ("a\\ntouch ran.md", "contains a control character"),
+        ("a\\ntouch ran.md", "contains a line feed"),
     ],
 )
 def test_a_report_becomes_no_part_of_a_program(
@@ -160,7 +160,7 @@ def test_a_missing_baseline_is_named_as_a_word(repository: Path, capsys: pytest.
     assert "make one with --baseline 'x; touch ran #' --baseline-update" in capsys.readouterr().err
     configure(repository, 'baseline = "x\\ntouch ran\\n"')
     assert main(CHECK) == 2
-    assert "contains a control character" in capsys.readouterr().err
+    assert "contains a line feed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", FORMATS)

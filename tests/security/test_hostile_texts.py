@@ -283,7 +283,7 @@ def test_a_folder_with_a_hostile_name_is_text(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name of a folder becomes neither markup, nor a mark that nobody sees, nor a command of a CI system."""
-    folder = tmp_path / "a<img src=x onerror=alert(1)>\x1b[31m\u202e\n::error::boom"
+    folder = tmp_path / "a<img src=x onerror=alert(1)>\x1b[31m\u202e::error::boom"
     folder.mkdir()
     recorded = Path(__file__).parents[2] / "cassettes" / "emulator" / "truncated.yaml"
     (folder / "a.yaml").write_bytes(recorded.read_bytes())

@@ -81,11 +81,15 @@ def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
     except OSError as wrong:
         if wrong.filename is None:  # what was being written
             raise
-        from harness.documents import explain_unread
-
-        raise UsageFault(f"{wrong.filename} cannot be read: {explain_unread(wrong)}") from None
+        raise _refuse_unread(wrong) from None
     code = finish(arguments, baseline, finished)
     return Exit.OK if code is Exit.NOTHING_RAN and arguments.empty_ok else code
+
+
+def _refuse_unread(wrong: OSError) -> UsageFault:
+    from harness.documents import explain_unread
+
+    return UsageFault(f"{wrong.filename} cannot be read: {explain_unread(wrong)}")
 
 
 def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
@@ -93,7 +97,10 @@ def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit
     from harness.benches.record.verify import secrets_in
     from harness.contract.tables.protocol import PROTOCOL
 
-    scanned, secrets, left_out = secrets_in(paths, PROTOCOL, secrets=own_secrets().values())
+    try:
+        scanned, secrets, left_out = secrets_in(paths, PROTOCOL, secrets=own_secrets().values())
+    except OSError as wrong:
+        raise _refuse_unread(wrong) from None
     nothing = not scanned and not arguments.empty_ok
     code = Exit.FAILED if secrets else Exit.NOTHING_RAN if nothing else Exit.OK
     if arguments.json:

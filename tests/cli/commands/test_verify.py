@@ -247,7 +247,7 @@ def test_what_is_no_call_of_the_api_is_counted(harness: Harness) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
-        ("/v1beta/interactions", '{"outputs":[]}', 200),
+        ("/v1beta/interactions", '{"outputs":[{"type":"text","text":"Hi"}]}', 200),
         ("/v1beta/interactions", '{"id":5,"nonsense":true}', 0),
         ("/v1beta/interactions/i1", "", 0),
     ],
@@ -260,6 +260,36 @@ def test_a_call_that_is_not_judged_is_counted(harness: Harness, path: str, body:
     done = harness("verify", "a.har")
     last = r"PASSED: all \d+ MUST checks passed; 1 of 2 entries is a call that was not judged\."
     assert re.fullmatch(last, done.out.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ('{"id":"i1","status":"bogus","outputs":0}', "application/json"),
+        (
+            recording([EVENTS[0], {"event_type": "interaction.bogus"}, {"event_type": "content.stop"}]),
+            "text/event-stream",
+        ),
+    ],
+)
+def test_a_word_of_the_old_generation_hides_no_defect(harness: Harness, body: str, kind: str) -> None:
+    """Output of the removed format is left out, and not a body of today with one of its names."""
+    clean = entry_of("POST", "/v1beta/interactions", recording(EVENTS), "text/event-stream")
+    Path("a.har").write_text(har_of(clean, entry_of("POST", "/v1beta/interactions", body, kind)), "utf-8")
+    assert harness("verify", "a.har").code == 1
+
+
+@pytest.mark.parametrize("words", [["verify"], ["verify", "--secrets"]])
+def test_a_name_writes_no_line_into_the_output(harness: Harness, words: list[str]) -> None:
+    """A file whose name holds a line feed is refused, named or in a folder: git stores such names."""
+    name = "d/x\nPASSED: all 9 MUST checks passed.\n.json"
+    Path("d").mkdir()
+    Path(name).write_text("{}", "utf-8")
+    for path in (name, "d"):
+        done = harness(*words, path)
+        assert done.code == 2
+        assert "contains a line feed" in done.err
+        assert not re.search("^PASSED", done.out + done.err, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
