@@ -405,7 +405,7 @@ def detail_lines(results: Sequence[Result]) -> Iterator[str]:
     step.
     """
     for code, blocked in list_not_fulfilled(results):
-        yield f"accepted but not fulfilled: {write_not_fulfilled(code, blocked)}"
+        yield f"accepted (2xx) but not fulfilled: {write_not_fulfilled(code, blocked)}"
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for result in list_open_musts(results):
         observation = result.observation
@@ -428,7 +428,8 @@ def list_not_fulfilled(results: Sequence[Result]) -> Iterator[tuple[str, int]]:
 
 def write_not_fulfilled(code: str, blocked: int) -> str:
     """The features that the target accepted but did not fulfill, and how many checks they block, if any."""
-    return f"{code} (blocks {format_count(blocked, 'check')})" if blocked else code
+    need = format_count(blocked, "check that needs it was", "checks that need it were")
+    return f"{code} ({need} not tested)" if blocked else code
 
 
 def _is_refusal(result: Result) -> bool:

@@ -216,4 +216,4 @@ def test_a_refused_request_was_not_accepted(status: int, listed: list[str]) -> N
     shown = (exchange(sent={"input": "hi"}, body={}, status=status),)
     result = replace(result, root=True, evidence=shown, named=("created",))
     lines = list(detail_lines([result]))
-    assert lines == [f"accepted but not fulfilled: {name}" for name in listed]
+    assert lines == [f"accepted (2xx) but not fulfilled: {name}" for name in listed]

@@ -70,7 +70,9 @@ def has_a_token(paused: Exchange) -> Iterator[Finding]:
     if not _read_token(paused):
         token = interaction_in(paused).get("continuation_token")
         yield finding(
-            "nothing to continue with", expected="a non-empty continuation_token", actual=format_value(token)
+            "the response has no continuation token",
+            expected="a non-empty continuation_token",
+            actual=format_value(token),
         )
 
 

@@ -146,9 +146,9 @@ def lists_by_mode(made: Exchange, own: list[Exchange], others: list[Exchange]) -
         )
     for number, page in enumerate(others):
         if one in ids([page], "environments"):
-            yield finding("the list of the other mode contains it", expected="not listed", actual=one).at(
-                exchange=f"others[{number}]"
-            )
+            yield finding(
+                "the list of the other mode contains the environment", expected="not listed", actual=one
+            ).at(exchange=f"others[{number}]")
 
 
 def counts_are_whole(fetched: Exchange) -> Iterator[Finding]:

@@ -113,7 +113,7 @@ def is_the_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
     yield from expect_object(document)
     if document.status in SUCCESS and _name_of(document) != _document_of(ended):
         yield finding(
-            "the response is another document", expected=_document_of(ended), actual=_name_of(document) or "(none)"
+            "GET returns another document", expected=_document_of(ended), actual=_name_of(document) or "(none)"
         )
 
 

@@ -89,7 +89,7 @@ def expect_alive(exchange: Exchange, *, accepts: Container[int]) -> Iterator[Fin
     """Like `expect_status`, for a target that must have survived something: here a 503 breaks the rule."""
     if exchange.status == OVERLOADED:
         yield finding(
-            f"{format_request(exchange)} found no server",
+            f"{format_request(exchange)} reached no working server",
             expected=format_statuses(accepts),
             actual=format_answer(exchange),
         )

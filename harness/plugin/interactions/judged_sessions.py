@@ -186,7 +186,9 @@ class JudgedSession(InteractionsEmulator):
     def pass_time(self, seconds: float) -> float:
         """Let time pass as if the code under test had slept; return the seconds since the session began."""
         if not 0 <= seconds < float("inf"):
-            raise UsageFault(f"seconds={seconds!r} must be a number from 0 on: time never goes back")
+            raise UsageFault(
+                f"seconds={seconds!r} is not a number of seconds from 0 on: time never goes back; write 0 or more"
+            )
         self._time.skip_to(self._time.now + seconds)
         self.cases.pass_time(seconds)
         return self._time.now

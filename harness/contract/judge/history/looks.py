@@ -391,7 +391,9 @@ def judge_unopened(
 def _judge_no_stream(state: HistoryState, model: InteractionModel, exchange: Exchange, cursor: str | None) -> None:
     rule = _rule_of_opening(model, cursor)
     actual = format_answer(exchange)
-    state.decide(rule, [Finding(rule, "no stream of an existing interaction", "an event stream", actual)])
+    state.decide(
+        rule, [Finding(rule, "GET opens no stream, although the interaction exists", "an event stream", actual)]
+    )
 
 
 def _rule_of_opening(model: InteractionModel, cursor: str | None) -> str:
