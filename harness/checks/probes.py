@@ -13,8 +13,9 @@ present, and the checks decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from harness.checks.capabilities import REMEDIES
 from harness.checks.vocabulary.resources import LISTED
@@ -63,8 +64,7 @@ _EVENT_MARKS = frozenset({"interaction", "interaction_id", "step"})
 Send = Callable[[Request], Exchange]
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """One form of a create. `says` are the fields that every later create then needs; `reason` explains why."""
 
     fields: Mapping[str, Any]
@@ -99,8 +99,7 @@ _UNASKED = Form(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
+class Handshake(Struct, frozen=True):
     """The form to use and the answer to it; `refused` is the answer to a simpler create, if one was refused."""
 
     form: Form

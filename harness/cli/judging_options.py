@@ -51,7 +51,6 @@ from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.report.screen import Heartbeat
-from harness.report.side_by_side.run_file import read_run
 from harness.wire.addresses import is_loopback
 from harness.written_files import write_file
 
@@ -211,6 +210,8 @@ def read_seconds(name: str | None) -> Mapping[str, float]:
     """The seconds of each result in an earlier run, by id; nothing without a file. Raises UsageFault."""
     if not name:
         return {}
+    from harness.report.side_by_side.run_file import read_run
+
     return {entry.id: entry.seconds for entry in read_run(Path(name)).entries.values()}
 
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.engine.execute import PlayedExercise, list_deletes, list_ids, with_origins
 from harness.engine.results import Evidence
@@ -36,8 +39,7 @@ LEVELS = (Level.MAY, Level.SHOULD, Level.MUST)
 """From the least binding to the most."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditedDefect:
+class AuditedDefect(Struct, frozen=True):
     """One defect as data: `kind` distinguishes it from others, `exercise` first showed it, `answers` have it."""
 
     kind: tuple[str, ...]

@@ -16,9 +16,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from harness.documents import explain_unread, load_yaml, read_file
 from harness.engine.results import Result
@@ -30,8 +31,7 @@ UNEXPLAINED = "not explained yet"
 _KEYS = ("id", "finding", "reason", "since")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One excuse: for which result, why, since which day (ISO 8601), and for which code if not for all.
 
     `unknown` is a sentence if no result has this id any more, `""` if one may have it.

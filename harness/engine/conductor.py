@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Protocol
 
+from msgspec import Struct, structs
+
 from harness.engine.audit import LEVELS, is_settled
 from harness.engine.causes import find_roots, resolve
 from harness.engine.decide import Policy, decide
@@ -54,8 +56,7 @@ class Audited(Protocol):
         """The names of the evidence in the findings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """One check that was judged, and its share of the time; `audited`: answers of other exercises decided it."""
 
     planned: PlannedCheck
@@ -173,7 +174,7 @@ class Conductor:
         observation = self.audit.observe(check, judged.observation, explained=explained)
         if observation.outcome is Outcome.UNTESTABLE:  # other shards cannot know what is doubted here
             self.observations[check.id] = observation
-        return replace(judged, observation=observation, audited=observation is not judged.observation)
+        return structs.replace(judged, observation=observation, audited=observation is not judged.observation)
 
     def _judge_for_others(self) -> Iterator[CheckFinished]:
         """The checks of other shards that apply to every response: a finding here is reported here, too."""
@@ -205,7 +206,7 @@ class Conductor:
         roots = [self._results[root] for root in self._roots_of(judged) if root in self._results]
         observation = resolve(judged.planned.check, judged.observation, roots)
         blocked = observation.outcome is Outcome.BLOCKED
-        return Judged(judged.planned, observation) if blocked else replace(judged, observation=observation)
+        return Judged(judged.planned, observation) if blocked else structs.replace(judged, observation=observation)
 
     def _roots_of(self, judged: Judged) -> tuple[str, ...]:
         check = judged.planned.check

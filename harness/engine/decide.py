@@ -110,7 +110,9 @@ def _add_forgotten(finished: RunFinished, baseline: Baseline) -> RunFinished:
     """The end of a run with those results: it is not green."""
     stale = tuple(map(_decide_forgotten, baseline.forgotten))
     failed = stale and finished.exit in (Exit.OK, Exit.UNREACHABLE)
-    return replace(finished, results=(*finished.results, *stale), exit=Exit.FAILED if failed else finished.exit)
+    return structs.replace(
+        finished, results=(*finished.results, *stale), exit=Exit.FAILED if failed else finished.exit
+    )
 
 
 _THE_BASELINE = Source(Basis.INFERRED, "the baseline")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.results import Evidence, Result
@@ -19,8 +20,7 @@ from harness.outcome import Exit, Verdict
 from harness.wire import Exchange
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetInfo:
+class TargetInfo(Struct, frozen=True, kw_only=True):
     """The target as a report may print it.
 
     `url` is the root for `curl` lines, `""` for the embedded emulator and for a target that is no server.
@@ -35,15 +35,13 @@ class TargetInfo:
     secrets: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted:
+class RunStarted(Struct, frozen=True):
     """The target is known; nothing has been sent."""
 
     target: TargetInfo
 
 
-@dataclass(frozen=True, slots=True)
-class Probed:
+class Probed(Struct, frozen=True):
     """The capabilities of the target, as declared, announced or found with `requests` requests.
 
     `notes` are sentences about the target that a reader of the verdicts needs.
@@ -54,8 +52,7 @@ class Probed:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """How much there is to do: results to expect, and exercises to play; `shard` is the part of a run, as K/N."""
 
     checks: int
@@ -63,16 +60,14 @@ class Planned:
     shard: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ExerciseStarted:
+class ExerciseStarted(Struct, frozen=True):
     """The exercise `name` begins; `checks` are the ids of the checks that use it, if that is known before."""
 
     name: str
     checks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExerciseTimes:
+class ExerciseTimes(Struct, frozen=True):
     """The waiting times of an exercise, in seconds that add up to `seconds`, over its `requests`.
 
     `first_byte`: some request had no byte of its response yet; `body`: none of these, but some response went on;
@@ -103,31 +98,27 @@ def _measure_union(spans: Iterable[tuple[float, float]]) -> float:
     return total
 
 
-@dataclass(frozen=True, slots=True)
-class ExerciseFinished:
+class ExerciseFinished(Struct, frozen=True):
     """The exercise `name` is over; others may go on beside it."""
 
     name: str
     times: ExerciseTimes
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """The target requested a pause with `refusal`; the next try is in `seconds`. May come from any thread."""
 
     seconds: float
     refusal: Exchange
 
 
-@dataclass(frozen=True, slots=True)
-class CheckFinished:
+class CheckFinished(Struct, frozen=True):
     """One more verdict; nothing gets two."""
 
     result: Result
 
 
-@dataclass(frozen=True, slots=True)
-class Progressed:
+class Progressed(Struct, frozen=True):
     """How far a part of the run is: `counts` with names of the part's choice, and how much it found so far."""
 
     name: str
@@ -136,8 +127,7 @@ class Progressed:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseFinished:
+class PhaseFinished(Struct, frozen=True, kw_only=True):
     """A part of a run is over: an engine of a search, a file of recordings, the reading without a fault.
 
     `counts` has names of the part's choice; `findings` is how much it found to be wrong. `notes` are for the user,
@@ -159,8 +149,7 @@ class PhaseFinished:
     calls: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStopped:
+class RunStopped(Struct, frozen=True, kw_only=True):
     """The run cannot go on. `reason` has the observation, the lack and the next step.
 
     `unfinished` are the exercises that did not run, or not to their end. `evidence` is the first of the `silent`
@@ -173,8 +162,7 @@ class RunStopped:
     evidence: Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class RunFinished:
+class RunFinished(Struct, frozen=True):
     """All results, in the order of the catalog, and the exit code they mean (`decide.finish`).
 
     `leftovers` are the resources that could not be deleted. `waited` is the time of pauses that the target

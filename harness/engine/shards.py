@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
+
+from msgspec import Struct, field
 
 from harness import __version__
 from harness.engine.audit import AuditedDefect
@@ -31,8 +33,7 @@ ELSEWHERE = Observation(Outcome.EXCLUDED, reason="in another shard", because=Bec
 """The observation of a check that another shard judges."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(Struct, frozen=True):
     """One of `of` parts of a run, counted from 1."""
 
     number: int
@@ -42,8 +43,7 @@ class Shard:
         return f"{self.number}/{self.of}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardPart:
+class ShardPart(Struct, frozen=True, kw_only=True):
     """The state of one shard of a run, before the results of the others are considered.
 
     `selection` is that of the whole run in words, `catalogue` is the digest of the rules. `ran` are the ids of
@@ -71,8 +71,7 @@ class ShardPart:
     stops: Mapping[str, Exchange | LoggedExchange] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardReport:
+class ShardReport(Struct, frozen=True, kw_only=True):
     """The report of a shard: the `name` of its file, what was judged (`target`, in words), and its part."""
 
     name: str

@@ -15,9 +15,11 @@ import random
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 from urllib.parse import unquote
+
+from msgspec.structs import replace
 
 from harness.faults.plan import Connection, Fault, Plan, Scope, Seed
 from harness.faults.values import (

@@ -7,10 +7,12 @@ What a single fault is stands in `values`. `str` of every value is its spelling 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice, repeat
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.faults.values import (
     BareError,
@@ -59,8 +61,7 @@ Fault: TypeAlias = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """The faults of a connection, applied from left to right; without any it is left alone.
 
     `times` is the number of consecutive connections that they apply to, None: all that follow.
@@ -85,8 +86,7 @@ class Connection:
         return (",".join(map(str, self.faults)) or "pass") + times
 
 
-@dataclass(frozen=True, slots=True)
-class Seed:
+class Seed(Struct, frozen=True):
     """The origin of a random plan: a seed and the expected number of events in a stream."""
 
     number: int
@@ -100,8 +100,7 @@ class Seed:
         return f"random:{self.number}" + ("" if self.events == 12 else f"+{self.events}")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The faults of the connections in `scope`, in order; connections past the last one are left alone.
 
     `str` of a plan that was drawn is its `seed`, from which the same plan is drawn again; `spelled` writes it out.

@@ -6,9 +6,10 @@ Layer 1. Values only; `grammar` reads and writes them, and the other modules app
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
+
+from msgspec import Struct
 
 MOST = 10**12
 """Numbers in a plan must be below this; a larger one is a typing error."""
@@ -59,8 +60,7 @@ _HEAD_DROPS = (Drop.FIN, Drop.RST, Drop.STALL, Drop.BAD_HEAD)
 _BODY_DROPS = (Drop.FIN, Drop.RST, Drop.STALL, Drop.END, Drop.SHORT_LENGTH, Drop.BAD_CHUNK)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a connection is cut.
 
     `at` is a number of bytes for `byte` and `headers` (None for `headers`: half of the head), None for a spot that
@@ -89,8 +89,7 @@ class Place:
         return f"{self.spot}{number}" + (f"+{self.plus}" if self.plus else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """The connection ends at `place`, with the ending that `drop` names."""
 
     place: Place
@@ -117,8 +116,7 @@ class Part(StrEnum):
     NEWLINE = "no-newline"
 
 
-@dataclass(frozen=True, slots=True)
-class Garble:
+class Garble(Struct, frozen=True):
     """The event after `after` events arrives as a whole frame whose JSON ends in the middle."""
 
     after: int
@@ -130,8 +128,7 @@ class Garble:
         return f"garble:{self.after}"
 
 
-@dataclass(frozen=True, slots=True)
-class Omit:
+class Omit(Struct, frozen=True):
     """The stream lacks a part, and is otherwise whole."""
 
     part: Part
@@ -140,16 +137,14 @@ class Omit:
         return str(self.part)
 
 
-@dataclass(frozen=True, slots=True)
-class Glue:
+class Glue(Struct, frozen=True):
     """Each frame is written otherwise: a comment and a `retry` field in it, data first, no space after colons."""
 
     def __str__(self) -> str:
         return "glue"
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(Struct, frozen=True):
     """A comment line inside the frame of the event after `after` events (None: of each event), before its data."""
 
     after: int | None
@@ -161,8 +156,7 @@ class Comment:
         return f"comment:{'all' if self.after is None else self.after}"
 
 
-@dataclass(frozen=True, slots=True)
-class Trickle:
+class Trickle(Struct, frozen=True):
     """The body comes in pieces of `size` bytes, with a moment between them: readers get them one by one."""
 
     size: int
@@ -174,8 +168,7 @@ class Trickle:
         return f"trickle:{self.size}"
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
+class Members(Struct, frozen=True):
     """Each event has a member that no reader knows."""
 
     def __str__(self) -> str:
@@ -190,8 +183,7 @@ MOST_REPLAYED = 64
 """The most events that `replay` may send again, because they are kept in memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(Struct, frozen=True):
     """After `after` events the last `count` of them are sent again; `count=1` is a duplicate."""
 
     after: int
@@ -205,8 +197,7 @@ class Replay:
         return f"dup:{self.after}" if self.count == 1 else f"replay:{self.after}+{self.count}"
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Struct, frozen=True):
     """A comment after `after` events (None: after each event); every reader of event streams skips comments."""
 
     after: int | None
@@ -218,8 +209,7 @@ class Ping:
         return f"ping:{'all' if self.after is None else self.after}"
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """An event of an unknown type after `after` events (None: after each event)."""
 
     after: int | None
@@ -231,8 +221,7 @@ class Unknown:
         return f"unknown:{'all' if self.after is None else self.after}"
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorEvent:
+class ErrorEvent(Struct, frozen=True):
     """The API's in-stream error event after `after` events; the stream goes on. `own_id`: it has a cursor."""
 
     after: int
@@ -245,8 +234,7 @@ class ErrorEvent:
         return f"error:{self.after}" + ("+id" if self.own_id else "")
 
 
-@dataclass(frozen=True, slots=True)
-class BareError:
+class BareError(Struct, frozen=True):
     """After `after` events bare JSON outside the framing reports a failure, and the stream ends in order.
 
     `refused`: it reports a refusal in one line; otherwise that the service is unavailable, over several lines.
@@ -262,8 +250,7 @@ class BareError:
         return f"bare-error:{self.after}" + ("+refusal" if self.refused else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Ids:
+class Ids(Struct, frozen=True):
     """Only every `every`-th event keeps its cursor; None: no event does."""
 
     every: int | None
@@ -276,8 +263,7 @@ class Ids:
         return f"ids:{'none' if self.every is None else self.every}"
 
 
-@dataclass(frozen=True, slots=True)
-class Late:
+class Late(Struct, frozen=True):
     """The event that completes the stream is delayed by `millis` milliseconds."""
 
     millis: int
@@ -289,8 +275,7 @@ class Late:
         return f"late:{_spell_seconds(self.millis)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """After `after` events nothing comes for `millis` milliseconds; then the stream goes on."""
 
     after: int
@@ -309,24 +294,21 @@ def _spell_seconds(millis: int) -> str:
     return str(whole) + (f".{rest:03d}".rstrip("0") if rest else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Inclusive:
+class Inclusive(Struct, frozen=True):
     """A resumed stream begins with the event whose cursor the client sent, which the client already has."""
 
     def __str__(self) -> str:
         return "inclusive"
 
 
-@dataclass(frozen=True, slots=True)
-class Crlf:
+class Crlf(Struct, frozen=True):
     """Every line ends in CR LF."""
 
     def __str__(self) -> str:
         return "crlf"
 
 
-@dataclass(frozen=True, slots=True)
-class Chunks:
+class Chunks(Struct, frozen=True):
     """The body is sent in pieces of `size` bytes, regardless of what they split."""
 
     size: int
@@ -357,8 +339,7 @@ class ErrorShape(StrEnum):
     HTML = "html"
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """An error response in place of the real one; the service never receives the request.
 
     `retry_info` is a wait in seconds in the body alone, as text with up to nine decimals; `body` is a body
@@ -398,8 +379,7 @@ class Status:
         return ",".join(words)
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(Struct, frozen=True):
     """After `after` events `text` comes as it is, outside the framing, and the stream ends in order."""
 
     after: int
@@ -421,8 +401,7 @@ class Edit(StrEnum):
     EMPTY = "empty"
 
 
-@dataclass(frozen=True, slots=True)
-class Reshape:
+class Reshape(Struct, frozen=True):
     """Each member with this name, at any depth of events and JSON bodies, is missing, or is there and empty."""
 
     edit: Edit
@@ -443,8 +422,7 @@ class Coding(StrEnum):
     DEFLATE = "deflate"
 
 
-@dataclass(frozen=True, slots=True)
-class Compress:
+class Compress(Struct, frozen=True):
     """The response is compressed, if the client accepts this coding."""
 
     coding: Coding

@@ -8,8 +8,9 @@ runner decides where requests go, closes open streams and receivers, and deletes
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from harness.outcome import Unmet
 from harness.wire import Collect as Collect
@@ -23,30 +24,26 @@ from harness.wire import Wait as Wait
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """Read up to `events` more frames of an open stream → `list[Frame]`, fewer if it ended."""
 
     stream: LiveStream
     events: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Struct, frozen=True):
     """Read an open stream to its end → `Exchange`."""
 
     stream: LiveStream
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """Close an open stream → `Exchange`."""
 
     stream: LiveStream
 
 
-@dataclass(frozen=True, slots=True)
-class SideBySide:
+class SideBySide(Struct, frozen=True):
     """Play parts of an exercise that need nothing of each other → `list` of what each returns.
 
     Unlike `Together` this asks for no simultaneity, only for less waiting: the runner plays the parts at the same

@@ -7,9 +7,10 @@ API passes through: `RelayClient` is implemented where the API is known.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from harness.kit.check import Check, Exercise
 from harness.wire import By, Exchange, Request, Response, Service
@@ -18,8 +19,7 @@ Answer: TypeAlias = Callable[[Service, Request], Response]
 """How the upstream answers a request, with the help of the reference service or without."""
 
 
-@dataclass(frozen=True, slots=True)
-class Relay:
+class Relay(Struct, frozen=True):
     """Send a request through the intermediary and read the whole answer → `RelayedExchange` of this name.
 
     `token` is something that no other request has: by it the request is known upstream.
@@ -30,8 +30,7 @@ class Relay:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class RelayOpen:
+class RelayOpen(Struct, frozen=True):
     """Send a request through the intermediary and leave its stream unread.
 
     `Read`, `Finish` and `Close` take the stream that this returns; the last two → `RelayedExchange`. A read takes
@@ -44,8 +43,7 @@ class RelayOpen:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RelayAside:
+class RelayAside(Struct, frozen=True):
     """Send a request through the intermediary, and go on once it has arrived upstream.
 
     Its answer is read meanwhile, for at most `timeout` seconds. `Finish` takes what this returns and waits for the
@@ -56,48 +54,41 @@ class RelayAside:
     timeout: float
 
 
-@dataclass(frozen=True, slots=True)
-class RelayTogether:
+class RelayTogether(Struct, frozen=True):
     """Send requests through the intermediary at the same time → `list[RelayedExchange]` in the same order."""
 
     relays: tuple[Relay, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Prime:
+class Prime(Struct, frozen=True):
     """Let the upstream answer the next `requests` that can be primed with `answer` → None."""
 
     answer: Answer | None
     requests: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class QueueScript:
+class QueueScript(Struct, frozen=True):
     """Queue a script at the reference service upstream → None."""
 
     script: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True):
     """Let the runs that scripts hold upstream go on → None."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoteArrivals:
+class NoteArrivals(Struct, frozen=True):
     """Keep with an open stream, for each event that came, how many the upstream had sent by then → None."""
 
     stream: Any
     arrivals: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CountCalls:
+class CountCalls(Struct, frozen=True):
     """How many requests have arrived upstream so far → `int`."""
 
 
-@dataclass(frozen=True, slots=True)
-class CollectStrays:
+class CollectStrays(Struct, frozen=True):
     """Wait for the rest of the time to watch, then collect what arrived that no client sent → `RelayedExchange`.
 
     `client` is the exchange it is shown with; `start` is the number of the first call that counts.
@@ -156,8 +147,7 @@ class RelayClient(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class RelayCatalogue:
+class RelayCatalogue(Struct, frozen=True):
     """The checks of an intermediary, and the exercises that they need, in their order."""
 
     checks: tuple[Check, ...]
@@ -171,8 +161,7 @@ class RelayCatalogue:
 _NOT_IMPLEMENTED = 501
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayedExchange:
+class RelayedExchange(Struct, frozen=True, kw_only=True):
     """`client` is what the client sent and got; `upstream` is what arrived behind the intermediary, in order.
 
     If nothing of the kind arrived, `misrouted` is the request that did: it is taken for what became of that of the

@@ -10,9 +10,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from harness.outcome import Finding, Judgement, Rule, Severity
 from harness.wire import Exchange, LiveStream, Request
@@ -41,8 +44,7 @@ class Step(Protocol):
 History: TypeAlias = tuple[Step, ...]
 
 
-@dataclass(eq=False, slots=True)
-class TrailEntry:
+class TrailEntry(Struct, eq=False):
     """A request's place in the trail; its exchange is None until it has ended. `wrong`: it is so on purpose."""
 
     exchange: Exchange | None = None
@@ -119,8 +121,7 @@ class PlaysHistory(Protocol):
         """The client's knowledge, once for each order of its unordered parts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateReading:
+class StateReading(Struct, frozen=True, kw_only=True):
     """How to tell whether two states of a reference service and its client are the same up to renaming.
 
     `read` returns all that decides what the service answers. Of the objects there, the fields in `ignored` are
@@ -145,7 +146,7 @@ class Family:
 
     collection: str
     capability: str = ""
-    checks: Mapping[str, str] = field(default_factory=dict, hash=False)
+    checks: Mapping[str, str] = dataclass_field(default_factory=dict, hash=False)
     weight: int = 1
     keeps: bool = True
 
@@ -160,8 +161,7 @@ class Family:
         return f"POST /{self.collection}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchDocument:
+class SearchDocument(Struct, frozen=True, kw_only=True):
     """The OpenAPI document of the API, and the rules of its search.
 
     `write` puts a copy that fits a target into a temporary folder. The first of the `families` is always searched,
@@ -181,8 +181,7 @@ class SearchDocument:
     strict: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchModel:
+class SearchModel(Struct, frozen=True, kw_only=True):
     """The facts of a search about one API: its steps, their player and judge, and the requests to draw.
 
     Functions that take capabilities leave out steps that a target without them does not offer.

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from harness.engine.decide import exit_of
 from harness.engine.events import RunFinished
@@ -45,8 +46,7 @@ def to_sentence(text: str) -> str:
     return text[0].upper() + text[1:] if _WORD.match(text + " ") else text
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True):
     """A number of things that were part of the run and have no result, with their outcome and why.
 
     `reason` is one of the closed list if they were not tested; `help` is the next step.
@@ -58,8 +58,7 @@ class LeftOut:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NotTested:
+class NotTested(Struct, frozen=True):
     """Checks that were not tested for one reason; `number` counts those without an id, too.
 
     `musts` are the ids of the MUST checks among them.
@@ -84,8 +83,7 @@ class NotTested:
         return f"{self.number} {self.words}{f': {list_some(ids, most)}' if ids and most else ''}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accounting:
+class Accounting(Struct, frozen=True, kw_only=True):
     """How many of each outcome there are: of all results, and of those with each level.
 
     `baselined` are the warned ones that the baseline excuses, by level; `not_tested` groups those by reason.
@@ -278,8 +276,7 @@ def account_counted(results: Iterable[CountedResult], noun: str, left_out: Itera
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RunVerdict:
+class RunVerdict(Struct, frozen=True):
     """The last line of every surface: a word that the exit code decides, and what it rests on."""
 
     word: str

@@ -5,8 +5,10 @@ Layer 6. Chooses nothing and words nothing: that is for `presented_run`, which s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import (

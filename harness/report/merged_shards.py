@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import attrgetter
@@ -266,10 +266,10 @@ Row = TypeVar("Row", bound=KillRow)
 def _add_up(one: Sums, other: Sums) -> Sums:
     """The sums of two shards; of a text, the first that there is."""
     pairs: dict[str, tuple[Any, Any]] = {
-        member.name: (getattr(one, member.name), getattr(other, member.name)) for member in fields(one)
+        member.name: (getattr(one, member.name), getattr(other, member.name)) for member in structs.fields(one)
     }
     sums: dict[str, Any] = {name: a or b if isinstance(a, str) else a + b for name, (a, b) in pairs.items()}
-    return replace(one, **sums)
+    return structs.replace(one, **sums)
 
 
 def _merge_mutants(
@@ -340,7 +340,7 @@ def _merge_scores(shards: Sequence[StoredRun], api: Api) -> Sequence[RunEvent]:
         *map(CheckFinished, results),
         *conclude_score(
             results,
-            replace(phases[0], notes=notes),
+            structs.replace(phases[0], notes=notes),
             api.load_defects().floors if part.selection == FAIR else {},
             interrupted=interrupted,
             seconds=sum(shard.finished.seconds for shard in shards),
@@ -401,7 +401,7 @@ def _read_undisturbed(shard: StoredRun) -> PhaseFinished:
     """How the client read the stream without a fault."""
     with unreadable(shard.name):
         [phase] = (phase for phase in shard.phases if phase.name == UNDISTURBED)
-        return replace(phase, seconds=0.0, counts=dict(phase.counts), notes=phase.notes[:1])
+        return structs.replace(phase, seconds=0.0, counts=dict(phase.counts), notes=phase.notes[:1])
 
 
 def _merge_searches(

@@ -389,7 +389,7 @@ class PresentedResult:
     def _all_logs(self) -> list[Log]:
         others = [item for item in self.result.evidence if not isinstance(item, RecordedPlace | KillRow)]
         found = logs(others, self._run.display, shown=WIRE_SHOWN)
-        return [replace(log, parts=self._split(item)) for log, item in zip(found, others, strict=True)]
+        return [structs.replace(log, parts=self._split(item)) for log, item in zip(found, others, strict=True)]
 
     @cached_property
     def _places(self) -> dict[int, Where]:

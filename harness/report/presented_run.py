@@ -10,6 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from harness.engine.results import Result
 from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason
 from harness.outcome.words import format_count, shorten
@@ -43,8 +45,7 @@ _MOST_IDS = 60
 _REASON = 140
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(Struct, frozen=True, kw_only=True):
     """Results with one outcome for one reason."""
 
     ids: tuple[str, ...] = ()
@@ -53,8 +54,7 @@ class Group:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeRow:
+class OutcomeRow(Struct, frozen=True, kw_only=True):
     """One row: its number and words; `outcome` is None if its number is counted in another row, too."""
 
     number: int
@@ -64,8 +64,7 @@ class OutcomeRow:
     groups: tuple[Group, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Area:
+class Area(Struct, frozen=True, kw_only=True):
     """A part of the results; open if a reader needs it. `title` is "" if `name` is enough."""
 
     name: str

@@ -71,7 +71,7 @@ _STORED = {
 _EVIDENCE = {kind.__name__: kind for kind in (LoggedExchange, ClientRun, RecordedPlace, KillRow, DefectRow)}
 """The evidence that is stored; an exchange is stored as a `LoggedExchange`."""
 
-_UNSTORED = {TargetInfo: {"secrets"}, RunFinished: {"results", "lost"}}
+_UNSTORED: dict[type, set[str]] = {TargetInfo: {"secrets"}, RunFinished: {"results", "lost"}}
 """Members that are not stored: secrets, results that have events of their own, and requests as they were sent."""
 
 _SHOWN = 60
@@ -253,7 +253,7 @@ def _to_run(name: str, head: dict[str, Any], records: Sequence[dict[str, Any]], 
         capabilities=probed.capabilities,
         phases=tuple(of_kind(PhaseFinished, events)),
         results=results,
-        finished=replace(finished, results=results),
+        finished=msgspec.structs.replace(finished, results=results),
     )
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import count, pairwise
 from typing import Any
 from urllib.parse import unquote
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from harness.engine.results import ClientRun, Result, of_kind
 from harness.faults.grammar import spell_out
@@ -26,8 +29,7 @@ from harness.wire.message import escape_controls
 from harness.wire.stream_picture import spell_columns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoryStep:
+class StoryStep(Struct, frozen=True, kw_only=True):
     """One line of the diagram.
 
     `kind`: `request` and `answer` are arrows, `missing` is an answer that never came, `pause` and `break` are
@@ -50,8 +52,7 @@ class StoryStep:
         return {name: value for name, value in asdict(self).items() if value not in ("", None, False)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class Story(Struct, frozen=True, kw_only=True):
     """The steps of a result and the names of the lanes, two or three; `about` counts in a few words."""
 
     lanes: tuple[str, ...]
@@ -260,8 +261,7 @@ def tell_exchanges(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
+class _Moment(Struct, frozen=True):
     """A step, and when it was: seconds since the first request, or since its own if nothing else is known."""
 
     at: float

@@ -13,6 +13,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
 from harness.contract import CURRENT, PROTOCOL, is_settled, load
 from harness.contract.data.json_parse import loads
 from harness.contract.data.transcript import output_steps, steps_text
@@ -57,30 +59,26 @@ class RetryLimits:
         return min(wanted, self.longest)
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(Struct, frozen=True):
     """POST the interaction, streamed."""
 
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenStream:
+class OpenStream(Struct, frozen=True):
     """GET it as a stream after `cursor`, or from the start for None."""
 
     id: str
     cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(Struct, frozen=True):
     """GET it as JSON."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(Struct, frozen=True):
     """Wait."""
 
     seconds: float

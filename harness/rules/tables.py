@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from harness import resources
 from harness.documents import load_yaml
@@ -30,8 +31,7 @@ JudgeName: TypeAlias = str | Mapping[str, Any]
 """The name of a judge, or a shared judge with what it gets: `{expect_status: twice, accepts: [409]}`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleRow:
+class RuleRow(Struct, frozen=True, kw_only=True):
     """One row. `mutant` is the defect that its check is known to notice in its own exercise alone.
 
     `looks_at` are globs for the results of a relay, from which its exercises follow; `overhears` are globs for
@@ -91,8 +91,7 @@ BESIDE_THE_API = ("gateway", "clients", "search")
 _SCHEMAS = ("areas", "sources")
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(Struct, frozen=True):
     """All that the tables hold."""
 
     areas: tuple[str, ...]

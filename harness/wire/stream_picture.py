@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from harness.wire.protocol import JsonObject, StreamProtocol
 
@@ -35,8 +37,7 @@ WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PictureCell:
+class PictureCell(Struct, frozen=True, kw_only=True):
     """One cell: its column, the look and the name of its event (see `find_look`), and whether a finding names it.
 
     `until` is the last column that it stands for: a picture of a long stream has several events in a cell.
@@ -59,8 +60,7 @@ class PictureCell:
         return f"{place}: {WORDS[self.kind]}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PictureRow:
+class PictureRow(Struct, frozen=True, kw_only=True):
     """One connection: its name, its cells line by line (a second line holds what came again), and how it ended.
 
     `start` is the column of its first event; `cut` the column where it broke, None if it was whole; `end`: how.
@@ -78,8 +78,7 @@ class PictureRow:
         return (cell for line in self.lines for cell in line)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamPicture:
+class StreamPicture(Struct, frozen=True, kw_only=True):
     """The rows of one stream and the number of its columns; `each` events stand in one column that is drawn."""
 
     columns: int
@@ -139,8 +138,7 @@ def _rank(cell: PictureCell) -> tuple[bool, int, int]:
     return cell.accused, _KINDS.index(cell.kind), look
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadEvent:
+class ReadEvent(Struct, frozen=True, kw_only=True):
     """One event of a connection; `cursor` is its id, `key` distinguishes it from others ("" if nothing does)."""
 
     key: str = ""
@@ -149,8 +147,7 @@ class ReadEvent:
     look: str = "step"
 
 
-@dataclass(slots=True)
-class EventKeys:
+class EventKeys(Struct):
     """Gives each event of a connection a key that the same event has in every other connection.
 
     An event without an id is identified by its payload and by the last id before it; `cursor` is that of the
@@ -171,8 +168,7 @@ class EventKeys:
         return f"{self.cursor} {payload} {self.times[payload]}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadStream:
+class ReadStream(Struct, frozen=True, kw_only=True):
     """One connection as a client read it.
 
     `after` is the cursor that it resumes after, "" for a stream from its beginning. `columns` are those of its
@@ -192,8 +188,7 @@ class ReadStream:
     left: bool = False
 
 
-@dataclass(slots=True)
-class Columns:
+class Columns(Struct):
     """Gives each event the column that it has in the whole stream, whichever connection brings it."""
 
     by_key: dict[str, int] = field(default_factory=dict)

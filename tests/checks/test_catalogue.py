@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from harness.checks import CAPABILITIES, Check, Exercise, areas
 from harness.checks.catalogue import CATALOGUE, build_check, gather
@@ -145,7 +146,7 @@ def test_two_checks_of_one_rule_are_refused():
 def test_a_row_that_names_what_is_not_there_is_refused(changes, says):
     """A row whose judge, exercise, profile, capability or result does not exist is named, with what was meant."""
     with pytest.raises(ValueError, match=rf"resume\.yaml: resume\.no-gap: .*{says}"):
-        build_check(replace(ROWS["resume.no-gap"], **changes), "harness.checks.areas.resume")
+        build_check(structs.replace(ROWS["resume.no-gap"], **changes), "harness.checks.areas.resume")
 
 
 def test_every_function_of_an_area_has_a_row():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from harness.outcome import Verdict
 from harness.report.annotations import list_annotations
 from tests.engine import toys
@@ -36,7 +38,7 @@ def test_the_tenth_names_what_a_runner_would_not_show() -> None:
     _, finished = state.whole()
     worst = next(result for result in finished.results if result.verdict is Verdict.FAIL)
     many = tuple(replace(worst, id=f"get.n{number}") for number in range(14))
-    state.handle(replace(finished, results=many))
+    state.handle(structs.replace(finished, results=many))
     lines = [line for line in list_annotations(state) if line.startswith("::error")]
     assert len(lines) == 10
     assert lines[-1] == "::error title=5 more checks::get.n9, get.n10, get.n11, get.n12, get.n13"

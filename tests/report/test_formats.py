@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from msgspec import structs
 
 import harness
 from harness.engine import workers
@@ -215,7 +216,7 @@ def test_a_page_of_one_check_does_not_carry_the_others() -> None:
         )
         for n in range(350)
     )
-    state.finished = replace(finished, results=(one, *left_out))
+    state.finished = structs.replace(finished, results=(one, *left_out))
     page = render("html", state)
     assert "left.out-" not in page
     assert '<span class="n">350</span>' in page

@@ -15,6 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from msgspec import structs
+
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import read_options, split_command
 from harness.cli.commands.serve import command_environment
@@ -285,7 +287,7 @@ def _resolve(arguments: GatewayArguments) -> ResolvedTarget:
     requests: Any = found.target
     if not (arguments.api_key or arguments.header):  # a header may be the key of the gateway
         requests = replace(requests, key=DUMMY_KEY)
-    return replace(found, target=requests, info=replace(found.info, secrets=secrets))
+    return replace(found, target=requests, info=structs.replace(found.info, secrets=secrets))
 
 
 def gateway_environment(upstream: str, environment: Mapping[str, str]) -> dict[str, str]:

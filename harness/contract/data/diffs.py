@@ -18,10 +18,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from itertools import zip_longest
 from typing import Any
+
+from msgspec import Struct
 
 from harness.contract.contract import Contract
 from harness.contract.data.assembly import assemble_steps
@@ -47,8 +48,7 @@ _SHOWN = 80
 _ABSENT = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One place where two lists of steps differ; `pointer` counts the output steps from 0."""
 
     pointer: str
@@ -205,8 +205,7 @@ def is_split_otherwise(event: Event, expected: Event) -> bool:
     return one[1].startswith(other[1]) or other[1].startswith(one[1])
 
 
-@dataclass(frozen=True, slots=True)
-class EventDiff:
+class EventDiff(Struct, frozen=True):
     """How the events received after a cursor differ from the expected ones.
 
     `missing` are indices in the whole stream, `extra` are indices in the received events. `repeated`: the event of

@@ -13,8 +13,9 @@ them; beyond that the rule counts as not judged.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from harness.contract.data.json_parse import loads
 from harness.contract.judge.errors import UnframedError
@@ -46,8 +47,7 @@ from harness.outcome.words import format_count
 CURSORS = 262_144
 
 
-@dataclass(frozen=True, slots=True)
-class Cursors:
+class Cursors(Struct, frozen=True):
     """The state of a stream's cursors. `judged` is False if there were too many to rule out a repeat."""
 
     first: str | None = None
@@ -90,8 +90,7 @@ class CursorLog:
         return Cursors(self._first, self._last, count, not self._unjudged)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamReading:
+class StreamReading(Struct, frozen=True, kw_only=True):
     """The summary of a stream, in bounded space however long the stream was.
 
     `frames` counts dispatched events, `events` the JSON ones among them, `deltas` the step.delta events and

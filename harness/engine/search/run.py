@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from harness.documents import read_file
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability
@@ -222,7 +224,7 @@ def fuzz(
                 except KeyboardInterrupt:
                     timer.stop()
     finished = finish_search(results, time.perf_counter() - begun, _part(resolved, options))
-    yield replace(finished, exit=Exit.INTERRUPTED, halted=INTERRUPTED) if timer.stopped else finished
+    yield structs.replace(finished, exit=Exit.INTERRUPTED, halted=INTERRUPTED) if timer.stopped else finished
 
 
 def tell_run(happened: ExerciseStarted | EngineRun, policy: Policy, api: Api) -> Iterator[RunEvent]:

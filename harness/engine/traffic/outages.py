@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
 from harness.engine.traffic.retries import LATER
 from harness.wire import At, By, Driver, Exchange, How, Request
@@ -183,8 +185,7 @@ _TO_DIE = 0.25
 """Seconds that a target has to die after it has answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Death:
+class Death(Struct, frozen=True):
     """A request at which the target stopped in the run, and each time `again`, between harmless requests.
 
     If the target `lives`, it responded to all of those: only the worker that got the request may have ended.

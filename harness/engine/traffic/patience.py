@@ -19,8 +19,11 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
 from harness.outcome.words import format_count
@@ -184,8 +187,7 @@ _STREAM = re.compile(rb'"stream"\s*:\s*true')
 _BACKGROUND = re.compile(rb'"background"\s*:\s*true')
 
 
-@dataclass(frozen=True, slots=True)
-class TimeoutLosses:
+class TimeoutLosses(Struct, frozen=True):
     """The losses of a run to responses that did not end.
 
     `answers` is how many our limits cut off, `seconds` is how long these took, and `hurried` is how many of them
@@ -199,8 +201,7 @@ class TimeoutLosses:
     first: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """The time granted to a request: why that, or the time until the head, was less than all, `""` if it was not.
 
     `alike` and `any` are how many cuts each of the two rows had counted when it was granted.

@@ -10,10 +10,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import msgspec
+from msgspec import Struct
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.threads import Crew, Shared
@@ -43,8 +43,7 @@ from harness.wire.delivery import Arrival, Inbox
 # Must not know what is judged.
 
 
-@dataclass(frozen=True, slots=True)
-class GivenId:
+class GivenId(Struct, frozen=True):
     """A create that returned an id, by its caller, at a time on the clock of this process."""
 
     exchange: Exchange
@@ -52,8 +51,7 @@ class GivenId:
     moment: float
 
 
-@dataclass(frozen=True, slots=True)
-class RepeatedId:
+class RepeatedId(Struct, frozen=True):
     """A create that returned an id of an earlier one, and the finding about that."""
 
     exchange: Exchange

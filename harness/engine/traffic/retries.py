@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from harness.engine.traffic.governed_driver import DriverPolicy
 from harness.resume.clients import retry_after
@@ -52,8 +53,7 @@ ReportWait = Callable[[float, Exchange], None]
 """Called before each wait with its seconds and the refusal that asked for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waited:
+class Waited(Struct, frozen=True):
     """The number of waits, and their seconds in all."""
 
     times: int = 0

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from harness.engine.results import Result
 from harness.outcome import Accounted, Exit, Outcome, Reason, Verdict
@@ -52,8 +53,7 @@ COLORS = {
 """The color of each outcome on a terminal (an SGR code)."""
 
 
-@dataclass(frozen=True, slots=True)
-class CountedWord:
+class CountedWord(Struct, frozen=True):
     """How many there are of something; `outcome` gives the mark of its `word`."""
 
     word: str
@@ -65,16 +65,14 @@ Paint: TypeAlias = Callable[[str, str], str]
 """Returns a text in a colour, or unchanged where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoldedLines:
+class FoldedLines(Struct, frozen=True):
     """Lines that a page shows when a reader opens them, below one that sums them up."""
 
     summary: str
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """A part of a page beside the results: a strip, a table of engines, what was left out.
 
     `drawn`: a page has it as a table or as warnings already; other formats have these lines.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec.structs import replace
 
 from harness.benches.record.verify import REVISION, UNJUDGED, UNRECOGNIZED
 from harness.engine.results import RecordedPlace, Result

@@ -9,16 +9,15 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain, groupby, takewhile
 from types import MappingProxyType
 from typing import TypeAlias
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.engine.execute import is_same_look, list_deletes, made_or_changed, referenced_ids, with_origins
 from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace, of_kind
-from harness.faults.grammar import spell_out
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Where
@@ -292,8 +291,7 @@ Chosen = tuple[Sequence[Exchange], Exchange]
 """The exchanges that matter, and the one that shows the fault."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogPart:
+class LogPart(Struct, frozen=True):
     """Some text of a piece of evidence; `summary` names what is folded, and a finding names what is `accused`."""
 
     text: str
@@ -301,8 +299,7 @@ class LogPart:
     accused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(Struct, frozen=True):
     """One piece of evidence as text: its lines, and the command that repeats it, if there is one.
 
     `parts` are the same text, in which what is far from its finding is folded; without them it is short.
@@ -579,6 +576,8 @@ def client_lines(run: ClientRun, *, verbose: bool) -> Iterator[str]:
 
 def _draw_timeline(run: ClientRun) -> Iterator[str]:
     """The requests in order, equal ones in a row once: who sent what when, and where the faults hit."""
+    from harness.faults.grammar import spell_out  # most runs have no fault
+
     if not run.moments:
         yield "nothing"
     for key, same in groupby(run.moments, lambda one: (one.request, one.answer, one.fault)):

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.engine.results import ClientRun, Result, of_kind
 from harness.kit.relay import RelayedExchange
@@ -38,8 +40,7 @@ _JSON = 4_000
 """Most characters of the JSON of an event."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamEvent:
+class StreamEvent(Struct, frozen=True, kw_only=True):
     """One event: its number in its stream (from 0), the byte after its last one, its kind, and its content.
 
     `summary` is its payload in a line, `payload` the whole, indented; `size` is in bytes. `cursor` is its id,
@@ -192,8 +193,7 @@ _MOST_FOLDED = 60
 """Most events of a fold whose JSON is in the page."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRow:
+class EventRow(Struct, frozen=True, kw_only=True):
     """One row: an event, an event that is missing (`kind` is `missing`), or the place of a cut (`cut`)."""
 
     kind: str = "event"
@@ -205,16 +205,14 @@ class EventRow:
     accused: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventFold:
+class EventFold(Struct, frozen=True, kw_only=True):
     """Rows that are shown together; `summary` describes a closed fold, `""` if it is open."""
 
     summary: str
     rows: tuple[EventRow, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventList:
+class EventList(Struct, frozen=True, kw_only=True):
     """The picture of the streams of a result, and the events around the one that a finding names, if one does."""
 
     about: str

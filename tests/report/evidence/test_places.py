@@ -105,7 +105,7 @@ def warned() -> PresentedRun:
     made = decide(rule, result.observation, Policy(), show=lambda _: result.evidence)
     warning = replace(made, named=result.named)
     assert state.finished is not None
-    state.finished = replace(state.finished, results=(*state.finished.results, warning))
+    state.finished = structs.replace(state.finished, results=(*state.finished.results, warning))
     return state
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from harness.contract.contract import Contract
 from harness.contract.data.diffs import (
@@ -31,8 +32,7 @@ from harness.outcome.words import shorten
 from harness.wire import Exchange
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class Intent(Struct, frozen=True, kw_only=True):
     """The caller's intent with a request, where the exchange alone does not show it.
 
     `refused_by` is the rule by which the request must be rejected. `foreign`: it was sent with the key of another
@@ -52,8 +52,7 @@ PLAIN = Intent()
 """A request that means no more than it says."""
 
 
-@dataclass(slots=True)
-class HistoryState:
+class HistoryState(Struct):
     """The state of one history, judged by `contract`.
 
     `sole_client`: no other client acts on these interactions, and exchanges come in the order in which they ended.
@@ -97,8 +96,7 @@ class HistoryState:
 _SHOWN = ("event_type", "event_id", "index", "delta", "step")
 
 
-@dataclass(eq=False, slots=True)
-class Timeline:
+class Timeline(Struct, eq=False):
     """The events of one run from the first, as far as seen in any reading.
 
     `whole`: the last of them completes the run. Those from `pieced_from` on were first seen in a resumed reading,
@@ -121,8 +119,7 @@ class Timeline:
         return self.pieced_from is not None and position >= self.pieced_from
 
 
-@dataclass(eq=False, slots=True)
-class PartialReading:
+class PartialReading(Struct, eq=False):
     """One reading of a timeline, which may end anywhere.
 
     `position` is where its next event belongs; None once that is no longer known, and after a difference, because
@@ -286,8 +283,7 @@ def _format(event: Event) -> str:
 Json = dict[str, Any]
 
 
-@dataclass(eq=False, slots=True)
-class InteractionModel:
+class InteractionModel(Struct, eq=False):
     """One interaction.
 
     `status` is the last one seen. `steps` and `usage` are those of the settled run as last seen, and `source` the

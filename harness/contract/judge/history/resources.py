@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from harness.contract.data.json_parse import as_object, objects_in, read_instant
 from harness.contract.judge.answer import is_success
@@ -45,8 +46,7 @@ _DENIES = frozenset({403, 404, 410})
 Key = tuple[str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedMember:
+class ChangedMember(Struct, frozen=True):
     """A member that two views of a resource show as different texts."""
 
     place: str
@@ -102,8 +102,7 @@ def judge_resources(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findi
             yield from kept.note(method, collection, identity, exchange)
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(Struct):
     """The resources that one exercise has seen, by caller, collection and id."""
 
     known: dict[Key, dict[str, Any]] = field(default_factory=dict)
@@ -181,8 +180,7 @@ def _find(collection: str, variant: str, message: str, expected: object, actual:
     return place_finding(code, message, format_value(expected), format_value(actual), "$")
 
 
-@dataclass(slots=True)
-class Deletions:
+class Deletions(Struct):
     """The resources of a run that were created and not deleted, and the deletes that did not find them.
 
     A server without the route denies all; so a denial counts once another member of the collection was deleted. It

@@ -17,9 +17,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from harness.contract.data.diffs import common_length
@@ -70,8 +70,7 @@ _VARIES = frozenset({KEY_HEADER, "accept-encoding", "content-length", "host", "u
 """Headers that do not tell two creates of one caller apart."""
 
 
-@dataclass(slots=True)
-class _Shown:
+class _Shown(Struct):
     """An interaction that the server has: the request that showed it last, and what that showed."""
 
     request: str
@@ -85,16 +84,14 @@ class _Shown:
     """A DELETE that did not find it, though it may only not have been found yet."""
 
 
-@dataclass(slots=True)
-class _Alike:
+class _Alike(Struct):
     """Requests that are alike: the first that was accepted, and the denials that wait for one."""
 
     accepted: str = ""
     denied: list[tuple[Exchange, str, str]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Denials:
+class Denials(Struct):
     """The ids that were shown and those that were denied so far; keeps no exchange but unproven denials."""
 
     _shown: dict[tuple[str, str, str], _Shown] = field(default_factory=dict)
@@ -305,8 +302,7 @@ _LONGEST = 20_000
 """Characters that are kept of a text."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Strange:
+class _Strange(Struct, frozen=True):
     """The parts of an interaction's stream that its stored text lacks."""
 
     exchange: Exchange
@@ -314,8 +310,7 @@ class _Strange:
     text: str
 
 
-@dataclass(slots=True)
-class Mixtures:
+class Mixtures(Struct):
     """The texts of a run by interaction, and what was strange in its streams.
 
     An id that several creates were given names no text.
@@ -373,8 +368,7 @@ class Mixtures:
                 yield one.exchange, Finding.from_code("rob.concurrent-streams/mixed", message, expected, actual)
 
 
-@dataclass(slots=True)
-class Crossings:
+class Crossings(Struct):
     """The outputs of a run by interaction: an answer to a create must not have that of another one.
 
     An id that several creates were given names no output.
@@ -435,8 +429,7 @@ _LEAST = 4
 """Events with an id that a stream needs so that one strange id among them tells something."""
 
 
-@dataclass(slots=True)
-class EventIds:
+class EventIds(Struct):
     """The ids of events by the interaction whose stream had them first.
 
     Ids are unique in one stream only: a server may count its events, and then two streams have most ids in common.
