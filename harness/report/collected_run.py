@@ -55,11 +55,15 @@ class CollectedRun:
     mask: Mask = field(default_factory=Mask)
     started: datetime | None = None
     revision: str = field(default="", kw_only=True)
+    _hidden: dict[int, tuple[Result, Result]] = field(default_factory=dict, init=False, repr=False)
 
     def handle(self, event: RunEvent) -> None:
         """Record one event, without its secrets."""
+        if isinstance(event, CheckFinished):  # the end of the run has all results again
+            return
         if isinstance(event, RunStarted):
             self.mask = Mask(event.target.secrets, self.api.load_protocol().secret_fields)
+            self._hidden.clear()
         match self.hide(event):
             case RunStarted(target):
                 self.target = target
@@ -82,17 +86,29 @@ class CollectedRun:
     def hide(self, event: RunEvent) -> RunEvent:
         """The event without secrets: the one way of a run's texts into reports.
 
-        The bytes on the wire stay as they were, and are masked where they are put into words (`Display`).
+        The bytes on the wire stay as they were, and are masked where they are put into words (`Display`). Every
+        listener asks for the same results, each of which is looked through once.
         """
         match event:
             case RunStarted(target):
                 return RunStarted(replace(hide_secrets(target, self.mask), secrets=target.secrets))
             case Probed(capabilities):
-                hidden = Capabilities(hide_secrets(item, self.mask) for item in capabilities)
-                return replace(hide_secrets(event, self.mask, (Capabilities,)), capabilities=hidden)
-            case CheckFinished() | PhaseFinished() | RunStopped() | RunFinished():
+                shown = Capabilities(hide_secrets(item, self.mask) for item in capabilities)
+                return replace(hide_secrets(event, self.mask, (Capabilities,)), capabilities=shown)
+            case CheckFinished(result):
+                return CheckFinished(self._hide_result(result))
+            case RunFinished(results):
+                hidden = tuple(map(self._hide_result, results))
+                return replace(hide_secrets(event, self.mask, (*_LEFT, Result)), results=hidden)
+            case PhaseFinished() | RunStopped():
                 return hide_secrets(event, self.mask, _LEFT)
         return event
+
+    def _hide_result(self, result: Result) -> Result:
+        known = self._hidden.get(id(result))
+        if known is None:  # the result itself is kept, too, so that no other one gets its id
+            known = self._hidden[id(result)] = result, hide_secrets(result, self.mask, _LEFT)
+        return known[1]
 
     def whole(self) -> tuple[TargetInfo, RunFinished]:
         """The target and the final event of a finished run. Raises RuntimeError before the run has finished."""

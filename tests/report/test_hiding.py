@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from harness.contract import PROTOCOL
 from harness.engine.decide import Policy, decide
-from harness.engine.events import TargetInfo
+from harness.engine.events import CheckFinished, RunFinished, RunStarted, TargetInfo
 from harness.interactions import INTERACTIONS
-from harness.outcome import Finding, Observation, Where
+from harness.outcome import Exit, Finding, Observation, Where
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display, write_all
 from harness.report.evidence.evidence_text import MASKED, begin_body, body_lines, body_text, ending_line
 from harness.report.evidence.evidence_text import SHOWN as SHOWN_UNCUT
 from harness.report.finding_text import finding_lines
+from harness.report.presented_run import PresentedRun
 from harness.wire import At, Ending, How, Request, encode
 from harness.wire.mask import HIDDEN, Mask, hide_secrets
 from tests.contract.exchanges import exchange
@@ -61,6 +62,23 @@ def test_an_ending_that_quotes_the_target() -> None:
     assert KEY not in line
     assert HIDDEN in line
     assert "\x1b" not in line
+
+
+def test_each_result_is_looked_through_once() -> None:
+    """All listeners get the same hidden result, as it comes and at the end of the run."""
+    finding = Finding("get.ok", f"the server echoes {KEY}")
+    result = decide(toys.rule("get.ok"), Observation.of([finding]), Policy())
+    state = PresentedRun(INTERACTIONS)
+    state.handle(RunStarted(TargetInfo(name="toy", secrets={"GEMINI_API_KEY": KEY})))
+    state.handle(CheckFinished(result))
+    shown = state.hide(CheckFinished(result))
+    end = RunFinished((result,), 1.0, Exit.FAILED, halted=f"the server sent {KEY}")
+    state.handle(end)
+    last = state.hide(end)
+    assert isinstance(shown, CheckFinished)
+    assert isinstance(last, RunFinished)
+    assert last.results[0] is shown.result is state.results[0]
+    assert KEY not in repr((shown, last, state.finished))
 
 
 class WatchfulMask(Mask):
