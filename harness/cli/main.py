@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, Protocol, cast
@@ -195,7 +196,7 @@ def _run(words: list[str]) -> int:
     if note := shadow_note():
         _say(f"harness: note: {note}", Exit.OK)
     # SIGTERM, too, must unwind: what was created is deleted
-    with _keeping_links_in(name), told_like_interrupted():
+    with _keeping_links_in(name), told_like_interrupted(), _keeping_garbage(name):
         command = cast("Command", import_module(COMMANDS[name].module))
         return command.run(words[1:])
 
@@ -207,6 +208,18 @@ def _keeping_links_in(command: str) -> contextlib.AbstractContextManager[None]:
     from harness.written_files import keeping_links_in
 
     return keeping_links_in(Path.cwd(), _say_how_to_trust)
+
+
+@contextlib.contextmanager
+def _keeping_garbage(command: str) -> Iterator[None]:
+    """Look for garbage less often in a check, which keeps most of what it makes: that took 4 % of its time."""
+    before = gc.get_threshold()
+    if command == "check":
+        gc.set_threshold(100_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _say_how_to_trust(folder: Path) -> str:
