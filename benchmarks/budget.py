@@ -84,7 +84,8 @@ class Counter:
             work()
             self.settle()  # what follows an answer belongs to it
             seen.append((self.calls - calls, self.on_sockets - on_sockets))
-        usual = statistics.mode(seen[times // 3 :])
+        kept = sorted(seen[times // 3 :])
+        usual = statistics.mode([kept[(len(kept) - 1) // 2], *kept])  # if all differ, the one in the middle
         return {"calls": usual[0], "on_sockets": usual[1]}
 
 
