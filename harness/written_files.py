@@ -92,7 +92,7 @@ def _follow(path: Path) -> tuple[Path, list[Path]]:
     return at.joinpath(*reversed(todo)), links
 
 
-def _find_owner(path: Path) -> int | None:
+def find_owner(path: Path) -> int | None:
     """The user whose file it is, or, if there is none, whose folder it would be in; None if that is not known."""
     for place in (path, path.parent):
         with suppress(OSError):
@@ -104,8 +104,8 @@ def _find_stranger(links: Iterable[Path], real: Path) -> Path | None:
     """A link of another user that leads to a file which is not theirs. The administrator may do that."""
     if not hasattr(os, "geteuid"):
         return None
-    own = {os.geteuid(), 0, None, _find_owner(real)}
-    return next((link for link in links if _find_owner(link) not in own), None)
+    own = {os.geteuid(), 0, None, find_owner(real)}
+    return next((link for link in links if find_owner(link) not in own), None)
 
 
 def find_way_out(path: Path) -> str:

@@ -25,7 +25,7 @@ from harness.cli.options import FLAG, HEADER, LINE_END, PATH, REPORT, Option, Tr
 from harness.documents import explain_unread, load_toml, open_file, read_file
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback
-from harness.written_files import find_way_out, make_folder, resolve, write_file
+from harness.written_files import find_owner, find_way_out, make_folder, resolve, write_file
 
 FILE = "pyproject.toml"
 TRUST_VARIABLE = "HARNESS_TRUST"
@@ -74,9 +74,14 @@ class FolderFile:
 
 
 def find_file(folder: Path | None = None) -> FolderFile | None:
-    """The nearest file of the folder (default: the current one) and its parents. Raises UsageFault."""
+    """The nearest file of the folder (default: the current one) and its parents. Raises UsageFault.
+
+    One that another user of the machine put into a shared folder above, such as /tmp, does not count.
+    """
     here = folder or Path.cwd()
-    path = next((path for path in (place / FILE for place in (here, *here.parents)) if path.is_file()), None)
+    own = {getattr(os, "geteuid", int)(), 0, find_owner(here)}
+    files = (path for path in (place / FILE for place in (here, *here.parents)) if path.is_file())
+    path = next((path for path in files if find_owner(path) in own), None)
     return None if path is None else read_folder_file(path)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness import resources
+from harness.cli import folder_trust
 from harness.cli.arguments import load_options, read_options
 from harness.cli.commands import fuzz
 from harness.cli.folder_trust import find_file
@@ -404,6 +405,22 @@ def test_a_link_to_a_trusted_file_is_not_trusted(
     assert main(["trust"]) == 0, "the word of the user for the link itself counts"
     assert main(["check", "emulator", "-c", "get.unknown"]) == 2
     assert (repository / "ran").exists()
+
+
+def test_a_file_of_another_user_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any user of a machine may put one into /tmp, above the folders of others."""
+    work = tmp_path / "work"
+    work.mkdir()
+    above = write_table(tmp_path, "check", "deadline = 1")
+    found = folder_trust.find_file(work)
+    assert found is not None
+    assert found.path == above
+    monkeypatch.setattr(folder_trust, "find_owner", lambda path: 5 if path == above else os.geteuid())
+    found = folder_trust.find_file(work)
+    assert found is None or found.path != above
+    monkeypatch.setattr(folder_trust, "find_owner", lambda path: 5)  # as in a container with a mounted checkout
+    found = folder_trust.find_file(work)
+    assert found is not None
 
 
 def test_a_command_to_copy_holds_the_name_of_a_folder_as_a_word(

@@ -155,7 +155,7 @@ def test_a_link_of_another_user_leads_to_their_files_only(tmp_path: Path, monkey
     (shared / "a").symlink_to(own / "file")
     (shared / "b").symlink_to(theirs / "new")
     owners = {shared / "a": 5, shared / "b": 5, theirs / "new": 5}
-    monkeypatch.setattr(written_files, "_find_owner", lambda path: owners.get(path, os.geteuid()))
+    monkeypatch.setattr(written_files, "find_owner", lambda path: owners.get(path, os.geteuid()))
     with keeping_links_in(tmp_path / "elsewhere", lambda folder: "allow it"):
         with pytest.raises(OSError, match=r"a link of another user leads to .*own/file': name that file itself"):
             write_file(shared / "a", "x")
