@@ -116,6 +116,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(("rob.deep-json", "rob.id-injection"), ("err.no-crash", "err.status/failed")),
     **dict.fromkeys(("err.malformed-json", "err.body-array", "rob.bad-utf8"), ("err.no-crash/unanswered",)),
+    "create.completed-has-output": ("err.stream-prestream",),
     "create.long-input": ("get.own-input",),
     "create.max-tokens": ("err.status",),
     "create.response-format": ("bg.result",),

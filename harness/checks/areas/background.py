@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from harness.checks.areas.tools import QUESTION, first_call, need_calls, result_of
+from harness.checks.areas.tools import QUESTION, calls_in, first_call, need_calls, result_of
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_reply, finding, interaction_in
 from harness.checks.vocabulary.runs import (
     HELD_AFTER,
@@ -299,6 +299,11 @@ def waits_when_polled(called: Exchange, outlived: Exchange | None) -> Iterator[F
         message = "GET shows a run in progress, although its stream has shown a function call"
         hangs = Finding.from_code("bg.requires-action/outlived", message, "requires_action", status_of(outlived))
         yield hangs.at(exchange="outlived", pointer="$.status")
+        return
+    if status_of(called) == "requires_action" and not calls_in(called):
+        message, expected = "GET shows `requires_action`, and no call that waits for a result", "a function_call"
+        lost = Finding.from_code("bg.requires-action/no-call", message, expected, "none")
+        yield lost.at(exchange="called", pointer="$.steps")
         return
     calls = need_calls(called)
     if status_of(called) in CUT_SHORT:

@@ -96,6 +96,7 @@ SPEAKS = streamed(text_events("Sunny."))
 CASES += [
     case("bg.requires-action", "met", "waits", called=shows("requires_action", steps=[CALL]), outlived=None),
     case("bg.requires-action", "untestable", "no call", called=DONE, outlived=None),
+    case("bg.requires-action", "not_met", "waits for nothing", called=shows("requires_action"), outlived=None),
     case("bg.requires-action", "untestable", "cut short", called=shows("incomplete", steps=[CALL]), outlived=None),
     case("bg.requires-action", "not_met", "completed", called=shows("completed", steps=[CALL]), outlived=None),
     case(
