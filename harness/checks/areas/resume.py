@@ -7,7 +7,7 @@ replay is testable.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from msgspec import structs
 
@@ -256,7 +256,7 @@ def _spare_the_end(rest: EventDiff, whole: Sequence[Event], replay: Exchange) ->
     if all(flaw.rule != "stream.terminal" for flaw in read(replay).findings):
         return rest
     kept = tuple(number for number in rest.missing if not PROTOCOL.completes(whole[number]))
-    return replace(rest, missing=kept)
+    return structs.replace(rest, missing=kept)
 
 
 def _judge_cursor(code: str, events: Sequence[Event], resumed: Resumed) -> Finding | None:
