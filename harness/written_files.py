@@ -122,6 +122,8 @@ def _judge(path: Path) -> tuple[Path, str]:
 
 
 def _find_objection(real: Path, links: list[Path]) -> str:
+    if len(links) > _MOST_LINKS:  # the rest of the path was not followed, so where it leads is not known
+        return f"it passes more than {_MOST_LINKS} links: name the file itself"
     stranger = _find_stranger(links, real)
     if stranger is not None and (allowed_by := _ask_user(stranger.parent)):
         return f"a link of another user leads to {str(real)!r}: name that file itself, or {allowed_by}"

@@ -164,6 +164,24 @@ def test_a_link_of_another_user_leads_to_their_files_only(tmp_path: Path, monkey
     assert (theirs / "new").read_text("utf-8") == "x"
 
 
+@pytest.mark.parametrize("many", [39, 40, 41, 42, 60])
+def test_no_number_of_links_leads_out(many: int, tmp_path: Path) -> None:
+    """The last of a long chain is not taken for a place inside because no look followed it."""
+    checkout, victim = tmp_path / "checkout", tmp_path / "victim"
+    (checkout / ".git").mkdir(parents=True)
+    (checkout / "d").mkdir()
+    victim.write_text("mine", "utf-8")
+    for number in range(1, many):
+        (checkout / f"k{number}").symlink_to(f"k{number + 1}")
+    (checkout / f"k{many}").symlink_to("d/../../victim")
+    with keeping_links_in(checkout, lambda folder: "allow it"):
+        for write in (lambda path: write_file(path, "x"), lambda path: written_files.replace_file(path, b"x")):
+            with pytest.raises(OSError, match="name th"):
+                write(checkout / "k1")
+    assert victim.read_text("utf-8") == "mine"
+    assert not (checkout / "k1").is_file() or (checkout / "k1").is_symlink()
+
+
 def test_what_was_judged_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that comes after the look at a path leads no file elsewhere: the path is not looked up again."""
     checkout, victim = tmp_path / "checkout", tmp_path / "victim"
