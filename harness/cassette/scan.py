@@ -28,6 +28,7 @@ from harness.wire.secrets import is_secret_header
 
 _HEADERS = frozenset({"headers", "header"})
 _PAIRS = frozenset({"queryString", "cookies", "params"})
+_LISTED = {(name,) for name in (*_PAIRS, *_HEADERS)}
 _MESSAGES = frozenset({"request", "response", "when", "then"})
 """Names that recorders use for the two halves of an exchange."""
 _FROM_URLS = str.maketrans("-_", "+/")
@@ -168,6 +169,9 @@ class _Scan:
         are_headers = _holds_headers(path)
         if are_headers:
             yield from self._scan_fields(value.items(), place)
+        is_listed = path[-2:-1] in _LISTED or (place != "" and not path)  # which the list above judges
+        if {"name", "value"} <= value.keys() and not is_listed and is_secret_header(str(value["name"])):
+            yield from self._scan_fields([(value["name"], value["value"])], place)
         for key, item in value.items():
             name = str(key).encode("utf-8", "replace")
             found = self._bodies.find(name)

@@ -239,3 +239,12 @@ def test_a_name_that_stands_twice_hides_no_value(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(f'{{"a": "{KEY}", "a": "x"}}', encoding="utf-8")
     assert len(scan_file(path, PROTOCOL)) == 1
+
+
+@pytest.mark.parametrize("tree", [{}, {"y": [None]}, [[None]]])
+def test_a_pair_of_name_and_value_is_searched_anywhere(tree: Any, tmp_path: Path) -> None:
+    """A body of its own, too, may name a credential beside its value, as headers of other tools do."""
+    pair = {"name": "X-Auth-Token", "value": "opaque-nonsense-123456789"}
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(tree or pair).replace("null", json.dumps(pair)), "utf-8")
+    assert [hit.kind for hit in scan_file(file, PROTOCOL)] == ["secret header"]
