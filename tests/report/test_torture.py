@@ -84,6 +84,13 @@ def test_columns_without_a_case_are_left_out() -> None:
     assert [column.name for column in matrix.columns] == ["reported a failure"]
 
 
+def test_cases_after_equal_failures_are_excluded_as_in_the_totals() -> None:
+    state = run_of_cases(ended(0, "event:0,rst"))
+    state.phases = [*state.phases[:1], PhaseFinished(name="left out", counts={"requested": 6})]
+    [row] = fault_matrix(state).rows
+    assert row.about == "1 case, 6 excluded"
+
+
 def test_the_map_of_drops_is_in_the_order_of_the_cases() -> None:
     """Rows are in the order of the cases, whichever case ended first; the legend has the words of the signs."""
     drops = drop_map(run_of_cases(ended(1, "event:0,end"), ended(0, "event:0,rst")))

@@ -314,7 +314,7 @@ def fault_matrix(state: CollectedRun) -> OutcomeMatrix:
             MatrixRow(
                 name=kind,
                 about=f"{format_count(len(results), 'case')}"
-                + (f", {skipped[kind]} not tested" if kind in skipped else ""),
+                + (f", {skipped[kind]} excluded" if kind in skipped else ""),
                 cells=tuple(outcome_cell(kind, results, mark, state) for _, mark in columns),
             )
             for kind, results in kinds.items()
@@ -371,7 +371,7 @@ def kind_lines(state: CollectedRun, paint: Paint = lambda _, text: text) -> Iter
     width = max(map(len, kinds))
     for kind, outcomes in kinds.items():
         words = [paint(SIGNS[o][1], f"{outcomes[o]} {o}") for o in DropOutcome if outcomes[o]]
-        left = [f"{skipped[kind]} not tested"] if kind in skipped else []
+        left = [f"{skipped[kind]} excluded"] if kind in skipped else []
         yield f"  {kind or 'requested':<{width}}  {', '.join([*words, *left])}"
     yield ""
 
