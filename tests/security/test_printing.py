@@ -161,7 +161,7 @@ def test_a_recording_gives_a_runner_no_command(
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     monkeypatch.chdir(tmp_path)
-    hostile = Path("::set-env name=PATH::evil\n##[command]x")
+    hostile = Path("::set-env name=PATH::evil ##[command]x")
     hostile.mkdir()
     text = "::add-mask::x\\n::error::hi\x1b]0;x\x07 ##[x]"
     (hostile / "a.sse").write_text(

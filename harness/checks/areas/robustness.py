@@ -240,7 +240,12 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
     """A stream must bring no event of another one; `alone` is one that nothing ran beside."""
     ids = {number: stream_id(events_in(stream)) for number, stream in enumerate(streams) if is_stream(stream)}
     ordered = is_stream(alone) and is_whole(alone) and not _find_disorder(alone)
-    foreign = {number: _find_foreign(streams[number], {*ids.values()} - {own, ""}) for number, own in ids.items()}
+    # A run that neither stream is of, say of another exercise, may be in both of them.
+    named = {number: {PROTOCOL.stream_id(event) for event in events_in(streams[number])} for number in ids}
+    foreign = {
+        number: _find_foreign(streams[number], set().union(*(named[one] for one in ids if one != number)) - {own, ""})
+        for number, own in ids.items()
+    }
     mixed = any(foreign.values())  # else something is wrong with single streams, perhaps not with each
     message = "a stream contains events of a parallel stream" if mixed else "parallel streams are out of order"
     for number, own in ids.items():

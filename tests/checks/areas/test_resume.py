@@ -65,7 +65,7 @@ CASES = [
         *rests(), Resumed("ev1", 1, DEAD)]),
     case("resume.exclusive", "met", "the exact rest", **RIGHT),
     case("resume.exclusive", "met", "a gap is another rule's", events=EVENTS, rests=rests(skip=1)),
-    case("resume.exclusive", "non_strict", "the boundary once more", events=EVENTS, rests=rests(again=1)),
+    case("resume.exclusive", "not_met", "the boundary once more, a delta", events=EVENTS, rests=rests(again=1)),
     case("resume.exclusive", "non_strict", "split differently", **SPLIT_AT_6),
     case("resume.exclusive", "not_met", "two events again", events=EVENTS, rests=rests(again=2)),
     case("resume.exclusive", "not_met", "all of it", events=EVENTS, rests=rests(other=FIRST)),

@@ -190,14 +190,21 @@ def test_without_cursors_there_are_no_cuts():
         (EventDiff(missing=(1,)), [Severity.BROKEN]),
         (EventDiff(extra=(0,)), [Severity.BROKEN]),
         (EventDiff(reordered=True), [Severity.BROKEN]),
-        (EventDiff(repeated=True), [Severity.NON_STRICT]),
+        (EventDiff(repeated=True), [Severity.BROKEN]),
         (EventDiff(resplit=True), [Severity.NON_STRICT]),
     ],
 )
 def test_findings_of_a_rest(rest, severities):
-    """Missing, extra and reordered events break a rule; a repeated boundary and another split are non-strict."""
-    found = [*losses("it", WHOLE, rest), *additions("it", WHOLE, rest), *leniencies("it", rest)]
+    """Missing, extra, reordered and repeated deltas break a rule; another split is non-strict."""
+    deltas = WHOLE[CUT:]
+    found = [*losses("it", WHOLE, rest), *additions("it", WHOLE, rest), *leniencies("it", deltas, rest)]
     assert [finding.severity for finding in found] == severities
+
+
+def test_a_repeated_event_without_content_is_non_strict():
+    """A client that has it twice has nothing twice."""
+    [found] = leniencies("it", WHOLE, EventDiff(repeated=True))
+    assert found.severity is Severity.NON_STRICT
 
 
 @pytest.mark.parametrize(

@@ -330,7 +330,7 @@ def test_a_gateway_that_is_not_there(harness: Harness, port: int) -> None:
         (["http://127.0.0.1:1", "--only", "gw.nothing"], "no rule has the id 'gw.nothing': did you mean"),
         (["http://127.0.0.1:1", "--only", "x"], "no rule has the id 'x': `harness list 'gw.*'` shows all ids"),
         (["http://127.0.0.1:1", "--"], "nothing follows `--`"),
-        (["http://127.0.0.1:1", "--baseline", "missing.yaml"], "no baseline at missing.yaml"),
+        (["http://127.0.0.1:1", "--baseline", "missing.yaml"], "no baseline at 'missing.yaml'"),
         (
             ["http://127.0.0.1:1", "--upstream-port", "0", "--", "/no/such/gateway"],
             "cannot run '/no/such/gateway'",
