@@ -242,10 +242,10 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
     ordered = is_stream(alone) and is_whole(alone) and not _find_disorder(alone)
     # A run that neither stream is of, say of another exercise, may be in both of them.
     named = {number: {PROTOCOL.stream_id(event) for event in events_in(streams[number])} for number in ids}
-    foreign = {
-        number: _find_foreign(streams[number], set().union(*(named[one] for one in ids if one != number)) - {own, ""})
-        for number, own in ids.items()
-    }
+    foreign = {}
+    for number, own in ids.items():
+        others = set[str | None]().union(*(named[one] for one in ids if one != number))
+        foreign[number] = _find_foreign(streams[number], others - {own})
     mixed = any(foreign.values())  # else something is wrong with single streams, perhaps not with each
     message = "a stream contains events of a parallel stream" if mixed else "parallel streams are out of order"
     for number, own in ids.items():
@@ -255,7 +255,7 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
             yield Finding.from_code(code, message, expected, wrong).at(exchange=f"opened[{number}]")
 
 
-def _find_foreign(stream: Exchange, others: Container[str]) -> str:
+def _find_foreign(stream: Exchange, others: Container[str | None]) -> str:
     """A part of another stream in this one; "" if there is none."""
     names = (PROTOCOL.stream_id(event) for event in events_in(stream))
     return next((f"events of {name}" for name in names if name and name in others), "")
