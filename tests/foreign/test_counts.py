@@ -33,6 +33,7 @@ class Remembers(ForeignService):
     def __init__(self) -> None:
         super().__init__()
         self.read: dict[str, list[str]] = {}
+        self.first: dict[str, str] = {}
 
     def prepare(self, run: Run) -> None:
         self.read[run.id] = [*self.recall(run), *self.read_input(run)]
@@ -105,6 +106,12 @@ def count_apart(self: Remembers, usual: Any, run: Run) -> Json:
     return {**usual(run), "total_input_tokens": self.count(run) - cached, "total_cached_tokens": cached}
 
 
+def leave_cache_out(self: Remembers, usual: Any, run: Run) -> int:
+    """Count what no cache has: the first run that reads a history puts it into one."""
+    first = self.first.setdefault(run.body.get("previous_interaction_id", ""), run.id)
+    return int(usual(run)) - (first != run.id) * len(self.recall(run) + self.instruct(run))
+
+
 COUNTS: dict[str, Json] = {
     "nothing": {"usage": lambda self, usual, run: {}},
     "always-the-same": {"count": lambda self, usual, run: 10},
@@ -112,11 +119,7 @@ COUNTS: dict[str, Json] = {
     "the-last-step": {"count": lambda self, usual, run: len(read_words(as_list(run.body["input"])[-1:]))},
     "in-steps-of-fifty": {"count": lambda self, usual, run: -(-usual(run) // 50) * 50},
     "in-steps-of-ten": {"count": lambda self, usual, run: -(-usual(run) // 10) * 10},
-    "without-its-cache": {
-        "count": lambda self, usual, run: (
-            usual(run) - int(run.id[1:]) % 2 * len(self.recall(run) + self.instruct(run))
-        )
-    },
+    "without-its-cache": {"count": leave_cache_out},
     "its-cache-apart": {"usage": count_apart},
     "too-late": {"count": lambda self, usual, run: usual(run) if run.age > 0.4 + run.lasts else 0},
     "as-it-goes": {"count": lambda self, usual, run: 12 * int(run.id[1:])},
