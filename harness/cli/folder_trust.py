@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.cli.options import FLAG, HEADER, LINE_END, PATH, REPORT, Option, Trust
-from harness.documents import explain_unread, load_toml, open_file, read_file
+from harness.cli.options import FLAG, HEADER, PATH, REPORT, Option, Trust
+from harness.documents import LINE_END, explain_unread, load_toml, open_file, read_file
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback
 from harness.written_files import find_owner, find_way_out, make_folder, resolve, write_file
@@ -32,8 +32,9 @@ TRUST_VARIABLE = "HARNESS_TRUST"
 """Folders and files that the user trusts for this environment, whatever they hold; separated as in `PATH`."""
 
 _START = 4_096
-_OF_TOOLS = frozenset({"node_modules", "site-packages", "__pycache__"})
 """How many bytes of a file show whether it is a report."""
+_OF_TOOLS = frozenset({"node_modules", "site-packages", "__pycache__"})
+"""Folders that a tool fills, by name."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,9 @@ def _find_foreign_report(word: str, path: Path, folder: Path) -> str:
         return ""  # the report is refused where it is read
     if path.suffix.lower() not in FORMATS[name].suffixes:
         return f"names no file that ends with {' or '.join(FORMATS[name].suffixes)}"
+    own = resolve(folder)
     for place in resolve(path).parents:
-        is_inside = place.is_relative_to(resolve(folder)) and place != resolve(folder)
+        is_inside = place.is_relative_to(own) and place != own
         if is_inside and (place.name in _OF_TOOLS or (place / "pyvenv.cfg").exists()):
             return f"leads into {str(place)!r}, which a tool fills"
     if not os.path.lexists(path):

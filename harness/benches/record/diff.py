@@ -74,7 +74,7 @@ def shape_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> Shape
         if recording.events:
             _add_stream(recording, shape, protocol)
         else:
-            _add_json("body", recording.body, shape, protocol)
+            _add_json("body", recording.body, _decode(recording.body), shape, protocol)
     return shape
 
 
@@ -97,8 +97,9 @@ def _add_stream(recording: Recording, shape: Shape, protocol: StreamProtocol) ->
         if last:
             name = frame.data.decode("utf-8", "replace")
         else:
-            name = protocol.name_event(_decode(frame.data))
-            _add_json(name, frame.data, shape, protocol)
+            event = _decode(frame.data)
+            name = protocol.name_event(event)
+            _add_json(name, frame.data, event, shape, protocol)
         line = (frame.event or b"").decode("utf-8", "replace")
         shape.add(name + _LINE, "none" if frame.event is None else "as its type" if line in name else line)
         if last or not shape.order or shape.order[-1] != name:
@@ -106,8 +107,7 @@ def _add_stream(recording: Recording, shape: Shape, protocol: StreamProtocol) ->
     shape.whole = shape.whole and recording.complete
 
 
-def _add_json(place: str, data: bytes, shape: Shape, protocol: StreamProtocol) -> None:
-    value = _decode(data)
+def _add_json(place: str, data: bytes, value: Any, shape: Shape, protocol: StreamProtocol) -> None:
     if name := find_ambiguous(data, value):
         shape.add(f"{place}, a name twice", name)
     for where, what in _list_places(place, value, protocol):

@@ -101,9 +101,8 @@ def verify_each(paths: Iterable[Path], contract: ApiContract, api: Api) -> Itera
     A cassette that states a known revision is judged by that one, all other files by `contract`.
     """
     hidden: list[Path] = []
-    for path in paths:
-        for file in list_files(path, hidden=False, left_out=hidden) if path.is_dir() else (path,):
-            yield file, _verify_file(file, contract, api)
+    for file in _list_named(paths, hidden, hidden=False):
+        yield file, _verify_file(file, contract, api)
     for path in sorted(hidden):
         yield path, Verified(Verification(left_out=[UnjudgedEntry(str(path), "", _HIDDEN)]))
 
@@ -212,6 +211,12 @@ def _read_exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
     return replace(exchange, body=body, size=len(body), sha256=sha256(body).hexdigest(), arrivals=whole)
 
 
+def _list_named(paths: Iterable[Path], left_out: list[Path], **which: bool) -> Iterator[Path]:
+    """The files that are named, and those of the folders that are named, as `list_files` chooses them."""
+    for path in paths:
+        yield from list_files(path, left_out=left_out, **which) if path.is_dir() else (path,)
+
+
 def secrets_in(
     paths: Iterable[Path], protocol: StreamProtocol, *, secrets: Collection[str] = ()
 ) -> tuple[int, list[Secret], list[Path]]:
@@ -220,11 +225,7 @@ def secrets_in(
     In folders that is every file, hidden ones too, but those that git, virtual environments and caches fill.
     """
     left_out: list[Path] = []
-    files = [
-        file
-        for path in paths
-        for file in (list_files(path, of_tools=False, left_out=left_out) if path.is_dir() else (path,))
-    ]
+    files = [*_list_named(paths, left_out, of_tools=False)]
     hits = [Secret(str(path), hit) for path in files for hit in scan_file(path, protocol, secrets=secrets)]
     return len(files), hits, sorted(left_out)
 

@@ -18,12 +18,11 @@ from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.data.json_parse import as_list, as_object, read_instant
 from harness.contract.data.transcript import count_given
-from harness.contract.judge.finding_log import FindingLog, place_finding
+from harness.contract.judge.finding_log import FindingLog, judge_ambiguous, place_finding
 from harness.contract.judge.members import judge_counted, judge_status_word, judge_usage, list_miscounted
 from harness.contract.schema.validator import Review, null_finding
 from harness.contract.tables.operations import INTERACTION, Operation
 from harness.outcome import Finding, Severity
-from harness.wire.json_value import find_ambiguous
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _PLACEHOLDER = re.compile(r"REDACTED")  # a recorder put this in place of the target's value
@@ -214,9 +213,7 @@ def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> l
     if parsed.fault in ("", "surrogate"):
         problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(parsed.value)
         found = [*(problem.finding("request.schema") for problem in problems), *_judge_names(parsed.value)]
-        if name := find_ambiguous(body, parsed.value):
-            message = "an object in the request has a name twice, with two values"
-            found.append(Finding.from_code("request.schema/twice", message, "each name once", name[:80]))
+        found += judge_ambiguous("request.schema/twice", "request", body, parsed.value)
     else:
         message, actual = "the body of the request is not JSON", show_start(body)
         found = [Finding.from_code("request.schema/json", message, "a JSON object", actual)]

@@ -15,9 +15,9 @@ from typing import Any
 
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
+from harness.contract.judge.finding_log import judge_ambiguous
 from harness.outcome import Finding, Unmet
 from harness.wire import Headers, Request
-from harness.wire.json_value import find_ambiguous
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 SECRET_PREFIX = "whsec_"
@@ -89,9 +89,8 @@ def judge_envelope(request: Request, interaction_id: str, contract: Contract) ->
     if parsed.fault:
         return [Finding.from_code("hook.envelope/json", "the body is not JSON", "a JSON object", parsed.fault)]
     value = parsed.value
-    if name := find_ambiguous(request.body, value):
-        message = "an object in the body has a name twice, with two values"
-        return [Finding.from_code("hook.envelope/twice", message, "each name once", name[:80])]
+    if ambiguous := judge_ambiguous("hook.envelope/twice", "body", request.body, value):
+        return ambiguous
     found = [
         problem.finding("hook.envelope") for problem in contract.schemas.validator(ENVELOPE).review(value).problems
     ]

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
 from harness.contract.schema.validator import Review, UnknownPart
 from harness.outcome import Finding, Severity, Where
+from harness.wire.json_value import find_ambiguous
 
 
 def place_finding(
@@ -27,6 +29,16 @@ def place_finding(
 ) -> Finding:
     """A finding against `rule` or `rule/word`, at one place of a JSON value."""
     return Finding.from_code(code, message, expected, actual, where=Where(pointer=pointer), severity=severity)
+
+
+def judge_ambiguous(code: str, where: str, data: bytes, value: Any, most: int = 80) -> list[Finding]:
+    """The finding that readers of JSON `data`, which has this value, see two values of one name.
+
+    At most `most` characters of the name are shown.
+    """
+    name = find_ambiguous(data, value)
+    message = f"an object in the {where} has a name twice, with two values"
+    return [Finding.from_code(code, message, "each name once", name[:most])] if name else []
 
 
 PER_RULE = 20

@@ -22,7 +22,7 @@ from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import as_object, objects_in
 from harness.contract.judge.body import judge_answer, show_start
 from harness.contract.judge.errors import error_of, judge_crash, judge_error, judge_failed_refusal
-from harness.contract.judge.finding_log import judge_unlisted, judge_unlisted_in
+from harness.contract.judge.finding_log import judge_ambiguous, judge_unlisted, judge_unlisted_in
 from harness.contract.judge.members import has_to_count
 from harness.contract.judge.stream import StreamJudge, judge_twice
 from harness.contract.judge.stream_state import StreamReading
@@ -34,7 +34,7 @@ from harness.outcome import Finding, HarnessFault
 from harness.rules import rows_of
 from harness.wire import By, Decoder, Ending, Exchange, Frame, How
 from harness.wire.coding import coding_of
-from harness.wire.json_value import find_ambiguous, may_be_ambiguous, object_or_none
+from harness.wire.json_value import may_be_ambiguous, object_or_none
 
 
 class Reading:
@@ -252,10 +252,9 @@ class Reading:
         body = self.exchange.body
         if self.is_stream:
             return tuple(judge_twice(self.frames)) if may_be_ambiguous(body, self.events) else ()
-        if self.json is None or not (name := find_ambiguous(body, self.json)):
-            return ()
-        message = "an object in the body has a name twice, with two values"
-        return (Finding.from_code("http.json-valid/twice", message, "each name once", name[:80]),)
+        return (
+            () if self.json is None else tuple(judge_ambiguous("http.json-valid/twice", "body", body, self.json))
+        )
 
     def _names_an_unstored_id(self, finding: Finding, among: Sequence[Finding]) -> bool:
         """Whether a finding asks for the id of an interaction that is not stored: "" and no id mean the same.

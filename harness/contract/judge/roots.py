@@ -55,10 +55,11 @@ def judge_output_types(exchange: Exchange) -> Iterator[Finding]:
         )
 
 
+_TYPE = "/type"
 _BASIC = (
-    "stream.json", "stream.event-type", "stream.id-constant", "stream.start-before", "stream.index-reuse",
+    "stream.json", "stream.event-type", _TYPE, "stream.id-constant", "stream.start-before", "stream.index-reuse",
 )  # fmt: skip
-"""Rules of a stream whose steps do not add up if they are broken, the most basic one first."""
+"""What leaves nothing to compare, the most basic one first: rules, and a compared member of another type."""
 
 
 def judge_damage(exchange: Exchange) -> Iterator[Finding]:
@@ -67,15 +68,14 @@ def judge_damage(exchange: Exchange) -> Iterator[Finding]:
     Unlike a root, such a defect leaves the other members and events of the response to be judged.
     """
     findings = [finding for finding in read(exchange).findings if finding.severity is Severity.BROKEN]
-    for rule in _BASIC[:2]:
-        yield from (finding for finding in findings if finding.rule == rule)
-    yield from (
-        finding
-        for finding in findings
-        if finding.stable_code.endswith("/type") and _COMPARED.fullmatch(finding.where.pointer)
-    )
-    for rule in _BASIC[2:]:
-        yield from (finding for finding in findings if finding.rule == rule)
+    for damage in _BASIC:
+        yield from (finding for finding in findings if damage in (finding.rule, _find_type(finding)))
+
+
+def _find_type(finding: Finding) -> str:
+    """`_TYPE` if a member that is compared has another type; else ""."""
+    is_compared = finding.stable_code.endswith(_TYPE) and _COMPARED.fullmatch(finding.where.pointer)
+    return _TYPE if is_compared else ""
 
 
 def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:

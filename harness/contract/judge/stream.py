@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from harness.contract.contract import Contract, EventType
 from harness.contract.data.json_parse import REFUSALS, decode, loads
 from harness.contract.judge.errors import UnframedError, read_bare_error
-from harness.contract.judge.finding_log import FindingLog, with_causes
+from harness.contract.judge.finding_log import FindingLog, judge_ambiguous, with_causes
 from harness.contract.judge.members import judge_usage, list_miscounted
 from harness.contract.judge.stream_state import CursorLog, StreamReading, StreamState, readable
 from harness.contract.schema.schemas import Schemas
@@ -26,7 +26,6 @@ from harness.contract.tables.protocol import DONE
 from harness.contract.tables.stream_order import COMPLETED, DELTA, ERROR, OTHER, RENAMED_EVENTS, State, row_of
 from harness.outcome import Finding, Severity
 from harness.wire import COMPLETE, By, Decoder, Ending, Frame, How
-from harness.wire.json_value import find_ambiguous
 from harness.wire.sse import MAX_EVENT, CutFrame
 
 UNKNOWNS = 64
@@ -408,9 +407,8 @@ class StreamJudge:
 def judge_twice(frames: Iterable[Frame]) -> list[Finding]:
     """The finding that an event has a name twice: readers of the stream see two different events."""
     for number, frame in enumerate(frames):
-        if name := find_ambiguous(frame.data, loads(frame.data).value):
-            message = "an object in the data has a name twice, with two values"
-            found = Finding.from_code("stream.json/twice", message, "each name once", name[:_SHOWN])
+        value = loads(frame.data).value
+        for found in judge_ambiguous("stream.json/twice", "data", frame.data, value, _SHOWN):
             return [found.at(event=number, start=frame.start, end=frame.end)]
     return []
 
