@@ -114,7 +114,7 @@ def read_file(path: str | Path, most: int = MAX_FILE_BYTES) -> bytes:
             raise OSError(wrong.errno, wrong.strerror, str(path)) from None
 
 
-LINE_END = re.compile(r"[\r\n]")
+_LINE_END = re.compile(r"[\r\n]")
 _OF_GIT = ".git"
 _TOOL_MARKS = frozenset({"pyvenv.cfg", "CACHEDIR.TAG"})
 """What a folder has that a tool fills: a virtual environment, a cache."""
@@ -152,7 +152,7 @@ def list_files(
     root = os.path.realpath(folder)
     kept = []
     for path in files:
-        if LINE_END.search(str(path.relative_to(folder))):  # it would write lines of its own into the output
+        if _LINE_END.search(str(path.relative_to(folder))):  # it would write lines of its own into the output
             raise OSError(errno.EINVAL, "its name contains a line feed: rename it", repr(str(path)))
         if not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(root):
             kept.append(path)

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.cli.options import FLAG, HEADER, PATH, REPORT, Option, Trust
-from harness.documents import LINE_END, explain_unread, load_toml, open_file, read_file
+from harness.cli.options import FLAG, HEADER, LINE_END, PATH, REPORT, Option, Trust
+from harness.documents import explain_unread, load_toml, open_file, read_file
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback
 from harness.written_files import find_owner, find_way_out, make_folder, resolve, write_file

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
-from harness.documents import LINE_END
 from harness.outcome import Level, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire.message import is_sendable
@@ -189,6 +188,7 @@ PORT = ValueKind("a port, 0 to 65535", _read_port, {"type": "integer", "minimum"
 VERSION = ValueKind("an API version", _read_version, {"type": "string", "pattern": f"^{_VERSION.pattern}$"}, "V")
 HEADER = ValueKind("a header, 'Name: value'", _read_header, metavar="'N: V'")
 KEY = ValueKind("an API key", _read_key, metavar="KEY")
+LINE_END = re.compile(r"[\r\n]")
 PATH = ValueKind("the path of a file", str, metavar="FILE", is_place=True)
 REVISION = ValueKind("a revision, or the folder of one", str, metavar="DATE", is_place=True)
 FOLDER = ValueKind("the path of a folder", _read_folder, metavar="DIR", is_place=True)
