@@ -14,7 +14,8 @@ from harness.cli.options import Trust
 from harness.contract import PROTOCOL
 from harness.transport import ServerThread
 from harness.transport.client import courier
-from harness.wire import Headers, Request, Response
+from harness.transport.tap.exchange_tracker import Wiretap
+from harness.wire import By, Headers, How, Request, Response
 from harness.wire.addresses import HeadReaddresser, is_loopback
 
 API = "/v1beta/interactions"
@@ -118,6 +119,77 @@ def test_a_target_runs_no_script_in_the_origin_of_a_recorder(site: str, tmp_path
         words[4] = str(tmp_path / "other.yaml")
         assert main([*words, "--record-mode", "new_episodes", *client]) == 0
     assert "content-security-policy" not in Path(path).read_text("utf-8")
+
+
+FIELDS = b"Content-Type: text/html\r\nContent-Length: 6\r\n"
+HEADS = {
+    "plain": b"HTTP/1.1 200 OK\r\n" + FIELDS + b"\r\n",
+    "old": b"HTTP/1.0 200\n" + FIELDS + b"\n",
+    "hints": b"HTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\nHTTP/1.1 200 OK\r\n" + FIELDS + b"\r\n",
+}
+ODD_HEADS = {
+    "in lower case": b"http/1.1 200 OK\r\n" + FIELDS + b"\r\n",
+    "behind a letter": b"xHTTP/1.1 200 OK\r\n" + FIELDS + b"\r\n",
+    "behind an empty line": b"\r\nHTTP/1.1 200 OK\r\n" + FIELDS + b"\r\n",
+    "behind a line feed": b"\nHTTP/1.1 200 OK\n" + FIELDS + b"\n",
+    "behind a space": b" HTTP/1.1 200 OK\r\n" + FIELDS + b"\r\n",
+    "without a version": b"HTTP 200 OK\r\n" + FIELDS + b"\r\n",
+    "of version 2": b"HTTP/2.0 200 OK\r\n" + FIELDS + b"\r\n",
+    "with a tab": b"HTTP/1.1\t200 OK\r\n" + FIELDS + b"\r\n",
+    "with two spaces": b"HTTP/1.1  200 OK\r\n" + FIELDS + b"\r\n",
+    "without a status": b"HTTP/1.1\r\n" + FIELDS + b"\r\n",
+    "in carriage returns": b"HTTP/1.1 200 OK\r" + FIELDS.replace(b"\r\n", b"\r") + b"\r\n\r\n",
+    "with a field without a name": b"HTTP/1.1 200 OK\r\n: x\r\n" + FIELDS + b"\r\n",
+    "with a folded line": b"HTTP/1.1 200 OK\r\n x: y\r\n" + FIELDS + b"\r\n",
+    "behind hints": b"HTTP/1.1 103 Early\r\n\r\nhttp/1.1 200 OK\r\n" + FIELDS + b"\r\n",
+    "behind another protocol": b"HTTP/1.1 101 x\r\nUpgrade: x\r\n\r\nHTTP/1.1 200 OK\r\n" + FIELDS + b"\r\n",
+    "none": b"<html>",
+}
+GET = b"GET /v1beta/interactions/x HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+SHOWN = GET + b"sec-fetch-mode: navigate\r\n\r\n"
+
+
+def pass_on(wire: Wiretap, request: bytes, response: bytes, size: int) -> bytes:
+    """What a client gets of a response that comes in pieces, as a link of a recorder asks."""
+    wire.upward(request, 0.0)
+    out = b""
+    for at in range(0, len(response), size):
+        piece = response[at : at + size]
+        passes = wire.passes(piece)
+        passed = wire.downward(piece, 0.0).data
+        out += piece if passes else passed
+    return out
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("head", {**HEADS, **ODD_HEADS}.values(), ids={**HEADS, **ODD_HEADS})
+def test_a_browser_gets_no_head_that_it_reads_in_another_way(head: bytes, size: int) -> None:
+    """A recorder passes it to a program, byte by byte; a browser would run the script behind it."""
+    response = head + b"script"
+    assert pass_on(Wiretap("x"), GET + b"\r\n", response, size) == response
+    wire = Wiretap("x")
+    shown = pass_on(wire, SHOWN, response, size)
+    if head in HEADS.values():
+        assert shown.count(b"content-security-policy: sandbox") == head.count(b"HTTP/")
+        assert shown.endswith(b"script")
+        assert not wire.turned_away
+    else:
+        shown += wire.rest()
+        wire.end(By.SERVER, How.FIN, 0.0)
+        assert shown.startswith(b"HTTP/1.1 502") or not shown
+        assert b"script" not in shown
+        assert wire.upward(GET + b"\r\n", 0.0).data == b"" or not shown
+
+
+@pytest.mark.parametrize("before", [ODD_HEADS["of version 2"], HEADS["plain"] + b"script" + HEADS["plain"]])
+def test_a_browser_gets_nothing_behind_what_belongs_to_no_request(before: bytes) -> None:
+    """On a connection with bytes of no response, the next may be one that the target sent ahead."""
+    wire = Wiretap("x")
+    pass_on(wire, GET + b"\r\n", before + b"script", 10_000)
+    assert not wire.turned_away
+    assert wire.upward(SHOWN, 0.0).data == b""
+    assert wire.turned_away
+    assert wire.downward(HEADS["plain"] + b"script", 0.0).data == b""
 
 
 @pytest.mark.parametrize("size", [1, 5, 1000])

@@ -257,15 +257,33 @@ class Passed(NamedTuple):
     open: int = 0
 
 
+_HEAD = rb"HTTP/1\.[01] %b(?: [^\r\n\0]*)?\r?\n(?:[!#$%%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r?\n)*\r?\n"
+_HEADS = re.compile(b"(?:%b)*%b" % (_HEAD % rb"1(?!01)\d\d", _HEAD % rb"[2-9]\d\d"))
+"""A head that a browser reads in the same way, with interim ones. It may run what is behind another."""
+_NAVIGATES = re.compile(rb"(?i)\n(?:sec-fetch-mode:[ \t]*navigate|accept:[^\r\n]*text/html)")
+_WITHHELD = b"The recorder shows no response with such a head in a browser; any other client gets it as it is."
+_REFUSAL = (
+    b"HTTP/1.1 502 Bad Gateway\r\ncontent-type: text/plain\r\nconnection: close\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(_WITHHELD), _WITHHELD)
+)
+
+
 class _Answer:
-    """The answer to one request, while it passes through."""
+    """The answer to one request, while it passes through.
+
+    If a browser would show it, its head is withheld until it is whole. One that is not in `_HEADS` is `refused`:
+    it is recorded, but does not pass.
+    """
 
     def __init__(
         self, asked: Asked, origin: str, most: int, notes: list[str], observer: AnswerObserver | None
     ) -> None:
         self.asked = asked
         self._origin = origin
-        extra = write_fields(Headers((NO_SCRIPT,))) if is_navigation(asked.head.headers) else b""
+        self._is_shown = is_navigation(asked.head.headers)
+        self._withheld = b""
+        self.refused = False
+        extra = write_fields(Headers((NO_SCRIPT,))) if self._is_shown else b""
         # None behind the head
         self._head: HeadReaddresser | None = HeadReaddresser(origin, asked.client_sees, extra)
         self._head_bytes = 0
@@ -299,12 +317,19 @@ class _Answer:
             self._take(event)
         own = data[: max(len(data) - self.reader.excess, 0)]
         if self._head is None:
-            return own
+            return b"" if self.refused else own
         if self.reader.head is None and not self.over:
             self._head_bytes += len(own)
+            if self._is_shown:
+                self._withheld += own
+                return b""
             return self._head.feed(own)
         size = self.reader.head_bytes - self._head_bytes if self.reader.head is not None else len(own)
-        return self._head.feed(own[:size]) + self.rest() + own[size:]
+        head = self._withheld + own[:size]
+        if self._is_shown and _HEADS.fullmatch(head) is None:
+            self.refused, self._head = True, None
+            return _REFUSAL
+        return self._head.feed(head) + self.rest() + own[size:]
 
     def rest(self) -> bytes:
         """The withheld part of the head."""
@@ -351,7 +376,7 @@ class Wiretap:
     """Listens to one connection. Bodies of more than `most` bytes are forwarded but not recorded.
 
     `origin` is the target's root. `lost` is why the traffic can no longer be parsed, "" while it can; it is
-    forwarded in any case.
+    forwarded in any case, but to a browser that shows it.
     """
 
     def __init__(
@@ -374,6 +399,8 @@ class Wiretap:
         self._answer: _Answer | None = None
         self._lost = ""
         self._told = False
+        self._unasked = False  # something came from upstream that is part of no response
+        self._muted = False  # nothing passes any more, in either direction
 
     @property
     def lost(self) -> str:
@@ -383,7 +410,7 @@ class Wiretap:
     @property
     def turned_away(self) -> bool:
         """Whether a request came that must not pass on this connection, nor anything after it."""
-        return self._requests.turned_away
+        return self._requests.turned_away or self._muted
 
     def is_slow(self, now: float, seconds: float) -> bool:
         """Whether a head takes longer to come than these seconds, while no request waits for its answer."""
@@ -416,9 +443,15 @@ class Wiretap:
 
     def upward(self, data: bytes, now: float) -> ForwardedRequests:
         """Process bytes from the client."""
+        self._muted = self._muted or (bool(self.lost) and _NAVIGATES.search(data) is not None)
+        if self._muted:
+            return ForwardedRequests(b"", ())
         if self._lost:
             return ForwardedRequests(data, ())
         out = self._requests.feed(data, now)
+        if self._unasked and any(is_navigation(asked.head.headers) for asked in self._asked):
+            self._muted = True
+            return ForwardedRequests(b"", ())
         for asked in self._asked:
             if asked.sent is not None and asked not in self._observers:
                 self._observers[asked] = self._observe(asked.request)
@@ -432,7 +465,10 @@ class Wiretap:
 
         The test is cheap, so that no byte of a stream has to wait for parsing.
         """
+        if self._muted:
+            return False
         if self._lost or not self._asked:
+            self._unasked = True
             return True
         if len(self._asked) > 1 or self._asked[0].sent is None:
             return False
@@ -446,11 +482,13 @@ class Wiretap:
         """Process bytes from upstream, of which only addresses in heads change on their way to the client."""
         finished: list[Exchange] = []
         out, ending_at, rest = b"", -1, data
+        was_muted = self._muted
         while rest and self._asked and not self._lost:
             answer = self._take_current()
             if answer.over:
                 break  # complete before its request is: wait for the request
             out += answer.feed(rest, now)
+            self._muted = self._muted or answer.refused
             excess = answer.reader.excess
             rest = rest[max(len(rest) - excess, 0) :] if excess else b""
             ending = answer.reader.ended
@@ -461,6 +499,9 @@ class Wiretap:
             finished += self._finish(answer, ending, now)
         waiting = self._answer
         unfinished = 0 if waiting is None or waiting.over or self._lost else waiting.reader.ending_bytes
+        if self._muted:
+            return Passed(finished, b"" if was_muted else out, 0)
+        self._unasked = self._unasked or bool(rest)
         out += rest
         ending_bytes = len(out) - ending_at if finished else 0
         return Passed(finished, out, max(ending_bytes, unfinished), unfinished)
