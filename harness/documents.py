@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -130,24 +131,8 @@ def list_files(
     A link that leads out of the folder raises OSError: the author of the folder must not choose which other files
     are read. Tools make hidden ones, which `of_tools=False` leaves out, too.
     """
-
-    def refuse(wrong: OSError) -> None:
-        raise wrong  # an unread file must not pass for a good one
-
-    found = []
     skipped = [] if left_out is None else left_out
-    for inside, folders, names in os.walk(folder, onerror=refuse):
-        here = Path(inside)
-        is_marked = not of_tools and inside != str(folder) and not _TOOL_MARKS.isdisjoint(names)
-        if is_marked and not _has_tracked_files(here):
-            skipped.append(here)
-            folders.clear()
-            continue
-        unwanted = {name for name in (*folders, *names) if not hidden and name.startswith(".")}
-        unwanted |= {name for name in folders if not of_tools and name == _OF_GIT}
-        skipped += [here / name for name in sorted(unwanted)]
-        folders[:] = [name for name in folders if name not in unwanted]
-        found += [here / name for name in names if name not in unwanted]
+    found = _walk(Path(folder), hidden=hidden, of_tools=of_tools, left_out=skipped)
     files = sorted(path for path in found if path.is_file())
     root = os.path.realpath(folder)
     kept = []
@@ -163,6 +148,26 @@ def list_files(
         else:
             skipped.append(path)
     return kept
+
+
+def _walk(folder: Path, *, hidden: bool, of_tools: bool, left_out: list[Path]) -> Iterator[Path]:
+    """All names below a folder that are not folders, but for what `list_files` leaves out."""
+
+    def refuse(wrong: OSError) -> None:
+        raise wrong  # an unread file must not pass for a good one
+
+    for inside, folders, names in os.walk(folder, onerror=refuse):
+        here = Path(inside)
+        is_marked = not of_tools and here != folder and not _TOOL_MARKS.isdisjoint(names)
+        if is_marked and not _has_tracked_files(here):
+            left_out.append(here)
+            folders.clear()
+            continue
+        unwanted = {name for name in (*folders, *names) if not hidden and name.startswith(".")}
+        unwanted |= {name for name in folders if not of_tools and name == _OF_GIT}
+        left_out += [here / name for name in sorted(unwanted)]
+        folders[:] = [name for name in folders if name not in unwanted]
+        yield from (here / name for name in names if name not in unwanted)
 
 
 def _has_tracked_files(folder: Path) -> bool:
