@@ -13,6 +13,7 @@ import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
@@ -37,7 +38,7 @@ def resolve(path: Path) -> Path:
 
 _TRIES = 100
 _current: Path | None = None
-"""The folder that no link in it may lead a file out of, links followed; None for no look at links at all."""
+"""The folder through whose links no file is written, links followed; None for no look at links at all."""
 _ask_user: Callable[[Path], str] = str
 
 
@@ -45,10 +46,9 @@ _ask_user: Callable[[Path], str] = str
 def keeping_links_in(folder: Path, ask_user: Callable[[Path], str]) -> Iterator[None]:
     """While the block runs, write through no link of another person.
 
-    They may have put it where the user expects a report: in `folder`, or in any checked-out folder. It must not
-    lead out of the folder that it is in, or into its `.git`. A folder that holds the home of the user is theirs.
-    `ask_user` is called only if there is such a link, with the folder: it returns how to allow it, or "" if it is
-    allowed.
+    They may have put it where the user expects a report: in `folder`, or in any checked-out folder. It could lead
+    elsewhere, or to a program in that folder. A folder that holds the home of the user is theirs. `ask_user` is
+    called only if there is such a link, with the folder: it returns how to allow it, or "" if it is allowed.
     """
     global _current, _ask_user
     before = _current, _ask_user
@@ -66,14 +66,12 @@ _MOST_LINKS = 40
 """No system follows more of them in one path."""
 
 
-def _list_foreign(folder: Path) -> Iterator[Path]:
-    """Which of the folder and those above it another person may have filled: they look like a checkout."""
+def _find_foreign(folder: Path) -> Path | None:
+    """The folder around this one that another person may have filled: the nearest checkout, or the current one."""
     home = resolve(Path("~").expanduser())
-    for place in (folder, *folder.parents):
-        if home.is_relative_to(place):
-            return
-        if place == _current or any(os.path.lexists(place / mark) for mark in _MARKS):
-            yield place
+    places = [*takewhile(lambda place: not home.is_relative_to(place), (folder, *folder.parents))]
+    marked = (place for place in places if any(os.path.lexists(place / mark) for mark in _MARKS))
+    return next(marked, _current if _current in places else None)
 
 
 def _follow(path: Path) -> tuple[Path, list[Path]]:
@@ -109,7 +107,7 @@ def _find_stranger(links: Iterable[Path], real: Path) -> Path | None:
 
 
 def find_way_out(path: Path) -> str:
-    """Why a file must not be written: a link leads it out of the folder that the link is in; "" if none does."""
+    """Why a file must not be written: a link of another person leads it to another place; "" if none does."""
     return _judge(path)[1]
 
 
@@ -127,11 +125,10 @@ def _find_objection(real: Path, links: list[Path]) -> str:
     stranger = _find_stranger(links, real)
     if stranger is not None and (allowed_by := _ask_user(stranger.parent)):
         return f"a link of another user leads to {str(real)!r}: name that file itself, or {allowed_by}"
-    for folder in dict.fromkeys(above for link in links for above in _list_foreign(link.parent)):
-        parts = real.relative_to(folder).parts if real.is_relative_to(folder) else (".git",)
-        if ".git" in map(str.casefold, parts) and (allowed_by := _ask_user(folder)):  # disks may fold case
+    for folder in dict.fromkeys(_find_foreign(link.parent) for link in links):
+        if folder is not None and (allowed_by := _ask_user(folder)):
             place = "this folder" if folder == _current else repr(str(folder))
-            return f"a link leads to {str(real)!r}, out of {place}: name that file itself, or {allowed_by}"
+            return f"a link of {place} leads to {str(real)!r}: name that file itself, or {allowed_by}"
     return ""
 
 

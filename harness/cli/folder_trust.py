@@ -33,8 +33,8 @@ TRUST_VARIABLE = "HARNESS_TRUST"
 
 _START = 4_096
 """How many bytes of a file show whether it is a report."""
-_OF_TOOLS = frozenset({"node_modules", "site-packages", "__pycache__"})
-"""Folders that a tool fills, by name."""
+REPORTS = "reports"
+"""The folder of the current one in which reports of a file may be; they may also be in the current one itself."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _find_objection_to_path(option: Option, value: str, folder: Path, *, sends_k
         return why
     if option.allowed is Trust.SEND:
         return "decides who can read the requests with your key" if sends_key else ""
-    return _find_foreign_report(value, path, folder) if option.allowed is Trust.WRITE else ""
+    return _find_foreign_report(value, path) if option.allowed is Trust.WRITE else ""
 
 
 def _path_of(option: Option, value: str) -> Path:
@@ -168,23 +168,21 @@ def _find_way_out(path: Path, folder: Path) -> str:
     return ""
 
 
-def _find_foreign_report(word: str, path: Path, folder: Path) -> str:
+def _find_foreign_report(word: str, path: Path) -> str:
     """Why a report must not be written there; "" if it is in place of no file or an earlier report.
 
-    A program may run or obey what has another suffix, or is in a folder that a tool fills.
+    A program may run or obey what has another suffix, is hidden, or is in a folder that a tool fills.
     """
     from harness.report.formats import FORMATS
 
     name = word.partition("=")[0]
     if name not in FORMATS or path.is_dir():
         return ""  # the report is refused where it is read
-    if path.suffix.lower() not in FORMATS[name].suffixes:
-        return f"names no file that ends with {' or '.join(FORMATS[name].suffixes)}"
-    own = resolve(folder)
-    for place in resolve(path).parents:
-        is_inside = place.is_relative_to(own) and place != own
-        if is_inside and (place.name in _OF_TOOLS or (place / "pyvenv.cfg").exists()):
-            return f"leads into {str(place)!r}, which a tool fills"
+    if path.suffix.lower() not in FORMATS[name].suffixes or path.name.startswith("."):
+        return f"names no visible file that ends with {' or '.join(FORMATS[name].suffixes)}"
+    here = resolve(Path.cwd())
+    if resolve(path).parent not in (here, here / REPORTS):
+        return f"is not directly in the current folder or in its folder `{REPORTS}`"
     if not os.path.lexists(path):
         return ""
     try:

@@ -23,7 +23,6 @@ from harness.cli.common_options import (
     revision_of,
     revision_option,
 )
-from harness.cli.folder_trust import find_link_out
 from harness.cli.masking import hide, mask_text
 from harness.cli.options import (
     KEY,
@@ -52,7 +51,7 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.report.screen import Heartbeat
 from harness.wire.addresses import is_loopback
-from harness.written_files import write_file
+from harness.written_files import find_way_out, write_file
 
 DEFAULT_TIMEOUT = 60.0
 LOCAL_DEADLINE = 90.0
@@ -253,8 +252,8 @@ def _require_named(options: BaselineOptions, path: Path) -> None:
             f"{word} writes only a file that you name, and a file of this folder names {str(path)!r}: "
             f"pass --baseline {shlex.quote(str(path))} on the command line, or trust it with `harness trust`"
         )
-    if why := find_link_out(path):
-        raise UsageFault(f"--baseline: {str(path)!r} {why}: name that file itself")
+    if why := find_way_out(path):
+        raise UsageFault(f"--baseline: {str(path)!r} cannot be written: {why}")
 
 
 def _refuse_shortened(options: BaselineOptions) -> None:

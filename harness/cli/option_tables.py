@@ -23,7 +23,7 @@ _TABLES = re.compile(r"(?<=<!-- tables -->\n).*?(?=<!-- end of tables -->)", re.
 _WORDS = {
     Trust.JUDGE: "",
     Trust.READ: "only a path in its own folder",
-    Trust.WRITE: "only a path in its own folder, and in place of a report",
+    Trust.WRITE: "only in the current folder or its folder `reports`, and in place of no other file than a report",
     Trust.SEND: "with a key, only this machine and the live service",
     Trust.BIND: "only loopback",
     Trust.NEVER: "no",

@@ -29,7 +29,7 @@ class Trust(StrEnum):
     JUDGE = "decide it"
     """It says how things are judged, and reaches nothing outside."""
     READ = "name a path in its own folder"
-    WRITE = "name a path in its own folder; an existing file must be a report of harness"
+    WRITE = "name a report in the current folder or its folder `reports`, but not in place of another file"
     SEND = "decide it, but a key goes there only with the user's word"
     BIND = "decide it for loopback addresses; others need the user's word"
     NEVER = "decide it only with the user's word"

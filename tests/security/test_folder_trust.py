@@ -436,6 +436,7 @@ def test_a_command_to_copy_holds_the_name_of_a_folder_as_a_word(
     assert f"`harness trust {shlex.quote(str(file))}`" in str(refused.value)
     write_table(folder, "fuzz", 'store = "x; touch ran"')
     words = ["https://gateway.invalid"]
+    assert main(["trust"]) == 0
     arguments = read_options(fuzz.FuzzArguments, words)
     kept = Store(folder / "x; touch ran", resolve(arguments)).folder
     kept.mkdir(parents=True)
@@ -473,7 +474,7 @@ def test_planted_failures_stay_in_the_folder(repository: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize(
-    ("words", "settings", "trusted", "replays"),
+    ("words", "settings", "variable", "replays"),
     [
         (["https://gateway.invalid"], "", False, False),
         (["https://gateway.invalid"], 'store = "planted"', False, False),
@@ -486,7 +487,7 @@ def test_planted_failures_stay_in_the_folder(repository: Path, capsys: pytest.Ca
 def test_planted_failures_are_not_sent_with_a_key(
     words: list[str],
     settings: str,
-    trusted: bool,
+    variable: bool,
     replays: bool,
     repository: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -494,8 +495,10 @@ def test_planted_failures_are_not_sent_with_a_key(
 ) -> None:
     """Requests that a folder brings could delete what a key gives access to: that needs the user's word."""
     (repository / "pyproject.toml").write_text(f"[tool.harness.fuzz]\n{settings}\n", encoding="utf-8")
-    if trusted:
+    if variable:
         monkeypatch.setenv("HARNESS_TRUST", str(repository))
+    elif settings:
+        assert main(["trust"]) == 0
     arguments = read_options(fuzz.FuzzArguments, words)
     for name in (".harness/fuzz", "planted"):
         folder = Store(Path(name), resolve(arguments)).folder

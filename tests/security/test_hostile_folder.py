@@ -129,10 +129,14 @@ def test_a_report_stays_in_its_folder(where: str, repository: Path, capsys: pyte
 @pytest.mark.parametrize(
     ("where", "why"),
     [
-        ("zz.pth", "names no file that ends with .md"),
-        ("Makefile", "names no file that ends with .md"),
-        ("env/lib/python3.11/site-packages/zz.md", "which a tool fills"),
-        ("node_modules/zz.md", "which a tool fills"),
+        ("zz.pth", "names no visible file that ends with .md"),
+        ("Makefile", "names no visible file that ends with .md"),
+        (".rules.md", "names no visible file that ends with .md"),
+        ("env/lib/python3.11/site-packages/zz.md", "is not directly in the current folder"),
+        ("target/zz.md", "is not directly in the current folder"),
+        (".vscode/zz.md", "is not directly in the current folder"),
+        ("reports/deep/zz.md", "is not directly in the current folder"),
+        ("linked/zz.md", "a link of this folder leads to "),
         ("a\\ntouch ran.md", "contains a line feed"),
     ],
 )
@@ -142,8 +146,9 @@ def test_a_report_becomes_no_part_of_a_program(
     """Python runs a line of any `.pth` that a report of a folder's choice could become; nor is a tool fed."""
     folder = repository / "env" / "lib" / "python3.11" / "site-packages"
     folder.mkdir(parents=True)
-    (repository / "env" / "pyvenv.cfg").touch()
-    (repository / "node_modules").mkdir()
+    for name in ("target", ".vscode", "reports/deep"):
+        (repository / name).mkdir(parents=True)
+    (repository / "linked").symlink_to("target")
     configure(repository, f'report = ["markdown={where}"]')
     before = sorted(repository.rglob("*"))
     assert main(CHECK) == 2
@@ -151,6 +156,17 @@ def test_a_report_becomes_no_part_of_a_program(
     said = capsys.readouterr().err
     assert why in said
     assert not re.search(r"^touch", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("where", ["a.md", "reports/a.md", "reports/A.MD"])
+@pytest.mark.parametrize("inside", [".", "deep"])
+def test_a_report_may_be_in_one_folder(where: str, inside: str, repository: Path) -> None:
+    """A file of a folder names reports in the current folder or its `reports` without the user's word."""
+    configure(repository, f'report = ["markdown={where}"]')
+    (repository / inside / "reports").mkdir(parents=True)
+    os.chdir(inside)
+    assert main(CHECK) == 0
+    assert (repository / inside / where).is_file()
 
 
 def test_a_missing_baseline_is_named_as_a_word(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,7 +248,8 @@ def test_a_patch_is_not_written_through_a_link(repository: Path, capsys: pytest.
     (repository / "drift.patch").symlink_to(victim)
     assert main(["drift", "--sdk", "none", "--propose-patch", "drift.patch"]) == 2
     assert victim.read_text("utf-8") == "mine"
-    assert f"leads to {str(victim)!r}, out of its own folder: name that file itself" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"a link of this folder leads to {str(victim)!r}: name that file itself, or set HARNESS_TRUST=" in said
 
 
 @pytest.mark.parametrize("name", ["link.yaml", "folder/secret"])

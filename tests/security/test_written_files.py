@@ -413,7 +413,7 @@ OUTPUTS = {
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-@pytest.mark.parametrize("place", ["victim", "repository/.git"])
+@pytest.mark.parametrize("place", ["victim", "repository/.git", "repository/.venv/bin"])
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_link_of_the_folder_leads_no_output_elsewhere(
     name: str,
@@ -423,7 +423,7 @@ def test_a_link_of_the_folder_leads_no_output_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A link that somebody put where a command writes writes nothing outside, file or no file."""
+    """A link that somebody put where a command writes leads nowhere, not even to a program in the same folder."""
     outside, folder = tmp_path / place, tmp_path / "repository"
     outside.mkdir(parents=True)
     (folder / "here").mkdir(parents=True)
@@ -455,7 +455,8 @@ def test_a_user_may_name_a_folder_with_links(
     (folder / "inside").mkdir()
     (folder / "own").symlink_to(folder / "inside")
     monkeypatch.chdir(folder)
-    assert main((*CHECK, "--report", "json=own/a.json")) == Exit.OK
+    assert main((*CHECK, "--report", "json=own/a.json")) == Exit.USAGE
+    assert main((*CHECK, "--report", "json=inside/a.json")) == Exit.OK
     assert main((*CHECK, "--report", "json=../outside/b.json")) == Exit.OK
     assert main((*CHECK, "--report", "json=reports/c.json")) == Exit.USAGE
     assert f"or set HARNESS_TRUST={folder} if the folder is yours" in capsys.readouterr().err
@@ -485,7 +486,9 @@ def test_a_link_above_the_current_folder_leads_no_output_elsewhere(
     monkeypatch.chdir(above / "part")
     report = said.format(above=above, mine=tmp_path / "mine")
     assert main((*CHECK, "--report", f"markdown={report}")) == Exit.USAGE
-    assert f"out of {str(above)!r}: name that file itself, or set HARNESS_TRUST={above}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"a link of {str(above)!r} leads to " in said
+    assert f": name that file itself, or set HARNESS_TRUST={above}" in said
     assert [path.name for path in outside.rglob("*") if path.is_file()] == ["rc"]
     assert (outside / "rc").read_text("utf-8") == "mine"
     monkeypatch.setenv("HARNESS_TRUST", str(above))
@@ -527,9 +530,9 @@ def test_a_link_of_a_folder_beside_the_current_one_leads_no_output_elsewhere(
         monkeypatch.chdir(where)
         report = said.format(tmp_path) if said.startswith("{") else f"{above}{said}"
         assert main((*CHECK, "--report", f"markdown={report}")) == Exit.USAGE
-        assert f"out of {str(hostile)!r}: name that file itself, or set HARNESS_TRUST={hostile}" in (
-            capsys.readouterr().err
-        )
+        error = capsys.readouterr().err
+        assert f"a link of {str(hostile)!r} leads to " in error
+        assert f": name that file itself, or set HARNESS_TRUST={hostile}" in error
         if above:
             assert main((*CHECK, "--report", f"markdown={above}own.md")) == Exit.OK
     found = {path.name: path.read_text("utf-8") for path in home.rglob("*") if path.is_file()}

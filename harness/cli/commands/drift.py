@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import contract_of, json_option, report_option, revision_option
-from harness.cli.folder_trust import find_link_out
 from harness.cli.options import FOLDER, PATH, Options, Page, Trust, flag, option
 from harness.cli.output import ReportFiles, format_patch, say, write_json
 from harness.documents import explain_unread
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean, format_count
-from harness.written_files import make_folder, write_file
+from harness.written_files import find_way_out, make_folder, write_file
 
 if TYPE_CHECKING:
     from harness.benches.packages import Package
@@ -145,8 +144,8 @@ def _refuse_what_cannot_be_written(arguments: DriftArguments) -> None:
             near = did_you_mean(name, _FORMATS, otherwise=known)
             raise UsageFault(f"--report: unknown format {name!r}{near} (write FORMAT=PATH)")
     for word, place in (("--propose", arguments.propose), ("--propose-patch", arguments.propose_patch)):
-        if place and (why := find_link_out(Path(place))):
-            raise UsageFault(f"{word}: {place!r} {why}: name that file itself")
+        if place and (why := find_way_out(Path(place))):
+            raise UsageFault(f"{word}: {place!r} cannot be written: {why}")
     if arguments.propose:
         from harness.contract.contract import check_revision_name
 

@@ -102,7 +102,7 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         "search only part K of N; `harness merge` joins the reports", metavar="K/N", trust=Trust.CALL, group="run"
     )
     store: str | None = option(
-        "failures to replay first next time", FOLDER, trust=Trust.READ, shown=_STORE, group="output"
+        "failures to replay first next time", FOLDER, trust=Trust.NEVER, shown=_STORE, group="output"
     )
     no_store: bool = flag("neither keep nor replay failures", group="output")
     output: str | None = option(
