@@ -39,7 +39,7 @@ from harness.contract.judge.stream import StreamJudge, judge_twice
 from harness.contract.judge.stream_state import StreamReading
 from harness.contract.models.profiles import FOLDER, ModelProfile, find_profile
 from harness.contract.tables.operations import INTERACTION, is_transfer
-from harness.contract.tables.protocol import COLLECTION
+from harness.contract.tables.protocol import COLLECTION, PROTOCOL
 from harness.errors import Unreadable
 from harness.kit.api import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding
@@ -156,7 +156,7 @@ class FileJudge:
         entries = list(entries)
         if not entries:
             self.leave_out("a recording without an entry")
-        judged = []
+        judged, before = [], len(self._result.findings)
         for name, recorded in entries:
             entry = _spell_method(recorded) if isinstance(recorded, Exchange) else recorded
             if isinstance(entry, Exchange):
@@ -174,6 +174,16 @@ class FileJudge:
         history = judge_recorded(judged, self._contract)
         self._result.rules.update(history.judged)
         self._add(history.findings)
+        self._keep_streams(dict(judged), self._result.findings[before:])
+
+    def _keep_streams(self, entries: Mapping[str, Exchange], findings: Iterable[Finding]) -> None:
+        """Keep the first stream that breaks each rule, and the one that it resumes, for a report to draw."""
+        for finding in findings:
+            name = finding.where.exchange
+            exchange = entries.get(name)
+            if exchange is not None and exchange.is_stream and finding.rule not in self._result.shown:
+                streams = (*_find_resumed(exchange, entries), (name, exchange))
+                self._result.shown[finding.rule] = (finding.where, streams)
 
     def _judge_exchange(self, name: str, exchange: Exchange) -> None:
         reading = read(exchange)
@@ -190,6 +200,16 @@ class FileJudge:
             kind = "bodies" if reading.stream is None else "streams"
             rules = reading.judged | (UNLISTED if exchange.succeeded else frozenset())
             self._note_findings(kind, rules, (*reading.findings, *reading.unlisted, *reading.ambiguous), name)
+
+
+def _find_resumed(exchange: Exchange, entries: Mapping[str, Exchange]) -> Iterator[tuple[str, Exchange]]:
+    """Yield the first stream that has the cursor which another one resumes after."""
+    _, cursor = PROTOCOL.is_resume(exchange.request) or ("", "")
+    for name, other in entries.items() if cursor else ():
+        cursors = map(PROTOCOL.cursor, events_in(other.body)) if other.is_stream else ()
+        if other is not exchange and cursor in cursors:
+            yield name, other
+            return
 
 
 def _why_no_request(answer: Answer) -> str:

@@ -81,11 +81,15 @@ class ClientRun:
 
 @dataclass(frozen=True, slots=True)
 class RecordedPlace:
-    """Where in recordings a finding is; `number` is its place in the order of the files, `verdict` its own."""
+    """Where in recordings a finding is; `number` is its place in the order of the files, `verdict` its own.
+
+    `streams` has the recorded streams that show it, by name, if a report is to draw them.
+    """
 
     number: int
     where: Where
     verdict: Verdict
+    streams: tuple[tuple[str, Exchange], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,10 @@ class TrafficJudge:
                 change = self.describe(finding)
                 if guilty is not seen:  # `event` counts in the stream that shows it
                     change |= {"shown_by": seen.number} | guilty.place_finding(finding.where.event)
-                elif finding.actual == _NOTHING and (gap := seen.find_gap_before(finding.where.event)) is not None:
-                    change["missing"] = gap
+                elif finding.actual == _NOTHING and "missing" in (
+                    place := seen.place_finding(finding.where.event)
+                ):
+                    change |= place
                 found.setdefault(guilty.number, (guilty, []))[1].append(change)
             for guilty, findings in found.values():
                 self._traffic.keep_findings(guilty, tuple(findings))

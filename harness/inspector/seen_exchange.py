@@ -140,13 +140,6 @@ class SeenExchange:
         is_missing = number is not None and self.events[number].column != column
         return {"event": number, "missing": column} if is_missing else {"event": number}
 
-    def find_gap_before(self, number: int | None) -> int | None:
-        """The first column that is missing directly before an event; None if there is none."""
-        if number is None or number >= len(self.events):
-            return None
-        column = self.events[number - 1].column + 1 if number else self.column
-        return column if column < self.events[number].column else None
-
     def take_head(self, status: int, headers: Headers, framing: Framing) -> None:
         """Record the head of the answer."""
         coding = coding_of(headers)

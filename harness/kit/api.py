@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct, field
 
-from harness.outcome import Finding, Judgement, Rule
+from harness.outcome import Finding, Judgement, Rule, Where
 from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProtocol
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ class Verification(Struct):
     `entries` counts the judged exchanges, and files with a single stream, body or request. `judged` counts their
     contents, `rules` how often each rule was judged. An exchange may contain two, such as a request and a stream,
     or none, such as a delete without a body. `unrecognized` counts the exchanges of `left_out` that are no call
-    of the API, `unjudged` those that are one and no transfer of a file.
+    of the API, `unjudged` those that are one and no transfer of a file. `shown` has, by broken rule, the place of
+    the first finding in a stream of a recorder's file, and the streams that show it, by the names of their
+    entries.
     """
 
     entries: int = 0
@@ -89,6 +91,7 @@ class Verification(Struct):
     rules: Counter[str] = field(default_factory=Counter)
     left_out: list[UnjudgedEntry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    shown: dict[str, tuple[Where, tuple[tuple[str, Exchange], ...]]] = field(default_factory=dict)
 
 
 SCRIPTABLE, TWO_KEYS = "script", "two-keys"

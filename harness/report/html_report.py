@@ -116,8 +116,8 @@ def _name_rows(areas: Sequence[Area]) -> FragmentNames:
 
 
 def _list_filters(areas: Sequence[Area]) -> list[tuple[str, str]]:
-    found = {row.outcome for area in areas for row in area.rows}
-    return [("", "All"), *((str(one), one.word.capitalize()) for one in LISTED if one in found)]
+    found = {row.outcome: row.row_word for area in areas for row in area.rows}
+    return [("", "All"), *((str(one), found[one].capitalize()) for one in LISTED if one in found)]
 
 
 def _mark_state(state: PresentedRun) -> Mark:
@@ -154,7 +154,8 @@ def _list_passing(
             if row.outcome is Accounted.PASSED and row.result.id not in detailed:
                 yield {
                     "area": number,
-                    "id": row.id,
+                    "id": row.label,
+                    "word": row.row_word,
                     "fragment": names.name(row.result.id),
                     "title": row.title,
                     "level": str(row.level),

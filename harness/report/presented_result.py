@@ -26,7 +26,19 @@ from harness.engine.results import (
     Result,
     of_kind,
 )
-from harness.outcome import Accounted, Basis, Finding, Level, Outcome, Reason, Rule, Severity, Verdict, Where
+from harness.outcome import (
+    Accounted,
+    Basis,
+    Finding,
+    Level,
+    Observation,
+    Outcome,
+    Reason,
+    Rule,
+    Severity,
+    Verdict,
+    Where,
+)
 from harness.outcome.words import format_count, shorten
 from harness.report.collected_run import CollectedRun
 from harness.report.commands.presentation import Presentation, describe_stale
@@ -119,6 +131,16 @@ class PresentedResult:
     def word(self) -> str:
         """The outcome, or the reason why it was not tested."""
         return self.result.reason_words or self.outcome.word
+
+    @property
+    def row_word(self) -> str:
+        """The outcome in a list."""
+        return self._presentation.word(self.result)
+
+    @property
+    def label(self) -> str:
+        """The name in a list."""
+        return self._presentation.label(self.result)
 
     @property
     def heading(self) -> str:
@@ -383,7 +405,16 @@ class PresentedResult:
     @cached_property
     def events(self) -> EventList | None:
         """The stream that shows it."""
-        return list_events(self._drawn, self._run.display, total=self._run.whole_stream)
+        return list_events(self._streamed, self._run.display, total=self._run.whole_stream)
+
+    @property
+    def _streamed(self) -> Result:
+        """The result as its first recorded stream shows it, if it is of recordings."""
+        for item, finding in zip(self.result.evidence, self.result.observation.findings, strict=False):
+            if isinstance(item, RecordedPlace) and item.streams:
+                named, streams = zip(*item.streams, strict=True)
+                return replace(self.result, evidence=streams, named=named, observation=Observation.of([finding]))
+        return self._drawn
 
     @cached_property
     def _all_logs(self) -> list[Log]:
@@ -416,7 +447,9 @@ class PresentedResult:
 
     @property
     def script(self) -> str:
-        """The requests as commands, to be copied at once."""
+        """The command for this alone, else the requests as commands, to be copied at once."""
+        if self.result.reproduction is not None and self.result.reproduction.command:
+            return escape_controls(self.result.reproduction.command)
         return "\n\n".join([log.command for log in self._all_logs if log.command][:_MOST_COMMANDS])
 
     @property
@@ -430,7 +463,7 @@ class PresentedResult:
         """How to see it again."""
         reproduction, presentation = self.result.reproduction, self._presentation
         if reproduction is not None:
-            yield from again_lines(reproduction, noun=presentation.noun)
+            yield from again_lines(replace(reproduction, command=""), noun=presentation.noun)
         if self.script and presentation.command == "check":
             yield (
                 f"`harness inspect REPORT.json --check {self.result.id}` opens these requests in the inspector "

@@ -71,8 +71,12 @@ _STORED = {
 _EVIDENCE = {kind.__name__: kind for kind in (LoggedExchange, ClientRun, RecordedPlace, KillRow, DefectRow)}
 """The evidence that is stored; an exchange is stored as a `LoggedExchange`."""
 
-_UNSTORED: dict[type, set[str]] = {TargetInfo: {"secrets"}, RunFinished: {"results", "lost"}}
-"""Members that are not stored: secrets, results that have events of their own, and requests as they were sent."""
+_UNSTORED: dict[type, set[str]] = {
+    TargetInfo: {"secrets"},
+    RunFinished: {"results", "lost"},
+    RecordedPlace: {"streams"},
+}
+"""Members that are not stored: secrets, results that have events of their own, and traffic as it was sent."""
 
 _SHOWN = 60
 """How much of a command is quoted that is not ours."""

@@ -415,6 +415,13 @@ def test_requests_are_searched_and_filtered(window: Window) -> None:
     window.wait_for_count(".request:visible", 2)
     window.page.fill("#query", "POST previous_interaction")
     window.wait_for_text("#matches", "0 shown")
+    window.wait_for_text("#no-match", "No request matches.")
+    assert window.find_violations() == []
+    window.page.get_by_role("button", name="Show all").click()
+    window.wait_for_count(".request:visible", 2)
+    assert not window.page.is_visible("#no-match")
+    window.page.fill("#query", "POST previous_interaction")
+    window.wait_for_text("#matches", "0 shown")
     first = window.create(input="Two.", previous_interaction_id="v1_that-is-nowhere")
     assert "error" in first
     window.wait_for_text("#matches", "1 shown")

@@ -83,6 +83,7 @@ class Verified:
         own.unjudged += new.unjudged
         own.left_out += new.left_out
         own.findings += new.findings
+        own.shown = new.shown | own.shown
         self.facts += other.facts
         self.unusable += other.unusable
         self.revisions.update(other.revisions)
@@ -327,7 +328,7 @@ def _decide_rules(whole: Verified, policy: Policy, rules: Mapping[str, Rule]) ->
     for number, finding in enumerate(_tell_subjects_once(whole.traffic.findings)):
         found.setdefault(finding.rule, []).append((number, finding))
     judged = [rule for rule in rules.values() if rule.id in found or whole.traffic.rules[rule.id]]
-    return [_decide_rule(rule, found.get(rule.id, []), policy) for rule in judged]
+    return [_decide_rule(rule, found.get(rule.id, []), policy, whole.traffic) for rule in judged]
 
 
 def _tell_subjects_once(findings: Sequence[Finding]) -> list[Finding]:
@@ -340,7 +341,18 @@ def _tell_subjects_once(findings: Sequence[Finding]) -> list[Finding]:
     return kept
 
 
-def _decide_rule(rule: Rule, found: Sequence[tuple[int, Finding]], policy: Policy) -> Result:
-    places = tuple(RecordedPlace(n, finding.where, decide_finding(finding, rule, policy)) for n, finding in found)
+def _decide_rule(
+    rule: Rule, found: Sequence[tuple[int, Finding]], policy: Policy, traffic: Verification
+) -> Result:
+    shown, streams = traffic.shown.get(rule.id, (None, ()))
+    places = tuple(
+        RecordedPlace(
+            number,
+            finding.where,
+            decide_finding(finding, rule, policy),
+            streams if finding.where == shown else (),
+        )
+        for number, finding in found
+    )
     observation = Observation.of(finding for _, finding in found)
     return decide(rule, observation, policy, show=lambda _: places)

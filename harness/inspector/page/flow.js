@@ -185,15 +185,15 @@ export class Flow {
     this.draw();
     const gaps = [...this.gaps.keys()];
     const ofGap = broken(seen).find((finding) => gaps.includes(finding.missing));
+    if (gaps.length) {
+      const what = `${gaps.length > 1 ? plural(gaps.length, "event") : gaps[0]} never came`;
+      this.marks.push({ column: gaps[0], text: ofGap ? `${what}: ${ofGap.rule}` : what, kind: "bad" });
+    }
     for (const finding of broken(seen).slice(0, MOST_MARKS)) {
       const event = finding.event === null ? null : seen.events[finding.event];
       if (finding === ofGap) continue;
       if (event) this.count(event.c, `${event.c} ${finding.rule}`, lookOf(finding));
       else if (seen.stream) this.count(seen.column, finding.rule, lookOf(finding));
-    }
-    if (gaps.length) {
-      const what = `${gaps.length > 1 ? plural(gaps.length, "event") : gaps[0]} never came`;
-      this.marks.push({ column: gaps[0], text: ofGap ? `${what}: ${ofGap.rule}` : what, kind: "bad" });
     }
     this.drawMarks();
   }

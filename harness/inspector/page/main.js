@@ -190,8 +190,16 @@ function filter() {
   const words = find("query").value;
   const kind = find("kind").value;
   const shown = timeline.filter(words, kind);
-  find("matches").textContent = words.trim() || kind ? `${shown} shown` : "";
+  const narrowed = words.trim() || kind;
+  find("matches").textContent = narrowed ? `${shown} shown` : "";
+  find("no-match").hidden = !narrowed || shown > 0 || !timeline.rows.size;
 }
+
+find("show-all").onclick = () => {
+  find("query").value = find("kind").value = "";
+  filter();
+  find("query").focus();
+};
 
 // The page has no bodies: the server looks into them, after the last key, and again while requests arrive.
 let looking = null;

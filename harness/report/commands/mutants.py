@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from harness.engine.kill_matrix import NOTICED, ODD, PROVED, REFERENCE, SCORED, UNPROVED
 from harness.engine.mutation_score import DEFECTS, DefectOutcome, Score, sum_up
 from harness.engine.results import DefectRow, KillRow, Result, of_kind
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
     from harness.report.collected_run import CollectedRun
 
 _WIDTH = 100
+
+_FATES = (
+    CountedWord("survived", 0, Accounted.FAILED),
+    CountedWord("killed", 0, Accounted.PASSED),
+    CountedWord("not tested", 0, Accounted.NOT_TESTED),
+)
+"""What becomes of a mutant, in the order of the totals."""
 
 
 class MutantsPresentation(Presentation):
@@ -90,6 +99,12 @@ class MutantsPresentation(Presentation):
     def sections(self, state: CollectedRun) -> Iterator[Section]:
         yield Section("Mutant by mutant", tuple(matrix_lines(state)))
 
+    def word(self, result: Result) -> str:
+        return next((tally.word for tally in _FATES if self.is_of(result, tally)), super().word(result))
+
+    def label(self, result: Result) -> str:
+        return next((row.mutant for row in of_kind(KillRow, result.evidence)), result.id)
+
     def suite(self, result: Result) -> str:
         return "mutants" if result.rule is NOTICED else "mutants.checks"
 
@@ -128,9 +143,7 @@ class MutantsPresentation(Presentation):
         rows = rows_of(state)
         fates = _count_fates(rows)
         fates["not tested"] += max(0, state.planned.checks - len(rows))
-        words = {"survived": Accounted.FAILED, "killed": Accounted.PASSED, "not tested": Accounted.NOT_TESTED}
-        counted = (CountedWord(word, fates[word], outcome) for word, outcome in words.items())
-        yield from (tally for tally in counted if tally.number)
+        yield from (replace(tally, number=number) for tally in _FATES if (number := fates[tally.word]))
 
     def is_of(self, result: Result, tally: CountedWord) -> bool:
         return result.rule is NOTICED and result.outcome is tally.outcome

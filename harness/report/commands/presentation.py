@@ -174,6 +174,14 @@ class Presentation:
         """Tables of outcomes that a page shows."""
         return iter(())
 
+    def word(self, result: Result) -> str:
+        """The outcome of a result in a list of a page."""
+        return result.outcome.word
+
+    def label(self, result: Result) -> str:
+        """The name of a result in a list of a page."""
+        return result.id
+
     def suite(self, result: Result) -> str:
         """The JUnit suite of a result."""
         return result.rule.area

@@ -26,7 +26,7 @@
     const row = element("details", "row");
     const summary = element("summary");
     const verdict = element("span", "verdict v-pass");
-    verdict.append(icon("pass"), "passed");
+    verdict.append(icon("pass"), item.word);
     summary.append(verdict, element("code", "", item.id), element("span", "title", item.id.includes(item.title) ? "" : item.title), element("span", "tag", item.level));
     const more = element("div", "more");
     for (const text of [item.requirement, `Source: ${item.source}`]) if (text) more.append(element("p", "", text));

@@ -19,7 +19,7 @@ from harness import resources
 from harness.benches.client.judgement.outcome import result_id
 from harness.documents import explain_unread, open_file
 from harness.outcome import Accounted, Reason, UsageFault
-from harness.outcome.words import shorten
+from harness.outcome.words import format_count, shorten
 from harness.report.finding_text import summarize
 from harness.report.formats import FORMATS
 
@@ -317,7 +317,7 @@ def _read_mutants(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             id=str(mutant),
             outcome=_outcome_of_mutant(killers, record["errors"].get(mutant)),
             reason=str(Reason.HARNESS_ERROR) if record["errors"].get(mutant) else "",
-            title=f"killed by {len(killers)}" if killers else "survived",
+            title=f"killed by {format_count(len(killers), 'check')}" if killers else "survived",
             level="MUST",
             summary="" if killers else "no check kills it",
             seconds=float(record.get("seconds", {}).get(mutant, 0)),

@@ -113,6 +113,19 @@ def test_a_page_counts_all_places(harness: Harness) -> None:
     assert "3 more places" in text
 
 
+def test_a_page_draws_the_stream_that_breaks_a_rule(harness: Harness) -> None:
+    """A resume that skips an event stands under the stream that it resumes; the missing event has its cell."""
+    events = [event | {"event_id": f"e{number}"} for number, event in enumerate(EVENTS)]
+    whole = entry_of("GET", "/v1beta/interactions/i1?stream=true", recording(events), "text/event-stream")
+    target = "/v1beta/interactions/i1?stream=true&last_event_id=e1"
+    resumed = entry_of("GET", target, recording(events[3:]), "text/event-stream")
+    Path("gap.har").write_text(har_of(whole, resumed), "utf-8")
+    assert harness("verify", "gap.har", "--report", "html=out.html", "--report", "events=out.jsonl").code == 1
+    page = Path("out.html").read_text(encoding="utf-8")
+    assert "entry 2, GET /v1beta/interactions/i1: came 3-5; never came 2" in page
+    assert "total_output_tokens" not in Path("out.jsonl").read_text(encoding="utf-8")
+
+
 def test_missing_path(harness: Harness) -> None:
     """A path that does not exist is a usage error."""
     assert harness("verify", "nowhere").code == 2

@@ -216,7 +216,8 @@ def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event
             expected, event = event, expected
         skipped = _count_skipped(timeline.events[position:], event) if reading.resumed else 0
         difference = _report_difference(reading, rule, position, expected, event, skipped)
-        differs = judgement.decide(rule, [difference.at(event=number)])
+        # what never came is named by its number in the whole stream
+        differs = judgement.decide(rule, [difference.at(event=position if skipped else number)])
     if differs:
         reading.position = None
     return not differs
@@ -263,9 +264,9 @@ def _report_difference(
     if skipped:
         last = f" to {position + skipped - 1}" if skipped > 1 else ""
         message = f"a resumed stream skips event{'s' * (skipped > 1)} {position}{last} of the whole stream"
-        other = "nothing"
+        one, other = PROTOCOL.name_event(expected), "nothing"
     elif rule == "resume.no-gap":
-        message = f"event {position} of a resumed stream is not event {position} of the whole stream"
+        message = f"event {position} of a resumed stream differs from event {position} of the whole stream"
     else:
         message = f"event {position} differs from an earlier stream"
     return Finding(rule, message, one, other)
