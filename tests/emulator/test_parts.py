@@ -9,6 +9,7 @@ import zlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from harness.contract import load
 from harness.emulator.reply.forms import pieces
@@ -163,6 +164,17 @@ def test_ids_have_the_form_of_real_ones(vertex, make, form):
     assert all(re.fullmatch(form, each) for each in made), made[0]
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**64 - 1))
+def test_an_interaction_id_holds_two_tokens(number):
+    """It decodes to two fields of 23 characters, each the base64 of 17 bytes: what the service's ids decode to."""
+    fields = base64.urlsafe_b64decode(interaction_id(number).removeprefix("v1_") + "=")
+    assert (fields[:2], fields[25:27], len(fields)) == (b"\x0a\x17", b"\x12\x17", 50)
+    for token in (fields[2:25], fields[27:]):
+        raw = base64.urlsafe_b64decode(token + b"=")
+        assert (len(raw), base64.urlsafe_b64encode(raw)) == (17, token + b"=")
+
+
 def test_media_are_valid_files():
     """The PNG's image data has a valid checksum, the WAV states its true length, the MP4 begins with `ftyp`."""
     png = base64.b64decode(samples.picture())
@@ -236,7 +248,7 @@ ROUTES = [
 @pytest.mark.parametrize(("target", "expected"), ROUTES)
 def test_routes(target, expected):
     """Every form of path is parsed into one route."""
-    assert route(target)[:4] == expected
+    assert astuple(route(target))[:4] == expected
 
 
 def test_meter_counts_by_modality():

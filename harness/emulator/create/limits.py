@@ -320,8 +320,9 @@ _ANY_VERSION = "(The emulator's setting platform=any takes it.)"
 def judge_surface(order: CreateRequest, platform: Platform, version: str) -> None:
     """Raise Refusal for the first thing in a create that this surface refuses."""
     body = order.body
-    for name in platform.refuses.keys() & body.keys():
-        raise invalid(f"Unknown parameter '{name}'; {platform.refuses[name]}. {_ANY_VERSION}")
+    for name in platform.refuses:
+        if name in body:
+            raise invalid(f"Unknown parameter '{name}'; {platform.refuses[name]}. {_ANY_VERSION}")
     if not platform.strict:
         return
     if version == "v1" and _LATEST.fullmatch(order.model or ""):  # README of google-genai 3

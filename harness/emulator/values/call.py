@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -24,7 +24,7 @@ VERSIONS = ("v1beta", "v1", "v1beta1")
 LONGEST_CACHED = 256
 
 
-class Route(NamedTuple):
+class Route(Struct, frozen=True):
     """The destination of a request.
 
     `session` is None for the default session. `version` is `""` for the control API and for a path without a

@@ -16,7 +16,7 @@ import binascii
 from binascii import b2a_base64
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b, shake_128
+from hashlib import blake2b
 from zlib import crc32
 
 from msgspec import Struct
@@ -26,6 +26,9 @@ from harness.wire import Clock
 _MIX = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
+_OF_TOKENS, _OF_FILLING = 3**131, 3**1271
+"""Factors that spread 64 bits over 34 and 260 bytes without a pattern: no two numbers give the same, and a product
+takes a tenth of the time of a digest of that length."""
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _CALLS = 36**8
 _CALL_STEP = 0xB5297A4D
@@ -83,13 +86,13 @@ def interaction_id(number: int, *, vertex: bool = False) -> str:
     """Return the id of an interaction: base64 of two tokens (70 characters in all), on Vertex of three fields."""
     if vertex:
         return _encode(b"\x0a\x10" + b"%016x" % number + b"\x10\x08\x1a\x03%03d*\x04main" % (number % 1000))
-    # Hot, and therefore without helpers: each token has 17 bytes, so base64 ends it with one `=`, and 50 bytes
-    # in the last step end with one, too.
-    there, back = number.to_bytes(8, "big"), (~number & _MASK).to_bytes(8, "big")
-    first = b2a_base64(there + blake2b(there, digest_size=9).digest(), newline=False)
-    second = b2a_base64(there[::-1] + blake2b(back, digest_size=9).digest(), newline=False)
-    tokens = b"\x0a\x17" + first.translate(_URLSAFE)[:-1] + b"\x12\x17" + second.translate(_URLSAFE)[:-1]
-    return "v1_" + b2a_base64(tokens, newline=False).translate(_URLSAFE)[:-1].decode("ascii")
+    # Hot, and therefore without helpers and digests. A zero byte behind each token of 17 bytes lets one call write
+    # both: base64 of 17 bytes has 23 characters, and the 24th, which the zero makes, is left out. The text of the
+    # tokens is ASCII, and base64 of ASCII has no character that a URL would escape, but a `=` at the end.
+    spread = (number * _OF_TOKENS).to_bytes(34, "big")
+    both = b2a_base64(spread[:17] + b"\0" + spread[17:] + b"\0", newline=False).translate(_URLSAFE)
+    tokens = b"\x0a\x17" + both[:23] + b"\x12\x17" + both[24:47]
+    return "v1_" + b2a_base64(tokens, newline=False)[:-1].decode("ascii")
 
 
 def _write_letters(number: int) -> str:
@@ -122,22 +125,20 @@ def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
-# frame, mark, body, filling and the four bytes of the seal make 273 bytes: base64 without padding, in which every
-# bit counts
+# frame, mark, filling and the four bytes of the seal make 273 bytes: base64 without padding, in which every bit
+# counts
 _FRAME = b"\x12\x8e\x02\x0a\x8b\x02"
 _MARK = _FRAME + b"emu"
-_BODY = 8
 _SEED = 0x51E5
 """Of the checksum that seals a signature; it is meant to catch accidents, not forgeries."""
-_FILLING = 273 - len(_MARK) - _BODY - 4
+_FILLING = 273 - len(_MARK) - 4
 
 
 def sign(number: int) -> str:
     """Make a signature from a 64-bit number, in base64 like every `signature` field."""
-    body = number.to_bytes(_BODY, "big")
-    filled = body + shake_128(body).digest(_FILLING)
+    filled = (number * _OF_FILLING).to_bytes(_FILLING, "big")
     seal = crc32(filled, _SEED).to_bytes(4, "big")
-    return binascii.b2a_base64(_MARK + filled + seal, newline=False).decode("ascii")
+    return b2a_base64(_MARK + filled + seal, newline=False).decode("ascii")
 
 
 def altered(signature: str) -> bool:
@@ -147,7 +148,7 @@ def altered(signature: str) -> bool:
     except (binascii.Error, ValueError):
         return signature.startswith(_PREFIX)
     filled, seal = data[len(_MARK) : -4], data[-4:]
-    sealed = len(filled) == _BODY + _FILLING and seal == crc32(filled, _SEED).to_bytes(4, "big")
+    sealed = len(filled) == _FILLING and seal == crc32(filled, _SEED).to_bytes(4, "big")
     return data.startswith(_MARK) != sealed
 
 

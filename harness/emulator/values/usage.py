@@ -28,6 +28,7 @@ COUNTS_TOOLS, COUNTS_QUERIES, COSTS_TOOLS = "grounding_tool_count", "search_quer
 """Names in the tables of models: uses of a grounding tool are counted, or cost tokens as those of other tools."""
 _SEARCH = "google_search"
 """The one tool whose uses recordings count twice, since October."""
+_INVOCATIONS = frozenset({"model_invocation_token_counts", "non_grounding_model_invocation_token_counts"})
 _FRAME = 21
 """Tokens that the service adds to a prompt before the model gets it."""
 
@@ -143,6 +144,8 @@ class Meter:
             kind = step.get("type", "")
             if kind == "thought":
                 thoughts += thought_tokens
+            elif kind == "model_output":  # hot
+                _count_step(step, kind, made)
             elif kind in self._grounding and COSTS_TOOLS not in fields:
                 _count_queries(step, self._grounding[kind], queries)
             else:
@@ -189,6 +192,8 @@ def count_invocations(usage: Json, fields: Collection[str], *, unshown: int = 0)
     prompt = int(usage["total_input_tokens"]) + _FRAME
     if "raw_prompt_token" in fields:
         counts["raw_prompt_token"] = prompt
+    if _INVOCATIONS.isdisjoint(fields):  # most models count none
+        return counts
     details = {"prompt_tokens_details": [{"modality": "text", "tokens": prompt}]}
     if made := usage["total_output_tokens"] or unshown:
         details["candidates_tokens_details"] = [{"modality": "text", "tokens": made}]

@@ -12,6 +12,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from harness.errors import BadHead
 from harness.outcome import HarnessFault
 from harness.wire import Chunked, Framing, Headers, Length, Response, UntilClose
@@ -103,7 +105,7 @@ class ResponseHead(NamedTuple):
     body: bool = True
 
 
-class RequestHead(NamedTuple):
+class RequestHead(Struct, frozen=True):
     """A parsed request head. `length` is the body's size; None if the body is chunked."""
 
     method: str

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+from msgspec import Struct
+
 from harness.errors import BadHead, BadRequest
 from harness.transport.http1.heads import (
     EMPTY_LINES,
@@ -216,7 +218,7 @@ _TLS_HANDSHAKE = 0x16
 """The first byte of TLS. No method begins with it, and a client that sends it would wait for an answer in vain."""
 
 
-class Incoming(NamedTuple):
+class Incoming(Struct, frozen=True):
     """A whole request, and its head with its fields about the connection.
 
     `opened`: pages of any origin may send a request with this head.
@@ -305,12 +307,13 @@ class RequestReader:
         known = self._cache.heads.get(data[:end])
         if known is None or self._incoming is not None or self._buffer:
             return None
-        request, head, opened = known
-        if head.length != len(data) - end or head.length > self._limits.body_bytes:
+        request, head = known.request, known.head
+        length = head.length
+        if length != len(data) - end or length > self._limits.body_bytes:
             return None
-        if not head.length:
+        if not length:
             return known
-        return Incoming(Request(request.method, request.target, request.headers, data[end:]), head, opened)
+        return Incoming(Request(request.method, request.target, request.headers, data[end:]), head, known.opened)
 
     def feed(self, data: bytes) -> None:
         """Buffer bytes that arrived."""
@@ -327,7 +330,8 @@ class RequestReader:
             if body is None:
                 return None
             request = incoming.request
-            incoming = incoming._replace(request=Request(request.method, request.target, request.headers, body))
+            whole = Request(request.method, request.target, request.headers, body)
+            incoming = Incoming(whole, incoming.head, incoming.opened)
             self._expecting = False
         self._incoming = None
         return incoming

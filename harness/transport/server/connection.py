@@ -295,8 +295,8 @@ class ServerConnection(asyncio.Protocol):
 
     def _answer(self, incoming: Incoming) -> None:
         self._in_request = False
-        request, head, opened = incoming
-        response = self._hub.answer(request, opened)
+        head, opened = incoming.head, incoming.opened
+        response = self._hub.answer(incoming.request, opened)
         extra = list_own_fields(head, opened) if opened or head.http10 else b""
         try:
             written = write_at_once(response, head.method, keep=head.keep, extra=extra)

@@ -441,8 +441,8 @@ class _WaitingConnection(ServerConnection):
         self._work(self._serve_one(incoming))
 
     async def _serve_one(self, incoming: Incoming) -> After:
-        request, head, opened = incoming
-        response = await self._ask(request, opened)
+        head, opened = incoming.head, incoming.opened
+        response = await self._ask(incoming.request, opened)
         self._body = response.body
         own = list_own_fields(head, opened)
         writer = ResponseWriter(response, head.method, keep=head.keep, http10=head.http10, extra=own)
