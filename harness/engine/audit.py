@@ -67,11 +67,16 @@ def is_settled(own: Observation) -> bool:
 
 
 def merge_sightings(seen: Iterable[AuditedDefect]) -> list[AuditedDefect]:
-    """The sightings of several shards under one rule: each defect once, as many of each severity as in one run."""
+    """The sightings of several shards under one rule: each defect once, as many of each severity as in one run.
+
+    Of two with different severities, the one that breaks the rule is kept.
+    """
     once: dict[tuple[str, ...], AuditedDefect] = {}
     for one in seen:
-        known = once.get(one.kind)
-        once[one.kind] = one if known is None else replace(known, answers=known.answers + one.answers)
+        known = once.setdefault(one.kind, one)
+        if known is not one:
+            graver = one if known.finding.severity is not Severity.BROKEN else known
+            once[one.kind] = replace(graver, answers=known.answers + one.answers)
     counts = Counter[Severity]()
     kept = []
     for one in once.values():

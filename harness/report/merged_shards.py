@@ -23,7 +23,7 @@ from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capabilities
 from harness.engine.causes import link
 from harness.engine.conductor import Conductor, Judged
-from harness.engine.decide import Policy, exit_of, exit_of_cases, tell_forgotten
+from harness.engine.decide import FAILED, Policy, exit_of, exit_of_cases, tell_forgotten
 from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunEvent, RunFinished, RunStarted
 from harness.engine.kill_matrix import (
     REFERENCE,
@@ -52,7 +52,7 @@ from harness.engine.traffic.patience import TimeoutLosses
 from harness.engine.traffic.retries import Waited
 from harness.kit.api import Api
 from harness.kit.check import Check
-from harness.outcome import Exit, Observation, Severity, UsageFault
+from harness.outcome import Exit, Observation, Severity, UsageFault, Verdict
 from harness.report.commands.fuzz import FuzzPresentation, key_of_failure
 from harness.report.commands.mutants import MutantsPresentation, ScorePresentation
 from harness.report.commands.presentation import Presentation
@@ -101,6 +101,7 @@ def merge_stored_runs(
     stored = list(shards.values())
     merge, parts = _find_merge(stored), [shard.part for shard in stored]
     presentation, events = merge(stored, api, same_target=same_target)
+    _require_no_better(stored, events)
     known = Baseline(parts[0].baseline)
     return MergedRun(
         presentation=presentation,
@@ -109,6 +110,41 @@ def merge_stored_runs(
         capabilities=stored[0].capabilities,
         revision=getattr(stored[0].part, "revision", ""),
     )
+
+
+def _require_no_better(shards: Sequence[StoredRun], events: Sequence[RunEvent]) -> None:
+    """Raise UsageFault if a failure of a shard is none of the whole run: another shard was changed to hide it.
+
+    A failure of the whole run may explain it, as in a run that was not divided.
+    """
+    results = [event.result for event in events if isinstance(event, CheckFinished)]
+    failed = {_key_of(result) for result in results if result.verdict in (Verdict.FAIL, Verdict.ERROR)}
+    broken = [result for result in results if result.verdict in FAILED]
+    explained = {key for result in broken if result.reproduction for key in result.reproduction.consequences}
+    roots = {result.id for result in broken}
+    explained |= {_key_of(result) for result in results if _is_explained(result, roots)}
+    notes = [note for event in events if isinstance(event, PhaseFinished) for note in event.notes]
+    for shard in shards:
+        for result in shard.results:
+            key = _key_of(result)
+            if result.verdict is not Verdict.FAIL or key in failed or key in explained:
+                continue
+            if not any(note.startswith(f"{key} is a consequence of ") for note in notes):
+                raise UsageFault(
+                    f"{shard.name!r} reports that {key[:80]} failed, and the other shards would hide this: "
+                    "one of the files was changed, so run the shards again"
+                )
+
+
+def _key_of(result: Result) -> str:
+    """The name of a result in a run: of a search, the key of its failure."""
+    return (result.reproduction.key if result.reproduction else "") or result.id
+
+
+def _is_explained(result: Result, roots: Set[str]) -> bool:
+    """Whether a broken rule of the same run blocks a check, or the run is incomplete because of it."""
+    is_blocked = result.verdict is Verdict.BLOCKED and result.observation.cause.partition("/")[0] in roots
+    return is_blocked or result.unjudged
 
 
 def _find_merge(shards: Sequence[StoredRun]) -> Merge:

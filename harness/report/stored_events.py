@@ -329,7 +329,7 @@ class _Reader:
         if issubclass(kind, Enum):
             return kind(value)
         _require(int | float if kind is float else kind, value)
-        return _require_finite(float(value)) if kind is float else value
+        return _require_amount(kind(value)) if kind in (int, float) else value
 
     def _read_union(self, kinds: tuple[Any, ...], value: Any) -> Any:
         if value is None and type(None) in kinds:
@@ -380,7 +380,7 @@ def _require(kind: Any, value: Any) -> None:
         raise TypeError(f"{str(value)[:40]!r} is not of the type {getattr(kind, '__name__', kind)}")
 
 
-def _require_finite(value: float) -> float:
-    if not math.isfinite(value):
+def _require_amount(value: float) -> float:
+    if not (math.isfinite(value) and value >= 0):  # each number counts or measures something
         raise ValueError(f"{value} is not a number of a run")
     return value

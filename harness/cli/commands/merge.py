@@ -38,7 +38,9 @@ The options --shard K/N --report events=FILE of one command write the files, one
 for each K from 1 to N, with the same target, options and version. Verdicts,
 exit code and headline are those of one run. The merged reports contain the text,
 the curl line and the diagram of each exchange, without times. A response of more
-than 8,192 characters is cut, and has its diagram in the report of its shard.""",
+than 8,192 characters is cut, and has its diagram in the report of its shard.
+
+Take shards from your own jobs only: each reports its part of the run.""",
     )
 
 

@@ -198,11 +198,16 @@ def _name_parts(sections: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...
 
 
 def _merge_failures(failures: Sequence[Failure], api: Api) -> tuple[Failure, ...]:
-    """Each kind once: the one that is best reproduced and smallest, with the answers of all."""
+    """Each kind once: the one that is gravest, best reproduced and smallest, with the answers of all."""
     weigh = api.load_search().weigh
     seen = Counter[str]()
     for failure in failures:
         seen[failure.key] += failure.seen
-    order = sorted(failures, key=lambda one: (one.replays.flaky, bool(one.unshrunk), weigh(one.history)))
+
+    def rank(one: Failure) -> tuple[Any, ...]:
+        only_warns = one.replays.lost or one.is_suspicion
+        return only_warns, one.replays.flaky, bool(one.unshrunk), weigh(one.history)
+
+    order = sorted(failures, key=rank)
     kept = {failure.key: failure for failure in reversed(order)}
     return tuple(replace(failure, seen=seen[key]) for key, failure in sorted(kept.items()))

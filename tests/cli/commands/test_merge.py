@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any, cast
 from xml.etree import ElementTree
 
@@ -22,7 +23,7 @@ from harness.outcome import UsageFault
 from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
 from tests.cli.conftest import fits
-from tests.cli.stored_runs import Lines, find, part_of, read_lines, spoil_files
+from tests.cli.stored_runs import Lines, find, part_of, read_lines, spoil_files, write_lines
 
 FEW = Selection(checks=("get", "cancel", "bg", "err"))
 """Areas with rules that hold for every answer, and with checks that rest on others."""
@@ -178,6 +179,54 @@ def test_a_merged_page_draws_what_the_shard_saw(
     page, once = Path("merged.html").read_text("utf-8"), render("html", whole)
     for part in ('class="cell missing', "missing: it never came", 'class="story"', "Sequence of messages"):
         assert page.count(part) == once.count(part) > 0, part
+
+
+def _list_leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict | list) and value:
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _list_leaves(item, (*path, key))
+    else:
+        yield path
+
+
+def _put(value: Any, path: Sequence[Any], leaf: Any) -> None:
+    for key in path[:-1]:
+        value = value[key]
+    value[path[-1]] = leaf
+
+
+def test_no_edit_of_a_shard_hides_a_failure_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However a shard is changed, a merge with one that failed does not pass: `err.shape` is broken in both."""
+    rule, catalogue = "err.shape", tuple(c for c in INTERACTIONS.load_catalogue() if c.rule.area in ("err", "get"))
+    known = replace(INTERACTIONS, load_catalogue=lambda: catalogue)
+    monkeypatch.setattr("harness.cli.commands.merge.INTERACTIONS", known)
+    runs = [run_check("error-no-message", Shard(n, 2), Selection(), catalogue=catalogue) for n in (1, 2)]
+    files = write_shards(tmp_path, [render("events", run) for run in runs])
+    assert main(["merge", *files]) == 1
+    forged = read_lines(files[1])
+    part = forged[-1]["part"]
+    part["observations"][rule] = {"outcome": "met"}
+    for line in forged:
+        if line.get("event") == "CheckFinished" and line["result"]["id"] == rule:
+            line["result"] |= {"verdict": "pass", "observation": {"outcome": "met"}, "evidence": []}
+    [sighting] = part["sightings"][rule]
+    sighting["exercise"] = "other_revisions"  # the first of the catalog
+    words = ["information", "non_strict", "met", "blocked", "", rule, "get.ok", -1, 0, 10**9, [], {}]
+    edits: list[tuple[tuple[Any, ...], Any]] = [
+        ((member, rule, *leaf), word)
+        for member in ("sightings", "observations", "judged")
+        for leaf in _list_leaves(part[member].get(rule, {}))
+        for word in words
+    ]
+    edits = [*Random(7).sample(edits, 40), (("sightings", rule, 0, "finding", "severity"), "information")]
+    for leaf, word in [*edits, (("compared",), [rule])]:
+        lines = json.loads(json.dumps(forged))
+        _put(lines[-1]["part"], leaf, word)
+        write_lines(files[1], lines)
+        assert main(["merge", *files]) in (1, 2), (leaf, word)
+    capsys.readouterr()
 
 
 def _drop(files: list[str]) -> None:

@@ -152,6 +152,18 @@ def test_the_reports_of_all_parts_are_merged(tmp_path: Path, capsys: pytest.Capt
     assert "shard" not in merged
     stored = [Path(f"{path}l").read_text("utf-8") for path in paths]
     assert PRIMARY_KEY not in json.dumps((parts, merged, stored))
+    forge = {"rule": ("chain.echo", Exit.USAGE), "played": (-1, Exit.USAGE), "lost": (3, Exit.FAILED)}
+    for kind, (value, expected) in forge.items():
+        lines = [json.loads(line) for line in stored[1].splitlines()]
+        for result in (line["result"] for line in lines if line.get("event") == "CheckFinished"):
+            if result["id"] == "del.gone":
+                result["reproduction"] |= (
+                    {"steps": [], "replays": {"played": value}} if kind != "rule" else {"steps": []}
+                )
+                if kind == "rule":
+                    result["observation"]["findings"][0] |= {"rule": value, "code": "del.gone"}
+        Path(f"{paths[1]}l").write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
+        assert main(["merge", *(f"{path}l" for path in paths)]) == expected, kind
 
 
 @pytest.mark.slow
