@@ -101,6 +101,7 @@ def pytest_collection_finish() -> None:
     """From here on bytecode is kept or not as the user wants it, and garbage is what tests leave."""
     sys.dont_write_bytecode = without_bytecode
     gc.freeze()
+    gc.set_threshold(*gc.get_threshold()[:2], 100)  # to look through all that tests keep took a tenth of the time
     gc.enable()
     for library in (
         "httpx",
@@ -112,6 +113,9 @@ def pytest_collection_finish() -> None:
 
 def pytest_sessionfinish() -> None:
     """A worker that takes longer than ten seconds to end is killed: what it measured is written before that."""
+    for _ in range(2):  # pytest looks for garbage five times, here for that which this leaves
+        gc.collect()
+    gc.freeze()
     coverage = sys.modules.get("coverage")
     if coverage is not None and (measured := coverage.Coverage.current()) is not None:
         measured.save()
