@@ -42,18 +42,25 @@ def read_address(host: str) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-NO_SCRIPT = ("content-security-policy", "sandbox; default-src 'none'")
-"""A browser shows a response with this field and runs nothing in it."""
+FOR_BROWSERS = (("content-security-policy", "sandbox; default-src 'none'"), ("cache-control", "no-store"))
+"""A browser runs nothing in a response with these fields, and keeps none to show it later without them."""
+
+_OF_BROWSERS = frozenset({"origin", "sec-fetch-site", "sec-fetch-dest", "service-worker"})
 
 
-def is_navigation(headers: Headers) -> bool:
-    """Whether a browser shows the response as a page.
+def is_of_browser(headers: Headers) -> bool:
+    """Whether a request comes from a browser, which may show the response as a page, at once or from its cache.
 
     A script in it would run in the origin of the server, beside the inspector and the control calls: a cassette or
-    a target may send one, and any page can open its address. A browser marks that only at addresses that it knows
-    to be of this machine, but always asks for HTML.
+    a target may send one, and any page can open its address. A browser marks its requests only at addresses that
+    it knows to be of this machine, but always has its old name, and asks for HTML in order to show it.
     """
-    return headers.get("sec-fetch-mode").lower() == "navigate" or "text/html" in headers.get("accept").lower()
+    return (
+        not headers.names.isdisjoint(_OF_BROWSERS)
+        or "text/html" in headers.get("accept").lower()
+        or headers.get("sec-fetch-mode").lower() == "navigate"
+        or headers.get("user-agent").lower().startswith("mozilla/")
+    )
 
 
 def stand_in_url(request: Request) -> str:

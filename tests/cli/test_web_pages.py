@@ -300,7 +300,7 @@ def test_local_names_are_served(command: str, host: str, start: Start) -> None:
 PRIVATE_NAMES = ("host.docker.internal:{port}", "192.0.2.7:{port}", "app.localhost")
 NAMES_THAT_LEAD_HERE = (
     "0.0.0.0:{port}", "[::]:{port}", "[::ffff:127.0.0.1]:{port}", "localhost4:{port}", "harness:{port}",
-    "kubernetes.docker.internal:{port}", "evil.internal",
+    "kubernetes.docker.internal:{port}", "evil.internal", "host.evil.internal",
 )  # fmt: skip
 
 

@@ -64,7 +64,17 @@ def test_a_request_without_an_origin_shows_a_page_nothing() -> None:
     assert ask(Pages.LOCAL, **followed, sec_fetch_dest="iframe") == 403
     assert ask(Pages.LOCAL, **{**followed, "sec_fetch_user": ""}, sec_fetch_dest="document") == 403
     assert ask(Pages.LOCAL, sec_fetch_site="same-site") == 200
+    guard = PageGuard(PROTOCOL, pages=Pages.LOCAL, allowed_hosts=["api.dev.example"])
+    for host, status in (("api.dev.example:8000", 403), ("app.localhost:8000", 200)):
+        image = Request("GET", API, Headers([("host", host), ("sec-fetch-site", "same-site")]))
+        assert guard.around(lambda _: Response.json(200, {}))(image).status == status
     assert ask(Pages.LOCAL) == 200
+
+
+def test_no_service_worker_is_served() -> None:
+    """The script of one would control the pages of this server, of later runs, too; none is sent to a browser."""
+    for pages in Pages:
+        assert ask(pages, sec_fetch_site="same-origin", service_worker="script") == 403
 
 
 def test_no_script_runs_at_an_address_for_which_a_browser_sends_no_fields() -> None:
@@ -82,34 +92,40 @@ interactions:
 - request: {method: GET, uri: 'https://example.com/v1beta/interactions/x', body: null, headers: {}}
   response:
     status: {code: 200, message: OK}
-    headers: {content-type: [text/html]}
+    headers: {content-type: [text/html], cache-control: ["public, max-age=86400"]}
     body: {string: "<script>fetch('/__harness__/faults', {method: 'DELETE'})</script>"}
 """
 OPEN = """
 import os, sys, urllib.request
 link = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-User": "?1"}
 html = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
-fields = {"html": html, "": {}}.get(sys.argv[1], {"Sec-Fetch-Site": sys.argv[1], **link})
+cors = {"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}
+known = {"html": html, "fetch": cors, "image": {"User-Agent": "Mozilla/5.0 (X11)", "Accept": "image/*"}, "": {}}
+fields = known.get(sys.argv[1], {"Sec-Fetch-Site": sys.argv[1], **link})
 url = os.environ["INTERACTIONS_BASE_URL"] + "/v1beta/interactions/x"
 answer = urllib.request.urlopen(urllib.request.Request(url, headers=fields))
 assert answer.headers["content-type"] == "text/html" and b"<script>" in answer.read()
 assert (answer.headers["content-security-policy"] == "sandbox; default-src 'none'") is bool(fields)
+assert ("no-store" in answer.headers.get_all("cache-control", [])) is bool(fields)
 """
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-origin", "none", "html", ""])
+@pytest.mark.parametrize("site", ["cross-site", "same-origin", "none", "html", "fetch", "image", ""])
 def test_a_cassette_runs_no_script_in_the_origin_of_a_server(site: str, tmp_path: Path) -> None:
-    """A browser that opens a recorded page runs nothing of it; a client gets the recording as it is."""
+    """A browser that opens a recorded page runs nothing of it, not even from its cache, where a page may put it.
+
+    A client gets the recording as it is.
+    """
     (tmp_path / "evil.yaml").write_text(CASSETTE, encoding="utf-8")
     client = ["--", sys.executable, "-I", "-c", OPEN, site]
     assert main(["replay", str(tmp_path / "evil.yaml"), "--port", "0", *client]) == 0
 
 
-@pytest.mark.parametrize("site", ["cross-site", "none", "html", ""])
+@pytest.mark.parametrize("site", ["cross-site", "none", "html", "fetch", "image", ""])
 def test_a_target_runs_no_script_in_the_origin_of_a_recorder(site: str, tmp_path: Path) -> None:
     """The same while it records, adds to a cassette and replays; the cassette has the response as it came."""
     path = str(tmp_path / "evil.yaml")
-    html = Headers([("content-type", "text/html")])
+    html = Headers([("content-type", "text/html"), ("cache-control", "public, max-age=86400")])
     client = ["--", sys.executable, "-I", "-c", OPEN, site]
     with ServerThread(lambda _: Response.whole(200, html, b"<script>fetch('/')</script>")) as target:
         words = ["record", "--target", target.url, "--cassette", path, "--port", "0"]

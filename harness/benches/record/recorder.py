@@ -36,7 +36,7 @@ from harness.transport.server.server import InThread, WaitingServer
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import WAITED_BYTES, OwnPage, Tap
 from harness.wire import By, Chunked, Exchange, Headers, Request, Response, Service
-from harness.wire.addresses import NO_SCRIPT, find_in_body, is_navigation
+from harness.wire.addresses import FOR_BROWSERS, find_in_body, is_of_browser
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
 
@@ -278,8 +278,8 @@ def _behind(window: Window, service: Service) -> Service:
         if window.claims(request):
             return window.answer(request)
         response = seen(request)
-        if is_navigation(request.headers):
-            response.headers = Headers((*response.headers.items(), NO_SCRIPT))
+        if is_of_browser(request.headers):
+            response.headers = Headers((*response.headers.items(), *FOR_BROWSERS))
         return response
 
     return serve

@@ -19,13 +19,18 @@ from functools import lru_cache
 
 from harness.outcome.words import shorten
 from harness.wire import Headers, Request, Response, Service, StreamProtocol
-from harness.wire.addresses import CONTROL, NO_SCRIPT, is_control, is_loopback, is_navigation, read_address
+from harness.wire.addresses import CONTROL, FOR_BROWSERS, is_control, is_loopback, is_of_browser, read_address
 
 TOKEN_HEADER = "x-harness-token"
 
 _AUTHORITY = re.compile(r"(?:\[([^\]\[]+)\]|([^:\[\]/@]+))(?::\d*)?")
 _OTHER_SITES = frozenset({"cross-site", "same-site"})
 """Values of Sec-Fetch-Site for requests of pages of another origin; another port is another origin."""
+
+_OF_CONTAINERS = frozenset(
+    f"host.{engine}.internal" for engine in ("docker", "containers", "lima", "orb", "minikube", "rancher-desktop")
+)
+"""Names of this machine in a container; another one with this ending may be a machine of a company."""
 
 _OF_PAGES = frozenset({"origin", "sec-fetch-site"})
 """The fields by which `_refuse_page` knows a page; a program sends neither."""
@@ -92,14 +97,14 @@ class PageGuard:
                 return service(request)
             if (refusal := self.refusal(request)) is not None:
                 return refusal
-            is_shown = is_navigation(headers)
+            is_shown = is_of_browser(headers)
             if plain and not is_shown and headers.names.isdisjoint(_OF_PAGES):
                 if len(passed) >= _MOST_PASSED:
                     passed.clear()
                 passed[id(headers)] = headers
             response = service(request)
             if is_shown:
-                response.headers = Headers((*response.headers.items(), NO_SCRIPT))
+                response.headers = Headers((*response.headers.items(), *FOR_BROWSERS))
             return response
 
         return guard
@@ -135,6 +140,8 @@ class PageGuard:
         refusal = self._refuse_host(request, strict=False)
         if refusal is not None or request.headers.names.isdisjoint(_OF_PAGES):  # hot: programs send neither
             return refusal
+        if "service-worker" in request.headers.names:  # it would control all pages of this server, also later
+            return self._refuse(403, "permission_denied", "The request came for a service worker: none is served.")
         if self._pages is Pages.ANY or self._may_call(request):
             return None
         if self._pages is Pages.NONE:
@@ -173,7 +180,10 @@ class PageGuard:
             return is_of_local_page(request)
         headers = request.headers
         is_link = headers.get("sec-fetch-dest") == "document" and headers.get("sec-fetch-user") == "?1"
-        return (is_link and request.method == "GET") or headers.get("sec-fetch-site") == "same-site"
+        if is_link and request.method == "GET":
+            return True
+        # Every site below `localhost` is of this machine; below another name, it may be a stranger's.
+        return headers.get("sec-fetch-site") == "same-site" and _is_local_name(_name_in(headers.get("host")))
 
     def _refuse_token(self, request: Request) -> Response | None:
         sent = request.headers.get(TOKEN_HEADER).encode("utf-8", "surrogateescape")
@@ -225,7 +235,11 @@ def is_of_local_page(request: Request) -> bool:
 def _is_local_origin(origin: str) -> bool:
     scheme, _, authority = origin.partition("://")
     name = _name_in(authority)
-    return scheme.lower() in ("http", "https") and (is_loopback(name) or name.endswith(".localhost"))
+    return scheme.lower() in ("http", "https") and _is_local_name(name)
+
+
+def _is_local_name(name: str) -> bool:
+    return is_loopback(name) or name.endswith(".localhost")
 
 
 def _is_own_origin(origin: str, host: str) -> bool:
@@ -255,4 +269,4 @@ def _is_no_public_name(name: str, *, local: bool) -> bool:
         return address is not None or "." not in name or name.endswith(".internal")
     if address is not None:
         return not address.is_unspecified and not name.startswith("::ffff:")
-    return name.startswith("host.") and name.endswith(".internal")
+    return name in _OF_CONTAINERS

@@ -29,10 +29,10 @@ from harness.transport.http1.limits import RECORDED_BYTES, Limits
 from harness.transport.http1.reader import BodyReader, Data, Event, ResponseReader, begins_a_stream
 from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
 from harness.wire.addresses import (
-    NO_SCRIPT,
+    FOR_BROWSERS,
     HeadReaddresser,
     find_elsewhere,
-    is_navigation,
+    is_of_browser,
     may_name_addresses,
 )
 from harness.wire.message import AnswerObserver
@@ -260,7 +260,10 @@ class Passed(NamedTuple):
 _HEAD = rb"HTTP/1\.[01] %b(?: [^\r\n\0]*)?\r?\n(?:[!#$%%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r?\n)*\r?\n"
 _HEADS = re.compile(b"(?:%b)*%b" % (_HEAD % rb"1(?!01)\d\d", _HEAD % rb"[2-9]\d\d"))
 """A head that a browser reads in the same way, with interim ones. It may run what is behind another."""
-_NAVIGATES = re.compile(rb"(?i)\n(?:sec-fetch-mode:[ \t]*navigate|accept:[^\r\n]*text/html)")
+_OF_BROWSER = re.compile(
+    rb"(?i)\n(?:origin:|sec-fetch-|service-worker:|accept:[^\r\n]*text/html|user-agent:[ \t]*mozilla/)"
+)
+"""The same as `is_of_browser`, in bytes that are no request."""
 _WITHHELD = b"The recorder shows no response with such a head in a browser; any other client gets it as it is."
 _REFUSAL = (
     b"HTTP/1.1 502 Bad Gateway\r\ncontent-type: text/plain\r\nconnection: close\r\n"
@@ -271,7 +274,7 @@ _REFUSAL = (
 class _Answer:
     """The answer to one request, while it passes through.
 
-    If a browser would show it, its head is withheld until it is whole. One that is not in `_HEADS` is `refused`:
+    If it is for a browser, its head is withheld until it is whole. One that is not in `_HEADS` is `refused`:
     it is recorded, but does not pass.
     """
 
@@ -280,10 +283,10 @@ class _Answer:
     ) -> None:
         self.asked = asked
         self._origin = origin
-        self._is_shown = is_navigation(asked.head.headers)
+        self._is_shown = is_of_browser(asked.head.headers)
         self._withheld = b""
         self.refused = False
-        extra = write_fields(Headers((NO_SCRIPT,))) if self._is_shown else b""
+        extra = write_fields(Headers(FOR_BROWSERS)) if self._is_shown else b""
         # None behind the head
         self._head: HeadReaddresser | None = HeadReaddresser(origin, asked.client_sees, extra)
         self._head_bytes = 0
@@ -443,13 +446,13 @@ class Wiretap:
 
     def upward(self, data: bytes, now: float) -> ForwardedRequests:
         """Process bytes from the client."""
-        self._muted = self._muted or (bool(self.lost) and _NAVIGATES.search(data) is not None)
+        self._muted = self._muted or (bool(self.lost) and _OF_BROWSER.search(data) is not None)
         if self._muted:
             return ForwardedRequests(b"", ())
         if self._lost:
             return ForwardedRequests(data, ())
         out = self._requests.feed(data, now)
-        if self._unasked and any(is_navigation(asked.head.headers) for asked in self._asked):
+        if self._unasked and any(is_of_browser(asked.head.headers) for asked in self._asked):
             self._muted = True
             return ForwardedRequests(b"", ())
         for asked in self._asked:
@@ -475,7 +478,7 @@ class Wiretap:
         if self._answer is None:
             head = self._asked[0].head
             plain = begins_a_stream(head.method, data) and not may_name_addresses(data)
-            return plain and not is_navigation(head.headers)
+            return plain and not is_of_browser(head.headers)
         return self._answer.reader.outlasts(data)
 
     def downward(self, data: bytes, now: float) -> Passed:
