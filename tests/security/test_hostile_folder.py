@@ -23,9 +23,11 @@ from harness import child_processes
 from harness.cli.arguments import load_options
 from harness.cli.commands import completion
 from harness.cli.main import COMMANDS, main
+from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.report.formats import FORMATS
+from harness.transport import ServerThread
 from harness.wire.coding import DECODED_IN_ALL
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
@@ -339,6 +341,35 @@ def test_a_key_crosses_no_network_in_plain_text(
     """A key is not sent over plain HTTP to another machine, even if the user names it."""
     assert main(["check", url]) == 2
     assert f"the key would be sent in plain text to {url}" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("fuzz", "--engine", "schema", "--max-examples", "1", "--time", "5", "--no-store"),
+        ("fuzz", "--engine", "history", "--max-examples", "8", "--no-store"),
+        ("check", "-c", "get.ok"),
+        ("smoke",),
+    ],
+    ids=" ".join,
+)
+def test_no_request_in_plain_text_goes_to_a_proxy(
+    words: tuple[str, ...], repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither schemathesis nor curl, which `fuzz` runs, sends the key to a proxy that the environment names."""
+    pytest.importorskip("schemathesis")
+    emulator = MUTANTS["delete-keeps"].build()
+    with listening() as (proxy, heard), ServerThread(emulator, clock=emulator.clock) as server:
+        for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        assert main([words[0], server.url, *words[1:]]) in (0, 1, 3)
+        assert heard == []
+        assert "no_proxy" not in os.environ
+    if "history" in words and shutil.which("curl"):
+        assert "curl" in capsys.readouterr().out
 
 
 TAKES_HEADERS = sorted(name for name in COMMANDS if "header" in load_options(name).list_options())

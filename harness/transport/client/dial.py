@@ -12,6 +12,7 @@ import socket
 import ssl
 import time
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -299,6 +300,25 @@ def proxy_of(origin: Origin) -> Proxy | None:
     user = unquote(parts.username or "")
     token = b64encode(f"{user}:{unquote(parts.password or '')}".encode()).decode() if user else ""
     return Proxy(host, parts.port or 80, f"Proxy-Authorization: Basic {token}\r\n" if token else "")
+
+
+@contextlib.contextmanager
+def without_proxies(url: str) -> Iterator[None]:
+    """While the block runs, other libraries and programs use no proxy for an http URL, as `dial` uses none.
+
+    A proxy would read the key. For https it only passes bytes on.
+    """
+    names = () if urlsplit(url).scheme == "https" else ("NO_PROXY", "no_proxy")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "*"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _open_tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, deadline: float) -> None:
