@@ -13,7 +13,6 @@ import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
@@ -47,8 +46,8 @@ def keeping_links_in(folder: Path, ask_user: Callable[[Path], str]) -> Iterator[
     """While the block runs, write through no link of another person.
 
     They may have put it where the user expects a report: in `folder`, or in any checked-out folder. It could lead
-    elsewhere, or to a program in that folder. A folder that holds the home of the user is theirs. `ask_user` is
-    called only if there is such a link, with the folder: it returns how to allow it, or "" if it is allowed.
+    elsewhere, or to a program in that folder. `ask_user` is called only if there is such a link, with the folder:
+    it returns how to allow it, or "" if it is allowed.
     """
     global _current, _ask_user
     before = _current, _ask_user
@@ -67,11 +66,17 @@ _MOST_LINKS = 40
 
 
 def _find_foreign(folder: Path) -> Path | None:
-    """The folder around this one that another person may have filled: the nearest checkout, or the current one."""
+    """The folder around this one that another person may have filled: the nearest checkout, or the current one.
+
+    The home of the user is theirs, unless it is the checkout in which they are, as on some CI systems.
+    """
     home = resolve(Path("~").expanduser())
-    places = [*takewhile(lambda place: not home.is_relative_to(place), (folder, *folder.parents))]
-    marked = (place for place in places if any(os.path.lexists(place / mark) for mark in _MARKS))
-    return next(marked, _current if _current in places else None)
+    places = (folder, *folder.parents)
+    for place in places:
+        if (place != home or place == _current) and any(os.path.lexists(place / mark) for mark in _MARKS):
+            return place
+    is_current = _current in places and _current is not None and not home.is_relative_to(_current)
+    return _current if is_current else None
 
 
 def _follow(path: Path) -> tuple[Path, list[Path]]:

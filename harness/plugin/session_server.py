@@ -110,10 +110,12 @@ class SessionServer:
             self._failure = error
 
     def _serve(self, sock: socket.socket) -> InThread[WaitingServer]:
-        from harness.benches.server.page_guard import PageGuard
+        from harness.benches.server.page_guard import PageGuard, Pages
         from harness.transport.server.server import InThread, WaitingServer
 
-        service = partial(self._router.answer, PageGuard(self._api.load_protocol()))
+        protocol, names = self._api.load_protocol(), self.environment.live_hosts
+        guard = PageGuard(protocol, pages=Pages.LOCAL, allowed_hosts=names, opened_by="")
+        service = partial(self._router.answer, guard)
         thread = InThread(WaitingServer(service, waits=self._router.waits, sock=sock))
         thread.start()
         return thread
@@ -206,12 +208,12 @@ class _Router:
         return isinstance(tenant, Tenant) and tenant.waits
 
     def answer(self, guard: PageGuard, request: Request) -> Response:
-        """The answer of the test's service; `guard` keeps web pages away from its control API."""
+        """The answer of the test's service; `guard` keeps web pages of other origins away from it."""
         tenant, target = self._find_tenant(request)
         if isinstance(tenant, str):
             return self._refuse(tenant)
         inner = Request(request.method, target, request.headers, request.body)
-        response = guard.refusal_of_control(inner) or tenant.service(inner)
+        response = guard.around(tenant.service)(inner)
         root = stand_in_url(request)
         response.headers = readdress(response.headers, root, root + request.target.removesuffix(target))
         response.clock = tenant.clock  # even if another test is current when the response pauses

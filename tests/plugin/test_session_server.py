@@ -61,6 +61,25 @@ def test_a_page_cannot_steer_the_emulator_of_a_test(session: SessionServer, page
         assert httpx.post(f"{session.url}{prefix}/__harness__/scripts", json={"text": "a"}).json() == {"queued": 1}
 
 
+FOREIGN = {
+    "another origin": {"origin": "http://evil.test"},
+    "an image": {"sec-fetch-site": "cross-site", "sec-fetch-dest": "image"},
+    "a rebound name": {"host": "evil.test"},
+}
+
+
+@pytest.mark.parametrize("page", FOREIGN)
+def test_a_page_of_another_origin_reaches_no_emulator_of_a_test(session: SessionServer, page: str) -> None:
+    """It could use up responses, or read them; a page of this machine may be the client under test."""
+    emulator = Emulator()
+    with session.serving(Tenant(emulator, emulator.clock)) as prefix:
+        for base in (f"{session.url}{prefix}", session.url):
+            url = f"{base}/v1beta/interactions/x"
+            assert httpx.get(url, headers=FOREIGN[page]).status_code == 403
+            assert httpx.get(url, headers={"origin": "http://localhost:3000"}).status_code != 403
+            assert httpx.get(url).status_code != 403
+
+
 LATE = """
 import sys
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from harness.benches.client.cases import Case, StreamSource
 from harness.benches.client.client_commands import Client, ClientResult, Task
 from harness.benches.client.judgement.attempt import ClientAttempt
+from harness.benches.server.page_guard import PageGuard, Pages
 from harness.engine.traffic.deadline import Timer
 from harness.engine.workers import take_until_done
 from harness.kit.api import Api
@@ -51,7 +52,8 @@ class CaseServer:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._clock = LogicalClock(tick_seconds=_TICK)
-        self._server = ServerThread(self, clock=self._clock)
+        guard = PageGuard(api.load_protocol(), pages=Pages.LOCAL, opened_by="")
+        self._server = ServerThread(guard.around(self), clock=self._clock)
         self._lock = threading.Lock()
         self._number = 0
         self._count = 0

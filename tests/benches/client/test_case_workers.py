@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 
 from harness import resources
 from harness.benches.client.bench import TortureOptions, torture
+from harness.benches.client.case_workers import CaseServer
 from harness.benches.client.cases import Case, StreamSource, events_in, whole_stream
 from harness.benches.client.client_commands import ClientResult, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
@@ -333,3 +335,18 @@ def test_first() -> None:
     assert places(cases_of(cuts="every-byte", first=3, endings=["rst"])) == list(range(third, len(whole) + 1))
     with pytest.raises(UsageFault, match="first=99: the stream has the events 0 to"):
         cases_of(first=99)
+
+
+def test_a_page_of_another_origin_takes_part_in_no_case() -> None:
+    """It would use up drops and count as the client; the client under test may be a page of this machine."""
+    with CaseServer(INTERACTIONS) as server:
+        _, url = server.begin(new_case(), lambda: None)
+        for headers in (
+            {"origin": "https://evil.example"},
+            {"sec-fetch-site": "cross-site"},
+            {"host": "evil.example"},
+        ):
+            assert httpx.get(f"{url}/v1beta/interactions/x", headers=headers).status_code == 403
+        assert not server._count
+        local = httpx.get(f"{url}/v1beta/interactions/x", headers={"origin": "http://localhost:3000"})
+        assert (local.status_code, server._count) == (401, 1)
