@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -175,7 +174,7 @@ def replacing(path: Path, place: Path | None = None, *, like: Path | None = None
     if place is None:
         make_folder(real.parent)
     with _holding(real.parent) as folder:
-        beside = _Name(real.with_name(f".{real.name}.{secrets.token_hex(4)}.tmp"), folder)
+        beside = _Name(real.with_name(f".{real.name}.{os.urandom(4).hex()}.tmp"), folder)
         target = _Name(real, folder)
         if place is not None and not target.is_free_or_file():
             raise OSError(errno.ELOOP, MOVED, str(path))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from harness.interactions import INTERACTIONS
+from harness.interactions import INTERACTIONS, _has_entry_points
 from harness.kit.api import PRIMARY_KEY
 from harness.wire import Headers, Request
 
@@ -69,3 +70,29 @@ def test_only_interactions_can_be_stopped(path: str, stopped: str | None) -> Non
     """What runs is cancelled before it is deleted, under its own path; other resources have nothing to cancel."""
     request = INTERACTIONS.new_stop_request(Request("DELETE", path).segments, Headers())
     assert (request.target if request is not None else None) == stopped
+
+
+@pytest.mark.parametrize(
+    ("brings", "place", "text"),
+    [
+        (True, "own_checks-1.dist-info/entry_points.txt", "[harness.extensions]\nown = own_checks\n"),
+        (
+            True,
+            "own_checks.egg-info/entry_points.txt",
+            "[x]\ny = z\n\n[harness.extensions]\nown = a\n",
+        ),
+        (True, "packages.zip", ""),
+        (False, "other-1.dist-info/entry_points.txt", "[pytest11]\nother = other\n"),
+        (False, "other-1.dist-info/METADATA", "Name: harness.extensions\n"),
+        (False, "own_checks.py", "harness.extensions"),
+    ],
+)
+def test_the_metadata_of_packages_is_read_only_if_one_names_the_group(
+    brings: bool, place: str, text: str, tmp_path: Path
+) -> None:
+    """`importlib.metadata` is asked if the entry points of a package, or an archive, may hold an extension."""
+    file = tmp_path / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    path = str(file if place.endswith(".zip") else tmp_path)
+    assert _has_entry_points((str(tmp_path / "missing"), path)) is brings

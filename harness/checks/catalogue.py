@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any
+
+from msgspec.structs import replace
 
 from harness.checks.capabilities import CAPABILITIES, PROFILES, PROOFS, RESTS_ON
 from harness.checks.vocabulary.expect import (

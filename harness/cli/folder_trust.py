@@ -9,17 +9,17 @@ needs is declared with it (`options.Trust`).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from harness.cli.options import FLAG, HEADER, LINE_END, PATH, REPORT, Option, Trust
 from harness.documents import explain_unread, load_toml, open_file, read_file
@@ -37,8 +37,7 @@ REPORTS = "reports"
 """The folder of the current one in which reports of a file may be; they may also be in the current one itself."""
 
 
-@dataclass(frozen=True)
-class FolderFile:
+class FolderFile(Struct, frozen=True, dict=True):
     """A file that a folder brings, read once: what is judged, trusted and used are the same bytes."""
 
     path: Path
@@ -47,6 +46,8 @@ class FolderFile:
     @property
     def digest(self) -> str:
         """The digest of the content that trust is bound to, beside the path."""
+        import hashlib  # late: it loads OpenSSL
+
         return f"sha256:{hashlib.sha256(self.data).hexdigest()}"
 
     @cached_property

@@ -6,8 +6,9 @@ Layer 4. Values and the parsing of `+x,-y`; sends nothing.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from harness.kit.api import Lack
 from harness.outcome import UsageFault
@@ -24,8 +25,7 @@ class CapabilityOrigin(StrEnum):
     ASSUMED = "assumed"
 
 
-@dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(Struct, frozen=True):
     """One capability: whether it is there, its origin, and the evidence.
 
     `lack` is the reason why it is not present, and `remedy` the way to show that it is. If the lack follows from

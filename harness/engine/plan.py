@@ -8,9 +8,11 @@ from __future__ import annotations
 import fnmatch
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.engine.capabilities import Capabilities, Capability
 from harness.kit.api import TWO_KEYS, Lack
@@ -21,8 +23,7 @@ from harness.outcome.words import did_you_mean
 _LEVELS = {Level.MUST: {Level.MUST}, Level.SHOULD: {Level.MUST, Level.SHOULD}, Level.MAY: set(Level)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(Struct, frozen=True, kw_only=True):
     """The user's selection.
 
     `level` is the weakest level to judge. Empty `checks` mean all; empty `profiles` mean those that the target's
@@ -40,8 +41,7 @@ class Selection:
         return not self.profiles and not self.checks
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedCheck:
+class PlannedCheck(Struct, frozen=True):
     """One check of the catalog. `skip` is its observation if it does not run, None if it does.
 
     `declared`: all capabilities that it needs are present, and the user declared at least one of them.
@@ -67,8 +67,7 @@ class Order(Enum):
     LONGEST = "those that may explain others, then those that take longest: the last one is waited for"
 
 
-@dataclass(frozen=True, slots=True)
-class RunPlan:
+class RunPlan(Struct, frozen=True):
     """The whole catalog, with the decision for each check."""
 
     checks: tuple[PlannedCheck, ...]

@@ -8,9 +8,9 @@ from __future__ import annotations
 import fnmatch
 import inspect
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.kit.actions import STOPPED, Steps
@@ -28,8 +28,7 @@ from harness.outcome import (
 from harness.outcome.words import did_you_mean
 
 
-@dataclass(frozen=True, slots=True)
-class Exercise:
+class Exercise(Struct, frozen=True):
     """How to obtain the exchanges that judges examine; runs once, however many checks share it.
 
     `requests` and `interactions` are its cost on the reference: requests to the API (those to the harness's own
@@ -75,8 +74,7 @@ T = TypeVar("T")
 Judge = Callable[..., Observation | Iterable[Finding]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Struct, frozen=True, kw_only=True):
     """One entry of the catalog.
 
     `judge` is pure and takes, by keyword, the results of the exercise that its signature names. `accepts` lists in

@@ -5,7 +5,6 @@ Layer 0. Knows text; must not know what it is about.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Sequence
 
@@ -34,6 +33,8 @@ def quote_body(body: bytes, most: int, *, complete: bool = True) -> str:
     text = body[:_READ].decode("utf-8", "replace") + ("" if complete else "…")
     kind = ""
     if _PAGE.match(text):
+        import html  # late: few answers are pages
+
         kind, text = "an HTML page: ", html.unescape(_UNREAD.sub(" ", text))
     text = " ".join(text.split())
     return kind + shorten(_TITLE_TWICE.sub(r"\1", text) if kind else text, most - len(kind))

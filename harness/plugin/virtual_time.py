@@ -416,7 +416,8 @@ class ThreadWaits:
         # A thread that was there before is not waited for until it has waited itself; but this one runs the
         # test. It used to be known only from its wait for the start of a thread, which on a busy machine may have
         # started before any thread waits for it.
-        self._running_since = {threading.get_ident(): _measure(threading.get_native_id())}
+        self._running_since: dict[int, _Spent | None] = {threading.get_ident(): None}
+        """None until another thread looks: the files take longer to read than the rest of a sleep."""
 
     def sleep(self, seconds: float) -> None:
         """Let the seconds pass; threads that wait for less come first."""
@@ -466,7 +467,7 @@ class ThreadWaits:
         finally:
             with self._changed:
                 self._waits.pop(me, None)  # gone if a signal's handler has waited in between
-                self._running_since[me] = _measure(threading.get_native_id())
+                self._running_since[me] = None
                 self._changed.notify_all()
 
     def _is_due(self, me: _Wait) -> bool:
@@ -498,7 +499,7 @@ class ThreadWaits:
             if ident in self._older and ident not in self._running_since:
                 continue
             now = _measure(native.get(ident))
-            now.add(self._running_since.get(ident, now))
+            now.add(self._running_since.get(ident) or now)
             self._running_since[ident] = now
             if now.worked < _WORK and now.idle < _PATIENCE:
                 return True

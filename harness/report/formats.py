@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from harness.outcome.words import escape_unseen
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from harness.report.presented_run import PresentedRun
 
 
-@dataclass(frozen=True, slots=True)
-class FormatEntry:
+class FormatEntry(Struct, frozen=True):
     """A format: the module whose `render` writes it, and the suffixes of its files, the usual one first.
 
     `mark` matches the beginning of every file of this format that we wrote.

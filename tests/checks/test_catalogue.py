@@ -125,7 +125,7 @@ def reference() -> ServiceDriver:
 
 def test_two_exercises_of_one_name_are_refused():
     check = CHECKS_BY_ID["create.ok"]
-    twin = replace(CHECKS_BY_ID["create.id"], exercise=Exercise(check.exercise.run, 1, 1))
+    twin = structs.replace(CHECKS_BY_ID["create.id"], exercise=Exercise(check.exercise.run, 1, 1))
     with pytest.raises(ValueError, match="a_stored_interaction"):
         gather([check, twin])
 

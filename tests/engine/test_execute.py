@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -262,7 +262,7 @@ def test_why_there_was_nothing_to_judge(wants: list[str], statuses: dict[str, in
     results = {name: toys_driver(refuse=status).send(ASK) for name, status in statuses.items()}
     stop = {} if set(wants) <= statuses.keys() else {STOPPED: Unmet("nothing to go on with")}
     brought = PlayedExercise({**results, **stop}, None, tuple(results.values()), 0.0, INTERACTIONS)
-    check = replace(toys.UNMET, judge=cannot_judge, wants=tuple(wants))
+    check = structs.replace(toys.UNMET, judge=cannot_judge, wants=tuple(wants))
     observation = brought.observe(check)
     assert observation.outcome is Outcome.UNTESTABLE
     assert observation.instead == cause
