@@ -157,9 +157,11 @@ def first_bytes(port: int) -> tuple[float, float]:
 def first_byte(sock: socket.socket) -> float:
     """Send one request, read the whole answer, and return the seconds until its first byte."""
     began = time.perf_counter()
-    sock.sendall(b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n")
+    sock.sendall(b"GET /stream HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
     received, at = b"", 0.0
     while not received.endswith(b"\r\n0\r\n\r\n"):
+        if received and not received.startswith(b"HTTP/1.1 200"):
+            raise SystemExit(f"{sock.getpeername()} refuses the request: {received[-300:]!r}")
         data = sock.recv(65536)
         if not data:
             break

@@ -74,10 +74,10 @@ def load_named_extensions() -> tuple[Extension, ...]:
 
 @cache
 def _has_entry_points(path: tuple[str, ...]) -> bool:
-    """Whether an installed package may bring an extension; then `importlib.metadata` tells which one.
+    """Whether an installed package may bring an extension: only then `importlib.metadata` reads them.
 
-    Nearly no user has one, and to import that module and let it read the metadata of all packages takes a sixth of
-    the time of `harness list`. So the files are only searched for the name of the group.
+    Most users have none. The import of that module, and its look at all packages, take a sixth of the time of
+    `harness list`. So the files are only searched for the name of the group.
     """
     return any(_names_extensions(folder or os.curdir) for folder in path)
 
