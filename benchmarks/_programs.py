@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_BODY = json.dumps({"model": "gemini-3.5-flash", "input": "What is 3 times 21?"}).encode()
+_BODY = json.dumps({"model": "gemini-3.8-flash", "input": "What is 3 times 21?"}).encode()
 
 
 def _ask(sock: socket.socket, wire: bytes) -> None:

@@ -150,7 +150,7 @@ def _wire(method: str, target: str, body: bytes = b"") -> bytes:
 
 
 def _create(**fields: Any) -> bytes:
-    body = {"model": "gemini-3.5-flash", "input": "What is 3 times 21?", **fields}
+    body = {"model": "gemini-3.8-flash", "input": "What is 3 times 21?", **fields}
     return _wire("POST", "/v1beta/interactions", json.dumps(body).encode())
 
 

@@ -161,7 +161,7 @@ def _list_asks(server: Contender) -> list[bytes]:
 
 
 def _create(server: Contender, text: str, *, stream: bool) -> bytes:
-    body = json.dumps({"model": "gemini-3.5-flash", "input": text, "stream": stream}).encode()
+    body = json.dumps({"model": "gemini-3.8-flash", "input": text, "stream": stream}).encode()
     return _wire(server, "POST", "/v1beta/interactions", body)
 
 

@@ -48,7 +48,7 @@ def cassette(path: Path) -> str:
     emulator = Emulator()
     deltas = [WORDS] * (DELTAS - 2) + [WORDS * 2]  # one delta fewer, to match aimock's number of events
     emulator.script({"text": WORDS * DELTAS, "deltas": deltas, "thought": False})
-    body = json.dumps({"model": "gemini-3.5-flash", "input": COUNT, "stream": True, "background": True}).encode()
+    body = json.dumps({"model": "gemini-3.8-flash", "input": COUNT, "stream": True, "background": True}).encode()
     headers = Headers((("x-goog-api-key", "any"), ("content-type", "application/json")))
     recording = Recording.of(ServiceDriver(emulator).send(Request("POST", "/v1beta/interactions", headers, body)))
     made = Provenance(recorder="benchmark", target=Target.EMULATOR, recorded="2026-11-20")

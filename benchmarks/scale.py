@@ -48,7 +48,7 @@ def _emulator(**settings: object) -> Emulator:
 
 
 def _create(emulator: Emulator, **fields: object) -> str:
-    body = json.dumps({"model": "gemini-3.5-flash", "input": "Hi", **fields}).encode()
+    body = json.dumps({"model": "gemini-3.8-flash", "input": "Hi", **fields}).encode()
     response = emulator(Request("POST", _PATH, _HEADERS, body))
     made = json.loads(b"".join(piece.data for piece in response.body if isinstance(piece, Chunk)))
     if response.status != 200:
@@ -84,12 +84,12 @@ def streams(size: int) -> Iterator[Operation]:
     """A stream from create to end, by streams that are open."""
     emulator = _emulator()
     emulator.hold()
-    body = json.dumps({"model": "gemini-3.5-flash", "input": "Hi", "background": True, "stream": True}).encode()
+    body = json.dumps({"model": "gemini-3.8-flash", "input": "Hi", "background": True, "stream": True}).encode()
     opened = [emulator(Request("POST", _PATH, _HEADERS, body)) for _ in range(size)]
     for response in opened:
         next(response.body)
     driver = ServiceDriver(emulator, emulator.clock)
-    short = json.dumps({"model": "gemini-3.5-flash", "input": "Hi", "stream": True}).encode()
+    short = json.dumps({"model": "gemini-3.8-flash", "input": "Hi", "stream": True}).encode()
     yield lambda number: driver.send(Request("POST", _PATH, _HEADERS, short))
     for response in opened:
         response.body.close()

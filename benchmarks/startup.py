@@ -32,7 +32,7 @@ imports, emulator = lap(), Emulator()
 driver = ServiceDriver(emulator, emulator.clock)
 def create():
     headers = Headers([("x-goog-api-key", "k"), ("content-type", "application/json")])
-    body = b'{"model": "gemini-3.5-flash", "input": "Hi"}'
+    body = b'{"model": "gemini-3.8-flash", "input": "Hi"}'
     assert driver.send(Request("POST", "/v1beta/interactions", headers, body)).status == 200
     return lap()
 first = create()

@@ -557,7 +557,7 @@ export class Session extends Controls {
       timer = real.setTimeout(() => resolve({ stopped: `did not end within ${seconds} s` }), seconds * 1000);
     });
     const create = {
-      model: "gemini-3.5-flash",
+      model: "gemini-3.8-flash",
       input: "Go.",
       ...(cut.mode !== "poll" && { stream: true }),
       ...(cut.mode !== "create" && { background: true }),

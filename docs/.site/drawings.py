@@ -95,7 +95,7 @@ def play(plan: str) -> Iterator[tuple[str, Exchange]]:
     emulator = Emulator(clock=clock)
     emulator.reply("One, two, three, four.")
     driver = ServiceDriver(cut(emulator, plan, PROTOCOL), clock, limits=Limits().within(3600.0))
-    body = {"model": "gemini-3.5-flash", "input": "Count.", "background": True, "stream": True}
+    body = {"model": "gemini-3.8-flash", "input": "Count.", "background": True, "stream": True}
     create = Request("POST", "/v1beta/interactions", ACCEPTS, json.dumps(body).encode())
     read = driver.send(create)
     yield "create, streamed", read

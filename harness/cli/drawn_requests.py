@@ -98,7 +98,7 @@ class _Service:
         self._contract = contract
         emulator = (build or Emulator)(Settings(platform="any", files="any"), contract=contract)
         self._driver = ServiceDriver(emulator, emulator.clock)
-        stored = self._call("POST", "interactions", {"model": "gemini-3.5-flash", "input": "Say hi."})
+        stored = self._call("POST", "interactions", {"model": "gemini-3.8-flash", "input": "Say hi."})
         credential = {"id": "drawn", "type": "bearer_token", "token": "token"}
         self._names = {
             "{interaction}": _parse(stored)["id"],

@@ -92,7 +92,7 @@ class RequestBuilder:
     """
 
     version: str = "v1beta"
-    model: str = "gemini-3.5-flash"
+    model: str = "gemini-3.8-flash"
     agent: str = "antigravity-preview-09-2026"
     key: str = ""
     other_key: str = ""

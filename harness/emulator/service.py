@@ -306,7 +306,7 @@ class Emulator:
 
 _COLLECTION = "/v1beta/interactions"
 _CLIENT_FIELDS = Headers([("x-goog-api-key", "interactions-harness"), ("content-type", "application/json")])
-_CREATE = {"model": "gemini-3.5-flash", "input": "Go.", "background": True}
+_CREATE = {"model": "gemini-3.8-flash", "input": "Go.", "background": True}
 
 
 def prepare_run(

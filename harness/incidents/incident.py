@@ -31,7 +31,7 @@ from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire import Chunk, Headers, Request, Response, Service
 
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 
 SPEED = 2000.0
 """How much faster than the machine's the clock of a socket runs in tests: ten minutes take a third of a second."""

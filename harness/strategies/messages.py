@@ -210,7 +210,7 @@ def _find_holder(value: Any, path: Path) -> Any:
     return value
 
 
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 AGENT = "antigravity-preview-09-2026"
 RESEARCH = "deep-research-preview-04-2026"
 

@@ -452,7 +452,7 @@ def _legal(
 
 def _draw_opening(draw: st.DrawFn, contract: Contract, identity: str, background: bool) -> list[Json]:
     status = draw(st.sampled_from(("in_progress", "queued"))) if background else "in_progress"
-    interaction = {"id": identity, "status": status, "object": "interaction", "model": "gemini-3.5-flash"}
+    interaction = {"id": identity, "status": status, "object": "interaction", "model": "gemini-3.8-flash"}
     created = {"interaction": interaction, "event_type": "interaction.created"}
     update = {"interaction_id": identity, "status": "in_progress", "event_type": "interaction.status_update"}
     if not draw(st.booleans()):

@@ -33,7 +33,7 @@ CREATE = Request(
     "POST",
     "/v1beta/interactions",
     HEADERS,
-    b'{"model":"gemini-3.5-flash","input":"hi","stream":true,"background":true}',
+    b'{"model":"gemini-3.8-flash","input":"hi","stream":true,"background":true}',
 )
 ON_SOCKET = every_byte if os.environ.get("HARNESS_SWEEP") == "all" else structural
 Event = dict[str, Any]

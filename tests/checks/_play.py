@@ -167,7 +167,7 @@ def interaction(**fields: Any) -> dict[str, Any]:
         "id": "v1_one",
         "object": "interaction",
         "status": "completed",
-        "model": "gemini-3.5-flash",
+        "model": "gemini-3.8-flash",
         "created": "2026-11-20T07:00:00Z",
         "updated": "2026-11-20T07:00:01Z",
         "steps": [

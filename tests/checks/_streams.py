@@ -81,7 +81,7 @@ def _step(index: int, shell: dict[str, Any], *deltas: dict[str, Any]) -> list[Ev
 
 
 def _between(steps: list[Event], status: str, found: str) -> list[Event]:
-    shell = {"id": found, "object": "interaction", "model": "gemini-3.5-flash"}
+    shell = {"id": found, "object": "interaction", "model": "gemini-3.8-flash"}
     return [
         event("interaction.created", interaction={**shell, "status": "in_progress"}),
         event("interaction.status_update", interaction_id=found, status="in_progress"),

@@ -31,7 +31,7 @@ CLIENT = f"""
 import json, os, sys, urllib.request
 url = os.environ["GEMINI_BASE_URL"] + "/v1beta/interactions"
 def send(headers, **more):
-    body = json.dumps({{"model": "gemini-3.5-flash", "input": "hi", **more}}).encode()
+    body = json.dumps({{"model": "gemini-3.8-flash", "input": "hi", **more}}).encode()
     request = urllib.request.Request(url, body, {{"content-type": "application/json", **headers}})
     return urllib.request.urlopen(request).read()
 send({{"x-goog-api-key": "another-0123456789"}})
@@ -366,7 +366,7 @@ def ask(url, body=None, **headers):
     except urllib.error.HTTPError as refusal:
         return refusal.read().decode("utf-8", "replace")
 for more in ({}, {"stream": True}, {"model": "no " + key + " model"}, {"x " + key: [key]}):
-    body = json.dumps({"model": "gemini-3.5-flash", "input": "hi " + key, **more}).encode()
+    body = json.dumps({"model": "gemini-3.8-flash", "input": "hi " + key, **more}).encode()
     keys = {"x-goog-api-key": key, "x-tenant-secret": tenant}
     ask(root + "/v1beta/interactions?note=" + key.encode().hex(), body, **keys)
 seen, number = "", 0

@@ -22,7 +22,7 @@ from tests.transport.peers import free_port
 ROOT = "/__harness__/inspector/"
 COMMANDS = ("serve", "proxy", "record", "record into", "replay")
 KEYED = {"x-goog-api-key": "a-key-that-is-long-enough"}
-CREATE = {"model": "gemini-3.5-flash", "input": "Say hi.", "stream": True}
+CREATE = {"model": "gemini-3.8-flash", "input": "Say hi.", "stream": True}
 
 
 class Serving(NamedTuple):

@@ -24,12 +24,12 @@ from harness.transport import ServerThread, UrlDriver
 from harness.wire import Exchange, Headers, How, Request
 from tests.cli.conftest import PATIENCE, Harness, fits, start
 
-CREATE = b'{"model":"gemini-3.5-flash","input":"hi","stream":true}'
+CREATE = b'{"model":"gemini-3.8-flash","input":"hi","stream":true}'
 HEADERS = Headers((("x-goog-api-key", "any"), ("content-type", "application/json")))
 
 ASK = """
 import json, os, sys, urllib.request as u
-body = json.dumps({"model": "gemini-3.5-flash", "input": sys.argv[1]}).encode()
+body = json.dumps({"model": "gemini-3.8-flash", "input": sys.argv[1]}).encode()
 key = os.environ.get("GEMINI_API_KEY", "real-key-1234567890")
 headers = {"x-goog-api-key": key, "content-type": "application/json"}
 request = u.Request(os.environ["INTERACTIONS_BASE_URL"] + "/v1beta/interactions", body, headers)

@@ -19,11 +19,11 @@ from tests.cli.test_recordings import ask, standing
 
 EVIL = "http://evil.test"
 JSON = {"content-type": "application/json"}
-CREATE = b'{"model": "gemini-3.5-flash", "input": "a secret prompt"}'
+CREATE = b'{"model": "gemini-3.8-flash", "input": "a secret prompt"}'
 KEYED = {"x-goog-api-key": "any"}
 WEBHOOK = b'{"uri": "http://127.0.0.1:9/hook", "subscribed_events": ["interaction.completed"]}'
 RECEIVER = (
-    b'{"model": "gemini-3.5-flash", "input": "x", "background": true, '
+    b'{"model": "gemini-3.8-flash", "input": "x", "background": true, '
     b'"webhook\\u005fconfig": {"uris": ["http://127.0.0.1:9/hook"]}}'
 )
 COMMANDS = ("serve", "replay", "proxy")

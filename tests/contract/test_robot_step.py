@@ -70,7 +70,7 @@ def robots(tmp_path_factory: pytest.TempPathFactory) -> Contract:
 def streamed(contract: Contract) -> bytes:
     """The stream of a run whose script has the robot move."""
     emulator = Emulator(contract=contract).script({"steps": [MOVE]})
-    body = json.dumps({"model": "gemini-3.5-flash", "input": "Go.", "stream": True}).encode()
+    body = json.dumps({"model": "gemini-3.8-flash", "input": "Go.", "stream": True}).encode()
     response = emulator(Request("POST", "/v1beta/interactions", Headers((("x-goog-api-key", "any"),)), body))
     return b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
 

@@ -30,7 +30,7 @@ def play(defect: WireDefect | None, *requests: Request) -> tuple[DefectRun, list
 
 def create(**more: Any) -> Request:
     """Return a create with these further fields."""
-    body = {"model": "gemini-3.5-flash", "input": "Say hi.", **more}
+    body = {"model": "gemini-3.8-flash", "input": "Say hi.", **more}
     return Request(
         "POST", "/v1beta/interactions", Headers([("x-goog-api-key", PRIMARY_KEY)]), json.dumps(body).encode()
     )

@@ -176,7 +176,7 @@ def test_statuses(interactions_torture):
 
 
 def test_requests(interactions_emulator, interactions_client):
-    create = {"model": "gemini-3.5-flash", "input": "Hi"}
+    create = {"model": "gemini-3.8-flash", "input": "Hi"}
     calls = interactions_client.interactions
     with contextlib.suppress(Exception):
         calls.create(**create, extra_body={"inputs": "Hi"})

@@ -78,7 +78,7 @@ def newer(folder: Path) -> Contract:
 def create(contract: Contract, body: Json, script: Json | None = None) -> tuple[int, bytes]:
     """Status and body of the response to a create."""
     emulator = Emulator(contract=contract).script(script or {})
-    content = json.dumps({"model": "gemini-3.5-flash", **body}).encode()
+    content = json.dumps({"model": "gemini-3.8-flash", **body}).encode()
     response = emulator(Request("POST", "/v1beta/interactions", Headers((("x-goog-api-key", "any"),)), content))
     return response.status, b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
 

@@ -95,7 +95,7 @@ class QuickService(ForeignService):
 
     def create(self, body: dict[str, Any]) -> Any:
         """Keep what was asked, if it made an interaction; an agent is answered like a model."""
-        made = super().create({"model": "gemini-3.5-flash", **body})
+        made = super().create({"model": "gemini-3.8-flash", **body})
         self.asked.append(body)
         return made
 
@@ -172,7 +172,7 @@ def try_all(client: ReadyClient, command: list[str], mode: str) -> dict[str, str
     try:
         for fault, plan in FAULTS_OF.get(mode, FAULTS).items():
             service = QuickService()
-            given = service.create({"model": "gemini-3.5-flash", "input": "Go.", "background": True})["id"]
+            given = service.create({"model": "gemini-3.8-flash", "input": "Go.", "background": True})["id"]
             with behind(service, plan) as url:
                 shot = CommandClient(command, lambda task, url=url: environment(url, task))
                 ended = (talking if client.loops else shot).read(Task(url, given, fault, mode), 10)

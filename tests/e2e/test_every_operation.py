@@ -20,7 +20,7 @@ from tests.e2e.serving import serving
 from tests.packages import NEEDS_GENAI
 
 pytestmark = [pytest.mark.slow, NEEDS_GENAI, pytest.mark.e2e, pytest.mark.filterwarnings("ignore")]
-MODEL, AGENT = "gemini-3.5-flash", "antigravity-preview-09-2026"
+MODEL, AGENT = "gemini-3.8-flash", "antigravity-preview-09-2026"
 RESOURCES = (
     "interactions", "interactions.auth_tokens", "agents", "environments", "environments.files", "files",
     "file_search_stores", "file_search_stores.documents", "operations", "webhooks", "triggers", "credentials",

@@ -17,7 +17,7 @@ genai = pytest.importorskip("google.genai", reason="google-genai is not installe
 
 pytestmark = pytest.mark.e2e
 
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 AGENT = "antigravity-preview-09-2026"
 WEATHER = {
     "type": "function",

@@ -87,7 +87,7 @@ test("polls", async ({ session, mock }) => {
   mock.timers.enable({ apis: ["setTimeout"] });
   await session.reply("At last.", { lasts: 600 });
   const headers = { "content-type": "application/json", "x-goog-api-key": "any" };
-  const create = { model: "gemini-3.5-flash", input: "Think.", background: true };
+  const create = { model: "gemini-3.8-flash", input: "Think.", background: true };
   const poll = async () => {
     const url = `${session.url}/v1beta/interactions`;
     let run = await (await fetch(url, { method: "POST", headers, body: JSON.stringify(create) })).json();
@@ -135,7 +135,7 @@ POLLS = """
 const headers = { "content-type": "application/json", "x-goog-api-key": "any" };
 
 async function create(session) {
-  const body = JSON.stringify({ model: "gemini-3.5-flash", input: "Hi." });
+  const body = JSON.stringify({ model: "gemini-3.8-flash", input: "Hi." });
   const made = await fetch(`${session.url}/v1beta/interactions`, { method: "POST", headers, body });
   return `${session.url}/v1beta/interactions/${(await made.json()).id}`;
 }
@@ -223,7 +223,7 @@ test("the error is passed over", async ({ session }) => {
 test("the error is shown to the user", async ({ session }) => {
   await session.drop("event:5,rst");
   const ai = new GoogleGenAI({ apiKey: "any", httpOptions: { baseUrl: session.url } });
-  const run = await ai.interactions.create({ model: "gemini-3.5-flash", input: "Hi", background: true });
+  const run = await ai.interactions.create({ model: "gemini-3.8-flash", input: "Hi", background: true });
   const shown = await read(session.url, run.id).catch((error) => error.message);
   assert.match(shown, /broke off/);
   await session.assertResumed();
@@ -249,7 +249,7 @@ import { test } from "interactions-harness/node-test";
 async function peek(session, leave) {
   await session.reply("A long story of salt.", { hold: { after: 6 } });
   const headers = { "content-type": "application/json", "x-goog-api-key": "any" };
-  const body = JSON.stringify({ model: "gemini-3.5-flash", input: "Tell.", stream: true });
+  const body = JSON.stringify({ model: "gemini-3.8-flash", input: "Tell.", stream: true });
   const response = await fetch(`${session.url}/v1beta/interactions`, { method: "POST", headers, body });
   const reader = response.body.getReader();
   await reader.read();

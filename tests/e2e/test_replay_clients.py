@@ -31,7 +31,7 @@ from tests.transport.peers import raw_exchange
 pytestmark = pytest.mark.e2e
 
 RUNS = int(os.environ.get("HARNESS_RUNS", "2"))
-BODY = {"model": "gemini-3.5-flash", "input": "Count to three.", "background": True, "stream": True}
+BODY = {"model": "gemini-3.8-flash", "input": "Count to three.", "background": True, "stream": True}
 KEY = {"x-goog-api-key": "any-key-of-mine"}
 Seen = list[tuple[Any, str]]
 """For each of the two requests: the bytes or events received, and the name of the exception, or ""."""

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from harness.emulator import Emulator, Settings
 from harness.wire import Body, Chunk, Ending, Headers, Pause, Request
 
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 AGENT = "antigravity-preview-09-2026"
 PATIENCE = 300
 """Number of consecutive pauses after which a reader in this module gives up."""

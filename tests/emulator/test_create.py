@@ -150,7 +150,7 @@ MODELS = [
     ("gemini-2.5-flash", 200),
     ("gemini-9.9-flash-preview", 200),
     ("gemini-flash-latest", 200),
-    ("models/gemini-3.5-flash", 200),
+    ("models/gemini-3.8-flash", 200),
     ("lyria-3-clip-preview", 200),
     ("gemini-omni-flash-preview", 200),
     (AGENT, 200),
@@ -169,11 +169,11 @@ def test_models_are_known_by_family(api, name, status):
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("gemini-3.5-flsh", "gemini-3.5-flash"),
+        ("gemini-3.8-flsh", "gemini-3.8-flash"),
         ("gemini-3.5-flassh-lite", "gemini-3.5-flash-lite"),
         ("gemini-9.9-por", "gemini-9.9-pro"),
         ("gemini-3.1-pro-perview", "gemini-3.1-pro-preview"),
-        ("models/gemini-3.5-flast", "models/gemini-3.5-flash"),
+        ("models/gemini-3.8-flast", "models/gemini-3.8-flash"),
         ("gemini-flash-lates", "gemini-flash-latest"),
     ],
 )
@@ -435,7 +435,7 @@ PATHS = [
     ("POST", "/v1beta/interactions/x:cancel", 404, "/cancel"),
     ("GET", "/v1beta/interactions/x/steps", 404, "/v1beta/interactions/{id}/cancel, not /steps"),
     ("GET", "/v1beta/operations/x", 404, "poll"),
-    ("POST", "/v1beta/models/gemini-3.5-flash:generateContent", 404, "interactions"),
+    ("POST", "/v1beta/models/gemini-3.8-flash:generateContent", 404, "interactions"),
     ("POST", "/v1alpha/interactions", 404, "version"),
     ("POST", "/interactions", 404, "version"),
     ("GET", "/v1beta/interaction/x", 404, "interactions"),

@@ -16,7 +16,7 @@ from harness.transport import ServiceDriver
 from harness.wire import Headers, LogicalClock, Request
 from harness.wire.delivery import Delivery
 
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 EVENTS = ["interaction.completed", "interaction.requires_action", "interaction.failed"]
 
 

@@ -115,7 +115,7 @@ def test_held_foreground_answers_after_release(api, store):
     """A held foreground create answers once it is released, whether it is stored or not."""
     api.emulator.reply("Late.", hold=True)
     response = api.emulator(api.request("POST", "/v1beta/interactions", {
-        "model": "gemini-3.5-flash", "input": "x", "store": store,
+        "model": "gemini-3.8-flash", "input": "x", "store": store,
     }))  # fmt: skip
     first = next(response.body)
     assert type(first).__name__ == "Pause"
@@ -137,7 +137,7 @@ def test_held_foreground_answers_after_release(api, store):
 def test_a_reset_ends_what_is_held(api, options):
     """Whoever waits for a held answer gets it when the session is reset, because nobody could release it later."""
     api.emulator.reply("Late.", hold=True)
-    body = {"model": "gemini-3.5-flash", "input": "x", **options}
+    body = {"model": "gemini-3.8-flash", "input": "x", **options}
     held = api.emulator(api.request("POST", "/v1beta/interactions", body)).body
     assert any(type(piece).__name__ == "Pause" for piece in islice(held, 20))
     api.emulator.reset()

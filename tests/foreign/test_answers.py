@@ -396,7 +396,7 @@ RESEARCH = {"words": "--capability +deep-research"}
 LONG = {"words": "--capability +long-decode"}
 INPUTS = "create.input-image create.input-audio create.input-video create.input-document create.input-kinds"
 LEVELS = "create.level-listed create.level-refused"
-KNOWN = {"words": "--model gemini-3.5-flash"}
+KNOWN = {"words": "--model gemini-3.8-flash"}
 WAITING = "bg.requires-action bg.requires-action-streamed bg.result-ok"
 
 PARTS = "create.part-backwards create.page-range"

@@ -314,29 +314,29 @@ def _tortures() -> list[Item]:
 TALK = """\
 ["GET", "/__harness__/", null]
 ["POST", "/__harness__/scripts", {"text": "Hello there.", "deltas": ["Hello ", "there."]}]
-["POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "Hi"}]
+["POST", "/v1beta/interactions", {"model": "gemini-3.8-flash", "input": "Hi"}]
 ["GET", "/v1beta/interactions/{id}", null]
 ["GET", "/v1beta/interactions/{id}?stream=true", null]
 ["POST", "/__harness__/scripts", {"txt": "Hello there."}]
 ["POST", "/__harness__/hold", {}]
-["POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "Hi", "background": true}]
+["POST", "/v1beta/interactions", {"model": "gemini-3.8-flash", "input": "Hi", "background": true}]
 ["POST", "/__harness__/release", {}]
 ["POST", "/__harness__/settings", {"event_ids": "none"}]
 ["POST", "/__harness__/settings", {"evnt_ids": "none"}]
 ["POST", "/__harness__/faults", {"plan": "event:3,rst"}]
-["POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "Hi", "stream": true}]
+["POST", "/v1beta/interactions", {"model": "gemini-3.8-flash", "input": "Hi", "stream": true}]
 ["GET", "/__harness__/faults", null]
 ["DELETE", "/__harness__/faults", null]
-["POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": 7, "strem": true}]
+["POST", "/v1beta/interactions", {"model": "gemini-3.8-flash", "input": 7, "strem": true}]
 ["POST", "/v1beta/interactions", {"model": "no-such-model", "input": "Hi"}]
-["POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "", "previous_interaction_id": "v1_no"}]
+["POST", "/v1beta/interactions", {"model": "gemini-3.8-flash", "input": "", "previous_interaction_id": "v1_no"}]
 ["GET", "/v1beta/interactions/v1_none", null]
 ["DELETE", "/v1beta/interactions/{id}", null]
 ["GET", "/v1beta/agents", null]
 ["GET", "/v1beta/webhooks", null]
 ["GET", "/__harness__/requests", null]
 ["POST", "/__harness__/sessions", null]
-["POST", "/__harness__/sessions/s1/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "Hi"}]
+["POST", "/__harness__/sessions/s1/v1beta/interactions", {"model": "gemini-3.8-flash", "input": "Hi"}]
 ["DELETE", "/__harness__/sessions/s1", null]
 ["POST", "/__harness__/reset", null]
 ["PUT", "/v1beta/interactions", {}]
@@ -345,8 +345,8 @@ TALK = """\
 
 
 STREAM = """\
-["POST", "/v1/interactions", {"model": "gemini-3.5-flash", "input": "Count to three.", "stream": true}]
-["POST", "/v1/interactions", {"model": "gemini-3.5-flash", "input": "Count to three.", "stream": true}]
+["POST", "/v1/interactions", {"model": "gemini-3.8-flash", "input": "Count to three.", "stream": true}]
+["POST", "/v1/interactions", {"model": "gemini-3.8-flash", "input": "Count to three.", "stream": true}]
 """
 
 

@@ -22,7 +22,7 @@ from harness.wire import Body, Chunk, Exchange, Headers, Pause, Request
 
 SECRET = "AIzaSyA-very-secret-key-0123456789abcdef"
 KEYED = Headers((("host", "127.0.0.1:8000"), ("x-goog-api-key", SECRET), ("content-type", "application/json")))
-CREATE = {"model": "gemini-3.5-flash", "input": "Say hi."}
+CREATE = {"model": "gemini-3.8-flash", "input": "Say hi."}
 
 
 class OpenPage:

@@ -25,7 +25,7 @@ TOOL = {"type": "function", "name": "get_weather", "parameters": {"type": "objec
 
 def create(url: str, **fields: Any) -> dict[str, Any]:
     """Create an interaction."""
-    body = {"model": "gemini-3.5-flash", **fields}
+    body = {"model": "gemini-3.8-flash", **fields}
     answer = httpx.post(f"{url}/v1beta/interactions", headers=KEYED, json=body)
     return json.loads(answer.text) if not fields.get("stream") else {}
 

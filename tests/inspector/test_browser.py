@@ -50,7 +50,7 @@ class Window:
 
     def create(self, **fields: Any) -> dict[str, Any]:
         """Create an interaction as a client of the server."""
-        body = {"model": "gemini-3.5-flash", "input": "Say hi.", **fields}
+        body = {"model": "gemini-3.8-flash", "input": "Say hi.", **fields}
         answer = httpx.post(f"{self.url}/v1beta/interactions", headers=KEYED, json=body)
         return json.loads(answer.text) if not fields.get("stream") else {}
 
@@ -277,7 +277,7 @@ def test_a_session_is_steered_alone(window: Window) -> None:
     window.wait_for_text(".armed", "event:8,rst")
     inside = httpx.post(
         f"{window.url}/__harness__/sessions/{session}/v1beta/interactions",
-        headers=KEYED, json={"model": "gemini-3.5-flash", "input": "Inside.", "background": True},
+        headers=KEYED, json={"model": "gemini-3.8-flash", "input": "Inside.", "background": True},
     )  # fmt: skip
     window.page.locator(".node", has_text="Inside.").locator(".is-held").first.wait_for(timeout=10_000)
     assert inside.status_code == 200

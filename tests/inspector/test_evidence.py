@@ -107,7 +107,7 @@ def test_a_scenario_gives_the_same_answer_again(
     file.write_text(text_of(bench, "exchanges/1/scenario"), encoding="utf-8")
     assert list(yaml.safe_load(file.read_text("utf-8"))["replies"][0]) == [scripted]
     again = Emulator().load_scenario(file)
-    body = json.dumps({"model": "gemini-3.5-flash", "input": "Something else."}).encode()
+    body = json.dumps({"model": "gemini-3.8-flash", "input": "Something else."}).encode()
     response = again(Request("POST", "/v1beta/interactions", KEYED, body))
     told = json.loads(b"".join(piece.data for piece in response.body if isinstance(piece, Chunk)))
     if scripted == "refuse":
@@ -152,7 +152,7 @@ def test_a_saved_cassette_replays_what_was_seen(bench: Bench, tmp_path: Path) ->
     assert [recording.body for recording in cassette.recordings] == [first.body, second.body]
     assert cassette.provenance is not None
     player = Player(cassette.recordings, PROTOCOL)
-    body = json.dumps({"model": "gemini-3.5-flash", "input": "Say hi."}).encode()
+    body = json.dumps({"model": "gemini-3.8-flash", "input": "Say hi."}).encode()
     headers = Headers((("host", "localhost"), ("content-type", "application/json"), ("x-goog-api-key", "k")))
     response = player(Request("POST", "/v1beta/interactions", headers, body))
     assert b"".join(piece.data for piece in response.body if isinstance(piece, Chunk)) == first.body

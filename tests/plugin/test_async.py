@@ -115,7 +115,7 @@ def test_a_create_that_is_cancelled_before_it_is_sent_makes_nothing() -> None:
 
     async def main(turns: int) -> None:
         async with httpx.AsyncClient(transport=emulator.transport, headers=KEY) as client:
-            body = {"model": "gemini-3.5-flash", "input": "Hi."}
+            body = {"model": "gemini-3.8-flash", "input": "Hi."}
             task = asyncio.create_task(client.post("http://any.test/v1beta/interactions", json=body))
             for _ in range(turns):
                 await asyncio.sleep(0)
@@ -153,7 +153,7 @@ APP = """
 import asyncio, queue, threading, time
 
 async def ask(client):
-    return (await client.interactions.create(model="gemini-3.5-flash", input="x")).output_text
+    return (await client.interactions.create(model="gemini-3.8-flash", input="x")).output_text
 
 async def sleeps(client):
     time.sleep(5)
@@ -165,7 +165,7 @@ async def waits(client):
         pass
 
 async def uses_a_sync_client(client):
-    client.interactions.create(model="gemini-3.5-flash", input="x")
+    client.interactions.create(model="gemini-3.8-flash", input="x")
 
 async def leaves_a_task(client):
     async def poll():
@@ -175,7 +175,7 @@ async def leaves_a_task(client):
     await asyncio.sleep(0)
 
 async def right(client):
-    await asyncio.to_thread(client.interactions.create, model="gemini-3.5-flash", input="x")
+    await asyncio.to_thread(client.interactions.create, model="gemini-3.8-flash", input="x")
     await asyncio.sleep(5)
 """
 TESTS = """
@@ -262,7 +262,7 @@ async def beside(one):
 
 def help_with(client):
     time.sleep(5)
-    return client.interactions.create(model="gemini-3.5-flash", input="x")
+    return client.interactions.create(model="gemini-3.8-flash", input="x")
 
 async def helped(client):
     help_with(client)
@@ -340,7 +340,7 @@ def test_who_is_warned_without_a_schedule(toy: pytest.Pytester) -> None:
     A loop that called nothing is not blocked either.
     """
     blocks = "\ndef blocks(client):\n    time.sleep(5)\n    client.interactions.create(model='m', input='x')\n"
-    toy.makepyfile(app=APP + blocks.replace("'m'", "'gemini-3.5-flash'"), test_app=UNSCHEDULED)
+    toy.makepyfile(app=APP + blocks.replace("'m'", "'gemini-3.8-flash'"), test_app=UNSCHEDULED)
     run(toy, "-W", "error::harness.plugin.BlockingCallWarning").assert_outcomes(passed=11)
 
 
@@ -437,7 +437,7 @@ from harness.plugin import LeftBehindWarning
 KEPT = []
 
 def peek(client):
-    run = client.interactions.create(model="gemini-3.5-flash", input="x", background=True)
+    run = client.interactions.create(model="gemini-3.8-flash", input="x", background=True)
     stream = client.interactions.get(run.id, stream=True)
     next(iter(stream))
     KEPT.append(stream)  # as long as it lives, it is open
@@ -452,7 +452,7 @@ def test_stream(interactions_client):
 
 def test_task(interactions_async_client):
     async def main():
-        await interactions_async_client.interactions.create(model="gemini-3.5-flash", input="x")
+        await interactions_async_client.interactions.create(model="gemini-3.8-flash", input="x")
         asyncio.create_task(app.poll())
         await asyncio.sleep(0)
     asyncio.run(main())

@@ -50,7 +50,7 @@ def test_one_of_many(number, interactions_emulator, worker_id):
     assert os.environ["GOOGLE_GEMINI_BASE_URL"] == f"{parts.scheme}://{parts.netloc}"
     interactions_emulator.reply(mine)
     with httpx.Client(base_url=url + "/v1beta", headers=KEY) as client:
-        made = client.post("/interactions", json={"model": "gemini-3.5-flash", "input": f"Number {number}"}).json()
+        made = client.post("/interactions", json={"model": "gemini-3.8-flash", "input": f"Number {number}"}).json()
         found = client.get(f"/interactions/{made['id']}").json()
     assert found["steps"][-1]["content"][0]["text"] == mine
     interactions_emulator.requests.assert_calls("create", "get")
@@ -83,7 +83,7 @@ import os
 
 import httpx, pytest
 
-BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 KEY = {"x-goog-api-key": "k"}
 ids = set()
 
@@ -135,7 +135,7 @@ def test_any_order(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -
 ALLOWED = """
 import httpx, pytest, socket
 
-BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 KEY = {"x-goog-api-key": "k"}
 
 def go_outside():
@@ -195,7 +195,7 @@ def test_socket_allows_loopback(pytester: pytest.Pytester) -> None:
 FORBIDDEN = """
 import httpx, pytest
 
-BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 KEY = {"x-goog-api-key": "k"}
 
 def in_process(emulator):
@@ -230,7 +230,7 @@ from urllib.parse import urlsplit
 
 import httpx, pytest
 
-BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 KEY = {"x-goog-api-key": "k"}
 
 def test_in_process(interactions_emulator):
@@ -272,7 +272,7 @@ import os
 
 import httpx, pytest
 
-BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 KEY = {"x-goog-api-key": "AIzaSyVerySecretKeyOfMine0123456789abcdef"}
 LIVE = os.environ["INTERACTIONS_RECORD_URL"]
 

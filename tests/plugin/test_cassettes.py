@@ -28,7 +28,7 @@ RECORDED = """
 import httpx, pytest
 from harness.resume import follow
 
-BODY = {"model": "gemini-3.5-flash", "input": "Hi", "background": True}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi", "background": True}
 
 @pytest.fixture
 def client(interactions_cassette):
@@ -70,7 +70,7 @@ import pytest
 
 @pytest.mark.interactions_cassette(record_mode="once", UPSTREAM)
 def test_it(interactions_client):
-    interactions_client.interactions.create(model="gemini-3.5-flash", input="Hi")
+    interactions_client.interactions.create(model="gemini-3.8-flash", input="Hi")
 """
 
 
@@ -183,7 +183,7 @@ def test_dropped_recording_under_plain_vcrpy(pytester: pytest.Pytester, live: Em
     """A test marked `vcr` fails if its cassette has a dropped stream, which plain vcrpy would end cleanly."""
     emulator = Emulator()
     driver = ServiceDriver(cut(emulator, "event:3,rst", PROTOCOL), emulator.clock)
-    body = b'{"model": "gemini-3.5-flash", "input": "Hi", "stream": true}'
+    body = b'{"model": "gemini-3.8-flash", "input": "Hi", "stream": true}'
     exchange = driver.send(Request("POST", "/v1beta/interactions", Headers([("x-goog-api-key", "k")]), body))
     folder = pytester.mkdir("cassettes") / "test_vcr"
     folder.mkdir()
@@ -228,7 +228,7 @@ def test_the_marker_is_enough(pytester: pytest.Pytester, live: Emulator) -> None
         @pytest.mark.interactions_cassette(record_mode="once")
         def test_it():
             url = os.environ["GOOGLE_GEMINI_BASE_URL"] + "/v1beta/interactions"
-            body = {"model": "gemini-3.5-flash", "input": "Hi"}
+            body = {"model": "gemini-3.8-flash", "input": "Hi"}
             assert httpx.post(url, json=body, headers={"x-goog-api-key": "k"}).json()["status"] == "completed"
         """
     )
@@ -237,12 +237,12 @@ def test_the_marker_is_enough(pytester: pytest.Pytester, live: Emulator) -> None
         assert len(live.requests) == 1
 
 
-@pytest.mark.parametrize("name", ["gemini-3.5-flash", "gemini-3.5-flash.yaml"])
+@pytest.mark.parametrize("name", ["gemini-3.8-flash", "gemini-3.8-flash.yaml"])
 def test_names_with_dots(pytester: pytest.Pytester, live: Emulator, name: str) -> None:
     """A name may have dots, and the file still gets the suffix `.yaml`."""
     toy(pytester, f"{name!r}, record_mode='once'")
     run(pytester).assert_outcomes(passed=1)
-    assert (pytester.path / "cassettes" / "test_app" / "gemini-3.5-flash.yaml").is_file()
+    assert (pytester.path / "cassettes" / "test_app" / "gemini-3.8-flash.yaml").is_file()
 
 
 UNUSED = """
@@ -259,7 +259,7 @@ def test_a_recording_of_which_nothing_is_played(pytester: pytest.Pytester, optio
     """The test has tested nothing with it, so it fails, unless that is meant."""
     emulator = Emulator()
     fields = Headers([("x-goog-api-key", "k"), ("content-type", "application/json")])
-    body = b'{"input": "Hi", "model": "gemini-3.5-flash"}'
+    body = b'{"input": "Hi", "model": "gemini-3.8-flash"}'
     exchange = ServiceDriver(emulator, emulator.clock).send(Request("POST", "/v1beta/interactions", fields, body))
     path = pytester.path / "cassettes" / "test_app" / "old.yaml"
     path.parent.mkdir(parents=True)

@@ -55,7 +55,7 @@ def test_all_pages(pytester: pytest.Pytester) -> None:
 def record(path: Path) -> None:
     """A recording of what `app.ask` sends."""
     emulator = Emulator()
-    body = b'{"input": "Hello?", "model": "gemini-3.5-flash"}'
+    body = b'{"input": "Hello?", "model": "gemini-3.8-flash"}'
     fields = Headers([("x-goog-api-key", "k"), ("content-type", "application/json")])
     exchange = ServiceDriver(emulator, emulator.clock).send(Request("POST", "/v1/interactions", fields, body))
     path.parent.mkdir(parents=True)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 BOTH_WAYS = """
 import httpx, httpx2
 
-BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 
 def test_socket(interactions_emulator):
     interactions_emulator.reply("From a script.")
@@ -84,7 +84,7 @@ client = genai.Client()
 kept = []
 
 def ask():
-    return client.interactions.create(model="gemini-3.5-flash", input="Hi")
+    return client.interactions.create(model="gemini-3.8-flash", input="Hi")
 """
 
 
@@ -147,7 +147,7 @@ def test_failures(pytester: pytest.Pytester) -> None:
         """
         def test_retried(interactions_emulator, interactions_client, interactions_no_sleep):
             interactions_emulator.fail(429, times=2, on="create")
-            interaction = interactions_client.interactions.create(model="gemini-3.5-flash", input="Hi")
+            interaction = interactions_client.interactions.create(model="gemini-3.8-flash", input="Hi")
             assert interaction.status == "completed"
             interactions_emulator.requests.assert_calls("create", "create", "create")
             interactions_no_sleep.assert_total(at_least=0.002, at_most=0.1)
@@ -163,7 +163,7 @@ def test_hold_and_release(pytester: pytest.Pytester) -> None:
         def test_held(interactions_emulator, interactions_client):
             interactions_emulator.hold()
             get = interactions_client.interactions.get
-            run = interactions_client.interactions.create(model="gemini-3.5-flash", input="Hi", background=True)
+            run = interactions_client.interactions.create(model="gemini-3.8-flash", input="Hi", background=True)
             assert {get(run.id).status for _ in range(9)} == {"in_progress"}
             interactions_emulator.release()
             assert [get(run.id).status for _ in range(4)][-1] == "completed"
@@ -180,7 +180,7 @@ def test_assertions_ask_for_parts(pytester: pytest.Pytester) -> None:
 
         def test_it(interactions_emulator):
             given = [{"type": "text", "text": "One"}, {"type": "text", "text": "Two"}]
-            body = {"model": "gemini-3.5-flash", "input": given}
+            body = {"model": "gemini-3.8-flash", "input": given}
             with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test") as client:
                 client.post("/v1beta/interactions", json=body, headers={"x-goog-api-key": "k"})
             interactions_emulator.requests.assert_created({"input": [{"text": "One"}, {"text": "Two"}]})
@@ -197,8 +197,8 @@ def test_assertions_show_a_diff(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         def test_it(interactions_emulator, interactions_client):
-            interactions_client.interactions.create(model="gemini-3.5-flash", input="Hi")
-            interactions_emulator.requests.assert_created({"model": "gemini-3.5-flash", "input": "Hello"})
+            interactions_client.interactions.create(model="gemini-3.8-flash", input="Hi")
+            interactions_emulator.requests.assert_created({"model": "gemini-3.8-flash", "input": "Hello"})
         """
     )
     result = run(pytester)
@@ -325,7 +325,7 @@ import base64, random
 import pytest
 
 IMAGE = base64.b64encode(random.Random(1).randbytes(100_000)).decode()
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 
 def said(image):
     picture = {"type": "image", "mime_type": "image/png", "data": image}

@@ -380,7 +380,7 @@ pytestmark = pytest.mark.{mark}
 async def test_it(interactions_async_client, interactions_emulator, interactions_no_sleep):
     interactions_emulator.reply("Hello")
     api = interactions_async_client.interactions
-    run = await api.create(model="gemini-3.5-flash", input="Hi", background=True)
+    run = await api.create(model="gemini-3.8-flash", input="Hi", background=True)
     while (found := await api.get(run.id)).status == "in_progress":
         await {sleep}(5)
     assert found.output_text == "Hello"
@@ -416,7 +416,7 @@ async def test_every_way_in(interactions_emulator, interactions_no_sleep, over_s
     way = {"base_url": interactions_emulator.base_url} if over_socket else {
         "base_url": "http://x.test", "transport": interactions_emulator.async_transport}
     async with httpx.AsyncClient(headers=KEY, **way) as client:
-        body = {"model": "gemini-3.5-flash", "input": "Hi", "background": True}
+        body = {"model": "gemini-3.8-flash", "input": "Hi", "background": True}
         found = (await client.post("/v1beta/interactions", json=body)).json()
         while found["status"] == "in_progress":
             await anyio.sleep(5)

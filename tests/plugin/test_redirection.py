@@ -37,7 +37,7 @@ def test_a_module_level_client_is_as_it_was(monkeypatch):
         raise socket.gaierror("no network here")
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     try:
-        app.client.interactions.create(model="gemini-3.5-flash", input="Hi")
+        app.client.interactions.create(model="gemini-3.8-flash", input="Hi")
     except Exception as error:
         print(error)
     assert asked and set(asked) == {"generativelanguage.googleapis.com"}
@@ -66,7 +66,7 @@ def test_an_application_that_conftest_imports(pytester: pytest.Pytester) -> None
         import asyncio, app, os, pytest
         from google import genai
 
-        ASKED = {"model": "gemini-3.5-flash", "input": "Hi"}
+        ASKED = {"model": "gemini-3.8-flash", "input": "Hi"}
 
         @pytest.mark.parametrize("number", [1, 2])
         def test_sync(interactions_emulator, number):
@@ -101,7 +101,7 @@ def test_the_users_own_gateway(pytester: pytest.Pytester, monkeypatch: pytest.Mo
 
         def test_it(interactions_emulator):
             interactions_emulator.reply("Here.")
-            made = app.client.interactions.create(model="gemini-3.5-flash", input="Hi")
+            made = app.client.interactions.create(model="gemini-3.8-flash", input="Hi")
             assert made.output_text == "Here."
             with pytest.raises(Exception, match="only this machine can be reached"):
                 httpx.get("https://gateway.example.org/other")
@@ -130,7 +130,7 @@ def test_clients_for_vertex(pytester: pytest.Pytester) -> None:
         @pytest.mark.parametrize("name", ["client", "regional"])
         def test_it(interactions_emulator, name):
             interactions_emulator.reply("Here.")
-            made = getattr(app, name).interactions.create(model="gemini-3.5-flash", input="Hi")
+            made = getattr(app, name).interactions.create(model="gemini-3.8-flash", input="Hi")
             assert made.output_text == "Here."
             interactions_emulator.requests.assert_calls("create")
         """,
@@ -147,7 +147,7 @@ import app, os
 
 def test_it(interactions_emulator):
     interactions_emulator.reply("Here.")
-    assert app.client.interactions.create(model="gemini-3.5-flash", input="Hi").output_text == "Here."
+    assert app.client.interactions.create(model="gemini-3.8-flash", input="Hi").output_text == "Here."
 
 def test_without():
     assert "GOOGLE_GEMINI_BASE_URL" not in os.environ and "GEMINI_API_KEY" not in os.environ
@@ -174,7 +174,7 @@ def test_early_and_not_used(pytester: pytest.Pytester) -> None:
         import app
 
         def test_it():
-            app.client.interactions.create(model="gemini-3.5-flash", input="Hi")
+            app.client.interactions.create(model="gemini-3.8-flash", input="Hi")
         """,
     )
     result = run(pytester, process=True)
@@ -208,7 +208,7 @@ def test_a_library_that_a_test_imports(pytester: pytest.Pytester) -> None:
             import httpx
 
             url = "https://generativelanguage.googleapis.com/v1beta/interactions"
-            body = {"model": "gemini-3.5-flash", "input": "Hi"}
+            body = {"model": "gemini-3.8-flash", "input": "Hi"}
             answer = httpx.post(url, json=body, headers={"x-goog-api-key": "mine"})
             assert answer.json()["status"] == "completed"
     """)

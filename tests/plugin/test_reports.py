@@ -27,7 +27,7 @@ def test_what_was_asked(pytester: pytest.Pytester) -> None:
         CLIENT
         + """
 def test_failing(client):
-    made = client.post(PATH, json={"model": "gemini-3.5-flash", "inputs": "Hi"}).json()
+    made = client.post(PATH, json={"model": "gemini-3.8-flash", "inputs": "Hi"}).json()
     for _ in range(3):
         client.get(PATH + "/v1_x")
     assert made["id"]
@@ -61,7 +61,7 @@ CALL = {"type": "function_call", "id": "c", "name": "look", "arguments": {"place
 def say(client):
     def say(text, previous=None, **fields):
         chained = {"previous_interaction_id": previous["id"]} if previous else {}
-        body = {"model": "gemini-3.5-flash", "input": text, **chained, **fields}
+        body = {"model": "gemini-3.8-flash", "input": text, **chained, **fields}
         if not fields.get("stream"):
             return client.post(PATH, json=body).json()
         with client.stream("POST", PATH, json=body) as response:
@@ -139,7 +139,7 @@ def test_how_answers_ended(pytester: pytest.Pytester) -> None:
         CLIENT
         + """
 def test_failing(interactions_emulator, client):
-    found = client.post(PATH, json={"model": "gemini-3.5-flash", "input": "Hi"}).json()["id"]
+    found = client.post(PATH, json={"model": "gemini-3.8-flash", "input": "Hi"}).json()["id"]
     interactions_emulator.drop("event:2,rst/before-headers,fin")
     for _ in range(3):
         try:

@@ -17,13 +17,13 @@ from tests.plugin.toys import run
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 KEY = {"x-goog-api-key": "k"}
-BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 HEAD = """
 import os, socket
 import httpx, pytest
 
 PATH, KEY = "/v1beta/interactions", {"x-goog-api-key": "k"}
-BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 early = httpx.Client(base_url="https://generativelanguage.googleapis.com", headers=KEY)
 """
 SHARED = """
@@ -130,7 +130,7 @@ import unittest
 import httpx, pytest
 import harness
 
-BODY, KEY = {"model": "gemini-3.5-flash", "input": "Hi"}, {"x-goog-api-key": "k"}
+BODY, KEY = {"model": "gemini-3.8-flash", "input": "Hi"}, {"x-goog-api-key": "k"}
 
 class TestWithPytest(unittest.TestCase):
     @pytest.fixture(autouse=True)

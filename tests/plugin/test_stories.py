@@ -174,7 +174,7 @@ def test_created_by_the_client(toy: pytest.Pytester) -> None:
 
         @pytest.mark.interactions_dropped_stream(cuts=["event:4,rst", "event:9,end"], script={"text": "Mine."})
         def test_it(interactions_dropped_stream, client, interactions_no_sleep):
-            stream = follow(client, create={"model": "gemini-3.5-flash", "input": "Hi"})
+            stream = follow(client, create={"model": "gemini-3.8-flash", "input": "Hi"})
             interactions_dropped_stream.assert_seen_once(list(stream))
             assert stream.id != interactions_dropped_stream.id
         """
@@ -278,7 +278,7 @@ def test_first(cuts: str) -> None:
     assert set(later) < set(whole)
     for case in whole[:: 1 if cuts == "every-event" else 40]:
         stream = DroppedStream(InteractionsEmulator(), case)
-        body = {"model": "gemini-3.5-flash", "input": "Hi", "stream": True}
+        body = {"model": "gemini-3.8-flash", "input": "Hi", "stream": True}
         with httpx.Client(transport=stream.emulator.transport, base_url="http://x.test", headers=KEY) as client:
             told = client.post("/v1beta/interactions", json=body).text
         assert ("\n\n" in told) is (case in later), case
@@ -323,7 +323,7 @@ def test_chain(toy: pytest.Pytester) -> None:
         """
         def test_it(interactions_chain, client):
             last = interactions_chain.build(2)
-            body = {"model": "gemini-3.5-flash", "input": "Next", "previous_interaction_id": last.id}
+            body = {"model": "gemini-3.8-flash", "input": "Next", "previous_interaction_id": last.id}
             answer = client.post("/v1beta/interactions", json=body).json()
             assert interactions_chain.assert_continued()["input"] == "Next"
             assert interactions_chain.history_of(answer["id"])[:5] == [*last.history, "Next"]

@@ -20,7 +20,7 @@ import json, time
 import httpx, pytest
 
 PATH, KEY = "/v1beta/interactions", {"x-goog-api-key": "k"}
-BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 
 @pytest.fixture
 def client(interactions_emulator):

@@ -18,7 +18,7 @@ from harness.resume import follow
 def test_it(interactions_emulator, interactions_client):
     assert isinstance(interactions_client, httpx.Client)  # google-genai is not installed here
     interactions_emulator.reply("From the wheel.")
-    body = {"model": "gemini-3.5-flash", "input": "Hi"}
+    body = {"model": "gemini-3.8-flash", "input": "Hi"}
     answer = interactions_client.post("/v1beta/interactions", json=body).json()
     assert answer["steps"][-1]["content"][0]["text"] == "From the wheel."
 

@@ -21,7 +21,7 @@ from harness.transport import transport
 from harness.wire import Chunk, Headers, Request, Response
 
 TEXT = "Déjà vu in 東京 🦊, told in several pieces that belong together."
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 KEY = {"x-goog-api-key": "key"}
 BOUNDS = ("step.start", "step.stop")
 ID_SETTINGS = ("all", "deltas", "sparse", "none")

@@ -433,7 +433,7 @@ import { test } from "./javascript/node-test.js";
 const text = "\\u001b]0;x\\u0007\\u202e\\n::error::SEEN\\n ##vso[task.x]SEEN\\r::SEEN\\u009b31m";
 const send = (session, fields) => fetch(`${session.url}/v1beta/interactions`, {
   method: "POST", headers: { "content-type": "application/json", "x-goog-api-key": "k" },
-  body: JSON.stringify({ model: "gemini-3.5-flash", input: "Hi", ...fields }),
+  body: JSON.stringify({ model: "gemini-3.8-flash", input: "Hi", ...fields }),
 });
 test("a field", async ({ session }) => { await send(session, { [text]: 1 }); await session.assertCalls("get"); });
 test("a call", async ({ session }) => {

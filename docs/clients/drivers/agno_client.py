@@ -21,7 +21,7 @@ def look() -> str:
 def read(task):
     """Do one task."""
     model = GeminiInteractions(
-        id="gemini-3.5-flash", api_key="any", client_params={"http_options": genai_options(task)}
+        id="gemini-3.8-flash", api_key="any", client_params={"http_options": genai_options(task)}
     )
     chained = {"add_history_to_context": True, "db": InMemoryDb()} if task["mode"] == "chain" else {}
     agent = Agent(model=model, tools=[look] if task["mode"] == "tools" else [], telemetry=False, **chained)

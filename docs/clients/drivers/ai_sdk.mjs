@@ -6,7 +6,7 @@ const STATUSES = { stop: "completed", length: "incomplete", "tool-calls": "requi
 const look = tool({ inputSchema: jsonSchema(LOOK.parameters), execute: () => ({ found: 1 }) });
 
 await answerTasks(async (task) => {
-  const model = (await provider(task.base_url)).interactions("gemini-3.5-flash");
+  const model = (await provider(task.base_url)).interactions("gemini-3.8-flash");
   const asked = (google) => ({ model, prompt: "Go.", providerOptions: { google } });
   if (task.mode === "poll") {
     const { text, finishReason } = await generateText(asked({ background: true }));

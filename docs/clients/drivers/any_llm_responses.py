@@ -11,7 +11,7 @@ ENDS = ("response.completed", "response.incomplete")
 async def read(task):
     """Do one task."""
     llm = AnyLLM.create("gemini", api_key="any", api_base=task["base_url"])
-    stream = await llm.aresponses(model="gemini-3.5-flash", input_data="Go.", stream=True, timeout=SECONDS)
+    stream = await llm.aresponses(model="gemini-3.8-flash", input_data="Go.", stream=True, timeout=SECONDS)
     text, status = "", None
     async for event in stream:
         if event.type == "response.output_text.delta":

@@ -7,7 +7,7 @@ if [ "$HARNESS_MODE" = follow ]; then
   set -- "$INTERACTIONS_BASE_URL/v1beta/interactions/$INTERACTION_ID?stream=true"
 else
   set -- "$INTERACTIONS_BASE_URL/v1beta/interactions" -H "content-type: application/json" \
-    -d '{"model": "gemini-3.5-flash", "input": "Go.", "stream": true}'
+    -d '{"model": "gemini-3.8-flash", "input": "Go.", "stream": true}'
 fi
 curl -fsSN --max-time 5 -H "x-goog-api-key: $GEMINI_API_KEY" "$@" >"$file" || exit $?
 sed -n 's/^data:.*"delta": *{\("type": *"text", *\)\{0,1\}"text": *"\([^"]*\)".*/\2/p' "$file" | tr -d '\n'

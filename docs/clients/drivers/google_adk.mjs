@@ -7,7 +7,7 @@ const look = new FunctionTool({ ...LOOK, description: "Look.", execute: () => ({
 
 await answerTasks(async (task) => {
   process.env.GOOGLE_GEMINI_BASE_URL = task.base_url; // the model has no option for it
-  const model = new Gemini({ model: "gemini-3.5-flash", apiKey: "any", useInteractionsApi: true });
+  const model = new Gemini({ model: "gemini-3.8-flash", apiKey: "any", useInteractionsApi: true });
   const tools = task.mode === "tools" ? [look] : [];
   const runner = new InMemoryRunner({ agent: new LlmAgent({ name: "reader", model, tools }), appName: "reader" });
   const { id } = await runner.sessionService.createSession({ appName: "reader", userId: "user" });

@@ -21,7 +21,7 @@ def look() -> dict[str, int]:
 
 async def read(task):
     """Do one task."""
-    model = Gemini(model="gemini-3.5-flash", use_interactions_api=True, base_url=task["base_url"])
+    model = Gemini(model="gemini-3.8-flash", use_interactions_api=True, base_url=task["base_url"])
     tools = [look] if task["mode"] == "tools" else []
     runner = InMemoryRunner(agent=Agent(name="reader", model=model, tools=tools), app_name="reader")
     session = await runner.session_service.create_session(app_name="reader", user_id="user")

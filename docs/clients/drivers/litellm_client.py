@@ -21,7 +21,7 @@ litellm.suppress_debug_info = True  # its hints go to standard output
 def read(task):
     """Do one task."""
     where = {**ACCESS, "api_base": task["base_url"], "timeout": SECONDS}
-    more = {**CREATE, "model": f"{PROVIDER}/gemini-3.5-flash", **where}
+    more = {**CREATE, "model": f"{PROVIDER}/gemini-3.8-flash", **where}
     if task["mode"] == "poll":
         found = litellm.interactions.create(**more, background=True)
         while found.status not in SETTLED:

@@ -10,7 +10,7 @@ const look = toolDefinition({ name: "look", description: "Looks.", inputSchema: 
 
 await answerTasks(async (task) => {
   const httpOptions = { baseUrl: task.base_url, timeout: IDLE };
-  const adapter = createGeminiTextInteractions("gemini-3.5-flash", "any", { httpOptions });
+  const adapter = createGeminiTextInteractions("gemini-3.8-flash", "any", { httpOptions });
   const asked = (modelOptions) => ({ adapter, messages: [{ role: "user", content: "Go." }], modelOptions });
   if (task.mode === "tools") return read({ ...asked({}), tools: [look] });
   const { id, ...answer } = await read(asked(task.mode === "background" ? { background: true } : {}));

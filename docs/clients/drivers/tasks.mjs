@@ -3,7 +3,7 @@ import readline from "node:readline";
 
 /** How many milliseconds a connection may be silent, for clients that can be told so. */
 export const IDLE = 4000;
-export const CREATE = { model: "gemini-3.5-flash", input: "Go." };
+export const CREATE = { model: "gemini-3.8-flash", input: "Go." };
 export const LOOK = { type: "function", name: "look", parameters: { type: "object", properties: {} } };
 export const SETTLED = ["completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action"];
 

@@ -9,7 +9,7 @@ from typing import Any
 SECONDS = 4.0
 """How long a connection may be silent, for clients that can be told so."""
 
-CREATE = {"model": "gemini-3.5-flash", "input": "Go."}
+CREATE = {"model": "gemini-3.8-flash", "input": "Go."}
 LOOK = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
 SETTLED = {"completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action"}
 

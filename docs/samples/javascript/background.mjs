@@ -4,7 +4,7 @@ import { GoogleGenAI } from "@google/genai";
 
 const ai = new GoogleGenAI({});
 let interaction = await ai.interactions.create({
-  model: "gemini-3.5-flash",
+  model: "gemini-3.8-flash",
   input: "Compare five kinds of bridges.",
   background: true,
 });

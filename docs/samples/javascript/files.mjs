@@ -11,7 +11,7 @@ try {
     file = await ai.files.get({ name: file.name });
   }
   const interaction = await ai.interactions.create({
-    model: "gemini-3.5-flash",
+    model: "gemini-3.8-flash",
     input: [
       { type: "text", text: "Which city is larger?" },
       { type: "document", uri: file.uri, mime_type: file.mimeType },

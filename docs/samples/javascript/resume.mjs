@@ -4,7 +4,7 @@ import { GoogleGenAI } from "@google/genai";
 
 const ai = new GoogleGenAI({});
 const input = "Tell the story of salt.";
-const run = await ai.interactions.create({ model: "gemini-3.5-flash", input, background: true });
+const run = await ai.interactions.create({ model: "gemini-3.8-flash", input, background: true });
 let [kept, text, cursor, status] = ["", "", undefined, undefined];
 for (let attempt = 0; attempt < 6 && !status; attempt += 1) {
   if (attempt > 0) await setTimeout(Math.min(1000 * 2 ** attempt, 15_000));

@@ -3,7 +3,7 @@ import { GoogleGenAI } from "@google/genai";
 
 const ai = new GoogleGenAI({});
 const stream = await ai.interactions.create({
-  model: "gemini-3.5-flash",
+  model: "gemini-3.8-flash",
   input: "Write four lines on rain.",
   stream: true,
 });

@@ -13,7 +13,7 @@ const schema = {
 
 const ai = new GoogleGenAI({});
 const interaction = await ai.interactions.create({
-  model: "gemini-3.5-flash",
+  model: "gemini-3.8-flash",
   input: "A simple tomato soup.",
   response_format: { type: "text", mime_type: "application/json", schema },
 });

@@ -3,7 +3,7 @@ import { GoogleGenAI } from "@google/genai";
 
 const ai = new GoogleGenAI({});
 const interaction = await ai.interactions.create({
-  model: "gemini-3.5-flash",
+  model: "gemini-3.8-flash",
   input: "Three friends share 17 apples fairly. How many are left over?",
   generation_config: { thinking_level: "high", thinking_summaries: "auto" },
 });

@@ -12,7 +12,7 @@ const declare = (name, short) => ({
 
 const ai = new GoogleGenAI({});
 const interaction = await ai.interactions.create({
-  model: "gemini-3.5-flash",
+  model: "gemini-3.8-flash",
   input: "What is the time in Kyoto now?",
   tools: [
     { type: "tool_search" },

@@ -10,7 +10,7 @@ const weather = {
 const getWeather = ({ city }) => ({ city, sky: "clear", degrees: 21 });
 
 const ai = new GoogleGenAI({});
-const model = "gemini-3.5-flash";
+const model = "gemini-3.8-flash";
 const tools = [weather]; // they are not inherited: send them with every turn
 let interaction = await ai.interactions.create({ model, input: "How is the weather in Turin?", tools });
 while (interaction.status === "requires_action") {

@@ -30,4 +30,4 @@ const server = createServer(async (request, response) => {
   server.close();
 });
 server.listen(port, "127.0.0.1");
-await ai.interactions.create({ model: "gemini-3.5-flash", input: "Think it over.", background: true });
+await ai.interactions.create({ model: "gemini-3.8-flash", input: "Think it over.", background: true });

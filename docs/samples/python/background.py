@@ -6,7 +6,7 @@ from google import genai
 
 client = genai.Client()
 interaction = client.interactions.create(
-    model="gemini-3.5-flash", input="Compare five kinds of bridges.", background=True
+    model="gemini-3.8-flash", input="Compare five kinds of bridges.", background=True
 )
 wait = 1.0
 while interaction.status in ("queued", "in_progress"):

@@ -13,7 +13,7 @@ try:
         time.sleep(1)
         file = client.files.get(name=file.name)
     interaction = client.interactions.create(
-        model="gemini-3.5-flash",
+        model="gemini-3.8-flash",
         input=[
             {"type": "text", "text": "Which city is larger?"},
             {"type": "document", "uri": file.uri, "mime_type": file.mime_type},

@@ -5,7 +5,7 @@ import time
 from google import genai
 
 client = genai.Client()
-run = client.interactions.create(model="gemini-3.5-flash", input="Tell the story of salt.", background=True)
+run = client.interactions.create(model="gemini-3.8-flash", input="Tell the story of salt.", background=True)
 kept, cursor, status = "", None, None
 for attempt in range(6):
     text = kept  # what came after the last id comes again; without any id, everything does

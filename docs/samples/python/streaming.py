@@ -4,7 +4,7 @@ from google import genai
 
 client = genai.Client()
 status = None
-for event in client.interactions.create(model="gemini-3.5-flash", input="Write four lines on rain.", stream=True):
+for event in client.interactions.create(model="gemini-3.8-flash", input="Write four lines on rain.", stream=True):
     if event.event_type == "step.delta" and event.delta.type == "text":
         print(event.delta.text, end="", flush=True)
     elif event.event_type == "error":

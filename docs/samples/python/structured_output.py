@@ -16,7 +16,7 @@ RECIPE = {
 
 client = genai.Client()
 interaction = client.interactions.create(
-    model="gemini-3.5-flash",
+    model="gemini-3.8-flash",
     input="A simple tomato soup.",
     response_format={"type": "text", "mime_type": "application/json", "schema": RECIPE},
 )

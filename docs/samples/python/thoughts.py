@@ -4,7 +4,7 @@ from google import genai
 
 client = genai.Client()
 interaction = client.interactions.create(
-    model="gemini-3.5-flash",
+    model="gemini-3.8-flash",
     input="Three friends share 17 apples fairly. How many are left over?",
     generation_config={"thinking_level": "high", "thinking_summaries": "auto"},
 )

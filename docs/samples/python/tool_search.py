@@ -18,7 +18,7 @@ def declare(name: str, short: str) -> dict:
 
 client = genai.Client()
 interaction = client.interactions.create(
-    model="gemini-3.5-flash",
+    model="gemini-3.8-flash",
     input="What is the time in Kyoto now?",
     tools=[
         {"type": "tool_search"},

@@ -17,7 +17,7 @@ def get_weather(city: str) -> dict:
 
 client = genai.Client()
 interaction = client.interactions.create(
-    model="gemini-3.5-flash", input="How is the weather in Turin?", tools=[WEATHER]
+    model="gemini-3.8-flash", input="How is the weather in Turin?", tools=[WEATHER]
 )
 while interaction.status == "requires_action":
     results = [
@@ -26,7 +26,7 @@ while interaction.status == "requires_action":
         if call.type == "function_call"
     ]
     interaction = client.interactions.create(
-        model="gemini-3.5-flash",
+        model="gemini-3.8-flash",
         previous_interaction_id=interaction.id,
         input=results,
         tools=[WEATHER],  # tools are not inherited

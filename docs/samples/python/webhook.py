@@ -33,7 +33,7 @@ uri = os.environ.get("WEBHOOK_URL", f"http://127.0.0.1:{port}/")
 hook = client.webhooks.create(uri=uri, subscribed_events=["interaction.completed", "interaction.failed"])
 key = base64.b64decode(hook.new_signing_secret.removeprefix("whsec_"))
 try:
-    client.interactions.create(model="gemini-3.5-flash", input="Think it over.", background=True)
+    client.interactions.create(model="gemini-3.8-flash", input="Think it over.", background=True)
     server.handle_request()
 finally:
     client.webhooks.delete(id=hook.id)

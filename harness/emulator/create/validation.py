@@ -317,7 +317,7 @@ class CreateValidator:
             return None, name
         if takes_any:
             return name, None
-        hint = f" Did you mean '{meant}'?" if self.is_model(meant) else " Names look like 'gemini-3.5-flash'."
+        hint = f" Did you mean '{meant}'?" if self.is_model(meant) else " Names look like 'gemini-3.8-flash'."
         raise Refusal(
             404,
             "model_not_found",

@@ -255,7 +255,7 @@ MUTANTS = table(
         admit("needs_input", when(
             lambda body: _has_bare_step(body.get("input")), refuse("'content' must be a list.")))),
     row("author-not-needed", "A create that names neither model nor agent runs a default model.",
-        admit("shape", when(_names_nobody, put(model="gemini-3.5-flash")))),
+        admit("shape", when(_names_nobody, put(model="gemini-3.8-flash")))),
     row("author-missing-crashes", "A create that names neither model nor agent returns 500.",
         admit("one_author", when(_names_nobody, crash))),
     row("agent-beside-model-dropped", "A create that names both model and agent runs the model.",

@@ -61,7 +61,7 @@ def _invent_a_create(validator: CreateValidator, data: bytes) -> Json:
     try:
         return CreateValidator.parse(validator, data)
     except Refusal:
-        return {"model": "gemini-3.5-flash", "input": "?"}
+        return {"model": "gemini-3.8-flash", "input": "?"}
 
 
 def _find_wrongly_typed(body: Json) -> list[str]:
@@ -74,7 +74,7 @@ def _drop_wrongly_typed(validator: CreateValidator, body: Json) -> None:
         del body[name]
     body.setdefault("input", "?")
     if "agent" not in body:
-        body.setdefault("model", "gemini-3.5-flash")
+        body.setdefault("model", "gemini-3.8-flash")
 
 
 def _find_unknown_fields(validator: CreateValidator, body: Json, *more: object) -> set[str]:

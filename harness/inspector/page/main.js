@@ -174,7 +174,7 @@ find("found").onclick = () => {
 function welcome() {
   const { hello } = model;
   const base = location.origin;
-  const post = (more) => `${base}/v1beta/interactions \\\n  -H 'x-goog-api-key: any' -H 'content-type: application/json' \\\n  -d '{"model":"gemini-3.5-flash","input":"Hi."${more}}'`;
+  const post = (more) => `${base}/v1beta/interactions \\\n  -H 'x-goog-api-key: any' -H 'content-type: application/json' \\\n  -d '{"model":"gemini-3.8-flash","input":"Hi."${more}}'`;
   const program = `export GOOGLE_GEMINI_BASE_URL=${base}\n${hello.command === "serve" ? "export GEMINI_API_KEY=any\n" : ""}python your_app.py`;
   const commands = hello.command === "serve"
     ? [["One response", `curl ${post("")}`], ["A stream, to drop with the button below", `curl -N ${post(',"stream":true')}`], ["Your own program", program]]

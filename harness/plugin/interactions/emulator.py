@@ -224,7 +224,7 @@ class InteractionsEmulator(ObservedService):
 
     def create(self, **fields: Any) -> dict[str, Any]:
         """Create an interaction outside the code under test; model, input and background=True are defaults."""
-        author = {} if "agent" in fields else {"model": "gemini-3.5-flash"}
+        author = {} if "agent" in fields else {"model": "gemini-3.8-flash"}
         return self.call("POST", "interactions", {**author, "input": "Go.", "background": True, **fields})
 
     def find_earlier_steps(self) -> list[Any]:

@@ -54,7 +54,7 @@ def good_events(client: httpx.Client, interaction: str) -> list[Any]:
 
 def creates_its_own(client: httpx.Client, interaction: str) -> str:
     """Ignores the given interaction and creates one of its own."""
-    create = {"model": "gemini-3.5-flash", "input": "Mine.", "background": True}
+    create = {"model": "gemini-3.8-flash", "input": "Mine.", "background": True}
     stream = follow(client, create=create, sleep=lambda _: None)
     for _ in stream:
         pass

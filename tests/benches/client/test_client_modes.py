@@ -30,7 +30,7 @@ from harness.wire.sse import events_in
 from tests.benches.client.cases import cases_of_set, new_case
 from tests.benches.client.clients import InProcess, Reads, program
 
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 LOOK = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
 PATH = "/v1beta/interactions"
 TWO = {"type": "text", "text": "Two."}

@@ -31,7 +31,7 @@ from tests.benches.client.clients import InProcess, Reads
 from tests.contract.streams import WHOLE as WHOLE_STREAM
 
 SETTLED = frozenset({"completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action"})
-CREATE = {"model": "gemini-3.5-flash", "input": "Mine.", "background": True, "stream": True}
+CREATE = {"model": "gemini-3.8-flash", "input": "Mine.", "background": True, "stream": True}
 
 
 def finish(reads: Reads, plan: str, **options: Any) -> RunFinished:

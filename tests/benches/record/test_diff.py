@@ -233,7 +233,7 @@ def write_pair(folder: Path, name: str, request: object, answer: object) -> None
 
 def ask(body: dict[str, object]) -> dict[str, object]:
     """The body with the model that the tests ask."""
-    return {"model": "gemini-3.5-flash", **body}
+    return {"model": "gemini-3.8-flash", **body}
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.benches.record.test_recorder import KEY, create, port_of
 from tests.transport.hostile_peers import ENDING, ENDLESS
 from tests.transport.peers import RawServer, connected, read_to_end, until
 
-BODY = b'{"model":"gemini-3.5-flash","input":"hi"}'
+BODY = b'{"model":"gemini-3.8-flash","input":"hi"}'
 HEAD = b"POST /v1beta/interactions HTTP/1.1\r\nhost: h\r\nx-goog-api-key: %s\r\n" % KEY.encode()
 CREATE = HEAD + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
 

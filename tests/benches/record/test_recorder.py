@@ -25,12 +25,12 @@ from tests.transport.endings_table import CASES
 from tests.transport.peers import Serving, get, raw_exchange
 
 KEY = "AIzaSyCanary-0123456789abcdefghijklmnop"
-BODY = b'{"model":"gemini-3.5-flash","input":"hi","stream":true}'
+BODY = b'{"model":"gemini-3.8-flash","input":"hi","stream":true}'
 
 
 def create(url: str, *, key: str = KEY, text: str = "hi") -> httpx.Response:
     """Send one create over a real socket."""
-    body = {"model": "gemini-3.5-flash", "input": text, "stream": True}
+    body = {"model": "gemini-3.8-flash", "input": text, "stream": True}
     return httpx.post(f"{url}/v1beta/interactions", json=body, headers={"x-goog-api-key": key})
 
 

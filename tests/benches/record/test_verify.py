@@ -435,7 +435,7 @@ def test_a_result_without_a_name_is_information(tmp_path: Path) -> None:
     """The live service refuses a function_result that does not name its function, though no document says so."""
     result = {"type": "function_result", "call_id": "c", "result": "x"}
     for number, named in enumerate((result, {**result, "name": "f"})):
-        body = {"model": "gemini-3.5-flash", "input": [named], "previous_interaction_id": "a"}
+        body = {"model": "gemini-3.8-flash", "input": [named], "previous_interaction_id": "a"}
         (tmp_path / f"{number}.request.json").write_bytes(json.dumps(body).encode())
     found = verify([tmp_path], load(), INTERACTIONS).traffic
     assert [(one.rule, one.where.pointer) for one in found.findings] == [("tool.result-name", "$.input[0].name")]

@@ -15,7 +15,7 @@ from harness.outcome import UsageFault
 from harness.wire import Chunk, Headers, Request, Response
 
 KEY = Headers((("x-goog-api-key", "any"), ("content-type", "application/json")))
-CREATE = b'{"model":"gemini-3.5-flash","input":"hi"}'
+CREATE = b'{"model":"gemini-3.8-flash","input":"hi"}'
 REFUSE_ALL = "all=status:503,times:all"
 FAULTS = "/__harness__/faults"
 

@@ -116,7 +116,7 @@ CASES = [
     case("create.times", "not_met", "backwards", created=created(updated="2026-11-19T07:00:00Z")),
     case("create.times", "not_met", "seconds", created=created(created="1790000000")),
     case("create.model-echo", "met", "an alias resolved", created=created(model="gemini-flash-latest-001")),
-    case("create.model-echo", "met", "not listed", created=answer_to("gemini-3.5-flash", "gemini-3.5-flash-001")),
+    case("create.model-echo", "met", "not listed", created=answer_to("gemini-3.8-flash", "gemini-3.5-flash-001")),
     case("create.model-echo", "met", "an alias", created=answer_to("gemini-flash-latest", "gemini-3.8-flash")),
     case("create.model-echo", "non_strict", "another", created=answer_to("gemini-3.8-flash", "gemini-2.5-pro")),
     case("create.model-echo", "not_met", "absent", created=created(model=None)),

@@ -27,7 +27,7 @@ def created(status, sent):
     return refusal(status, "api_error", method="POST", target="/v1beta/interactions", sent=sent)
 
 
-RIGHT = {"input": "hi", "model": "gemini-3.5-flash"}
+RIGHT = {"input": "hi", "model": "gemini-3.8-flash"}
 PLAIN = {"unknown_route": BAD, "wrong_key": BAD}
 
 CASES = [

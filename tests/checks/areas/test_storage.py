@@ -100,7 +100,7 @@ CASES = [
         body=interaction(created="2026-11-20T07:00:05Z")
     )),
     case("get.constant", "met", "the same model with its prefix", created=OK, again=OK, got=answer(
-        body=interaction(model="models/gemini-3.5-flash")
+        body=interaction(model="models/gemini-3.8-flash")
     )),
     case("get.constant", "non_strict", "another model", created=OK, again=OK, got=answer(
         body=interaction(model="gemini-2.5-pro")

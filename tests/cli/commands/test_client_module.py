@@ -32,7 +32,7 @@ const told = (error) => [isOurs(error), error.status, error.message];
 
 const harness = await replay(cassette, { command });
 const ask = async (input) => {
-  const body = JSON.stringify({ model: "gemini-3.5-flash", input });
+  const body = JSON.stringify({ model: "gemini-3.8-flash", input });
   const options = { method: "POST", headers: { "content-type": "application/json" }, body };
   const response = await fetch(`${harness.url}/v1/interactions`, options);
   return [response.status, await response.text()];
@@ -63,7 +63,7 @@ said.absent = await replay(cassette, { command: "no-such-command" }).catch(told)
 const emulator = await start({ command });
 const session = await emulator.session();
 const create = async () => {
-  const body = JSON.stringify({ model: "gemini-3.5-flash", input: "Hi" });
+  const body = JSON.stringify({ model: "gemini-3.8-flash", input: "Hi" });
   const headers = { "content-type": "application/json", "x-goog-api-key": "any" };
   return (await fetch(`${session.url}/v1beta/interactions`, { method: "POST", headers, body })).status;
 };

@@ -47,7 +47,7 @@ def test_a_command_can_reach_the_server(harness: Harness) -> None:
     code = (
         "import os, urllib.request as u; "
         "r = u.Request(os.environ['INTERACTIONS_BASE_URL'] + '/v1beta/interactions', method='POST', "
-        'data=b\'{"model": "gemini-3.5-flash", "input": "hi"}\', '
+        'data=b\'{"model": "gemini-3.8-flash", "input": "hi"}\', '
         "headers={'x-goog-api-key': os.environ['GEMINI_API_KEY'], 'content-type': 'application/json'}); "
         "raise SystemExit(0 if u.urlopen(r).status == 200 else 1)"
     )
@@ -142,7 +142,7 @@ def test_web_pages(words: list[str], origins: list[str], harness: Harness) -> No
 import http.client, os, sys
 host = os.environ["INTERACTIONS_BASE_URL"].removeprefix("http://")
 asking = {"origin": "http://page", "access-control-request-method": "POST"}
-create = b'{"model": "gemini-3.5-flash", "input": "hi"}'
+create = b'{"model": "gemini-3.8-flash", "input": "hi"}'
 calls = ("OPTIONS", asking, b""), ("POST", {"x-goog-api-key": "k"}, create), ("POST", {}, b"")
 for method, headers, body in calls:
     connection = http.client.HTTPConnection(host)
@@ -170,7 +170,7 @@ def test_the_server_says_the_time_of_the_machine(harness: Harness) -> None:
     code = (
         "import datetime as d, email.utils as e, json, os, urllib.request as u; "
         "r = u.Request(os.environ['INTERACTIONS_BASE_URL'] + '/v1beta/interactions', method='POST', "
-        'data=b\'{"model": "gemini-3.5-flash", "input": "hi"}\', '
+        'data=b\'{"model": "gemini-3.8-flash", "input": "hi"}\', '
         "headers={'x-goog-api-key': os.environ['GEMINI_API_KEY'], 'content-type': 'application/json'}); "
         "a = u.urlopen(r); now = d.datetime.now(d.timezone.utc); "
         "told = [d.datetime.fromisoformat(json.load(a)['created']), e.parsedate_to_datetime(a.headers['Date'])]; "

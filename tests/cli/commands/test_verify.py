@@ -204,7 +204,7 @@ ODD_PATHS = (
 def entry_of(method: str, path: str, body: str, kind: str = "application/json", status: int = 200) -> Any:
     """Return an entry of a HAR file."""
     request = {"method": method, "url": f"https://api.example{path}", "headers": []}
-    sent = {"postData": {"mimeType": "application/json", "text": '{"model":"gemini-3.5-flash","input":"Hi"}'}}
+    sent = {"postData": {"mimeType": "application/json", "text": '{"model":"gemini-3.8-flash","input":"Hi"}'}}
     headers = [{"name": "content-type", "value": kind}]
     response = {"status": status, "headers": headers, "content": {"mimeType": kind, "text": body}}
     return {"request": {**request, **(sent if method.upper() == "POST" else {})}, "response": response}

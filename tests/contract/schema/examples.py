@@ -29,7 +29,7 @@ _WORDS = {
     "id": "abc123", "interaction_id": "v1_abc123", "call_id": "call_1", "type": "example", "uri": "https://example.org/a",
     "url": "https://example.org/a", "name": "example", "data": "AAAA", "signature": "c2lnbmF0dXJl",
     "mime_type": "image/png", "schedule": "0 9 * * 1-5", "time_zone": "Europe/Berlin", "text": "An example.",
-    "model": "gemini-3.5-flash", "agent": "antigravity-preview-09-2026", "start_offset": "1.5s",
+    "model": "gemini-3.8-flash", "agent": "antigravity-preview-09-2026", "start_offset": "1.5s",
     "end_offset": "4s", "message": "An example.", "code": "not_found",
     "environment_id": "environments/abc123", "object": "agent", "base_agent": "antigravity-preview-09-2026",
     "file_name": "report.pdf", "document_uri": "https://example.org/report.pdf", "title": "A page",

@@ -286,7 +286,7 @@ ANSWERS: dict[str, Callable[[int], Any]] = {
 def test_a_request_with_many_faults_is_explained_at_once(build: Callable[[int], Any]) -> None:
     """What is not told is not collected: a few thousand faults cost little more than twenty."""
     validator = SCHEMAS.validator("requests/create-interaction", closed=True)
-    few, many = ({"model": "gemini-3.5-flash", **build(count)} for count in (FEW, MANY))
+    few, many = ({"model": "gemini-3.8-flash", **build(count)} for count in (FEW, MANY))
     assert len(validator.problems(many)) == len(validator.problems(few)) > 0
     assert_linear(lambda: validator.problems(few), lambda: validator.problems(many))
 
@@ -301,7 +301,7 @@ def test_an_answer_with_many_faults_is_reviewed_at_once(build: Callable[[int], A
 
 def test_as_many_problems_are_told_as_were_asked_for() -> None:
     tool = {"type": "function", "name": "f", "x": 1}
-    body = {"model": "gemini-3.5-flash", "input": "a", "tools": [tool] * 9}
+    body = {"model": "gemini-3.8-flash", "input": "a", "tools": [tool] * 9}
     problems = SCHEMAS.validator("requests/create-interaction", closed=True).problems(body, limit=7)
     assert [problem.pointer for problem in problems] == [f"$.tools[{index}].x" for index in range(7)]
 
@@ -313,7 +313,7 @@ def test_what_was_explained_is_freed_at_once() -> None:
     gc.disable()
     try:
         before = sys.getrefcount(part)
-        assert validator.problems({"model": "gemini-3.5-flash", "input": [part]})
+        assert validator.problems({"model": "gemini-3.8-flash", "input": [part]})
         assert sys.getrefcount(part) == before
     finally:
         gc.enable()

@@ -7,7 +7,7 @@ import { GoogleGenAI } from "@google/genai";
 import { GoogleAuth, OAuth2Client } from "google-auth-library";
 
 const ai = new GoogleGenAI({ apiKey: process.env.GEMINI_API_KEY });
-const model = "gemini-3.5-flash";
+const model = "gemini-3.8-flash";
 const agent = "antigravity-preview-09-2026";
 const seen = {};
 

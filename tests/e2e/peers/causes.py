@@ -280,7 +280,7 @@ AIMOCK = (
         what="a create without `stream` returns a stream",
         found_by=("create.no-stream-json", "http.v1beta"),
         source=f"{_REFERENCE}, create: `stream`",
-        steps=(("POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "Say hi."}),),
+        steps=(("POST", "/v1beta/interactions", {"model": "gemini-3.8-flash", "input": "Say hi."}),),
         shows=r"(?i)content-type: text/event-stream",
     ),
     Cause(

@@ -57,7 +57,7 @@ LITELLM = Implementation(
         SetUp(
             lines=(
                 _LITELLM_INSTALL,
-                f"{_LITELLM}gemini/gemini-3.5-flash, api_base $UPSTREAM, master_key, num_retries 0",
+                f"{_LITELLM}gemini/gemini-3.8-flash, api_base $UPSTREAM, master_key, num_retries 0",
             ),
             gateway=installing.litellm,
         ),

@@ -43,7 +43,7 @@ _EMOJI = "a 19 byte prefix:  😀😀😀😀"
 
 
 @contextmanager
-def litellm(folder: Path, upstream: str, model: str = "gemini-3.5-flash") -> Iterator[str]:
+def litellm(folder: Path, upstream: str, model: str = "gemini-3.8-flash") -> Iterator[str]:
     """The base URL of a LiteLLM proxy in front of `upstream` (installed once, 800 MB); `*`: for any model."""
     command = _python_environment("litellm", LITELLM) / "litellm"
     config = folder / "config.yaml"
@@ -72,7 +72,7 @@ def rosetta(folder: Path, upstream: str, *, renamed: bool = False) -> Iterator[s
     config = {
         "providers": {"behind": {"type": kind, **behind}} if renamed else {kind: behind},
         "models": {
-            "gemini-3.5-flash": {"provider": "behind", "upstream_model": "gemini-3.5-flash"} if renamed else kind
+            "gemini-3.8-flash": {"provider": "behind", "upstream_model": "gemini-3.8-flash"} if renamed else kind
         },
         "server": {"host": "127.0.0.1", "port": port, "open_on_no_keys": True},
     }

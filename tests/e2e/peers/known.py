@@ -17,7 +17,7 @@ from typing import Any
 Step = tuple[str, str, Any, *tuple[str, ...]]
 """Method, path, JSON body or None, header lines. A path with `$UPSTREAM` goes there; `{id}`: the last id seen."""
 
-PLAIN = {"model": "gemini-3.5-flash", "input": "Say hi.", "stream": False}
+PLAIN = {"model": "gemini-3.8-flash", "input": "Say hi.", "stream": False}
 STREAM = {**PLAIN, "stream": True}
 CREATE = ("POST", "/v1beta/interactions", PLAIN)
 STREAMED = ("POST", "/v1beta/interactions", STREAM)

@@ -7,7 +7,7 @@ setLogLevel(LogLevel.ERROR);
 
 await answerTasks(async (task) => {
   process.env.GOOGLE_GEMINI_BASE_URL = task.base_url;
-  const model = new Gemini({ model: "gemini-3.5-flash", apiKey: "any", useInteractionsApi: true });
+  const model = new Gemini({ model: "gemini-3.8-flash", apiKey: "any", useInteractionsApi: true });
   const runner = new InMemoryRunner({ agent: new LlmAgent({ name: "reader", model }), appName: "reader" });
   const { id: sessionId } = await runner.sessionService.createSession({ appName: "reader", userId: "user" });
   const newMessage = { role: "user", parts: [{ text: "Go." }] };

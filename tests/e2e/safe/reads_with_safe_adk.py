@@ -17,7 +17,7 @@ os.environ["GEMINI_API_KEY"] = os.environ["GOOGLE_API_KEY"] = "any"
 
 async def read(task):
     """Do one task."""
-    model = Gemini(model="gemini-3.5-flash", use_interactions_api=True, base_url=task["base_url"])
+    model = Gemini(model="gemini-3.8-flash", use_interactions_api=True, base_url=task["base_url"])
     runner = InMemoryRunner(agent=Agent(name="reader", model=model), app_name="reader")
     session = await runner.session_service.create_session(app_name="reader", user_id="user")
     found = await ask(

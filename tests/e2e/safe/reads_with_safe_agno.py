@@ -14,7 +14,7 @@ logging.disable(logging.CRITICAL)
 def read(task):
     """Do one task."""
     options = genai_options(task)
-    model = GeminiInteractions(id="gemini-3.5-flash", api_key="any", client_params={"http_options": options})
+    model = GeminiInteractions(id="gemini-3.8-flash", api_key="any", client_params={"http_options": options})
     client = genai.Client(api_key="any", http_options=options)
     found = ask(Agent(model=model, telemetry=False), client, "Go.")
     return {"text": found.output_text or "", "status": found.status}

@@ -10,7 +10,7 @@ await answerTasks(async (task) => {
     const options = { headers: { "x-goog-api-key": "any" }, signal: AbortSignal.timeout(IDLE) };
     return (await fetch(`${baseURL}/interactions/${id}`, options)).json();
   };
-  const found = await ask(google.interactions("gemini-3.5-flash"), "Go.", get);
+  const found = await ask(google.interactions("gemini-3.8-flash"), "Go.", get);
   const outputs = (found.steps ?? []).filter((step) => step.type === "model_output");
   const parts = outputs.flatMap((step) => step.content ?? []);
   return { text: parts.map((part) => part.text ?? "").join(""), status: found.status };

@@ -5,7 +5,7 @@ import { answerTasks, IDLE } from "./tasks.mjs";
 
 await answerTasks(async (task) => {
   const httpOptions = { baseUrl: task.base_url, timeout: IDLE, fetch: createOnce };
-  const adapter = createGeminiTextInteractions("gemini-3.5-flash", "any", { httpOptions });
+  const adapter = createGeminiTextInteractions("gemini-3.8-flash", "any", { httpOptions });
   const get = async (id) => {
     const options = { headers: { "x-goog-api-key": "any" }, signal: AbortSignal.timeout(IDLE) };
     return (await fetch(`${task.base_url}/v1beta/interactions/${id}`, options)).json();

@@ -27,7 +27,7 @@ export function listTexts(interaction: Interaction): string[] {
 }
 
 const declared: components["schemas"]["ToolsFunction"] = { type: "function", name: "get_weather", defer_loading: true };
-export const request: CreateRequest = { model: "gemini-3.5-flash", input: "Hi.", tools: [declared] };
+export const request: CreateRequest = { model: "gemini-3.8-flash", input: "Hi.", tools: [declared] };
 
 // @ts-expect-error a name is a string
 export const wrong: components["schemas"]["ToolsFunction"] = { type: "function", name: 5 };

@@ -120,7 +120,7 @@ def test_the_gemini_api_refuses(fields, words):
 
 
 @pytest.mark.parametrize("fields", [
-    {"model": "gemini-3.5-flash", "tools": [{"type": "google_search"}, TOOL]},
+    {"model": "gemini-3.8-flash", "tools": [{"type": "google_search"}, TOOL]},
     {"model": "gemini-3.6-flash", "tools": [TOOL]},
     {"model": FILMS, "response_format": {**VIDEO, "delivery": "uri", "duration": "3s"}},
     {"model": FILMS, "response_format": {**VIDEO, "duration": "10s"}},

@@ -220,7 +220,7 @@ def test_damaged_signatures_are_noticed(api, damage, code):
 def test_dropped_thought_is_noticed(api):
     """A function call sent back without the thought before it is refused."""
     steps = [step for step in stateless(api) if step["type"] != "thought"]
-    for model in ("gemini-3.5-flash", "models/gemini-3.5-flash"):
+    for model in ("gemini-3.8-flash", "models/gemini-3.8-flash"):
         refused = api.create(steps, store=False, model=model)
         assert refused.error == (400, "missing_thought_signature"), model
 
@@ -280,11 +280,11 @@ def test_agents_and_models_take_turns(api):
 WRITTEN: list[tuple[dict[str, Any], str]] = [
     ({"agent": "antigravity"}, "'antigravity-preview-05-2026' or 'antigravity-preview-09-2026'"),
     ({"agent": "deep-research", "background": True}, "'deep-research-"),
-    ({"model": "gemini-3.5-flash", "session_config": {}}, "code-mender agent's 'agent_config'"),
-    ({"model": "gemini-3.5-flash", "reasoning_effort": "low"}, "'thinking_level' inside 'generation_config'"),
-    ({"model": "gemini-3.5-flash", "tools": ["code_execution"]}, 'write [{"type": "code_execution"}]'),
-    ({"model": "gemini-3.5-flash", "tools": "google_search"}, 'write [{"type": "google_search"}]'),
-    ({"model": "gemini-3.5-flash", "stor": False}, "Did you mean 'store'?"),
+    ({"model": "gemini-3.8-flash", "session_config": {}}, "code-mender agent's 'agent_config'"),
+    ({"model": "gemini-3.8-flash", "reasoning_effort": "low"}, "'thinking_level' inside 'generation_config'"),
+    ({"model": "gemini-3.8-flash", "tools": ["code_execution"]}, 'write [{"type": "code_execution"}]'),
+    ({"model": "gemini-3.8-flash", "tools": "google_search"}, 'write [{"type": "google_search"}]'),
+    ({"model": "gemini-3.8-flash", "stor": False}, "Did you mean 'store'?"),
 ]
 
 
@@ -312,7 +312,7 @@ def test_a_path(path: str) -> None:
 @pytest.mark.parametrize("name", ["banana", "reasoning_budget", "output_length", "my_field"])
 def test_nothing_is_close(name: str) -> None:
     """Where no name is close, none is suggested."""
-    body = {"model": "gemini-3.5-flash", "input": "Hi", name: 1}
+    body = {"model": "gemini-3.8-flash", "input": "Hi", name: 1}
     assert "Did you mean" not in refusal("POST", "/v1beta/interactions", body)
 
 

@@ -62,7 +62,7 @@ def test_reserved_prefixes_are_refused_in_any_case(api: Api, prefix: str) -> Non
     [
         {"id": "a"},
         {"base_agent": BASE},
-        agent(base_agent="gemini-3.5-flash"),
+        agent(base_agent="gemini-3.8-flash"),
         agent(id="a/b"),
         agent(systemInstruction="x"),
         agent(tools="code_execution"),

@@ -115,7 +115,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "agents": {"base_agent": "antigravity-preview-09-2026", "system_instruction": LONG},
     "credentials": {"type": "bearer_token", "token": LONG},
     "triggers": {
-        "schedule": "0 0 * * *", "time_zone": "UTC", "interaction": {"model": "gemini-3.5-flash", "input": LONG},
+        "schedule": "0 0 * * *", "time_zone": "UTC", "interaction": {"model": "gemini-3.8-flash", "input": LONG},
     },
     "voices": {"voice": {"type": "prompted", "prompted": {"input": LONG}}, "store": True},
     "webhooks": {"name": LONG, "uri": "https://example.com/x", "subscribed_events": ["interaction.completed"]},

@@ -45,7 +45,7 @@ def test_the_same_question_has_the_same_answer(api: Api) -> None:
 @pytest.mark.parametrize(
     ("change", "status"),
     [
-        ({"model": "gemini-3.5-flash"}, 404),
+        ({"model": "gemini-3.8-flash"}, 404),
         ({"questions": {}}, 400),
         ({"questions": {"q": {"type": "choice", "instructions": "x", "criteria": {"a": "only"}}}}, 400),
         ({"questions": {"q": {"type": "score", "instructions": "x", "criteria": ["", "b"]}}}, 400),

@@ -22,7 +22,7 @@ def begin(emulator: Emulator, **script: object) -> str:
     """Start a background run, perhaps scripted, and return its id."""
     emulator.script({"text": "Hi.", **script})
     created = ask(
-        emulator, "POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "x", "background": True}
+        emulator, "POST", "/v1beta/interactions", {"model": "gemini-3.8-flash", "input": "x", "background": True}
     )
     return str(created["id"])
 
@@ -64,7 +64,7 @@ def test_scripts_are_counted_put_first_and_dropped() -> None:
     emulator = Emulator().reply("later")
     scripts = "/__harness__/scripts"
     assert ask(emulator, "POST", f"{scripts}/next", {"text": "first"}) == {"queued": 2}
-    created = ask(emulator, "POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "x"})
+    created = ask(emulator, "POST", "/v1beta/interactions", {"model": "gemini-3.8-flash", "input": "x"})
     assert "first" in json.dumps(created)
     assert ask(emulator, "GET", scripts)["queued"] == 1
     assert ask(emulator, "DELETE", scripts) == {"queued": 0}

@@ -188,7 +188,7 @@ def test_event_ids_are_unique_across_interactions():
 def test_each_event_is_a_chunk_of_its_own(api):
     """By default each frame is a chunk of its own."""
     response = api.emulator(
-        api.request("POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "x", "stream": True})
+        api.request("POST", "/v1beta/interactions", {"model": "gemini-3.8-flash", "input": "x", "stream": True})
     )
     chunks = [piece.data for piece in response.body if hasattr(piece, "data")]
     assert all(chunk.count(b"\n\n") == 1 for chunk in chunks)
@@ -205,7 +205,7 @@ def test_chunking_changes_only_the_cuts(chunking, size):
     api = Api.with_settings(chunking=chunking)
     body = api.emulator(
         api.request("POST", "/v1beta/interactions",
-                    {"model": "gemini-3.5-flash", "input": "Say hi.", "stream": True})
+                    {"model": "gemini-3.8-flash", "input": "Say hi.", "stream": True})
     ).body  # fmt: skip
     chunks = [piece.data for piece in body if hasattr(piece, "data")]
     assert b"".join(chunks) == plain
@@ -282,7 +282,7 @@ def test_scripted_refusal(api):
 def test_hang_up_does_not_hurt_a_run(api):
     """An interaction is stored and readable even if the client disconnects from its POST stream."""
     body = api.emulator(api.request("POST", "/v1beta/interactions", {
-        "model": "gemini-3.5-flash", "input": "x", "stream": True,
+        "model": "gemini-3.8-flash", "input": "x", "stream": True,
     })).body  # fmt: skip
     found = read(body, 3)[0]["interaction"]["id"]
     body.close()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 SHOWN = ("content-type", "retry-after", "transfer-encoding", "allow")
 PLAIN = [
-    ["POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "hi"}],
+    ["POST", "/v1beta/interactions", {"model": "gemini-3.8-flash", "input": "hi"}],
     ["GET", "/v1beta/interactions/{id}", None],
-    ["POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "hi", "stream": True}],
+    ["POST", "/v1beta/interactions", {"model": "gemini-3.8-flash", "input": "hi", "stream": True}],
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 AGENT = "antigravity-preview-09-2026"
 RUNNING = ("queued", "in_progress")
 MANNERS = "Be brief and polite."

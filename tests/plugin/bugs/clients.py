@@ -16,7 +16,7 @@ import httpx
 from harness.resume import follow
 
 PATH = "/v1beta/interactions"
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 Event = dict[str, Any]
 
 

@@ -481,7 +481,7 @@ def test_what_is_no_loop_on_a_settled_interaction() -> None:
         read(client, held, 20)
         for _ in range(5):
             read(client, path, 3)
-            client.post("/v1beta/interactions", json={"model": "gemini-3.5-flash", "input": "Next."})
+            client.post("/v1beta/interactions", json={"model": "gemini-3.8-flash", "input": "Next."})
         service.drop("event:2,end,times:all")
         read(client, f"{path}?stream=true", 20)
     assert list(service.find_complaints()) == []

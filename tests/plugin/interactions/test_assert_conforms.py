@@ -14,7 +14,7 @@ from harness.contract.schema.schemas import load_schemas
 from harness.outcome import UsageFault
 from harness.plugin import InteractionsEmulator, assert_conforms
 
-BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 
 
 @pytest.fixture

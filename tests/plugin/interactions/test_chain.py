@@ -42,7 +42,7 @@ def _count_calls(work: Callable[[], object]) -> int:
 def test_a_late_create_costs_as_much_as_an_early_one(kind: str) -> None:
     """What a chain already holds is neither counted, copied nor judged again."""
     emulator, counts = InteractionsEmulator(), dict[int, int]()
-    body: dict[str, Any] = {"model": "gemini-3.5-flash", "input": "Hi.", "stream": kind == "stream"}
+    body: dict[str, Any] = {"model": "gemini-3.8-flash", "input": "Hi.", "stream": kind == "stream"}
     with httpx.Client(transport=emulator.transport, headers={"x-goog-api-key": PLACEHOLDER_KEY}) as client:
 
         def create() -> None:
@@ -119,7 +119,7 @@ def test_a_result_for_a_call_of_the_service() -> None:
 
 
 def _create(client: httpx.Client, **fields: Any) -> dict[str, Any]:
-    body = {"model": "gemini-3.5-flash", **fields}
+    body = {"model": "gemini-3.8-flash", **fields}
     return dict(client.post("http://any.test/v1beta/interactions", json=body).raise_for_status().json())
 
 
@@ -131,7 +131,7 @@ def test_a_turn_that_is_continued_twice(meant: bool) -> None:
     ids: list[str] = []
     with httpx.Client(transport=emulator.transport, base_url="http://any.test", headers=_KEY) as client:
         for after in (None, 0, 0, 2):  # the third turn leaves out the second
-            body = {"model": "gemini-3.5-flash", "input": "Go on."}
+            body = {"model": "gemini-3.8-flash", "input": "Go on."}
             more = {} if after is None else {"previous_interaction_id": ids[after]}
             ids.append(client.post("/v1beta/interactions", json={**body, **more}).json()["id"])
     if meant:
@@ -187,7 +187,7 @@ class Client:
     def create(self, after: str | None = None, **fields: Any) -> str:
         """Create an interaction that continues another one."""
         named = {} if after is None else {"previous_interaction_id": after}
-        body = {"model": "gemini-3.5-flash", "input": "Hi.", **named, **fields}
+        body = {"model": "gemini-3.8-flash", "input": "Hi.", **named, **fields}
         return str(self._http.post("/interactions", json=body).json().get("id", ""))
 
     def delete(self, *interactions: str) -> None:

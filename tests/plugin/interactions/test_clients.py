@@ -13,7 +13,7 @@ import pytest
 from harness.plugin import InteractionsEmulator, async_client, client
 from harness.plugin.interactions import clients
 
-BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 
 
 async def asked(client: Any) -> None:

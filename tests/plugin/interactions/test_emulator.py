@@ -40,7 +40,7 @@ def client(emulator: InteractionsEmulator) -> Iterator[httpx.Client]:
 
 def create(client: httpx.Client, text: str = "Hi", **fields: Any) -> httpx.Response:
     """One create."""
-    return client.post(PATH, json={"model": "gemini-3.5-flash", "input": text, **fields})
+    return client.post(PATH, json={"model": "gemini-3.8-flash", "input": text, **fields})
 
 
 def text_of(answer: httpx.Response) -> str:
@@ -163,7 +163,7 @@ def test_a_recorded_answer(
     """A recorded interaction is given again, whether it was recorded as a stream or as one answer."""
     live = InteractionsEmulator()
     live.reply("As it was.", thought="I recall.")
-    body = b'{"model": "gemini-3.5-flash", "input": "Hi"%s}' % (b', "stream": true' if stream else b"")
+    body = b'{"model": "gemini-3.8-flash", "input": "Hi"%s}' % (b', "stream": true' if stream else b"")
     fields = Headers([("x-goog-api-key", "k"), ("content-type", "application/json")])
     exchange = ServiceDriver(live, live.clock).send(Request("POST", PATH, fields, body))
     save(tmp_path / "old.yaml", [Recording.of(exchange)])
@@ -218,7 +218,7 @@ def test_a_diff_without_noise(emulator: InteractionsEmulator, client: httpx.Clie
     """A field that was forgotten is the only line of the diff, even if it comes last."""
     create(client)
     with pytest.raises(AssertionError) as caught:
-        emulator.requests.assert_created({"input": "Hi", "model": "gemini-3.5-flash", "store": False})
+        emulator.requests.assert_created({"input": "Hi", "model": "gemini-3.8-flash", "store": False})
     changed = [line.strip() for line in str(caught.value).splitlines() if line.startswith(("  +", "  -"))]
     assert changed == ['-     "store": false']
 
@@ -227,7 +227,7 @@ def test_a_misspelt_field_is_told_by_its_name(emulator: InteractionsEmulator, cl
     """An expected field that no create had is shown beside the one that was probably meant."""
     create(client)
     with pytest.raises(AssertionError, match="no create has a field 'modle': did you mean 'model'"):
-        emulator.requests.assert_created({"modle": "gemini-3.5-flash"})
+        emulator.requests.assert_created({"modle": "gemini-3.8-flash"})
     with pytest.raises(AssertionError) as caught:
         emulator.requests.assert_created({"model": "gemini-9"})
     assert "did you mean" not in str(caught.value)

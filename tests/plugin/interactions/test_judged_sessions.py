@@ -50,7 +50,7 @@ class Api:
     def create(self, **fields: Any) -> dict[str, Any]:
         """An interaction that the code under test creates."""
         status, made = self.ask(
-            "POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "Hi", **fields}
+            "POST", "/v1beta/interactions", {"model": "gemini-3.8-flash", "input": "Hi", **fields}
         )
         assert status == 200, made
         found: dict[str, Any] = made
@@ -168,7 +168,7 @@ def test_the_words_are_those_of_the_fixture(session: Api) -> None:
         ours = chain.turn("One.")
         with emulator.client() as client:
             for _ in range(2):
-                client.interactions.create(model="gemini-3.5-flash", input="Hi")
+                client.interactions.create(model="gemini-3.8-flash", input="Hi")
         with pytest.raises(AssertionError) as raised:
             chain.assert_continued(ours)
     turn = session.judge("turn", text="One.")

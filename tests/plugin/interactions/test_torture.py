@@ -21,7 +21,7 @@ from tests.plugin.toys import run
 
 pytestmark = NEEDS_GENAI
 
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 LOOK = {"type": "function", "name": "look", "description": "Look.", "parameters": {"type": "object"}}
 
 
@@ -200,10 +200,10 @@ def test_a_conversation_that_continues_its_first_turn(torture: Torture) -> None:
     """Each turn names the first one: the third knows nothing of the second."""
 
     def converse(client: Any) -> Any:
-        first = last = client.interactions.create(model="gemini-3.5-flash", input="One.")
+        first = last = client.interactions.create(model="gemini-3.8-flash", input="One.")
         for text in ("Two.", "Three."):
             last = client.interactions.create(
-                model="gemini-3.5-flash", input=text, previous_interaction_id=first.id
+                model="gemini-3.8-flash", input=text, previous_interaction_id=first.id
             )
         return last
 
@@ -218,7 +218,7 @@ def test_calls_that_are_taken_for_the_answer(torture: Torture) -> None:
 
     def ask(client: Any) -> Any:
         tools = [{"type": "function", "name": "look", "parameters": {"type": "object"}}]
-        made = client.interactions.create(model="gemini-3.5-flash", input="Go.", tools=tools, background=True)
+        made = client.interactions.create(model="gemini-3.8-flash", input="Go.", tools=tools, background=True)
         while made.status == "in_progress":
             time.sleep(1)
             made = client.interactions.get(made.id)

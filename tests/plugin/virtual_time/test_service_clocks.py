@@ -16,7 +16,7 @@ import harness
 from harness.outcome import UsageFault
 from harness.plugin import InteractionsEmulator, no_sleep
 
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 
 
 @pytest.fixture

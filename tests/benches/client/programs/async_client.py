@@ -8,7 +8,7 @@ import httpx
 from heard import BrokenOff, Heard, Patience, check, silence_of
 
 KEY = {"x-goog-api-key": "any"}
-CREATE = {"model": "gemini-3.5-flash", "input": "Go.", "background": True, "stream": True}
+CREATE = {"model": "gemini-3.8-flash", "input": "Go.", "background": True, "stream": True}
 
 
 async def follow(client):
