@@ -155,7 +155,8 @@ def _explain_silence(answer: Exchange) -> str:
     """Why a create got no response, and what to do about it."""
     detail = answer.ending.detail
     if answer.ending.how is How.REFUSED:
-        return f"connection refused ({detail}): check the URL, or wait for the server with --wait S"
+        place = detail.replace(": Connection refused", "")
+        return f"connection refused ({place}): check the URL, or wait for the server with --wait S"
     if answer.ending.how is How.TIMEOUT:
         return f"{detail}: check the URL and the log of the server"
     if answer.ending.how in (How.TLS, How.BAD_HTTP) and detail:

@@ -153,7 +153,8 @@ def _read_table(
         if own := _find_flag_of_one_run(cls, key):
             raise UsageFault(f"{place} {key}: a file cannot set it: pass {own} on the command line, for one run")
         if key not in keys:
-            raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, [*keys, *tables])}")
+            where = ": docs/configuration.md lists the keys"
+            raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, [*keys, *tables], otherwise=where)}")
         item = keys[key]
         values[item.name] = (item.read(value, f"{place} {key}", of_file=True), f"{place} {key}")
     return values

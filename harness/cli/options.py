@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from harness.outcome import Level, UsageFault
-from harness.outcome.words import did_you_mean
+from harness.outcome.words import did_you_mean, list_some
 from harness.wire.message import is_sendable
 
 
@@ -64,6 +64,7 @@ _VERSION = re.compile(r"(?:/?[\w-][\w.-]*(?:/[\w-][\w.-]*)*/?)?", re.ASCII)
 """Segments of a path, and none that leads up: a host may serve several people, each below a path."""
 
 _MOST = 1e9
+_MOST_NAMED = 30
 """The largest number that an option takes, and its inverse the smallest: no clock waits for 1e300 seconds."""
 
 
@@ -402,7 +403,7 @@ def parse_list(flag: str, text: str | None, known: Sequence[str]) -> list[str]:
     words = [word.strip() for word in (text or "").split(",") if word.strip()]
     for word in words:
         if word not in known:
-            few = f"; known are {', '.join(known)}"
+            few = f"; known are {list_some(known, _MOST_NAMED)}"
             raise UsageFault(f"{flag}: {word!r} is not known{did_you_mean(word, known, otherwise=few)}")
     if text is not None and not words:
         raise UsageFault(f"{flag} is empty: name one or more of {', '.join(known)}")

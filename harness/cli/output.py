@@ -272,7 +272,10 @@ def read_report_words(words: Iterable[str] | None, formats: Collection[str] = FO
 def require_writable(path: Path, option: str) -> None:
     """Raise UsageFault if a file that an option names cannot be written; touches nothing."""
     if not path.parent.is_dir():
-        raise UsageFault(f"{option}: there is no folder {str(path.parent)!r} to write {path.name!r} to")
+        folder = str(path.parent)
+        raise UsageFault(
+            f"{option}: there is no folder {folder!r} to write {path.name!r} to: create it, or name another one"
+        )
     if path.is_dir():
         raise UsageFault(f"{option}: {str(path)!r} is a folder: name a file in it")
     if why := find_way_out(path):

@@ -72,6 +72,7 @@ _MOST_LOGS = 12
 _MOST_PLACES = 40
 _TEXT = 2_000
 _TITLE = 160
+_ELSEWHERE = "the JSON and HTML reports have all"
 _LONG_WORD = re.compile(r"[\w=-]{25,}")
 """An id, mostly: a title only needs its beginning."""
 
@@ -287,12 +288,13 @@ class PresentedResult:
         noted = self.standing is Standing.PASSED and self.result.verdict is not Verdict.PASS
         return noted or self.standing in (Standing.FAILURE, Standing.ERROR)
 
-    def explain(self, *, verbose: bool = False, whole: bool = False) -> str:
+    def explain(self, *, verbose: bool = False, whole: bool = False, elsewhere: str = _ELSEWHERE) -> str:
         """Everything a person needs to understand the verdict and to reproduce it, as plain text without color.
 
         The rule comes first, then what came, what breaks for a client, the evidence, and the source.
 
-        `verbose`: each exchange that is shown in full; `whole`: all exchanges, whole.
+        `verbose`: each exchange that is shown in full; `whole`: all exchanges, whole. `elsewhere` describes where
+        the others are.
         """
         result, observation, lines = self.result, self.result.observation, list[str]()
         if observation.cause:
@@ -313,13 +315,13 @@ class PresentedResult:
         if result.excuse:
             lines.append(f"baseline: {result.excuse}")
         if result.evidence and not observation.cause:
-            lines += self._list_evidence(verbose=verbose, whole=whole)
+            lines += self._list_evidence(elsewhere, verbose=verbose, whole=whole)
         if result.reproduction is not None:
             lines += again_lines(result.reproduction, noun=self._presentation.noun)
         lines.append(f"source: {self.source}{f' {self.url}' if self.url else ''}")
         return "\n".join(lines)
 
-    def _list_evidence(self, *, verbose: bool, whole: bool) -> Iterator[str]:
+    def _list_evidence(self, elsewhere: str, *, verbose: bool, whole: bool) -> Iterator[str]:
         result = self.result
         named = [finding.where.exchange for finding in self.all_findings if finding.where.exchange]
         of_name = dict(reversed([*zip(result.named, result.evidence, strict=False)]))  # of several, the first one
@@ -332,6 +334,7 @@ class PresentedResult:
             whole=whole,
             events=[] if verbose else list(event_lines(self.events)),
             places=self._places,
+            elsewhere=elsewhere,
         )
 
     @cached_property

@@ -108,7 +108,7 @@ class Judge:
 
     def explain(self, result: Result) -> str:
         """Format the requirement, source, findings, exchange and curl lines."""
-        return break_line_commands(self._state.present(result).explain())
+        return break_line_commands(self._state.present(result).explain(elsewhere=""))
 
     def close(self) -> None:
         """End the run: close open streams and delete what was created."""

@@ -233,7 +233,9 @@ def test_a_dry_run_refuses_what_the_run_would_refuse(
     assert main([*words, *client]) == 0
     assert old.read_text("utf-8") == "old"
     assert main([*words, "--report", f"json={tmp_path}/nowhere/r.json", *client]) == 2
-    assert "there is no folder" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "there is no folder" in err
+    assert err.endswith(": create it, or name another one\n")
 
 
 @pytest.mark.parametrize("name", ["report", "report.txt", "REPORT.HTML"])

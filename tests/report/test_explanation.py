@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -51,6 +52,14 @@ def test_many_exchanges(place: str, shown: list[str]) -> None:
     told = f"exchanges ({len(shown)} of 7; the JSON and HTML reports have all):"
     found = explained(made("v1_c"), made("v1_b"), *reads, exchange("GET", f"{ROOT}/v1_c"), place=place)
     assert found == [told, *shown]
+
+
+def test_a_place_without_reports_names_none() -> None:
+    """The test suite writes no report, so it does not say that one has the other exchanges."""
+    reads = [exchange("GET", f"{ROOT}/v1_b?n={n}") for n in range(7)]
+    observation = Observation(Outcome.NOT_MET, (Finding("get.odd", "it is odd"),))
+    text = PresentedRun(INTERACTIONS).present(failed(observation, *reads)).explain(elsewhere="")
+    assert re.search(r"^exchanges \(\d of 7\):$", text, re.MULTILINE)
 
 
 def test_what_changed_it_comes_before_what_was_found() -> None:

@@ -218,7 +218,7 @@ _SINGULAR = {
 def engine_lines(phase: PhaseFinished) -> Iterator[str]:
     """One line for an engine, then its notes and, if it tested too little, the reasons."""
     named = {word: _SINGULAR.get(word, word) if number == 1 else word for word, number in phase.counts.items()}
-    counts = ", ".join(f"{number:,} {named[word]}".replace(",", " ") for word, number in phase.counts.items())
+    counts = ", ".join(f"{number:,} {named[word]}" for word, number in phase.counts.items())
     found = format_count(phase.findings, "finding") if phase.findings else "no finding"
     if counts or not phase.vacuous:
         yield f"{phase.name:<10} {f'{counts} ' if counts else ''}in {phase.seconds:.1f} s: {found}"

@@ -379,20 +379,25 @@ def shown_lines(
     whole: bool = False,
     events: Sequence[str] = (),
     places: Mapping[int, Where] = MappingProxyType({}),
+    elsewhere: str = "",
 ) -> Iterator[str]:
     """The evidence that a person needs; `named`: a finding names its exchange, the first `accused`.
 
     `places` has the place that the first finding names in each exchange, by its identity. `events` are lines that
-    stand for the stream in which the fault is. `whole`: every exchange, to its last byte.
+    stand for the stream in which the fault is. `whole`: every exchange, to its last byte. `elsewhere` describes
+    where the others are, `""` if nowhere.
     """
+    more = f"; {elsewhere}" if elsewhere else ""
     if logged := of_kind(LoggedExchange, evidence):
-        yield from _format_logged(logged, whole=whole)
+        yield from _format_logged(logged, more, whole=whole)
     if exchanges := of_kind(Exchange, evidence):
         chosen = _choose(exchanges, display.api, accused, named=named)
         if whole:
             yield from _write_whole_exchanges(exchanges, display, chosen)
         else:
-            yield from _write_exchanges(exchanges, display, chosen, verbose=verbose, events=events, places=places)
+            if len(exchanges) > len(chosen[0]):
+                yield f"exchanges ({len(chosen[0])} of {len(exchanges)}{more}):"
+            yield from _write_exchanges(display, chosen, verbose=verbose, events=events, places=places)
     if relayed := of_kind(RelayedExchange, evidence):
         yield from _format_relayed(relayed, display, verbose=verbose)
     if recorded := of_kind(RecordedPlace, evidence):
@@ -410,7 +415,6 @@ def _format_places(places: Sequence[RecordedPlace], *, verbose: bool) -> Iterato
 
 
 def _write_exchanges(
-    exchanges: Sequence[Exchange],
     display: Display,
     chosen: Chosen,
     *,
@@ -423,8 +427,6 @@ def _write_exchanges(
     Where `events` show that exchange, it has a line each way, too; with `verbose` all are in full.
     """
     shown, fault = chosen
-    if len(exchanges) > len(shown):
-        yield f"exchanges ({len(shown)} of {len(exchanges)}; the JSON and HTML reports have all):"
     for exchange in shown:
         time, where = _format_time(exchange, shown), places.get(id(exchange))
         if verbose or (exchange is fault and not events):
@@ -471,10 +473,10 @@ def _choose(exchanges: Sequence[Exchange], api: Api, accused: Evidence | None, *
     return with_origins([*shown, *deletes], exchanges, api), fault
 
 
-def _format_logged(logged: Sequence[LoggedExchange], *, whole: bool) -> Iterator[str]:
+def _format_logged(logged: Sequence[LoggedExchange], more: str, *, whole: bool) -> Iterator[str]:
     shown = logged if whole else logged[-_MOST_EXCHANGES:]
     if len(logged) > len(shown):
-        yield f"exchanges ({len(shown)} of {len(logged)}; the JSON and HTML reports have all):"
+        yield f"exchanges ({len(shown)} of {len(logged)}{more}):"
     for item in shown:
         text = "\n".join(item.lines)
         yield from (text if whole else _cut_out_middle(text, 2 * SHOWN)).split("\n")

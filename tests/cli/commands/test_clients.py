@@ -91,6 +91,8 @@ def test_what_is_refused(harness: Harness) -> None:
         ("clients", "--from", str(folder("schemas") / "output/clients.schema.json")): "is not a table of clients",
         ("clients", "--from", "a.json", "curl"): "curl selects cases, but --from runs none",
         ("clients", "--rows", "clean-and"): "did you mean 'clean-end'",
+        ("clients", "--rows", "xyz"): "known are no-fault, noise",
+        ("clients", "--rows", "zyx"): " more\n",
         ("clients", "--report", "badge=x.svg"): "unknown format 'badge'",
         ("clients", "--write", "nowhere"): "--write: there is no folder 'nowhere'",
         ("clients", "curl", "--mode", "poll"): "none of these clients has the mode poll",

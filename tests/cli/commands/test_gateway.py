@@ -327,6 +327,7 @@ def test_a_gateway_that_is_not_there(harness: Harness, port: int) -> None:
     [
         ([], "no gateway was given"),
         (["emulator"], "the emulator is the upstream here"),
+        (["127.0.0.1:4000"], "'127.0.0.1:4000' is not the URL of a gateway: write it like http://127.0.0.1:4000"),
         (["http://127.0.0.1:1", "--only", "gw.nothing"], "no rule has the id 'gw.nothing': did you mean"),
         (["http://127.0.0.1:1", "--only", "x"], "no rule has the id 'x': `harness list 'gw.*'` shows all ids"),
         (["http://127.0.0.1:1", "--"], "nothing follows `--`"),
