@@ -70,7 +70,7 @@ def _read(read: Callable[[Document], Exchange], entry: Document) -> Exchange | U
     except Unreadable as wrong:
         return wrong
     except (AttributeError, LookupError, TypeError, ValueError) as wrong:
-        return Unreadable(f"an entry is not as its format has it: {type(wrong).__name__} {wrong}")
+        return Unreadable(f"an entry does not fit its format: {type(wrong).__name__} {wrong}")
 
 
 def _read_when_then(document: Document) -> Exchange:

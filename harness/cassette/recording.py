@@ -100,7 +100,7 @@ class Recording:
         """
         if exchange.truncated:
             raise CassetteError(
-                f"{exchange.request.method} {exchange.request.raw_path} answered {exchange.size} bytes, of which "
+                f"{exchange.request.method} {exchange.request.raw_path} returned {exchange.size} bytes, of which "
                 f"the record keeps {len(exchange.body)}: a recording must be whole; ask the target for less"
             )
         pieces, whole = _list_pieces(exchange)

@@ -63,7 +63,7 @@ class Order(Enum):
     """The order of the exercises of a plan: as in the catalog, or with some exercises first."""
 
     CATALOG = "the order of the catalog"
-    MOST_TELLING = "those that tell most with few requests, as there is no time for all"
+    MOST_TELLING = "those that test most with few requests first, because there is no time for all"
     LONGEST = "those that may explain others, then those that take longest: the last one is waited for"
 
 

@@ -247,7 +247,7 @@ class Inspector:
                 return self._send_event(seen, int(rest[1]))
             copied = self._evidence.copy(seen, rest[1], self._find_root(request))
         if copied is None:
-            why = f"There is no output in this exchange that a {rest[1]} could give again."
+            why = f"This exchange has no output that a {rest[1]} could return."
             return self._refuse(409, "failed_precondition", why)
         return _as_json({"text": copied})
 

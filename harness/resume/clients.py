@@ -118,7 +118,7 @@ def _read_interaction(response: Any) -> dict[str, Any]:
 
 def _read_object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ErrorResponse(502, "the answer to GET is not a JSON object")
+        raise ErrorResponse(502, "the response to GET is not a JSON object")
     return value
 
 
@@ -142,7 +142,7 @@ class _Httpx(_Requests):
         raise (
             _read_refusal(response)
             if response.status_code >= 400
-            else NotAStream("the answer is not an event stream")
+            else NotAStream("the response is not an event stream")
         )
 
     def get(self, interaction_id: str) -> dict[str, Any]:
@@ -161,7 +161,7 @@ class _AsyncHttpx(_Requests):
         raise (
             _read_refusal(response)
             if response.status_code >= 400
-            else NotAStream("the answer is not an event stream")
+            else NotAStream("the response is not an event stream")
         )
 
     async def get(self, interaction_id: str) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _build_arguments(move: Create | OpenStream) -> dict[str, Any]:
 def _require_stream(answer: Any) -> Any:
     response = getattr(answer, "response", None)
     if response is None:
-        raise NotAStream("the answer is not an event stream")
+        raise NotAStream("the response is not an event stream")
     return response
 
 
@@ -262,7 +262,7 @@ def as_drop(error: Exception) -> ConnectionLost:
         return error
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status < 400:
-        return ConnectionLost(f"an answer that cannot be read: {error}")
+        return ConnectionLost(f"a response that cannot be read: {error}")
     if isinstance(status, int):
         headers = getattr(getattr(error, "response", None), "headers", {})
         return ErrorResponse(status, str(error), retry_after(headers))

@@ -133,7 +133,8 @@ def torture(
 
 def format_halt(seconds: float, left: int) -> str:
     """Why a run ended before it was through."""
-    return f"its {seconds:g} s were up (--deadline), and {format_count(left, 'case')} had not been run"
+    cases = format_count(left, "case")
+    return f"the time limit of {seconds:g} s was reached (--deadline), and {cases} had not been run"
 
 
 def _choose_cases(cases: Sequence[Case], options: TortureOptions) -> list[tuple[int, Case]]:

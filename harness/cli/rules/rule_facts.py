@@ -91,7 +91,7 @@ def _facts_of_rule(rule: Rule) -> Iterator[Fact]:
     yield Fact(f"requirement ({rule.level})", rule.statement)
     yield Fact("what breaks", rule.breaks)
     if rule.silent:
-        yield Fact("silent", "clients cannot detect this failure: the response looks complete and valid")
+        yield Fact("silent", "Clients cannot detect this failure: the response looks complete and valid.")
     yield Fact("source", str(rule.source), rule.source.url)
     for sentence in sentences_of(rule.id):
         yield Fact("sentence", f"{sentence.words} ({sentence.page}, {sentence.section}; read on {sentence.read})")

@@ -142,7 +142,7 @@ class Chain:
         if not problem and not without_tools:
             problem = self._describe_forgotten_tools(link, creates[-1].body)
         if problem:
-            raise AssertionError(f"the client {problem.rstrip('.')}.\n  the turn to go on from: {link.id}")
+            raise AssertionError(f"the client {problem.rstrip('.')}.\n  the turn to continue from: {link.id}")
         body: dict[str, Any] = creates[-1].body
         return body
 
@@ -232,13 +232,13 @@ class Chain:
                 )
             refused = f"; it was refused: {last.refusal.rstrip('.')}" if last.refusal else ""
             built = "Build an earlier turn with turn()"
-            return f"created one interaction and none that goes on from it{refused}. {built}"
+            return f"created one interaction and none that continues it{refused}. {built}"
         if self.emulator.find_created(before_last=True):
             return ""
         if last.refusal:
             return f"was refused: {last.refusal}"
         return (
-            "stored no interaction that a create could go on from: without `store` a turn sends the steps back, "
+            "stored no interaction that a create could continue: without `store` a turn sends the steps back, "
             "which assert_replayed() judges"
         )
 
@@ -251,7 +251,7 @@ class Chain:
             return ""
         how = "chained to" if named == gone else "sent no previous_interaction_id after the deletion of"
         return (
-            f"{how} {gone!r}, which was deleted before: no create can go on from it. Delete an interaction after "
+            f"{how} {gone!r}, which was deleted before: no create can continue it. Delete an interaction after "
             "the last turn that continues it"
         )
 
@@ -269,7 +269,7 @@ class Chain:
             if previous in continued:
                 return (
                     f"continued {previous!r} twice: create {number} leaves out {continued[previous]!r}, which an "
-                    "earlier create made from the same turn. If that is meant, name the turn to go on from"
+                    "earlier create made from the same turn. If that is meant, name the turn to continue from"
                 )
             continued[previous] = str(sent.interaction["id"])
         return ""
@@ -311,7 +311,7 @@ class Chain:
         if previous is None:
             return "sent no previous_interaction_id: the model has forgotten the conversation"
         if previous != link.id:
-            return f"chained to {previous!r}, which is not the turn to go on from"
+            return f"chained to {previous!r}, which is not the turn to continue from"
         return (
             _describe_environment(link, last.body.get("environment"), new_environment)
             or self._describe_server_call(link, last.body)
@@ -354,7 +354,7 @@ def _describe_environment(link: ChainTurn, given: Any, new_environment: bool) ->
     if new_environment or kept in json.dumps(given):
         return ""
     return (
-        f"went on in another environment: {given!r} has none of the files that the agent has made in {kept!r}. "
+        f"continued in another environment: {given!r} has none of the files that the agent has made in {kept!r}. "
         "If that is meant, write assert_continued(new_environment=True)"
     )
 

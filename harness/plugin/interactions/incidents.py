@@ -86,10 +86,10 @@ class PlayedIncident(CheckedResult):
             return ""
         if self._was_streamed():
             return (
-                "nothing of it happened, because the client left each stream before: is its own read timeout "
+                "it did not happen, because the client left each stream before: is its own read timeout "
                 "shorter than the stream's pauses?"
             )
-        return f"nothing of it happened: to meet it, a client must {_NEEDS[str(self.incident.meet)]}"
+        return f"it did not happen: to meet it, a client must {_NEEDS[str(self.incident.meet)]}"
 
     def _was_streamed(self) -> bool:
         """Whether a stream meets it, and the client opened one of a run that does."""

@@ -90,7 +90,7 @@ ROUTES: dict[str, LifecycleRoute] = {
         status="completed", script={"text": TEXT}, missing=2,
     ),
     "requires_continuation": LifecycleRoute(
-        story="it stops with a continuation_token; the client goes on in a next interaction, which completes",
+        story="it stops with a continuation_token; the client continues in another interaction, which completes",
         status="completed",
         script={"text": "All ", "status": "requires_continuation"}, then={"text": "of the answer."},
         text="All of the answer.",

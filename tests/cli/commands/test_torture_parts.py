@@ -135,7 +135,7 @@ def test_time_is_up() -> None:
     record = fits("torture", render("json", state))
     assert record["exit"] == Exit.UNREACHABLE
     assert [case["case"] for case in record["cases"]] == ["event:3,end"]
-    assert "its 5 s were up (--deadline), and 1 case had not been run" in record["halted"]
+    assert "the time limit of 5 s was reached (--deadline), and 1 case had not been run" in record["halted"]
     assert (
         str(state.presentation.verdict(state))
         == "INCOMPLETE: the run ended early; no case failed; 1 of 2 passed, 1 not tested."

@@ -97,7 +97,7 @@ LITELLM = (
     Cause(
         what="a JSON array as the body of a create returns 500",
         found_by=("err.body-array", "*.no-5xx"),
-        source="RFC 9110, 15.5: what the client got wrong is a 4xx",
+        source="RFC 9110, 15.5: an error of the client is a 4xx",
         steps=(("POST", "/v1beta/interactions", [1]),),
         shows=r"^HTTP/1.1 500",
     ),
@@ -248,7 +248,7 @@ ROSETTA = (
     Cause(
         what="a JSON array as the body of a create returns 500",
         found_by=("err.body-array", "*.no-5xx"),
-        source="RFC 9110, 15.5: what the client got wrong is a 4xx",
+        source="RFC 9110, 15.5: an error of the client is a 4xx",
         steps=(("POST", "/v1beta/interactions", [1]),),
         shows=r"^HTTP/1.1 500",
     ),

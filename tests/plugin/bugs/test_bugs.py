@@ -519,12 +519,16 @@ def test_the_good_client_chains() -> None:
 
 CHAINING: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"previous_interaction_id": None}, "has forgotten the conversation"),
-    ({}, {"previous_interaction_id": "v1_other"}, "not the turn to go on from"),
+    ({}, {"previous_interaction_id": "v1_other"}, "not the turn to continue from"),
     ({"running": True}, {}, "still 'in_progress': wait until it has settled"),
     ({"agent": True}, {}, "dropped `environment`"),
     ({"function_call": True}, {}, "without a result"),
-    ({"agent": True}, {"model": None, "agent": AGENT, "environment": "remote"}, "went on in another environment"),
-    ({"agent": True}, {"model": None, "agent": AGENT, "environment": "env_x"}, "went on in another environment"),
+    (
+        {"agent": True},
+        {"model": None, "agent": AGENT, "environment": "remote"},
+        "continued in another environment",
+    ),
+    ({"agent": True}, {"model": None, "agent": AGENT, "environment": "env_x"}, "continued in another environment"),
     ({}, {"model": "unheard-of-1"}, "was refused: 404: .*unheard-of-1"),
 ]
 
@@ -564,7 +568,7 @@ def test_a_chain_that_the_client_made_itself() -> None:
     chain = Chain(InteractionsEmulator())
     with client_of(chain.emulator) as client:
         first = client.post("/v1beta/interactions", json={"model": clients.MODEL, "input": "One."}).json()
-        with pytest.raises(AssertionError, match="created one interaction and none that goes on from it"):
+        with pytest.raises(AssertionError, match="created one interaction and none that continues it"):
             chain.assert_continued()
         clients.chains(client, first["id"])
         chain.assert_continued()

@@ -155,7 +155,7 @@ def test_a_turn_that_came_to_nothing_may_be_left_out(status: str, parent: int) -
         _create(client, input="Four.", previous_interaction_id=(second, third)[parent]["id"])
         chain.assert_continued()
         _create(client, input="Five.", previous_interaction_id=first["id"])
-        with pytest.raises(AssertionError, match="which is not the turn to go on from"):
+        with pytest.raises(AssertionError, match="which is not the turn to continue from"):
             chain.assert_continued()
 
 
@@ -232,13 +232,13 @@ def _create_unstored(client: Client) -> None:
 
 BROKEN: dict[str, tuple[Callable[[Client], object], str]] = {
     "nothing": (lambda client: None, "created no interaction"),
-    "one turn": (Client.create, "created one interaction and none that goes on from it"),
+    "one turn": (Client.create, "created one interaction and none that continues it"),
     "one refusal": (
         lambda client: client.create(model="nope"),
-        "created one interaction .* goes on from it; it was refused: 404: ",
+        "created one interaction .* continues it; it was refused: 404: ",
     ),
-    "deleted parent": (_delete_parent, "chained to 'v1_.*', which was deleted before: no create can go on"),
-    "deleted second": (_delete_second, "chained to 'v1_.*', which was deleted before: no create can go on"),
+    "deleted parent": (_delete_parent, "chained to 'v1_.*', which was deleted before: no create can continue it"),
+    "deleted second": (_delete_second, "chained to 'v1_.*', which was deleted before: no create can continue it"),
     "deleted and forgotten": (_delete_and_forget, "sent no previous_interaction_id after the deletion of 'v1_"),
     "never answered": (
         Client.call,
@@ -249,7 +249,7 @@ BROKEN: dict[str, tuple[Callable[[Client], object], str]] = {
         lambda client: client.answer(client.call(), "look", "look"),
         "returned the result of the call 'c2' under the name 'look': the call is of 'find'",
     ),
-    "unstored": (_create_unstored, r"stored no interaction that a create could go on from.*assert_replayed\(\)"),
+    "unstored": (_create_unstored, r"stored no interaction that a create could continue.*assert_replayed\(\)"),
 }
 
 

@@ -180,12 +180,12 @@ def test_the_words_are_those_of_the_fixture(session: Api) -> None:
 
 
 def test_a_chain_of_the_code_itself(session: Api) -> None:
-    """Without a turn that was built, the turn to go on from is the one that the code under test made before."""
+    """Without a turn that was built, the turn to continue from is the one that the code under test made before."""
     first = session.create()
     second = session.create(previous_interaction_id=first["id"])
     assert session.judge("assert_continued") == {"problem": ""}
     session.create(previous_interaction_id=first["id"])
-    assert "is not the turn to go on from" in session.judge("assert_continued")["problem"]
+    assert "is not the turn to continue from" in session.judge("assert_continued")["problem"]
     assert session.judge("assert_continued", after=first["id"]) == {"problem": ""}
     steps = session.judge("look", id=second["id"])["interaction"]["steps"]
     session.create(input=[{"type": "user_input", "content": [{"type": "text", "text": "And?"}]}])
