@@ -455,7 +455,7 @@ def test_a_page_that_does_not_read_is_told_everything_again(bench: Bench, monkey
     """A page for which too much was kept loses track: its next look brings all that is kept, from the start."""
     slow, quick = bench.open(), bench.open()
     monkeypatch.setattr("harness.inspector.feed._MOST_BATCHES", 2)
-    monkeypatch.setattr("harness.inspector.feed._WORK_SECONDS", 60)  # one look takes apart all, also on a busy machine
+    monkeypatch.setattr("harness.inspector.feed._WORK_SECONDS", 60)  # one look takes all, also on a busy machine
     for _ in range(3):
         bench.create(stream=True)
         assert quick.all("end")
