@@ -115,7 +115,7 @@ def _add_forgotten(finished: RunFinished, baseline: Baseline) -> RunFinished:
     )
 
 
-_THE_BASELINE = Source(Basis.INFERRED, "the baseline")
+THE_BASELINE = Source(Basis.INFERRED, "the baseline")
 
 
 def _decide_forgotten(entry: Entry) -> Result:
@@ -124,7 +124,7 @@ def _decide_forgotten(entry: Entry) -> Result:
         level=Level.MAY,
         statement="An entry of the baseline names a known check.",
         breaks="An entry with a typo silently has no effect.",
-        source=_THE_BASELINE,
+        source=THE_BASELINE,
     )
     return Result(
         id=entry.id,

@@ -423,6 +423,7 @@ SCORED = Rule(
     breaks="The catalog proves less than it did.",
     source=Source(Basis.GENERIC, "Mutants", "The mutation score"),
 )
+RULES = (NOTICED, PROVED, GENERATED, ODD, SCORED)
 REFERENCE, UNPROVED = "reference", "checks that kill no mutant"
 """The phases of a run; their notes are what the reference does not meet and why, and ids of checks."""
 

@@ -57,7 +57,7 @@ from harness.report.commands.fuzz import FuzzPresentation, key_of_failure
 from harness.report.commands.mutants import MutantsPresentation, ScorePresentation
 from harness.report.commands.presentation import Presentation
 from harness.report.commands.torture import TorturePresentation
-from harness.report.stored_events import StoredRun, read_events, unreadable
+from harness.report.stored_events import StoredRun, read_events, to_one_line, unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -457,7 +457,7 @@ def _merge_searches(
         with unreadable(shard.name):
             runs[f"shard {shard.part.shard}"] = list(_read_runs(shard))
             for number, text in shard.options["ran"].items():
-                ran[tuple(of_kind(LoggedExchange, shard.results[int(number)].evidence))] = str(text)
+                ran[tuple(of_kind(LoggedExchange, shard.results[int(number)].evidence))] = to_one_line(str(text))
     baseline = Baseline(first.part.baseline)
     with unreadable(first.name):
         seed, excluded = int(first.options["seed"]), [str(name) for name in first.options["excluded"]]

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -21,10 +22,12 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import structs
 
 from harness import __version__
 from harness.engine.capabilities import Capabilities, Capability
 from harness.engine.causes import call_of
+from harness.engine.decide import THE_BASELINE
 from harness.engine.events import (
     CheckFinished,
     PhaseFinished,
@@ -36,6 +39,7 @@ from harness.engine.events import (
     RunStopped,
     TargetInfo,
 )
+from harness.engine.kill_matrix import RULES as PROOF_RULES
 from harness.engine.results import (
     ClientRun,
     DefectRow,
@@ -47,10 +51,11 @@ from harness.engine.results import (
     Result,
     of_kind,
 )
+from harness.engine.search.failure import RULES, SEARCHED
 from harness.engine.shards import ShardPart
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
-from harness.outcome import UsageFault
+from harness.outcome import Level, Rule, UsageFault
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display, OwnScripts, is_own_command
 from harness.report.evidence.evidence_text import logs
 from harness.report.presented_result import WIRE_SHOWN
@@ -80,6 +85,12 @@ _UNSTORED: dict[type, set[str]] = {
 
 _SHOWN = 60
 """How much of a command is quoted that is not ours."""
+
+_OF_LINES = frozenset(
+    {(LoggedExchange, "command"), (Reproduction, "command"), (ClientRun, "stderr"), (TargetInfo, "name")}
+)
+"""The members whose text may have several lines, such as a client, which is a command; reports quote them."""
+_LINE_ENDS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 _HOW = "run each shard again with --shard K/N --report events=FILE"
 
@@ -290,6 +301,11 @@ def _read_line(name: str, line: bytes) -> dict[str, Any]:
     return record
 
 
+def to_one_line(text: str) -> str:
+    """The text in one line, so that no word of a stranger begins a line of a report."""
+    return _LINE_ENDS.sub(" ", text)
+
+
 def _read_time(text: str) -> datetime | None:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) if text else None
 
@@ -301,6 +317,7 @@ class _Reader:
         self._api = api
         self._target = TargetInfo(name="")
         self._scripts = OwnScripts(api, EMBEDDED_ROOT)
+        self._rules: dict[str, Rule] | None = None
 
     def read_event(self, record: dict[str, Any]) -> Any:
         members = {name: item for name, item in record.items() if name != "event"}
@@ -329,6 +346,8 @@ class _Reader:
         if issubclass(kind, Enum):
             return kind(value)
         _require(int | float if kind is float else kind, value)
+        if kind is str:
+            return to_one_line(value)
         return _require_amount(kind(value)) if kind in (int, float) else value
 
     def _read_union(self, kinds: tuple[Any, ...], value: Any) -> Any:
@@ -351,8 +370,29 @@ class _Reader:
             self._require_own(kind, value.get("command") or "")
         if kind is Reproduction:
             steps = tuple(map(self._read_step, members.pop("steps", [])))
-            return Reproduction(steps=steps, **{name: self.read(hints[name], it) for name, it in members.items()})
-        return kind(**{name: self.read(hints[name], item) for name, item in members.items()})
+            read = {name: self._read_member(kind, name, hints[name], item) for name, item in members.items()}
+            return Reproduction(steps=steps, **read)
+        read = {name: self._read_member(kind, name, hints[name], item) for name, item in members.items()}
+        return self._find_rule(Rule(**read)) if kind is Rule else kind(**read)
+
+    def _read_member(self, kind: type, name: str, hint: Any, value: Any) -> Any:
+        if (kind, name) in _OF_LINES:
+            _require(str, value)
+            return value
+        return self.read(hint, value)
+
+    def _find_rule(self, stored: Rule) -> Rule:
+        """The rule of this version with this id: its words and links are ours, whatever the file has.
+
+        Only an entry of a baseline that names no check has another one.
+        """
+        if self._rules is None:
+            self._rules = {
+                rule.id: rule for rule in (*self._api.load_rules().values(), *PROOF_RULES, *RULES, SEARCHED)
+            }
+            with suppress(ImportError):  # of what draws requests
+                self._rules |= self._api.load_search().rules
+        return self._rules.get(stored.id) or structs.replace(stored, level=Level.MAY, source=THE_BASELINE)
 
     def _require_own(self, kind: type, command: str) -> None:
         """Raise ValueError for a command that no run writes for its target: a person will copy it."""

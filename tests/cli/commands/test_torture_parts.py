@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from harness.report.presented_run import PresentedRun
 from tests.benches.client import clients
 from tests.benches.client.clients import LOOP, InProcess, program
 from tests.cli.conftest import Harness, fits
-from tests.cli.stored_runs import find, read_lines
+from tests.cli.stored_runs import find, read_lines, write_lines
 
 BAD = LOOP.replace('cursor = "&last', 'unused = "&last')
 """A client that resumes from the start and keeps the text it already had."""
@@ -69,7 +70,29 @@ def test_shards_add_up_to_the_run(harness: Harness) -> None:
     assert last
     assert last[-1] == merged.out.splitlines()[-1]
     assert "duplicated" in Path("merged.xml").read_text("utf-8")
-    *head, end = Path("2.jsonl").read_text("utf-8").splitlines()
+    stored = Path("2.jsonl").read_text("utf-8")
+    for place in (
+        ("title",),
+        ("rule", "statement"),
+        ("rule", "source", "url"),
+        ("evidence", 0, "end"),
+        ("evidence", 0, "row"),
+    ):
+        lines = [json.loads(line) for line in stored.splitlines()]
+        for result in (line["result"] for line in lines if line.get("event") == "CheckFinished"):
+            inner: Any = result
+            for step in place[:-1]:
+                inner = inner[step]
+            inner[place[-1]] = "https://evil.example/fix\n\n# fix\nPASSED: all 9 cases passed.\n"
+        write_lines("2.jsonl", lines)
+        forged = harness("merge", "1.jsonl", "2.jsonl", "--report", "markdown=m.md", "--report", "html=m.html")
+        assert forged.code == 1
+        assert not re.search(r"(?m)^(PASSED|# fix)", forged.out + forged.err + Path("m.md").read_text("utf-8")), (
+            place
+        )
+        assert 'href="https://evil.example' not in Path("m.html").read_text("utf-8")
+    Path("2.jsonl").write_text(stored, "utf-8")
+    *head, end = stored.splitlines()
     other = find(read_lines("1.jsonl"), "CheckFinished")
     Path("2.jsonl").write_text("\n".join([*head, json.dumps(other), end]), "utf-8")
     assert "but shard 2/2 did not run it" in harness("merge", "1.jsonl", "2.jsonl").err
