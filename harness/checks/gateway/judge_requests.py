@@ -191,8 +191,15 @@ def once(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             )
         else:
             message = f"one create became {times} upstream"
-            actual = f"{times}, the first of them: {first}"
+            actual = f"{times}, the first of them: {_describe_first(relayed.upstream[0])}"
             yield notice("gw.once/repeated", relayed, message, "1 create upstream", actual)
+
+
+def _describe_first(exchange: Exchange) -> str:
+    """The response to a create that was sent again; of a stream, how it ended rather than how it began."""
+    if not exchange.is_stream:
+        return answer_line(exchange)
+    return f"{exchange.status} and a stream ({'complete' if exchange.complete else exchange.ending.words})"
 
 
 def nothing_else(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checks.gateway.findings import CURES, choose_cure, product_of_command
+from harness.checks.gateway.judge_requests import once
 from harness.kit.relay import RelayedExchange
 from harness.wire import Headers, Request
 from tests.benches.gateway.inprocess import Sides
@@ -78,6 +79,23 @@ def named_by_its_first_response(upstream):  # type: ignore[no-untyped-def]
         return response
 
     return relay
+
+
+def twice(upstream):  # type: ignore[no-untyped-def]
+    """A gateway that reads the response to a create, and sends the create again."""
+
+    def relay(request: Request):  # type: ignore[no-untyped-def]
+        for _ in upstream(request).body:
+            pass
+        return upstream(request)
+
+    return relay
+
+
+def test_a_repeated_create_names_the_end_of_its_first_stream() -> None:
+    """The first bytes of a stream say nothing of why a gateway sent the create again."""
+    (found,) = once([Sides(twice).create("plain.create", stream=True)])
+    assert found.actual == "2, the first of them: 200 and a stream (complete)"
 
 
 @pytest.mark.parametrize(
