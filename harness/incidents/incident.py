@@ -77,7 +77,7 @@ _WITH_TOOLS = {Encounter.BACKGROUND_STREAM: ("follow",), Encounter.TURNS: ("tool
 
 
 class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
-    """An incident as its file has it.
+    """An incident, as in its file.
 
     `wire` is the traffic, `mistake` the error of clients, `client` what a correct client does. `related` ones
     happened with another API, and clients of this one can make the same mistake. `follow` is what a client that
@@ -180,7 +180,7 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return [parse(script) for script in self.scripts]
 
     def apply_to(self, emulator: Emulator) -> None:
-        """Make an emulator answer as in the incident. Its fault plan is not the emulator's: see `plan`."""
+        """Make an emulator respond as in the incident. Its fault plan is not the emulator's: see `plan`."""
         emulator.change(**self.settings)
         for script in self.parse_scripts():
             emulator.script(script)

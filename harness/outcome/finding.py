@@ -82,7 +82,7 @@ class Finding(Struct, frozen=True):
         return self.stable_code, call, _INDEX.sub("[]", self.where.pointer)
 
     def repeat(self, times: int, among: int = 0) -> Finding:
-        """The finding as that of `times` answers, of `among` that could have shown it; 0 if that is unknown."""
+        """The finding as that of `times` responses, of `among` that could have shown it; 0 if that is unknown."""
         if times == 1:
             return self
         of_all = "all" if times == among else f"{times} of"

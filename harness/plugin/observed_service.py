@@ -147,7 +147,7 @@ class ObservedService:
         return self.story.note_answer(request, response)
 
     def over_socket(self, request: Request) -> Response:
-        """Answer a request from the socket; above the limit, refuse it and close the connection.
+        """Return the response to a request from the socket; above the limit, refuse it and close the connection.
 
         The client has to connect again, and `refuse_runaway` raises there, in its own call.
         """
@@ -409,7 +409,7 @@ class ObservedService:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Answer the requests of clients that were built for the live service, while the block runs."""
+        """Respond to clients that were built for the live service, while the block runs."""
         if self.shared_as:
             self._reads.forget()  # those of another test
         is_live = self._session.find_live() if self._session is not None else None

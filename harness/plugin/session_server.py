@@ -66,7 +66,7 @@ class SessionServer:
 
     @contextmanager
     def serving(self, tenant: Tenant) -> Iterator[str]:
-        """Yield the path prefix under which `tenant` answers; requests without a prefix reach it too meanwhile."""
+        """Yield the path prefix of `tenant`; requests without a prefix reach it too meanwhile."""
         number = self._router.enter(tenant)
         if self._server is None:  # not for each test
             self.listen()

@@ -128,7 +128,7 @@ class CommandClient:
 
 
 class LoopClient:
-    """A command that reads tasks as lines of JSON and answers each with one: `{"case": …, "text": …}`, say.
+    """A command that reads tasks as lines of JSON and writes one for each, such as `{"case": …, "text": …}`.
 
     If it exits, it is started again for the next task. Lines that are not answers are kept as `stray`. The first
     task after a start may take at least `starting` seconds longer.

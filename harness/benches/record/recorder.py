@@ -75,7 +75,7 @@ class Summary:
 
     @property
     def passed(self) -> int:
-        """The number of exchanges, wherever their answers came from."""
+        """The number of exchanges, wherever their responses came from."""
         return self.recorded + self.discarded + self.played + len(self.unrecorded) + len(self.misses)
 
 

@@ -144,7 +144,7 @@ def expect_settled(exchange: Exchange) -> Iterator[Finding]:
 
 
 def interaction_in(exchange: Exchange) -> Mapping[str, Any]:
-    """Return the JSON object of a successful answer. Raises `Unmet` if there is none."""
+    """Return the JSON object of a successful response. Raises `Unmet` if there is none."""
     require_answer(exchange)
     body = read(exchange).json
     if exchange.status not in SUCCESS or not isinstance(body, dict):

@@ -39,7 +39,7 @@ def id_of(exchange: Exchange) -> str:
 
 
 def need_id(exchange: Exchange) -> str:
-    """Return the id in a successful answer. Raises `Unmet` if there is none."""
+    """Return the id in a successful response. Raises `Unmet` if there is none."""
     found = id_of(exchange)
     if not found:
         raise Unmet(f"{format_request(exchange)} returned no id: {format_answer(exchange)}")

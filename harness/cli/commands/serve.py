@@ -96,7 +96,7 @@ class ServeArguments(ExtensionOptions, ListenOptions, GuardOptions, TlsOptions):
     set: Sequence[str] | None = option(
         "any other setting (repeatable, docs/emulator-reference.md)", repeats=True, metavar="NAME=VALUE"
     )
-    speed: float = option("speed of its clock, as a factor of real time, such as 60x", _SPEED, 1.0)
+    speed: float = option("speed of the emulator's clock, as a factor of real time, such as 60x", _SPEED, 1.0)
     fault: str | None = option("fault plan (docs/faults.md)", metavar="PLAN")
     incident: str | None = option(
         "behave as in this incident (`harness incidents` lists them)", metavar="NAME", completes="incident"

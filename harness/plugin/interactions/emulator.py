@@ -141,7 +141,7 @@ class InteractionsEmulator(ObservedService):
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Answer clients of the live service while the block runs, and let skipped sleeps move the clock."""
+        """Respond to clients of the live service while the block runs, and let skipped sleeps move the clock."""
         with super().in_use(), moved_by_sleeps(self._time):
             yield
 

@@ -123,7 +123,7 @@ class WebhooksFixture:
         self._routes[uri] = receive
 
     def answer(self, *answers: Answer) -> None:
-        """Answer the next deliveries with these, one each: statuses, `SLOW` or `HANG_UP`; later ones with 200."""
+        """Return these to the next deliveries, one each: statuses, `SLOW` or `HANG_UP`; later ones with 200."""
         self._inbox.answer(*answers)
 
     def wait(self, event: str = "", *, interaction: str = "", seconds: float = DAY) -> WebhookDelivery:

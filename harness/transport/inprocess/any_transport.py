@@ -37,12 +37,12 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._made: dict[tuple[str, bool], Any] = {}
 
     def handle_request(self, request: Any) -> Any:
-        """Answer a sync client."""
+        """Return the response to a sync client."""
         self._before_sync()
         return self._choose(request, asynchronous=False).handle_request(request)
 
     async def handle_async_request(self, request: Any) -> Any:
-        """Answer an async client."""
+        """Return the response to an async client."""
         return await self._choose(request, asynchronous=True).handle_async_request(request)
 
     def _choose(self, request: Any, *, asynchronous: bool) -> Any:
