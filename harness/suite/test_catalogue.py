@@ -139,7 +139,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
         known = baseline_of(config.getoption("--interactions-baseline"))
     except UsageFault as fault:
-        _leave(fault)
+        raise pytest.Collector.CollectError(str(fault)) from None  # shown without a traceback
     grouped = config.pluginmanager.hasplugin("xdist")
     for name in sorted({name for check in checks for name in _list_marks(check)}):
         config.addinivalue_line("markers", f"{name}: checks of the catalog")

@@ -176,6 +176,7 @@ def test_wrong_options(pytester: pytest.Pytester, option: tuple[str, str], said:
     result = run(pytester, *SUITE, "--interactions-url", "emulator", *option)
     assert result.ret == Exit.USAGE
     result.stdout.fnmatch_lines([f"*{said}"])
+    result.stdout.no_fnmatch_line("*test_catalogue.py:*")  # no line of a traceback
 
 
 @pytest.mark.slow
