@@ -88,6 +88,12 @@ def own_secrets() -> dict[str, str]:
     return INTERACTIONS.keys_in(os.environ)
 
 
+def hide_own(text: str) -> str:
+    """Hide the keys of the environment in a text of ours: it may name a file that is named like one."""
+    own = own_secrets()
+    return _mask_of(frozenset((*own.values(), *_told))).hide_known(text) if own else text
+
+
 def _mask() -> Mask:
     # Hide the environment's keys even if another key was chosen.
     with _lock:
@@ -95,7 +101,7 @@ def _mask() -> Mask:
         return _mask_of(frozenset((*own_secrets().values(), *_told, *_heard)))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _mask_of(secrets: frozenset[str]) -> Mask:
     """The mask for these secrets; kept, because making it takes far longer than masking a line with it."""
     from harness.contract.tables.protocol import PROTOCOL

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.common_options import OutputOptions, revision_of
-from harness.cli.masking import mask_text
+from harness.cli.masking import hide_own, mask_text
 from harness.cli.printing import GuardedStream, write_line
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
@@ -36,9 +36,9 @@ def say(text: str, *, to_errors: bool = False, whole: bool = False) -> None:
     """Print lines to standard output, or to standard error if the output is machine-readable.
 
     A terminal gets them wrapped between words, unless they are to be copied `whole`. Control characters are
-    escaped: a line may name a file or a server, whose names are not ours.
+    escaped, and keys of the environment hidden: a line may name a file or a server, whose names are not ours.
     """
-    write_line(escape_controls(text), sys.stderr if to_errors else sys.stdout, whole=whole)
+    write_line(escape_controls(hide_own(text)), sys.stderr if to_errors else sys.stdout, whole=whole)
 
 
 def say_masked(text: str, *, to_errors: bool = False) -> None:

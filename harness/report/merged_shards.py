@@ -101,7 +101,6 @@ def merge_stored_runs(
     stored = list(shards.values())
     merge, parts = _find_merge(stored), [shard.part for shard in stored]
     presentation, events = merge(stored, api, same_target=same_target)
-    _require_no_better(stored, events)
     known = Baseline(parts[0].baseline)
     return MergedRun(
         presentation=presentation,
@@ -112,28 +111,33 @@ def merge_stored_runs(
     )
 
 
-def _require_no_better(shards: Sequence[StoredRun], events: Sequence[RunEvent]) -> None:
+def _require_no_better(
+    shards: Sequence[StoredRun], results: Sequence[Result], folded: Set[str] = frozenset()
+) -> None:
     """Raise UsageFault if a failure of a shard is none of the whole run: another shard was changed to hide it.
 
-    A failure of the whole run may explain it, as in a run that was not divided.
+    A failure of the whole run may explain it, as in a run that was not divided; those that `folded` names follow
+    from others. No member of a file counts.
     """
-    results = [event.result for event in events if isinstance(event, CheckFinished)]
     failed = {_key_of(result) for result in results if result.verdict in (Verdict.FAIL, Verdict.ERROR)}
-    broken = [result for result in results if result.verdict in FAILED]
-    explained = {key for result in broken if result.reproduction for key in result.reproduction.consequences}
-    roots = {result.id for result in broken}
-    explained |= {_key_of(result) for result in results if _is_explained(result, roots)}
-    notes = [note for event in events if isinstance(event, PhaseFinished) for note in event.notes]
+    roots = {result.id for result in results if result.verdict in FAILED}
+    explained = {_key_of(result) for result in results if _is_explained(result, roots)}
     for shard in shards:
         for result in shard.results:
             key = _key_of(result)
-            if result.verdict is not Verdict.FAIL or key in failed or key in explained:
-                continue
-            if not any(note.startswith(f"{key} is a consequence of ") for note in notes):
+            if result.verdict is Verdict.FAIL and not (key in failed or key in explained or key in folded):
                 raise UsageFault(
                     f"{shard.name!r} reports that {key[:80]} failed, and the other shards would hide this: "
                     "one of the files was changed, so run the shards again"
                 )
+
+
+def _end_early(finished: RunFinished, shards: Sequence[StoredRun]) -> RunFinished:
+    """The end of the whole run if a shard of it did not come to its own end."""
+    ends = [shard.finished for shard in shards]
+    codes = [code for code in (Exit.INTERRUPTED, Exit.HARNESS_ERROR) if any(end.exit is code for end in ends)]
+    halted = "; ".join(filter(None, dict.fromkeys(end.halted for end in ends)))
+    return structs.replace(finished, exit=codes[0] if codes else finished.exit, halted=halted)
 
 
 def _key_of(result: Result) -> str:
@@ -230,6 +234,7 @@ def _merge_checks(
     conductor = Conductor(plan, policy, _StoredAudit(shards, catalogue))
     stops = {name: stop for shard in shards for name, stop in shard.part.stops.items()}
     results = link(conductor.decide_all(_judge_again(shards, plan, homes)), stops, api)
+    _require_no_better(shards, results)
     return Presentation(), (
         RunStarted(first.target),
         Planned(len(results), len(plan.groups)),
@@ -410,14 +415,13 @@ def _merge_torture(
     )
     whole, results = shards[0].part.whole, _read_cases(shards)
     code = exit_of_cases(results, halted=len(results) < len(whole))
-    ends = [shard.finished for shard in shards]
-    halted = "; ".join(filter(None, dict.fromkeys(end.halted for end in ends)))
+    seconds = sum(shard.finished.seconds for shard in shards)
     return TorturePresentation(), (
         RunStarted(shards[0].target),
         Planned(len(whole), len(whole)),
         undisturbed[0],
         *map(CheckFinished, results),
-        RunFinished(tuple(results), sum(end.seconds for end in ends), code, halted=halted),
+        _end_early(RunFinished(tuple(results), seconds, code), shards),
     )
 
 
@@ -467,15 +471,19 @@ def _merge_searches(
     events: list[RunEvent] = [RunStarted(first.target), Planned(0, len(merged))]
     results: list[Result] = []
     earlier: list[Failure] = []
+    consequences: set[str] = set()
     for run in merged:
         folded = fold(run, earlier, api)
+        consequences |= {one.key for one in run.failures} - {one.key for one in folded.failures}
         earlier += folded.failures
         own_events = list(tell_run(folded, policy, api))
         events += own_events
         results += [event.result for event in own_events if isinstance(event, CheckFinished)]
+    _require_no_better(shards, results, consequences)
     for result in results:
         presentation.ran[key_of_failure(result)] = ran.get(tuple(of_kind(LoggedExchange, result.evidence)), "")
-    return presentation, (*events, finish_search(results, sum(run.seconds for run in merged)))
+    finished = finish_search(results, sum(run.seconds for run in merged))
+    return presentation, (*events, _end_early(finished, shards))
 
 
 def _read_runs(shard: StoredRun) -> Iterator[EngineRun]:

@@ -55,7 +55,7 @@ from harness.engine.search.failure import RULES, SEARCHED
 from harness.engine.shards import ShardPart
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
-from harness.outcome import Level, Rule, UsageFault
+from harness.outcome import Finding, Level, Rule, UsageFault
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display, OwnScripts, is_own_command
 from harness.report.evidence.evidence_text import logs
 from harness.report.presented_result import WIRE_SHOWN
@@ -373,6 +373,10 @@ class _Reader:
             read = {name: self._read_member(kind, name, hints[name], item) for name, item in members.items()}
             return Reproduction(steps=steps, **read)
         read = {name: self._read_member(kind, name, hints[name], item) for name, item in members.items()}
+        if kind is Finding and read.get("code") and not read["code"].startswith(f"{read['rule']}/"):
+            raise ValueError(
+                f"the finding {read['code'][:_SHOWN]!r} is none of the rule {read['rule'][:_SHOWN]!r}"
+            )
         return self._find_rule(Rule(**read)) if kind is Rule else kind(**read)
 
     def _read_member(self, kind: type, name: str, hint: Any, value: Any) -> Any:

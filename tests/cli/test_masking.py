@@ -111,3 +111,12 @@ interactions:
     headers: {{content-type: [application/json]}}
     body: {{string: '{{"id": "v1_a", "note": "{key}"}}'}}
 """
+
+
+def test_a_file_that_is_named_like_the_key(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that names a file shows no key of the environment in its name."""
+    monkeypatch.setenv("GEMINI_API_KEY", BEARER)
+    words = ("record", "--target", "http://127.0.0.1:1", "--cassette", f"{BEARER}.yaml", "--port", "0")
+    done = harness(*words, "--", "true")
+    assert "***.yaml was not written" in done.out + done.err
+    assert BEARER not in done.out + done.err

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.search.failure import AnswerCounts, EngineRun, Failure, list_rules
+from harness.engine.search.failure import RANK, AnswerCounts, EngineRun, Failure, list_rules, rule_of
 from harness.engine.shards import Shard, divide
 from harness.kit.api import Api
 from harness.kit.search import Family
@@ -206,7 +206,8 @@ def _merge_failures(failures: Sequence[Failure], api: Api) -> tuple[Failure, ...
 
     def rank(one: Failure) -> tuple[Any, ...]:
         only_warns = one.replays.lost or one.is_suspicion
-        return only_warns, one.replays.flaky, bool(one.unshrunk), weigh(one.history)
+        level = RANK[rule_of(one.rule, api).level]
+        return only_warns, -level, one.replays.flaky, bool(one.unshrunk), weigh(one.history)
 
     order = sorted(failures, key=rank)
     kept = {failure.key: failure for failure in reversed(order)}

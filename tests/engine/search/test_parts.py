@@ -152,16 +152,29 @@ def test_the_reports_of_all_parts_are_merged(tmp_path: Path, capsys: pytest.Capt
     assert "shard" not in merged
     stored = [Path(f"{path}l").read_text("utf-8") for path in paths]
     assert PRIMARY_KEY not in json.dumps((parts, merged, stored))
-    forge = {"rule": ("chain.echo", Exit.USAGE), "played": (-1, Exit.USAGE), "lost": (3, Exit.FAILED)}
-    for kind, (value, expected) in forge.items():
+    (key,) = {
+        line["result"]["reproduction"]["key"]
+        for line in map(json.loads, stored[0].splitlines())
+        if line.get("event") == "CheckFinished" and line["result"]["id"] == "del.gone"
+    }
+    forge: dict[str, tuple[dict[str, Any], dict[str, Any], Exit]] = {
+        "a code of another rule": ({"rule": "chain.echo", "code": "del.gone"}, {}, Exit.USAGE),
+        "another rule": ({"rule": "chain.echo", "code": ""}, {}, Exit.FAILED),
+        "a negative number": ({}, {"replays": {"played": -1}}, Exit.USAGE),
+        "never again": ({}, {"replays": {"played": 3}}, Exit.FAILED),
+        "a consequence": ({}, {"consequences": [key], "replays": {"played": 3}}, Exit.FAILED),
+        "interrupted": ({}, {}, Exit.INTERRUPTED),
+    }
+    for kind, (finding, reproduction, expected) in forge.items():
         lines = [json.loads(line) for line in stored[1].splitlines()]
         for result in (line["result"] for line in lines if line.get("event") == "CheckFinished"):
             if result["id"] == "del.gone":
-                result["reproduction"] |= (
-                    {"steps": [], "replays": {"played": value}} if kind != "rule" else {"steps": []}
-                )
-                if kind == "rule":
-                    result["observation"]["findings"][0] |= {"rule": value, "code": "del.gone"}
+                result["observation"]["findings"][0] |= finding
+                result["reproduction"] |= {"steps": [], **reproduction}
+        engine = next(line for line in lines if line.get("event") == "PhaseFinished")
+        note = f"{key} is a consequence of chain.echo, which was found before"
+        lines.insert(-1, {**engine, "name": "laws", "findings": 0, "notes": [note]})
+        lines[-1]["exit"] = Exit.INTERRUPTED if kind == "interrupted" else Exit.OK
         Path(f"{paths[1]}l").write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
         assert main(["merge", *(f"{path}l" for path in paths)]) == expected, kind
 
