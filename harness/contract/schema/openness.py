@@ -69,6 +69,22 @@ def close(schema: Any, *, keep: bool = True) -> Any:
     return twin
 
 
+ClosedParts: TypeAlias = dict[tuple[int, bool], Schema]
+"""The closed twins of the parts that bundles share, by the identity of the part and by `keep`."""
+
+
+def close_bundle(bundle: Schema, known: ClosedParts, *, keep: bool = True) -> Schema:
+    """The closed twin of a bundle. A part of several bundles is closed once, and then `known`."""
+    parts = {}
+    for name, part in bundle["$defs"].items():
+        key = id(part), keep
+        if key not in known:
+            known[key] = close(part, keep=keep)
+        parts[name] = known[key]
+    head = {keyword: part for keyword, part in bundle.items() if keyword != "$defs"}
+    return {**close(head, keep=keep), "$defs": parts}
+
+
 def _close_part(keyword: str, part: Any, keep: bool) -> Any:
     if keyword in _LISTS:
         return [close(branch, keep=keep) for branch in part if _survives(branch, keep)]

@@ -14,14 +14,23 @@ import json
 import os
 import posixpath
 import shutil
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 
 from harness import resources
-from harness.contract.schema.openness import MARKS, UNIONS, Mixture, Schema, Union, close, list_members
+from harness.contract.schema.openness import (
+    MARKS,
+    UNIONS,
+    Mixture,
+    Schema,
+    Union,
+    close,
+    close_bundle,
+    list_members,
+)
 from harness.contract.schema.validator import Validator
 from harness.documents import read_file
 from harness.outcome.words import did_you_mean, nearest
@@ -46,7 +55,9 @@ class Schemas:
         self._root = root
         self._base = base
         self._documents: dict[str, Schema] = {}
+        self._rebased: dict[str, tuple[Schema, list[str]]] = {}
         self._bundles: dict[str, Schema] = {}
+        self._close = partial(close_bundle, known={})
         self._validators: dict[tuple[str, bool], Validator] = {}
 
     @cached_property
@@ -141,7 +152,7 @@ class Schemas:
         """The validator of a schema: open, as for responses, or closed, as for strict requests."""
         key = (name, closed)
         if key not in self._validators:
-            self._validators[key] = Validator(name, self.bundle(name), closed=closed)
+            self._validators[key] = Validator(name, self.bundle(name), closed=closed, close=self._close)
         return self._validators[key]
 
     def _read(self, name: str) -> Schema:
@@ -161,13 +172,21 @@ class Schemas:
         members = [*listed, *(member for member in there if member not in listed)]
         return union.document(written, {member: self.document(member) for member in members})
 
+    def _rebase(self, name: str) -> tuple[Schema, list[str]]:
+        """The file as a part of any bundle, and the names of the files that it refers to: read and copied once."""
+        if name not in self._rebased:
+            reached: list[str] = []
+            self._rebased[name] = _copy_rebased(self.document(name), name, reached), reached
+        return self._rebased[name]
+
     def _collect(self, name: str) -> Schema:
         reached: dict[str, Schema] = {}
         waiting = [name]
         while waiting:
             current = waiting.pop()
             if current not in reached:
-                reached[current] = _copy_rebased(self.document(current), current, waiting)
+                reached[current], further = self._rebase(current)
+                waiting += further
         head = {"$schema": _DIALECT, "description": self.document(name)["description"], "$ref": _localize(name)}
         return {**head, "$defs": {_find_key(part): reached[part] for part in sorted(reached)}}
 

@@ -142,15 +142,22 @@ class Validator:
 
     __slots__ = ("_compile", "_deciding", "_explainer", "_open", "_parts", "_schema", "_twin", "_whole", "name")
 
-    def __init__(self, name: str, schema: Schema, *, closed: bool = False) -> None:
-        """Compile the self-contained open `schema`, or its closed twin."""
+    def __init__(
+        self,
+        name: str,
+        schema: Schema,
+        *,
+        closed: bool = False,
+        close: Callable[..., Schema] = openness.close,
+    ) -> None:
+        """Compile the self-contained open `schema`, or its closed twin; `close` makes the twin."""
         import jsonschema_rs
 
         self._compile = partial(jsonschema_rs.Draft202012Validator, retriever=_fetch_nothing)
         self.name = name
         self._open = schema
-        self._schema = openness.close(schema) if closed else schema
-        self._twin = self._compile(openness.close(schema, keep=False))
+        self._schema = close(schema) if closed else schema
+        self._twin = self._compile(close(schema, keep=False))
         self._whole: jsonschema_rs.Draft202012Validator | None = (
             None  # most values fit the twin: compiled on demand
         )
