@@ -74,8 +74,8 @@ def _find_foreign(folder: Path) -> Path | None:
     for place in places:
         if (place != home or place == _current) and any(os.path.lexists(place / mark) for mark in _MARKS):
             return place
-    is_current = _current in places and _current is not None and not home.is_relative_to(_current)
-    return _current if is_current else None
+    is_mine = folder.is_relative_to(home) and home.is_relative_to(_current or home)
+    return _current if _current in places[:-1] and not is_mine else None  # the last one is the root
 
 
 def _follow(path: Path) -> tuple[Path, list[Path]]:

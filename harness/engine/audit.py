@@ -33,6 +33,7 @@ MOST_SUBJECTS = 20
 
 _SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
 
+_GRAVEST_FIRST = (Severity.BROKEN, Severity.NON_STRICT, Severity.INFORMATION)
 _NOT_FOUND = 404
 
 LEVELS = (Level.MAY, Level.SHOULD, Level.MUST)
@@ -69,13 +70,13 @@ def is_settled(own: Observation) -> bool:
 def merge_sightings(seen: Iterable[AuditedDefect]) -> list[AuditedDefect]:
     """The sightings of several shards under one rule: each defect once, as many of each severity as in one run.
 
-    Of two with different severities, the one that breaks the rule is kept.
+    Of two with different severities, the graver one is kept.
     """
     once: dict[tuple[str, ...], AuditedDefect] = {}
     for one in seen:
         known = once.setdefault(one.kind, one)
         if known is not one:
-            graver = one if known.finding.severity is not Severity.BROKEN else known
+            graver = min(known, one, key=lambda each: _GRAVEST_FIRST.index(each.finding.severity))
             once[one.kind] = replace(graver, answers=known.answers + one.answers)
     counts = Counter[Severity]()
     kept = []

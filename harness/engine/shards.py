@@ -22,6 +22,7 @@ from harness.engine.plan import Group, PlannedCheck, RunPlan
 from harness.engine.results import LoggedExchange
 from harness.kit.check import Check
 from harness.outcome import Because, Observation, Outcome, UsageFault
+from harness.outcome.words import to_one_line
 from harness.wire import Exchange
 
 MOST_SHARDS = 1_000
@@ -185,7 +186,7 @@ def _name_difference(theirs: Any, ours: Any) -> str:
             name for name, value in (*theirs, *ours) if (name, value) not in theirs or (name, value) not in ours
         )
         theirs, ours = (f"{named} {dict(pairs).get(named, 'none')}" for pairs in (theirs, ours))
-    return f" ({theirs!s:.80} and {ours!s:.80})"
+    return to_one_line(f" ({theirs!s:.80} and {ours!s:.80})")
 
 
 def _require_each_once(reports: Sequence[ShardReport]) -> None:

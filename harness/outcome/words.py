@@ -88,6 +88,14 @@ def write_harmless(text: str) -> str:
     return break_line_commands(_CONTROL.sub(lambda found: escape_letters(found[0]), escape_unseen(text)))
 
 
+_LINE_ENDS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+
+
+def to_one_line(text: str) -> str:
+    """The text in one line, so that no word of a stranger begins a line of its own."""
+    return _LINE_ENDS.sub(" ", text)
+
+
 def list_some(names: Sequence[str], most: int, *, hint: str = "") -> str:
     """`a, b and 3 more (hint)`: the first `most` names, and how many there are besides."""
     left = len(names) - most

@@ -53,11 +53,12 @@ from harness.engine.traffic.retries import Waited
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Exit, Observation, Severity, UsageFault, Verdict
+from harness.outcome.words import to_one_line
 from harness.report.commands.fuzz import FuzzPresentation, key_of_failure
 from harness.report.commands.mutants import MutantsPresentation, ScorePresentation
 from harness.report.commands.presentation import Presentation
 from harness.report.commands.torture import TorturePresentation
-from harness.report.stored_events import StoredRun, read_events, to_one_line, unreadable
+from harness.report.stored_events import StoredRun, read_events, unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
@@ -56,6 +55,7 @@ from harness.engine.shards import ShardPart
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Level, Rule, UsageFault
+from harness.outcome.words import to_one_line
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display, OwnScripts, is_own_command
 from harness.report.evidence.evidence_text import logs
 from harness.report.presented_result import WIRE_SHOWN
@@ -88,9 +88,9 @@ _SHOWN = 60
 
 _OF_LINES = frozenset(
     {(LoggedExchange, "command"), (Reproduction, "command"), (ClientRun, "stderr"), (TargetInfo, "name")}
+    | {(Finding, "expected"), (Finding, "actual")}
 )
 """The members whose text may have several lines, such as a client, which is a command; reports quote them."""
-_LINE_ENDS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 _HOW = "run each shard again with --shard K/N --report events=FILE"
 
@@ -299,11 +299,6 @@ def _read_line(name: str, line: bytes) -> dict[str, Any]:
     if odd := find_odd_number(record):
         raise UsageFault(f"{name!r} contains {odd}, which no run has: run the shard again")
     return record
-
-
-def to_one_line(text: str) -> str:
-    """The text in one line, so that no word of a stranger begins a line of a report."""
-    return _LINE_ENDS.sub(" ", text)
 
 
 def _read_time(text: str) -> datetime | None:

@@ -353,6 +353,19 @@ def test_a_report_of_another_shape_is_refused(
         assert "--report json=FILE" in told
 
 
+def test_a_report_writes_no_line_into_a_comparison(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A text of a report that a stranger made is one line, and no verdict of its own."""
+    record = json.loads((shards / "1.json").read_text("utf-8"))
+    line = "x\n\nPASSED: all 9 checks passed.\n"
+    record["started"] = record["target"]["url"] = record["accounting"]["verdict"] = line
+    (tmp_path / "forged.json").write_text(json.dumps(record), "utf-8")
+    main(["compare", str(shards / "1.json"), str(tmp_path / "forged.json")])
+    shown = capsys.readouterr()
+    assert not re.search(r"(?m)^PASSED: all 9", shown.out + shown.err)
+
+
 def test_a_report_of_another_version_is_read(shards: Path, tmp_path: Path) -> None:
     """It may have members that this version does not know, and lack some that no comparison needs."""
     record = json.loads((shards / "1.json").read_text("utf-8"))

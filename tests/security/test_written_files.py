@@ -469,19 +469,19 @@ def test_a_user_may_name_a_folder_with_links(
     assert (folder / "inside" / "a.json").is_file()
 
 
-@pytest.mark.parametrize("home", [".", ".home"])
+@pytest.mark.parametrize(("home", "mark"), [(".", ".git"), (".home", ".git"), (".home", "")])
 def test_a_home_in_a_checkout_follows_no_link_of_it(
-    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: str, mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some CI systems put the home into the checked-out folder, whose links are still those of its author."""
     folder = tmp_path / "repository"
-    (folder / ".git").mkdir(parents=True)
+    (folder / mark).mkdir(parents=True)
     (folder / ".home").mkdir()
     (folder / "report.json").symlink_to("../outside.json")
     (folder / ".home" / "a.json").symlink_to("../../outside.json")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HOME", str(folder / home))
-    for name in ("report.json", ".home/a.json"):
+    for name in ("report.json", ".home/a.json") if mark else ("report.json",):
         assert main((*CHECK, "--report", f"json={name}")) == Exit.USAGE
     assert not (tmp_path / "outside.json").exists()
 

@@ -38,7 +38,8 @@ from harness.errors import Unreadable
 from harness.kit.api import ANSWERS, Answer, Api, ApiContract, UnjudgedEntry, Verification
 from harness.outcome import Exit, Finding, Observation, Rule
 from harness.outcome.words import format_count, list_some
-from harness.wire import Arrivals, Exchange, StreamProtocol
+from harness.wire import COMPLETE, Arrivals, Exchange, StreamProtocol
+from harness.wire.json_value import object_or_none
 
 _SUFFIXES = (".yaml", ".yml")
 _REQUEST = ".request.json"
@@ -206,6 +207,8 @@ def _read_exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
         body = decode_body(exchange.body, exchange.headers)
     except Unreadable as wrong:
         return wrong
+    if not exchange.complete and exchange.status is not None and object_or_none(body) is not None:
+        exchange = replace(exchange, ending=COMPLETE)  # no part of an object is one, so all of it is there
     if body is exchange.body:
         return exchange
     whole = Arrivals(array("Q"), array("d"), 0)

@@ -141,6 +141,8 @@ def to_record(failure: Failure, api: Api, mask: Mask) -> dict[str, Any]:
 
 
 def _play_again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure]:
+    if not (record["key"].isprintable() and record["engine"].isprintable()):  # both are printed in a line
+        raise ValueError("its key has several lines")
     if record["history"]:
         history = [place.model.read_step(step) for step in record["history"]]
         found = play(place, history, STORED)

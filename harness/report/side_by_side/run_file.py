@@ -19,7 +19,7 @@ from harness import resources
 from harness.benches.client.judgement.outcome import result_id
 from harness.documents import explain_unread, open_file
 from harness.outcome import Accounted, Reason, UsageFault
-from harness.outcome.words import format_count, shorten
+from harness.outcome.words import format_count, shorten, to_one_line
 from harness.report.finding_text import summarize
 from harness.report.formats import FORMATS
 
@@ -227,8 +227,8 @@ def _to_run(record: dict[str, Any], path: Path) -> RunFile:
             path=str(path),
             kind=kind,
             target=target,
-            verdict=str(record["accounting"]["verdict"]),
-            started=str(record.get("started", "")),
+            verdict=to_one_line(str(record["accounting"]["verdict"])),
+            started=to_one_line(str(record.get("started", ""))),
             exit=int(record.get("exit", 0)),
             entries=entries,
             lists_all=kind != "fuzz",
@@ -261,7 +261,7 @@ def _read_target(record: Mapping[str, Any], path: Path) -> str:
     if isinstance(record.get("matrix"), dict) or isinstance(record.get("defects"), list):
         return "mutants"
     described = record.get("target") or record.get("gateway") or {"name": record.get("client", "")}
-    return str(described.get("url") or described.get("name") or path.stem)
+    return to_one_line(str(described.get("url") or described.get("name") or path.stem))
 
 
 def _summarize(finding: Mapping[str, Any]) -> str:

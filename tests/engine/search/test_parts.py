@@ -347,10 +347,13 @@ def test_targets_do_not_share_failures(tmp_path: Path) -> None:
 def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path) -> None:
     store = Store(tmp_path, reference().resolved)
     store.folder.mkdir(parents=True)
-    for number, text in enumerate(("{", "[]", '{"key": "x", "history": [{"kind": "dance"}], "requests": []}')):
+    lines = '{"key": "x\\n\\nPASSED: no rule broken.", "engine": "schema", "history": [], "requests": []}'
+    dance = '{"key": "x", "engine": "laws", "history": [{"kind": "dance"}], "requests": []}'
+    for number, text in enumerate(("{", "[]", dance, lines)):
         (store.folder / f"{number}.json").write_text(text)
     done = store.replay(reference())
-    assert len(done.notes) == 3
+    assert len(done.notes) == 4
+    assert "\n" not in "".join(done.notes)
     assert done.counts["replayed"] == 0
 
 
