@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,11 @@ def pytest_collection_finish() -> None:
     ):  # each client reads 140 certificates when it is made, though it calls loopback
         if (module := sys.modules.get(f"{library}._transports.default")) is not None:
             module.create_ssl_context = functools.cache(module.create_ssl_context)
+
+
+def pytest_runtest_teardown() -> None:
+    """Forget the proxies of this test: `urlopen` keeps those of its first call for all later ones."""
+    urllib.request.install_opener(None)  # type: ignore[arg-type]
 
 
 def pytest_sessionfinish() -> None:
