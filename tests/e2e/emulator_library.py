@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+from google import genai
 
 from harness.benches.record import Recorder
 from harness.cassette import Provenance, Target
@@ -71,8 +72,6 @@ def cassette(
 @contextlib.contextmanager
 def sdk(url: str) -> Iterator[Any]:
     """The interactions of a google-genai client for the server at `url`."""
-    from google import genai  # takes a third of a second, in each worker that collects the tests of the cassettes
-
     with closing(genai.Client(api_key=KEY, http_options=genai.types.HttpOptions(base_url=url))) as client:
         yield client.interactions
 

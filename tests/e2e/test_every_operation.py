@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import google.oauth2.credentials
 import pytest
 
 from tests.e2e.serving import serving
-from tests.packages import NEEDS_GENAI
 
-pytestmark = [pytest.mark.slow, NEEDS_GENAI, pytest.mark.e2e, pytest.mark.filterwarnings("ignore")]
+genai = pytest.importorskip("google.genai")
+
+pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.filterwarnings("ignore")]
 MODEL, AGENT = "gemini-3.8-flash", "antigravity-preview-09-2026"
 RESOURCES = (
     "interactions", "interactions.auth_tokens", "agents", "environments", "environments.files", "files",
@@ -87,8 +89,6 @@ async def _collect(pages: Any) -> list[Any]:
 @contextmanager
 def opened(kind: str, base_url: str) -> Iterator[Caller]:
     """A caller of the sync or the async client."""
-    from google import genai
-
     client = genai.Client(api_key="test-key", http_options=genai.types.HttpOptions(base_url=base_url))
     loop = asyncio.new_event_loop() if kind == "async" else None
     try:
@@ -152,8 +152,6 @@ def files(c: Caller) -> Iterator[tuple[str, Any]]:
     large = c.call("files.upload", file=io.BytesIO(bytes(17 * 2**20)), config={"mime_type": "application/pdf"})
     yield "files.upload", (made.name, made.size_bytes, large.size_bytes) == ("files/notes", 5, 17 * 2**20)
     yield "files.get", c.call("files.get", name=made.name).state.name == "ACTIVE"
-    import google.oauth2.credentials
-
     granted = google.oauth2.credentials.Credentials(token="granted")
     registered = c.call("files.register_files", auth=granted, uris=["gs://bucket/a.pdf"]).files[0]
     yield "files.register_files", (registered.source.name, registered.uri) == ("REGISTERED", "gs://bucket/a.pdf")
@@ -307,8 +305,6 @@ def _tell(story: Callable[[Caller], Iterator[tuple[str, Any]]], caller: Caller, 
 
 def test_every_operation_works(results: Mapping[str, Mapping[str, str]]) -> None:
     """Every operation gives the result that its story expects."""
-    from google import genai
-
     names = list(dict.fromkeys(name for seen in results.values() for name in seen))
     table = [f"{name:50} {results['sync'].get(name, '-'):10} {results['async'].get(name, '-')}" for name in names]
     print("", f"google-genai {genai.__version__}", *table, sep="\n")  # noqa: T201
@@ -318,8 +314,6 @@ def test_every_operation_works(results: Mapping[str, Mapping[str, str]]) -> None
 
 def test_no_operation_was_left_out(results: Mapping[str, Mapping[str, str]]) -> None:
     """The stories cover every public method of the resources."""
-    from google import genai
-
     client = genai.Client(api_key="test-key")
     with warnings.catch_warnings(action="ignore"):
         declared = {

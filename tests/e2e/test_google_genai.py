@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.serving import control, serving
 
+# Before any toy run in this process: what such a run imports first is removed after it, and half of the SDK stays.
 genai = pytest.importorskip("google.genai", reason="google-genai is not installed: pip install -e '.[sdk]'")
 
 pytestmark = pytest.mark.e2e

@@ -15,6 +15,15 @@ pytestmark = [NEEDS_GENAI, pytest.mark.slow, pytest.mark.filterwarnings("ignore"
 FOLDER = Path(__file__).parent / "application"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def sdk() -> None:
+    """Import the SDK, which takes a second: after a toy run, what it imported first would be removed."""
+    from google import genai
+
+    with genai.Client(api_key="none") as client:
+        assert client.interactions is not None
+
+
 def write(pytester: pytest.Pytester, bug: SeededBug | None = None) -> None:
     """Write the application, with a bug or without, and its tests."""
     source = (FOLDER / "assistant.py").read_text("utf-8")

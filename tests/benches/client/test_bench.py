@@ -244,8 +244,8 @@ def cases_that_tell(mutant: ClientMutant) -> list[Case]:
 
 SHARED = {mutant.name for mutant in MUTANTS if mutant.program == "sync_client.py"}
 """The other clients have these, too, mostly in the same lines: there they are for thorough runs."""
-ALSO_IN_NODE = {"clean-end-is-the-end", "waits-for-ever", "no-crlf", "no-dedupe-by-id"}
-"""Of those, defects of a drop, of time, of bytes and of ids, which the client in JavaScript shows, too."""
+ALSO_IN_NODE = {"clean-end-is-the-end", "no-crlf", "no-dedupe-by-id"}
+"""Of those, defects of a drop, of bytes and of ids, which the client in JavaScript shows, too."""
 
 
 def case_of(mutant: ClientMutant) -> Any:

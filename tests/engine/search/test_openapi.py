@@ -48,10 +48,10 @@ FAMILIES = {family.collection: family for family in DOCUMENT.families}
 
 
 @cache
-def links_of(family: Family) -> dict[str, set[str]]:
-    """The links of a family in the document that is searched."""
+def find_links() -> dict[str, dict[str, set[str]]]:
+    """The links of each family in the document that is searched."""
     with write_document(RequestBuilder()) as path:
-        return read_links(path, family)
+        return {name: read_links(path, family) for name, family in FAMILIES.items()}
 
 
 def searched(
@@ -74,7 +74,7 @@ EACH_KIND = ("interactions", "agents", "environments", "files")  # runs, a list,
 def test_the_reference_stands_and_everything_was_reached(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the reference, every operation and link is reached, enough calls succeed, and nothing is found."""
     done = searched(reference(), monkeypatch, family, budget=SMALL)
-    links = links_of(FAMILIES[family])
+    links = find_links()[family]
     assert [(failure.finding.message, failure.trail[-1].request, failure.trail[-1].body)
             for failure in done.failures] == []  # fmt: skip
     assert done.vacuous == ()
@@ -151,7 +151,7 @@ def test_a_neighbour_that_outlives_its_deletion_is_found(family: str, monkeypatc
 
 def heard(family: Family = DOCUMENT.families[0]) -> ScenarioCollector:
     """A hearing that passes every test for vacuity."""
-    hearing = ScenarioCollector(reference(), family, DOCUMENT, links_of(family))
+    hearing = ScenarioCollector(reference(), family, DOCUMENT, find_links()[family.collection])
     hearing.calls, hearing.meant, hearing.successes = 150, 100, 50
     hearing.reached = hearing.succeeded = set(hearing.declared)
     hearing.roots = {family.beginning}
@@ -283,7 +283,7 @@ def test_what_is_not_served_or_denied_is_not_searched() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_link_leads_out_of_an_act(family: str) -> None:
     """Only create, read and delete have links; one from cancel would make the stateful phase useless."""
-    links = links_of(FAMILIES[family])
+    links = find_links()[family]
     leading = {label for label in links if links[label]}
     kept = {f"POST /{family}", f"GET /{family}/{{id}}", f"DELETE /{family}/{{id}}"}
     assert leading == (kept if FAMILIES[family].keeps else set())

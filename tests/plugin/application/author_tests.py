@@ -41,6 +41,7 @@ def test_job_result(interactions_lifecycle, interactions_client, interactions_no
     interactions_lifecycle.assert_outcome(result, raised=failed)
 
 
+@pytest.mark.interactions_emulator(max_requests=200)
 def test_job_that_never_ends(interactions_emulator, interactions_client, interactions_no_sleep):
     interactions_emulator.hold()
     job = assistant.start_job(interactions_client, "Think.")
