@@ -116,6 +116,9 @@ def find_violations(page: Any) -> list[tuple[str, str]]:
         ("resume", {"Resume a dropped stream"}),
         ("dropped stream", {"Resume a dropped stream", "Test a client against dropped streams"}),
         ("install", {"harness"}),
+        ("key", {"Check a server: harness check"}),
+        ("cassette", {"Record and replay cassettes"}),
+        ("pytest fixture", {"The pytest plugin: test your client offline"}),
     ],
 )
 def test_the_search_finds_guides_first(root: str, chromium: Any, words: str, pages: set[str]) -> None:
