@@ -93,6 +93,9 @@ _UNREADABLE = ("stream.json/syntax",)
 _BLOCKED = "cancel.ok/blocked"
 """The finding that nothing can be asked while a run is streamed."""
 
+DIVIDED = "resume.live/divided"
+"""The finding that several readers of a run share its events."""
+
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "get.ok": ("create.id-unique", "stream.id-constant"),
     "create.ok": ("chain.ok/after-refusal",),
@@ -151,7 +154,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "stream.signature": ("stream.id-constant", *_STREAMS_TEXT),
     "stream.equals-get": ("stream.id-constant", "stream.signature", "tool.stream-call", *_STREAMS_TEXT),
     "stream.hangup": ("stream.id-constant",),
-    "stream.stop-once": ("resume.no-gap", "resume.live/divided"),
+    "stream.stop-once": ("resume.no-gap", DIVIDED),
     **dict.fromkeys(("stream.index-reuse", "stream.no-interleave"), ("resume.live",)),
     "rob.concurrent": ("get.own-input",),
     "create.format-streamed": ("create.response-format", *_STREAMS_TEXT),
@@ -167,11 +170,11 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     ),
     "del.gone": ("bg.result/outlived",),
     "del.gone-stream": ("del.gone",),
-    "del.chain-after": ("del.gone", "chain.takes-effect"),
+    "del.chain-after": ("del.gone", "chain.takes-effect", "chain.unknown"),
     **dict.fromkeys(("del.running", "del.stays-gone"), ("del.gone",)),
     "del.reader-ends": ("bg.settles", "stream.closes"),
     "err.stream-prestream": ("err.no-crash",),
-    "stream.first": ("err.stream-prestream", *_UNREADABLE),
+    "stream.first": ("err.stream-prestream", DIVIDED, *_UNREADABLE),
     "stream.bg-and-stream": _UNREADABLE,
     "stream.incremental": _UNREADABLE,
     "bg.incomplete-visible": _UNREADABLE,
@@ -181,7 +184,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "tool.stream-call": ("stream.schema/type",),
     "tool.stream-status": _UNREADABLE,
     "tool.choice-none": ("http.json-valid",),
-    **dict.fromkeys(("stream.start-before", "stream.index-contiguous"), ("resume.live/divided",)),
+    **dict.fromkeys(("stream.start-before", "stream.index-contiguous"), (DIVIDED,)),
     "tool.stateless": ("chain.stateless",),
     "resume.exclusive": ("stream.text", "resume.no-gap", "stream.event-type", "stream.evid-unique", *_UNREADABLE),
     "resume.ids-stable": ("resume.no-gap/ids", "resume.exclusive/ids"),
@@ -197,7 +200,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
         "resume.exclusive",
         "stream.terminal",
     ),
-    "resume.two-readers": ("resume.live", "resume.no-gap", "resume.exclusive", "stream.terminal"),
+    "resume.two-readers": ("resume.live", "resume.no-gap", "resume.exclusive"),
     "resume.replay": ("stream.text", "resume.two-readers", "resume.live"),
     "resume.well-formed": ("resume.no-gap", "stream.completed-last", "stream.event-type"),
     **dict.fromkeys(

@@ -35,8 +35,8 @@ class Calling(ForeignService):
         return {**body, "status": "requires_action", "steps": [self.call_of(run)]}
 
     def call_of(self, run: Run) -> Json:
-        """The call that a run makes."""
-        return CALL
+        """The call that a run makes, of the first function that it declares."""
+        return {**CALL, "name": run.body["tools"][0]["name"]}
 
     def events(self, run: Run) -> Any:
         if not self.waits(run):
@@ -187,7 +187,8 @@ class CallsTwice(Calling):
 
     def calls_of(self, run: Run) -> list[Json]:
         """The calls that a run makes."""
-        return [CALL, {**CALL, "id": "c2", "arguments": {"location": "Roma"}}]
+        call = self.call_of(run)
+        return [call, {**call, "id": "c2", "arguments": {"location": "Roma"}}]
 
     def show(self, run: Run) -> Json:
         body = super().show(run)

@@ -31,7 +31,7 @@ class Reciting(ForeignService):
 
     def prepare(self, run: Run) -> None:
         text = self.write(run)
-        run.tokens = len(text.split())
+        run.tokens = len(text.split()) + self.count_outputs(run)
         run.steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
 
     def write(self, run: Run) -> str:
@@ -49,6 +49,11 @@ class Reciting(ForeignService):
         """The inputs of the turns before."""
         parent = self.runs.get(str(run.body.get("previous_interaction_id")))
         return [] if parent is None else [*self.read(parent.body["input"]), *self.remember(parent)]
+
+    def count_outputs(self, run: Run) -> int:
+        """The words of the outputs of the turns before, which it reads, but does not repeat."""
+        parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+        return 0 if parent is None else len(list_texts(parent.steps)[0].split()) + self.count_outputs(parent)
 
     def instruction_of(self, run: Run) -> str:
         """The instruction of a run."""

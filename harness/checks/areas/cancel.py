@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -18,6 +20,7 @@ from harness.checks.vocabulary.expect import (
     object_in,
 )
 from harness.checks.vocabulary.runs import (
+    HELD_AFTER,
     LONG,
     LONGER,
     describe_end,
@@ -29,11 +32,12 @@ from harness.checks.vocabulary.runs import (
     poll_until_settled,
     polls,
     read_whole_stream,
+    script,
     start_held_run,
     status_of,
 )
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.streams import events_in, expect_stream
+from harness.checks.vocabulary.streams import decode_frames, events_in, expect_stream, stream_id
 from harness.contract.judge.agreement import (
     judge_cancel_shows,
     judge_cancelled,
@@ -48,7 +52,19 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
-from harness.kit.actions import Close, Exchanges, Finish, Part, Read, Send, SideBySide, Steps, Wait, stop_exercise
+from harness.kit.actions import (
+    Close,
+    Exchanges,
+    Finish,
+    Open,
+    Part,
+    Read,
+    Send,
+    SideBySide,
+    Steps,
+    Wait,
+    stop_exercise,
+)
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import By, Exchange, LiveStream
@@ -67,13 +83,12 @@ TAKES_EFFECT = 2.0
 # --- exercises
 
 
-@exercise(requests=12, interactions=2, pauses=_A_MOMENT)
+@exercise(requests=16, interactions=3, pauses=_A_MOMENT)
 def a_cancelled_run(t: RequestBuilder) -> Steps:
     """A run that is cancelled while a reader streams it, then polled, streamed again, and cancelled again.
 
-    Another run goes on.
-
-    If the run was over too soon to tell, all of it is tried again with a longer one.
+    Another run goes on. If the run was over too soon to tell, all of it is tried again with a longer one. Then
+    another one is cancelled, whose create is the stream that is read.
     """
     seen: Exchanges = {}
     waits = 0
@@ -85,16 +100,26 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
                 raise
             continue
         waits = waits + 1 if _waits_for_the_stream(seen["run"], seen["bystander"], seen["polled"]) else 0
-        if not _is_lost(seen):
+        if not _is_lost(seen["held"], seen["cancelled"], seen["polled"]):
             break
     seen["waits"] = waits
     reader, last = seen.pop("reader"), seen["polled"][-1]
     if status_of(last) != "cancelled":
         yield Close(reader)
-        return stop_exercise(seen, f"no response showed the run as `cancelled`: {format_answer(last)}")
-    seen["stream"] = yield Finish(reader)
-    found = id_of(seen["run"])
-    seen["again"] = yield Send(t.cancel(found))
+        return stop_exercise(
+            {**seen, **_UNPOSTED}, f"no response showed the run as `cancelled`: {format_answer(last)}"
+        )
+    seen["stream"] = stream = yield Finish(reader)
+    parts: list[Part[Exchanges]] = [_look_after_the_cancel(t, id_of(seen["run"]), last)]
+    if "stream" in t.capabilities and stream.ending.by is not By.LIMIT:
+        parts.append(_cancel_a_streamed_create(t))
+    after, *posted = yield SideBySide(tuple(parts))
+    return {**seen, **after, **(posted[0] if posted else _UNPOSTED)}
+
+
+def _look_after_the_cancel(t: RequestBuilder, found: str, last: Exchange) -> Part[Exchanges]:
+    """Cancel a run again, look at it later, and stream it."""
+    seen: Exchanges = {"again": (yield Send(t.cancel(found)))}
     yield Wait(_A_MOMENT)
     seen["later"] = yield Send(t.get(found))
     seen["latest"] = seen["later"]
@@ -103,6 +128,25 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
         seen["latest"] = yield Send(t.get(found))
     seen["replay"] = yield from read_whole_stream(t.get(found, stream=True), min(t.wait, _REPLAY))
     return seen
+
+
+def _cancel_a_streamed_create(t: RequestBuilder) -> Part[Exchanges]:
+    """Cancel a run while the stream of its create is read; nothing if no look showed the run in progress."""
+    yield from script(t, "posted", hold={"after": HELD_AFTER})
+    reader: LiveStream = yield Open(t.create(input=f"{LONG} (posted)", background=True, stream=True))
+    found = stream_id(decode_frames((yield Read(reader, 1)))) if reader.status in SUCCESS else ""
+    look = (yield Send(t.get(found))) if found else None
+    if look is None or status_of(look) not in RUNNING:
+        yield Close(reader)
+        return _UNPOSTED
+    seen: Exchanges = {"posted": (yield Send(t.cancel(found)))}
+    seen["posted_polled"] = polled = yield from polls(t, found, whole=True)
+    is_over = status_of(polled[-1]) == "cancelled"
+    return {**seen, "posted_stream": (yield Finish(reader)) if is_over else (yield Close(reader))}
+
+
+_UNPOSTED: Exchanges = {"posted": None, "posted_polled": [], "posted_stream": None}
+"""The results of a run whose create is a stream, where there is none, or none that was seen in progress."""
 
 
 def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
@@ -125,16 +169,23 @@ def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
     return seen
 
 
-def _is_lost(seen: Exchanges) -> bool:
+def _is_lost(held: bool, cancelled: Exchange, polled: list[Exchange]) -> bool:
     """Whether the run settled too early for a judgment."""
-    return not seen["held"] and bool(_explain_lost_race(seen["cancelled"], seen["polled"]))
+    return not held and bool(_explain_lost_race(cancelled, polled))
 
 
 # --- judges of the cancel that comes in time
 
 
 def can_be_cancelled(
-    run: Exchange, held: bool, cancelled: Exchange, polled: list[Exchange], bystander: Exchange, waits: int
+    run: Exchange,
+    held: bool,
+    cancelled: Exchange,
+    polled: list[Exchange],
+    bystander: Exchange,
+    waits: int,
+    posted: Exchange | None,
+    posted_polled: list[Exchange],
 ) -> Iterator[Finding]:
     if not held and waits:
         expected, actual = f"{run.seconds:.2f} s, as without a stream", f"{bystander.seconds:.1f} s"
@@ -149,6 +200,9 @@ def can_be_cancelled(
         if id_of(run) not in {id_of(answer) for answer in (cancelled, *polled)} - {""}:
             raise Unmet("neither the cancel nor a GET returned the requested id")
         yield from judge_cancel_answer(cancelled, id_of(run))
+    if posted is not None and posted.status in CLIENT_ERROR and not _is_lost(held, posted, posted_polled):
+        message = "a run whose create is streamed cannot be canceled"
+        yield Finding.from_code("cancel.ok/streamed", message, "2xx", format_answer(posted)).at(exchange="posted")
 
 
 _BLOCKED = "the target returns no other response while the stream of a run is open: a cancel comes too late"
@@ -168,10 +222,20 @@ def is_seen(
     polled: list[Exchange],
     beside: Exchange | None,
     waits: int,
+    posted: Exchange | None,
+    posted_polled: list[Exchange],
 ) -> Iterator[Finding]:
     if not held and waits:
         raise Unmet(_BLOCKED)
     last = status_of(polled[-1])
+    if posted is not None and posted.status in SUCCESS:
+        at_once = status_of(cancelled) == "cancelled"  # no cancel of this target comes too late without a word
+        ignored = at_once and _went_on(posted, posted_polled)
+        message = "a canceled run whose create is streamed does not reach the status `cancelled`"
+        judged = ignored or not _is_lost(held, posted, posted_polled)
+        for one in judge_cancelled(status_of(posted_polled[-1])) if judged else ():
+            place = f"posted_polled[{len(posted_polled) - 1}]"
+            yield replace(one, message=message, code="cancel.state/streamed").at(exchange=place)
     if beside is not None and status_of(beside) == "cancelled" and last == "cancelled":
         message = "a cancel stops another run, too, which was not canceled"
         others = Finding.from_code("cancel.state/others", message, "a run in progress", "cancelled")
@@ -225,8 +289,12 @@ def can_be_read(run: Exchange, later: Exchange) -> Iterator[Finding]:
         yield from judge_identity("cancel.get-after", id_of(run), id_of(later))
 
 
-def ends_open_streams(stream: Exchange, replay: Exchange) -> Iterator[Finding]:
+def ends_open_streams(
+    stream: Exchange, replay: Exchange, posted_polled: list[Exchange], posted_stream: Exchange | None
+) -> Iterator[Finding]:
     readings = {"stream": (stream, "the stream"), "replay": (replay, "a stream that is opened after the cancel")}
+    if posted_stream is not None:
+        readings["posted_stream"] = (posted_stream, "the stream of the create")
     for place, (reading, name) in readings.items():
         if reading.succeeded and reading.ending.by is By.LIMIT:
             words = (f"{name} did not end", "an end after the cancel", format_ending(reading))
@@ -234,6 +302,8 @@ def ends_open_streams(stream: Exchange, replay: Exchange) -> Iterator[Finding]:
             return
     yield from at("stream", expect_stream(stream))
     yield from at("stream", judge_cancelled_end(events_in(stream)))
+    if posted_stream is not None and status_of(posted_polled[-1]) == "cancelled":
+        yield from at("posted_stream", judge_cancelled_end(events_in(posted_stream)))
 
 
 # --- what the judges share

@@ -31,11 +31,12 @@ from harness.checks.vocabulary.runs import (
     poll_for,
     poll_until_found,
     poll_until_settled,
+    read_whole_stream,
     release_run,
     start_held_run,
     status_of,
 )
-from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.shared import HELLO, MODES, UNKNOWN_ID
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream
 from harness.contract import read
 from harness.contract.data.transcript import output_steps, output_text, steps_text
@@ -52,7 +53,7 @@ from harness.wire import Exchange
 # --- exercises
 
 
-@exercise(requests=25, interactions=12)
+@exercise(requests=27, interactions=12)
 def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with inputs of one form, so that the history differs, and a number in each.
 
@@ -61,13 +62,14 @@ def a_chain(t: RequestBuilder) -> Steps:
     parent: a target that has forgotten the parent sees the same; so is the turn of the parent, to compare the cost
     of sent turns and of remembered ones. One child of the parent is streamed, continued and sent again, one runs
     in the background and is continued, one is not stored. The turns after these are the same as the third, whose
-    answer must not come for them. Before the third, a result of no call is sent, which is refused. The last create
-    names one that does not exist: a target that accepts it, too, ignores all parents.
+    answer must not come for them; after the streamed one it is streamed, too. Before the third, a result of no
+    call is sent, which is refused. The last creates name one that does not exist, in each mode: a target that
+    accepts it, too, ignores all parents.
     """
     parent: Exchange = yield Send(t.create(input=_ask("parent")))
     found = need_id(parent)
     before = (yield from poll_until_found(t, found))[-1]
-    seen: Exchanges = {"parent": parent, "before": before, "stray_stream": None}
+    seen: Exchanges = {"parent": parent, "before": before, "stray_stream": None, "stray_background": None}
     branches = (
         _make_children(t, parent, patient=before.status != 404),
         send(t.create(input=_tell_again(parent, "parent", "child"), store=False)),
@@ -77,11 +79,10 @@ def a_chain(t: RequestBuilder) -> Steps:
     children, seen["parent_retold"], *others = yield SideBySide(branches)
     for part in (children, *others):
         seen |= part
-    stray = {"stray": t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID)}
-    if "stream" in t.capabilities:
-        stray = {"stray_stream": t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID, stream=True), **stray}
+    stray = {"input": HELLO, "previous_interaction_id": UNKNOWN_ID}
+    modes = {f"stray_{mode}": t.create(stray, **{mode: True}) for mode in MODES if mode in t.capabilities}
     looks = _look_at_turns(t, seen)
-    _, strays = yield SideBySide((looks, send_each(**stray)))
+    _, strays = yield SideBySide((looks, send_each(**modes, stray=t.create(stray))))
     # Last, since an exercise that ends with a refusal looks like one that was not offered.
     return {**seen, **strays, "after": (yield Send(t.get(found)))}
 
@@ -115,7 +116,7 @@ def _continue_in_a_stream(t: RequestBuilder, parent: str) -> Part[Exchanges]:
     streamed_id = read(streamed).id if streamed.succeeded and is_stream(streamed) else None
     if not streamed_id:
         return {"streamed": streamed, "after_streamed": None, "streamed_retold": None}
-    after = t.create(input=_ask("grandchild"), previous_interaction_id=streamed_id)
+    after = t.create(input=_ask("grandchild"), previous_interaction_id=streamed_id, stream=True)
     retold = t.create(input=_tell_again(streamed, "streamed", "grandchild"), store=False)
     return {"streamed": streamed, **(yield from send_each(after_streamed=after, streamed_retold=retold))}
 
@@ -136,7 +137,10 @@ def _continue_out_of_sight(t: RequestBuilder, parent: str) -> Part[Exchanges]:
 
 
 def _look_at_turns(t: RequestBuilder, seen: Exchanges) -> Part[None]:
+    """GET of the turns, one of them as a stream: what they show must agree, which every run judges."""
     yield from look_at_all(t, seen["sibling"], seen["streamed"])
+    if "resume" in t.capabilities and (found := id_of(seen["sibling"])):
+        yield from read_whole_stream(t.get(found, stream=True))
     if seen["grandchild"] is not None and (third_id := id_of(seen["grandchild"])):
         yield Send(t.get(third_id, include_input=True))
 
@@ -172,11 +176,11 @@ def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     return seen
 
 
-@exercise(requests=4, interactions=4)
+@exercise(requests=5, interactions=5)
 def a_stateless_turn(t: RequestBuilder) -> Steps:
-    """A turn that is not stored, and a second one that sends all of it back with a new question.
+    """A turn that is not stored, and a second one that sends all of it back with a new question, streamed, too.
 
-    Then that question alone, and the whole conversation as one text, to see whether the target counts its input.
+    Also that question alone, and the whole conversation as one text, to see whether the target counts its input.
     """
     first: Exchange = yield Send(t.create(input=_ask("parent"), store=False))
     seen: Exchanges = {"first": first}
@@ -184,10 +188,15 @@ def a_stateless_turn(t: RequestBuilder) -> Steps:
     if not steps:
         return stop_exercise(seen, "the first turn had no steps to send back")
     turn = [_build_input(_ask("parent")), *steps, _build_input(_ask("child"))]
-    seen["second"] = yield Send(t.create(input=turn, store=False))
-    seen["alone"] = yield Send(t.create(input=[_build_input(_ask("child"))], store=False))
-    told = f"{_ask('parent')} {steps_text(steps)} {_ask('child')}"
-    return {**seen, "told": (yield Send(t.create(input=told, store=False)))}
+    given = {
+        "second": turn,
+        "alone": [_build_input(_ask("child"))],
+        "told": f"{_ask('parent')} {steps_text(steps)} {_ask('child')}",
+    }
+    turns = {name: t.create(input=sent, store=False) for name, sent in given.items()}
+    if "stream" in t.capabilities:
+        turns["streamed"] = t.create(input=turn, store=False, stream=True)
+    return {**seen, "streamed": None, **(yield from send_each(**turns))}
 
 
 _NUMBERS = {
@@ -287,13 +296,16 @@ def parent_stays(before: Exchange, after: Exchange, child: Exchange) -> Iterator
             ).at(exchange="after")
 
 
-def refuses_unknown_parents(stray: Exchange, stray_stream: Exchange | None) -> Iterator[Finding]:
+def refuses_unknown_parents(
+    stray: Exchange, stray_stream: Exchange | None, stray_background: Exchange | None
+) -> Iterator[Finding]:
     yield from at("stray", expect_reply("chain.unknown", stray))
-    if stray_stream is None:
-        return
-    reported = any(event.get("event_type") == "error" for event in read(require_answer(stray_stream)).events)
-    if stray_stream.status not in SUCCESS or not reported:
-        yield from at("stray_stream", expect_reply("chain.unknown", stray_stream))
+    for name, answer in (("stray_stream", stray_stream), ("stray_background", stray_background)):
+        if answer is None:
+            continue
+        reported = any(event.get("event_type") == "error" for event in read(require_answer(answer)).events)
+        if answer.status not in SUCCESS or not reported:
+            yield from at(name, expect_reply("chain.unknown", answer))
 
 
 def may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
@@ -334,8 +346,20 @@ LEAST_WAIT = 1.0
 """Seconds by which a create that waits for its run is later than one that does not."""
 
 
-def takes_all_steps(second: Exchange, alone: Exchange, told: Exchange) -> Iterator[Finding]:
+def takes_all_steps(
+    second: Exchange, streamed: Exchange | None, alone: Exchange, told: Exchange
+) -> Iterator[Finding]:
     yield from expect_interaction(second)
+    if second.status in SUCCESS and streamed is not None:
+        yield from at("streamed", expect_stream(streamed))
+    unread = list(_reads_all_steps(second, alone, told))
+    if unread or streamed is None:
+        yield from unread
+    else:
+        yield from at("streamed", _reads_all_steps(streamed, alone, told))
+
+
+def _reads_all_steps(second: Exchange, alone: Exchange, told: Exchange) -> Iterator[Finding]:
     turns = [turn for turn in (second, alone, told) if turn.status in SUCCESS]
     counts = [_read_count(turn, "total_input_tokens") + _read_count(turn, _CACHED) for turn in turns]
     read_again, question, whole = counts if len(counts) == 3 and all(counts) else (1, 0, 0)
@@ -402,10 +426,14 @@ def carries_whole_history(
     backgrounded: Exchange | None,
     after_backgrounded: Exchange | None,
 ) -> Iterator[Finding]:
-    if {"parent", "child"} <= _find_turns(grandchild):
-        yield from _judge_after_background(backgrounded, after_backgrounded)
-        if {"parent", "streamed"} <= _find_turns(after_streamed):
-            return
+    lost = [
+        *_judge_end_of_history("streamed", streamed, after_streamed),
+        *_judge_end_of_history("background", backgrounded, after_backgrounded),
+    ]
+    recited = {"parent", "child"} <= _find_turns(grandchild)
+    if recited and (lost or {"parent", "streamed"} <= _find_turns(after_streamed)):
+        yield from lost or _judge_outputs(parent, child, grandchild, parent_retold)
+        return
     alone, chained = _tokens_read(parent), _need_history(parent, child)
     if grandchild is None or retold is None:
         raise Unmet("the child has no id to continue")
@@ -425,34 +453,61 @@ def carries_whole_history(
         say = lenient_finding if thought_less else report
         expected = f"more than {chained} input tokens; the first turn has {alone}"
         yield say("a third turn has no more input tokens than a second", expected=expected, actual=str(longer))
-    elif after_streamed is not None and streamed_retold is not None and after_streamed.status in SUCCESS:
+    elif forgotten := list(_judge_outputs(parent, child, grandchild, parent_retold)):
+        yield from forgotten
+    elif comparable and after_streamed is not None and streamed_retold is not None:
         untold, resent = longer - without_first, _tokens_told(streamed_retold)
-        after, thoughts = _tokens_read(after_streamed), _count_thoughts(child)
-        if (
-            comparable
-            and resent
-            and thoughts == _count_thoughts(streamed)
-            and after <= resent + untold - alone / 2
-        ):
+        after, before = _tokens_told(after_streamed), _tokens_told(streamed)
+        alike = _count_thoughts(child) == _count_thoughts(streamed) and before > alone  # a stream counts all, too
+        if resent and alike and 0 < after <= resent + untold - alone / 2:
             message = "a turn that continues a streamed one does not include all of it"
-            lost = report(message, expected=f"{resent + untold} input tokens", actual=str(after))
-            yield replace(lost, code="chain.whole-history/streamed").at(
-                exchange="after_streamed", pointer="$.usage.total_input_tokens"
-            )
+            short = report(message, expected=f"{resent + untold} input tokens", actual=str(after))
+            yield _place_lost("streamed", short)
 
 
-def _judge_after_background(backgrounded: Exchange | None, after: Exchange | None) -> Iterator[Finding]:
-    """A turn that continues a background run, of a server whose texts show what a turn knows."""
-    if backgrounded is None or after is None or after.status not in SUCCESS:
+def _judge_end_of_history(mode: str, last: Exchange | None, after: Exchange | None) -> Iterator[Finding]:
+    """A turn that continues one of another mode, of a server whose texts show what a turn knows."""
+    turn = {"background": "backgrounded"}.get(mode, mode)
+    before, now = (0 if one is None else _tokens_told(one) for one in (last, after))
+    if turn in _find_turns(last) and turn not in _find_turns(after) and 0 < now <= before:
+        message = f"a turn that continues a {mode} one does not include it"
+        expected = f"more than {before} input tokens, and the number of that turn in the text"
+        yield _place_lost(mode, finding(message, expected=expected, actual=f"{now} input tokens, no such number"))
+
+
+def _place_lost(mode: str, found: Finding) -> Finding:
+    turn = {"background": "after_backgrounded"}.get(mode, f"after_{mode}")
+    return replace(found, code=f"chain.whole-history/{mode}").at(
+        exchange=turn, pointer="" if mode == "streamed" else "$.usage.total_input_tokens"
+    )
+
+
+_ENOUGH_WORDS = 5
+"""Words of an output, from which on a count of input tokens shows whether it was among them."""
+
+
+def _judge_outputs(
+    parent: Exchange, child: Exchange, grandchild: Exchange | None, parent_retold: Exchange
+) -> Iterator[Finding]:
+    """The third turn costs its own input more than the second, and the output of the second."""
+    if grandchild is None or grandchild.status not in SUCCESS or _count_thoughts(child) < _count_thoughts(parent):
         return
-    before, now = (_read_tokens(object_in(turn)) for turn in (backgrounded, after))
-    if "backgrounded" not in _find_turns(after) and before is not None and now is not None and now <= before:
-        message = "a turn that continues a background run does not include it"
-        expected = f"more than {before} input tokens, and the number of that run in the text"
-        lost = finding(message, expected=expected, actual=f"{now} input tokens, and no such number")
-        yield replace(lost, code="chain.whole-history/background").at(
-            exchange="after_backgrounded", pointer="$.usage.total_input_tokens"
-        )
+    alone, more = _tokens_read(parent), _tokens_read(grandchild) - _tokens_read(child)
+    words = len(output_text(interaction_in(child)).split())
+    sent_again = _tokens_told(parent_retold) - 2 * alone
+    if words < _ENOUGH_WORDS or not 0 < more <= alone + words / 4:
+        return
+    # A server that counts the JSON of sent steps, or counts no outputs at all, may still give them to its model.
+    say = finding if words / 2 <= sent_again <= 2 * max(words, _read_count(parent, _WRITTEN)) else lenient_finding
+    forgotten = say(
+        "a turn includes the inputs of the turns before it, but not their outputs",
+        expected=f"over {alone + words / 4:.0f} more tokens than the turn before, whose output has {words} words",
+        actual=f"{more} more, as many as its own input has",
+    )
+    yield replace(forgotten, code="chain.whole-history/outputs")
+
+
+_WRITTEN = "total_output_tokens"
 
 
 def streams_with_history(
@@ -630,8 +685,8 @@ def _is_forgotten(parent: Exchange, child: Exchange, retold: Exchange) -> bool:
 
 
 def _tokens_told(answer: Exchange) -> int:
-    """The input tokens of a conversation that was sent again; 0 if it was rejected or not counted."""
-    return (_read_tokens(interaction_in(answer)) or 0) if answer.status in SUCCESS else 0
+    """The input tokens of a turn, streamed or not; 0 if it was rejected or not counted."""
+    return _read_count(answer, "total_input_tokens") if answer.status in SUCCESS else 0
 
 
 def _need_history(parent: Exchange, child: Exchange) -> int:

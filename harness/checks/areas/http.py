@@ -24,7 +24,7 @@ from harness.checks.vocabulary.expect import (
     require_answer,
 )
 from harness.checks.vocabulary.routes import NEARLY, is_like_nowhere
-from harness.checks.vocabulary.runs import id_of, poll_until_answered, poll_until_found
+from harness.checks.vocabulary.runs import id_of, poll_until_answered, poll_until_found, read_whole_stream
 from harness.checks.vocabulary.shared import HELLO, WRONG_KEY
 from harness.contract import read
 from harness.contract.judge.answer import (
@@ -164,16 +164,24 @@ def takes_what_clients_send(
 _LENGTH_REQUIRED = 411
 
 
-@exercise(requests=3)
+@exercise(requests=4, interactions=1)
 def both_versions(t: RequestBuilder) -> Steps:
-    """A create with neither model nor agent under each version, and to a path that is no route, to compare."""
-    body = {"input": HELLO}
-    return {
-        "own": t.version.partition("/")[0],
-        "nowhere": (yield Send(t.request("POST", NEARLY, body))),
-        "v1beta": (yield Send(t.request("POST", "interactions", body, version="v1beta"))),
-        "v1": (yield Send(t.request("POST", "interactions", body, version="v1"))),
-    }
+    """A create with neither model nor agent under each version, and to a path that is no route, to compare.
+
+    Where the other version has the route, a stream is created there: every run judges its events.
+    """
+    body, own = {"input": HELLO}, t.version.partition("/")[0]
+    seen: Exchanges = {"own": own, "nowhere": (yield Send(t.request("POST", NEARLY, body)))}
+    for version in ("v1beta", "v1"):
+        seen[version] = yield Send(t.request("POST", "interactions", body, version=version))
+        if version != own and seen[version].status == _REFUSES and "stream" in t.capabilities:
+            create = {"model": t.model, "input": HELLO, "stream": True}
+            yield from read_whole_stream(t.request("POST", "interactions", create, version=version))
+    return seen
+
+
+_REFUSES = 400
+"""How a route answers a create that lacks its model."""
 
 
 def has_v1beta(v1beta: Exchange, nowhere: Exchange, own: str) -> Iterator[Finding]:

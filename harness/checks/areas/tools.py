@@ -306,10 +306,35 @@ def a_call_among_allowed(t: RequestBuilder) -> Steps:
     return (yield from _send_streamed_too(t, body))
 
 
-@exercise(requests=1, interactions=1)
+TRAINS: Mapping[str, Any] = {
+    "type": "function",
+    "name": "trains.find-next",
+    "description": "The next trains from one place.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "seats": {"type": "integer"},
+            "direct": {"type": "boolean"},
+            "stops": {"type": "array", "items": {"type": "string"}},
+        },
+        "required": ["seats", "direct", "stops"],
+    },
+}
+"""A function whose arguments are no texts, and whose name is no identifier of most languages."""
+
+
+@exercise(requests=3, interactions=2)
 def a_needless_call(t: RequestBuilder) -> Steps:
-    """A forced call where the question needs none."""
-    return {"answer": (yield Send(t.create(input=HELLO, tools=[WEATHER], **FORCED)))}
+    """A forced call where the question needs none, streamed, too, and a GET of that stream.
+
+    If the name of the function is refused, which servers may, one with a plain name is called.
+    """
+    body = {"input": HELLO, "tools": [TRAINS], **FORCED}
+    seen = yield from _send_streamed_too(t, body)
+    if seen["answer"].status in CLIENT_ERROR:
+        seen = yield from _send_streamed_too(t, {**body, "tools": [WEATHER]})
+    yield from look_at_all(t, seen["streamed"])  # whose arguments every run compares
+    return {"answer": seen["answer"]}
 
 
 def is_forced(answer: Exchange) -> Iterator[Finding]:
@@ -347,6 +372,9 @@ _TWO_CALLS = [
     {"type": "function_call", "id": "call_rome", "name": "get_weather", "arguments": {"location": "Rome"}},
 ]
 
+_REPORTS = (46173, 57284, 68395)
+"""The numbers of the reports that answer the first parallel calls."""
+
 
 def _miss_several(made: str) -> Unmet:
     """The error for a model that makes too few calls in a turn, which is its right."""
@@ -362,7 +390,7 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     """An answer with two calls, a turn with both results, and the same calls in a stream, read again by GET."""
     yield from script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
     yield from script(t, "streamed-calls", steps=_TWO_CALLS, status="requires_action")
-    text = "How is the weather in Paris, and how in Rome? Ask for both at once. (two-calls)"
+    text = "How is the weather in Paris, and how in Rome? Ask for both at once, and quote all reports. (two-calls)"
     asked: Exchange = yield Send(t.create(input=text, tools=[WEATHER], **FORCED))
     made = calls_in(asked)
     calls = [call for call in made if isinstance(call.get("id"), str)]
@@ -370,7 +398,8 @@ def parallel_calls(t: RequestBuilder) -> Steps:
         raise Unmet(f"of {len(made)} calls, {len(made) - len(calls)} have no id")
     if len(calls) < 2:
         raise _miss_several(f"the model made {format_count(len(calls), 'call')}")
-    results = [result_of(call) for call in calls]
+    results = [result_of(call, f"Sunny. Report {number}.") for call, number in zip(calls, _REPORTS, strict=False)]
+    results += [result_of(call) for call in calls[len(_REPORTS) :]]
     seen: Exchanges = {"asked": asked, "streamed": None, "fetched": None}
     if "stream" in t.capabilities:
         streamed = yield Send(
@@ -463,6 +492,16 @@ def takes_a_failure(asked: Exchange, failure: Exchange) -> Iterator[Finding]:
 
 def takes_them_together(asked: Exchange, answered: Exchange) -> Iterator[Finding]:
     yield from at("answered", _accepted_result(asked, answered))
+    text = output_text(read_end(answered)) if status_of(answered) == "completed" else ""
+    due = _REPORTS[: len(calls_in(asked))]
+    unread = [number for number in due if str(number) not in text]
+    if unread and len(unread) < len(due):
+        message = "of the results of parallel calls the model reads only some"
+        expected, actual = (
+            " and ".join(map(str, numbers)) for numbers in (due, [n for n in due if n not in unread])
+        )
+        lost = finding(message, expected=f"{expected} in the text", actual=f"only {actual}")
+        yield replace(lost, code="tool.parallel/unread").at(exchange="answered", pointer="$.steps")
 
 
 def have_their_own_ids(asked: Exchange, streamed: Exchange | None) -> Iterator[Finding]:

@@ -37,16 +37,20 @@ UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"
 
 WRONG_KEY = "harness-wrong-key"
 
+MODES = ("stream", "background")
+"""The fields of a create that choose another mode than the plain one; each is a capability."""
+
 
 _RESTORED_AFTER = 0.8
 """Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back."""
 
 
-@exercise(requests=16, interactions=1)
+@exercise(requests=21, interactions=2)
 def a_stored_interaction(t: RequestBuilder) -> Steps:
     """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
 
-    `reads` are the first reads, repeated while they return 404; `got` is the last of them.
+    `reads` are the first reads, repeated while they return 404; `got` is the last of them. A streamed one is
+    deleted, too.
     """
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO)))}
     found = id_of(seen["created"])
@@ -76,15 +80,31 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
         deleted_again=t.delete(found),
         chained=t.create(input=HELLO, previous_interaction_id=found),
     )
-    answers, seen["later"] = yield SideBySide((asked_again, look_later(t, found, _RESTORED_AFTER)))
-    seen |= answers
+    later = look_later(t, found, _RESTORED_AFTER)
+    answers, seen["later"], streamed = yield SideBySide((asked_again, later, _delete_a_streamed_one(t)))
+    seen |= answers | streamed
     chain = {"input": HELLO, "previous_interaction_id": found}
-    modes = [mode for mode in ("stream", "background") if mode in t.capabilities]
+    modes = [mode for mode in MODES if mode in t.capabilities]
     offered = modes if seen["chained"].status not in SUCCESS else []
     seen["chained_modes"] = list(
         (yield from send_each(**{m: t.create(chain, **{m: True}) for m in offered})).values()
     )
     return {**seen, "got": seen["reads"][-1], "answers": all_of(seen)}
+
+
+def _delete_a_streamed_one(t: RequestBuilder) -> Part[Exchanges]:
+    """A streamed create, its DELETE, and a GET and a stream of it after that."""
+    seen: Exchanges = {"streamed_deleted": None, "streamed_gone": [], "streamed_gone_stream": None}
+    streamed = (
+        (yield from read_whole_stream(t.create(input=HELLO, stream=True))) if "stream" in t.capabilities else None
+    )
+    found = _told_id(streamed) if streamed is not None else ""
+    if found:
+        yield from poll_until_found(t, found)
+        seen["streamed_deleted"] = yield Send(t.delete(found))
+        seen["streamed_gone"] = yield from poll_until_gone(t, found)
+        seen["streamed_gone_stream"] = yield Send(t.get(found, stream=True))
+    return seen
 
 
 @exercise(requests=5, interactions=3)

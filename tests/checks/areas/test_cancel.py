@@ -29,8 +29,17 @@ def as_cancel(body):
     return answer(body=body, method="POST", target="/v1beta/interactions/v1_one/cancel")
 
 
-BESIDE = {"run": RUNNING, "bystander": RUNNING, "waits": 0}
-WAITED = {"run": RUNNING, "bystander": judged(replace(RUNNING, seconds=3.0, notes={})), "waits": 1}
+BESIDE = {"run": RUNNING, "bystander": RUNNING, "waits": 0, "posted": None, "posted_polled": []}
+SOLE = {"posted_polled": [], "posted_stream": None, "replay": ENDED}
+POSTED = {**SOLE, "stream": ENDED, "posted_polled": [CANCELLED]}
+WAITED = {**BESIDE, "bystander": judged(replace(RUNNING, seconds=3.0, notes={})), "waits": 1}
+
+
+def posted(cancelled, *polled):
+    """A run whose create is streamed, and that was canceled beside one that could be."""
+    one = {"posted": cancelled, "posted_polled": [*polled]}
+    return {**BESIDE, "held": False, "cancelled": CANCELLED, "polled": [CANCELLED], **one}
+
 
 CASES = [
     case("cancel.ok", "non_strict", "beside a stream that blocks", **WAITED, held=False, cancelled=REFUSED,
@@ -56,6 +65,12 @@ CASES = [
     case("cancel.ok", "not_met", "no interaction", **BESIDE, held=True, cancelled=EMPTY, polled=[CANCELLED]),
     case("cancel.ok", "not_met", "another interaction", **BESIDE, held=True,
          cancelled=shows("cancelled", id="v1_two"), polled=[CANCELLED]),
+    case("cancel.ok", "met", "a streamed create", **posted(CANCELLED, CANCELLED)),
+    case("cancel.ok", "met", "a streamed create, over before", **posted(REFUSED, DONE)),
+    case("cancel.ok", "not_met", "a streamed create, refused", **posted(REFUSED, RUNNING, DONE)),
+    case("cancel.state", "met", "a streamed create", **posted(CANCELLED, CANCELLED), beside=None),
+    case("cancel.state", "not_met", "a streamed create goes on", **posted(RUNNING, RUNNING, DONE), beside=None),
+    case("cancel.state", "met", "a streamed create, over at once", **posted(RUNNING, DONE), beside=None),
     case("cancel.schema", "met", "as it is meant", cancelled=as_cancel(interaction(status="cancelled", steps=[]))),
     case("cancel.schema", "untestable", "refused", cancelled=REFUSED),
     case("cancel.schema", "not_met", "a time that is a number", cancelled=as_cancel(interaction(created=4))),
@@ -106,14 +121,16 @@ CASES = [
     case("cancel.get-after", "met", "readable", run=RUNNING, later=CANCELLED),
     case("cancel.get-after", "not_met", "gone", run=RUNNING, later=refusal(404)),
     case("cancel.get-after", "not_met", "another", run=RUNNING, later=shows("cancelled", id="v1_two")),
-    case("cancel.stream-ends", "met", "completed", replay=ENDED, stream=ENDED),
-    case("cancel.stream-ends", "not_met", "stalls later", replay=STALLED, stream=ENDED),
-    case("cancel.stream-ends", "met", "refused later", replay=refusal(400), stream=ENDED),
-    case("cancel.stream-ends", "met", "an error", replay=ENDED, stream=streamed([*text_events("Hi")[:4], ERROR])),
-    case("cancel.stream-ends", "not_met", "JSON", replay=ENDED, stream=RUNNING),
-    case("cancel.stream-ends", "not_met", "stalls", replay=ENDED, stream=STALLED),
-    case("cancel.stream-ends", "non_strict", "silently", replay=ENDED, stream=streamed(text_events("Hi")[:4])),
-    case("cancel.stream-ends", "non_strict", "as if completed", replay=ENDED, stream=streamed(text_events("Hi"))),
+    case("cancel.stream-ends", "met", "completed", **SOLE, stream=ENDED),
+    case("cancel.stream-ends", "not_met", "stalls later", **{**SOLE, "replay": STALLED}, stream=ENDED),
+    case("cancel.stream-ends", "met", "refused later", **{**SOLE, "replay": refusal(400)}, stream=ENDED),
+    case("cancel.stream-ends", "met", "an error", **SOLE, stream=streamed([*text_events("Hi")[:4], ERROR])),
+    case("cancel.stream-ends", "not_met", "JSON", **SOLE, stream=RUNNING),
+    case("cancel.stream-ends", "not_met", "stalls", **SOLE, stream=STALLED),
+    case("cancel.stream-ends", "non_strict", "silently", **SOLE, stream=streamed(text_events("Hi")[:4])),
+    case("cancel.stream-ends", "non_strict", "as if completed", **SOLE, stream=streamed(text_events("Hi"))),
+    case("cancel.stream-ends", "met", "of the create", **{**POSTED, "posted_stream": ENDED}),
+    case("cancel.stream-ends", "not_met", "of the create, stalls", **{**POSTED, "posted_stream": STALLED}),
     case("cancel.twice", "met", "answered", again=CANCELLED),
     case("cancel.twice", "met", "refused", again=refusal(409)),
     case("cancel.twice", "not_met", "crash", again=CRASH),

@@ -46,6 +46,11 @@ def recites(*numbers, found="v1_two", tokens=9):
     return turn(found, tokens, steps=[{"type": "model_output", "content": [text]}])
 
 
+def speaks(tokens):
+    """A turn whose text has eight words."""
+    return recites(*["one", "two", "three", "four", "five", "six", "seven", "eight"], tokens=tokens)
+
+
 FIRST, SECOND, THIRD, FOURTH, FIFTH, UNSTORED = "40817", "51926", "62035", "84259", "27583", "95361"
 RECITES = recites(FIRST, SECOND)
 
@@ -63,6 +68,15 @@ TOLD = {
 NEXT = {"refused": REFUSED, "grandchild": OTHER}
 STREAMED = {**TOLD, "grandchild": turn(tokens=22), "retold": turn(tokens=15), "streamed_retold": turn(tokens=15)}
 
+SPOKEN = {
+    **TOLD,
+    "parent": speaks(5),
+    "child": speaks(10),
+    "sibling": speaks(10),
+    "retold": speaks(11),
+    "parent_retold": speaks(17),
+}
+
 
 def chained(child, stray, parent_retold=CHILD):
     """A turn after the first one, one after a parent that does not exist, and the first one told again."""
@@ -76,6 +90,8 @@ def late(exchange):
 
 FAULT = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
 
+RESENT = {"second": CHEAP, "streamed": None, "alone": CHEAP}
+STRAY = {"stray": REFUSED, "stray_stream": None, "stray_background": None}
 BRANCHES = {"parent": PARENT, "child": CHILD, "sibling": OTHER}
 APART = {
     **TURNS,
@@ -154,6 +170,14 @@ CASES = [
     case("chain.whole-history", "met", "after a stream", **{**STREAMED, "after_streamed": turn(tokens=22)}),
     case("chain.whole-history", "not_met", "after a stream without its input",
          **{**STREAMED, "after_streamed": turn(tokens=20)}),
+    case("chain.whole-history", "not_met", "recited without the stream",
+         **{**RECITED, "streamed": recites(FIRST, FOURTH), "after_streamed": recites(FIRST)}),
+    case("chain.whole-history", "met", "with the outputs", **{**SPOKEN, "grandchild": speaks(23)}),
+    case("chain.whole-history", "not_met", "without the outputs", **{**SPOKEN, "grandchild": speaks(15)}),
+    case("chain.whole-history", "non_strict", "without the outputs, which cost nothing",
+         **{**SPOKEN, "grandchild": speaks(15), "parent_retold": speaks(9)}),
+    case("chain.whole-history", "non_strict", "without the outputs, which were sent as JSON",
+         **{**SPOKEN, "grandchild": speaks(15), "parent_retold": speaks(60)}),
     case("chain.whole-history", "met", "refused after a stream", **{**STREAMED, "after_streamed": REFUSED}),
     case("chain.streamed", "met", "more", **BRANCHES, streamed=ended(9)),
     case("chain.streamed", "untestable", "not counted", parent=PARENT, child=turn(tokens=2), sibling=OTHER,
@@ -216,17 +240,20 @@ CASES = [
     case("chain.stored", "not_met", "another", child=CHILD, child_read=OTHER),
     case("chain.stored", "not_met", "emptied", child=CHILD, child_read=turn(steps=[INPUT])),
     case("chain.stateless", "met", "accepted", second=answer(body=interaction(id="")), alone=REFUSED,
-         told=REFUSED),
-    case("chain.stateless", "non_strict", "the question alone", second=turn(tokens=2), alone=turn(tokens=2),
-         told=turn(tokens=9)),
-    case("chain.stateless", "not_met", "recited as one text alone", second=turn(tokens=2), alone=turn(tokens=2),
-         told=RECITES),
-    case("chain.stateless", "met", "recited", second=recites(FIRST, tokens=2), alone=turn(tokens=2), told=RECITES),
-    case("chain.stateless", "met", "read from a cache", second=CACHED, alone=turn(tokens=2), told=CHILD),
-    case("chain.stateless", "met", "nothing is counted", second=turn(tokens=2), alone=turn(tokens=2),
-         told=turn(tokens=2)),
-    case("chain.stateless", "not_met", "refused", second=REFUSED, alone=CHILD, told=CHILD),
-    case("chain.stateless", "not_met", "crash", second=CRASH, alone=CHILD, told=CHILD),
+         streamed=None, told=REFUSED),
+    case("chain.stateless", "non_strict", "the question alone", **RESENT, told=turn(tokens=9)),
+    case("chain.stateless", "not_met", "recited as one text alone", **RESENT, told=RECITES),
+    case("chain.stateless", "met", "recited", **{**RESENT, "second": recites(FIRST, tokens=2)}, told=RECITES),
+    case("chain.stateless", "met", "read from a cache", **{**RESENT, "second": CACHED}, told=CHILD),
+    case("chain.stateless", "met", "nothing is counted", **RESENT, told=turn(tokens=2)),
+    case("chain.stateless", "not_met", "refused", **{**RESENT, "second": REFUSED}, told=CHILD),
+    case("chain.stateless", "not_met", "crash", **{**RESENT, "second": CRASH}, told=CHILD),
+    case("chain.stateless", "met", "accepted in a stream", **{**RESENT, "second": CHILD, "streamed": ended(9)},
+         told=CHILD),
+    case("chain.stateless", "not_met", "refused in a stream", **{**RESENT, "second": CHILD, "streamed": REFUSED},
+         told=CHILD),
+    case("chain.stateless", "not_met", "the question alone in a stream",
+         **{**RESENT, "second": RECITES, "streamed": ended(2)}, told=RECITES),
     case("chain.at-once", "met", "in progress", begun=RUNNING, continued=RUNNING),
     case("chain.at-once", "met", "settled as fast", begun=RUNNING, continued=CHILD),
     case("chain.at-once", "not_met", "settled late", begun=RUNNING, continued=late(CHILD)),
@@ -240,14 +267,16 @@ CASES = [
     case("chain.after-settled", "met", "accepted", late=CHILD),
     case("chain.after-settled", "not_met", "refused", late=REFUSED),
     case("chain.after-settled", "not_met", "no id", late=turn("")),
-    case("chain.unknown", "met", "404", stray=refusal(404), stray_stream=None),
-    case("chain.unknown", "met", "400", stray=REFUSED, stray_stream=None),
-    case("chain.unknown", "non_strict", "422", stray=refusal(422), stray_stream=None),
-    case("chain.unknown", "not_met", "accepted", stray=CHILD, stray_stream=None),
-    case("chain.unknown", "met", "refused as a stream, too", stray=REFUSED, stray_stream=refusal(404)),
-    case("chain.unknown", "met", "an error event", stray=REFUSED, stray_stream=streamed([FAULT])),
-    case("chain.unknown", "not_met", "accepted as a stream", stray=REFUSED, stray_stream=ended(3)),
-    case("chain.unknown", "not_met", "a crash of the stream", stray=REFUSED, stray_stream=CRASH),
+    case("chain.unknown", "met", "404", **{**STRAY, "stray": refusal(404)}),
+    case("chain.unknown", "met", "400", **STRAY),
+    case("chain.unknown", "non_strict", "422", **{**STRAY, "stray": refusal(422)}),
+    case("chain.unknown", "not_met", "accepted", **{**STRAY, "stray": CHILD}),
+    case("chain.unknown", "met", "refused as a stream, too", **{**STRAY, "stray_stream": refusal(404)}),
+    case("chain.unknown", "met", "an error event", **{**STRAY, "stray_stream": streamed([FAULT])}),
+    case("chain.unknown", "not_met", "accepted as a stream", **{**STRAY, "stray_stream": ended(3)}),
+    case("chain.unknown", "not_met", "a crash of the stream", **{**STRAY, "stray_stream": CRASH}),
+    case("chain.unknown", "met", "refused in the background, too", **{**STRAY, "stray_background": REFUSED}),
+    case("chain.unknown", "not_met", "accepted in the background", **{**STRAY, "stray_background": RUNNING}),
 ]  # fmt: skip
 
 

@@ -1,0 +1,281 @@
+"""Foreign servers that break a rule in a pair of modes alone, each beside a correct one that may look alike."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.foreign.answering import Json, Refused
+from tests.foreign.rows import Row, rows_of, vary, without
+from tests.foreign.server import ForeignService, Handler, Run
+from tests.foreign.test_modes import PLACE, Calling, CallsTwice, Forgetful
+from tests.foreign.test_turns import Reciting, list_texts
+
+
+def is_parent_streamed(self: ForeignService, run: Run) -> bool:
+    """Whether the turn before was streamed."""
+    parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+    return parent is not None and bool(parent.body.get("stream"))
+
+
+def read_the_last_in_a_stream(self: Reciting, usual: Any, run: Run) -> None:
+    """Read the last step of an input alone, in a stream."""
+    given = run.body["input"]
+    if run.body.get("stream") and isinstance(given, list):
+        run.body = {**run.body, "input": given[-1:]}
+    usual(run)
+
+
+def forget_streams_in_streams(self: Reciting, usual: Any, run: Run) -> list[str]:
+    """Forget all turns before, where this one and the last are streamed."""
+    return [] if run.body.get("stream") and is_parent_streamed(self, run) else usual(run)
+
+
+def forget_outputs_after_streams(self: Reciting, usual: Any, run: Run) -> int:
+    """Count no outputs of turns that a streamed one follows."""
+    return 0 if run.body.get("stream") and is_parent_streamed(self, run) else usual(run)
+
+
+def replay_the_parent(self: Reciting, usual: Any, run: Run, query: Json) -> Any:
+    """Stream the output of the turn before, where a turn is streamed later."""
+    parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+    if query.get("stream") != "true" or parent is None:
+        return usual(run, query)
+    return usual(Run(run.id, run.body, run.lasts, run.tokens, run.begun, steps=parent.steps), query)
+
+
+def take_strangers_in_background(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Ignore an unknown parent of a background run."""
+    is_stray = body.get("background") and body.get("previous_interaction_id") not in self.runs
+    return usual(without(body, "previous_interaction_id") if is_stray else body)
+
+
+class CountsInputs(ForeignService):
+    """Wrong: a turn includes the inputs of the turns before it, and not what they were answered."""
+
+    outputs = 0
+
+    def prepare(self, run: Run) -> None:
+        run.tokens = self.count(run)
+
+    def count(self, run: Run) -> int:
+        """The words that a turn reads."""
+        parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+        own = len(" ".join(list_texts(run.body["input"])).split())
+        return own if parent is None else own + self.outputs + self.count(parent)
+
+
+class ContinuesTheUnstored(Forgetful):
+    """Wrong: what was streamed with store=false cannot be read, but continued."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unstored: set[str] = set()
+
+    def create(self, body: Json) -> Any:
+        known = body.get("previous_interaction_id") in self.unstored
+        answer = super().create(without(body, "previous_interaction_id") if known else body)
+        if body.get("stream") and body.get("store") is False:
+            self.unstored.add(f"i{self.made}")
+        return answer
+
+
+def stream_the_deleted(self: Handler, usual: Any, data: bytes) -> Any:
+    """Stream what was streamed once and then deleted."""
+    deleted: dict[str, Run] = self.service.deleted  # type: ignore[attr-defined]
+    run = deleted.get(self.parts[-1])
+    if self.command == "GET" and self.query.get("stream") == "true" and run is not None:
+        return self.service.get(run, self.query)
+    return usual(data)
+
+
+class StreamsTheDeleted(ForeignService):
+    """Wrong: the events of what was streamed outlive its deletion."""
+
+    handler = vary(Handler, dispatch=stream_the_deleted)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deleted: dict[str, Run] = {}
+
+    def delete(self, run: Run) -> Json:
+        if run.body.get("stream"):
+            self.deleted[run.id] = run
+        return super().delete(run)
+
+
+def refuse_to_cancel_streams(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Refuse to cancel a run whose create is streamed."""
+    if run.body.get("stream"):
+        raise Refused(400, "failed_precondition", "Only a background run in progress can be cancelled.")
+    return usual(run)
+
+
+def go_on_for_ever(self: Handler, usual: Any, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+    """Leave the stream of the create of a canceled run open."""
+    is_create = self.command == "POST"
+    for frame in usual(events):
+        if is_create and b'"status": "cancelled"' in frame:
+            self.closed.wait(30)
+            return
+        yield frame
+
+
+def end_a_moment_later(self: Handler, usual: Any, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+    """End the stream of a canceled run a moment after its last event."""
+    for frame in usual(events):
+        yield frame
+        if b'"status": "cancelled"' in frame:
+            time.sleep(0.2)
+
+
+def name_as_before(self: Handler, usual: Any, data: bytes) -> None:
+    """Name the events under `/v1` as before May 2026."""
+    old = (b"interaction.created", b"interaction.start"), (b"step.", b"content.")
+    for name, other in old if self.parts[0] == "v1" else ():
+        data = data.replace(name, other)
+    usual(data)
+
+
+class Conducts(Calling):
+    """Odd, but right: it calls its function with numbers, flags and lists, and quotes all results of a turn."""
+
+    late = 0.0
+
+    def admit(self, body: Json) -> None:
+        super().admit({**body, "input": "Go on."} if self.results_of(body) else body)
+
+    def results_of(self, body: Json) -> list[str]:
+        """The results that a turn sends back."""
+        given = body.get("input")
+        steps = given if isinstance(given, list) else []
+        results = (step for step in steps if isinstance(step, dict) and step.get("type") == "function_result")
+        return [str(step.get("result")) for step in results]
+
+    def read(self, results: list[str]) -> str:
+        """The text that answers results."""
+        return " ".join(results)
+
+    def prepare(self, run: Run) -> None:
+        if results := self.results_of(run.body):
+            run.steps = [{"type": "model_output", "content": [{"type": "text", "text": self.read(results)}]}]
+
+    def call_of(self, run: Run) -> Json:
+        return {**super().call_of(run), "arguments": {"seats": 2, "direct": True, "stops": ["Bern"], **PLACE}}
+
+    def tell_arguments(self) -> str:
+        return json.dumps({"seats": 2, "direct": True, "stops": ["Bern"], **PLACE})
+
+
+class ConductsTwice(Conducts, CallsTwice):
+    """Odd, but right: it makes two calls of one function."""
+
+
+def name_plainly_in_streams(self: Conducts, usual: Any, run: Run) -> Json:
+    """Call a function in a stream by its name with all other signs replaced."""
+    call: Json = usual(run)
+    return {**call, "name": call["name"].replace(".", "_")} if run.body.get("stream") else call
+
+
+service, reciting, conducts = map(rows_of, (ForeignService, Reciting, Conducts))
+ROWS = [
+    # A conversation that is kept by the client, and streamed.
+    reciting("sends-all: chain.stateless chain.streamed -> rest pass"),
+    reciting(
+        "reads-the-last: chain.stateless chain.streamed -> fail chain.stateless/dropped, exit 1",
+        prepare=read_the_last_in_a_stream,
+    ),
+    # A chat streams every turn: the third follows a streamed one, and is streamed, too.
+    reciting(
+        "forgets-streams: chain.* -> fail chain.whole-history/streamed, exit 1",
+        slow=True,
+        remember=forget_streams_in_streams,
+        count_outputs=forget_outputs_after_streams,
+    ),
+    # The outputs of a conversation are a part of it.
+    rows_of(CountsInputs)("counts-inputs: chain.* -> fail chain.whole-history/outputs, exit 1", slow=True),
+    rows_of(CountsInputs)("counts-outputs: chain.* -> exit 0", slow=True, outputs=5),
+    # A turn is streamed later as it was answered.
+    reciting("replays: chain.* stream.text stream.equals-get -> exit 0", slow=True),
+    reciting(
+        "replays-the-parent: chain.* stream.text stream.equals-get -> fail stream.text, exit 1",
+        slow=True,
+        said=["(1 cause: stream.text)"],
+        get=replay_the_parent,
+    ),
+    # An id that does not exist does not exist in the background.
+    service(
+        "takes-strangers: chain.* del.chain-after -> fail chain.unknown, exit 1",
+        slow=True,
+        said=["(1 cause: chain.unknown)"],
+        create=take_strangers_in_background,
+    ),
+    # `store=false` and a deletion concern streams as well.
+    rows_of(ContinuesTheUnstored)("continues-the-unstored: store.false-* -> warn store.false-chain"),
+    service(
+        "keeps-deleted-streams: del.* -> fail del.gone, exit 1",
+        slow=True,
+        said=["(1 cause: del.gone)"],
+        delete=lambda self, usual, run: {} if run.body.get("stream") else usual(run),
+    ),
+    rows_of(StreamsTheDeleted)("streams-the-deleted: del.* -> fail del.gone-stream, exit 1", slow=True),
+    # A run can be canceled while the stream of its create is read.
+    service("cancels-streams: cancel.* -> exit 0", slow=True, lasts=3.0),
+    service(
+        "ends-later: cancel.* -> exit 0",
+        slow=True,
+        lasts=3.0,
+        handler=vary(Handler, encode_due=end_a_moment_later),
+    ),
+    service(
+        "refuses-streams: cancel.* -> fail cancel.ok/streamed, exit 1",
+        slow=True,
+        lasts=3.0,
+        cancel=refuse_to_cancel_streams,
+    ),
+    service(
+        "ignores-streams: cancel.* -> fail cancel.state/streamed, exit 1",
+        slow=True,
+        lasts=3.0,
+        cancel=lambda self, usual, run: self.show(run) if run.body.get("stream") else usual(run),
+    ),
+    service(
+        "leaves-streams-open: cancel.* -> fail cancel.stream-ends/hangs, exit 1",
+        slow=True,
+        words="--timeout 4",
+        lasts=3.0,
+        handler=vary(Handler, encode_due=go_on_for_ever),
+    ),
+    # The other version names its events as this one does.
+    service(
+        "names-as-before: http.v1 stream.legacy-names stream.opens -> fail stream.legacy-names/event, exit 1",
+        handler=vary(Handler, chunk=name_as_before),
+    ),
+    # Arguments are values of any type, and names have more than letters.
+    conducts("conducts: tool.choice-any tool.declared tool.stream-call -> exit 0", slow=True),
+    conducts(
+        "conducts-in-words: tool.choice-any tool.stream-call -> fail tool.stream-call/arguments, exit 1",
+        slow=True,
+        tell_arguments=lambda self, usual: usual().replace("2", '"2"'),
+    ),
+    conducts(
+        "renames: tool.choice-any tool.declared tool.stream-call -> fail tool.declared, exit 1",
+        slow=True,
+        call_of=name_plainly_in_streams,
+    ),
+    rows_of(ConductsTwice)("reads-all-results: tool.parallel tool.ids-unique -> rest pass"),
+    rows_of(ConductsTwice)(
+        "reads-the-last-result: tool.parallel tool.ids-unique -> warn tool.parallel/unread, exit 0",
+        read=lambda self, usual, results: results[-1],
+    ),
+]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_a_rule_holds_in_each_pair_of_modes(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is broken in a pair of modes alone is found there, and what is odd in it is right."""
+    case.hold(capsys)
