@@ -103,6 +103,8 @@ class Denials(Struct):
     """The DELETE of an interaction that continued this one, which may have taken this one along."""
     _lost_parent: dict[str, str] = field(default_factory=dict)
     """The DELETE of the interaction that this one continues."""
+    _owners: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """The caller that created each interaction: what another is shown of it is the defect, and promises nothing."""
     _vain: dict[tuple[str, ...], list[Exchange]] = field(default_factory=dict)
     """The DELETEs that did not find what a later look found, until one of the same caller succeeds."""
 
@@ -119,6 +121,7 @@ class Denials(Struct):
                 yield from self._compare((*caller, sign), "create.ok", exchange, denied)
             if new := read_new_id(exchange):
                 self._deleted.discard(new)
+                self._owners[new] = caller
                 if order.parent:
                     self._continued[new] = order.parent
                 if not _names_several(exchange):
@@ -153,7 +156,7 @@ class Denials(Struct):
             self._lost_parent |= dict.fromkeys(children, f"{format_request(exchange)}, which it continues")
             for key in [key for key in self._shown if key[-1] == name]:
                 del self._shown[key]
-        elif shown is not None or call == GET:
+        elif self._owners.get(name, caller) == caller and (shown is not None or call == GET):
             self._show(caller, name, exchange, shown is not None and shown.background)
 
     def _judge_call(

@@ -27,10 +27,10 @@ def chain(status: int, parent: str = "i1") -> Exchange:
     return create(status, "i9", previous_interaction_id=parent)
 
 
-def look(status: int, identity: str = "i1", query: str = "", run: str = "completed") -> Exchange:
+def look(status: int, identity: str = "i1", query: str = "", run: str = "completed", key: str = "one") -> Exchange:
     """A GET and its answer."""
     body = {"id": identity, "status": run} if status == 200 else None
-    return seen("GET", f"{ROOT}/{identity}{query}", status, None, body)
+    return seen("GET", f"{ROOT}/{identity}{query}", status, None, body, key)
 
 
 def delete(status: int, identity: str = "i1", key: str = "one") -> Exchange:
@@ -67,6 +67,8 @@ RUNNING = create(200, "i3", "in_progress", background=True)
         ([create(200), delete(200), delete(404)], []),
         ([create(200), delete(200), look(200), delete(404), create(200, "i2"), delete(200, "i2")], []),
         ([create(200), delete(200, key="two"), delete(404), create(200, "i2"), delete(200, "i2")], []),
+        # What the key of another project is shown is the defect; that it cannot delete it is right.
+        ([create(200), look(200, key="two"), delete(404, key="two"), delete(200, "i2", key="two")], []),
         ([create(200), look(404), delete(404), look(200, "i2"), delete(200, "i2")], ["get.ok/denied"]),
         ([create(200), look(401), look(200)], ["get.ok/denied"]),
         ([create(200), look(404), look(200), delete(200)], ["get.ok/late"]),  # the documented poll loop gives up
