@@ -16,6 +16,7 @@ from itertools import chain
 from msgspec import Struct
 from msgspec.structs import replace
 
+from harness.engine.distinctions import name_distinctions
 from harness.engine.execute import PlayedExercise, list_deletes, list_ids, with_origins
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Death
@@ -141,7 +142,14 @@ class _Sighted:
         if self.played is None:
             return self.story
         before = () if self.beside is None else (self.beside,)
-        return (*before, *with_origins([self.exchange], self.played.trail, self.played.api))
+        trail, api = self.played.trail, self.played.api
+        deletes = list_deletes(self.exchange, trail, api) if self.has_crashed else []
+        return (*before, *with_origins([*deletes, self.exchange], trail, api))
+
+    @property
+    def has_crashed(self) -> bool:
+        """Whether the server failed, which it may do since something was deleted."""
+        return self.exchange.status is not None and self.exchange.status >= 500
 
 
 @dataclass(slots=True)
@@ -163,6 +171,8 @@ class Audit:
     _stories: dict[int, tuple[Exchange, ...]] = field(default_factory=dict)
     """What each denial depends on, by its identity, with the denial itself."""
     _given: dict[str, int] = field(default_factory=dict)
+    _accepted: dict[str, dict[bytes, None]] = field(default_factory=lambda: defaultdict(dict))
+    """The bodies of requests that were accepted, by call, to say what is special about one that failed."""
     judged: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """How many answers each rule was asked of, by call; one handler answers all errors, so they have no call."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -288,10 +298,23 @@ class Audit:
             found = list(self._found.get(rule, {}).items())
         return [
             AuditedDefect(
-                kind, one.finding.at(exchange=self.api.format_request(one.exchange)), one.exercise, one.answers
+                kind,
+                self._distinguish(one).at(exchange=self.api.format_request(one.exchange)),
+                one.exercise,
+                one.answers,
             )
             for kind, one in found
         ]
+
+    def _distinguish(self, seen: _Sighted) -> Finding:
+        """The finding, whose message names what only the requests have that make the server fail."""
+        reading = self.api.read(seen.exchange, None)
+        if not seen.has_crashed or all(found.rule != seen.finding.rule for found in reading.crash):
+            return seen.finding
+        special = name_distinctions(seen.exchange.request.body, self._accepted[reading.call])
+        if not special or special in seen.finding.message:
+            return seen.finding
+        return replace(seen.finding, message=f"{seen.finding.message} (only requests with {special} do)")
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
         """The answers that show the check's defects, each with the requests that it depends on."""
@@ -321,6 +344,9 @@ class Audit:
     def _judge(self, exchange: Exchange, played: PlayedExercise, exercise: Exercise) -> None:
         reading = self.api.read(exchange, None)
         call = reading.call if exchange.succeeded else ""
+        if call and exchange.request.body:
+            with self._lock:
+                self._accepted[call][exchange.request.body] = None
         reported = [root for root in played.find_roots(exchange) if self._is_defect(root)][:1]
         if not reported:
             self._count((rule, call) for rule in reading.judged & self.rules)
@@ -340,8 +366,10 @@ class Audit:
     def _add(self, kind: tuple[str, ...], seen: _Sighted) -> None:
         with self._lock:
             of_rule = self._found.setdefault(seen.finding.rule, {})
-            if kind in of_rule:
-                of_rule[kind].answers += 1
+            if (known := of_rule.get(kind)) is not None:
+                known.answers += 1
+                if seen.has_crashed and len(seen.shown) < len(known.shown):  # the simplest of them is shown
+                    seen.answers, of_rule[kind] = known.answers, seen
                 return
             alike = sum(known.finding.severity is seen.finding.severity for known in of_rule.values())
             if alike < most_of(seen.finding):

@@ -134,6 +134,12 @@ def forget_background(self: Reciting, usual: Any, run: Run) -> list[str]:
     return known[1:] if parent is not None and parent.body.get("background") else known
 
 
+def forget_background_outputs(self: Reciting, usual: Any, run: Run) -> int:
+    """Forget what the turns answered that ran in the background."""
+    parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+    return 0 if parent is not None and parent.body.get("background") else usual(run)
+
+
 def ignore_in_background(self: Reciting, usual: Any, run: Run) -> Any:
     """Ignore a format in the background."""
     return None if run.body.get("background") else usual(run)
@@ -166,6 +172,7 @@ ROWS = [
         f"forgets-background: {CHAINS} -> fail chain.whole-history/background, exit 1",
         slow=True,
         remember=forget_background,
+        count_outputs=forget_background_outputs,
     ),
     reciting(
         "ignores-formats-later: create.*format bg.create -> fail create.response-format, exit 1",

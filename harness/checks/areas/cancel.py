@@ -37,7 +37,14 @@ from harness.checks.vocabulary.runs import (
     status_of,
 )
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.streams import decode_frames, events_in, expect_stream, stream_id
+from harness.checks.vocabulary.streams import (
+    completion,
+    decode_frames,
+    events_in,
+    expect_stream,
+    is_stream,
+    stream_id,
+)
 from harness.contract.judge.agreement import (
     judge_cancel_shows,
     judge_cancelled,
@@ -49,7 +56,7 @@ from harness.contract.judge.agreement import (
 )
 from harness.contract.judge.history.creates import judge_cancel_answer, judge_late_cancel
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_answer, format_ending
+from harness.contract.judge.wording import format_answer, format_ending, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
 from harness.kit.actions import (
@@ -300,6 +307,11 @@ def ends_open_streams(
             words = (f"{name} did not end", "an end after the cancel", format_ending(reading))
             yield Finding.from_code("cancel.stream-ends/hangs", *words).at(exchange=place)
             return
+    ended = completion(events_in(replay)) if is_stream(replay) else None
+    if ended is not None and is_settled(ended.get("status")) and ended["status"] != "cancelled":
+        message = "a stream that is opened after the cancel ends with another status than GET shows"
+        words = (message, "cancelled", format_value(ended["status"]))
+        yield Finding.from_code("cancel.stream-ends/replay", *words).at(exchange="replay")
     yield from at("stream", expect_stream(stream))
     yield from at("stream", judge_cancelled_end(events_in(stream)))
     if posted_stream is not None and status_of(posted_polled[-1]) == "cancelled":

@@ -446,7 +446,7 @@ def carries_whole_history(
     beside, first = second - resent, resent - alone
     least = without_first + (beside + first / 2 if 2 * beside <= first else 0)
     if comparable and longer <= least:
-        expected = f"more than the {without_first} input tokens of the second and third turn without the first"
+        expected = f"more than {least:.0f} input tokens: the second and third turn alone have {without_first}"
         yield report("a third turn does not include the first", expected=expected, actual=str(longer))
     elif longer <= second:
         thought_less = _count_thoughts(child) < _count_thoughts(parent)  # which may be why it costs less

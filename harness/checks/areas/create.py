@@ -143,14 +143,16 @@ def says_its_cost(created: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=6, interactions=5)
 def every_input_form(t: RequestBuilder) -> Steps:
-    """A create for each form of input; the first sets stream=false, and the bare string has no stream field.
+    """A create for each form of input; the first sets the defaults, and the bare string has no stream field.
 
     All ask for the same two numbers; a list has each in a text of its own.
     """
     text = {"type": "text", "text": _REPEAT}
     texts = [{"type": "text", "text": part} for part in _REPEAT.split(" and ")]
+    defaults: dict[str, Any] = {"background": False} if "background" in t.capabilities else {}
+    defaults |= {"store": True} if t.keeps else {}
     return {
-        "content": (yield Send(t.create(input=text, stream=False))),
+        "content": (yield Send(t.create(input=text, stream=False, **defaults))),
         "contents": (yield Send(t.create(input=texts))),
         "steps": (yield Send(t.create(input=[{"type": "user_input", "content": texts}]))),
         "silent": (yield Send(t.create(input=_REPEAT, stream=None))),
@@ -314,13 +316,20 @@ JSON_FORMAT = {
 TIERS = frozenset({"standard", "flex", "priority"})
 
 
-@exercise(requests=6, interactions=3)
+@exercise(requests=7, interactions=4)
 def a_json_answer(t: RequestBuilder) -> Steps:
-    """A create that requests JSON by a small schema; it is streamed, and in the background."""
+    """A create that requests JSON by a small schema; it is streamed, continued, and in the background."""
     body = {"input": "Any word.", "response_format": JSON_FORMAT}
     formatted: Exchange = yield Send(t.create(body))
     modes = (yield from create_in_each_mode(t, body)) if status_of(formatted) else {}
-    return {"formatted": formatted, "streamed": modes.get(STREAMED), "backgrounded": modes.get(IN_BACKGROUND)}
+    continues = "chain" in t.capabilities and status_of(formatted) == "completed" and id_of(formatted)
+    turn = t.create({**body, "input": "Another word."}, previous_interaction_id=id_of(formatted))
+    return {
+        "formatted": formatted,
+        "streamed": modes.get(STREAMED),
+        "backgrounded": modes.get(IN_BACKGROUND),
+        "chained": (yield Send(turn)) if continues else None,
+    }
 
 
 @exercise(requests=1, interactions=1)
@@ -329,10 +338,13 @@ def a_json_answer_by_a_list(t: RequestBuilder) -> Steps:
     return {"formatted": (yield Send(t.create(input="Any word.", response_format=[JSON_FORMAT])))}
 
 
-def gives_json_in_background(formatted: Exchange, backgrounded: Exchange | None) -> Iterator[Finding]:
+def gives_json_in_each_mode(
+    formatted: Exchange, backgrounded: Exchange | None, chained: Exchange | None
+) -> Iterator[Finding]:
     yield from at("formatted", gives_json(formatted))
-    if backgrounded is not None and output_text(object_in(backgrounded)):  # else it has no output (`bg.result`)
-        yield from at("backgrounded", gives_json(backgrounded))
+    for name, answer in (("backgrounded", backgrounded), ("chained", chained)):
+        if answer is not None and output_text(object_in(answer)):  # else it has no output (`bg.result`)
+            yield from at(name, gives_json(answer))
 
 
 def gives_json(formatted: Exchange) -> Iterator[Finding]:

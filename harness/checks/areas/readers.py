@@ -43,9 +43,9 @@ from harness.checks.vocabulary.streams import (
     of_kind,
     stream_id,
 )
-from harness.contract import read
+from harness.contract import PROTOCOL, read
 from harness.contract.data.diffs import compare, is_of_the_run, shape_of
-from harness.contract.judge.wording import format_answer
+from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, SideBySide, Steps, stop_exercise
 from harness.kit.check import exercise
@@ -63,7 +63,7 @@ _ALONE = 0.25
 """The part of the time of a run after which one that was left is compared with another."""
 
 
-@exercise(requests=7, interactions=1)
+@exercise(requests=8, interactions=1)
 def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     """Two readers of a run in progress, and a third that disconnects and comes back while the run goes on.
 
@@ -103,7 +103,19 @@ def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str
     readers = [(yield Finish(one)), (yield Finish(two))]
     rest = (yield Finish(back)) if back is not None else None
     replay = yield from read_whole_stream(t.get(run.id, stream=True))
-    return {"readers": readers, "had": had, "token": token, "live": live, "rest": rest, "replay": replay}
+    seen = {"readers": readers, "had": had, "token": token, "live": live, "rest": rest, "replay": replay}
+    return {**seen, **(yield from _resume_after_the_end(t, run.id, readers[0]))}
+
+
+def _resume_after_the_end(t: RequestBuilder, run: str, reader: Exchange) -> Part[dict[str, Any]]:
+    """Resume a run that has ended after an event within its text that a reader received while it went on."""
+    events = events_in(reader) if is_stream(reader) else []
+    places = [number for number, event in enumerate(events) if PROTOCOL.text_of(event) and cursor(event)]
+    if not places or completion(events) is None:
+        return {"had_all": [], "late_rest": None}
+    place = places[len(places) // 2]
+    late = yield from read_whole_stream(t.get(run, stream=True, last_event_id=cursor(events[place])))
+    return {"had_all": events[: place + 1], "late_rest": late}
 
 
 def _open(t: RequestBuilder, run: str) -> Part[LiveStream]:
@@ -190,9 +202,25 @@ def serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Fi
 
 
 def takes_a_live_reader_back(
-    had: list[Event], token: str, rest: Exchange, replay: Exchange, readers: list[Exchange]
+    had: list[Event],
+    token: str,
+    rest: Exchange,
+    replay: Exchange,
+    readers: list[Exchange],
+    had_all: list[Event],
+    late_rest: Exchange | None,
 ) -> Iterator[Finding]:
-    """Like `takes_a_reader_back`; what the stream lacks may have gone to another reader of the run instead."""
+    """Like `takes_a_reader_back`; what the stream lacks may have gone to another reader of the run instead.
+
+    A reader may also come back when the run has ended.
+    """
+    if is_stream(rest) and (completion(events_in(rest)) or {}).get("status") == "cancelled":
+        message = (
+            "a client that leaves the stream of a run ends the run: it is canceled, and no client asked for it"
+        )
+        lost = Finding.from_code("resume.live/canceled", message, "the rest of the run", "cancelled")
+        yield lost.at(exchange="rest")
+        return
     due, *came = (
         {shape_of(event) for event in of_kind(events_in(one), "step.delta")}
         for one in (replay, rest, *readers)
@@ -205,6 +233,23 @@ def takes_a_live_reader_back(
             message = f"the readers of a run divide its events among them: {one.message}"
             one = structs.replace(one, message=message, code="resume.live/divided")
         yield one
+    if late_rest is not None and is_stream(late_rest) and is_stream(replay):
+        yield from _judge_text_after_the_end(had_all, late_rest, replay)
+
+
+def _judge_text_after_the_end(had: list[Event], rest: Exchange, replay: Exchange) -> Iterator[Finding]:
+    """A server may join the deltas of a run that has ended; the text of both streams stays that of the run."""
+    before, after, whole = (_join_text(events) for events in (had, events_in(rest), events_in(replay)))
+    if whole and before + after != whole:
+        twice = (before + after).endswith(whole)
+        message = "after the end of a run, a cursor from a stream of the run "
+        message += "returns text again that came before it" if twice else "returns other text than the rest"
+        words = (message, format_value(whole[len(before) :]), format_value(after))
+        yield Finding.from_code("resume.live/after-the-end", *words).at(exchange="late_rest")
+
+
+def _join_text(events: list[Event]) -> str:
+    return "".join(text[1] for event in events if (text := PROTOCOL.text_of(event)))
 
 
 def takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: Exchange) -> Iterator[Finding]:

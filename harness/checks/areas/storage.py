@@ -35,7 +35,7 @@ from harness.checks.vocabulary.runs import (
     start_run,
     status_of,
 )
-from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
+from harness.checks.vocabulary.shared import HELLO, MODES, UNKNOWN_ID, send_wrong_creates
 from harness.checks.vocabulary.streams import events_in, is_stream, stream_id
 from harness.contract import read
 from harness.contract.data.json_parse import objects_in
@@ -55,7 +55,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
-from harness.kit.actions import Exchanges, Finish, Part, Read, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Finish, Part, Read, Send, Steps, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
@@ -93,9 +93,12 @@ def shows_what_it_is(created: Exchange, got: Exchange, again: Exchange) -> Itera
         yield from at(name, judge_constant(first, interaction_in(answer)))
 
 
-def reads_what_was_created(created: Exchange, got: Exchange) -> Iterator[Finding]:
+def reads_what_was_created(created: Exchange, got: Exchange, with_input: Exchange) -> Iterator[Finding]:
     one, other = _settled_body(created), interaction_in(got)
-    yield from at("got", judge_same_output("get.matches-post", one, other))
+    differences = list(at("got", judge_same_output("get.matches-post", one, other)))
+    yield from differences
+    if not differences and steps_of(shown := object_in(with_input)) and is_settled(shown.get("status")):
+        yield from at("with_input", judge_same_output("get.matches-post", one, shown))
 
 
 def reads_the_same_cost(created: Exchange, got: Exchange) -> Iterator[Finding]:
@@ -222,7 +225,7 @@ def a_background_run_unstored(t: RequestBuilder) -> Steps:
     return (yield from send_wrong_creates(t, "store.false-bg"))
 
 
-@exercise(requests=12, interactions=3)
+@exercise(requests=14, interactions=3)
 def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     """Create and read with one project's key; read, continue, cancel, delete with another's; read with the first.
 
@@ -236,6 +239,8 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     path = f"interactions/{segment(found)}"
     chain = {"model": t.model, "input": HELLO, "previous_interaction_id": found}
     other = t.other_key
+    modes = {mode: t.request("POST", "interactions", {**chain, mode: True}, key=other) for mode in MODES}
+    offered = {mode: request for mode, request in modes.items() if mode in t.capabilities}
     # The same request from two projects at once: a cache that forgets whose it is gives one interaction to both.
     yield Send(t.request("POST", "interactions", {"model": t.model, "input": HELLO}, key=other))
     return {
@@ -244,6 +249,7 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
         "looked": (yield Send(t.request("GET", path, key=other))),
         "streamed": (yield Send(t.request("GET", path, query={"stream": True}, key=other))),
         "chained": (yield Send(t.request("POST", "interactions", chain, key=other))),
+        "chained_modes": [*(yield from send_each(**offered)).values()],
         "cancelled": (yield Send(t.request("POST", f"{path}/cancel", key=other))),
         "deleted": (yield Send(t.request("DELETE", path, key=other))),
         "own": (yield from poll_until_found(t, found))[-1],
@@ -269,6 +275,7 @@ def keeps_apart(
     looked: Exchange,
     streamed: Exchange,
     chained: Exchange,
+    chained_modes: list[Exchange],
     cancelled: Exchange,
     deleted: Exchange,
     own: Exchange,
@@ -290,6 +297,10 @@ def keeps_apart(
     for name, answer in answers.items():
         yield from at(name, expect_reply("store.isolation", answer))
     yield from at("chained", expect_reply(FOREIGN_CHAIN, chained))
+    for number, answer in enumerate(chained_modes):
+        reported = any(event.get("event_type") == "error" for event in read(answer).events)
+        if answer.status is not None and not reported:
+            yield from at(f"chained_modes[{number}]", expect_reply(FOREIGN_CHAIN, answer))
     yield from at("own", expect_interaction(own))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.checks.areas.create import JSON_FORMAT, create_in_each_mode, read_end
+from harness.checks.areas.create import JSON_FORMAT, STREAMED, create_in_each_mode, read_end
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -20,6 +20,7 @@ from harness.checks.vocabulary.expect import (
     finding,
     interaction_in,
     note,
+    object_in,
 )
 from harness.checks.vocabulary.runs import (
     id_of,
@@ -31,7 +32,15 @@ from harness.checks.vocabulary.runs import (
     status_of,
 )
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
-from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream, stream_id
+from harness.checks.vocabulary.streams import (
+    completion,
+    cursor,
+    deltas,
+    events_in,
+    expect_stream,
+    is_stream,
+    stream_id,
+)
 from harness.contract import compare_steps, read
 from harness.contract.data.transcript import output_steps, output_text
 from harness.contract.judge.agreement import (
@@ -101,7 +110,7 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
 # --- exercises
 
 
-@exercise(requests=23, interactions=14)
+@exercise(requests=24, interactions=14)
 def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form and mode, an error as its result, and results that match no call."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
@@ -151,18 +160,25 @@ def _answer_streamed_calls(t: RequestBuilder) -> Part[Exchanges]:
     if "stream" not in t.capabilities:
         return answered
     call: Mapping[str, Any] = {"input": QUESTION, "tools": [WEATHER], "stream": True, **FORCED}
-    turn = yield from _stream_a_call(t.create(call))
+    turn = yield from _stream_a_call(t, t.create(call))
     if turn:
         answered["plain"] = yield Send(t.create(turn))
         answered["in_a_stream"] = yield from read_whole_stream(t.create(turn, stream=True))
     if "background" in t.capabilities:
-        turn = yield from _stream_a_call(t.create(call, background=True))
+        turn = yield from _stream_a_call(t, t.create(call, background=True))
         if turn:
             answered["in_background"] = yield Send(t.create(turn))
     return answered
 
 
-def _stream_a_call(create: Request) -> Part[Mapping[str, Any]]:
+def _resume_in_arguments(t: RequestBuilder, streamed: Exchange, found: str) -> Part[None]:
+    """Resume a stream after the first piece of the arguments of a call: every run compares it with the whole."""
+    pieces = [cursor(event) for event in deltas(events_in(streamed), "arguments_delta")]
+    if "resume" in t.capabilities and found and pieces and pieces[0]:
+        yield from read_whole_stream(t.get(found, stream=True, last_event_id=pieces[0]))
+
+
+def _stream_a_call(t: RequestBuilder, create: Request) -> Part[Mapping[str, Any]]:
     """The fields of a turn with the results of a streamed call; none if the stream brought no call with an id."""
     streamed = yield from read_whole_stream(create)
     ended = is_stream(streamed) and not streamed.truncated and completion(events_in(streamed)) is not None
@@ -170,6 +186,7 @@ def _stream_a_call(create: Request) -> Part[Mapping[str, Any]]:
     calls = [call for call in _streamed_calls(streamed) if isinstance(call.get("id"), str) and call["id"]]
     if not parent or not calls:
         return {}
+    yield from _resume_in_arguments(t, streamed, parent)
     results = [result_of(call) for call in calls]
     return {"input": results, "tools": [WEATHER], "previous_interaction_id": parent}
 
@@ -436,7 +453,10 @@ def a_stateless_loop(t: RequestBuilder) -> Steps:
 
 
 def takes_the_result(
-    asked: Exchange, forms: Mapping[str, Exchange], streamed_answered: Mapping[str, Exchange]
+    asked: Exchange,
+    forms: Mapping[str, Exchange],
+    modes: Mapping[str, Exchange],
+    streamed_answered: Mapping[str, Exchange],
 ) -> Iterator[Finding]:
     yield from at("forms[string]", _accepted_result(asked, forms["string"]))
     for way, answer in streamed_answered.items() if forms["string"].status in SUCCESS else ():
@@ -444,6 +464,18 @@ def takes_the_result(
         for one in at(f"streamed_answered[{way}]", expect(answer)):
             message = f"the result of {_STREAMED_CALLS[way]}"
             yield replace(one, message=message, code="tool.result-ok/streamed")
+    again = [_calls_again(asked, modes.get(STREAMED)), _calls_again(asked, streamed_answered.get("in_a_stream"))]
+    if all(again) and all(output_text(object_in(answer)) for answer in forms.values()):
+        message = "a streamed turn with the result of a call makes the same call again"
+        loop = finding(message, expected="an answer, as in a turn that is not streamed", actual="the call again")
+        yield replace(loop, code="tool.result-ok/again").at(exchange=f"modes[{STREAMED}]")
+
+
+def _calls_again(asked: Exchange, answer: Exchange | None) -> bool:
+    """Whether a streamed turn that sends a result makes a call that was answered."""
+    calls = [] if answer is None or not is_stream(answer) else _streamed_calls(answer)
+    made = [(call.get("name"), call.get("arguments")) for call in calls_in(asked)]
+    return bool(calls) and all((call.get("name"), call.get("arguments")) in made for call in calls)
 
 
 _STREAMED_CALLS = {

@@ -168,7 +168,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 """The kinds of stream besides plain text, with the body that requests them."""
 
 
-@exercise(requests=9, interactions=4)
+@exercise(requests=10, interactions=4)
 def streams_of_all_kinds(t: RequestBuilder) -> Steps:
     """A stream of each kind, a GET of each interaction, and a replay of the text stream."""
     words, text = yield from _read_text(t)
@@ -179,6 +179,8 @@ def streams_of_all_kinds(t: RequestBuilder) -> Steps:
     stored = yield from _read_stored(t, answers)
     found = _told_id(text)
     replay = (yield from read_whole_stream(t.get(found, stream=True))) if found else None
+    if replay is not None and is_stream(replay) and (thoughtful := _told_id(answers["thought"])):
+        yield from read_whole_stream(t.get(thoughtful, stream=True))  # every run compares it with the first
     streams = {name: answer for name, answer in answers.items() if is_stream(answer)}
     if _never_began(answers["background"]):  # polling reports its defect
         streams.pop("background", None)

@@ -131,6 +131,8 @@ CASES = [
     case("cancel.stream-ends", "non_strict", "as if completed", **SOLE, stream=streamed(text_events("Hi"))),
     case("cancel.stream-ends", "met", "of the create", **{**POSTED, "posted_stream": ENDED}),
     case("cancel.stream-ends", "not_met", "of the create, stalls", **{**POSTED, "posted_stream": STALLED}),
+    case("cancel.stream-ends", "not_met", "completed later", stream=ENDED,
+         **{**SOLE, "replay": streamed(text_events("Hi"))}),
     case("cancel.twice", "met", "answered", again=CANCELLED),
     case("cancel.twice", "met", "refused", again=refusal(409)),
     case("cancel.twice", "not_met", "crash", again=CRASH),

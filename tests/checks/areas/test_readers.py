@@ -29,6 +29,9 @@ def joined(text, found):
 
 
 BOTH = [WHOLE, WHOLE]
+NEVER = {"had_all": [], "late_rest": None}
+TOGETHER = {**NEVER, "readers": BOTH}
+HAD = {"had_all": EVENTS[:7]}
 FIRST_PART = [*EVENTS[:6], *EVENTS[7:]]
 
 CASES = [
@@ -45,37 +48,45 @@ CASES = [
     case("bg.survives-hangup", "not_met", "failed", polled=polled("failed"), twin=DONE),
     case("bg.survives-hangup", "not_met", "gone", polled=[GONE], twin=DONE),
     case("bg.survives-hangup", "untestable", "all fail", polled=polled("failed"), twin=polled("failed")[-1]),
-    case("resume.live", "not_met", "shared out", readers=[streamed(FIRST_PART), streamed(EVENTS[:5])],
+    case("resume.live", "not_met", "shared out", **NEVER, readers=[streamed(FIRST_PART), streamed(EVENTS[:5])],
          rest=streamed([EVENTS[6], *EVENTS[8:]]), **BACK),
     case("resume.from-create", "met", "the rest", rest=streamed(EVENTS[5:]), **BACK),
     case("resume.from-create", "not_met", "refused", rest=refusal(400), **BACK),
     case("resume.from-create", "not_met", "only what came later", rest=streamed(EVENTS[8:]), **BACK),
     case("resume.from-create", "not_met", "ids of its own", rest=streamed(EVENTS[5:]), token="ev4", replay=WHOLE,
          had=[{**one, "event_id": f"ev{number}"} for number, one in enumerate(EVENTS[:4], 1)]),
-    case("resume.live", "met", "the rest", readers=BOTH, rest=streamed(EVENTS[5:]), **BACK),
-    case("resume.live", "non_strict", "the boundary once more", readers=BOTH, rest=streamed(EVENTS[4:]), **BACK),
-    case("resume.live", "non_strict", "a replay that joins its deltas", readers=BOTH, rest=streamed(EVENTS[7:]),
+    case("resume.live", "met", "the rest", **TOGETHER, rest=streamed(EVENTS[5:]), **BACK),
+    case("resume.live", "non_strict", "the boundary once more", **TOGETHER, rest=streamed(EVENTS[4:]), **BACK),
+    case("resume.live", "non_strict", "a replay that joins its deltas", **TOGETHER, rest=streamed(EVENTS[7:]),
          had=EVENTS[:7],
          token="ev6", replay=streamed([*EVENTS[:6], joined("Hello world", "ev8"), *EVENTS[9:]])),
-    case("resume.live", "not_met", "a joined replay of another text", readers=BOTH, rest=streamed(EVENTS[7:]),
+    case("resume.live", "not_met", "a joined replay of another text", **TOGETHER, rest=streamed(EVENTS[7:]),
          had=EVENTS[:7],
          token="ev6", replay=streamed([*EVENTS[:6], joined("Hello worlds", "ev8"), *EVENTS[9:]])),
-    case("resume.live", "met", "heartbeats and empty errors of the connection", readers=BOTH, **{
+    case("resume.live", "met", "heartbeats and empty errors of the connection", **TOGETHER, **{
         **BACK, "rest": streamed([BEAT, *EVENTS[5:7], EMPTY_ERROR, *EVENTS[7:]])
     }),
-    case("resume.live", "not_met", "an error with a word in it", readers=BOTH, **{
+    case("resume.live", "not_met", "an error with a word in it", **TOGETHER, **{
         **BACK, "rest": streamed([*EVENTS[5:7], {**EMPTY_ERROR, "error": {"code": "api_error"}}, *EVENTS[7:]])
     }),
-    case("resume.live", "not_met", "only what came later", readers=BOTH, rest=streamed(EVENTS[8:]), **BACK),
-    case("resume.live", "not_met", "all of it", readers=BOTH, rest=WHOLE, **BACK),
-    case("resume.live", "not_met", "JSON", readers=BOTH, rest=JSON, **BACK),
-    case("resume.live", "not_met", "refused", readers=BOTH, rest=refusal(400), **BACK),
-    case("resume.live", "met", "other ids in the replay", readers=BOTH, rest=streamed(EVENTS[5:]),
+    case("resume.live", "not_met", "only what came later", **TOGETHER, rest=streamed(EVENTS[8:]), **BACK),
+    case("resume.live", "not_met", "all of it", **TOGETHER, rest=WHOLE, **BACK),
+    case("resume.live", "not_met", "JSON", **TOGETHER, rest=JSON, **BACK),
+    case("resume.live", "not_met", "refused", **TOGETHER, rest=refusal(400), **BACK),
+    case("resume.live", "met", "other ids in the replay", **TOGETHER, rest=streamed(EVENTS[5:]),
          had=EVENTS[:5], token="ev4",
          replay=streamed(text_events("He", "llo ", "world"))),
-    case("resume.live", "untestable", "a replay of less than was read", readers=BOTH, rest=WHOLE, **{
+    case("resume.live", "untestable", "a replay of less than was read", **TOGETHER, rest=WHOLE, **{
         **BACK, "token": "gone", "had": numbered([*EVENTS, {}], name="gone"), "replay": streamed(EVENTS[:2])
     }),
-    case("resume.live", "untestable", "no replay to compare with", readers=BOTH, rest=WHOLE,
+    case("resume.live", "not_met", "canceled by nobody", **TOGETHER,
+         rest=streamed(text_events("Hel", "lo ", "world", status="cancelled")[5:]), **BACK),
+    case("resume.live", "met", "after the end", readers=BOTH, rest=streamed(EVENTS[5:]), **BACK, **HAD,
+         late_rest=streamed(EVENTS[7:])),
+    case("resume.live", "not_met", "all of it after the end", readers=BOTH, rest=streamed(EVENTS[5:]), **BACK,
+         **HAD, late_rest=WHOLE),
+    case("resume.live", "not_met", "less of it after the end", readers=BOTH, rest=streamed(EVENTS[5:]), **BACK,
+         **HAD, late_rest=streamed(EVENTS[9:])),
+    case("resume.live", "untestable", "no replay to compare with", **TOGETHER, rest=WHOLE,
          **{**BACK, "replay": JSON}),
 ]  # fmt: skip

@@ -30,12 +30,16 @@ def asked_for(text):
     return answer(body=interaction(), method="POST", target="/v1beta/interactions", sent={"input": text})
 
 
+ERROR = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
+
+
 def apart(**changed):
     """The answers to another project's calls: correct ones, except those that are replaced."""
     plain = {
         "looked": GONE,
         "streamed": GONE,
         "chained": GONE,
+        "chained_modes": [],
         "cancelled": GONE,
         "deleted": GONE,
         "own": OK,
@@ -108,10 +112,13 @@ CASES = [
     case("get.constant", "not_met", "another object", created=OK, again=OK, got=answer(
         body=interaction(object="thing")
     )),
-    case("get.matches-post", "met", "with the input", created=OK, got=TIMELINE),
-    case("get.matches-post", "met", "without", created=OK, got=OK),
-    case("get.matches-post", "untestable", "still running", created=RUNNING, got=OK),
-    case("get.matches-post", "not_met", "other output", created=OK, got=OTHER),
+    case("get.matches-post", "met", "with the input", created=OK, got=TIMELINE, with_input=OK),
+    case("get.matches-post", "met", "without", created=OK, got=OK, with_input=OK),
+    case("get.matches-post", "untestable", "still running", created=RUNNING, got=OK, with_input=OK),
+    case("get.matches-post", "not_met", "the input alone", created=OK, got=OK,
+         with_input=answer(body=interaction(steps=[INPUT]))),
+    case("get.matches-post", "met", "a field `input` alone", created=OK, got=OK, with_input=BAD),
+    case("get.matches-post", "not_met", "other output", created=OK, got=OTHER, with_input=OK),
     case("get.usage", "met", "the same", created=OK, got=OK),
     case("get.usage", "untestable", "not in GET", created=OK, got=answer(body=interaction(usage=None))),
     case("get.usage", "not_met", "other counts", created=OK, got=answer(
@@ -157,6 +164,8 @@ CASES = [
     case("store.isolation", "not_met", "readable", **apart(looked=OK)),
     case("store.isolation", "not_met", "streamed", **apart(streamed=OK)),
     case("store.isolation", "not_met", "continuable", **apart(chained=OK)),
+    case("store.isolation", "not_met", "continuable in a mode", **apart(chained_modes=[GONE, OK])),
+    case("store.isolation", "met", "an error event", **apart(chained_modes=[stream_of(ERROR, b"[DONE]")])),
     case("store.isolation", "not_met", "cancellable", **apart(cancelled=OK)),
     case("store.isolation", "met", "a run goes on", **apart(stopped=GONE, run=RUNNING)),
     case("store.isolation", "not_met", "a run can be stopped", **apart(stopped=GONE, run=CANCELLED)),
@@ -172,7 +181,6 @@ CASES = [
 # --- deleting, on hand-made exchanges
 
 DONE = answer(body={})
-ERROR = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
 CREATED = {"event_type": "interaction.created", "interaction": {"id": "v1_one", "status": "completed"}}
 
 REPLAYED = stream_of(CREATED)

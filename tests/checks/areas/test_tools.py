@@ -107,6 +107,8 @@ def test_a_call_without_an_id_is_not_taken_for_none():
 # --- function results, on hand-made exchanges
 
 CALLED = answer(body=interaction(status="requires_action", steps=[CALL]))
+CALLS = {"asked": CALLED, "modes": {}}
+STREAMING = {**CALLS, "modes": {"in a stream": WHOLE}}
 NEXT = answer(body=interaction(id="v1_two"))
 SAME = answer(body=interaction())
 AGAIN = answer(body=interaction(id="v1_two", status="requires_action", steps=[CALL]))
@@ -115,6 +117,15 @@ TWINS = answer(body=interaction(status="requires_action", steps=[CALL, CALL]))
 RUNNING = answer(body=interaction(id="v1_two", status="in_progress"))
 REFUSED = refusal(400)
 CRASH = refusal(500)
+
+
+def next_saying(text):
+    """A second interaction with this output."""
+    return answer(
+        body=interaction(
+            id="v1_two", steps=[{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+        )
+    )
 
 
 def forms(**changed):
@@ -132,26 +143,30 @@ def quoted(**changed):
 
 
 CASES += [
-    case("tool.result-ok", "met", "accepted", streamed_answered={}, asked=CALLED, forms=forms()),
-    case("tool.result-ok", "met", "and called again", streamed_answered={}, asked=CALLED,
+    case("tool.result-ok", "met", "accepted", **CALLS, streamed_answered={}, forms=forms()),
+    case("tool.result-ok", "met", "and called again", **CALLS, streamed_answered={},
          forms=forms(string=AGAIN)),
-    case("tool.result-ok", "met", "another form refused", streamed_answered={}, asked=CALLED,
+    case("tool.result-ok", "met", "another form refused", **CALLS, streamed_answered={},
          forms=forms(object=REFUSED)),
-    case("tool.result-ok", "not_met", "refused", streamed_answered={}, asked=CALLED,
+    case("tool.result-ok", "not_met", "refused", **CALLS, streamed_answered={},
          forms=forms(string=REFUSED)),
-    case("tool.result-ok", "not_met", "the same id", streamed_answered={}, asked=CALLED,
+    case("tool.result-ok", "not_met", "the same id", **CALLS, streamed_answered={},
          forms=forms(string=SAME)),
-    case("tool.result-ok", "met", "whatever its status", streamed_answered={}, asked=CALLED,
+    case("tool.result-ok", "met", "whatever its status", **CALLS, streamed_answered={},
          forms=forms(string=RUNNING)),
-    case("tool.result-ok", "not_met", "something else", streamed_answered={}, asked=CALLED,
+    case("tool.result-ok", "not_met", "something else", **CALLS, streamed_answered={},
          forms=forms(string=answer(body={}))),
-    case("tool.result-ok", "met", "streamed", streamed_answered={"plain": NEXT}, asked=CALLED, forms=forms()),
-    case("tool.result-ok", "not_met", "refused for a stream", asked=CALLED, forms=forms(),
+    case("tool.result-ok", "met", "streamed", **CALLS, streamed_answered={"plain": NEXT}, forms=forms()),
+    case("tool.result-ok", "not_met", "refused for a stream", **CALLS, forms=forms(),
          streamed_answered={"plain": REFUSED}),
-    case("tool.result-ok", "not_met", "refused for a stream in the background", asked=CALLED, forms=forms(),
+    case("tool.result-ok", "not_met", "refused for a stream in the background", **CALLS, forms=forms(),
          streamed_answered={"plain": NEXT, "in_background": REFUSED}),
-    case("tool.result-ok", "not_met", "refused in a stream", asked=CALLED, forms=forms(),
+    case("tool.result-ok", "not_met", "refused in a stream", **CALLS, forms=forms(),
          streamed_answered={"plain": NEXT, "in_a_stream": REFUSED}),
+    case("tool.result-ok", "not_met", "called again in streams alone", **STREAMING,
+         forms=forms(), streamed_answered={"in_a_stream": WHOLE}),
+    case("tool.result-ok", "met", "called again in one stream", **STREAMING,
+         forms=forms(), streamed_answered={}),
     case("tool.result-final", "met", "settled", forms=forms()),
     case("tool.result-final", "met", "another call", forms=forms(string=AGAIN)),
     case("tool.result-final", "untestable", "refused", forms=forms(string=REFUSED)),
@@ -178,6 +193,8 @@ CASES += [
     case("tool.result-orphan", "not_met", "accepted", orphan=NEXT),
     case("tool.result-orphan", "not_met", "crash", orphan=CRASH),
     case("tool.parallel", "met", "accepted", asked=TWO, answered=NEXT),
+    case("tool.parallel", "met", "all read", asked=TWO, answered=next_saying("Reports 46173 and 57284.")),
+    case("tool.parallel", "not_met", "one read", asked=TWO, answered=next_saying("Report 57284.")),
     case("tool.parallel", "not_met", "refused", asked=TWO, answered=REFUSED),
     case("tool.ids-unique", "met", "two", asked=TWO, streamed=None),
     case("tool.ids-unique", "not_met", "one for both in a stream", asked=TWO,

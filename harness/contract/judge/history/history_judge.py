@@ -270,7 +270,11 @@ _FOLLOWS_FROM_LATE = frozenset(
 
 
 def _judge_uncanceled(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Finding]]:
-    """A background run that the client neither cancels nor deletes, nor leaves, must not end as `cancelled`."""
+    """A background run that no client cancels or deletes must not end as `cancelled`.
+
+    A client that leaves the stream of the create may seem to give the run up (`bg.survives-hangup`); one that
+    leaves another stream of it does not.
+    """
     begun = {_find_background_run(exchange) for exchange in trail} - {""}
     begun -= {_find_subject(exchange) for exchange in trail if _may_cancel(exchange)}
     for exchange in trail:
@@ -295,9 +299,10 @@ _COLON = ":cancel"
 
 
 def _may_cancel(exchange: Exchange) -> bool:
-    """Whether this may end a run early: a cancel, a delete, or a client that leaves."""
+    """Whether this may end a run early: a cancel, a delete, or a client that leaves its create."""
     spelled = exchange.request.path.endswith(_COLON)
-    return spelled or read(exchange).call in (CANCEL, DELETE) or not exchange.ending.complete
+    left = read(exchange).call == CREATE and not exchange.ending.complete
+    return spelled or read(exchange).call in (CANCEL, DELETE) or left
 
 
 def _judge_each(

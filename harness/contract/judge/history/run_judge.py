@@ -104,7 +104,7 @@ class Denials(Struct):
     _lost_parent: dict[str, str] = field(default_factory=dict)
     """The DELETE of the interaction that this one continues."""
     _owners: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """The caller that created each interaction: what another is shown of it is the defect, and promises nothing."""
+    """The caller that created each interaction: that another one is shown it is the defect, and no promise."""
     _vain: dict[tuple[str, ...], list[Exchange]] = field(default_factory=dict)
     """The DELETEs that did not find what a later look found, until one of the same caller succeeds."""
 
