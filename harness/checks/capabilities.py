@@ -121,6 +121,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("err.malformed-json", "err.body-array", "rob.bad-utf8"), ("err.no-crash/unanswered",)),
     "create.completed-has-output": ("err.stream-prestream",),
     "create.long-input": ("get.own-input",),
+    "create.input-content": ("create.no-stream-json",),
     "create.max-tokens": ("err.status",),
     "create.response-format": ("bg.result",),
     "resume.last": ("resume.no-gap",),

@@ -216,10 +216,12 @@ _STRAY_RESULT = {"type": "function_result", "call_id": "no-such-call", "name": "
 
 def _find_turns(answer: Exchange | None) -> set[str]:
     """The turns whose numbers a completed answer contains, streamed or not."""
-    if answer is None or answer.status not in SUCCESS:
-        return set()
-    text = steps_text(read(answer).streamed_steps) if is_stream(answer) else output_text(object_in(answer))
+    text = "" if answer is None or answer.status not in SUCCESS else _text_of(answer)
     return {turn for turn, number in _NUMBERS.items() if number in text}
+
+
+def _text_of(answer: Exchange) -> str:
+    return steps_text(read(answer).streamed_steps) if is_stream(answer) else output_text(object_in(answer))
 
 
 def _tell_again(answer: Exchange, turn: str, following: str) -> list[dict[str, Any]]:
@@ -426,13 +428,11 @@ def carries_whole_history(
     backgrounded: Exchange | None,
     after_backgrounded: Exchange | None,
 ) -> Iterator[Finding]:
-    lost = [
-        *_judge_end_of_history("streamed", streamed, after_streamed),
-        *_judge_end_of_history("background", backgrounded, after_backgrounded),
-    ]
+    branches = {"streamed": (streamed, after_streamed), "background": (backgrounded, after_backgrounded)}
+    lost = [one for mode, branch in branches.items() for one in _judge_end_of_history(mode, *branch)]
     recited = {"parent", "child"} <= _find_turns(grandchild)
     if recited and (lost or {"parent", "streamed"} <= _find_turns(after_streamed)):
-        yield from lost or _judge_outputs(parent, child, grandchild, parent_retold)
+        yield from lost or _judge_all_outputs(parent, child, grandchild, parent_retold, branches)
         return
     alone, chained = _tokens_read(parent), _need_history(parent, child)
     if grandchild is None or retold is None:
@@ -453,7 +453,7 @@ def carries_whole_history(
         say = lenient_finding if thought_less else report
         expected = f"more than {chained} input tokens; the first turn has {alone}"
         yield say("a third turn has no more input tokens than a second", expected=expected, actual=str(longer))
-    elif forgotten := list(_judge_outputs(parent, child, grandchild, parent_retold)):
+    elif forgotten := list(_judge_all_outputs(parent, child, grandchild, parent_retold, branches)):
         yield from forgotten
     elif comparable and after_streamed is not None and streamed_retold is not None:
         untold, resent = longer - without_first, _tokens_told(streamed_retold)
@@ -486,14 +486,30 @@ _ENOUGH_WORDS = 5
 """Words of an output, from which on a count of input tokens shows whether it was among them."""
 
 
-def _judge_outputs(
-    parent: Exchange, child: Exchange, grandchild: Exchange | None, parent_retold: Exchange
+def _judge_all_outputs(
+    parent: Exchange,
+    child: Exchange,
+    grandchild: Exchange | None,
+    parent_retold: Exchange,
+    branches: Mapping[str, tuple[Exchange | None, Exchange | None]],
 ) -> Iterator[Finding]:
-    """The third turn costs its own input more than the second, and the output of the second."""
-    if grandchild is None or grandchild.status not in SUCCESS or _count_thoughts(child) < _count_thoughts(parent):
+    """Whether the turns that are continued count with their outputs: the plain one, then one of each mode."""
+    yield from (forgotten := list(_judge_outputs(parent, child, grandchild, parent_retold)))
+    for mode, (turn, after) in branches.items() if not forgotten else ():
+        if turn is not None and turn.status in SUCCESS:
+            found = _judge_outputs(parent, turn, after, parent_retold)
+            yield from (_place_lost(mode, replace(one, code="")) for one in found)
+
+
+def _judge_outputs(
+    parent: Exchange, turn: Exchange, after: Exchange | None, parent_retold: Exchange
+) -> Iterator[Finding]:
+    """A turn costs its own input more than the one before it, and the output of that."""
+    if after is None or after.status not in SUCCESS or _count_thoughts(turn) < _count_thoughts(parent):
         return
-    alone, more = _tokens_read(parent), _tokens_read(grandchild) - _tokens_read(child)
-    words = len(output_text(interaction_in(child)).split())
+    alone, before, now = map(_tokens_seen, (parent, turn, after))
+    more = now - before if before > alone > 0 else 0  # else the turn does not even count the first one
+    words = len(_text_of(turn).split())
     sent_again = _tokens_told(parent_retold) - 2 * alone
     if words < _ENOUGH_WORDS or not 0 < more <= alone + words / 4:
         return
@@ -661,6 +677,12 @@ def _read_tokens(body: Mapping[str, Any]) -> int | None:
 def _tokens_read(exchange: Exchange) -> int:
     """The input tokens of a turn, and those from a cache, which some count apart."""
     return _count_input(exchange) + _read_count(exchange, _CACHED)
+
+
+def _tokens_seen(answer: Exchange) -> int:
+    """The same of a turn that may be streamed; 0 without a count."""
+    counted = _tokens_told(answer)
+    return counted + _read_count(answer, _CACHED) if counted else 0
 
 
 _CACHED = "total_cached_tokens"

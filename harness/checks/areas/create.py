@@ -422,9 +422,9 @@ _SIGNED = "58213"
 _INSTRUCTION = f"You are polite, brief and exact. You end each of your answers with the number {_SIGNED}. " * 4
 
 
-@exercise(requests=8, interactions=5)
+@exercise(requests=9, interactions=6)
 def an_instructed_create(t: RequestBuilder) -> Steps:
-    """A create with an instruction, one without, and one as input; the first also streamed and in the background.
+    """A create with an instruction, one without, and one as input; the first also in each mode and in a chain.
 
     The one without comes after the first, whose instruction it must not obey.
     """
@@ -435,10 +435,13 @@ def an_instructed_create(t: RequestBuilder) -> Steps:
     if instructed.status not in SUCCESS:
         return seen
     seen["written"] = yield Send(t.create(input=_INSTRUCTION + HELLO))
-    return {**seen, "modes": (yield from create_in_each_mode(t, body))}
+    seen["modes"] = yield from create_in_each_mode(t, body)
+    if "chain" in t.capabilities and status_of(alone) == "completed" and id_of(alone):
+        seen["modes"][IN_A_CHAIN] = yield Send(t.create(body, previous_interaction_id=id_of(alone)))
+    return seen
 
 
-STREAMED, IN_BACKGROUND = "in a stream", "in the background"
+STREAMED, IN_BACKGROUND, IN_A_CHAIN = "in a stream", "in the background", "in a chain"
 
 
 def create_in_each_mode(t: RequestBuilder, body: Mapping[str, Any]) -> Part[Exchanges]:
@@ -482,7 +485,8 @@ def obeys_instructions(
         )
     for mode, answer in modes.items() if more > plain else ():
         body = read_end(answer)
-        if 0 < _count_read(body) < (plain + more) / 2 and _SIGNED not in output_text(body):
+        least = more if mode == IN_A_CHAIN else (plain + more) / 2  # a chain counts the turn before, too
+        if 0 < _count_read(body) < least and _SIGNED not in output_text(body):
             message = f"`system_instruction` has no effect {mode}"
             say = finding if obeys else lenient_finding  # a count alone may come late, or without what is cached
             lost = say(message, expected=f"{more} input tokens", actual=str(_count_read(body)))

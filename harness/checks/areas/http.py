@@ -210,9 +210,12 @@ _REFUSED = frozenset({400, 401, 403})
 _NOT_THERE = frozenset({404, 405, 501})
 
 
-@exercise(requests=12, interactions=2, front_end=True)
+@exercise(requests=13, interactions=2, front_end=True)
 def one_interaction_many_keys(t: RequestBuilder) -> Steps:
-    """Create with the key; read, create and delete with wrong or no keys; read with the key again."""
+    """Create with the key; read, create and delete with wrong or no keys; read with the key again.
+
+    The create with a wrong key asks for a stream, and one without a key goes to the other version, too.
+    """
     yield from _need_a_key_of_our_own(t)
     created: Exchange = yield Send(t.create(input=HELLO))
     found = id_of(created)
@@ -221,6 +224,8 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     # Before it is readable, a 404 could be taken for a rejection, or for a forbidden deletion.
     readable = (yield from poll_until_found(t, found))[-1]
     path = f"interactions/{segment(found)}"
+    streamed = {**_hello(t), "stream": True} if "stream" in t.capabilities else _hello(t)
+    other = "v1" if t.version.startswith("v1beta") else "v1beta"
     bearer = [("authorization", f"Bearer {t.key}")]
     return {
         "created": created,
@@ -229,11 +234,14 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
             yield from send_each(
                 read_without=t.request("GET", path, key=""),
                 created_without=t.request("POST", "interactions", _hello(t), key=""),
+                created_elsewhere=t.request("POST", "interactions", _hello(t), key="", version=other),
                 read_wrong=t.request("GET", path, key=WRONG_KEY),
             )
         ),
         "deleted_without": (yield Send(t.request("DELETE", path, key=""))),
-        "created_wrong": (yield Send(t.request("POST", "interactions", _hello(t), key=WRONG_KEY))),
+        "created_wrong": (
+            yield from read_whole_stream(t.request("POST", "interactions", streamed, key=WRONG_KEY))
+        ),
         "read_next": (yield Send(t.request("GET", path))),
         **(
             yield from send_each(
@@ -250,11 +258,14 @@ def refuses_no_key(
     readable: Exchange,
     read_without: Exchange,
     created_without: Exchange,
+    created_elsewhere: Exchange,
     deleted_without: Exchange,
     read_again: Exchange,
 ) -> Iterator[Finding]:
     yield from at("read_without", _expect_unauthenticated(read_without))
     yield from at("created_without", _expect_unauthenticated(created_without))
+    if created_elsewhere.succeeded:  # a version need not be offered
+        yield from at("created_elsewhere", _expect_unauthenticated(created_elsewhere))
     if deleted_without.status in _NOT_THERE:
         found = lenient_finding(
             "the target offers no DELETE", expected="401", actual=format_answer(deleted_without)

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.checks.areas.create import JSON_FORMAT, STREAMED, create_in_each_mode, read_end
+from harness.checks.areas.create import JSON_FORMAT, create_in_each_mode, read_end
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -131,10 +131,11 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         wrong_id=t.create(body, input=[wrong]),
         orphan=t.create(input=[result_of(call)], tools=[WEATHER]),
     )
-    (answers, modes), streamed, results, looks = yield SideBySide(
+    (answers, modes, again), streamed, results, looks = yield SideBySide(
         (_answer_in_each_way(t, body, call), _answer_streamed_calls(t), others, poll_until_found(t, parent))
     )
-    seen |= {"forms": answers, "modes": modes, "streamed_answered": streamed, **results, "fetched": looks[-1]}
+    seen |= {"forms": answers, "modes": modes, "again": again, "streamed_answered": streamed, **results}
+    seen["fetched"] = looks[-1]
     answered = id_of(answers["string"])
     if not answered:
         return stop_exercise(seen, "no turn with a result had an id")
@@ -145,13 +146,28 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
 
 def _answer_in_each_way(
     t: RequestBuilder, body: Mapping[str, Any], call: Call
-) -> Part[tuple[Exchanges, Exchanges]]:
-    """The result of a call in every form, then in every mode if the target takes it."""
+) -> Part[tuple[Exchanges, Exchanges, Exchanges]]:
+    """The result of a call in every form, then in every mode if the target takes it.
+
+    Modes in which the model made the call again are tried twice: it may do so for once.
+    """
     forms = {name: t.create(body, input=[result_of(call, value)]) for name, value in ANSWERS.items()}
     answers: Exchanges = yield from send_each(**forms)
     if not status_of(answers["string"]):
-        return answers, {}
-    return answers, (yield from create_in_each_mode(t, {**body, "input": [result_of(call)]}))
+        return answers, {}, {}
+    turn = {**body, "input": [result_of(call)]}
+    modes = yield from create_in_each_mode(t, turn)
+    if not any(_makes_again(call, answer) for answer in modes.values()):
+        return answers, modes, {}
+    return answers, modes, (yield from create_in_each_mode(t, turn))
+
+
+def _makes_again(call: Call, answer: Exchange) -> bool:
+    """Whether an answer to the result of a call makes that call, and no other."""
+    made = pending_calls(output_steps(read_end(answer)))
+    return bool(made) and all(
+        one.get("name") == call.get("name") and one.get("arguments") == call.get("arguments") for one in made
+    )
 
 
 def _answer_streamed_calls(t: RequestBuilder) -> Part[Exchanges]:
@@ -302,11 +318,12 @@ def _streamed_calls(stream: Exchange) -> list[Call]:
 TIME: Mapping[str, Any] = {**WEATHER, "name": "get_time", "description": "The time of day in one place."}
 
 
-@exercise(requests=2, interactions=2)
+@exercise(requests=6, interactions=3)
 def a_turn_without_calls(t: RequestBuilder) -> Steps:
-    """A function that is declared but forbidden by tool_choice, plain and streamed."""
+    """A function that is declared but forbidden by tool_choice, in each mode."""
     body = {"input": QUESTION, "tools": [WEATHER], "generation_config": {"tool_choice": "none"}}
-    return (yield from _send_streamed_too(t, body))
+    answer: Exchange = yield Send(t.create(body))
+    return {"answer": answer, "modes": (yield from create_in_each_mode(t, body)) if status_of(answer) else {}}
 
 
 def _send_streamed_too(t: RequestBuilder, body: dict[str, Any]) -> Steps:
@@ -361,10 +378,10 @@ def is_forced(answer: Exchange) -> Iterator[Finding]:
     yield from judge_forced(interaction_in(answer))
 
 
-def calls_nothing(answer: Exchange, streamed: Exchange | None) -> Iterator[Finding]:
+def calls_nothing(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from expect_offered(answer)
-    later = _streamed_calls(streamed) if streamed is not None and is_stream(streamed) else []
-    for name, calls in (("answer", calls_in(answer)), ("streamed", later)):
+    made = {f"modes[{mode}]": pending_calls(output_steps(read_end(other))) for mode, other in modes.items()}
+    for name, calls in {"answer": calls_in(answer), **made}.items():
         if calls:
             called = finding("a function was called", expected="no call", actual=format_value(calls[0]))
             yield called.at(exchange=name)
@@ -428,19 +445,24 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     parent = id_of(asked)
     if not parent:
         return stop_exercise(seen, "the interaction with the calls has no id")
-    turn = t.create(input=results, tools=[WEATHER], previous_interaction_id=parent)
-    return {**seen, "answered": (yield Send(turn))}
+    body = {"tools": [WEATHER], "previous_interaction_id": parent}
+    answered: Exchange = yield Send(t.create(body, input=results[::-1]))  # each names its call
+    refused = answered.status in CLIENT_ERROR
+    in_order = (yield Send(t.create(body, input=results))) if refused else None
+    return {**seen, "answered": answered, "in_order": in_order}
 
 
-@exercise(requests=3, interactions=2)
+@exercise(requests=4, interactions=3)
 def a_stateless_loop(t: RequestBuilder) -> Steps:
-    """A tool loop that stores nothing and sends every step back, then does so again without the signatures."""
+    """A tool loop that stores nothing and sends every step back, streamed, too, and without the signatures."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], store=False, **FORCED))
     call = first_call(asked)
     steps = output_steps(interaction_in(asked))
     question = {"type": "user_input", "content": [{"type": "text", "text": QUESTION}]}
     body = {"input": [question, *steps, result_of(call)], "tools": [WEATHER], "store": False}
-    seen: Exchanges = {"asked": asked, "answered": (yield Send(t.create(body)))}
+    seen: Exchanges = {"asked": asked, "answered": (yield Send(t.create(body))), "streamed": None}
+    if "stream" in t.capabilities and seen["answered"].status in SUCCESS:
+        seen["streamed"] = yield from read_whole_stream(t.create(body, stream=True))
     bare = [{name: value for name, value in step.items() if name != "signature"} for step in steps]
     signed = [step for step in steps if step.get("type") == "thought" and step.get("signature")]
     if not signed:
@@ -452,10 +474,17 @@ def a_stateless_loop(t: RequestBuilder) -> Steps:
 # --- judges
 
 
+def takes_a_stateless_result(answered: Exchange, streamed: Exchange | None) -> Iterator[Finding]:
+    yield from expect_interaction(answered)
+    if streamed is not None:
+        yield from at("streamed", expect_stream(streamed))
+
+
 def takes_the_result(
     asked: Exchange,
     forms: Mapping[str, Exchange],
     modes: Mapping[str, Exchange],
+    again: Mapping[str, Exchange],
     streamed_answered: Mapping[str, Exchange],
 ) -> Iterator[Finding]:
     yield from at("forms[string]", _accepted_result(asked, forms["string"]))
@@ -464,18 +493,15 @@ def takes_the_result(
         for one in at(f"streamed_answered[{way}]", expect(answer)):
             message = f"the result of {_STREAMED_CALLS[way]}"
             yield replace(one, message=message, code="tool.result-ok/streamed")
-    again = [_calls_again(asked, modes.get(STREAMED)), _calls_again(asked, streamed_answered.get("in_a_stream"))]
-    if all(again) and all(output_text(object_in(answer)) for answer in forms.values()):
-        message = "a streamed turn with the result of a call makes the same call again"
-        loop = finding(message, expected="an answer, as in a turn that is not streamed", actual="the call again")
-        yield replace(loop, code="tool.result-ok/again").at(exchange=f"modes[{STREAMED}]")
-
-
-def _calls_again(asked: Exchange, answer: Exchange | None) -> bool:
-    """Whether a streamed turn that sends a result makes a call that was answered."""
-    calls = [] if answer is None or not is_stream(answer) else _streamed_calls(answer)
-    made = [(call.get("name"), call.get("arguments")) for call in calls_in(asked)]
-    return bool(calls) and all((call.get("name"), call.get("arguments")) in made for call in calls)
+    if not all(output_text(object_in(answer)) for answer in forms.values()):
+        return
+    call = first_call(asked)
+    for mode in (mode for mode in again if _makes_again(call, modes[mode]) and _makes_again(call, again[mode])):
+        message = f"a turn with the result of a call makes the same call again {mode}"
+        loop = finding(
+            message, expected="an answer, as in a plain turn", actual="the same call, twice of two times"
+        )
+        yield replace(loop, code="tool.result-ok/again").at(exchange=f"again[{mode}]")
 
 
 _STREAMED_CALLS = {
@@ -522,7 +548,12 @@ def takes_a_failure(asked: Exchange, failure: Exchange) -> Iterator[Finding]:
     yield from at("failure", _accepted_result(asked, failure))
 
 
-def takes_them_together(asked: Exchange, answered: Exchange) -> Iterator[Finding]:
+def takes_them_together(asked: Exchange, answered: Exchange, in_order: Exchange | None) -> Iterator[Finding]:
+    if in_order is not None and in_order.status in SUCCESS:
+        message = "the results of parallel calls are accepted in the order of their calls alone"
+        fixed = finding(message, expected="2xx, as each result names its call", actual=format_answer(answered))
+        yield replace(fixed, code="tool.parallel/order").at(exchange="answered")
+        return
     yield from at("answered", _accepted_result(asked, answered))
     text = output_text(read_end(answered)) if status_of(answered) == "completed" else ""
     due = _REPORTS[: len(calls_in(asked))]

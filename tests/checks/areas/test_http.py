@@ -120,7 +120,12 @@ def test_findings_name_the_answer_at_fault():
 
 def without(**changed):
     """The answers to calls without a key: correct ones, except those that are replaced."""
-    plain = {"read_without": NO_KEY, "created_without": NO_KEY, "deleted_without": NO_KEY}
+    plain = {
+        "read_without": NO_KEY,
+        "created_without": NO_KEY,
+        "deleted_without": NO_KEY,
+        "created_elsewhere": GONE,
+    }
     return {"readable": STORED, **plain, "read_again": STORED, **changed}
 
 
@@ -149,6 +154,7 @@ CASES += [
     case("auth.missing", "non_strict", "no DELETE at all", **without(deleted_without=refusal(405))),
     case("auth.missing", "not_met", "readable", **without(read_without=STORED)),
     case("auth.missing", "not_met", "creatable", **without(created_without=STORED)),
+    case("auth.missing", "not_met", "creatable under the other version", **without(created_elsewhere=STORED)),
     case("auth.missing", "not_met", "deletable", **without(deleted_without=answer(body={}))),
     case("auth.missing", "not_met", "refused and done", **without(read_again=refusal(404, "not_found"))),
     case("auth.missing", "met", "never readable", **without(readable=GONE, read_again=GONE)),

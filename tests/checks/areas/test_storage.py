@@ -163,6 +163,7 @@ CASES = [
     case("store.isolation", "met", "403, and 400 to the chain", **apart(looked=HIDDEN, chained=BAD)),
     case("store.isolation", "not_met", "readable", **apart(looked=OK)),
     case("store.isolation", "not_met", "streamed", **apart(streamed=OK)),
+    case("store.isolation", "non_strict", "a stream of nothing", **apart(streamed=stream_of())),
     case("store.isolation", "not_met", "continuable", **apart(chained=OK)),
     case("store.isolation", "not_met", "continuable in a mode", **apart(chained_modes=[GONE, OK])),
     case("store.isolation", "met", "an error event", **apart(chained_modes=[stream_of(ERROR, b"[DONE]")])),

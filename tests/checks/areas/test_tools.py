@@ -63,11 +63,13 @@ CASES = [
     case("tool.get-same", "not_met", "completed", asked=ASKED, fetched=calls(CALL, status="completed")),
     case("tool.get-same", "not_met", "no call", asked=ASKED, fetched=calls()),
     case("tool.get-same", "not_met", "gone", asked=ASKED, fetched=refusal(404)),
-    case("tool.choice-none", "met", "text", answer=TEXT, streamed=None),
-    case("tool.choice-none", "untestable", "refused", answer=refusal(400), streamed=None),
-    case("tool.choice-none", "not_met", "a call", answer=ASKED, streamed=None),
-    case("tool.choice-none", "not_met", "crash", answer=refusal(500), streamed=None),
-    case("tool.choice-none", "not_met", "a call in a stream", answer=TEXT, streamed=WHOLE),
+    case("tool.choice-none", "met", "text", answer=TEXT, modes={}),
+    case("tool.choice-none", "untestable", "refused", answer=refusal(400), modes={}),
+    case("tool.choice-none", "not_met", "a call", answer=ASKED, modes={}),
+    case("tool.choice-none", "not_met", "crash", answer=refusal(500), modes={}),
+    case("tool.choice-none", "not_met", "a call in a stream", answer=TEXT, modes={"in a stream": WHOLE}),
+    case("tool.choice-none", "not_met", "a call in the background", answer=TEXT,
+         modes={"in the background": ASKED}),
     case("tool.choice-any", "met", "a call", answer=ASKED),
     case("tool.choice-any", "met", "of another function", answer=bent(name="get_time")),
     case("tool.choice-any", "untestable", "refused", answer=refusal(400)),
@@ -107,8 +109,8 @@ def test_a_call_without_an_id_is_not_taken_for_none():
 # --- function results, on hand-made exchanges
 
 CALLED = answer(body=interaction(status="requires_action", steps=[CALL]))
-CALLS = {"asked": CALLED, "modes": {}}
-STREAMING = {**CALLS, "modes": {"in a stream": WHOLE}}
+CALLS = {"asked": CALLED, "modes": {}, "again": {}}
+REPEATING = {"asked": CALLED, **{name: {"in a stream": WHOLE} for name in ("modes", "again")}}
 NEXT = answer(body=interaction(id="v1_two"))
 SAME = answer(body=interaction())
 AGAIN = answer(body=interaction(id="v1_two", status="requires_action", steps=[CALL]))
@@ -163,9 +165,11 @@ CASES += [
          streamed_answered={"plain": NEXT, "in_background": REFUSED}),
     case("tool.result-ok", "not_met", "refused in a stream", **CALLS, forms=forms(),
          streamed_answered={"plain": NEXT, "in_a_stream": REFUSED}),
-    case("tool.result-ok", "not_met", "called again in streams alone", **STREAMING,
-         forms=forms(), streamed_answered={"in_a_stream": WHOLE}),
-    case("tool.result-ok", "met", "called again in one stream", **STREAMING,
+    case("tool.result-ok", "not_met", "called again in streams alone", **REPEATING, forms=forms(),
+         streamed_answered={}),
+    case("tool.result-ok", "met", "called again, as in a plain turn", **REPEATING, forms=forms(string=AGAIN),
+         streamed_answered={}),
+    case("tool.result-ok", "met", "called again in one stream", **{**REPEATING, "again": {"in a stream": NEXT}},
          forms=forms(), streamed_answered={}),
     case("tool.result-final", "met", "settled", forms=forms()),
     case("tool.result-final", "met", "another call", forms=forms(string=AGAIN)),
@@ -192,10 +196,12 @@ CASES += [
     case("tool.result-orphan", "met", "400", orphan=REFUSED),
     case("tool.result-orphan", "not_met", "accepted", orphan=NEXT),
     case("tool.result-orphan", "not_met", "crash", orphan=CRASH),
-    case("tool.parallel", "met", "accepted", asked=TWO, answered=NEXT),
-    case("tool.parallel", "met", "all read", asked=TWO, answered=next_saying("Reports 46173 and 57284.")),
-    case("tool.parallel", "not_met", "one read", asked=TWO, answered=next_saying("Report 57284.")),
-    case("tool.parallel", "not_met", "refused", asked=TWO, answered=REFUSED),
+    case("tool.parallel", "not_met", "in one order alone", asked=TWO, answered=REFUSED, in_order=NEXT),
+    case("tool.parallel", "met", "accepted", asked=TWO, answered=NEXT, in_order=None),
+    case("tool.parallel", "met", "all read", asked=TWO, in_order=None,
+         answered=next_saying("Reports 46173 and 57284.")),
+    case("tool.parallel", "not_met", "one read", asked=TWO, answered=next_saying("Report 57284."), in_order=None),
+    case("tool.parallel", "not_met", "refused", asked=TWO, answered=REFUSED, in_order=None),
     case("tool.ids-unique", "met", "two", asked=TWO, streamed=None),
     case("tool.ids-unique", "not_met", "one for both in a stream", asked=TWO,
          streamed=streamed(two_call_events("c1", "c1"))),
@@ -208,8 +214,9 @@ CASES += [
          fetched=calls({**CALL, "id": "c1", "arguments": {"location": "Rome"}}),
          streamed=streamed(two_call_events("c1", "c2"))),
     case("tool.ids-unique", "not_met", "one for both", asked=TWINS, streamed=None),
-    case("tool.stateless", "met", "accepted", answered=NEXT),
-    case("tool.stateless", "not_met", "refused", answered=REFUSED),
+    case("tool.stateless", "met", "accepted", answered=NEXT, streamed=None),
+    case("tool.stateless", "not_met", "refused", answered=REFUSED, streamed=None),
+    case("tool.stateless", "not_met", "refused in a stream", answered=NEXT, streamed=REFUSED),
     case("tool.signature-missing", "met", "400", unsigned=REFUSED),
     case("tool.signature-missing", "not_met", "accepted", unsigned=NEXT),
     case("tool.signature-missing", "not_met", "crash", unsigned=CRASH),
