@@ -40,6 +40,7 @@ from harness.contract.judge.history.resources import judge_resources
 from harness.contract.judge.reading import read
 from harness.contract.requests import caller_of
 from harness.contract.runs import named_interaction, read_new_id, summarise_create
+from harness.contract.tables.lifecycle import is_settled
 from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET, operation_of
 from harness.contract.tables.protocol import is_resume
 from harness.outcome import Finding, Judgement, Severity
@@ -255,7 +256,8 @@ def judge_trail(
     They come in the order in which they ended. Each caller has a history: another key may see other values.
     `judged` counts the exchanges that a rule judged, by rule and call.
     """
-    found = [*_judge_each(trail, contract, judged), *_judge_uncanceled(trail), *judge_resources(trail)]
+    found = [*_judge_each(trail, contract, judged)]
+    found += [*_judge_uncanceled(trail), *_judge_endless(trail), *judge_resources(trail)]
     late = {named_interaction(exchange.request) for exchange, finding in found if finding.code == "bg.result/late"}
     for exchange, finding in found:
         names = {named_interaction(exchange.request), read(exchange).id}
@@ -283,6 +285,21 @@ def _judge_uncanceled(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Fin
             begun.discard(shown)
             message, expected = "a run ends as `cancelled` without a cancel", "another settled status"
             yield exchange, Finding.from_code("bg.transition/uncanceled", message, expected, "cancelled")
+
+
+def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Finding]]:
+    """A stream by GET must end if a GET before it showed the run as settled: nothing more can come."""
+    settled: set[str] = set()
+    for exchange in trail:
+        identity = named_interaction(exchange.request)
+        streamed = read(exchange).call == GET and is_resume(exchange.request) is not None
+        hung = exchange.hung and exchange.silence >= exchange.seconds / 2 and not exchange.excuse
+        if streamed and hung and exchange.succeeded and identity in settled:
+            message, expected = "the stream of a run that has settled does not end", "an end"
+            actual = f"silence for {exchange.silence:.1f} s"
+            yield exchange, Finding.from_code("resume.ends/replay", message, expected, actual)
+        elif not streamed and exchange.succeeded and not exchange.truncated and read(exchange).call == GET:
+            settled |= {identity} if is_settled(read(exchange).status) else set()
 
 
 def _find_background_run(exchange: Exchange) -> str:

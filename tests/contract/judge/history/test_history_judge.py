@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
@@ -513,6 +514,17 @@ def test_what_a_race_explains_is_withheld(history: list[Heard], found: set[str])
 UNDER_WAY = streamed([created("a")], background=True)
 SETTLED_AS_CANCELLED = [begun(), look("cancelled")]
 COLON = Heard(exchange("POST", "/v1beta/interactions/a:cancel", body={}))
+LEFT_CREATE = Heard(structs.replace(UNDER_WAY.exchange, ending=Ending(By.CLIENT, How.FIN)))
+
+
+def hung(silence: float) -> Heard:
+    """A stream by GET of ten seconds, of which the last ones were silent."""
+    read_on = stream(RUN[:2]).exchange
+    late = structs.replace(read_on.arrivals, moments=array("d", [10.0 - silence]))
+    ending = Ending(By.LIMIT, How.TIMEOUT)
+    return Heard(structs.replace(read_on, ending=ending, seconds=10.0, arrivals=late))
+
+
 LEFT = Heard(structs.replace(stream(RUN[:2]).exchange, ending=Ending(By.CLIENT, How.FIN)))
 
 
@@ -528,7 +540,13 @@ LEFT = Heard(structs.replace(stream(RUN[:2]).exchange, ending=Ending(By.CLIENT, 
         ([*SETTLED_AS_CANCELLED, delete()], []),
         ([begun(), cancel(http=400), look("cancelled")], []),
         ([begun(), COLON, look("cancelled")], []),
-        ([begun(), LEFT, look("cancelled")], []),
+        # A client that leaves the stream of the create may seem to give the run up.
+        ([LEFT_CREATE, look("cancelled")], []),
+        ([begun(), LEFT, look("cancelled")], ["bg.transition/uncanceled"]),
+        # Nothing can come of a run that has settled.
+        ([begun(), look("completed"), hung(9.0)], ["resume.ends/replay"]),
+        ([begun(), look("completed"), hung(1.0)], []),
+        ([begun(), look("in_progress"), hung(9.0)], []),
         ([begun(), cancel(id="b")], ["cancel.ok/another"]),
     ],
 )
