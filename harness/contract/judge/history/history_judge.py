@@ -219,6 +219,7 @@ HEARD = frozenset(
         "get.same",
         "get.usage",
         "http.ct-stream",
+        "resume.ends",
         "resume.exclusive",
         "resume.ids-stable",
         "resume.live",
