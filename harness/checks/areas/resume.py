@@ -157,7 +157,8 @@ def opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
             continue
         yield from at(name, expect_stream(reading))
         if is_stream(reading):
-            yield from at(name, (structs.replace(one, rule="") for one in judge_stream_label(reading)))
+            labels = judge_stream_label(reading)  # others may be right
+            yield from at(name, (structs.replace(one, rule="", cause=one.rule) for one in labels))
 
 
 def is_the_one_asked_for(asked_for: str, first: Exchange, replay: Exchange) -> Iterator[Finding]:
