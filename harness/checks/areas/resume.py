@@ -32,7 +32,7 @@ from harness.checks.vocabulary.streams import (
 from harness.contract import PROTOCOL, read
 from harness.contract.data.diffs import EventDiff, compare, is_of_the_run, is_same_event, shape_of
 from harness.contract.judge.agreement import judge_identity
-from harness.contract.judge.answer import judge_stream_label
+from harness.contract.judge.answer import judge_endless, judge_stream_label
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
@@ -361,8 +361,7 @@ def ends_at_all(last: Exchange, rests: list[Resumed]) -> Iterator[Finding]:
     if 2 * max(resumed.exchange.seconds for resumed in rests) >= last.seconds:
         raise Unmet("other resumed streams took half as long as a resume at the final event got")
     message = "a resume at the final event does not end"
-    silence = f"silence for {last.seconds:.1f} s"
-    yield finding(message, expected="an end, or a rejection", actual=silence).at(exchange="last")
+    yield from at("last", judge_endless("resume.ends", message, last))
 
 
 def answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Finding]:

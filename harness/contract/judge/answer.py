@@ -151,6 +151,12 @@ def judge_stream_label(exchange: Exchange) -> Iterator[Finding]:
         )
 
 
+def judge_endless(code: str, message: str, exchange: Exchange) -> Iterator[Finding]:
+    """A stream to which nothing more can come must end."""
+    if exchange.hung:
+        yield Finding.from_code(code, message, "an end", f"silence for {exchange.silence:.1f} s")
+
+
 def judge_length(exchange: Exchange) -> Iterator[Finding]:
     """The body must be as long as its framing declares."""
     if exchange.status is not None and exchange.ending.by is By.SERVER and exchange.ending.how in _CUT:

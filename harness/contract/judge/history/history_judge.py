@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from harness.contract.contract import Contract
-from harness.contract.judge.answer import is_no_answer, is_success, says_error
+from harness.contract.judge.answer import is_no_answer, is_success, judge_endless, says_error
 from harness.contract.judge.history.creates import judge_cancel, judge_cancel_look, judge_create, judge_delete
 from harness.contract.judge.history.history_state import (
     PLAIN,
@@ -294,11 +294,10 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
     for exchange in trail:
         identity = named_interaction(exchange.request)
         streamed = read(exchange).call == GET and is_resume(exchange.request) is not None
-        hung = exchange.hung and exchange.silence >= exchange.seconds / 2 and not exchange.excuse
-        if streamed and hung and exchange.succeeded and identity in settled:
-            message, expected = "the stream of a run that has settled does not end", "an end"
-            actual = f"silence for {exchange.silence:.1f} s"
-            yield exchange, Finding.from_code("resume.ends/replay", message, expected, actual)
+        silent = exchange.silence >= exchange.seconds / 2 and not exchange.excuse
+        if streamed and silent and exchange.succeeded and identity in settled:
+            message = "the stream of a run that has settled does not end"
+            yield from ((exchange, found) for found in judge_endless("resume.ends/replay", message, exchange))
         elif not streamed and exchange.succeeded and not exchange.truncated and read(exchange).call == GET:
             settled |= {identity} if is_settled(read(exchange).status) else set()
 
