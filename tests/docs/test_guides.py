@@ -71,3 +71,15 @@ def test_a_reference_page_and_its_guide_link_to_each_other(name: str) -> None:
     guide = name.replace("-reference", "")
     assert re.search(rf"\]\({name}[)#]", (DOCS / guide).read_text("utf-8"))
     assert re.search(rf"\]\({guide}[)#]", (DOCS / name).read_text("utf-8"))
+
+
+MOST_COLUMNS = 84
+"""Characters of a line of code that the site shows on a desk without scrolling."""
+
+
+@in_one_test(name=GUIDES)
+def test_the_remark_beside_a_command_is_seen(name: str) -> None:
+    """A remark at the end of a line of the first screen needs no horizontal scroll."""
+    lines = (DOCS / name).read_text("utf-8").splitlines()[:FIRST_SCREEN]
+    hidden = [line for line in lines if "  # " in line and len(line) > MOST_COLUMNS and not line.startswith("|")]
+    assert hidden == [], f"docs/{name} has remarks that a reader does not see: shorten them"
