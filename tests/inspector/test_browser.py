@@ -364,6 +364,9 @@ def test_a_missing_event_is_drawn_and_opens_what_should_have_come(open_window: C
     window.wait_for_text(".detail .title", "8 step.delta")
     window.wait_for_text(".detail h3", "Expected event")
     assert window.find_violations() == []
+    httpx.get(f"{window.url}/v1beta/interactions/{name}", headers=KEYED)
+    window.wait_for_text(".resumed .mark", "stream.text")
+    assert window.page.locator(".resumed .mark").first.inner_text() == "8 never came: resume.no-gap"
 
 
 def test_the_requests_of_a_file_begin_at_the_first_finding(open_window: Callable[..., Window]) -> None:

@@ -73,6 +73,17 @@ def test_some_mutants(harness: Harness, chosen: list[list[str]]) -> None:
     assert f"{name}  http.json-type" in done.out
 
 
+def test_a_page_says_killed_and_names_the_mutant(
+    harness: Harness, chosen: list[list[str]], tmp_path: Path
+) -> None:
+    """A row of the page has the words of the totals, and the name that the command takes."""
+    page = tmp_path / "mutants.html"
+    harness("mutants", "resume-skips-one", "--report", f"html={page}")
+    text = page.read_text("utf-8")
+    assert re.search(r"</svg>killed</span><code>resume-skips-one</code>", text)
+    assert "proof.noticed[resume-skips-one]</code>" not in text
+
+
 def test_unknown_mutant(harness: Harness) -> None:
     """An unknown name of a mutant is a usage error."""
     assert harness("mutants", "no-such-mutant").code == 2

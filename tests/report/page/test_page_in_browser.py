@@ -172,6 +172,7 @@ def test_a_cell_opens_its_cases(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "torture.html"
     path.write_text(render(tortured()), "utf-8")
     opened = open_page(browser, path, width=1280)
+    assert opened.page.locator(".failure .code pre").first.inner_text() == "harness torture -- x"
     cells = opened.page.locator("#drops button[data-drawer]")
     cells.first.click()
     assert opened.page.locator("tr.drawer .picture .cell.missing").count() == 1
