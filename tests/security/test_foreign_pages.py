@@ -71,6 +71,16 @@ def test_a_request_without_an_origin_shows_a_page_nothing() -> None:
     assert ask(Pages.LOCAL) == 200
 
 
+@pytest.mark.parametrize("host", ["host.docker.internal:8000", "192.0.2.7:8000"])
+def test_a_browser_calls_no_name_for_which_it_marks_no_page(host: str) -> None:
+    """A container calls by such a name, and is a program; what a page loads from there has no mark of the page."""
+    for agent, status in (("Mozilla/5.0 (X11)", 403), ("python-httpx/1", 200)):
+        for pages, expected in ((Pages.LOCAL, status), (Pages.ANY, 200)):
+            guard = PageGuard(PROTOCOL, pages=pages).around(lambda _: Response.json(200, {}))
+            request = Request("GET", API, Headers([("host", host), ("user-agent", agent)]))
+            assert guard(request).status == expected
+
+
 def test_no_service_worker_is_served() -> None:
     """The script of one would control the pages of this server, of later runs, too; none is sent to a browser."""
     for pages in Pages:

@@ -28,6 +28,7 @@ from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.report.formats import FORMATS
 from harness.transport import ServerThread
+from harness.wire import Request, Response
 from harness.wire.coding import DECODED_IN_ALL
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
@@ -354,19 +355,31 @@ def test_a_key_crosses_no_network_in_plain_text(
     ],
     ids=" ".join,
 )
-def test_no_request_in_plain_text_goes_to_a_proxy(
+def test_no_setting_of_the_user_changes_a_request(
     words: tuple[str, ...], repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither schemathesis nor curl, which `fuzz` runs, sends the key to a proxy that the environment names."""
+    """Neither schemathesis nor curl, which `fuzz` runs, sends the key to a proxy, or a password of `~/.netrc`."""
     pytest.importorskip("schemathesis")
     emulator = MUTANTS["delete-keeps"].build()
-    with listening() as (proxy, heard), ServerThread(emulator, clock=emulator.clock) as server:
+    sent: list[str] = []
+
+    def note(request: Request) -> Response:
+        sent.append(request.headers.get("authorization"))
+        return emulator(request)
+
+    (repository.parent / ".netrc").write_text("default login victim password s3cr3t\n", encoding="utf-8")
+    (repository.parent / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(repository.parent))
+    monkeypatch.delenv("NETRC", raising=False)
+    with listening() as (proxy, heard), ServerThread(note, clock=emulator.clock) as server:
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy)
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
         assert main([words[0], server.url, *words[1:]]) in (0, 1, 3)
         assert heard == []
+        assert sent
+        assert not [value for value in sent if value.startswith("Basic")]
         assert "no_proxy" not in os.environ
     if "history" in words and shutil.which("curl"):
         assert "curl" in capsys.readouterr().out

@@ -137,7 +137,7 @@ class PageGuard:
 
     def refusal_of_caller(self, request: Request) -> Response | None:
         """The same for a request, whatever for, that came from a page that may not call."""
-        refusal = self._refuse_host(request, strict=False)
+        refusal = self._refuse_host(request, strict=False) or self._refuse_unmarked(request)
         if refusal is not None or request.headers.names.isdisjoint(_OF_PAGES):  # hot: programs send neither
             return refusal
         if "service-worker" in request.headers.names:  # it would control all pages of this server, also later
@@ -164,6 +164,20 @@ class PageGuard:
             f"The request came for Host {shorten(', '.join(named), _SHOWN)}. A page could point its own name "
             "at this server, so only known names are served: call it by 127.0.0.1 or localhost, or start it with "
             "--allow-host NAME.",
+        )
+
+    def _refuse_unmarked(self, request: Request) -> Response | None:
+        """The refusal of a browser that came by a name for which it sends no field that shows a page."""
+        name = _name_in(request.headers.get("host"))
+        if not name or not self._is_local or self._pages is Pages.ANY or _is_local_name(name) or name in self._own:
+            return None
+        if not is_of_browser(request.headers):
+            return None
+        return self._refuse(
+            403,
+            "permission_denied",
+            f"A browser came for Host {shorten(name, _SHOWN)}, so any web page may have sent it here: call the "
+            "server by 127.0.0.1 or localhost, or start it with --allow-host NAME.",
         )
 
     def _know_name(self, authority: str, strict: bool) -> bool:

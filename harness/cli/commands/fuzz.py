@@ -50,7 +50,7 @@ from harness.outcome import Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.report.evidence.curl import Display, curl_lines, name_answer_file, trail_of
 from harness.resources import cache_folder
-from harness.transport.client.dial import without_proxies
+from harness.transport.client.dial import without_user_settings
 from harness.wire import Exchange
 from harness.wire.addresses import is_loopback
 from harness.wire.mask import Mask
@@ -159,7 +159,7 @@ def run(words: Sequence[str]) -> int:
                 presentation.written[key] = _write(event.result, target, Path(arguments.output))
             presentation.ran[key] = runs.run(event.result)
 
-    direct = without_proxies(target.info.url)  # schemathesis and curl would use one
+    direct = without_user_settings(target.info.url)  # for schemathesis and curl
     with listeners.reporting_faults_of(target.info), _keeping_notes_of_hypothesis(), direct:
         wait_for(target, arguments.wait)
         finished = listeners.follow(fuzz(target, options, listeners.handle), repeat)

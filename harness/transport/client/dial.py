@@ -303,14 +303,17 @@ def proxy_of(origin: Origin) -> Proxy | None:
 
 
 @contextlib.contextmanager
-def without_proxies(url: str) -> Iterator[None]:
-    """While the block runs, other libraries and programs use no proxy for an http URL, as `dial` uses none.
+def without_user_settings(url: str) -> Iterator[None]:
+    """While the block runs, other libraries and programs send to a URL what `dial` would, and in the same way.
 
-    A proxy would read the key. For https it only passes bytes on.
+    They use no proxy for http, which would read the key; for https it only passes bytes on. They add no password
+    of `~/.netrc`.
     """
-    names = () if urlsplit(url).scheme == "https" else ("NO_PROXY", "no_proxy")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "*"))
+    values = {"NETRC": os.devnull}
+    if urlsplit(url).scheme != "https":
+        values |= {"NO_PROXY": "*", "no_proxy": "*"}
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
