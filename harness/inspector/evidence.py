@@ -187,7 +187,7 @@ class Evidence:
         body = None if creator is None else object_or_none(creator.request.body)
         request = self._mask.text(f"{seen.request.method} {seen.request.raw_path}")
         lines = [
-            "def test_what_was_seen(interactions_emulator, interactions_client):",
+            "def test_recorded_response(interactions_emulator, interactions_client):",
             f"    {write_docstring(f'The recorded response to {request}.')}",
             *_assign("interactions_emulator.script(", script, ")"),
         ]
@@ -199,8 +199,8 @@ class Evidence:
             lines.append("    # Call your code here instead:")
             lines += _assign("create = ", self._mask.body(body, creator.request), "")
             call = "interactions_client.interactions.create(**create)"
-            lines.append(f"    answer = {f'list({call})' if body.get('stream') is True else call}")
-            lines.append("    assert answer")
+            lines.append(f"    response = {f'list({call})' if body.get('stream') is True else call}")
+            lines.append("    assert response")
         return "\n".join([*lines, ""])
 
     def _write_scenario(self, seen: SeenExchange, script: dict[str, Any]) -> str:

@@ -136,7 +136,7 @@ def test_a_copied_test_is_one_that_passes(bench: Bench, pytester: pytest.Pyteste
     bench.create(contents="x")
     copies = [text_of(bench, f"exchanges/{number}/pytest") for number in range(1, 5)]
     assert "...  # call your code here" in copies.pop()
-    named = [copy.replace("test_what_was_seen", f"test_{number}") for number, copy in enumerate(copies)]
+    named = [copy.replace("test_recorded_response", f"test_{number}") for number, copy in enumerate(copies)]
     pytester.makepyfile("\n\n".join(named))
     run(pytester).assert_outcomes(passed=3)
 
