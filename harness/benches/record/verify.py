@@ -38,8 +38,7 @@ from harness.errors import Unreadable
 from harness.kit.api import ANSWERS, Answer, Api, ApiContract, UnjudgedEntry, Verification
 from harness.outcome import Exit, Finding, Observation, Rule
 from harness.outcome.words import format_count, list_some
-from harness.wire import COMPLETE, Arrivals, Exchange, StreamProtocol
-from harness.wire.json_value import object_or_none
+from harness.wire import COMPLETE, Arrivals, Exchange, Length, StreamProtocol
 
 _SUFFIXES = (".yaml", ".yml")
 _REQUEST = ".request.json"
@@ -207,12 +206,24 @@ def _read_exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
         body = decode_body(exchange.body, exchange.headers)
     except Unreadable as wrong:
         return wrong
-    if not exchange.complete and exchange.status is not None and object_or_none(body) is not None:
-        exchange = replace(exchange, ending=COMPLETE)  # no part of an object is one, so all of it is there
+    if not exchange.complete and exchange.status is not None and _arrived_whole(exchange, body):
+        exchange = replace(exchange, ending=COMPLETE)
     if body is exchange.body:
         return exchange
     whole = Arrivals(array("Q"), array("d"), 0)
     return replace(exchange, body=body, size=len(body), sha256=sha256(body).hexdigest(), arrivals=whole)
+
+
+def _arrived_whole(exchange: Exchange, body: bytes) -> bool:
+    """Whether a body is whole, although it is recorded as dropped: as long as promised, or no part of JSON."""
+    if isinstance(exchange.framing, Length) and exchange.framing.size == exchange.size:
+        return True
+    try:
+        return isinstance(json.loads(body), dict)  # no part of an object is one
+    except RecursionError:
+        return False
+    except ValueError as wrong:
+        return isinstance(wrong, json.JSONDecodeError) and wrong.msg == "Extra data"
 
 
 def _list_named(paths: Iterable[Path], left_out: list[Path], **which: bool) -> Iterator[Path]:

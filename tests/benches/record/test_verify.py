@@ -222,6 +222,23 @@ FILES = {
         requests=1,
         breaks="create.schema create.status-listed http.unlisted",
     ),
+    "dropped behind an object with more": file(
+        "a.yaml",
+        cassette({**JSON_CASE, "body": b"{}{}"}, response={"x-stream": extension(b"{}{}", {"how": "rst"})}),
+        bodies=1,
+        requests=1,
+        breaks="create.schema",
+    ),
+    "dropped behind all bytes that were promised": file(
+        "a.yaml",
+        cassette(
+            {**JSON_CASE, "body": b"<html>"},
+            response={"x-stream": extension(b"<html>", {"how": "rst"}, framing="length", length=6)},
+        ),
+        bodies=1,
+        requests=1,
+        breaks="create.schema",
+    ),
     "a request that is no JSON": file(
         "a.yaml", cassette({**JSON_CASE, "sent": '{"model": "m'}), bodies=1, requests=1, breaks="request.schema"
     ),
