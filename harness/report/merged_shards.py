@@ -23,7 +23,7 @@ from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capabilities
 from harness.engine.causes import link
 from harness.engine.conductor import Conductor, Judged
-from harness.engine.decide import FAILED, Policy, exit_of, exit_of_cases, tell_forgotten
+from harness.engine.decide import Policy, exit_of, exit_of_cases, tell_forgotten
 from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunEvent, RunFinished, RunStarted
 from harness.engine.kill_matrix import (
     REFERENCE,
@@ -115,21 +115,22 @@ def merge_stored_runs(
 def _require_no_better(
     shards: Sequence[StoredRun], results: Sequence[Result], folded: Set[str] = frozenset()
 ) -> None:
-    """Raise UsageFault if a failure of a shard is none of the whole run: another shard was changed to hide it.
+    """Raise UsageFault if a failure of a shard is none of the whole run: another shard may have been changed.
 
     A failure of the whole run may explain it, as in a run that was not divided; those that `folded` names follow
-    from others. No member of a file counts.
+    from others. A known failure explains nothing here: the shard did not see it. No member of a file counts.
     """
-    failed = {_key_of(result) for result in results if result.verdict in (Verdict.FAIL, Verdict.ERROR)}
-    roots = {result.id for result in results if result.verdict in FAILED}
-    explained = {_key_of(result) for result in results if _is_explained(result, roots)}
+    broken = [result for result in results if result.verdict in (Verdict.FAIL, Verdict.ERROR)]
+    kept = {_key_of(result) for result in broken} | (folded if broken else set())
+    roots = {result.id for result in broken}
+    kept |= {_key_of(result) for result in results if _is_explained(result, roots)}
     for shard in shards:
         for result in shard.results:
-            key = _key_of(result)
-            if result.verdict is Verdict.FAIL and not (key in failed or key in explained or key in folded):
+            if result.verdict is Verdict.FAIL and (key := _key_of(result)) not in kept:
                 raise UsageFault(
-                    f"{shard.name!r} reports that {key[:80]} failed, and the other shards would hide this: "
-                    "one of the files was changed, so run the shards again"
+                    f"{shard.name!r} reports that {key[:80]} failed, and the whole run would not: another shard "
+                    "was changed, or has a known failure that explains it. Run the shards again, or add it to the "
+                    "baseline"
                 )
 
 

@@ -177,6 +177,22 @@ def test_the_reports_of_all_parts_are_merged(tmp_path: Path, capsys: pytest.Capt
         lines[-1]["exit"] = Exit.INTERRUPTED if kind == "interrupted" else Exit.OK
         Path(f"{paths[1]}l").write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
         assert main(["merge", *(f"{path}l" for path in paths)]) == expected, kind
+    known = [{"id": "err.shape", "reason": "known", "since": "2026-11-26"}]
+    for path, text in zip(paths, stored, strict=True):  # a known failure that only one shard has explains nothing
+        lines = [json.loads(line) for line in text.splitlines()]
+        lines[-1]["part"]["baseline"] = known
+        failed = next(line for line in lines if line.get("result", {}).get("id") == "del.gone")
+        if path == paths[1]:
+            root = json.loads(json.dumps(failed))
+            root["result"] |= {"id": "err.shape", "verdict": "xfail", "evidence": []}
+            root["result"]["observation"]["findings"][0] |= {"rule": "err.shape", "code": ""}
+            root["result"]["reproduction"] |= {"key": "err.shape GET interactions/{id}", "consequences": []}
+            failed["result"]["observation"]["findings"][0]["cause"] = "err.shape"
+            failed["result"]["reproduction"]["steps"] = []
+            lines.insert(-1, root)
+        Path(f"{path}l").write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
+    assert main(["merge", *(f"{path}l" for path in paths)]) == Exit.USAGE
+    assert "the whole run would not" in capsys.readouterr().err
 
 
 @pytest.mark.slow
