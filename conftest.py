@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -25,6 +26,12 @@ for variable in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it starts with `&`
 
 os.fsync = lambda fd: None  # no test outlives a power cut, and drawn cassettes took minutes on a slow disk
+
+MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and MEMORY.is_dir():  # tests write many small files, and on a disk they wait for it
+    room = os.statvfs(MEMORY)
+    if room.f_bavail * room.f_frsize > 4 << 30 and os.access(MEMORY, os.W_OK) and not room.f_flag & os.ST_NOEXEC:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 gc.disable()  # nothing that is collected is garbage
 
