@@ -237,11 +237,14 @@ def secrets_in(
 ) -> tuple[int, list[Secret], list[Path]]:
     """How many files were looked at, what looks like a secret in them, or is one of these, and what was left out.
 
-    In folders that is every file, hidden ones too, but those that git, virtual environments and caches fill.
+    In folders that is every file, hidden ones too, but those that git, virtual environments and caches fill. The
+    names of files are searched for `secrets`, too.
     """
     left_out: list[Path] = []
     files = [*_list_named(paths, left_out, of_tools=False)]
     hits = [Secret(str(path), hit) for path in files for hit in scan_file(path, protocol, secrets=secrets)]
+    named = [path for path in files if any(secret in str(path) for secret in secrets)]
+    hits += [Secret(str(path), Hit("known secret", "the name of the file")) for path in named]
     return len(files), hits, sorted(left_out)
 
 

@@ -104,7 +104,9 @@ def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit
     nothing = not scanned and not arguments.empty_ok
     code = Exit.FAILED if secrets else Exit.NOTHING_RAN if nothing else Exit.OK
     if arguments.json:
-        found = [{"file": file, "kind": hit.kind, "place": mask_text(hit.place)} for file, hit in secrets]
+        found = [
+            {"file": mask_text(file), "kind": hit.kind, "place": mask_text(hit.place)} for file, hit in secrets
+        ]
         write_json({"scanned": scanned, "secrets": found, "left_out": [str(path) for path in left_out]})
     else:
         for file, hit in secrets:

@@ -543,6 +543,19 @@ def test_the_gate_finds_a_key_and_does_not_print_it(tmp_path: Path, capsys: pyte
     assert key not in out
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_the_gate_finds_a_key_in_the_name_of_a_file(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is named like the key of the environment is a hit, and its name is not printed."""
+    monkeypatch.setenv("GEMINI_API_KEY", "zq5canary0123456789abcdefgh")
+    (tmp_path / "zq5canary0123456789abcdefgh.json").write_text("{}", "utf-8")
+    assert main(["verify", "--secrets", str(tmp_path), *words]) == 1
+    out = capsys.readouterr().out
+    assert "the name of the file" in out
+    assert "zq5canary" not in out
+
+
 @pytest.mark.slow
 def test_the_gate_has_no_hit_on_the_corpus(corpus: Path) -> None:
     """There are no hits in the recordings of the live service, nor in our own cassettes."""
