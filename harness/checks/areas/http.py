@@ -210,7 +210,7 @@ _REFUSED = frozenset({400, 401, 403})
 _NOT_THERE = frozenset({404, 405, 501})
 
 
-@exercise(requests=13, interactions=2, front_end=True)
+@exercise(requests=15, interactions=2, front_end=True)
 def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     """Create with the key; read, create and delete with wrong or no keys; read with the key again.
 
@@ -233,6 +233,8 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
         **(
             yield from send_each(
                 read_without=t.request("GET", path, key=""),
+                streamed_without=t.request("GET", path, query={"stream": True}, key=""),
+                cancelled_without=t.request("POST", f"{path}/cancel", key=""),
                 created_without=t.request("POST", "interactions", _hello(t), key=""),
                 created_elsewhere=t.request("POST", "interactions", _hello(t), key="", version=other),
                 read_wrong=t.request("GET", path, key=WRONG_KEY),
@@ -257,6 +259,8 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
 def refuses_no_key(
     readable: Exchange,
     read_without: Exchange,
+    streamed_without: Exchange,
+    cancelled_without: Exchange,
     created_without: Exchange,
     created_elsewhere: Exchange,
     deleted_without: Exchange,
@@ -264,8 +268,14 @@ def refuses_no_key(
 ) -> Iterator[Finding]:
     yield from at("read_without", _expect_unauthenticated(read_without))
     yield from at("created_without", _expect_unauthenticated(created_without))
-    if created_elsewhere.succeeded:  # a version need not be offered
-        yield from at("created_elsewhere", _expect_unauthenticated(created_elsewhere))
+    optional = {
+        "created_elsewhere": created_elsewhere,
+        "streamed_without": streamed_without,
+        "cancelled_without": cancelled_without,
+    }
+    for name, answer in optional.items():
+        if answer.succeeded:  # none of these need be offered
+            yield from at(name, _expect_unauthenticated(answer))
     if deleted_without.status in _NOT_THERE:
         found = lenient_finding(
             "the target offers no DELETE", expected="401", actual=format_answer(deleted_without)

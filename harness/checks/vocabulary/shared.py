@@ -19,7 +19,7 @@ from harness.checks.vocabulary.runs import (
     poll_until_gone,
     read_whole_stream,
 )
-from harness.checks.vocabulary.streams import events_in, is_stream, stream_id
+from harness.checks.vocabulary.streams import events_in, is_stream, last_cursor, stream_id
 from harness.contract import PROTOCOL
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value
@@ -103,7 +103,8 @@ def _delete_a_streamed_one(t: RequestBuilder) -> Part[Exchanges]:
         yield from poll_until_found(t, found)
         seen["streamed_deleted"] = yield Send(t.delete(found))
         seen["streamed_gone"] = yield from poll_until_gone(t, found)
-        seen["streamed_gone_stream"] = yield Send(t.get(found, stream=True))
+        token = last_cursor(events_in(streamed)[:1]) if streamed is not None else None
+        seen["streamed_gone_stream"] = yield Send(t.get(found, stream=True, last_event_id=token))
     return seen
 
 

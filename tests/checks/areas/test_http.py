@@ -120,12 +120,8 @@ def test_findings_name_the_answer_at_fault():
 
 def without(**changed):
     """The answers to calls without a key: correct ones, except those that are replaced."""
-    plain = {
-        "read_without": NO_KEY,
-        "created_without": NO_KEY,
-        "deleted_without": NO_KEY,
-        "created_elsewhere": GONE,
-    }
+    plain = dict.fromkeys(("read_without", "created_without", "deleted_without", "cancelled_without"), NO_KEY)
+    plain |= {"created_elsewhere": GONE, "streamed_without": NO_KEY}
     return {"readable": STORED, **plain, "read_again": STORED, **changed}
 
 
@@ -155,6 +151,8 @@ CASES += [
     case("auth.missing", "not_met", "readable", **without(read_without=STORED)),
     case("auth.missing", "not_met", "creatable", **without(created_without=STORED)),
     case("auth.missing", "not_met", "creatable under the other version", **without(created_elsewhere=STORED)),
+    case("auth.missing", "not_met", "cancelable", **without(cancelled_without=STORED)),
+    case("auth.missing", "not_met", "readable as a stream", **without(streamed_without=STORED)),
     case("auth.missing", "not_met", "deletable", **without(deleted_without=answer(body={}))),
     case("auth.missing", "not_met", "refused and done", **without(read_again=refusal(404, "not_found"))),
     case("auth.missing", "met", "never readable", **without(readable=GONE, read_again=GONE)),

@@ -21,6 +21,7 @@ ASKED = calls(CALL)
 TEXT = answer(body=interaction())
 RESULT = {"type": "function_result", "call_id": "call_1", "result": "x"}
 DONE_BY_THE_SERVER = calls(CALL, RESULT, status="completed")
+NO_OTHERS = {"streamed": None, "backgrounded": None}
 WHOLE = streamed(call_events('{"location":', '"Paris"}'))
 
 
@@ -63,13 +64,13 @@ CASES = [
     case("tool.get-same", "not_met", "completed", asked=ASKED, fetched=calls(CALL, status="completed")),
     case("tool.get-same", "not_met", "no call", asked=ASKED, fetched=calls()),
     case("tool.get-same", "not_met", "gone", asked=ASKED, fetched=refusal(404)),
-    case("tool.choice-none", "met", "text", answer=TEXT, modes={}),
-    case("tool.choice-none", "untestable", "refused", answer=refusal(400), modes={}),
-    case("tool.choice-none", "not_met", "a call", answer=ASKED, modes={}),
-    case("tool.choice-none", "not_met", "crash", answer=refusal(500), modes={}),
-    case("tool.choice-none", "not_met", "a call in a stream", answer=TEXT, modes={"in a stream": WHOLE}),
+    case("tool.choice-none", "met", "text", answer=TEXT, **NO_OTHERS),
+    case("tool.choice-none", "untestable", "refused", answer=refusal(400), **NO_OTHERS),
+    case("tool.choice-none", "not_met", "a call", answer=ASKED, **NO_OTHERS),
+    case("tool.choice-none", "not_met", "crash", answer=refusal(500), **NO_OTHERS),
+    case("tool.choice-none", "not_met", "a call in a stream", answer=TEXT, **{**NO_OTHERS, "streamed": WHOLE}),
     case("tool.choice-none", "not_met", "a call in the background", answer=TEXT,
-         modes={"in the background": ASKED}),
+         **{**NO_OTHERS, "backgrounded": ASKED}),
     case("tool.choice-any", "met", "a call", answer=ASKED),
     case("tool.choice-any", "met", "of another function", answer=bent(name="get_time")),
     case("tool.choice-any", "untestable", "refused", answer=refusal(400)),
