@@ -266,8 +266,7 @@ _REPLY = "--reply"
 # brought, is not started: the one on PATH answers for it.
 _BASH = r"""
 _harness() {
-  local IFS=$'\n' word program=${COMP_WORDS[0]}
-  [[ $program == /* ]] || program=${program##*/}
+  local IFS=$'\n' word program=${COMP_WORDS[0]##*/}
   COMPREPLY=($("$program" completion bash ASK "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
   for word in "${COMPREPLY[@]}"; do
     if [[ $word == *= ]]; then compopt -o nospace; fi
@@ -280,8 +279,7 @@ complete -o default -F _harness harness interactions-harness
 _ZSH = r"""
 _harness() {
   local -a lines described
-  local program=${words[1]}
-  [[ $program == /* ]] || program=${program:t}
+  local program=${words[1]:t}
   lines=(${(f)"$("$program" completion zsh ASK "${(@)words[2,CURRENT]}" 2>/dev/null)"})
   if (( ! $#lines )); then
     _files
@@ -297,8 +295,7 @@ compdef _harness harness interactions-harness
 _FISH = r"""
 function __harness_complete
     set -l before (commandline -opc)
-    set -l program $before[1]
-    string match -q -- '/*' $program; or set program (string replace -r '^.*/' '' -- $program)
+    set -l program (string replace -r '^.*/' '' -- $before[1])
     set -l found ($program completion fish ASK $before[2..-1] (commandline -ct) 2>/dev/null)
     if test (count $found) -gt 0
         printf '%s\n' $found
