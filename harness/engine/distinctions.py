@@ -1,6 +1,6 @@
-"""What distinguishes a request that failed from those of its call that were accepted: the parts of its body.
+"""Find the parts of a body that distinguish a failed request from the accepted requests of its call.
 
-Layer 4, pure. A part is a member at any depth, the type of a value, or what kind of thing it is said to be.
+Layer 4, pure. A part is a member at any depth, the type of a value, or the value of a member such as `type`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def name_distinctions(failed: bytes, accepted: Iterable[bytes]) -> str:
 
 
 def _holds(outer: Part, part: Part) -> bool:
-    """Whether a part is within another one, or is only said of it again."""
+    """Whether a part is within another one."""
     return part[0] != outer[0] and part[0].startswith((f"{outer[0]}.", f"{outer[0]}[]"))
 
 

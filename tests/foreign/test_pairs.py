@@ -16,28 +16,12 @@ from tests.foreign.test_modes import PLACE, Calling, CallsTwice, Forgetful
 from tests.foreign.test_turns import Reciting, list_texts
 
 
-def is_parent_streamed(self: ForeignService, run: Run) -> bool:
-    """Whether the turn before was streamed."""
-    parent = self.runs.get(str(run.body.get("previous_interaction_id")))
-    return parent is not None and bool(parent.body.get("stream"))
-
-
 def read_the_last_in_a_stream(self: Reciting, usual: Any, run: Run) -> None:
     """Read the last step of an input alone, in a stream."""
     given = run.body["input"]
     if run.body.get("stream") and isinstance(given, list):
         run.body = {**run.body, "input": given[-1:]}
     usual(run)
-
-
-def forget_streams_in_streams(self: Reciting, usual: Any, run: Run) -> list[str]:
-    """Forget all turns before, where this one and the last are streamed."""
-    return [] if run.body.get("stream") and is_parent_streamed(self, run) else usual(run)
-
-
-def forget_outputs_after_streams(self: Reciting, usual: Any, run: Run) -> int:
-    """Count no outputs of turns that a streamed one follows."""
-    return 0 if run.body.get("stream") and is_parent_streamed(self, run) else usual(run)
 
 
 def replay_the_parent(self: Reciting, usual: Any, run: Run, query: Json) -> Any:
@@ -188,13 +172,6 @@ ROWS = [
     reciting(
         "reads-the-last: chain.stateless chain.streamed -> fail chain.stateless/dropped, exit 1",
         prepare=read_the_last_in_a_stream,
-    ),
-    # A chat streams every turn: the third follows a streamed one, and is streamed, too.
-    reciting(
-        "forgets-streams: chain.* -> fail chain.whole-history/streamed, exit 1",
-        slow=True,
-        remember=forget_streams_in_streams,
-        count_outputs=forget_outputs_after_streams,
     ),
     # The outputs of a conversation are a part of it.
     rows_of(CountsInputs)("counts-inputs: chain.* -> fail chain.whole-history/outputs, exit 1", slow=True),

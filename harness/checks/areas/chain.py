@@ -62,9 +62,8 @@ def a_chain(t: RequestBuilder) -> Steps:
     parent: a target that has forgotten the parent sees the same; so is the turn of the parent, to compare the cost
     of sent turns and of remembered ones. One child of the parent is streamed, continued and sent again, one runs
     in the background and is continued, one is not stored. The turns after these are the same as the third, whose
-    answer must not come for them; after the streamed one it is streamed, too. Before the third, a result of no
-    call is sent, which is refused. The last creates name one that does not exist, in each mode: a target that
-    accepts it, too, ignores all parents.
+    answer must not come for them. Before the third, a result of no call is sent, which is refused. The last
+    creates name one that does not exist, in each mode: a target that accepts it, too, ignores all parents.
     """
     parent: Exchange = yield Send(t.create(input=_ask("parent")))
     found = need_id(parent)
@@ -116,7 +115,7 @@ def _continue_in_a_stream(t: RequestBuilder, parent: str) -> Part[Exchanges]:
     streamed_id = read(streamed).id if streamed.succeeded and is_stream(streamed) else None
     if not streamed_id:
         return {"streamed": streamed, "after_streamed": None, "streamed_retold": None}
-    after = t.create(input=_ask("grandchild"), previous_interaction_id=streamed_id, stream=True)
+    after = t.create(input=_ask("grandchild"), previous_interaction_id=streamed_id)
     retold = t.create(input=_tell_again(streamed, "streamed", "grandchild"), store=False)
     return {"streamed": streamed, **(yield from send_each(after_streamed=after, streamed_retold=retold))}
 
@@ -432,7 +431,7 @@ def carries_whole_history(
     lost = [one for mode, branch in branches.items() for one in _judge_end_of_history(mode, *branch)]
     recited = {"parent", "child"} <= _find_turns(grandchild)
     if recited and (lost or {"parent", "streamed"} <= _find_turns(after_streamed)):
-        yield from lost or _judge_all_outputs(parent, child, grandchild, parent_retold, branches)
+        yield from lost or _judge_all_outputs(parent, child, sibling, grandchild, parent_retold, branches)
         return
     alone, chained = _tokens_read(parent), _need_history(parent, child)
     if grandchild is None or retold is None:
@@ -453,12 +452,11 @@ def carries_whole_history(
         say = lenient_finding if thought_less else report
         expected = f"more than {chained} input tokens; the first turn has {alone}"
         yield say("a third turn has no more input tokens than a second", expected=expected, actual=str(longer))
-    elif forgotten := list(_judge_all_outputs(parent, child, grandchild, parent_retold, branches)):
+    elif forgotten := list(_judge_all_outputs(parent, child, sibling, grandchild, parent_retold, branches)):
         yield from forgotten
     elif comparable and after_streamed is not None and streamed_retold is not None:
         untold, resent = longer - without_first, _tokens_told(streamed_retold)
-        after, before = _tokens_told(after_streamed), _tokens_told(streamed)
-        alike = _count_thoughts(child) == _count_thoughts(streamed) and before > alone  # a stream counts all, too
+        after, alike = _tokens_told(after_streamed), _count_thoughts(child) == _count_thoughts(streamed)
         if resent and alike and 0 < after <= resent + untold - alone / 2:
             message = "a turn that continues a streamed one does not include all of it"
             short = report(message, expected=f"{resent + untold} input tokens", actual=str(after))
@@ -489,11 +487,14 @@ _ENOUGH_WORDS = 5
 def _judge_all_outputs(
     parent: Exchange,
     child: Exchange,
+    sibling: Exchange,
     grandchild: Exchange | None,
     parent_retold: Exchange,
     branches: Mapping[str, tuple[Exchange | None, Exchange | None]],
 ) -> Iterator[Finding]:
     """Whether the turns that are continued count with their outputs: the plain one, then one of each mode."""
+    if sibling.status not in SUCCESS or _tokens_seen(sibling) != _tokens_seen(child):
+        return  # equal turns do not cost the same, so the counts show nothing
     yield from (forgotten := list(_judge_outputs(parent, child, grandchild, parent_retold)))
     for mode, (turn, after) in branches.items() if not forgotten else ():
         if turn is not None and turn.status in SUCCESS:

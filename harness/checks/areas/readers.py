@@ -215,9 +215,7 @@ def takes_a_live_reader_back(
     A reader may also come back when the run has ended.
     """
     if is_stream(rest) and (completion(events_in(rest)) or {}).get("status") == "cancelled":
-        message = (
-            "a client that leaves the stream of a run ends the run: it is canceled, and no client asked for it"
-        )
+        message = "a client that leaves the stream of a run cancels the run"
         lost = Finding.from_code("resume.live/canceled", message, "the rest of the run", "cancelled")
         yield lost.at(exchange="rest")
         return
