@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -145,6 +146,18 @@ class LockedHandler(OpenHandler):
     open = ()
 
 
+def opens(kind: str) -> type[OpenHandler]:
+    """Ask for the key, but not in the requests that match a pattern: they have a handler of their own."""
+
+    class Handler(OpenHandler):
+        def dispatch(self, data: bytes) -> Any:
+            is_open = re.search(kind, f"{self.command} {self.path} {data.decode()}") is not None
+            self.open = (self.command,) if is_open else ()
+            return super().dispatch(data)
+
+    return Handler
+
+
 class UnreadHandler(LockedHandler):
     """Refuses a key before it reads the body, which then stands before the next request of the connection."""
 
@@ -239,6 +252,8 @@ class Spaces(Fences):
 
 LOOP = "tool.result-ok tool.result-forms tool.stateless bg.result-ok chain.stateless"
 
+OFFERED = "--api-key k --capability +stream --capability +background --capability +resume --capability +cancel"
+
 ROWS = [
     rows_of(OneHop)("one-hop: chain.* -> fail chain.whole-history"),
     rows_of(CountsWords)("counts-words: chain.whole-history -> rest pass"),
@@ -253,6 +268,12 @@ ROWS = [
     rows_of(Buries)("buries: del.gone del.stays-gone -> rest pass"),
     rows_of(ForeignService)("open-get: auth.missing auth.wrong -> fail auth.missing, blocked auth.wrong",
                             handler=OpenHandler, words="--api-key k"),
+    rows_of(ForeignService)("open-streams: auth.missing auth.wrong -> fail auth.missing",
+                            handler=opens(r"^GET .*stream=true"), words=OFFERED),
+    rows_of(ForeignService)("open-cancel: auth.missing auth.wrong -> fail auth.missing",
+                            handler=opens(r"^POST .*/cancel"), words=OFFERED),
+    rows_of(ForeignService)("open-runs: auth.missing auth.wrong -> fail auth.missing",
+                            handler=opens('"background": ?true'), words=OFFERED),
     rows_of(ForeignService)("keyless: auth.missing auth.wrong -> rest not_applicable",
                             handler=KeylessHandler, words="--api-key k"),
     rows_of(ForeignService)("locked: auth.missing auth.wrong -> rest pass",

@@ -24,7 +24,7 @@ from harness.checks.vocabulary.expect import (
     require_answer,
 )
 from harness.checks.vocabulary.routes import NEARLY, is_like_nowhere
-from harness.checks.vocabulary.runs import id_of, poll_until_answered, poll_until_found, read_whole_stream
+from harness.checks.vocabulary.runs import LONG, id_of, poll_until_answered, poll_until_found, read_whole_stream
 from harness.checks.vocabulary.shared import HELLO, WRONG_KEY
 from harness.contract import read
 from harness.contract.judge.answer import (
@@ -210,11 +210,12 @@ _REFUSED = frozenset({400, 401, 403})
 _NOT_THERE = frozenset({404, 405, 501})
 
 
-@exercise(requests=15, interactions=2, front_end=True)
+@exercise(requests=19, interactions=3, front_end=True)
 def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     """Create with the key; read, create and delete with wrong or no keys; read with the key again.
 
-    The create with a wrong key asks for a stream, and one without a key goes to the other version, too.
+    The create with a wrong key asks for a stream, and one without a key goes to the other version, too. Servers
+    have a handler of their own for each mode, so each is asked for without a key.
     """
     yield from _need_a_key_of_our_own(t)
     created: Exchange = yield Send(t.create(input=HELLO))
@@ -226,6 +227,7 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     path = f"interactions/{segment(found)}"
     streamed = {**_hello(t), "stream": True} if "stream" in t.capabilities else _hello(t)
     other = "v1" if t.version.startswith("v1beta") else "v1beta"
+    begun = {**_hello(t), "background": True}
     bearer = [("authorization", f"Bearer {t.key}")]
     return {
         "created": created,
@@ -234,12 +236,14 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
             yield from send_each(
                 read_without=t.request("GET", path, key=""),
                 streamed_without=t.request("GET", path, query={"stream": True}, key=""),
-                cancelled_without=t.request("POST", f"{path}/cancel", key=""),
+                posted_without=t.request("POST", "interactions", streamed, key=""),
+                begun_without=t.request("POST", "interactions", begun, key=""),
                 created_without=t.request("POST", "interactions", _hello(t), key=""),
                 created_elsewhere=t.request("POST", "interactions", _hello(t), key="", version=other),
                 read_wrong=t.request("GET", path, key=WRONG_KEY),
             )
         ),
+        "cancelled_without": (yield from _cancel_without_key(t)),
         "deleted_without": (yield Send(t.request("DELETE", path, key=""))),
         "created_wrong": (
             yield from read_whole_stream(t.request("POST", "interactions", streamed, key=WRONG_KEY))
@@ -256,11 +260,25 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     }
 
 
+def _cancel_without_key(t: RequestBuilder) -> Part[Exchange | None]:
+    """Cancel a background run without a key, and then with it; None if the target has no cancel."""
+    if not {"background", "cancel"} <= t.capabilities:
+        return None
+    run: Exchange = yield Send(t.create(input=LONG, background=True))
+    if not (found := id_of(run)):
+        return None
+    answer: Exchange = yield Send(t.request("POST", f"interactions/{segment(found)}/cancel", key=""))
+    yield Send(t.cancel(found))  # it would cost tokens until its end
+    return answer
+
+
 def refuses_no_key(
     readable: Exchange,
     read_without: Exchange,
     streamed_without: Exchange,
-    cancelled_without: Exchange,
+    cancelled_without: Exchange | None,
+    posted_without: Exchange,
+    begun_without: Exchange,
     created_without: Exchange,
     created_elsewhere: Exchange,
     deleted_without: Exchange,
@@ -272,9 +290,11 @@ def refuses_no_key(
         "created_elsewhere": created_elsewhere,
         "streamed_without": streamed_without,
         "cancelled_without": cancelled_without,
+        "posted_without": posted_without,
+        "begun_without": begun_without,
     }
     for name, answer in optional.items():
-        if answer.succeeded:  # none of these need be offered
+        if answer is not None and answer.succeeded:  # none of these need be offered
             yield from at(name, _expect_unauthenticated(answer))
     if deleted_without.status in _NOT_THERE:
         found = lenient_finding(

@@ -121,7 +121,8 @@ def test_findings_name_the_answer_at_fault():
 def without(**changed):
     """The answers to calls without a key: correct ones, except those that are replaced."""
     plain = dict.fromkeys(("read_without", "created_without", "deleted_without", "cancelled_without"), NO_KEY)
-    plain |= {"created_elsewhere": GONE, "streamed_without": NO_KEY}
+    plain |= {"created_elsewhere": GONE}
+    plain |= dict.fromkeys(("streamed_without", "posted_without", "begun_without"), NO_KEY)
     return {"readable": STORED, **plain, "read_again": STORED, **changed}
 
 
@@ -153,6 +154,9 @@ CASES += [
     case("auth.missing", "not_met", "creatable under the other version", **without(created_elsewhere=STORED)),
     case("auth.missing", "not_met", "cancelable", **without(cancelled_without=STORED)),
     case("auth.missing", "not_met", "readable as a stream", **without(streamed_without=STORED)),
+    case("auth.missing", "not_met", "creatable as a stream", **without(posted_without=STREAM)),
+    case("auth.missing", "not_met", "creatable in the background", **without(begun_without=STORED)),
+    case("auth.missing", "met", "no cancel", **without(cancelled_without=None)),
     case("auth.missing", "not_met", "deletable", **without(deleted_without=answer(body={}))),
     case("auth.missing", "not_met", "refused and done", **without(read_again=refusal(404, "not_found"))),
     case("auth.missing", "met", "never readable", **without(readable=GONE, read_again=GONE)),
