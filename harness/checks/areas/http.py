@@ -215,7 +215,7 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     """Create with the key; read, create and delete with wrong or no keys; read with the key again.
 
     The create with a wrong key asks for a stream, and one without a key goes to the other version, too. Servers
-    have a handler of their own for each mode, so each is asked for without a key.
+    have a handler of their own for each mode, so each is requested without a key.
     """
     yield from _need_a_key_of_our_own(t)
     created: Exchange = yield Send(t.create(input=HELLO))
