@@ -109,6 +109,17 @@ def test_long_searches_let_go_of_what_was_drawn(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
+def test_an_interrupt_before_the_engine_begins_ends_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis turns such an interrupt into an assertion of its own, which is no defect of ours."""
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hypothesis.core.StateForActualGivenExecution.run_engine", interrupt)
+    assert search(reference(), FEW).stopped
+    assert laws(reference(), FEW).stopped
+
+
 def test_time_ends_a_search() -> None:
     """A time limit stops a search long before its budget of histories is spent."""
     done = search(reference(), replace(BUDGETS["nightly"], seconds=0.5))
