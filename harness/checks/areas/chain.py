@@ -444,6 +444,7 @@ def carries_whole_history(
     # What a chain carries beside the text is thoughts, which later turns may drop: the text has to outweigh them.
     beside, first = second - resent, resent - alone
     least = without_first + (beside + first / 2 if 2 * beside <= first else 0)
+    whole = _count_after_stream(child, streamed, streamed_retold, longer - without_first) if comparable else 0
     if comparable and longer <= least:
         expected = f"more than {least:.0f} input tokens: the second and third turn alone have {without_first}"
         yield report("a third turn does not include the first", expected=expected, actual=str(longer))
@@ -452,15 +453,23 @@ def carries_whole_history(
         say = lenient_finding if thought_less else report
         expected = f"more than {chained} input tokens; the first turn has {alone}"
         yield say("a third turn has no more input tokens than a second", expected=expected, actual=str(longer))
-    elif forgotten := list(_judge_all_outputs(parent, child, sibling, grandchild, parent_retold, branches)):
-        yield from forgotten
-    elif comparable and after_streamed is not None and streamed_retold is not None:
-        untold, resent = longer - without_first, _tokens_told(streamed_retold)
-        after, alike = _tokens_told(after_streamed), _count_thoughts(child) == _count_thoughts(streamed)
-        if resent and alike and 0 < after <= resent + untold - alone / 2:
-            message = "a turn that continues a streamed one does not include all of it"
-            short = report(message, expected=f"{resent + untold} input tokens", actual=str(after))
-            yield _place_lost("streamed", short)
+    elif after_streamed is not None and 0 < _tokens_told(after_streamed) <= whole - alone / 2:
+        message = "a turn that continues a streamed one does not include all of it"
+        actual = str(_tokens_told(after_streamed))
+        yield _place_lost("streamed", report(message, expected=f"{whole} input tokens", actual=actual))
+    else:
+        yield from _judge_all_outputs(parent, child, sibling, grandchild, parent_retold, branches)
+
+
+def _count_after_stream(child: Exchange, streamed: Exchange, retold: Exchange | None, untold: int) -> int:
+    """The input tokens of a turn that includes the streamed one and its parent; 0 if the counts do not show it.
+
+    `retold` sends both turns of the stream again, `untold` are the tokens of the parent.
+    """
+    if retold is None or _count_thoughts(child) != _count_thoughts(streamed):
+        return 0
+    resent = _tokens_told(retold)
+    return resent + untold if resent else 0
 
 
 def _judge_end_of_history(mode: str, last: Exchange | None, after: Exchange | None) -> Iterator[Finding]:
@@ -506,8 +515,8 @@ def _judge_outputs(
     parent: Exchange, turn: Exchange, after: Exchange | None, parent_retold: Exchange
 ) -> Iterator[Finding]:
     """A turn costs its own input more than the one before it, and the output of that."""
-    if after is None or after.status not in SUCCESS or _count_thoughts(turn) < _count_thoughts(parent):
-        return
+    if after is None or after.status not in SUCCESS or _count_thoughts(turn) != _count_thoughts(parent):
+        return  # later turns may drop thoughts
     alone, before, now = map(_tokens_seen, (parent, turn, after))
     more = now - before if before > alone > 0 else 0  # else the turn does not even count the first one
     words = len(_text_of(turn).split())
