@@ -175,7 +175,7 @@ def checked(service: Service, raw: bytes) -> Json:
     if ("model" in body) == ("agent" in body) or "input" not in body:
         raise Refused(400, "invalid_request", "one of model and agent, and input")
     level = body.get("generation_config", {}).get("thinking_level", "low")
-    if not body["input"] or level not in ("minimal", "low", "medium", "high"):
+    if not body["input"] or level not in ("low", "medium", "high"):
         raise Refused(400, "invalid_request", "an empty input, or an unknown level")
     if '"processing"' in json.dumps(body["input"]):
         raise Refused(400, "invalid_request", "no parts of a video")
