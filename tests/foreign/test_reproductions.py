@@ -44,6 +44,15 @@ class RepeatsLive(ForeignService):
         return [events[0], *events] if resumed else events
 
 
+class CancelsInWords(ForeignService):
+    """A cancel says that the run is canceled, and the run goes on to its end."""
+
+    lasts = 3.0
+
+    def cancel(self, run: Run) -> Json:
+        return {**self.show(run), "status": "cancelled"}
+
+
 def count_ids(output: str) -> list[int]:
     """How often each event came in the last response, as a sorted set."""
     names = re.findall(r'"event_id": "([^"]+)"', output.rpartition("HTTP/1")[2])
@@ -60,6 +69,11 @@ def read_last(output: str) -> tuple[str, list[str]]:
     return read_all(output)[-1], re.findall(r'"total_input_tokens": (\d+)', output)
 
 
+def read_statuses(output: str) -> list[str]:
+    """The status of the run in each response."""
+    return re.findall(r'"status": "(\w+)"', output)
+
+
 ROWS: list[tuple[type[ForeignService], tuple[str, ...], Callable[[str], bool]]] = [
     (OneHop, ("chain.whole-history",), lambda out: read_last(out) == ("200", ["7", "20", "20"])),
     (
@@ -69,6 +83,11 @@ ROWS: list[tuple[type[ForeignService], tuple[str, ...], Callable[[str], bool]]] 
     ),
     (WritesBack, ("del.stays-gone",), lambda out: read_last(out)[0] == "200" and '"completed"' in out),
     (RepeatsLive, ("resume.live",), lambda out: count_ids(out) == [1, 2]),
+    (
+        CancelsInWords,
+        ("cancel.state",),
+        lambda out: read_statuses(out) == ["in_progress", "cancelled", "completed"],
+    ),
 ]
 
 

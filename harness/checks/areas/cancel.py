@@ -266,7 +266,7 @@ def is_seen(
             "the cancel was accepted, but the run continued",
             expected="cancelled",
             actual=f"in progress {late:.1f} s later, then {last}",
-        )
+        ).at(exchange=f"polled[{len(polled) - 1}]")
     else:
         yield from judge_cancelled(last)
 

@@ -126,11 +126,12 @@ _LEAST_POLLING = 60
 
 @dataclass(slots=True)
 class _Statuses:
-    """The state of each resource in the responses of a trail: the first and the last."""
+    """The state of each resource in the responses of a trail: the first, the last, and the last of a look."""
 
     api: Api
     first: dict[str, str] = field(default_factory=dict)
     last: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, str] = field(default_factory=dict)
 
     def note(self, exchange: Exchange) -> str:
         """The pattern of what a look waited for, the first state after that at the beginning; "" for none."""
@@ -139,7 +140,11 @@ class _Statuses:
             return ""
         first, last = self.first.setdefault(identity, status), self.last.get(identity, status)
         self.last[identity] = status
-        if exchange.request.method != "GET" or last == status or last != first:
+        if exchange.request.method != "GET":  # what a cancel says of a run is no look at it
+            return ""
+        shown = self.shown.get(identity, first)
+        self.shown[identity] = status
+        if status in (last, shown) or shown != first:
             return ""
         field_name = re.search(rb'"(\w+)"\s*:\s*"' + re.escape(status.encode()) + rb'"', exchange.body)
         return "" if field_name is None else f'"{field_name[1].decode()}": *"{status}"'
