@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import Row, rows_of, vary, without
+from tests.foreign.rows import Row, refuse, rows_of, vary, without
 from tests.foreign.server import ForeignService, Handler, Run
 from tests.foreign.test_modes import PLACE, Calling, CallsTwice, Forgetful
 from tests.foreign.test_turns import Reciting, list_texts
@@ -148,6 +148,14 @@ class Conducts(Calling):
         if results := self.results_of(run.body):
             run.steps = [{"type": "model_output", "content": [{"type": "text", "text": self.read(results)}]}]
 
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        said = [run.steps[0]["content"][0]["text"]]
+        for due, event in super().events(run):
+            if event.get("delta", {}).get("type") != "text":
+                yield due, event
+            elif said:
+                yield due, {**event, "delta": {"type": "text", "text": said.pop()}}
+
     def call_of(self, run: Run) -> Json:
         return {**super().call_of(run), "arguments": {"seats": 2, "direct": True, "stops": ["Bern"], **PLACE}}
 
@@ -159,11 +167,75 @@ class ConductsTwice(Conducts, CallsTwice):
     """Odd, but right: it makes two calls of one function."""
 
 
+def refuse_in(status: int, mode: str, sign: str) -> Any:
+    """A change of `admit`: it refuses a create in one mode whose input has a sign in it."""
+    return refuse(status, lambda body: bool(body.get(mode)) and sign in json.dumps(body["input"]))
+
+
+def read_one_in_a_stream(self: Conducts, usual: Any, body: Json) -> list[str]:
+    """Read one result of a streamed turn."""
+    results: list[str] = usual(body)
+    return results[:1] if body.get("stream") else results
+
+
+def call_in_plain_turns(self: Conducts, usual: Any, run: Run) -> bool:
+    """Call nothing in a streamed turn after another."""
+    return usual(run) and not (run.body.get("stream") and run.body.get("previous_interaction_id"))
+
+
+def keep_what_waits(self: Conducts, usual: Any, run: Run) -> Json:
+    """Accept the delete of a run that waits for its client, and keep it."""
+    return {} if self.waits(run) else usual(run)
+
+
+class Searches(ForeignService):
+    """Odd, but right: it searches where it may, and a stream has the whole call in one step.start."""
+
+    takes = frozenset({"tools"})
+
+    def searches(self, run: Run) -> list[Json]:
+        """The steps of a search."""
+        result = {"type": "google_search_result", "call_id": "s1", "result": [{"search_suggestions": "x"}]}
+        call = {"type": "google_search_call", "id": "s1", "arguments": {"queries": ["chess"]}}
+        return [call, result] if run.body.get("tools") else []
+
+    def prepare(self, run: Run) -> None:
+        run.steps = [*self.searches(run), *run.steps]
+
+    def events(self, run: Run) -> Any:
+        told = list(super().events(run))
+        found = self.searches(run)
+        yield from told[:2]
+        for number, step in enumerate(found):
+            index = self.index_of(number)
+            for kind, more in (("start", {"step": step}), ("stop", {})):
+                named = {"event_id": f"{run.id}-s{number}{kind}", "event_type": f"step.{kind}"}
+                yield 0.0, {"index": index, **more, **named}
+        for due, event in told[2:]:
+            yield due, {**event, "index": len(found)} if "index" in event else event
+
+    def index_of(self, number: int) -> int:
+        """The index of a step of the search."""
+        return number
+
+
 def name_plainly_in_streams(self: Conducts, usual: Any, run: Run) -> Json:
     """Call a function in a stream by its name with all other signs replaced."""
     call: Json = usual(run)
     return {**call, "name": call["name"].replace(".", "_")} if run.body.get("stream") else call
 
+
+def fail_after_a_search(self: Searches, usual: Any, body: Json) -> Any:
+    """Fail at a turn whose parent searched."""
+    parent = self.runs.get(str(body.get("previous_interaction_id")))
+    if parent is not None and self.searches(parent):
+        raise Refused(500, "api_error", "KeyError: 'google_search_call'")
+    return usual(body)
+
+
+RESULTS = "tool.result-ok tool.result-forms tool.result-error err.no-crash stream.done bg.create"
+SEARCHES = "tool.search tool.search-shape stream.index-reuse err.no-crash chain.ok"
+OPTIONS = "create.system-instruction create.response-format create.format-streamed chain.ok bg.create"
 
 service, reciting, conducts = map(rows_of, (ForeignService, Reciting, Conducts))
 ROWS = [
@@ -248,6 +320,66 @@ ROWS = [
     rows_of(ConductsTwice)(
         "reads-the-last-result: tool.parallel tool.ids-unique -> warn tool.parallel/unread, exit 0",
         read=lambda self, usual, results: results[-1],
+    ),
+    rows_of(ConductsTwice)(
+        "reads-one-when-streamed: tool.parallel tool.ids-unique stream.done -> warn tool.parallel/unread, exit 0",
+        results_of=read_one_in_a_stream,
+    ),
+    # A list and a failure are results in each mode, and a turn that is streamed can call, as well.
+    conducts(f"takes-results: {RESULTS} -> rest pass", slow=True),
+    conducts(
+        f"refuses-lists-later: {RESULTS} -> fail tool.result-forms, exit 1",
+        slow=True,
+        admit=refuse_in(400, "background", '"result": ['),
+    ),
+    conducts(
+        f"fails-at-failures: {RESULTS} -> fail err.no-crash, exit 1",
+        slow=True,
+        admit=refuse_in(500, "stream", "is_error"),
+    ),
+    conducts(
+        f"calls-in-plain-turns: {RESULTS} tool.choice-any -> warn tool.choice-any, exit 0",
+        slow=True,
+        waits=call_in_plain_turns,
+    ),
+    conducts("deletes-what-waits: del.* tool.declared -> exit 0", slow=True),
+    conducts(
+        "keeps-what-waits: del.* tool.declared -> fail del.gone, exit 1",
+        slow=True,
+        said=["(1 cause: del.gone)"],
+        delete=keep_what_waits,
+    ),
+    # A search is streamed, and continued.
+    rows_of(Searches)(f"searches: {SEARCHES} -> rest pass"),
+    rows_of(Searches)(
+        f"shares-an-index: {SEARCHES} -> fail stream.index-reuse, exit 1",
+        index_of=lambda self, usual, number: 0,
+    ),
+    rows_of(Searches)(
+        f"ends-with-a-search: {SEARCHES} -> fail err.no-crash, exit 1",
+        said=["(1 cause: err.no-crash)"],
+        create=fail_after_a_search,
+    ),
+    # A format and an instruction are obeyed in each pair of modes.
+    reciting(f"obeys: {OPTIONS} -> rest pass", slow=True),
+    reciting(
+        f"formats-what-it-stores: {OPTIONS} -> fail create.response-format, exit 1",
+        slow=True,
+        format_of=lambda self, usual, run: None if run.body.get("store") is False else usual(run),
+    ),
+    reciting(
+        f"formats-no-long-streams: {OPTIONS} -> fail create.format-streamed, exit 1",
+        slow=True,
+        format_of=lambda self, usual, run: (
+            None if run.body.get("stream") and run.body.get("background") else usual(run)
+        ),
+    ),
+    reciting(
+        f"instructs-no-streamed-turn: {OPTIONS} -> fail create.system-instruction, exit 1",
+        slow=True,
+        instruction_of=lambda self, usual, run: (
+            "" if run.body.get("stream") and run.body.get("previous_interaction_id") else usual(run)
+        ),
     ),
 ]
 

@@ -30,7 +30,7 @@ from harness.checks.vocabulary.expect import (
     require_answer,
 )
 from harness.checks.vocabulary.runs import id_of, poll_for, poll_until_found, read_whole_stream, status_of
-from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
+from harness.checks.vocabulary.shared import HELLO, MODES, UNKNOWN_ID, send_wrong_creates
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream
 from harness.contract import read
 from harness.contract.data import json_parse
@@ -316,20 +316,21 @@ JSON_FORMAT = {
 TIERS = frozenset({"standard", "flex", "priority"})
 
 
-@exercise(requests=7, interactions=4)
+@exercise(requests=9, interactions=6)
 def a_json_answer(t: RequestBuilder) -> Steps:
-    """A create that requests JSON by a small schema; it is streamed, continued, and in the background."""
+    """A create that requests JSON by a schema; it is streamed, continued, unstored, and in the background."""
     body = {"input": "Any word.", "response_format": JSON_FORMAT}
     formatted: Exchange = yield Send(t.create(body))
     modes = (yield from create_in_each_mode(t, body)) if status_of(formatted) else {}
     continues = "chain" in t.capabilities and status_of(formatted) == "completed" and id_of(formatted)
     turn = t.create({**body, "input": "Another word."}, previous_interaction_id=id_of(formatted))
-    return {
-        "formatted": formatted,
-        "streamed": modes.get(STREAMED),
-        "backgrounded": modes.get(IN_BACKGROUND),
-        "chained": (yield Send(turn)) if continues else None,
-    }
+    seen: Exchanges = {"formatted": formatted, "streamed": modes.get(STREAMED)}
+    seen["backgrounded"] = modes.get(IN_BACKGROUND)
+    seen["chained"] = (yield Send(turn)) if continues else None
+    seen["unstored"] = (yield Send(t.create(body, store=False))) if status_of(formatted) and t.keeps else None
+    both = t.create(body, background=True, stream=True)
+    seen["background_streamed"] = (yield from read_whole_stream(both)) if len(modes) == len(MODES) else None
+    return seen
 
 
 @exercise(requests=1, interactions=1)
@@ -339,10 +340,13 @@ def a_json_answer_by_a_list(t: RequestBuilder) -> Steps:
 
 
 def gives_json_in_each_mode(
-    formatted: Exchange, backgrounded: Exchange | None, chained: Exchange | None
+    formatted: Exchange,
+    backgrounded: Exchange | None,
+    chained: Exchange | None,
+    unstored: Exchange | None,
 ) -> Iterator[Finding]:
     yield from at("formatted", gives_json(formatted))
-    for name, answer in (("backgrounded", backgrounded), ("chained", chained)):
+    for name, answer in (("backgrounded", backgrounded), ("chained", chained), ("unstored", unstored)):
         if answer is not None and output_text(object_in(answer)):  # else it has no output (`bg.result`)
             yield from at(name, gives_json(answer))
 
@@ -359,7 +363,9 @@ def gives_json(formatted: Exchange) -> Iterator[Finding]:
         )
 
 
-def streams_formats(formatted: Exchange, streamed: Exchange | None) -> Iterator[Finding]:
+def streams_formats(
+    formatted: Exchange, streamed: Exchange | None, background_streamed: Exchange | None
+) -> Iterator[Finding]:
     if streamed is None:
         raise Unmet(f"the plain create was rejected: {format_answer(formatted)}")
     if streamed.status in CLIENT_ERROR:
@@ -368,9 +374,12 @@ def streams_formats(formatted: Exchange, streamed: Exchange | None) -> Iterator[
     status = (completion(events_in(streamed)) or {}).get("status")
     if status != "completed":
         raise Unmet(f"the stream does not end as completed but {format_value(status)}")
-    text = steps_text(read(streamed).streamed_steps)
-    if not _is_json(text):
-        yield finding("the streamed text is not JSON", expected="JSON", actual=format_value(text))
+    for name, stream in (("streamed", streamed), ("background_streamed", background_streamed)):
+        body = read_end(stream) if stream is not None else {}
+        text = steps_text(output_steps(body)) if body.get("status") == "completed" else ""
+        if not _is_json(text) and (text or stream is streamed):
+            lost = finding("the streamed text is not JSON", expected="JSON", actual=format_value(text))
+            yield lost.at(exchange=name)
 
 
 @exercise(requests=1, interactions=1)
@@ -422,7 +431,7 @@ _SIGNED = "58213"
 _INSTRUCTION = f"You are polite, brief and exact. You end each of your answers with the number {_SIGNED}. " * 4
 
 
-@exercise(requests=9, interactions=6)
+@exercise(requests=10, interactions=7)
 def an_instructed_create(t: RequestBuilder) -> Steps:
     """A create with an instruction, one without, and one as input; the first also in each mode and in a chain.
 
@@ -437,11 +446,15 @@ def an_instructed_create(t: RequestBuilder) -> Steps:
     seen["written"] = yield Send(t.create(input=_INSTRUCTION + HELLO))
     seen["modes"] = yield from create_in_each_mode(t, body)
     if "chain" in t.capabilities and status_of(alone) == "completed" and id_of(alone):
-        seen["modes"][IN_A_CHAIN] = yield Send(t.create(body, previous_interaction_id=id_of(alone)))
+        turn = {**body, "previous_interaction_id": id_of(alone)}
+        seen["modes"][IN_A_CHAIN] = yield Send(t.create(turn))
+        if "stream" in t.capabilities:
+            seen["modes"][IN_A_STREAMED_CHAIN] = yield from read_whole_stream(t.create(turn, stream=True))
     return seen
 
 
-STREAMED, IN_BACKGROUND, IN_A_CHAIN = "in a stream", "in the background", "in a chain"
+STREAMED, IN_BACKGROUND = "in a stream", "in the background"
+IN_A_CHAIN, IN_A_STREAMED_CHAIN = "in a chain", "in a stream of a chain"
 
 
 def create_in_each_mode(t: RequestBuilder, body: Mapping[str, Any]) -> Part[Exchanges]:
@@ -485,7 +498,8 @@ def obeys_instructions(
         )
     for mode, answer in modes.items() if more > plain else ():
         body = read_end(answer)
-        least = more if mode == IN_A_CHAIN else (plain + more) / 2  # a chain counts the turn before, too
+        chained = mode in (IN_A_CHAIN, IN_A_STREAMED_CHAIN)
+        least = more if chained else (plain + more) / 2  # a chain counts the turn before, too
         if 0 < _count_read(body) < least and _SIGNED not in output_text(body):
             message = f"`system_instruction` has no effect {mode}"
             say = finding if obeys else lenient_finding  # a count alone may come late, or without what is cached

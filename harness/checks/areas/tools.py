@@ -110,9 +110,12 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
 # --- exercises
 
 
-@exercise(requests=24, interactions=14)
+@exercise(requests=35, interactions=19)
 def a_tool_loop(t: RequestBuilder) -> Steps:
-    """A forced call, its result in every form and mode, an error as its result, and results that match no call."""
+    """A forced call, its result in every form and mode, an error as its result, and results that match no call.
+
+    At the end a streamed turn is forced to call again.
+    """
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
     seen: Exchanges = {"asked": asked}
     parent = id_of(asked)
@@ -136,12 +139,30 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     )
     seen |= {"forms": answers, "modes": modes, "again": again, "streamed_answered": streamed, **results}
     seen["fetched"] = looks[-1]
+    seen["failures"] = []
     answered = id_of(answers["string"])
     if not answered:
         return stop_exercise(seen, "no turn with a result had an id")
     turn = send(t.create(input=QUESTION, previous_interaction_id=answered))
-    _, toolless = yield SideBySide((look_at_all(t, *answers.values()), turn))
-    return {**seen, "toolless": toolless}
+    failures = _send_in_each_mode(t, {**body, "input": [failure]}, results["failure"])
+    _, toolless, failed, _ = yield SideBySide(
+        (look_at_all(t, *answers.values()), turn, failures, _call_in_a_streamed_turn(t, answered))
+    )
+    return {**seen, "toolless": toolless, "failures": [*failed.values()]}
+
+
+def _send_in_each_mode(t: RequestBuilder, body: Mapping[str, Any], plain: Exchange) -> Part[Exchanges]:
+    """The answers to a create in each mode; none if the plain one was refused."""
+    if plain.status not in SUCCESS:
+        return {}
+    return (yield from create_in_each_mode(t, body))
+
+
+def _call_in_a_streamed_turn(t: RequestBuilder, parent: str) -> Part[None]:
+    """Force a call in a streamed turn: every run judges whether it is made."""
+    body = {"input": QUESTION, "tools": [WEATHER], "previous_interaction_id": parent, **FORCED}
+    if "stream" in t.capabilities:
+        yield from read_whole_stream(t.create(body, stream=True))
 
 
 def _answer_in_each_way(
@@ -157,6 +178,9 @@ def _answer_in_each_way(
         return answers, {}, {}
     turn = {**body, "input": [result_of(call)]}
     modes = yield from create_in_each_mode(t, turn)
+    in_a_list = {**turn, "input": [result_of(call, ANSWERS["list"])]}
+    listed = yield from _send_in_each_mode(t, in_a_list, answers["list"])
+    modes |= {f"{_AS_A_LIST} {mode}": answer for mode, answer in listed.items()}
     if not any(_makes_again(call, answer) for answer in modes.values()):
         return answers, modes, {}
     return answers, modes, (yield from create_in_each_mode(t, turn))
@@ -422,9 +446,9 @@ def _miss_several(made: str) -> Unmet:
 # --- exercises
 
 
-@exercise(requests=4, interactions=3)
+@exercise(requests=9, interactions=5)
 def parallel_calls(t: RequestBuilder) -> Steps:
-    """An answer with two calls, a turn with both results, and the same calls in a stream, read again by GET."""
+    """An answer with two calls, turns with both results, and the same calls in a stream, read again by GET."""
     yield from script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
     yield from script(t, "streamed-calls", steps=_TWO_CALLS, status="requires_action")
     text = "How is the weather in Paris, and how in Rome? Ask for both at once, and quote all reports. (two-calls)"
@@ -452,7 +476,8 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     answered: Exchange = yield Send(t.create(body, input=results[::-1]))  # each names its call
     refused = answered.status in CLIENT_ERROR
     in_order = (yield Send(t.create(body, input=results))) if refused else None
-    return {**seen, "answered": answered, "in_order": in_order}
+    modes = yield from _send_in_each_mode(t, {**body, "input": results[::-1]}, answered)
+    return {**seen, "answered": answered, "in_order": in_order, "later": [*modes.values()]}
 
 
 @exercise(requests=4, interactions=3)
@@ -522,7 +547,8 @@ def takes_every_form(
     for mode, answer in modes.items():
         yield from at(f"modes[{mode}]", expect_status(answer, accepts=SUCCESS))
     answers = [(f"forms[{name}]", f"in the form of {_FORMS[name]}", answer) for name, answer in forms.items()]
-    answers += [(f"modes[{mode}]", f"that is sent {mode}", answer) for mode, answer in modes.items()]
+    texts = {mode: answer for mode, answer in modes.items() if not mode.startswith(_AS_A_LIST)}
+    answers += [(f"modes[{mode}]", f"that is sent {mode}", answer) for mode, answer in texts.items()]
     quotes = [_quotes_the_report(answer) for _, _, answer in answers]
     for (place, what, _), quoted in zip(answers, quotes, strict=True) if quotes.count(True) >= _ENOUGH else ():
         if quoted is False:
@@ -531,6 +557,7 @@ def takes_every_form(
             yield replace(unread, code="tool.result-forms/unread").at(exchange=place, pointer="$.steps")
 
 
+_AS_A_LIST = "as a list"
 _FORMS = {"string": "a string", "object": "an object", "list": "a list"}
 _ENOUGH = 2
 """Results whose number the text must quote, until a text without it proves anything."""
@@ -547,27 +574,34 @@ def is_final(forms: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from at("forms[string]", expect_settled(forms["string"]))
 
 
-def takes_a_failure(asked: Exchange, failure: Exchange) -> Iterator[Finding]:
+def takes_a_failure(asked: Exchange, failure: Exchange, failures: list[Exchange]) -> Iterator[Finding]:
     yield from at("failure", _accepted_result(asked, failure))
+    for number, answer in enumerate(failures):
+        yield from at(f"failures[{number}]", expect_status(answer, accepts=SUCCESS))
 
 
-def takes_them_together(asked: Exchange, answered: Exchange, in_order: Exchange | None) -> Iterator[Finding]:
+def takes_them_together(
+    asked: Exchange, answered: Exchange, in_order: Exchange | None, later: list[Exchange]
+) -> Iterator[Finding]:
     if in_order is not None and in_order.status in SUCCESS:
         message = "the results of parallel calls are accepted in the order of their calls alone"
         fixed = finding(message, expected="2xx, as each result names its call", actual=format_answer(answered))
         yield replace(fixed, code="tool.parallel/order").at(exchange="answered")
         return
     yield from at("answered", _accepted_result(asked, answered))
-    text = output_text(read_end(answered)) if status_of(answered) == "completed" else ""
+    for number, answer in enumerate(later):
+        yield from at(f"later[{number}]", expect_status(answer, accepts=SUCCESS))
     due = _REPORTS[: len(calls_in(asked))]
-    unread = [number for number in due if str(number) not in text]
-    if unread and len(unread) < len(due):
-        message = "of the results of parallel calls the model reads only some"
-        expected, actual = (
-            " and ".join(map(str, numbers)) for numbers in (due, [n for n in due if n not in unread])
-        )
-        lost = finding(message, expected=f"{expected} in the text", actual=f"only {actual}")
-        yield replace(lost, code="tool.parallel/unread").at(exchange="answered", pointer="$.steps")
+    for place, answer in (("answered", answered), *((f"later[{n}]", one) for n, one in enumerate(later))):
+        body = read_end(answer)
+        text = output_text(body) if body.get("status") == "completed" else ""
+        told = [number for number in due if str(number) in text]
+        if told and len(told) < len(due):
+            message = "of the results of parallel calls the model reads only some"
+            expected, actual = (" and ".join(map(str, numbers)) for numbers in (due, told))
+            lost = finding(message, expected=f"{expected} in the text", actual=f"only {actual}")
+            yield replace(lost, code="tool.parallel/unread").at(exchange=place, pointer="$.steps")
+            return
 
 
 def have_their_own_ids(asked: Exchange, streamed: Exchange | None) -> Iterator[Finding]:
@@ -703,11 +737,20 @@ def _find_strangers(steps: list[dict[str, Any]]) -> Iterator[Finding]:
 # --- tools that the server runs itself, using search, which every target with such tools has
 
 
-@exercise(requests=1, interactions=1)
+@exercise(requests=3, interactions=3)
 def a_search(t: RequestBuilder) -> Steps:
-    """A question that makes the model use the search tool."""
+    """A question that makes the model use the search tool, the same in a stream, and a turn after it.
+
+    Every run judges the stream and the turn.
+    """
     question = "Search the web: who won the latest chess world championship?"
-    return {"answer": (yield Send(t.create(input=question, tools=[{"type": "google_search"}])))}
+    body = {"input": question, "tools": [{"type": "google_search"}]}
+    answer: Exchange = yield Send(t.create(body))
+    if "stream" in t.capabilities and answer.status in SUCCESS:
+        yield from read_whole_stream(t.create(body, stream=True))
+    if "chain" in t.capabilities and status_of(answer) == "completed" and id_of(answer):
+        yield Send(t.create(input=HELLO, previous_interaction_id=id_of(answer)))
+    return {"answer": answer}
 
 
 def searches_itself(answer: Exchange) -> Iterator[Finding]:

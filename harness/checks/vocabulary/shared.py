@@ -45,12 +45,12 @@ _RESTORED_AFTER = 0.8
 """Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back."""
 
 
-@exercise(requests=21, interactions=2)
+@exercise(requests=25, interactions=3)
 def a_stored_interaction(t: RequestBuilder) -> Steps:
     """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
 
     `reads` are the first reads, repeated while they return 404; `got` is the last of them. A streamed one is
-    deleted, too.
+    deleted, too, and one that waits for the result of a call.
     """
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO)))}
     found = id_of(seen["created"])
@@ -81,8 +81,9 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
         chained=t.create(input=HELLO, previous_interaction_id=found),
     )
     later = look_later(t, found, _RESTORED_AFTER)
-    answers, seen["later"], streamed = yield SideBySide((asked_again, later, _delete_a_streamed_one(t)))
-    seen |= answers | streamed
+    parts = asked_again, later, _delete_a_streamed_one(t), _delete_a_waiting_one(t)
+    answers, seen["later"], streamed, waiting = yield SideBySide(parts)
+    seen |= answers | streamed | waiting
     chain = {"input": HELLO, "previous_interaction_id": found}
     modes = [mode for mode in MODES if mode in t.capabilities]
     offered = modes if seen["chained"].status not in SUCCESS else []
@@ -105,6 +106,20 @@ def _delete_a_streamed_one(t: RequestBuilder) -> Part[Exchanges]:
         seen["streamed_gone"] = yield from poll_until_gone(t, found)
         token = last_cursor(events_in(streamed)[:1]) if streamed is not None else None
         seen["streamed_gone_stream"] = yield Send(t.get(found, stream=True, last_event_id=token))
+    return seen
+
+
+def _delete_a_waiting_one(t: RequestBuilder) -> Part[Exchanges]:
+    """A forced call, the DELETE of its interaction, which waits for a result, and a GET after that."""
+    seen: Exchanges = {"waiting_deleted": None, "waiting_gone": []}
+    called = (
+        (yield Send(t.create(input=HELLO, tools=[WEATHER], **FORCED))) if "functions" in t.capabilities else None
+    )
+    found = id_of(called) if called is not None else ""
+    if found:
+        yield from poll_until_found(t, found)
+        seen["waiting_deleted"] = yield Send(t.delete(found))
+        seen["waiting_gone"] = yield from poll_until_gone(t, found)
     return seen
 
 
