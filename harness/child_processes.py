@@ -80,21 +80,34 @@ because some readers of settings ignore it."""
 _PERHAPS_KEY = re.compile(rf"(?i){_NAME_OF_KEY}s?(?![a-z])")
 _LIKE_A_KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[\w.~+=\-]{20,}", re.ASCII)
 """A longer name, such as `GEMINI_API_KEY_EU` or `GEMINI_API_KEY_FILE`, and a value that makes it one of a key."""
-_NO_SERVICE = re.compile(
-    r"(?i)(?:(?:my|app|ai|llm|model|vite|next|public|react|expo|api|auth|secret|test|dev|prod)_*)*"
-    r"(?:key|token)s?_?\d*"
-)
-_LIKE_GOOGLES = re.compile(r"AIza[\w\-]{35}", re.ASCII)
-"""A name that names no service, such as `LLM_API_KEY`; its value is a key of the API if it is one of Google's.
-Other names stay: a key for maps has the same form."""
+_AROUND = re.compile(r"^google|(?:api)?(?:key|token)s?$")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_OTHER_SERVICES = frozenset({
+    "ads", "admob", "analytics", "bigquery", "blogger", "calendar", "cse", "customsearch", "dialogflow",
+    "directions", "drive", "earth", "elevation", "fcm", "firebase", "fonts", "gcm", "gcs", "geocode",
+    "geocoder", "geocoding", "geolocation", "gmail", "gmaps", "gmp", "kgsearch", "maps", "pagespeed",
+    "photos", "places", "pubsub", "recaptcha", "roads", "routes", "safebrowsing", "search", "sheets",
+    "speech", "storage", "streetview", "stt", "timezone", "translate", "translation", "tts", "vision",
+    "weather", "webrisk", "youtube", "yt",
+})  # fmt: skip
+"""Other services of Google have keys of the same form: one in a variable with such a word (`MAPS_KEY`) stays."""
+_OF_THE_API = re.compile(r"(?i)gemini|genai|generative_?(?:ai|language)|palm|ai_?studio|vertex")
+
+
+def _names_other_service(name: str) -> bool:
+    words = {_AROUND.sub("", word.lower()) for word in _WORD.findall(name)}
+    return not words.isdisjoint(_OTHER_SERVICES) and _OF_THE_API.search(name) is None
 
 
 def _holds_key(name: str, value: str) -> bool:
+    from harness.wire.secrets import is_key_of_google
+
     if _KEY_VARIABLE.fullmatch(name):
         return True
-    if _PERHAPS_KEY.search(name):
-        return _LIKE_A_KEY.fullmatch(value.strip()) is not None
-    return _NO_SERVICE.fullmatch(name) is not None and _LIKE_GOOGLES.fullmatch(value.strip()) is not None
+    value = value.strip()
+    if _PERHAPS_KEY.search(name) and _LIKE_A_KEY.fullmatch(value):
+        return True
+    return is_key_of_google(value) and not _names_other_service(name)
 
 
 def find_keys(environment: Mapping[str, str]) -> set[str]:

@@ -245,6 +245,8 @@ _TABLE = (
     ("form field", _FORM_FIELD),
 )  # fmt: skip
 
+_KEYS_OF_GOOGLE = ("Google API key", "Google authorisation key", "Google access token")
+
 CREDENTIALS = tuple(
     Look(kind, pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})") for kind, pattern in _TABLE
 )
@@ -263,6 +265,11 @@ def is_placeholder(value: str) -> bool:
 
 _compile = cache(re.compile)
 """Late: most processes import this module and look for no secret."""
+
+
+def is_key_of_google(value: str) -> bool:
+    """Whether a value as a whole is a key or an access token of Google's, of whichever of its services."""
+    return any(_compile(pattern).fullmatch(value) for kind, pattern in _TABLE if kind in _KEYS_OF_GOOGLE)
 
 
 def sightings(text: str, looks: Iterable[Look] = (*CREDENTIALS, *PRIVATE_PLACES)) -> Iterator[Sighting]:

@@ -228,6 +228,42 @@ def test_a_real_key_under_another_name_reaches_no_command(name: str) -> None:
     assert made[name] == made["GEMINI_API_KEY"]
 
 
+FORMS = (
+    "AQ.Ab8RN6J" + "0123456789-abcdefghijklmnopqrstuvwxyz",
+    "ya29." + "a0.0123456789_abcdefghij",
+    REAL[:30],
+    REAL + "Z",
+)
+
+
+@pytest.mark.parametrize("key", [*FORMS, REAL])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LLM_API_KEY", "GOOGLE_CLOUD_API_KEY", "VERTEX_API_KEY", "VERTEXAI_API_KEY", "GCP_API_KEY", "GEMINI",
+        "MINE", "GEMINI_CREDENTIALS", "GEMINI_SECRET", "AISTUDIO", "GOOGLE_OAUTH_ACCESS_TOKEN", "DRIVER_API_KEY",
+        "GEMINI_VISION", "PROVISION_KEY", "apiKey",
+    ],
+)  # fmt: skip
+def test_a_key_of_google_reaches_no_command(name: str, key: str) -> None:
+    """Whatever its form and length, it stays only under the name of another service of Google's."""
+    made = command_environment("http://127.0.0.1:1", {name: f" {key}\n", "OTHER": f"https://x/?k={key}"})
+    assert key not in json.dumps(made)
+    assert made[name] == made["GEMINI_API_KEY"]
+    assert key not in json.dumps(gateway_environment("http://127.0.0.1:1", {name: key}))
+
+
+@pytest.mark.parametrize("key", [*FORMS, REAL])
+def test_a_key_of_another_service_of_google_stays(key: str) -> None:
+    """Its name says what it is for."""
+    names = (
+        "MAPS_KEY", "GOOGLEMAPSKEY", "googleMapsApiKey", "NEXT_PUBLIC_FIREBASE_API_KEY", "YOUTUBE_TOKEN",
+        "VITE_GOOGLE_MAPS_API_KEY",
+    )  # fmt: skip
+    given = dict.fromkeys(names, key)
+    assert given.items() <= command_environment("http://127.0.0.1:1", given).items()
+
+
 def test_what_is_no_key_stays() -> None:
     """Other settings and the keys of other services are the user's own."""
     given = {
