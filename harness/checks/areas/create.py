@@ -454,7 +454,7 @@ def an_instructed_create(t: RequestBuilder) -> Steps:
 
 
 STREAMED, IN_BACKGROUND = "in a stream", "in the background"
-IN_A_CHAIN, IN_A_STREAMED_CHAIN = "in a chain", "in a stream of a chain"
+IN_A_CHAIN, IN_A_STREAMED_CHAIN = "in a chain", "in a streamed turn of a chain"
 
 
 def create_in_each_mode(t: RequestBuilder, body: Mapping[str, Any]) -> Part[Exchanges]:

@@ -177,9 +177,9 @@ def _answer_in_each_way(
     if not status_of(answers["string"]):
         return answers, {}, {}
     turn = {**body, "input": [result_of(call)]}
-    modes = yield from create_in_each_mode(t, turn)
     in_a_list = {**turn, "input": [result_of(call, ANSWERS["list"])]}
-    listed = yield from _send_in_each_mode(t, in_a_list, answers["list"])
+    both = create_in_each_mode(t, turn), _send_in_each_mode(t, in_a_list, answers["list"])
+    modes, listed = yield SideBySide(both)
     modes |= {f"{_AS_A_LIST} {mode}": answer for mode, answer in listed.items()}
     if not any(_makes_again(call, answer) for answer in modes.values()):
         return answers, modes, {}
