@@ -107,11 +107,12 @@ def access(
     *,
     pages: Pages | None = None,
     opened_by: str = "--cors",
+    program_hosts: Sequence[str] = (),
 ) -> Access:
     """The access to a server at `host`; `pages` of other origins may call what is served, by default any.
 
     Without a `token` of the user's, one is needed only beyond this machine. `opened_by` is the option that lets
-    pages call.
+    pages call. By one of the `program_hosts`, only programs call.
     """
     from harness.benches.server.page_guard import PageGuard, Pages
     from harness.interactions import INTERACTIONS
@@ -121,6 +122,7 @@ def access(
         INTERACTIONS.load_protocol(),
         host=host,
         allowed_hosts=allow_host or (),
+        program_hosts=program_hosts,
         token=token,
         pages=Pages.ANY if pages is None else pages,
         reaches_out=registers_receiver,

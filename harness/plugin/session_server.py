@@ -114,7 +114,7 @@ class SessionServer:
         from harness.transport.server.server import InThread, WaitingServer
 
         protocol, names = self._api.load_protocol(), self.environment.live_hosts
-        guard = PageGuard(protocol, pages=Pages.LOCAL, allowed_hosts=names, opened_by="")
+        guard = PageGuard(protocol, pages=Pages.LOCAL, program_hosts=names, opened_by="")
         service = partial(self._router.answer, guard)
         thread = InThread(WaitingServer(service, waits=self._router.waits, sock=sock))
         thread.start()

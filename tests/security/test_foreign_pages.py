@@ -81,6 +81,35 @@ def test_a_browser_calls_no_name_for_which_it_marks_no_page(host: str) -> None:
             assert guard(request).status == expected
 
 
+BROWSERS = (
+    {"user-agent": "Mozilla/5.0"}, {"origin": "http://gw.evil.example:7321"}, {"sec-fetch-site": "same-origin"},
+    {"origin": "http://gw.evil.example:7321", "sec-fetch-site": "same-origin", "user-agent": "Mozilla/5.0"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("pages", Pages)
+def test_the_name_of_a_gateway_is_for_programs(pages: Pages, host: str) -> None:
+    """Its owner may point it at this machine: by it, no page reads anything, and no control call is sent."""
+    token = "" if host == "127.0.0.1" else "t0ken"
+    guard = PageGuard(
+        PROTOCOL, host=host, pages=pages, program_hosts=["GW.evil.example", "192.168.1.5"], token=token,
+    ).around(lambda _: Response.json(200, {}))  # fmt: skip
+    for path in (API, "/__harness__/inspector/feed", "/__harness__/faults"):
+        for name in ("gw.evil.example:7321", "GW.EVIL.EXAMPLE.:7321", "gw.evil.example"):
+            for fields in BROWSERS:
+                for method in ("GET", "POST", "DELETE"):
+                    named = Headers([("host", name), *fields.items()])
+                    assert guard(Request(method, path, named)).status == 403
+            program = Headers([("host", name), ("user-agent", "gateway/1")])
+            assert guard(Request("GET", path, program)).status == (200 if path == API else 401 if token else 403)
+    shown = Headers([("host", "192.168.1.5:7321"), ("user-agent", "Mozilla/5.0")])
+    assert (guard(Request("GET", API, shown)).status == 200) is (bool(token) or pages is Pages.ANY)
+    allowed = PageGuard(PROTOCOL, program_hosts=["gw.mine"], allowed_hosts=["gw.mine"])
+    named = Headers([("host", "gw.mine"), ("user-agent", "Mozilla/5.0")])
+    assert allowed.refusal(Request("GET", "/__harness__/inspector/feed", named)) is None
+
+
 def test_no_service_worker_is_served() -> None:
     """The script of one would control the pages of this server, of later runs, too; none is sent to a browser."""
     for pages in Pages:

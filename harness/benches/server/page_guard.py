@@ -53,8 +53,10 @@ class Pages(StrEnum):
 class PageGuard:
     """Refuses what a web page of another origin may not ask.
 
-    `host` is the address that the server listens on, `allowed_hosts` are further names it may be called by. With a
-    `token`, control calls need it. `pages` may call the service; none of another origin may send a control call.
+    `host` is the address that the server listens on, `allowed_hosts` are further names it may be called by, and
+    `program_hosts` such that a stranger may own: by one, only programs call, and none sends a control call without
+    a token. With a `token`, control calls need it. `pages` may call the service; none of another origin may send
+    a control call.
     `reaches_out` names the calls that let the server send requests of its own, which pages may not make either.
     Refusals have the form that `protocol` gives to errors; `opened_by` is the option that lets pages call, if any.
     """
@@ -65,6 +67,7 @@ class PageGuard:
         *,
         host: str = "127.0.0.1",
         allowed_hosts: Iterable[str] = (),
+        program_hosts: Iterable[str] = (),
         token: str = "",
         pages: Pages = Pages.ANY,
         reaches_out: Callable[[Request], bool] | None = None,
@@ -77,6 +80,10 @@ class PageGuard:
         self._pages = pages
         self._opened_by = opened_by
         self._is_local = is_loopback(host)
+        named = {name.lower() for name in program_hosts}
+        self._of_programs = {
+            name for name in named if not _is_no_public_name(name, local=self._is_local)
+        } - self._own
         self._is_ours = lru_cache(maxsize=256)(self._know_name)
 
     @property
@@ -137,7 +144,7 @@ class PageGuard:
 
     def refusal_of_caller(self, request: Request) -> Response | None:
         """The same for a request, whatever for, that came from a page that may not call."""
-        refusal = self._refuse_host(request, strict=False) or self._refuse_unmarked(request)
+        refusal = self._refuse_host(request, strict=False)
         if refusal is not None or request.headers.names.isdisjoint(_OF_PAGES):  # hot: programs send neither
             return refusal
         if "service-worker" in request.headers.names:  # it would control all pages of this server, also later
@@ -156,8 +163,10 @@ class PageGuard:
     def _refuse_host(self, request: Request, *, strict: bool) -> Response | None:
         """The refusal of a name that is not known to mean this server. Only programs send no Host at all."""
         named = request.headers.all("host")
-        if not named or (len(named) == 1 and self._is_ours(named[0], strict)):
+        if not named:
             return None
+        if len(named) == 1 and self._is_ours(named[0], strict):
+            return self._refuse_unmarked(request)
         return self._refuse(
             403,
             "permission_denied",
@@ -167,9 +176,11 @@ class PageGuard:
         )
 
     def _refuse_unmarked(self, request: Request) -> Response | None:
-        """The refusal of a browser that came by a name for which it sends no field that shows a page."""
+        """The refusal of a browser by a name of programs, or by one for which it marks no page."""
         name = _name_in(request.headers.get("host"))
-        if not name or not self._is_local or self._pages is Pages.ANY or _is_local_name(name) or name in self._own:
+        if not name or _is_local_name(name) or name in self._own:
+            return None
+        if name not in self._of_programs and (not self._is_local or self._pages is Pages.ANY):
             return None
         if not is_of_browser(request.headers):
             return None
@@ -184,7 +195,9 @@ class PageGuard:
         name = _name_in(authority)
         if name in self._own:
             return True
-        return is_loopback(name) if strict else _is_no_public_name(name, local=self._is_local)
+        if strict:
+            return is_loopback(name)
+        return name in self._of_programs or _is_no_public_name(name, local=self._is_local)
 
     def _may_call(self, request: Request) -> bool:
         """Whether a page of this machine asks, or a user who follows a link: its page does not get the answer."""

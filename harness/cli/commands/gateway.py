@@ -206,8 +206,10 @@ def run(words: Sequence[str]) -> int:
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
     upstream = Upstream(emulator, clock, client.is_primable)
     # A gateway may forward the Host of its client, or be built for one upstream.
-    names = (*(arguments.allow_host or ()), urlsplit(target.info.url).hostname or "", *INTERACTIONS.live_hosts)
-    granted = access(arguments.upstream_host, names, pages=Pages.LOCAL, opened_by="")
+    names = (urlsplit(target.info.url).hostname or "", *INTERACTIONS.live_hosts)
+    granted = access(
+        arguments.upstream_host, arguments.allow_host, pages=Pages.LOCAL, opened_by="", program_hosts=names
+    )
     inspector = new_inspector(
         arguments,
         granted,
