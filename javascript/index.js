@@ -22,7 +22,7 @@ const letterCode = (letter) => `\\u${letter.codePointAt(0).toString(16).padStart
 const harmless = (text) =>
   text
     .replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\p{Bidi_Control}]/gu, letterCode)
-    .replace(/(##[^\s[]{0,60})\[/g, (_, before) => before + letterCode("["))
+    .replace(/(#{2}[^\s[]{0,60})\[/g, (_, before) => before + letterCode("["))
     .replace(/^(\s*):(?=:)/gm, (_, before) => before + letterCode(":"));
 
 /** The cause of an error, as test runners print it beside the message: one may quote what a server sent. */

@@ -7,7 +7,6 @@ except our own colors and erased line, and the runner of a CI system gets no com
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -30,12 +29,12 @@ _CUT_COMMAND = re.compile(r"#(?:#[^\s\[]{0,60})?\Z")
 class GuardedStream:
     """A text stream that shows what would be obeyed as `\\uXXXX`, which means the same inside a string of JSON.
 
-    With `in_ci`, a line that begins a workflow command is shown, too; only `write_command` writes one.
+    A line that begins a workflow command is shown, too; only `write_command` writes one. A runner reads the output
+    of a container or of tox as well, where no variable names the runner.
     """
 
-    def __init__(self, out: TextIO, *, in_ci: bool) -> None:
+    def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._in_ci = in_ci
         self._is_blank = True  # whether the current line holds nothing but spaces
         self._end = ""  # what may begin a command at its end
 
@@ -44,10 +43,7 @@ class GuardedStream:
 
     def write(self, text: str) -> int:
         """Write a text."""
-        shown = _OBEYED.sub(_show, text)
-        if self._in_ci:
-            shown = self._show_commands(shown)
-        self._out.write(shown)
+        self._out.write(self._show_commands(_OBEYED.sub(_show, text)))
         return len(text)
 
     def writelines(self, texts: Iterable[str]) -> None:
@@ -97,9 +93,7 @@ def write_line(text: str, stream: TextIO, *, whole: bool = False) -> None:
 def guarded_output() -> Iterator[None]:
     """Guard standard output and standard error of this process while the block runs."""
     old = sys.stdout, sys.stderr
-    in_ci = any(os.environ.get(name, "").lower() == "true" for name in ("GITHUB_ACTIONS", "TF_BUILD"))
-    in_ci = in_ci or "TEAMCITY_VERSION" in os.environ
-    sys.stdout, sys.stderr = (cast("TextIO", GuardedStream(stream, in_ci=in_ci)) for stream in old)
+    sys.stdout, sys.stderr = (cast("TextIO", GuardedStream(stream)) for stream in old)
     try:
         yield
     finally:

@@ -75,17 +75,13 @@ def break_commands(text: str) -> str:
     return _COMMAND.sub(lambda found: found[1] + escape_letters("["), text)
 
 
-def break_line_commands(text: str) -> str:
-    """The same, also for commands that begin a line, `::`."""
-    return _LINE_COMMAND.sub(lambda found: found[1] + escape_letters(":"), break_commands(text))
-
-
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
 
 
 def write_harmless(text: str) -> str:
     """Write a text so that neither a terminal nor a runner of a CI system obeys any part of it."""
-    return break_line_commands(_CONTROL.sub(lambda found: escape_letters(found[0]), escape_unseen(text)))
+    shown = break_commands(_CONTROL.sub(lambda found: escape_letters(found[0]), escape_unseen(text)))
+    return _LINE_COMMAND.sub(lambda found: found[1] + escape_letters(":"), shown)
 
 
 _LINE_ENDS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")

@@ -117,19 +117,29 @@ def reword(call: pytest.CallInfo[Any]) -> None:
 
 
 def disarm(report: pytest.TestReport) -> None:
-    """Write the failure of a test that used our fixtures so that nothing in it is obeyed.
+    """Write the failure, skip and log of a test that used our fixtures so that nothing in it is obeyed.
 
     It quotes texts of a recording or a server, whether a fixture, an SDK or an assertion raised it.
     """
-    text = report.longrepr
-    if isinstance(text, str):
-        report.longrepr = write_harmless(text)
-        return
-    for trace, crash, _ in getattr(text, "chain", ()):
-        for entry in trace.reprentries:
-            entry.lines = [write_harmless(line) for line in getattr(entry, "lines", ())]
-        if crash is not None:
-            crash.message = write_harmless(crash.message)
+    found = report.longrepr
+    if isinstance(found, str):
+        report.longrepr = write_harmless(found)
+    elif isinstance(found, tuple):  # of a skip: where, and why
+        report.longrepr = (*found[:2], write_harmless(found[2]))
+    elif found is not None:
+        # The native style of a traceback has no chain.
+        chain = getattr(
+            found, "chain", ((getattr(found, "reprtraceback", None), getattr(found, "reprcrash", None)),)
+        )
+        for trace, crash, *_ in chain:
+            for entry in getattr(trace, "reprentries", ()):
+                entry.lines = [write_harmless(line) for line in getattr(entry, "lines", ())]
+            if crash is not None:
+                crash.message = write_harmless(crash.message)
+    report.sections = [
+        (title, write_harmless(text) if title.startswith("Captured log") else text)
+        for title, text in report.sections
+    ]
 
 
 def _cut(trace: TracebackType | None) -> None:

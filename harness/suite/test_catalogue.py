@@ -28,7 +28,7 @@ from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Accounted, Exit, HarnessFault, Level, TargetFault, UsageFault, Verdict
-from harness.outcome.words import break_line_commands
+from harness.outcome.words import write_harmless
 from harness.plugin.after_test import COUNTED
 from harness.report.accounting import CountedResult
 from harness.report.presented_run import PresentedRun
@@ -103,12 +103,12 @@ class Judge:
         return self._results[check.id]
 
     def mask_text(self, text: str) -> str:
-        """Return the text without the secrets of the target, and without commands to a runner of a CI system."""
-        return break_line_commands(self._mask.text(text))
+        """Return the text without secrets of the target, and with nothing that a terminal or a runner obeys."""
+        return write_harmless(self._mask.text(text))
 
     def explain(self, result: Result) -> str:
         """Format the requirement, source, findings, exchange and curl lines."""
-        return break_line_commands(self._state.present(result).explain(elsewhere=""))
+        return write_harmless(self._state.present(result).explain(elsewhere=""))
 
     def close(self) -> None:
         """End the run: close open streams and delete what was created."""
@@ -139,7 +139,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
         known = baseline_of(config.getoption("--interactions-baseline"))
     except UsageFault as fault:
-        raise pytest.Collector.CollectError(str(fault)) from None  # shown without a traceback
+        raise pytest.Collector.CollectError(write_harmless(str(fault))) from None  # shown without a traceback
     grouped = config.pluginmanager.hasplugin("xdist")
     for name in sorted({name for check in checks for name in _list_marks(check)}):
         config.addinivalue_line("markers", f"{name}: checks of the catalog")
@@ -155,7 +155,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("check", items)
 
 
-def _leave(fault: TargetFault | UsageFault, shown: Callable[[str], str] = str) -> NoReturn:
+def _leave(fault: TargetFault | UsageFault, shown: Callable[[str], str] = write_harmless) -> NoReturn:
     """End the session with the exit code of `harness check`, since every item would fail in the same way."""
     if isinstance(fault, UsageFault):
         pytest.exit(shown(str(fault)), returncode=Exit.USAGE)
@@ -195,7 +195,8 @@ def test_conforms(
     """The target keeps the rule; an entry of the baseline that names no check is stale."""
     __tracebackhide__ = True
     if isinstance(check, Entry):
-        pytest.fail(f"a baseline entry is stale: {check.unknown}; take it out of the baseline", pytrace=False)
+        stale = f"a baseline entry is stale: {check.unknown}; take it out of the baseline"
+        pytest.fail(write_harmless(stale), pytrace=False)
     try:
         result = interactions_judge.result(check)
     except (TargetFault, UsageFault) as fault:

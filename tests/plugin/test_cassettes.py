@@ -274,11 +274,12 @@ def test_a_recording_of_which_nothing_is_played(pytester: pytest.Pytester, optio
 HOSTILE = "\x1b]0;title\x07\n::error file=a::forged\n##[command]x\n\u202emarks\x9b31m"
 
 
-def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("style", ["auto", "native"])
+def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.Pytester, style: str) -> None:
     """What pytest prints of a recording is shown: in a failure of ours or the test, its requests, a summary."""
     pytester.makepyfile(
         test_app=f"""
-        import httpx, pytest
+        import httpx, logging, pytest
 
         def ask(cassette, path):
             with httpx.Client(transport=cassette.transport, base_url="http://x.test") as client:
@@ -307,6 +308,11 @@ def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.P
         @pytest.mark.interactions_cassette("refused")
         def test_refused(interactions_cassette):
             pass
+
+        @pytest.mark.interactions_cassette("strange", allow_unused=True)
+        def test_skipped(interactions_cassette):
+            logging.getLogger("client").warning({HOSTILE!r})
+            pytest.skip({HOSTILE!r})
         """
     )
     path = pytester.path / "cassettes" / "test_app" / "strange.yaml"
@@ -319,7 +325,7 @@ def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.P
     for name, hostile in (("strange", quote(HOSTILE)), ("refused", HOSTILE)):
         strange = json.dumps(f"http://x.test/v1beta/interactions/{hostile}")
         path.with_stem(name).write_text(text.replace(uri, f"    uri: {strange}"), "utf-8")
-    said = run(pytester, "-rA", "-vv").stdout.str()
+    said = run(pytester, "-rA", "-vv", f"--tb={style}").stdout.str()
     assert said.count("forged") > 5
     assert "has a blank or a control character: write it with %" in said
     assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", said)

@@ -103,6 +103,25 @@ def test_a_server_gives_a_runner_no_command(pytester: pytest.Pytester) -> None:
     assert not [line for line in said.splitlines() if line.lstrip().startswith("::")]
 
 
+def test_a_server_that_refuses_the_key_gives_a_terminal_no_command(pytester: pytest.Pytester) -> None:
+    """The session ends with the text of the server, or with that of a baseline which cannot be read."""
+    hostile = "a\r::add-mask::x\x0b\n::error::x\x1b]52;c;x\x07 ##[command]x"
+    baseline = pytester.path / "baseline.yaml"
+    baseline.write_text("".join(f"{json.dumps(hostile)}: {n}\n" for n in range(2)), "utf-8")
+
+    def answer(_: Request) -> Response:
+        return Response.json(401, json.dumps({"error": {"code": "authentication", "message": hostile}}).encode())
+
+    with ServerThread(answer) as server:
+        refused = run(pytester, *SUITE, "--interactions-url", server.url, "-k", "create.ok")
+    unread = run(pytester, *SUITE, "--interactions-url", "emulator", "--interactions-baseline", str(baseline))
+    for result in (refused, unread):
+        said = (result.stdout.str() + result.stderr.str()).split("\n")
+        assert any("add-mask" in line for line in said)
+        assert all(line.isprintable() and "##[" not in line for line in said)
+        assert not [line for line in said if line.lstrip().startswith("::")]
+
+
 @pytest.mark.slow
 def test_the_reference_passes(pytester: pytest.Pytester) -> None:
     """Every selected check is an item with its id; each passes or says why it cannot run."""

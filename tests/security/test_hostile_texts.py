@@ -27,6 +27,7 @@ from harness.inspector.evidence import Evidence
 from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
 from harness.kit.wrong_call import explain_redirect
+from harness.outcome import Exit
 from harness.outcome.words import escape_obeyed, write_docstring
 from harness.plugin.sent_requests import SentRequest, call_of
 from harness.report.evidence.curl import Display, curl
@@ -398,6 +399,16 @@ def test_what_a_report_says_is_no_markdown(tmp_path: Path) -> None:
     assert _find_markup(text) == []
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in rows}) == 1
+
+
+def test_a_target_writes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message of an error is a part of a line, so a target announces no verdict."""
+    body = json.dumps({"error": {"code": "authentication", "message": "no\nPASSED: all MUST checks passed."}})
+    with ServerThread(lambda _: Response.json(401, body.encode())) as server:
+        assert main(["check", server.url, "--api-key", "k"]) == Exit.UNREACHABLE
+    said = "".join(capsys.readouterr())
+    assert "no PASSED: all MUST checks" in " ".join(said.split())
+    assert not re.search(r"(?m)^PASSED", said)
 
 
 def test_a_diff_hides_the_value_of_a_secret_member(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Container
 
 from harness.contract.judge.reading import read
-from harness.outcome.words import quote_body, shorten
+from harness.outcome.words import quote_body, shorten, to_one_line
 from harness.wire import Exchange
 
 _KEY = re.compile(r"([?&](?:key|access_token)=)[^&]*")
@@ -33,7 +33,7 @@ def format_answer(exchange: Exchange) -> str:
     error = read(exchange).error
     if error is not None:
         parts = [str(part) for part in error if part and str(part) != str(exchange.status)]
-        return f"{exchange.status} {_clip(': '.join(parts), 120)}".rstrip()
+        return f"{exchange.status} {_clip(to_one_line(': '.join(parts)), 120)}".rstrip()
     if exchange.body.startswith(_GZIP) and "content-encoding" not in exchange.headers:
         return f"{exchange.status} a gzip body without Content-Encoding"
     return f"{exchange.status} {quote_body(exchange.body, 80, complete=exchange.complete)}".rstrip()
