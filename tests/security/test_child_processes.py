@@ -22,6 +22,7 @@ from harness.benches.client.ready.environments import environments_folder
 from harness.cli import inspecting
 from harness.cli.commands.gateway import gateway_environment
 from harness.cli.commands.serve import command_environment
+from harness.cli.main import main
 from harness.cli.tested_clients import environment_of, new_client
 from tests.security.test_hostile_folder import KEY, plant
 
@@ -326,3 +327,16 @@ def test_a_relative_cache_holds_no_client(tmp_path: Path, monkeypatch: pytest.Mo
     for base in ("", "cache", "."):
         monkeypatch.setenv("XDG_CACHE_HOME", base)
         assert environments_folder() == tmp_path / ".cache" / "harness" / "clients"
+
+
+@pytest.mark.parametrize("named", ["clients", ".", "./clients", "~/clients"])
+def test_a_relative_folder_of_clients_is_refused(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In `HARNESS_CLIENTS`, too: no client that the folder planted is listed, started or removed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARNESS_CLIENTS", named)
+    for words in (["clients", "--list"], ["clients", "--remove"], ["torture", "--client", "curl"]):
+        assert main(words) == 2
+        assert f"HARNESS_CLIENTS is '{named}', which depends on the current folder" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

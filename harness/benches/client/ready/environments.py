@@ -75,10 +75,15 @@ def install(
 
 
 def environments_folder() -> Path:
-    """Where all environments are."""
-    if own := os.environ.get(PLACE):
-        return Path(own).absolute()
-    return cache_folder("clients")
+    """Where all environments are.
+
+    Raises UsageFault if `PLACE` is relative: a folder that someone else wrote could bring what is started there.
+    """
+    if not (own := os.environ.get(PLACE)):
+        return cache_folder("clients")
+    if not Path(own).is_absolute():
+        raise UsageFault(f"{PLACE} is {own!r}, which depends on the current folder: set it to an absolute path")
+    return Path(own)
 
 
 def home_of(client: ReadyClient) -> Path:
