@@ -100,14 +100,14 @@ def _names_other_service(name: str) -> bool:
 
 
 def _holds_key(name: str, value: str) -> bool:
-    from harness.wire.secrets import is_key_of_google
+    from harness.wire.secrets import is_api_key
 
     if _KEY_VARIABLE.fullmatch(name):
         return True
     value = value.strip()
     if _PERHAPS_KEY.search(name) and _LIKE_A_KEY.fullmatch(value):
         return True
-    return is_key_of_google(value) and not _names_other_service(name)
+    return is_api_key(value) and not _names_other_service(name)
 
 
 def find_keys(environment: Mapping[str, str]) -> set[str]:

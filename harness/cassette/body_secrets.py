@@ -221,8 +221,8 @@ class TextReader:
         """The change to a literal of a text, None if it stays."""
         if self._is_exempt(token):
             changes = self._table.own_changes(token.text) if token.is_string else []
-            value, kind = apply_changes(token.text, changes), "known secret"
-            return None if not changes else self._edit(text, token, value, kind)
+            value = apply_changes(token.text, changes)
+            return None if not changes else self._edit(text, token, value, changes[0].kind)
         if not token.is_string:
             secret = len(token.text) > 3 and self._secret.covers(token.path)
             return TextEdit(token.start, token.end, "0", "secret field") if secret else None

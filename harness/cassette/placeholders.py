@@ -23,7 +23,15 @@ from harness.wire.secret_texts import (
     spellings,
     unescape,
 )
-from harness.wire.secrets import PRIVATE_URL, find_hints, hints, is_placeholder, looks_random, sightings
+from harness.wire.secrets import (
+    PRIVATE_URL,
+    find_hints,
+    hints,
+    is_api_key,
+    is_placeholder,
+    looks_random,
+    sightings,
+)
 
 SHORTEST = 4
 """A shorter secret is hidden where its name marks it, but not wherever the same characters occur."""
@@ -89,7 +97,9 @@ class PlaceholderTable:
             self.learned += 1
 
     def own_changes(self, text: str) -> list[TextEdit]:
-        """Return the edits of a text that stays as it is but for the values that their owner named."""
+        """Return the edits of an id or the like: the values of their owner, or all of it if it is a key."""
+        if is_api_key(text):
+            return [TextEdit(0, len(text), self.placeholder(text), "API key")]
         places = self._own.find(text)
         return without_overlap(
             TextEdit(start, end, self._mark(text[start:end]), "known secret") for start, end in places

@@ -245,7 +245,8 @@ _TABLE = (
     ("form field", _FORM_FIELD),
 )  # fmt: skip
 
-_KEYS_OF_GOOGLE = ("Google API key", "Google authorisation key", "Google access token")
+_OF_GOOGLE = ("Google API key", "Google authorisation key", "Google access token")
+_KEY_OF_GOOGLE = "|".join(pattern for kind, pattern in _TABLE if kind in _OF_GOOGLE)
 
 CREDENTIALS = tuple(
     Look(kind, pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})") for kind, pattern in _TABLE
@@ -267,9 +268,9 @@ _compile = cache(re.compile)
 """Late: most processes import this module and look for no secret."""
 
 
-def is_key_of_google(value: str) -> bool:
+def is_api_key(value: str) -> bool:
     """Whether a value as a whole is a key or an access token of Google's, of whichever of its services."""
-    return any(_compile(pattern).fullmatch(value) for kind, pattern in _TABLE if kind in _KEYS_OF_GOOGLE)
+    return _compile(_KEY_OF_GOOGLE).fullmatch(value) is not None
 
 
 def sightings(text: str, looks: Iterable[Look] = (*CREDENTIALS, *PRIVATE_PLACES)) -> Iterator[Sighting]:

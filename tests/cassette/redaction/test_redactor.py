@@ -411,8 +411,9 @@ def test_dropped_inside_a_known_secret(cut: int) -> None:
 
 
 def test_exempt_fields() -> None:
-    """Signatures, inline data and ids are kept even if they look like a key, since altered they are useless."""
-    value = {"signature": KEY, "data": KEY, "id": KEY, "continuation_token": KEY, "previous_interaction_id": KEY}
+    """Signatures, inline data and ids with what looks like a key are kept, since altered they are useless."""
+    names = ("signature", "data", "id", "continuation_token", "previous_interaction_id")
+    value = dict.fromkeys(names, f"v1_{KEY}")
     recording = answered(post(value), value)
     assert Redactor(PROTOCOL).redact(recording).request.body == recording.request.body
     assert Redactor(PROTOCOL).redact(recording).body == recording.body
@@ -595,6 +596,36 @@ def test_a_key_of_the_owner_stays_nowhere(text: str, name: str) -> None:
         assert "REDACTED-1" in json.loads(kept.body)["steps"][0][name]
     assert Redactor(PROTOCOL).redact(recording) == recording
     assert scan(recording, PROTOCOL, secrets=[OWN])
+
+
+@in_one_test(key=[KEY, "AQ.Ab8RN6J0123456789-abcdefghijkl", "ya29.a0.0123456789_abcdefghij"], name=EXEMPT)
+def test_an_id_that_is_a_key_as_a_whole_is_hidden(key: str, name: str) -> None:
+    """None has the form of a key of Google by chance, so `harness verify --secrets` reports it, too."""
+    recording = answered(post({"input": [{name: key}]}), {name: key})
+    kept = Redactor(PROTOCOL).redact(recording)
+    assert key not in repr((kept.request, kept.body))
+    assert scan(recording, PROTOCOL)
+
+
+@in_one_test(
+    sent=[("x-goog-api-key", OWN), ("Authorization", f"Bearer {OWN}"), ("X-Api-Key", OWN), ("", OWN)],
+    name=EXEMPT,
+)
+def test_the_key_of_a_request_stays_nowhere(sent: tuple[str, str], name: str) -> None:
+    """It is one of the user's own, although the environment of the recorder has none."""
+    header, value = sent
+    plain = post({"input": [{name: OWN}]})
+    target = plain.target if header else f"{plain.target}?key={value}"
+    headers = Headers([*plain.headers.items(), *([sent] if header else ())])
+    request = Request(plain.method, target, headers, plain.body)
+    recording = answered(request, {name: f"v1_{OWN}/x"})
+    redactor = Redactor(PROTOCOL)
+    kept = redactor.redact(recording)
+    assert OWN not in repr((kept.request, kept.body))
+    other = redactor.redact(_raw(json.dumps({"a": OWN}).encode("utf-16")))
+    assert OWN not in other.body.replace(b"\0", b"").decode("latin-1")
+    earlier = redactor.redact(answered(plain, {name: OWN}))
+    assert OWN not in repr((earlier.request, earlier.body))
 
 
 @pytest.mark.parametrize("coding", ["utf-16-le", "utf-16-be", "utf-16"])
