@@ -6,6 +6,7 @@ Layer 5. Knows pip and npm as commands; must not know what is in a package.
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 import zipfile
 import zlib
@@ -121,9 +122,10 @@ def _require_size(sizes: Iterable[int]) -> None:
 def read_npm_version(folder: Path) -> str:
     """The version that the `package.json` of a folder states, or "" if it states none."""
     try:
-        return str(json.loads((folder / "package.json").read_bytes()).get("version", ""))
+        stated = str(json.loads((folder / "package.json").read_bytes()).get("version", ""))
     except (OSError, ValueError, AttributeError):
         return ""
+    return stated if re.fullmatch(r"[\w.+-]{1,40}", stated) else ""
 
 
 def _run(command: Sequence[str], wanted: str, folder: Path) -> None:

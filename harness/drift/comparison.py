@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from harness.drift.type_model import ANY, FieldType, Origin, Record, TypeModel, ValueType
+from harness.outcome.words import to_one_line
 
 
 class DifferenceKind(StrEnum):
@@ -363,7 +364,8 @@ def _describe_field(field: FieldType) -> str:
 def describe_in_code(difference: TypeDifference) -> str:
     """`describe`, with the name set as code for Markdown."""
     named = _name(difference)
-    return describe(difference).replace(named, f"`{named}`", 1) if named else describe(difference)
+    shown = to_one_line(named).replace("`", "'")
+    return describe(difference).replace(named, f"`{shown}`", 1) if named else describe(difference)
 
 
 def _name(difference: TypeDifference) -> str:

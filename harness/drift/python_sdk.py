@@ -39,7 +39,7 @@ _SCALARS = {
 _ITEMS = frozenset({"List", "list", "Sequence", "Iterable", "Tuple", "Set"})
 _MAPS = frozenset({"Dict", "dict", "Mapping"})
 _THROUGH = frozenset({"Annotated", "Optional", "Nullable", "OptionalNullable", "NotRequired", "Required"})
-_VERSION = re.compile(r"""^__version__ = ['"]([^'"]+)""", re.MULTILINE)
+_VERSION = re.compile(r"""^__version__ = ['"]([\w.+-]{1,40})['"]""", re.MULTILINE)
 _CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
 _NEXT = re.compile(r"^(?=[^\s#)])", re.MULTILINE)
 _STREAM_FIELD = "data"

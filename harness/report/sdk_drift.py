@@ -21,17 +21,17 @@ from harness.drift.comparison import (
 from harness.drift.type_model import TypeModel
 from harness.look import mark_of
 from harness.outcome import FIRST_WORDS, Exit
-from harness.outcome.words import format_count
-from harness.report.markdown import write_plain
+from harness.outcome.words import format_count, to_one_line
+from harness.report.markdown import write_code, write_plain
 from harness.report.page.rendering import render_template
 
 
 def drift_lines(explained: Explained, *, verbose: bool, width: int) -> Iterator[str]:
     """The differences without an explanation, by type; then, if wanted, the others by their reason."""
     for where, differences in group_by_place(explained.unexplained):
-        yield where
+        yield to_one_line(where)
         for difference in differences:
-            yield f"  {describe(difference)}"
+            yield f"  {to_one_line(describe(difference))}"
             note = shorten(difference.text)
             if note:
                 yield from textwrap.wrap(note, width, initial_indent="      ", subsequent_indent="      ")
@@ -41,7 +41,7 @@ def drift_lines(explained: Explained, *, verbose: bool, width: int) -> Iterator[
             yield from textwrap.wrap(
                 f"source: {explanation.source}", width, initial_indent="  ", subsequent_indent="  "
             )
-            yield from (f"    {difference.id}" for difference in differences)
+            yield from (f"    {to_one_line(difference.id)}" for difference in differences)
     for line in explained.stale:
         yield f"stale explanation, no difference matches it: {line}"
 
@@ -91,7 +91,7 @@ def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained, ver
     totals = drift_totals(older, newer, explained)
     lines = [f"# {newer.title} and the {older.title}", "", f"**{verdict}**", "", f"{totals}.", ""]
     for where, differences in group_by_place(explained.unexplained):
-        lines += [f"## `{where}`", ""]
+        lines += [f"## {write_code(where)}", ""]
         for difference in differences:
             note = shorten(difference.text)
             lines.append(f"- {describe_in_code(difference)}{f': {write_plain(note)}' if note else ''}")
@@ -101,7 +101,7 @@ def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained, ver
         lines += ["## Explained", ""]
         for explanation, differences in known:
             lines += [f"- {explanation.reason} (source: {explanation.source})"]
-            lines += [f"  - `{difference.id}`" for difference in differences]
+            lines += [f"  - {write_code(difference.id)}" for difference in differences]
         lines.append("")
     if explained.stale:
         lines += ["## Stale explanations: no difference matches them", ""]

@@ -19,8 +19,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness import __version__
+from harness.benches.packages import read_npm_version
 from harness.cli.main import main
 from harness.contract.contract import load
+from harness.drift.python_sdk import read_python_version
 from harness.emulator import Emulator, Settings
 from harness.errors import BadHead
 from harness.inspector.evidence import Evidence
@@ -409,6 +411,15 @@ def test_a_target_writes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) 
     said = "".join(capsys.readouterr())
     assert "no PASSED: all MUST checks" in " ".join(said.split())
     assert not re.search(r"(?m)^PASSED", said)
+
+
+def test_a_planted_sdk_states_no_version_that_is_markup(tmp_path: Path) -> None:
+    """A version is a word of headings, sentences and names of files."""
+    version = "9 ![v](https://evil.example/t.png) @octocat"
+    (tmp_path / "google" / "genai").mkdir(parents=True)
+    (tmp_path / "google" / "genai" / "version.py").write_text(f"__version__ = {version!r}\n", "utf-8")
+    (tmp_path / "package.json").write_text(json.dumps({"version": version}), "utf-8")
+    assert (read_python_version(tmp_path), read_npm_version(tmp_path)) == ("", "")
 
 
 def test_a_diff_hides_the_value_of_a_secret_member(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ from harness.report.client_table.table import (
     name_column,
 )
 from harness.report.commands.torture import OUTCOME_MARKS, RANK, SIGNS
+from harness.report.markdown import write_plain
 from harness.report.page.matrix import (
     MatrixCell,
     MatrixColumn,
@@ -257,7 +258,7 @@ def _list_parts(columns: Sequence[ClientColumn]) -> Iterator[str]:
     yield from map(_describe_client, clients.values())
     if failed := [column for column in columns if column.problem]:
         yield "\n## Not tested\n\n"
-        yield from (f"- {name_column(c)}: {c.problem.splitlines()[0]}\n" for c in failed)
+        yield from (f"- {write_plain(f'{name_column(c)}: {c.problem.splitlines()[0]}')}\n" for c in failed)
 
 
 def _describe_client(columns: Sequence[ClientColumn]) -> str:
