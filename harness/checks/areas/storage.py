@@ -330,14 +330,11 @@ def is_gone(
     later: list[Exchange],
     streamed_deleted: Exchange | None,
     streamed_gone: list[Exchange],
-    waiting_deleted: Exchange | None,
-    waiting_gone: list[Exchange],
 ) -> Iterator[Finding]:
     _need_deleted(deleted)
-    others = (("streamed", streamed_deleted, streamed_gone), ("waiting", waiting_deleted, waiting_gone))
-    for kind, other, looks in others:
-        if other is not None and other.status in SUCCESS:
-            yield from at(f"{kind}_gone[{len(looks) - 1}]", expect_reply("del.gone", looks[-1]))
+    if streamed_deleted is not None and streamed_deleted.status in SUCCESS:
+        last = f"streamed_gone[{len(streamed_gone) - 1}]"
+        yield from at(last, expect_reply("del.gone", streamed_gone[-1]))
     yield from at(f"gone[{len(gone) - 1}]", expect_reply("del.gone", gone[-1]))
     if gone[-1].status not in SUCCESS and gone_input.status in SUCCESS:
         yield from at("gone_input", expect_reply("del.gone", gone_input))

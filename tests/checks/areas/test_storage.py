@@ -191,8 +191,7 @@ GOING_ON = replace(SILENT, arrivals=Arrivals(array("Q", [20, 20]), array("d", [0
 REPLAYED_AND_ENDED = stream_of(CREATED, ERROR)
 SECOND = answer(body=interaction(id="v1_two"))
 
-STREAMED = {"streamed_deleted": None, "streamed_gone": []}
-DELETED = {"deleted": DONE, **STREAMED, "waiting_deleted": None, "waiting_gone": []}
+DELETED = {"deleted": DONE, "streamed_deleted": None, "streamed_gone": []}
 UNSTREAMED = {"deleted": DONE, "streamed_deleted": None, "streamed_gone_stream": None}
 CASES += [
     case("del.ok", "met", "an empty object", deleted=DONE),
@@ -209,15 +208,6 @@ CASES += [
         gone_input=GONE,
         gone=[OK],
         later=[],
-    ),
-    case(
-        "del.gone",
-        "not_met",
-        "kept while it waits",
-        gone_input=GONE,
-        gone=[GONE],
-        later=[GONE],
-        **{**DELETED, "waiting_deleted": DONE, "waiting_gone": [OK, OK]},
     ),
     case("del.gone", "not_met", "kept", **DELETED, gone_input=GONE, gone=[OK, OK], later=[OK]),
     case("del.gone", "not_met", "another refusal", **DELETED, gone_input=GONE, gone=[BAD], later=[]),

@@ -276,7 +276,7 @@ def test_a_target_that_dies_is_accused_of_nothing(jobs: int) -> None:
 
     Some exercise has ended by then: no four of the longest, with which workers begin, send as many requests.
     """
-    finished = run(Mortal(PROBING + 45, 10_000), jobs)
+    finished = run(Mortal(PROBING + (45 if jobs == 1 else 120), 10_000), jobs)
     assert [result.id for result in finished.results if result.verdict in ACCUSING] == []
     unanswered = {result.id for result in finished.results if result.observation.because is Because.NO_ANSWER}
     assert "err.no-crash" in unanswered
