@@ -64,8 +64,10 @@ _VERSION = re.compile(r"(?:/?[\w-][\w.-]*(?:/[\w-][\w.-]*)*/?)?", re.ASCII)
 """Segments of a path, and none that leads up: a host may serve several people, each below a path."""
 
 _MOST = 1e9
-_MOST_NAMED = 30
 """The largest number that an option takes, and its inverse the smallest: no clock waits for 1e300 seconds."""
+
+_MOST_NAMED = 30
+"""How many known words a refusal lists."""
 
 
 def _read_above_zero(words: str) -> Callable[[str], float]:
