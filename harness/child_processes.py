@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
+from harness.foreign_folders import find_shared, resolve
+
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
@@ -49,9 +51,16 @@ _PASSED_PREFIXES = ("LC_", "XDG_", "PIP_", "NPM_CONFIG_")
 
 
 def find_program(name: str) -> str | None:
-    """The absolute path of a program, None if there is none. Folders on PATH that are relative do not count."""
-    found = shutil.which(name, path=_absolute_path(os.environ))
+    """The absolute path of a program, None if there is none in `_own_path`."""
+    found = shutil.which(name, path=_own_path(os.environ))
     return found if found and Path(found).is_absolute() else None
+
+
+def explain_not_found(name: str) -> str:
+    """Why `find_program` finds none: there is none, or another person may have written it."""
+    found = shutil.which(name, path=_absolute_path(os.environ))
+    shared = find_shared(Path(found).parent) if found else None
+    return f"{name} is in {str(shared[0])!r} alone: {shared[1]}" if shared else f"{name} is not on PATH"
 
 
 def tool_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -63,7 +72,7 @@ def tool_environment(environment: Mapping[str, str] | None = None) -> dict[str, 
         for name, value in given.items()
         if (name.upper() in _PASSED or name.upper().startswith(_PASSED_PREFIXES)) and not keys.are_in(value)
     }
-    return {**passed, "PATH": _absolute_path(given)}
+    return {**passed, "PATH": _own_path(given) or os.devnull}  # an empty one means the current folder
 
 
 _SHORTEST_KEY = 8
@@ -151,6 +160,18 @@ def _absolute_path(environment: Mapping[str, str]) -> str:
     """PATH without the folders that depend on where we are: an empty entry means the current folder."""
     folders = environment.get("PATH", os.defpath).split(os.pathsep)
     return os.pathsep.join(folder for folder in folders if Path(folder).is_absolute())
+
+
+def _own_path(environment: Mapping[str, str]) -> str:
+    """PATH without the folders that another person may have filled, such as the `node_modules/.bin` of a checkout.
+
+    The folder of our own Python stays: whoever fills that one has replaced us.
+    """
+    own = resolve(Path(sys.executable).parent)
+    folders = _absolute_path(environment).split(os.pathsep)
+    return os.pathsep.join(
+        folder for folder in folders if resolve(Path(folder)) == own or find_shared(Path(folder)) is None
+    )
 
 
 def run_tool(

@@ -10,11 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from harness.foreign_folders import ask_user, find_current, find_foreign, resolve
 from harness.outcome.words import escape_obeyed
 
 _IN_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV})
@@ -26,56 +27,8 @@ _HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 MOVED = "a link has taken its place, or that of a folder above it, since the run began"
 
 
-def resolve(path: Path) -> Path:
-    """The path without links. `os.path.realpath` itself fails if another program replaces one meanwhile."""
-    for _ in range(_TRIES):
-        with suppress(OSError):
-            return Path(os.path.realpath(path))
-    return Path(os.path.realpath(path))
-
-
-_TRIES = 100
-_current: Path | None = None
-"""The folder through whose links no file is written, links followed; None for no look at links at all."""
-_ask_user: Callable[[Path], str] = str
-
-
-@contextmanager
-def keeping_links_in(folder: Path, ask_user: Callable[[Path], str]) -> Iterator[None]:
-    """While the block runs, write through no link of another person.
-
-    They may have put it where the user expects a report: in `folder`, or in any checked-out folder. It could lead
-    elsewhere, or to a program in that folder. `ask_user` is called only if there is such a link, with the folder:
-    it returns how to allow it, or "" if it is allowed.
-    """
-    global _current, _ask_user
-    before = _current, _ask_user
-    _current = resolve(folder)
-    _ask_user = ask_user
-    try:
-        yield
-    finally:
-        _current, _ask_user = before
-
-
-_MARKS = (".git", "pyproject.toml")
-"""What the root of a checked-out folder has."""
 _MOST_LINKS = 40
 """No system follows more of them in one path."""
-
-
-def _find_foreign(folder: Path) -> Path | None:
-    """The folder around this one that another person may have filled: the nearest checkout, or the current one.
-
-    The home of the user is theirs, unless it is the checkout in which they are, as on some CI systems.
-    """
-    home = resolve(Path("~").expanduser())
-    places = (folder, *folder.parents)
-    for place in places:
-        if (place != home or place == _current) and any(os.path.lexists(place / mark) for mark in _MARKS):
-            return place
-    is_mine = folder.is_relative_to(home) and home.is_relative_to(_current or home)
-    return _current if _current in places[:-1] and not is_mine else None  # the last one is the root
 
 
 def _follow(path: Path) -> tuple[Path, list[Path]]:
@@ -117,7 +70,7 @@ def find_way_out(path: Path) -> str:
 
 def _judge(path: Path) -> tuple[Path, str]:
     """Where a path leads, and why a file must not be written there."""
-    if _current is None:
+    if find_current() is None:
         return resolve(path), ""
     real, links = _follow(path)
     return real, _find_objection(real, links)
@@ -127,11 +80,11 @@ def _find_objection(real: Path, links: list[Path]) -> str:
     if len(links) > _MOST_LINKS:  # the rest of the path was not followed, so where it leads is not known
         return f"it passes more than {_MOST_LINKS} links: name the file itself"
     stranger = _find_stranger(links, real)
-    if stranger is not None and (allowed_by := _ask_user(stranger.parent)):
+    if stranger is not None and (allowed_by := ask_user(stranger.parent)):
         return f"a link of another user leads to {str(real)!r}: name that file itself, or {allowed_by}"
-    for folder in dict.fromkeys(_find_foreign(link.parent) for link in links):
-        if folder is not None and (allowed_by := _ask_user(folder)):
-            place = "this folder" if folder == _current else repr(str(folder))
+    for folder in dict.fromkeys(find_foreign(link.parent) for link in links):
+        if folder is not None and (allowed_by := ask_user(folder)):
+            place = "this folder" if folder == find_current() else repr(str(folder))
             return f"a link of {place} leads to {str(real)!r}: name that file itself, or {allowed_by}"
     return ""
 

@@ -24,6 +24,7 @@ LAYERS: dict[str, int] = {
     "resources": 0,
     "documents": 0,
     "child_processes": 0,
+    "foreign_folders": 0,
     "written_files": 0,
     "look": 0,
     "rules": 0,
@@ -59,8 +60,9 @@ _LOWEST = frozenset({"errors", "wire", "outcome", "resources", "documents", "con
 
 REACH: dict[str, frozenset[str]] = {
     "rules": frozenset({"errors", "outcome", "resources", "documents"}),
-    "written_files": frozenset({"outcome"}),
-    "child_processes": frozenset({"wire"}),
+    "foreign_folders": frozenset(),
+    "written_files": frozenset({"outcome", "foreign_folders"}),
+    "child_processes": frozenset({"wire", "foreign_folders"}),
     "transport": _LOWEST,
     "resume": _LOWEST,
 }

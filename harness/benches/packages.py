@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.child_processes import PYTHON, find_program, run_tool
+from harness.child_processes import PYTHON, explain_not_found, find_program, run_tool
 from harness.outcome import UsageFault
 from harness.outcome.words import shorten
 from harness.written_files import write_file
@@ -69,7 +69,9 @@ def download_npm(name: str, version: str, folder: Path) -> Package:
     """Download an npm package with `npm pack`. `version` may be `LATEST`. Raises UsageFault, too."""
     npm = find_program("npm")
     if npm is None:
-        raise UsageFault(f"npm is not installed, which downloads {name}: unpack the package and name its folder")
+        raise UsageFault(
+            f"npm downloads {name}, and {explain_not_found('npm')}; or unpack the package and name its folder"
+        )
     wanted = f"{name}@{version}"
     write_file(folder / "package.json", "{}")  # or npm looks for a project in the folders above
     command = [npm, "pack", "--ignore-scripts", "--loglevel=error", "--pack-destination", str(folder)]

@@ -23,7 +23,8 @@ from harness.cassette.framing import WINDOW, is_text, windows_of
 from harness.cassette.layout import replace_file
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
-from harness.written_files import find_way_out, make_folder, open_lock, resolve
+from harness.foreign_folders import resolve
+from harness.written_files import find_way_out, make_folder, open_lock
 
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 _HIDDEN, _SHOWN = b"#", b" "

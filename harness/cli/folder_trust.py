@@ -23,9 +23,10 @@ from msgspec import Struct
 
 from harness.cli.options import FLAG, HEADER, LINE_END, PATH, REPORT, Option, Trust
 from harness.documents import explain_unread, load_toml, open_file, read_file
+from harness.foreign_folders import find_shared, resolve
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback
-from harness.written_files import find_owner, find_way_out, make_folder, resolve, write_file
+from harness.written_files import find_owner, find_way_out, make_folder, write_file
 
 FILE = "pyproject.toml"
 TRUST_VARIABLE = "HARNESS_TRUST"
@@ -240,10 +241,23 @@ class _SharedStore(ValueError):
     """The list was not written here: on some systems the home of a job is in the checked-out folder."""
 
 
+def require_own_store() -> None:
+    """Raise UsageFault if the list of trusted files is where the folder itself could bring one."""
+    store = _find_store()
+    if shared := find_shared(store):
+        folder, allowed_by = shared
+        raise UsageFault(
+            f"the list of trusted files, {store}, is in {folder}, which could bring one of its own: set "
+            f"XDG_STATE_HOME to a folder outside, or {allowed_by}"
+        )
+
+
 def _read_store() -> dict[str, str]:
     store = _find_store()
     if os.name == "posix" and store.stat().st_mode & 0o077:
         raise _SharedStore
+    if find_shared(store):
+        return {}
     value = json.loads(store.read_bytes())
     files = value.get("files") if isinstance(value, dict) else None
     return {str(path): str(digest) for path, digest in files.items()} if isinstance(files, dict) else {}

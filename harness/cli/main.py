@@ -196,18 +196,18 @@ def _run(words: list[str]) -> int:
     if note := shadow_note():
         _say(f"harness: note: {note}", Exit.OK)
     # SIGTERM, too, must unwind: what was created is deleted
-    with _keeping_links_in(name), told_like_interrupted(), _keeping_garbage(name):
+    with _working_here(name), told_like_interrupted(), _keeping_garbage(name):
         command = cast("Command", import_module(COMMANDS[name].module))
         return command.run(words[1:])
 
 
-def _keeping_links_in(command: str) -> contextlib.AbstractContextManager[None]:
-    """Lead no output out of the current folder through a link; a shell waits for `completion`, which has none."""
+def _working_here(command: str) -> contextlib.AbstractContextManager[None]:
+    """Use the current folder only as the user allows. A shell waits for `completion`, which uses nothing of it."""
     if command == "completion":
         return contextlib.nullcontext()
-    from harness.written_files import keeping_links_in
+    from harness.foreign_folders import working_in
 
-    return keeping_links_in(Path.cwd(), _say_how_to_trust)
+    return working_in(Path.cwd(), _say_how_to_trust)
 
 
 @contextlib.contextmanager

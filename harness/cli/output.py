@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.common_options import OutputOptions, revision_of
 from harness.cli.masking import hide_own, mask_text
 from harness.cli.printing import GuardedStream, write_line
+from harness.foreign_folders import resolve
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.report.formats import FORMATS, dump
 from harness.wire.message import escape_controls
-from harness.written_files import append_file, find_place, find_way_out, resolve, write_file
+from harness.written_files import append_file, find_place, find_way_out, write_file
 
 if TYPE_CHECKING:
     from harness.engine.baseline import Baseline

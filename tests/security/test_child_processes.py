@@ -24,6 +24,7 @@ from harness.cli.commands.gateway import gateway_environment
 from harness.cli.commands.serve import command_environment
 from harness.cli.main import main
 from harness.cli.tested_clients import environment_of, new_client
+from harness.foreign_folders import working_in
 from tests.security.test_hostile_folder import KEY, plant
 
 PACKAGE = Path(child_processes.__file__).parent
@@ -132,9 +133,59 @@ def test_a_program_of_the_folder_is_not_found(hostile: Path, monkeypatch: pytest
     """Relative entries of PATH lead to no program, and no tool gets them."""
     (hostile / "npm").write_text("#!/bin/sh\n", encoding="utf-8")
     (hostile / "npm").chmod(0o755)
-    monkeypatch.setenv("PATH", os.pathsep.join(("", ".", str(hostile / "no"))))
+    monkeypatch.setenv("PATH", os.pathsep.join(("", ".", str(hostile.parent / "no"))))
     assert child_processes.find_program("npm") is None
-    assert child_processes.tool_environment()["PATH"] == str(hostile / "no")
+    assert child_processes.tool_environment()["PATH"] == str(hostile.parent / "no")
+
+
+@pytest.mark.parametrize("below", ["", "packages/app"])
+@pytest.mark.parametrize("mark", [".git", "pyproject.toml", "none"])
+def test_a_program_of_the_checkout_is_not_found(
+    mark: str, below: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor by an absolute entry of PATH, as `npm run` and direnv write it; a tool has its own checkout."""
+    checkout, nvm = tmp_path / "checkout", tmp_path / "nvm"
+    here, planted, tools = checkout / below, checkout / "node_modules" / ".bin", nvm / "bin"
+    for folder in (here, planted, tools, nvm / ".git"):
+        folder.mkdir(parents=True, exist_ok=True)
+    (planted / "pyproject.toml").touch()  # which makes it no checkout of its own
+    (tmp_path / "link").symlink_to(planted)
+    if mark != "none":
+        (checkout / mark).touch()
+    elif below:
+        planted = here / "bin"
+        planted.mkdir()
+    for folder in (planted, tools):
+        (folder / "npm").write_text("#!/bin/sh\n", encoding="utf-8")
+        (folder / "npm").chmod(0o755)
+    monkeypatch.chdir(here)
+    ways = [str(planted), str(planted.parent / ".bin"), f"{planted}/../{planted.name}"]
+    ways += [str(tmp_path / "link")] if mark != "none" else []
+    monkeypatch.setenv("PATH", os.pathsep.join(ways))
+    assert child_processes.find_program("npm") is None
+    assert child_processes.tool_environment()["PATH"] == os.devnull
+    assert str(checkout) in child_processes.explain_not_found("npm")
+    monkeypatch.setenv("PATH", os.pathsep.join([*ways, str(tools)]))
+    assert child_processes.find_program("npm") == str(tools / "npm")
+    assert child_processes.tool_environment()["PATH"] == str(tools)
+    with working_in(here, lambda folder: ""):
+        assert child_processes.find_program("npm") == str(planted / "npm"), "the word of the user counts"
+
+
+def test_the_environment_of_the_harness_may_be_in_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs beside our own Python are found: who installs the harness in `.venv` may have npm there, too."""
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "npm").write_text("#!/bin/sh\n", encoding="utf-8")
+    (programs / "npm").chmod(0o755)
+    (tmp_path / ".git").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(programs))
+    assert child_processes.find_program("npm") is None
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
+    assert child_processes.find_program("npm") == str(programs / "npm")
 
 
 def test_a_worker_imports_nothing_of_the_folder(hostile: Path) -> None:

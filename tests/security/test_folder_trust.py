@@ -335,23 +335,53 @@ def test_a_planted_store_trusts_nothing(repository: Path, monkeypatch: pytest.Mo
             read_options(load_options("check"), [])
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs the modes of POSIX")
-def test_a_checked_out_store_trusts_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home in the folder, as of some CI systems: git brings a store there, which others can read."""
-    file = write_table(repository, "check", 'baseline = "../known.yaml"')
-    (repository.parent / "known.yaml").write_text("[]\n", encoding="utf-8")
+@pytest.mark.parametrize("mark", ["", ".git", "state/pyproject.toml"])
+@pytest.mark.parametrize("below", ["", "packages/app"])
+def test_a_checked_out_store_trusts_nothing(
+    below: str, mark: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A home in the folder, as of some CI systems: git brings a store there, with any mode."""
+    known = repository.parent / "known.yaml"
+    known.write_text("[]\n", encoding="utf-8")
+    file = write_table(repository, "check", f'baseline = "{known}"')
     monkeypatch.setenv("XDG_STATE_HOME", str(repository / "state"))
     digest = find_file()
     assert digest is not None
     store = repository / "state" / "harness" / "trusted.json"
     store.parent.mkdir(parents=True)
     store.write_text(json.dumps({"files": {str(file): digest.digest}}), encoding="utf-8")
-    for mode in (0o644, 0o664, 0o755, 0o604):
+    if mark:
+        (repository / mark).touch()
+    (repository / below).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(repository / below)
+    for mode in (0o600, 0o700, 0o644, 0o664, 0o755, 0o604):
         store.chmod(mode)
-        with pytest.raises(UsageFault, match="out of its own folder"):
-            read_options(load_options("check"), [])
+        for home in (repository, repository.parent):
+            monkeypatch.setenv("HOME", str(home))
+            with pytest.raises(UsageFault, match="out of its own folder"):
+                read_options(load_options("check"), [])
+    assert main(["trust"]) == main(["trust", "--list"]) == 2, "it would count for nothing"
+    assert "set XDG_STATE_HOME to a folder outside, or set HARNESS_TRUST=" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    monkeypatch.setenv("HARNESS_TRUST", str(repository))
+    assert vars(read_options(load_options("check"), []))["baseline"] == str(known)
+
+
+def test_a_home_under_version_control_keeps_the_list_of_a_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many keep their settings in a repository at home: what they trust in another repository below stays so."""
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    project = tmp_path / "work" / "project"
+    (project / ".git").mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    write_table(project, "check", 'baseline = "../known.yaml"')
+    (project.parent / "known.yaml").write_text("[]\n", encoding="utf-8")
+    monkeypatch.chdir(project)
     assert main(["trust"]) == 0
-    assert store.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / ".local" / "state" / "harness" / "trusted.json").is_file()
     assert vars(read_options(load_options("check"), []))["baseline"] == "../known.yaml"
 
 

@@ -25,8 +25,9 @@ from harness.cli.main import main
 from harness.cli.output import ReportFiles
 from harness.contract import PROTOCOL
 from harness.errors import CassetteError
+from harness.foreign_folders import resolve, working_in
 from harness.outcome import Exit
-from harness.written_files import keeping_links_in, replacing, resolve, write_file
+from harness.written_files import replacing, write_file
 from tests.cassette.samples import URL, answered, get, post
 from tests.transport.peers import until
 
@@ -156,7 +157,7 @@ def test_a_link_of_another_user_leads_to_their_files_only(tmp_path: Path, monkey
     (shared / "b").symlink_to(theirs / "new")
     owners = {shared / "a": 5, shared / "b": 5, theirs / "new": 5}
     monkeypatch.setattr(written_files, "find_owner", lambda path: owners.get(path, os.geteuid()))
-    with keeping_links_in(tmp_path / "elsewhere", lambda folder: "allow it"):
+    with working_in(tmp_path / "elsewhere", lambda folder: "allow it"):
         with pytest.raises(OSError, match=r"a link of another user leads to .*own/file': name that file itself"):
             write_file(shared / "a", "x")
         write_file(shared / "b", "x")
@@ -174,7 +175,7 @@ def test_no_number_of_links_leads_out(many: int, tmp_path: Path) -> None:
     for number in range(1, many):
         (checkout / f"k{number}").symlink_to(f"k{number + 1}")
     (checkout / f"k{many}").symlink_to("d/../../victim")
-    with keeping_links_in(checkout, lambda folder: "allow it"):
+    with working_in(checkout, lambda folder: "allow it"):
         for write in (lambda path: write_file(path, "x"), lambda path: written_files.replace_file(path, b"x")):
             with pytest.raises(OSError, match="name th"):
                 write(checkout / "k1")
@@ -196,7 +197,7 @@ def test_what_was_judged_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return judged
 
     monkeypatch.setattr(written_files, "_judge", swap)
-    with keeping_links_in(checkout, lambda folder: "allow it"):
+    with working_in(checkout, lambda folder: "allow it"):
         written_files.replace_file(checkout / "r.yaml", b"x")
     assert victim.read_text("utf-8") == "mine"
     assert (checkout / "r.yaml").read_text("utf-8") == "x"
@@ -484,6 +485,40 @@ def test_a_home_in_a_checkout_follows_no_link_of_it(
     for name in ("report.json", ".home/a.json") if mark else ("report.json",):
         assert main((*CHECK, "--report", f"json={name}")) == Exit.USAGE
     assert not (tmp_path / "outside.json").exists()
+
+
+@pytest.mark.parametrize("mark", [".git", "pyproject.toml"])
+@pytest.mark.parametrize("between", ["", "part/pyproject.toml", "part/.git"])
+def test_a_home_that_is_the_checkout_follows_no_link_of_it(
+    between: str, mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the current folder is below it, in a part with a mark of its own, or in a git submodule."""
+    home = tmp_path / "home"
+    (home / "part" / "deep").mkdir(parents=True)
+    (home / mark).touch()
+    if between:
+        (home / between).touch()
+    (home / "out.json").symlink_to(tmp_path / "outside.json")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home / "part" / "deep")
+    words = (*CHECK, "--report", "json=../../out.json")
+    assert main(words) == Exit.USAGE
+    monkeypatch.setenv("HARNESS_TRUST", str(home))
+    assert main(words) == Exit.OK
+
+
+def test_a_home_under_version_control_keeps_the_links_of_a_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many keep their settings in a repository at home, and work in another repository below it."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "work" / "project" / ".git").mkdir(parents=True)
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "reports").symlink_to(tmp_path / "disk")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path / "work" / "project")
+    assert main((*CHECK, "--report", f"json={tmp_path / 'reports' / 'a.json'}")) == Exit.OK
+    assert (tmp_path / "disk" / "a.json").is_file()
 
 
 @pytest.mark.parametrize("mark", [".git", "pyproject.toml"])

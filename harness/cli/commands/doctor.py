@@ -18,7 +18,7 @@ from enum import StrEnum
 from importlib import import_module, metadata
 
 from harness import __version__
-from harness.child_processes import find_program, run_tool
+from harness.child_processes import explain_not_found, find_program, run_tool
 from harness.cli.arguments import load_options, read_options, read_settings
 from harness.cli.common_options import color_option, json_option
 from harness.cli.folder_trust import find_file
@@ -212,7 +212,7 @@ def _diagnose_sdks() -> Iterator[Diagnosis]:
         )
     node = find_program("node")
     if node is None:
-        yield Diagnosis("node", Condition.NOTE, "not on PATH", "only clients in JavaScript need it")
+        yield Diagnosis("node", Condition.NOTE, explain_not_found("node"), "only clients in JavaScript need it")
     else:
         try:
             done = run_tool([node, "--version"], seconds=10)

@@ -19,6 +19,7 @@ from harness.cli.folder_trust import (
     identify,
     read_folder_file,
     read_trusted,
+    require_own_store,
 )
 from harness.cli.main import COMMANDS
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag
@@ -59,6 +60,7 @@ OPTIONS = TrustArguments
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     options = read_options(TrustArguments, words)
+    require_own_store()
     if options.list:
         options.refuse(("remove",), "and --list are two commands: give one of them")
         if options.paths:

@@ -1,0 +1,102 @@
+"""The folders that another person may have filled: each checkout around a path, and the current folder.
+
+Layer 0. People run the harness inside folders that they did not write. What is in one leads no output elsewhere,
+is no program that we run, and gives no consent, unless the user allows it. Must not know how a user does so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_TRIES = 100
+_MARKS = (".git", "pyproject.toml")
+"""What the root of a checked-out folder has."""
+
+_current: Path | None = None
+"""The folder in which a command runs, links followed; None outside a command."""
+_ask_user: Callable[[Path], str] = str
+
+
+def resolve(path: Path) -> Path:
+    """The path without links. `os.path.realpath` itself fails if another program replaces one meanwhile."""
+    for _ in range(_TRIES):
+        with suppress(OSError):
+            return Path(os.path.realpath(path))
+    return Path(os.path.realpath(path))
+
+
+@contextmanager
+def working_in(folder: Path, ask_user: Callable[[Path], str]) -> Iterator[None]:
+    """While the block runs, trust what is in `folder`, or in another foreign folder, only as the user allows.
+
+    `ask_user` is called when that matters, with the foreign folder: it returns how to allow it, or "" if it is
+    allowed.
+    """
+    global _current, _ask_user
+    before = _current, _ask_user
+    _current = resolve(folder)
+    _ask_user = ask_user
+    try:
+        yield
+    finally:
+        _current, _ask_user = before
+
+
+def find_current() -> Path | None:
+    """The folder in which a command runs; None outside a command."""
+    return _current
+
+
+def ask_user(folder: Path) -> str:
+    """How to allow what is in a foreign folder; "" if it is allowed."""
+    return _ask_user(folder)
+
+
+def find_foreign(folder: Path) -> Path | None:
+    """The nearest folder around this one that another person may have filled; None if there is none."""
+    return next(_list_foreign(folder), None)
+
+
+def find_shared(path: Path) -> tuple[Path, str] | None:
+    """The foreign folder with the current one in it that a path leads through, and how to allow what is there.
+
+    None if there is none, or if it is allowed. A checkout beside the current folder is a tool of the user, such as
+    `~/.nvm`, and does not count. So a mark beside a file does not hide that the file is in the current checkout.
+    """
+    here = _find_here()
+    ways = dict.fromkeys(resolve(place) for place in (path, *path.parents))
+    around = (folder for place in ways for folder in _list_foreign(place) if folder != Path(folder.anchor))
+    shared = next((folder for folder in around if here.is_relative_to(folder)), None)
+    return None if shared is None or not (allowed_by := _ask_user(shared)) else (shared, allowed_by)
+
+
+def _find_here() -> Path:
+    return _current or resolve(Path.cwd())
+
+
+def _list_foreign(folder: Path) -> Iterator[Path]:
+    """Each checkout around a folder, the nearest first, and the current folder."""
+    here = _find_here()
+    home = resolve(Path("~").expanduser())
+    places = (folder, *folder.parents)
+    for place in places:
+        if (place != home or _is_checkout_of(home, here)) and any(
+            os.path.lexists(place / mark) for mark in _MARKS
+        ):
+            yield place
+    is_mine = folder.is_relative_to(home) and home.is_relative_to(here)
+    if here in places[:-1] and not is_mine:  # the last one is the root
+        yield here
+
+
+def _is_checkout_of(home: Path, here: Path) -> bool:
+    """Whether the home of the user may be the checkout in which they are, as on some CI systems.
+
+    It is theirs, also with settings under version control, if a repository between it and them is the checkout. A
+    mark in a folder of a repository is no such repository, nor is the `.git` of a module of one, which is a file.
+    """
+    between = (place for place in (here, *here.parents) if place != home and place.is_relative_to(home))
+    return here.is_relative_to(home) and not any((place / ".git").is_dir() for place in between)
