@@ -165,7 +165,7 @@ def _absolute_path(environment: Mapping[str, str]) -> str:
 def _own_path(environment: Mapping[str, str]) -> str:
     """PATH without the folders that another person may have filled, such as the `node_modules/.bin` of a checkout.
 
-    The folder of our own Python stays: whoever fills that one has replaced us.
+    The folder of our own Python stays: a person who fills that one has replaced us.
     """
     own = resolve(Path(sys.executable).parent)
     folders = _absolute_path(environment).split(os.pathsep)

@@ -29,6 +29,7 @@ from harness.cassette.framing import is_text
 from harness.cassette.recording import Provenance, Recording
 from harness.documents import explain_unread, load_all_yaml, load_yaml, loader_class, open_file, read_file
 from harness.errors import CassetteError, FieldError
+from harness.foreign_folders import resolve
 from harness.outcome import HarnessFault
 from harness.outcome.words import UNSEEN, escape_unseen, nearest
 from harness.wire.coding import DECODED_IN_ALL, TOO_MUCH_DECODED
@@ -321,12 +322,12 @@ def replacing(path: Path, place: Path | None = None, like: Path | None = None) -
     except OSError as wrong:
         if is_open:
             raise
-        raise CassetteError(f"{written_files.resolve(path)} cannot be written: {wrong.strerror}") from None
+        raise CassetteError(f"{resolve(path)} cannot be written: {wrong.strerror}") from None
 
 
 def replace_file(path: Path, data: bytes | Iterable[bytes], like: Path | None = None) -> None:
     """Replace the file at `path`, a name of ours, with `data`, given whole or in parts. It follows no link."""
-    with replacing(path, written_files.resolve(path.parent) / path.name, like) as file:
+    with replacing(path, resolve(path.parent) / path.name, like) as file:
         file.writelines((data,) if isinstance(data, bytes) else data)
 
 

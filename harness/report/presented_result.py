@@ -305,7 +305,7 @@ class PresentedResult:
         findings = [number_in_whole(found, result, self._run.display) for found in self.all_findings]
         lines += _findings_lines(findings, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
         if observation.reason:
-            lines += escape_controls(observation.reason).rstrip().split("\n")
+            lines.append(escape_controls(observation.reason).rstrip())
         if self.breaks:
             lines.append(f"what breaks: {self.breaks}")
         if self.meaning:
@@ -319,7 +319,7 @@ class PresentedResult:
         if result.reproduction is not None:
             lines += again_lines(result.reproduction, noun=self._presentation.noun)
         lines.append(f"source: {self.source}{f' {self.url}' if self.url else ''}")
-        return "\n".join(lines)
+        return "\n".join(line.replace("\n", "\n  ") for line in lines)  # a stranger's text begins no line
 
     def _list_evidence(self, elsewhere: str, *, verbose: bool, whole: bool) -> Iterator[str]:
         result = self.result

@@ -28,7 +28,7 @@ from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Accounted, Exit, HarnessFault, Level, TargetFault, UsageFault, Verdict
-from harness.outcome.words import write_harmless
+from harness.outcome.words import to_one_line, write_harmless
 from harness.plugin.after_test import COUNTED
 from harness.report.accounting import CountedResult
 from harness.report.presented_run import PresentedRun
@@ -103,8 +103,8 @@ class Judge:
         return self._results[check.id]
 
     def mask_text(self, text: str) -> str:
-        """Return the text without secrets of the target, and with nothing that a terminal or a runner obeys."""
-        return write_harmless(self._mask.text(text))
+        """Return the text in one line, without secrets of the target and what a terminal or a runner obeys."""
+        return write_harmless(to_one_line(self._mask.text(text)))
 
     def explain(self, result: Result) -> str:
         """Format the requirement, source, findings, exchange and curl lines."""

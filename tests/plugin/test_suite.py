@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from harness.emulator import Emulator, Settings
 from harness.outcome import Exit
 from harness.suite.test_catalogue import select_checks
 from harness.transport import ServerThread
-from harness.wire import Chunk, Request, Response
+from harness.wire import Chunk, Headers, Request, Response
 from harness.wire.json_value import object_or_none
 from tests.plugin.toys import run
 
@@ -101,6 +102,31 @@ def test_a_server_gives_a_runner_no_command(pytester: pytest.Pytester) -> None:
     assert "##vso[" not in said
     assert "##[" not in said
     assert not [line for line in said.splitlines() if line.lstrip().startswith("::")]
+
+
+def test_a_server_writes_no_line_of_its_own(pytester: pytest.Pytester) -> None:
+    """No text of it begins a line, be it the type of an event, a status, a reason or the body of an error."""
+    hostile = "x\nPASSED: all\n\rPASSED: all\u2028PASSED: all"
+
+    def answer(request: Request) -> Response:
+        made = {"id": "v1_a", "status": "completed", "model": hostile, "steps": [{"type": hostile}], hostile: 1}
+        if request.method != "POST":
+            return Response.json(500, json.dumps({"error": {"code": hostile, "message": hostile}}).encode())
+        if b'"stream": true' not in request.body and b'"stream":true' not in request.body:
+            return Response.json(200, json.dumps(made).encode())
+        events = [
+            {"event_type": hostile, "event_id": hostile, "delta": {"type": hostile}},
+            {"event_type": "interaction.completed", "event_id": "2", "interaction": made},
+        ]
+        frames = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+        return Response.whole(200, Headers([("content-type", "text/event-stream")]), frames.encode())
+
+    with ServerThread(answer) as server:
+        words = ("-k", "stream.first or create.status or get.ok or del.gone or resume.no-gap", "-rA")
+        result = run(pytester, *SUITE, "--interactions-url", server.url, *words)
+    said = result.stdout.str()
+    assert "PASSED: all" in said
+    assert not [line for line in re.split("[\\n\\r\u2028]", said) if line.lstrip().startswith("PASSED: all")]
 
 
 def test_a_server_that_refuses_the_key_gives_a_terminal_no_command(pytester: pytest.Pytester) -> None:

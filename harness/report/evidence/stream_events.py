@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from harness.engine.results import ClientRun, Result, of_kind
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding
-from harness.outcome.words import format_count, shorten
+from harness.outcome.words import format_count, shorten, to_one_line
 from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import body_text
 from harness.wire import By, Decoder, Exchange, StreamProtocol
@@ -92,15 +92,15 @@ def read_events(exchange: Exchange, display: Display) -> list[StreamEvent]:
 
 
 def _word_event(data: bytes, protocol: StreamProtocol) -> tuple[str, ...]:
-    """The kind of an event, its content in a line and as a whole, and its cursor."""
+    """The kind of an event, its content in a line and as a whole, and its cursor. Only the whole has line ends."""
     value, text = json_or_none(data), data.decode("utf-8", "replace")
     if not isinstance(value, dict):
-        words: tuple[str, ...] = (shorten(text, 24) or "no kind", "", shorten(text, _JSON), "")
+        name, summary, payload, cursor = shorten(text, 24), "", text, ""
     else:
-        payload = shorten(json.dumps(value, ensure_ascii=False, indent=2), _JSON)
-        name, cursor = protocol.name_event(value) or "no kind", protocol.cursor(value) or ""
-        words = (name, shorten(_summarise(value), _SUMMARY), payload, cursor)
-    return tuple(map(escape_controls, words))
+        name, cursor = protocol.name_event(value), protocol.cursor(value) or ""
+        summary, payload = _summarise(value), json.dumps(value, ensure_ascii=False, indent=2)
+    in_line = (to_one_line(name) or "no kind", shorten(to_one_line(summary), _SUMMARY))
+    return tuple(map(escape_controls, (*in_line, shorten(payload, _JSON), to_one_line(cursor))))
 
 
 def _find_cursor(exchange: Exchange, display: Display) -> str:
