@@ -74,6 +74,14 @@ def first_stream(answer: Callable[..., Any]) -> Callable[..., Any]:
     return change
 
 
+def refuse_young(_: Any, usual: Callable[..., Any], identity: str) -> Run:
+    """Find no background run before it is 0.3 seconds old."""
+    run: Run = usual(identity)
+    if is_background(run.body) and run.age < 0.3:
+        raise Refused(404, "not_found")
+    return run
+
+
 def first_turn(answer: Callable[..., Any]) -> Callable[..., Any]:
     """A change of `create`: the first turn that continues another is answered otherwise."""
 
@@ -190,6 +198,14 @@ ROWS = [
         words="-j 1",
         slow=True,
         create=first_stream(lambda usual, body: refuse(409)(None, usual, body)),
+    ),
+    row(
+        "finds-runs-late: get.* del.* bg.* cancel.ok resume.opens -> warn get.ok/late, exit 0",
+        find=refuse_young,
+    ),
+    row(
+        "forgets-cursors: resume.* get.* -> exit 0",
+        get=refuse(404, lambda _, query: query.get("last_event_id") == "no-such-cursor"),
     ),
     # A turn that continues what a GET has just shown, and one like it is accepted.
     row(

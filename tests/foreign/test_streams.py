@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.rows import Row, each, rows_of, vary
+from tests.foreign.rows import Row, each, is_stream, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run
 
 Events = Iterator[tuple[float, Json]]
@@ -25,6 +25,9 @@ BARE = b"""[{
   }
 }]
 """
+
+
+REFUSED = b'{"error": {"message": "The prompt contains sensitive words.", "code": "prohibited_content"}}\n'
 
 
 def encode_old(self: ForeignService, usual: Any, event: Json) -> bytes:
@@ -73,6 +76,26 @@ class DiesBare(ForeignService):
 
     def closing(self) -> bytes:
         return super().closing() if self.sent.last["event_type"] == "interaction.completed" else BARE
+
+
+class RefusesLate(DiesBare):
+    """Refuses a streamed create behind its first event, in bare JSON, and keeps nothing of it."""
+
+    def create(self, body: Json) -> Any:
+        try:
+            return super().create(body)
+        except Refused:
+            if not is_stream(body):
+                raise
+            created = {"id": f"refused-{id(body)}", "status": "in_progress", "object": "interaction"}
+            return iter([(0.0, {"interaction": created, "event_type": "interaction.created"})])
+
+    def events(self, run: Run) -> Events:
+        return ForeignService.events(self, run)
+
+    def closing(self) -> bytes:
+        refused = self.sent.last["event_type"] == "interaction.created"
+        return REFUSED if refused else ForeignService.closing(self)
 
 
 class OtherWords(ForeignService):
@@ -349,6 +372,7 @@ ROWS = [
         },
     ),
     rows_of(DiesBare)(f"dies-bare: {STREAMS} -> info stream.bare-error, pass stream.done stream.terminal, exit 0"),
+    rows_of(RefusesLate)(f"refuses-late: err.* get.* chain.* {STREAMS} -> info stream.bare-error, exit 0"),
     rows_of(OtherWords)(f"other-words: {STREAMS}", slow=True),
     # Each old name is told once, with the new one.
     row(

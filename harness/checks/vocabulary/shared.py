@@ -21,7 +21,7 @@ from harness.checks.vocabulary.runs import (
 )
 from harness.checks.vocabulary.streams import events_in, is_stream, last_cursor, stream_id
 from harness.contract import PROTOCOL
-from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.replies import SUCCESS, is_refused_in_stream
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Changes, Own
@@ -224,7 +224,8 @@ def _read_stored(t: RequestBuilder, answers: Streams) -> Part[dict[str, Exchange
 
 
 def _told_id(answer: Exchange) -> str:
-    return stream_id(events_in(answer)) if is_stream(answer) and not answer.truncated else ""
+    kept = is_stream(answer) and not answer.truncated and not is_refused_in_stream(answer)
+    return stream_id(events_in(answer)) if kept else ""
 
 
 # --- wrong creates

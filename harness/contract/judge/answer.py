@@ -41,7 +41,7 @@ def is_success(exchange: Exchange) -> bool:
     if not exchange.succeeded or says_error(exchange):
         return False
     stream = read(exchange).stream
-    return stream is None or stream.created is not None or not stream.errors
+    return stream is None or not stream.refused
 
 
 def is_refusal(exchange: Exchange) -> bool:

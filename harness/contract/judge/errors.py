@@ -26,6 +26,7 @@ from harness.wire import By, Exchange, How
 from harness.wire.sse import StrayBlock
 
 _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_STATUS = re.compile("[1-5][0-9]{2}")
 
 
 def error_of(value: Any) -> tuple[str, str] | None:
@@ -49,6 +50,11 @@ def find_refusal(value: Any) -> int | None:
     error = error_of(value)
     status = STATUS_OF.get(error[0], 0) if error is not None else 0
     return status if 400 <= status < 500 else None
+
+
+def status_of_code(code: str) -> int:
+    """The HTTP status that the code of an error stands for; 400 for a word that is not published."""
+    return int(code) if _STATUS.fullmatch(code) else STATUS_OF.get(code, 400)
 
 
 def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Finding]:
@@ -112,7 +118,6 @@ def _read_error(value: Any) -> Mapping[str, Any] | None:
 
 
 RULE = "stream.bare-error"
-_STATUS = re.compile("[1-5][0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ class UnframedError:
     @property
     def status(self) -> int:
         """The HTTP status that this error has elsewhere; 400 for a word that no table lists, or for no status."""
-        return int(self.code) if _STATUS.fullmatch(self.code) else STATUS_OF.get(self.code, 400)
+        return status_of_code(self.code)
 
     def judge(self) -> Iterator[Finding]:
         """The finding that it came outside the framing."""

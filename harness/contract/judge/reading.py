@@ -147,11 +147,13 @@ class Reading:
 
     @cached_property
     def new_id(self) -> str:
-        """The id of the interaction that a create stored; "" if nothing new is stored, or if it is no create."""
+        """The id of the interaction that a create stored; "" if it stored nothing, or is no create."""
         if self.call != CREATE or not self.exchange.succeeded:
             return ""
         asked = object_or_none(self.exchange.request.body)
         if asked is None or asked.get("continuation_token") or asked.get("store") is False:
+            return ""
+        if self.stream is not None and self.stream.refused:
             return ""
         return self.id or ""
 

@@ -61,29 +61,20 @@ class ExpectedStatuses:
         yield Finding(rule, message, expected, actual, severity=severity, code=code if word else "")
 
 
-def has_only_errors(exchange: Exchange) -> bool:
-    """Whether a successful answer is a stream of nothing but error events."""
-    kinds = _list_kinds(exchange)
-    return bool(kinds) and all(kind == "error" for kind in kinds)
+def is_refused_in_stream(exchange: Exchange) -> bool:
+    """Whether the stream of a successful answer refuses the request (`StreamReading.refused`)."""
+    stream = read(exchange).stream
+    return stream is not None and stream.refused
 
 
 def has_error(exchange: Exchange) -> bool:
-    """Whether a successful answer is a stream with an error event."""
-    return "error" in _list_kinds(exchange)
-
-
-def _list_kinds(exchange: Exchange) -> list[object]:
-    """The types of the events of a successful answer; bare JSON that reports an error counts as one."""
-    if not exchange.succeeded:
-        return []
+    """Whether a successful answer is a stream with an error: an event, or bare JSON outside the framing."""
     stream = read(exchange).stream
-    bare = ["error"] if stream is not None and stream.bare_error is not None else []
-    return [*(event.get("event_type") for event in read(exchange).events), *bare]
+    return stream is not None and bool(stream.errors)
 
 
-# A streaming create may be refused by a stream of nothing but an error, too.
-_BAD_REQUEST = ExpectedStatuses({400}, CLIENT_ERROR, in_stream=has_only_errors)
-_NO_PARENT = ExpectedStatuses({400, 404}, CLIENT_ERROR, in_stream=has_only_errors)
+_BAD_REQUEST = ExpectedStatuses({400}, CLIENT_ERROR, in_stream=is_refused_in_stream)
+_NO_PARENT = ExpectedStatuses({400, 404}, CLIENT_ERROR, in_stream=is_refused_in_stream)
 
 _ANY_ANSWER = ExpectedStatuses({*SUCCESS, *CLIENT_ERROR})
 """The answer may be a refusal or not; what it says is judged besides."""
@@ -93,19 +84,19 @@ FOREIGN_CHAIN = "store.isolation/chain"
 
 REPLIES: Mapping[str, ExpectedStatuses] = {
     **{
-        rule: ExpectedStatuses(row.accepts, row.tolerates, in_stream=has_only_errors)
+        rule: ExpectedStatuses(row.accepts, row.tolerates, in_stream=is_refused_in_stream)
         for rule, row in REFUSALS.items()
     },
     "create.ok": ExpectedStatuses({200}, SUCCESS),
     "get.ok": ExpectedStatuses({200}, SUCCESS),
     "get.unknown": ExpectedStatuses({404}, frozenset(CLIENT_ERROR) - {400}, notes={400}),
-    "store.false-get": ExpectedStatuses({404}, CLIENT_ERROR, in_stream=has_only_errors),
+    "store.false-get": ExpectedStatuses({404}, CLIENT_ERROR, in_stream=is_refused_in_stream),
     "store.false-chain": _NO_PARENT,
     "store.isolation": ExpectedStatuses({403, 404}, CLIENT_ERROR),
-    FOREIGN_CHAIN: ExpectedStatuses({400, 403, 404}, CLIENT_ERROR, in_stream=has_only_errors),
+    FOREIGN_CHAIN: ExpectedStatuses({400, 403, 404}, CLIENT_ERROR, in_stream=is_refused_in_stream),
     "del.ok": ExpectedStatuses(SUCCESS),
     "del.gone": ExpectedStatuses({404}),
-    "del.gone-stream": ExpectedStatuses({404}, CLIENT_ERROR, in_stream=has_only_errors),
+    "del.gone-stream": ExpectedStatuses({404}, CLIENT_ERROR, in_stream=is_refused_in_stream),
     "del.twice": ExpectedStatuses({*SUCCESS, 404}, {410}),
     "del.unknown": ExpectedStatuses({404}, notes={400, *SUCCESS}),
     "del.chain-after": _NO_PARENT,
@@ -127,7 +118,7 @@ REPLIES: Mapping[str, ExpectedStatuses] = {
     "resume.unknown": ExpectedStatuses({400, 404}, CLIENT_ERROR, in_stream=has_error),
     "tool.result-ok": ExpectedStatuses(SUCCESS),
     "tool.result-bad-id": _BAD_REQUEST,
-    "tool.result-orphan": ExpectedStatuses(CLIENT_ERROR, in_stream=has_only_errors),
+    "tool.result-orphan": ExpectedStatuses(CLIENT_ERROR, in_stream=is_refused_in_stream),
 }
 """By rule; `FOREIGN_CHAIN` is the second row of a rule whose two kinds of request have different refusals."""
 

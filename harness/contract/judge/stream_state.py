@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct
 
 from harness.contract.data.json_parse import loads
-from harness.contract.judge.errors import UnframedError
+from harness.contract.judge.errors import UnframedError, status_of_code
 from harness.contract.judge.members import judge_status_word
 from harness.contract.schema.validator import UnknownPart
 from harness.contract.tables import lifecycle
@@ -45,6 +45,9 @@ from harness.outcome import Finding
 from harness.outcome.words import format_count
 
 CURSORS = 262_144
+
+_WORK = (START, DELTA, STOP)
+"""Events that a refused create does not have."""
 
 
 class Cursors(Struct, frozen=True):
@@ -128,6 +131,13 @@ class StreamReading(Struct, frozen=True, kw_only=True):
     unknowns: tuple[tuple[int, UnknownPart], ...]
     unjudged: tuple[str, ...]
     whole: bool
+
+    @property
+    def refused(self) -> bool:
+        """Whether it refuses the create: an error and no step. The code of a 4xx may come behind `created`."""
+        if not self.errors or self.completed is not None or any(self.counts.get(kind) for kind in _WORK):
+            return False
+        return self.created is None or 400 <= status_of_code(str(self.errors[0].get("code", ""))) < 500
 
     @property
     def status(self) -> str | None:

@@ -70,6 +70,13 @@ _VARIES = frozenset({KEY_HEADER, "accept-encoding", "content-length", "host", "u
 """Headers that do not tell two creates of one caller apart."""
 
 
+_NO_CURSOR = frozenset({400, 404})
+"""Statuses that may mean the cursor of a resume, and not its run (`resume.unknown`)."""
+
+_MOMENT = 1.0
+"""Seconds after the create of a background run in which a 404 proves nothing."""
+
+
 class _Shown(Struct):
     """An interaction that the server has: the request that showed it last, and what that showed."""
 
@@ -78,7 +85,9 @@ class _Shown(Struct):
     background: bool
     looked_at: bool = False
     streamed: bool = False
-    """Whether a stream showed it, and nothing since."""
+    """Whether the stream of its create showed it, and nothing since."""
+    began: float | None = None
+    """When that request was sent, as in `Exchange`."""
     denied_look: Exchange | None = None
     denied_delete: Exchange | None = None
     """A DELETE that did not find it, though it may only not have been found yet."""
@@ -163,7 +172,8 @@ class Denials(Struct):
         self, caller: tuple[str, str], call: str, shown: _Shown | None, exchange: Exchange
     ) -> Iterator[tuple[Exchange, Finding]]:
         """Judge a call about one interaction. A plain GET may return 404 for a moment (see `roots.py`)."""
-        streams = is_resume(exchange.request) is not None
+        asks = is_resume(exchange.request)
+        streams, resumes = asks is not None, asks is not None and asks[1] is not None
         looks = call == GET and not streams
         key = (*caller, call) if looks else (*caller, call, str(streams))
         since = self._lost_child.get(named_interaction(exchange.request), "")
@@ -182,8 +192,12 @@ class Denials(Struct):
             shown.denied_look = exchange
             denied = exchange.status in _RIGHTS
         else:
-            denied = call == DELETE or _is_due(shown, streams)
-            if denied and shown.denied_look is not None:  # no look ever found it, which is reported instead
+            denied = call == DELETE or (
+                _is_due(shown, streams) and not (resumes and exchange.status in _NO_CURSOR)
+            )
+            if _is_brief(shown, exchange) and (call != DELETE or shown.denied_look is not None):
+                denied = False
+            elif denied and shown.denied_look is not None:  # no look ever found it, which is reported instead
                 key, rule, exchange, shown.denied_look = (*caller, GET), "get.ok", shown.denied_look, None
             elif call == DELETE and not since and _is_early(shown, exchange):
                 denied, shown.denied_delete = False, exchange
@@ -225,7 +239,12 @@ class Denials(Struct):
         if name in self._deleted or (looked_at and reading.id not in (None, name)):
             return
         self._shown[(*caller, name)] = _Shown(
-            format_request(exchange), reading.status or "", background, looked_at, reading.stream is not None
+            format_request(exchange),
+            reading.status or "",
+            background,
+            looked_at,
+            reading.stream is not None and not looked_at,
+            began=exchange.began,
         )
 
 
@@ -241,6 +260,13 @@ def _is_due(shown: _Shown, streams: bool) -> bool:
 def _is_early(shown: _Shown, denied: Exchange) -> bool:
     """Whether a 404 may be due to the moment: of a background run that only its create has shown."""
     return denied.status == 404 and shown.background and not shown.looked_at
+
+
+def _is_brief(shown: _Shown, denied: Exchange) -> bool:
+    """Whether a run that is not found yet began so shortly before that a client tolerates it (API errors, 404)."""
+    if shown.began is None or denied.began is None:
+        return False
+    return _is_early(shown, denied) and denied.began - shown.began < _MOMENT
 
 
 def _names_several(exchange: Exchange) -> bool:

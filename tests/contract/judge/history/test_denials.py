@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from harness.contract.judge.history.run_judge import Denials
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
@@ -44,6 +46,11 @@ def cancel(status: int, identity: str = "i1") -> Exchange:
     return seen("POST", f"{ROOT}/{identity}/cancel", status, None, body)
 
 
+def at_times(exchanges: list[Exchange], *began: float) -> list[Exchange]:
+    """These exchanges, each sent at its time."""
+    return [replace(one, began=moment, notes={}) for one, moment in zip(exchanges, began, strict=True)]
+
+
 RUNNING = create(200, "i3", "in_progress", background=True)
 
 
@@ -73,6 +80,13 @@ RUNNING = create(200, "i3", "in_progress", background=True)
         ([create(200), look(401), look(200)], ["get.ok/denied"]),
         ([create(200), look(404), look(200), delete(200)], ["get.ok/late"]),  # the documented poll loop gives up
         ([RUNNING, cancel(404, "i3"), RUNNING, cancel(200, "i3")], ["cancel.ok/denied"]),
+        (at_times([RUNNING, cancel(404, "i3"), RUNNING, cancel(200, "i3")], 0, 0.9, 2, 2), []),
+        (at_times([RUNNING, cancel(404, "i3"), RUNNING, cancel(200, "i3")], 0, 1.1, 2, 2), ["cancel.ok/denied"]),
+        (at_times([RUNNING, look(404, "i3"), delete(404, "i3"), create(200), look(200)], 0, 0.1, 0.9, 2, 2), []),
+        (
+            at_times([RUNNING, look(404, "i3"), delete(404, "i3"), create(200), look(200)], 0, 0.1, 1.1, 2, 2),
+            ["get.ok/denied"],
+        ),
         ([create(200), cancel(404), RUNNING, cancel(200, "i3")], []),
         ([create(200), look(302), look(200)], ["get.ok/denied"]),
         ([create(200), look(200), chain(400), chain(200)], ["create.ok/denied"]),
@@ -91,6 +105,16 @@ RUNNING = create(200, "i3", "in_progress", background=True)
                 look(200, "i3", "?stream=true"),
             ],
             ["resume.opens/denied"],
+        ),
+        # A status that a cursor may have brought says nothing of its run.
+        (
+            [
+                RUNNING,
+                look(200, "i3", run="in_progress"),
+                look(404, "i3", "?stream=true&last_event_id=x"),
+                look(200, "i3", "?stream=true"),
+            ],
+            [],
         ),
         # A parent that is gone since its child was deleted is denied all the same.
         (
