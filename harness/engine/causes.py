@@ -132,15 +132,10 @@ def _name_present_causes(results: Sequence[Result]) -> list[Result]:
         codes = {finding.stable_code for finding in root.observation.findings}
         return found if found.cause in codes else structs.replace(found, cause=root.explained_by)
 
-    kept = []
-    for result in results:
-        observation = result.observation
-        findings = tuple(name(found, result.id) for found in observation.findings)
-        changed = findings != observation.findings
-        kept.append(
-            replace(result, observation=structs.replace(observation, findings=findings)) if changed else result
-        )
-    return kept
+    return [
+        _with_findings(result, tuple(name(found, result.id) for found in result.observation.findings))
+        for result in results
+    ]
 
 
 def _tell_once(results: Sequence[Result]) -> list[Result]:
@@ -149,8 +144,15 @@ def _tell_once(results: Sequence[Result]) -> list[Result]:
     kept = []
     for result in results:
         findings = tuple(_blame_first(finding, first) for finding in result.observation.findings)
-        kept.append(replace(result, observation=structs.replace(result.observation, findings=findings)))
+        kept.append(_with_findings(result, findings))
     return kept
+
+
+def _with_findings(result: Result, findings: tuple[Finding, ...]) -> Result:
+    """The result with these findings; itself if it has them, because listeners know a result by its identity."""
+    if findings == result.observation.findings:
+        return result
+    return replace(result, observation=structs.replace(result.observation, findings=findings))
 
 
 def _blame_first(finding: Finding, first: dict[tuple[str, str], list[Finding]]) -> Finding:

@@ -5,8 +5,10 @@ Layer 6. Chooses nothing and words nothing: that is for `presented_run`, which s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -35,6 +37,11 @@ from harness.wire.mask import Mask, hide_secrets
 _LEFT = (Exchange, RelayedExchange, LoggedExchange, Rule)
 """What an event has beside texts of a target: the wire, and rules, which are ours."""
 
+_OURS = ("accepts", "profile")
+"""The members of a result that are the words of a check, and ours as a rule is."""
+
+Made = TypeVar("Made")
+
 
 @dataclass(slots=True)
 class CollectedRun:
@@ -56,6 +63,7 @@ class CollectedRun:
     started: datetime | None = None
     revision: str = field(default="", kw_only=True)
     _hidden: dict[int, tuple[Result, Result]] = field(default_factory=dict, init=False, repr=False)
+    _once: dict[str, tuple[RunFinished | None, Any]] = field(default_factory=dict, init=False, repr=False)
 
     def handle(self, event: RunEvent) -> None:
         """Record one event, without its secrets."""
@@ -107,8 +115,16 @@ class CollectedRun:
     def _hide_result(self, result: Result) -> Result:
         known = self._hidden.get(id(result))
         if known is None:  # the result itself is kept, too, so that no other one gets its id
-            known = self._hidden[id(result)] = result, hide_secrets(result, self.mask, _LEFT)
+            known = self._hidden[id(result)] = result, hide_secrets(result, self.mask, _LEFT, _OURS)
         return known[1]
+
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
+        """Return the value of this name for the finished run, made once: every format asks for the same sums."""
+        known = self._once.get(name)
+        if known is None or known[0] is not self.finished:
+            known = self._once[name] = self.finished, make()
+        made: Made = known[1]
+        return made
 
     def whole(self) -> tuple[TargetInfo, RunFinished]:
         """The target and the final event of a finished run. Raises RuntimeError before the run has finished."""

@@ -171,7 +171,7 @@ class PresentedRun(CollectedRun):
     @property
     def verdict(self) -> RunVerdict:
         """The last line."""
-        return self.presentation.verdict(self)
+        return self.once("verdict", lambda: self.presentation.verdict(self))
 
     @property
     def verdict_text(self) -> str:

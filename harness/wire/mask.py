@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
 from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 
 import msgspec
@@ -245,13 +245,18 @@ _PLAIN = (Enum, int, float, NoneType)
 """Values without a text of a target."""
 
 
-def hide_secrets(value: Value, mask: Mask, leave: tuple[type, ...] = ()) -> Value:
+def hide_secrets(value: Value, mask: Mask, leave: tuple[type, ...] = (), members: Collection[str] = ()) -> Value:
     """The value with the secrets in its texts hidden, however deep these are; itself if it has none.
 
-    What is of a type to `leave` stays as it is. Raises TypeError for a value of a kind that is not listed here: to
-    pass over it could show a secret.
+    What is of a type to `leave` stays as it is, and so do the `members` of a struct or a dataclass itself. Raises
+    TypeError for a value of a kind that is not listed here: to pass over it could show a secret.
     """
-    shown: Value = _SecretHider(mask, (*_PLAIN, *leave)).hide(value)
+    hider, kind = _SecretHider(mask, (*_PLAIN, *leave)), cast(Any, type(value))
+    shown: Value
+    if members and (found := _find_members(kind)) is not None:
+        shown = hider.hide_members(value, [name for name in found[0] if name not in members], found[1])
+    else:
+        shown = hider.hide(value)
     return shown
 
 
@@ -280,7 +285,7 @@ class _SecretHider:
             return old if hidden == old else hidden
         kind: Any = type(old)
         if (members := _find_members(kind)) is not None:
-            return self._hide_members(old, *members)
+            return self.hide_members(old, *members)
         if isinstance(old, tuple | list | Set):
             return self._hide_items(old)
         if isinstance(old, Mapping):
@@ -295,7 +300,7 @@ class _SecretHider:
             return old
         return old._make(items) if hasattr(old, "_make") else type(old)(items)
 
-    def _hide_members(self, old: Any, names: Iterable[str], replace_members: Callable[..., Any]) -> Any:
+    def hide_members(self, old: Any, names: Iterable[str], replace_members: Callable[..., Any]) -> Any:
         hidden = {}
         for name in names:
             item = getattr(old, name)

@@ -68,6 +68,8 @@ def test_events_in_order() -> None:
         RunFinished,
     ]
     assert finished.exit is Exit.OK
+    told = {event.result.id: event.result for event in events if isinstance(event, CheckFinished)}
+    assert all(result is told[result.id] for result in finished.results), "what listeners know of them stays valid"
 
 
 @pytest.mark.parametrize("jobs", [1, 3])

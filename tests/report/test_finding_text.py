@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from types import UnionType
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
@@ -63,6 +64,15 @@ class Note(msgspec.Struct, frozen=True):
     number: int = 0
 
 
+@dataclass(frozen=True)
+class Outer:
+    """A value with another one in it."""
+
+    theirs: str
+    ours: str
+    inner: object = None
+
+
 KEPT = Note("nothing")
 
 
@@ -87,6 +97,16 @@ def test_a_secret_is_hidden_in_each_kind_of_value(value: object, hidden: object)
 def test_a_value_without_a_secret_stays_the_same_object(value: object) -> None:
     """A run has thousands of values, and few of them have a secret."""
     assert hide_secrets(value, Mask({"KEY": SECRET})) is value
+
+
+def test_members_that_are_named_stay() -> None:
+    """Of the value itself, not of what it contains."""
+    inner = Pair(SECRET, 1)
+    shown = hide_secrets(Outer(SECRET, SECRET, inner), Mask({"KEY": SECRET}), (), ("ours",))
+    assert shown == Outer("***", SECRET, Pair("***", 1))
+    inner = Outer("a", SECRET)
+    assert hide_secrets(Outer("a", "b", inner), Mask({"KEY": SECRET}), (), ("ours",)).inner == Outer("a", "***")
+    assert hide_secrets(KEPT, Mask({"KEY": SECRET}), (), ("text",)) is KEPT
 
 
 @pytest.mark.parametrize("value", [object(), b"bytes", [Note], {"a": iter("a")}])

@@ -118,7 +118,7 @@ class Presentation:
 
     def accounting(self, state: CollectedRun) -> Accounting:
         """How many results have which outcome."""
-        return account_for(state.results, self.noun, self.left_out(state))
+        return state.once("accounting", lambda: account_for(state.results, self.noun, self.left_out(state)))
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
         """The last line of every format."""
