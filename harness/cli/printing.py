@@ -59,7 +59,10 @@ class GuardedStream:
     def _show_commands(self, text: str) -> str:
         """Break what begins a command of a runner: `::` at the start of a line, `##[` or `##name[` anywhere."""
         shown = []
-        lines = text.split("\n")
+        if self._end or "::" in text or "##" in text:
+            lines = text.split("\n")
+        else:  # only what is cut at its end may begin a command: a report of thousands of lines is one part
+            lines = text.rsplit("\n", 1)
         for number, line in enumerate(lines):
             if number:
                 self._is_blank, self._end = True, ""
