@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,19 +30,24 @@ class Report:
         return {check: verdict for check, verdict in self.verdicts.items() if verdict in bad}
 
 
-def check(service: ForeignService, *globs: str, words: tuple[str, ...] = ()) -> Report:
+def check(service: ForeignService, *globs: str, words: tuple[str, ...] = (), shows: bool = True) -> Report:
     """Judge a foreign server by the checks that match."""
     with serving(service) as url:
-        return check_at(url, *globs, words=words)
+        return check_at(url, *globs, words=words, shows=shows)
 
 
-def check_at(url: str, *globs: str, words: tuple[str, ...] = ()) -> Report:
-    """Judge the server at a URL by the checks that match."""
+def check_at(url: str, *globs: str, words: tuple[str, ...] = (), shows: bool = True) -> Report:
+    """Judge the server at a URL by the checks that match; `shows`: it also prints its report for people."""
     chosen = [word for glob in globs for word in ("-c", glob)]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "report.json")
-        code = main(["check", url, *chosen, *words, "--report", f"json={path}"])
-        document = json.loads(path.read_text())
+    if shows:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "report.json")
+            code = main(["check", url, *chosen, *words, "--report", f"json={path}"])
+            document = json.loads(path.read_text())
+    else:
+        with redirect_stdout(io.StringIO()) as printed:
+            code = main(["check", url, *chosen, *words, "--json"])
+        document = json.loads(printed.getvalue())
     report = Report(code)
     for entry in document["checks"]:
         if entry["outcome"] != "excluded":

@@ -135,7 +135,7 @@ class Row:
 
     def hold(self, capsys: pytest.CaptureFixture[str]) -> Report:
         """Judge the server, and fail unless that is said which the row wants."""
-        report = check(self.service(), *self.globs, words=tuple(self.words))
+        report = check(self.service(), *self.globs, words=tuple(self.words), shows=bool(self.said))
         assert report.verdicts, "the row asks for no check"
         assert report.faults == {rule: said for rule, said in self.verdicts.items() if said in FAULTS}
         assert {rule: report.verdicts[rule] for rule in self.verdicts} == self.verdicts
