@@ -54,18 +54,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Heavy tests are opt-in; slow and thorough ones are left out of a run of everything, and only there."""
-    if not config.getoption("--peers"):
-        skip = pytest.mark.skip(reason="installs third-party servers; run `make peers`")
-        for item in items:
-            if "peers" in _marks_of(item):
-                item.add_marker(skip)
+    skip = pytest.mark.skip(reason="installs third-party servers; run `make peers`")
+    skipped = set() if config.getoption("--peers") else {"peers"}
     unwanted = _unwanted(config)
-    left_out = [item for item in items if not unwanted.isdisjoint(_marks_of(item))]
-    for item in items if unwanted else []:
-        if ("slow" if "slow" in _marks_of(item) else "quick") not in _kinds_of(item.path):
+    kept, left_out = [], []
+    for item in items:  # each worker of each run reads the marks of ten thousand
+        marks = _marks_of(item)
+        if not skipped.isdisjoint(marks):
+            item.add_marker(skip)
+        if unwanted and ("slow" if "slow" in marks else "quick") not in _kinds_of(item.path):
             raise pytest.UsageError(f"{item.nodeid}: no run would take it: the text of its module hides its mark")
+        (kept if unwanted.isdisjoint(marks) else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if unwanted.isdisjoint(_marks_of(item))]
+    items[:] = kept
 
 
 def _unwanted(config: pytest.Config) -> set[str]:
@@ -109,7 +110,7 @@ def pytest_collection_finish() -> None:
     """From here on bytecode is kept or not as the user wants it, and garbage is what tests leave."""
     sys.dont_write_bytecode = without_bytecode
     gc.freeze()
-    gc.set_threshold(*gc.get_threshold()[:2], 100)  # to look through all that tests keep took a tenth of the time
+    gc.set_threshold(20_000, 10, 100)  # else it looks through all that tests keep, again and again
     gc.enable()
     for library in (
         "httpx",
