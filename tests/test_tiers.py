@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,9 +17,6 @@ ROOT = Path(__file__).resolve().parents[1]
     [
         ((), ["test_quick"]),
         (("-m", "slow"), ["test_slow"]),
-        (("--slow",), ["test_quick", "test_slow"]),
-        (("-m", "thorough"), ["test_thorough", "test_both"]),
-        (("--thorough",), ["test_quick", "test_slow", "test_thorough", "test_both"]),
         (("tests/test_a.py",), ["test_quick", "test_slow", "test_thorough", "test_both"]),
     ],
     ids=" ".join,
@@ -42,6 +41,28 @@ def test_what_each_run_takes(pytester: pytest.Pytester, options: tuple[str, ...]
     done = pytester.runpytest_subprocess("-v", "-p", "no:cacheprovider", *options)
     assert [line.partition("::")[2].split()[0] for line in done.outlines if " PASSED" in line] == ran
     done.assert_outcomes(passed=len(ran), deselected=4 - len(ran))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "left_out"),
+    [
+        ({}, {"slow", "thorough"}),
+        ({"markexpr": "slow"}, {"thorough"}),
+        ({"--slow": True}, {"thorough"}),
+        ({"markexpr": "thorough"}, set()),
+        ({"--thorough": True}, set()),
+        ({"--slow": True, "--thorough": True}, set()),
+    ],
+)
+def test_what_each_option_leaves_out(
+    pytestconfig: pytest.Config, chosen: dict[str, Any], left_out: set[str]
+) -> None:
+    """Of a run of everything; the marks that are left out decide which tests are, and which modules."""
+    conftest: Any = pytestconfig.pluginmanager.get_plugin(str(ROOT / "conftest.py"))
+    options = {"markexpr": "", "--slow": False, "--thorough": False, **chosen}
+    for args, expected in ((["tests"], left_out), (["tests/wire"], set())):
+        config = SimpleNamespace(getini=lambda _: ["tests"], args=args, getoption=options.__getitem__)
+        assert conftest._unwanted(config) == expected
 
 
 def test_a_mark_that_a_module_hides_is_refused(pytester: pytest.Pytester) -> None:
