@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import cache
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +31,23 @@ from harness.strategies.streams import BREAKAGES, _legal
 from harness.wire import Decoder
 from tests.strategies.drawing import draws, least
 
-DRESSED = event_streams().flatmap(lambda stream: st.tuples(st.just(stream), wire_framings(stream)))
+
+@cache
+def dressed() -> list[tuple[EventStream, list[bytes]]]:
+    """Streams, each with its pieces in some framing."""
+    return draws(event_streams().flatmap(lambda stream: st.tuples(st.just(stream), wire_framings(stream))), 100)
+
+
+@cache
+def drawn(name: str) -> list[Any]:
+    """Legal values of a strategy."""
+    return draws(STRATEGIES[name]())
+
+
+@cache
+def measured(root: str) -> Coverage:
+    """What a few draws reach of a schema: few enough to take a second."""
+    return measure(root, 300 if root in UNREACHABLE else 150)
 
 
 def decoded(pieces: list[bytes]) -> list[tuple[str, bytes]]:
@@ -41,14 +59,14 @@ def decoded(pieces: list[bytes]) -> list[tuple[str, bytes]]:
 @pytest.mark.slow
 def test_a_framing_carries_the_same_events() -> None:
     """Whatever the line endings, comments, fields and pieces, the decoder returns the original payloads."""
-    for stream, pieces in draws(DRESSED, 100):
+    for stream, pieces in dressed():
         assert decoded(pieces) == stream.payloads()
 
 
 @pytest.mark.slow
 def test_framings_differ() -> None:
     """Every line ending, byte order marks and comments are drawn."""
-    data = [b"".join(pieces) for _, pieces in draws(DRESSED, 100)]
+    data = [b"".join(pieces) for _, pieces in dressed()]
     assert any(b"\r\n" in stream for stream in data)
     assert any(b"\r" in stream and b"\n" not in stream for stream in data)
     assert any(stream.startswith(b"\xef\xbb\xbf") for stream in data)
@@ -91,7 +109,7 @@ STRATEGIES = {
 def test_legal_values_hold_nothing_unknown(name: str) -> None:
     """A legal value fits the closed schema, so it has no unknown fields."""
     validator = load().schemas.validator(name, closed=True)
-    for value in draws(STRATEGIES[name]()):
+    for value in drawn(name):
         assert validator.problems(value) == [], value
 
 
@@ -107,7 +125,7 @@ def test_illegal_values_are_refused(name: str) -> None:
 @pytest.mark.slow
 def test_legal_interactions_are_coherent() -> None:
     """A legal interaction has no findings: calls match results, totals add up, citations lie inside the text."""
-    for value in draws(interactions()):
+    for value in drawn("interaction"):
         assert judge_interaction(value, load()) == [], value
 
 
@@ -245,12 +263,12 @@ LEAST = {"interaction": 0.4, "event": 0.4, "requests/create-interaction": 0.4}
 @pytest.mark.parametrize("root", LEAST)
 def test_a_few_draws_reach_most_of_a_schema(root: str) -> None:
     """A few draws reach this share of a schema: its branches, and its optional fields both present and absent."""
-    assert measure(root, 150).share >= LEAST[root]
+    assert measured(root).share >= LEAST[root]
 
 
 @pytest.mark.slow
 def test_every_event_type_and_delta_type_is_drawn() -> None:
-    seen = {part for pointer, part in measure("event", 300).seen if pointer in ("event", "delta")}
+    seen = {part for pointer, part in measured("event").seen if pointer in ("event", "delta")}
     wanted = {part for pointer, part in places("event") if pointer in ("event", "delta")}
     assert seen == wanted
 
@@ -259,7 +277,7 @@ def test_every_event_type_and_delta_type_is_drawn() -> None:
 @pytest.mark.parametrize("root", UNREACHABLE)
 def test_what_is_called_unreachable_is_never_drawn(root: str) -> None:
     """No legal value reaches a place listed as unreachable; the measure could see it, but does not count it."""
-    assert not UNREACHABLE[root].keys() & measure(root, 300).seen
+    assert not UNREACHABLE[root].keys() & measured(root).seen
     coverage = Coverage(root)
     coverage.see({"event_type": "step.start", "index": 0, "step": {"type": "user_input", "content": []}})
     completed = {"id": "a", "status": "completed", "steps": []}
