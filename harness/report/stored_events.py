@@ -84,6 +84,8 @@ _UNSTORED: dict[type, set[str]] = {
 """Members that are not stored: secrets, results that have events of their own, and traffic as it was sent."""
 
 _SHOWN = 60
+_LARGEST = 2**128
+"""No seed of a run is larger, and no count; a number that is no float would be no part of a sum."""
 """How much of a command is quoted that is not ours."""
 
 _OF_LINES = frozenset(
@@ -417,6 +419,8 @@ def _hints_of(kind: type) -> dict[str, Any]:
 def _require(kind: Any, value: Any) -> None:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise TypeError(f"{str(value)[:40]!r} is not of the type {getattr(kind, '__name__', kind)}")
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise ValueError(f"no run has the number {str(value)[:_SHOWN]}")
 
 
 def _require_amount(value: float) -> float:

@@ -384,12 +384,15 @@ class OwnScripts:
     """
 
     def __init__(self, api: Api, root: str) -> None:
+        self._root = root
         self._form = _script_form(root, (api.key_variable, api.other_key_variable))
         self._given: set[str] = set()
 
     def know(self, text: str) -> bool:
         """Whether a text is a command of an exchange as `curl_lines` writes it, after those that were known."""
         if not _is_visible(text) or self._form.fullmatch(text) is None:
+            return False
+        if not all(_is_sent_literally(self._root, *found.groups()) for found in _SENT.finditer(text)):
             return False
         if not {found[1] for found in _TOKEN.finditer(text) if found[1]} <= self._given:
             return False
@@ -398,6 +401,20 @@ class OwnScripts:
 
 
 _TOKEN = re.compile(r"""'[^']*'|"'"|"\$\(printf '[^']*'\)"|"\$\{(\w+)\}"|.""", re.DOTALL)
+_WORD = r"""(?:[\w@%+=:,./-]++|'[^']*+'|"'"|"\$\{\w++\}"|"\$\(printf '[^']*+'\)")++"""
+_SENT = re.compile(rf"curl -sS -N -i( -g)?( --path-as-is)? -X {_WORD} ({_WORD})")
+_OCTAL = re.compile(r"\\([0-3][0-7]{2})")
+"""A word of shell, a request of a command with its options for the address, and a character in octal."""
+
+
+def _is_sent_literally(root: str, literal: str | None, as_is: str | None, word: str) -> bool:
+    """Whether curl gets the options without which it would expand this address, or shorten its path."""
+    given = re.sub(r'"\$\{\w+\}"|[\'"]|\$\(printf |\)', "", word)
+    url = _OCTAL.sub(lambda found: chr(int(found[1], 8)), given).removeprefix(root)
+    expands, shortens = _OF_A_PATTERN.search(url), _STEPS.search(url.partition("?")[0])
+    return not (expands and literal is None) and not (shortens and as_is is None)
+
+
 _GIVES = re.compile(r"""^(\w+)=\$\(printf '%s' "\$OUT""", re.MULTILINE)
 """The parts of a command, one of which is a variable that another command gave, and how one gives it."""
 
@@ -412,7 +429,7 @@ _FLAGS_OF_A_CASE = frozenset({"--loop", "--strict"})
 
 def is_own_command(text: str, client: str) -> bool:
     """Whether a text is the line that repeats a case for this client, in which no word does more in a shell."""
-    if not _is_visible(text) or re.fullmatch(r"harness(?: (?:[\w@%+=:,./-]+|'[^']*'|\"'\")+)*", text) is None:
+    if not _is_visible(text) or re.fullmatch(r"harness(?: (?:[\w@%+=:,./-]++|'[^']*+'|\"'\")++)*+", text) is None:
         return False
     words = iter(shlex.split(text)[1:])
     if next(words, "") != "torture":
@@ -435,24 +452,23 @@ def _is_visible(text: str) -> bool:
 @cache
 def _script_form(root: str, keys: Sequence[str]) -> re.Pattern[str]:
     """The pattern of the command of one exchange, part by part as the functions above write it."""
-    word = r"""(?:[\w@%+=:,./-]++|'[^']*+'|"'"|"\$\{\w++\}"|"\$\(printf '[^']*+'\)")++"""
-    url = rf"(?='?{re.escape(root)}(?:/|'?(?:[\s)]|\Z))){word}"  # of no other host
+    url = rf"(?='?{re.escape(root)}(?:/|'?(?:[\s)]|\Z))){_WORD}"  # of no other host
     sleep, show = r"sleep [\d.]+", r"printf '%s\\n' \"\$(?:LOOK|OUT\d+|LINE)\""
-    run = rf"printf (?:%s {word}|'%\d+s' '' \| tr ' ' {word})"
+    run = rf"printf (?:%s {_WORD}|'%\d+s' '' \| tr ' ' {_WORD})"
     pipe = rf"(?:echo [\w+/=]++ \| base64 -d \| |\{{ {run}(?:; {run})*+; \}} \| )?"
     secret = rf"(?:\"\$(?:{'|'.join(keys)}|{SECRET_VARIABLES})\")?"
-    field = rf"(?=(?:'|\"\$\(printf ')[\w!#$%&*+.^|~]){word}{secret}"  # no file, which curl would read
-    parts = rf"(?: \\\n  (?:-H {field}|--compressed|--data-raw {word}|--data-binary @-))*+"
+    field = rf"(?=(?:'|\"\$\(printf ')[\w!#$%&*+.^|~]){_WORD}{secret}"  # no file, which curl would read
+    parts = rf"(?: \\\n  (?:-H {field}|--compressed|--data-raw {_WORD}|--data-binary @-))*+"
     count = r"case \$LINE in \(data:\*\) \[ \$\(\(EVENTS \+= 1\)\) -lt \d+ \] \|\| break;; esac"
     until = rf" \| \{{ EVENTS=0; while IFS= read -r LINE; do {show}; {count}; done; \}}"
     notes = "".join(rf"(?:{re.escape(note)}\n)?" for note in (_RACE, _OLD_CURSOR))
     sent = (
-        rf"{notes}{pipe}curl -sS -N -i(?: -g)?(?: --path-as-is)? -X (?!-){word} {url}{parts}"
+        rf"{notes}{pipe}curl -sS -N -i(?: -g)?(?: --path-as-is)? -X (?!-){_WORD} {url}{parts}"
         rf"(?: --max-time \d+| \| head -n 1|{until})?"
     )
     tries = r"\[ \$\(\(TRIES \+= 1\)\) -ge \d+ \]"
     poll = (
-        rf"TRIES=0; until LOOK=\$\({sent}\); {show} \| grep -q {word} \|\| {tries}\n"
+        rf"TRIES=0; until LOOK=\$\({sent}\); {show} \| grep -q {_WORD} \|\| {tries}\n"
         rf'do echo "look \$TRIES of \d+" >&2; {sleep}; done; {show}'
     )
     one = rf"(?:(?:{sleep}; )?{sent}|{poll})"

@@ -285,6 +285,9 @@ FORGED = (
     "curl -sS -N -i -X GET http://h/x \\\n  -H 'x: '\"$(cat x)\"", "curl -sS -N -i -X GET http://h/x;id",
     "curl -sS -N -i -X GET http://h/x http://evil/", "curl -sS -N -i -X -Kx http://h/x",
     "wait\ncat answer0.txt; id", "curl -sS -N -i -X 'A http://h/' http://evil/", "curl -sS -N -i -X GET 'http://h'@evil",
+    "curl -sS -N -i -X GET 'http://h/x?a=[1-9999999]'", "curl -sS -N -i -X GET 'http://h/{a,b}'",
+    "curl -sS -N -i -X GET http://h/v1/../../x", "curl -sS -N -i -g -X GET http://h/%2e%2e/x",
+    "curl -sS -N -i --path-as-is -X GET \"$(printf 'http://h/\\033\\133a-z]')\"",
     "OUT0=$(id); printf '%s\\n' \"$OUT0\"", "OUT0=$(curl -sS -N -i -X GET http://evil/); printf '%s\\n' \"$OUT0\"",
     "sleep 1; id", "echo aWQ= | base64 -d | sh", "curl -sS -N -i -X GET http://h/x \\\n  --data-raw @x \\\n  -o x",
     "curl -sS -N -i -X GET http://h/x \\\n  -H \"$(printf '%s' \"$(id)\")\"",
@@ -326,5 +329,7 @@ def test_a_command_of_harness_repeats_a_case_of_its_client() -> None:
         "harness `id`",
         "harness\nid",
         "harness 'a\x03'",
+        "harness torture --cuts event:1,end --mode create --client curl; id",
+        "harness torture " + "a" * 2000 + "\n",
     ):
         assert not is_own_command(text, "x")
