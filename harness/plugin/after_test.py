@@ -5,7 +5,10 @@ Layer 7. Knows neither fixtures nor the API: fixtures with complaints register i
 
 from __future__ import annotations
 
+import copy
 import json
+import logging
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -117,7 +120,7 @@ def reword(call: pytest.CallInfo[Any]) -> None:
 
 
 def disarm(report: pytest.TestReport) -> None:
-    """Write the failure, skip and log of a test that used our fixtures so that nothing in it is obeyed.
+    """Write what pytest prints of a test that used our fixtures so that nothing in it is obeyed.
 
     It quotes texts of a recording or a server, whether a fixture, an SDK or an assertion raised it.
     """
@@ -132,14 +135,68 @@ def disarm(report: pytest.TestReport) -> None:
             found, "chain", ((getattr(found, "reprtraceback", None), getattr(found, "reprcrash", None)),)
         )
         for trace, crash, *_ in chain:
+            if trace is not None and getattr(trace, "extraline", None):
+                trace.extraline = write_harmless(trace.extraline)
             for entry in getattr(trace, "reprentries", ()):
-                entry.lines = [write_harmless(line) for line in getattr(entry, "lines", ())]
+                _disarm_entry(entry)
             if crash is not None:
                 crash.message = write_harmless(crash.message)
-    report.sections = [
-        (title, write_harmless(text) if title.startswith("Captured log") else text)
-        for title, text in report.sections
-    ]
+    if hasattr(report, "wasxfail"):
+        report.wasxfail = write_harmless(report.wasxfail)
+    report.sections = [(title, _write_captured(text)) for title, text in report.sections]
+
+
+def _disarm_entry(entry: Any) -> None:
+    """Write one entry of a traceback: its lines, and the values of arguments and variables."""
+    entry.lines = [write_harmless(line) for line in getattr(entry, "lines", ())]
+    if arguments := getattr(entry, "reprfuncargs", None):
+        arguments.args = [(name, write_harmless(str(value))) for name, value in arguments.args]
+    if variables := getattr(entry, "reprlocals", None):
+        variables.lines = [write_harmless(line) for line in variables.lines]
+
+
+_COLOR = re.compile(r"(\x1b\[[\d;]{0,20}m)")
+
+
+def _write_captured(text: str) -> str:
+    """Write the output or the log of a test; its colors stay, because they give a terminal no command."""
+    parts = _COLOR.split(text)
+    parts[::2] = map(write_harmless, parts[::2])
+    return "".join(parts)
+
+
+class DisarmedSession:
+    """Disarms the warnings and the live log of a session, once a test of it has used our fixtures."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        handler = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_cli_handler", None)
+        if handler is not None and handler.formatter is not None:
+            handler.setFormatter(_DisarmedFormatter(handler.formatter))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Rewrite the text of a warning before another hook reads it; its category stays."""
+        text = str(warning_message.message)
+        if (shown := write_harmless(text)) != text:
+            warning_message.message = Warning(shown)
+
+
+class _DisarmedFormatter(logging.Formatter):
+    """Formats a record whose texts nothing obeys as another formatter does, which adds the colors."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record. A copy is changed: other handlers get the record as it is."""
+        shown = copy.copy(record)
+        shown.msg, shown.args = write_harmless(record.getMessage()), None
+        if record.exc_info:
+            shown.exc_text = write_harmless(self._inner.formatException(record.exc_info))
+        if record.stack_info:
+            shown.stack_info = write_harmless(record.stack_info)
+        return self._inner.format(shown)
 
 
 def _cut(trace: TracebackType | None) -> None:

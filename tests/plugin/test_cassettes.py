@@ -274,12 +274,12 @@ def test_a_recording_of_which_nothing_is_played(pytester: pytest.Pytester, optio
 HOSTILE = "\x1b]0;title\x07\n::error file=a::forged\n##[command]x\n\u202emarks\x9b31m"
 
 
-@pytest.mark.parametrize("style", ["auto", "native"])
+@pytest.mark.parametrize("style", ["auto", "native", "short --showlocals", "long -olog_cli=true"])
 def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.Pytester, style: str) -> None:
     """What pytest prints of a recording is shown: in a failure of ours or the test, its requests, a summary."""
     pytester.makepyfile(
         test_app=f"""
-        import httpx, logging, pytest
+        import httpx, logging, pytest, warnings
 
         def ask(cassette, path):
             with httpx.Client(transport=cassette.transport, base_url="http://x.test") as client:
@@ -313,6 +313,28 @@ def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.P
         def test_skipped(interactions_cassette):
             logging.getLogger("client").warning({HOSTILE!r})
             pytest.skip({HOSTILE!r})
+
+        @pytest.mark.interactions_cassette("strange", allow_unused=True)
+        def test_expected(interactions_cassette):
+            pytest.xfail({HOSTILE!r})
+
+        def judge(answer):
+            local = answer + "1"
+            assert answer == local
+
+        @pytest.mark.interactions_cassette("strange", allow_unused=True)
+        def test_argument(interactions_cassette):
+            print({HOSTILE!r})
+            judge("##[command]forged")
+
+        @pytest.mark.interactions_cassette("strange", allow_unused=True)
+        def test_warned(interactions_cassette):
+            print({HOSTILE!r})
+            warnings.warn({HOSTILE!r})
+            try:
+                raise ValueError({HOSTILE!r})
+            except ValueError:
+                logging.getLogger("client").exception("%s", {HOSTILE!r}, stack_info=True)
         """
     )
     path = pytester.path / "cassettes" / "test_app" / "strange.yaml"
@@ -325,8 +347,8 @@ def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.P
     for name, hostile in (("strange", quote(HOSTILE)), ("refused", HOSTILE)):
         strange = json.dumps(f"http://x.test/v1beta/interactions/{hostile}")
         path.with_stem(name).write_text(text.replace(uri, f"    uri: {strange}"), "utf-8")
-    said = run(pytester, "-rA", "-vv", f"--tb={style}").stdout.str()
-    assert said.count("forged") > 5
+    said = run(pytester, "-rA", "-vv", *f"--tb={style}".split()).stdout.str()
+    assert said.count("forged") > 10
     assert "has a blank or a control character: write it with %" in said
     assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", said)
     assert not re.findall(r"(?m)^\s*::.*|##\[.*", said)
