@@ -123,9 +123,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers. Nothing else happens in a session that does not use the fixtures."""
+    """Register the markers. Nothing else happens in a session that uses neither the fixtures nor the suite."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
+    if config.getoption("--interactions-url"):
+        from harness.plugin.interactions.suite_options import require_options
+
+        require_options(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

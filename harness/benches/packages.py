@@ -6,7 +6,6 @@ Layer 5. Knows pip and npm as commands; must not know what is in a package.
 from __future__ import annotations
 
 import json
-import re
 import tarfile
 import zipfile
 import zlib
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 from harness.child_processes import PYTHON, explain_not_found, find_program, run_tool
 from harness.outcome import UsageFault
-from harness.outcome.words import shorten
+from harness.outcome.words import read_version, shorten
 from harness.written_files import write_file
 
 PATIENCE = 120.0
@@ -127,7 +126,7 @@ def read_npm_version(folder: Path) -> str:
         stated = str(json.loads((folder / "package.json").read_bytes()).get("version", ""))
     except (OSError, ValueError, AttributeError):
         return ""
-    return stated if re.fullmatch(r"[\w.+-]{1,40}", stated) else ""
+    return read_version(stated)
 
 
 def _run(command: Sequence[str], wanted: str, folder: Path) -> None:

@@ -17,7 +17,6 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -25,7 +24,7 @@ from harness.cli.options import FLAG, HEADER, LINE_END, PATH, REPORT, Option, Tr
 from harness.documents import explain_unread, load_toml, open_file, read_file
 from harness.foreign_folders import find_shared, resolve
 from harness.outcome import UsageFault
-from harness.wire.addresses import is_loopback
+from harness.wire.addresses import is_loopback, split_url
 from harness.written_files import find_owner, find_way_out, make_folder, write_file
 
 FILE = "pyproject.toml"
@@ -205,7 +204,7 @@ def _is_safe_target(text: str) -> bool:
     if text.strip() == EMULATOR:
         return True
     try:
-        host = urlsplit(text.strip()).hostname or ""
+        host = split_url(text.strip()).hostname or ""
     except ValueError:
         return True  # no URL: the resolver refuses it
     # A name server answers for `localhost.`, so its dot stays.

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.common_options import (
@@ -50,7 +49,7 @@ from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.report.screen import Heartbeat
-from harness.wire.addresses import is_loopback
+from harness.wire.addresses import is_loopback, read_host
 from harness.written_files import find_way_out, write_file
 
 DEFAULT_TIMEOUT = 60.0
@@ -182,7 +181,7 @@ def deadline_of(options: DeadlineOptions, target: ResolvedTarget) -> float | Non
     """The seconds that the whole run may take, None for no limit."""
     if options.deadline is not None:
         return options.deadline or None
-    host = urlsplit(target.info.url).hostname or ""
+    host = read_host(target.info.url)
     return LOCAL_DEADLINE if host and is_loopback(host) else None
 
 

@@ -39,12 +39,16 @@ def say(text: str, *, to_errors: bool = False, whole: bool = False) -> None:
     A terminal gets them wrapped between words, unless they are to be copied `whole`. Control characters are
     escaped, and keys of the environment hidden: a line may name a file or a server, whose names are not ours.
     """
-    write_line(escape_controls(hide_own(text)), sys.stderr if to_errors else sys.stdout, whole=whole)
+    _print(hide_own(text), to_errors=to_errors, whole=whole)
 
 
 def say_masked(text: str, *, to_errors: bool = False) -> None:
-    """Print one line that may quote a target or a client."""
-    say(mask_text(text), to_errors=to_errors)
+    """Print one line that may quote a target or a client; the keys of the environment are hidden, too."""
+    _print(mask_text(text), to_errors=to_errors)
+
+
+def _print(text: str, *, to_errors: bool, whole: bool = False) -> None:
+    write_line(escape_controls(text), sys.stderr if to_errors else sys.stdout, whole=whole)
 
 
 def print_fault(fault: HarnessFault) -> None:

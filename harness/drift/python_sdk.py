@@ -28,6 +28,7 @@ from harness.drift.type_model import (
 )
 from harness.drift.written_calls import CALLS, build_operations
 from harness.outcome import UsageFault
+from harness.outcome.words import read_version
 
 ROOT = Path("google", "genai", "_gaos")
 
@@ -39,7 +40,7 @@ _SCALARS = {
 _ITEMS = frozenset({"List", "list", "Sequence", "Iterable", "Tuple", "Set"})
 _MAPS = frozenset({"Dict", "dict", "Mapping"})
 _THROUGH = frozenset({"Annotated", "Optional", "Nullable", "OptionalNullable", "NotRequired", "Required"})
-_VERSION = re.compile(r"""^__version__ = ['"]([\w.+-]{1,40})['"]""", re.MULTILINE)
+_VERSION = re.compile(r"""^__version__ = ['"]([^'"\n]*)['"]""", re.MULTILINE)
 _CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
 _NEXT = re.compile(r"^(?=[^\s#)])", re.MULTILINE)
 _STREAM_FIELD = "data"
@@ -73,7 +74,7 @@ def read_python_version(package: Path) -> str:
     found = None
     with suppress(OSError):
         found = _VERSION.search(_read_source(path))
-    return found[1] if found else ""
+    return read_version(found[1]) if found else ""
 
 
 def _read_source(path: Path) -> str:
@@ -83,8 +84,9 @@ def _read_source(path: Path) -> str:
 class _Module:
     """One source file: its classes, its aliases, and where its imported names come from."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, top: Path) -> None:
         self.path = path
+        self._top = top
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -111,9 +113,16 @@ class _Module:
         guarded = (part for node in self.tree.body if isinstance(node, ast.If) for part in node.body)
         for node in (*self.tree.body, *guarded):
             if isinstance(node, ast.ImportFrom) and node.level:
-                base = self.path.parents[node.level - 1].joinpath(*filter(None, (node.module or "").split(".")))
+                base = self._find_base(node.level).joinpath(*filter(None, (node.module or "").split(".")))
                 found |= {alias.asname or alias.name: (base, alias.name) for alias in node.names}
         return found
+
+    def _find_base(self, level: int) -> Path:
+        """The folder that the dots of an import name. Raises SyntaxError for one above the package."""
+        above = self.path.parents
+        if level > len(above) or not above[level - 1].is_relative_to(self._top):
+            raise SyntaxError(f"an import of {self.path.name} has {level} dots and leads out of the package")
+        return above[level - 1]
 
 
 class _WrittenTypes(_Module):
@@ -122,8 +131,8 @@ class _WrittenTypes(_Module):
     On the wire their fields are in camelCase.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, top: Path) -> None:
+        super().__init__(path, top)
         self._text = _read_source(path)
         self._starts = {found[1]: found.start() for found in _CLASS.finditer(self._text)}
 
@@ -159,6 +168,7 @@ class _PythonReader:
         self.records: dict[str, Record] = {}
         self._aliases: dict[tuple[Path, str], ValueType] = {}
         self._root = root
+        self._top = root.parents[1]
         self._modules: dict[Path, _Module | None] = {}
 
     def _load_module(self, path: Path) -> _Module | None:
@@ -166,7 +176,7 @@ class _PythonReader:
         if path not in self._modules:
             file, package = path.with_suffix(".py"), path / "__init__.py"
             found = file if file.is_file() else package if package.is_file() else None
-            self._modules[path] = _Module(found) if found else None
+            self._modules[path] = _Module(found, self._top) if found else None
         return self._modules[path]
 
     def read_operations(self) -> dict[str, OperationType]:
@@ -187,7 +197,7 @@ class _PythonReader:
         path = package / "types.py"
         if not path.is_file():
             return {}
-        types = _WrittenTypes(path)
+        types = _WrittenTypes(path, self._top)
         methods = []
         for name in ("file_search_stores", "documents", "files"):
             module = self._load_module(package / name)

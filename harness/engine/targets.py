@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
@@ -18,7 +18,7 @@ from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, ApiRequests, EmbeddedSe
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire import Driver
-from harness.wire.addresses import is_loopback
+from harness.wire.addresses import is_loopback, read_host, split_url
 from harness.wire.secret_texts import secrets_in_header
 from harness.wire.secrets import is_personal_header, may_hold_secret, name_secret_variable
 
@@ -149,7 +149,7 @@ def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarg
     def load_kept() -> KeptConnections:
         from harness.transport.client.driver import KeptConnections
 
-        return KeptConnections(settled=api.is_live_host(urlsplit(root).hostname or ""))
+        return KeptConnections(settled=api.is_live_host(read_host(root)))
 
     def connect(session: str = "") -> Driver:
         from harness.transport import Limits, UrlDriver
@@ -170,8 +170,7 @@ def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarg
 
 def _refuse_plain_text(api: Api, root: str, options: TargetOptions) -> None:
     """Raise UsageFault if others could read a key on its way: any header may be one, whatever its name."""
-    parts = urlsplit(root)
-    if parts.scheme != "http" or options.plain_http or is_loopback(parts.hostname or ""):
+    if not root.lower().startswith("http://") or options.plain_http or is_loopback(read_host(root)):
         return
     if options.api_key or options.other_api_key:
         what = "the key"
@@ -209,7 +208,7 @@ def split_version(url: str, collection: str, scope: str = "") -> tuple[str, str]
     A path that continues to the `collection`, such as `…/v1/things`, is cut before the version too. Segments that
     match `scope` belong to the version before them, such as `v1/shelves/one`.
     """
-    parts = urlsplit(url)
+    parts = split_url(url)
     segments = [segment for segment in parts.path.split("/") if segment]
     if segments and segments[-1] == collection:
         segments.pop()
@@ -223,7 +222,7 @@ def split_version(url: str, collection: str, scope: str = "") -> tuple[str, str]
 
 def _check_url(text: str, api: Api) -> str:
     try:
-        parts = urlsplit(text)
+        parts = split_url(text)
     except ValueError as wrong:  # an invalid address in brackets
         raise UsageFault(f"{text!r} is not a URL ({wrong}): write it like http://127.0.0.1:8000") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:

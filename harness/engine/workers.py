@@ -16,7 +16,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from harness.engine.audit import Audit
 from harness.engine.causes import stopped_at
@@ -37,6 +36,7 @@ from harness.kit.api import SCRIPTABLE, CountsEnds
 from harness.kit.check import Exercise
 from harness.outcome import Observation, Outcome, TargetFault
 from harness.wire import Driver, Exchange
+from harness.wire.addresses import split_url
 from harness.wire.json_value import object_or_none
 
 # Isolated sessions of a scriptable target, so that exercises that run at the same time share no scripts.
@@ -221,7 +221,7 @@ def _came_at_once(looks: Sequence[Exchange], more: float) -> bool:
 
 def _find_address(target: ResolvedTarget) -> tuple[str, int] | None:
     """Host and port of a target that may be asked side by side; None for the live service and for what is ours."""
-    parts = urlsplit(target.info.url)
+    parts = split_url(target.info.url)
     if target.throwaway or not parts.hostname or target.api.is_live_host(parts.hostname):
         return None
     return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)

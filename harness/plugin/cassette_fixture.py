@@ -50,7 +50,7 @@ from harness.wire import (  # fmt: skip
     Service,
     StreamProtocol,
 )
-from harness.wire.addresses import readdress, stand_in_url
+from harness.wire.addresses import read_host, readdress, stand_in_url
 from harness.wire.message import EVENT_STREAM, WrappedBody
 from harness.wire.secret_texts import secrets_in_header
 from harness.wire.sse import events_in
@@ -192,7 +192,7 @@ def open_cassette(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
 
 def outside_of(wanted: Wanted) -> str | None:
     """The host that recording must reach; None if nothing is recorded."""
-    return None if wanted.record_mode == "none" else urlsplit(wanted.upstream).hostname
+    return None if wanted.record_mode == "none" else read_host(wanted.upstream)
 
 
 def guard_of(

@@ -15,12 +15,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness.errors import OutsideConnection
 from harness.plugin.blocking_calls import note_blocking
 from harness.plugin.environment_variables import BASE_URL_VARIABLES
 from harness.plugin.late_patches import patched_modules
+from harness.wire.addresses import read_host, split_url
 
 _CONNECTING = (
     "a connection of a synchronous client",
@@ -144,7 +144,7 @@ class _Watch:
 
 
 def _explain_variable(host: str) -> str:
-    names = [name for name in BASE_URL_VARIABLES if urlsplit(os.environ.get(name, "")).hostname == host.lower()]
+    names = [name for name in BASE_URL_VARIABLES if read_host(os.environ.get(name, "")) == host.lower()]
     return f". {names[0]} names that host now: leave the variable as the fixture has set it" if names else ""
 
 
@@ -221,7 +221,7 @@ def proxies_in(environment: Mapping[str, str]) -> frozenset[tuple[str, int]]:
     for name, value in environment.items():
         if name.lower() in _PROXIES and value:
             with suppress(ValueError):  # a proxy that no client can use, either
-                parts = urlsplit(value if "://" in value else f"http://{value}")
+                parts = split_url(value if "://" in value else f"http://{value}")
                 found.add((_unify_name(parts.hostname or ""), parts.port or _PORTS.get(parts.scheme, 80)))
     return frozenset(found)
 

@@ -11,61 +11,27 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from harness.contract import CURRENT
-from harness.contract.contract import find_revision
-from harness.engine.baseline import Baseline, Entry, read_baseline
-from harness.engine.capabilities import everything
+from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import CheckFinished
-from harness.engine.plan import Selection, make_plan
+from harness.engine.plan import Selection
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
-from harness.outcome import Accounted, Exit, HarnessFault, Level, TargetFault, UsageFault, Verdict
+from harness.outcome import Accounted, Exit, HarnessFault, TargetFault, UsageFault, Verdict
 from harness.outcome.words import to_one_line, write_harmless
 from harness.plugin.after_test import COUNTED
+from harness.plugin.interactions.suite_options import baseline_of, revision_of, select_checks
 from harness.report.accounting import CountedResult
 from harness.report.presented_run import PresentedRun
 
 # Takes the result of each test item from one run of the catalog; the exercise an item needs is run next.
 # The runner does the work; `test_catalogue` turns a verdict into the outcome of an item.
-
-
-def revision_of(name: str | None) -> str:
-    """The revision that was named (None: the current one); for a folder its path. Raises UsageFault."""
-    return find_revision(name or CURRENT, "--interactions-revision")
-
-
-def select_checks(profiles: str | None, level: str | None, revision: str) -> tuple[Check, ...]:
-    """Select by comma-separated profiles (None: all), lowest level and revision. Raises UsageFault."""
-    names = tuple(name.strip() for name in (profiles or "").split(",") if name.strip())
-    weakest = (level or "MAY").upper()
-    if weakest not in list(Level):
-        raise UsageFault(f"--interactions-level={level!r} is not one of must, should, may")
-    api = INTERACTIONS
-    # Nothing is known of the target during collection: every check becomes an item and may be skipped later.
-    plan = make_plan(
-        api.load_catalogue(),
-        Selection(profiles=names, level=Level(weakest)),
-        everything(api.load_capabilities()),
-        api.load_profiles(),
-    )
-    contract = api.load_contract(revision)
-    chosen = (planned.check for planned in plan.checks if planned.skip is None)
-    return tuple(check for check in chosen if contract.holds(check.rule))
-
-
-def baseline_of(path: str | None) -> Baseline:
-    """Read the known failures from a file. Raises UsageFault."""
-    if not path:
-        return Baseline()
-    return read_baseline(Path(path), [check.id for check in INTERACTIONS.load_catalogue()])
 
 
 class Judge:
@@ -131,15 +97,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             "check", [pytest.param(None, marks=pytest.mark.skip(reason=reason))], ids=["no-target"]
         )
         return
-    try:
-        checks = select_checks(
-            config.getoption("--interactions-profile"),
-            config.getoption("--interactions-level"),
-            revision_of(config.getoption("--interactions-revision")),
-        )
-        known = baseline_of(config.getoption("--interactions-baseline"))
-    except UsageFault as fault:
-        raise pytest.Collector.CollectError(write_harmless(str(fault))) from None  # shown without a traceback
+    checks = select_checks(
+        config.getoption("--interactions-profile"),
+        config.getoption("--interactions-level"),
+        revision_of(config.getoption("--interactions-revision")),
+    )
+    known = baseline_of(config.getoption("--interactions-baseline"))
     grouped = config.pluginmanager.hasplugin("xdist")
     for name in sorted({name for check in checks for name in _list_marks(check)}):
         config.addinivalue_line("markers", f"{name}: checks of the catalog")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from urllib.parse import unquote
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from harness.wire.message import Headers, Request
 
@@ -27,6 +27,42 @@ _PORTS = {"http": "80", "https": "443"}
 _REDIRECTS = range(300, 400)
 
 
+_AUTHORITY = re.compile(
+    r"(?:[^\s@/?#\\\[\]]*@)?"
+    r"(?:\[(?P<address>[^\[\]]+)\]|(?P<name>[^\x00-\x20\x7f:@/?#\\\[\]<>\"^`{|}]+))(?::\d*)?"
+)
+"""User, host and port of a URL. Readers disagree on any other, such as `evil[::1]` or `evil\\@localhost`."""
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL. Raises ValueError if its host is not exactly a name, or an address in brackets.
+
+    Every part of this package that needs the host of a URL asks here, because keys are bound to hosts.
+    """
+    parts = urlsplit(url)
+    if parts.netloc and not read_authority(parts.netloc):
+        raise ValueError(f"{parts.netloc.rpartition('@')[2]!r} is neither a name nor an address in brackets")
+    return parts
+
+
+def read_host(url: str) -> str:
+    """The host of a URL, in lower case and without brackets; "" if it has none, or is not a URL."""
+    try:
+        return split_url(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def read_authority(text: str) -> str:
+    """The host of a Host field, or of user, host and port of a URL, in lower case; "" if it is not one."""
+    found = _AUTHORITY.fullmatch(text)
+    if found is None:
+        return ""
+    if found["address"] and not isinstance(_read_address(found["address"]), IPv6Address):
+        return ""
+    return str(found["address"] or found["name"]).lower()
+
+
 def is_loopback(host: str) -> bool:
     """Whether a name or address is this machine's own, so that no other machine can reach it."""
     address = read_address(host)
@@ -35,11 +71,15 @@ def is_loopback(host: str) -> bool:
 
 def read_address(host: str) -> IPv4Address | IPv6Address | None:
     """The address that a text is, None for a name; of an IPv4 address in IPv6 the former."""
+    address = _read_address(host)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _read_address(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address(host)
+        return ip_address(host)
     except ValueError:
         return None
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 FOR_BROWSERS = (("content-security-policy", "sandbox; default-src 'none'"), ("cache-control", "no-store"))

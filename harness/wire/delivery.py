@@ -13,12 +13,11 @@ from array import array
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from ipaddress import ip_address
 from typing import Protocol, TypeAlias
-from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
+from harness.wire.addresses import is_loopback, read_host
 from harness.wire.exchange import Arrivals, Exchange
 from harness.wire.message import Chunked, Headers, Length, PieceBody, Request, Response
 from harness.wire.pieces import COMPLETE, At, By, Chunk, Ending, How, Pause
@@ -187,13 +186,5 @@ def is_delivery(exchange: Exchange) -> bool:
 
 def is_on_this_machine(uri: str) -> bool:
     """Whether the host of a URI is this machine by its name or address."""
-    try:
-        host = urlsplit(uri).hostname or ""
-    except ValueError:
-        return False
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    host = read_host(uri)
+    return is_loopback(host) or host.endswith(".localhost")

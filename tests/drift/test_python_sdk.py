@@ -307,8 +307,13 @@ def test_a_failed_download_has_the_reason_of_the_installer(
 
 
 @pytest.mark.parametrize(
-    "text", ["zz = " + "-" * 60_000 + "1", "zz: " + "List[" * 20_000, "\xff\0"], ids=["deep", "cut", "bytes"]
-)
+    "text",
+    [
+        "zz = " + "-" * 60_000 + "1", "zz: " + "List[" * 20_000, "\xff\0", "\0", "from ....... import zz",
+        f"from {'.' * 400} import zz",
+    ],
+    ids=["deep", "cut", "bytes", "null", "above", "dots"],
+)  # fmt: skip
 def test_a_source_that_cannot_be_parsed_is_refused(
     text: str, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -321,6 +326,19 @@ def test_a_source_that_cannot_be_parsed_is_refused(
     said = capsys.readouterr().err
     assert f"in {str(folder)!r} cannot be read" in said
     assert "unpack it again" in said
+
+
+def test_a_source_that_no_sdk_has_is_refused(
+    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor is one that can be parsed, but is not what a generator writes, a defect of the harness."""
+    folder = tmp_path / "sdk"
+    shutil.copytree(package, folder)
+    for file in (folder / "google/genai/_gaos/types/interactions").glob("*.py"):
+        text = file.read_text("utf-8")
+        file.write_text(re.sub(r"TypeAliasType\((?:[^()]|\([^()]*\))*\)", "TypeAliasType()", text), "utf-8")
+    assert main(["drift", "--sdk", str(folder)]) == 2
+    assert "cannot be read (it is not written like an SDK: IndexError" in capsys.readouterr().err
 
 
 def test_a_source_without_its_types_is_refused(

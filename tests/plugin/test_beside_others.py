@@ -70,6 +70,9 @@ def test_workers_of_xdist(pytester: pytest.Pytester) -> None:
     outcomes = beside(pytester, "xdist", "-n", "2", "--dist", "loadgroup", crowd.name, *suite).parseoutcomes()
     assert set(outcomes) <= {"passed", "skipped"}
     assert outcomes["passed"] >= 40 + 5
+    wrong = beside(pytester, "xdist", "-n", "2", *suite, "--interactions-level", "very", process=True)
+    assert wrong.ret == pytest.ExitCode.USAGE_ERROR, "a wrong option is no failed test"
+    wrong.stderr.fnmatch_lines(["ERROR: *must, should, may*"])
     seen = [tuple(file.read_text().split()) for file in pytester.path.glob("seen-*.txt")]
     assert len(set(seen)) == 40
     assert len({identity for *_, identity in seen}) == 1, "an emulator was not fresh"

@@ -11,7 +11,7 @@ import pytest
 from harness.contract import CURRENT, Contract, load
 from harness.emulator import Emulator, Settings
 from harness.outcome import Exit
-from harness.suite.test_catalogue import select_checks
+from harness.plugin.interactions.suite_options import select_checks
 from harness.transport import ServerThread
 from harness.wire import Chunk, Headers, Request, Response
 from harness.wire.json_value import object_or_none
@@ -217,11 +217,11 @@ def test_without_a_target(pytester: pytest.Pytester) -> None:
     ],
 )
 def test_wrong_options(pytester: pytest.Pytester, option: tuple[str, str], said: str) -> None:
-    """A wrong option ends the run with a sentence and its own exit code, before anything is sent."""
+    """A wrong option ends the run with a sentence and pytest's own exit code for one, before anything is sent."""
     result = run(pytester, *SUITE, "--interactions-url", "emulator", *option)
-    assert result.ret == Exit.USAGE
-    result.stdout.fnmatch_lines([f"*{said}"])
-    result.stdout.no_fnmatch_line("*test_catalogue.py:*")  # no line of a traceback
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: *{said}"])
+    assert not result.stdout.str().strip()
 
 
 @pytest.mark.slow

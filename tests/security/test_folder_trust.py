@@ -196,6 +196,9 @@ def test_without_a_key_a_folder_names_its_target(repository: Path, monkeypatch: 
         "http://localhost.:8400",
         "https://127.0.0.1.",
         "https://localhost.localdomain",
+        "http://evil.example[::1]",
+        "http://evil.example\\\\@127.0.0.1:1",
+        "http://[::1].evil.example",
     ],
 )
 def test_a_host_that_only_looks_safe_gets_no_key(target: str, repository: Path) -> None:

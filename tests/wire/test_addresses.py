@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from harness.wire import Headers, Request
@@ -9,10 +11,14 @@ from harness.wire.addresses import (
     HeadReaddresser,
     find_elsewhere,
     find_in_body,
+    is_loopback,
     may_name_addresses,
+    read_host,
     readdress,
+    split_url,
     stand_in_url,
 )
+from tests.packages import PACKAGE, parse_package
 
 OURS = "http://127.0.0.1:9"
 CASES = (
@@ -126,3 +132,42 @@ def test_only_an_unfinished_address_is_held_back(begun: bytes, forwarded: bytes)
     assert readdresser.feed(begun) == forwarded
     held = begun.endswith(b"/up") and begun.startswith(b"location")
     assert readdresser.rest() == (b"https://api.example/up" if held else b"<a" if begun.endswith(b"<a") else b"")
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://127.0.0.1:80/a", "127.0.0.1"), ("HTTPS://A.Example.", "a.example."), ("http://[::1]:8/", "::1"),
+        ("http://me:pass@h.example", "h.example"), ("http://b\u00fccher.example", "b\u00fccher.example"),
+        ("http://[::ffff:127.0.0.1]", "::ffff:127.0.0.1"), ("http://127.0.0.1@evil.example", "evil.example"),
+        ("http://evil[::1]", ""), ("http://[::1]evil", ""), ("http://evil.example[::1]:80", ""),
+        ("http://[::1].evil.example", ""), ("http://[127.0.0.1]", ""), ("http://[localhost]", ""),
+        ("http://[v1.a]", ""), ("http://[::1", ""), ("http://::1", ""), ("http://evil\\@127.0.0.1", ""),
+        ("http://127.0.0.1\\.evil.example", ""), ("http://a@b@127.0.0.1", ""), ("http://evil example", ""),
+        ("http://[evil@::1]", ""), ("http://evil<127.0.0.1", ""), ("http://", ""), ("localhost", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_the_host_of_a_url_is_read_exactly(url: str, host: str) -> None:
+    """A key is bound to a host, so one that another reader of URLs takes for another host is none."""
+    assert read_host(url) == host
+    if not host and "://" in url and url != "http://":
+        assert not is_loopback(read_host(url))
+        with pytest.raises(ValueError, match=r"Invalid|neither|bracket|address"):
+            split_url(url)
+
+
+def test_one_function_reads_the_host_of_a_url() -> None:
+    """A module that asks for the host of a URL has split it with `split_url`."""
+    wrong = [
+        f"{path.relative_to(PACKAGE)}: {used.lineno}"
+        for path, tree in parse_package().items()
+        if path.name != "addresses.py"
+        for used in ast.walk(tree)
+        if isinstance(used, ast.Attribute) and used.attr == "hostname"
+        if any(
+            isinstance(node, ast.ImportFrom | ast.Import)
+            and {name.name for name in node.names} & {"urlsplit", "urlparse", "urllib.parse"}
+            for node in ast.walk(tree)
+        )
+    ]
+    assert not wrong, "\n".join(wrong)

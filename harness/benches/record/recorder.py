@@ -36,7 +36,7 @@ from harness.transport.server.server import InThread, WaitingServer
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import WAITED_BYTES, OwnPage, Tap
 from harness.wire import By, Chunked, Exchange, Headers, Request, Response, Service
-from harness.wire.addresses import FOR_BROWSERS, find_in_body, is_of_browser
+from harness.wire.addresses import FOR_BROWSERS, find_in_body, is_loopback, is_of_browser
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
 
@@ -45,8 +45,6 @@ _SMALL_BYTES = 256 * 1024
 
 _OTHER_PROTOCOL = 101
 """No final answer, so no cassette may hold it; the tap tells that what follows it is not recorded."""
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(slots=True)
@@ -331,7 +329,7 @@ def target_class(target: str, api: Api, *, ca_file: str | None = None) -> Target
     host = Origin.parse(target).host
     if api.is_live_host(host):
         return Target.LIVE
-    if host not in _LOOPBACK:
+    if not is_loopback(host):
         return Target.OTHER
     driver = UrlDriver(target, ca_file=ca_file)
     try:

@@ -12,18 +12,24 @@ Layer 5. Knows which requests are control calls. Must not know sockets, nor what
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from functools import lru_cache
 
 from harness.outcome.words import shorten
 from harness.wire import Headers, Request, Response, Service, StreamProtocol
-from harness.wire.addresses import CONTROL, FOR_BROWSERS, is_control, is_loopback, is_of_browser, read_address
+from harness.wire.addresses import (
+    CONTROL,
+    FOR_BROWSERS,
+    is_control,
+    is_loopback,
+    is_of_browser,
+    read_address,
+    read_authority,
+)
 
 TOKEN_HEADER = "x-harness-token"
 
-_AUTHORITY = re.compile(r"(?:\[([^\]\[]+)\]|([^:\[\]/@]+))(?::\d*)?")
 _OTHER_SITES = frozenset({"cross-site", "same-site"})
 """Values of Sec-Fetch-Site for requests of pages of another origin; another port is another origin."""
 
@@ -275,8 +281,7 @@ def _is_own_origin(origin: str, host: str) -> bool:
 
 def _name_in(authority: str) -> str:
     """The host in a Host header, in lower case and without brackets; `""` if it is none."""
-    match = _AUTHORITY.fullmatch(authority)
-    return (match[1] or match[2]).lower().removesuffix(".") if match else ""
+    return "" if "@" in authority else read_authority(authority).removesuffix(".")
 
 
 def _is_no_public_name(name: str, *, local: bool) -> bool:

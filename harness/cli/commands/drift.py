@@ -20,7 +20,7 @@ from harness.cli.options import FOLDER, PATH, Options, Page, Trust, flag, option
 from harness.cli.output import ReportFiles, format_patch, say, write_json
 from harness.documents import explain_unread
 from harness.outcome import Exit, UsageFault
-from harness.outcome.words import did_you_mean, format_count
+from harness.outcome.words import did_you_mean, format_count, to_one_line
 from harness.written_files import find_way_out, make_folder, write_file
 
 if TYPE_CHECKING:
@@ -209,13 +209,17 @@ def _read(package: Package) -> TypeModel:
 
     read = read_typescript_sdk if package.name == TYPESCRIPT else read_python_sdk
     try:
-        return read(package.folder, f"{package.name} {package.version}".strip())
-    except (OSError, SyntaxError, UnicodeError, RecursionError, MemoryError) as wrong:
+        model = read(package.folder, f"{package.name} {package.version}".strip())
+    except (OSError, SyntaxError, RecursionError, MemoryError) as wrong:
         why = explain_unread(wrong) or f"{type(wrong).__name__}: it is nested too deeply"
-        raise UsageFault(
-            f"the source of {package.name} in {str(package.folder)!r} cannot be read ({why}): unpack it again, or "
-            "name another version with --sdk"
-        ) from None
+    except (LookupError, ValueError, AttributeError, AssertionError) as wrong:  # a source that no SDK has
+        why = f"it is not written like an SDK: {type(wrong).__name__} {wrong}".rstrip()
+    else:
+        return model
+    raise UsageFault(
+        f"the source of {package.name} in {str(package.folder)!r} cannot be read ({to_one_line(why)}): unpack it "
+        "again, or name another version with --sdk"
+    )
 
 
 def _write_proposal(

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from harness.benches.server.script_run import MOST_SECONDS, is_alike, is_runnable, run_commands
 from harness.cli.arguments import read_options
@@ -52,7 +51,7 @@ from harness.report.evidence.curl import Display, curl_lines, name_answer_file, 
 from harness.resources import cache_folder
 from harness.transport.client.dial import without_user_settings
 from harness.wire import Exchange
-from harness.wire.addresses import is_loopback
+from harness.wire.addresses import is_loopback, read_host
 from harness.wire.mask import Mask
 from harness.written_files import find_way_out
 
@@ -264,7 +263,7 @@ def _choose_store(
     kept = sum(1 for _ in Store(store, target).folder.glob("*.json"))
     if not kept:
         return store, True
-    host = (urlsplit(target.info.url).hostname or "") if target.info.url else "localhost"
+    host = read_host(target.info.url) if target.info.url else "localhost"
     is_said = any(word.partition("=")[0] == "--store" for word in words)  # not by a file of the folder
     may_replay = is_said or is_named_folder(Path.cwd()) or is_loopback(host) or not target.info.secrets
     failures = f"{format_count(kept, 'earlier failure')} of this target"

@@ -13,7 +13,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from msgspec import structs
 
@@ -56,6 +55,7 @@ from harness.engine.targets import (
 from harness.interactions import INTERACTIONS
 from harness.outcome import HarnessFault, TargetFault, UsageFault
 from harness.wire import LogicalClock
+from harness.wire.addresses import read_host
 
 if TYPE_CHECKING:
     from harness.benches.gateway.run import Started
@@ -206,7 +206,7 @@ def run(words: Sequence[str]) -> int:
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
     upstream = Upstream(emulator, clock, client.is_primable)
     # A gateway may forward the Host of its client, or be built for one upstream.
-    names = (urlsplit(target.info.url).hostname or "", *INTERACTIONS.live_hosts)
+    names = (read_host(target.info.url), *INTERACTIONS.live_hosts)
     granted = access(
         arguments.upstream_host, arguments.allow_host, pages=Pages.LOCAL, opened_by="", program_hosts=names
     )

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -20,6 +19,7 @@ from harness.emulator.resources.collection import Collection, KeptResource
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, not_found, usable_id
 from harness.emulator.values.stamps import Stamps, has_come, later
+from harness.wire.addresses import read_host
 
 _CREATE, _UPDATE = "requests/create-credential", "requests/update-credential"
 
@@ -128,12 +128,8 @@ def _exchange_token(fields: dict[str, Any]) -> None:
     """Exchange the token, if these are the fields of a credential that needs it. Raises `Refusal` 400."""
     if "token_url" not in fields:
         return
-    try:
-        parts = urlsplit(fields["token_url"])
-        host = parts.hostname or ""
-    except ValueError:
-        host = ""
-    if not host or parts.scheme not in ("http", "https"):
+    host = read_host(fields["token_url"])
+    if not host or not fields["token_url"].lower().startswith(("http://", "https://")):
         raise invalid("Invalid value at 'token_url': it must be an absolute http or https URL.")
     if host == "invalid" or host.endswith(".invalid"):
         raise invalid(f"The token exchange with {host} failed: the provider refused it.")

@@ -10,7 +10,6 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,6 +18,7 @@ from harness.emulator.resources.collection import Collection, KeptResource
 from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
 from harness.emulator.values.call import Call, invalid, no_operation
 from harness.emulator.values.stamps import SECRET_PREFIX, Stamps, has_come, later
+from harness.wire.addresses import read_host
 
 REVOKE_LATER = "revoke_previous_secrets_after_h24"
 
@@ -107,12 +107,7 @@ class Webhooks(KeptResource[Webhook]):
     def _read(self, body: Any) -> dict[str, Any]:
         """Read what a webhook is made of. Raises `Refusal` 400."""
         fields = self._reader.read(_CREATE, body)
-        try:
-            uri = urlsplit(fields["uri"])
-            usable = uri.scheme in ("http", "https") and bool(uri.hostname)
-        except ValueError:
-            usable = False
-        if not usable:
+        if not fields["uri"].lower().startswith(("http://", "https://")) or not read_host(fields["uri"]):
             raise invalid(f"Invalid value at 'uri': {fields['uri']!r} is not an absolute http or https URL.")
         return fields
 

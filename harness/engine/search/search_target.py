@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.search.failure import ANSWERED, NO_CRASH, RANK, Bug, Failure, SeenDefect, rule_of
@@ -21,7 +20,7 @@ from harness.kit.api import Api, ApiRequests
 from harness.kit.search import SearchModel, Step, TrailEntry
 from harness.outcome import Finding, Judgement, Level, Severity
 from harness.wire import By, Driver, Exchange, How, LiveStream, Request
-from harness.wire.addresses import is_loopback
+from harness.wire.addresses import is_loopback, read_host
 from harness.wire.message import BUSY, PROXY_REFUSALS
 
 # Judges a single response, whatever came before it: the API's own judgment, and two rules for any service.
@@ -301,7 +300,7 @@ class SearchTarget:
     @property
     def is_cheap(self) -> bool:
         """Whether histories are free: the service is in this process, or on this machine."""
-        return self.resolved.throwaway or is_loopback(urlsplit(self.resolved.info.url).hostname or "")
+        return self.resolved.throwaway or is_loopback(read_host(self.resolved.info.url))
 
     def report_progress(self, counts: Mapping[str, int], *, findings: int) -> None:
         """Tell who listens how far a search is."""

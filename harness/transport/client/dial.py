@@ -14,13 +14,14 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from harness.documents import open_file
 from harness.outcome import TargetFault, UsageFault
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.reader import ResponseReader
 from harness.wire import At, By, Ending, How
+from harness.wire.addresses import split_url
 from harness.wire.pieces import UNRESOLVED
 
 _PORTS = {"http": 80, "https": 443}
@@ -40,7 +41,7 @@ class Origin(NamedTuple):
     def parse(cls, url: str) -> Origin:
         """The origin of `url`; raises `UsageFault` for anything but an http or https URL."""
         try:
-            parts = urlsplit(url)
+            parts = split_url(url)
             port = parts.port
         except ValueError as error:  # from the address in brackets, or from the port
             raise UsageFault(f"{url!r} is not a URL ({error}): write http://HOST:PORT or https://HOST") from None
@@ -287,11 +288,11 @@ def proxy_of(origin: Origin) -> Proxy | None:
     url = getproxies().get(origin.scheme, "")
     if not url or proxy_bypass(f"{origin.host}:{origin.port}") or proxy_bypass(origin.host):
         return None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    host = parts.hostname or ""
     try:
+        parts = split_url(url if "://" in url else f"http://{url}")
+        host = parts.hostname or ""
         is_usable = host and parts.port != 0 and is_resolvable(host)
-    except ValueError:  # from the port
+    except ValueError:  # from the host or the port
         is_usable = False
     if not is_usable:
         raise UsageFault(
@@ -310,7 +311,7 @@ def without_user_settings(url: str) -> Iterator[None]:
     of `~/.netrc`.
     """
     values = {"NETRC": os.devnull}
-    if urlsplit(url).scheme != "https":
+    if not url.lower().startswith("https:"):
         values |= {"NO_PROXY": "*", "no_proxy": "*"}
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
