@@ -8,7 +8,6 @@ that apply to every response share one too; their worker runs whatever exercises
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import NoReturn
@@ -20,13 +19,12 @@ from harness.engine.events import CheckFinished
 from harness.engine.plan import Selection
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
-from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Accounted, Exit, HarnessFault, TargetFault, UsageFault, Verdict
 from harness.outcome.words import to_one_line, write_harmless
 from harness.plugin.after_test import COUNTED
-from harness.plugin.interactions.suite_options import baseline_of, revision_of, select_checks
+from harness.plugin.interactions.suite_options import baseline_of, find_target, revision_of, select_checks
 from harness.report.accounting import CountedResult
 from harness.report.presented_run import PresentedRun
 
@@ -42,11 +40,7 @@ class Judge:
     """
 
     def __init__(self, url: str, baseline: Baseline, checks: Iterable[Check], revision: str) -> None:
-        key, other = (
-            os.environ.get(name, "") for name in (INTERACTIONS.key_variable, INTERACTIONS.other_key_variable)
-        )
-        target_options = TargetOptions(api_key=key, other_api_key=other, revision=revision)
-        target = resolve_target(INTERACTIONS, url, target_options)
+        target = find_target(url, revision)
         selection = Selection(checks=tuple(check.id for check in checks))
         options = RunOptions(selection=selection, baseline=baseline, choose=self._choose)
         self._events = check_target(target, INTERACTIONS.load_catalogue(), options)
@@ -121,7 +115,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _leave(fault: TargetFault | UsageFault, shown: Callable[[str], str] = write_harmless) -> NoReturn:
     """End the session with the exit code of `harness check`, since every item would fail in the same way."""
     if isinstance(fault, UsageFault):
-        pytest.exit(shown(str(fault)), returncode=Exit.USAGE)
+        pytest.exit(shown(str(fault)), returncode=pytest.ExitCode.USAGE_ERROR)
     pytest.exit(f"there is nothing to judge: {shown(str(fault))}", returncode=Exit.UNREACHABLE)
 
 

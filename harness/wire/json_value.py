@@ -34,6 +34,20 @@ def json_or_none(data: bytes) -> Any:
         return None
 
 
+def is_part_of_json(data: bytes) -> bool:
+    """Whether more bytes could make JSON of `data`, which is not the whole of one already."""
+    return _is_cut(data) or _is_cut(data + b"0")  # a number may end in its sign, its dot or its exponent
+
+
+def _is_cut(data: bytes) -> bool:
+    try:
+        return isinstance(_decode(data), int | float) and data[-1:].isdigit()
+    except msgspec.DecodeError as wrong:
+        return str(wrong) == "Input data was truncated"
+    except (ValueError, RecursionError):
+        return False
+
+
 def object_or_none(data: bytes) -> dict[str, Any] | None:
     """The JSON object in `data`; None for any other value and for what is not JSON."""
     value = json_or_none(data)

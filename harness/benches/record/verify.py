@@ -39,6 +39,7 @@ from harness.kit.api import ANSWERS, Answer, Api, ApiContract, UnjudgedEntry, Ve
 from harness.outcome import Exit, Finding, Observation, Rule
 from harness.outcome.words import format_count, list_some
 from harness.wire import COMPLETE, Arrivals, Exchange, Length, StreamProtocol
+from harness.wire.json_value import is_part_of_json
 
 _SUFFIXES = (".yaml", ".yml")
 _REQUEST = ".request.json"
@@ -50,12 +51,14 @@ _HIDDEN = "hidden: name it to judge it"
 class CassetteFacts:
     """Facts about one cassette. `endings` counts the incomplete answers; `edited` are entry numbers, from 1.
 
+    `cut` counts the bodies of `endings` that were dropped before they were whole, which cannot be judged.
     `unknown_revision` is the one that it states if it was not judged by it, and `note` what its author wrote.
     """
 
     file: str
     recordings: int = 0
     endings: tuple[tuple[str, int], ...] = ()
+    cut: int = 0
     edited: tuple[int, ...] = ()
     unknown_revision: str = ""
     note: str = ""
@@ -183,13 +186,18 @@ def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Ve
     contract = api.load_stated_contract(stated, contract)
     result.revisions[contract.revision] += 1
     judge = api.new_file_judge(str(path), result.traffic, contract)
-    judge.exchanges(name_entry(number, _read_exchange(entry)) for number, entry in enumerate(entries, 1))
+    exchanges = [_read_exchange(entry) for entry in entries]
+    cut = sum(
+        isinstance(one, Exchange) and not one.complete and one.status is not None and not one.is_stream
+        for one in exchanges
+    )
+    judge.exchanges(name_entry(number, exchange) for number, exchange in enumerate(exchanges, 1))
     good = [(number, entry) for number, entry in enumerate(entries, 1) if isinstance(entry, Recording)]
     endings = Counter(f"{entry.ending.how} by the {entry.ending.by}" for _, entry in good if not entry.complete)
     edited = tuple(number for number, entry in good if entry.approximate)
     unknown = stated if contract.revision != stated else ""
     note = provenance.note if provenance is not None else ""
-    facts = CassetteFacts(str(path), len(good), tuple(sorted(endings.items())), edited, unknown, note)
+    facts = CassetteFacts(str(path), len(good), tuple(sorted(endings.items())), cut, edited, unknown, note)
     result.facts.append(facts)
     layout.provenance()
     for position, entry in enumerate(entries):
@@ -218,12 +226,7 @@ def _arrived_whole(exchange: Exchange, body: bytes) -> bool:
     """Whether a body is whole, although it is recorded as dropped: as long as promised, or no part of JSON."""
     if isinstance(exchange.framing, Length) and exchange.framing.size == exchange.size:
         return True
-    try:
-        return isinstance(json.loads(body), dict)  # no part of an object is one
-    except RecursionError:
-        return False
-    except ValueError as wrong:
-        return isinstance(wrong, json.JSONDecodeError) and wrong.msg == "Extra data"
+    return not exchange.is_stream and not is_part_of_json(body)
 
 
 def _list_named(paths: Iterable[Path], left_out: list[Path], **which: bool) -> Iterator[Path]:
@@ -336,6 +339,7 @@ def _write_facts(facts: CassetteFacts) -> list[str]:
             "breaks no rule"
             for ending, times in facts.endings
         ),
+        *([f"{format_count(facts.cut, 'dropped body', 'dropped bodies')} not judged"] if facts.cut else []),
     ]
 
 

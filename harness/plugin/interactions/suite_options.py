@@ -6,6 +6,7 @@ would look like failed tests.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from harness.contract.contract import find_revision
 from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
-from harness.engine.targets import TargetOptions, resolve_target
+from harness.engine.targets import ResolvedTarget, TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Level, UsageFault
@@ -29,9 +30,18 @@ def require_options(config: pytest.Config) -> None:
         revision = revision_of(option("--interactions-revision"))
         select_checks(option("--interactions-profile"), option("--interactions-level"), revision)
         baseline_of(option("--interactions-baseline"))
-        resolve_target(INTERACTIONS, option("--interactions-url"), TargetOptions(revision=revision))
+        find_target(option("--interactions-url"), revision)
     except UsageFault as fault:
         raise pytest.UsageError(write_harmless(str(fault))) from None
+
+
+def find_target(url: str, revision: str) -> ResolvedTarget:
+    """The target, with the keys of the environment. Raises UsageFault."""
+    key, other = (
+        os.environ.get(name, "") for name in (INTERACTIONS.key_variable, INTERACTIONS.other_key_variable)
+    )
+    options = TargetOptions(api_key=key, other_api_key=other, revision=revision)
+    return resolve_target(INTERACTIONS, url, options)
 
 
 def revision_of(name: str | None) -> str:

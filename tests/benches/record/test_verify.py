@@ -33,6 +33,9 @@ BAD_STREAM = frames([created(), delta(0), *ANSWER])
 
 
 WRONG_BODY = b'{"id": 5, "status": "nonsense"}'
+CUT_JSON = (
+    b"", b" ", b'{"a": tr', b'{"a":-', b'{"a":1.', b'{"a":1e+', b'{"a":"\\u00', b'{"a":[1,', b'{"a":"\xc3',
+)  # fmt: skip
 
 
 def case(method: str, uri: str, sent: Any, status: int, label: str, body: bytes) -> dict[str, Any]:
@@ -229,6 +232,24 @@ FILES = {
         requests=1,
         breaks="create.schema",
     ),
+    **{
+        f"dropped behind what is no beginning of JSON: {body!r:.20}": file(
+            "a.yaml",
+            cassette({**JSON_CASE, "body": body}, response={"x-stream": extension(body, {"how": "rst"})}),
+            bodies=1,
+            requests=1,
+            breaks="create.schema" + (" create.status" if body.endswith((b'"', b"]")) else ""),
+        )
+        for body in (b"<html>", b"[]", b'"a"', b'{"id" 1', b"{x", b"x", b"[" * 100_000)
+    },
+    **{
+        f"dropped in JSON: {body!r}": file(
+            "a.yaml",
+            cassette({**JSON_CASE, "body": body}, response={"x-stream": extension(body, {"how": "rst"})}),
+            requests=1,
+        )
+        for body in CUT_JSON
+    },
     "dropped behind all bytes that were promised": file(
         "a.yaml",
         cassette(
