@@ -81,7 +81,7 @@ class PlaceholderTable:
             return
         with self._lock:
             wide = ("\0".join(secret),) if own else ()
-            written = dict.fromkeys((*spellings(secret), *(cores(secret) if in_base64 else ()), *wide))
+            written = dict.fromkeys((*spellings(secret), *(cores(secret, nested=own) if in_base64 else ()), *wide))
             new = [spelling for spelling in written if spelling not in self._spellings]
             if in_base64:
                 self._in_base64.add(secret)

@@ -53,9 +53,18 @@ def spellings(secret: str) -> Iterator[str]:
         yield "".join(f"&#x{ord(character):x};" for character in secret)
 
 
-def cores(secret: str) -> Iterator[str]:
-    """The base64 characters that depend on the secret alone, whatever is encoded before and after it."""
-    data = secret.encode("utf-8", "surrogatepass")
+def cores(secret: str, *, nested: bool = True) -> Iterator[str]:
+    """The base64 characters that depend on the secret alone, whatever is encoded before and after it.
+
+    `nested`: also those of a text in base64 that is in base64 again, as a header of a `data:` URL in a body is.
+    """
+    for core in _list_cores(secret.encode("utf-8", "surrogatepass")):
+        yield core
+        if nested:
+            yield from _list_cores(core.encode("ascii"))
+
+
+def _list_cores(data: bytes) -> Iterator[str]:
     for before, start in enumerate((0, 2, 3)):
         end = (before + len(data)) // 3 * 4
         for encode in (b64encode, urlsafe_b64encode):

@@ -141,6 +141,8 @@ def test_base64_hides_the_key() -> None:
     """A key inside base64, as in a Basic header, is hidden although it does not appear literally."""
     packed = b64encode(f"user:{KEY}".encode()).decode()
     assert packed[8:24] not in KEYED.text(f"Basic-{packed}")
+    twice = b64encode(f"data:{packed}".encode()).decode()
+    assert twice[20:32] not in KEYED.text(f"x {twice}")
 
 
 @pytest.mark.parametrize(

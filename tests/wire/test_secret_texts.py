@@ -38,7 +38,10 @@ def test_every_spelling_of_a_secret() -> None:
 def test_base64_shows_a_core(before: str) -> None:
     """Wherever a secret starts within base64-encoded text, one of its cores appears in the result."""
     packed = b64encode(f"{before}canary-0123456789{before}".encode()).decode()
-    assert any(core in packed for core in cores("canary-0123456789"))
+    assert any(core in packed for core in cores("canary-0123456789", nested=False))
+    for around in ("", "x", "xy", "xyz"):
+        twice = b64encode(f"{around}{packed}{around}".encode()).decode()
+        assert any(core in twice for core in cores("canary-0123456789"))
 
 
 @pytest.mark.parametrize(
