@@ -347,13 +347,17 @@ _LONGEST = 120
 
 def describe(difference: TypeDifference) -> str:
     """The difference, without its place: `new field defer_loading (boolean)`."""
-    named = _name(difference)
-    parts = [WORDS[difference.kind], named]
+    return " ".join(filter(None, describe_parts(difference)))
+
+
+def describe_parts(difference: TypeDifference) -> tuple[str, str, str]:
+    """The difference, without its place: its kind in words, its name in the SDK, and its type; each may be ""."""
+    details = []
     if difference.field is not None:
-        parts.append(f"({_describe_field(difference.field)})")
+        details.append(f"({_describe_field(difference.field)})")
     if difference.kind is DifferenceKind.TYPE_CHANGED:
-        parts.append(f"({difference.detail})")
-    return " ".join(part for part in parts if part)
+        details.append(f"({difference.detail})")
+    return WORDS[difference.kind], _name(difference), " ".join(details)
 
 
 def _describe_field(field: FieldType) -> str:
@@ -363,9 +367,9 @@ def _describe_field(field: FieldType) -> str:
 
 def describe_in_code(difference: TypeDifference) -> str:
     """`describe`, with the name set as code for Markdown."""
-    named = _name(difference)
-    shown = to_one_line(named).replace("`", "'")
-    return describe(difference).replace(named, f"`{shown}`", 1) if named else describe(difference)
+    word, name, details = describe_parts(difference)
+    shown = to_one_line(name).replace("`", "'")
+    return " ".join(filter(None, (word, name and f"`{shown}`", details)))
 
 
 def _name(difference: TypeDifference) -> str:

@@ -1,13 +1,15 @@
-"""The Markdown report, made for `$GITHUB_STEP_SUMMARY`: totals, what failed and why, the rest folded away.
+"""Markdown text, and the Markdown report: totals, what failed and why, the rest folded away.
 
-Layer 6.
+Layer 6. A text of a stranger becomes Markdown in this module alone: what is not `Markdown` already is escaped
+when it is put into some. The report is made for `$GITHUB_STEP_SUMMARY`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import chain
+import string
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from harness.outcome import Accounted
 from harness.report.commands.presentation import Section
@@ -16,68 +18,109 @@ from harness.report.presented_run import TOLD, OutcomeRow, PresentedRun
 from harness.wire.message import escape_controls
 
 
+class Markdown(str):
+    """Markdown of our own. Any other text that `format` or `join` puts into it becomes plain text."""
+
+    __slots__ = ()
+
+    def format(self, *values: object, **named: object) -> Markdown:
+        """The text with these values in it."""
+        return Markdown(_FORMATTER.vformat(self, values, named))
+
+    def join(self, parts: Iterable[str]) -> Markdown:
+        """These parts, with this text between them."""
+        return Markdown(super().join(map(_to_markdown, parts)))
+
+
+class _Formatter(string.Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return value if isinstance(value, Markdown) else write_plain(format(value, format_spec))
+
+
+_FORMATTER = _Formatter()
+
+
+def _to_markdown(text: str) -> Markdown:
+    return text if isinstance(text, Markdown) else write_plain(text)
+
+
+def join_lines(lines: Iterable[str]) -> Markdown:
+    """The lines of a page. What is not Markdown is plain text within its line."""
+    return Markdown("\n").join(lines)
+
+
 def render(state: PresentedRun) -> str:
     """The report of a finished run."""
-    facts = ", ".join(f"{word} {write_code(value)}" for word, value in state.facts)
-    lines = [f"## {state.subject}: {write_plain(state.place)}", "", f"**{write_plain(state.verdict_text)}**", ""]
-    for paragraph in filter(None, (write_plain(state.halted_text), f"{facts}." if facts else "", state.totals)):
+    facts = Markdown(", ").join(Markdown("{} {}").format(word, write_code(value)) for word, value in state.facts)
+    lines: list[str] = [
+        Markdown("## {}: {}").format(state.subject, state.place),
+        "",
+        Markdown("**{}**").format(state.verdict_text),
+        "",
+    ]
+    for paragraph in filter(
+        None, (state.halted_text, Markdown("{}.").format(facts) if facts else "", state.totals)
+    ):
         lines += [paragraph, ""]
-    lines += [f"| outcome | {state.noun}s |", "| --- | ---: |"]
-    lines += [f"| {tally.word} | {tally.number} |" for tally in state.tallies]
+    lines += [Markdown("| outcome | {}s |").format(state.noun), Markdown("| --- | ---: |")]
+    lines += [Markdown("| {} | {} |").format(tally.word, tally.number) for tally in state.tallies]
     if notes := list(state.list_notes()):
-        lines += ["", *fence("\n".join(notes))]
-    lines += chain.from_iterable(map(_write_section, state.presentation.sections(state)))
+        lines += ["", fence("\n".join(notes))]
+    for section in state.presentation.sections(state):
+        lines += _write_section(section)
     for outcome in TOLD:
         results = [shown for shown in state.urgent_first if shown.outcome is outcome]
         explained = [shown for shown in results if outcome is not Accounted.NOT_TESTED or shown.is_explained]
         if results:
-            lines += [
-                "",
-                f"### {outcome.word.capitalize()}",
-                "",
-                *chain.from_iterable(map(_write_entry, explained)),
-            ]
+            lines += ["", Markdown("### {}").format(outcome.word.capitalize()), ""]
+            for shown in explained:
+                lines += _write_entry(shown)
         if len(results) > len(explained):
             lines += _write_reasons(next(row for row in state.list_outcomes() if row.outcome is outcome))
-    return "\n".join(lines) + "\n"
+    return join_lines(lines) + "\n"
 
 
 def _write_reasons(row: OutcomeRow) -> Iterator[str]:
     """The results of one outcome by their reason: what does not fail the run needs no entry of its own."""
-    yield from (f"<details><summary>{row.number} {row.words}, by reason</summary>", "")
+    yield from (begin_details(write_html(f"{row.number} {row.words}, by reason")), "")
     for group in row.groups:
-        ids = ", ".join(map(write_code, group.ids)) + (f" and {group.more} more" if group.more else "")
-        help_ = f"; help: {write_plain(group.remedy)}" if group.remedy else ""
-        yield f"- {': '.join(filter(None, (ids, write_plain(group.reason))))}{help_}"
-    yield from ("", "</details>", "")
+        more = Markdown(" and {} more").format(group.more) if group.more else ""
+        ids = Markdown("{}{}").format(Markdown(", ").join(map(write_code, group.ids)), more)
+        help_ = Markdown("; help: {}").format(group.remedy) if group.remedy else ""
+        yield Markdown("- {}{}").format(Markdown(": ").join(filter(None, (ids, group.reason))), help_)
+    yield from ("", END_DETAILS, "")
 
 
 def _write_section(section: Section) -> Iterator[str]:
-    yield from ("", f"### {section.title}")
+    yield from ("", Markdown("### {}").format(section.title))
     if section.lines:
-        yield from ("", *fence("\n".join(section.lines)))
+        yield from ("", fence("\n".join(section.lines)))
     for group in section.folded:
-        yield from ("", f"<details><summary>{_write_html(group.summary)}</summary>")
-        yield from ("", *fence("\n".join(group.lines)), "", "</details>")
+        yield from ("", begin_details(write_html(group.summary)))
+        yield from ("", fence("\n".join(group.lines)), "", END_DETAILS)
 
 
-def _write_entry(shown: PresentedResult) -> Sequence[str]:
-    heading = f"<code>{_write_html(shown.result.id)}</code> [{shown.standing_level}] {_write_html(shown.title)}"
-    return [
-        f"<details{' open' if shown.is_open else ''}><summary>{heading}</summary>",
-        "",
-        *fence(shown.explain()),
-        "",
-        "</details>",
-        "",
-    ]
+def _write_entry(shown: PresentedResult) -> Iterator[str]:
+    heading = Markdown("<code>{}</code> [{}] {}").format(
+        write_html(shown.result.id), shown.standing_level, write_html(shown.title)
+    )
+    yield from (begin_details(heading, is_open=shown.is_open), "", fence(shown.explain()), "", END_DETAILS, "")
 
 
-def fence(text: str, language: str = "text") -> list[str]:
-    """The lines of a block of code, whatever is in it; a command in it has no unseen characters, either."""
+END_DETAILS = Markdown("</details>")
+
+
+def begin_details(summary: Markdown, *, is_open: bool = False) -> Markdown:
+    """The beginning of a part that is folded away; a blank line follows. `write_html` writes the summary."""
+    start = Markdown("<details open>") if is_open else Markdown("<details>")
+    return Markdown("{}<summary>{}</summary>").format(start, summary)
+
+
+def fence(text: str, language: str = "text") -> Markdown:
+    """A block of code, whatever is in it; a command in it has no unseen characters, either."""
     text = escape_controls(text)
     ticks = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
-    return [f"{ticks}{language}", text, ticks]
+    return Markdown(f"{ticks}{language}\n{text}\n{ticks}")
 
 
 _ACTIVE = re.compile(r"[*\[\]|~]|(?<!\w)_|_(?!\w)|\\(?=[!-/:-@\[-`{-~])")
@@ -87,18 +130,19 @@ _MENTION = re.compile(r"[@#](?=\w)")
 _END_OF_CELL = re.compile(r"\\*\|")
 
 
-def write_plain(text: str) -> str:
+def write_plain(text: str) -> Markdown:
     """A text of a stranger within a line or a cell: no markup, no mention, no invisible mark."""
-    return _ACTIVE.sub(r"\\\g<0>", " ".join(_write_html(text).split()))
+    return Markdown(_ACTIVE.sub(r"\\\g<0>", " ".join(write_html(text).split())))
 
 
-def write_code(text: str) -> str:
+def write_code(text: str) -> Markdown:
     """The same as code, in which only a cell of a table can end: a backslash before `|` would undo its escape."""
     plain = " ".join(escape_controls(text).split()).replace("`", "'")
     coded = _END_OF_CELL.sub(r"\\|", plain)
-    return f"`{coded}`"
+    return Markdown(f"`{coded}`")
 
 
-def _write_html(text: str) -> str:
+def write_html(text: str) -> Markdown:
+    """A text of a stranger within a tag of HTML, where no Markdown is read."""
     plain = escape_controls(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MENTION.sub(r"\g<0><!-- -->", plain)
+    return Markdown(_MENTION.sub(r"\g<0><!-- -->", plain))

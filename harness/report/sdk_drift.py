@@ -15,6 +15,7 @@ from harness.drift.comparison import (
     TypeDifference,
     describe,
     describe_in_code,
+    describe_parts,
     group_by_place,
     shorten,
 )
@@ -22,7 +23,7 @@ from harness.drift.type_model import TypeModel
 from harness.look import mark_of
 from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count, to_one_line
-from harness.report.markdown import write_code, write_plain
+from harness.report.markdown import Markdown, join_lines, write_code
 from harness.report.page.rendering import render_template
 
 
@@ -89,25 +90,28 @@ def drift_record(
 def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained, verdict: str) -> str:
     """The comparison as a page: the verdict, then all differences, each explained one with reason and source."""
     totals = drift_totals(older, newer, explained)
-    lines = [f"# {newer.title} and the {older.title}", "", f"**{verdict}**", "", f"{totals}.", ""]
+    lines: list[str] = [Markdown("# {} and the {}").format(newer.title, older.title), ""]
+    lines += [Markdown("**{}**").format(verdict), "", f"{totals}.", ""]
     for where, differences in group_by_place(explained.unexplained):
-        lines += [f"## {write_code(where)}", ""]
+        lines += [Markdown("## {}").format(write_code(where)), ""]
         for difference in differences:
+            word, name, details = describe_parts(difference)
+            parts = Markdown(" ").join(filter(None, (word, name and write_code(name), details)))
             note = shorten(difference.text)
-            lines.append(f"- {describe_in_code(difference)}{f': {write_plain(note)}' if note else ''}")
+            lines.append(Markdown("- {}: {}").format(parts, note) if note else Markdown("- {}").format(parts))
         lines.append("")
     known = group_by_reason(explained)
     if known:
-        lines += ["## Explained", ""]
+        lines += [Markdown("## Explained"), ""]
         for explanation, differences in known:
-            lines += [f"- {explanation.reason} (source: {explanation.source})"]
-            lines += [f"  - {write_code(difference.id)}" for difference in differences]
+            lines += [Markdown(f"- {explanation.reason} (source: {explanation.source})")]  # a file of ours
+            lines += [Markdown("  - {}").format(write_code(difference.id)) for difference in differences]
         lines.append("")
     if explained.stale:
-        lines += ["## Stale explanations: no difference matches them", ""]
-        lines += [f"- `{line}`" for line in explained.stale]
+        lines += [Markdown("## Stale explanations: no difference matches them"), ""]
+        lines += [Markdown("- {}").format(write_code(line)) for line in explained.stale]
         lines.append("")
-    return "\n".join(lines)
+    return join_lines(lines)
 
 
 def drift_page(older: TypeModel, newer: TypeModel, explained: Explained, verdict: str) -> str:

@@ -234,4 +234,4 @@ def test_no_file_keeps_what_turns_or_breaks_a_line() -> None:
 
 def test_a_block_of_markdown_has_no_unseen_characters() -> None:
     """A command may contain what a server chose: marks of direction and controls are written out."""
-    assert fence("curl '\u202e\x9b31m'\n# a `tick`")[1] == "curl '\\u202e\\x9b31m'\n# a `tick`"
+    assert fence("curl '\u202e\x9b31m'\n# a `tick`") == "```text\ncurl '\\u202e\\x9b31m'\n# a `tick`\n```"

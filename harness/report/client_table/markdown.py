@@ -5,13 +5,13 @@ Layer 6.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from harness.benches.client.ready.survey import Cell, ClientColumn, TableRow
+from harness.benches.client.ready.survey import Cell, ClientColumn
 from harness.outcome.words import format_count
 from harness.report.client_table.table import (
     ModeTable,
-    TableColumn,
     find_shown,
     format_headline,
     group_by_client,
@@ -20,7 +20,15 @@ from harness.report.client_table.table import (
     name_column,
 )
 from harness.report.junit import JUnitCase, write_document
-from harness.report.markdown import fence, write_plain
+from harness.report.markdown import (
+    END_DETAILS,
+    Markdown,
+    begin_details,
+    fence,
+    join_lines,
+    write_code,
+    write_html,
+)
 from harness.report.presented_result import Standing
 
 ISSUE_LIMIT = 65_536
@@ -29,8 +37,8 @@ ISSUE_LIMIT = 65_536
 
 def render_markdown(columns: Sequence[ClientColumn]) -> str:
     """The tables, then the findings, silent ones first, as far as an issue holds them."""
-    tables = "".join(_draw_tables(columns))
-    findings = list(_list_findings(columns))
+    tables = join_lines(_draw_tables(columns))
+    findings = [join_lines([*found, ""]) for found in _list_findings(columns)]
     kept: list[str] = []
     room = ISSUE_LIMIT - len(tables) - len(_say_left_out(len(findings)))
     while len(kept) < len(findings) and len(findings[len(kept)]) <= room:
@@ -40,46 +48,47 @@ def render_markdown(columns: Sequence[ClientColumn]) -> str:
     return "".join([tables, *kept, _say_left_out(left) if left else ""])
 
 
-def draw_table(
-    table: ModeTable, draw_row: Callable[[TableRow], str], draw_cell: Callable[[TableColumn, Cell], str]
-) -> Iterator[str]:
-    """The lines of one table; the functions draw the head of a row, and a cell."""
-    headings = " | ".join(write_plain(f"{one.client.name} {one.versions}".strip()) for one in table.columns)
-    yield f"| {'Incident' if table.rows[0].is_incident else 'Fault'} | {headings} |\n"
-    yield f"|---{'|---' * len(table.columns)}|\n"
+def _draw_table(table: ModeTable) -> Iterator[str]:
+    """The lines of one table."""
+    cell = Markdown(" | ")
+    names = (f"{one.client.name} {one.versions}".strip() for one in table.columns)
+    heads = cell.join(["Incident" if table.rows[0].is_incident else "Fault", *names])
+    yield Markdown("| {} |").format(heads)
+    yield Markdown(f"|---{'|---' * len(table.columns)}|")
     for number, row in enumerate(table.rows):
-        cells = " | ".join(draw_cell(one, one.cells[number]) for one in table.columns)
-        yield f"| {draw_row(row)} | {cells} |\n"
+        yield Markdown("| {} |").format(
+            cell.join([row.about, *(_draw_word(one.cells[number]) for one in table.columns)])
+        )
 
 
-def draw_word(cell: Cell) -> str:
+def _draw_word(cell: Cell) -> str:
     """The result of a cell, in bold if it is silent."""
-    word = write_plain(cell.word)
-    return f"**{word}**" if is_silent(cell) else word
+    return Markdown("**{}**").format(cell.word) if is_silent(cell) else cell.word
 
 
-def draw_finding(cell: Cell) -> str:
+def _draw_finding(cell: Cell) -> Iterator[str]:
     """The client's defect, the bytes on the wire, and the command that repeats it."""
-    sentence_text = write_plain(cell.sentence)
-    rule = write_plain(cell.rule)
-    sentence = f"**{write_plain(cell.word)}** ({write_plain(cell.level)} `{rule}`): the client {sentence_text}."
-    return "\n".join([sentence, "", *fence("\n".join(cell.timeline)), "", *fence(cell.command, "sh"), ""])
+    yield Markdown("**{}** ({} {}): the client {}.").format(
+        cell.word, cell.level, write_code(cell.rule), cell.sentence
+    )
+    yield from ("", fence("\n".join(cell.timeline)), "", fence(cell.command, "sh"), "")
 
 
 def _draw_tables(columns: Sequence[ClientColumn]) -> Iterator[str]:
-    yield f"## Known clients and network failures\n\n**{write_plain(format_headline(columns))}**\n"
+    yield from (Markdown("## Known clients and network failures"), "")
+    yield from (Markdown("**{}**").format(format_headline(columns)), "")
     for incidents in (False, True):
         for table in list_tables(columns, incidents=incidents):
-            yield f"\n### {write_plain(table.title)}{': incidents' if incidents else ''}\n\n"
-            yield from draw_table(table, lambda row: write_plain(row.about), lambda _, cell: draw_word(cell))
-    yield "\n"
+            yield from (Markdown("### {}{}").format(table.title, ": incidents" if incidents else ""), "")
+            yield from (*_draw_table(table), "")
     for one in columns:
         if one.problem:
-            yield f"Not tested: {write_plain(f'{name_column(one)}: {one.problem.splitlines()[0]}')}\n\n"
+            yield from (f"Not tested: {name_column(one)}: {one.problem.splitlines()[0]}", "")
+    yield ""
 
 
-def _list_findings(columns: Sequence[ClientColumn]) -> Iterator[str]:
-    """Each finding once, though several versions of a client have it."""
+def _list_findings(columns: Sequence[ClientColumn]) -> Iterator[Iterator[str]]:
+    """The lines of each finding once, though several versions of a client have it."""
     found = [
         (column, cell)
         for own in group_by_client(columns).values()
@@ -88,8 +97,8 @@ def _list_findings(columns: Sequence[ClientColumn]) -> Iterator[str]:
         if cell.sentence and find_shown(column, cell, own) is column
     ]
     for column, cell in sorted(found, key=lambda one: not is_silent(one[1])):
-        title = write_plain(f"{name_column(column)}, {cell.row.name}: {cell.word}")
-        yield f"<details><summary>{title}</summary>\n\n{draw_finding(cell)}\n</details>\n"
+        title = write_html(f"{name_column(column)}, {cell.row.name}: {cell.word}")
+        yield chain((begin_details(title), ""), _draw_finding(cell), (END_DETAILS,))
 
 
 def _say_left_out(number: int) -> str:

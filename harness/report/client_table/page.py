@@ -24,7 +24,7 @@ from harness.report.client_table.table import (
     name_column,
 )
 from harness.report.commands.torture import OUTCOME_MARKS, RANK, SIGNS
-from harness.report.markdown import write_plain
+from harness.report.markdown import Markdown, join_lines, write_code
 from harness.report.page.matrix import (
     MatrixCell,
     MatrixColumn,
@@ -240,32 +240,40 @@ def write_pages(columns: Sequence[ClientColumn]) -> Mapping[str, str]:
 
 def write_glance(columns: Sequence[ClientColumn]) -> str:
     """The counts of each client, the words for outcomes, and the clients, as Markdown."""
-    return "".join(_list_parts(columns))
+    return join_lines([*_list_parts(columns), ""])
 
 
 def _list_parts(columns: Sequence[ClientColumn]) -> Iterator[str]:
     clients = group_by_client(columns)
-    yield "## At a glance\n\n"
-    yield "The figures count the cases of all modes that a client, in its newest version, was run with.\n\n"
-    yield "| Client | Passed | Reported | Hung | **Failed silently** |\n|---|--:|--:|--:|--:|\n"
+    yield from (Markdown("## At a glance"), "")
+    yield "The figures count the cases of all modes that a client, in its newest version, was run with."
+    yield ""
+    yield Markdown("| Client | Passed | Reported | Hung | **Failed silently** |")
+    yield Markdown("|---|--:|--:|--:|--:|")
+    cell = Markdown(" | ")
     for name, own in clients.items():
         right, *others = count_cells(_list_newest(own))
-        yield f"| {name} | {right} of {right + sum(others)} | {' | '.join(map(str, others))} |\n"
-    yield "\n## The outcomes\n\n| Word | Meaning |\n|---|---|\n"
+        cells = [name, f"{right} of {right + sum(others)}", *map(str, others)]
+        yield Markdown("| {} |").format(cell.join(cells))
+    yield from ("", Markdown("## The outcomes"), "", Markdown("| Word | Meaning |"), Markdown("|---|---|"))
     used = {outcome for column in columns for cell in column.cells for outcome in cell.word.split(" or ")}
-    yield from (f"| {f'**{o}**' if o in SILENT else o} | {MEANINGS[o]} |\n" for o in DropOutcome if o in used)
-    yield "\n## The clients\n\n"
+    for outcome in (one for one in DropOutcome if one in used):
+        word = Markdown("**{}**" if outcome in SILENT else "{}").format(outcome)
+        yield Markdown("| {} | {} |").format(word, Markdown(MEANINGS[outcome]))
+    yield from ("", Markdown("## The clients"), "")
     yield from map(_describe_client, clients.values())
     if failed := [column for column in columns if column.problem]:
-        yield "\n## Not tested\n\n"
-        yield from (f"- {write_plain(f'{name_column(c)}: {c.problem.splitlines()[0]}')}\n" for c in failed)
+        yield from ("", Markdown("## Not tested"), "")
+        for column in failed:
+            yield Markdown("- {}").format(f"{name_column(column)}: {column.problem.splitlines()[0]}")
 
 
-def _describe_client(columns: Sequence[ClientColumn]) -> str:
+def _describe_client(columns: Sequence[ClientColumn]) -> Markdown:
     client = columns[0].client
     packages = list_packages(columns)
     needs = f", with {', '.join(client.needs)}" if client.needs else ""
-    where = f" Installed from {' and '.join(f'`{one}`' for one in packages)}{needs}." if packages else ""
-    note = f" {client.note}" if client.note else ""
-    driver = f"[driver](clients/drivers/{client.driver})"
-    return f"- **{client.name}**: {client.about}.{where}{note} ({driver})\n"
+    sources = Markdown(" and ").join(map(write_code, packages))
+    where = Markdown(" Installed from {}{}.").format(sources, needs) if packages else ""
+    own = Markdown(f": {client.about}."), Markdown(f" {client.note}" if client.note else "")  # of a table of ours
+    driver = Markdown(f"[driver](clients/drivers/{client.driver})")
+    return Markdown("- **{}**{}{}{} ({})").format(client.name, own[0], where, own[1], driver)

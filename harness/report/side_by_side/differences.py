@@ -77,7 +77,7 @@ class ComparedRow:
         """Whether the options of some run excluded it."""
         return any(entry is not None and not entry.asked for entry in self.entries)
 
-    def join_outcomes(self, separator: str, *, with_finding: bool = False) -> str:
+    def list_outcomes(self, *, with_finding: bool = False) -> list[str]:
         """Its outcome in each run; beside the last failure, or else the last that did not pass, stands why."""
         words = [entry.outcome.word if entry else "absent" for entry in self.entries]
         told = [
@@ -88,7 +88,7 @@ class ComparedRow:
         if told:
             _, number, said = max(told)
             words[number] += f" ({said})"
-        return separator.join(words)
+        return words
 
     @property
     def broken(self) -> int:
@@ -297,5 +297,5 @@ def _write_row(row: ComparedRow, *, same_target: bool) -> str:
     entry = row.chosen
     label = f"{CHANGES[row.change].upper():<13}" if same_target else ""
     level = f" [{entry.level}]" if entry.level else ""
-    outcomes = row.join_outcomes(" → " if same_target else " | ", with_finding=True)
+    outcomes = (" → " if same_target else " | ").join(row.list_outcomes(with_finding=True))
     return f"{label}{row.id}{level} {outcomes}"

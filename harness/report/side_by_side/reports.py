@@ -13,7 +13,7 @@ from harness.outcome import Accounted
 from harness.outcome.words import shorten
 from harness.report.accounting import to_sentence
 from harness.report.html_report import count_for_bar
-from harness.report.markdown import write_code, write_plain
+from harness.report.markdown import Markdown, join_lines, write_code
 from harness.report.page.rendering import FragmentNames, render_template
 from harness.report.side_by_side.differences import CHANGES, ComparedRow, ComparedRuns
 from harness.report.side_by_side.run_file import RunEntry, RunFile
@@ -105,24 +105,22 @@ def _show_cell(entry: RunEntry | None, mask: Callable[[str], str]) -> dict[str, 
 
 def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     """The comparison as Markdown, for a comment or a job summary."""
-    heads = " | ".join(write_plain(run.name) for run in compared.runs)
-    lines = ["## Comparison", "", f"**{write_plain(compared.verdict)}**", ""]
-    lines += [
-        f"- {write_plain(run.name)}: {write_plain(run.verdict)} {write_plain(run.started)} "
-        f"{write_plain(compared.describe_step(number))}".rstrip()
-        for number, run in enumerate(compared.runs)
-    ]
+    cell = Markdown(" | ")
+    heads = cell.join(run.name for run in compared.runs)
+    lines: list[str] = [Markdown("## Comparison"), "", Markdown("**{}**").format(compared.verdict), ""]
+    for number, run in enumerate(compared.runs):
+        facts = filter(None, (run.verdict, run.started, compared.describe_step(number)))
+        lines.append(Markdown("- {}: {}").format(run.name, " ".join(facts)))
     lines += ["", *([compared.trend, ""] if compared.trend else []), compared.totals]
     if compared.telling:
-        change = "change | " if compared.same_target else ""
-        lines += ["", f"| {change}result | level | {heads} |"]
-        lines += [f"| {'--- | ' if change else ''}--- | --- |{' --- |' * len(compared.runs)}"]
+        columns = [*(["change"] if compared.same_target else []), "result", "level", heads]
+        lines += ["", Markdown("| {} |").format(cell.join(columns))]
+        lines += [Markdown(f"| --- |{' --- |' * (len(columns) + len(compared.runs) - 2)}")]
     for row in compared.telling[:_MOST_ROWS]:
-        change = f"{CHANGES.get(row.change, '')} | " if compared.same_target else ""
-        lines.append(
-            f"| {change}{write_code(row.id)} | {write_plain(row.chosen.level)} | {row.join_outcomes(' | ')} |"
-        )
-    return mask("\n".join(lines)) + "\n"
+        change = [CHANGES.get(row.change, "")] if compared.same_target else []
+        cells = [*change, write_code(row.id), row.chosen.level, cell.join(row.list_outcomes())]
+        lines.append(Markdown("| {} |").format(cell.join(cells)))
+    return mask(join_lines(lines)) + "\n"
 
 
 def compare_record(compared: ComparedRuns) -> dict[str, Any]:
