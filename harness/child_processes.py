@@ -120,8 +120,13 @@ def _holds_key(name: str, value: str) -> bool:
 
 
 def find_keys(environment: Mapping[str, str]) -> set[str]:
-    """The values of the variables that hold a key of the API."""
+    """The keys of the API: the values of the variables that hold one, and those in a longer value."""
+    from harness.wire.secrets import find_api_keys
+
     named = {value.strip() for name, value in environment.items() if _holds_key(name, value)}
+    for name, value in environment.items():
+        if not _names_other_service(name):
+            named.update((*find_api_keys(value), *find_api_keys(unquote(value))))
     return {value for value in named if len(value) >= _SHORTEST_KEY}
 
 

@@ -16,7 +16,7 @@ from harness.errors import CassetteError
 from harness.wire import Decoder, StreamProtocol
 from harness.wire.coding import DECODED_BYTES, Inflater
 from harness.wire.secret_texts import SCHEME
-from harness.wire.secrets import is_placeholder, looks_random, plain_name
+from harness.wire.secrets import is_placeholder, looks_random, names_own_key, plain_name
 from harness.wire.tokens import Token, closed_text, encode_literal, pair_up, seems_json, tokens
 
 _GZIP = b"\x1f\x8b"
@@ -55,11 +55,14 @@ class BodySecretFinder:
         self._texts = TextReader(protocol, table)
         self._deltas = DeltaReader(protocol, table, self._texts)
 
-    def learn(self, body: bytes, *, above: tuple[str, ...] = ()) -> None:
-        """Add the random-looking values of secret fields to the table, because they may appear again elsewhere."""
+    def learn(self, body: bytes, *, above: tuple[str, ...] = (), sent: bool = False) -> None:
+        """Add the random-looking values of secret fields to the table, because they may appear again elsewhere.
+
+        `sent`: it is the body of a request, so a key in it is one of the user's own.
+        """
         body = unpack(body) or body
         if above or self._texts.any_names_secrets(windows_of(body)):
-            self._texts.learn(text_of(body), above)
+            self._texts.learn(text_of(body), above, sent=sent)
 
     def find(
         self,
@@ -143,7 +146,7 @@ class TextReader:
         self._longest = max(map(len, stems), default=1)
         self._exempt = frozenset(map(plain_name, protocol.opaque_fields | protocol.id_fields))
 
-    def learn(self, text: str, above: tuple[str, ...] = (), depth: int = 0) -> None:
+    def learn(self, text: str, above: tuple[str, ...] = (), depth: int = 0, *, sent: bool = False) -> None:
         """Add the random-looking values of secret fields to the table, because they may appear again elsewhere.
 
         Only useful for a text that names secrets, or that stands below such a name. Looks as deep into JSON inside
@@ -153,17 +156,17 @@ class TextReader:
             if not token.is_string or token.is_name:
                 continue
             if self._secret.covers(token.path):
-                self._learn_value(token)
+                self._learn_value(token, own=sent and names_own_key(token.path[-1]))
             elif depth + 1 < _DEPTH and self._may_nest(token) and self.names_secrets(token.text):
-                self.learn(token.text, depth=depth + 1)
+                self.learn(token.text, depth=depth + 1, sent=sent)
 
     def _may_nest(self, token: Token) -> bool:
         return seems_json(token.text) and not self._is_exempt(token)
 
-    def _learn_value(self, token: Token) -> None:
+    def _learn_value(self, token: Token, *, own: bool = False) -> None:
         value = _without_scheme(token.text)
         if token.closed and looks_random(value):
-            self._table.learn(value)
+            self._table.learn(value, own=own)
 
     def changes(
         self,

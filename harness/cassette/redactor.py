@@ -21,7 +21,7 @@ from harness.errors import CassetteError
 from harness.wire import Headers, Request, StreamProtocol
 from harness.wire.coding import CODINGS, coding_of, decode_pieces
 from harness.wire.secret_texts import secrets_in_header
-from harness.wire.secrets import is_placeholder, is_secret_header, plain_name
+from harness.wire.secrets import is_placeholder, is_secret_header, looks_random, names_own_key
 
 _ROUNDS = 3
 SHORTEST_LEARNED = 8
@@ -97,15 +97,16 @@ class Redactor:
         form = parse_qsl(text_of(request.body)) if _is_form(request) else ()
         for name, value in (*request.query, *form):
             if self._fields.names_parameter(name):
-                self._learn(value, own=_names_own_key(name))
-        self.bodies.learn(request.body, above=self._fields.above(request.segments))
+                self._learn(value, own=names_own_key(name))
+        self.bodies.learn(request.body, sent=True, above=self._fields.above(request.segments))
 
     def _learn_headers(self, headers: Headers, *, sent: bool = False) -> None:
         for name, value in headers:
             if is_secret_header(name):
                 once = name.lower() == "set-cookie"  # of which there may be many
                 for secret in secrets_in_header(name, value)[once:]:
-                    self._learn(secret, in_base64=not once, own=sent and _names_own_key(name))
+                    own = sent and (names_own_key(name) or looks_random(secret))
+                    self._learn(secret, in_base64=not once, own=own)
 
     def _learn(self, value: str, *, in_base64: bool = True, own: bool = False) -> None:
         if len(value) >= SHORTEST_LEARNED:
@@ -247,12 +248,6 @@ def _must_be_readable(recording: Recording) -> None:
                 f"{request.method} {request.raw_path} was {what} in content-encoding {coding!r}, which cannot be "
                 "looked into: record with identity or gzip"
             )
-
-
-def _names_own_key(name: str) -> bool:
-    """Whether a header or a parameter of this name has the key of the client that sent it."""
-    plain = plain_name(name)
-    return plain == "key" or plain.endswith(("apikey", "authorization", "accesstoken"))
 
 
 def _is_form(request: Request) -> bool:

@@ -71,8 +71,16 @@ _LINE_COMMAND = re.compile(r"(?m)^(\s*):(?=:)")
 
 
 def break_commands(text: str) -> str:
-    """Write a text so that no runner of a CI system finds a command anywhere in it."""
-    return _COMMAND.sub(lambda found: found[1] + escape_letters("["), text)
+    """Write a text so that no runner of a CI system, nor a reader of JUnit files, finds a command in it."""
+    return _COMMAND.sub(lambda found: found[1] + escape_letters("["), break_attachments(text))
+
+
+_ATTACHED = re.compile(r"\[(?=\[\s*ATTACHMENT)", re.IGNORECASE)
+
+
+def break_attachments(text: str) -> str:
+    """Write a text so that no CI system attaches the file of the machine that `[[ATTACHMENT|path]]` names."""
+    return _ATTACHED.sub(escape_letters("[").replace("\\", r"\\"), text)
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")

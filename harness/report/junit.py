@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.outcome.words import escape_letters, escape_unseen
+from harness.outcome.words import break_attachments, escape_unseen
 from harness.report.presented_result import Standing
 from harness.report.presented_run import PresentedRun
 
@@ -55,9 +55,6 @@ def render(state: PresentedRun) -> str:
         for message in state.unheard
     ]
     return write_document(cases, state.api.name, properties)
-
-
-_ATTACHED = re.compile(r"\[\[\s*ATTACHMENT", re.IGNORECASE)
 
 
 def write_document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str, str]) -> str:
@@ -114,9 +111,5 @@ def _add(suite: ET.Element, case: JUnitCase, api: str) -> None:
 
 
 def _clean(text: str) -> str:
-    """Replace the characters that XML 1.0 cannot represent, and escape what a viewer would obey.
-
-    Readers of some CI systems attach the file of the machine that `[[ATTACHMENT|path]]` names.
-    """
-    shown = escape_unseen(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text))
-    return _ATTACHED.sub(lambda found: escape_letters("[") + found[0][1:], shown)
+    """Replace the characters that XML 1.0 cannot represent, and escape what a viewer would obey."""
+    return break_attachments(escape_unseen(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)))

@@ -268,6 +268,17 @@ _compile = cache(re.compile)
 """Late: most processes import this module and look for no secret."""
 
 
+def names_own_key(name: str) -> bool:
+    """Whether a header, a parameter or a member of this name has the key of the client that sent it."""
+    plain = plain_name(name)
+    return plain == "key" or plain.endswith(("apikey", "authorization", "accesstoken"))
+
+
+def find_api_keys(text: str) -> list[str]:
+    """The keys and access tokens of Google's that are words of a text, such as a URL or a list."""
+    return [found[0] for found in _compile(rf"(?<![\w.-])(?:{_KEY_OF_GOOGLE})").finditer(text)]
+
+
 def is_api_key(value: str) -> bool:
     """Whether a value as a whole is a key or an access token of Google's, of whichever of its services."""
     return _compile(_KEY_OF_GOOGLE).fullmatch(value) is not None

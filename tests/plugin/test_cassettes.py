@@ -271,7 +271,7 @@ def test_a_recording_of_which_nothing_is_played(pytester: pytest.Pytester, optio
     assert said is (outcome == "failed")
 
 
-HOSTILE = "\x1b]0;title\x07\n::error file=a::forged\n##[command]x\n\u202emarks\x9b31m"
+HOSTILE = "[[ATTACHMENT|/a]]\x1b]0;title\x07\n::error file=a::forged\n##[command]x\n\u202emarks\x9b31m"
 
 
 @pytest.mark.parametrize("style", ["auto", "native", "short --showlocals", "long -olog_cli=true"])
@@ -351,4 +351,4 @@ def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.P
     assert said.count("forged") > 10
     assert "has a blank or a control character: write it with %" in said
     assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", said)
-    assert not re.findall(r"(?m)^\s*::.*|##\[.*", said)
+    assert not re.findall(r"(?m)^\s*::.*|##\[.*|\[\[ATTACHMENT", said)

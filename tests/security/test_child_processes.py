@@ -306,6 +306,22 @@ def test_a_key_of_google_reaches_no_command(name: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", [*FORMS, REAL])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{},{}", '["{}","{}"]', "https://h/?a=b&key={}", "https://h/?a=b%26key%3D{}", "https://me:{}@h/",
+        '{{"x-goog-api-key": "{}"}}', "Authorization: Bearer {}", '"{}"', "{}\n{}",
+    ],
+)  # fmt: skip
+def test_a_key_in_a_longer_value_reaches_no_command(value: str, key: str) -> None:
+    """A list of keys, a URL, a header or quotes around it: no variable of another name hides a key."""
+    made = command_environment("http://127.0.0.1:1", {"LLM": value.format(key, key), "LLM_MODEL": "m"})
+    assert key not in unquote(made["LLM"])
+    assert made["GEMINI_API_KEY"] in made["LLM"]
+    assert command_environment("http://127.0.0.1:1", {"MAPS_URL": value.format(key, key)})["MAPS_URL"].count(key)
+
+
+@pytest.mark.parametrize("key", [*FORMS, REAL])
 def test_a_key_of_another_service_of_google_stays(key: str) -> None:
     """Its name says what it is for."""
     names = (

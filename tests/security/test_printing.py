@@ -124,6 +124,7 @@ def test_colors_and_texts_stay() -> None:
         (("a::b\n", "std::vector\n"), "a::b\nstd::vector\n"),
         (("a", "::b\n"), "a::b\n"),
         (("# #[x] ##x\n",), "# #[x] ##x\n"),
+        (("[[ATTACHMENT|/a]] [[ attachment|b]]",), "\\u005b[ATTACHMENT|/a]] \\u005b[ attachment|b]]"),
     ],
 )
 def test_no_line_is_a_command_of_a_runner(texts: tuple[str, ...], came: str) -> None:

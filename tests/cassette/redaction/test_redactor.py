@@ -578,7 +578,7 @@ def test_the_search_of_the_whole_misses_nothing(value: Any, ascii_only: bool, cu
     assert results[0] == results[1]
 
 
-OWN = "my-own-SECRET-canary-key"
+OWN = "my-own-SECRET-canary-key-1"
 EXEMPT = ("id", "signature", "data", "interaction_id", "previous_interaction_id")
 
 
@@ -613,16 +613,25 @@ def test_an_id_that_is_a_key_as_a_whole_is_hidden(key: str, name: str) -> None:
 
 
 @in_one_test(
-    sent=[("x-goog-api-key", OWN), ("Authorization", f"Bearer {OWN}"), ("X-Api-Key", OWN), ("", OWN)],
+    sent=[
+        ("x-goog-api-key", OWN),
+        ("Authorization", f"Bearer {OWN}"),
+        ("X-Api-Key", OWN),
+        ("Cookie", f"a=b; session={OWN}"),
+        ("X-My-Secret", OWN),
+        ("", OWN),
+        ("", ""),
+    ],
     name=EXEMPT,
 )
 def test_the_key_of_a_request_stays_nowhere(sent: tuple[str, str], name: str) -> None:
     """It is one of the user's own, although the environment of the recorder has none."""
     header, value = sent
     plain = post({"input": [{name: OWN}]})
-    target = plain.target if header else f"{plain.target}?key={value}"
+    target = f"{plain.target}?key={value}" if value and not header else plain.target
     headers = Headers([*plain.headers.items(), *([sent] if header else ())])
-    request = Request(plain.method, target, headers, plain.body)
+    body = plain.body if value else post({"input": [{name: OWN}], "config": {"api_key": OWN}}).body
+    request = Request(plain.method, target, headers, body)
     recording = answered(request, {name: f"v1_{OWN}/x"})
     redactor = Redactor(PROTOCOL)
     kept = redactor.redact(recording)
