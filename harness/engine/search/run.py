@@ -43,7 +43,7 @@ from harness.engine.search.openapi import document
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play
-from harness.engine.search.shrink import Template, resend, templates
+from harness.engine.search.shrink import read_template, resend, templates
 from harness.engine.shards import Shard, ShardPart
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
@@ -147,7 +147,7 @@ def _play_again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure
         history = [place.model.read_step(step) for step in record["history"]]
         found = play(place, history, STORED)
     else:
-        found = resend(place, [Template(**template) for template in record["requests"]], STORED)
+        found = resend(place, [read_template(template) for template in record["requests"]], STORED)
     for failure in found:
         yield replace(failure, engine=record["engine"], known=True, replays=Replays(1, 1))
 

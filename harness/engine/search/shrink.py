@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, TypeVar, cast
+from urllib.parse import unquote
 
 from harness.engine.results import Replays
 from harness.engine.search.exhaustive import every
@@ -25,6 +26,7 @@ from harness.kit.api import Api
 from harness.kit.search import simpler_values
 from harness.wire import Exchange, Headers, Request
 from harness.wire.json_value import GivenValue, encode_json, find_given, given_values, replace_given
+from harness.wire.message import TOKEN, is_sendable
 from harness.wire.secrets import is_personal_header, is_secret_header
 
 # Requests as templates: what was sent once can be sent again, to another target and with other ids.
@@ -72,6 +74,32 @@ class Template:
         packed = base64.b64encode(body.encode("utf-8", "surrogateescape")).decode("ascii")
         headers = [(name, change(value)) for name, value in self.headers]
         return replace(self, target=change(self.target), headers=headers, body=packed)
+
+
+def read_template(record: dict[str, Any]) -> Template:
+    """The template in a stored failure. Raises ValueError if it leaves the path of the target, or cannot be sent.
+
+    A repository may contain the file, and its requests are sent with the key of the user.
+    """
+    template = Template(**record)
+    if TOKEN.fullmatch(template.method) is None or not all(is_sendable(*field) for field in template.headers):
+        raise ValueError("its method or a header cannot be sent")
+    if not template.target.isprintable() or _leads_above(template.target):
+        raise ValueError(f"its address {template.target[:60]!r} leads out of the path of the target")
+    return template
+
+
+def _leads_above(target: str) -> bool:
+    """Whether a server that resolves the steps of a path would serve what is above its root."""
+    path = target.partition("?")[0]
+    while path != (path := unquote(path)):
+        pass
+    depth = 0
+    for segment in re.split(r"[/\\]+", path.strip("/\\")):
+        depth += {"..": -1, ".": 0, "": 0}.get(segment, 1)
+        if depth < 0:
+            return True
+    return False
 
 
 def place_holder(given: GivenValue) -> str:

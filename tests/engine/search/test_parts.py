@@ -360,6 +360,31 @@ def test_targets_do_not_share_failures(tmp_path: Path) -> None:
     assert Store(tmp_path, one).folder != Store(tmp_path, other).folder
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": "/../team-b/steal"},
+        {"target": "/v1beta/../../team-b"},
+        {"target": "/v1beta/%2e%2E/%252e%252e/team-b"},
+        {"target": "/v1beta\\\\..\\\\..\\\\x"},
+        {"target": "/v1beta/interactions HTTP/1.1\r\nx: y"},
+        {"method": "G T"},
+        {"headers": [["X", "y\r\nH: e"]]},
+    ],
+)
+def test_a_stored_request_stays_below_the_target(change: dict[str, Any], tmp_path: Path) -> None:
+    """A request that somebody else stored gets the key: a note names it, and nothing is sent."""
+    store = Store(tmp_path, reference().resolved)
+    store.folder.mkdir(parents=True)
+    request = {"method": "GET", "target": "/v1beta/interactions/x/..", "headers": [], "body": ""}
+    for name, stored in (("usual", request), ("odd", {**request, **change})):
+        record = {"key": f"fuzz.kept {name}", "engine": "schema", "history": [], "requests": [stored]}
+        (store.folder / f"{name}.json").write_text(json.dumps(record))
+    done = store.replay(reference())
+    assert done.counts["replayed"] == 1
+    assert [note.partition(" (")[0] for note in done.notes[:1]] == ["odd.json is not a stored failure"]
+
+
 def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path) -> None:
     store = Store(tmp_path, reference().resolved)
     store.folder.mkdir(parents=True)
