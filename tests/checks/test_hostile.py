@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.checks import CAPABILITIES
 from harness.checks.catalogue import CATALOGUE
+from harness.checks.vocabulary.modes import ALONE
 from harness.outcome import Observation
 from harness.transport import ServiceDriver
 from harness.wire import Chunked, Ending, How, Response
@@ -78,16 +79,21 @@ FED = {
     "Exchange": lambda exchange: exchange,
     "Exchange | None": lambda exchange: exchange,
     "list[Exchange]": lambda exchange: [exchange, exchange],
+    "Mapping[str, Exchange]": lambda exchange: dict.fromkeys(ALONE, exchange),
     "list[str]": lambda exchange: ["a", "b"],
 }
 """What a parameter of a judge gets, by its annotation."""
+
+BY_MODE = {"modes", "again", "streams", "fetched", "later"}
+"""The parameters whose names are modes; others have names of their own."""
 
 
 def judgeable():
     """The checks whose judges take only exchanges, one or several, and ids."""
     for check in CATALOGUE:
         kinds = {name: p.annotation for name, p in inspect.signature(check.judge).parameters.items()}
-        if set(kinds.values()) <= FED.keys():
+        by_mode = {name for name, kind in kinds.items() if kind.startswith("Mapping")} <= BY_MODE
+        if set(kinds.values()) <= FED.keys() and by_mode:
             yield check, kinds
 
 

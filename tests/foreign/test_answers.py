@@ -414,7 +414,7 @@ ROWS = [
         f"fences: {ASKED} -> fail create.format-streamed, rest pass", slow=True, text=f"```json\n{JSON_TEXT}```"
     ),
     obliging(
-        f"summarises: {ASKED} -> warn create.no-summaries, rest pass",
+        f"summarises: {ASKED} -> fail create.no-summaries, rest pass",
         slow=True,
         summary=({"type": "text", "text": "I multiply."},),
     ),

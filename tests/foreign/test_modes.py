@@ -380,7 +380,7 @@ ROWS = [
     # `tool_choice` forces a call in each mode, and a client can run only what it declared.
     calling("calls-always: tool.choice-any tool.declared tool.call-fields tool.stream-call -> rest pass"),
     calling(
-        "answers-streams: tool.choice-any tool.stream-call -> warn tool.choice-any, exit 0",
+        "answers-streams: tool.choice-any tool.stream-call -> fail tool.choice-any/mode, exit 1",
         waits=lambda self, usual, run: usual(run) and not run.body.get("stream"),
     ),
     calling(

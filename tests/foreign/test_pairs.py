@@ -338,7 +338,7 @@ ROWS = [
         admit=refuse_in(500, "stream", "is_error"),
     ),
     conducts(
-        f"calls-in-plain-turns: {RESULTS} tool.choice-any -> warn tool.choice-any, exit 0",
+        f"calls-in-plain-turns: {RESULTS} tool.choice-any -> fail tool.choice-any/mode, exit 1",
         slow=True,
         waits=call_in_plain_turns,
     ),

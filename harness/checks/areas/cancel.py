@@ -90,7 +90,7 @@ TAKES_EFFECT = 2.0
 # --- exercises
 
 
-@exercise(requests=16, interactions=3, pauses=_A_MOMENT)
+@exercise(requests=17, interactions=4, pauses=_A_MOMENT)
 def a_cancelled_run(t: RequestBuilder) -> Steps:
     """A run that is cancelled while a reader streams it, then polled, streamed again, and cancelled again.
 
@@ -114,21 +114,32 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
     if status_of(last) != "cancelled":
         yield Close(reader)
         return stop_exercise(
-            {**seen, **_UNPOSTED}, f"no response showed the run as `cancelled`: {format_answer(last)}"
+            {**seen, **_UNPOSTED, **_UNREPEATED},
+            f"no response showed the run as `cancelled`: {format_answer(last)}",
         )
     seen["stream"] = stream = yield Finish(reader)
-    parts: list[Part[Exchanges]] = [_look_after_the_cancel(t, id_of(seen["run"]), last)]
+    parts: list[Part[Exchanges]] = [_look_after_the_cancel(t, id_of(seen["run"]), last, seen["cancelled"])]
     if "stream" in t.capabilities and stream.ending.by is not By.LIMIT:
         parts.append(_cancel_a_streamed_create(t))
     after, *posted = yield SideBySide(tuple(parts))
     return {**seen, **after, **(posted[0] if posted else _UNPOSTED)}
 
 
-def _look_after_the_cancel(t: RequestBuilder, found: str, last: Exchange) -> Part[Exchanges]:
-    """Cancel a run again, look at it later, and stream it."""
-    seen: Exchanges = {"again": (yield Send(t.cancel(found)))}
+def _look_after_the_cancel(t: RequestBuilder, found: str, last: Exchange, cancelled: Exchange) -> Part[Exchanges]:
+    """Cancel a run again, look at it later, continue it, and stream it. What gets no response is sent twice.
+
+    Every run judges the response to the turn after it, which may be a refusal.
+    """
+    within = max(_LEAST_PATIENCE, _TIMES * cancelled.seconds)
+    again: Exchange = yield Send(t.cancel(found), timeout=within)
+    seen: Exchanges = {"again": again, "silent": None}
+    if "chain" in t.capabilities:
+        yield Send(t.create(input=HELLO, previous_interaction_id=found))
     yield Wait(_A_MOMENT)
     seen["later"] = yield Send(t.get(found))
+    if _is_silent(again) and seen["later"].status is not None:  # only this request hangs
+        once_more: Exchange = yield Send(t.cancel(found), timeout=within)
+        seen["silent"] = once_more if _is_silent(once_more) else None
     seen["latest"] = seen["later"]
     if list(judge_result_stays(object_in(last), object_in(seen["later"]))):  # counts may come late, but not go on
         yield Wait(_A_MOMENT)
@@ -151,6 +162,17 @@ def _cancel_a_streamed_create(t: RequestBuilder) -> Part[Exchanges]:
     is_over = status_of(polled[-1]) == "cancelled"
     return {**seen, "posted_stream": (yield Finish(reader)) if is_over else (yield Close(reader))}
 
+
+def _is_silent(answer: Exchange) -> bool:
+    """Whether the harness waited in vain for the head of a response."""
+    return answer.status is None and answer.ending.by is By.LIMIT
+
+
+_LEAST_PATIENCE = 5.0
+"""The least seconds that a second cancel gets; where the first one took longer, it gets so many times as long."""
+
+_UNREPEATED: Exchanges = {"silent": None}
+"""The result of a second cancel that was not sent, as the first one had no effect."""
 
 _UNPOSTED: Exchanges = {"posted": None, "posted_polled": [], "posted_stream": None}
 """The results of a run whose create is a stream, where there is none, or none that was seen in progress."""
@@ -193,7 +215,12 @@ def can_be_cancelled(
     waits: int,
     posted: Exchange | None,
     posted_polled: list[Exchange],
+    silent: Exchange | None,
 ) -> Iterator[Finding]:
+    if silent is not None:
+        message = "a second cancel of a run gets no response, although a GET after it does"
+        words = (message, "a response, of any status", "none, twice")
+        yield Finding.from_code("cancel.ok/silent", *words).at(exchange="silent")
     if not held and waits:
         expected, actual = f"{run.seconds:.2f} s, as without a stream", f"{bystander.seconds:.1f} s"
         severity = Severity.BROKEN if waits > 1 else Severity.NON_STRICT  # a create may be slow for once

@@ -41,7 +41,7 @@ from harness.checks.vocabulary.streams import completion, events_in, expect_stre
 from harness.contract import read
 from harness.contract.data.transcript import output_steps, output_text, steps_text
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS, has_error
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
@@ -162,6 +162,7 @@ def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     streamed = t.create(input=HELLO, previous_interaction_id=run.id, stream=True)
     early_stream = (yield Send(streamed)) if "stream" in t.capabilities else None
     look = (yield from poll_until_found(t, run.id))[-1]
+    yield Send(t.get(run.id, include_input=True))  # every run judges that a run in progress shows its input, too
     yield from release_run(t, run)
     seen: Exchanges = {"begun": run.created, "early": early, "early_stream": early_stream, "look": look}
     end = (yield from poll_until_settled(t, run.id))[-1]
@@ -304,7 +305,7 @@ def refuses_unknown_parents(
     for name, answer in (("stray_stream", stray_stream), ("stray_background", stray_background)):
         if answer is None:
             continue
-        reported = any(event.get("event_type") == "error" for event in read(require_answer(answer)).events)
+        reported = has_error(require_answer(answer))
         if answer.status not in SUCCESS or not reported:
             yield from at(name, expect_reply("chain.unknown", answer))
 
@@ -521,6 +522,8 @@ def _judge_outputs(
     more = now - before if before > alone > 0 else 0  # else the turn does not even count the first one
     words = len(_text_of(turn).split())
     sent_again = _tokens_told(parent_retold) - 2 * alone
+    if sent_again < -alone / 4:
+        return  # each create costs a constant, such as a hidden prompt: two turns in one cost it once
     if words < _ENOUGH_WORDS or not 0 < more <= alone + words / 4:
         return
     # A server that counts the JSON of sent steps, or counts no outputs at all, may still give them to its model.

@@ -29,9 +29,26 @@ from harness.checks.vocabulary.expect import (
     of_rule,
     require_answer,
 )
-from harness.checks.vocabulary.runs import id_of, poll_for, poll_until_found, read_whole_stream, status_of
-from harness.checks.vocabulary.shared import HELLO, MODES, UNKNOWN_ID, send_wrong_creates
-from harness.checks.vocabulary.streams import completion, events_in, expect_stream
+from harness.checks.vocabulary.modes import (
+    CHAINED,
+    EVERY,
+    STREAMED,
+    UNPOLLED,
+    create_in_each_mode,
+    read_ends,
+    repeat_in_each_mode,
+)
+from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_stream, status_of
+from harness.checks.vocabulary.shared import HELLO, SPELLED, UNKNOWN_ID, send_wrong_creates
+from harness.checks.vocabulary.streams import (
+    completion,
+    cursor,
+    deltas,
+    events_in,
+    expect_stream,
+    is_stream,
+    stream_id,
+)
 from harness.contract import read
 from harness.contract.data import json_parse
 from harness.contract.data.transcript import output_contents, output_steps, output_text, steps_of, steps_text
@@ -42,7 +59,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import TIER_HEADER, RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps
+from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send_each
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
@@ -211,7 +228,7 @@ LONG_TEXT = "Say hi. " + "hi " * 22_000 + "That is all."
 """Longer than 64 KiB, where buffers and database fields end."""
 
 
-@exercise(requests=6)
+@exercise(requests=9)
 def contradictory_creates(t: RequestBuilder) -> Steps:
     """Creates that lack a field or contradict themselves; they are refused before a model runs."""
     authors_and_input = ("create.model-xor-agent", "create.both", "create.input-missing")
@@ -316,21 +333,12 @@ JSON_FORMAT = {
 TIERS = frozenset({"standard", "flex", "priority"})
 
 
-@exercise(requests=9, interactions=6)
+@exercise(requests=10, interactions=7)
 def a_json_answer(t: RequestBuilder) -> Steps:
-    """A create that requests JSON by a schema; it is streamed, continued, unstored, and in the background."""
+    """A create that requests JSON by a schema, in each mode."""
     body = {"input": "Any word.", "response_format": JSON_FORMAT}
     formatted: Exchange = yield Send(t.create(body))
-    modes = (yield from create_in_each_mode(t, body)) if status_of(formatted) else {}
-    continues = "chain" in t.capabilities and status_of(formatted) == "completed" and id_of(formatted)
-    turn = t.create({**body, "input": "Another word."}, previous_interaction_id=id_of(formatted))
-    seen: Exchanges = {"formatted": formatted, "streamed": modes.get(STREAMED)}
-    seen["backgrounded"] = modes.get(IN_BACKGROUND)
-    seen["chained"] = (yield Send(turn)) if continues else None
-    seen["unstored"] = (yield Send(t.create(body, store=False))) if status_of(formatted) and t.keeps else None
-    both = t.create(body, background=True, stream=True)
-    seen["background_streamed"] = (yield from read_whole_stream(both)) if len(modes) == len(MODES) else None
-    return seen
+    return {"formatted": formatted, "modes": (yield from repeat_in_each_mode(t, body, formatted))}
 
 
 @exercise(requests=1, interactions=1)
@@ -339,16 +347,19 @@ def a_json_answer_by_a_list(t: RequestBuilder) -> Steps:
     return {"formatted": (yield Send(t.create(input="Any word.", response_format=[JSON_FORMAT])))}
 
 
-def gives_json_in_each_mode(
-    formatted: Exchange,
-    backgrounded: Exchange | None,
-    chained: Exchange | None,
-    unstored: Exchange | None,
-) -> Iterator[Finding]:
+def gives_json_in_each_mode(formatted: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from at("formatted", gives_json(formatted))
-    for name, answer in (("backgrounded", backgrounded), ("chained", chained), ("unstored", unstored)):
-        if answer is not None and output_text(object_in(answer)):  # else it has no output (`bg.result`)
-            yield from at(name, gives_json(answer))
+    for mode, text in _read_texts(modes).items():
+        if not read(modes[mode]).is_stream and not _is_json(text):
+            message = f"the output text is not JSON {mode}"
+            lost = finding(message, expected="JSON", actual=format_value(text))
+            yield lost.at(exchange=f"modes[{mode}]", pointer="$.steps")
+
+
+def _read_texts(modes: Mapping[str, Exchange]) -> dict[str, str]:
+    """The output of each mode that completed with some; another rule reports that a run has none (`bg.result`)."""
+    done = {mode: body for mode, body in read_ends(modes) if body.get("status") == "completed"}
+    return {mode: text for mode, body in done.items() if (text := steps_text(output_steps(body)))}
 
 
 def gives_json(formatted: Exchange) -> Iterator[Finding]:
@@ -363,23 +374,21 @@ def gives_json(formatted: Exchange) -> Iterator[Finding]:
         )
 
 
-def streams_formats(
-    formatted: Exchange, streamed: Exchange | None, background_streamed: Exchange | None
-) -> Iterator[Finding]:
+def streams_formats(formatted: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
+    streamed = modes.get(STREAMED)
     if streamed is None:
         raise Unmet(f"the plain create was rejected: {format_answer(formatted)}")
     if streamed.status in CLIENT_ERROR:
         raise Unmet(f"the target does not stream formats: {format_answer(streamed)}")
-    yield from expect_stream(streamed)
+    yield from at(f"modes[{STREAMED}]", expect_stream(streamed))
     status = (completion(events_in(streamed)) or {}).get("status")
     if status != "completed":
         raise Unmet(f"the stream does not end as completed but {format_value(status)}")
-    for name, stream in (("streamed", streamed), ("background_streamed", background_streamed)):
-        body = read_end(stream) if stream is not None else {}
-        text = steps_text(output_steps(body)) if body.get("status") == "completed" else ""
-        if not _is_json(text) and (text or stream is streamed):
-            lost = finding("the streamed text is not JSON", expected="JSON", actual=format_value(text))
-            yield lost.at(exchange=name)
+    for mode, text in {STREAMED: "", **_read_texts(modes)}.items():
+        if read(modes[mode]).is_stream and not _is_json(text):
+            message = f"the streamed text is not JSON {mode}"
+            lost = finding(message, expected="JSON", actual=format_value(text))
+            yield lost.at(exchange=f"modes[{mode}]")
 
 
 @exercise(requests=1, interactions=1)
@@ -431,55 +440,33 @@ _SIGNED = "58213"
 _INSTRUCTION = f"You are polite, brief and exact. You end each of your answers with the number {_SIGNED}. " * 4
 
 
-@exercise(requests=10, interactions=7)
+@exercise(requests=12, interactions=9)
 def an_instructed_create(t: RequestBuilder) -> Steps:
-    """A create with an instruction, one without, and one as input; the first also in each mode and in a chain.
+    """A create with an instruction, one without, and one as input; the first also in each mode.
 
     The one without comes after the first, whose instruction it must not obey.
     """
     body = {"input": HELLO, "system_instruction": _INSTRUCTION}
     instructed: Exchange = yield Send(t.create(body))
     alone: Exchange = yield Send(t.create(input=HELLO))
-    seen: Exchanges = {"alone": alone, "instructed": instructed, "written": None, "modes": {}}
+    seen: Exchanges = {"alone": alone, "instructed": instructed, "written": None, "modes": {}, "again": {}}
     if instructed.status not in SUCCESS:
         return seen
     seen["written"] = yield Send(t.create(input=_INSTRUCTION + HELLO))
-    seen["modes"] = yield from create_in_each_mode(t, body)
-    if "chain" in t.capabilities and status_of(alone) == "completed" and id_of(alone):
-        turn = {**body, "previous_interaction_id": id_of(alone)}
-        seen["modes"][IN_A_CHAIN] = yield Send(t.create(turn))
-        if "stream" in t.capabilities:
-            seen["modes"][IN_A_STREAMED_CHAIN] = yield from read_whole_stream(t.create(turn, stream=True))
+    parent = id_of(alone) if status_of(alone) == "completed" else ""
+    seen["modes"] = modes = yield from create_in_each_mode(t, body, EVERY, parent=parent)
+    silent = [mode for mode, one in read_ends(modes) if output_text(one) and _SIGNED not in output_text(one)]
+    if _SIGNED in output_text(object_in(instructed)):  # a model may forget its instruction for once
+        seen["again"] = yield from create_in_each_mode(t, body, silent, parent=parent)
     return seen
 
 
-STREAMED, IN_BACKGROUND = "in a stream", "in the background"
-IN_A_CHAIN, IN_A_STREAMED_CHAIN = "in a chain", "in a streamed turn of a chain"
-
-
-def create_in_each_mode(t: RequestBuilder, body: Mapping[str, Any]) -> Part[Exchanges]:
-    """The last response to a create in a stream, and to one in the background, if the target offers them."""
-    modes: Exchanges = {}
-    if "stream" in t.capabilities:
-        modes[STREAMED] = yield from read_whole_stream(t.create(body, stream=True))
-    if "background" in t.capabilities:
-        begun: Exchange = yield Send(t.create(body, background=True))
-        found = id_of(begun)
-        looks = (yield from poll_for(t, found, t.waiting.of(t.wait))) if found else [begun]
-        modes[IN_BACKGROUND] = looks[-1]
-    return modes
-
-
-def read_end(answer: Exchange) -> Mapping[str, Any]:
-    """The interaction of a response: that of the last event with the steps of its stream, or the body."""
-    if not read(answer).is_stream:
-        return object_in(answer)
-    end = completion(events_in(answer))
-    return {**end, "steps": read(answer).streamed_steps} if end is not None else {}
-
-
 def obeys_instructions(
-    alone: Exchange, instructed: Exchange, written: Exchange | None, modes: Mapping[str, Exchange]
+    alone: Exchange,
+    instructed: Exchange,
+    written: Exchange | None,
+    modes: Mapping[str, Exchange],
+    again: Mapping[str, Exchange],
 ) -> Iterator[Finding]:
     if instructed.status in CLIENT_ERROR:
         raise NotApplicable(f"the target rejects `system_instruction`: {format_answer(instructed)}")
@@ -496,15 +483,19 @@ def obeys_instructions(
         yield lenient_finding(
             "`system_instruction` costs no input tokens", expected=f"more than {plain}", actual=str(more)
         )
-    for mode, answer in modes.items() if more > plain else ():
-        body = read_end(answer)
-        chained = mode in (IN_A_CHAIN, IN_A_STREAMED_CHAIN)
-        least = more if chained else (plain + more) / 2  # a chain counts the turn before, too
-        if 0 < _count_read(body) < least and _SIGNED not in output_text(body):
-            message = f"`system_instruction` has no effect {mode}"
+    unsigned = [mode for mode, body in read_ends(again) if _SIGNED not in output_text(body)]
+    for mode, body in read_ends(modes):
+        least = more if mode in CHAINED else (plain + more) / 2  # a chain counts the turn before, too
+        count, message = _count_read(body), f"`system_instruction` has no effect {mode}"
+        if _SIGNED in output_text(body) or plain < least <= count:
+            continue
+        if plain < more and count:
             say = finding if obeys else lenient_finding  # a count alone may come late, or without what is cached
-            lost = say(message, expected=f"{more} input tokens", actual=str(_count_read(body)))
+            lost = say(message, expected=f"{more} input tokens", actual=str(count))
             yield lost.at(exchange=f"modes[{mode}]")
+        elif mode in unsigned:
+            lost = finding(message, expected=f"a text with {_SIGNED}", actual="a text without it, twice")
+            yield lost.at(exchange=f"again[{mode}]", pointer="$.steps")
 
 
 def _count_read(body: Mapping[str, Any]) -> int:
@@ -514,24 +505,47 @@ def _count_read(body: Mapping[str, Any]) -> int:
     return sum(count for count in counts if isinstance(count, int) and not isinstance(count, bool))
 
 
-@exercise(requests=1, interactions=1)
+@exercise(requests=9, interactions=7)
 def a_thought_without_summary(t: RequestBuilder) -> Steps:
-    """A question to think about, with summaries of thoughts switched off."""
+    """A question to think about, with summaries of thoughts switched off, in each mode; and a stream with them.
+
+    That is resumed in its thought and in its text, which has letters of several bytes.
+    """
     config = {"thinking_level": "low", "thinking_summaries": "none"}
-    return {"thought": (yield Send(t.create(input="What is 17 times 23?", generation_config=config)))}
+    body = {"input": "What is 17 times 23?", "generation_config": config}
+    thought: Exchange = yield Send(t.create(body))
+    _, modes = yield SideBySide((_resume_a_thought(t, config), repeat_in_each_mode(t, body, thought, UNPOLLED)))
+    return {"thought": thought, "modes": modes}
 
 
-def summarises_nothing(thought: Exchange) -> Iterator[Finding]:
+def _resume_a_thought(t: RequestBuilder, config: Mapping[str, Any]) -> Part[None]:
+    """Resume the stream of a thought with a summary, and of a text: every run compares it with the whole."""
+    if not {"stream", "resume"} <= t.capabilities:
+        return
+    background = {"background": True} if "background" in t.capabilities else {}
+    body = {"input": SPELLED, "generation_config": {**config, "thinking_summaries": "auto"}, **background}
+    streamed = yield from read_whole_stream(t.create(body, stream=True), t.waiting.of(t.waiting.whole(t.wait)))
+    events = events_in(streamed) if is_stream(streamed) and not streamed.truncated else []
+    pieces = ([cursor(event) for event in deltas(events, kind)] for kind in ("thought_summary", "text"))
+    cursors = [found[0] for found in pieces if found and found[0]]
+    yield from send_each(
+        **{token: t.get(stream_id(events), stream=True, last_event_id=token) for token in cursors}
+    )
+
+
+def summarises_nothing(thought: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from expect_offered(thought)
-    thoughts = [step for step in output_steps(interaction_in(thought)) if step.get("type") == "thought"]
-    if not thoughts:
+    shown = {"": interaction_in(thought), **dict(read_ends(modes))}
+    thoughts = {mode: [step for step in output_steps(body) if step.get("type") == "thought"]
+                for mode, body in shown.items()}  # fmt: skip
+    if not any(thoughts.values()):
         raise Unmet("the model shows no thought")
-    for step in thoughts:
-        if step.get("summary"):
-            actual = format_value(step["summary"])
-            yield finding(
-                "a thought has a summary, although `thinking_summaries` is `none`", expected="none", actual=actual
-            )
+    for mode, steps in thoughts.items():
+        summary = next((step["summary"] for step in steps if step.get("summary")), None)
+        if summary:
+            message = f"a thought has a summary {mode}".rstrip() + ", although `thinking_summaries` is `none`"
+            told = finding(message, expected="none", actual=format_value(summary))
+            yield told.at(exchange=f"modes[{mode}]" if mode else "thought")
 
 
 def shows_its_tier(created: Exchange) -> Iterator[Finding]:
@@ -550,9 +564,9 @@ def names_the_tier(created: Exchange) -> Iterator[Finding]:
         yield finding(f"{TIER_HEADER} names an unexpected tier", expected=expected, actual=tier)
 
 
-@exercise(requests=8, interactions=5)
+@exercise(requests=12, interactions=9)
 def a_tiny_limit(t: RequestBuilder) -> Steps:
-    """A create with a limit of a few output tokens; it is streamed, in the background and without it; a next turn.
+    """A create with a limit of a few output tokens, and one without it; the first also in each mode; a next turn.
 
     The next turn has the same input, and no limit.
     """
@@ -561,8 +575,9 @@ def a_tiny_limit(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"limited": limited, "modes": {}, "whole": None, "next_turn": None}
     if limited.status not in SUCCESS:
         return seen
-    seen["modes"] = yield from create_in_each_mode(t, {"input": prompt, "generation_config": limit})
-    seen["whole"] = yield Send(t.create(input=prompt))
+    seen["whole"] = whole = yield Send(t.create(input=prompt))
+    body, parent = {"input": prompt, "generation_config": limit}, id_of(whole)
+    seen["modes"] = yield from create_in_each_mode(t, body, EVERY, parent=parent)
     if status_of(limited) == "incomplete" and (parent := id_of(limited)) and "chain" in t.capabilities:
         seen["next_turn"] = yield Send(t.create(input=prompt, previous_interaction_id=parent))
     return seen
@@ -591,9 +606,10 @@ def says_that_it_was_cut(
     if status_of(limited) != "incomplete":
         yield from at("limited", _judge_limited(interaction_in(limited), whole))
         return
-    for mode, body in {mode: read_end(answer) for mode, answer in modes.items()}.items():
-        with suppress(NotApplicable):  # a limit without an effect in one mode is of `create.max-tokens`
-            yield from at(f"modes[{mode}]", [*_judge_limited(body, whole)] if body else [])
+    for mode, body in read_ends(modes):
+        with suppress(NotApplicable, Unmet):  # a limit without an effect is of `create.max-tokens`
+            for found in _judge_limited(body, whole):
+                yield replace(found, message=f"{found.message} {mode}").at(exchange=f"modes[{mode}]")
 
 
 def _judge_limited(body: Mapping[str, Any], whole: Exchange | None) -> Iterator[Finding]:
@@ -634,8 +650,7 @@ def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[F
     if status != "incomplete":
         return  # a limit that is not offered has no effect in any mode
     longest = max(_FEW_TOKENS * _LONG_TOKEN, 2 * len(output_text(body)))
-    for mode, answer in modes.items():
-        end = read_end(answer) if answer.status in SUCCESS else {}
+    for mode, end in read_ends(modes):
         for found in _expect_limit(end, f"the limit has no effect {mode}"):
             # A count may be the same for each response: the length of the text shows what the limit did.
             proved = len(output_text(end)) > longest

@@ -20,7 +20,7 @@ from harness.checks.vocabulary.expect import (
     finding,
     interaction_in,
 )
-from harness.checks.vocabulary.runs import id_of, poll_until_found
+from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_stream
 from harness.contract import read
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import steps_of
@@ -92,11 +92,15 @@ Taken = Mapping[str, Exchange]
 # --- exercises
 
 
-@exercise(requests=10, interactions=5)
+@exercise(requests=11, interactions=6)
 def inputs_of_every_kind(t: RequestBuilder) -> Steps:
-    """A create with a text and each kind of file, one with all of them, and a GET of each."""
+    """A create with a text and each kind of file, one with all of them, a GET of each, and a stream."""
     inputs = _list_inputs()
     both = yield SideBySide(tuple(_send_and_read(t, contents) for contents in inputs.values()))
+    taken = [name for name, (answer, _) in zip(inputs, both, strict=True) if answer.status in SUCCESS]
+    if "stream" in t.capabilities and taken:  # every run judges this stream
+        content = inputs[taken[-1]]
+        yield from read_whole_stream(t.create(input=[{"type": "user_input", "content": content}], stream=True))
     return {
         "taken": {name: taken for name, (taken, _) in zip(inputs, both, strict=True)},
         "kept": {name: kept for name, (_, kept) in zip(inputs, both, strict=True) if kept is not None},

@@ -39,7 +39,6 @@ from harness.checks.vocabulary.runs import (
 )
 from harness.checks.vocabulary.shared import HELLO, MODES, UNKNOWN_ID, send_wrong_creates
 from harness.checks.vocabulary.streams import events_in, is_stream, stream_id
-from harness.contract import read
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import steps_of
 from harness.contract.judge.agreement import (
@@ -53,7 +52,7 @@ from harness.contract.judge.agreement import (
     list_given,
 )
 from harness.contract.judge.history.creates import judge_deleted
-from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
+from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS, has_error
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
@@ -221,7 +220,7 @@ def continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[Fi
         yield from at(f"chained[{number}]", expect_reply("store.false-chain", answer))
 
 
-@exercise(requests=1)
+@exercise(requests=2)
 def a_background_run_unstored(t: RequestBuilder) -> Steps:
     """background=true with store=false; it is refused before a model runs."""
     return (yield from send_wrong_creates(t, "store.false-bg"))
@@ -302,7 +301,7 @@ def keeps_apart(
         yield from (replace(one, severity=Severity.NON_STRICT) if shows_nothing else one for one in found)
     yield from at("chained", expect_reply(FOREIGN_CHAIN, chained))
     for number, answer in enumerate(chained_modes):
-        reported = any(event.get("event_type") == "error" for event in read(answer).events)
+        reported = has_error(answer)
         if answer.status is not None and not reported:
             yield from at(f"chained_modes[{number}]", expect_reply(FOREIGN_CHAIN, answer))
     yield from at("own", expect_interaction(own))
@@ -362,7 +361,7 @@ def cannot_be_continued(deleted: Exchange, chained: Exchange, chained_modes: lis
     _need_deleted(deleted)
     yield from at("chained", expect_reply("del.chain-after", chained))
     for number, answer in enumerate(chained_modes):
-        reported = any(event.get("event_type") == "error" for event in read(answer).events)
+        reported = has_error(answer)
         if answer.status is not None and not reported:
             yield from at(f"chained_modes[{number}]", expect_reply("del.chain-after", answer))
 
@@ -416,6 +415,10 @@ def a_short_run_deleted(t: RequestBuilder) -> Steps:
 
 def stays_gone(deleted: Exchange, gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
     _need_deleted(deleted)
+    if gone[-1].status in SUCCESS:
+        kept = finding("the deleted run can still be read", expected="404", actual=format_answer(gone[-1]))
+        yield replace(kept, code="del.stays-gone/kept").at(exchange=f"gone[{len(gone) - 1}]")
+        return
     if gone[-1].status != 404:
         raise Unmet(f"the deleted run was not gone: {format_answer(gone[-1])}")
     yield from expect_still_gone(gone, later)

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.checks.areas.create import IN_BACKGROUND, JSON_FORMAT, STREAMED, create_in_each_mode, read_end
+from harness.checks.areas.create import JSON_FORMAT
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -22,10 +22,24 @@ from harness.checks.vocabulary.expect import (
     note,
     object_in,
 )
+from harness.checks.vocabulary.modes import (
+    ALONE,
+    IN_ALL_AT_ONCE,
+    STREAMED,
+    STREAMED_IN_BACKGROUND,
+    STREAMS,
+    UNPOLLED,
+    create_in_each_mode,
+    find_lacking,
+    read_end,
+    read_ends,
+    repeat_in_each_mode,
+)
 from harness.checks.vocabulary.runs import (
     id_of,
     look_at_all,
     need_id,
+    poll_after_streams,
     poll_until_found,
     read_whole_stream,
     script,
@@ -110,7 +124,7 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
 # --- exercises
 
 
-@exercise(requests=35, interactions=19)
+@exercise(requests=36, interactions=20)
 def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form and mode, an error as its result, and results that match no call.
 
@@ -144,18 +158,11 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     if not answered:
         return stop_exercise(seen, "no turn with a result had an id")
     turn = send(t.create(input=QUESTION, previous_interaction_id=answered))
-    failures = _send_in_each_mode(t, {**body, "input": [failure]}, results["failure"])
+    failures = repeat_in_each_mode(t, {**body, "input": [failure]}, results["failure"], ALONE)
     _, toolless, failed, _ = yield SideBySide(
         (look_at_all(t, *answers.values()), turn, failures, _call_in_a_streamed_turn(t, answered))
     )
     return {**seen, "toolless": toolless, "failures": [*failed.values()]}
-
-
-def _send_in_each_mode(t: RequestBuilder, body: Mapping[str, Any], plain: Exchange) -> Part[Exchanges]:
-    """The answers to a create in each mode; none if the plain one was refused."""
-    if plain.status not in SUCCESS:
-        return {}
-    return (yield from create_in_each_mode(t, body))
 
 
 def _call_in_a_streamed_turn(t: RequestBuilder, parent: str) -> Part[None]:
@@ -178,12 +185,16 @@ def _answer_in_each_way(
         return answers, {}, {}
     turn = {**body, "input": [result_of(call)]}
     in_a_list = {**turn, "input": [result_of(call, ANSWERS["list"])]}
-    both = create_in_each_mode(t, turn), _send_in_each_mode(t, in_a_list, answers["list"])
+    both = create_in_each_mode(t, turn, _OF_A_TURN), repeat_in_each_mode(t, in_a_list, answers["list"], ALONE)
     modes, listed = yield SideBySide(both)
     modes |= {f"{_AS_A_LIST} {mode}": answer for mode, answer in listed.items()}
     if not any(_makes_again(call, answer) for answer in modes.values()):
         return answers, modes, {}
-    return answers, modes, (yield from create_in_each_mode(t, turn))
+    return answers, modes, (yield from create_in_each_mode(t, turn, _OF_A_TURN))
+
+
+_OF_A_TURN = ALONE | {STREAMED_IN_BACKGROUND}
+"""The modes of a turn that has its parent in its body. A server may refuse the last."""
 
 
 def _makes_again(call: Call, answer: Exchange) -> bool:
@@ -234,7 +245,8 @@ def _stream_a_call(t: RequestBuilder, create: Request) -> Part[Mapping[str, Any]
 @exercise(requests=1, interactions=1)
 def mixed_tools(t: RequestBuilder) -> Steps:
     """A create that declares a built-in tool and a function."""
-    return {"mixed": (yield Send(t.create(input=HELLO, tools=[{"type": "google_search"}, WEATHER])))}
+    question = f"{_SEARCHED} {QUESTION}"  # every run judges the steps of both
+    return {"mixed": (yield Send(t.create(input=question, tools=[{"type": "google_search"}, WEATHER])))}
 
 
 @exercise(requests=2, interactions=2)
@@ -342,27 +354,29 @@ def _streamed_calls(stream: Exchange) -> list[Call]:
 TIME: Mapping[str, Any] = {**WEATHER, "name": "get_time", "description": "The time of day in one place."}
 
 
-@exercise(requests=6, interactions=3)
+@exercise(requests=10, interactions=7)
 def a_turn_without_calls(t: RequestBuilder) -> Steps:
     """A function that is declared but forbidden by tool_choice, in each mode."""
     body = {"input": QUESTION, "tools": [WEATHER], "generation_config": {"tool_choice": "none"}}
     answer: Exchange = yield Send(t.create(body))
-    modes = (yield from create_in_each_mode(t, body)) if status_of(answer) else {}
-    return {"answer": answer, "streamed": modes.get(STREAMED), "backgrounded": modes.get(IN_BACKGROUND)}
+    return {"answer": answer, "modes": (yield from repeat_in_each_mode(t, body, answer))}
 
 
-def _send_streamed_too(t: RequestBuilder, body: dict[str, Any]) -> Steps:
-    answer: Exchange = yield Send(t.create(body))
-    streams = answer.status in SUCCESS and "stream" in t.capabilities
-    return {"answer": answer, "streamed": (yield Send(t.create(body, stream=True))) if streams else None}
-
-
-@exercise(requests=2, interactions=2)
+@exercise(requests=7, interactions=7)
 def a_call_among_allowed(t: RequestBuilder) -> Steps:
-    """Two declared functions, one of them allowed, and a question that needs the other; plain and streamed."""
+    """Two declared functions, one of them allowed, and a question that needs the other; in each mode."""
     choice = {"tool_choice": {"allowed_tools": {"mode": "any", "tools": [WEATHER["name"]]}}}
     body = {"input": "What time is it in Paris?", "tools": [TIME, WEATHER], "generation_config": choice}
-    return (yield from _send_streamed_too(t, body))
+    answer: Exchange = yield Send(t.create(body))
+    parent = (yield from _begin_a_chain(t)) if calls_in(answer) else ""
+    modes = yield from repeat_in_each_mode(t, body, answer, UNPOLLED, parent=parent)
+    return {"answer": answer, "modes": modes}
+
+
+def _begin_a_chain(t: RequestBuilder) -> Part[str]:
+    """An interaction that can be continued, as one that waits for its client cannot; `""` if there is none."""
+    begun = (yield Send(t.create(input=HELLO))) if "chain" in t.capabilities else None
+    return id_of(begun) if begun is not None and status_of(begun) == "completed" else ""
 
 
 TRAINS: Mapping[str, Any] = {
@@ -382,48 +396,66 @@ TRAINS: Mapping[str, Any] = {
 """A function whose arguments are no texts, and whose name is no identifier of most languages."""
 
 
-@exercise(requests=3, interactions=2)
+@exercise(requests=9, interactions=7)
 def a_needless_call(t: RequestBuilder) -> Steps:
-    """A forced call where the question needs none, streamed, too, and a GET of that stream.
+    """A forced call where the question needs none, in each mode, and a GET of two streams.
 
-    If the name of the function is refused, which servers may, one with a plain name is called.
+    If the name of the function is refused, which servers may, one with a plain name is called. A mode in which no
+    function is called is tried twice.
     """
-    body = {"input": HELLO, "tools": [TRAINS], **FORCED}
-    seen = yield from _send_streamed_too(t, body)
-    if seen["answer"].status in CLIENT_ERROR:
-        seen = yield from _send_streamed_too(t, {**body, "tools": [WEATHER]})
-    yield from look_at_all(t, seen["streamed"])  # whose arguments every run compares
-    return {"answer": seen["answer"]}
+    body: Mapping[str, Any] = {"input": HELLO, "tools": [TRAINS], **FORCED}
+    answer: Exchange = yield Send(t.create(body))
+    if answer.status in CLIENT_ERROR:
+        body = {**body, "tools": [WEATHER]}
+        answer = yield Send(t.create(body))
+    parent = (yield from _begin_a_chain(t)) if calls_in(answer) else ""
+    modes = yield from repeat_in_each_mode(t, body, answer, UNPOLLED, parent=parent)
+    yield from look_at_all(t, modes.get(STREAMED), modes.get(IN_ALL_AT_ONCE))  # every run compares arguments
+    silent = [mode for mode, one in read_ends(modes) if calls_in(answer) and _has_no_call(one)]
+    again = yield from create_in_each_mode(t, body, silent, parent=parent)
+    return {"answer": answer, "modes": modes, "again": again}
 
 
-def is_forced(answer: Exchange) -> Iterator[Finding]:
+def _has_no_call(body: Mapping[str, Any]) -> bool:
+    """Whether a run that ended in order called no function."""
+    return body.get("status") == "completed" and not pending_calls(output_steps(body))
+
+
+def is_forced(answer: Exchange, modes: Mapping[str, Exchange], again: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from expect_offered(answer)
     if status_of(answer) in CUT_SHORT:
         raise Unmet(f"the run ended as {status_of(answer)}")
     yield from judge_forced(interaction_in(answer))
+    if not calls_in(answer):
+        return
+    for mode in (mode for mode, body in read_ends(again) if _has_no_call(body) and mode in modes):
+        message = f"no function is called {mode}, although `tool_choice` is `any`"
+        lost = finding(message, expected="a function_call step, as in a plain create", actual="none, twice")
+        yield replace(lost, code="tool.choice-any/mode").at(exchange=f"again[{mode}]", pointer="$.steps")
 
 
-def calls_nothing(answer: Exchange, streamed: Exchange | None, backgrounded: Exchange | None) -> Iterator[Finding]:
+def calls_nothing(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from expect_offered(answer)
-    made = {"answer": calls_in(answer)}
-    for name, other in (("streamed", streamed), ("backgrounded", backgrounded)):
-        made[name] = [] if other is None else pending_calls(output_steps(read_end(other)))
-    for name, calls in made.items():
-        if calls:
-            called = finding("a function was called", expected="no call", actual=format_value(calls[0]))
-            yield called.at(exchange=name)
+    for place, mode, call in _list_calls(answer, modes):
+        called = finding(f"a function was called{mode}", expected="no call", actual=format_value(call))
+        yield called.at(exchange=place)
 
 
-def calls_what_is_allowed(answer: Exchange, streamed: Exchange | None) -> Iterator[Finding]:
+def calls_what_is_allowed(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from expect_offered(answer)
-    later = _streamed_calls(streamed) if streamed is not None and is_stream(streamed) else []
-    for call in [*need_calls(answer), *later]:
+    need_calls(answer)
+    for place, mode, call in _list_calls(answer, modes):
         if call.get("name") != WEATHER["name"]:
-            yield finding(
-                "the call names another function",
-                expected=str(WEATHER["name"]),
-                actual=format_value(call.get("name")),
-            )
+            expected, actual = str(WEATHER["name"]), format_value(call.get("name"))
+            other = finding(f"the call names another function{mode}", expected=expected, actual=actual)
+            yield other.at(exchange=place)
+
+
+def _list_calls(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[tuple[str, str, Call]]:
+    """The calls of a plain answer, and of the same in each mode: the exchange, the mode in words, and the call."""
+    yield from (("answer", "", call) for call in calls_in(answer))
+    for mode, body in read_ends(modes):
+        yield from ((f"modes[{mode}]", f" {mode}", call) for call in pending_calls(output_steps(body)))
 
 
 # --- results sent back for function calls: in every form, for several calls at once, without storing
@@ -446,11 +478,11 @@ def _miss_several(made: str) -> Unmet:
 # --- exercises
 
 
-@exercise(requests=9, interactions=5)
+@exercise(requests=14, interactions=8)
 def parallel_calls(t: RequestBuilder) -> Steps:
-    """An answer with two calls, turns with both results, and the same calls in a stream, read again by GET."""
+    """An answer with two calls, turns with both results, and the same calls in each stream, read again by GET."""
     yield from script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
-    yield from script(t, "streamed-calls", steps=_TWO_CALLS, status="requires_action")
+    yield from script(t, "streamed-calls", steps=_TWO_CALLS, status="requires_action", times=len(STREAMS))
     text = "How is the weather in Paris, and how in Rome? Ask for both at once, and quote all reports. (two-calls)"
     asked: Exchange = yield Send(t.create(input=text, tools=[WEATHER], **FORCED))
     made = calls_in(asked)
@@ -461,23 +493,28 @@ def parallel_calls(t: RequestBuilder) -> Steps:
         raise _miss_several(f"the model made {format_count(len(calls), 'call')}")
     results = [result_of(call, f"Sunny. Report {number}.") for call, number in zip(calls, _REPORTS, strict=False)]
     results += [result_of(call) for call in calls[len(_REPORTS) :]]
-    seen: Exchanges = {"asked": asked, "streamed": None, "fetched": None}
-    if "stream" in t.capabilities:
-        streamed = yield Send(
-            t.create(input=text.replace("two", "streamed"), tools=[WEATHER], stream=True, **FORCED)
-        )
-        found = stream_id(events_in(streamed)) if is_stream(streamed) else ""
-        seen["streamed"] = streamed
-        seen["fetched"] = (yield from poll_until_found(t, found))[-1] if found and t.keeps else None
+    again = {"input": text.replace("two", "streamed"), "tools": [WEATHER], **FORCED}
     parent = id_of(asked)
     if not parent:
-        return stop_exercise(seen, "the interaction with the calls has no id")
+        seen = yield from _stream_calls(t, again, "")
+        return stop_exercise({"asked": asked, **seen}, "the interaction with the calls has no id")
     body = {"tools": [WEATHER], "previous_interaction_id": parent}
     answered: Exchange = yield Send(t.create(body, input=results[::-1]))  # each names its call
     refused = answered.status in CLIENT_ERROR
     in_order = (yield Send(t.create(body, input=results))) if refused else None
-    modes = yield from _send_in_each_mode(t, {**body, "input": results[::-1]}, answered)
-    return {**seen, "answered": answered, "in_order": in_order, "later": [*modes.values()]}
+    before = id_of(answered) if status_of(answered) == "completed" else ""
+    later = repeat_in_each_mode(t, {**body, "input": results[::-1]}, answered, _OF_A_TURN)
+    modes, seen = yield SideBySide((later, _stream_calls(t, again, before)))
+    return {"asked": asked, **seen, "answered": answered, "in_order": in_order, "later": modes}
+
+
+def _stream_calls(t: RequestBuilder, body: Mapping[str, Any], parent: str) -> Part[Exchanges]:
+    """The create of several calls in each kind of stream, and what GET returns for it then, by mode."""
+    streams = yield from create_in_each_mode(t, body, STREAMS, parent=parent)
+    ids = {mode: stream_id(events_in(one)) for mode, one in streams.items() if is_stream(one)}
+    kept = {found: streams[mode] for mode, found in ids.items() if found and t.keeps}
+    shown = dict(zip(kept, (yield from poll_after_streams(t, kept)), strict=True))
+    return {"streams": streams, "fetched": {mode: shown[found] for mode, found in ids.items() if found in shown}}
 
 
 @exercise(requests=4, interactions=3)
@@ -544,8 +581,7 @@ def takes_every_form(
 ) -> Iterator[Finding]:
     for name, answer in forms.items():
         yield from at(f"forms[{name}]", _accepted_result(asked, answer))
-    for mode, answer in modes.items():
-        yield from at(f"modes[{mode}]", expect_status(answer, accepts=SUCCESS))
+    yield from _expect_accepted("modes", modes)
     answers = [(f"forms[{name}]", f"in the form of {_FORMS[name]}", answer) for name, answer in forms.items()]
     texts = {mode: answer for mode, answer in modes.items() if not mode.startswith(_AS_A_LIST)}
     answers += [(f"modes[{mode}]", f"that is sent {mode}", answer) for mode, answer in texts.items()]
@@ -581,7 +617,7 @@ def takes_a_failure(asked: Exchange, failure: Exchange, failures: list[Exchange]
 
 
 def takes_them_together(
-    asked: Exchange, answered: Exchange, in_order: Exchange | None, later: list[Exchange]
+    asked: Exchange, answered: Exchange, in_order: Exchange | None, later: Mapping[str, Exchange]
 ) -> Iterator[Finding]:
     if in_order is not None and in_order.status in SUCCESS:
         message = "the results of parallel calls are accepted in the order of their calls alone"
@@ -589,42 +625,63 @@ def takes_them_together(
         yield replace(fixed, code="tool.parallel/order").at(exchange="answered")
         return
     yield from at("answered", _accepted_result(asked, answered))
-    for number, answer in enumerate(later):
-        yield from at(f"later[{number}]", expect_status(answer, accepts=SUCCESS))
+    yield from _expect_accepted("later", later)
     due = _REPORTS[: len(calls_in(asked))]
-    for place, answer in (("answered", answered), *((f"later[{n}]", one) for n, one in enumerate(later))):
-        body = read_end(answer)
+    ends = {f"later[{mode}]": (f" {mode}", body) for mode, body in read_ends(later)}
+    for place, (mode, body) in {"answered": ("", object_in(answered)), **ends}.items():
         text = output_text(body) if body.get("status") == "completed" else ""
         told = [number for number in due if str(number) in text]
         if told and len(told) < len(due):
-            message = "of the results of parallel calls the model reads only some"
+            message = f"of the results of parallel calls the model reads only some{mode}"
             expected, actual = (" and ".join(map(str, numbers)) for numbers in (due, told))
             lost = finding(message, expected=f"{expected} in the text", actual=f"only {actual}")
             yield replace(lost, code="tool.parallel/unread").at(exchange=place, pointer="$.steps")
             return
 
 
-def have_their_own_ids(asked: Exchange, streamed: Exchange | None) -> Iterator[Finding]:
-    answers: dict[str, Sequence[Call]] = {"asked": calls_in(asked)}
-    if streamed is not None:
-        answers["streamed"] = _streamed_calls(streamed)
-    for name, calls in answers.items():
+def have_their_own_ids(asked: Exchange, streams: Mapping[str, Exchange]) -> Iterator[Finding]:
+    answers: dict[str, tuple[str, Sequence[Call]]] = {"asked": ("", calls_in(asked))}
+    answers |= {f"streams[{mode}]": (f" {mode}", _streamed_calls(one)) for mode, one in _list_streams(streams)}
+    for place, (mode, calls) in answers.items():
         ids = [str(call.get("id")) for call in calls]
         if len(set(ids)) < len(ids):
-            shared = finding("two calls share an id", expected=format_count(len(ids), "id"), actual=", ".join(ids))
-            yield shared.at(exchange=name)
+            words = {"expected": format_count(len(ids), "id"), "actual": ", ".join(ids)}
+            yield finding(f"two calls share an id{mode}", **words).at(exchange=place)
 
 
-def streams_each_call(streamed: Exchange | None, fetched: Exchange | None) -> Iterator[Finding]:
-    if streamed is None:
+def _list_streams(streams: Mapping[str, Exchange]) -> list[tuple[str, Exchange]]:
+    """The streams that were accepted and came to their end, by mode."""
+    return [(mode, streams[mode]) for mode, _ in read_ends(streams) if is_stream(streams[mode])]
+
+
+def streams_each_call(streams: Mapping[str, Exchange], fetched: Mapping[str, Exchange]) -> Iterator[Finding]:
+    if STREAMED not in streams:
         raise Unmet("the target returns no streams")
-    yield from expect_stream(streamed)
+    yield from at(f"streams[{STREAMED}]", expect_stream(streams[STREAMED]))
+    made = len(_streamed_calls(streams[STREAMED]))
+    if made < 2:
+        raise _miss_several(f"the streamed model made {format_count(made, 'call')}")
+    for mode, streamed in _list_streams(streams):
+        yield from at(f"streams[{mode}]", _keeps_calls_apart(mode, streamed, fetched.get(mode)))
+
+
+def _keeps_calls_apart(mode: str, streamed: Exchange, fetched: Exchange | None) -> Iterator[Finding]:
     calls = _streamed_calls(streamed)
-    if len(calls) < 2:
-        raise _miss_several(f"the streamed model made {format_count(len(calls), 'call')}")
-    yield from at("streamed", _judge_streamed_calls(calls))
-    if fetched is not None:
-        yield from at("streamed", judge_streamed_calls(calls, interaction_in(fetched)))
+    yield from _judge_streamed_calls(calls)
+    if fetched is None:
+        return
+    body = interaction_in(fetched)
+    yield from judge_streamed_calls(calls, body)
+    stored = pending_calls(output_steps(body))
+    if len(calls) < len(stored):
+        words = {"expected": f"{format_count(len(stored), 'call')}, as GET returns", "actual": str(len(calls))}
+        yield finding(f"a call that GET returns is not streamed {mode}", **words)
+
+
+def _expect_accepted(name: str, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
+    for mode, answer in modes.items():
+        if mode != STREAMED_IN_BACKGROUND:
+            yield from at(f"{name}[{mode}]", expect_status(answer, accepts=SUCCESS))
 
 
 def _accepted_result(asked: Exchange, answer: Exchange) -> Iterator[Finding]:
@@ -737,44 +794,80 @@ def _find_strangers(steps: list[dict[str, Any]]) -> Iterator[Finding]:
 # --- tools that the server runs itself, using search, which every target with such tools has
 
 
-@exercise(requests=3, interactions=3)
+_SEARCHED = "Search the web: who won the latest chess world championship?"
+
+
+@exercise(requests=14, interactions=7)
 def a_search(t: RequestBuilder) -> Steps:
-    """A question that makes the model use the search tool, the same in a stream, and a turn after it.
+    """A question that makes the model use the search tool, in each mode; streams are read by GET and resumed.
 
-    Every run judges the stream and the turn.
+    Every run compares these readings.
     """
-    question = "Search the web: who won the latest chess world championship?"
-    body = {"input": question, "tools": [{"type": "google_search"}]}
+    body = {"input": _SEARCHED, "tools": [{"type": "google_search"}]}
     answer: Exchange = yield Send(t.create(body))
-    if "stream" in t.capabilities and answer.status in SUCCESS:
-        yield from read_whole_stream(t.create(body, stream=True))
-    if "chain" in t.capabilities and status_of(answer) == "completed" and id_of(answer):
-        yield Send(t.create(input=HELLO, previous_interaction_id=id_of(answer)))
-    return {"answer": answer}
+    modes = yield from repeat_in_each_mode(t, body, answer)
+    streams = [one for one in modes.values() if is_stream(one)]
+    resumes = (_resume_after_the_first_step(t, one) for one in streams[::2])
+    yield SideBySide((look_at_all(t, *streams), *resumes))
+    return {"answer": answer, "modes": modes}
 
 
-def searches_itself(answer: Exchange) -> Iterator[Finding]:
+def _resume_after_the_first_step(t: RequestBuilder, streamed: Exchange) -> Part[None]:
+    """Resume a whole stream after the stop of its first step: every run compares it with the whole."""
+    events = events_in(streamed)
+    stops = [cursor(event) for event in events if event.get("event_type") == "step.stop"]
+    found = stream_id(events) if completion(events) is not None else ""
+    if "resume" in t.capabilities and found and stops and stops[0]:
+        yield from read_whole_stream(t.get(found, stream=True, last_event_id=stops[0]))
+
+
+def searches_itself(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from expect_offered(answer)
-    if status_of(answer) == "requires_action":
-        yield finding("the search waits for the client", expected="a completed search", actual="requires_action")
-    for call in calls_in(answer):
-        name = format_value(call.get("name"))
-        yield finding(
-            "the model called a function, although none was declared", expected="no function_call", actual=name
-        )
+    for place, mode, body in _list_searches(answer, modes):
+        if body.get("status") == "requires_action":
+            message = f"the search waits for the client{mode}"
+            waits = finding(message, expected="a completed search", actual="requires_action")
+            yield waits.at(exchange=place)
+        for call in pending_calls(output_steps(body)):
+            message = f"the model called a function{mode}, although none was declared"
+            called = finding(message, expected="no function_call", actual=format_value(call.get("name")))
+            yield called.at(exchange=place)
+    ends = [("", interaction_in(answer)), *read_ends(modes)]
+    done = [(mode, body) for mode, body in ends if body.get("status") == "completed"]
+    where = find_lacking({mode: bool(_of_type(output_steps(body), *_SEARCH)) for mode, body in done})
+    if where:
+        message = f"no response shows a search {where}, and each other response to the same question does"
+        lost = finding(message, expected="a google_search_call step", actual="none")
+        yield replace(lost, code="tool.search/lost").at(exchange="answer")
 
 
-def search_has_both_halves(answer: Exchange) -> Iterator[Finding]:
-    steps = output_steps(interaction_in(answer))
-    calls = [step for step in steps if step.get("type") == "google_search_call"]
-    results = [step for step in steps if step.get("type") == "google_search_result"]
-    if not calls and not results:
+_SEARCH = ("google_search_call", "google_search_result")
+
+
+def _list_searches(
+    answer: Exchange, modes: Mapping[str, Exchange]
+) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """The interactions that were asked to search: the exchange, the mode in words, and the interaction."""
+    yield "answer", "", object_in(answer)
+    for mode, body in read_ends(modes):
+        yield f"modes[{mode}]", f" {mode}", body
+
+
+def search_has_both_halves(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
+    interaction_in(answer)
+    searched = False
+    for place, mode, body in _list_searches(answer, modes):
+        steps = output_steps(body)
+        calls = [step for step in steps if step.get("type") == "google_search_call"]
+        results = [step for step in steps if step.get("type") == "google_search_result"]
+        searched |= bool(calls or results)
+        ids = [call.get("id") for call in calls]
+        for result in results:
+            if result.get("call_id") not in ids:
+                words = {"expected": format_value(ids), "actual": format_value(result.get("call_id"))}
+                yield finding(f"a result names no call{mode}", **words).at(exchange=place)
+        if calls and not results:
+            words = {"expected": "a google_search_result step", "actual": "none"}
+            yield finding(f"the search has no result{mode}", **words).at(exchange=place)
+    if not searched:
         raise Unmet("the model did not search")
-    ids = [call.get("id") for call in calls]
-    for result in results:
-        if result.get("call_id") not in ids:
-            yield finding(
-                "a result names no call", expected=format_value(ids), actual=format_value(result.get("call_id"))
-            )
-    if not results:
-        yield finding("the search has no result", expected="a google_search_result step", actual="none")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -346,13 +347,33 @@ def _find_doubled(shown: str, stored: str) -> list[tuple[int, int]]:
 
 
 def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Finding]:
-    """The steps that a whole stream adds up to must be the output that is stored; of text, only its places."""
+    """The steps that a whole stream adds up to must be the output that is stored; of text, only its places.
+
+    A call or a result that only one of them has is no other form of the same output, nor is a stream without all
+    thoughts; an agent may hide some.
+    """
     stored = output_steps(body)
+    came, kept = (Counter(str(step.get("type")) for step in steps) for steps in (streamed, stored))
+    lost, surplus = ({kind for kind in more - fewer if kind.endswith(_ENDS_OF_TOOLS)}
+                     for more, fewer in ((kept, came), (came, kept)))  # fmt: skip
+    if "thought" not in came and any(step.get("type") == "thought" and step.get("signature") for step in stored):
+        lost.add("thought")
+    if (lost or surplus) and not body.get("agent"):
+        fewer, more = ("the stream", "GET") if lost else ("GET", "the stream")
+        missing = ", ".join(sorted(lost or surplus))
+        message = f"{fewer} lacks a step that {more} shows"
+        yield Finding.from_code("stream.equals-get/steps", message, missing, "none")
+        return
     if steps_text(output_of(streamed)) != steps_text(stored):
         streamed, stored = without_text(streamed), without_text(stored)
     for difference in compare_steps(streamed, stored):
         message = f"stream and GET differ at {difference.pointer}"
-        yield Finding("stream.equals-get", message, difference.got, difference.assembled)
+        words = (message, difference.got, difference.assembled)
+        yield Finding("stream.equals-get", *words, severity=Severity.NON_STRICT)
+
+
+_ENDS_OF_TOOLS = ("_call", "_result")
+"""How the types of steps end that a tool brings."""
 
 
 def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Finding]:
@@ -439,9 +460,15 @@ def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps")
             expected, actual = format_value(shorten(text, 60)), format_value(shorten(shown, 60))
             yield place_finding("get.own-input/text", message, expected, actual, place)
             return
-    results = {str(step.get("call_id")): step for step in given if step.get("type") == "function_result"}
-    for step in objects_in(sent):
-        own = results.get(str(step.get("call_id"))) if step.get("type") == "function_result" else None
+    asked, shown_results = ([step for step in steps if step.get("type") == "function_result"]
+                            for steps in (objects_in(sent), given))  # fmt: skip
+    ids = [str(step.get("call_id")) for step in shown_results]
+    for number, step in enumerate(asked):
+        name = str(step.get("call_id"))
+        # Calls that share an id (`tool.ids-unique`) are told apart by the order of their results.
+        same = [place for place, found in enumerate(ids) if found == name]
+        earlier = sum(str(other.get("call_id")) == name for other in asked[:number])
+        own = shown_results[same[earlier]] if earlier < len(same) else None
         if own is not None and own.get("result") is not None:
             yield from _judge_own_result(step, own)
 
@@ -523,11 +550,11 @@ def judge_declared(request: Body, steps: Sequence[Body]) -> Iterator[Finding]:
 
 
 def judge_forced(body: Body) -> Iterator[Finding]:
-    """A create that demands a function call must get one."""
+    """A create that demands a function call must get one. A model may fail once, and a scripted one always."""
     kinds = [step.get("type") for step in output_steps(body)]
     if "function_call" not in kinds:
-        message = "no function was called, although `tool_choice` is `any`"
-        yield Finding("tool.choice-any", message, "a function_call step", format_value(kinds))
+        message, wanted = "no function was called, although `tool_choice` is `any`", "a function_call step"
+        yield Finding("tool.choice-any", message, wanted, format_value(kinds), severity=Severity.NON_STRICT)
 
 
 def judge_cut_short(body: Body) -> Iterator[Finding]:

@@ -51,10 +51,14 @@ _HOOK = {"uris": ["https://harness.invalid/hook"]}
 
 _ROWS = (
     # One author, an input
-    InvalidCreates("create.model-xor-agent", {"neither": {"model": None}}, {400}, _CLIENT_ERROR),
+    InvalidCreates("create.model-xor-agent",
+            {"neither": {"model": None}, "neither_streamed": {"model": None, "stream": True}},
+            {400}, _CLIENT_ERROR),
     InvalidCreates("create.both", {"both": {"model": Own.MODEL, "agent": Own.AGENT}}, {400}, _CLIENT_ERROR),
     InvalidCreates("create.input-missing",
-            {"no_input": {"input": None}, "empty_input": {"input": []}}, {400}, _CLIENT_ERROR),
+            {"no_input": {"input": None}, "empty_input": {"input": []},
+             "no_input_streamed": {"input": None, "stream": True},
+             "no_input_in_background": {"input": None, "background": True}}, {400}, _CLIENT_ERROR),
 
     # Fields that exclude each other
     InvalidCreates("create.config-mismatch",
@@ -63,12 +67,15 @@ _ROWS = (
             {"refused": {"agent": Own.AGENT, "generation_config": {"thinking_level": "low"}}},
             {400}, _CLIENT_ERROR),
     InvalidCreates("create.webhook-bg", {"hook": {"webhook_config": _HOOK}}, {*_SUCCESS, 400}, _CLIENT_ERROR),
-    InvalidCreates("store.false-bg", {"refused": {"background": True, "store": False}}, {400}, _CLIENT_ERROR),
+    InvalidCreates("store.false-bg",
+            {"refused": {"background": True, "store": False},
+             "streamed": {"background": True, "store": False, "stream": True}}, {400}, _CLIENT_ERROR),
 
     # Types, names and values
     InvalidCreates("err.wrong-type",
         {"number_input": {"input": 7}, "text_tools": {"tools": "none"},
-         "background_input": {"input": 7, "background": True}}, {400}, {422}),
+         "background_input": {"input": 7, "background": True},
+         "streamed_tools": {"tools": "none", "stream": True}}, {400}, {422}),
     InvalidCreates("err.unknown-field", {"unknown_field": {"harness_unknown": True}}, {400}, {422}),
     InvalidCreates("err.unknown-model",
         {"unknown_model": {"model": "harness-unknown-model"}}, _CLIENT_ERROR, _SUCCESS),

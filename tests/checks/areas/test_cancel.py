@@ -29,7 +29,7 @@ def as_cancel(body):
     return answer(body=body, method="POST", target="/v1beta/interactions/v1_one/cancel")
 
 
-BESIDE = {"run": RUNNING, "bystander": RUNNING, "waits": 0, "posted": None, "posted_polled": []}
+BESIDE = {"run": RUNNING, "bystander": RUNNING, "waits": 0, "posted": None, "posted_polled": [], "silent": None}
 SOLE = {"posted_polled": [], "posted_stream": None, "replay": ENDED}
 POSTED = {**SOLE, "stream": ENDED, "posted_polled": [CANCELLED]}
 WAITED = {**BESIDE, "bystander": judged(replace(RUNNING, seconds=3.0, notes={})), "waits": 1}
@@ -65,6 +65,8 @@ CASES = [
     case("cancel.ok", "not_met", "no interaction", **BESIDE, held=True, cancelled=EMPTY, polled=[CANCELLED]),
     case("cancel.ok", "not_met", "another interaction", **BESIDE, held=True,
          cancelled=shows("cancelled", id="v1_two"), polled=[CANCELLED]),
+    case("cancel.ok", "not_met", "silent at the second", **{**BESIDE, "silent": DEAD}, held=True,
+         cancelled=CANCELLED, polled=[CANCELLED]),
     case("cancel.ok", "met", "a streamed create", **posted(CANCELLED, CANCELLED)),
     case("cancel.ok", "met", "a streamed create, over before", **posted(REFUSED, DONE)),
     case("cancel.ok", "not_met", "a streamed create, refused", **posted(REFUSED, RUNNING, DONE)),

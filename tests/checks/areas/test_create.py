@@ -19,6 +19,10 @@ REFUSED = refusal(400)
 DEAD = answer(None)
 
 
+UNNAMED = {"neither_streamed": REFUSED}
+NO_INPUT = {"no_input_streamed": REFUSED, "no_input_in_background": REFUSED}
+
+
 def created(**fields):
     """A create's answer with some fields replaced; `None` omits a field."""
     return answer(body=interaction(**fields), method="POST", target="/v1beta/interactions")
@@ -48,7 +52,7 @@ LONG_SAID = says("1, 2, 3, " * 20, usage=LONG_USAGE)
 LONG_STREAM = streams("1, 2, 3, " * 20, LONG_USAGE)
 LONG_INPUT = answer(body=interaction(usage=MUCH_READ))
 SHORT_STREAM = streams("Hi.", LONG_USAGE)
-INSTRUCTED = {"alone": answer(body=interaction()), "instructed": LONG_INPUT, "written": LONG_INPUT}
+INSTRUCTED = {"alone": answer(body=interaction()), "instructed": LONG_INPUT, "written": LONG_INPUT, "again": {}}
 OBEYING = {**INSTRUCTED, "instructed": says("Hi. 58213", usage=MUCH_READ)}
 HALF_STREAM = streamed(text_events("Hi."))
 
@@ -173,15 +177,21 @@ ASCII_ONLY = UNUSUAL_TEXT.encode("ascii", "replace").decode()
 
 
 CASES += [
-    case("create.model-xor-agent", "met", "400", neither=BAD),
-    case("create.model-xor-agent", "non_strict", "404", neither=refusal(404, "model_not_found")),
-    case("create.model-xor-agent", "not_met", "a default model", neither=PLAIN),
-    case("create.model-xor-agent", "not_met", "crash", neither=CRASH),
+    case("create.model-xor-agent", "met", "400", neither=BAD, **UNNAMED),
+    case("create.model-xor-agent", "non_strict", "404", neither=refusal(404, "model_not_found"),
+         **UNNAMED),
+    case("create.model-xor-agent", "not_met", "a default model", neither=PLAIN, **UNNAMED),
+    case("create.model-xor-agent", "not_met", "a default model in a stream", neither=BAD,
+         neither_streamed=HALF_STREAM),
+    case("create.model-xor-agent", "not_met", "crash", neither=CRASH, **UNNAMED),
     case("create.both", "met", "400", both=BAD),
     case("create.both", "not_met", "one dropped", both=PLAIN),
-    case("create.input-missing", "met", "400", no_input=BAD, empty_input=BAD),
-    case("create.input-missing", "not_met", "nothing answered", no_input=PLAIN, empty_input=BAD),
-    case("create.input-missing", "not_met", "an empty list answered", no_input=BAD, empty_input=PLAIN),
+    case("create.input-missing", "met", "400", no_input=BAD, empty_input=BAD, **NO_INPUT),
+    case("create.input-missing", "not_met", "nothing answered", no_input=PLAIN, empty_input=BAD, **NO_INPUT),
+    case("create.input-missing", "not_met", "an empty list answered", no_input=BAD, empty_input=PLAIN,
+         **NO_INPUT),
+    case("create.input-missing", "not_met", "nothing answered in the background", no_input=BAD, empty_input=BAD,
+         **{**NO_INPUT, "no_input_in_background": PLAIN}),
     case("create.config-mismatch", "met", "400", agent_config=BAD),
     case("create.config-mismatch", "not_met", "dropped", agent_config=PLAIN),
     case("create.webhook-bg", "met", "400", hook=BAD),
@@ -245,9 +255,10 @@ def tiered(header, **fields):
 
 
 FAILS = interaction(status="failed")
+FREE = {"alone": FORMED, "instructed": saying("Hi. 58213"), "written": FORMED, "again": {}}
 CUT = saying("1 2", status="incomplete")
-PLAIN = {"backgrounded": None, "chained": None, "unstored": None}
-FORMS = {"formatted": FORMED, "background_streamed": None}
+PLAIN = {"modes": {}}
+STREAMED = "in a stream"
 CASES += [
     case("create.response-format", "met", "JSON", **PLAIN, formatted=saying('{"word": "hi"}')),
     case("create.response-format", "untestable", "incomplete", **PLAIN,
@@ -258,16 +269,14 @@ CASES += [
     case("create.response-format", "not_met", "prose", **PLAIN,
          formatted=saying("Here is your JSON: {}")),
     case("create.response-format", "not_met", "nothing", **PLAIN, formatted=saying("")),
-    case("create.response-format", "met", "in the background", chained=None, unstored=None, formatted=saying("{}"),
-         backgrounded=saying("{}")),
-    case("create.response-format", "met", "in progress", chained=None, unstored=None, formatted=saying("{}"),
-         backgrounded=saying("", status="in_progress")),
-    case("create.response-format", "not_met", "prose in the background", chained=None, unstored=None,
-         formatted=saying("{}"), backgrounded=saying("Here it is.")),
-    case("create.response-format", "not_met", "prose in a chain", **{**PLAIN, "chained": saying("Here it is.")},
-         formatted=saying("{}")),
-    case("create.response-format", "not_met", "prose unstored", **{**PLAIN, "unstored": saying("Here it is.")},
-         formatted=saying("{}")),
+    case("create.response-format", "met", "in a mode", formatted=saying("{}"), modes={"later": saying("{}")}),
+    case("create.response-format", "met", "in progress", formatted=saying("{}"),
+         modes={"later": saying("", status="in_progress")}),
+    case("create.response-format", "met", "refused in a mode", formatted=saying("{}"), modes={"later": BAD}),
+    case("create.response-format", "met", "cut in a mode", formatted=saying("{}"),
+         modes={"later": saying('{"wo', status="incomplete")}),
+    case("create.response-format", "not_met", "prose in a mode", formatted=saying("{}"),
+         modes={"later": saying("Here it is.")}),
     case("create.format-list", "met", "JSON", formatted=saying('{"word": "hi"}')),
     case("create.format-list", "untestable", "refused", formatted=BAD),
     case("create.format-list", "not_met", "prose", formatted=saying("Here is your JSON: {}")),
@@ -303,12 +312,15 @@ CASES += [
     case("create.system-instruction", "not_met", "not in the background", **OBEYING, modes={"later": FORMED}),
     case("create.system-instruction", "not_met", "not in a stream", **OBEYING, modes={"stream": SHORT_STREAM}),
     case("create.system-instruction", "non_strict", "not counted later", **INSTRUCTED, modes={"later": FORMED}),
+    case("create.system-instruction", "met", "forgotten once", **FREE, modes={"later": FORMED}),
+    case("create.system-instruction", "not_met", "forgotten twice in a mode",
+         **{**FREE, "again": {"later": FORMED}}, modes={"later": FORMED}),
     case("create.system-instruction", "met", "obeyed and not counted", **{**OBEYING, "instructed": says("58213")},
          modes={}),
     case("create.system-instruction", "not_applicable", "refused", **{**INSTRUCTED, "instructed": BAD}, modes={}),
     case("create.system-instruction", "non_strict", "nowhere", **{**INSTRUCTED, "instructed": FORMED}, modes={}),
     case("create.system-instruction", "untestable", "nothing is counted", alone=FORMED, instructed=FORMED,
-         written=FORMED, modes={}),
+         written=FORMED, modes={}, again={}),
     case("create.max-tokens", "met", "incomplete without steps", modes={}, limited=answer(
         body=interaction(status="incomplete", steps=None)
     )),
@@ -334,26 +346,33 @@ CASES += [
     case("create.format-audio", "met", "as data", spoken=making("audio", data="aGk=", mime_type="audio/l16")),
     case("create.format-audio", "not_met", "an image", spoken=making("image", data="aGk=")),
     case("create.format-audio", "not_met", "no output", spoken=thinking(signature="c2ln")),
-    case("create.format-streamed", "met", "JSON", **FORMS,
-         streamed=streamed(text_events('{"word": ', '"hi"}'))),
-    case("create.format-streamed", "not_met", "prose", **FORMS,
-         streamed=streamed(text_events("Here: ", "{}"))),
-    case("create.format-streamed", "not_met", "fenced", **FORMS,
-         streamed=streamed(text_events("```json\n", "{}"))),
-    case("create.format-streamed", "untestable", "cut", **FORMS,
-         streamed=streamed(text_events("{", status="incomplete"))),
-    case("create.format-streamed", "untestable", "none", **{**FORMS, "formatted": BAD}, streamed=None),
-    case("create.format-streamed", "untestable", "refused", **FORMS, streamed=BAD),
-    case("create.format-streamed", "not_met", "crash", **FORMS, streamed=CRASH),
-    case("create.format-streamed", "not_met", "no stream", **FORMS, streamed=FORMED),
+    case("create.format-streamed", "met", "JSON", formatted=FORMED,
+         modes={STREAMED: streamed(text_events('{"word": ', '"hi"}'))}),
+    case("create.format-streamed", "not_met", "prose", formatted=FORMED,
+         modes={STREAMED: streamed(text_events("Here: ", "{}"))}),
+    case("create.format-streamed", "not_met", "fenced", formatted=FORMED,
+         modes={STREAMED: streamed(text_events("```json\n", "{}"))}),
+    case("create.format-streamed", "untestable", "cut", formatted=FORMED,
+         modes={STREAMED: streamed(text_events("{", status="incomplete"))}),
+    case("create.format-streamed", "untestable", "none", formatted=BAD, modes={}),
+    case("create.format-streamed", "untestable", "refused", formatted=FORMED, modes={STREAMED: BAD}),
+    case("create.format-streamed", "not_met", "crash", formatted=FORMED, modes={STREAMED: CRASH}),
+    case("create.format-streamed", "not_met", "no stream", formatted=FORMED, modes={STREAMED: FORMED}),
     case("create.format-streamed", "not_met", "prose in the background", formatted=FORMED,
-         streamed=streamed(text_events("{}")), background_streamed=streamed(text_events("Here: ", "{}"))),
-    case("create.no-summaries", "met", "a signature", thought=thinking(signature="c2ln")),
-    case("create.no-summaries", "met", "an empty one", thought=thinking(summary=[])),
-    case("create.no-summaries", "untestable", "no thought", thought=saying("391")),
-    case("create.no-summaries", "untestable", "refused", thought=BAD),
-    case("create.no-summaries", "not_met", "a summary", thought=thinking(summary=[{"type": "text", "text": "x"}])),
-    case("create.no-summaries", "not_met", "crash", thought=CRASH),
+         modes={STREAMED: streamed(text_events("{}")), "later": streamed(text_events("Here: ", "{}"))}),
+    case("create.format-streamed", "met", "no stream in a chain", formatted=FORMED,
+         modes={STREAMED: streamed(text_events("{}")), "later": BAD}),
+    case("create.no-summaries", "met", "a signature", modes={}, thought=thinking(signature="c2ln")),
+    case("create.no-summaries", "met", "an empty one", modes={}, thought=thinking(summary=[])),
+    case("create.no-summaries", "untestable", "no thought", modes={}, thought=saying("391")),
+    case("create.no-summaries", "untestable", "refused", modes={}, thought=BAD),
+    case("create.no-summaries", "not_met", "a summary", modes={},
+         thought=thinking(summary=[{"type": "text", "text": "x"}])),
+    case("create.no-summaries", "met", "no thought in a mode", thought=thinking(signature="c2ln"),
+         modes={"later": saying("391")}),
+    case("create.no-summaries", "not_met", "a summary in a mode", thought=saying("391"),
+         modes={"later": thinking(summary=[{"type": "text", "text": "x"}])}),
+    case("create.no-summaries", "not_met", "crash", modes={}, thought=CRASH),
     case("tier.echo", "met", "shown", created=answer(body=interaction(service_tier="standard"))),
     case("tier.echo", "met", "a newer one", created=answer(body=interaction(service_tier="batch"))),
     case("tier.echo", "untestable", "refused", created=BAD),

@@ -29,6 +29,7 @@ def created(status, sent):
 
 RIGHT = {"input": "hi", "model": "gemini-3.8-flash"}
 PLAIN = {"unknown_route": BAD, "wrong_key": BAD}
+STREAM = {"streamed_tools": BAD}
 
 CASES = [
     case("err.malformed-json", "met", "400", broken_json=BAD, no_json=BAD),
@@ -36,12 +37,16 @@ CASES = [
     case("err.malformed-json", "not_met", "crash", broken_json=CRASH, no_json=BAD),
     case("err.malformed-json", "not_met", "accepted", broken_json=BAD, no_json=OK),
     case("err.malformed-json", "not_met", "dead", broken_json=DEAD, no_json=BAD),
-    case("err.wrong-type", "met", "400", background_input=BAD, number_input=BAD, text_tools=BAD),
-    case("err.wrong-type", "untestable", "limited", background_input=BAD, number_input=refusal(429),
+    case("err.wrong-type", "met", "400", **STREAM, background_input=BAD, number_input=BAD, text_tools=BAD),
+    case("err.wrong-type", "untestable", "limited", **STREAM, background_input=BAD, number_input=refusal(429),
          text_tools=BAD),
-    case("err.wrong-type", "non_strict", "422", background_input=BAD, number_input=BAD, text_tools=refusal(422)),
-    case("err.wrong-type", "not_met", "in the background", background_input=OK, number_input=BAD, text_tools=BAD),
-    case("err.wrong-type", "not_met", "dropped", background_input=BAD, number_input=BAD, text_tools=OK),
+    case("err.wrong-type", "non_strict", "422", **STREAM, background_input=BAD, number_input=BAD,
+         text_tools=refusal(422)),
+    case("err.wrong-type", "not_met", "in the background", **STREAM, background_input=OK, number_input=BAD,
+         text_tools=BAD),
+    case("err.wrong-type", "not_met", "dropped", **STREAM, background_input=BAD, number_input=BAD, text_tools=OK),
+    case("err.wrong-type", "not_met", "in a stream", streamed_tools=OK, background_input=BAD, number_input=BAD,
+         text_tools=BAD),
     case("err.body-array", "met", "4xx", array=refusal(422)),
     case("err.body-array", "not_met", "crash", array=CRASH),
     case("err.unknown-field", "met", "400", unknown_field=refusal(400, "parameter_unknown")),

@@ -39,6 +39,7 @@ def without(*types):
     return streamed([one for one in GOOD if one["event_type"] not in types])
 
 
+SEARCH = {"type": "google_search_call", "id": "s1", "arguments": {"queries": ["x"]}}
 CASES = [
     case("stream.terminal", "met", "three kinds", text=TEXT, streams=STREAMS),
     case("stream.terminal", "not_met", "one kind just ends", text=TEXT, streams={
@@ -65,8 +66,11 @@ CASES = [
     }),
     case("stream.equals-get", "met", "the same", streams=STREAMS, stored={"text": HELLO}),
     case("stream.equals-get", "met", "the text is not its matter", streams=STREAMS, stored={"text": JSON}),
-    case("stream.equals-get", "not_met", "another step", streams=STREAMS, stored={
+    case("stream.equals-get", "non_strict", "another step", streams=STREAMS, stored={
         "text": answer(body=interaction(steps=[]))
+    }),
+    case("stream.equals-get", "not_met", "a search that is not streamed", streams=STREAMS, stored={
+        "text": answer(body=interaction(steps=[SEARCH, *interaction()["steps"]]))
     }),
     case("stream.signature", "met", "signed", streams=STREAMS, stored={"text": HELLO}),
     case("stream.signature", "met", "signed in the stream only", streams=STREAMS, stored={"text": JSON}),

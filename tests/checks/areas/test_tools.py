@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checks.areas.tools import first_call
+from harness.checks.vocabulary.modes import IN_A_STREAMED_CHAIN, IN_BACKGROUND, STREAMED
 from harness.outcome import Unmet
 from tests.checks._play import answer, case, interaction, refusal
 from tests.checks._streams import CALL, call_events, streamed, text_events, two_call_events
@@ -21,7 +22,8 @@ ASKED = calls(CALL)
 TEXT = answer(body=interaction())
 RESULT = {"type": "function_result", "call_id": "call_1", "result": "x"}
 DONE_BY_THE_SERVER = calls(CALL, RESULT, status="completed")
-NO_OTHERS = {"streamed": None, "backgrounded": None}
+NO_OTHERS = {"modes": {}}
+NO_MODES = {**NO_OTHERS, "again": {}}
 WHOLE = streamed(call_events('{"location":', '"Paris"}'))
 
 
@@ -68,21 +70,26 @@ CASES = [
     case("tool.choice-none", "untestable", "refused", answer=refusal(400), **NO_OTHERS),
     case("tool.choice-none", "not_met", "a call", answer=ASKED, **NO_OTHERS),
     case("tool.choice-none", "not_met", "crash", answer=refusal(500), **NO_OTHERS),
-    case("tool.choice-none", "not_met", "a call in a stream", answer=TEXT, **{**NO_OTHERS, "streamed": WHOLE}),
-    case("tool.choice-none", "not_met", "a call in the background", answer=TEXT,
-         **{**NO_OTHERS, "backgrounded": ASKED}),
-    case("tool.choice-any", "met", "a call", answer=ASKED),
-    case("tool.choice-any", "met", "of another function", answer=bent(name="get_time")),
-    case("tool.choice-any", "untestable", "refused", answer=refusal(400)),
-    case("tool.choice-any", "untestable", "cut short", answer=calls(status="incomplete")),
-    case("tool.choice-any", "not_met", "prose", answer=TEXT),
-    case("tool.choice-any", "not_met", "crash", answer=refusal(500)),
-    case("tool.choice-allowed", "met", "the allowed one", answer=ASKED, streamed=None),
-    case("tool.choice-allowed", "untestable", "refused", answer=refusal(400), streamed=None),
-    case("tool.choice-allowed", "untestable", "no call", answer=TEXT, streamed=None),
-    case("tool.choice-allowed", "not_met", "the other", answer=bent(name="get_time"), streamed=None),
+    case("tool.choice-none", "not_met", "a call in a stream", answer=TEXT, modes={"stream": WHOLE}),
+    case("tool.choice-none", "not_met", "a call in another mode", answer=TEXT, modes={"later": ASKED}),
+    case("tool.choice-any", "met", "a call", answer=ASKED, **NO_MODES),
+    case("tool.choice-any", "met", "of another function", answer=bent(name="get_time"), **NO_MODES),
+    case("tool.choice-any", "untestable", "refused", answer=refusal(400), **NO_MODES),
+    case("tool.choice-any", "untestable", "cut short", answer=calls(status="incomplete"), **NO_MODES),
+    case("tool.choice-any", "non_strict", "prose", answer=TEXT, modes={"later": TEXT}, again={"later": TEXT}),
+    case("tool.choice-any", "not_met", "crash", answer=refusal(500), **NO_MODES),
+    case("tool.choice-any", "met", "in each mode", answer=ASKED, modes={"stream": WHOLE}, again={}),
+    case("tool.choice-any", "met", "prose once in a mode", answer=ASKED, modes={"later": TEXT},
+         again={"later": ASKED}),
+    case("tool.choice-any", "met", "refused in a mode", answer=ASKED, modes={"later": refusal(400)}, again={}),
+    case("tool.choice-any", "not_met", "prose in a mode", answer=ASKED, modes={"later": TEXT},
+         again={"later": TEXT}),
+    case("tool.choice-allowed", "met", "the allowed one", answer=ASKED, modes={"stream": WHOLE}),
+    case("tool.choice-allowed", "untestable", "refused", answer=refusal(400), modes={}),
+    case("tool.choice-allowed", "untestable", "no call", answer=TEXT, modes={}),
+    case("tool.choice-allowed", "not_met", "the other", answer=bent(name="get_time"), modes={}),
     case("tool.choice-allowed", "not_met", "the other in a stream", answer=ASKED,
-         streamed=streamed(call_events("{}", name="get_time"))),
+         modes={"stream": streamed(call_events("{}", name="get_time"))}),
     case("chain.no-tools", "met", "text", toolless=TEXT),
     case("chain.no-tools", "not_met", "a call", toolless=ASKED),
     case("tool.stream-status", "met", "waits", tool=WHOLE),
@@ -116,6 +123,7 @@ NEXT = answer(body=interaction(id="v1_two"))
 SAME = answer(body=interaction())
 AGAIN = answer(body=interaction(id="v1_two", status="requires_action", steps=[CALL]))
 TWO = answer(body=interaction(status="requires_action", steps=[CALL, {**CALL, "id": "call_2"}]))
+TWO_STREAMED = {STREAMED: streamed(two_call_events("c1", "c2"))}
 TWINS = answer(body=interaction(status="requires_action", steps=[CALL, CALL]))
 RUNNING = answer(body=interaction(id="v1_two", status="in_progress"))
 REFUSED = refusal(400)
@@ -199,29 +207,32 @@ CASES += [
     case("tool.result-orphan", "met", "400", orphan=REFUSED),
     case("tool.result-orphan", "not_met", "accepted", orphan=NEXT),
     case("tool.result-orphan", "not_met", "crash", orphan=CRASH),
-    case("tool.parallel", "not_met", "in one order alone", asked=TWO, answered=REFUSED, in_order=NEXT, later=[]),
-    case("tool.parallel", "met", "accepted", asked=TWO, answered=NEXT, in_order=None, later=[]),
-    case("tool.parallel", "met", "all read", asked=TWO, in_order=None, later=[],
+    case("tool.parallel", "not_met", "in one order alone", asked=TWO, answered=REFUSED, in_order=NEXT, later={}),
+    case("tool.parallel", "met", "accepted", asked=TWO, answered=NEXT, in_order=None, later={}),
+    case("tool.parallel", "met", "all read", asked=TWO, in_order=None, later={},
          answered=next_saying("Reports 46173 and 57284.")),
     case("tool.parallel", "not_met", "one read", asked=TWO, answered=next_saying("Report 57284."), in_order=None,
-         later=[]),
+         later={}),
     case("tool.parallel", "not_met", "one read in a mode", asked=TWO, answered=NEXT, in_order=None,
-         later=[next_saying("Report 57284.")]),
+         later={"later": next_saying("Report 57284.")}),
     case("tool.parallel", "not_met", "refused in a mode", asked=TWO, answered=NEXT, in_order=None,
-         later=[REFUSED]),
-    case("tool.parallel", "not_met", "refused", asked=TWO, answered=REFUSED, in_order=None, later=[]),
-    case("tool.ids-unique", "met", "two", asked=TWO, streamed=None),
+         later={"later": REFUSED}),
+    case("tool.parallel", "not_met", "refused", asked=TWO, answered=REFUSED, in_order=None, later={}),
+    case("tool.ids-unique", "met", "two", asked=TWO, streams={}),
     case("tool.ids-unique", "not_met", "one for both in a stream", asked=TWO,
-         streamed=streamed(two_call_events("c1", "c1"))),
-    case("tool.stream-parallel", "met", "apart", fetched=None, streamed=streamed(two_call_events("c1", "c2"))),
-    case("tool.stream-parallel", "untestable", "one call", fetched=None, streamed=WHOLE),
-    case("tool.stream-parallel", "untestable", "no streams", fetched=None, streamed=None),
-    case("tool.stream-parallel", "not_met", "no name", fetched=None,
-         streamed=streamed(two_call_events("c1", "c2", name=""))),
-    case("tool.stream-parallel", "not_met", "as stored in another order",
-         fetched=calls({**CALL, "id": "c1", "arguments": {"location": "Rome"}}),
-         streamed=streamed(two_call_events("c1", "c2"))),
-    case("tool.ids-unique", "not_met", "one for both", asked=TWINS, streamed=None),
+         streams={"later": streamed(two_call_events("c1", "c1"))}),
+    case("tool.ids-unique", "not_met", "one for both", asked=TWINS, streams={}),
+    case("tool.stream-parallel", "met", "apart", fetched={}, streams=TWO_STREAMED),
+    case("tool.stream-parallel", "untestable", "one call", fetched={}, streams={STREAMED: WHOLE}),
+    case("tool.stream-parallel", "untestable", "no streams", fetched={}, streams={}),
+    case("tool.stream-parallel", "met", "refused in a mode", fetched={},
+         streams={**TWO_STREAMED, "later": REFUSED}),
+    case("tool.stream-parallel", "not_met", "no name", fetched={},
+         streams={STREAMED: streamed(two_call_events("c1", "c2", name=""))}),
+    case("tool.stream-parallel", "not_met", "as stored in another order", streams=TWO_STREAMED,
+         fetched={STREAMED: calls({**CALL, "id": "c1", "arguments": {"location": "Rome"}})}),
+    case("tool.stream-parallel", "not_met", "one of two in a mode", streams={**TWO_STREAMED, "later": WHOLE},
+         fetched={"later": TWO}),
     case("tool.stateless", "met", "accepted", answered=NEXT, streamed=None),
     case("tool.stateless", "not_met", "refused", answered=REFUSED, streamed=None),
     case("tool.stateless", "not_met", "refused in a stream", answered=NEXT, streamed=REFUSED),
@@ -287,22 +298,68 @@ def searched(*steps, status="completed"):
 
 QUERY = {"type": "google_search_call", "id": "s1", "arguments": {"queries": ["x"]}}
 FOUND = {"type": "google_search_result", "call_id": "s1"}
+SAID = streamed(text_events("Hi"))
 
 CASES += [
-    case("tool.search", "met", "both halves", answer=searched(QUERY, FOUND)),
-    case("tool.search", "met", "no search", answer=TEXT),
-    case("tool.search", "untestable", "refused", answer=refusal(400)),
-    case("tool.search", "not_met", "crash", answer=refusal(500)),
-    case("tool.search", "not_met", "something else", answer=answer(body=[])),
-    case("tool.search", "not_met", "left to the client", answer=searched(QUERY, status="requires_action")),
-    case("tool.search", "not_met", "a call of nothing declared", answer=searched(CALL)),
-    case("tool.search-shape", "met", "both halves", answer=searched(QUERY, FOUND)),
-    case("tool.search-shape", "untestable", "no search", answer=TEXT),
-    case("tool.search-shape", "not_met", "no result", answer=searched(QUERY)),
+    case("tool.search", "met", "both halves", answer=searched(QUERY, FOUND), modes={}),
+    case("tool.search", "met", "no search", answer=TEXT, modes={}),
+    case("tool.search", "untestable", "refused", answer=refusal(400), modes={}),
+    case("tool.search", "not_met", "crash", answer=refusal(500), modes={}),
+    case("tool.search", "not_met", "something else", answer=answer(body=[]), modes={}),
+    case(
+        "tool.search", "not_met", "left to the client", answer=searched(QUERY, status="requires_action"), modes={}
+    ),
+    case("tool.search", "not_met", "a call of nothing declared", answer=searched(CALL), modes={}),
+    case(
+        "tool.search",
+        "not_met",
+        "left to the client in a mode",
+        answer=TEXT,
+        modes={"later": searched(QUERY, status="requires_action")},
+    ),
+    case(
+        "tool.search-shape",
+        "not_met",
+        "no result in a mode",
+        answer=searched(QUERY, FOUND),
+        modes={"later": searched(QUERY)},
+    ),
+    case(
+        "tool.search",
+        "not_met",
+        "left to the client in a mode",
+        answer=TEXT,
+        modes={"later": searched(QUERY, status="requires_action")},
+    ),
+    case(
+        "tool.search",
+        "not_met",
+        "in no stream",
+        answer=searched(QUERY, FOUND),
+        modes={STREAMED: SAID, IN_A_STREAMED_CHAIN: SAID, IN_BACKGROUND: searched(QUERY, FOUND)},
+    ),
+    case(
+        "tool.search",
+        "met",
+        "not in one stream",
+        answer=searched(QUERY, FOUND),
+        modes={STREAMED: SAID, IN_BACKGROUND: searched(QUERY, FOUND)},
+    ),
+    case(
+        "tool.search-shape",
+        "not_met",
+        "no result in a mode",
+        answer=searched(QUERY, FOUND),
+        modes={"later": searched(QUERY)},
+    ),
+    case("tool.search-shape", "met", "both halves", answer=searched(QUERY, FOUND), modes={}),
+    case("tool.search-shape", "untestable", "no search", answer=TEXT, modes={}),
+    case("tool.search-shape", "not_met", "no result", answer=searched(QUERY), modes={}),
     case(
         "tool.search-shape",
         "not_met",
         "a stray result",
+        modes={},
         answer=searched(QUERY, {**FOUND, "call_id": "s2"}),
     ),
 ]

@@ -48,6 +48,7 @@ def test_a_status_is_judged_by_the_row(status: int | None, outcome: Outcome) -> 
 def test_a_finding_names_the_create_that_was_not_refused() -> None:
     """If one of a rule's creates is answered wrongly, the finding is about that answer."""
     answers = {"number_input": answer(400), "text_tools": answer(200), "background_input": answer(400)}
+    answers["streamed_tools"] = answer(400)
     observation = CHECKS["err.wrong-type"].observe(answers)
     assert [finding.where.exchange for finding in observation.findings] == ["text_tools"]
 
@@ -75,10 +76,18 @@ def test_creates_are_sent_in_order_and_answered_by_name() -> None:
         RequestBuilder(model="m", agent="a"), "create.both", "create.input-missing", timeout=3.0
     )
     actions, answers = play(steps)
-    assert answers == {"both": "answer 1", "no_input": "answer 2", "empty_input": "answer 3"}
+    assert answers == {
+        "both": "answer 1",
+        "no_input": "answer 2",
+        "empty_input": "answer 3",
+        "no_input_streamed": "answer 4",
+        "no_input_in_background": "answer 5",
+    }
     assert [json.loads(action.request.body) for action in actions] == [
         {"input": "Say hi.", "model": "m", "agent": "a"},
         {"model": "m"},
         {"input": [], "model": "m"},
+        {"model": "m", "stream": True},
+        {"model": "m", "background": True},
     ]
     assert {action.timeout for action in actions} == {3.0}

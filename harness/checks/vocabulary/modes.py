@@ -1,0 +1,140 @@
+"""The modes of a create: one body, sent in each of them, and the interaction with which each ends.
+
+Layer 2. A rule about the response to a create is asked in every mode with one judge. The requests of the modes are
+sent side by side, and background runs begin first, so that their waits overlap. A mode that the target refuses, or
+whose run does not end, has no interaction, and nothing is claimed of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from harness.checks.vocabulary.expect import object_in
+from harness.checks.vocabulary.runs import id_of, poll_for, read_whole_stream, status_of
+from harness.checks.vocabulary.streams import completion, events_in
+from harness.contract import read
+from harness.contract.judge.replies import SUCCESS
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Exchanges, Part, SideBySide, send, send_each
+from harness.wire import Exchange
+
+STREAMED = "in a stream"
+IN_BACKGROUND = "in the background"
+STREAMED_IN_BACKGROUND = "in the stream of a background run"
+UNSTORED = "with `store=false`"
+IN_A_CHAIN = "in a chain"
+IN_A_STREAMED_CHAIN = "in a streamed turn of a chain"
+IN_ALL_AT_ONCE = "in the stream of a background turn of a chain"
+
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    STREAMED: ("stream",),
+    IN_BACKGROUND: ("background",),
+    STREAMED_IN_BACKGROUND: ("background", "stream"),
+    UNSTORED: ("store",),
+    IN_A_CHAIN: ("chain",),
+    IN_A_STREAMED_CHAIN: ("chain", "stream"),
+    IN_ALL_AT_ONCE: ("chain", "background", "stream"),
+}
+"""What each mode adds to a plain create: its fields by the capabilities that they need."""
+
+EVERY = frozenset(_FIELDS)
+UNPOLLED = EVERY - {IN_BACKGROUND}
+"""The modes without the one that is polled, where the stream of a background run shows as much."""
+
+ALONE = frozenset({STREAMED, IN_BACKGROUND})
+"""Two modes that have nothing in common, for a body that is sent in several forms."""
+
+CHAINED = frozenset(mode for mode, names in _FIELDS.items() if "chain" in names)
+"""The modes whose turn has a parent, and so reads the turns before it."""
+
+STREAMS = frozenset(mode for mode, names in _FIELDS.items() if "stream" in names)
+_POLLED = frozenset(mode for mode, names in _FIELDS.items() if "background" in names) - STREAMS
+
+
+def create_in_each_mode(
+    t: RequestBuilder, body: Mapping[str, Any], modes: Iterable[str] = ALONE, *, parent: str = ""
+) -> Part[Exchanges]:
+    """The last response to a create in each of the modes that the target offers, by mode.
+
+    Those of a chain continue the `parent`; without one they are left out. What fails where two modes meet fails
+    where all meet, so that a stream of a background run need not be asked without a parent, if there is one.
+    """
+    asked = frozenset(modes)
+    sent = {
+        mode: t.create({**body, **_fill(names, parent)})
+        for mode, names in _FIELDS.items()
+        if mode in asked and all(_is_offered(t, name, parent) for name in names)
+    }
+    if IN_ALL_AT_ONCE in sent:
+        sent.pop(STREAMED_IN_BACKGROUND, None)
+    begun = yield from send_each(**{mode: create for mode, create in sent.items() if mode in _POLLED})
+    within = t.waiting.of(t.waiting.whole(t.wait))
+    parts = {
+        mode: read_whole_stream(create, within if "background" in _FIELDS[mode] else None)
+        if mode in STREAMS
+        else send(create)
+        for mode, create in sent.items()
+        if mode not in begun
+    }
+    answers = dict(zip(parts, (yield SideBySide(tuple(parts.values()))), strict=True))
+    polled = {mode: poll_for(t, found, within) for mode, answer in begun.items() if (found := id_of(answer))}
+    looks = yield SideBySide(tuple(polled.values()))
+    answers |= begun | {mode: seen[-1] for mode, seen in zip(polled, looks, strict=True)}
+    return {mode: answers[mode] for mode in sent}
+
+
+def repeat_in_each_mode(
+    t: RequestBuilder, body: Mapping[str, Any], plain: Exchange, modes: Iterable[str] = EVERY, *, parent: str = ""
+) -> Part[Exchanges]:
+    """The same for a body whose `plain` create was accepted; nothing if it was refused.
+
+    Without a `parent`, a chain continues the plain create if that is completed.
+    """
+    if plain.status not in SUCCESS:
+        return {}
+    continued = id_of(plain) if status_of(plain) == "completed" else ""
+    return (yield from create_in_each_mode(t, body, modes, parent=parent or continued))
+
+
+def find_lacking(shown: Mapping[str, bool]) -> str:
+    """The kind of modes of which none shows what each of the others shows, in words; `""` if there is none.
+
+    `shown` has the modes that came to their end; `""` is the plain create. One mode alone proves nothing, as a
+    model may decide otherwise for once.
+    """
+    for name, words in _KINDS.items():
+        kind = {mode for mode in shown if name in _FIELDS.get(mode, ())}
+        others = shown.keys() - kind
+        if min(len(kind), len(others)) > 1 and all(shown[mode] is (mode in others) for mode in shown):
+            return words
+    return ""
+
+
+_KINDS = {"stream": "in streams", "background": "in background runs", "chain": "in turns of a chain"}
+
+
+def _is_offered(t: RequestBuilder, name: str, parent: str) -> bool:
+    if name == "store":
+        return t.keeps
+    return name in t.capabilities and (name != "chain" or bool(parent))
+
+
+def _fill(names: tuple[str, ...], parent: str) -> dict[str, Any]:
+    fields = {"store": False, "stream": True, "background": True}
+    return {"previous_interaction_id" if name == "chain" else name: fields.get(name, parent) for name in names}
+
+
+def read_end(answer: Exchange) -> Mapping[str, Any]:
+    """The interaction of a response: that of the last event with the steps of its stream, or the body."""
+    if not read(answer).is_stream:
+        return object_in(answer)
+    end = completion(events_in(answer))
+    return {**end, "steps": read(answer).streamed_steps} if end is not None else {}
+
+
+def read_ends(modes: Mapping[str, Exchange]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The modes whose create was accepted and came to an end, each with its interaction."""
+    for mode, answer in modes.items():
+        if answer.status in SUCCESS and (body := read_end(answer)):
+            yield mode, body

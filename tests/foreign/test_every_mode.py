@@ -1,0 +1,273 @@
+"""Foreign servers that break a rule where two modes meet, for each rule of a create's response in each such pair.
+
+One table says when a mode is on, another how a server loses each option of a create; each cell is a server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.foreign.answering import Json, Refused
+from tests.foreign.rows import Row, rows_of, vary
+from tests.foreign.server import ForeignService, Handler, Run
+from tests.foreign.test_modes import Calling, Limits
+from tests.foreign.test_pairs import Searches
+from tests.foreign.test_turns import Reciting
+
+MODES = {
+    "streams": ("stream",),
+    "runs": ("background",),
+    "streamed-runs": ("background", "stream"),
+    "unstored": ("store",),
+    "turns": ("previous_interaction_id",),
+    "streamed-turns": ("previous_interaction_id", "stream"),
+    "run-turns": ("previous_interaction_id", "background"),
+}
+"""The fields that are set in each mode, or in each pair of modes."""
+
+
+def is_on(run: Run, *names: str) -> bool:
+    """Whether the create of a run has these fields; `store` is one if it is false."""
+    return all(run.body.get(name) is False if name == "store" else run.body.get(name) for name in names)
+
+
+class Choosing(Calling):
+    """Odd, but right: it calls its first function unless it may not; of several the one that is allowed."""
+
+    late = 0.0
+
+    def choice_of(self, run: Run) -> Any:
+        """What the create lets it choose."""
+        return (run.body.get("generation_config") or {}).get("tool_choice")
+
+    def waits(self, run: Run) -> bool:
+        return super().waits(run) and self.choice_of(run) != "none"
+
+    def call_of(self, run: Run) -> Json:
+        call, choice = super().call_of(run), self.choice_of(run)
+        named = choice["allowed_tools"]["tools"] if isinstance(choice, dict) else []
+        return {**call, "name": named[0]} if named else call
+
+
+class Thinking(ForeignService):
+    """Odd, but right: it thinks in every mode, and sums that up unless it may not."""
+
+    takes = frozenset({"generation_config"})
+
+    def summarizes(self, run: Run) -> bool:
+        """Whether the thought has a summary."""
+        return (run.body.get("generation_config") or {}).get("thinking_summaries") != "none"
+
+    def thought_of(self, run: Run) -> Json:
+        """The thought of a run."""
+        summary = [{"type": "text", "text": "Numbers."}] if self.summarizes(run) else []
+        return {"type": "thought", "signature": "c2ln", "summary": summary}
+
+    def prepare(self, run: Run) -> None:
+        run.steps = [self.thought_of(run), *run.steps]
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        told, thought = list(super().events(run)), self.thought_of(run)
+        yield from told[:2]
+        deltas = [{"type": "thought_summary", "content": part} for part in thought["summary"]]
+        deltas.append({"type": "thought_signature", "signature": thought["signature"]})
+        events = [
+            {"step": {"type": "thought"}, "event_type": "step.start"},
+            *({"delta": delta, "event_type": "step.delta"} for delta in deltas),
+            {"event_type": "step.stop"},
+        ]
+        for number, event in enumerate(events):
+            yield 0.0, {"index": 0, **event, "event_id": f"{run.id}-t{number}"}
+        yield from ((due, {**event, "index": 1} if "index" in event else event) for due, event in told[2:])
+
+
+class Waiting(Searches):
+    """Odd, but right: it searches, and has a status for that."""
+
+    def end_of(self, run: Run) -> str:
+        """The status with which a run ends."""
+        return "completed"
+
+    def show(self, run: Run) -> Json:
+        body = super().show(run)
+        return {**body, "status": self.end_of(run)} if body["status"] == "completed" else body
+
+    def last_event(self, run: Run, told: Json) -> Json:
+        event = super().last_event(run, told)
+        event["interaction"]["status"] = self.end_of(run)
+        return event
+
+
+class Talking(Limits):
+    """Odd, but right: it talks until its limit."""
+
+    def prepare(self, run: Run) -> None:
+        super().prepare(run)
+        if not self.limits(run):
+            run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "Hello there. " * 20}]}]
+
+    def usage(self, run: Run) -> Json:
+        written = len(run.steps[0]["content"][0]["text"].split())
+        return {**super().usage(run), "total_output_tokens": written, "total_tokens": run.tokens + written}
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        for due, event in super().events(run):
+            if event.get("delta", {}).get("text") == "Hello":
+                yield due, {**event, "delta": {"type": "text", "text": run.steps[0]["content"][0]["text"]}}
+            elif "delta" not in event:
+                yield due, event
+
+
+def where(*names: str, change: Callable[..., Any]) -> Callable[..., Any]:
+    """A change of a method of a run, where a mode is on."""
+    return lambda self, usual, run: change(self, usual, run) if is_on(run, *names) else usual(run)
+
+
+def give(value: Any) -> Callable[..., Any]:
+    """A change of a method: it returns this."""
+    return lambda *_: value
+
+
+FORMATS = "create.response-format create.format-streamed"
+DEFECTS: dict[str, tuple[type[ForeignService], str, str, dict[str, Any]]] = {
+    "formats": (Reciting, FORMATS, "", {"format_of": give(None)}),
+    "instructions": (Reciting, "create.system-instruction", "", {"instruction_of": give("")}),
+    "limits": (Talking, "create.max-tokens", "", {"limits": give(False)}),
+    "forbidden-calls": (Choosing, "tool.choice-none", "", {"choice_of": give("any")}),
+    "allowed-calls": (Choosing, "tool.choice-allowed", "", {"choice_of": give("any")}),
+    "forced-calls": (Choosing, "tool.choice-any", "/mode", {"waits": give(False)}),
+    "thoughts": (Thinking, "create.no-summaries", "", {"summarizes": give(True)}),
+    "searches": (Waiting, "tool.search", "", {"end_of": give("requires_action")}),
+}
+"""How each option is lost: the server, the checks, the code of the finding, and the changed method."""
+
+
+def refuse_while_it_runs(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Fail at the input of a run in progress."""
+    if query.get("include_input") and run.status == "in_progress":
+        raise Refused(500, "api_error", "No input yet.")
+    return usual(run, query)
+
+
+def skip_after_a_thought(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Skip the first event after a cursor that is in a thought."""
+    rest = usual(run, query)
+    return rest[1:] if "-t" in query.get("last_event_id", "") else rest
+
+
+def say_nothing_twice(self: Handler, usual: Any, data: bytes) -> Any:
+    """Say nothing to the second cancel of a run."""
+    run = self.service.runs.get(self.parts[-2]) if self.parts[-1] == "cancel" else None
+    if run is not None and run.cancelled_at is not None:
+        self.closed.wait(60)
+        raise ConnectionAbortedError
+    return usual(data)
+
+
+def fail_after_a_cancel(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Fail at a turn whose parent was canceled."""
+    parent = self.runs.get(str(body.get("previous_interaction_id")))
+    if parent is not None and parent.cancelled_at is not None:
+        raise Refused(500, "api_error", "There are no steps.")
+    return usual(body)
+
+
+def fail_at_streamed_images(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Fail at an image in the input of a stream."""
+    if body.get("stream") and "image/png" in json.dumps(body["input"]):
+        raise Refused(500, "api_error", "There is no text.")
+    return usual(body)
+
+
+service = rows_of(ForeignService)
+RUNS = "cancel.* chain.running chain.after-settled err.no-crash"
+DELETES = "del.gone del.stays-gone del.running"
+MEETINGS = [
+    # What is done to a run in progress, or to one that was canceled, is done to a run of this mode as well.
+    service(f"runs: {RUNS} -> exit 0", slow=True, lasts=3.0),
+    service(
+        f"hides-the-input-of-runs: {RUNS} -> fail err.no-crash, exit 1",
+        slow=True,
+        lasts=3.0,
+        get=refuse_while_it_runs,
+    ),
+    service(
+        f"says-nothing-twice: {RUNS} -> fail cancel.ok/silent, exit 1",
+        slow=True,
+        lasts=3.0,
+        said=["(1 cause: cancel.ok/silent)"],
+        handler=vary(Handler, dispatch=say_nothing_twice),
+    ),
+    service(
+        f"fails-after-a-cancel: {RUNS} -> fail err.no-crash, exit 1",
+        slow=True,
+        lasts=3.0,
+        said=["(1 cause: err.no-crash)"],
+        create=fail_after_a_cancel,
+    ),
+    service(f"deletes-runs: {DELETES} -> rest pass", slow=True),
+    service(
+        f"keeps-runs: {DELETES} -> fail del.stays-gone/kept, exit 1",
+        slow=True,
+        said=["(1 cause: del.stays-gone/kept)"],
+        delete=lambda self, usual, run: {} if run.body.get("background") else usual(run),
+    ),
+    service("reads-images: create.input-image err.no-crash stream.done -> exit 0", slow=True),
+    service(
+        "fails-at-streamed-images: create.input-image err.no-crash stream.done -> fail err.no-crash, exit 1",
+        slow=True,
+        create=fail_at_streamed_images,
+    ),
+    # A search is a part of each response, and a thought is a part of each stream.
+    rows_of(Waiting)("searches-in-streams: tool.search stream.equals-get -> rest pass", slow=True),
+    rows_of(Waiting)(
+        "searches-in-no-stream: tool.search stream.equals-get bg.create chain.ok -> fail tool.search/lost, exit 1",
+        slow=True,
+        searches=where("stream", change=give([])),
+    ),
+    rows_of(Waiting)(
+        "streams-no-search: tool.search stream.equals-get -> fail stream.equals-get/steps, exit 1",
+        slow=True,
+        events=lambda self, usual, run: ForeignService.events(self, run),
+    ),
+    rows_of(Thinking)(
+        "resumes-thoughts: resume.no-gap resume.exclusive stream.text create.no-summaries -> rest pass", slow=True
+    ),
+    rows_of(Thinking)(
+        "skips-after-thoughts: resume.no-gap stream.text create.no-summaries -> fail resume.no-gap, exit 1",
+        slow=True,
+        get=skip_after_a_thought,
+    ),
+]
+
+OTHERS = "bg.create stream.done chain.ok err.no-crash"
+
+
+def find_broken(checks: str, names: tuple[str, ...]) -> str:
+    """The check that a loss in a mode breaks: a format has one for streams alone, which rests on the other."""
+    plain, *streamed = checks.split()
+    return streamed[0] if streamed and (names == ("stream",) or len(names) > 1) else plain
+
+
+def list_rows() -> Iterator[Any]:
+    """A server for each option and mode. One mode of each option is slow, the others are thorough."""
+    for number, (option, (base, checks, word, change)) in enumerate(DEFECTS.items()):
+        yield rows_of(base)(f"keeps-{option}: {checks} {OTHERS} -> rest pass, exit 0", slow=True)
+        [(method, lost)] = change.items()
+        for place, (mode, names) in enumerate(MODES.items()):
+            yield rows_of(base)(
+                f"loses-{option}-in-{mode}: {checks} {OTHERS} -> fail {find_broken(checks, names)}{word}, exit 1",
+                slow=True,
+                thorough=place != number % len(MODES),
+                **{method: where(*names, change=lost)},
+            )
+
+
+@pytest.mark.parametrize("case", [*list_rows(), *MEETINGS])
+def test_an_option_has_its_effect_in_each_mode(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    """An option that is lost where modes meet is found there, by the rule of the option alone."""
+    case.hold(capsys)
