@@ -67,6 +67,12 @@ def is_refused_in_stream(exchange: Exchange) -> bool:
     return stream is not None and stream.refused
 
 
+def is_absent_in_stream(exchange: Exchange) -> bool:
+    """Whether the stream of a successful answer refuses the request, and shows nothing of an interaction."""
+    stream = read(exchange).stream
+    return stream is not None and stream.refused and stream.created is None
+
+
 def has_error(exchange: Exchange) -> bool:
     """Whether a successful answer is a stream with an error: an event, or bare JSON outside the framing."""
     stream = read(exchange).stream
@@ -90,13 +96,13 @@ REPLIES: Mapping[str, ExpectedStatuses] = {
     "create.ok": ExpectedStatuses({200}, SUCCESS),
     "get.ok": ExpectedStatuses({200}, SUCCESS),
     "get.unknown": ExpectedStatuses({404}, frozenset(CLIENT_ERROR) - {400}, notes={400}),
-    "store.false-get": ExpectedStatuses({404}, CLIENT_ERROR, in_stream=is_refused_in_stream),
+    "store.false-get": ExpectedStatuses({404}, CLIENT_ERROR, in_stream=is_absent_in_stream),
     "store.false-chain": _NO_PARENT,
     "store.isolation": ExpectedStatuses({403, 404}, CLIENT_ERROR),
     FOREIGN_CHAIN: ExpectedStatuses({400, 403, 404}, CLIENT_ERROR, in_stream=is_refused_in_stream),
     "del.ok": ExpectedStatuses(SUCCESS),
     "del.gone": ExpectedStatuses({404}),
-    "del.gone-stream": ExpectedStatuses({404}, CLIENT_ERROR, in_stream=is_refused_in_stream),
+    "del.gone-stream": ExpectedStatuses({404}, CLIENT_ERROR, in_stream=is_absent_in_stream),
     "del.twice": ExpectedStatuses({*SUCCESS, 404}, {410}),
     "del.unknown": ExpectedStatuses({404}, notes={400, *SUCCESS}),
     "del.chain-after": _NO_PARENT,
