@@ -24,6 +24,7 @@ from harness.wire.coding import (
     decode_pieces,
     is_coded,
 )
+from harness.wire.message import EVENT_STREAM
 
 Document = Mapping[str, Any]
 
@@ -110,6 +111,11 @@ def _build_exchange(request: Request, status: int, headers: Headers, body: bytes
         ending=COMPLETE if answered else _UNANSWERED,
         seconds=0.0,
     )
+
+
+def build_stream(body: bytes) -> Exchange:
+    """The exchange of a stream of which only the events are recorded: nothing is known of its request."""
+    return _build_exchange(Request("GET", "/"), 200, Headers([("content-type", EVENT_STREAM)]), body)
 
 
 def decode_body(body: bytes, headers: Headers) -> bytes:

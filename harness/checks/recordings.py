@@ -20,7 +20,7 @@ from typing import Any
 from msgspec import structs
 
 from harness.cassette import Recording
-from harness.cassette.har import exchanges_in
+from harness.cassette.har import build_stream, exchanges_in
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.data.json_parse import as_object, loads, objects_in
@@ -47,7 +47,7 @@ from harness.rules import ROWS
 from harness.rules.ledger import load_ledger
 from harness.wire import Decoder, Ending, Exchange, Frame
 from harness.wire.json_value import find_ambiguous
-from harness.wire.sse import events_in
+from harness.wire.sse import encode_frame, events_in
 
 UNRECOGNIZED = "not recognized as a call of the Interactions API"
 TRANSFER = "a download, or a part of an upload"
@@ -73,9 +73,10 @@ class FileJudge:
         """
         name = self._file.lower()
         if name.endswith(".sse"):
-            self._judge_stream(Decoder().feed(data), _judge_bytes(data, self._contract))
+            self._judge_stream(data, Decoder().feed(data), _judge_bytes(data, self._contract))
         elif name.endswith(".events.jsonl"):
-            self._judge_stream(_split_frames(data), _judge_lines(data, self._contract))
+            frames = list(_split_frames(data))
+            self._judge_stream(b"".join(map(encode_frame, frames)), frames, _judge_lines(frames, self._contract))
         elif name.endswith(".request.json"):
             self._judge_request_file(data, answers)
         elif name.endswith((".json", ".har")):
@@ -104,13 +105,17 @@ class FileJudge:
             place = {"exchange": exchange} if exchange else {}
             self._result.findings.append(finding.at(file=self._file, **place))
 
-    def _judge_stream(self, frames: Iterable[Frame], reading: StreamReading) -> None:
+    def _judge_stream(self, body: bytes, frames: Iterable[Frame], reading: StreamReading) -> None:
+        """Judge a file that is one stream; `body` is the stream as a report draws it."""
         if _is_legacy_stream(reading):
             self.leave_out(f"a stream {LEGACY}")
         else:
             unlisted = judge_unlisted(reading.unknowns, self._contract.revision)
             found = (*reading.findings, *unlisted, *judge_twice(frames))
+            before = len(self._result.findings)
             self._judge_alone("streams", list_judged_in_stream(reading) | UNLISTED, found)
+            if broken := self._result.findings[before:]:
+                self._keep_streams({"": build_stream(body)}, broken)
 
     def _judge_json(self, value: Any) -> None:
         """Judge the content of a JSON file."""
@@ -293,10 +298,10 @@ def _judge_bytes(data: bytes, contract: Contract) -> StreamReading:
     return judge.finish()
 
 
-def _judge_lines(data: bytes, contract: Contract) -> StreamReading:
+def _judge_lines(lines: Iterable[Frame], contract: Contract) -> StreamReading:
     """Judge one payload per line. The framing is lost, so its rules do not apply; spans are those of the lines."""
     judge = StreamJudge(contract, framed=False)
-    judge.frames(_split_frames(data))
+    judge.frames(lines)
     return judge.finish()
 
 

@@ -80,8 +80,8 @@ class Verification(Struct):
     contents, `rules` how often each rule was judged. An exchange may contain two, such as a request and a stream,
     or none, such as a delete without a body. `unrecognized` counts the exchanges of `left_out` that are no call
     of the API, `unjudged` those that are one and no transfer of a file. `shown` has, by broken rule, the place of
-    the first finding in a stream of a recorder's file, and the streams that show it, by the names of their
-    entries.
+    the first finding in a stream, and the streams that show it, by the names of their entries; the name of a file
+    that is one stream is "".
     """
 
     entries: int = 0

@@ -12,13 +12,26 @@ from harness.outcome import Finding, Where
 from harness.wire.message import escape_controls
 
 
-def finding_lines(finding: Finding) -> Iterator[str]:
+def finding_lines(finding: Finding, fixes: SharedFixes | None = None) -> Iterator[str]:
     """The message with its place, then what was expected, what came and a cure, if known."""
     where = place(finding.where)
     yield _put_on_one_line(finding.message + (f" ({where})" if where else ""))
     yield from compared_lines(finding)
     if finding.cure:
-        yield _put_on_one_line(f"  known fix: {finding.cure}")
+        cure = finding.cure if fixes is None else fixes.write(finding.cure, finding.rule)
+        yield _put_on_one_line(f"  known fix: {cure}")
+
+
+class SharedFixes:
+    """The known fixes of a report that is read from top to bottom: each stands in full where it is first met."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+
+    def write(self, fix: str, rule: str) -> str:
+        """A fix for a finding of this rule, or, if it is long and stands above, the rule where."""
+        reference = f"the same as for `{self._first.setdefault(fix, rule)}`"
+        return fix if self._first[fix] == rule or len(fix) <= len(reference) else reference
 
 
 def summarize(message: str, pointer: str | None) -> str:

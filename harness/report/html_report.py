@@ -13,6 +13,7 @@ from harness.look import Mark, mark_of
 from harness.outcome import Accounted, Exit
 from harness.outcome.words import format_count, shorten
 from harness.report.accounting import to_sentence
+from harness.report.finding_text import SharedFixes
 from harness.report.page.rendering import FragmentNames, render_template
 from harness.report.presented_result import Cause, PresentedResult
 from harness.report.presented_run import JUDGED, LISTED, Area, PresentedRun
@@ -72,6 +73,7 @@ def render(state: PresentedRun) -> str:
         names=names,
         causes=[_show_cause(cause, names, failures) for cause in causes],
         warnings=warnings,
+        fixes=SharedFixes(),
         warned=warned,
         warned_title=presentation.warned_title,
         warned_about=presentation.warned_about.format(format_count(warned, state.noun)),

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.outcome import Accounted
 from harness.report.commands.presentation import Section
+from harness.report.finding_text import SharedFixes
 from harness.report.presented_result import PresentedResult
 from harness.report.presented_run import TOLD, OutcomeRow, PresentedRun
 from harness.wire.message import escape_controls
@@ -68,13 +69,14 @@ def render(state: PresentedRun) -> str:
         lines += ["", fence("\n".join(notes))]
     for section in state.presentation.sections(state):
         lines += _write_section(section)
+    fixes = SharedFixes()
     for outcome in TOLD:
         results = [shown for shown in state.urgent_first if shown.outcome is outcome]
         explained = [shown for shown in results if outcome is not Accounted.NOT_TESTED or shown.is_explained]
         if results:
             lines += ["", Markdown("### {}").format(outcome.word.capitalize()), ""]
             for shown in explained:
-                lines += _write_entry(shown)
+                lines += _write_entry(shown, fixes)
         if len(results) > len(explained):
             lines += _write_reasons(next(row for row in state.list_outcomes() if row.outcome is outcome))
     return join_lines(lines) + "\n"
@@ -100,11 +102,18 @@ def _write_section(section: Section) -> Iterator[str]:
         yield from ("", fence("\n".join(group.lines)), "", END_DETAILS)
 
 
-def _write_entry(shown: PresentedResult) -> Iterator[str]:
+def _write_entry(shown: PresentedResult, fixes: SharedFixes) -> Iterator[str]:
     heading = Markdown("<code>{}</code> [{}] {}").format(
         write_html(shown.result.id), shown.standing_level, write_html(shown.title)
     )
-    yield from (begin_details(heading, is_open=shown.is_open), "", fence(shown.explain()), "", END_DETAILS, "")
+    yield from (
+        begin_details(heading, is_open=shown.is_open),
+        "",
+        fence(shown.explain(fixes=fixes)),
+        "",
+        END_DETAILS,
+        "",
+    )
 
 
 END_DETAILS = Markdown("</details>")

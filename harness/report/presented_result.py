@@ -52,7 +52,7 @@ from harness.report.evidence.evidence_text import (
     split_body,
 )
 from harness.report.evidence.stream_events import EventList, EventRow, list_events, number_in_whole
-from harness.report.finding_text import finding_lines, place, summarize
+from harness.report.finding_text import SharedFixes, finding_lines, place, summarize
 from harness.report.story import Story, tell_story
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
@@ -288,13 +288,20 @@ class PresentedResult:
         noted = self.standing is Standing.PASSED and self.result.verdict is not Verdict.PASS
         return noted or self.standing in (Standing.FAILURE, Standing.ERROR)
 
-    def explain(self, *, verbose: bool = False, whole: bool = False, elsewhere: str = _ELSEWHERE) -> str:
+    def explain(
+        self,
+        *,
+        verbose: bool = False,
+        whole: bool = False,
+        elsewhere: str = _ELSEWHERE,
+        fixes: SharedFixes | None = None,
+    ) -> str:
         """Everything a person needs to understand the verdict and to reproduce it, as plain text without color.
 
         The rule comes first, then what came, what breaks for a client, the evidence, and the source.
 
         `verbose`: each exchange that is shown in full; `whole`: all exchanges, whole. `elsewhere` describes where
-        the others are.
+        the others are, `fixes` the known fixes that stand above.
         """
         result, observation, lines = self.result, self.result.observation, list[str]()
         if observation.cause:
@@ -303,7 +310,7 @@ class PresentedResult:
         if self.requirement:
             lines.append(f"requirement ({self.level}): {self.requirement}")
         findings = [number_in_whole(found, result, self._run.display) for found in self.all_findings]
-        lines += _findings_lines(findings, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
+        lines += _findings_lines(findings, fixes, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
         if observation.reason:
             lines.append(escape_controls(observation.reason).rstrip())
         if self.breaks:
@@ -587,11 +594,11 @@ def list_causes(results: Iterable[PresentedResult], rules: Mapping[str, Rule]) -
     return sorted(causes, key=lambda cause: cause.urgency)
 
 
-def _findings_lines(findings: Sequence[Finding], *, most: int = _MOST_FINDINGS) -> Iterator[str]:
+def _findings_lines(findings: Sequence[Finding], fixes: SharedFixes | None, *, most: int) -> Iterator[str]:
     """The findings; if there are many, only the first ones."""
     roots = [finding for finding in findings if not finding.cause]
     for finding in roots[:most]:
-        headline, *details = finding_lines(finding)
+        headline, *details = finding_lines(finding, fixes)
         yield f"finding: {headline}"
         yield from details
     if len(roots) > most:

@@ -35,6 +35,7 @@ from harness.outcome.words import format_count
 from harness.report.commands.presentation import COLORS, EXPLAINED, Paint
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import count_evidence, logs
+from harness.report.finding_text import SharedFixes
 from harness.report.presented_result import FAILING, PresentedResult
 from harness.report.presented_run import PresentedRun
 from harness.report.screen import Heartbeat, Screen, format_seconds
@@ -204,6 +205,7 @@ class ResultPrinter:
         self._presentation = state.presentation
         self._verbose = bool(verbose)
         self._whole = verbose > 1
+        self._fixes = SharedFixes()
 
     def print_brief(self, shown: PresentedResult) -> None:
         """Print a result of the run that goes on: what is wrong at once, the rest as far as it is wanted."""
@@ -211,7 +213,7 @@ class ResultPrinter:
         if verdict is Verdict.ERROR or (self._verbose and verdict in _ARGUED):
             self.explain(shown)
         elif verdict in EXPLAINED or self._is_told(shown.result):
-            tail, more = self._presentation.brief(shown.result, shown.defect, verbose=self._verbose)
+            tail, more = self._presentation.brief(shown.result, shown.defect, self._fixes, verbose=self._verbose)
             self._screen.line(self._write_headline(shown) + tail)
             self._screen.lines(more)
 
@@ -219,7 +221,7 @@ class ResultPrinter:
         """Print a result with all that explains it; a `name` replaces the outcome that was printed before."""
         self._screen.line("")
         self._screen.line(f"{name}: {shown.heading}" if name else self._write_headline(shown))
-        text = shown.explain(verbose=self._verbose, whole=self._whole)
+        text = shown.explain(verbose=self._verbose, whole=self._whole, fixes=self._fixes)
         for line in text.split("\n"):
             self._screen.line(f"  {line}" if line else "", whole=not _PROSE.match(line))
 

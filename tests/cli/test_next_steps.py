@@ -63,6 +63,8 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("client", "js", "--output", ""), Exit.USAGE, "is a variable unset?"),
     (("client", "py"), Exit.USAGE, "is not known: write js"),
     (("serve", "--scenario", "other.json"), Exit.USAGE, "Its keys are replies, settings, description."),
+    (("list", "--sentences", "--matrix"), Exit.USAGE, "and --sentences are two lists: give one of them"),
+    (("list", "--matrix", "--level", "MUST"), Exit.USAGE, "no effect with --matrix: remove one of them"),
     (("list", "--extension", "ends.py"), Exit.USAGE, "cannot be loaded: SystemExit: 3"),
 ]  # fmt: skip
 

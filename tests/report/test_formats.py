@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from dataclasses import replace
@@ -20,13 +22,16 @@ from harness.engine.events import PhaseFinished, Planned, RunFinished, TargetInf
 from harness.engine.execute import play
 from harness.engine.kill_matrix import NOTICED, REFERENCE, UNPROVED
 from harness.engine.results import KillRow
+from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
+from harness.kit.check import Check
 from harness.outcome import Accounted, Exit, Finding, Observation, Outcome
 from harness.outcome.words import escape_unseen
 from harness.report.commands.mutants import MutantsPresentation
 from harness.report.formats import FORMATS, dump, render
 from harness.report.markdown import fence
 from harness.report.presented_run import PresentedRun
+from harness.report.terminal_report import TerminalReport
 from harness.resources import folder
 from tests.engine import toys
 from tests.report.page.page_reader import PageReader, find_faults
@@ -73,6 +78,30 @@ def test_text_can_always_be_written(name: str, story: PresentedRun) -> None:
     text = render(name, story)
     text.encode("utf-8")
     assert not set(text) & {"\x1b", "\x00"}
+
+
+FIX = "nginx: `proxy_buffering off;`, and no `gzip` for text/event-stream"
+
+
+def _break(rule: str, fix: str) -> Check:
+    """A check that fails, with a known fix."""
+    return toys.check(rule, toys.create_and_get, lambda got: [Finding(rule, f"{rule} is late", cure=fix)])
+
+
+@pytest.mark.parametrize(("name", "times"), [("html", 1), ("markdown", 1), ("terminal", 1), ("junit", 2)])
+def test_a_fix_of_several_rules_stands_once(name: str, times: int) -> None:
+    """The first finding has it in full, a later one names its rule; a case of JUnit is read alone."""
+    state, out = PresentedRun(INTERACTIONS), io.StringIO()
+    terminal = TerminalReport(out, state, verbose=1)
+    checks = [_break("get.first", FIX), _break("get.second", FIX), _break("get.third", "none for it")]
+    for event in check_target(toys.toy_target(toys.ToyService()), checks, RunOptions()):
+        state.handle(event)
+        terminal.handle(event)
+    text = out.getvalue() if name == "terminal" else re.sub("</?code>", "`", render(name, state))
+    text = re.sub(r"\s+", " ", text)
+    assert text.count(FIX) == times
+    assert text.count("the same as for `get.first`") == 2 - times
+    assert text.count("none for it") == 1, "a short one is written again"
 
 
 def test_json_fits_its_schema_and_adds_up(story: PresentedRun) -> None:

@@ -60,10 +60,21 @@ class ListArguments(ExtensionOptions):
 
 OPTIONS = ListArguments
 
+_LISTINGS = {
+    "sentences": ("level", "profile", "revision"),
+    "matrix": ("level", "profile"),
+    "capabilities": ("revision",),
+}
+"""The lists other than the catalog, each with the filters that it does not have."""
+
 
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     arguments = read_options(ListArguments, words)
+    listings = [name for name in _LISTINGS if getattr(arguments, name)]
+    if listings:
+        arguments.refuse(listings[1:], f"and --{listings[0]} are two lists: give one of them")
+        arguments.refuse(_LISTINGS[listings[0]], f"has no effect with --{listings[0]}: remove one of them")
     if arguments.sentences:
         _print_sentences(arguments)
         return 0

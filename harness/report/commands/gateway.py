@@ -28,6 +28,7 @@ from harness.wire.message import escape_controls
 if TYPE_CHECKING:
     from harness.engine.events import Planned
     from harness.report.collected_run import CollectedRun
+    from harness.report.finding_text import SharedFixes
 
 _QUIET = frozenset({Accounted.PASSED, Accounted.NOT_OFFERED})
 _WAITING = {
@@ -92,7 +93,9 @@ class GatewayPresentation(Presentation):
     def is_quiet(self, result: Result) -> bool:
         return result.outcome in _QUIET and not result.observation.findings
 
-    def brief(self, result: Result, summary: str, *, verbose: bool) -> tuple[str, Sequence[str]]:
+    def brief(
+        self, result: Result, summary: str, fixes: SharedFixes, *, verbose: bool
+    ) -> tuple[str, Sequence[str]]:
         """Each finding; the explanation of a failure has its known fix."""
         reason = result.excuse or result.observation.reason
         words = [reason.strip().splitlines()[0]] if reason.strip() else []
@@ -101,7 +104,8 @@ class GatewayPresentation(Presentation):
         for finding in findings[:most]:
             actual = finding.actual if finding.actual != "nothing" else ""
             words.append(f"{finding.message}{f': {actual}' if actual else ''}")
-            words += [f"known fix: {finding.cure}"] if finding.cure and result.outcome is Accounted.WARNED else []
+            if finding.cure and result.outcome is Accounted.WARNED:
+                words.append(f"known fix: {fixes.write(finding.cure, finding.rule)}")
         lines = [f"             {escape_controls(' '.join(text.split()))}" for text in dict.fromkeys(words)]
         if len(findings) > most:
             lines.append(f"             … and {len(findings) - most} more (-v)")

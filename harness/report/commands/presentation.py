@@ -30,6 +30,7 @@ from harness.wire.message import escape_controls
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
     from harness.report.collected_run import CollectedRun
+    from harness.report.finding_text import SharedFixes
     from harness.report.page.matrix import OutcomeMatrix
 
 EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
@@ -220,8 +221,13 @@ class Presentation:
         """Whether a result is shown only with -v."""
         return result.outcome is not Accounted.WARNED and result.verdict is not Verdict.STALE
 
-    def brief(self, result: Result, summary: str, *, verbose: bool) -> tuple[str, Sequence[str]]:
-        """The lines of a result without an explanation: the rest of its headline, and more lines."""
+    def brief(
+        self, result: Result, summary: str, fixes: SharedFixes, *, verbose: bool
+    ) -> tuple[str, Sequence[str]]:
+        """The lines of a result without an explanation: the rest of its headline, and more lines.
+
+        `fixes` are the known fixes that stand above.
+        """
         if result.verdict is Verdict.STALE:
             return f": {describe_stale(result)} (--baseline-prune)", ()
         if result.excuse:

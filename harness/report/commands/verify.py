@@ -36,7 +36,7 @@ _EMPTY = (
 
 _EXCLUDED = (
     (UNRECOGNIZED, "is not recognized as a call of the API", "are not recognized as calls of the API"),
-    (UNJUDGED, "is a call that was not judged", "are calls that were not judged"),
+    (UNJUDGED, "is an API call that was excluded", "are API calls that were excluded"),
 )
 
 

@@ -305,11 +305,13 @@ def _list(
     if _is_about_ids(number_in_whole(finding, result, display), events):
         events, before = _show_ids(events), None if before is None else _show_ids(before)
     rows = [replace(row, accused=number == at) for number, row in enumerate(_build_rows(events))]
-    name = finding.where.exchange or _LAST
+    name = finding.where.exchange or (_LAST if earlier else "")
     begun = _find_begun(exchange, earlier, display)
     if before is None or begun is None:
         picture = draw_picture([_read(exchange, name, display, [finding])])
-        return EventList(about=f"of {name}", picture=picture, folds=_fold(_show_missing(rows, finding)))
+        return EventList(
+            about=f"of {name}" if name else "", picture=picture, folds=_fold(_show_missing(rows, finding))
+        )
     cut = EventRow(kind="cut", name=f"a new connection: the client resumes after event {before[-1].number}")
     folds = _fold(_show_missing([*_build_rows(before), cut, *rows], finding))
     readings = [_read(begun[0], "", display), *_read_resumed(begun[0], exchange, finding, result, display)]

@@ -126,6 +126,20 @@ def test_a_page_draws_the_stream_that_breaks_a_rule(harness: Harness) -> None:
     assert "total_output_tokens" not in Path("out.jsonl").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", ["gap.sse", "gap.events.jsonl"])
+def test_a_page_draws_a_file_that_is_one_stream(harness: Harness, name: str) -> None:
+    """The picture has the place of the finding, and the rows near it have the numbers of their events."""
+    events = [event for event in EVENTS if event["event_type"] != "step.stop"]
+    lines = "".join(f"{json.dumps(event)}\n" for event in events)
+    Path(name).write_text(recording(events) if name.endswith(".sse") else lines, encoding="utf-8")
+    assert harness("verify", name, "--report", "html=out.html").code == 1
+    page = Path("out.html").read_text(encoding="utf-8")
+    (picture,) = re.findall(r'<figure class="picture".*?</figure>', page, re.DOTALL)
+    assert "stream" in picture
+    assert page.count('<span class="unseen">the event in question</span>') == 1
+    assert "the last exchange" not in page
+
+
 def test_missing_path(harness: Harness) -> None:
     """A path that does not exist is a usage error."""
     assert harness("verify", "nowhere").code == 2
@@ -271,7 +285,7 @@ def test_a_call_that_is_not_judged_is_counted(harness: Harness, path: str, body:
     method = "POST" if path.endswith("s") else "GET"
     Path("a.har").write_text(har_of(clean, entry_of(method, path, body, status=status)), "utf-8")
     done = harness("verify", "a.har")
-    last = r"PASSED: all \d+ MUST checks passed; 1 of 2 entries is a call that was not judged\."
+    last = r"PASSED: all \d+ MUST checks passed; 1 of 2 entries is an API call that was excluded\."
     assert re.fullmatch(last, done.out.splitlines()[-1])
 
 
