@@ -451,6 +451,6 @@ def _weigh(recordings: Sequence[Recording], numbers: Sequence[int]) -> tuple[int
 def _explain_not_taken(failure: Recording) -> str:
     request, ending = failure.request, failure.ending
     return (
-        f"{request.method} {request.raw_path} had no response ({ending.detail or ending.how}): what was recorded "
-        "of it before stays"
+        f"{request.method} {request.raw_path} had no response ({ending.detail or ending.words}): "
+        "the earlier recording of it stays"
     )

@@ -287,9 +287,8 @@ def _shows_its_request(exchange: Exchange) -> bool:
 
 
 def _describe_ending(ending: Ending) -> str:
-    """An ending in words: how it ended, by whom and where."""
-    ended = f"{ending.how} by the {ending.by}, {ending.at.replace('_', ' ')}"
-    return f"{ended} ({ending.detail})" if ending.detail else ended
+    """An ending in words, with its detail."""
+    return f"{ending.words} ({ending.detail})" if ending.detail else ending.words
 
 
 def _judge_bytes(data: bytes, contract: Contract) -> StreamReading:

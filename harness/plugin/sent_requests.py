@@ -290,7 +290,7 @@ class _LoggedAnswer(WrappedBody):
             return f"{what} → {self._status}" + (
                 f": {_mask_secrets(self._request, error, self._fields)}" if error else ""
             )
-        how = f"{ending.how} ({ending.detail})" if ending.detail else str(ending.how)
+        how = f"{ending.words} ({ending.detail})" if ending.detail else ending.words
         unanswered = ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
         return f"{what} → no response, {how}" if unanswered else f"{what} → {self._status}, then {how}"
 

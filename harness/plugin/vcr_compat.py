@@ -135,5 +135,5 @@ def _drop_in(path: Path) -> str | None:
     for recording in load(path).recordings:
         if not recording.complete:
             asked = f"{recording.request.method} {recording.request.target}"
-            return f"{asked} was dropped when it was recorded ({recording.ending.how})"
+            return f"{asked} was dropped when it was recorded ({recording.ending.words})"
     return None

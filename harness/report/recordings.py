@@ -229,7 +229,7 @@ def describe_cassette(
         yield f"   {recording.status or 'no response'} {recording.reason}".rstrip()
         yield from _describe_headers(recording.headers, stable=stable)
         yield from _describe_body(recording.body, values, is_stream=recording.events)
-        yield f"   ends: {recording.ending.words if not recording.ending.complete else 'complete'}"
+        yield f"   ends: {recording.ending.words}"
 
 
 def _describe_headers(headers: Headers, *, stable: bool) -> Iterator[str]:

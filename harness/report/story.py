@@ -24,7 +24,7 @@ from harness.outcome.words import format_count, shorten
 from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import begin_body
 from harness.report.evidence.stream_events import StreamEvent, lost_by, number_events, read_events
-from harness.wire import By, Ending, Exchange, How, Request
+from harness.wire import Exchange, Request
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import spell_columns
 
@@ -182,26 +182,6 @@ def say_answer(exchange: Exchange, display: Display) -> str:
     return say_body(exchange.body, exchange.request, display)
 
 
-def format_ending(ending: Ending) -> str:
-    """How a response ended and by whom, in plain words."""
-    if ending.by is By.CLIENT:
-        return "the client disconnects"
-    where = ending.at.replace("_", " ")
-    if ending.by is By.LIMIT:
-        return (
-            f"{'nothing more came in time' if ending.how is How.TIMEOUT else 'the limit of the harness'} ({where})"
-        )
-    words = {
-        How.COMPLETE: "complete",
-        How.FIN: "the connection is closed",
-        How.RST: "the connection is reset",
-        How.REFUSED: "the connection is refused",
-        How.TLS: "TLS fails",
-        How.BAD_HTTP: "no valid HTTP",
-    }
-    return f"{words.get(ending.how, str(ending.how))} {where}"
-
-
 def format_span(seconds: float) -> str:
     """A time between two moments."""
     return f"{seconds:.1f} s" if seconds >= 1 else f"{round(1000 * seconds)} ms"
@@ -210,8 +190,8 @@ def format_span(seconds: float) -> str:
 def answer_step(exchange: Exchange, lane: str, display: Display, *, hot: bool = False) -> StoryStep:
     """The arrow of an answer whose moment is not known; a break if none came."""
     if exchange.status is None:
-        return StoryStep(kind="break", text=f"no response: {format_ending(exchange.ending)}", lane=lane, hot=hot)
-    broken = "" if exchange.ending.complete else f"; {format_ending(exchange.ending)}"
+        return StoryStep(kind="break", text=f"no response: {exchange.ending.words}", lane=lane, hot=hot)
+    broken = "" if exchange.ending.complete else f"; {exchange.ending.words}"
     if exchange.is_stream:
         return StoryStep(
             kind="answer",
@@ -312,7 +292,7 @@ def _tell_exchange(
     request = request_step(exchange.request, began, display, hot=hot and exchange.status is None)
     yield _Moment(start, replace(request, detail=f"{label} {request.detail}".strip()))
     if exchange.status is None:
-        ending = f"no response: {format_ending(exchange.ending)}"
+        ending = f"no response: {exchange.ending.words}"
         yield _Moment(end, StoryStep(kind="break", text=ending, at=timed, hot=hot))
         return
     if exchange.is_stream:
@@ -321,7 +301,7 @@ def _tell_exchange(
         quoted = say_answer(exchange, display)
         yield _Moment(end, StoryStep(kind="answer", text=str(exchange.status), quoted=quoted, at=timed, hot=hot))
     if not exchange.ending.complete:
-        text = f"{label}: {format_ending(exchange.ending)}" if label else format_ending(exchange.ending)
+        text = f"{label}: {exchange.ending.words}" if label else exchange.ending.words
         yield _Moment(end, StoryStep(kind="break", text=text, at=timed))
 
 

@@ -76,6 +76,22 @@ UNRESOLVED = "no address for the host name "
 """How the detail of an ending begins if a name does not resolve, so that no server was reached."""
 
 
+_WITHOUT_PLACE = {How.REFUSED: "connection refused", How.TLS: "the TLS connection failed"}
+_ENDED_BY_SERVER = {
+    How.FIN: "the server closed the connection",
+    How.RST: "the server reset the connection",
+    How.STALL: "the server sent nothing more",
+    How.TIMEOUT: "the server sent nothing more in time",
+    How.BAD_HTTP: "the server sent invalid HTTP",
+}
+_PLACES = {
+    At.BEFORE_HEADERS: "before the headers",
+    At.IN_HEADERS: "within the headers",
+    At.IN_BODY: "within the body",
+    At.IN_CHUNK: "within a chunk",
+}
+
+
 class Ending(Struct, frozen=True):
     """The last piece of every body.
 
@@ -102,8 +118,14 @@ class Ending(Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """The ending and its place, for a message: `rst before headers`."""
-        return f"{self.how} {self.at.replace('_', ' ')}"
+        """The ending as a sentence: `the server reset the connection before the headers`."""
+        if self.complete:
+            return "complete"
+        if self.how in _WITHOUT_PLACE:
+            return _WITHOUT_PLACE[self.how]
+        limit = "the time limit" if self.how is How.TIMEOUT else "a limit"
+        ways = {By.CLIENT: "the client disconnected", By.LIMIT: f"{limit} was reached"}
+        return f"{ways.get(self.by) or _ENDED_BY_SERVER[self.how]} {_PLACES[self.at]}"
 
 
 COMPLETE = Ending()

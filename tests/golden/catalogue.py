@@ -62,7 +62,7 @@ DATED = mask(r"<time datetime=[^<]*</time>, [\d.]+ s", "<moment>, <seconds> s")
 SERVED = (SERVER_TIMES, DATES, DATED, MADE_IDS, POLLS, PROGRESS, SESSIONS, *STORIES)
 """What a check of a served emulator says of time, of chance, and of the worker that played it."""
 
-HUNG_UP = mask(r"stream of \d+ events, the last [^\n]*?(, ended by client: )", r"stream of <n> events\1")
+HUNG_UP = mask(r"stream of \d+ events, the last [^\n]*?(, ended: the client )", r"stream of <n> events\1")
 """How much of a stream had passed when its reader hung up: a gateway may read ahead of its client."""
 
 TODAY = mask(r"(since: )'?\d{4}-\d\d-\d\d'?", r"\1<today>")

@@ -50,8 +50,8 @@ def shown(value: object, title: str = "stdout") -> str:
         ('"created":"2026-06-09T00:00:01Z"', '"created":"<time>"', (SERVER_TIMES,)),
         ("  since: '2026-11-20'", "  since: <today>", (TODAY,)),
         (
-            'stream of 6 events, the last {"index":0}, ended by client: fin',
-            "stream of <n> events, ended by client: fin",
+            'stream of 6 events, the last {"index":0}, ended: the client disconnected within the body',
+            "stream of <n> events, ended: the client disconnected within the body",
             (HUNG_UP,),
         ),
         ("EXACT   event:0,rst (0.07 s)", "EXACT   event:0,rst (<seconds> s)", (CASE_TIMES,)),
@@ -93,7 +93,7 @@ def test_what_is_masked(before: str, after: str, masks: tuple[Mask, ...]) -> Non
         "(12 s)",
         "/sessions/mine/v1beta/x",
         "within 10 ms",
-        'stream of 6 events, the last {"index":0}, ended by server: rst',
+        'stream of 6 events, the last {"index":0}, ended: the server reset the connection within the body',
     ],
 )
 def test_what_is_not_masked(text: str) -> None:

@@ -54,7 +54,7 @@ def test_all_four_sides_in_order() -> None:
     assert lines(exchange(CREATE, 200, b'{"id": "a"}'), lost, again) == [
         'client → gateway    POST /v1beta/interactions {"input": "hi"}',
         'gateway → upstream  POST /v1beta/interactions {"input": "hi"}',
-        "upstream → gateway  no response, ended by server: rst before headers",
+        "upstream → gateway  no response, ended: the server reset the connection before the headers",
         'gateway → upstream  POST /v1beta/interactions {"input": "hi"}',
         "upstream → gateway  200 stream of 2 events, the last [DONE]",
         'gateway → client    200 {"id": "a"}',

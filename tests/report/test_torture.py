@@ -104,7 +104,14 @@ def test_the_map_of_drops_is_in_the_order_of_the_cases() -> None:
 def test_a_cell_of_the_map_has_the_picture_of_its_worst_case() -> None:
     """What the client received stands in the columns of the whole stream; what never came is drawn."""
     moments = (
-        WireMoment(at=0.0, request="GET /x", answer="200", fault="rst", columns=(0, 1, 2), broke="rst in body"),
+        WireMoment(
+            at=0.0,
+            request="GET /x",
+            answer="200",
+            fault="rst",
+            columns=(0, 1, 2),
+            broke="the server reset it",
+        ),
         WireMoment(at=0.1, request="GET /x", answer="200", columns=(2, 4), start=3),
     )
     drops = drop_map(run_of_cases(ended(0, "event:3,rst", moments=moments), events=6))

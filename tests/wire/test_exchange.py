@@ -64,7 +64,7 @@ def test_a_2xx_is_a_success(status: int | None, succeeded: bool) -> None:
 
 def test_an_ending_in_words() -> None:
     """The words of an ending say how and where the connection ended."""
-    assert Ending(how=How.RST, at=At.BEFORE_HEADERS).words == "rst before headers"
+    assert Ending(how=How.RST, at=At.BEFORE_HEADERS).words == "the server reset the connection before the headers"
 
 
 def test_the_reason_phrase_is_part_of_the_record() -> None:

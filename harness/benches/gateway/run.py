@@ -191,11 +191,10 @@ def reach(bench: GatewayBench) -> None:
         ending = relayed.client.ending
         if ending.unresolved:
             raise TargetFault(f"{ending.detail}: check the spelling of the URL and the name service (DNS)")
-        how = "connection refused" if ending.how is How.REFUSED else ending.words
         why = "start it, check the URL, or wait for it with --wait S"
         if ending.how is not How.REFUSED and ending.detail:
             why = ending.detail
-        raise TargetFault(f"the gateway returned no response ({how}): {why}")
+        raise TargetFault(f"the gateway returned no response ({ending.words}): {why}")
     if relayed.upstream or relayed.misrouted:
         return
     if why := explain_wrong_call(relayed.client):

@@ -140,7 +140,7 @@ def content_of(recordings: list[Recording], protocol: StreamProtocol) -> Content
     """The content of these exchanges, which may differ between two correct runs."""
     content = Content()
     content.lines["exchanges"] = str(len(recordings))
-    content.lines["ending"] = ", ".join(dict.fromkeys(_name_ending(recording) for recording in recordings))
+    content.lines["ending"] = ", ".join(dict.fromkeys(recording.ending.words for recording in recordings))
     content.lines["bytes"] = str(sum(len(recording.body) for recording in recordings))
     content.lines["pieces"] = str(sum(len(recording.pieces) for recording in recordings))
     content.lines["seconds"] = f"{sum(_sum_seconds(recording) for recording in recordings):.1f}"
@@ -150,11 +150,6 @@ def content_of(recordings: list[Recording], protocol: StreamProtocol) -> Content
         else:
             _add_values("body", _decode(recording.body), content, protocol)
     return content
-
-
-def _name_ending(recording: Recording) -> str:
-    ending = recording.ending
-    return str(ending.how) if ending.complete else f"{ending.how} by the {ending.by}, {ending.at}"
 
 
 def _sum_seconds(recording: Recording) -> float:

@@ -193,7 +193,7 @@ def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Ve
     )
     judge.exchanges(name_entry(number, exchange) for number, exchange in enumerate(exchanges, 1))
     good = [(number, entry) for number, entry in enumerate(entries, 1) if isinstance(entry, Recording)]
-    endings = Counter(f"{entry.ending.how} by the {entry.ending.by}" for _, entry in good if not entry.complete)
+    endings = Counter(entry.ending.words for _, entry in good if not entry.complete)
     edited = tuple(number for number, entry in good if entry.approximate)
     unknown = stated if contract.revision != stated else ""
     note = provenance.note if provenance is not None else ""

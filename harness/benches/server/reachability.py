@@ -42,7 +42,7 @@ def wait_until_up(target: ResolvedTarget, seconds: float, *, whole: float | None
             if is_late and exchange.status is not None:
                 return
             if is_late:
-                late = f"within {whole or seconds:g} s ({exchange.ending.how})"
+                late = f"within {whole or seconds:g} s ({exchange.ending.words})"
                 raise TargetFault(
                     f"{target.info.url} returned no response {late}: check the URL and that the server runs, or "
                     "wait longer with --wait S"

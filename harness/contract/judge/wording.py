@@ -42,8 +42,7 @@ def format_answer(exchange: Exchange) -> str:
 def format_ending(exchange: Exchange) -> str:
     """How the answer ended."""
     ending = exchange.ending
-    text = f"{ending.how} by {ending.by} {ending.at.replace('_', ' ')}"
-    return f"{text}: {ending.detail}" if ending.detail else text
+    return f"{ending.words}: {ending.detail}" if ending.detail else ending.words
 
 
 def format_value(value: object) -> str:

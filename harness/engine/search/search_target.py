@@ -34,7 +34,7 @@ def judge_exchange(exchange: Exchange, key: str, model: SearchModel, own: bool =
     ending = exchange.ending
     if exchange.excuse:
         return
-    how = f"{ending.how} {ending.detail}".strip()
+    how = f"{ending.words}: {ending.detail}" if ending.detail else ending.words
     if exchange.status is None:
         late = f" within {exchange.seconds:.1f} s" if exchange.hung else ""
         yield Finding(ANSWERED, f"no response arrived{late}", "a response", how)

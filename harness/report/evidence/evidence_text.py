@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain, groupby, takewhile
+from itertools import chain, groupby, product, starmap, takewhile
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -83,7 +83,9 @@ def _list_end(exchange: Exchange, mask: Mask) -> list[str]:
 _HEADER = re.compile(r"(?!(?:event|data|id|retry):)([\w-]+): (.*)")
 _STATUS = re.compile(r"[0-9]{3}")
 _CUT = re.compile(r"\[… .* …\]")
-_ENDED = re.compile(r"\[ended by (\w+): (\w+) (.*?)(?:, \d+ of \d+ bytes)?(?:: .*)?\]")
+_ENDED = re.compile(r"\[ended: (.*?)(?:, \d+ of \d+ bytes)?(?:: .*)?\]")
+_ENDINGS = {ending.words: ending for ending in reversed([*starmap(Ending, product(By, How, At))])}
+"""By its words; of several, the first."""
 
 
 def read_back(item: LoggedExchange) -> Exchange | None:
@@ -103,11 +105,8 @@ def read_back(item: LoggedExchange) -> Exchange | None:
         given, answer = _read_head(came[1:-1] if ended else came[1:])
         builder.head(int(came[0]), Headers(given), UntilClose())
         builder.chunk(Chunk(answer + _end_of(answer, is_whole=ended is None)), 0.0)
-    try:
-        ending = Ending() if ended is None else Ending(By(ended[1]), How(ended[2]), At(ended[3].replace(" ", "_")))
-    except ValueError:
-        return None
-    return builder.finish(ending, 0.0)
+    ending = Ending() if ended is None else _ENDINGS.get(ended[1])
+    return None if ending is None else builder.finish(ending, 0.0)
 
 
 def _end_of(answer: bytes, *, is_whole: bool) -> bytes:
@@ -124,11 +123,11 @@ def _read_head(lines: Sequence[str]) -> tuple[list[tuple[str, str]], bytes]:
 
 
 def ending_line(exchange: Exchange, mask: Mask) -> str:
-    """How the answer ended, in one line: who, how, where."""
+    """How the answer ended, in one line."""
     ending = exchange.ending
     counted = f", {ending.sent} of {ending.declared} bytes" if ending.declared is not None else ""
     detail = f": {mask.text(ending.detail)}" if ending.detail else ""
-    return escape_controls(f"ended by {ending.by}: {ending.words}{counted}{detail}")
+    return escape_controls(f"ended: {ending.words}{counted}{detail}")
 
 
 def body_lines(

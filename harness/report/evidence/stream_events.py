@@ -291,7 +291,7 @@ def _read(exchange: Exchange, name: str, display: Display, findings: Sequence[Fi
         after=after,
         lost=frozenset(finding.where.event or 0 for finding in lost_by(findings)),
         accused=frozenset(f.where.event for f in findings if f.where.event is not None and f.actual != NEVER),
-        end="the client left" if left else "" if ending.complete else ending.words,
+        end="" if ending.complete else ending.words,
         left=left,
     )
 

@@ -149,15 +149,15 @@ def test_who_neither_answers_nor_asks_is_told() -> None:
     assert noticing(results) == {"gw.route", "gw.body-fields"}
     assert "gave no response to delete, and nothing arrived" in words(results["gw.route"])
     assert (
-        "neither forwarded nor rejected | a create upstream, or a rejection | no response (rst before headers)"
-        in words(results["gw.body-fields"])
+        "neither forwarded nor rejected | a create upstream, or a rejection | "
+        "no response (the server reset the connection before the headers)" in words(results["gw.body-fields"])
     )
 
 
 @pytest.mark.parametrize(
     ("gateway", "said"),
     [
-        (Untrusted, "tls before headers.: not trusted: why"),
+        (Untrusted, "the TLS connection failed.: not trusted: why"),
         (Down, "start it, check the URL"),
         (answering(401), "rejects the key"),
         (

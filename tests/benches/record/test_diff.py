@@ -169,7 +169,7 @@ def test_a_stream_that_was_cut_is_compared_as_far_as_it_goes() -> None:
     cut = stream(CREATED, delta("a"), ending=Ending(By.CLIENT, How.FIN))
     drifts = diff(stream(CREATED, delta("a"), DONE), cut)
     assert not drifts.shape
-    assert "ending: complete → fin by the client, in_body" in map(str, drifts.content)
+    assert "ending: complete → the client disconnected within the body" in map(str, drifts.content)
 
 
 def test_polls_are_one_however_many_there_were() -> None:

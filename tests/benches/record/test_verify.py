@@ -333,7 +333,7 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
                 "x-stream": extension(b"", {"how": "stall", "by": "client", "at": "in_headers", "detail": "late"})
             },
         ),
-        "entry 1, POST /v1beta/interactions: no response arrived: stall by the client, in headers (late)",
+        "no response arrived: the client disconnected within the headers (late)",
     ),
     "half an answer": (
         "a.yaml",
@@ -341,9 +341,13 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
             case("GET", f"{URI}/v1_x", None, 200, "application/json", b'{"id"'),
             response={"x-stream": extension(b'{"id"', {"how": "fin", "at": "in_chunk", "declared": 9, "sent": 5})},
         ),
-        "the response is truncated: fin by the server, in chunk",
+        "the response is truncated: the server closed the connection within a chunk",
     ),
-    "no answer, as browsers note it": ("a.har", har(UNANSWERED_CASE), "fin by the server, before headers"),
+    "no answer, as browsers note it": (
+        "a.har",
+        har(UNANSWERED_CASE),
+        "the server closed the connection before the headers",
+    ),
     "no answer, as HAR has it": ("a.har", har({**UNANSWERED_CASE, "status": -1}), "no response arrived"),
     "a coding": (
         "a.yaml",
@@ -540,7 +544,10 @@ def test_findings_of_a_stream_have_their_bytes(tmp_path: Path) -> None:
 def test_a_recorded_drop_is_a_fact_and_no_finding() -> None:
     """Responses that did not end completely are counted by how and by whom they were ended, and fail nothing."""
     path = SHIPPED / "dropped-twice.yaml"
-    ends = (("fin by the server", 1), ("rst by the server", 1))
+    ends = (
+        ("the server closed the connection within the body", 1),
+        ("the server reset the connection within a chunk", 1),
+    )
     assert verify([path], load(), INTERACTIONS).facts == [CassetteFacts(str(path), 3, ends)]
     assert main(["verify", str(path)]) == 0
 

@@ -118,8 +118,8 @@ REFUSED = replace(
 DENIED = answered(HELLO.request, {"error": {"code": "denied"}}, 401)
 ANEW = (  # recordings before, new ones, recordings after, whether a copy is kept, what is reported
     ([HELLO, DROPPED], [HELLO], [DROPPED, HELLO], False, ""),
-    ([HELLO, DROPPED], [REFUSED], [HELLO, DROPPED], False, "had no response (refused)"),
-    ([HELLO], [REFUSED, HELLO], [HELLO], False, "had no response (refused)"),
+    ([HELLO, DROPPED], [REFUSED], [HELLO, DROPPED], False, "had no response (connection refused)"),
+    ([HELLO], [REFUSED, HELLO], [HELLO], False, "had no response (connection refused)"),
     ([REFUSED], [REFUSED], [REFUSED], False, ""),
     ([HELLO, DROPPED], [DENIED], [DROPPED, DENIED], True, "a.before-1.yaml"),
     ([HELLO, HELLO], [HELLO], [HELLO], True, "a.before-1.yaml"),

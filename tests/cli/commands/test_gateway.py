@@ -307,7 +307,7 @@ def test_a_gateway_that_hangs_on_the_way(harness: Harness, port: int, tmp_path: 
     value = fits("gateway", done.out)
     stopped = value["stopped"]
     assert (stopped["passage"]["name"], stopped["silent"]) == ("cancel.create", 3)
-    assert "timeout before headers" in stopped["reason"]
+    assert "the time limit was reached before the headers" in stopped["reason"]
     assert len(stopped["unfinished"]) == len(EXERCISES) - 1
     left = [rule["id"] for rule in value["rules"] if rule.get("unanswered") == "not tried"]
     assert value["not_judged"] == left

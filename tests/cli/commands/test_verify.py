@@ -53,7 +53,7 @@ def test_the_totals_add_up(harness: Harness) -> None:
     """Each entry of a cassette is judged or listed as left out; an unanswered one with who ended it, and where."""
     path = folder("cassettes") / "emulator" / "dropped-before-headers.yaml"
     done = harness("verify", str(path))
-    assert "excluded: 1 × no response arrived: rst by the server, before headers" in done.out
+    assert "excluded: 1 × no response arrived: the server reset the connection before the headers" in done.out
     assert f"\n  {path}: entry " in done.out
     assert "in 1 of 2 entries; excluded 1; no finding" in done.out.splitlines()[-4]
     report = json.loads(harness("verify", str(path), "--json").out)

@@ -156,7 +156,7 @@ def test_a_text_of_a_stranger_has_no_number_that_is_no_status(status: str) -> No
         ("anything",),
         ("> GET /",),
         ("> GET /", "< 200", "< {[", "< [… 900 characters …]", "< ]"),
-        ("> GET /", "< 200", "< [ended by nobody: x y]"),
+        ("> GET /", "< 200", "< [ended: nobody]"),
     ],
 )
 def test_a_text_that_is_no_whole_exchange_is_not_drawn(lines: tuple[str, ...]) -> None:

@@ -199,7 +199,7 @@ def tortured() -> PresentedRun:
         run = ClientRun(
             number=number, name=f"event:{number}", settings={"plan": "x"}, row="reset", kind="reset",
             outcome=outcome, event=number, end="ended",
-            moments=(WireMoment(at=0.1, request="GET /x", answer="200", columns=(0, 1), broke="rst in body"),),
+            moments=(WireMoment(at=0.1, request="GET /x", answer="200", columns=(0, 1), broke="was reset"),),
         )  # fmt: skip
         made = decide(
             ROWS["client.whole"].rule,

@@ -86,7 +86,7 @@ def test_both_connections_are_told_with_the_break_between_them() -> None:
         "request", "answer", "pause", "answer", "break", "pause",
         "request", "missing", "answer", "pause", "answer",
     ]  # fmt: skip
-    assert told()[4].text == "the client disconnects"
+    assert told()[4].text == "the client disconnected within the body"
     assert told()[5].text == "700 ms"
     assert told()[7].text == "step.delta, event 3, never comes"
 

@@ -296,7 +296,7 @@ def _to_read_event(event: Event, attempt: ClientAttempt) -> ReadEvent:
 def _describe_break(one: ReceivedResponse) -> str:
     """How a stream ended before its end; "" if it did not."""
     if one.ending is None:
-        return "the client left"
+        return "the client disconnected"
     if one.ending.how is not How.COMPLETE:
         return one.ending.words
     return "" if one.completes else "a clean end"
