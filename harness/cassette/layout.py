@@ -69,12 +69,18 @@ def blank_scalars(source: bytes) -> str:
 RESTORE = "restore it, or record it again"
 """What to do about a file that cannot be read."""
 
+_OF_OTHERS = frozenset({".sse", ".har", ".jsonl"})
+"""The suffixes of recordings that only `harness verify` reads."""
+_NAME_ONE = "name one, or record one with `harness record`"
+
 
 @contextmanager
 def _told_of(path: Path, source: IO[bytes] | bytes) -> Iterator[None]:
     """Turn PyYAML's errors into a CassetteError."""
     import yaml
 
+    if path.suffix.lower() in _OF_OTHERS:
+        raise CassetteError(f"{path}: not a cassette, which is a YAML file: {_NAME_ONE}")
     try:
         yield
     except yaml.MarkedYAMLError as wrong:
@@ -232,7 +238,7 @@ class Layout:
     def entry_error(self, number: int, wrong: ValueError) -> CassetteError:
         """A CassetteError for the entry at position `number`, counted from 0."""
         place = wrong.place if isinstance(wrong, FieldError) else ()
-        return self.error(f"entry {number + 1}: {wrong}", "interactions", number, *place)
+        return self.error(f"entry {number + 1}: {wrong}: {RESTORE}", "interactions", number, *place)
 
     def error(self, message: str, *place: str | int) -> CassetteError:
         """A CassetteError for the value at `place` in the file, with its line."""
@@ -363,8 +369,8 @@ def _problem_of_entry(number: int, entry: object) -> tuple[str, tuple[str | int,
         if not isinstance(fields.get(part), Mapping):
             others = [] if part in fields else [str(name) for name in fields]
             meant = nearest(part, others, most=1)
-            hint = f": was `{meant[0]}` meant?" if meant else ""
-            return f"entry {number + 1} has no `{part}` mapping{hint}", (*place, *(meant or [part]))
+            hint = f"was `{meant[0]}` meant?" if meant else RESTORE
+            return f"entry {number + 1} has no `{part}` mapping: {hint}", (*place, *(meant or [part]))
     wrong, where = _find_wrong_key(fields["request"])
     return (f"entry {number + 1}: its request {wrong}", (*place, "request", *where)) if wrong else None
 

@@ -145,9 +145,11 @@ def _answer(target: RequestBuilder, send: Send, form: Form) -> Exchange:
         raise TargetFault(f"the target returned no response: {_explain_silence(answer)}")
     why = explain_wrong_call(answer)
     if not why and target.key and (answer.status == 401 or rejects_key(answer)):
-        why = "the target does not accept the key (--api-key, GEMINI_API_KEY)"
+        why = "the target does not accept the key: pass a valid one with --api-key or GEMINI_API_KEY"
     if why := why or _REFUSALS.get(answer.status, ""):
-        raise TargetFault(f"the target rejected a create with {format_answer(answer).rstrip('.')}: {why}")
+        words = format_answer(answer)
+        returned = words if words.isdecimal() else repr(words)
+        raise TargetFault(f"the target rejected a create with {returned}: {why}")
     return answer
 
 
@@ -181,8 +183,8 @@ def _nothing_there(target: RequestBuilder, plain: Exchange) -> str:
     whole = format_answer(plain)
     returned = repr(whole) if plain.body else f"{plain.status} with an empty body"
     advice = (
-        f"Check the root URL, the API version (--api-version {target.version}) and the model "
-        f"(--model {target.model})."
+        f"Check the root URL, the API version (`--api-version`, now {target.version}) and the model "
+        f"(`--model`, now {target.model})."
     )
     if plain.status == 500:
         advice = "Read the log of the server: it failed on a valid request."

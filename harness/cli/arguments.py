@@ -145,8 +145,8 @@ def _read_table(
             continue  # another command's
         if key == "check" and isinstance(value, dict):
             raise UsageFault(
-                f"{file.path}: [tool.harness.check] is not a table: write the options of `harness check` "
-                "into [tool.harness] itself; its key `check` lists the checks to run"
+                f"{file.path}: [tool.harness.check] is a table, but the key `check` lists the checks to "
+                "run: write the options of `harness check` into [tool.harness] itself"
             )
         if secret := _SECRETS.get(key.replace("_", "-")):
             raise UsageFault(f"{place} {key}: a file must not contain a key: set {secret} instead")

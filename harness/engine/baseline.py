@@ -154,7 +154,9 @@ def read_baseline(
     if value is None:
         return Baseline()
     if not isinstance(value, list):
-        raise UsageFault(f"the baseline {path} has no list of entries: write a list of {{id, reason, since}}")
+        raise UsageFault(
+            f"the baseline {path} is not a list: write `- {{id: RULE, reason: …, since: DATE}}` for each"
+        )
     return Baseline(_read_entry(item, path, known, is_known) for item in value)
 
 

@@ -126,14 +126,16 @@ _FEW = 30
 
 
 def nearest(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
-    """The known words spelled almost like `word`, else those that begin with it or have it as a part,
-    else one that is similar.
+    """The known word in other capitals, else those spelled almost like `word`, else those that begin with it or
+    have it as a part, else one that is similar.
     """
     import difflib  # its import costs more than the rest of this module, and only an error needs it
 
     words = list(known)
     if word.startswith("--") and all(candidate.startswith("--") for candidate in words):  # dashes are no likeness
         return [f"--{near}" for near in nearest(word[2:], [candidate[2:] for candidate in words], most=most)]
+    if same := [candidate for candidate in words if candidate.lower() == word.lower()]:
+        return same[:most]
     close = difflib.get_close_matches(word, words, n=most, cutoff=0.75)
     shares = [difflib.SequenceMatcher(None, candidate, word).ratio() for candidate in close]
     return (

@@ -102,12 +102,7 @@ def exit_of_drifts(drifts: Drifts) -> Exit:
     return Exit.OK if drifts.compared else Exit.NOTHING_RAN
 
 
-_WORDS = {
-    Exit.OK: ("the same structure", "pass"),
-    Exit.FAILED: ("structural drift", "fail"),
-    Exit.NOTHING_RAN: ("nothing compared", "no_answer"),
-    Exit.UNREACHABLE: ("not compared", "no_answer"),
-}
+_MARKS = {Exit.OK: "pass", Exit.FAILED: "fail"}
 
 
 def write_headline(drifts: Drifts) -> str:
@@ -146,7 +141,8 @@ def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[st
 
     names = FragmentNames()
     shape, content = len(drifts.shape), len(drifts.content)
-    word, mark = _WORDS[exit_of_drifts(drifts)]
+    code = exit_of_drifts(drifts)
+    word, mark = FIRST_WORDS[code], _MARKS.get(code, "no_answer")
     parts = [
         _part("Structural drift", _SHAPE, drifts.shape, names, mask),
         _part("Content drift", _CONTENT, drifts.content, names, mask),
@@ -357,6 +353,8 @@ class RecordingReport:
         unable = {result.name for result in results if result.state is ScenarioState.UNSUPPORTED}
         if missing := [name for name in wanted if name not in unable.union(there)]:
             self._write_line(f"missing: {', '.join(missing)}; add --continue to the command to record these")
+        if not there:
+            self._write_line(f"help: `harness smoke {session.target.info.url}` reports what the target lacks")
 
     def conclude(self, results: Sequence[Recorded], wanted: int, code: Exit) -> None:
         """Write the verdict: the first word of the exit code, and what decided it."""

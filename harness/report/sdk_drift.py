@@ -62,7 +62,8 @@ def drift_verdict(explained: Explained, *, strict: bool, rejected: bool = False)
     counted = found if strict else new
     failed = FIRST_WORDS[Exit.FAILED if counted or rejected else Exit.OK]
     if strict and found > new:
-        summary = f"{format_count(found, 'difference')}, {found - new} explained (--strict)"
+        summary = f"{format_count(found, 'difference')}, {found - new} of them explained"
+        summary += " (--strict counts these, too; -v lists them)"
     elif new:
         summary = f"{format_count(new, 'difference')} without an explanation"
     else:

@@ -376,8 +376,10 @@ def sum_up(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
 
 def list_each(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
     """A line for each: whether it is offered, how that is known, and what was seen."""
-    for item in capabilities:
+    items = list(capabilities)
+    width = max((len(item.name) for item in items), default=0)
+    for item in items:
         missing = paint("31", "!") if item.lack is Lack.NOT_DONE else "-"
         sign = paint("32", "+") if item.present else missing
         note = f" ({' '.join(item.note.split())})" if item.note else ""
-        yield f"  {sign}{item.name:<16} {item.how}{escape_controls(note)}"
+        yield f"  {sign}{item.name:<{width}} {item.how}{escape_controls(note)}"

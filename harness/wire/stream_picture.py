@@ -99,6 +99,11 @@ class StreamPicture(Struct, frozen=True, kw_only=True):
         return frozenset(found | ({"cut"} if any(row.cut is not None for row in self.rows) else set()))
 
     @property
+    def is_accused(self) -> bool:
+        """Whether a finding names one of its cells."""
+        return any(cell.accused for row in self.rows for cell in row.cells)
+
+    @property
     def words(self) -> str:
         """The picture for a reader that sees none: each connection in a sentence."""
         return " ".join(f"{row.name}: {describe_row(row)}." for row in self.rows)
@@ -355,7 +360,7 @@ def _list_legend(picture: StreamPicture) -> Iterator[str]:
     """The signs that are used, with their words."""
     plain = {cell.kind for row in picture.rows for cell in row.cells if not cell.accused} | {CellKind.HAD}
     yield from (f"{SIGNS[kind]} {WORDS[kind]}" for kind in CellKind if kind in picture.kinds & plain)
-    if any(cell.accused for row in picture.rows for cell in row.cells):
+    if picture.is_accused:
         yield "! the finding"
     if "cut" in picture.kinds:
         yield "x cut"

@@ -92,7 +92,7 @@ def test_explain_a_code_that_no_finding_has(harness: Harness) -> None:
     [
         ({}, 0, "returns interactions"),
         ({"page": True}, 4, "200 an HTML page: It works!"),
-        ({"refuse": 401}, 4, "401 authentication: no: pass --api-key or set"),
+        ({"refuse": 401}, 4, "'401 authentication: no': pass --api-key or set"),
         ({"refuse": 400}, 4, "400 authentication: no"),
     ],
     ids=["sound", "page", "unauthorised", "refused"],

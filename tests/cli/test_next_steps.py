@@ -110,5 +110,5 @@ def test_a_missing_event_id_is_no_run_that_was_too_fast(harness: Harness) -> Non
     service = MUTANTS["text-doubled"].build()
     with ServerThread(service, clock=service.clock) as server:
         done = harness("check", server.url, "-c", "resume.ends", "--api-key", "any")
-    assert "(resume.ends): the final event has no `event_id`\n  help: test it with an `event_id`" in done.out
+    assert "(resume.ends): the final event has no `event_id`\n  help: test it on a server whose final" in done.out
     assert "1 feature not observed: resume.ends" in done.out

@@ -183,6 +183,9 @@ def select_rules(catalogue: RelayCatalogue, only: Sequence[str]) -> list[Check]:
     return [check for check in catalogue.checks if not only or check.id in wanted]
 
 
+_OTHER_KEY = "pass one that it accepts with --api-key KEY"
+
+
 def reach(bench: GatewayBench) -> None:
     """Send a plain request through the gateway. Raises TargetFault that names where it stopped."""
     relayed = bench.send(bench.client.greet("reach.create"))
@@ -194,18 +197,20 @@ def reach(bench: GatewayBench) -> None:
         why = "start it, check the URL, or wait for it with --wait S"
         if ending.how is not How.REFUSED and ending.detail:
             why = ending.detail
+        if ending.how is How.TIMEOUT:
+            why += ": read the log of the gateway"
         raise TargetFault(f"the gateway returned no response ({ending.words}): {why}")
     if relayed.upstream or relayed.misrouted:
         return
     if why := explain_wrong_call(relayed.client):
         raise TargetFault(f"the gateway returned {_describe_answer(relayed.client)}: {why}")
     if status in (401, 403):
-        raise TargetFault(f"the gateway rejects the key: {_describe_answer(relayed.client)} (--api-key KEY)")
+        raise TargetFault(f"the gateway rejects the key: {_describe_answer(relayed.client)}: {_OTHER_KEY}")
     configure = "configure the gateway to send its requests to the printed upstream"
     if bench.client.rejects_key(relayed.client):  # the gateway may still send its requests to the service
         raise TargetFault(
-            f"the key was rejected (status {status}), and no request arrived upstream: {configure}, or pass a key "
-            "that it accepts (--api-key KEY)"
+            f"the key was rejected (status {status}), and no request arrived upstream: {configure}, "
+            f"or {_OTHER_KEY}"
         )
     raise TargetFault(
         "a create returned a response, but no request arrived upstream: "

@@ -111,7 +111,7 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     seen["encoded"] = Resumed(cursor(events[middle]) or "", middle, encoded)
     final = cursor(events[-1])
     if final is None:
-        remedy = "with an `event_id` in the final event"
+        remedy = "on a server whose final event has an `event_id`"
         return stop_exercise(seen, "the final event has no `event_id`", race_lost=True, remedy=remedy)
     ask = t.get(found, stream=True, last_event_id=final)
     return {**seen, "last": (yield from read_whole_stream(ask, timeout=t.wait / _PART))}

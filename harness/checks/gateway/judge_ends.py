@@ -99,8 +99,8 @@ def _judge_moments(relayed: RelayedExchange, arrivals: Sequence[int]) -> Iterato
     ]
     late = [one for one, other in paced if arrivals[other.number] > max(AT_ONCE, one.number + 1)]
     if not arrivals or len(late) == len(paced):
-        sent = arrivals[0] if arrivals else "everything"
-        yield _report_buffer(relayed, f"nothing arrived before the upstream had sent {sent}")
+        sent = format_count(arrivals[0], "event") if arrivals else "everything"
+        yield _report_buffer(relayed, f"no event arrived before the upstream had sent {sent}")
     elif late:
         message = f"{len(late)} of {len(paced)} events arrived after the upstream had sent the next one"
         yield notice(
@@ -109,7 +109,7 @@ def _judge_moments(relayed: RelayedExchange, arrivals: Sequence[int]) -> Iterato
 
 
 def _report_buffer(relayed: RelayedExchange, message: str) -> Finding:
-    return notice("gw.live/buffered", relayed, message, "each event as it is sent", "a buffer")
+    return notice("gw.live/buffered", relayed, message, "each event as it is sent", "buffered events")
 
 
 def idle(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

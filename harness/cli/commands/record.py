@@ -350,7 +350,8 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json(summary_record(summary))
     else:
-        _print(summary, f"the command ended with status {code}" if code else ask_for_client(recorder.url, command))
+        ended = f"the command ended with status {code}; " if code else ""
+        _print(summary, ended + ask_for_client(recorder.url, command))
     return code or int(_exit(summary))
 
 

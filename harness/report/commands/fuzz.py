@@ -155,8 +155,8 @@ class FuzzPresentation(Presentation):
         flaky = sum(bool(result.reproduction and result.reproduction.replays.flaky) for result in found)
         yield f"{format_count(len(found), 'finding')}{f', {flaky} flaky' if flaky else ''}, seed {self._seed}"
         answers = _count_answers(state)
-        kinds = ", ".join(f"{number} {word}" for word, number in answers.items() if number)
-        yield f"judged {answers.total()} responses: {kinds}" if kinds else "judged no response"
+        kinds = ", ".join(f"{number:,} {word}" for word, number in answers.items() if number)
+        yield f"judged {answers.total():,} responses: {kinds}" if kinds else "judged no response"
         if never := _list_never_accepted(state):
             yield f"never accepted: {escape_controls(list_some(never, _NEVER_SHOWN, hint='--json'))}"
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from harness.benches.record.verify import REVISION, UNJUDGED, UNRECOGNIZED
 from harness.engine.results import RecordedPlace, Result
-from harness.outcome import Finding, Observation, Verdict, account
+from harness.outcome import Accounted, Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
 from harness.report.accounting import RunVerdict, accounting_record, conclude
 from harness.report.commands.presentation import FoldedLines, Paint, Presentation, Section
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from harness.report.collected_run import CollectedRun
 
 _KINDS = ("streams", "bodies", "requests")
-_PLACES_SHOWN = 5
+_PLACES_SHOWN, _RULES_NAMED = 5, 3
 _EMPTY = (
     "the paths contain no recorded response to judge: name .yaml, .har, .sse, .events.jsonl or .json files, "
     "or record some with `harness record`"
@@ -117,10 +117,17 @@ class VerifyPresentation(Presentation):
         return f"{result.outcome.word.upper():<11} {result.id} [{result.rule.level}] {result.title}"
 
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
+        explained: set[str] = set()
         for result, place, finding in list_findings(state):
             kind = f"{_word_of(place, finding).upper()} {finding.rule} [{result.rule.level}]"
             yield f"{place_line(place)}: {kind} {escape_controls(finding.message)}"
             yield from (f"  {line}" for line in compared_lines(finding))
+            if result.outcome in (Accounted.FAILED, Accounted.WARNED) and result.id not in explained:
+                explained.add(result.id)
+                yield f"    what breaks: {result.rule.breaks}"
+        if explained:
+            some = " ".join(sorted(explained)[:_RULES_NAMED])
+            yield f"help: `harness explain {some}` prints each rule with its source"
         for group in _fold_left_out(state):
             shown = (
                 group.lines if verbose or len(group.lines) <= _PLACES_SHOWN else group.lines[: _PLACES_SHOWN - 1]
@@ -141,7 +148,7 @@ class VerifyPresentation(Presentation):
         bodies = format_count(_sum(state, "bodies"), "body", "bodies")
         found = list_findings(state)
         rules = len({finding.rule for _, _, finding in found})
-        sums = f"{format_count(rules, 'rule')} in {format_count(len(found), 'finding')}" if found else "no finding"
+        sums = f"{format_count(len(found), 'finding')} on {format_count(rules, 'rule')}" if found else "no finding"
         return (
             f"judged {format_count(_sum(state, 'streams'), 'stream')}, {bodies}, "
             f"{format_count(_sum(state, 'requests'), 'request')} in {entries} of "

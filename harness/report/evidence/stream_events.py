@@ -229,7 +229,9 @@ def list_events(result: Result, display: Display, *, total: int = 0) -> EventLis
         if (found := find_stream(finding, result)) is not None:
             return _list(finding, *found, result, display)
     readings = list(_list_readings(result, display))
-    return EventList(about="", picture=draw_picture(readings, total=total)) if readings else None
+    if not any(reading.events or reading.columns for reading in readings):
+        return None
+    return EventList(about="", picture=draw_picture(readings, total=total))
 
 
 _LAST = "the last exchange"
@@ -254,8 +256,8 @@ def _list_readings(result: Result, display: Display) -> Iterator[ReadStream]:
 
 def _read_relayed(relayed: RelayedExchange, display: Display) -> Iterator[ReadStream]:
     sent = [exchange for exchange in relayed.upstream if exchange.is_stream]
-    yield from (_read(exchange, "sent upstream", display) for exchange in sent[:_MOST_ROWS])
-    yield _read(relayed.client, "received", display)
+    yield from (_read(exchange, "upstream sent", display) for exchange in sent[:_MOST_ROWS])
+    yield _read(relayed.client, "client received", display)
 
 
 def _are_of_one_stream(exchanges: Sequence[Exchange], display: Display) -> bool:

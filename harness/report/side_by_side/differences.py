@@ -190,6 +190,8 @@ class ComparedRuns:
         numbers = Counter(row.change for row in self.rows if row.change)
         told = _list_changes(numbers)
         parts = [told] if numbers["new"] else ["no new failure", *([told] if told else [])]
+        if failed := sum(row.change == "added" and bool(row.broken) for row in self.rows):
+            parts.append(f"{failed} of the added failed")
         return f"{FIRST_WORDS[Exit.FAILED if numbers['new'] else Exit.OK]}: {', '.join(parts)}."
 
     def _count_differences(self) -> str:

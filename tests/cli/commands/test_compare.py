@@ -163,7 +163,7 @@ def test_what_the_first_run_left_out_is_no_new_failure(write: Write, capsys: pyt
     out = capsys.readouterr().out
     assert "ADDED        x.two [MUST] excluded → failed (no)" in out
     assert "REMOVED      x.three [MUST] failed (no) → excluded" in out
-    assert out.splitlines()[-1] == "PASSED: no new failure, 1 added, 1 removed."
+    assert out.splitlines()[-1] == "PASSED: no new failure, 1 added, 1 removed, 1 of the added failed."
 
 
 def test_one_server_at_several_addresses(write: Write, capsys: pytest.CaptureFixture[str]) -> None:

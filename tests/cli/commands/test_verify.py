@@ -204,7 +204,7 @@ def test_findings_are_counted_by_rules_first(harness: Harness, tmp_path: Path) -
     records = json.loads(harness("verify", str(recording), "--json").out)["findings"]
     rules = {record["rule"] for record in records}
     assert len(records) > len(rules) > 1
-    assert f"excluded 0; {len(rules)} rules in {len(records)} findings" in done.out
+    assert f"excluded 0; {len(records)} findings on {len(rules)} rules" in done.out
 
 
 ODD_PATHS = (

@@ -304,6 +304,6 @@ def test_a_search_into_a_file_is_not_silent(
     out = capsys.readouterr().out
     assert "history: 9 histories, " in out
     *_, verdict = out.rstrip().splitlines()
-    assert re.search(r"^judged \d+ responses: ", out, re.MULTILINE)
+    assert re.search(r"^judged [\d,]+ responses: ", out, re.MULTILINE)
     assert verdict.startswith("PASSED: no rule broken in ")
     assert "never accepted: POST interactions/{id}/cancel" in out

@@ -49,7 +49,7 @@ def install(
     """
     if offline and not is_installed(client):
         raise UsageFault(
-            f"{client.name}: {client.pinned} is not installed, and --offline installs nothing: omit it"
+            f"{client.name}: {client.pinned} is not installed, and --offline installs nothing: run without it"
         )
     home = home_of(client)
     programs = _copy_drivers(home)
