@@ -54,7 +54,7 @@ export type Status =
   | "completed" | "failed" | "cancelled" | "incomplete" | "budget_exceeded" | "requires_action"
   | "requires_continuation";
 
-/** How the next create is answered; docs/emulator.md explains each key. */
+/** The response to the next create; docs/emulator.md explains each key. */
 export interface Script {
   text?: string;
   steps?: Array<{ type: string; [field: string]: unknown }>;
@@ -109,7 +109,7 @@ export interface FailOptions {
   times?: number;
   /** The header `Retry-After`, in seconds. */
   retryAfter?: number;
-  /** A wait that only the body tells, such as "34.430985". */
+  /** A wait that only the body states, such as "34.430985". */
   retryInfo?: string;
   /** Who seems to have written the error. */
   shape?: "service" | "front-end" | "list" | "sentence" | "html";
@@ -127,7 +127,7 @@ export interface ReplyOptions extends Script {
 }
 
 /**
- * A fault plan, and what it did: `fired` are those of the planned `faults` that took effect; `unmet` says why one of
+ * A fault plan, and what it did: `fired` are those of the planned `faults` that took effect; `unmet` names why one of
  * the plan never did.
  */
 export interface Faults {
@@ -215,7 +215,7 @@ export interface ElapseOptions {
 }
 
 export interface CutOptions {
-  /** Where to cut; a list holds whole fault plans. Default: "every-event". */
+  /** Where to cut; a list has whole fault plans. Default: "every-event". */
   cuts?: "every-event" | "structural" | "every-byte" | "outage" | string[];
   /** How the connection ends at each cut (["rst", "end"]); not used with a list of plans. */
   endings?: Array<"rst" | "end" | "fin" | "stall" | "short-length" | "bad-chunk">;
@@ -223,7 +223,7 @@ export interface CutOptions {
   first?: number;
   /** What the stream contains. */
   script?: Script;
-  /** What a further turn is answered with. */
+  /** The response to a further turn. */
   further?: Script;
   /** Which events carry an id ("all"). */
   eventIds?: "all" | "deltas" | "sparse" | "none" | Array<"all" | "deltas" | "sparse" | "none">;
@@ -306,7 +306,7 @@ export interface Incident {
   [field: string]: unknown;
 }
 
-/** What can be told to a server, or to one session of it. */
+/** The settings of a server, or of one session of it. */
 declare class Controls {
   /** The base URL for the client under test. */
   readonly url: string;
@@ -382,7 +382,7 @@ export class Session extends Controls implements AsyncDisposable {
     after?: InteractionRef | null,
     options?: { newEnvironment?: boolean; anyResults?: boolean; withoutTools?: boolean },
   ): Promise<void>;
-  /** Assert that the code under test has read or closed every response: one left open holds its connection. */
+  /** Assert that the code under test has read or closed every response: one left open keeps its connection. */
   assertClosed(): Promise<void>;
   /** Assert that the last create sends these steps back, those of this interaction, or those of the answer before it. */
   assertReplayed(steps?: object[] | InteractionRef): Promise<void>;
@@ -422,7 +422,7 @@ export class Cut {
 }
 
 /**
- * Put a reader through many cases, each with its own faults, and throw an AssertionError that tells each reason for a
+ * Put a reader through many cases, each with its own faults, and throw an AssertionError that lists each reason for a
  * failure once, with one case and the line that repeats it.
  */
 export function torture(session: Session, read: Reader, options?: TortureOptions): Promise<TortureSummary>;

@@ -466,7 +466,7 @@ export class Session extends Controls {
       while (!ended) {
         await this.#traffic.quiet(() => ended || runaway || this.#over);
         if (ended) break;
-        if (this.#over) throw new HarnessError("elapse(): its test is over, and the session has ended: await elapse(), and give a long test more time");
+        if (this.#over) throw new HarnessError("elapse(): its test and the session have ended: await elapse(), and give a long test more time");
         if (runaway) throw new HarnessAssertionError(speak(runaway));
         const next = planned.next(passed);
         if (next === undefined && planned.seen > 0 && (idle += 1) > 2000) {
@@ -632,7 +632,7 @@ export class Cut {
 }
 
 /**
- * Put a reader through many cases, each with its own faults, and throw an AssertionError that tells each reason for a
+ * Put a reader through many cases, each with its own faults, and throw an AssertionError that lists each reason for a
  * failure once. `read({ url, id, mode, create, signal })` reads the interaction `id` at the base URL `url`, or makes its own
  * if the mode says so, and resolves to the text, the events, the interaction, or `{ text, status }`.
  */

@@ -293,7 +293,7 @@ def _why_not_replaced(fixture: CassetteFixture, made: Path) -> str:
     if not fixture.passed:
         return "its test failed"
     if isinstance(fixture.service, RecordingService) and fixture.service.unreached:
-        return "the service was not always reached"
+        return "some requests did not reach the service"
     return "" if made.exists() else "nothing was recorded"
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from harness.rules import ROWS, SUBJECTS
 from tests.in_one_test import in_one_test
@@ -29,6 +31,8 @@ USE_INSTEAD = {
     "said|says": "reports, states",
     "accuses?|accused": "report",
     "befell|befall": "affected",
+    "not asked": "excluded",
+    "nothing is said": "delete it",
     "made of it|ends? up with|ended up with": "result",
     "in the way": "problem",
     "promises?": "rule",
@@ -71,6 +75,15 @@ SCRIPTS = sorted(path for kind in ("js", "jinja", "html") for path in ROOT.glob(
 """The pages of reports and of the inspector."""
 _COMMENT = re.compile(r"/\*.*?\*/|(?m:^\s*//.*$|\s//\s.*$)|{[#%{].*?[#%}]}|<script.*?</script>", re.DOTALL)
 _QUOTED = re.compile(r""""[^"\n]*"|'[^'\n]*'|`[^`]*`|>[^<>{}]+<""")
+SCHEMAS = [
+    path for path in sorted(ROOT.glob("schemas/**/*.json")) if path.parent.name not in ("bundled", "strict")
+]
+"""The published schemas, without those that are generated from them."""
+DECLARATIONS = sorted(ROOT.glob("javascript/*.d.ts"))
+TABLES = [ROOT / "action.yml", *sorted(ROOT.glob("harness/contract/models/*.yaml"))]
+"""Files with descriptions and notes that users read."""
+DESCRIBES = frozenset({"title", "summary", "description", "note"})
+"""The members of schemas and tables that are sentences."""
 PROMPTS = {
     "Search the files: in which year was the lighthouse of Harness Point painted, and in which colour?",
     "The first turn is over.",
@@ -218,6 +231,34 @@ def test_a_page_in_the_browser_has_none(script: Path) -> None:
     texts = [text.strip("\"'`><") for text in quoted]
     shown = [text for text in texts if " " in text.strip() and text[0] not in "#."]  # no selectors
     assert {text: words for text in shown if (words := find_words(text))} == {}
+
+
+@in_one_test(path=[*SCHEMAS, *TABLES])
+def test_a_description_has_none(path: Path) -> None:
+    """No description of a schema, of the action or of a table of models has a word of the list."""
+    value = json.loads(path.read_bytes()) if path.suffix == ".json" else yaml.safe_load(path.read_bytes())
+    assert {text: words for text in _descriptions(value) if (words := find_words(text))} == {}
+
+
+def _descriptions(value: Any) -> Iterator[str]:
+    """The sentences in a schema or a table; the title of a page on the web is none."""
+    match value:
+        case dict():
+            for name, part in value.items():
+                if name in DESCRIBES and isinstance(part, str):
+                    yield from () if "url" in value else (part,)
+                else:
+                    yield from _descriptions(part)
+        case list():
+            for part in value:
+                yield from _descriptions(part)
+
+
+@in_one_test(path=DECLARATIONS)
+def test_a_declaration_has_none(path: Path) -> None:
+    """No comment of the npm package's declarations, which editors show, has a word of the list."""
+    comments = re.findall(r"/\*\*.*?\*/", path.read_text("utf-8"), re.DOTALL)
+    assert {text: words for text in comments if (words := find_words(text))} == {}
 
 
 def _strings(nodes: list[Any]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Checks of uploaded files: the resumable upload of the SDKs, the life of a file, and its use in a create.
 
-Layer 2. Uploads one image of a pixel and deletes it. A target that serves no files is not asked.
+Layer 2. Uploads one image of a pixel and deletes it. A target that serves no files gets no request.
 """
 
 from __future__ import annotations

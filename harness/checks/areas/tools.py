@@ -254,7 +254,7 @@ def a_format_beside_a_tool(t: RequestBuilder) -> Steps:
     """A forced call in a request for JSON, and its result in another request for JSON."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], response_format=JSON_FORMAT, **FORCED))
     if asked.status in CLIENT_ERROR:
-        return stop_exercise({}, f"the target takes no format beside a tool: {format_answer(asked)}")
+        return stop_exercise({}, f"the target rejects `response_format` beside a tool: {format_answer(asked)}")
     result, parent = [result_of(first_call(asked))], need_id(asked)
     body = {"input": result, "tools": [WEATHER], "response_format": JSON_FORMAT}
     return {"formatted": (yield Send(t.create(body, previous_interaction_id=parent)))}

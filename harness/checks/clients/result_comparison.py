@@ -189,7 +189,7 @@ def _find_character(pieces: Sequence[str], expected: str, text: str) -> Defect:
         return Defect(HOLE, f"lost the text from character {at} on ({_cut(expected[at : at - surplus])})")
     if surplus > len(expected) // 2 and any(text.count(piece) > expected.count(piece) for piece in pieces):
         many = format_count(surplus, "character")
-        return Defect(TWICE, f"has {many} twice or more often: {_cut(text)} instead of {_cut(expected)}")
+        return Defect(TWICE, f"has {many} more than once: {_cut(text)} instead of {_cut(expected)}")
     return Defect(
         OTHER, f"has another text from character {at} on: {_cut(text[at:])} instead of {_cut(expected[at:])}"
     )
@@ -424,8 +424,8 @@ def find_misnamed(given: Any, calls: Sequence[Mapping[str, Any]]) -> str:
         name, made = step.get("name"), names.get(str(step.get("call_id")))
         if step.get("type") == "function_result" and name and made and name != made:
             return (
-                f"returned the result of the call {step.get('call_id')!r} under the name {name!r}: the call is of "
-                f"{made!r}, and its result has the same name"
+                f"returned the result of the call {step.get('call_id')!r} under the name {name!r}: the call "
+                f"names {made!r}, and its result needs that name"
             )
     return ""
 

@@ -212,7 +212,7 @@ class SessionJudge:
             return _answer(self._describe())
         call = None if name.startswith("_") or name == "answer" else getattr(self, name.replace("-", "_"), None)
         if call is None:
-            hint = did_you_mean(name, CALLS, otherwise=f": it takes {', '.join(CALLS)}")
+            hint = did_you_mean(name, CALLS, otherwise=f"; known are {', '.join(CALLS)}")
             return _refuse(404, "not_found", f"The judge has no call {name[:100]!r}{hint}")
         if request.method != "POST":
             return _refuse(405, "method_not_allowed", f"{request.method}: use POST here.")

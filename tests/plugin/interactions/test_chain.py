@@ -247,7 +247,7 @@ BROKEN: dict[str, tuple[Callable[[Client], object], str]] = {
     "half answered": (lambda client: client.answer(client.call(), "look"), "left the function call 'c2' without"),
     "wrong name": (
         lambda client: client.answer(client.call(), "look", "look"),
-        "returned the result of the call 'c2' under the name 'look': the call is of 'find'",
+        "returned the result of the call 'c2' under the name 'look': the call names 'find'",
     ),
     "unstored": (_create_unstored, r"stored no interaction that a create could continue.*assert_replayed\(\)"),
 }

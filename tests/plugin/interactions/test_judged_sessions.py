@@ -131,7 +131,7 @@ def test_a_wrong_option_is_refused(server: Api, options: Any, told: str) -> None
     ("call", "body", "status", "told"),
     [
         ("assert_contined", {}, 404, "did you mean 'assert_continued'"),
-        ("_find_turn", {}, 404, "it takes reply"),
+        ("_find_turn", {}, 404, "known are reply"),
         ("answer", {}, 404, "The judge has no call 'answer'"),
         ("assert_count", {"cal": "get"}, 400, "Object contains unknown field `cal`"),
         ("assert_count", {"call": "gte", "exactly": 1}, 400, "did you mean 'get'?"),
@@ -313,7 +313,7 @@ def test_the_result_of_another_function_is_told(session: Api) -> None:
     assert "left the function call 'c1' without a result" in session.judge("assert_continued")["problem"]
     result = {"type": "function_result", "call_id": "c1", "name": "find", "result": "rain"}
     session.create(previous_interaction_id=made["id"], input=[result], tools=[tool])
-    assert "under the name 'find': the call is of 'look'" in session.judge("assert_continued")["problem"]
+    assert "under the name 'find': the call names 'look'" in session.judge("assert_continued")["problem"]
 
 
 def test_time_moves_when_it_is_told(session: Api) -> None:
