@@ -7,7 +7,7 @@ the state of a run; the format must not matter.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
@@ -273,6 +273,17 @@ class Presentation:
     def owners(self, result: Result, state: CollectedRun) -> Collection[str]:
         """The areas of rules with a harness error, one of which may be an extension."""
         return (result.rule.area,)
+
+
+_RULES_NAMED = 3
+
+
+def name_rules(results: Iterable[Result]) -> Iterator[str]:
+    """The command that prints the broken rules, for output that has no room for each."""
+    broken = (result for result in results if result.outcome in (Accounted.FAILED, Accounted.WARNED))
+    rules = dict.fromkeys(result.rule.id for result in broken if result.observation.findings)
+    if rules:
+        yield f"help: `harness explain {' '.join([*rules][:_RULES_NAMED])}` prints each rule with its source"
 
 
 def describe_stale(result: Result) -> str:

@@ -22,7 +22,14 @@ from harness.report.accounting import (
     count_stale,
     list_counts,
 )
-from harness.report.commands.presentation import COLORS, Paint, Presentation, Section, describe_stale
+from harness.report.commands.presentation import (
+    COLORS,
+    Paint,
+    Presentation,
+    Section,
+    describe_stale,
+    name_rules,
+)
 from harness.report.evidence.evidence_text import client_lines
 from harness.report.evidence.stream_events import read_run
 from harness.report.json_report import code_record, outcome_record, shard_record
@@ -187,6 +194,12 @@ class TorturePresentation(Presentation):
             yield f"excluded: {format_count(skipped, 'case')} after equal failures (`--enough 0` runs them)"
         if count_stale(state.results):
             yield "help: `--baseline-prune` removes stale entries from the baseline"
+        yield from self.next_steps(state)
+
+    def next_steps(self, state: CollectedRun) -> Iterator[str]:
+        """The command that explains the broken rules, too."""
+        yield from super().next_steps(state)
+        yield from name_rules(state.results)
 
 
 def _choose_first_phase(state: CollectedRun) -> PhaseFinished:

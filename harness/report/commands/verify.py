@@ -16,7 +16,7 @@ from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Accounted, Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
 from harness.report.accounting import RunVerdict, accounting_record, conclude
-from harness.report.commands.presentation import FoldedLines, Paint, Presentation, Section
+from harness.report.commands.presentation import FoldedLines, Paint, Presentation, Section, name_rules
 from harness.report.evidence.evidence_text import place_line
 from harness.report.finding_text import compared_lines
 from harness.report.json_report import code_record, place_record
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from harness.report.collected_run import CollectedRun
 
 _KINDS = ("streams", "bodies", "requests")
-_PLACES_SHOWN, _RULES_NAMED = 5, 3
+_PLACES_SHOWN = 5
 _EMPTY = (
     "the paths contain no recorded response to judge: name .yaml, .har, .sse, .events.jsonl or .json files, "
     "or record some with `harness record`"
@@ -125,9 +125,6 @@ class VerifyPresentation(Presentation):
             if result.outcome in (Accounted.FAILED, Accounted.WARNED) and result.id not in explained:
                 explained.add(result.id)
                 yield f"    what breaks: {result.rule.breaks}"
-        if explained:
-            some = " ".join(sorted(explained)[:_RULES_NAMED])
-            yield f"help: `harness explain {some}` prints each rule with its source"
         for group in _fold_left_out(state):
             shown = (
                 group.lines if verbose or len(group.lines) <= _PLACES_SHOWN else group.lines[: _PLACES_SHOWN - 1]
@@ -140,6 +137,11 @@ class VerifyPresentation(Presentation):
             yield f"{format_count(files, 'file')} judged by revision {revision}"
         if _sum(state, "entries") or _list_left_out(state):
             yield self._describe_judged(state)
+
+    def next_steps(self, state: CollectedRun) -> Iterator[str]:
+        """The command that explains the broken rules, too."""
+        yield from super().next_steps(state)
+        yield from name_rules(state.results)
 
     def _describe_judged(self, state: CollectedRun) -> str:
         """How much was read, and how much of it was judged."""
