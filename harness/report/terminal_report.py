@@ -377,7 +377,7 @@ def sum_up(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
 def list_each(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
     """A line for each: whether it is offered, how that is known, and what was seen."""
     items = list(capabilities)
-    width = max((len(item.name) for item in items), default=0)
+    width = max(16, *(len(item.name) for item in items))
     for item in items:
         missing = paint("31", "!") if item.lack is Lack.NOT_DONE else "-"
         sign = paint("32", "+") if item.present else missing

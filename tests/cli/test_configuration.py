@@ -184,4 +184,7 @@ def test_a_table_for_check_is_explained(harness: Harness) -> None:
     """`check` in `[tool.harness]` lists checks; options of `harness check` stand in `[tool.harness]` itself."""
     Path("pyproject.toml").write_text("[tool.harness.check]\nstrict = true\n", encoding="utf-8")
     done = harness("check", "emulator")
-    assert (done.code, "[tool.harness.check] is not a table" in done.err) == (2, True)
+    assert (done.code, "[tool.harness.check] is a table, but the key `check` lists the checks" in done.err) == (
+        2,
+        True,
+    )

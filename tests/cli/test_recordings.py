@@ -131,7 +131,10 @@ def test_a_dead_target_replaces_no_recording(emulator: str, harness: Harness) ->
     ("program", "said"),
     [
         ("pass", "no request arrived: a.yaml was not written (does the client use INTERACTIONS_BASE_URL?)"),
-        ("raise SystemExit(7)", "no request arrived: a.yaml was not written (the command ended with status 7)"),
+        (
+            "raise SystemExit(7)",
+            "no request arrived: a.yaml was not written (the command ended with status 7; does the client use",
+        ),
     ],
 )
 def test_without_a_request_the_summary_says_why(emulator: str, harness: Harness, program: str, said: str) -> None:
