@@ -63,6 +63,11 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("client", "js", "--output", ""), Exit.USAGE, "is a variable unset?"),
     (("client", "py"), Exit.USAGE, "is not known: write js"),
     (("serve", "--scenario", "other.json"), Exit.USAGE, "Its keys are replies, settings, description."),
+    (("replay", "stream.sse"), Exit.USAGE, "not a cassette, which is a YAML file: name one, or record one"),
+    (("replay", "cut.yaml"), Exit.USAGE, "has no `response` mapping: restore it, or record it again"),
+    (("completion", "BASH"), Exit.USAGE, "did you mean 'bash'?"),
+    (("explain", "RESUME.NO-GAP"), Exit.USAGE, "did you mean 'resume.no-gap'?"),
+    (("verify", "stream.sse"), Exit.FAILED, "help: `harness explain stream."),
     (("list", "--sentences", "--matrix"), Exit.USAGE, "and --sentences are two lists: give one of them"),
     (("list", "--matrix", "--level", "MUST"), Exit.USAGE, "no effect with --matrix: remove one of them"),
     (("list", "--extension", "ends.py"), Exit.USAGE, "cannot be loaded: SystemExit: 3"),
@@ -83,6 +88,8 @@ def test_an_error_ends_with_the_next_step(
     (tmp_path / "empty").touch()
     (tmp_path / "ends.py").write_text("raise SystemExit(3)\n", "utf-8")
     (tmp_path / "half.json").write_text("[1,", "utf-8")
+    (tmp_path / "stream.sse").write_text("event: x\ndata: {}\n\nevent: y\ndata: {}\n\n", "utf-8")
+    (tmp_path / "cut.yaml").write_text("version: 1\ninteractions:\n- request: {method: GET}\n", "utf-8")
     (tmp_path / "other.json").write_text('{"a": 1}', "utf-8")
     monkeypatch.setenv("HARNESS_EXTENSION", "")  # the option sets it for later calls of this process
     refuse_to_open(tmp_path / "closed.yaml", monkeypatch)

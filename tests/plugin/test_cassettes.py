@@ -91,7 +91,7 @@ def test_the_key_of_a_recording(
     ("upstream", "said"),
     [
         ("https://generativelanguage.googleapis.com", "*there is no key to record with: set GEMINI_API_KEY*"),
-        ("http://127.0.0.1:9", "create → no response, refused (127.0.0.1:9*"),
+        ("http://127.0.0.1:9", "create → no response, connection refused (127.0.0.1:9*"),
     ],
 )
 def test_nothing_to_record(

@@ -151,7 +151,12 @@ def test_failing(interactions_emulator, client):
     )
     result = run(pytester)
     result.stdout.fnmatch_lines(
-        ["create → 200", "stream → 200, then rst (*event:2,rst*)", "stream → no response, fin (*)", "stream → 200"]
+        [
+            "create → 200",
+            "stream → 200, then the server reset the connection within the body (*event:2,rst*)",
+            "stream → no response, the server closed the connection before the headers (*)",
+            "stream → 200",
+        ]
     )
 
 
