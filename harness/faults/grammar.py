@@ -54,7 +54,8 @@ from harness.faults.values import (
     Unknown,
 )
 from harness.outcome import UsageFault
-from harness.outcome.words import did_you_mean
+from harness.outcome.words import did_you_mean, shorten
+from harness.wire.message import escape_controls
 
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _SECONDS = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,3}))?")
@@ -434,8 +435,20 @@ LEGAL_NOISE = {
 """The words of the grammar, and what a client sees."""
 
 
+_READ = 120
+"""Most characters of a decoded value."""
+
+
 def spell_out(connection: str) -> str:
-    """The faults of a connection as a plan spells them, and in words what of them is legal noise."""
-    words = (fault.partition(":")[0] for fault in connection.split(","))
+    """The faults of a connection as a plan spells them, and in words what of them is legal noise.
+
+    A value that is percent-encoded is decoded and shortened: a person reads it, and no command needs it.
+    """
+    faults = connection.split(",")
+    words = (fault.partition(":")[0] for fault in faults)
     noise = "; ".join(LEGAL_NOISE[word] for word in dict.fromkeys(words) if word in LEGAL_NOISE)
-    return f"{connection} (legal: {noise})" if noise else connection
+    spelled = ",".join(
+        shorten(" ".join(escape_controls(unquote(fault)).split()), _READ) if "%" in fault else fault
+        for fault in faults
+    )
+    return f"{spelled} (legal: {noise})" if noise else spelled

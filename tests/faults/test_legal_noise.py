@@ -27,4 +27,5 @@ def test_the_words_are_those_of_plans(word: str) -> None:
 def test_what_breaks_a_stream_is_not_legal() -> None:
     """A drop stands as it is; noise beside it is told once."""
     assert spell_out("event:5,rst") == "event:5,rst"
+    assert spell_out("status:400,body:%7B%22a%22:1%7D%1b,rst") == r'status:400,body:{"a":1}\x1b,rst'
     assert spell_out("ping:1,ping:4,event:5,rst") == f"ping:1,ping:4,event:5,rst (legal: {LEGAL_NOISE['ping']})"

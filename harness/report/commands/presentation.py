@@ -283,7 +283,8 @@ def name_rules(results: Iterable[Result]) -> Iterator[str]:
     broken = (result for result in results if result.outcome in (Accounted.FAILED, Accounted.WARNED))
     rules = dict.fromkeys(result.rule.id for result in broken if result.observation.findings)
     if rules:
-        yield f"help: `harness explain {' '.join([*rules][:_RULES_NAMED])}` prints each rule with its source"
+        which = "the rule" if len(rules) == 1 else "each rule"
+        yield f"help: `harness explain {' '.join([*rules][:_RULES_NAMED])}` prints {which} with its source"
 
 
 def describe_stale(result: Result) -> str:
