@@ -18,7 +18,7 @@ import pytest
 
 from harness.errors import LeftBehindWarning, UncheckedResultWarning
 from harness.outcome import UsageFault
-from harness.outcome.words import write_harmless
+from harness.outcome.words import to_one_line, write_harmless
 
 # Fail a test whose own code has passed, for what its fixtures know: a plan never met, a request not recorded.
 # Decided when the test function has returned, so that such a test counts once, as failed.
@@ -166,7 +166,7 @@ def _write_captured(text: str) -> str:
 
 
 class DisarmedSession:
-    """Disarms the warnings and the live log of a session, once a test of it has used our fixtures."""
+    """Disarms warnings, subtests and the live log of a session, once a test of it has used our fixtures."""
 
     def __init__(self, config: pytest.Config) -> None:
         handler = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_cli_handler", None)
@@ -179,6 +179,22 @@ class DisarmedSession:
         text = str(warning_message.message)
         if (shown := write_harmless(text)) != text:
             warning_message.message = Warning(shown)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Rewrite what only a finished report has: the words and output of a subtest, and an expected failure."""
+        if hasattr(report, "wasxfail"):
+            report.wasxfail = write_harmless(str(report.wasxfail))
+        context = getattr(report, "context", None)
+        if context is None:
+            return
+        # It is frozen, and a new one would write its values a second time as literals.
+        if isinstance(getattr(context, "msg", None), str):
+            object.__setattr__(context, "msg", write_harmless(to_one_line(context.msg)))
+        if kwargs := getattr(context, "kwargs", None):
+            shown = {name: write_harmless(to_one_line(str(value))) for name, value in kwargs.items()}
+            object.__setattr__(context, "kwargs", shown)
+        report.sections = [(title, _write_captured(text)) for title, text in report.sections]
 
 
 class _DisarmedFormatter(logging.Formatter):

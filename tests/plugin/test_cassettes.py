@@ -279,7 +279,7 @@ def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.P
     """What pytest prints of a recording is shown: in a failure of ours or the test, its requests, a summary."""
     pytester.makepyfile(
         test_app=f"""
-        import httpx, logging, pytest, warnings
+        import httpx, logging, pytest, unittest, warnings
 
         def ask(cassette, path):
             with httpx.Client(transport=cassette.transport, base_url="http://x.test") as client:
@@ -317,6 +317,20 @@ def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.P
         @pytest.mark.interactions_cassette("strange", allow_unused=True)
         def test_expected(interactions_cassette):
             pytest.xfail({HOSTILE!r})
+
+        @pytest.mark.interactions_cassette("strange", allow_unused=True)
+        @pytest.mark.xfail(reason={HOSTILE!r})
+        def test_unexpected(interactions_cassette):
+            pass
+
+        @pytest.mark.interactions_cassette("strange", allow_unused=True)
+        class TestParts(unittest.TestCase):
+            def test_parts(self):
+                with self.subTest({HOSTILE!r}):
+                    print({HOSTILE!r})
+                    self.fail("a")
+                with self.subTest(k={HOSTILE!r}):
+                    self.fail({HOSTILE!r})
 
         def judge(answer):
             local = answer + "1"
