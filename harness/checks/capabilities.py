@@ -114,7 +114,10 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "cancel.ok": ("get.ok/other", "get.ok/late"),
     "cancel.state": ("create.id-unique", _BLOCKED),
     **dict.fromkeys(
-        ("err.no-crash", "err.unknown-model", "err.unknown-route", "err.bad-enum", "create.large", "file.upload"),
+        (
+            *("err.no-crash", "err.unknown-model", "err.unknown-route", "err.bad-enum", "create.large"),
+            *("create.no-summaries", "tool.choice-any", "tool.search", "file.upload"),
+        ),
         ("err.status/failed",),
     ),
     **dict.fromkeys(("rob.deep-json", "rob.id-injection"), ("err.no-crash", "err.status/failed")),

@@ -43,14 +43,16 @@ class Obliging(ForeignService):
 
     def create(self, body: Json) -> Any:
         answer = super().create(body)
-        run = self.runs.get(f"i{self.made}")
-        if run is None or body.get("stream"):
-            return answer
+        return answer if body.get("stream") else Headed(answer, x_gemini_service_tier=self.header)
+
+    def prepare(self, run: Run) -> None:
+        body = run.body
+        if body.get("stream"):
+            return
         if body.get("tools") and body.get("generation_config", {}).get("tool_choice") == "any":
             run.steps = [self.force(body)]
         elif "generation_config" in body:
             run.steps = [{"type": "thought", "signature": "c2ln", "summary": [*self.summary]}, *run.steps]
-        return Headed(self.show(run), x_gemini_service_tier=self.header)
 
     def force(self, body: Json) -> Json:
         """The step of an answer that has to be a call."""
