@@ -12,7 +12,7 @@ present, and the checks decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -37,7 +37,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.roots import judge_output_types
 from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Close, Part, Read
+from harness.kit.actions import Close, Part, Read, SideBySide
 from harness.kit.api import Greeting, Lack, Probes, Question
 from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import TargetFault
@@ -388,7 +388,10 @@ def _probe_background(ask: Probe) -> None:
 
 def _look_at_a_run(ask: Probe, found: str) -> None:
     """See whether a background run that has just begun still runs, stream it, and cancel it."""
-    *denied, look = ask.perform(poll_until_found(ask.target, found))
+    parts: list[Part[Any]] = [poll_until_found(ask.target, found)]
+    if not _inherits(ask, "stream", "resume", "event-ids"):
+        parts.append(_read_first_events(ask.target, found, ask.greeting.seconds))
+    (*denied, look), *streams = ask.perform(_play_side_by_side(parts))
     over = status_of(look) not in (*_UNSETTLED, "")
     when = "the first GET"
     if denied:
@@ -398,17 +401,19 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
             "a client that polls as documented gives up"
         )
     ask.settle("background-slow", not over, f"{'over' if over else 'still running'} at {when}", Lack.UNSEEN)
-    if not _inherits(ask, "stream", "resume", "event-ids"):
-        stream = ask.perform(_read_first_events(ask.target, found, ask.greeting.seconds))
+    for stream in streams:
         events = read(stream).events
         if events or ask.has_response(stream, "resume", "event-ids"):
             _settle_resume(ask, stream, events)
     answer = ask.ask(ask.target.cancel(found), "cancel")
     if answer is not None:
         none = ask.perform(is_no_route(ask.target, answer))
-        ask.settle("cancel", not none, f"cancel returned {answer.status}")
-        if answer.status in SUCCESS:
-            ask.ask(ask.target.get(found))  # shows whether the cancel took effect
+        ask.settle("cancel", not none, f"cancel returned {answer.status}")  # a closing look shows its effect
+
+
+def _play_side_by_side(parts: Sequence[Part[Any]]) -> Part[list[Any]]:
+    played: list[Any] = yield SideBySide(tuple(parts))
+    return played
 
 
 def _settle_resume(ask: Probe, stream: Exchange, events: list[dict[str, Any]]) -> None:

@@ -6,8 +6,8 @@ also the smoke test: a target that cannot be reached, rejects everything or is a
 because then there is nothing to judge. The requests are the API's: `Api.load_probes`.
 
 Where responses are slow, several questions run side by side. One that needs the result of another one waits for
-it: in `why_lacking`, or before it begins (`Question.after`). It waits only for questions before it, so that the
-first open one can always go on.
+it in `why_lacking`, or for its end before it begins (`Question.after`). It waits only for questions before it, so
+that the first open one can always go on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ _TRIES = 3
 class Probing:
     """The results of a probe. `says`: see `checks.Target`; `notes` are sentences that a reader of verdicts needs.
 
-    `trail` are the exchanges, those of the clean-up last; `repeated` are ids that were given twice.
+    `trail` are the exchanges, those of the clean-up last; `repeated` are ids that were given twice. If it is
+    `unseen`, nothing has looked again at what was created.
     """
 
     capabilities: Capabilities
@@ -48,6 +49,7 @@ class Probing:
     notes: tuple[str, ...] = ()
     trail: tuple[Exchange, ...] = ()
     repeated: tuple[RepeatedId, ...] = ()
+    unseen: bool = False
 
 
 class Prober:
@@ -82,6 +84,7 @@ class Prober:
         self._driver = driver
         self._given = GivenIds(api)
         self._stopped = threading.Event()
+        self._settled: dict[str, threading.Event] = {}
         self._ended: dict[str, threading.Event] = {}
         self._asked: list[_Asking] = []
         self._readers = 1
@@ -120,6 +123,7 @@ class Prober:
             notes=(*self._notes, *(note for asking in self._asked for note in asking.notes)),
             trail=(*self._list_trail(), *self.ledger.read_cleanup(self.target.contract)),
             repeated=tuple(again for asking in self._asked for again in asking.hand.repeated),
+            unseen=self._readers > 1,
         )
 
     def _new_asking(self, driver: Driver, settles: tuple[str, ...] = ()) -> _Asking:
@@ -130,19 +134,22 @@ class Prober:
             self.target.contract,
             given=self._given,
             is_halted=self._stopped.is_set,
+            overlaps=self._readers > 1,
         )
         self._asked.append(asking := _Asking(self, hand, settles))
         return asking
 
     def _look_again(self) -> None:
-        """Send a closing look at each thing that the questions created."""
+        """Send a closing look at each thing that the questions created; where responses are slow, workers do."""
         for asking in self._asked:
             asking.hand.hang_up()
-        if self._looks is not None:
-            hand = self._new_asking(self._driver).hand
-            looks = self.ledger.list_closing_looks(self._list_trail())
-            self._looks.together = self._looks.together if self._readers == 1 else TOGETHER
-            self._looks.send(looks, hand, one_at_a_time=self._readers == 1)
+        if self._looks is None:
+            return
+        if self._readers > 1:
+            self._looks.together = TOGETHER
+            return
+        hand = self._new_asking(self._driver).hand
+        self._looks.send(self.ledger.list_closing_looks(self._list_trail()), hand, one_at_a_time=True)
 
     def _list_trail(self) -> list[Exchange]:
         """All that was received, in the order in which it ended."""
@@ -153,11 +160,24 @@ class Prober:
         """Whether the capability matters and is not settled yet."""
         return name in self.needed and self.found.get(name) is None
 
+    def settle(self, item: Capability) -> None:
+        """Record a capability, and let the questions go on that wait for it."""
+        self.found.settle(item)
+        if item.name in self._settled:
+            self._settled[item.name].set()
+
+    def await_settled(self, name: str) -> None:
+        """Wait until a capability is settled, or its question has ended. Raises TimeUp if the run ends."""
+        self._await(self._settled, [name])
+
     def await_end(self, names: Iterable[str]) -> None:
-        """Wait until the questions that settle these capabilities have been asked. Raises TimeUp if that ends."""
+        """Wait until the questions about these capabilities have been asked. Raises TimeUp if the run ends."""
+        self._await(self._ended, names)
+
+    def _await(self, events: Mapping[str, threading.Event], names: Iterable[str]) -> None:
         for name in names:
-            if (ended := self._ended.get(name)) is not None:
-                ended.wait()
+            if (event := events.get(name)) is not None:
+                event.wait()
         if self._stopped.is_set():
             raise TimeUp
 
@@ -178,7 +198,8 @@ class Prober:
                 self._ask_about(question, self._driver)
             return
         connect = self._connect
-        self._ended = {name: threading.Event() for question in questions for name in question.settles}
+        names = [name for question in questions for name in question.settles]
+        self._settled, self._ended = ({name: threading.Event() for name in names} for _ in range(2))
         crew, waiting = Crew(self._stop), Shared(questions)
 
         def work() -> None:
@@ -194,8 +215,8 @@ class Prober:
     def _stop(self) -> None:
         """Send nothing more, and release all that wait for the questions left."""
         self._stopped.set()
-        for ended in self._ended.values():
-            ended.set()
+        for event in (*self._settled.values(), *self._ended.values()):
+            event.set()
 
     def _ask_about(self, question: Question, driver: Driver) -> None:
         """Ask what is open, unless it is late."""
@@ -211,9 +232,10 @@ class Prober:
                 self.found.settle(Capability(name, False, CapabilityOrigin.PROBED, note, Lack.UNASKED))
         finally:
             asking.hand.hang_up()
-            for name in question.settles:
-                if name in self._ended:
-                    self._ended[name].set()
+            for events in (self._settled, self._ended):
+                for name in question.settles:
+                    if name in events:
+                        events[name].set()
 
 
 def _ended_at(exchange: Exchange) -> float:
@@ -260,7 +282,7 @@ class _Asking:
         for name in names:
             answer = self._prober.api.format_answer(exchange)
             note = f"its probe returned {answer}: assumed to be offered"
-            self._prober.found.settle(Capability(name, True, CapabilityOrigin.ASSUMED, note))
+            self._prober.settle(Capability(name, True, CapabilityOrigin.ASSUMED, note))
         return False
 
     def settle(
@@ -271,15 +293,15 @@ class _Asking:
         first = known.owing_to if known is not None and known.owing_to else owing_to
         remedy = self._prober.probes.remedies.get(name, "")
         origin = CapabilityOrigin.PROBED
-        self._prober.found.settle(Capability(name, present, origin, note, lack, first, remedy))
+        self._prober.settle(Capability(name, present, origin, note, lack, first, remedy))
 
     def why_lacking(self, name: str) -> Lack | None:
         """Why a requested capability is not present; None if it is, or if that is unknown.
 
-        Waits for the question that settles it, which must come before this one.
+        Waits until an earlier question has settled it.
         """
         if name not in self._settles:
-            self._prober.await_end([name])
+            self._prober.await_settled(name)
         item = self._prober.found.get(name)
         return None if item is None or item.present else item.lack
 

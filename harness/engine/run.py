@@ -160,7 +160,8 @@ def check_target(
     sessions = count.jobs > 1 and is_scriptable and not target.throwaway
     workers = _engage_workers(governed, found, audit, looks, sessions=sessions, cleans=options.cleans)
     workers.distant, workers.quick = count.distant and not sessions, count.quick and not sessions
-    workers.take_probe((*found.trail, *count.received), found.repeated, ledger, halted)
+    trail = (*found.trail, *count.received)
+    workers.take_probe(trail, found.repeated, ledger, halted=halted, unseen=found.unseen)
     policy = Policy(strict=options.strict, baseline=options.baseline)
     conductor = Conductor(plan, policy, audit)
     if options.fail_fast:

@@ -13,9 +13,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from harness.engine.audit import Audit
 from harness.engine.causes import stopped_at
@@ -33,10 +33,11 @@ from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId
 from harness.engine.traffic.retries import LATER
 from harness.kit.actions import Send, Together
 from harness.kit.api import SCRIPTABLE, CountsEnds
-from harness.kit.check import Exercise
+from harness.kit.check import Check, Exercise
 from harness.outcome import Observation, Outcome, TargetFault
 from harness.wire import Driver, Exchange
 from harness.wire.addresses import split_url
+from harness.wire.delivery import is_delivery
 from harness.wire.json_value import object_or_none
 
 # Isolated sessions of a scriptable target, so that exercises that run at the same time share no scripts.
@@ -89,6 +90,9 @@ _RATE = 250.0
 
 _BESIDE_EACH_OTHER = 4
 """Creates that are sent at once to find that out."""
+
+_TRIES = 2
+"""How often they are sent if they took longer than one alone, and not as long as one after the other."""
 
 _WAITING_JOBS = 16
 """Most workers on a target that answers fast, as long as nothing happens."""
@@ -150,11 +154,19 @@ def _ask_side_by_side(
             return 1, beside.trail
         if create.seconds <= QUICK:
             return _SHARED_JOBS, beside.trail
-        slow = _look_beside_creates(target, ledger, create, beside, look)
-    received = [*beside.trail, *slow]
-    if not _came_at_once(beside.trail, max(create.seconds / 4, QUICK)):
-        return 1, received
-    return count_beside(create, slow), received
+        jobs, received = 1, [*beside.trail]
+        for _ in range(_TRIES):
+            looked = len(beside.trail)
+            slow = _look_beside_creates(target, ledger, create, beside, look)
+            received += [*slow, *beside.trail[looked:]]
+            looks = [beside.trail[0], *beside.trail[looked:]]
+            if are_apart(create, slow):
+                return _count_distant(create), received
+            if _came_at_once(looks, max(create.seconds / 4, QUICK)):
+                jobs = _SHARED_JOBS
+            if do_wait(create, slow):
+                break
+    return jobs, received
 
 
 def find_whole_create(trail: Sequence[Exchange]) -> Exchange | None:
@@ -162,12 +174,21 @@ def find_whole_create(trail: Sequence[Exchange]) -> Exchange | None:
     return next((one for one in trail if one.request.method == "POST" and one.succeeded and one.complete), None)
 
 
-def count_beside(create: Exchange, others: Sequence[Exchange]) -> int:
-    """The workers for a target whose create takes long, by how long it took when others were under way."""
+def are_apart(create: Exchange, others: Sequence[Exchange]) -> bool:
+    """Whether creates that were under way at once took about as long as one alone."""
     most = max(_BESIDE * create.seconds, create.seconds + QUICK)
-    apart = all(one.status is not None and one.seconds < most for one in others)
-    wanted = min(round(_RATE * create.seconds), _DISTANT_JOBS[-1])
-    return max(wanted, _DISTANT_JOBS[0]) if apart else _SHARED_JOBS
+    return all(one.status is not None and one.seconds < most for one in others)
+
+
+def do_wait(create: Exchange, others: Sequence[Exchange]) -> bool:
+    """Whether one of them took so long that it waited for the others; less may be a moment of a busy machine."""
+    longest = max(one.seconds if one.status is not None else math.inf for one in others)
+    return longest > (len(others) - 1) * create.seconds
+
+
+def _count_distant(create: Exchange) -> int:
+    """The workers for a target whose creates take long and do not delay each other."""
+    return max(min(round(_RATE * create.seconds), _DISTANT_JOBS[-1]), _DISTANT_JOBS[0])
 
 
 def _build_look(target: ResolvedTarget, trail: Sequence[Exchange]) -> Send:
@@ -286,6 +307,25 @@ def the_probe(_: object) -> Generator[object, object, None]:
 _PROBE = Exercise(the_probe, requests=0, interactions=0)
 
 
+Observed: TypeAlias = tuple[Check, Observation]
+"""A check, and what it observed."""
+
+
+class _Played(NamedTuple):
+    """A group that has been run, and is not looked at yet; no group for the probe."""
+
+    group: Group | None
+    played: PlayedExercise
+
+
+@dataclass(slots=True)
+class _Inheritance:
+    """What a worker leaves to another one: resources to delete, and what has to be looked at before."""
+
+    ledger: CreatedResources
+    unseen: list[_Played] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class Workers:
     """The workers of one run. `halted` is why it ended early, `""` while it has not.
@@ -293,7 +333,8 @@ class Workers:
     `stops` get the exchange at which an exercise stopped, by the check that was not tested because of it. A target
     is `distant` if each response takes long, and not because of the others: then more is sent at once. One that is
     `quick` gets more workers while all wait for its own progress, such as runs. `inherited` is what the probe and
-    the workers before left for the next worker to delete: what waits long for each response deletes all at once.
+    the workers before left for the next worker to look at and to delete: what waits long for each response does
+    both beside other work.
     """
 
     target: ResolvedTarget
@@ -317,25 +358,36 @@ class Workers:
     _one_at_a_time: bool = True
     _alone: bool = False
     _hands_on: bool = False
-    inherited: list[CreatedResources] = field(default_factory=list)
+    inherited: list[_Inheritance] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._given = GivenIds(self.target.api)
 
     def take_probe(
-        self, trail: tuple[Exchange, ...], repeated: tuple[RepeatedId, ...], ledger: CreatedResources, halted: str
+        self,
+        trail: tuple[Exchange, ...],
+        repeated: tuple[RepeatedId, ...],
+        ledger: CreatedResources,
+        *,
+        halted: str,
+        unseen: bool,
     ) -> None:
-        """Judge what a probe received like all else; if the run was `halted`, only delete what the probe made."""
-        for exchange in trail:
-            self.ends.note(exchange)
-        if ledger.owed:
-            self.inherited.append(ledger)
+        """Judge what a probe received like all else, `unseen` resources after a look at them.
+
+        If the run was `halted`, only delete what the probe made.
+        """
+        left = _Inheritance(ledger)
         if halted:
             self.halt(halted)
-            self.clean_inherited()
+            self.clean(ledger)
+            return
+        if ledger.owed:
+            self.inherited.append(left)
+        played = PlayedExercise(None, None, trail, 0.0, self.target.api, repeated=repeated)
+        if ledger.owed and unseen:
+            left.unseen.append(_Played(None, played))
         else:
-            played = PlayedExercise(None, None, trail, 0.0, self.target.api, repeated=repeated)
-            self.audit.note(_PROBE, played, self.target.target.contract)
+            self._note(_PROBE, played)
 
     def play(
         self, groups: list[Group], jobs: int, choose: Callable[[Sequence[str]], str] | None
@@ -343,8 +395,13 @@ class Workers:
         """Play all groups with up to `jobs` workers; one alone lets `choose` name the next exercise."""
         several = min(jobs, len(groups)) > 1
         self._one_at_a_time = jobs == 1
-        yield from self._play_apart(groups, jobs) if several else self._work(_choose_order(groups, choose))
-        self.clean_inherited()
+        try:
+            yield from self._play_apart(groups, jobs) if several else self._work(_choose_order(groups, choose))
+            while self.inherited:  # what no worker came to look at and to delete
+                yield from self._work(iter(()))
+        finally:
+            if self.inherited:
+                self.clean(*(left.ledger for left in self.inherited))
 
     def stop(self) -> None:
         """Begin no further group."""
@@ -355,11 +412,6 @@ class Workers:
         self.halted = self.halted or why
         self._stop.set()
         self.timer.end()
-
-    def clean_inherited(self) -> None:
-        """Delete what no worker came to delete."""
-        while self.inherited:
-            self.clean(self.inherited.pop())
 
     def clean(self, *ledgers: CreatedResources) -> None:
         """Delete the resources that have no other owner."""
@@ -400,7 +452,7 @@ class Workers:
         last: list[Group] = []
         others: list[Group] = []
         for group in groups:
-            odd = group[0].front_end and not self.sessions
+            odd = group[0].odd and not self.sessions
             (apart if group[0].alone else last if odd else others).append(group)
         self._hands_on = self.distant and bool(others)
         yield from self._play_turn(apart, 1)
@@ -474,26 +526,31 @@ class Workers:
     def _work_through(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
         """Play group after group with a driver and a ledger of its own."""
         try:
-            ledger = self.inherited.pop()
+            left = self.inherited.pop()
         except IndexError:
-            ledger = CreatedResources(self.target.api)
+            left = _Inheritance(CreatedResources(self.target.api))
         # What each worker has to itself, a session or an emulator, may give the ids of another one.
         given = GivenIds(self.target.api) if self.sessions or self.target.throwaway else self._given
-        self._ledgers.append(ledger)
+        self._ledgers.append(left.ledger)
         with session_of(self.target) if self.sessions else closing(self.target.connect()) as driver:
             self._drivers.append(driver)
             try:
-                for group in groups:
-                    if self._stop.is_set():
-                        break
-                    yield from self._group(group, driver, ledger, given)
-            except (TimeUp, KeyboardInterrupt) as end:
-                self.halt(describe_end(end))
+                try:
+                    if not self._hands_on:
+                        yield from self._conclude_all(left, driver)
+                    for group in groups:
+                        if self._stop.is_set():
+                            break
+                        yield from self._group(group, driver, left, given)
+                except (TimeUp, KeyboardInterrupt) as end:
+                    self.halt(describe_end(end))
+                if self.halted:
+                    yield from self._conclude_all(left, driver)
             finally:
                 if self._hands_on and not self.halted:
-                    self.inherited.append(ledger)
+                    self.inherited.append(left)
                 elif self.cleans:
-                    self._clean(ledger, driver)
+                    self._clean(left.ledger, driver)
 
     def _clean(self, ledger: CreatedResources, driver: Driver) -> None:
         if self.halted:
@@ -506,27 +563,47 @@ class Workers:
             self.leftovers.extend(ledger.owed)
 
     def _group(
-        self, group: Group, driver: Driver, ledger: CreatedResources, given: GivenIds
+        self, group: Group, driver: Driver, left: _Inheritance, given: GivenIds
     ) -> Iterator[RunEvent | Judged]:
         exercise, members = group
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
         target = self.target
         played = play(
-            target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given,
-            overlaps=self.distant and not self._alone,
+            target.api, exercise, target.target, driver, left.ledger, lambda: bool(self.halted), self.outages,
+            given, overlaps=self.distant and not self._alone,
         )  # fmt: skip
         if played.outage:
             given.forget()
-        again = self._disturbed if _is_disturbed(played) else None
+        left.unseen.append(_Played(group, played))
+        if not self._hands_on:
+            yield from self._conclude_all(left, driver)
+
+    def _conclude_all(self, left: _Inheritance, driver: Driver) -> Iterator[RunEvent | Judged]:
+        """Look again at what has been run and is not judged yet, and judge it."""
+        while left.unseen:
+            group, played = left.unseen.pop(0)
+            if group is None:
+                self._note(_PROBE, self._look_again(_PROBE, played, driver, left.ledger))
+            else:
+                yield from self._conclude(group, played, driver, left.ledger)
+
+    def _note(self, exercise: Exercise, played: PlayedExercise, observed: Sequence[Observed] = ()) -> None:
+        self.audit.note(exercise, played, self.target.target.contract, observed)
+        for exchange in played.trail:
+            self.ends.note(exchange)
+
+    def _conclude(
+        self, group: Group, played: PlayedExercise, driver: Driver, ledger: CreatedResources
+    ) -> Iterator[RunEvent | Judged]:
+        exercise, members = group
+        again = self._disturbed if _is_disturbed(played) and not exercise.alone else None
         whole = played if again is not None else self._look_again(exercise, played, driver, ledger)
         yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         if again is not None:
             again.append(group)
             return
         observations = [(planned.check, played.observe(planned.check)) for planned in members]
-        self.audit.note(exercise, whole, target.target.contract, observations)
-        for exchange in whole.trail:
-            self.ends.note(exchange)
+        self._note(exercise, whole, observations)
         stop = None if played.outage else stopped_at(played.trail)
         for planned, (_, observation) in zip(members, observations, strict=True):
             judged = self._judge(planned, observation, played, played.seconds / len(members))
@@ -537,7 +614,10 @@ class Workers:
     def _look_again(
         self, exercise: Exercise, played: PlayedExercise, driver: Driver, ledger: CreatedResources
     ) -> PlayedExercise:
-        """The exercise, with a closing look at each run that it left: a state seen once is compared, too."""
+        """The exercise, with a closing look at each run that it left: a state seen once is compared, too.
+
+        What the end of the run's time cuts off is compared with nothing; the next request raises TimeUp again.
+        """
         if exercise.front_end or played.outage or self._stop.is_set():
             return played
         looks = ledger.list_closing_looks(played.trail)
@@ -545,7 +625,8 @@ class Workers:
             return played
         api, begun = self.target.api, time.perf_counter()
         hand = ActionRunner(api, driver, ledger, self.target.target.contract, is_halted=lambda: bool(self.halted))
-        self.looks.send(looks, hand, one_at_a_time=self._one_at_a_time)
+        with suppress(TimeUp):
+            self.looks.send(looks, hand, one_at_a_time=self._one_at_a_time)
         seconds = played.seconds + time.perf_counter() - begun
         return replace(played, trail=(*played.trail, *hand.trail), seconds=seconds)
 
@@ -562,7 +643,7 @@ class Workers:
 
 def _is_disturbed(played: PlayedExercise) -> bool:
     """Whether others may be why a response is missing: a limit of requests at once, or a crash beside odd ones."""
-    if any(one.status in LATER for one in played.trail):
+    if any(one.status in LATER and not is_delivery(one) for one in played.trail):
         return True
     return played.front_end and (bool(played.outage) or any(one.hung for one in played.trail))
 

@@ -58,15 +58,15 @@ Part: TypeAlias = Generator[Action, Any, T]
 """A part of an exercise that yields actions and returns a `T`."""
 
 
-def send(request: Request) -> Part[Exchange]:
+def send(request: Request, timeout: float | None = None) -> Part[Exchange]:
     """Send one request → its exchange."""
-    exchange: Exchange = yield Send(request)
+    exchange: Exchange = yield Send(request, timeout)
     return exchange
 
 
-def send_each(**requests: Request) -> Part[dict[str, Exchange]]:
+def send_each(timeout: float | None = None, /, **requests: Request) -> Part[dict[str, Exchange]]:
     """Send requests that need nothing of each other, side by side → the exchanges by name."""
-    sent: list[Exchange] = yield SideBySide(tuple(map(send, requests.values())))
+    sent: list[Exchange] = yield SideBySide(tuple(send(request, timeout) for request in requests.values()))
     return dict(zip(requests, sent, strict=True))
 
 

@@ -33,16 +33,17 @@ class Exercise(Struct, frozen=True):
 
     `requests` and `interactions` are its cost on the reference: requests to the API (those to the harness's own
     control API are free) and accepted creates. `front_end`: its requests (a wrong key, broken bytes) may get the
-    response of a front end before the API, whose errors have a shape of their own. One that `spans` begins before
-    all others of a run and ends after them. Beside one that is `alone` no other runs, with any number of workers.
-    Besides responses it waits for so many seconds: `pauses`. `parts` are the exercises that this one joins; each
-    runs once.
+    response of a front end before the API, whose errors have a shape of their own. One that is `odd` may stop a
+    server, so it runs after the others. One that `spans` begins before all others of a run and ends after them.
+    Beside one that is `alone` no other runs, with any number of workers. Besides responses it waits for so many
+    seconds: `pauses`. `parts` are the exercises that this one joins; each runs once.
     """
 
     run: Callable[[Any], Generator[Any, Any, Any]]
     requests: int
     interactions: int
     front_end: bool = False
+    odd: bool = False
     spans: bool = False
     alone: bool = False
     pauses: float = 0.0
@@ -176,12 +177,18 @@ def _select(results: Mapping[str, Any], globs: Sequence[str]) -> list[Any]:
 
 
 def exercise(
-    *, requests: int, interactions: int = 0, front_end: bool = False, alone: bool = False, pauses: float = 0.0
+    *,
+    requests: int,
+    interactions: int = 0,
+    front_end: bool = False,
+    odd: bool = False,
+    alone: bool = False,
+    pauses: float = 0.0,
 ) -> Callable[[Callable[[T], Steps]], Exercise]:
-    """Declare an exercise and its cost on the reference; see `Exercise`."""
+    """Declare an exercise and its cost on the reference; see `Exercise`. Any odd one may meet a front end."""
 
     def declare(function: Callable[[T], Steps]) -> Exercise:
-        return Exercise(function, requests, interactions, front_end, alone=alone, pauses=pauses)
+        return Exercise(function, requests, interactions, front_end or odd, odd=odd, alone=alone, pauses=pauses)
 
     return declare
 

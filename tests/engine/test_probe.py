@@ -342,6 +342,11 @@ class Counting(Prober):
         self.chains[self.mine.name] = self.chains[""]
         super()._ask_about(question, driver)
 
+    def await_settled(self, name: str) -> None:
+        """Go on where that was settled: at most where its question was through."""
+        super().await_settled(name)
+        self.await_end([name])
+
     def await_end(self, names: Iterable[str]) -> None:
         """Go on where the last of those was through that were waited for."""
         names = list(names)

@@ -154,12 +154,12 @@ def test_what_a_crash_disturbs_is_played_again_alone() -> None:
             return Response.dead(Ending(By.SERVER, How.REFUSED, At.BEFORE_HEADERS))
         return service(request)
 
-    @exercise(requests=2, front_end=True)
+    @exercise(requests=2, odd=True)
     def two_looks(t: RequestBuilder) -> Steps:
         yield Send(t.get("first"))
         return {"got": (yield Send(t.get("second")))}
 
-    @exercise(requests=1, front_end=True)
+    @exercise(requests=1, odd=True)
     def poison(t: RequestBuilder) -> Steps:
         return {"got": (yield Send(t.get("poison")))}
 

@@ -17,7 +17,7 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.plan import RunPlan, Selection, make_plan
 from harness.engine.shards import ELSEWHERE, Shard, choose_groups, split_plan
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.engine.workers import count_beside, count_jobs, session_of, take_until_done
+from harness.engine.workers import are_apart, count_jobs, do_wait, session_of, take_until_done
 from harness.interactions import INTERACTIONS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread
@@ -151,22 +151,23 @@ def test_a_server_that_answers_side_by_side_gets_several_workers(
 
 
 @pytest.mark.parametrize(
-    ("create", "seconds", "jobs"),
+    ("create", "seconds", "apart", "wait"),
     [
-        (2.0, (2.1, 2.9), 48),
-        (2.0, (2.1, 3.1), 4),
-        (2.0, (2.1, None), 4),
-        (0.12, (0.2, 0.21), 30),
-        (0.12, (0.2, 0.24), 4),
+        (2.0, (2.1, 2.2, 2.9), True, False),
+        (2.0, (2.1, 2.2, 3.1), False, False),
+        (2.0, (2.1, 4.1, 6.1), False, True),
+        (2.0, (2.1, None), False, True),
+        (0.12, (0.2, 0.21, 0.21), True, False),
+        (0.12, (0.2, 0.21, 0.24), False, False),
     ],
 )
-def test_more_workers_where_creates_do_not_wait_for_each_other(
-    create: float, seconds: tuple[float | None, ...], jobs: int
+def test_creates_do_not_wait_for_each_other(
+    create: float, seconds: tuple[float | None, ...], apart: bool, wait: bool
 ) -> None:
     """Creates at once that take about as long as one alone are mostly on their way; None: no answer.
 
-    A tenth of a second more is what a busy machine makes of a short one, and changes no check. The longer a create
-    takes, the more workers wait at the same time.
+    A tenth of a second more is what a busy machine makes of a short one, and changes no check. What takes longer
+    than that, and less than one after the other, is asked again.
     """
 
     def took(seconds: float | None) -> Exchange:
@@ -176,7 +177,8 @@ def test_more_workers_where_creates_do_not_wait_for_each_other(
         builder.head(200, Headers(), Length(0))
         return builder.finish(COMPLETE, seconds)
 
-    assert count_beside(took(create), list(map(took, seconds))) == jobs
+    taken = list(map(took, seconds))
+    assert (are_apart(took(create), taken), do_wait(took(create), taken)) == (apart, wait)
 
 
 # --- what is taken from the workers of a run, and when nothing more is waited for

@@ -315,7 +315,7 @@ def _shows_the_long_text(got: Exchange) -> Iterator[Finding]:
         yield finding("the stored input is cut", expected=sent, actual=f"{len(kept)} characters")
 
 
-@exercise(requests=1, front_end=True)
+@exercise(requests=1, odd=True)
 def a_large_create(t: RequestBuilder) -> Steps:
     """A megabyte of input with an unknown parent, so that it is refused before it costs a token."""
     return {"large": (yield Send(t.create(input="hi " * (_MEGABYTE // 3), previous_interaction_id=UNKNOWN_ID)))}

@@ -25,6 +25,7 @@ from harness.checks.vocabulary.expect import (
     text_in,
 )
 from harness.checks.vocabulary.resources import (
+    choose_page_size,
     continue_by_range,
     continue_upload,
     delete_and_look,
@@ -44,7 +45,7 @@ from harness.checks.vocabulary.shared import HELLO
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send_each, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
@@ -75,11 +76,11 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
     two = id_of(seen["second"])
     seen |= yield from read_and_list(t, path)
     seen["expected"] = [found for found in (one, two) if found]
-    seen["paged"] = yield from pages_holding(t, "environments", seen["expected"])
-    seen |= yield from delete_and_look(t, path)
-    if two:
-        yield Send(t.request("DELETE", f"environments/{segment(two)}"))
-    return seen
+    size = choose_page_size(seen["listed"], "environments")
+    seen["paged"] = yield from pages_holding(t, "environments", seen["expected"], size=size)
+    others = [send(t.request("DELETE", f"environments/{segment(two)}"))] if two else []
+    life, *_ = yield SideBySide((delete_and_look(t, path), *others))
+    return {**seen, **life}
 
 
 @exercise(requests=6)

@@ -30,7 +30,7 @@ from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
 
-@exercise(requests=14, front_end=True)
+@exercise(requests=14, odd=True)
 def refused_requests(t: RequestBuilder) -> Steps:
     """Requests with one mistake each; `answers` are all answers, `errors` every 4xx or 5xx of the API.
 

@@ -127,11 +127,22 @@ def is_removed(document: Exchange, removed: Exchange, missed: Exchange) -> Itera
 @exercise(requests=31, interactions=2)
 def a_text_that_is_imported(t: RequestBuilder) -> Steps:
     """Upload a text to one store, import it from a file into another, and ask a model for it in each."""
-    file, one, two = yield SideBySide((_keep_file(t), _fill_store(t), _make_store(t)))
-    asked, imported = yield SideBySide((send(_ask(t, one)), _import(t, file, two)))
+    (one, asked), (file, two, imported) = yield SideBySide((_fill_and_ask(t), _keep_and_import(t)))
     deletes: tuple[tuple[str, dict[str, bool]], ...] = ((file, {}), (one, {"force": True}), (two, {"force": True}))
     yield SideBySide(tuple(send(t.request("DELETE", _escape(path), query=query)) for path, query in deletes))
     return {"store": two, "asked": asked, **imported}
+
+
+def _fill_and_ask(t: RequestBuilder) -> Part[tuple[str, Exchange]]:
+    """A store that the text is uploaded to, and the answer of a model that is asked for it."""
+    store = yield from _fill_store(t)
+    return store, (yield Send(_ask(t, store)))
+
+
+def _keep_and_import(t: RequestBuilder) -> Part[tuple[str, str, Exchanges]]:
+    """The file with the text, a store that it is imported into, and what came of that."""
+    file, store = yield SideBySide((_keep_file(t), _make_store(t)))
+    return file, store, (yield from _import(t, file, store))
 
 
 def _keep_file(t: RequestBuilder) -> Part[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from msgspec import structs
 
@@ -37,7 +38,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
-from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Finish, Part, Send, SideBySide, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
@@ -94,27 +95,35 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     within = t.waiting.whole(t.wait)
     first: Exchange = yield Finish((yield from open_stream(t, found, timeout=within)))
     seen: Exchanges = {"asked_for": found, "first": first}
-    seen["bad_cursor"] = yield from read_whole_stream(t.get(found, stream=True, last_event_id="no-such-cursor"))
+    wrong = read_whole_stream(t.get(found, stream=True, last_event_id="no-such-cursor"))
     if first.ending.by is By.LIMIT and status_of((yield Send(t.get(found)))) in RUNNING:
         t.waiting.note_in_vain(t.wait)
+        seen["bad_cursor"] = yield from wrong
         return stop_exercise(seen, f"the run had not settled after {first.seconds:.3g} s")
-    seen["replay"] = replay = yield from read_whole_stream(t.get(found, stream=True), within)
+    whole = read_whole_stream(t.get(found, stream=True), within)
+    seen["bad_cursor"], seen["replay"] = yield SideBySide((wrong, whole))
+    replay = seen["replay"]
     events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])
     places = cuts(events, CUTS)
     if not places:
         return stop_exercise(seen, "no complete stream of the run had an event with an event_id")
     seen["events"] = events
-    seen["rests"] = yield from _resumes(t, found, events, places)
+    rests = yield SideBySide(tuple(_resume(t, found, events, place) for place in places))
+    middle, final = places[len(places) // 2], cursor(events[-1])
+    again, encoded, *last = yield SideBySide(
+        (
+            _resume_again(t, found, rests[len(rests) // 2]),
+            read_whole_stream(_escape_cursor(t, found, cursor(events[middle]) or "")),
+            *([_read_after(t, found, final, t.wait / _PART)] if final is not None else []),
+        )
+    )
+    seen["rests"] = [*rests, *again]
     seen.update({resumed.name: resumed.exchange for resumed in seen["rests"]})
-    middle = places[len(places) // 2]
-    encoded = yield from read_whole_stream(_escape_cursor(t, found, cursor(events[middle]) or ""))
     seen["encoded"] = Resumed(cursor(events[middle]) or "", middle, encoded)
-    final = cursor(events[-1])
-    if final is None:
+    if not last:
         remedy = "on a server whose final event has an `event_id`"
         return stop_exercise(seen, "the final event has no `event_id`", race_lost=True, remedy=remedy)
-    ask = t.get(found, stream=True, last_event_id=final)
-    return {**seen, "last": (yield from read_whole_stream(ask, timeout=t.wait / _PART))}
+    return {**seen, "last": last[0]}
 
 
 def _reference(reading: Exchange) -> list[Event]:
@@ -123,21 +132,26 @@ def _reference(reading: Exchange) -> list[Event]:
     return events if completion(events) is not None else []
 
 
-def _resumes(t: RequestBuilder, found: str, events: Sequence[Event], places: Sequence[int]) -> Part[list[Resumed]]:
-    rests = []
-    for place in places:
-        token = cursor(events[place]) or ""
-        exchange = yield from read_whole_stream(t.get(found, stream=True, last_event_id=token))
-        rests.append(Resumed(token, place, exchange))
-    again = rests[len(rests) // 2]
-    repeated = yield from read_whole_stream(t.get(found, stream=True, last_event_id=again.cursor))
-    rests.append(Resumed(again.cursor, again.at, repeated, again=True))
-    before = tuple(events_in(again.exchange)) if is_stream(again.exchange) else ()
-    for place in cuts(before, 3)[1:2]:
-        token = cursor(before[place]) or ""
-        exchange = yield from read_whole_stream(t.get(found, stream=True, last_event_id=token))
-        rests.append(Resumed(token, place, exchange, before, again.at))
-    return rests
+def _read_after(t: RequestBuilder, found: str, token: str, timeout: float | None = None) -> Part[Exchange]:
+    return read_whole_stream(t.get(found, stream=True, last_event_id=token), timeout)
+
+
+def _resume(t: RequestBuilder, found: str, events: Sequence[Event], place: int, **known: Any) -> Part[Resumed]:
+    """Resume after one of the events; `known` is more about that connection."""
+    token = cursor(events[place]) or ""
+    return Resumed(token, place, (yield from _read_after(t, found, token)), **known)
+
+
+def _resume_again(t: RequestBuilder, found: str, first: Resumed) -> Part[list[Resumed]]:
+    """Resume with a cursor that was used before, and with one of the stream that it gave."""
+    before = tuple(events_in(first.exchange)) if is_stream(first.exchange) else ()
+    repeated, *later = yield SideBySide(
+        (
+            _read_after(t, found, first.cursor),
+            *(_resume(t, found, before, place, before=before, origin=first.at) for place in cuts(before, 3)[1:2]),
+        )
+    )
+    return [Resumed(first.cursor, first.at, repeated, again=True), *later]
 
 
 def _escape_cursor(t: RequestBuilder, found: str, token: str) -> Request:

@@ -174,7 +174,7 @@ def _is_comparable(stream: Exchange, stored: Exchange) -> bool:
     return adds_up(stream) and ended.get("status") == object_in(stored).get("status") == "completed"
 
 
-@exercise(requests=2, front_end=True)
+@exercise(requests=2, odd=True)
 def a_deep_body(t: RequestBuilder) -> Steps:
     """A create whose input is nested ten thousand levels deep, then an ordinary call."""
     head = json.dumps({"model": t.model})[:-1].encode()
@@ -190,19 +190,21 @@ def bears_depth(deep: Exchange, after: Exchange) -> Iterator[Finding]:
     yield from at("after", expect_alive(after, accepts={*SUCCESS, *CLIENT_ERROR}))
 
 
-@exercise(requests=3, front_end=True)
+@exercise(requests=3, odd=True)
 def odd_bodies(t: RequestBuilder) -> Steps:
     """Bodies that are empty, not UTF-8, or labeled text/plain; the last has no input, so that no model runs."""
     model = json.dumps({"model": t.model})[:-1].encode()
     label = [("content-type", "text/plain")]
-    return {
-        "empty": (yield Send(t.request("POST", "interactions", headers=[("content-type", "application/json")]))),
-        "bad_utf8": (yield Send(t.request("POST", "interactions", model + b', "input": "\xff\xfe"}'))),
-        "plain": (yield Send(t.request("POST", "interactions", model + b"}", headers=label))),
-    }
+    return (
+        yield from send_each(
+            empty=t.request("POST", "interactions", headers=[("content-type", "application/json")]),
+            bad_utf8=t.request("POST", "interactions", model + b', "input": "\xff\xfe"}'),
+            plain=t.request("POST", "interactions", model + b"}", headers=label),
+        )
+    )
 
 
-@exercise(requests=9, front_end=True)
+@exercise(requests=9, odd=True)
 def odd_addresses(t: RequestBuilder) -> Steps:
     """A method that no route has, ids that try to escape their path segment, and a very long id."""
     odd = tuple(send(t.request("GET", f"interactions/{name}")) for name in _INJECTIONS)

@@ -24,6 +24,7 @@ from harness.checks.vocabulary.resources import LISTED, ids, judge_pages, next_t
 from harness.checks.vocabulary.runs import (
     expect_still_gone,
     id_of,
+    list_moments,
     look_later,
     need_id,
     open_stream,
@@ -389,7 +390,7 @@ _A_MOMENT = 0.6
 """Seconds by which a run may end after one that began later."""
 
 _ENDS_AFTER = (0.6, 1.4)
-"""Pauses after which a deleted run is looked at again: its end may write it back."""
+"""Pauses after its create in which a deleted run may end: its end may write it back."""
 
 
 @exercise(requests=5, interactions=1, pauses=sum(_ENDS_AFTER))
@@ -398,7 +399,12 @@ def a_running_one_deleted(t: RequestBuilder) -> Steps:
     found = need_id((yield from start_run(t)))
     deleted: Exchange = yield Send(t.delete(found))
     gone = yield from poll_until_gone(t, found)
-    return {"deleted": deleted, "gone": gone, "later": (yield from look_later(t, found, *_ENDS_AFTER))}
+    spent = deleted.seconds + list_moments(gone)[-1][0] + gone[-1].seconds
+    return {
+        "deleted": deleted,
+        "gone": gone,
+        "later": (yield from look_later(t, found, *_ENDS_AFTER, spent=spent)),
+    }
 
 
 @exercise(requests=8, interactions=2, pauses=_A_MOMENT)

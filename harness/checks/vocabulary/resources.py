@@ -191,6 +191,9 @@ def pages(
     return found
 
 
+_PAGES = 3
+"""About how many pages a list is read in whose entries are counted before."""
+
 _READINGS = 3
 """How often a list is read before it is said to lack an entry, or to repeat one."""
 
@@ -219,6 +222,11 @@ def pages_holding(
         if is_whole or listed[-1].status not in SUCCESS or next_token(listed[-1]):
             break
     return listed
+
+
+def choose_page_size(listed: Exchange, collection: str) -> int:
+    """The size of pages of which a list takes a few: the user or other exercises may have made many entries."""
+    return max(1, len(objects_in(object_in(listed).get(collection))) // _PAGES)
 
 
 def make_and_page(t: RequestBuilder, collection: str, *bodies: Any, **filters: Any) -> Part[Exchanges]:

@@ -191,12 +191,16 @@ def poll_until_gone(t: RequestBuilder, interaction_id: str) -> Part[list[Exchang
     return (yield from repeat(t, t.get(interaction_id), is_gone, within=t.gone_within))
 
 
-def look_later(t: RequestBuilder, interaction_id: str, *pauses: float) -> Part[list[Exchange]]:
-    """GET after each of these pauses → the answers, in order."""
+def look_later(t: RequestBuilder, interaction_id: str, *pauses: float, spent: float = 0.0) -> Part[list[Exchange]]:
+    """GET after each of these pauses → the answers, in order. A response takes its time from the next pause.
+
+    `spent` are the seconds of the first pause that have passed already.
+    """
     seen: list[Exchange] = []
     for pause in pauses:
-        yield Wait(pause)
+        yield Wait(max(0.0, pause - spent))
         seen.append((yield Send(t.get(interaction_id))))
+        spent = seen[-1].seconds
     return seen
 
 

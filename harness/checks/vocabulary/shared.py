@@ -232,13 +232,12 @@ def _told_id(answer: Exchange) -> str:
 
 
 def send_wrong_creates(t: RequestBuilder, *rules: str, timeout: float | None = None) -> Steps:
-    """Send the creates of some rules, one after the other; return the answers by name."""
+    """Send the creates of some rules, side by side; return the answers by name."""
     own = {Own.MODEL: t.model, Own.AGENT: t.agent, Own.ENVIRONMENT: t.environment}
-    answers: Exchanges = {}
-    for rule in rules:
-        for name, body in REFUSALS[rule].bodies({"input": HELLO}, own):
-            answers[name] = yield Send(t.create(body), timeout=timeout)
-    return answers
+    creates = {
+        name: t.create(body) for rule in rules for name, body in REFUSALS[rule].bodies({"input": HELLO}, own)
+    }
+    return (yield from send_each(timeout, **creates))
 
 
 def _describe_changes(changes: Changes) -> str:

@@ -11,21 +11,26 @@ from harness.checks.catalogue import CATALOGUE
 from harness.checks.vocabulary.shared import send_wrong_creates
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, InvalidCreates, Own
-from harness.kit.actions import Steps
+from harness.kit.actions import Part, SideBySide
 from harness.outcome import Outcome
 from tests.checks._play import answer
 
 CHECKS = {check.id: check for check in CATALOGUE}
 
 
-def play(steps: Steps) -> tuple[list[Any], Any]:
-    """Answer every action with its number; return the actions and the results."""
-    actions = [next(steps)]
-    try:
-        while True:
-            actions.append(steps.send(f"answer {len(actions)}"))
-    except StopIteration as done:
-        return actions, done.value
+def play(steps: Part[Any], sent: list[Any]) -> Any:
+    """Answer each request with its number, in the order of the parts; note the requests and return the results."""
+    answered: Any = None
+    while True:
+        try:
+            action = steps.send(answered)
+        except StopIteration as done:
+            return done.value
+        if isinstance(action, SideBySide):
+            answered = [play(part, sent) for part in action.parts]
+        else:
+            sent.append(action)
+            answered = f"answer {len(sent)}"
 
 
 @pytest.mark.parametrize("row", REFUSALS.values(), ids=REFUSALS)
@@ -71,12 +76,12 @@ def test_a_body_has_the_changes_and_the_names_of_the_target() -> None:
 
 
 def test_creates_are_sent_in_order_and_answered_by_name() -> None:
-    """The creates of several rules are sent one after the other; a field that is None is left out."""
+    """The creates of several rules need nothing of each other; a field that is None is left out."""
     steps = send_wrong_creates(
         RequestBuilder(model="m", agent="a"), "create.both", "create.input-missing", timeout=3.0
     )
-    actions, answers = play(steps)
-    assert answers == {
+    actions: list[Any] = []
+    assert play(steps, actions) == {
         "both": "answer 1",
         "no_input": "answer 2",
         "empty_input": "answer 3",
