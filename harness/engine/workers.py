@@ -485,13 +485,16 @@ class Workers:
 
         threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
 
-        def add_worker() -> int:
-            """Let one more begin, if there is something to do; how many there are more."""
-            if not self.quick or self._stop.is_set() or len(threads) >= min(_WAITING_JOBS, len(groups)):
+        def add_workers() -> int:
+            """Let as many more begin as there are, if there is something to do; how many there are more."""
+            if not self.quick or self._stop.is_set():
                 return 0
-            threads.append(threading.Thread(target=worker, daemon=True))
-            threads[-1].start()
-            return 1
+            most = min(_WAITING_JOBS, len(groups)) - len(threads)
+            more = [threading.Thread(target=worker, daemon=True) for _ in range(min(len(threads), most))]
+            threads.extend(more)
+            for thread in more:
+                thread.start()
+            return len(more)
 
         through = False
         try:
@@ -499,7 +502,7 @@ class Workers:
                 thread.start()
             # A run that ends early does not wait for hanging requests.
             events: Iterator[RunEvent | Judged] = take_until_done(
-                outbox, workers, lambda: JOIN_SECONDS if self.halted else None, add_worker
+                outbox, workers, lambda: JOIN_SECONDS if self.halted else None, add_workers
             )
             yield from events
             through = True
@@ -652,12 +655,12 @@ def take_until_done(
     outbox: queue.Queue[Item | BaseException | None],
     workers: int,
     patience: Callable[[], float | None],
-    add_worker: Callable[[], int] = lambda: 0,
+    add_workers: Callable[[], int] = lambda: 0,
 ) -> Iterator[Item]:
     """The items that workers put into a queue, until each has put None. Raises an exception of a worker.
 
     Ends early when nothing comes for `patience()` seconds, at once if these are 0 or less; None waits forever, and
-    lets `add_worker` return how many workers it added whenever all are silent for a moment.
+    lets `add_workers` return how many workers it added whenever all are silent for a moment.
     """
     while workers:
         seconds = patience()
@@ -667,7 +670,7 @@ def take_until_done(
             item = outbox.get(timeout=_SILENCE if seconds is None else seconds)
         except queue.Empty:
             if seconds is None:
-                workers += add_worker()
+                workers += add_workers()
                 continue
             return
         if item is None:

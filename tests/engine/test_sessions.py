@@ -217,17 +217,17 @@ def test_silence_ends_it() -> None:
 
 
 def test_silence_lets_more_workers_begin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While all wait for the target, one more works, as long as there is something to do."""
+    """While all wait for the target, more of them work, as long as there is something to do."""
     monkeypatch.setattr(workers, "_SILENCE", 0.001)
     said, more = filled(1), [2, 3]
 
-    def add_worker() -> int:
+    def add_workers() -> int:
         if more:
             said.put(more.pop(0))
         said.put(None)
         return int(bool(more))
 
-    assert list(take_until_done(said, 1, lambda: None, add_worker)) == [1, 2, 3]
+    assert list(take_until_done(said, 1, lambda: None, add_workers)) == [1, 2, 3]
 
 
 # --- how a run is divided: every exercise in one shard, the same on every machine, about as much to do for each

@@ -138,7 +138,7 @@ def a_background_call(t: RequestBuilder) -> Steps:
     body = {"input": QUESTION, "tools": [WEATHER], "background": True, **FORCED}
     created: Exchange = yield Send(t.create(body))
     found = need_id(created)
-    polled = yield from poll_for(t, found, t.gone_within)
+    polled = yield from poll_for(t, found, t.gone_within, to_the_end=True)
     outlived = (yield from _ask_after_its_stream(t, found)) if status_of(polled[-1]) in RUNNING else None
     if outlived is None and not settled(polled[-1]):
         polled = yield from poll_until_settled(t, found)

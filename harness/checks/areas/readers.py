@@ -173,12 +173,12 @@ def _poll_beside_a_twin(t: RequestBuilder, found: str, text: str) -> Part[Exchan
 
     The other began later, so a run that is not over then has stopped.
     """
-    polled = yield from poll_for(t, found, t.waiting.of(t.wait * _ALONE))
+    polled = yield from poll_for(t, found, t.wait * _ALONE)
     if _ends_well(polled[-1]):
         return {"polled": polled, "twin": None}
     twin = need_id((yield Send(t.create(input=text, background=True))))
     seen = yield from poll_until_settled(t, twin)
-    polled += yield from poll_for(t, found, t.gone_within)
+    polled += yield from poll_for(t, found, t.gone_within, to_the_end=True)
     return {"polled": polled, "twin": seen[-1]}
 
 

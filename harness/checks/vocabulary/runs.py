@@ -171,9 +171,18 @@ def look_at_all(t: RequestBuilder, *creates: Exchange | None) -> Part[None]:
     yield from poll_after_streams(t, {found: created for created in made if (found := read(created).id)})
 
 
-def poll_for(t: RequestBuilder, interaction_id: str, seconds: float) -> Part[list[Exchange]]:
-    """Like `polls`, for at most `seconds`; no other exercise waits less because this was in vain."""
-    return (yield from repeat(t, t.get(interaction_id), _watch(), within=seconds))
+def poll_for(
+    t: RequestBuilder, interaction_id: str, seconds: float, *, to_the_end: bool = False
+) -> Part[list[Exchange]]:
+    """Like `polls`, for at most `seconds`; no other exercise waits less because this was in vain.
+
+    It waits less itself once another one was in vain, unless `to_the_end`.
+    """
+
+    def allow() -> float:
+        return seconds if to_the_end else t.waiting.of(seconds)
+
+    return (yield from repeat(t, t.get(interaction_id), _watch(), within=seconds, now=allow))
 
 
 def poll_until_answered(t: RequestBuilder, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
