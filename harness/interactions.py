@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -58,9 +58,14 @@ def _load_protocol() -> StreamProtocol:
 
 
 def _read(exchange: Exchange, contract: Contract | None) -> Reading:
+    return _load_reader()(exchange, contract)
+
+
+@cache
+def _load_reader() -> Callable[[Exchange, Contract | None], Reading]:
     from harness.contract import read
 
-    return read(exchange, contract)
+    return read
 
 
 def load_named_extensions() -> tuple[Extension, ...]:
@@ -154,9 +159,7 @@ def _judge_damage(exchange: Exchange) -> Iterator[Finding]:
 
 
 def _read_new_id(exchange: Exchange) -> str:
-    from harness.contract.runs import read_new_id
-
-    return read_new_id(exchange)
+    return _load_reader()(exchange, None).new_id
 
 
 def _judge_death(exchange: Exchange, lives: bool) -> Iterator[Finding]:

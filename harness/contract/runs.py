@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 from harness.contract.contract import Contract
 from harness.contract.data.json_parse import as_object, objects_in
@@ -132,8 +132,15 @@ _FORCED = frozenset({"fileSearchStores"})
 """Resources that are deleted with what they hold only on demand."""
 
 
-def list_deletes(exchange: Exchange) -> Iterator[Request]:
-    """Yield the requests that delete what an exchange created; what depends on others comes last."""
+def list_deletes(exchange: Exchange) -> Sequence[Request]:
+    """List the requests that delete what an exchange created; what depends on others comes last."""
+    known = cast("Sequence[Request] | None", exchange.notes.get(__name__))
+    if known is None:
+        known = exchange.notes[__name__] = tuple(_find_deletes(exchange))
+    return known
+
+
+def _find_deletes(exchange: Exchange) -> Iterator[Request]:
     method, _, path = read(exchange).call.partition(" ")
     if method != "POST" or not exchange.succeeded:
         return
@@ -152,7 +159,7 @@ def new_look_request(exchange: Exchange) -> Request | None:
     """The GET that names the sandbox of a run whose create did not: a stream that was cut, or one on Vertex."""
     if read(exchange).call != CREATE or not _makes_environment(exchange.request):
         return None
-    deletes = list(list_deletes(exchange))
+    deletes = list_deletes(exchange)
     if len(deletes) != 1:
         return None
     return Request("GET", deletes[0].target, deletes[0].headers)

@@ -26,9 +26,13 @@ _ENOUGH = 2
 
 
 class CreatedResources:
-    """Created resources by path; several threads may note exchanges at once."""
+    """Created resources by path; several threads may note exchanges at once.
 
-    def __init__(self, api: Api) -> None:
+    Unless it `deletes` them at all, no interrupt has to wait for the response that names one.
+    """
+
+    def __init__(self, api: Api, *, deletes: bool = True) -> None:
+        self.deletes = deletes
         self._api = api
         self._owed: dict[tuple[str, ...], Request] = {}
         self._open: dict[tuple[str, ...], tuple[Request, Request]] = {}

@@ -272,7 +272,7 @@ class Bench:
         resolved = embed_emulator(self._api, TargetOptions(revision=self._revision), build).able(self._able)
         driver = resolved.connect()
         try:
-            owed, ids = _NothingOwed(self._api), _LateIds(self._api)
+            owed, ids = _NothingOwed(self._api, deletes=False), _LateIds(self._api)
             return play(self._api, exercise, resolved.target, driver, owed, given=ids), ids
         finally:
             driver.close()

@@ -531,7 +531,7 @@ class Workers:
         try:
             left = self.inherited.pop()
         except IndexError:
-            left = _Inheritance(CreatedResources(self.target.api))
+            left = _Inheritance(CreatedResources(self.target.api, deletes=self.cleans))
         # What each worker has to itself, a session or an emulator, may give the ids of another one.
         given = GivenIds(self.target.api) if self.sessions or self.target.throwaway else self._given
         self._ledgers.append(left.ledger)

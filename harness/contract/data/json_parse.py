@@ -48,7 +48,8 @@ def objects(payloads: Iterable[bytes]) -> list[dict[str, Any]]:
 
 def as_object(value: Any) -> Mapping[str, Any]:
     """The value if it is an object, else an empty one: the members of any value can be read."""
-    return value if isinstance(value, Mapping) else {}
+    # isinstance takes five times as long for a Mapping, and nearly every value is from JSON
+    return value if isinstance(value, dict) or isinstance(value, Mapping) else {}  # noqa: SIM101
 
 
 def as_list(value: Any) -> list[Any]:

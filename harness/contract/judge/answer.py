@@ -6,10 +6,10 @@ Layer 1, pure. One function per rule, for checks and searches alike. Must not kn
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from harness.contract.judge.errors import FAILED, find_refusal, unwrap_list
-from harness.contract.judge.reading import read
+from harness.contract.judge.errors import FAILED, find_refusal
+from harness.contract.judge.reading import is_file, read
 from harness.contract.judge.wording import format_answer, format_ending, format_request
 from harness.outcome import Finding, Severity
 from harness.wire import By, Exchange, How, Length
@@ -38,9 +38,10 @@ def is_no_answer(exchange: Exchange) -> bool:
 
 def is_success(exchange: Exchange) -> bool:
     """Whether the response is a 2xx that does what was requested; an error does not, nor a stream of only one."""
-    if not exchange.succeeded or says_error(exchange):
+    reading = read(exchange)
+    if not exchange.succeeded or reading.says_error:
         return False
-    stream = read(exchange).stream
+    stream = reading.stream
     return stream is None or not stream.refused
 
 
@@ -69,25 +70,6 @@ def judge_response(exchange: Exchange, key: str, own: bool = True) -> Iterator[F
             return
         yield from judge_error_shape(exchange)
     yield from (finding for finding in read(exchange).findings if finding.rule != "err.shape")
-
-
-def says_error(exchange: Exchange) -> bool:
-    """Whether the response is an error under a status of success.
-
-    What has an id or a name is a resource, which may tell of an error of its own.
-    """
-    if not exchange.succeeded or is_file(exchange):
-        return False
-    body = unwrap_list(read(exchange).json)
-    if not isinstance(body, Mapping) or any(isinstance(body.get(name), str) for name in ("id", "name")):
-        return False
-    error = body.get("error")
-    return bool(error) and isinstance(error, str | Mapping)
-
-
-def is_file(exchange: Exchange) -> bool:
-    """Whether the body is the content of a file, which may be anything."""
-    return exchange.status == 200 and exchange.request.parameter("alt") == "media"
 
 
 def judge_json_type(exchange: Exchange) -> Iterator[Finding]:
@@ -127,7 +109,7 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
 
 def judge_error_status(exchange: Exchange) -> Iterator[Finding]:
     """An error must come with the status of one."""
-    if says_error(exchange):
+    if read(exchange).says_error:
         message = f"an error has the success status {exchange.status}"
         yield Finding("err.status", message, "4xx or 5xx", format_answer(exchange))
     elif exchange.status in FAILED and (meant := find_refusal(read(exchange).json)) is not None:

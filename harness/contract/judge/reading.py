@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -21,7 +21,7 @@ from harness.contract.data import json_parse
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import as_object, objects_in
 from harness.contract.judge.body import judge_answer, show_start
-from harness.contract.judge.errors import error_of, judge_crash, judge_error, judge_failed_refusal
+from harness.contract.judge.errors import error_of, judge_crash, judge_error, judge_failed_refusal, unwrap_list
 from harness.contract.judge.finding_log import judge_ambiguous, judge_unlisted, judge_unlisted_in
 from harness.contract.judge.members import has_to_count
 from harness.contract.judge.stream import StreamJudge, judge_twice
@@ -67,10 +67,24 @@ class Reading:
             return json_parse.JsonResult(None, "absent", "no JSON body")
         return json_parse.loads(exchange.body)
 
-    @property
+    @cached_property
     def json(self) -> Any:
         """The JSON value of a body that is not a stream; None if there is none, or if it is `null`."""
         return self._parsed.value
+
+    @cached_property
+    def says_error(self) -> bool:
+        """Whether the response is an error under a status of success.
+
+        What has an id or a name is a resource, which may tell of an error of its own.
+        """
+        if not self.exchange.succeeded or is_file(self.exchange):
+            return False
+        body = unwrap_list(self.json)
+        if not isinstance(body, Mapping) or any(isinstance(body.get(name), str) for name in ("id", "name")):
+            return False
+        error = body.get("error")
+        return bool(error) and isinstance(error, str | Mapping)
 
     @property
     def json_fault(self) -> str:
@@ -301,10 +315,15 @@ def read(exchange: Exchange, contract: Contract | None = None) -> Reading:
 
     A `contract` replaces the one that the exchange was read by before, if that was another.
     """
-    reading = exchange.notes.get(__name__)
-    if not isinstance(reading, Reading) or contract not in (None, reading._contract):
+    reading = cast("Reading | None", exchange.notes.get(__name__))
+    if reading is None or not (contract is None or contract is reading._contract or contract == reading._contract):
         reading = exchange.notes[__name__] = Reading(exchange, contract)
     return reading
+
+
+def is_file(exchange: Exchange) -> bool:
+    """Whether the body is the content of a file, which may be anything."""
+    return exchange.status == 200 and exchange.request.parameter("alt") == "media"
 
 
 def _start_of(exchange: Exchange) -> str:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -196,17 +196,17 @@ class ActionRunner:
     def _perform(self, action: Action) -> Any:
         match action:
             case Send(request):
-                with hold_interrupts(request):
+                with self._hold(request):
                     return self._keep(self._driver.perform(action))
             case Open(request):
-                with hold_interrupts(request):
+                with self._hold(request):
                     stream: LiveStream = self._driver.perform(action)
                     self._open[id(stream)] = stream
                     if request.method == "POST":
                         self._unread[id(stream)] = request
                 return stream
             case Together(requests):
-                with hold_interrupts(*requests):
+                with self._hold(*requests):
                     exchanges = self._driver.perform(msgspec.structs.replace(action, note=self._note))
                     return [self._keep(exchange) for exchange in exchanges]
             case SideBySide(parts):
@@ -274,6 +274,9 @@ class ActionRunner:
                 if up.exchange is not None:
                     self._note(up.exchange)
 
+    def _hold(self, *requests: Request) -> AbstractContextManager[None]:
+        return hold_interrupts(*requests) if self._ledger.deletes else nullcontext()
+
     @contextmanager
     def _hold_until_read(self, stream: LiveStream) -> Iterator[None]:
         """The bytes that an interrupt takes from a reader's hand would be those that name what was created."""
@@ -281,7 +284,7 @@ class ActionRunner:
         if request is None:
             yield
             return
-        with hold_interrupts(request):
+        with self._hold(request):
             yield
             del self._unread[id(stream)]
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from harness.contract.contract import Contract
-from harness.contract.judge.answer import is_no_answer, is_success, judge_endless, says_error
+from harness.contract.judge.answer import is_no_answer, is_success, judge_endless
 from harness.contract.judge.history.creates import judge_cancel, judge_cancel_look, judge_create, judge_delete
 from harness.contract.judge.history.history_state import (
     PLAIN,
@@ -67,9 +67,9 @@ class HistoryJudge:
     def note(self, exchange: Exchange, intent: Intent = PLAIN) -> Judgement:
         """Judge the next exchange by all that came before it."""
         judgement = self._begin()
-        read(exchange, self._state.contract)
-        if is_no_answer(exchange) or says_error(
-            exchange
+        reading = read(exchange, self._state.contract)
+        if (
+            is_no_answer(exchange) or reading.says_error
         ):  # a defect in itself, which reports nothing of the history
             return judgement
         operation = operation_of(exchange.request)
