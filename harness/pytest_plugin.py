@@ -14,7 +14,16 @@ from typing import Any
 import pytest
 
 from harness.plugin.interactions.fixtures import (  # noqa: F401 - pytest finds the fixtures here
+    CASSETTE,
+    DRAWN,
+    ENVIRONMENT,
+    PROMISES,
+    SERVICES,
+    SESSION,
+    SHARED,
+    TOLD,
     _interactions_shared,
+    find_session,
     interactions_async_client,
     interactions_cassette,
     interactions_chain,
@@ -29,17 +38,6 @@ from harness.plugin.interactions.fixtures import (  # noqa: F401 - pytest finds 
     interactions_session_emulator,
     interactions_torture,
     interactions_webhooks,
-)
-from harness.plugin.interactions.stashes import (
-    CASSETTE,
-    DRAWN,
-    ENVIRONMENT,
-    PROMISES,
-    SERVICES,
-    SESSION,
-    SHARED,
-    TOLD,
-    find_session,
 )
 
 _MISTAKES = pytest.StashKey[dict[str, str]]()

@@ -6,27 +6,18 @@ requests it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
 import pytest
-
-from harness.plugin.interactions.stashes import (
-    CASSETTE,
-    DRAWN,
-    NOTED,
-    PROMISES,
-    SERVICES,
-    SHARED,
-    TOLD,
-    find_session,
-)
 
 if TYPE_CHECKING:
     from google.genai import Client
     from google.genai.client import AsyncClient
 
+    from harness.plugin.after_test import Complaining, Promise
     from harness.plugin.cassette_fixture import CassetteFixture
+    from harness.plugin.environment_variables import EnvironmentVariables
     from harness.plugin.interactions.chain import Chain
     from harness.plugin.interactions.dropped_stream import DroppedStream
     from harness.plugin.interactions.emulator import InteractionsEmulator
@@ -36,7 +27,51 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.webhooks import WebhooksFixture
     from harness.plugin.observed_service import ObservedService
     from harness.plugin.schedule import TaskSchedule
+    from harness.plugin.session_server import SessionServer
     from harness.plugin.virtual_time import Sleeps
+
+# --- what hooks and fixtures share, in pytest's stashes; an annotation costs no session anything, a subscript does
+
+ENVIRONMENT: pytest.StashKey[EnvironmentVariables] = pytest.StashKey()
+SESSION: pytest.StashKey[SessionServer] = pytest.StashKey()
+
+TOLD: pytest.StashKey[Callable[[], str]] = pytest.StashKey()
+"""What a failing test's report tells of its service."""
+
+DRAWN: pytest.StashKey[Callable[[], str]] = pytest.StashKey()
+"""How to repeat the order of tasks in which a test failed."""
+
+PROMISES: pytest.StashKey[dict[str, Promise]] = pytest.StashKey()
+"""The fixtures whose outcome a test has to check."""
+
+SERVICES: pytest.StashKey[list[Complaining]] = pytest.StashKey()
+"""What complains at the end of a test about plans that were never met."""
+
+NOTED: pytest.StashKey[set[str]] = pytest.StashKey()
+"""The notes on models that the session's summary has already."""
+
+SHARED = ("interactions_module_emulator", "interactions_session_emulator")
+CASSETTE = "interactions_cassette"
+
+
+def find_session(config: pytest.Config) -> SessionServer:
+    """The server of this pytest session, begun by its first use."""
+    if SESSION not in config.stash:
+        from harness.interactions import INTERACTIONS
+        from harness.plugin import environment_variables
+        from harness.plugin.after_test import DisarmedSession
+        from harness.plugin.session_server import SessionServer
+
+        names, early = config.getini("interactions_environment"), config.getini("interactions_early")
+        names = environment_variables.BASE_URL_VARIABLES if names is None else names
+        config.stash[ENVIRONMENT] = environment = environment_variables.EnvironmentVariables(names, early=early)
+        environment.install()
+        config.pluginmanager.register(DisarmedSession(config))
+        config.stash[SESSION] = SessionServer(environment, INTERACTIONS)
+    return config.stash[SESSION]
+
+
+# --- fixtures
 
 
 @pytest.fixture
