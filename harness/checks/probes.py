@@ -408,7 +408,9 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
     answer = ask.ask(ask.target.cancel(found), "cancel")
     if answer is not None:
         none = ask.perform(is_no_route(ask.target, answer))
-        ask.settle("cancel", not none, f"cancel returned {answer.status}")  # a closing look shows its effect
+        ask.settle("cancel", not none, f"cancel returned {answer.status}")
+        if answer.status in SUCCESS:
+            ask.ask(ask.target.get(found))  # shows whether the cancel took effect
 
 
 def _play_side_by_side(parts: Sequence[Part[Any]]) -> Part[list[Any]]:

@@ -312,7 +312,7 @@ Observed: TypeAlias = tuple[Check, Observation]
 
 
 class _Played(NamedTuple):
-    """A group that has been run, and is not looked at yet; no group for the probe."""
+    """A group that has been run, and is not read again yet; no group for the probe."""
 
     group: Group | None
     played: PlayedExercise
@@ -320,7 +320,7 @@ class _Played(NamedTuple):
 
 @dataclass(slots=True)
 class _Inheritance:
-    """What a worker leaves to another one: resources to delete, and what has to be looked at before."""
+    """Resources that a worker leaves to another one to delete, and what has to be read again before."""
 
     ledger: CreatedResources
     unseen: list[_Played] = field(default_factory=list)

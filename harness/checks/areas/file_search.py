@@ -134,7 +134,7 @@ def a_text_that_is_imported(t: RequestBuilder) -> Steps:
 
 
 def _fill_and_ask(t: RequestBuilder) -> Part[tuple[str, Exchange]]:
-    """A store that the text is uploaded to, and the answer of a model that is asked for it."""
+    """Upload the text to a store, and ask a model about it → the store, and the response."""
     store = yield from _fill_store(t)
     return store, (yield Send(_ask(t, store)))
 
