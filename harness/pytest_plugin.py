@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from harness.plugin.interactions import CASSETTE
 from harness.plugin.interactions.fixtures import (  # noqa: F401 - pytest finds the fixtures here
-    CASSETTE,
     DRAWN,
     ENVIRONMENT,
     PROMISES,

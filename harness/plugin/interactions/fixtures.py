@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from harness.plugin.interactions import CASSETTE
+
 if TYPE_CHECKING:
     from google.genai import Client
     from google.genai.client import AsyncClient
@@ -51,7 +53,6 @@ NOTED: pytest.StashKey[set[str]] = pytest.StashKey()
 """The notes on models that the session's summary has already."""
 
 SHARED = ("interactions_module_emulator", "interactions_session_emulator")
-CASSETTE = "interactions_cassette"
 
 
 def find_session(config: pytest.Config) -> SessionServer:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.outcome import UsageFault
-from harness.plugin.interactions.fixtures import CASSETTE
+from harness.plugin.interactions import CASSETTE
 from harness.plugin.names import find_unknown_markers
 
 _EMULATOR = "interactions_emulator"
