@@ -12,7 +12,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import CodeType, FrameType
@@ -108,10 +108,15 @@ class CalledPlaces:
         self._watched = {place.code: False for place in places}
         self._watched |= {place.code: True for place in places if place.concerns is not None and not place.at_call}
         self._asked: dict[CodeType, set[ReplacedFunction]] = defaultdict(set)
+        self._compared: dict[CodeType, set[ReplacedFunction]] = defaultdict(set)
         for place in places:
             if place.at_call:
                 self._asked[place.code].add(place)
+            if place.differs is not None:
+                self._compared[place.code].add(place)
+        self._given: dict[FrameType, tuple[list[Any], dict[str, Any]]] = {}
         self._concerned: set[ReplacedFunction] = set()
+        self._distrusted = False
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -123,10 +128,26 @@ class CalledPlaces:
         finally:
             sys.setprofile(before)
 
-    def _note(self, frame: FrameType, event: str, _: Any) -> None:
+    def distrust(self) -> None:
+        """Take no word of what a mutant would change: asking it changed what the reference does."""
+        self._distrusted = True
+
+    def _note(self, frame: FrameType, event: str, result: Any) -> None:
         code = frame.f_code
-        if event != "call" or (has_condition := self._watched.get(code)) is None:
+        if (has_condition := self._watched.get(code)) is None:
             return
+        if event == "return" and frame in self._given:
+            positional, named = self._given.pop(frame)
+            for place in [one for one in self._compared[code] if _does_differ(one, result, positional, named)]:
+                self._compared[code].discard(place)  # once is enough, as below
+                self._concerned.add(place)
+        if event != "call":
+            return
+        if self._compared.get(code):
+            given, count = frame.f_locals, code.co_argcount
+            names = code.co_varnames[: count + code.co_kwonlyargcount]
+            arguments = [given[name] for name in names[:count]]
+            self._given[frame] = arguments, {name: given[name] for name in names[count:]}
         if asked := self._asked.get(code):
             context = tuple(frame.f_locals[name] for name in code.co_varnames[: code.co_argcount])
             for place in [place for place in asked if _is_concerned(place, context)]:
@@ -143,11 +164,11 @@ class CalledPlaces:
         if places is None:
             return True
         for place in places:
-            if place.at_call:
-                if place in self._concerned:
+            if place.at_call or place.differs is not None:
+                if place in self._concerned or (self._distrusted and place.code in self._arguments):
                     return True
                 continue
-            code, concerns, _ = place
+            code, concerns, *_ = place
             if any(concerns is None or concerns(*arguments) for arguments in self._arguments.get(code, ())):
                 return True
         return False
@@ -158,6 +179,17 @@ def _is_concerned(place: ReplacedFunction, context: tuple[Any, ...]) -> bool:
     assert place.concerns is not None
     try:
         return bool(place.concerns(*context))
+    except Exception:  # in the mutant, that would be its defect
+        return True
+
+
+def _does_differ(
+    place: ReplacedFunction, result: Any, positional: Sequence[Any], named: Mapping[str, Any]
+) -> bool:
+    """Whether a mutant would return something else from a call that returned this."""
+    assert place.differs is not None
+    try:
+        return place.differs(result, *positional, **named)
     except Exception:  # in the mutant, that would be its defect
         return True
 
@@ -216,11 +248,14 @@ class Bench:
         places = [place for mutant in api.load_mutants().values() for place in mutant.places or ()]
         audit = Audit.of(self._checks, self._api)
         for exercise, checks in self._groups:
-            calls = CalledPlaces(places)
-            with calls.watch() if len(self._groups) > 1 else nullcontext():  # alone, it is there for its mutant
-                played, ids = self._play(exercise, build)
+            played, ids = self._play(exercise, build)
             played = ids.complete(played)
-            self._calls[exercise.name] = calls
+            self._calls[exercise.name] = calls = CalledPlaces(places)
+            if len(self._groups) > 1:  # alone, it is there for its mutant
+                with calls.watch():
+                    watched, _ = self._play(exercise, build)
+                if _fingerprint(watched) != _fingerprint(played):
+                    calls.distrust()
             own = [(check, played.observe(check)) for check in checks]
             audit.note(exercise, played, self._contract, own)
             self._fingerprints[exercise.name] = fingerprint = _fingerprint(played)

@@ -19,11 +19,15 @@ class ReplacedFunction(NamedTuple):
 
     `concerns` gets the arguments of a call, without `self`: could the mutant change it? None: each. If it is asked
     `at_call`, it gets `self`, too, and looks at what the service has stored by then.
+
+    `differs` gets the result of a call, `self` and the arguments: would the mutant return something else? It
+    changes nothing, and the mutant nothing but the result.
     """
 
     code: CodeType
     concerns: Callable[..., object] | None = None
     at_call: bool = False
+    differs: Callable[..., bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ import pytest
 from harness.emulator.mutants import MUTANTS
 from harness.engine import kill_matrix as matrices
 from harness.engine.execute import PlayedExercise, play
-from harness.engine.kill_matrix import Bench, kill_matrix
+from harness.engine.kill_matrix import Bench, CalledPlaces, kill_matrix
 from harness.interactions import INTERACTIONS, embedded_settings
 from harness.kit.api import Api
 from harness.kit.check import Check, Exercise
+from harness.kit.mutant import ReplacedFunction
 from tests.engine.killers import CHECKS, VICTIMS, find_killers, load_killers
 
 CATALOGUE = INTERACTIONS.load_catalogue()
@@ -120,7 +121,8 @@ def test_asking_every_judge_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 def test_playing_every_exercise_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The matrix is the same without the shortcut that leaves out exercises in which a mutant is not called."""
     asked = [name for name, mutant in MUTANTS.items() if any(place.at_call for place in mutant.places or ())]
-    some = [*list(MUTANTS)[50::200], *asked[::50]]
+    compared = [name for name, mutant in MUTANTS.items() if any(place.differs for place in mutant.places or ())]
+    some = [*list(MUTANTS)[50::200], *asked[::50], *compared[::40]]
     kills = kill_matrix(INTERACTIONS, some, jobs=1).kills
     monkeypatch.setattr(matrices.CalledPlaces, "include", lambda calls, places: True)
     assert kill_matrix(INTERACTIONS, some, jobs=1).kills == kills
@@ -142,6 +144,37 @@ def test_an_exercise_in_which_no_call_passes_the_test_of_a_mutant_is_not_played(
     monkeypatch.setattr(matrices, "play", note)
     assert bench.row(mutant.id, partial(mutant.build, embedded_settings()), mutant.places).killers == (keyless.id,)
     assert played == [keyless.exercise]
+
+
+def test_an_exercise_in_which_a_mutant_returns_the_same_is_not_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each interaction has a status; only one exercise of the two sees the status that this mutant changes."""
+    failing, other = CHECKS["bg.failed-visible"], CHECKS["create.id"]
+    mutant = MUTANTS["failed-shown-completed"]
+    bench = Bench(INTERACTIONS, [failing, other])
+    played: list[Exercise] = []
+
+    def note(api: Api, exercise: Exercise, *rest: Any, **named: Any) -> PlayedExercise:
+        played.append(exercise)
+        return play(api, exercise, *rest, **named)
+
+    monkeypatch.setattr(matrices, "play", note)
+    assert bench.row(mutant.id, partial(mutant.build, embedded_settings()), mutant.places).killers == (failing.id,)
+    assert played == [failing.exercise]
+
+
+def test_what_changes_the_reference_when_it_is_asked_is_not_believed() -> None:
+    """A mutant may remember what it saw; then it counts as concerned wherever its function is called."""
+
+    def called(value: int) -> int:
+        return value
+
+    place = ReplacedFunction(called.__code__, differs=lambda result, value: False)
+    calls = CalledPlaces([place])
+    with calls.watch():
+        called(1)
+    assert not calls.include((place,))
+    calls.distrust()
+    assert calls.include((place,))
 
 
 def test_an_exercise_that_calls_nothing_of_a_mutant_is_not_played(monkeypatch: pytest.MonkeyPatch) -> None:

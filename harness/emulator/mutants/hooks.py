@@ -36,14 +36,36 @@ memory.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import reduce
 from itertools import chain
 from typing import Any, TypeAlias
 
+from msgspec import structs
+
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, answer, crash, edit_json, is_missing, not_found, when
-from harness.emulator.mutants.parts import Change, ConditionalChange, Defect, after, around, before
+from harness.emulator.mutants.changes import (
+    Json,
+    answer,
+    crash,
+    edit_json,
+    is_json,
+    is_missing,
+    not_found,
+    read_bytes,
+    when,
+)
+from harness.emulator.mutants.parts import (
+    Change,
+    ConditionalChange,
+    Defect,
+    after,
+    after_json,
+    around,
+    before,
+    differs_in_json,
+)
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
@@ -132,7 +154,13 @@ def response(calls: str, change: Callable[[Any, Call], Any]) -> Defect:
             return None
         return edit_json(response, lambda value: change(value, call))
 
-    return after(Emulator.perform, edit, lambda engine, call: concerns(call))
+    def differs(response: Response | None, _: Emulator, engine: Engine, call: Call) -> bool:
+        if response is None or not concerns(call) or not is_json(response):
+            return False
+        twin = structs.replace(response, body=copy(response.body))  # the body itself is for the client to read
+        return differs_in_json(lambda value: change(value, call), read_bytes(twin))
+
+    return after(Emulator.perform, edit, differs=differs)
 
 
 def error(calls: str, change: Callable[[Refusal, Call], Response | None]) -> Defect:
@@ -147,11 +175,11 @@ def error(calls: str, change: Callable[[Refusal, Call], Response | None]) -> Def
             changed = other.response()
         return changed if changed is not None else inner(refusal, request, where)
 
-    return around(
-        Emulator.refuse,
-        refuse,
-        lambda refusal, request, where: concerns(Call(request, where.segments, where.query)),
-    )
+    def passes(_: Emulator, refusal: Refusal, request: Request, where: Route) -> bool:
+        call = Call(request, where.segments, where.query)
+        return concerns(call) and (not isinstance(change, ConditionalChange) or bool(change.test(refusal, call)))
+
+    return around(Emulator.refuse, refuse, passes, at_call=True)
 
 
 def admit(step: str, change: Change) -> Defect:
@@ -189,42 +217,44 @@ def output(change: Callable[[list[Json], CreateRequest], list[Json] | None]) -> 
         changed = change(made[0], order)
         return made if changed is None else (changed, made[1])
 
-    return after(ReplyBuilder.steps, edit)
+    return after_json(ReplyBuilder.steps, edit)
 
 
 def usage(change: Change) -> Defect:
     """Change the token counts of a run."""
-    return after(Meter.assemble, lambda usage, *_: change(usage))
+    return after_json(Meter.assemble, lambda usage, *_: change(usage))
 
 
 def body(change: Callable[[Json, Run], Json | None]) -> Defect:
     """Change an interaction as JSON."""
-    return after(Bodies.interaction, lambda body, _, run, **how: change(body, run))
+    return after_json(Bodies.interaction, lambda body, _, run, **how: change(body, run))
 
 
 def status(change: Callable[[str, Run], str]) -> Defect:
     """Change the status of an interaction as JSON."""
-    return after(Bodies.status, lambda status, _, run: change(status, run))
+    return after_json(Bodies.status, lambda status, _, run: change(status, run))
 
 
 def steps(change: Callable[[list[Json], Run, bool], list[Json]]) -> Defect:
     """Change the steps of an interaction as JSON, without touching those of the run."""
-    return after(Bodies.steps, lambda steps, _, run, timeline: change(steps, run, timeline))
+    return after_json(Bodies.steps, lambda steps, _, run, timeline: change(steps, run, timeline))
 
 
 def event(name: str, change: Callable[[Json], Json | None]) -> Defect:
     """Change every event of one type."""
-    return after(_look_up(_MAKERS, name, "type of event"), lambda event, *_: change(event))
+    return after_json(_look_up(_MAKERS, name, "type of event"), lambda event, *_: change(event))
 
 
 def events(change: Callable[[list[Json], Run], list[Json]]) -> Defect:
     """Change the events of a run: opening, steps; the closing one comes later."""
-    return after(EventWriter.sequence, lambda events, _, run: change(events, run))
+    return after_json(EventWriter.sequence, lambda events, _, run: change(events, run))
 
 
 def deltas(kind: str, change: Callable[[list[Any], Any], list[Any]]) -> Defect:
     """Change the pieces of a `text`, or the deltas of a `thought` or of `arguments`."""
-    return after(_look_up(_DELTAS, kind, "kind of deltas"), lambda deltas, _, run, source: change(deltas, source))
+    return after_json(
+        _look_up(_DELTAS, kind, "kind of deltas"), lambda deltas, _, run, source: change(deltas, source)
+    )
 
 
 def payload(change: Callable[[Json], Json | None]) -> Defect:

@@ -13,6 +13,8 @@ from functools import cached_property, partial
 from types import FunctionType
 from typing import Any, TypeAlias, TypeVar, TypeVarTuple
 
+import msgspec
+
 from harness.emulator.auth import Auth
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.deliveries import Deliveries
@@ -114,11 +116,12 @@ def around(
     concerns: Callable[..., object] | None = None,
     *,
     at_call: bool = False,
+    differs: Callable[..., bool] | None = None,
 ) -> Defect:
     """Call `change(method, self, *arguments)` in place of a method, with the bound method as it was before.
 
-    `concerns(*arguments)` returns whether the change can affect a call; None: it can affect each. `at_call` as in
-    `ReplacedFunction`.
+    `concerns(*arguments)` returns whether the change can affect a call; None: it can affect each. `at_call` and
+    `differs` as in `ReplacedFunction`.
     """
     base, name = _place(method)
 
@@ -133,7 +136,9 @@ def around(
     return PartDefect(
         base,
         derive,
-        (ReplacedFunction(method.__code__, concerns, at_call),) if isinstance(method, FunctionType) else None,
+        (ReplacedFunction(method.__code__, concerns, at_call, differs),)
+        if isinstance(method, FunctionType)
+        else None,
     )
 
 
@@ -158,15 +163,40 @@ def before(method: Callable[..., Any], change: Change) -> Defect:
     return around(method, run_changed, test, at_call=test is not None)
 
 
-def after(method: Callable[..., Any], change: Change, concerns: Callable[..., bool] | None = None) -> Defect:
-    """Call `change(result, self, *arguments)` after a method; it returns a new result, or None to keep it."""
+def after(
+    method: Callable[..., Any],
+    change: Change,
+    concerns: Callable[..., bool] | None = None,
+    *,
+    differs: Callable[..., bool] | None = None,
+) -> Defect:
+    """Call `change(result, self, *arguments)` after a method; it returns a new result, or None to keep it.
+
+    `differs` as in `ReplacedFunction`.
+    """
 
     def run_changed(inner: Change, *arguments: Any, **named: Any) -> Any:
         result = inner(*arguments[1:], **named)
         other = change(result, *arguments, **named)
         return result if other is None else other
 
-    return around(method, run_changed, concerns)
+    return around(method, run_changed, concerns, differs=differs)
+
+
+def after_json(method: Callable[..., Any], change: Change) -> Defect:
+    """Like `after`, for a method that returns JSON, and a change that changes nothing but that."""
+
+    def differs(result: Any, *arguments: Any, **named: Any) -> bool:
+        return differs_in_json(lambda copy: change(copy, *arguments, **named), msgspec.json.encode(result))
+
+    return after(method, change, differs=differs)
+
+
+def differs_in_json(change: Change, written: bytes) -> bool:
+    """Whether a value would be written in another way after a change, which returns a new one or None."""
+    value = msgspec.json.decode(written)
+    other = change(value)
+    return msgspec.json.encode(value if other is None else other) != written
 
 
 def _place(method: Callable[..., Any]) -> tuple[type, str]:
