@@ -69,7 +69,8 @@ def create_in_each_mode(
     if IN_ALL_AT_ONCE in sent:
         sent.pop(STREAMED_IN_BACKGROUND, None)
     begun = yield from send_each(**{mode: create for mode, create in sent.items() if mode in _POLLED})
-    within = t.waiting.of(t.waiting.whole(t.wait))
+    whole = t.waiting.whole(t.wait)
+    within = t.waiting.of(whole)
     parts = {
         mode: read_whole_stream(create, within if "background" in _FIELDS[mode] else None)
         if mode in STREAMS
@@ -78,7 +79,7 @@ def create_in_each_mode(
         if mode not in begun
     }
     answers = dict(zip(parts, (yield SideBySide(tuple(parts.values()))), strict=True))
-    polled = {mode: poll_for(t, found, within) for mode, answer in begun.items() if (found := id_of(answer))}
+    polled = {mode: poll_for(t, found, whole) for mode, answer in begun.items() if (found := id_of(answer))}
     looks = yield SideBySide(tuple(polled.values()))
     answers |= begun | {mode: seen[-1] for mode, seen in zip(polled, looks, strict=True)}
     return {mode: answers[mode] for mode in sent}
