@@ -144,10 +144,10 @@ def test_unreachable() -> None:
 @pytest.mark.parametrize(
     ("service", "said", "advice"),
     [
-        (ToyService(page=True), "200 an HTML page: It works!", "(--model "),
-        (ToyService(refuse=404), "404 authentication: no", "(--api-version "),
+        (ToyService(page=True), "200 an HTML page: It works!", "(`--model`, "),
+        (ToyService(refuse=404), "404 authentication: no", "(`--api-version`, "),
         (ToyService(refuse=500), "500 authentication: no", "Read the log of the server"),
-        (ToyService(refuse=400), "400 authentication: no", "(--model "),
+        (ToyService(refuse=400), "400 authentication: no", "(`--model`, "),
     ],
 )
 def test_who_answers_no_interaction_is_not_judged(service: ToyService, said: str, advice: str) -> None:
