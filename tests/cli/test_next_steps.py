@@ -30,6 +30,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("inspect", "other.json"), Exit.USAGE, "Write one with --report json=FILE"),
     (("compare", "missing.json"), Exit.USAGE, SPELLING),
     (("compare", "other.json", "other.json"), Exit.USAGE, "Write one with --report json=FILE"),
+    (("compare", "run.json", "verified.json"), Exit.USAGE, "is a report of `harness verify`: name one of"),
     (("compare", "run.json"), Exit.USAGE, "write `harness compare OLDER.json NEWER.json`"),
     (("merge", "missing.jsonl"), Exit.USAGE, SPELLING),
     (("serve", "--scenario", "missing.yaml"), Exit.USAGE, SPELLING),
@@ -95,6 +96,7 @@ def test_an_error_ends_with_the_next_step(
     refuse_to_open(tmp_path / "closed.yaml", monkeypatch)
     if "run.json" in words:
         harness("check", "emulator", "-c", "get.unknown", "--report", "json=run.json")
+        harness("verify", "stream.sse", "--report", "json=verified.json")
     done = harness(*words)
     assert (done.code, "Traceback" in done.err) == (code, False)
     assert step in done.err + done.out

@@ -199,6 +199,8 @@ def kind_of(record: Mapping[str, Any], path: Path) -> str:
     kind = next((kind for (member, type_), kind in _KINDS.items() if isinstance(record.get(member), type_)), "")
     if not kind:
         known = ", ".join(_KINDS.values())
+        if "left_out" in record and "accounting" in record:
+            raise UsageFault(f"{str(path)!r} is a report of `harness verify`: name one of a run ({known})")
         members = ", ".join(sorted(record)[:6]) or "none"
         raise UsageFault(
             f"{str(path)!r} is not a report of a run ({known}): its members are {members}. Write one "
