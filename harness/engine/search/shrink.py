@@ -96,7 +96,7 @@ def _leads_above(target: str) -> bool:
         pass
     depth = 0
     for segment in re.split(r"[/\\]+", path.strip("/\\")):
-        depth += {"..": -1, ".": 0, "": 0}.get(segment, 1)
+        depth += {"..": -1, ".": 0, "": 0}.get(segment.partition(";")[0], 1)  # servers of Java drop the rest
         if depth < 0:
             return True
     return False

@@ -365,6 +365,7 @@ def test_targets_do_not_share_failures(tmp_path: Path) -> None:
     [
         {"target": "/../team-b/steal"},
         {"target": "/v1beta/../../team-b"},
+        {"target": "/v1beta/..;/..;x=y/team-b"},
         {"target": "/v1beta/%2e%2E/%252e%252e/team-b"},
         {"target": "/v1beta\\\\..\\\\..\\\\x"},
         {"target": "/v1beta/interactions HTTP/1.1\r\nx: y"},
