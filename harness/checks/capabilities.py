@@ -114,10 +114,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "cancel.ok": ("get.ok/other", "get.ok/late"),
     "cancel.state": ("create.id-unique", _BLOCKED),
     **dict.fromkeys(
-        (
-            *("err.no-crash", "err.unknown-model", "err.unknown-route", "err.bad-enum", "create.large"),
-            *("create.no-summaries", "tool.choice-any", "tool.search", "file.upload"),
-        ),
+        ("err.no-crash", "err.unknown-model", "err.unknown-route", "err.bad-enum", "create.large", "file.upload"),
         ("err.status/failed",),
     ),
     **dict.fromkeys(("rob.deep-json", "rob.id-injection"), ("err.no-crash", "err.status/failed")),
@@ -125,7 +122,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "create.completed-has-output": ("err.stream-prestream",),
     "create.long-input": ("get.own-input",),
     "create.input-content": ("create.no-stream-json",),
-    "create.max-tokens": ("err.status",),
+    **dict.fromkeys(
+        ("create.max-tokens", "create.no-summaries", "tool.choice-any", "tool.search"), ("err.status",)
+    ),
     "create.response-format": ("bg.result",),
     "resume.last": ("resume.no-gap",),
     "bg.at-once": ("create.status-listed",),
