@@ -100,7 +100,8 @@ def inputs_of_every_kind(t: RequestBuilder) -> Steps:
     taken = [name for name, (answer, _) in zip(inputs, both, strict=True) if answer.status in SUCCESS]
     if "stream" in t.capabilities and taken:  # every run judges this stream
         content = inputs[taken[-1]]
-        yield from read_whole_stream(t.create(input=[{"type": "user_input", "content": content}], stream=True))
+        sent = [{"type": "user_input", "content": content}]
+        yield from read_whole_stream(t.create(input=sent, stream=True, store=False))
     return {
         "taken": {name: taken for name, (taken, _) in zip(inputs, both, strict=True)},
         "kept": {name: kept for name, (_, kept) in zip(inputs, both, strict=True) if kept is not None},
