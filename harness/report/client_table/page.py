@@ -253,7 +253,7 @@ def _list_parts(columns: Sequence[ClientColumn]) -> Iterator[str]:
     cell = Markdown(" | ")
     for name, own in clients.items():
         right, *others = count_cells(_list_newest(own))
-        cells = [name, f"{right} of {right + sum(others)}", *map(str, others)]
+        cells = [Markdown(name), f"{right} of {right + sum(others)}", *map(str, others)]  # the name of one of ours
         yield Markdown("| {} |").format(cell.join(cells))
     yield from ("", Markdown("## The outcomes"), "", Markdown("| Word | Meaning |"), Markdown("|---|---|"))
     used = {outcome for column in columns for cell in column.cells for outcome in cell.word.split(" or ")}
@@ -276,4 +276,4 @@ def _describe_client(columns: Sequence[ClientColumn]) -> Markdown:
     where = Markdown(" Installed from {}{}.").format(sources, needs) if packages else ""
     own = Markdown(f": {client.about}."), Markdown(f" {client.note}" if client.note else "")  # of a table of ours
     driver = Markdown(f"[driver](clients/drivers/{client.driver})")
-    return Markdown("- **{}**{}{}{} ({})").format(client.name, own[0], where, own[1], driver)
+    return Markdown("- **{}**{}{}{} ({})").format(Markdown(client.name), own[0], where, own[1], driver)
