@@ -8,6 +8,7 @@ that apply to every response share one too; their worker runs whatever exercises
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import NoReturn
@@ -48,6 +49,7 @@ class Judge:
         self._results: dict[str, Result] = {}
         self._state = PresentedRun(INTERACTIONS)
         self._mask = target.make_mask()
+        self._baseline = baseline
 
     def result(self, check: Check) -> Result:
         """Return a check's result; the first check of an exercise runs it for all the others."""
@@ -66,6 +68,10 @@ class Judge:
         """Return the text in one line, without secrets of the target and what a terminal or a runner obeys."""
         return write_harmless(to_one_line(self._mask.text(text)))
 
+    def excuse(self, result: Result) -> str:
+        """Why the baseline excuses a result, in one line."""
+        return self.mask_text(self._baseline.reason(result.id))
+
     def explain(self, result: Result) -> str:
         """Format the requirement, source, findings, exchange and curl lines."""
         return write_harmless(self._state.present(result).explain(elsewhere=""))
@@ -80,6 +86,8 @@ class Judge:
 
 _SKIPPED = frozenset({Accounted.NOT_TESTED, Accounted.NOT_OFFERED, Accounted.EXCLUDED})
 _REMARKS = "interactions_remark"
+_NO_NAME = re.compile(r"[^\w.*-]")
+"""What no id of a check has: an entry of a baseline names an item, which pytest prints as it is."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -105,10 +113,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marks = [getattr(pytest.mark, name) for name in _list_marks(check)]
         if grouped:
             marks.append(pytest.mark.xdist_group("everywhere" if check.everywhere else check.exercise.name))
-        if check.id in known:
-            marks.append(pytest.mark.xfail(reason=write_harmless(known.reason(check.id)), strict=True))
         items.append(pytest.param(check, id=check.id, marks=marks))
-    items += [pytest.param(entry, id=f"stale-{entry.id}") for entry in known.forgotten]
+    items += [pytest.param(entry, id="stale-" + _NO_NAME.sub("_", entry.id)) for entry in known.forgotten]
     metafunc.parametrize("check", items)
 
 
@@ -168,5 +174,10 @@ def test_conforms(
     if verdict is Verdict.WARN:
         messages = "; ".join(finding.message for finding in result.observation.findings[:1])
         record_property(_REMARKS, f"{check.id}: {interactions_judge.mask_text(messages)}")
-    if verdict in (Verdict.FAIL, Verdict.XFAIL, Verdict.ERROR):
+    if verdict is Verdict.XFAIL:
+        pytest.xfail(interactions_judge.excuse(result))
+    if verdict is Verdict.STALE:
+        words = f"the check passes, and the baseline excuses it ({interactions_judge.excuse(result)})"
+        pytest.fail(f"{words}: take it out of the baseline", pytrace=False)
+    if verdict in (Verdict.FAIL, Verdict.XFAIL, Verdict.ERROR):  # `--runxfail` goes on after an xfail
         pytest.fail(interactions_judge.explain(result), pytrace=False)

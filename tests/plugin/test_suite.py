@@ -183,6 +183,9 @@ def test_a_defect_fails_and_a_baseline_excuses_it(pytester: pytest.Pytester, bro
     excused = run(pytester, *selection, "--interactions-baseline", str(path))
     assert excused.parseoutcomes()["xfailed"] == len(names)
     assert excused.ret == 0
+    path.write_text("".join(f"- {{id: {name}, reason: known, finding: another}}\n" for name in names), "utf-8")
+    others = run(pytester, *selection, "--interactions-baseline", str(path))
+    assert (others.parseoutcomes()["failed"], others.ret) == (len(names), 1)
 
 
 def test_an_entry_that_names_no_check_is_stale(pytester: pytest.Pytester) -> None:
@@ -194,6 +197,27 @@ def test_an_entry_that_names_no_check_is_stale(pytester: pytest.Pytester) -> Non
     assert (stale.parseoutcomes()["failed"], stale.ret) == (1, 1)
     assert stale.parseoutcomes()["passed"] > 0
     stale.stdout.fnmatch_lines(["*entry is stale: no check has the id 'create.stattus'*create.status*"])
+
+
+def test_an_entry_of_a_check_that_passes_is_stale(pytester: pytest.Pytester) -> None:
+    """Its reason is printed in one line."""
+    path = pytester.path / "baseline.yaml"
+    path.write_text('- {id: create.status, reason: "known\\nPASSED: all"}\n', "utf-8")
+    selection = (*SUITE, "--interactions-url", "emulator", "-k", "create.status")
+    stale = run(pytester, *selection, "--interactions-baseline", str(path))
+    assert (stale.parseoutcomes()["failed"], stale.ret) == (1, 1)
+    stale.stdout.fnmatch_lines(["*the baseline excuses it (known PASSED: all): take it out of the baseline"])
+
+
+def test_no_entry_of_a_baseline_names_a_command(pytester: pytest.Pytester) -> None:
+    """A runner obeys a command within a line, and pytest prints the name of an item as it is."""
+    path = pytester.path / "baseline.yaml"
+    path.write_text("- {id: 'zz##[error]q', reason: known}\n", "utf-8")
+    ran = run(
+        pytester, *SUITE, "-v", "--interactions-url", "emulator", "-k", "zz", "--interactions-baseline", str(path)
+    )
+    assert (ran.parseoutcomes()["failed"], ran.ret) == (1, 1)
+    ran.stdout.no_fnmatch_line("*##[[]*")
 
 
 def test_without_a_target(pytester: pytest.Pytester) -> None:
