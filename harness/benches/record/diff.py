@@ -21,7 +21,7 @@ from typing import Any
 
 from harness.cassette import CassetteError, Pieces, Recording, load
 from harness.cassette.har import decode_body
-from harness.documents import list_files, read_file
+from harness.documents import explain_unread, list_files, read_file
 from harness.errors import Unreadable
 from harness.outcome.words import shorten_with_length
 from harness.wire import Decoder, Driver, Headers, Request, StreamProtocol
@@ -260,8 +260,15 @@ def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
     return drifts
 
 
+def _list_files(folder: Path) -> list[Path]:
+    try:
+        return list_files(folder)
+    except OSError as wrong:
+        raise CassetteError(f"{wrong.filename} cannot be read: {explain_unread(wrong)}") from None
+
+
 def _find_cassettes(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in list_files(folder) if path.suffix.lower() in _SUFFIXES}
+    return {str(path.relative_to(folder)) for path in _list_files(folder) if path.suffix.lower() in _SUFFIXES}
 
 
 def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], protocol: StreamProtocol) -> Drifts:
@@ -417,7 +424,7 @@ def sessions_in(path: Path, target: str) -> list[list[Recording]]:
     if not path.is_dir():
         return [list(load(path).recordings)]
     found: dict[str, list[Recording]] = {}
-    for request in (file for file in list_files(path) if file.name.endswith(_REQUEST)):
+    for request in (file for file in _list_files(path) if file.name.endswith(_REQUEST)):
         stem = request.name.removesuffix(_REQUEST)
         answer = next((file for end in _ANSWERS if (file := request.with_name(stem + end)).is_file()), None)
         if answer is not None:
@@ -436,7 +443,7 @@ def send_again(session: Sequence[Recording], driver: Driver, protocol: StreamPro
 
 
 def _load_cassettes(folder: Path) -> Iterator[list[Recording]]:
-    for file in (file for file in list_files(folder) if file.suffix.lower() in _SUFFIXES):
+    for file in (file for file in _list_files(folder) if file.suffix.lower() in _SUFFIXES):
         try:
             yield list(load(file).recordings)
         except CassetteError:

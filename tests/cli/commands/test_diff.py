@@ -181,3 +181,12 @@ def save_coded(path: Path, coding: str, body: bytes) -> Path:
         yaml.safe_dump({"version": 1, "interactions": [{"request": request, "response": response}]}), "utf-8"
     )
     return path
+
+
+def test_a_name_of_two_lines_is_refused_in_one(tmp_path: Path, harness: Harness) -> None:
+    """The name would write a line of its own, and it is no defect of harness."""
+    (tmp_path / "a\n::error::b.yaml").touch()
+    done = harness("diff", str(tmp_path), str(tmp_path))
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert "contains a line feed: rename it" in done.err
