@@ -162,11 +162,15 @@ def test_a_file_that_is_not_there_is_named(extend: Extend, monkeypatch: pytest.M
 
 
 def test_an_option_and_a_trusted_file_name_it(
-    extend: Extend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    extend: Extend,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """`--extension` names it; a pyproject.toml does so once the user trusts that."""
     extend(EXAMPLE)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     for words in (["list", "acme.*", "--extension", "acme.py"], ["check", "emulator", "-c", "acme.id"]):
         monkeypatch.setenv(EXTENSION_VARIABLE, "")
         load_beside_installed.cache_clear()

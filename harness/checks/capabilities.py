@@ -138,7 +138,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "bg.survives-hangup": ("cancel.state/others", "get.ok/denied"),
     "bg.transition": ("cancel.state/others",),
     "cancel.schema": ("cancel.ok/no-interaction", _BLOCKED),
-    "cancel.stays": ("cancel.state", "bg.no-regress", _BLOCKED),
+    "cancel.stays": ("create.id-unique", "cancel.state", "bg.no-regress", _BLOCKED),
     "cancel.result-stays": ("bg.no-regress",),
     "cancel.keeps-background-result": ("bg.no-regress", "get.same"),
     **dict.fromkeys(("bg.grows", "cancel.keeps-result", "chain.parent-unchanged", "tool.get-same"), ("get.same",)),

@@ -182,7 +182,7 @@ def test_prune_takes_out_stale_entries_only() -> None:
     [
         ("- id: get.odd\n  raeson: x\n", "did you mean 'reason'"),
         ("- id: stream.first\n  finding: stream.first/no-evnt\n", "did you mean 'stream.first/no-event'"),
-        ("get.odd: x\n", "write a list"),
+        ("get.odd: x\n", "is not a list: write "),
         ("- get.odd\n", "has no id"),
         ("- [\n", "line 2 is not readable as YAML"),
     ],

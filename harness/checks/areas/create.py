@@ -539,7 +539,7 @@ def summarises_nothing(thought: Exchange, modes: Mapping[str, Exchange]) -> Iter
     thoughts = {mode: [step for step in output_steps(body) if step.get("type") == "thought"]
                 for mode, body in shown.items()}  # fmt: skip
     if not any(thoughts.values()):
-        raise Unmet("the model shows no thought")
+        raise NotApplicable("the model shows no thought")
     for mode, steps in thoughts.items():
         summary = next((step["summary"] for step in steps if step.get("summary")), None)
         if summary:

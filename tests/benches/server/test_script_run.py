@@ -176,7 +176,7 @@ def test_leaves_what_is_never_ready_to_who_asks_next() -> None:
 
 def test_gives_up() -> None:
     """A target that never answers is a fault of the target, and the message names the time allowed."""
-    with pytest.raises(TargetFault, match=r"within 0\.01 s \(refused\)"):
+    with pytest.raises(TargetFault, match=r"within 0\.01 s \(connection refused\)"):
         wait_until_up(toys.toy_target(Sleepy(1_000_000)), 0.01)
 
 

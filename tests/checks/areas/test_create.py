@@ -364,7 +364,7 @@ CASES += [
          modes={STREAMED: streamed(text_events("{}")), "later": BAD}),
     case("create.no-summaries", "met", "a signature", modes={}, thought=thinking(signature="c2ln")),
     case("create.no-summaries", "met", "an empty one", modes={}, thought=thinking(summary=[])),
-    case("create.no-summaries", "untestable", "no thought", modes={}, thought=saying("391")),
+    case("create.no-summaries", "not_applicable", "no thought", modes={}, thought=saying("391")),
     case("create.no-summaries", "untestable", "refused", modes={}, thought=BAD),
     case("create.no-summaries", "not_met", "a summary", modes={},
          thought=thinking(summary=[{"type": "text", "text": "x"}])),
