@@ -301,10 +301,7 @@ def keeps_apart(
         shows_nothing = name == "streamed" and is_stream(answer) and not events_in(answer)
         yield from (replace(one, severity=Severity.NON_STRICT) if shows_nothing else one for one in found)
     yield from at("chained", expect_reply(FOREIGN_CHAIN, chained))
-    for number, answer in enumerate(chained_modes):
-        reported = has_error(answer)
-        if answer.status is not None and not reported:
-            yield from at(f"chained_modes[{number}]", expect_reply(FOREIGN_CHAIN, answer))
+    yield from _expect_modes_refused(FOREIGN_CHAIN, chained_modes)
     yield from at("own", expect_interaction(own))
 
 
@@ -361,10 +358,13 @@ def deletes_twice(deleted: Exchange, deleted_again: Exchange) -> Iterator[Findin
 def cannot_be_continued(deleted: Exchange, chained: Exchange, chained_modes: list[Exchange]) -> Iterator[Finding]:
     _need_deleted(deleted)
     yield from at("chained", expect_reply("del.chain-after", chained))
+    yield from _expect_modes_refused("del.chain-after", chained_modes)
+
+
+def _expect_modes_refused(rule: str, chained_modes: list[Exchange]) -> Iterator[Finding]:
     for number, answer in enumerate(chained_modes):
-        reported = has_error(answer)
-        if answer.status is not None and not reported:
-            yield from at(f"chained_modes[{number}]", expect_reply("del.chain-after", answer))
+        if answer.status is not None and not has_error(answer):
+            yield from at(f"chained_modes[{number}]", expect_reply(rule, answer))
 
 
 def takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) -> Iterator[Finding]:
