@@ -128,13 +128,8 @@ def test_playing_every_exercise_changes_nothing(monkeypatch: pytest.MonkeyPatch)
     assert kill_matrix(INTERACTIONS, some, jobs=1).kills == kills
 
 
-def test_an_exercise_in_which_no_call_passes_the_test_of_a_mutant_is_not_played(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Each call has its key looked at; only one exercise sends one without a key: there the mutant can act."""
-    keyless, other = CHECKS["auth.missing"], CHECKS["del.gone"]
-    mutant = MUTANTS["key-missing-crashes"]
-    bench = Bench(INTERACTIONS, [keyless, other])
+def list_played(monkeypatch: pytest.MonkeyPatch) -> list[Exercise]:
+    """The exercises that are played from now on, in order; a bench plays all of them on the reference before."""
     played: list[Exercise] = []
 
     def note(api: Api, exercise: Exercise, *rest: Any, **named: Any) -> PlayedExercise:
@@ -142,6 +137,17 @@ def test_an_exercise_in_which_no_call_passes_the_test_of_a_mutant_is_not_played(
         return play(api, exercise, *rest, **named)
 
     monkeypatch.setattr(matrices, "play", note)
+    return played
+
+
+def test_an_exercise_in_which_no_call_passes_the_test_of_a_mutant_is_not_played(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each call has its key looked at; only one exercise sends one without a key: there the mutant can act."""
+    keyless, other = CHECKS["auth.missing"], CHECKS["del.gone"]
+    mutant = MUTANTS["key-missing-crashes"]
+    bench = Bench(INTERACTIONS, [keyless, other])
+    played = list_played(monkeypatch)
     assert bench.row(mutant.id, partial(mutant.build, embedded_settings()), mutant.places).killers == (keyless.id,)
     assert played == [keyless.exercise]
 
@@ -151,13 +157,7 @@ def test_an_exercise_in_which_a_mutant_returns_the_same_is_not_played(monkeypatc
     failing, other = CHECKS["bg.failed-visible"], CHECKS["create.id"]
     mutant = MUTANTS["failed-shown-completed"]
     bench = Bench(INTERACTIONS, [failing, other])
-    played: list[Exercise] = []
-
-    def note(api: Api, exercise: Exercise, *rest: Any, **named: Any) -> PlayedExercise:
-        played.append(exercise)
-        return play(api, exercise, *rest, **named)
-
-    monkeypatch.setattr(matrices, "play", note)
+    played = list_played(monkeypatch)
     assert bench.row(mutant.id, partial(mutant.build, embedded_settings()), mutant.places).killers == (failing.id,)
     assert played == [failing.exercise]
 
@@ -183,13 +183,7 @@ def test_an_exercise_that_calls_nothing_of_a_mutant_is_not_played(monkeypatch: p
     mutant = MUTANTS["delete-keeps"]
     build = partial(mutant.build, embedded_settings())
     bench = Bench(INTERACTIONS, [deleting, other])
-    played: list[Exercise] = []
-
-    def note(api: Api, exercise: Exercise, *rest: Any, **named: Any) -> PlayedExercise:
-        played.append(exercise)
-        return play(api, exercise, *rest, **named)
-
-    monkeypatch.setattr(matrices, "play", note)
+    played = list_played(monkeypatch)
     assert bench.row(mutant.id, build, mutant.places).killers == (deleting.id,)
     assert played == [deleting.exercise]
     assert bench.row(mutant.id, build).killers == (deleting.id,)

@@ -327,13 +327,6 @@ CASES += [
     case(
         "tool.search",
         "not_met",
-        "left to the client in a mode",
-        answer=TEXT,
-        modes={"later": searched(QUERY, status="requires_action")},
-    ),
-    case(
-        "tool.search",
-        "not_met",
         "in no stream",
         answer=searched(QUERY, FOUND),
         modes={STREAMED: SAID, IN_A_STREAMED_CHAIN: SAID, IN_BACKGROUND: searched(QUERY, FOUND)},
@@ -344,13 +337,6 @@ CASES += [
         "not in one stream",
         answer=searched(QUERY, FOUND),
         modes={STREAMED: SAID, IN_BACKGROUND: searched(QUERY, FOUND)},
-    ),
-    case(
-        "tool.search-shape",
-        "not_met",
-        "no result in a mode",
-        answer=searched(QUERY, FOUND),
-        modes={"later": searched(QUERY)},
     ),
     case("tool.search-shape", "met", "both halves", answer=searched(QUERY, FOUND), modes={}),
     case("tool.search-shape", "untestable", "no search", answer=TEXT, modes={}),
