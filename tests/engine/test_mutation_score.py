@@ -103,6 +103,20 @@ def test_the_score_of_a_seeded_sample_reaches_the_recorded_one(number: int) -> N
     assert len(rows) > number * 2 / 3
 
 
+IN_ONE_MODE = ("unknown member oddity*every time", "unknown event oddity*every time", "slow oddity*every time")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("globs", [IN_ONE_MODE, pytest.param(("*oddity*",), marks=pytest.mark.thorough)])
+def test_no_run_fails_for_a_legal_oddity(globs: tuple[str, ...]) -> None:
+    """What a legal server does in one mode alone is no difference that a client could lose something by."""
+    *_, finished = score_defects(INTERACTIONS, ScoreOptions(number=0, globs=globs))
+    assert isinstance(finished, RunFinished)
+    rows = [row for result in finished.results for row in result.evidence if isinstance(row, DefectRow)]
+    assert len(rows) >= len(globs)
+    assert [(row.id, row.killers) for row in rows if row.outcome == DefectOutcome.FAILED] == []
+
+
 # --- the kill matrix: which check notices which mutant, without asking a judge twice about the same exchanges
 
 

@@ -70,7 +70,7 @@ def create_in_each_mode(
         sent.pop(STREAMED_IN_BACKGROUND, None)
     begun = yield from send_each(**{mode: create for mode, create in sent.items() if mode in _POLLED})
     whole = t.waiting.whole(t.wait)
-    within = t.waiting.of(whole)
+    within = t.waiting.of(whole) if t.waiting.in_vain else None  # one that goes on may take as long as any stream
     parts = {
         mode: read_whole_stream(create, within if "background" in _FIELDS[mode] else None)
         if mode in STREAMS

@@ -132,8 +132,17 @@ def _show(value: Any) -> str:
 
 Event = Mapping[str, Any]
 
+_COMPARED = frozenset(
+    {"event_type", "index", "delta", "step", "interaction", "interaction_id", "status", "continuation_token"}
+    | {"usage", "step_usage", "error"}
+)
+"""Top-level fields of a listed event that each reading must repeat. `event_id` and `metadata` are no part of it, nor
+are fields that no revision lists: one kind of stream may have them and another not."""
+
 _NOT_COMPARED = frozenset({"event_id", "metadata"})
-"""Top-level fields of an event that may differ from one reading to another."""
+"""Top-level fields of an unlisted event that may differ from one reading to another."""
+
+_LISTED = RUN_EVENTS | {ERROR_EVENT}
 
 _ENVELOPES = {CREATED_EVENT: ("id",), COMPLETED_EVENT: ("id", "status")}
 """Fields to compare of the interaction in an event; in a replay others may show a later status or time."""
@@ -153,8 +162,11 @@ def is_of_the_run(event: Event) -> bool:
 
 def shape_of(event: Event) -> str:
     """The meaning of an event for a reader, without its cursor; equal for events that are the same."""
-    shape = {name: value for name, value in event.items() if name not in _NOT_COMPARED}
     kind = event.get("event_type")
+    if isinstance(kind, str) and kind in _LISTED:
+        shape = {name: value for name, value in event.items() if name in _COMPARED}
+    else:
+        shape = {name: value for name, value in event.items() if name not in _NOT_COMPARED}
     fields = _ENVELOPES.get(kind) if isinstance(kind, str) else None
     if fields is not None:
         interaction = event.get("interaction")

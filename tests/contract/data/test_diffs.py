@@ -51,6 +51,7 @@ CASES: dict[str, tuple[list[Event], Severity | None]] = {
     "a lost event": ([REST[0], *REST[2:]], Severity.BROKEN),
     "a lost end": (REST[:-1], Severity.BROKEN),
     "another split": ([delta(3, "tw"), delta(9, "o"), *REST[1:]], Severity.NON_STRICT),
+    "members that no revision lists": ([{**event, "x_note": {"later": True}} for event in REST], None),
     "another text": ([delta(3, "zwei"), *REST[1:]], Severity.BROKEN),
 }
 """What came after the cursor, and how bad that is; None if it is right."""
