@@ -136,8 +136,8 @@ _COMPARED = frozenset(
     {"event_type", "index", "delta", "step", "interaction", "interaction_id", "status", "continuation_token"}
     | {"usage", "step_usage", "error"}
 )
-"""Top-level fields of a listed event that each reading must repeat. `event_id` and `metadata` are no part of it, nor
-are fields that no revision lists: one kind of stream may have them and another not."""
+"""Top-level fields of a listed event that each reading must repeat. `event_id` and `metadata` are no part of it,
+nor are fields that no revision lists: one kind of stream may have them and another not."""
 
 _NOT_COMPARED = frozenset({"event_id", "metadata"})
 """Top-level fields of an unlisted event that may differ from one reading to another."""
