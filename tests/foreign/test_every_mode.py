@@ -183,6 +183,34 @@ def fail_at_streamed_images(self: ForeignService, usual: Any, body: Json) -> Any
     return usual(body)
 
 
+CITATION = {"type": "url_citation", "url": "https://example.org/", "start_index": 0, "end_index": 2}
+
+
+class Citing(Waiting):
+    """Odd, but right: it cites what it found, in an event of its own, and its output has one more part."""
+
+    def prepare(self, run: Run) -> None:
+        super().prepare(run)
+        if self.searches(run):
+            run.steps[-1]["content"][0]["annotations"] = [CITATION]
+
+    def cites(self, run: Run) -> bool:
+        """Whether a stream has the citation."""
+        return bool(self.searches(run))
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        for due, event in super().events(run):
+            if (
+                event["event_type"] == "step.stop"
+                and event["index"] == len(self.searches(run))
+                and self.cites(run)
+            ):
+                delta = {"type": "text_annotation_delta", "annotations": [CITATION]}
+                cited = {"index": event["index"], "delta": delta, "event_type": "step.delta"}
+                yield due, {**cited, "event_id": f"{run.id}-cited"}
+            yield due, event
+
+
 service = rows_of(ForeignService)
 RUNS = "cancel.* chain.running chain.after-settled err.no-crash"
 DELETES = "del.gone del.stays-gone del.running"
@@ -233,6 +261,18 @@ MEETINGS = [
         "streams-no-search: tool.search stream.equals-get -> fail stream.equals-get/steps, exit 1",
         slow=True,
         events=lambda self, usual, run: ForeignService.events(self, run),
+    ),
+    rows_of(Citing)("cites: tool.search stream.equals-get stream.text -> rest pass", slow=True),
+    rows_of(Citing)(
+        "cites-in-no-stream: tool.search stream.equals-get stream.text -> fail stream.equals-get/lost, exit 1",
+        slow=True,
+        said=["the stream lacks $.steps[2].content[0].annotations, which GET shows"],
+        cites=give(False),
+    ),
+    rows_of(Citing)(
+        "cites-not-in-turns: tool.search stream.equals-get chain.ok -> fail stream.equals-get/lost, exit 1",
+        slow=True,
+        cites=lambda self, usual, run: usual(run) and not is_on(run, "previous_interaction_id"),
     ),
     rows_of(Thinking)(
         "resumes-thoughts: resume.no-gap resume.exclusive stream.text create.no-summaries -> rest pass", slow=True

@@ -164,6 +164,15 @@ def judge_result_stays(before: Body, after: Body) -> Iterator[Finding]:
             yield place_finding(f"cancel.result-stays/{name}", message, expected, actual, f"$.{name}")
 
 
+def judge_own_output(told: Body, shown: Body) -> Iterator[Finding]:
+    """The text in the response to a cancel must be that of the run, as far as either shows it."""
+    one, other = (steps_text(output_steps(body)) for body in (told, shown))
+    if not one.startswith(other) and not other.startswith(one):
+        at = common_length(one, other)
+        message = f"the response to a cancel shows another text than GET, from character {at}"
+        yield place_finding("bg.grows/text", message, _quote(other, at), _quote(one, at), "$.steps")
+
+
 def judge_updated(bodies: Iterable[Body]) -> Iterator[Finding]:
     """The time of the last change must not go back from one view of an interaction to the next."""
     times = [(str(body.get("updated")), read_instant(body.get("updated"))) for body in bodies]
@@ -350,7 +359,7 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
     """The steps that a whole stream adds up to must be the output that is stored; of text, only its places.
 
     A call or a result that only one of them has is no other form of the same output, nor is a stream without all
-    thoughts; an agent may hide some.
+    thoughts, nor a step whose content or citations only one of them has; an agent may hide some.
     """
     stored = output_steps(body)
     came, kept = (Counter(str(step.get("type")) for step in steps) for steps in (streamed, stored))
@@ -367,9 +376,19 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
     if steps_text(output_of(streamed)) != steps_text(stored):
         streamed, stored = without_text(streamed), without_text(stored)
     for difference in compare_steps(streamed, stored):
-        message = f"stream and GET differ at {difference.pointer}"
-        words = (message, difference.got, difference.assembled)
-        yield Finding("stream.equals-get", *words, severity=Severity.NON_STRICT)
+        words = (difference.got, difference.assembled)
+        told = _CONTENT.fullmatch(difference.pointer) and not body.get("agent")
+        if told and "absent" in words:
+            fewer, more = ("the stream", "GET") if difference.assembled == "absent" else ("GET", "the stream")
+            message = f"{fewer} lacks {difference.pointer}, which {more} shows"
+            yield Finding.from_code("stream.equals-get/lost", message, *words)
+        else:
+            message = f"stream and GET differ at {difference.pointer}"
+            yield Finding("stream.equals-get", message, *words, severity=Severity.NON_STRICT)
+
+
+_CONTENT = re.compile(r"\$\.steps\[\d+\]\.(arguments|result|summary|content\[\d+\]\.annotations)(\[\d+\])?")
+"""The members of a step, or the items of one, that a reader of the stream has no other source of."""
 
 
 _ENDS_OF_TOOLS = ("_call", "_result")
@@ -391,14 +410,16 @@ def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Findi
 
 
 def judge_streamed_signatures(streamed: Iterable[Body], body: Body) -> Iterator[Finding]:
-    """A thought of a whole stream must have a signature where GET returns one, and all of it."""
+    """A thought of a whole stream must have a signature where GET returns one: all of it, and nothing more."""
     thoughts, stored = ([step for step in steps if step.get("type") == "thought"]
                         for steps in (streamed, output_steps(body)))  # fmt: skip
     for number, (came, kept) in enumerate(zip(thoughts, stored, strict=False)):
         whole, part = kept.get("signature"), came.get("signature")
-        cut = isinstance(whole, str) and isinstance(part, str) and part != whole and whole.startswith(part)
-        if whole and (cut or not part):
-            lack = "only its beginning" if cut and part else "none"
+        cut = more = False
+        if isinstance(whole, str) and isinstance(part, str) and part != whole:
+            cut, more = whole.startswith(part), part.startswith(whole)
+        if whole and (cut or more or not part):
+            lack = "more than that" if more else "only its beginning" if cut and part else "none"
             message = f"thought {number} has a signature in GET, and {lack} in the stream"
             words = (message, format_value(kept["signature"]), format_value(came.get("signature")))
             yield Finding("stream.signature", *words)

@@ -39,6 +39,9 @@ def without(*types):
     return streamed([one for one in GOOD if one["event_type"] not in types])
 
 
+CITED = [
+    {"type": "text", "text": "Hello", "annotations": [{"type": "url_citation", "start_index": 0, "end_index": 5}]}
+]
 SEARCH = {"type": "google_search_call", "id": "s1", "arguments": {"queries": ["x"]}}
 CASES = [
     case("stream.terminal", "met", "three kinds", text=TEXT, streams=STREAMS),
@@ -71,6 +74,12 @@ CASES = [
     }),
     case("stream.equals-get", "not_met", "a search that is not streamed", streams=STREAMS, stored={
         "text": answer(body=interaction(steps=[SEARCH, *interaction()["steps"]]))
+    }),
+    case("stream.equals-get", "not_met", "citations that are not streamed", streams=STREAMS, stored={
+        "text": answer(body=interaction(steps=[{**one, "content": CITED} for one in interaction()["steps"][-1:]]))
+    }),
+    case("stream.signature", "not_met", "twice", streams=STREAMS, stored={
+        "text": answer(body=interaction(steps=[{"type": "thought", "signature": "c2"}]))
     }),
     case("stream.signature", "met", "signed", streams=STREAMS, stored={"text": HELLO}),
     case("stream.signature", "met", "signed in the stream only", streams=STREAMS, stored={"text": JSON}),

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from harness.contract.data import json_parse
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge import agreement
-from harness.contract.judge.agreement import judge_cancelled, judge_identity
+from harness.contract.judge.agreement import judge_cancelled, judge_identity, judge_own_output
 from harness.contract.judge.answer import is_refusal, is_success, judge_json_object, judge_stream_label
 from harness.contract.judge.history.history_state import HistoryState, Intent, InteractionModel, take_events
 from harness.contract.judge.history.looks import judge_calls, judge_constant, open_reading
@@ -242,8 +242,13 @@ def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Excha
         _judge_refused(state, model, exchange)
         return
     status = read(exchange).status
-    state.decide("cancel.ok", judge_cancel_answer(exchange, model.id))
-    judge_constant(state, model, read(exchange).interaction or {})
+    body = read(exchange).interaction
+    wrong = state.decide("cancel.ok", judge_cancel_answer(exchange, model.id))
+    judge_constant(state, model, body or {})
+    if body is not None and not wrong:
+        model.told = body
+        if model.growing is not None:
+            state.decide("bg.grows", judge_own_output(body, model.growing))
     if status is None:
         model.cancelled = True
         return

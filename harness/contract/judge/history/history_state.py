@@ -294,9 +294,9 @@ class InteractionModel(Struct, eq=False):
     was read since the last look, which may have advanced the run. `echoed`: some response named its parent.
 
     `constant` holds the members that each view of it must repeat, as first seen. `growing` is the output in the
-    last look at the run in progress. `shown_cancelled`: a look showed it as cancelled, not only the response to
-    the cancel. `streamed_only`: no GET showed it. `seen_until` is when the last whole look ended, on the
-    caller's clock. `shows_input`: a GET without `include_input` showed the input.
+    last look at the run in progress, and `told` that in the response to a cancel. `shown_cancelled`: a look showed
+    it as cancelled, not only the response to the cancel. `streamed_only`: no GET showed it. `seen_until` is when
+    the last whole look ended by our clock. `shows_input`: a GET without `include_input` showed the input.
 
     `asked` is the body of its create, and `limited` that this set a limit of tokens. `suspicion` is the rule that
     is broken if the next look shows that it is still running: a response treated it as settled.
@@ -323,6 +323,7 @@ class InteractionModel(Struct, eq=False):
     suspicion: str = ""
     constant: Json = field(default_factory=dict)
     growing: Json | None = None
+    told: Json | None = None
     shown_cancelled: bool = False
     streamed_only: bool = False
     seen_until: float = float("-inf")
@@ -354,6 +355,6 @@ class InteractionModel(Struct, eq=False):
     def forget(self) -> None:
         """Mark it as deleted, and forget all that was known of it."""
         self.gone, self.status, self.steps, self.usage, self.source = True, "", None, None, ""
-        self.updated = self.growing = None
+        self.updated = self.growing = self.told = None
         self.cancelled = self.in_time = self.read_on = self.shown_cancelled = self.streamed_only = False
         self.suspicion, self.timeline, self.constant = "", Timeline(), {}

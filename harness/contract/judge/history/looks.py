@@ -107,6 +107,9 @@ def judge_constant(state: HistoryState, model: InteractionModel, body: dict[str,
 
 def _judge_growth(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
     """Judge the output of a run in progress by what an earlier look at it showed."""
+    told, model.told = model.told, None
+    if told is not None:
+        state.decide("bg.grows", agreement.judge_own_output(told, body))
     before, model.growing = model.growing, body if model.running else None
     if before is not None and output_steps(before) and model.status not in agreement.CUT_SHORT:
         state.decide("bg.grows", agreement.judge_growth(before, body))

@@ -462,6 +462,18 @@ ALSO: dict[str, tuple[list[Heard], set[str]]] = {
         [begun(), Heard(exchange("POST", f"{ROOT}/a/cancel", body={"id": "b", "status": "cancelled"}))],
         {"cancel.ok/another"},
     ),
+    "a cancel that shows the output of another run": (
+        [begun(), look("in_progress", steps=TEXT), cancel("in_progress", steps=OTHER)],
+        {"bg.grows/text"},
+    ),
+    "a cancel that shows another output than the next look": (
+        [begun(), cancel(steps=OTHER), look("cancelled", steps=TEXT)],
+        {"bg.grows/text"},
+    ),
+    "a cancel that shows more than a look before": (
+        [begun(), look("in_progress", steps=[]), cancel(steps=TEXT), look("cancelled", steps=[])],
+        set(),
+    ),
     "a cancel of what was deleted": ([*GONE, cancel(http=302)], {"cancel.unknown"}),
     "an interaction of others": ([look(of="x", identity="y"), stream(), cancel(), delete()], set()),
     "text that is stored in two parts": (
