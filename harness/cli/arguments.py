@@ -17,7 +17,7 @@ import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from harness.cli.folder_trust import FolderFile, find_file, require_allowed
+from harness.cli.folder_trust import FolderFile, find_file, place_value, require_allowed
 from harness.cli.main import COMMANDS
 from harness.cli.options import FLAG, TALLY, Option, Options
 from harness.cli.output import say
@@ -79,7 +79,7 @@ def _take_extension(cls: type[Options]) -> dict[str, Any]:
     except UsageFault as wrong:
         say(f"harness: no extension is loaded: {wrong}", to_errors=True)
         return {}
-    return {"extension": value}
+    return {"extension": place_value(item, value, file)}
 
 
 def _read_given(declared: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _take_settings(cls: type[Options], file: FolderFile, values: Mapping[str, An
         keys = ", ".join(declared[name].key for name in settings)
         trusted = ", trusted" if file.trusted else ""
         say(f"harness: {file.path} sets {keys}{trusted}", to_errors=True)
-    return {name: value for name, (value, _) in settings.items()}
+    return {name: place_value(declared[name], value, file) for name, (value, _) in settings.items()}
 
 
 def read_settings(cls: type[Options], file: FolderFile) -> dict[str, tuple[Any, str]]:

@@ -20,7 +20,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness.cli.options import FLAG, HEADER, LINE_END, PATH, REPORT, Option, Trust
+from harness.cli.options import FLAG, FOLDER, HEADER, LINE_END, MODULE, PATH, REPORT, Option, Trust
 from harness.documents import explain_unread, load_toml, open_file, read_file
 from harness.foreign_folders import find_shared, resolve
 from harness.outcome import UsageFault
@@ -113,6 +113,22 @@ def require_allowed(option: Option, value: Any, file: FolderFile, place: str, *,
             words = " ".join((*option.list_flags()[-1:], *(() if option.kind is FLAG else (shlex.quote(shown),))))
             word = file.explain_word(f"pass {words} on the command line")
             raise UsageFault(f"{place} = {'true' if option.kind is FLAG else repr(shown)} {why}; {word}")
+
+
+def place_value(option: Option, value: Any, file: FolderFile) -> Any:
+    """The value of a file, whose paths are those of the current folder, but not where only the user's word counts.
+
+    A code file, certificates or a store then lead from the folder of the file: the user trusted that one, and may
+    be in another checkout below it, which has a file of the same name.
+    """
+    if option.allowed not in (Trust.NEVER, Trust.SEND) or file.path.parent == Path.cwd():
+        return value
+    if isinstance(value, (list, tuple)):
+        return [place_value(option, one, file) for one in value]
+    is_path = option.kind in (PATH, FOLDER) or (option.kind is MODULE and value.endswith(".py"))
+    if not (is_path or (option.name == "database" and ":" not in value)) or Path(value).is_absolute():
+        return value
+    return os.path.relpath(file.path.parent / value)
 
 
 def require_own(path: Path, folder: Path, advice: str) -> None:

@@ -416,6 +416,36 @@ def test_trust_holds_for_one_path(repository: Path, monkeypatch: pytest.MonkeyPa
         read_options(load_options("check"), [])
 
 
+@pytest.mark.parametrize("how", ["store", "folder"])
+def test_trust_covers_no_file_of_a_folder_below(
+    how: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A checkout below a trusted file has a file of the name that it gives: that of the trusted folder is meant."""
+    monkeypatch.setenv("HARNESS_EXTENSION", "")  # a command that takes one sets it for its children
+    lines = 'extension = ["checks.py", "json"]\nca-file = "ca.pem"\n[tool.harness.fuzz]\ndatabase = "d"\nstore = "s"'
+    write_table(repository, "check", lines)
+    below = repository / "vendor, inc" / "checkout"
+    below.mkdir(parents=True)
+    for folder, name in ((repository, "mine"), (below, "theirs")):
+        ran = repository.parent / name
+        (folder / "checks.py").write_text(f"open({str(ran)!r}, 'w').close()\n", "utf-8")
+    if how == "store":
+        assert main(["trust"]) == 0
+    else:
+        monkeypatch.setenv("HARNESS_TRUST", str(repository))
+    monkeypatch.chdir(below)
+    (below / ".git").mkdir()
+    assert main(["list"]) == main(["check", "emulator"]) == 2
+    assert "makes no extension" in capsys.readouterr().err
+    assert {path.name for path in repository.parent.iterdir()} & {"mine", "theirs"} == {"mine"}
+    options = read_options(load_options("fuzz"), [])
+    assert (options.store, options.database, options.ca_file) == ("../../s", "../../d", "../../ca.pem")
+    for folder, path in ((below, "../../checks.py"), (repository, "checks.py")):
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("HARNESS_EXTENSION", "")
+        assert read_options(load_options("check"), []).extension == [path, "json"]
+
+
 @pytest.mark.parametrize("how", ["store", "folder", "file"])
 def test_a_link_to_a_trusted_file_is_not_trusted(
     how: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
