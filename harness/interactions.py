@@ -397,6 +397,13 @@ INTERACTIONS = Api(
     key_variable="GEMINI_API_KEY",
     other_key_variable="OTHER_GEMINI_API_KEY",
     key_aliases=("GOOGLE_API_KEY",),
+    own_headers=frozenset(
+        {
+            "api-revision",
+            *(f"x-goog-upload-{part}" for part in ("command", "file-name", "offset", "protocol")),
+            *(f"x-goog-upload-header-content-{part}" for part in ("length", "type")),
+        }
+    ),
     load_contract=_load_contract,
     load_protocol=_load_protocol,
     read=_read,

@@ -358,6 +358,8 @@ class Api(Struct, frozen=True, kw_only=True):
     """The environment variable for the key of another project."""
     key_aliases: tuple[str, ...] = ()
     """Further environment variables that hold keys of clients: they are not used, but hidden in all output."""
+    own_headers: frozenset[str] = frozenset()
+    """The headers of its requests besides those of HTTP, in lower case."""
 
     load_contract: Callable[[str], Any]
     """The `ApiContract` of a revision; "" means the one that is current. Raises LookupError for an unknown one."""

@@ -420,10 +420,10 @@ def test_trust_holds_for_one_path(repository: Path, monkeypatch: pytest.MonkeyPa
 def test_trust_covers_no_file_of_a_folder_below(
     how: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A checkout below a trusted file has a file of the name that it gives: that of the trusted folder is meant."""
+    """A checkout below a trusted file has a file of that name, too: that of the trusted folder is meant."""
     monkeypatch.setenv("HARNESS_EXTENSION", "")  # a command that takes one sets it for its children
-    lines = 'extension = ["checks.py", "json"]\nca-file = "ca.pem"\n[tool.harness.fuzz]\ndatabase = "d"\nstore = "s"'
-    write_table(repository, "check", lines)
+    lines = 'extension = ["checks.py", "json"]\nca-file = "ca.pem"\n[tool.harness.fuzz]\n'
+    write_table(repository, "check", lines + 'database = "d"\nstore = "s"')
     below = repository / "vendor, inc" / "checkout"
     below.mkdir(parents=True)
     for folder, name in ((repository, "mine"), (below, "theirs")):
@@ -438,12 +438,12 @@ def test_trust_covers_no_file_of_a_folder_below(
     assert main(["list"]) == main(["check", "emulator"]) == 2
     assert "makes no extension" in capsys.readouterr().err
     assert {path.name for path in repository.parent.iterdir()} & {"mine", "theirs"} == {"mine"}
-    options = read_options(load_options("fuzz"), [])
-    assert (options.store, options.database, options.ca_file) == ("../../s", "../../d", "../../ca.pem")
+    paths = vars(read_options(load_options("fuzz"), []))
+    assert [paths[name] for name in ("store", "database", "ca_file")] == ["../../s", "../../d", "../../ca.pem"]
     for folder, path in ((below, "../../checks.py"), (repository, "checks.py")):
         monkeypatch.chdir(folder)
         monkeypatch.setenv("HARNESS_EXTENSION", "")
-        assert read_options(load_options("check"), []).extension == [path, "json"]
+        assert vars(read_options(load_options("check"), []))["extension"] == [path, "json"]
 
 
 @pytest.mark.parametrize("how", ["store", "folder", "file"])

@@ -147,7 +147,9 @@ def _play_again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure
         history = [place.model.read_step(step) for step in record["history"]]
         found = play(place, history, STORED)
     else:
-        found = resend(place, [read_template(template) for template in record["requests"]], STORED)
+        found = resend(
+            place, [read_template(template, place.resolved.api) for template in record["requests"]], STORED
+        )
     for failure in found:
         yield replace(failure, engine=record["engine"], known=True, replays=Replays(1, 1))
 

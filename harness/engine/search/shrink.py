@@ -11,10 +11,11 @@ from __future__ import annotations
 import base64
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, TypeVar, cast
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from harness.engine.results import Replays
 from harness.engine.search.exhaustive import every
@@ -37,6 +38,11 @@ from harness.wire.secrets import is_personal_header, is_secret_header
 _LEFT_OUT = frozenset({"authorization", "content-length", "host", "connection", "user-agent",
                        "accept-encoding", "x-schemathesis-testcaseid"})  # fmt: skip
 
+
+_OF_HTTP = frozenset({"accept", "content-encoding", "content-type"})
+
+_OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]")
+"""Two or three bytes in place of one, which old servers read as UTF-8."""
 
 _HOLE = re.compile(r"HARNESS-(\d+)-(\w+)-(\d+)-")
 
@@ -76,23 +82,26 @@ class Template:
         return replace(self, target=change(self.target), headers=headers, body=packed)
 
 
-def read_template(record: dict[str, Any]) -> Template:
+def read_template(record: dict[str, Any], api: Api) -> Template:
     """The template in a stored failure. Raises ValueError if it leaves the path of the target, or cannot be sent.
 
-    A repository may contain the file, and its requests are sent with the key of the user.
+    A repository may contain the file, and its requests are sent with the key of the user. Only headers of the API
+    are: gateways let others choose the server that gets request and key (`x-portkey-custom-host`), its path
+    (`X-Original-URL`) or its method, each by names of its own.
     """
     template = Template(**record)
     if TOKEN.fullmatch(template.method) is None or not all(is_sendable(*field) for field in template.headers):
         raise ValueError("its method or a header cannot be sent")
     if not template.target.isprintable() or _leads_above(template.target):
         raise ValueError(f"its address {template.target[:60]!r} leads out of the path of the target")
-    return template
+    taken = _OF_HTTP | api.own_headers
+    return replace(template, headers=[field for field in template.headers if field[0].lower() in taken])
 
 
 def _leads_above(target: str) -> bool:
-    """Whether a server that resolves the steps of a path would serve what is above its root."""
+    """Whether some server that resolves the steps of a path would serve what is above its root."""
     path = target.partition("?")[0]
-    while path != (path := unquote(path)):
+    while path != (path := _decode_loosely(path)):
         pass
     depth = 0
     for segment in re.split(r"[/\\]+", path.strip("/\\")):
@@ -100,6 +109,14 @@ def _leads_above(target: str) -> bool:
         if depth < 0:
             return True
     return False
+
+
+def _decode_loosely(path: str) -> str:
+    """A path with one layer of escapes read, and letters read as the most tolerant server reads them."""
+    data = unquote_to_bytes(re.sub("%u([0-9A-Fa-f]{4})", lambda found: chr(int(found[1], 16)), path))
+    data = _OVERLONG.sub(lambda found: bytes([(found[0][-2] & 0x03) << 6 | found[0][-1] & 0x3F]), data)
+    text = unicodedata.normalize("NFKC", data.decode("utf-8", "replace"))
+    return "".join(letter for letter in text if unicodedata.category(letter)[0] not in "CZ")
 
 
 def place_holder(given: GivenValue) -> str:
@@ -188,7 +205,12 @@ def _fill_in(template: Template, answers: Sequence[Exchange], place: SearchTarge
     headers = ((str(name), str(value)) for name, value in template.headers)
     # The file may be a stranger's: it adds no key, and no `Host` that another server answers to.
     stored = [(name, value) for name, value in headers if not _is_for_harness(name)]
-    own = [(n, v) for n, v in target.headers if is_personal_header(n, v) and n.lower() != key_header]
+    names = {name.lower() for name, _ in stored} | {key_header}
+    own = [
+        (name, value)
+        for name, value in target.headers
+        if name.lower() not in names or (is_personal_header(name, value) and name.lower() != key_header)
+    ]
     sent = Headers([*own, *stored])
     if template.keyed and target.key:
         sent = sent.having(key_header, target.key)

@@ -30,8 +30,8 @@ from harness.engine.search.budget import (
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import EngineRun, Failure, SeenDefect
 from harness.engine.search.run import Store
-from harness.engine.search.search_target import SearchTarget, play
-from harness.engine.search.shrink import resend, templates
+from harness.engine.search.search_target import SearchTarget, World, play
+from harness.engine.search.shrink import read_template, resend, templates
 from harness.engine.shards import Shard
 from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
 from harness.interactions import INTERACTIONS
@@ -367,6 +367,11 @@ def test_targets_do_not_share_failures(tmp_path: Path) -> None:
         {"target": "/v1beta/../../team-b"},
         {"target": "/v1beta/..;/..;x=y/team-b"},
         {"target": "/v1beta/%2e%2E/%252e%252e/team-b"},
+        {"target": "/v1beta/..%20/.%09./team-b"},
+        {"target": "/v1beta/%c0%ae%c0%ae/%e0%80%ae%e0%80%ae/team-b"},
+        {"target": "/v1beta/%c0%ae./..%c0%af..%c1%9cteam-b"},
+        {"target": "/v1beta/.%00./%uff0e%u002E/team-b"},
+        {"target": "/v1beta/\uff0e\uff0e\uff0f\u2025\uff0fteam-b"},
         {"target": "/v1beta\\\\..\\\\..\\\\x"},
         {"target": "/v1beta/interactions HTTP/1.1\r\nx: y"},
         {"method": "G T"},
@@ -384,6 +389,25 @@ def test_a_stored_request_stays_below_the_target(change: dict[str, Any], tmp_pat
     done = store.replay(reference())
     assert done.counts["replayed"] == 1
     assert [note.partition(" (")[0] for note in done.notes[:1]] == ["odd.json is not a stored failure"]
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_a_stored_header_chooses_no_server_and_no_path(keyed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway of this machine obeys headers, and would forward the key to the host that they name."""
+    names = ["x-portkey-custom-host", "Helicone-Target-URL", "X-Original-URL", "X-Rewrite-URL", "Forwarded",
+             "X-Forwarded-Host", "X-HTTP-Method-Override", "Transfer-Encoding", "x-litellm-api-base",
+             "X-Goog-Upload-URL", "X_Original_URL", "Via"]  # fmt: skip
+    usual = {"Content-Type": "application/json", "Api-Revision": "1", "x-goog-upload-offset": "0"}
+    fields = [*((name, "https://evil.example/") for name in names), *usual.items()]
+    stored = {"method": "GET", "target": "/v1beta/interactions/x", "headers": fields, "body": "", "keyed": keyed}
+    place, requests, plain = reference(), list[Request](), World.resend
+    monkeypatch.setattr(World, "resend", lambda world, one: (requests.append(one), plain(world, one))[1])
+    own = replace(place.resolved, target=replace(place.resolved.target, headers=[("X-Tenant", "mine")]))
+    resend(replace(place, resolved=own), [read_template(stored, INTERACTIONS)], "schema")
+    sent = {name.lower(): value for name, value in requests[0].headers.items()}
+    assert {name: value for name, value in sent.items() if "evil" in value} == {}
+    assert {name: sent.get(name.lower()) for name in usual} == usual
+    assert ("x-goog-api-key" in sent, sent["x-tenant"]) == (keyed, "mine")
 
 
 def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path) -> None:
