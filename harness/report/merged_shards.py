@@ -338,23 +338,37 @@ def _merge_mutants(
     return MutantsPresentation(), tuple(tell_matrix(matrix, summaries, whole=len(summaries) == len(mutants)))
 
 
-def _read_rows(shard: StoredRun, kind: type[Row]) -> list[tuple[Row, Result]]:
-    """The rows of a shard with their results. Raises UsageFault for a row of another shard, or a second one."""
+def _read_rows(shard: StoredRun, kind: type[Row], unseen: Sequence[str] = ()) -> list[tuple[Row, Result]]:
+    """The rows of a shard with their results; it ran those that `unseen` names without one.
+
+    Raises UsageFault for a row that is missing, is of another shard, or is there twice.
+    """
     rows = [(row, result) for result in shard.results for row in of_kind(kind, result.evidence)]
-    _require_own(shard, [row.mutant for row, _ in rows])
+    _require_own(shard, [*unseen, *(row.mutant for row, _ in rows)])
     return rows
 
 
 def _require_own(shard: StoredRun, names: Sequence[str]) -> None:
-    """Raise UsageFault unless each name is one of those that the shard ran, and there once.
+    """Raise UsageFault unless the names are those that the shard ran, each once.
 
-    Otherwise a forged shard could replace what another one saw.
+    Otherwise a forged shard could replace what another one saw, and a cut one would count as tested.
     """
     own, counts = frozenset(shard.part.ran), Counter(names)
     if odd := next((name for name, count in counts.items() if count > 1 or name not in own), None):
         what = "two results" if odd in own else "a result"
         why = "a shard has one of each" if odd in own else f"shard {shard.part.shard} did not run it"
         raise UsageFault(f"{shard.name!r} contains {what} of {odd!r:.80}, but {why}: run the shard again")
+    lost = [name for name in shard.part.ran if name not in counts]
+    if lost and not _ended_early(shard):
+        raise UsageFault(
+            f"{shard.name!r} contains no result of {lost[0]!r:.80} ({len(lost)} in all), but shard "
+            f"{shard.part.shard} ran it: run the shard again"
+        )
+
+
+def _ended_early(shard: StoredRun) -> bool:
+    """Whether an interruption or a limit kept a shard from its whole part."""
+    return bool(shard.finished.halted) or shard.finished.exit in (Exit.INTERRUPTED, Exit.HARNESS_ERROR)
 
 
 def _merge_scores(shards: Sequence[StoredRun], api: Api) -> Sequence[RunEvent]:
@@ -366,9 +380,8 @@ def _merge_scores(shards: Sequence[StoredRun], api: Api) -> Sequence[RunEvent]:
     for shard in shards:
         with unreadable(shard.name):
             [phase] = (phase for phase in shard.phases if phase.name == DEFECTS)
-            _require_own(shard, phase.notes)
             phases.append(phase)
-            results += (result for _, result in _read_rows(shard, DefectRow))
+            results += (result for _, result in _read_rows(shard, DefectRow, phase.notes))
     if other := next((n for n, phase in enumerate(phases) if phase.counts != phases[0].counts), 0):
         raise UsageFault(
             f"{shards[0].name!r} and {shards[other].name!r} generated different defects: run both shards again"

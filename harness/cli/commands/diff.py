@@ -57,7 +57,7 @@ A and B are two cassettes, or two folders of them.
 With --textconv, git shows the changes of a cassette (docs/cassettes.md).
 
 With the word emulator as B, the emulator receives the requests of A. A may then also be a
-folder of pairs NAME.request.json and NAME.json or NAME.sse.
+folder of pairs NAME.request.json and NAME.json or NAME.sse. A file of that name is ./emulator.
 
 exit codes: 0 the same structure · 1 structural drift · 2 usage · 3 nothing to compare ·
 4 a body could not be read""",
@@ -103,7 +103,7 @@ def _choose_sides(arguments: DiffArguments) -> tuple[Path, str, bool]:
     if arguments.after is None:
         raise UsageFault("name the newer recording, too: harness diff A B")
     before, after = Path(arguments.before), Path(arguments.after)
-    embedded = arguments.after == _EMBEDDED and not after.exists()
+    embedded = arguments.after == _EMBEDDED  # whatever a folder holds: a file of this name is `./emulator`
     for path in (before,) if embedded else (before, after):
         if not path.exists():
             raise UsageFault(f"no file or folder {str(path)!r}: {MISSING}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,17 @@ def test_the_command_prints_what_differs(tool_loop: Path, capsys: pytest.Capture
     printed = capsys.readouterr().out
     assert "body.usage: added, object" in printed
     assert "compared 2 exchanges" in printed
+
+
+def test_no_file_takes_the_place_of_the_emulator(
+    tool_loop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A repository may contain an `emulator` that is the same as its recordings; the word means the emulator."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tool_loop, "emulator")
+    assert main(["diff", str(tool_loop), "emulator", "--quiet"]) == Exit.FAILED
+    assert "body.usage: added, object" in capsys.readouterr().out
+    assert main(["diff", str(tool_loop), "./emulator"]) == Exit.NOTHING_RAN  # a folder of pairs, and no emulator
 
 
 def test_a_platform_needs_the_emulator(tool_loop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -253,6 +253,11 @@ def _second_row(runs: list[Lines]) -> None:
     runs[1].insert(-1, find(runs[1], "CheckFinished"))
 
 
+def _cut_row(runs: list[Lines]) -> None:
+    """Nobody would learn whether the mutant survived."""
+    runs[1].remove(find(runs[1], "CheckFinished"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -264,6 +269,7 @@ def _second_row(runs: list[Lines]) -> None:
         (_other_command, "the files are of different commands"),
         (_row_of_another_shard, "', but shard 2/2 did not run it: run the shard again"),
         (_second_row, "', but a shard has one of each: run the shard again"),
+        (_cut_row, " (1 in all), but shard 2/2 ran it: run the shard again"),
     ],
 )
 def test_what_is_not_one_run_is_refused(
@@ -327,6 +333,10 @@ def test_the_shards_of_a_score_are_merged(harness: Harness, tmp_path: Path) -> N
             del defect["seconds"]
     assert together == once
     assert harness("merge", parts[0]).code == 2
+    stored = Path(parts[1]).read_text("utf-8")
+    spoil_files(parts, _cut_row)
+    assert "shard 2/2 ran it" in harness("merge", *parts).err
+    Path(parts[1]).write_text(stored, "utf-8")
     spoil_files(parts, _row_of_another_shard)
     assert "did not run it" in harness("merge", *parts).err
     other = harness(*words[:4], "--seed", "6", *words[6:], "--shard", "2/2", "--report", f"events={parts[1]}")

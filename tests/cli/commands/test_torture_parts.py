@@ -96,6 +96,9 @@ def test_shards_add_up_to_the_run(harness: Harness) -> None:
     other = find(read_lines("1.jsonl"), "CheckFinished")
     Path("2.jsonl").write_text("\n".join([*head, json.dumps(other), end]), "utf-8")
     assert "but shard 2/2 did not run it" in harness("merge", "1.jsonl", "2.jsonl").err
+    cut = [line for line in head if '"CheckFinished"' not in line]
+    Path("2.jsonl").write_text("\n".join([*cut, end]), "utf-8")
+    assert "but shard 2/2 ran it" in harness("merge", "1.jsonl", "2.jsonl").err
 
 
 @pytest.mark.slow
