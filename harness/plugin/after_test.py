@@ -165,10 +165,22 @@ def _write_captured(text: str) -> str:
     return "".join(parts)
 
 
-class DisarmedSession:
-    """Disarms warnings, subtests and the live log of a session, once a test of it has used our fixtures."""
+def disarm_session(config: pytest.Config) -> None:
+    """Disarm what a session prints from now on, once: a test of it uses our fixtures, or is of the suite."""
+    if not config.pluginmanager.has_plugin(_DISARMED):
+        config.pluginmanager.register(_DisarmedSession(config), _DISARMED)
+
+
+_DISARMED = "interactions-disarmed"
+
+
+class _DisarmedSession:
+    """The hooks that disarm what a session prints, its warnings and subtests."""
 
     def __init__(self, config: pytest.Config) -> None:
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            _disarm_writer(config.get_terminal_writer())
         handler = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_cli_handler", None)
         if handler is not None and handler.formatter is not None:
             handler.setFormatter(_DisarmedFormatter(handler.formatter))
@@ -195,6 +207,20 @@ class DisarmedSession:
             shown = {name: write_harmless(to_one_line(str(value))) for name, value in kwargs.items()}
             object.__setattr__(context, "kwargs", shown)
         report.sections = [(title, _write_captured(text)) for title, text in report.sections]
+
+
+def _disarm_writer(writer: Any) -> None:
+    """Let a terminal writer of pytest write no command: why a session ends passes no hook of a report."""
+    write, sep = writer.write, writer.sep
+
+    def write_disarmed(msg: str, *, flush: bool = False, **markup: bool) -> None:
+        again = "\r" if msg.startswith("\r") else ""  # pytest writes its progress over the line before
+        write(again + _write_captured(msg.removeprefix("\r")), flush=flush, **markup)
+
+    def sep_disarmed(sepchar: str, title: str | None = None, *more: Any, **markup: Any) -> None:
+        sep(sepchar, title and write_harmless(to_one_line(title)), *more, **markup)
+
+    writer.write, writer.sep = write_disarmed, sep_disarmed
 
 
 class _DisarmedFormatter(logging.Formatter):

@@ -24,7 +24,7 @@ from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Accounted, Exit, HarnessFault, TargetFault, UsageFault, Verdict
 from harness.outcome.words import to_one_line, write_harmless
-from harness.plugin.after_test import COUNTED
+from harness.plugin.after_test import COUNTED, disarm_session
 from harness.plugin.interactions.suite_options import baseline_of, find_target, revision_of, select_checks
 from harness.report.accounting import CountedResult
 from harness.report.presented_run import PresentedRun
@@ -104,6 +104,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         config.getoption("--interactions-level"),
         revision_of(config.getoption("--interactions-revision")),
     )
+    disarm_session(config)  # `--setup-show` prints the entries of a baseline
     known = baseline_of(config.getoption("--interactions-baseline"))
     grouped = config.pluginmanager.hasplugin("xdist")
     for name in sorted({name for check in checks for name in _list_marks(check)}):

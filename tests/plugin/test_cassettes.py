@@ -369,3 +369,29 @@ def test_a_recording_gives_a_terminal_and_a_runner_no_command(pytester: pytest.P
     assert "has a blank or a control character: write it with %" in said
     assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", said)
     assert not re.findall(r"(?m)^\s*::.*|##\[.*|\[\[ATTACHMENT", said)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "pytest.exit(TEXT)",
+        "raise KeyboardInterrupt(TEXT)",
+        "request.session.shouldstop = TEXT",
+        "request.session.shouldfail = TEXT",
+        "request.getfixturevalue(TEXT)",
+        "warnings.warn_explicit(TEXT, UserWarning, TEXT, 1)",
+        "request.node.add_report_section('call', TEXT, TEXT); assert 0",
+    ],
+)
+@pytest.mark.parametrize("options", [["--tb=short"], ["--full-trace"]], ids=["short", "full"])
+def test_no_end_of_a_session_gives_a_command(pytester: pytest.Pytester, end: str, options: list[str]) -> None:
+    """Why a session ended passes no report of a test, nor do the titles of its parts."""
+    pytester.makepyfile(
+        f"import pytest, warnings\nTEXT = {HOSTILE!r}\ndef test(interactions_emulator, request):\n    {end}\n"
+    )
+    said = run(
+        pytester, *options, process="Keyboard" in end
+    ).stdout.str()  # in this process, it would end the tests
+    assert "forged" in said
+    assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", said)
+    assert not re.findall(r"(?m)^\s*::.*|##\[.*", said)
