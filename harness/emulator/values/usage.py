@@ -202,8 +202,10 @@ def count_invocations(usage: Json, fields: Collection[str], *, unshown: int = 0)
     if "model_invocation_token_counts" in fields:
         counts["model_invocation_token_counts"] = [details]
     if "non_grounding_model_invocation_token_counts" in fields:
-        given = usage["input_tokens_by_modality"]
-        if COUNTS_TOOLS in usage or any(entry["modality"] == "video" for entry in given):
+        is_counted = COUNTS_TOOLS in usage
+        for entry in usage["input_tokens_by_modality"]:
+            is_counted = is_counted or entry["modality"] == "video"
+        if is_counted:
             counts["non_grounding_model_invocation_token_counts"] = [details]
     return counts
 
