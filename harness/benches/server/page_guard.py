@@ -91,6 +91,8 @@ class PageGuard:
             name for name in named if not _is_no_public_name(name, local=self._is_local)
         } - self._own
         self._is_ours = lru_cache(maxsize=256)(self._know_name)
+        self._passed: dict[int, Headers] = {}
+        """Fields with which a program may call. Those of equal heads are one object: a request is passed by it."""
 
     @property
     def wants_token(self) -> bool:
@@ -150,9 +152,17 @@ class PageGuard:
 
     def refusal_of_caller(self, request: Request) -> Response | None:
         """The same for a request, whatever for, that came from a page that may not call."""
+        headers = request.headers
+        if self._passed.get(id(headers)) is headers:
+            return None
         refusal = self._refuse_host(request, strict=False)
-        if refusal is not None or request.headers.names.isdisjoint(_OF_PAGES):  # hot: programs send neither
+        if refusal is not None:
             return refusal
+        if headers.names.isdisjoint(_OF_PAGES):  # programs send neither
+            if len(self._passed) >= _MOST_PASSED:
+                self._passed.clear()
+            self._passed[id(headers)] = headers
+            return None
         if "service-worker" in request.headers.names:  # it would control all pages of this server, also later
             return self._refuse(403, "permission_denied", "The request came for a service worker: none is served.")
         if self._pages is Pages.ANY or self._may_call(request):

@@ -51,12 +51,13 @@ _ENCODING = re.compile(rb"(?im)^accept-encoding:[^\r\n]*\r?\n")
 class Asked(Struct, eq=False):
     """One request, created when its head is complete; `sent` is the moment at which its body was complete too.
 
-    `client_sees` is the root of the URL that its client asked. `too_large` means that its body or its answer's
-    body exceeds what is recorded.
+    `client_sees` is the root of the URL that its client asked, `is_shown` whether a browser may show the answer.
+    `too_large` means that its body or its answer's body exceeds what is recorded.
     """
 
     head: RequestHead
     client_sees: str = ""
+    is_shown: bool = False
     body: bytearray = field(default_factory=bytearray)
     sent: float | None = None
     too_large: bool = False
@@ -85,11 +86,16 @@ class Asked(Struct, eq=False):
 
 
 class _Forwarded(NamedTuple):
-    """A head to send upstream, its parsed form or its fault, and the request as its client sent it."""
+    """A head to send upstream, its parsed form or its fault, and the request as its client sent it.
+
+    `client_sees` and `is_shown` are those of `Asked`.
+    """
 
     data: bytes
     head: RequestHead | BadHead
     came: Request | None = None
+    client_sees: str = ""
+    is_shown: bool = False
 
 
 @lru_cache(maxsize=128)
@@ -102,9 +108,13 @@ def _rewrite_head(raw: bytes, authority: str, encoding: str | None) -> _Forwarde
         head = first + end + field_line + _ENCODING.sub(b"", rest)
     try:
         came = parse_request_head(raw)
-        return _Forwarded(head, parse_request_head(head), Request(came.method, came.target, came.headers))
+        sent = parse_request_head(head)
     except BadHead as bad:
         return _Forwarded(head, bad)
+    host = _HOST.search(raw)
+    client_sees = f"http://{host[2].strip().decode('latin-1')}" if host else ""
+    request = Request(came.method, came.target, came.headers)
+    return _Forwarded(head, sent, request, client_sees, is_of_browser(sent.headers))
 
 
 class RequestFollower:
@@ -180,17 +190,17 @@ class RequestFollower:
                 self.lost = f"a request head exceeds {HEAD_BYTES} bytes"
             return False
         raw = bytes(self._buffer[: end.end()])
-        rewritten, head, came = _rewrite_head(raw, self._authority, self._encoding)
-        if self._claims is not None and came is not None and self._claims(came):
+        forwarded = _rewrite_head(raw, self._authority, self._encoding)
+        head = forwarded.head
+        if self._claims is not None and forwarded.came is not None and self._claims(forwarded.came):
             self.turned_away = True
             return False
         del self._buffer[: end.end()]
-        out.append(rewritten)
+        out.append(forwarded.data)
         if isinstance(head, BadHead):
             self.lost = f"a request that is none, and what follows it on its connection: {head}"
             return False
-        host = _HOST.search(raw)
-        self._begin(Asked(head, f"http://{host[2].strip().decode('latin-1')}" if host else ""))
+        self._begin(Asked(head, forwarded.client_sees, forwarded.is_shown))
         return True
 
     def _begin(self, asked: Asked) -> None:
@@ -283,7 +293,7 @@ class _Answer:
     ) -> None:
         self.asked = asked
         self._origin = origin
-        self._is_shown = is_of_browser(asked.head.headers)
+        self._is_shown = asked.is_shown
         self._withheld = b""
         self.refused = False
         extra = write_fields(Headers(FOR_BROWSERS)) if self._is_shown else b""
@@ -452,16 +462,19 @@ class Wiretap:
         if self._lost:
             return ForwardedRequests(data, ())
         out = self._requests.feed(data, now)
-        if self._unasked and any(is_of_browser(asked.head.headers) for asked in self._asked):
+        if self._unasked and any(asked.is_shown for asked in self._asked):
             self._muted = True
             return ForwardedRequests(b"", ())
-        for asked in self._asked:
-            if asked.sent is not None and asked not in self._observers:
-                self._observers[asked] = self._observe(asked.request)
         answer = self._answer
         if answer is None or answer.reader.ended is None or answer.asked.sent is None:
             return ForwardedRequests(out, ())
         return ForwardedRequests(out, self._finish(answer, answer.reader.ended, now))
+
+    def show(self) -> None:
+        """Show each complete request to whoever observes its answer; they are on their way already."""
+        for asked in self._asked:
+            if asked.sent is not None and asked not in self._observers:
+                self._observers[asked] = self._observe(asked.request)
 
     def passes(self, data: bytes) -> bool:
         """Whether these bytes from upstream may be forwarded unparsed, because they certainly complete no answer.
@@ -476,9 +489,10 @@ class Wiretap:
         if len(self._asked) > 1 or self._asked[0].sent is None:
             return False
         if self._answer is None:
-            head = self._asked[0].head
-            plain = begins_a_stream(head.method, data) and not may_name_addresses(data)
-            return plain and not is_of_browser(head.headers)
+            asked = self._asked[0]
+            if asked.is_shown:
+                return False
+            return begins_a_stream(asked.head.method, data) and not may_name_addresses(data)
         return self._answer.reader.outlasts(data)
 
     def downward(self, data: bytes, now: float) -> Passed:

@@ -127,13 +127,14 @@ class TapLink:
             return
         self._catch_up()
         sent = self._wire.upward(data, self._loop.time())
+        if self._upstream is not None:
+            write(self._upstream, sent.data)
+        self._wire.show()
         self._tell()
         if self._wire.crowded:  # each request is kept until its answer
             self.hush("client", "pipelined")
         if sent.finished:
             self._board.keep(sent.finished)
-        if self._upstream is not None:
-            write(self._upstream, sent.data)
         if self._wire.turned_away:
             self.client_left(How.FIN)  # a browser asks again on a new connection, where its request is answered
             return
