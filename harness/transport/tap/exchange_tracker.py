@@ -148,6 +148,8 @@ class RequestFollower:
         self.lost = ""
         self._now = 0.0
         self._looked = 0
+        self._last: tuple[bytes, _Forwarded, RequestHead] | None = None
+        """The last head that was passed, as it came, if it tells how long its body is."""
         self.head_since: float | None = None
         """When a head began that is not whole yet."""
 
@@ -155,7 +157,26 @@ class RequestFollower:
         """Process bytes from the client; return those to send upstream."""
         if self.turned_away:
             return b""
-        return data if self.lost else self._follow(data, now)
+        if self.lost:
+            return data
+        again = self._repeat(data, now)
+        return self._follow(data, now) if again is None else again
+
+    def _repeat(self, data: bytes, now: float) -> bytes | None:
+        """What to send for a whole request that begins with the head of the one before; None for any other bytes.
+
+        Nearly every request of a connection is such a one, and its first byte waits for this.
+        """
+        if self._last is None or self._buffer or self._coming is not None:
+            return None
+        raw, forwarded, head = self._last
+        if len(data) != len(raw) + (head.length or 0) or not data.startswith(raw):
+            return None
+        body = data[len(raw) :]
+        asked = Asked(head, forwarded.client_sees, forwarded.is_shown, sent=now, _whole=body)
+        self.asked.append(asked)
+        self._hear(asked.request)
+        return forwarded.data + body
 
     def _follow(self, data: bytes, now: float) -> bytes:
         self._now = now
@@ -200,6 +221,8 @@ class RequestFollower:
         if isinstance(head, BadHead):
             self.lost = f"a request that is none, and what follows it on its connection: {head}"
             return False
+        is_short = head.length is not None and head.length <= self._most
+        self._last = (raw, forwarded, head) if is_short else None
         self._begin(Asked(head, forwarded.client_sees, forwarded.is_shown))
         return True
 
