@@ -106,15 +106,21 @@ def _rewrite_head(raw: bytes, authority: str, encoding: str | None) -> _Forwarde
         first, end, rest = head.partition(b"\n")
         field_line = b"accept-encoding: " + encoding.encode("ascii") + b"\r\n"
         head = first + end + field_line + _ENCODING.sub(b"", rest)
+    came = None
     try:
-        came = parse_request_head(raw)
+        asked = parse_request_head(raw)
+        came = Request(asked.method, asked.target, asked.headers)
         sent = parse_request_head(head)
     except BadHead as bad:
-        return _Forwarded(head, bad)
+        return _Forwarded(head, bad, came)
     host = _HOST.search(raw)
     client_sees = f"http://{host[2].strip().decode('latin-1')}" if host else ""
-    request = Request(came.method, came.target, came.headers)
-    return _Forwarded(head, sent, request, client_sees, is_of_browser(sent.headers))
+    return _Forwarded(head, sent, came, client_sees, is_of_browser(sent.headers))
+
+
+def read_request(raw: bytes, authority: str, encoding: str | None) -> Request | None:
+    """The request that a whole head is, as its client sent it; None if it is none. A link finds it read."""
+    return _rewrite_head(raw, authority, encoding).came
 
 
 class RequestFollower:
@@ -163,7 +169,7 @@ class RequestFollower:
         return self._follow(data, now) if again is None else again
 
     def _repeat(self, data: bytes, now: float) -> bytes | None:
-        """What to send for a whole request that begins with the head of the one before; None for any other bytes.
+        """The bytes to send for a whole request with the head of the one before it; None for any other bytes.
 
         Nearly every request of a connection is such a one, and its first byte waits for this.
         """
@@ -494,7 +500,7 @@ class Wiretap:
         return ForwardedRequests(out, self._finish(answer, answer.reader.ended, now))
 
     def show(self) -> None:
-        """Show each complete request to whoever observes its answer; they are on their way already."""
+        """Show each complete request to the observer of its answer. It is on its way already."""
         for asked in self._asked:
             if asked.sent is not None and asked not in self._observers:
                 self._observers[asked] = self._observe(asked.request)

@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Protocol, TypeAlias, cast
 
-from harness.errors import BadHead
 from harness.outcome import UsageFault
 from harness.transport.client.dial import (
     SLOW_HANDSHAKE,
@@ -34,11 +33,11 @@ from harness.transport.client.dial import (
     trusting,
     upstream_origin,
 )
-from harness.transport.http1.heads import END_OF_HEAD, parse_request_head
+from harness.transport.http1.heads import END_OF_HEAD
 from harness.transport.http1.limits import RECORDED_BYTES, Limits, ServerLimits
 from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.server import listen, port_of, url_of
-from harness.transport.tap.exchange_tracker import Observe
+from harness.transport.tap.exchange_tracker import Observe, read_request
 from harness.transport.tap.link import ClientEnd, OverLimitEnd, TapLink, UpstreamEnd
 from harness.wire import By, Exchange, How, LogicalClock, Request, Response
 
@@ -125,8 +124,19 @@ class OwnPage(Protocol):
 class Door(asyncio.Protocol):
     """A new connection whose first request has not been seen yet."""
 
-    def __init__(self, page: OwnPage, hub: Hub, new_end: Callable[[], asyncio.Protocol], doors: set[Door]) -> None:
+    def __init__(
+        self,
+        page: OwnPage,
+        hub: Hub,
+        read: Callable[[bytes], Request | None],
+        new_end: Callable[[], asyncio.Protocol],
+        doors: set[Door],
+        later: Callable[[Callable[[], object]], object],
+    ) -> None:
+        """`read` returns the request that a head is, `later` calls a function in the loop's next turn."""
         self._page = page
+        self._read = read
+        self._later = later
         self._hub = hub
         self._new_end = new_end
         self._doors = doors
@@ -152,26 +162,34 @@ class Door(asyncio.Protocol):
             self._enter(self._new_end())
 
     def _choose(self, raw: bytes) -> asyncio.Protocol:
-        try:
-            head = parse_request_head(raw)
-        except BadHead:
-            return self._new_end()
-        is_for_page = self._page.claims(Request(head.method, head.target, head.headers))
+        request = self._read(raw)
+        is_for_page = request is not None and self._page.claims(request)
         return ServerConnection(self._hub) if is_for_page else self._new_end()
 
     def _enter(self, inside: asyncio.Protocol) -> None:
-        """Hand the connection over, with what has come."""
+        """Hand the connection over, with what has come, after the first step of what `inside` begins.
+
+        A link connects in that step: the target accepts while the request is read.
+        """
         self._doors.discard(self)
         self._transport.set_protocol(inside)
         inside.connection_made(self._transport)
-        inside.data_received(bytes(self._came))
+        self._transport.pause_reading()
+        self._later(lambda: self._deliver(inside))
+
+    def _deliver(self, inside: asyncio.Protocol) -> None:
+        came = bytes(self._came)
         self._came.clear()
+        if came and not self._transport.is_closing():
+            self._transport.resume_reading()
+            inside.data_received(came)
 
     def eof_received(self) -> bool | None:
         if not self._came:
             return None
         end = self._new_end()
         self._enter(end)
+        self._deliver(end)
         return end.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -304,7 +322,11 @@ class Tap:
         if len(self._links) + len(self._doors) >= _MOST_LINKS:
             self._refuse_more()
             return OverLimitEnd()
-        return Door(self._page, self._hub, self._new_end, self._doors)
+        later = asyncio.get_running_loop().call_soon
+        return Door(self._page, self._hub, self._read_head, self._new_end, self._doors, later)
+
+    def _read_head(self, raw: bytes) -> Request | None:
+        return read_request(raw, self.authority, self.encoding)
 
     def _new_end(self) -> asyncio.Protocol:
         """The client's end of a new link."""

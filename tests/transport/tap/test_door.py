@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from harness.transport.http1.limits import ServerLimits
 from harness.transport.server.connection import Hub
 from harness.transport.server.server import InThread
 from harness.transport.tap import tap as tap_module
+from harness.transport.tap.exchange_tracker import read_request
 from harness.transport.tap.tap import Door, Tap
 from harness.wire import Chunk, Ending, Exchange, Framing, Headers, LogicalClock, Request, Response
 from tests.growth import assert_linear
@@ -141,6 +143,18 @@ def test_a_head_ends_wherever_a_read_cuts_it(blank_line: bytes) -> None:
         assert inside.came == head
 
 
+def test_a_link_connects_before_it_reads_the_request() -> None:
+    """What came waits for the turn in which the link connects, and nothing more is read until then."""
+    inside, moved = Inside(), Moved()
+    later: list[Callable[[], object]] = []
+    door = door_to(inside, later.append)
+    door.connection_made(moved)
+    door.data_received(OTHER)
+    assert (inside.came, moved.is_paused) == (b"", True)
+    later.pop()()
+    assert (inside.came, moved.is_paused) == (OTHER, False)
+
+
 @pytest.mark.slow
 def test_a_head_that_dribbles_through_costs_what_it_is_long() -> None:
     """Byte by byte, 16 times the head takes about 16 times the time."""
@@ -165,16 +179,31 @@ class Inside(asyncio.Protocol):
 
 
 class Moved(asyncio.Transport):
-    """A transport that any protocol may take over."""
+    """A transport that any protocol may take over; it is read only when nobody paused it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_paused = False
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Take the protocol's word for it."""
 
+    def pause_reading(self) -> None:
+        self.is_paused = True
 
-def door_to(inside: Inside) -> Door:
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def door_to(inside: Inside, later: Callable[[Callable[[], object]], object] = lambda act: act()) -> Door:
     """A door that has a connection, behind which is `inside`."""
     page = PageHere()
-    door = Door(page, Hub(page.answer, LogicalClock(), ServerLimits()), lambda: inside, set())
+    hub = Hub(page.answer, LogicalClock(), ServerLimits())
+    read = partial(read_request, authority="x", encoding=None)
+    door = Door(page, hub, read, lambda: inside, set(), later)
     door.connection_made(Moved())
     return door
 
