@@ -16,7 +16,7 @@ from harness.errors import CassetteError
 from harness.wire import Decoder, StreamProtocol
 from harness.wire.coding import DECODED_BYTES, Inflater
 from harness.wire.secret_texts import SCHEME
-from harness.wire.secrets import is_placeholder, looks_random, names_own_key, plain_name
+from harness.wire.secrets import is_placeholder, looks_random, plain_name
 from harness.wire.tokens import Token, closed_text, encode_literal, pair_up, seems_json, tokens
 
 _GZIP = b"\x1f\x8b"
@@ -58,7 +58,7 @@ class BodySecretFinder:
     def learn(self, body: bytes, *, above: tuple[str, ...] = (), sent: bool = False) -> None:
         """Add the random-looking values of secret fields to the table, because they may appear again elsewhere.
 
-        `sent`: it is the body of a request, so a key in it is one of the user's own.
+        `sent`: it is the body of a request, so they are the user's own.
         """
         body = unpack(body) or body
         if above or self._texts.any_names_secrets(windows_of(body)):
@@ -156,7 +156,7 @@ class TextReader:
             if not token.is_string or token.is_name:
                 continue
             if self._secret.covers(token.path):
-                self._learn_value(token, own=sent and names_own_key(token.path[-1]))
+                self._learn_value(token, own=sent)
             elif depth + 1 < _DEPTH and self._may_nest(token) and self.names_secrets(token.text):
                 self.learn(token.text, depth=depth + 1, sent=sent)
 

@@ -95,9 +95,9 @@ class Redactor:
     def _learn_request(self, request: Request) -> None:
         self._learn_headers(request.headers, sent=True)
         form = parse_qsl(text_of(request.body)) if _is_form(request) else ()
-        for name, value in (*request.query, *form):
+        for name, value in (*_parameters_of_path(request), *request.query, *form):
             if self._fields.names_parameter(name):
-                self._learn(value, own=names_own_key(name))
+                self._learn(value, own=names_own_key(name) or looks_random(value))
         self.bodies.learn(request.body, sent=True, above=self._fields.above(request.segments))
 
     def _learn_headers(self, headers: Headers, *, sent: bool = False) -> None:
@@ -197,9 +197,15 @@ class _Pass:
 
     def _redact_target(self, target: str) -> str:
         path, mark, query = target.partition("?")
-        path = "/".join(self._part(segment, unquote(segment), "path") for segment in path.split("/"))
+        path = "/".join(self._redact_segment(segment) for segment in path.split("/"))
         whole = path + mark + self._redact_pairs(query, "query")
         return self._redact_text(whole, "path", escaped=False)  # also finds secrets that span several parts
+
+    def _redact_segment(self, segment: str) -> str:
+        """Redact a segment of a path, and its parameters (`name;token=…`)."""
+        name, *parameters = segment.split(";")
+        parts = [self._part(name, unquote(name), "path"), *(self._pair(pair, "path") for pair in parameters)]
+        return ";".join(parts)
 
     def _redact_pairs(self, pairs: str, place: str) -> str:
         """Redact the parameters of a query or a form; `pairs` is in their encoded form."""
@@ -220,6 +226,12 @@ class _Pass:
         """Redact a path segment, or the name or value of a parameter; `plain` is `part` decoded."""
         hidden = self._redact_text(plain, place)
         return part if hidden == plain else quote(hidden, safe="")
+
+
+def _parameters_of_path(request: Request) -> list[tuple[str, str]]:
+    """The names and values of parameters in the segments of a path (`/x;token=…`)."""
+    pairs = [pair.partition("=") for segment in request.raw_path.split("/") for pair in segment.split(";")[1:]]
+    return [(unquote(name), unquote(value)) for name, _, value in pairs]
 
 
 def decode_request(request: Request) -> Request:

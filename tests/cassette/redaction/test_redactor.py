@@ -619,8 +619,12 @@ def test_an_id_that_is_a_key_as_a_whole_is_hidden(key: str, name: str) -> None:
         ("X-Api-Key", OWN),
         ("Cookie", f"a=b; session={OWN}"),
         ("X-My-Secret", OWN),
-        ("", OWN),
-        ("", ""),
+        ("", f"?key={OWN}"),
+        ("", f"/x;a=b;token={OWN}"),
+        ("", f"?sig=a&client_secret={OWN}"),
+        ("", "api_key"),
+        ("", "secret"),
+        ("", "password"),
     ],
     name=EXEMPT,
 )
@@ -628,9 +632,9 @@ def test_the_key_of_a_request_stays_nowhere(sent: tuple[str, str], name: str) ->
     """It is one of the user's own, although the environment of the recorder has none."""
     header, value = sent
     plain = post({"input": [{name: OWN}]})
-    target = f"{plain.target}?key={value}" if value and not header else plain.target
+    target = plain.target + value if not header and OWN in value else plain.target
     headers = Headers([*plain.headers.items(), *([sent] if header else ())])
-    body = plain.body if value else post({"input": [{name: OWN}], "config": {"api_key": OWN}}).body
+    body = plain.body if OWN in value else post({"input": [{name: OWN}], "webhook_config": {value: OWN}}).body
     request = Request(plain.method, target, headers, body)
     recording = answered(request, {name: f"v1_{OWN}/x"})
     redactor = Redactor(PROTOCOL)
