@@ -100,10 +100,17 @@ class PlaceholderTable:
         """Return the edits of an id or the like: the values of their owner, or all of it if it is a key."""
         if is_api_key(text):
             return [TextEdit(0, len(text), self.placeholder(text), "API key")]
+        found = self._find_own(text)
+        for word in _WORD.finditer(text) if is_escaped(text) else ():
+            plain = unescape(word[0])
+            changes = self._find_own(plain)
+            if plain != word[0] and len(changes) > len(self._find_own(word[0])):
+                found.append(TextEdit(*word.span(), apply_changes(plain, changes), changes[0].kind))
+        return without_overlap(found)
+
+    def _find_own(self, text: str) -> list[TextEdit]:
         places = self._own.find(text)
-        return without_overlap(
-            TextEdit(start, end, self._mark(text[start:end]), "known secret") for start, end in places
-        )
+        return [TextEdit(start, end, self._mark(text[start:end]), "known secret") for start, end in places]
 
     def may_change(self, text: str) -> bool:
         """Whether `changes` could find anything; cheap, with no false negatives."""

@@ -588,6 +588,8 @@ EXEMPT = ("id", "signature", "data", "interaction_id", "previous_interaction_id"
         b64encode(f"GEMINI_API_KEY={OWN}\n".encode()).decode(),
         b64encode(b"xy" + OWN.encode()).decode(),
         b64encode(b"x" + b64encode(f"key={OWN}".encode())).decode(),
+        "".join(f"\\u{ord(letter):04x}" for letter in OWN),
+        "".join(f"%25{ord(letter):02x}" for letter in OWN),
     ],
     name=EXEMPT,
 )
