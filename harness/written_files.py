@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.foreign_folders import ask_user, find_current, find_foreign, resolve
-from harness.outcome.words import escape_obeyed
+from harness.outcome.words import escape_obeyed, write_harmless
 
 _IN_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV})
 """Why no other file can take the place of one that may be written: its folder is another's, or it is a mount."""
@@ -222,15 +222,16 @@ def write_file(path: Path, text: str, place: Path | None = None) -> None:
     A character that a terminal or an editor obeys becomes `\\uXXXX`, which JSON and quoted YAML read back. A
     format that must keep it writes it in its own way before.
 
-    A device or a pipe, such as /dev/stdout, is written to. So is a file in a folder that takes no other one.
+    A device or a pipe, such as /dev/stdout, is written to; a runner of a CI system may read it, so no command
+    stays one. A file in a folder that takes no other one is written to, too.
     `place`, of `find_place`, is the file that was checked when the run began: the text goes there or nowhere.
     """
     real = _require_no_way_out(path)
-    data = _encode(text)
     if place is None and path.exists() and not path.is_file():
         with open(path, "wb", buffering=0, opener=_open_at_once) as file:
-            _write_all(file, data)
+            _write_all(file, _encode(write_harmless(text)))
         return
+    data = _encode(text)
     if place is not None and resolve(path) != place:
         raise OSError(errno.ELOOP, MOVED, str(path))
     real = place or real

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import json
 import os
 import re
 import shutil
@@ -297,10 +298,14 @@ def test_a_file_that_cannot_be_written_in_place_is_as_it_was(
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists() or shutil.which("cat") is None, reason="needs /dev/stdout")
 def test_a_device_is_written_to() -> None:
-    """A report may go to a pipe."""
-    code = "import pathlib, harness.written_files as w; w.write_file(pathlib.Path('/dev/stdout'), 'x')"
+    """A report may go to a pipe, which a runner of a CI system reads; JSON says the same there."""
+    hostile = {"a": "##[error]x ##vso[task.x]y [[ATTACHMENT|/x]]"}
+    text = f"# Title\n::error::x\n{json.dumps(hostile)}\n"
+    code = f"import pathlib, harness.written_files as w; w.write_file(pathlib.Path('/dev/stdout'), {text!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "x"
+    assert not re.findall(r"(?m)^\s*::.*|##\w*\[.*|\[\[ATTACHMENT", done.stdout)
+    assert json.loads(done.stdout.splitlines()[2]) == hostile
+    assert done.stdout.startswith("# Title\n")
 
 
 @pytest.mark.parametrize("holds", [True, False])
