@@ -230,8 +230,9 @@ class Listeners:
         try:
             yield
         except TargetFault as fault:
+            seconds = time.monotonic() - self._begun
             self.state.handle(RunStarted(target))
-            self.state.handle(RunFinished((), 0.0, Exit.UNREACHABLE, halted=str(fault)))
+            self.state.handle(RunFinished((), seconds, Exit.UNREACHABLE, halted=str(fault)))
             self.write()
             raise
 

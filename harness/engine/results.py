@@ -211,6 +211,11 @@ class Result:
     named: tuple[str, ...] = ()
 
     @property
+    def is_broken(self) -> bool:
+        """Whether the run fails because the rule is broken; `--strict` also fails one that was not tested."""
+        return self.verdict is Verdict.FAIL and not self.untested
+
+    @property
     def outcome(self) -> Accounted:
         """The word for it in every report."""
         return account(self.verdict, self.observation)
@@ -258,11 +263,14 @@ class Result:
         return bool(causes) and all(cause and cause.partition("/")[0] != self.rule.id for cause in causes)
 
     @property
-    def urgency(self) -> tuple[int, bool, int, bool, int, int]:
-        """The sort key of reports: verdict, consequence, level, whether a client can notice it, harm, weight."""
+    def urgency(self) -> tuple[int, bool, bool, int, bool, int, int]:
+        """The sort key of reports: verdict, consequence, level, whether a client can notice it, harm, weight.
+
+        A rule that is broken comes before one that `--strict` fails because it was not tested.
+        """
         rule = self.rule
-        rank = _RANK.get(self.verdict, len(_RANK))
-        return rank, self.is_consequence, LEVEL_RANK[rule.level], not rule.silent, rule.harm, -self.weight
+        rank = _RANK.get(self.verdict, len(_RANK)), self.verdict is Verdict.FAIL and self.untested
+        return *rank, self.is_consequence, LEVEL_RANK[rule.level], not rule.silent, rule.harm, -self.weight
 
 
 _RANK = {

@@ -26,6 +26,9 @@ _REASON_SHOWN = 160
 _NAMED = 6
 """Most checks or causes that a line names."""
 
+ENDED_EARLY = "the run ended early"
+"""The clause of a verdict for which `halted` gives the reason."""
+
 UNTESTED_TARGET = "the target was not tested"
 """The verdict on a target that never gave a run a response to judge."""
 
@@ -39,6 +42,7 @@ def leave_unpainted(_: Accounted, text: str) -> str:
 
 
 _WORD = re.compile(r"[a-z]+[ ,]")
+_BETWEEN_CLAUSES = re.compile(r"; (?![^(]*\))")
 
 
 def to_sentence(text: str) -> str:
@@ -287,9 +291,9 @@ class RunVerdict(Struct, frozen=True):
 
     @property
     def sentences(self) -> list[str]:
-        """The line without its first word, which a heading shows: the first clause, and what it leaves to say."""
-        first, *further = self.clauses
-        return [f"{to_sentence(text)}." for text in (first, "; ".join(further)) if text]
+        """The clauses without the first word, which a heading shows, each as a sentence of its own."""
+        parts = [part for clause in self.clauses for part in _BETWEEN_CLAUSES.split(clause)]
+        return [f"{to_sentence(part)}." for part in parts if part]
 
 
 def conclude_counted(results: Sequence[CountedResult], accounting: Accounting) -> RunVerdict:
@@ -308,7 +312,7 @@ def conclude(finished: RunFinished, *clauses: str) -> RunVerdict:
         return RunVerdict(FIRST_WORDS[finished.exit], (UNTESTED_TARGET,))
     stated = [clause for clause in clauses if clause]
     early = [hole.rstrip(".") for hole in finished.holes]
-    early += ["the run ended early"] if finished.halted and finished.exit is not Exit.INTERRUPTED else []
+    early += [ENDED_EARLY] if finished.halted and finished.exit is not Exit.INTERRUPTED else []
     stated = [*stated, *early] if finished.exit is Exit.FAILED else [*early, *stated]
     if finished.part is not None:
         stated = [f"shard {finished.part.shard.number} of {finished.part.shard.of}: {stated[0]}", *stated[1:]]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.look import Mark, mark_of
-from harness.outcome import Accounted, Exit
+from harness.outcome import Accounted, Exit, Level
 from harness.outcome.words import format_count, shorten
-from harness.report.accounting import to_sentence
+from harness.report.accounting import ENDED_EARLY, to_sentence
 from harness.report.finding_text import SharedFixes
 from harness.report.page.rendering import FragmentNames, render_template
 from harness.report.presented_result import Cause, PresentedResult
@@ -45,6 +45,8 @@ def render(state: PresentedRun) -> str:
     warnings = _choose_warnings(state, failures)
     detailed = failures | {shown.result.id for shown in warnings}
     headline, *lead = state.verdict.sentences
+    if state.halted_text:  # which says so with its reason
+        lead = [line for line in lead if line != f"{to_sentence(ENDED_EARLY)}."]
     areas = state.list_areas()
     names = _name_rows(areas)
     listed = sum(len(area.rows) for area in areas)
@@ -92,6 +94,7 @@ def render(state: PresentedRun) -> str:
         ],
         catalogue_word="Catalog" if presentation.noun == "check" else "Results",
         filters=_list_filters(areas),
+        levels=[str(level) for level in Level if any(row.level is level for area in areas for row in area.rows)],
         areas=areas,
         detailed=detailed,
         bar_of=count_for_bar,

@@ -120,6 +120,7 @@ class PresentedResult:
         self.id = result.id
         call = result.reproduction.call if result.reproduction is not None else ""
         self.title = f"{call}: {result.title}" if call and call not in result.title else result.title
+        self.row_title = presentation.describe(result) or self.title
         self.level = result.rule.level
         self.outcome = result.outcome
         self.source = str(result.rule.source)
@@ -170,7 +171,9 @@ class PresentedResult:
     @property
     def breaks(self) -> str:
         """The effect of the broken rule on users; `""` if the rule counts as met."""
-        return "" if self.result.observation.outcome is Outcome.NON_STRICT else self.result.rule.breaks
+        lenient = self.result.observation.outcome is Outcome.NON_STRICT
+        unjudged = self.result.verdict is Verdict.FAIL and self.result.untested
+        return "" if lenient or unjudged else self.result.rule.breaks
 
     @property
     def meaning(self) -> str:
@@ -197,7 +200,7 @@ class PresentedResult:
     @property
     def failure(self) -> str:
         """The broken rule, if one is, and the finding."""
-        broken = self.result.rule.broken if self.result.verdict is Verdict.FAIL else ""
+        broken = self.result.rule.broken if self.result.is_broken else ""
         return f"{broken}: {self.defect}" if broken and broken not in self.defect else self.defect
 
     @property
@@ -215,7 +218,7 @@ class PresentedResult:
     @property
     def is_silent(self) -> bool:
         """Whether it is a failure that a client cannot notice."""
-        return self.result.rule.silent and self.result.verdict is Verdict.FAIL
+        return self.result.rule.silent and self.result.is_broken
 
     @property
     def is_open(self) -> bool:
@@ -513,15 +516,18 @@ class Cause:
         """The cause of these failures; those come first that are no consequence of another one.
 
         Its title is what is `broken`, with the kind of the finding unless it is `alone` with that; an error of the
-        harness or a stale entry breaks nothing.
+        harness or a stale entry breaks nothing, and a rule that `--strict` fails without a test may be met.
         """
         roots = [shown for shown in failing if not shown.result.is_consequence] or list(failing)
-        problem, is_broken = roots[0].defect, roots[0].result.verdict is Verdict.FAIL and broken
+        title = problem = roots[0].defect
         kind = key.partition("/")[2].replace("-", " ")
-        several = f"{broken} ({kind})" if kind else f"{broken}: {problem}"
+        if roots[0].result.untested:
+            title = f"not tested: {roots[0].title}"
+        elif roots[0].result.is_broken and broken:
+            title = broken if alone else f"{broken} ({kind})" if kind else f"{broken}: {problem}"
         return cls(
             key=key,
-            title=problem if not is_broken else broken if alone else several,
+            title=title,
             results=(*roots, *(shown for shown in failing if shown not in roots)),
             affected=tuple(affected),
             weight=sum(shown.result.weight for shown in failing),
@@ -558,7 +564,8 @@ class Cause:
         numbers = [(list(rules.values()).count(level), level) for level in Level]
         parts = [format_count(number, f"{level} rule") for number, level in numbers if number]
         cases = f" in {len(self.results)} cases" if len(self.results) > len(rules) else ""
-        return f"{' and '.join(parts)} broken{cases}"
+        fate = "not tested (--strict)" if all(shown.result.untested for shown in self.results) else "broken"
+        return f"{' and '.join(parts)} {fate}{cases}"
 
     def record(self) -> dict[str, Any]:
         """The cause as plain data; results by their ids."""

@@ -140,7 +140,7 @@ def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[st
     from harness.report.page.rendering import FragmentNames, render_template  # only a page needs its templates
 
     names = FragmentNames()
-    shape, content = len(drifts.shape), len(drifts.content)
+    content = len(drifts.content)
     code = exit_of_drifts(drifts)
     word, mark = FIRST_WORDS[code], _MARKS.get(code, "no_answer")
     parts = [
@@ -152,7 +152,7 @@ def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[st
         title=f"Drift: {mask(before)} and {mask(after)}",
         command="diff",
         headline=mask(write_headline(drifts)),
-        lead=f"{drift_totals(drifts).capitalize()}." if shape or content else "",
+        lead=f"{format_count(content, 'difference')} in content." if content else "",
         unread=[mask(f"{why}: {_join_names(labels)}") for why, labels in drifts.unread.items()],
         state_word=word,
         state_mark=mark_of(mark),

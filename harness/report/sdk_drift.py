@@ -56,6 +56,10 @@ def drift_totals(older: TypeModel, newer: TypeModel, explained: Explained) -> st
     return f"{head} {format_count(new, 'unexplained difference')}, {known} explained"
 
 
+_STRICT = " (--strict counts these, too; -v lists them)"
+"""Why explained differences fail a run, for a terminal: a page lists them."""
+
+
 def drift_verdict(explained: Explained, *, strict: bool, rejected: bool = False) -> str:
     """The last line; `rejected`: the emulator rejected a request that the SDK can send."""
     new, found = len(explained.unexplained), len(explained.differences)
@@ -63,7 +67,7 @@ def drift_verdict(explained: Explained, *, strict: bool, rejected: bool = False)
     failed = FIRST_WORDS[Exit.FAILED if counted or rejected else Exit.OK]
     if strict and found > new:
         summary = f"{format_count(found, 'difference')}, {found - new} of them explained"
-        summary += " (--strict counts these, too; -v lists them)"
+        summary += _STRICT
     elif new:
         summary = f"{format_count(new, 'difference')} without an explanation"
     else:
@@ -118,12 +122,14 @@ def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained, ver
 def drift_page(older: TypeModel, newer: TypeModel, explained: Explained, verdict: str) -> str:
     """The comparison as one HTML file, with the verdict of the command's last line."""
     word, _, summary = verdict.partition(": ")
+    strict = _STRICT in summary
+    summary = summary.replace(_STRICT, "")
     return render_template(
         "sdk_drift",
         title=f"Drift: {newer.title}",
         command="drift",
         headline=summary[0].upper() + summary[1:],
-        lead=f"{drift_totals(older, newer, explained)}.",
+        lead=f"{drift_totals(older, newer, explained)}.{' `--strict` counts explained differences.' * strict}",
         state_word=word,
         state_mark=mark_of("pass" if word == FIRST_WORDS[Exit.OK] else "fail"),
         places=[

@@ -35,7 +35,7 @@ from harness.outcome import (
     Where,
 )
 from harness.outcome.finding import Finding
-from harness.report.accounting import account_for, conclude_checks, detail_lines, remedy_of
+from harness.report.accounting import RunVerdict, account_for, conclude_checks, detail_lines, remedy_of
 from harness.report.annotations import list_annotations
 from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
@@ -62,6 +62,47 @@ def count_results(state: PresentedRun) -> Counter[str]:
 def read_counts(line: str) -> Counter[str]:
     """The numbers of a line by their words."""
     return Counter({word: int(number) for number, word in _COUNT.findall(line)})
+
+
+def test_a_rule_that_strict_fails_untested_is_not_called_broken() -> None:
+    """No surface claims a defect that no response shows; a rule that is broken comes first."""
+    state, rules = told(), [_silent_rule("must.one", Level.MUST), _silent_rule("should.one", Level.SHOULD)]
+    seen = [
+        Observation.untestable("no input is counted", Because.LACKING),
+        Observation.of([Finding("x", "is bad")]),
+    ]
+    results = tuple(decide(rule, found, Policy(strict=True)) for rule, found in zip(rules, seen, strict=True))
+    state.finished = RunFinished(results, 1.0, Exit.FAILED)
+    broken, unjudged = state.causes
+    assert (broken.title, broken.counts, broken.silent) == ("should.one fails", "1 SHOULD rule broken", True)
+    assert (unjudged.title, unjudged.counts, unjudged.silent) == (
+        "not tested: must.one holds",
+        "1 MUST rule not tested (--strict)",
+        False,
+    )
+    assert [shown.breaks for shown in state.presented] == ["", "text is lost"]
+
+
+def _silent_rule(name: str, level: Level) -> Rule:
+    return Rule(
+        id=name, level=level, statement=f"{name} holds", breaks="text is lost", broken=f"{name} fails",
+        source=Source(Basis.DOCUMENTED, "a page"), silent=True,
+    )  # fmt: skip
+
+
+def test_each_clause_of_a_verdict_is_a_sentence_of_a_page() -> None:
+    """What stands in brackets stays together, and a name keeps its spelling."""
+    clauses = (
+        "1 of 2 failed (1 cause: a.b; 1 stale entry)",
+        "the server left; its last request was GET /x",
+        "a.yaml x",
+    )
+    assert RunVerdict("FAILED", clauses).sentences == [
+        "1 of 2 failed (1 cause: a.b; 1 stale entry).",
+        "The server left.",
+        "Its last request was GET /x.",
+        "a.yaml x.",
+    ]
 
 
 def print_terminal(state: PresentedRun) -> list[str]:

@@ -6,8 +6,14 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished, RunFinished, TargetInfo
 from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.interactions import INTERACTIONS
-from harness.outcome import Exit, Finding, Observation
-from harness.report.commands.torture import drop_map, fault_matrix, group_lines, map_lines
+from harness.outcome import Exit, Finding, Observation, Severity
+from harness.report.commands.torture import (
+    TorturePresentation,
+    drop_map,
+    fault_matrix,
+    group_lines,
+    map_lines,
+)
 from harness.report.presented_run import PresentedRun
 from harness.rules import ROWS
 from harness.wire.stream_picture import picture_lines
@@ -82,6 +88,24 @@ def test_a_cause_is_called_by_its_rule_and_two_of_one_rule_by_their_kinds() -> N
 def test_columns_without_a_case_are_left_out() -> None:
     matrix = fault_matrix(run_of_cases(ended(0, "event:0,rst")))
     assert [column.name for column in matrix.columns] == ["reported a failure"]
+
+
+def test_a_wrong_result_that_only_warns_is_no_silent_failure() -> None:
+    """The columns of a page add up to its outcomes; the list has words for each case."""
+    rule = ROWS["client.status"].rule
+    text = "has the text from event 6 on ('a: b') twice: it started again"
+
+    def case(number: int, severity: Severity) -> Result:
+        run = ClientRun(number=number, name=f"event:{number}", settings={}, outcome="wrong-status", row="end")
+        finding = Finding(rule.id, text, severity=severity)
+        return decide(rule, Observation.of([finding]), Policy(), show=lambda _: (run,))
+
+    state = run_of_cases(case(0, Severity.BROKEN), case(1, Severity.NON_STRICT))
+    state.presentation = TorturePresentation()
+    matrix = fault_matrix(state)
+    assert [column.name for column in matrix.columns] == ["silent failure", "warned"]
+    assert [cell and cell.text for cell in matrix.rows[0].cells] == ["1/2", "1/2"]
+    assert {shown.row_title for shown in state.presented} == {"the client has the text from event 6 on twice"}
 
 
 def test_cases_after_equal_failures_are_excluded_as_in_the_totals() -> None:

@@ -13,7 +13,7 @@ import shlex
 import signal
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -238,10 +238,26 @@ def _judge_rule(
         check.rule,
         observation,
         Policy(strict=strict, baseline=options.baseline),
-        show=lambda _: tuple(made[name] for name in named),
+        show=lambda _: tuple(made[name] for name in dict.fromkeys(_with_begun(named, made))),
         reproduction=Reproduction(command=shlex.join(alone)),
         accepts=check.accepts,
     )
+
+
+def _with_begun(named: Iterable[str], made: Mapping[str, RelayedExchange]) -> Iterator[str]:
+    """The names, each after that of the first stream of what it reads again: a picture begins with that one."""
+    for name in named:
+        if made[name].client.is_stream and made[name].client.request.method == "GET":
+            exercise, path = name.partition(".")[0], made[name].client.request.path
+            alike = (
+                other
+                for other, relayed in made.items()
+                if other.partition(".")[0] == exercise
+                and relayed.client.is_stream
+                and relayed.client.request.path == path
+            )
+            yield next(alike)
+        yield name
 
 
 # Plays the exercises of a run, and notices when the gateway has stopped answering.

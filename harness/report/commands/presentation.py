@@ -183,6 +183,10 @@ class Presentation:
         """The name of a result in a list of a page."""
         return result.id
 
+    def describe(self, result: Result) -> str:
+        """The words beside a result in a list of a page, if its title is only a name."""
+        return ""
+
     def suite(self, result: Result) -> str:
         """The JUnit suite of a result."""
         return result.rule.area

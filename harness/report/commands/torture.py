@@ -5,6 +5,7 @@ Layer 6.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -136,7 +137,14 @@ class TorturePresentation(Presentation):
     def sections(self, state: CollectedRun) -> Iterator[Section]:
         kinds = tuple(kind_lines(state))
         if kinds:
-            yield Section("Kinds of cases", kinds)
+            yield Section("Kinds of cases", kinds, drawn=True)
+
+    def describe(self, result: Result) -> str:
+        if not is_case(result):
+            return ""
+        problem = describe_problem(result)
+        brief = _QUOTED.sub("", problem.rpartition(": ")[0] or problem)
+        return f"{self.actor}{brief}" if problem else str(outcome_of(result))
 
     def suite(self, result: Result) -> str:
         if not is_case(result):
@@ -305,8 +313,9 @@ _COLUMNS: tuple[tuple[str, Mark], ...] = (
     ("reported a failure", mark_of("gave-up")),
     ("hung", mark_of("hung")),
     ("had no way", mark_of("refused")),
+    ("warned", mark_of(str(Accounted.WARNED))),
 )
-"""What can come of a case, and its mark."""
+"""What can come of a case, and its mark: a wrong result that only warns is no silent failure."""
 
 
 def fault_matrix(state: CollectedRun) -> OutcomeMatrix:
@@ -315,7 +324,7 @@ def fault_matrix(state: CollectedRun) -> OutcomeMatrix:
     for result in in_order(state.results):
         kinds[run_of(result).kind or "requested"].append(result)
     skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
-    found = {OUTCOME_MARKS[outcome_of(result)] for results in kinds.values() for result in results}
+    found = {_mark_case(result) for results in kinds.values() for result in results}
     columns = [column for column in _COLUMNS if column[1] in found]
     return OutcomeMatrix(
         key="faults",
@@ -335,9 +344,16 @@ def fault_matrix(state: CollectedRun) -> OutcomeMatrix:
     )
 
 
+def _mark_case(result: Result) -> Mark:
+    """The column of a case: how the client ended, unless the run excuses that."""
+    mark = OUTCOME_MARKS[outcome_of(result)]
+    excused = mark == mark_of("wrong") and result.outcome is Accounted.WARNED
+    return mark_of(str(Accounted.WARNED)) if excused else mark
+
+
 def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: CollectedRun) -> MatrixCell | None:
     """Those of the cases of a kind that came out alike; None if none did."""
-    alike = [result for result in results if OUTCOME_MARKS[outcome_of(result)] == mark]
+    alike = [result for result in results if _mark_case(result) == mark]
     if not alike:
         return None
     first = max(alike, key=lambda result: RANK[outcome_of(result)])
@@ -366,6 +382,9 @@ def _show_case(result: Result, state: CollectedRun) -> dict[str, Any]:
         "command": escape_controls(result.reproduction.command) if result.reproduction else "",
     }
 
+
+_QUOTED = re.compile(r" \('.*?'\)")
+"""The text that a problem quotes, which a list leaves out."""
 
 _NAMED = 6
 """Most cases of a group that are named."""

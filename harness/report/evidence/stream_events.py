@@ -231,7 +231,21 @@ def list_events(result: Result, display: Display, *, total: int = 0) -> EventLis
     readings = list(_list_readings(result, display))
     if not any(reading.events or reading.columns for reading in readings):
         return None
-    return EventList(about="", picture=draw_picture(readings, total=total))
+    picture = draw_picture(readings, total=total)
+    if of_kind(RelayedExchange, result.evidence) and result.observation.findings:
+        picture = _accuse_intermediary(picture)
+    return EventList(about="", picture=picture)
+
+
+def _accuse_intermediary(picture: StreamPicture) -> StreamPicture:
+    """The picture with what the client received otherwise than the upstream sent it: its last two rows differ."""
+    *before, received = picture.rows
+    sent = {(cell.column, cell.kind) for row in before[-1:] for cell in row.cells}
+    lines = tuple(
+        tuple(replace(cell, accused=(cell.column, cell.kind) not in sent) for cell in line)
+        for line in received.lines
+    )
+    return replace(picture, rows=(*before, replace(received, lines=lines)))
 
 
 _LAST = "the last exchange"
@@ -244,14 +258,25 @@ def _list_readings(result: Result, display: Display) -> Iterator[ReadStream]:
     if runs := of_kind(ClientRun, result.evidence):
         yield from read_run(runs[0], display)
         return
-    for item in of_kind(RelayedExchange, result.evidence):
-        if item.client.is_stream:
-            yield from _read_relayed(item, display)
-            return
+    if relayed := of_kind(RelayedExchange, result.evidence):
+        yield from _list_relayed(relayed, [each.where.exchange for each in result.observation.findings], display)
+        return
     names = dict(zip(map(id, result.evidence), result.named, strict=False))
     streams = [item for item in of_kind(Exchange, result.evidence) if item.is_stream]
     if len(streams) <= _MOST_ROWS and _are_of_one_stream(streams, display):
         yield from (_read(exchange, names.get(id(exchange), ""), display) for exchange in streams)
+
+
+def _list_relayed(
+    relayed: Sequence[RelayedExchange], named: Sequence[str], display: Display
+) -> Iterator[ReadStream]:
+    """The stream of the exchange that the first finding names, after the one that it resumes."""
+    chosen = next((item for item in relayed if item.name in named[:1]), relayed[0])
+    if chosen.client.is_stream:
+        begun = _find_begun(chosen.client, [item.client for item in relayed], display)
+        for item in relayed:
+            if item is chosen or (begun is not None and item.client is begun[0]):
+                yield from _read_relayed(item, display)
 
 
 def _read_relayed(relayed: RelayedExchange, display: Display) -> Iterator[ReadStream]:

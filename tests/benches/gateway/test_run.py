@@ -22,11 +22,16 @@ from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import ExerciseStarted, RunFinished
 from harness.engine.traffic.deadline import Deadline, Timer
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
+from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Accounted, Exit, Outcome, TargetFault, UsageFault, Verdict
+from harness.report.evidence.curl import Display
+from harness.report.evidence.stream_events import list_events
 from harness.wire import At, Body, By, Chunk, Ending, Headers, How, Pause, Piece, PieceBody, Request, Response
+from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
+from harness.wire.stream_picture import picture_lines
 from tests.benches.gateway.foreign_gateway import Faithful, serving
 from tests.benches.gateway.inprocess import bench_through, judged, noticing, play_all, words
 from tests.checks.gateway.variants import JoinsDeltas
@@ -241,6 +246,23 @@ def test_evidence_is_what_the_findings_name() -> None:
     assert len(passages) == len(result.evidence)
     assert [passage.name for passage in passages] == ["loss.json", "loss.stream"]
     assert [len(passage.upstream) for passage in passages] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("mutant", "rule", "lines"),
+    [
+        ("events.lost", "gw.events", ["ooooooooooo", "oooo!oooooo"]),
+        ("cut.done", "gw.truncated", ["", "!"]),
+        ("resume.late", "gw.resume-through", ["ooooox", "ooooox", ".....ooooooooo", ".....!oooooooo"]),
+    ],
+)
+def test_the_picture_accuses_what_the_client_received_otherwise(mutant: str, rule: str, lines: list[str]) -> None:
+    """A lost or an invented event is the finding; a resumed stream stands under the cut of the first."""
+    result = judged(MUTANTS[mutant].build, rule)[rule]
+    events = list_events(result, Display(INTERACTIONS, "http://h", Mask({})))
+    assert events is not None
+    drawn = list(picture_lines(events.picture))[:-1]
+    assert [line.removeprefix("upstream sent").removeprefix("client received").strip() for line in drawn] == lines
 
 
 def test_a_gateway_that_raises_is_an_error_of_ours() -> None:
