@@ -53,6 +53,21 @@ _HOMES = {
 }
 
 
+_MISSING = "<h1>404 - Not found</h1>"
+_MISSING_HELP = (
+    "<h1>Page not found</h1>\n<p>No page of this site has this address. Search for its subject, or choose a page "
+    "from the navigation.</p>"
+)
+
+
+def on_post_template(output_content: str, template_name: str, config: Any) -> str:
+    """Name the next step on the page that a wrong address leads to."""
+    if template_name == "404.html":
+        assert _MISSING in output_content, "the theme words its page of a wrong address otherwise"
+        return output_content.replace(_MISSING, _MISSING_HELP)
+    return output_content
+
+
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are generated."""
     for page, text in _generate():

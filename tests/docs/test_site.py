@@ -110,3 +110,10 @@ def test_the_page_of_a_rule_begins_with_its_effect() -> None:
         assert re.findall(r"^\*\*([^*]+)\*\*: ", before, re.MULTILINE)[1] == "What breaks", rule
         fragments = re.findall(r"\{ #(\S+) \}", page)
         assert {*fragments} & {heading.lower() for heading in headings} == set(), rule
+
+
+def test_a_wrong_address_leads_to_a_next_step(site: Path) -> None:
+    """The page of the theme says only that it was not found."""
+    page = (site / "404.html").read_text("utf-8")
+    assert "Page not found" in page
+    assert "Search for its subject, or choose a page from the navigation." in page

@@ -155,7 +155,9 @@ def test_strict_counts_what_is_explained(capsys, tmp_path):
     shown = PageReader.read(page.read_text("utf-8")).text
     assert "FAILED" in shown
     assert "PASSED" not in shown
-    assert verdict.removeprefix("FAILED: ") in shown
+    headline = verdict.removeprefix("FAILED: ").partition(" (")[0]
+    assert f"{headline}." in shown
+    assert "--strict counts explained differences." in shown
 
 
 @pytest.mark.slow

@@ -511,3 +511,12 @@ def test_a_stream_that_is_read_again_moves_no_other(bench: Bench, monkeypatch: p
     bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
     bench.inspector.traffic.catch_up()
     assert len(placed) == 6
+
+
+def test_another_resource_with_a_status_is_no_interaction(bench: Bench) -> None:
+    """An environment has an id and a status, too."""
+    page = bench.open()
+    bench.send("POST", "/v1beta/environments", {})
+    assert page.all("run") == []
+    bench.create()
+    assert len(page.all("run")) == 1

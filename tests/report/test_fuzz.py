@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.engine.events import PhaseFinished, RunFinished, RunStarted, TargetInfo
-from harness.engine.search.failure import ACCEPTED, REFUSED
+from harness.engine.search.failure import ACCEPTED, REJECTED
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit
 from harness.report.commands.fuzz import FuzzPresentation
@@ -16,10 +16,10 @@ from harness.report.presented_run import PresentedRun
     ("answers", "said"),
     [
         (
-            {REFUSED: 7},
-            "1 of 1 engine tested too little (schema); no rule broken in 7 responses, all of them refusals.",
+            {REJECTED: 7},
+            "1 of 1 engine tested too little (schema); no rule broken in 7 responses, all of them rejected.",
         ),
-        ({REFUSED: 7, ACCEPTED: 1}, "1 of 1 engine tested too little (schema); no rule broken in 8 responses."),
+        ({REJECTED: 7, ACCEPTED: 1}, "1 of 1 engine tested too little (schema); no rule broken in 8 responses."),
         ({}, "no response was judged; 1 engine tested too little (schema)."),
     ],
 )

@@ -105,7 +105,7 @@ def mark_strict(finding: Finding, name: str) -> str:
 # The names of the kinds are printed.
 
 
-ACCEPTED, REFUSED, LATER, FAILED, UNANSWERED = "accepted", "refused", "rejected for now", "failed", "unanswered"
+ACCEPTED, REJECTED, LATER, FAILED, UNANSWERED = "accepted", "rejected", "rejected for now", "failed", "unanswered"
 
 
 class AnswerCounts:
@@ -163,7 +163,7 @@ def _classify(status: int | None) -> str:
         return LATER
     if 200 <= status < 300:
         return ACCEPTED
-    return REFUSED if status < 500 or status == 501 else FAILED
+    return REJECTED if status < 500 or status == 501 else FAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

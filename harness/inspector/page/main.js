@@ -177,7 +177,7 @@ function welcome() {
   const post = (more) => `${base}/v1beta/interactions \\\n  -H 'x-goog-api-key: any' -H 'content-type: application/json' \\\n  -d '{"model":"gemini-3.8-flash","input":"Hi."${more}}'`;
   const program = `export GOOGLE_GEMINI_BASE_URL=${base}\n${hello.command === "serve" ? "export GEMINI_API_KEY=any\n" : ""}python your_app.py`;
   const commands = hello.command === "serve"
-    ? [["One response", `curl ${post("")}`], ["A stream, to drop with the button below", `curl -N ${post(',"stream":true')}`], ["Your own program", program]]
+    ? [["One response", `curl ${post("")}`], ["A stream, to drop with “Drop it”", `curl -N ${post(',"stream":true')}`], ["Your own program", program]]
     : [["Your own program", program]];
   find("hello-words").textContent = visible(hello.words || "") || "Run one of these commands in another terminal; its requests appear here.";
   find("hello-commands").replaceChildren(...commands.map(([title, text]) => make("li", {}, make("h4", {}, title),

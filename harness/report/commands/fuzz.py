@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.engine.baseline import Baseline
 from harness.engine.results import Reproduction, Result
-from harness.engine.search.failure import REFUSED, SEARCHED
+from harness.engine.search.failure import REJECTED, SEARCHED
 from harness.outcome import Accounted, Exit, Level, Outcome, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale
@@ -178,8 +178,8 @@ def _describe_broken(found: Sequence[Result], kinds: Counter[str]) -> tuple[str,
     """How many rules are broken in how many responses, and how many of them only warn."""
     failed, warned = (_count_rules(found, outcome) for outcome in (Accounted.FAILED, Accounted.WARNED))
     responses = kinds.total()
-    refused = ", all of them refusals" if kinds[REFUSED] == responses > 1 else ""
-    where = f"in {responses:,} {'response' if responses == 1 else 'responses'}{refused}"
+    rejected = ", all of them rejected" if kinds[REJECTED] == responses > 1 else ""
+    where = f"in {responses:,} {'response' if responses == 1 else 'responses'}{rejected}"
     return f"{failed or 'no rule'} broken {where}", f"{warned} broken, which only warns" if warned else ""
 
 
