@@ -22,7 +22,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,7 +136,7 @@ def loads(server: Contender) -> dict[str, Load]:
 
     The answers are examined thoroughly here, so that the client only has to compare.
     """
-    asks = _list_asks(server)
+    asks = list_asks(server)
     if server.name == FLOOR:
         return {CREATES: Load(CREATES, asks, 1, b'"status":"completed"', 1)}
     stream = _create(server, COUNT, stream=True)
@@ -155,7 +155,8 @@ def loads(server: Contender) -> dict[str, Load]:
     return made
 
 
-def _list_asks(server: Contender) -> list[bytes]:
+def list_asks(server: Contender) -> list[bytes]:
+    """The creates of a client, which differ in their text."""
     texts = (f"What is {number} times {number * 7}?" for number in range(BODIES))
     return [_create(server, text, stream=False) for text in texts]
 
@@ -288,12 +289,14 @@ async def turn(server: Contender, load: Load, seconds: float) -> Turn:
 # The comparison
 
 
-def measure(servers: list[Contender], rounds: int, seconds: float) -> list[dict[str, Any]]:
-    """Return one row for each load and server, after a warm-up round that does not count."""
+def measure(
+    servers: list[Contender], rounds: int, seconds: float, names: Iterable[str] = tuple(WANTED)
+) -> list[dict[str, Any]]:
+    """Return one row for each load of `names` and server, after a warm-up round that does not count."""
     turns: dict[tuple[str, str], list[Turn]] = {}
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         for number in range(rounds + 1):
-            for name in WANTED:
+            for name in names:
                 for server in servers:
                     if name != CREATES and server.name == FLOOR:
                         continue
@@ -343,7 +346,7 @@ def main() -> None:
             print("aimock is left out: it needs node, and `make bench-peers` to install it", file=sys.stderr)
         else:
             servers.append(stack.enter_context(started("aimock", *peer)))
-        made = ask_once(servers[0], _list_asks(servers[0])[0]).body
+        made = ask_once(servers[0], list_asks(servers[0])[0]).body
         servers.append(stack.enter_context(started(FLOOR, *constant(made))))
         rows = measure(servers, options.rounds, options.seconds)
     print(json.dumps(rows, indent=1) if options.json else "\n".join(table(rows)))

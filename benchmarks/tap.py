@@ -1,7 +1,8 @@
 """How much a recording proxy adds to the time to the first byte: none, our tap, and others, called in turn.
 
-Each is measured twice: on a new connection, where our tap opens a new one upstream while others take one from
-their pool, and again on the same connection, as a client with a pool would use it.
+Each is measured three times: on a new connection, where our tap opens a new one upstream while others take one
+from their pool; again on the same connection, right behind the end of the first response; and once more 20 ms
+later, when all processes between client and server sleep, as they do between the requests of most clients.
 
 `copy` is the limit for all of them: a program that accepts, connects and copies bytes, and reads none of them.
 What ours adds is printed as a ratio to what it adds.
@@ -37,6 +38,13 @@ EVENT = (
     b'event: step.delta\ndata: {"index":0,"delta":{"type":"text","text":"hello"},"event_type":"step.delta"}\n\n'
 )
 EVENTS, APART = 11, 0.005
+REST = 0.02
+"""Seconds between the second response and the third request of a connection."""
+MEASURED = {
+    "": "a new connection",
+    "again_": "the same connection again",
+    "later_": f"the same connection {REST * 1000:.0f} ms later",
+}
 COPY = """
 import asyncio, sys
 from harness.transport.server.server import loop_factory
@@ -147,11 +155,13 @@ def commands(target: str, folder: Path, options: argparse.Namespace) -> dict[str
     return found
 
 
-def first_bytes(port: int) -> tuple[float, float]:
-    """Seconds from a request to the first byte of the body: on a new connection, and again on the same one."""
+def first_bytes(port: int) -> tuple[float, float, float]:
+    """Seconds from a request to the first byte of the body: on a new connection, again, and after a rest."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return first_byte(sock), first_byte(sock)
+        new, again = first_byte(sock), first_byte(sock)
+        time.sleep(REST)
+        return new, again, first_byte(sock)
 
 
 def first_byte(sock: socket.socket) -> float:
@@ -181,7 +191,7 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
         ports = {"direct": port}
         for name, (command, own) in commands(f"http://127.0.0.1:{port}", folder, options).items():
             ports[name] = stack.enter_context(proxy(command, own))
-        times: dict[str, list[tuple[float, float]]] = {name: [] for name in ports}
+        times: dict[str, list[tuple[float, float, float]]] = {name: [] for name in ports}
         for number in range(options.rounds + 5):
             for name, own in ports.items():
                 took = first_bytes(own)
@@ -193,8 +203,12 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
     }
     direct = medians["direct"]
     return {
-        name: {"ms": new, "added_ms": new - direct[0], "again_ms": again, "again_added_ms": again - direct[1]}
-        for name, (new, again) in medians.items()
+        name: {
+            f"{which}{kind}ms": value
+            for which, ms, bare in zip(MEASURED, found, direct, strict=True)
+            for kind, value in (("", ms), ("added_", ms - bare))
+        }
+        for name, found in medians.items()
     }
 
 
@@ -210,7 +224,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(results, indent=2))
         return
-    for measured, what in (("", "a new connection"), ("again_", "the same connection again")):
+    for measured, what in MEASURED.items():
         print(f"{what}:")
         ours = max(results["harness tap"][f"{measured}added_ms"], 0.0)
         for name, numbers in results.items():
