@@ -16,7 +16,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 from typing import Any
 
 from msgspec import Struct, field
@@ -43,9 +44,6 @@ from harness.wire.message import BUSY, REDIRECTS
 
 # --- denials
 
-
-_RULES = {GET: "resume.opens", DELETE: "del.ok", CANCEL: "cancel.ok"}
-"""The rules of calls about one interaction; a GET is a stream here, as a plain one breaks `get.ok`."""
 
 _RIGHTS = frozenset({401, 403, *REDIRECTS})
 """Denials that are never due to the moment; a redirect leads away from where the interaction was just shown."""
@@ -172,38 +170,38 @@ class Denials(Struct):
         self, caller: tuple[str, str], call: str, shown: _Shown | None, exchange: Exchange
     ) -> Iterator[tuple[Exchange, Finding]]:
         """Judge a call about one interaction. A plain GET may return 404 for a moment (see `roots.py`)."""
-        asks = is_resume(exchange.request)
-        streams, resumes = asks is not None, asks is not None and asks[1] is not None
-        looks = call == GET and not streams
-        key = (*caller, call) if looks else (*caller, call, str(streams))
-        since = self._lost_child.get(named_interaction(exchange.request), "")
-        after = since or self._lost_parent.get(named_interaction(exchange.request), "")
-        rule = "get.ok" if looks else _RULES[call]
-        if shown is None or exchange.status not in _DENIES:
-            if looks and is_success(exchange) and shown is not None:
-                if shown.denied_look is not None:
-                    yield from _report_late(shown, shown.denied_look)
-                if shown.denied_delete is not None:
-                    self._vain.setdefault((*caller, DELETE, "False"), []).append(shown.denied_delete)
-            yield from self._compare(key, rule, exchange, denied=False)
-            yield from self._report_vain()
+        kind = _find_kind(call, exchange)
+        key = (*caller, *_KEYS[kind])
+        if shown is not None and exchange.status in _DENIES:
+            yield from self._judge_denial(key, kind, shown, exchange)
             return
-        if looks:
+        if kind is _Kind.LOOK and is_success(exchange) and shown is not None:
+            if shown.denied_look is not None:
+                yield from _report_late(shown, shown.denied_look)
+            if shown.denied_delete is not None:
+                self._vain.setdefault((*caller, *_KEYS[_Kind.DELETE]), []).append(shown.denied_delete)
+        yield from self._compare(key, _RULES[kind], exchange, denied=False)
+        yield from self._report_vain()
+
+    def _judge_denial(
+        self, key: tuple[str, ...], kind: _Kind, shown: _Shown, exchange: Exchange
+    ) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge a call that denies an interaction which was shown, or keep it until more is known."""
+        name, rule, seen = named_interaction(exchange.request), _RULES[kind], exchange
+        since = self._lost_child.get(name, "")
+        denied = _IS_WRONG[kind](shown, exchange)
+        if kind is _Kind.LOOK:
             shown.denied_look = exchange
-            denied = exchange.status in _RIGHTS
-        else:
-            denied = call == DELETE or (
-                _is_due(shown, streams) and not (resumes and exchange.status in _NO_CURSOR)
-            )
-            if _is_brief(shown, exchange) and (call != DELETE or shown.denied_look is not None):
-                denied = False
-            elif denied and shown.denied_look is not None:  # no look ever found it, which is reported instead
-                key, rule, exchange, shown.denied_look = (*caller, GET), "get.ok", shown.denied_look, None
-            elif call == DELETE and not since and _is_early(shown, exchange):
-                denied, shown.denied_delete = False, exchange
+        elif _is_brief(shown, exchange) and (kind is not _Kind.DELETE or shown.denied_look is not None):
+            denied = False
+        elif denied and shown.denied_look is not None:  # no look ever found it, which is reported instead
+            key, rule = (*key[:2], *_KEYS[_Kind.LOOK]), _RULES[_Kind.LOOK]
+            seen, shown.denied_look = shown.denied_look, None
+        elif kind is _Kind.DELETE and not since and _is_early(shown, exchange):
+            denied, shown.denied_delete = False, exchange
         how = "with `stream=true` " if shown.streamed else ""
         why = f"{shown.request} {how}shows it"
-        yield from self._compare(key, rule, exchange, denied, why, after)
+        yield from self._compare(key, rule, seen, denied, why, since or self._lost_parent.get(name, ""))
 
     def _compare(
         self, key: tuple[str, ...], rule: str, exchange: Exchange, denied: bool, why: str = "", since: str = ""
@@ -248,13 +246,52 @@ class Denials(Struct):
         )
 
 
-def _is_due(shown: _Shown, streams: bool) -> bool:
-    """Whether a stream of an interaction, or its cancel, has to succeed.
+class _Kind(Enum):
+    """The kinds of calls about one interaction."""
 
-    A settled run need not be canceled, nor a foreground one streamed again; and a run that only its create has
-    shown may need a moment until its stream is found.
-    """
-    return shown.background and (shown.looked_at if streams else shown.status in RUNNING)
+    LOOK = "a plain GET"
+    STREAM = "a GET of the stream"
+    RESUME = "a GET of the rest of the stream"
+    CANCEL = "a cancel"
+    DELETE = "a delete"
+
+
+def _find_kind(call: str, exchange: Exchange) -> _Kind:
+    """The kind of a call about one interaction."""
+    asks = is_resume(exchange.request)
+    if asks is not None:
+        return _Kind.STREAM if asks[1] is None else _Kind.RESUME
+    return {GET: _Kind.LOOK, CANCEL: _Kind.CANCEL, DELETE: _Kind.DELETE}[call]
+
+
+_RULES = {
+    _Kind.LOOK: "get.ok",
+    _Kind.STREAM: "resume.opens",
+    _Kind.RESUME: "resume.opens",
+    _Kind.CANCEL: "cancel.ok",
+    _Kind.DELETE: "del.ok",
+}
+_KEYS = {
+    _Kind.LOOK: (GET,),
+    _Kind.STREAM: (GET, "stream"),
+    _Kind.RESUME: (GET, "stream"),
+    _Kind.CANCEL: (CANCEL,),
+    _Kind.DELETE: (DELETE,),
+}
+"""What calls have in common of which one proves that another had to succeed."""
+
+_IS_WRONG: Mapping[_Kind, Callable[[_Shown, Exchange], bool]] = {
+    _Kind.LOOK: lambda shown, seen: seen.status in _RIGHTS,
+    _Kind.STREAM: lambda shown, seen: shown.background and shown.looked_at,
+    _Kind.RESUME: lambda shown, seen: shown.background and shown.looked_at and seen.status not in _NO_CURSOR,
+    _Kind.CANCEL: lambda shown, seen: shown.background and shown.status in RUNNING,
+    _Kind.DELETE: lambda shown, seen: True,
+}
+"""Whether a denial is wrong, by the kind of the call, where nothing else explains it.
+
+A settled run need not be canceled, nor a foreground one streamed again; and a run that only its create has shown
+may need a moment until its stream is found.
+"""
 
 
 def _is_early(shown: _Shown, denied: Exchange) -> bool:
