@@ -127,7 +127,8 @@ def list_files(
     """The regular files below a folder, in order. Raises OSError for a folder that cannot be listed.
 
     With `hidden=False`, files and folders whose names begin with a dot are left out; with `of_tools=False`,
-    folders below it that git or another tool fills, unless git tracks a file there. They are added to `left_out`.
+    folders below it that git or another tool fills, unless git tracks a file there, or in a repository of its own.
+    They are added to `left_out`.
     A link that leads out of the folder raises OSError: the author of the folder must not choose which other files
     are read. Tools make hidden ones, which `of_tools=False` leaves out, too.
     """
@@ -159,7 +160,9 @@ def _walk(folder: Path, *, hidden: bool, of_tools: bool, left_out: list[Path]) -
     for inside, folders, names in os.walk(folder, onerror=refuse):
         here = Path(inside)
         is_marked = not of_tools and here != folder and not _TOOL_MARKS.isdisjoint(names)
-        if is_marked and not _has_tracked_files(here):
+        if (
+            is_marked and _OF_GIT not in (*folders, *names) and not _has_tracked_files(here)
+        ):  # a submodule is searched
             left_out.append(here)
             folders.clear()
             continue

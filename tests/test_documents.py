@@ -318,7 +318,8 @@ def test_a_mark_that_git_tracks_leaves_nothing_out(
     kind: str, form: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file of a repository does not hide the others from a search; what is left out is named."""
-    for name in ("d/live/CACHEDIR.TAG", "d/live/a", "d/.venv/pyvenv.cfg", "d/.venv/b", "d/cache/CACHEDIR.TAG"):
+    for name in ("d/live/CACHEDIR.TAG", "d/live/a", "d/.venv/pyvenv.cfg", "d/.venv/b", "d/cache/CACHEDIR.TAG",
+                 "d/submodule/CACHEDIR.TAG", "d/submodule/c", "d/submodule/.git"):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     init = ["init", "-q", f"--object-format={kind}"]
@@ -326,13 +327,13 @@ def test_a_mark_that_git_tracks_leaves_nothing_out(
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
     left_out: list[Path] = []
     assert [path.name for path in list_files(tmp_path / "d", of_tools=False, left_out=left_out)] == [
-        "b", "pyvenv.cfg", "CACHEDIR.TAG", "a",
+        "b", "pyvenv.cfg", "CACHEDIR.TAG", "a", ".git", "CACHEDIR.TAG", "c",
     ]  # fmt: skip
     assert left_out == [tmp_path / "d" / "cache"]
     (tmp_path / ".git").rename(tmp_path / "elsewhere")
     (tmp_path / ".git").write_text("gitdir: elsewhere\n", "utf-8")  # as in a worktree
     monkeypatch.chdir(tmp_path)
-    assert len(list_files("d", of_tools=False)) == 4
+    assert len(list_files("d", of_tools=False)) == 7
 
 
 def test_files_are_listed_in_order_and_hidden_ones_only_if_wanted(tmp_path: Path) -> None:

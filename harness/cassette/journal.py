@@ -153,7 +153,8 @@ def _open_locked(guard: Path, path: Path) -> IO[bytes]:
             make_folder(guard.parent)
             file = open_lock(guard)
         except OSError as wrong:
-            raise CassetteError(f"{path} cannot be written: {wrong.strerror}") from None
+            why = wrong.strerror or f"its lock {guard} is not a file: delete it"  # a pipe, which has no end
+            raise CassetteError(f"{path} cannot be written: {why}") from None
         lock(file, path)
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), guard.stat()):

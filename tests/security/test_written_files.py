@@ -632,6 +632,10 @@ def test_a_lock_empties_no_other_file(tmp_path: Path) -> None:
     with pytest.raises(CassetteError, match="cannot be written"), alone(tmp_path / "a.yaml"):
         pass
     assert victim.read_text("utf-8") == "mine"
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / ".b.yaml.lock")
+        with pytest.raises(CassetteError, match="is not a file: delete it"), alone(tmp_path / "b.yaml"):
+            pass
 
 
 def test_a_recorder_without_room_for_one_exchange_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,6 +244,8 @@ def _to_run(record: dict[str, Any], path: Path) -> RunFile:
 
 def describe_misfit(wrong: Exception) -> str:
     """Why a file is not as it is written, in words: an error of Python quotes a missing member alone."""
+    if isinstance(wrong, IndexError):
+        return "it names more results than it contains"
     return f"{wrong} is missing or unknown" if isinstance(wrong, KeyError) else str(wrong)
 
 

@@ -177,6 +177,11 @@ def test_the_reports_of_all_parts_are_merged(tmp_path: Path, capsys: pytest.Capt
         lines[-1]["exit"] = Exit.INTERRUPTED if kind == "interrupted" else Exit.OK
         Path(f"{paths[1]}l").write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
         assert main(["merge", *(f"{path}l" for path in paths)]) == expected, kind
+    cut = [line for line in stored[1].splitlines(keepends=True) if '"CheckFinished"' not in line]
+    Path(f"{paths[1]}l").write_text("".join(cut), "utf-8")
+    capsys.readouterr()
+    assert main(["merge", *(f"{path}l" for path in paths)]) == Exit.USAGE
+    assert "(it names more results than it contains)" in capsys.readouterr().err
     known = [{"id": "err.shape", "reason": "known", "since": "2026-11-26"}]
     for path, text in zip(paths, stored, strict=True):  # a known failure that only one shard has explains nothing
         lines = [json.loads(line) for line in text.splitlines()]
