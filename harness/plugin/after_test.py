@@ -143,7 +143,13 @@ def disarm(report: pytest.TestReport) -> None:
                 crash.message = write_harmless(crash.message)
     if hasattr(report, "wasxfail"):
         report.wasxfail = write_harmless(report.wasxfail)
-    report.sections = [(title, _write_captured(text)) for title, text in report.sections]
+    if text := getattr(found, "errorstring", ""):  # of a fixture that does not exist
+        found.errorstring = write_harmless(text)
+    report.sections = _write_sections(report)
+
+
+def _write_sections(report: pytest.TestReport) -> list[tuple[str, str]]:
+    return [(write_harmless(to_one_line(title)), _write_captured(text)) for title, text in report.sections]
 
 
 def _disarm_entry(entry: Any) -> None:
@@ -187,7 +193,8 @@ class _DisarmedSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
-        """Rewrite the text of a warning before another hook reads it; its category stays."""
+        """Rewrite the text and the file of a warning before another hook reads them; its category stays."""
+        warning_message.filename = write_harmless(to_one_line(warning_message.filename))
         text = str(warning_message.message)
         if (shown := write_harmless(text)) != text:
             warning_message.message = Warning(shown)
@@ -206,7 +213,7 @@ class _DisarmedSession:
         if kwargs := getattr(context, "kwargs", None):
             shown = {name: write_harmless(to_one_line(str(value))) for name, value in kwargs.items()}
             object.__setattr__(context, "kwargs", shown)
-        report.sections = [(title, _write_captured(text)) for title, text in report.sections]
+        report.sections = _write_sections(report)
 
 
 def _disarm_writer(writer: Any) -> None:
@@ -218,7 +225,7 @@ def _disarm_writer(writer: Any) -> None:
         write(again + _write_captured(msg.removeprefix("\r")), flush=flush, **markup)
 
     def sep_disarmed(sepchar: str, title: str | None = None, *more: Any, **markup: Any) -> None:
-        sep(sepchar, title and write_harmless(to_one_line(title)), *more, **markup)
+        sep(sepchar, title and _write_captured(to_one_line(title)), *more, **markup)
 
     writer.write, writer.sep = write_disarmed, sep_disarmed
 

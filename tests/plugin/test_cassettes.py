@@ -395,3 +395,26 @@ def test_no_end_of_a_session_gives_a_command(pytester: pytest.Pytester, end: str
     assert "forged" in said
     assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", said)
     assert not re.findall(r"(?m)^\s*::.*|##\[.*", said)
+
+
+def test_the_colors_of_pytest_stay(pytester: pytest.Pytester) -> None:
+    """They are in the titles, too, such as the last line."""
+    pytester.makepyfile("def test(interactions_emulator):\n    assert interactions_emulator is None\n")
+    last = run(pytester, "--color=yes").outlines[-1]
+    assert "\x1b[1m1 failed\x1b[0m" in last
+    assert "u001b" not in last
+
+
+@pytest.mark.parametrize("part", ["warnings.warn_explicit(TEXT, UserWarning, TEXT, 1)",
+                                  "request.node.add_report_section('call', TEXT, TEXT); assert 0",
+                                  "request.getfixturevalue(TEXT)"])  # fmt: skip
+def test_a_worker_of_xdist_sends_no_command(pytester: pytest.Pytester, part: str) -> None:
+    """The process that prints has used no fixture."""
+    pytest.importorskip("xdist")
+    pytester.makepyfile(
+        f"import pytest, warnings\nTEXT = {HOSTILE!r}\ndef test(interactions_emulator, request):\n    {part}\n"
+    )
+    said = run(pytester, "-n1", "--tb=short", process=True).stdout.str()
+    assert "forged" in said
+    assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", said)
+    assert not re.findall(r"(?m)^\s*::.*|##\[.*", said)
