@@ -110,9 +110,11 @@ def _is_any_ready() -> bool:
 
 def _serve(words: list[str], drive: Callable[[Counter, int], Counts]) -> Counts:
     """Run a command under the counter while `drive(counter, port)` calls it from a thread that is not counted."""
+    from benchmarks._starting import free_port  # late: other rows count the modules that are imported
+
     counter, told = Counter(), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    port = _free_port()
+    port = free_port()
 
     def client() -> None:
         sys.setprofile(None)
@@ -137,11 +139,6 @@ def _serve(words: list[str], drive: Callable[[Counter, int], Counts]) -> Counts:
     sys.setprofile(counter.see)
     main([*words, "--port", str(port)])
     raise SystemExit("the server ended")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _wire(method: str, target: str, body: bytes = b"") -> bytes:
