@@ -51,11 +51,11 @@ class SeenRuns:
 
     def follow(self, seen: SeenExchange, value: Mapping[str, Any], moment: float) -> Change | None:
         """Keep the facts of a response or an event about its run; return the run if they are new."""
-        if self._api.collection not in seen.request.segments:
-            return None  # another resource may have a status, too
         status = self._api.read_status(value)
         if status is None or seen.status is None or seen.status >= 400:
             return None
+        if self._api.collection not in seen.request.segments:
+            return None  # another resource may have a status, too
         seen.run = status[0] or seen.run
         if not seen.run:
             return None
