@@ -439,14 +439,10 @@ def carries_whole_history(
         raise Unmet("the child has no id to continue")
     reliable = _recites(child) or (sibling.status in SUCCESS and _tokens_read(sibling) == _tokens_read(child))
     report = finding if reliable else lenient_finding
-    longer, second = _tokens_read(grandchild), _tokens_read(child)
-    without_first, resent = _tokens_told(retold), _tokens_told(parent_retold)
-    comparable = 0 < resent <= second and without_first > 0  # some count the JSON of a turn, too
-    # What a chain carries beside the text is thoughts, which later turns may drop: the text has to outweigh them.
-    beside, first = second - resent, resent - alone
-    least = without_first + (beside + first / 2 if 2 * beside <= first else 0)
-    whole = _count_after_stream(child, streamed, streamed_retold, longer - without_first) if comparable else 0
-    if comparable and longer <= least:
+    longer, second, without_first = _tokens_read(grandchild), _tokens_read(child), _tokens_told(retold)
+    least = _find_least_of_three(alone, second, without_first, _tokens_told(parent_retold))
+    whole = _count_after_stream(child, streamed, streamed_retold, longer - without_first) if least else 0
+    if least and longer <= least:
         expected = f"more than {least:.0f} input tokens: the second and third turn alone have {without_first}"
         yield report("a third turn does not include the first", expected=expected, actual=str(longer))
     elif longer <= second:
@@ -460,6 +456,19 @@ def carries_whole_history(
         yield _place_lost("streamed", report(message, expected=f"{whole} input tokens", actual=actual))
     else:
         yield from _judge_all_outputs(parent, child, sibling, grandchild, parent_retold, branches)
+
+
+def _find_least_of_three(alone: int, second: int, without_first: int, resent: int) -> float:
+    """The input tokens that three turns must exceed; 0 if the counts do not show it, as some count a turn's JSON.
+
+    `alone` and `second` are those of the first turn and of both, `without_first` of the second and third, and
+    `resent` of the first turn sent again as input.
+    """
+    if not 0 < resent <= second or without_first <= 0:
+        return 0
+    # What a chain carries beside the text is thoughts, which later turns may drop: the text has to outweigh them.
+    beside, first = second - resent, resent - alone
+    return without_first + (beside + first / 2 if 2 * beside <= first else 0)
 
 
 def _count_after_stream(child: Exchange, streamed: Exchange, retold: Exchange | None, untold: int) -> int:

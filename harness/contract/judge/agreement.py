@@ -361,31 +361,39 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
     A call or a result that only one of them has is no other form of the same output, nor is a stream without all
     thoughts, nor a step whose content or citations only one of them has; an agent may hide some.
     """
-    stored = output_steps(body)
-    came, kept = (Counter(str(step.get("type")) for step in steps) for steps in (streamed, stored))
-    lost, surplus = ({kind for kind in more - fewer if kind.endswith(_ENDS_OF_TOOLS)}
-                     for more, fewer in ((kept, came), (came, kept)))  # fmt: skip
-    if "thought" not in came and any(step.get("type") == "thought" and step.get("signature") for step in stored):
-        lost.add("thought")
-    if (lost or surplus) and not body.get("agent"):
-        fewer, more = ("the stream", "GET") if lost else ("GET", "the stream")
-        missing = ", ".join(sorted(lost or surplus))
-        message = f"{fewer} lacks a step that {more} shows"
-        yield Finding.from_code("stream.equals-get/steps", message, missing, "none")
+    stored, may_hide = output_steps(body), bool(body.get("agent"))
+    lacking = None if may_hide else _find_lacking_steps(streamed, stored)
+    if lacking is not None:
+        yield lacking
         return
     if steps_text(output_of(streamed)) != steps_text(stored):
         streamed, stored = without_text(streamed), without_text(stored)
     for difference in compare_steps(streamed, stored):
         words = (difference.got, difference.assembled)
-        told = _CONTENT.fullmatch(difference.pointer) and not body.get("agent")
-        if told and "absent" in words:
-            fewer, more = ("the stream", "GET") if difference.assembled == "absent" else ("GET", "the stream")
+        if "absent" in words and _CONTENT.fullmatch(difference.pointer) and not may_hide:
+            fewer, more = _PLACES if difference.assembled == "absent" else _PLACES[::-1]
             message = f"{fewer} lacks {difference.pointer}, which {more} shows"
             yield Finding.from_code("stream.equals-get/lost", message, *words)
         else:
             message = f"stream and GET differ at {difference.pointer}"
             yield Finding("stream.equals-get", message, *words, severity=Severity.NON_STRICT)
 
+
+def _find_lacking_steps(streamed: Sequence[Body], stored: Sequence[Body]) -> Finding | None:
+    """That only one of the two has a call, a result, or any thought."""
+    came, kept = (Counter(str(step.get("type")) for step in steps) for steps in (streamed, stored))
+    lost, surplus = ({kind for kind in more - fewer if kind.endswith(_ENDS_OF_TOOLS)}
+                     for more, fewer in ((kept, came), (came, kept)))  # fmt: skip
+    if "thought" not in came and any(step.get("type") == "thought" and step.get("signature") for step in stored):
+        lost.add("thought")
+    if not lost and not surplus:
+        return None
+    fewer, more = _PLACES if lost else _PLACES[::-1]
+    missing = ", ".join(sorted(lost or surplus))
+    return Finding.from_code("stream.equals-get/steps", f"{fewer} lacks a step that {more} shows", missing, "none")
+
+
+_PLACES = ("the stream", "GET")
 
 _CONTENT = re.compile(r"\$\.steps\[\d+\]\.(arguments|result|summary|content\[\d+\]\.annotations)(\[\d+\])?")
 """The members of a step, or the items of one, that a reader of the stream has no other source of."""
