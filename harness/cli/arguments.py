@@ -74,12 +74,12 @@ def _take_extension(cls: type[Options]) -> dict[str, Any]:
         if file is None or not (named := file.table.get("extension")):
             return {}
         place = f"{file.path}: [tool.harness] extension"
-        value = item.read(named, place, of_file=True)
+        value = place_value(item, item.read(named, place, of_file=True), file)
         require_allowed(item, value, file, place, sends_key=False)
     except UsageFault as wrong:
         say(f"harness: no extension is loaded: {wrong}", to_errors=True)
         return {}
-    return {"extension": place_value(item, value, file)}
+    return {"extension": value}
 
 
 def _read_given(declared: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,14 +96,18 @@ def _read_given(declared: Mapping[str, Option], given: Mapping[str, Any]) -> dic
 def _take_settings(cls: type[Options], file: FolderFile, values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a file for the options that the user did not give; standard error names the file."""
     declared, sends_key = cls.list_options(), _sends_key(values)
-    settings = {name: found for name, found in read_settings(cls, file).items() if name not in values}
+    settings = {
+        name: (place_value(declared[name], value, file), place)
+        for name, (value, place) in read_settings(cls, file).items()
+        if name not in values
+    }
     for name, (value, place) in settings.items():
         require_allowed(declared[name], value, file, place, sends_key=sends_key)
     if settings:
         keys = ", ".join(declared[name].key for name in settings)
         trusted = ", trusted" if file.trusted else ""
         say(f"harness: {file.path} sets {keys}{trusted}", to_errors=True)
-    return {name: place_value(declared[name], value, file) for name, (value, _) in settings.items()}
+    return {name: value for name, (value, _) in settings.items()}
 
 
 def read_settings(cls: type[Options], file: FolderFile) -> dict[str, tuple[Any, str]]:

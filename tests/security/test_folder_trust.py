@@ -446,6 +446,21 @@ def test_trust_covers_no_file_of_a_folder_below(
         assert vars(read_options(load_options("check"), []))["extension"] == [path, "json"]
 
 
+@pytest.mark.parametrize("path", ["../../ca.pem", "link.pem"])
+def test_certificates_of_a_parent_stay_in_its_folder(
+    path: str, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path that is judged is the one that is read, however far below the file the user is."""
+    monkeypatch.delenv("GEMINI_API_KEY")
+    write_table(repository, "check", f'ca-file = "{path}"')
+    (repository / "link.pem").symlink_to("../../ca.pem")
+    below = repository / "a" / "b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    with pytest.raises(UsageFault, match="out of its own folder"):
+        read_options(load_options("check"), [])
+
+
 @pytest.mark.parametrize("how", ["store", "folder", "file"])
 def test_a_link_to_a_trusted_file_is_not_trusted(
     how: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
