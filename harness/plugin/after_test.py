@@ -124,7 +124,7 @@ def disarm(report: pytest.TestReport) -> None:
 
     It quotes texts of a recording or a server, whether a fixture, an SDK or an assertion raised it.
     """
-    found = report.longrepr
+    found: Any = report.longrepr
     if isinstance(found, str):
         report.longrepr = write_harmless(found)
     elif isinstance(found, tuple):  # of a skip: where, and why
