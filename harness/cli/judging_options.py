@@ -248,8 +248,9 @@ def _require_named(options: BaselineOptions, path: Path) -> None:
     if "baseline" in options.unvouched:
         word = "--baseline-update" if options.baseline_update else "--baseline-prune"
         raise UsageFault(
-            f"{word} writes only a file that you name, and a file of this folder names {str(path)!r}: "
-            f"pass --baseline {shlex.quote(str(path))} on the command line, or trust it with `harness trust`"
+            f"{word} writes only a baseline that you name, and the configuration of this folder names "
+            f"{str(path)!r}: pass --baseline {shlex.quote(str(path))} on the command line, or trust it with "
+            "`harness trust`"
         )
     if why := find_way_out(path):
         raise UsageFault(f"--baseline: {str(path)!r} cannot be written: {why}")

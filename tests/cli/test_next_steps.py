@@ -55,6 +55,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
      "no response within 0.2 s"),
     (("gateway", DEAD, "--upstream-port", "0", "--", "false"), Exit.UNREACHABLE, "run the command alone"),
     (("explain", "resume-skips-one"), Exit.USAGE, "`harness mutants --list resume-skips-one` describes it"),
+    (("incidents", "resume-skips-one"), Exit.USAGE, "`harness mutants --list resume-skips-one` describes it"),
     (("explain", "resume-refused-as-too-old"), Exit.USAGE, "`harness incidents resume-refused-as-too-old`"),
     (("list", "resume.*", "--profile", "agents"), Exit.USAGE, "remove GLOB, --level or --profile"),
     (("mutants", "resume-*", "--sample", "3"), Exit.USAGE, "--sample needs --generated"),

@@ -220,7 +220,10 @@ def test_a_baseline_is_written_where_the_user_says(
     assert mine.exists() is bool(there)
     assert not there or mine.read_text("utf-8") == there
     said = capsys.readouterr().err
-    assert f"{word} writes only a file that you name, and a file of this folder names 'mine.yaml'" in said
+    assert (
+        f"{word} writes only a baseline that you name, and the configuration of this folder names 'mine.yaml'"
+        in said
+    )
     assert "pass --baseline mine.yaml on the command line" in said
     mine.write_text(there or "[]\n", encoding="utf-8")
     assert main((*CHECK, word, "--baseline", "mine.yaml")) == 0

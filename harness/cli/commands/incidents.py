@@ -16,6 +16,8 @@ from harness.cli.options import Options, Page, argument
 from harness.cli.output import say, write_json
 from harness.incidents import Incident, find_incident, load_areas, load_incidents
 from harness.incidents.incident import WORDS, format_modes, format_origin
+from harness.interactions import INTERACTIONS
+from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 
 _NARROW, _WIDE = 60, 120
@@ -37,6 +39,7 @@ OPTIONS = IncidentsArguments
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     arguments = read_options(IncidentsArguments, words)
+    _refuse_mutants(arguments.names)
     chosen = [find_incident(name) for name in arguments.names]
     if arguments.json:
         write_json([incident.to_dict() for incident in chosen or load_incidents().values()])
@@ -44,6 +47,15 @@ def run(words: Sequence[str]) -> int:
     width = min(max(shutil.get_terminal_size().columns, _NARROW), _WIDE)
     say("\n".join(_list(width)) if not chosen else "\n\n".join("\n".join(_explain(one, width)) for one in chosen))
     return 0
+
+
+def _refuse_mutants(names: Sequence[str]) -> None:
+    """Raise UsageFault for the name of a mutant: another command describes it."""
+    for name in names:
+        if name not in load_incidents() and name in INTERACTIONS.load_mutants():
+            raise UsageFault(
+                f"{name!r} is a mutant, not an incident: `harness mutants --list {name}` describes it"
+            )
 
 
 def _list(width: int) -> Iterator[str]:

@@ -268,7 +268,7 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
     no_redaction: bool = flag("write secrets in plain text; never share such a file", trust=Trust.CALL)
     max_body: int = option("do not record bodies larger than this", MEBIBYTES, 256)
     max_cassette: int = option(
-        "stop recording when all bodies together exceed this (kept in memory)", MEBIBYTES, 512
+        "stop recording when the bodies, which are kept in memory, exceed this size", MEBIBYTES, 512
     )
 
     page = Page(
