@@ -8,23 +8,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import cut
+from harness.interactions import INTERACTIONS
+from harness.report.evidence.curl import Display
+from harness.report.evidence.stream_events import read_events
+from harness.report.page.rendering import render_part
 from harness.transport import Limits, ServiceDriver
 from harness.wire import Decoder, Exchange, Headers, How, LogicalClock, Request
+from harness.wire.mask import Mask
+from harness.wire.stream_picture import PictureRow, ReadStream, StreamPicture, draw_picture
 
 KEY = Headers((("x-goog-api-key", "any"), ("content-type", "application/json")))
 ACCEPTS = Headers((*KEY, ("accept-encoding", "gzip, deflate")))
 RESUMES = 2
-CELL, GAP, HEIGHT, WIDTH = 17, 3, 22, 400
-"""In units of the drawing, which fits a phone: a label is above its cells, and the cells wrap."""
-A_LINE = (WIDTH - 100) // (CELL + GAP)
-_COLOURS = {"whole": "#2e7d5b", "part": "#c98a1b", "odd": "#5c6bc0"}
+_DISPLAY = Display(INTERACTIONS, "http://127.0.0.1:8000", Mask({}))
 _ENDS = {
     How.FIN: "closed",
     How.RST: "reset",
@@ -36,52 +40,61 @@ _ENDS = {
 
 _INTRODUCTION = """\
 Each drawing is a run: a client creates a background interaction as a stream, polls once, and resumes up to twice
-after the last event with an id, until it receives the final event. A filled cell is a complete event, a narrow
-one a part of an event, a dotted one a comment or an event that the service never sent. [Fault plans](faults.md)
-has the grammar."""
+after the last event with an id, until it receives the final event. A column is an event of the whole stream, so a
+resume stands under the cut. [Fault plans](faults.md) has the grammar."""
 
 
 def drawings_page(plans: Path) -> str:
-    """The page with a drawing for each plan of the block `plan` in a page."""
-    block = re.search(r"```plan\n(.*?)```", plans.read_text("utf-8"), re.DOTALL)
-    assert block is not None
-    lines = [
-        "# Every fault, drawn",
-        "",
-        _INTRODUCTION,
-        "",
-    ]
-    for line in block[1].splitlines():
-        plan, _, meaning = line.partition("  ")
-        lines += [f"## {plan}", "", f"{meaning.strip().capitalize()}.", "", draw(plan), ""]
+    """The page with a place for the drawing of each plan of the block `plan` in a page."""
+    lines = ["# Every fault, drawn", "", _INTRODUCTION, ""]
+    for plan, meaning in _read_plans(plans):
+        lines += [f"## {plan}", "", f"{meaning.capitalize()}.", "", _mark_place(plan), ""]
     return "\n".join(lines)
 
 
-def draw(plan: str) -> str:
-    """A plan as an SVG, with the same content as text for a screen reader."""
-    parts, words, y = [], [], 0
+def put_drawings(output: str, plans: Path, sheet: str) -> str:
+    """The page with the drawings at their places; they come when the search has read the page."""
+    for plan, _ in _read_plans(plans):
+        output = output.replace(_mark_place(plan), render_part("fault_part", picture=draw(plan), sheet=sheet))
+    return output
+
+
+def _read_plans(plans: Path) -> Iterator[tuple[str, str]]:
+    block = re.search(r"```plan\n(.*?)```", plans.read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    for line in block[1].splitlines():
+        plan, _, meaning = line.partition("  ")
+        yield plan, meaning.strip()
+
+
+def _mark_place(plan: str) -> str:
+    return f"<!-- drawing of {plan} -->"
+
+
+def draw(plan: str) -> StreamPicture:
+    """The picture of a plan, as reports draw one; a response that is no stream is a row of words."""
+    readings, rows = list[ReadStream](), list[PictureRow | None]()
     for label, exchange in play(plan):
-        y += HEIGHT
-        parts.append(f'<text x="0" y="{y - 5}" font-size="12" fill="currentColor">{escape(label)}</text>')
-        cells, end = list(cells_of(exchange)), format_end(exchange)
-        for place, (kind, name) in enumerate(cells):
-            x = place % A_LINE * (CELL + GAP) + 1
-            y += HEIGHT if place % A_LINE == 0 else 0
-            width = CELL if kind != "part" else CELL // 2
-            dots = ' stroke-dasharray="2 2" fill="none"' if kind == "odd" else f' fill="{_COLOURS[kind]}"'
-            parts.append(
-                f'<rect x="{x}" y="{y - 18}" width="{width}" height="17" rx="2" stroke="{_COLOURS[kind]}"{dots}>'
-                f"<title>{escape(name)}</title></rect>"
+        end = format_end(exchange)
+        if exchange.is_stream:
+            events = [event.read for event in read_events(exchange, _DISPLAY)]
+            broken = end if not exchange.complete else ""
+            waited = f", {exchange.seconds:.0f} s" if exchange.seconds >= 1 else ""
+            readings.append(
+                ReadStream(name=f"{label}{waited}", events=events, after=find_cursor(exchange), end=broken)
             )
-        x = ((len(cells) - 1) % A_LINE + 1) * (CELL + GAP) + 4 if cells else 132
-        parts.append(f'<text x="{x}" y="{y - 5}" font-size="12" fill="currentColor">{escape(end)}</text>')
-        words.append(f"{label}: {len(cells)} events, {end}" if cells else f"{label}: {end}")
-        y += 6
-    title = escape("; ".join(words))
-    return (
-        f'<svg role="img" viewBox="0 0 {WIDTH} {y}" width="100%" style="max-width:{WIDTH}px" '
-        f'aria-label="{title}">{"".join(parts)}</svg>'
-    )
+            rows.append(None)
+        else:
+            rows.append(PictureRow(name=label, end=end))
+    picture = draw_picture(readings)
+    drawn = iter(picture.rows)
+    return replace(picture, rows=tuple(next(drawn) if row is None else row for row in rows))
+
+
+def find_cursor(exchange: Exchange) -> str:
+    """The cursor that a request resumes after; `""` for another one."""
+    resumed = PROTOCOL.is_resume(exchange.request)
+    return (resumed[1] or "") if resumed else ""
 
 
 def play(plan: str) -> Iterator[tuple[str, Exchange]]:
@@ -132,31 +145,19 @@ def events_of(exchange: Exchange) -> list[dict[str, Any]]:
     return found
 
 
-def cells_of(exchange: Exchange) -> Iterator[tuple[str, str]]:
-    """The kind and the name of each event of a stream, and of the bytes after the last complete one."""
-    if not exchange.is_stream:
-        return
-    decoder = Decoder()
-    end = 0
-    for frame in decoder.feed(exchange.body):
-        end = frame.end
-        try:
-            name = json.loads(frame.data).get("event_type", "?")
-        except (ValueError, AttributeError):
-            name = frame.data.decode("utf-8", "replace")
-        known = name == "[DONE]" or name.startswith(("interaction.", "step."))
-        yield ("whole" if known else "odd"), name or "comment"
-    if end < len(exchange.body):
-        yield "part", f"{len(exchange.body) - end} bytes of an event"
-
-
 def format_end(exchange: Exchange) -> str:
     """The end of a response, in a word or two."""
     if exchange.status is None:
         return f"no response: {_ENDS.get(exchange.ending.how, str(exchange.ending.how))}"
     if exchange.status != 200:
         return str(exchange.status)
-    waited = f" after {exchange.seconds:.0f} s" if exchange.seconds >= 1 else ""
     if not exchange.complete:
-        return f"✕ {_ENDS.get(exchange.ending.how, str(exchange.ending.how))}{waited}"
-    return f"ends{waited}" if exchange.is_stream else "200"
+        return f"{_ENDS.get(exchange.ending.how, str(exchange.ending.how))}{_describe_rest(exchange)}"
+    return "200"
+
+
+def _describe_rest(exchange: Exchange) -> str:
+    """The bytes after the last complete event, if there are any."""
+    frames = Decoder().feed(exchange.body) if exchange.is_stream else []
+    rest = len(exchange.body) - (frames[-1].end if frames else 0)
+    return f" after {rest} bytes of an event" if exchange.is_stream and rest else ""

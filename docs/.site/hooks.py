@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from drawings import drawings_page  # noqa: E402
+from drawings import drawings_page, put_drawings  # noqa: E402
 from rule_pages import ledger_page, mutation_page, rule_index, rule_pages  # noqa: E402
 from rule_pictures import PLACE, STYLE, draw_rule  # noqa: E402
 
@@ -120,6 +120,8 @@ def on_post_page(output: str, page: Any, **rest: Any) -> str:
     """Put them there when the search has read the page; no style of the site reaches their shadow trees."""
     if rule := _RULE.fullmatch(page.file.src_uri):
         return output.replace(PLACE, draw_rule(rule["id"]))
+    if page.file.src_uri == "fault-drawings.md":
+        return put_drawings(output, ROOT / "docs" / "faults.md", STYLE)
     return output.replace(_MAP, render_maps(_read_clients())) if page.file.src_uri == "clients.md" else output
 
 

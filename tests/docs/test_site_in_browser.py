@@ -95,6 +95,21 @@ def test_no_table_of_a_page_scrolls_on_a_phone(root: str, chromium: Any, name: s
     page.close()
 
 
+def test_no_word_of_the_map_of_clients_is_broken(root: str, chromium: Any) -> None:
+    """The name of each mode and each figure stands on one line on a desk."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{root}/clients.html")
+    page.locator(".harness-map").first.wait_for()
+    heads, figures = (
+        f"Math.max(...[...document.querySelector('.harness-map').shadowRoot.querySelectorAll('{what}')]"
+        ".map(one => one.getClientRects().length))"
+        for what in ("thead th:not(.who) > span", ".outcome > span:not(.name, .unseen)")
+    )
+    assert page.evaluate(heads) == 1
+    assert page.evaluate(figures) == 1
+    page.close()
+
+
 UNFOLD = """
 for (const part of document.querySelectorAll(".harness-map, .harness-part")) {
   part.shadowRoot.querySelector("[data-drawer]")?.click();
