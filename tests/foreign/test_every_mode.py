@@ -183,6 +183,15 @@ def fail_at_streamed_images(self: ForeignService, usual: Any, body: Json) -> Any
     return usual(body)
 
 
+def rename_in_streams(self: Waiting, usual: Any, run: Run) -> list[tuple[float, Json]]:
+    """Stream the steps of a search under another id."""
+    self.own.streams = True
+    try:
+        return list(usual(run))
+    finally:
+        self.own.streams = False
+
+
 CITATION = {"type": "url_citation", "url": "https://example.org/", "start_index": 0, "end_index": 2}
 
 
@@ -273,6 +282,16 @@ MEETINGS = [
         "cites-not-in-turns: tool.search stream.equals-get chain.ok -> fail stream.equals-get/lost, exit 1",
         slow=True,
         cites=lambda self, usual, run: usual(run) and not is_on(run, "previous_interaction_id"),
+    ),
+    rows_of(Waiting)(
+        "renames-searches-in-streams: tool.search stream.equals-get -> fail stream.equals-get/id, exit 1",
+        slow=True,
+        searches=lambda self, usual, run: (
+            [{**step, **{name: "s2" for name in ("id", "call_id") if name in step}} for step in usual(run)]
+            if getattr(self.own, "streams", False)
+            else usual(run)
+        ),
+        events=rename_in_streams,
     ),
     rows_of(Thinking)(
         "resumes-thoughts: resume.no-gap resume.exclusive stream.text create.no-summaries -> rest pass", slow=True

@@ -359,7 +359,7 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
     """The steps that a whole stream adds up to must be the output that is stored; of text, only its places.
 
     A call or a result that only one of them has is no other form of the same output, nor is a stream without all
-    thoughts, nor a step whose content or citations only one of them has; an agent may hide some.
+    thoughts, nor a step whose content or citations only one of them has or whose id differs; agents may hide some.
     """
     stored, may_hide = output_steps(body), bool(body.get("agent"))
     lacking = None if may_hide else _find_lacking_steps(streamed, stored)
@@ -374,6 +374,9 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
             fewer, more = _PLACES if difference.assembled == "absent" else _PLACES[::-1]
             message = f"{fewer} lacks {difference.pointer}, which {more} shows"
             yield Finding.from_code("stream.equals-get/lost", message, *words)
+        elif _IDENTITY.fullmatch(difference.pointer) and not may_hide:
+            message = f"a step has another id in the stream than in GET, at {difference.pointer}"
+            yield Finding.from_code("stream.equals-get/id", message, *words)
         else:
             message = f"stream and GET differ at {difference.pointer}"
             yield Finding("stream.equals-get", message, *words, severity=Severity.NON_STRICT)
@@ -394,6 +397,9 @@ def _find_lacking_steps(streamed: Sequence[Body], stored: Sequence[Body]) -> Fin
 
 
 _PLACES = ("the stream", "GET")
+
+_IDENTITY = re.compile(r"\$\.steps\[\d+\]\.(id|call_id)( from character \d+)?")
+"""The ids by which a call and its result find each other."""
 
 _CONTENT = re.compile(r"\$\.steps\[\d+\]\.(arguments|result|summary|content\[\d+\]\.annotations)(\[\d+\])?")
 """The members of a step, or the items of one, that a reader of the stream has no other source of."""
