@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from harness.report.client_table.table import expand
 from harness.resources import folder
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
-from tests.foreign.server import WORDS, ForeignService, Run, serving
+from tests.foreign.server import WORDS, ForeignService, Handler, Run, serving
 
 pytestmark = pytest.mark.e2e
 
@@ -83,10 +84,20 @@ HERE = "google-genai"
 """What this environment has anyway."""
 
 
+class AnyRoot(Handler):
+    """Serves Vertex's root as well, where a project and a place stand before the collection."""
+
+    def dispatch(self, data: bytes) -> Any:
+        """Call the operation."""
+        self.path = re.sub(r"^/v1beta1/projects/[^/]+/locations/[^/]+/", "/v1beta/", self.path)
+        return super().dispatch(data)
+
+
 class QuickService(ForeignService):
     """A server whose runs keep nobody waiting, and that takes whatever else a client sends with a create."""
 
     lasts = 0.05
+    handler = AnyRoot
 
     def __init__(self) -> None:
         super().__init__()
