@@ -79,12 +79,7 @@ def render(state: PresentedRun) -> str:
         warned=warned,
         warned_title=presentation.warned_title,
         warned_about=presentation.warned_about.format(format_count(warned, state.noun)),
-        broken_about=(
-            f"{format_count(sum(len(c.results) for c in causes), 'failure')}, grouped by cause. "
-            f"Failures that {presentation.unaware} cannot detect come first, then the most frequent ones."
-            if len(causes) > 1
-            else ""
-        ),
+        broken_about=_explain_order(causes, presentation.unaware),
         unaware=presentation.unaware,
         matrices=list(presentation.matrices(state)),
         sections=[
@@ -102,6 +97,15 @@ def render(state: PresentedRun) -> str:
         compact=compact,
         passing=list(_list_passing(areas, names, detailed)) if compact else [],
     )
+
+
+def _explain_order(causes: Sequence[Cause], unaware: str) -> str:
+    """How several causes are grouped and ordered; `unaware` is who cannot detect a failure."""
+    if len(causes) < 2:
+        return ""
+    failures = format_count(sum(len(cause.results) for cause in causes), "failure")
+    order = f"Failures that {unaware} cannot detect come first, then the most frequent ones."
+    return f"{failures}, grouped by cause. {order}"
 
 
 def _choose_warnings(state: PresentedRun, failures: frozenset[str]) -> list[PresentedResult]:
