@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.contract import compare_steps, load
-from harness.contract.data.diffs import LIMIT, EventDiff, Start, compare, find_start, judge_repeat
+from harness.contract.data.diffs import LIMIT, EventDiff, Start, compare, find_start, judge_repeat, shape_of
 from harness.contract.judge.history.history_state import PartialReading, Timeline, judge_short, take_events
 from harness.outcome import Severity
 
@@ -188,3 +190,17 @@ def test_deep_values_do_not_raise() -> None:
     for _ in range(5000):
         deep = [deep]
     assert len(compare_steps([{"type": "x", "a": deep}], [{"type": "x", "a": [deep]}])) == 1
+
+
+FOLDER = Path(__file__).parents[3] / "schemas" / "2026-05-20" / "events"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_every_listed_member_of_an_event_is_compared(path: Path) -> None:
+    """A member that a revision adds to an event is a loss where only one of two readings has it."""
+    members = json.loads(path.read_text("utf-8"))["properties"]
+    (kind,) = {members["event_type"].get("const"), *members["event_type"].get("enum", ())} - {None}
+    event = {"event_type": kind}
+    for name in members.keys() - {"event_type", "event_id", "metadata"}:
+        value = {"id": "v1_a", "status": "completed"} if name == "interaction" else "other"
+        assert shape_of({**event, name: value}) != shape_of(event), name

@@ -296,7 +296,8 @@ class InteractionModel(Struct, eq=False):
     `constant` holds the members that each view of it must repeat, as first seen. `growing` is the output in the
     last look at the run in progress, and `told` that in the response to a cancel. `shown_cancelled`: a look showed
     it as cancelled, not only the response to the cancel. `streamed_only`: no GET showed it. `seen_until` is when
-    the last whole look ended by our clock. `shows_input`: a GET without `include_input` showed the input.
+    the last whole look ended, on the caller's clock. `shows_input`: a GET without `include_input` showed the
+    input.
 
     `asked` is the body of its create, and `limited` that this set a limit of tokens. `suspicion` is the rule that
     is broken if the next look shows that it is still running: a response treated it as settled.
