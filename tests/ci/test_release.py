@@ -57,6 +57,20 @@ SOURCES = (
 )  # fmt: skip
 
 
+TOP_LEVEL = {
+    ".ci", ".github", ".gitignore", ".pre-commit-hooks.yaml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
+    "Makefile", "README.md", "SECURITY.md", "action.yml", "benchmarks", "cassettes", "conftest.py", "docs",
+    "harness", "hatch_build.py", "javascript", "mkdocs.yml", "pyproject.toml", "schemas", "tests",
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a checkout with its history")
+def test_the_top_level_holds_what_it_is_known_for() -> None:
+    """A note or a report that lies beside the sources gets into no commit unseen."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split("/")[0] for line in listed.splitlines()} == TOP_LEVEL
+
+
 def test_a_right_release_passes(distributions: Any, tmp_path: Path) -> None:
     """Files that have everything are not objected to."""
     assert list(distributions.judge(make(tmp_path, RIGHT, SOURCES))) == []
