@@ -103,6 +103,11 @@ def is_of_browser(headers: Headers) -> bool:
     )
 
 
+def is_fetched_ahead(headers: Headers) -> bool:
+    """Whether a browser sends a request before the user opens the address: a page asks for it, or none at all."""
+    return any("prefetch" in headers.get(name).lower() for name in ("sec-purpose", "purpose", "x-moz"))
+
+
 def stand_in_url(request: Request) -> str:
     """The root under which the client of a stand-in, which speaks plain HTTP, reaches it; "" if it is unknown."""
     host = request.headers.get("host")

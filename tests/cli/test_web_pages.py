@@ -131,6 +131,7 @@ READING = {
     "a page on another port": {"origin": "http://127.0.0.1:1"},
     "an element of a page": {"sec-fetch-site": "cross-site"},
     "an element on another port": {"sec-fetch-site": "same-site"},
+    "speculation rules of a page": {"sec-purpose": "prefetch", "sec-fetch-site": "none"},
 }
 
 
@@ -265,6 +266,8 @@ def test_a_page_of_another_origin_passes_no_carrier(command: str, page: str, sta
         assert (answer.status, answer.cors) == (403, [])
         assert "a web page of another origin" in answer.message
     assert server.ask("GET", "/favicon.ico").message == "The inspector has no GET /favicon.ico."
+    ahead = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-purpose": "prefetch;prerender"}
+    assert server.ask("GET", "/v1beta/interactions/x", {**KEYED, **ahead}).status == 403
     for place in FRAMES:
         opened = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": place}
         assert server.ask("GET", "/v1beta/interactions/x", {**KEYED, **opened}).status == 403

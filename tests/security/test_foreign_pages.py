@@ -71,6 +71,20 @@ def test_a_request_without_an_origin_shows_a_page_nothing() -> None:
     assert ask(Pages.LOCAL) == 200
 
 
+def test_what_a_browser_fetches_ahead_reaches_nothing() -> None:
+    """Speculation rules of any page send requests that are marked as if the user had typed the address."""
+    typed = {"sec_fetch_site": "none", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
+    for user in ({}, {"sec_fetch_user": "?1"}):
+        assert ask(Pages.LOCAL, **typed, **user) == 200
+        for ahead in ({"sec_purpose": "prefetch;prerender"}, {"sec_purpose": "prefetch"}, {"purpose": "prefetch"}):
+            assert ask(Pages.LOCAL, **typed, **user, **ahead) == 403
+            assert ask(Pages.NONE, **typed, **user, **ahead) == 403
+    assert ask(Pages.LOCAL, sec_purpose="prefetch") == 403
+    assert ask(Pages.LOCAL, sec_fetch_site="same-site", sec_purpose="prefetch") == 200
+    assert ask(Pages.LOCAL, origin="http://localhost:3000", sec_purpose="prefetch") == 200
+    assert ask(Pages.ANY, **typed, sec_purpose="prefetch") == 200
+
+
 @pytest.mark.parametrize("host", ["host.docker.internal:8000", "192.0.2.7:8000"])
 def test_a_browser_calls_no_name_for_which_it_marks_no_page(host: str) -> None:
     """A container calls by such a name, and is a program; what a page loads from there has no mark of the page."""

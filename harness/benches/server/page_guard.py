@@ -22,6 +22,7 @@ from harness.wire.addresses import (
     CONTROL,
     FOR_BROWSERS,
     is_control,
+    is_fetched_ahead,
     is_loopback,
     is_of_browser,
     read_address,
@@ -38,8 +39,8 @@ _OF_CONTAINERS = frozenset(
 )
 """Names of this machine in a container; another one with this ending may be a machine of a company."""
 
-_OF_PAGES = frozenset({"origin", "sec-fetch-site"})
-"""The fields by which `_refuse_page` knows a page; a program sends neither."""
+_OF_PAGES = frozenset({"origin", "sec-fetch-site", "sec-purpose"})
+"""The fields by which `_refuse_page` knows a page; a program sends none."""
 
 _SHOWN = 100
 _MOST_PASSED = 256
@@ -158,7 +159,7 @@ class PageGuard:
         refusal = self._refuse_host(request, strict=False)
         if refusal is not None:
             return refusal
-        if headers.names.isdisjoint(_OF_PAGES):  # programs send neither
+        if headers.names.isdisjoint(_OF_PAGES):  # programs send none
             if len(self._passed) >= _MOST_PASSED:
                 self._passed.clear()
             self._passed[id(headers)] = headers
@@ -223,7 +224,7 @@ class PageGuard:
             return is_of_local_page(request)
         headers = request.headers
         is_link = headers.get("sec-fetch-dest") == "document" and headers.get("sec-fetch-user") == "?1"
-        if is_link and request.method == "GET":
+        if is_link and request.method == "GET" and not is_fetched_ahead(headers):
             return True
         # Every site below `localhost` is of this machine; below another name, it may be a stranger's.
         return headers.get("sec-fetch-site") == "same-site" and _is_local_name(_name_in(headers.get("host")))
@@ -248,6 +249,10 @@ class PageGuard:
             came = f"Origin {shorten(foreign[0], _SHOWN)}"
         elif site in _OTHER_SITES:
             came = f"Sec-Fetch-Site {site}"
+        elif site != "same-origin" and is_fetched_ahead(request.headers):
+            # Chromium marks what the speculation rules of any page name as if the user had typed the address. If
+            # the user did, the browser sends the request again without the mark.
+            came = "a prefetch, which any page can cause"
         else:
             return None
         message = f"The request came from a web page of another origin ({came}), but this server is {why}."
