@@ -117,6 +117,8 @@ class TerminalReport:
                 self._awaited.pop(name, None)
                 if self._awaited:
                     self._show_progress(next(iter(self._awaited.values())))
+                elif self._begun >= self._exercises:
+                    self._screen.draw("deletes what the run created")
             case Waiting(seconds, refusal):
                 self._tell_wait(seconds, refusal)
             case Progressed():
@@ -133,8 +135,9 @@ class TerminalReport:
 
     def _show_progress(self, text: str) -> None:
         """Draw how far it is; of several exercises at once `text` is the one that is awaited longest."""
-        done = min(self._begun, self._exercises)
-        self._screen.draw(f"[{done}/{self._exercises}] {text}{self._describe_progress(done - 1, self._exercises)}")
+        begun = min(self._begun, self._exercises)
+        left = self._describe_progress(begun - max(1, len(self._awaited)), self._exercises)
+        self._screen.draw(f"[{begun}/{self._exercises}] {text}{left}")
 
     def _describe_progress(self, done: int, total: int) -> str:
         """The failures so far, and the estimated time of the rest."""

@@ -143,6 +143,23 @@ def test_progress_names_the_exercise_that_is_awaited_longest(
     assert out.getvalue().endswith("[3/10] last")
 
 
+def test_exercises_side_by_side_are_done_when_they_end(
+    run: tuple[TerminalReport, PresentedRun, Terminal, Time],
+) -> None:
+    """Workers may begin all exercises long before the last one ends: the time left is that of what has ended."""
+    report, _, out, now = run
+    names = [f"e{number}" for number in range(10)]
+    for name in names:
+        report.handle(ExerciseStarted(name, ("get.ok",)))
+    for name in names[:5]:
+        now.seconds += 2
+        report.handle(ExerciseFinished(name, ExerciseTimes.of((), 2)))
+    assert out.getvalue().endswith("[10/10] e5, about 10 s left")
+    for name in names[5:]:
+        report.handle(ExerciseFinished(name, ExerciseTimes.of((), 2)))
+    assert out.getvalue().endswith("deletes what the run created")
+
+
 def test_what_nobody_counted_before_has_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that cannot say how many results there will be draws no line of the form `[0/0]`."""
     monkeypatch.setenv("TERM", "xterm")
