@@ -54,7 +54,7 @@ def print_run(*, columns: int = 0, verbose: int = 0, colour: bool = False) -> st
         for event in heard(toys.ToyService()):
             state.handle(event)
             report.handle(event)
-    return re.sub(r"\[\d+/\d+\][^\r\n]*\r\x1b\[2K", "", out.getvalue())
+    return re.sub(r"[^\r\n]*\r\x1b\[2K", "", out.getvalue())
 
 
 def finish_run() -> PresentedRun:

@@ -128,7 +128,7 @@ def test_plain_text_without_a_terminal() -> None:
 
 
 def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal shows the running exercise, and the deleting at the end; it erases each line before the next one."""
+    """A terminal shows the running exercise, then the deleting, and erases each line before the next one."""
     monkeypatch.setenv("TERM", "xterm")
     text = watched(terminal=True)
     assert "[1/4] create and get" in text
