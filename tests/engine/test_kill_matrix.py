@@ -128,6 +128,15 @@ def test_playing_every_exercise_changes_nothing(monkeypatch: pytest.MonkeyPatch)
     assert kill_matrix(INTERACTIONS, some, jobs=1).kills == kills
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("area", MUTANTS_BY_AREA)
+def test_playing_every_exercise_changes_no_row(area: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for each mutant of an area: no condition hides a kill."""
+    kills = kill_matrix(INTERACTIONS, MUTANTS_BY_AREA[area], jobs=1).kills
+    monkeypatch.setattr(matrices.CalledPlaces, "include", lambda calls, places: True)
+    assert kill_matrix(INTERACTIONS, MUTANTS_BY_AREA[area], jobs=1).kills == kills
+
+
 def list_played(monkeypatch: pytest.MonkeyPatch) -> list[Exercise]:
     """The exercises that are played from now on, in order; a bench plays all of them on the reference before."""
     played: list[Exercise] = []
@@ -160,6 +169,32 @@ def test_an_exercise_in_which_a_mutant_returns_the_same_is_not_played(monkeypatc
     played = list_played(monkeypatch)
     assert bench.row(mutant.id, partial(mutant.build, embedded_settings()), mutant.places).killers == (failing.id,)
     assert played == [failing.exercise]
+
+
+@pytest.mark.parametrize(
+    ("mutant", "check", "other"),
+    [
+        (
+            "input-image-dropped",
+            "create.input-image",
+            "create.ok",
+        ),  # a create that gives a field of an order another value
+        ("chain-streamed-ignored", "chain.streamed", "create.ok"),  # a condition on the run that was made
+        ("camel-case-accepted", "rob.case", "create.ok"),  # a change that edits the body in place
+        ("bad-utf8-accepted", "rob.bad-utf8", "create.ok"),  # a condition on the call
+        ("key-not-needed", "auth.missing", "create.ok"),  # a condition in place of a method
+        ("deleted-shown", "del.gone", "create.ok"),  # a part that is as the reference until a delete
+        ("deep-json-kills", "rob.deep-json", "create.ok"),  # the same, until a request that passes a test
+    ],
+)
+def test_an_exercise_that_a_condition_excludes_is_not_played(
+    mutant: str, check: str, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(INTERACTIONS, [CHECKS[check], CHECKS[other]])
+    played = list_played(monkeypatch)
+    row = MUTANTS[mutant]
+    assert bench.row(mutant, partial(row.build, embedded_settings()), row.places).killers == (check,)
+    assert played == [CHECKS[check].exercise]
 
 
 def test_what_changes_the_reference_when_it_is_asked_is_not_believed() -> None:

@@ -35,7 +35,6 @@ from harness.emulator.mutants.hooks import (
 )
 from harness.emulator.mutants.parts import after, before, instead
 from harness.emulator.reply.replies import ReplyBuilder
-from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
@@ -92,11 +91,9 @@ def _accept_reserved(refusal: Refusal, call: Call) -> Response | None:
     return json_response(read_json(call)) if "reserved" in refusal.message else None
 
 
-def _forget_runs_of_deleted(engine: Engine, interaction_id: str, project: str) -> Run | None:
-    run = Engine.find(engine, interaction_id, project)
-    if run is None or run.agent is None or engine.validator.is_agent(run.agent, project):
-        return run
-    return None
+def _finds_run_of_deleted(engine: Engine, interaction_id: str, project: str) -> bool:
+    run = engine.store.find(interaction_id, project)
+    return run is not None and run.agent is not None and not engine.validator.is_agent(run.agent, project)
 
 
 def _list_tool_types(call: Call) -> list[str]:
@@ -198,7 +195,7 @@ MUTANTS = table(
         "The response to the create of an agent shows a different id from the requested one.",
         response("POST agents", lambda agent, _: agent.update(id=f"agents/{agent.get('id')}"))),
     row("agents-delete-takes-runs", "Deleting an agent deletes the interactions that it ran.",
-        instead(Engine.find, _forget_runs_of_deleted)),
+        instead(Engine.find, when(_finds_run_of_deleted, lambda *_: None))),
     row("shape-agent", "A read shows the description of a saved agent as a number.",
         response("GET agents/*", put(description=5))),
     row("shape-agents-listed", "The tools of listed agents are a string.",

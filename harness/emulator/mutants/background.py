@@ -30,10 +30,13 @@ from harness.wire import COMPLETE, Chunk, Chunked, Pause, Piece, PieceBody, Resp
 from harness.wire.message import JSON_HEADERS
 
 
-def _drip(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> Response | None:
+def _is_poll(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
     run, order = opened
-    if not run.background or order.stream:
-        return None
+    return run.background and not order.stream
+
+
+def _drip(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> Response:
+    run = opened[0]
     drip: tuple[Piece, ...] = (Chunk(b" "), Pause(20.0)) * 4
     pieces = (*drip, Chunk(engine.bodies.render(run, timeline=False)), COMPLETE)
     return Response(200, JSON_HEADERS, Chunked(), PieceBody(pieces))
@@ -80,6 +83,11 @@ def _show_a_draft(body: Json, run: Run) -> None:
         body["steps"] = [*body["steps"], draft]
 
 
+def _polls_background(engine: Engine, call: Call, interaction_id: str) -> bool:
+    run = engine.find(interaction_id, call.project)
+    return run is not None and run.background
+
+
 class _PollRegresses(Engine):
     def __init__(self, *args: Any) -> None:
         self.polls: Counter[str] = Counter()
@@ -113,11 +121,12 @@ class _SettlesWithoutOutputFirst(Bodies):
         return data
 
 
-def _complete_calls(event: Json, writer: EventWriter, run: Run, *rest: object) -> Json | None:
-    shown = event["interaction"]
-    if not run.background or shown["status"] != "requires_action":
-        return None
-    return {**event, "interaction": {**shown, "status": "completed"}}
+def _ends_with_call(event: Json, writer: EventWriter, run: Run, *rest: object) -> bool:
+    return run.background and event["interaction"]["status"] == "requires_action"
+
+
+def _complete_calls(event: Json, *context: object) -> Json:
+    return {**event, "interaction": {**event["interaction"], "status": "completed"}}
 
 
 def _continues_a_background_call(order: CreateRequest, _: Engine) -> bool:
@@ -137,13 +146,13 @@ MUTANTS = table(
     row("background-without-id", "The response to a background create has no id.",
         response("POST interactions", when(lambda body, _: body.get("status") == "in_progress", drop("id")))),
     row("background-slow", "The response to a background create takes more than a minute.",
-        after(Engine.answer, _drip)),
+        after(Engine.answer, when(_is_poll, _drip))),
     row("result-missing", "A completed background run has no output.",
         steps(lambda steps, run, timeline: list(run.given) if run.background else steps)),
     row("polls-name-another", "Every poll shows a different id.",
         part(_PollsNameAnother)),
     row("poll-regresses", "After a run has settled, every second poll shows it in progress again.",
-        part(_PollRegresses)),
+        part(_PollRegresses, Engine.get, _polls_background)),
     row("transition-impossible", "Polls after the create show a run in progress as queued.",
         status(when(lambda status, run: run.background and run.shown > 2, turn(in_progress="queued")))),
     row("background-cancels-itself", "A background run ends as canceled, although no client cancels it.",
@@ -153,7 +162,7 @@ MUTANTS = table(
     row("background-call-hangs", "Reads show a background run with a pending call as in progress for ever.",
         status(when(lambda status, run: run.background, turn(requires_action="in_progress")))),
     row("background-call-streamed-completed", "Streams of a background run with a pending call end as completed.",
-        after(EventWriter.build_completed, _complete_calls)),
+        after(EventWriter.build_completed, when(_ends_with_call, _complete_calls))),
     row("background-result-refused", "The result of a function call is refused if a background run made the call.",
         create(when(_continues_a_background_call, refuse("The previous interaction ran in the background.")))),
     row("status-unknown", "A run in progress has the status `running`.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,9 +10,9 @@ import msgspec
 from harness.contract.data.transcript import given_text
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, crash, drop, html, refuse, skip, when
+from harness.emulator.mutants.changes import Json, assign, crash, drop, html, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, body, create, error, response, row, run
-from harness.emulator.mutants.parts import after, before, instead, part
+from harness.emulator.mutants.parts import Defect, after, before, instead, part
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, invalid
 from harness.emulator.values.create_request import CreateRequest
@@ -20,52 +21,56 @@ from harness.wire import COMPLETE, Chunk, Chunked, Pause, PieceBody, Response
 from harness.wire.message import JSON_HEADERS
 
 
-def _repeat_parents_steps(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None:
-        run.steps = [*order.previous.steps, *run.steps]
+def _chained(change: Callable[[Run, Any, Engine], None]) -> Defect:
+    """Change a run that has just been made, where it continues another one; the change gets that, too."""
+
+    def change_child(run: Run, order: CreateRequest, engine: Engine) -> None:
+        change(run, order.previous, engine)
+
+    return run(when(lambda run, order, engine: order.previous is not None, change_child))
 
 
-def _take_parents_place(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None and run.stored:
+def _repeat_parents_steps(run: Run, parent: Run, engine: Engine) -> None:
+    run.steps = [*parent.steps, *run.steps]
+
+
+def _take_parents_place(run: Run, parent: Run, engine: Engine) -> None:
+    if run.stored:
         engine.store.forget(run)
-        run.id = order.previous.id
+        run.id = parent.id
         engine.store.keep(run)
 
 
-def _append_to_parent(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None:
-        order.previous.steps = [*order.previous.steps, *run.steps]
-        order.previous.bodies.clear()
+def _append_to_parent(run: Run, parent: Run, engine: Engine) -> None:
+    parent.steps = [*parent.steps, *run.steps]
+    parent.bodies.clear()
 
 
-def _forget_chained(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None and run.stored:
+def _forget_chained(run: Run, parent: Run, engine: Engine) -> None:
+    if run.stored:
         engine.store.forget(run)
 
 
-def _drop_unknown_parent(validator: CreateValidator, body: Json, project: str, *surface: object) -> None:
-    if validator._find(body.get("previous_interaction_id", ""), project) is None:
-        body.pop("previous_interaction_id", None)
+def _has_unknown_parent(validator: CreateValidator, body: Json, project: str, *surface: object) -> bool:
+    parent = body.get("previous_interaction_id", "")
+    return parent != "" and validator._find(parent, project) is None
 
 
-def _carry_one_turn(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None:
-        run.context = order.previous.total_context() - order.previous.context
+def _drop_parent(validator: CreateValidator, body: Json, project: str, *surface: object) -> None:
+    del body["previous_interaction_id"]
 
 
-def _forget_if_streamed(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.body.get("stream"):
-        run.context = 0
+def _carry_one_turn(run: Run, parent: Run, engine: Engine) -> None:
+    run.context = parent.total_context() - parent.context
 
 
-def _forget_in_background(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.body.get("background"):
-        run.context = 0
+def _forget_streamed_turn(run: Run, parent: Run, engine: Engine) -> None:
+    if parent.body.get("stream"):
+        run.context = parent.context
 
 
-def _forget_streamed_turn(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None and order.previous.body.get("stream"):
-        run.context = order.previous.context
+def _forget_if(field: str) -> Defect:
+    return run(when(lambda run, order, engine: order.body.get(field) and run.context, assign(context=0)))
 
 
 def _inherit_tools(order: CreateRequest, engine: Engine) -> None:
@@ -78,10 +83,9 @@ def _is_streamed_stray(validator: CreateValidator, body: Json, project: str, *su
     return bool(parent and body.get("stream")) and validator._find(parent, project) is None
 
 
-def _drop_running_parent(validator: CreateValidator, body: Json, project: str, *surface: object) -> None:
+def _streams_after_running(validator: CreateValidator, body: Json, project: str, *surface: object) -> bool:
     parent = validator._find(body.get("previous_interaction_id", ""), project)
-    if body.get("stream") and parent is not None and not parent.settled:
-        body.pop("previous_interaction_id", None)
+    return bool(body.get("stream")) and parent is not None and not parent.settled
 
 
 def _forget_earlier_steps(order: CreateRequest, engine: Engine) -> None:
@@ -94,13 +98,20 @@ def _inherit_limits(order: CreateRequest, engine: Engine) -> None:
         order.body = {"generation_config": order.previous.body["generation_config"], **order.body}
 
 
-def _wait_for_chained(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> Response | None:
+def _is_chained_poll(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
     run, order = opened
-    if order.previous is None or not run.background or order.stream:
-        return None
+    return order.previous is not None and run.background and not order.stream
+
+
+def _wait(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> Response:
+    run = opened[0]
     body = {**msgspec.json.decode(engine.bodies.render(run, timeline=False)), "status": "completed"}
     late = PieceBody((Pause(5.0), Chunk(msgspec.json.encode(body)), COMPLETE))
     return Response(200, JSON_HEADERS, Chunked(), late)
+
+
+def _continues(engine: Engine, order: CreateRequest) -> bool:
+    return order.previous is not None
 
 
 class _Siblings(Engine):
@@ -164,38 +175,38 @@ MUTANTS = table(
     row("chain-history-lost", "The history is not carried over.",
         instead(Run.total_context, lambda run: 0)),
     row("chain-one-turn-only", "A turn carries over the turn before it, and none of those before that.",
-        run(_carry_one_turn)),
+        _chained(_carry_one_turn)),
     row("chain-streamed-turn-lost", "A turn after a streamed one carries over only the turns before that one.",
-        run(_forget_streamed_turn)),
+        _chained(_forget_streamed_turn)),
     row("chain-streamed-ignored", "A streamed turn carries nothing over.",
-        run(_forget_if_streamed)),
+        _forget_if("stream")),
     row("chain-background-ignored", "A background turn carries nothing over.",
-        run(_forget_in_background)),
+        _forget_if("background")),
     row("chain-repeats-steps", "The response to a chained create repeats the steps of its parent.",
-        run(_repeat_parents_steps)),
+        _chained(_repeat_parents_steps)),
     row("chain-same-id", "A chained interaction takes its parent's id and place.",
-        run(_take_parents_place)),
+        _chained(_take_parents_place)),
     row("parent-mutated", "A child appends its steps to its parent.",
-        run(_append_to_parent)),
+        _chained(_append_to_parent)),
     row("sibling-continued", "A second child continues the first one, not their parent.",
-        part(_SiblingContinued)),
+        part(_SiblingContinued, Engine.open, _continues)),
     row("sibling-overwritten", "A second child appends its steps to the first one.",
-        part(_SiblingOverwritten)),
+        part(_SiblingOverwritten, Engine.open, _continues)),
     row("one-child-only", "A parent can be continued only once.",
         part(_OneChildOnly)),
     row("chained-background-waits", "The response to a background create with a parent waits for its run.",
-        after(Engine.answer, _wait_for_chained)),
+        after(Engine.answer, when(_is_chained_poll, _wait))),
     row("chain-running-allowed", "A run in progress can be continued.",
         admit("parent_settled", skip)),
     row("chain-running-streamed", "A streamed turn can continue a run in progress.",
-        before(CreateValidator.resolve, _drop_running_parent)),
+        before(CreateValidator.resolve, when(_streams_after_running, _drop_parent))),
     row("chain-running-crashes", "Continuing a run in progress returns 500.",
         admit("parent_settled", when(lambda run: not run.settled, crash))),
     row("chain-background-refused", "A background run cannot be continued, even when it has settled.",
         admit("parent_settled", when(
             lambda run: run.background, refuse("It ran in the background.", 400, "failed_precondition")))),
     row("chain-unknown-allowed", "A parent that does not exist is ignored.",
-        before(CreateValidator.resolve, _drop_unknown_parent)),
+        before(CreateValidator.resolve, when(_has_unknown_parent, _drop_parent))),
     row("chain-unknown-crashes", "A create with a parent that does not exist returns 500.",
         before(CreateValidator.parent, when(
             lambda validator, parent_id, project: validator._find(parent_id, project) is None, crash))),
@@ -206,7 +217,7 @@ MUTANTS = table(
     row("chain-unknown-streamed-crashes", "A streamed turn with an unknown parent returns 500.",
         before(CreateValidator.resolve, when(_is_streamed_stray, crash))),
     row("chained-not-stored", "A chained interaction has an id but is not stored.",
-        run(_forget_chained)),
+        _chained(_forget_chained)),
     row("stateless-turn-refused", "The output steps of an earlier turn are refused as input.",
         admit("signatures", when(
             lambda order: any(step.get("type") == "model_output" for step in order.given),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.emulator.mutants.changes import Json, each, put, without
+from harness.emulator.mutants.changes import Json, each, put, when, without
 from harness.emulator.mutants.hooks import output, response, row, steps, usage
 from harness.emulator.mutants.parts import Change, after, instead
 from harness.emulator.reply.replies import ReplyBuilder
@@ -38,6 +38,10 @@ def _spoil_signatures(steps: list[Json], order: CreateRequest) -> None:
     for step in steps:
         if "signature" in step:
             step["signature"] = "not base64!"
+
+
+def _is_cited(content: Json, *context: object) -> bool:
+    return "annotations" in content
 
 
 def _end_beyond_text(content: Json, *context: object) -> None:
@@ -94,9 +98,9 @@ MUTANTS = table(
     row("search-call-without-id", "A search call has no id.",
         steps(each("google_search_call", lambda step: without(step, "id")))),
     row("annotation-beyond-text", "A citation ends beyond the end of the text.",
-        after(ReplyBuilder.text_content, _end_beyond_text)),
+        after(ReplyBuilder.text_content, when(_is_cited, _end_beyond_text))),
     row("annotation-backwards", "A citation is empty: it begins where it ends.",
-        after(ReplyBuilder.text_content, _begin_at_the_end)),
+        after(ReplyBuilder.text_content, when(_is_cited, _begin_at_the_end))),
     row("thoughts-as-text", "A thought's summary is a string, not a list of contents.",
         output(each("thought", put(summary="I think.")))),
     row("shape-search", "The arguments of a search call are a string.",

@@ -78,9 +78,8 @@ def _restart(ids: IdSequence) -> None:
     ids._count %= 2
 
 
-def _complete_in_background(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.body.get("background") and run._goal == "incomplete":
-        run._goal = "completed"
+def _is_cut_in_background(run: Run, order: CreateRequest, engine: Engine) -> bool:
+    return bool(order.body.get("background")) and run._goal == "incomplete"
 
 
 def _ignore_limit_in_background(order: CreateRequest, engine: Engine) -> None:
@@ -91,6 +90,10 @@ def _ignore_limit_in_background(order: CreateRequest, engine: Engine) -> None:
 def _lose_instruction_in_background(order: CreateRequest, engine: Engine) -> None:
     if order.body.get("background"):
         order.body = {**order.body, "system_instruction": ""}
+
+
+def _is_cut(replies: ReplyBuilder, steps: list[Json], script: object, cut: bool) -> bool:
+    return cut
 
 
 class _AnswersSomebodyElse(Engine):
@@ -141,9 +144,12 @@ def _name_output_as_before(body: Json, call: Call) -> None:
         body["outputs"] = body.pop("steps")
 
 
-def _without_listed_formats(call: Call, engine: Engine) -> Call:
-    body = read_json(call)
-    kept = without(body, "response_format") if isinstance(body.get("response_format"), list) else body
+def _lists_formats(call: Call, engine: Engine) -> bool:
+    return isinstance(read_json(call).get("response_format"), list)
+
+
+def _without_format(call: Call, engine: Engine) -> Call:
+    kept = without(read_json(call), "response_format")
     return replace(call, request=replace(call.request, body=msgspec.json.encode(kept)))
 
 
@@ -204,7 +210,7 @@ MUTANTS = table(
         instead(ReplyBuilder.fill_format,
                 lambda replies, order, wanted: replies.text_content(order, replies.words(order)))),
     row("format-list-ignored", "A response format in a list is ignored.",
-        request("POST interactions", _without_listed_formats)),
+        request("POST interactions", when(_lists_formats, _without_format))),
     row("image-described", "A create that asks for an image returns a text about one.",
         after(ReplyBuilder.fill_format, when(_is("image"), _in_words))),
     row("speech-written", "A create that asks for speech returns its text.",
@@ -231,13 +237,12 @@ MUTANTS = table(
     row("tiny-limit-ignored-later", "max_output_tokens changes nothing in the background.",
         create(_ignore_limit_in_background)),
     row("tiny-limit-completes", "A run whose output was cut by max_output_tokens has the status completed.",
-        instead(ReplyBuilder.status, lambda replies, steps, script, cut: (
-            ReplyBuilder.status(replies, steps, script, False)))),
+        instead(ReplyBuilder.status, when(_is_cut, lambda replies, steps, script, cut: (
+            ReplyBuilder.status(replies, steps, script, False))))),
     row("tiny-limit-completes-later", "A background run that max_output_tokens cut has the status completed.",
-        run(_complete_in_background)),
+        run(when(_is_cut_in_background, assign(_goal="completed")))),
     row("tiny-limit-fails", "A run whose output was cut by max_output_tokens has the status failed.",
-        instead(ReplyBuilder.status, lambda replies, steps, script, cut: (
-            "failed" if cut else ReplyBuilder.status(replies, steps, script, cut)))),
+        instead(ReplyBuilder.status, when(_is_cut, lambda *_: "failed"))),
     row("ids-restart", "Ids are repeated after a few interactions.",
         before(IdSequence.number, _restart)),
     row("store-flag-inverted", "Interactions are stored only with an explicit `store: true`.",

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.emulator.deliveries import Deliveries, Job, build_jwks, build_token, sign
+from harness.emulator.mutants.changes import when
 from harness.emulator.mutants.hooks import row
 from harness.emulator.mutants.parts import SKIP, after, around, before, instead
 from harness.emulator.run.run import Run
@@ -69,10 +70,11 @@ def _break_token(inner: Any, deliveries: Deliveries, job: Job, timestamp: int) -
     return f"{head}.{claims}.{signature[::-1]}"
 
 
-def _publish_another_key(inner: Any, emulator: Emulator, request: Request, where: Route) -> Response:
-    if where.segments != JWKS_PATH:
-        response: Response = inner(request, where)
-        return response
+def _asks_for_keys(emulator: Emulator, request: Request, where: Route) -> bool:
+    return where.segments == JWKS_PATH
+
+
+def _publish_another_key(emulator: Emulator, request: Request, where: Route) -> Response:
     return json_response({"keys": [{**key, "kid": "another"} for key in build_jwks()["keys"]]})
 
 
@@ -112,7 +114,7 @@ MUTANTS = table(
     row("hook-broken-token", "The token of a delivery has a wrong signature.",
         around(Deliveries.sign, _break_token)),
     row("hook-unpublished-key", "The key that signs tokens is not in the published set.",
-        around(Emulator.dispatch, _publish_another_key)),
+        instead(Emulator.dispatch, when(_asks_for_keys, _publish_another_key))),
     row("hook-both", "A run with URIs of its own is reported to the webhooks, too.",
         around(Deliveries._find_receivers, _find_webhooks_too)),
 )  # fmt: skip

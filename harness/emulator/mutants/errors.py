@@ -11,6 +11,7 @@ from harness.emulator.mutants.changes import (
     Json,
     crash,
     edit_json,
+    editing,
     empty_stream,
     html,
     inside,
@@ -92,6 +93,13 @@ def _drop_unknown_level(body: Json) -> None:
         del config["thinking_level"]
 
 
+def _names_unknown_tool(validator: CreateValidator, body: Json) -> bool:
+    tools = body.get("tools")
+    return isinstance(tools, list) and any(
+        isinstance(tool, dict) and tool.get("type") not in validator.tools for tool in tools
+    )
+
+
 def _asks_for_a_stream(engine: Engine, call: Call, refusal: Refusal) -> bool:
     return read_json(call).get("stream") is True
 
@@ -163,13 +171,13 @@ MUTANTS = table(
     row("malformed-json-accepted", "A body that is not JSON returns 200 and an invented result.",
         instead(CreateValidator.parse, _invent_a_create)),
     row("wrong-type-accepted", "Known fields may have any type.",
-        before(CreateValidator.shape, _drop_wrongly_typed)),
+        before(CreateValidator.shape, editing(_drop_wrongly_typed))),
     row("wrong-type-crashes", "A known field with the wrong type returns 500.",
         admit("shape", when(_find_wrongly_typed, crash))),
     row("array-body-crashes", "A body that is an array returns 500.",
         admit("parse", when(lambda data: data.lstrip()[:1] == b"[", crash))),
     row("unknown-field-dropped", "Unknown fields are silently dropped.",
-        before(CreateValidator.shape, _drop_unknown_fields)),
+        before(CreateValidator.shape, editing(_drop_unknown_fields))),
     row("unknown-field-crashes", "A create with an unknown field returns 500.",
         before(CreateValidator.unknown_fields, when(_find_unknown_fields, crash))),
     row("unknown-model-mapped", "Any name that is not an agent is accepted as a model.",
@@ -177,8 +185,8 @@ MUTANTS = table(
     row("unknown-model-crashes", "A create with a model that does not exist returns 500.",
         error("POST interactions", when(lambda refusal, _: refusal.code == "model_not_found", crash))),
     row("bad-enum-accepted", "Unknown tool types and thinking levels are ignored.",
-        admit("shape", _drop_unknown_level),
-        admit("tool_types", skip)),
+        admit("shape", editing(_drop_unknown_level)),
+        before(CreateValidator.tool_types, when(_names_unknown_tool, skip))),
     row("unknown-route-200", "An unknown path returns 200 and an empty object.",
         instead(Emulator.perform,
                 lambda emulator, engine, call: Emulator.perform(emulator, engine, call) or json_response({}))),

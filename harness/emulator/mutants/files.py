@@ -16,7 +16,7 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import admit, arrival, life_rows, request, response, row
 from harness.emulator.mutants.parts import Change, Defect, after
 from harness.emulator.service import Emulator
-from harness.emulator.values.call import Call, Refusal, Route
+from harness.emulator.values.call import Call, Route
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import Request, Response
@@ -25,12 +25,13 @@ from harness.wire import Request, Response
 def _change_upload(change: Change) -> Defect:
     """Change the headers of every answer to an upload of files."""
 
-    def edit(response: Response | None, _: Emulator, engine: Engine, call: Call) -> Response | None:
-        if response is not None and call.segments == ("upload", "files"):
-            change(response, call)
-        return response
+    def is_upload(response: Response | None, _: Emulator, engine: Engine, call: Call) -> bool:
+        return response is not None and call.segments == ("upload", "files")
 
-    return after(Emulator.perform, edit)
+    def edit(response: Response, _: Emulator, engine: Engine, call: Call) -> None:
+        change(response, call)
+
+    return after(Emulator.perform, when(is_upload, edit))
 
 
 def _without_address(response: Response, call: Call) -> None:
@@ -50,9 +51,8 @@ def _names_a_file(order: CreateRequest) -> bool:
     return any("/files/" in str(part.get("uri", "")) for part in items(order.given))
 
 
-def _ask_for_key(request: Request, where: Route) -> None:
-    if "upload_id" in where.query and KEY_HEADER not in request.headers:
-        raise Refusal(401, "authentication", "The call carries no API key.")
+def _uploads_without_key(request: Request, where: Route) -> bool:
+    return "upload_id" in where.query and KEY_HEADER not in request.headers
 
 
 MUTANTS = table(
@@ -65,7 +65,7 @@ MUTANTS = table(
     row("file-upload-never-final", "The last response to an upload has the status active.",
         _change_upload(_never_final)),
     row("file-upload-needs-a-key", "The address of an upload asks for a key.",
-        arrival(_ask_for_key)),
+        arrival(when(_uploads_without_key, refuse("The call carries no API key.", 401, "authentication")))),
     row("file-query-silent", "A query of an upload does not say how much has arrived.",
         _change_upload(_without_size)),
     row("file-size-as-text", "The size of a file has a unit.",

@@ -37,11 +37,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from functools import reduce
+from functools import partial, reduce
 from itertools import chain
 from typing import Any, TypeAlias
 
 from msgspec import structs
+from msgspec.json import encode as _write
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
@@ -193,19 +194,33 @@ def admit(step: str, change: Change) -> Defect:
 
 
 def create(change: Callable[[CreateRequest, Engine], object]) -> Defect:
-    """Change an admitted create, or refuse it."""
+    """Change an admitted create, or refuse it; nothing else, and its JSON values are replaced, not edited."""
+    if not isinstance(change, ConditionalChange):
+        change = ConditionalChange(partial(_changes_order, change), change, foreseen=True)
     return before(
         Engine.open, ConditionalChange.adapt(change, lambda inner: lambda engine, order: inner(order, engine))
     )
 
 
+def _changes_order(change: Change, order: CreateRequest, engine: Engine) -> bool:
+    """Whether a change would give another value to a field of an order."""
+    twin = copy(order)
+    change(twin, engine)
+    pairs = ((getattr(order, name), getattr(twin, name)) for name in order.__struct_fields__)
+    return any(old is not new and (_is_opaque(old) or _write(old) != _write(new)) for old, new in pairs)
+
+
+def _is_opaque(value: object) -> bool:
+    return not isinstance(value, str | dict | list)
+
+
 def run(change: Callable[[Run, CreateRequest, Engine], object]) -> Defect:
     """Change a run that has just been made, or what is stored."""
 
-    def begin(made: tuple[Run, CreateRequest], engine: Engine, order: CreateRequest) -> None:
-        change(*made, engine)
+    def pass_on(inner: Change) -> Change:
+        return lambda made, engine, order: inner(*made, engine)
 
-    return after(Engine.open, begin)
+    return after(Engine.open, ConditionalChange.adapt(change, pass_on))
 
 
 def output(change: Callable[[list[Json], CreateRequest], list[Json] | None]) -> Defect:
@@ -275,7 +290,10 @@ def frame(change: Callable[[bytes, bytes], bytes]) -> Defect:
 
 def stream(change: Callable[[Body, Run, int], Body]) -> Defect:
     """Change the body of a stream."""
-    return after(Streams.body, lambda body, _, run, position: change(body, run, position))
+    return after(
+        Streams.body,
+        ConditionalChange.adapt(change, lambda inner: lambda body, _, run, position: inner(body, run, position)),
+    )
 
 
 def _look_up(methods: dict[str, Callable[..., Any]], name: str, what: str) -> Callable[..., Any]:

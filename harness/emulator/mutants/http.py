@@ -68,14 +68,19 @@ def _encode_twice(response: Response | None, *context: object) -> Response | Non
 
 def _lose(version: str) -> Defect:
     def operate(emulator: Emulator, engine: Engine, request: Request, where: Route) -> None:
-        if where.version == version:
-            raise emulator.unknown_path(request, where)
+        raise emulator.unknown_path(request, where)
 
-    return before(Emulator.operate, operate)
+    return before(
+        Emulator.operate, when(lambda emulator, engine, request, where: where.version == version, operate)
+    )
 
 
 def _has_no_key(auth: Auth, request: Request, query: Mapping[str, str]) -> bool:
     return not auth.key(request, query)
+
+
+def _is_rejected(auth: Auth, request: Request, query: Mapping[str, str]) -> bool:
+    return request.method == "POST" and auth.key(request, query) not in (auth._settings.keys or {})
 
 
 class _Spoiled(Auth):
@@ -98,22 +103,28 @@ def _is_for_a_wrong_key(refusal: Refusal, call: Call) -> bool:
     return refusal.code == AUTHENTICATION and "not valid" in refusal.message
 
 
+def _reads_without_key(auth: Auth, request: Request, query: Mapping[str, str]) -> bool:
+    return request.method == "GET" and _has_no_key(auth, request, query)
+
+
 def _lend_a_key(auth: Auth, request: Request, query: Mapping[str, str]) -> str:
-    if not auth.key(request, query):
-        return next(iter((auth._settings.keys or {"": "default"}).values()))
-    return Auth.project(auth, request, query)
-
-
-def _lend_a_key_to_reads(auth: Auth, request: Request, query: Mapping[str, str]) -> str:
-    return (_lend_a_key if request.method == "GET" else Auth.project)(auth, request, query)
+    return next(iter((auth._settings.keys or {"": "default"}).values()))
 
 
 def _without(request: Request, header: str) -> Request:
     return Request(request.method, request.target, request.headers.without(header))
 
 
-def _ignore_a_token_of_reads(auth: Auth, request: Request, query: Mapping[str, str]) -> str:
-    return Auth.project(auth, _without(request, "authorization") if request.method == "GET" else request, query)
+def _reads_with_token(auth: Auth, request: Request, query: Mapping[str, str]) -> bool:
+    return request.method == "GET" and "authorization" in request.headers
+
+
+def _ignore_token(auth: Auth, request: Request, query: Mapping[str, str]) -> str:
+    return Auth.project(auth, _without(request, "authorization"), query)
+
+
+def _is_unknown_key(auth: Auth, key: str) -> bool:
+    return key not in (auth._settings.keys or {})
 
 
 def _repeat_the_key(auth: Auth, key: str) -> str:
@@ -168,13 +179,13 @@ MUTANTS = table(
     row("json-twice-encoded", "JSON responses are encoded twice: a JSON string that contains JSON.",
         after(Emulator.perform, _encode_twice)),
     row("key-not-needed", "A call without a key is served.",
-        instead(Auth.project, _lend_a_key)),
+        instead(Auth.project, when(_has_no_key, _lend_a_key))),
     row("key-missing-crashes", "A call without a key returns 500.",
         before(Auth.project, when(_has_no_key, crash))),
     row("key-missing-404", "A call without a key returns 404.",
         before(Auth.project, when(_has_no_key, not_found))),
     row("any-key-opens", "Any key is accepted, even one that belongs to no project.",
-        instead(Auth.owner, lambda auth, key: (auth._settings.keys or {}).get(key, "somebody"))),
+        instead(Auth.owner, when(_is_unknown_key, lambda auth, key: "somebody"))),
     row("wrong-key-crashes", "A wrong key returns 500.",
         error(EVERY, when(_is_for_a_wrong_key, crash))),
     row("key-header-ignored", "The documented key header is ignored.",
@@ -183,16 +194,16 @@ MUTANTS = table(
         instead(Auth.key, lambda auth, request, query: Auth.key(auth, _without(request, "authorization"), query),
                 lambda request, query: "authorization" in request.headers)),
     row("bearer-creates-only", "A read with a bearer token is rejected; a create is not.",
-        instead(Auth.project, _ignore_a_token_of_reads)),
+        instead(Auth.project, when(_reads_with_token, _ignore_token))),
     row("wrong-key-spoils-next", "After a create with a wrong key the next request is rejected, too.",
-        part(_Spoiled)),
+        part(_Spoiled, Auth.project, _is_rejected)),
     row("query-key-ignored", "The query parameter `key` is ignored.",
         instead(Auth.key, lambda auth, request, query: Auth.key(auth, request, {}),
                 lambda request, query: "key" in query)),
     row("key-leaks", "The refusal of a wrong key repeats the key.",
-        instead(Auth.owner, _repeat_the_key)),
+        instead(Auth.owner, when(_is_unknown_key, _repeat_the_key))),
     row("auth-error-html", "A refused key returns an HTML page.",
         error(EVERY, lambda refusal, _: html(401) if refusal.code == AUTHENTICATION else None)),
     row("reads-need-no-key", "A read without a key is served.",
-        instead(Auth.project, _lend_a_key_to_reads)),
+        instead(Auth.project, when(_reads_without_key, _lend_a_key))),
 )  # fmt: skip

@@ -40,20 +40,24 @@ Defect: TypeAlias = Callable[[type[Emulator]], type[Emulator]]
 
 @dataclass(frozen=True, slots=True)
 class ConditionalChange:
-    """A change of what passes a test, which gets the same arguments; the test changes nothing."""
+    """A change of what passes a test, which gets the same arguments; the test changes nothing.
+
+    `foreseen`: the change leaves alone what fails the test, which therefore need not be asked before.
+    """
 
     test: Callable[..., object]
     change: Change
+    foreseen: bool = False
 
     def __call__(self, *context: Any) -> Any:
         """Change it, or return None."""
-        return self.change(*context) if self.test(*context) else None
+        return self.change(*context) if self.foreseen or self.test(*context) else None
 
     @staticmethod
     def adapt(change: Change, pass_on: Callable[[Change], Change]) -> Change:
         """The change with other arguments: `pass_on` takes a function, and returns one that calls it."""
         if isinstance(change, ConditionalChange):
-            return ConditionalChange(pass_on(change.test), pass_on(change.change))
+            return ConditionalChange(pass_on(change.test), pass_on(change.change), change.foreseen)
         return pass_on(change)
 
 
@@ -102,11 +106,20 @@ class PartDefect:
         return type(emulator.__name__, (emulator,), {"engine_type": engine})
 
 
-def part(defective: type) -> Defect:
-    """Use `defective`, a subclass of one part, in place of that part: for defects that remember something."""
+def part(
+    defective: type, since: Callable[..., Any] | None = None, test: Callable[..., object] | None = None
+) -> Defect:
+    """Use `defective`, a subclass of one part, in place of that part: for defects that remember something.
+
+    It does what the part does until `since` is called, a method of the part, with `self` and arguments that pass
+    the test; without `since`, until a method that it replaces is called.
+    """
     for base in PARTS:
         if issubclass(defective, base):
-            return PartDefect(base, lambda current: _join(defective, current), _find_places(defective, base))
+            places = _find_places(defective, base)
+            if since is not None:
+                places = (ReplacedFunction(since.__code__, test, at_call=test is not None),)
+            return PartDefect(base, lambda current: _join(defective, current), places)
     raise ValueError(f"{defective.__name__} is not a part of the emulator: derive it from one of {_names()}")
 
 
@@ -148,6 +161,14 @@ def instead(
     concerns: Callable[..., object] | None = None,
 ) -> Defect:
     """Call `change(self, *arguments)` in place of a method; `concerns` as in `around`."""
+    if isinstance(change, ConditionalChange):
+        test, run = change.test, change.change
+        return around(
+            method,
+            lambda inner, self, *arguments: run(self, *arguments) if test(self, *arguments) else inner(*arguments),
+            test,
+            at_call=True,
+        )
     return around(method, lambda inner, *arguments: change(*arguments), concerns)
 
 
@@ -172,8 +193,11 @@ def after(
 ) -> Defect:
     """Call `change(result, self, *arguments)` after a method; it returns a new result, or None to keep it.
 
-    `differs` as in `ReplacedFunction`.
+    `differs` as in `ReplacedFunction`; a conditional change differs where its test passes.
     """
+    if isinstance(change, ConditionalChange) and differs is None:
+        test = change.test
+        differs = lambda *arguments, **named: bool(test(*arguments, **named))  # noqa: E731
 
     def run_changed(inner: Change, *arguments: Any, **named: Any) -> Any:
         result = inner(*arguments[1:], **named)

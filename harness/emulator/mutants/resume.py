@@ -14,6 +14,7 @@ from harness.emulator.mutants.changes import (
     refuse,
     rename_events,
     replace_text,
+    rewriting,
     when,
     without_query,
 )
@@ -80,10 +81,12 @@ def _empty_if_finished(streams: Streams, run: Run, cursor: str | None = None) ->
     return empty_stream() if finished else Streams.open(streams, run, cursor)
 
 
-def _hang_at_the_end(streams: Streams, run: Run, cursor: str | None = None) -> Response:
-    if cursor and run.settled and Streams.position(streams, run, cursor) >= run.readable - 1:
-        return Response(200, streams.headers(), Chunked(), PieceBody(repeat(Pause(1.0))))
-    return Streams.open(streams, run, cursor)
+def _is_at_the_end(streams: Streams, run: Run, cursor: str | None = None) -> bool:
+    return bool(cursor) and run.settled and Streams.position(streams, run, cursor) >= run.readable - 1
+
+
+def _hang(streams: Streams, *context: object) -> Response:
+    return Response(200, streams.headers(), Chunked(), PieceBody(repeat(Pause(1.0))))
 
 
 def _crash_on_unknown_cursor(streams: Streams, run: Run, cursor: str) -> int:
@@ -101,14 +104,14 @@ def _hang_on_unknown_cursor(streams: Streams, run: Run, cursor: str | None = Non
 
 
 def _name_another(response: Response, engine: Engine, call: Call, interaction_id: str) -> None:
-    if _streams(call, engine):
-        response.body = replace_text(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
+    response.body = replace_text(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
 
 
 MUTANTS = table(
     "resume",
     row("stream-of-stored-json", "A read with stream=true returns JSON.",
-        request("GET interactions/*", lambda call, _: without_query(call, "stream", "last_event_id"))),
+        request("GET interactions/*", rewriting(
+            lambda call, _: without_query(call, "stream", "last_event_id")))),
     row("stream-of-stored-404", "A read with stream=true returns 404.",
         request("GET interactions/*", when(_streams, refuse("Method not found.", 404, "not_found")))),
     row("stream-of-stored-empty", "A stream of an existing interaction is empty.",
@@ -133,15 +136,15 @@ MUTANTS = table(
     row("resume-broken-frame", "A resumed stream begins in the middle of a frame.",
         stream(when(_is_resume, lambda body, *_: _with_first(Chunk(b'"index":1}\n\n'), body)))),
     row("resume-plus-is-space", "A plus sign in a cursor is read as a space although it was percent-encoded.",
-        request("GET interactions/*", _read_plus_as_space)),
+        request("GET interactions/*", rewriting(_read_plus_as_space))),
     row("resume-half-decoded",
         "A cursor with a percent-encoded digit is not decoded, because digits need no encoding.",
-        request("GET interactions/*", _decode_half)),
+        request("GET interactions/*", rewriting(_decode_half))),
     row("resume-repeats-at-end", "A resume after the final event repeats the whole stream.",
         instead(Streams.after, lambda streams, event: event + 1),
         after(Streams.position, _repeat_at_end)),
     row("resume-at-end-hangs", "A resume at the final event opens a stream that sends nothing and never ends.",
-        instead(Streams.open, _hang_at_the_end)),
+        instead(Streams.open, when(_is_at_the_end, _hang))),
     row("resume-bad-cursor-crashes", "A resume from an unknown cursor returns 500.",
         instead(Streams.find_event, _crash_on_unknown_cursor)),
     row("resume-bad-cursor-hangs",
@@ -154,5 +157,5 @@ MUTANTS = table(
     row("finished-run-streams-no-end", "The stream of a finished run lacks the closing event.",
         stream(when(lambda body, run, position: run.settled and run.background, _without_end))),
     row("stream-of-another", "The events of a stream that is read again name another interaction.",
-        after(Engine.get, _name_another)),
+        after(Engine.get, when(lambda response, engine, call, _: _streams(call, engine), _name_another))),
 )  # fmt: skip

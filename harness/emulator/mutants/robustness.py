@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, answer, crash, refuse, when
+from harness.emulator.mutants.changes import Json, answer, crash, editing, refuse, when
 from harness.emulator.mutants.hooks import admit, arrival, error, request, row
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.run.run import Run
@@ -65,11 +65,15 @@ class _OutputsMixedUp(Engine):
         return run, order
 
 
+def _is_deep(call: Call) -> bool:
+    return call.request.body.count(b"[") + call.request.body.count(b"{") > 5_000
+
+
 class _DeepJsonKills(Engine):
     _dead = False
 
     def handle(self, call: Call) -> Response | None:
-        self._dead = self._dead or call.request.body.count(b"[") + call.request.body.count(b"{") > 5_000
+        self._dead = self._dead or _is_deep(call)
         if self._dead:
             raise Refusal(503, "service_unavailable", "Down.")
         return super().handle(call)
@@ -88,13 +92,13 @@ MUTANTS = table(
             lambda refusal, _: "too deeply" in refusal.message,
             refuse("maximum recursion depth exceeded", 500, "api_error")))),
     row("deep-json-kills", "After a very deeply nested body, every call returns 503.",
-        part(_DeepJsonKills)),
+        part(_DeepJsonKills, Engine.handle, lambda _, call: _is_deep(call))),
     row("empty-body-crashes", "A create without a body returns 500.",
         request("POST interactions", when(lambda call, _: not call.request.body, crash))),
     row("bad-utf8-crashes", "A create that is not UTF-8 returns 500.",
         request("POST interactions", when(_is_not_utf8, crash))),
     row("bad-utf8-accepted", "Bytes that are not UTF-8 are replaced, and the create goes on.",
-        request("POST interactions", _mend_utf8)),
+        request("POST interactions", when(_is_not_utf8, _mend_utf8))),
     row("content-type-crashes", "A create with the Content-Type text/plain returns 500.",
         request("POST interactions", when(
             lambda call, _: call.request.headers.media_type() not in {"application/json", ""}, crash))),
@@ -111,7 +115,7 @@ MUTANTS = table(
     row("long-id-crashes", "An id of more than a thousand characters returns 500.",
         arrival(when(lambda request, where: any(len(segment) > 1_000 for segment in where.segments), crash))),
     row("camel-case-accepted", "Field names in camelCase are accepted.",
-        before(CreateValidator.shape, _take_camel_case)),
+        before(CreateValidator.shape, editing(_take_camel_case))),
     row("camel-case-crashes", "A create with a field name in camelCase returns 500.",
         admit("shape", when(lambda body: any(snake(name) != name for name in body), crash))),
 )  # fmt: skip

@@ -87,6 +87,11 @@ class _CreatedMoves(Bodies):
         return {**body, "created": f"2026-06-08T00:00:{self._views % 60:02}Z"}
 
 
+def _is_of_another_project(engine: Engine, call: Call, interaction_id: str) -> bool:
+    run = engine.store.get(interaction_id)
+    return run is not None and run.project != call.project
+
+
 class _CachesReads(Engine):
     _cached: frozenset[str] = frozenset()
 
@@ -258,8 +263,9 @@ MUTANTS = table(
         body(drop("input"))),
     row("stream-parameter-truthy",
         "A read with any value of `stream` returns a stream, `false` included.",
-        instead(Engine.read_flag, lambda engine, query, name: (
-            name in query if name == "stream" else Engine.read_flag(engine, query, name)))),
+        instead(Engine.read_flag, when(
+            lambda engine, query, name: name == "stream" and query.get(name, "true") != "true",
+            lambda *_: True))),
     row("cursor-without-stream-crashes", "A cursor without stream=true returns 500.",
         request("GET interactions/*", when(_has_cursor_alone, crash))),
     row("unknown-read-200", "A read of an unknown id returns 200 and an empty object.",
@@ -276,14 +282,15 @@ MUTANTS = table(
     row("store-false-background", "A background run may be created with `store: false`.",
         admit("shape", when(lambda body: body.get("background") is True, drop("store")))),
     row("projects-shared", "Another project's key can read, cancel and delete every interaction.",
-        instead(InteractionStore.may_see, lambda store, run, project: True)),
+        instead(InteractionStore.may_see, when(
+            lambda store, run, project: run.project != project, lambda *_: True))),
     row("projects-shared-for-deletes", "Another project's key can delete every interaction.",
         request("DELETE interactions/*", _delete_for_anybody)),
     row("projects-shared-for-cancels", "Another project's key can cancel every run in progress.",
         request("POST interactions/*/cancel", _cancel_for_anybody)),
     row("projects-shared-for-cached-reads",
         "A response that its own project has read can be read with any key, as from a cache that ignores keys.",
-        part(_CachesReads)),
+        part(_CachesReads, Engine.get, _is_of_another_project)),
     row("reads-change-status", "Every second read shows a completed interaction as in progress.",
         part(_ReadsChangeStatus)),
     row("delete-refused", "Every delete is refused.",
@@ -291,18 +298,18 @@ MUTANTS = table(
     row("delete-keeps", "A delete returns 200 but deletes nothing.",
         request("DELETE interactions/*", when(lambda *context: not is_unknown(*context), answer({})))),
     row("deleted-streams-on", "A deleted interaction can still be streamed.",
-        part(_DeletedStreamsOn)),
+        part(_DeletedStreamsOn, Engine.delete)),
     row("deleted-chains-on", "A deleted interaction can still be continued.",
-        part(_DeletedChainsOn)),
+        part(_DeletedChainsOn, Engine.delete)),
     row("delete-undone", "A deleted interaction is gone, and half a second later it is there again.",
-        part(_DeleteUndone)),
+        part(_DeleteUndone, Engine.delete)),
     row("deleted-run-written-back",
         "A run that is deleted while it is in progress is gone, and half a second later it is there again.",
-        part(_DeletedRunWrittenBack)),
+        part(_DeletedRunWrittenBack, Engine.delete)),
     row("deleted-reader-hangs", "A stream that is open while its run is deleted never ends.",
         part(_DeletedReaderHangs)),
     row("deleted-shown", "A read of a deleted interaction returns 200 and the status `deleted`.",
-        part(_DeletedShown)),
+        part(_DeletedShown, Engine.delete)),
     row("delete-twice-crashes", "A second delete returns 500.",
         part(_DeleteTwiceCrashes)),
     row("delete-takes-all", "A delete removes all interactions.",
@@ -316,7 +323,7 @@ MUTANTS = table(
     row("delete-running-ignored", "A delete of a run in progress returns 200 but the run is kept.",
         request("DELETE interactions/*", when(_is_running, answer({})))),
     row("id-reused-after-delete", "The id of a deleted interaction is given to the next one.",
-        part(_IdReusedAfterDelete)),
+        part(_IdReusedAfterDelete, Engine.delete)),
     row("shape-get", "The labels in the response to a GET are a number.",
         response("GET interactions/*", put(labels=5))),
 )  # fmt: skip

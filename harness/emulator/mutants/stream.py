@@ -69,6 +69,10 @@ def _no_id_on_deltas(writer: EventWriter, run: Run, index: int, payload: Json) -
     return None if payload["event_type"] == "step.delta" else EventWriter.event_id(writer, run, index, payload)
 
 
+def _streams(engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
+    return opened[1].stream
+
+
 class _HangUpBreaks(Engine):
     broken = False
 
@@ -134,9 +138,8 @@ def _without_end(pieces: Iterable[Piece]) -> Iterator[Piece]:
         yield Ending(how=How.STALL) if isinstance(piece, Ending) and piece.complete else piece
 
 
-def _hoard_if_compressible(response: Response, engine: Engine, call: Call) -> None:
-    if isinstance(response.framing, Chunked) and "gzip" in call.request.headers.get("accept-encoding"):
-        response.body = _Hoard(response.body)
+def _is_compressible_stream(response: Response, engine: Engine, call: Call) -> bool:
+    return isinstance(response.framing, Chunked) and "gzip" in call.request.headers.get("accept-encoding")
 
 
 def _each_index(change: Change) -> Change:
@@ -252,7 +255,8 @@ MUTANTS = table(
     row("stream-buffered", "Streams are held back until the run has settled, and arrive in one piece.",
         stream(lambda body, run, position: _Hoard(body))),
     row("stream-buffered-if-compressible", "Streams are held back from clients that accept compression.",
-        after(Engine.create, _hoard_if_compressible)),
+        after(Engine.create, when(
+            _is_compressible_stream, assign(body=lambda response, *_: _Hoard(response.body))))),
     row("stream-stays-open", "After [DONE] the connection stays open, and nothing comes any more.",
         stream(lambda body, run, position: PieceBody(_without_end(body), body.close))),
     row("background-stream-json", "background together with stream returns JSON.",
@@ -262,9 +266,9 @@ MUTANTS = table(
             lambda order, _: order.stream and order.background,
             refuse("'stream' and 'background' exclude each other.")))),
     row("hang-up-breaks", "After a reader has disconnected, every call returns 503.",
-        part(_HangUpBreaks)),
+        part(_HangUpBreaks, Engine.answer, _streams)),
     row("hang-up-deletes", "When a reader disconnects, the interaction is deleted.",
-        part(_HangUpDeletes)),
+        part(_HangUpDeletes, Engine.answer, _streams)),
     row("stream-unstored", "Interactions created with a stream are not stored although their events name an id.",
         before(Engine.remember, when(lambda engine, run: run.body.get("stream") is True, skip))),
     row("status-update-unknown", "The first status update lacks its status.",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.contract.data.transcript import results
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
@@ -51,6 +49,10 @@ def _rename_calls_in_reads(steps: list[Json], run: Run, timeline: bool) -> list[
     return each("function_call", put(id="call_0"))(steps) if timeline else steps
 
 
+def _chooses(replies: ReplyBuilder, order: CreateRequest, script: object) -> bool:
+    return "tool_choice" in order.generation
+
+
 def _ignore_choice(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
     order.body = {**order.body, "generation_config": without(order.generation, "tool_choice")}
 
@@ -64,16 +66,22 @@ def _use_first_index(events: list[Json], run: Run) -> list[Json]:
     ]
 
 
-def _force_nothing(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
+def _is_forced_in_vain(replies: ReplyBuilder, order: CreateRequest, script: object) -> bool:
     words = {word for tool in order.tools for word in str(tool.get("name", "")).split("_")}
     is_forced = order.generation.get("tool_choice") == "any" and order.body.get("stream")
-    if is_forced and not any(word in order.text for word in words):
-        order.body = {**order.body, "generation_config": {"tool_choice": "none"}}
+    return bool(is_forced) and not any(word in order.text for word in words)
+
+
+def _force_nothing(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
+    order.body = {**order.body, "generation_config": {"tool_choice": "none"}}
+
+
+def _allows_some(replies: ReplyBuilder, order: CreateRequest, script: object) -> bool:
+    return isinstance(order.generation.get("tool_choice"), dict)
 
 
 def _ignore_allowed(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
-    if isinstance(order.generation.get("tool_choice"), dict):
-        order.body = {**order.body, "generation_config": {"tool_choice": "any"}}
+    order.body = {**order.body, "generation_config": {"tool_choice": "any"}}
 
 
 def _search_by_function(steps: list[Json], order: CreateRequest) -> list[Json]:
@@ -102,10 +110,10 @@ def _crash_without_signature(validator: CreateValidator, step: Json) -> None:
 def _show_as(status: str) -> Change:
     """Give another status to the interaction that answers a result."""
 
-    def edit(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> Any:
-        return edit_json(response, put(status=status)) if results(opened[1].given) else None
+    def answers_result(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
+        return bool(results(opened[1].given))
 
-    return edit
+    return when(answers_result, lambda response, *_: edit_json(response, put(status=status)))
 
 
 def _without_results(steps: list[Json], order: CreateRequest) -> list[Json]:
@@ -136,7 +144,7 @@ MUTANTS = table(
     row("call-renamed-when-stored", "A read shows the pending call with a different id.",
         steps(_rename_calls_in_reads)),
     row("choice-none-ignored", "A function is called although tool_choice is none.",
-        before(ReplyBuilder.default_steps, _ignore_choice)),
+        before(ReplyBuilder.default_steps, when(_chooses, _ignore_choice))),
     row("call-ids-same", "All calls of an interaction have the same id.",
         output(each("function_call", put(id="call_1")))),
     row("call-streamed-completed", "A stream with a pending call ends as completed.",
@@ -146,9 +154,9 @@ MUTANTS = table(
         deltas("arguments", lambda deltas, step: []),
         after(EventWriter.shell, lambda shell, *_: without(shell, "arguments"))),
     row("choice-any-ignored", "In a stream tool_choice any is taken for auto: a needless call is not made.",
-        before(ReplyBuilder.default_steps, _force_nothing)),
+        before(ReplyBuilder.default_steps, when(_is_forced_in_vain, _force_nothing))),
     row("choice-allowed-ignored", "Functions are called that tool_choice does not allow.",
-        before(ReplyBuilder.default_steps, _ignore_allowed)),
+        before(ReplyBuilder.default_steps, when(_allows_some, _ignore_allowed))),
     row("search-as-function", "A search is returned to the client as a function call.",
         output(_search_by_function)),
     row("result-refused", "Function results are refused.",
