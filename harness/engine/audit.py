@@ -168,8 +168,8 @@ class Audit:
     _answered: set[tuple[tuple[str, ...], str]] = field(default_factory=set)
     _withheld: list[tuple[Exchange, PlayedExercise, Exercise]] = field(default_factory=list)
     _denied: list[_Sighted] = field(default_factory=list)
-    _stories: dict[int, tuple[Exchange, ...]] = field(default_factory=dict)
-    """What each denial depends on, by its identity, with the denial itself."""
+    _refused: dict[int, tuple[Sequence[Exchange], int]] = field(default_factory=dict)
+    """The trail of each exchange that did not succeed, and its place there, by its identity."""
     _given: dict[str, int] = field(default_factory=dict)
     _accepted: dict[str, dict[bytes, None]] = field(default_factory=lambda: defaultdict(dict))
     """The bodies of requests that were accepted, by call, to say what is special about one that failed."""
@@ -222,22 +222,25 @@ class Audit:
     def note_denials(self, exchanges: Sequence[Exchange], exercise: str = "") -> None:
         """Judge what was denied by what was granted, be it before or later; the clean-up counts, too."""
         for number, exchange in enumerate(exchanges):
-            story: tuple[Exchange, ...] = ()
-            if exchange.status is not None and not exchange.succeeded:
-                trail = exchanges[: number + 1]
-                deletes = list_deletes(exchange, trail, self.api)
-                story = with_origins([*deletes, exchange], trail, self.api)
             with self._lock:
-                if story:
-                    self._stories[id(exchange)] = story
+                if exchange.status is not None and not exchange.succeeded:
+                    self._refused[id(exchange)] = exchanges, number
                 proven = list(self._denials.note(exchange))
                 if new := self.api.read_new_id(exchange):
                     self._given[new] = self._given.get(new, 0) + 1
                 self._denied += [
-                    _Sighted(finding, denied, None, exercise, story=self._stories.get(id(denied), (denied,)))
+                    _Sighted(finding, denied, None, exercise, story=self._tell_story(denied))
                     for denied, finding in proven
                     if finding.rule in self.rules
                 ]
+
+    def _tell_story(self, denied: Exchange) -> tuple[Exchange, ...]:
+        """The denial, after the exchanges that it depends on. Few denials are shown."""
+        if id(denied) not in self._refused:
+            return (denied,)
+        exchanges, number = self._refused[id(denied)]
+        trail = exchanges[: number + 1]
+        return with_origins([*list_deletes(denied, trail, self.api), denied], trail, self.api)
 
     def settle_denials(self, *, one_service: bool) -> None:
         """Keep what was denied and contradicted, once all is received. Of an id that several creates were given,
