@@ -364,6 +364,12 @@ def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
     )
 
 
+def _load_roots() -> frozenset[str]:
+    from harness.contract.tables.operations import ROOTS
+
+    return ROOTS
+
+
 def _load_defects() -> DefectModel:
     from harness.defects import MODEL
 
@@ -385,6 +391,7 @@ INTERACTIONS = Api(
     collection="interactions",
     scope=r"projects/[^/]+/locations/[^/]+",
     collections=_COLLECTIONS,
+    load_roots=_load_roots,
     reference_fields=("previous_interaction_id", "environment", "agent"),
     live_hosts=(
         "generativelanguage.googleapis.com",

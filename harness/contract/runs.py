@@ -16,7 +16,7 @@ from harness.contract.contract import Contract
 from harness.contract.data.json_parse import as_object, objects_in
 from harness.contract.judge.reading import Reading, read
 from harness.contract.tables.lifecycle import is_settled
-from harness.contract.tables.operations import CREATE, OPERATIONS, operation_of
+from harness.contract.tables.operations import CREATE, OPERATIONS, ROOTS, operation_of
 from harness.contract.tables.protocol import COLLECTION, PROTOCOL, interaction_id
 from harness.outcome.words import format_count
 from harness.wire import Decoder, Exchange, Headers, Request
@@ -125,7 +125,6 @@ def _read_body(message: Request | Exchange) -> dict[str, Any]:
 Json = Mapping[str, Any]
 
 _CALLS = frozenset(operation.call for operation in OPERATIONS)
-_ROOTS = frozenset(call.partition(" ")[2].partition("/")[0] for call in _CALLS)
 _HEAD = 65_536
 """Number of bytes of a stream searched for ids, which are in the first events."""
 _FORCED = frozenset({"fileSearchStores"})
@@ -169,7 +168,7 @@ def _build_delete(exchange: Exchange, collection: str, identity: object) -> Iter
     if not isinstance(identity, str) or not identity:
         return
     request = exchange.request
-    start = next(at for at, part in enumerate(request.segments) if part in _ROOTS)
+    start = next(at for at, part in enumerate(request.segments) if part in ROOTS)
     above = [part for part in request.segments[:start] if part != "upload"]
     target = "/" + "/".join(map(segment, (*above, collection, identity)))
     fields = request.headers.without("content-type", "content-length")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 EMULATOR = "emulator"
 
-_VERSION = r"v\d+(?:(?:alpha|beta)\d*)?"
+VERSION_PATTERN = r"v\d+(?:(?:alpha|beta)\d*)?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +213,7 @@ def split_version(url: str, collection: str, scope: str = "") -> tuple[str, str]
     if segments and segments[-1] == collection:
         segments.pop()
     below = f"(?:/{scope})?" if scope else ""
-    found = re.search(rf"(?:^|/)({_VERSION}{below})$", "/".join(segments), re.ASCII)
+    found = re.search(rf"(?:^|/)({VERSION_PATTERN}{below})$", "/".join(segments), re.ASCII)
     version = found[1] if found else ""
     above = segments[: len(segments) - (version.count("/") + 1 if version else 0)]
     path = "/" + "/".join(above) if above else ""

@@ -343,6 +343,8 @@ class Api(Struct, frozen=True, kw_only=True):
     """A pattern of the segments that may stand between the version and the collection; none by default."""
     collections: frozenset[str]
     """Last path segments for which POST creates something that DELETE removes."""
+    load_roots: Callable[[], frozenset[str]]
+    """The segments that follow the version in the paths of all its calls."""
     reference_fields: tuple[str, ...]
     """Fields of a create that refer to what another create made."""
     live_hosts: tuple[str, ...]

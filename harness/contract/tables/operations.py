@@ -81,7 +81,8 @@ OPERATIONS = (
 _BY_CALL = {operation.call: operation for operation in OPERATIONS}
 _VERBS = frozenset(call.rpartition("}:")[2] for call in _BY_CALL if "}:" in call)
 _NUMERIC = frozenset({"files", "files:register", "fileSearchStores"})
-_COLLECTIONS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CALL)
+ROOTS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CALL)
+"""The first segments below the version."""
 
 
 def operation_of(request: Request) -> Operation | None:
@@ -108,7 +109,7 @@ def _look_up(method: str, segments: tuple[str, ...]) -> Operation | None:
     for start, segment in enumerate(segments):
         if segment == "files" and "environments" in segments[:start]:
             return None  # a path inside an environment
-        if segment in _COLLECTIONS and (found := _BY_CALL.get(f"{method} {_to_template(segments[start:])}")):
+        if segment in ROOTS and (found := _BY_CALL.get(f"{method} {_to_template(segments[start:])}")):
             return found
     return None
 

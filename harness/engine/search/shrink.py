@@ -21,6 +21,7 @@ from harness.engine.results import Replays
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import ANSWERED, Bug, Failure
 from harness.engine.search.search_target import SearchTarget, play
+from harness.engine.targets import VERSION_PATTERN
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.patience import Pace
 from harness.kit.api import Api
@@ -83,7 +84,7 @@ class Template:
 
 
 def read_template(record: dict[str, Any], api: Api) -> Template:
-    """The template in a stored failure. Raises ValueError if it leaves the path of the target, or cannot be sent.
+    """The template in a stored failure. Raises ValueError if it cannot be sent.
 
     A repository may contain the file, and its requests are sent with the key of the user. Only headers of the API
     are: gateways let others choose the server that gets request and key (`x-portkey-custom-host`), its path
@@ -92,21 +93,32 @@ def read_template(record: dict[str, Any], api: Api) -> Template:
     template = Template(**record)
     if TOKEN.fullmatch(template.method) is None or not all(is_sendable(*field) for field in template.headers):
         raise ValueError("its method or a header cannot be sent")
-    if not template.target.isprintable() or _leads_above(template.target):
-        raise ValueError(f"its address {template.target[:60]!r} leads out of the path of the target")
     taken = _OF_HTTP | api.own_headers
     return replace(template, headers=[field for field in template.headers if field[0].lower() in taken])
 
 
-def _leads_above(target: str) -> bool:
-    """Whether some server that resolves the steps of a path would serve what is above its root."""
+def _is_of_api(target: str, api: Api, version: str) -> bool:
+    """Whether a path is below a resource of the API, also if a server resolves its steps, in whatever spelling.
+
+    Other services of this machine, or of a gateway, may be at other paths.
+    """
     path = target.partition("?")[0]
+    if not (target.isprintable() and path.startswith("/")):
+        return False
     while path != (path := _decode_loosely(path)):
         pass
-    depth = 0
-    for segment in re.split(r"[/\\]+", path.strip("/\\")):
-        depth += {"..": -1, ".": 0, "": 0}.get(segment.partition(";")[0], 1)  # servers of Java drop the rest
-        if depth < 0:
+    segments = re.split(r"[/\\]+", path.strip("/\\"))
+    if segments[0] == "upload":
+        del segments[0]
+    usual = re.match(rf"{VERSION_PATTERN}(?:/{api.scope})?/", "/".join(segments), re.ASCII)
+    for root in (version.split("/"), usual[0].split("/")[:-1] if usual else []):
+        named = segments[len(root) :]
+        if segments[: len(root)] == root and named and named[0].partition(":")[0] in api.load_roots():
+            depth = 0
+            for segment in (part.partition(";")[0] for part in (*root, *named)):  # servers of Java drop the rest
+                depth += {"..": -1, ".": 0, "": 0}.get(segment, 1)
+                if segment == ".." and depth <= len(root):
+                    return False
             return True
     return False
 
@@ -200,7 +212,10 @@ def _simplify_body(body: bytes) -> Iterator[bytes]:
 
 
 def _fill_in(template: Template, answers: Sequence[Exchange], place: SearchTarget) -> Request:
-    """The request of a template, for the answers that came so far; what none of them gives stays as it is."""
+    """The request of a template, for the answers that came so far; what none of them gives stays as it is.
+
+    Raises ValueError if it is none of the API: the file may be a stranger's, and a response may repeat its text.
+    """
     target, key_header = place.requests, place.resolved.api.key_header
     headers = ((str(name), str(value)) for name, value in template.headers)
     # The file may be a stranger's: it adds no key, and no `Host` that another server answers to.
@@ -220,6 +235,8 @@ def _fill_in(template: Template, answers: Sequence[Exchange], place: SearchTarge
         value = find_given(answers[answer].body, name, number) if answer < len(answers) else None
         if value is not None:
             request = replace_given(request, place_holder(GivenValue(answer, name, number, "")), value)
+    if not _is_of_api(request.target, place.resolved.api, place.resolved.info.version):
+        raise ValueError(f"its address {request.target[:60]!r} is not a path of the API")
     return request
 
 

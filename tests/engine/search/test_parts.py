@@ -6,6 +6,7 @@ import json
 import xml.etree.ElementTree as ET
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -379,6 +380,19 @@ def test_targets_do_not_share_failures(tmp_path: Path) -> None:
         {"target": "/v1beta/\uff0e\uff0e\uff0f\u2025\uff0fteam-b"},
         {"target": "/v1beta\\\\..\\\\..\\\\x"},
         {"target": "/v1beta/interactions HTTP/1.1\r\nx: y"},
+        {"target": "/v1beta"},
+        {"target": "/v1beta/../interactions"},
+        {"target": "/v1beta/models/x:generateContent"},
+        {"target": "/v1beta/interactions/../models/x"},
+        {"target": "/v1beta/interactions/x%2F..%2f../models"},
+        {"target": "/v1beta/projects/../locations/../interactions"},
+        {"target": "/v1beta/interactions#/../../containers/create"},
+        {"target": "/v1beta/interactions%3F/x"},
+        {"target": "/containers/json?/v1beta/interactions"},
+        {"target": "/upload/../v1beta/interactions"},
+        {"target": "/admin/v1beta/interactions"},
+        {"target": "http://127.0.0.1:2375/v1beta/interactions"},
+        {"target": "v1beta/interactions"},
         {"method": "G T"},
         {"headers": [["X", "y\r\nH: e"]]},
     ],
@@ -394,6 +408,25 @@ def test_a_stored_request_stays_below_the_target(change: dict[str, Any], tmp_pat
     done = store.replay(reference())
     assert done.counts["replayed"] == 1
     assert [note.partition(" (")[0] for note in done.notes[:1]] == ["odd.json is not a stored failure"]
+
+
+@pytest.mark.parametrize("text", ["../../../team-b/x", "x/..%2f..%2f../x", "x HTTP/1.1\r\nHost: e\r\n\r\n"])
+def test_a_response_leads_no_stored_request_elsewhere(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file chooses a text, the target returns it, and a later request of the file has it in its path."""
+    create = Request("POST", "/v1beta/interactions", Headers([]), b"{}")
+    made = structs.replace(
+        exchange(), request=create, body=f'{{"id": "v1_0123456789", "name": "{text}"}}'.encode()
+    )
+    sent = list[Request]()
+    monkeypatch.setattr(World, "resend", lambda _, request: (sent.append(request), (made, []))[1])
+    rest = {"method": "GET", "headers": [], "body": "", "keyed": True}
+    for name, count in (("id", 2), ("name", 1)):
+        sent.clear()
+        last = {**rest, "target": f"/v1beta/interactions/HARNESS-0-{name}-0-"}
+        requests = [*templates([made], INTERACTIONS), read_template(last, INTERACTIONS)]
+        with pytest.raises(ValueError, match="not a path of the API") if count == 1 else nullcontext():
+            resend(reference(), requests, "schema")
+        assert len(sent) == count
 
 
 @pytest.mark.parametrize("keyed", [True, False])
@@ -446,7 +479,9 @@ def test_a_stored_failure_quotes_no_key(tmp_path: Path) -> None:
     finding = structs.replace(
         failure.finding, message=f"the status {f'quota of {key}'!r} {b64encode(key.encode())!r}"
     )
-    sent = Request("POST", f"/v1beta/x/{key}?a={key}", Headers([("a", key)]), json.dumps({"a": key}).encode())
+    sent = Request(
+        "POST", f"/v1beta/interactions/{key}?a={key}", Headers([("a", key)]), json.dumps({"a": key}).encode()
+    )
     trail = (structs.replace(exchange(), request=sent), *failure.trail)
     bare = Failure(engine="schema", defect=replace(failure.defect, finding=finding), trail=trail)
     store = Store(tmp_path, place.resolved)
