@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ from harness.errors import UsageFault
 from harness.faults.grammar import parse
 from harness.faults.kinds import CaseKind, StreamShape, at
 from harness.kit.actions import Close, Finish, Open, Read, Send, Steps, Wait
-from harness.kit.api import EXTENSION_GROUP, EXTENSION_VARIABLE
+from harness.kit.api import EXTENSION_GROUP, EXTENSION_VARIABLE, split_names
 from harness.kit.check import Check, Judge, Registry, exercise
 from harness.kit.mutant import table
 from harness.outcome import Basis, Finding, Level
@@ -191,17 +192,24 @@ class _AnyPage(dict[str, Any]):
 def load_extensions() -> tuple[Extension, ...]:
     """Every extension: of installed packages, then those that `EXTENSION_VARIABLE` names.
 
-    Raises UsageFault for one that cannot be loaded or is no extension, and for names that are taken.
+    Raises UsageFault for one that cannot be loaded or is no extension, and for names that are taken. The variable
+    may be set for a whole shell, which visits folders of others: a relative path would run a file of theirs.
     """
-    return load_beside_installed(os.environ.get(EXTENSION_VARIABLE, ""))
+    names = os.environ.get(EXTENSION_VARIABLE, "")
+    for name in split_names(names):
+        if name.endswith(".py") and not Path(name).is_absolute():
+            raise UsageFault(
+                f"{EXTENSION_VARIABLE} has {name!r}, which depends on the current folder: write an absolute path, "
+                f"or pass --extension {shlex.quote(name)}"
+            )
+    return load_beside_installed(names)
 
 
 @cache
 def load_beside_installed(names: str) -> tuple[Extension, ...]:
     """The extensions of installed packages, then those of `names`, with commas between several."""
-    named = [part.strip() for part in names.split(",") if part.strip()]
     loads = [(f"the entry point {one.name!r}", one.load) for one in metadata.entry_points(group=EXTENSION_GROUP)]
-    loads += [(repr(name), partial(_import, name)) for name in dict.fromkeys(named)]
+    loads += [(repr(name), partial(_import, name)) for name in dict.fromkeys(split_names(names))]
     found = tuple(dict.fromkeys(one for name, load in loads for one in _load(name, load)))
     _refuse_doubles("extension", [one.name for one in found])
     _refuse_doubles("rule", [check.id for check in (*CATALOGUE, *(c for one in found for c in one.checks))])

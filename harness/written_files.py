@@ -115,12 +115,14 @@ def find_place(path: Path) -> Path | None:
 
 
 @contextmanager
-def replacing(path: Path, place: Path | None = None, *, like: Path | None = None) -> Iterator[IO[bytes]]:
+def replacing(
+    path: Path, place: Path | None = None, *, like: Path | None = None, mode: int | None = None
+) -> Iterator[IO[bytes]]:
     """Open a file that replaces `path` when the block ends, and is deleted if the block raises.
 
     A symbolic link is kept, and the file it points to is replaced: `place`, if that was found earlier. Permissions
-    are those of the old file, else those of the file `like`, or the default under the umask; they are never wider
-    meanwhile. Raises OSError, which names the file.
+    are `mode`, else those of the old file, else those of the file `like`, or the default under the umask; they are
+    never wider meanwhile. Raises OSError, which names the file.
     """
     real = _require_no_way_out(path)
     real = place or real
@@ -131,7 +133,7 @@ def replacing(path: Path, place: Path | None = None, *, like: Path | None = None
         target = _Name(real, folder)
         if place is not None and not target.is_free_or_file():
             raise OSError(errno.ELOOP, MOVED, str(path))
-        mode = target.find_mode()
+        mode = target.find_mode() if mode is None else mode
         if mode is None and like is not None:
             mode = _Name(resolve(like), None).find_mode()
         try:
@@ -210,13 +212,15 @@ class _Name:
             os.unlink(self._word, dir_fd=self._folder)
 
 
-def replace_file(path: Path, data: bytes | Iterable[bytes], place: Path | None = None) -> None:
+def replace_file(
+    path: Path, data: bytes | Iterable[bytes], place: Path | None = None, *, mode: int | None = None
+) -> None:
     """Replace the file at `path` with `data`, given whole or in parts, as `replacing` does."""
-    with replacing(path, place) as file:
+    with replacing(path, place, mode=mode) as file:
         file.writelines((data,) if isinstance(data, bytes) else data)
 
 
-def write_file(path: Path, text: str, place: Path | None = None) -> None:
+def write_file(path: Path, text: str, place: Path | None = None, *, mode: int | None = None) -> None:
     """Replace a file that the user names with this text. Raises OSError; the old file is then as it was.
 
     A character that a terminal or an editor obeys becomes `\\uXXXX`, which JSON and quoted YAML read back. A
@@ -225,6 +229,7 @@ def write_file(path: Path, text: str, place: Path | None = None) -> None:
     A device or a pipe, such as /dev/stdout, is written to; a runner of a CI system may read it, so no command
     stays one. A file in a folder that takes no other one is written to, too.
     `place`, of `find_place`, is the file that was checked when the run began: the text goes there or nowhere.
+    A file that takes the place of another one has the permissions `mode`, if given.
     """
     real = _require_no_way_out(path)
     if place is None and path.exists() and not path.is_file():
@@ -236,7 +241,7 @@ def write_file(path: Path, text: str, place: Path | None = None) -> None:
         raise OSError(errno.ELOOP, MOVED, str(path))
     real = place or real
     try:
-        replace_file(real, data, place)
+        replace_file(real, data, place, mode=mode)
     except OSError as wrong:
         if wrong.errno not in _IN_PLACE or not os.access(real, os.W_OK):
             raise

@@ -15,13 +15,14 @@ import re
 import shutil
 import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from harness.cli.folder_trust import FolderFile, find_file, place_value, require_allowed
 from harness.cli.main import COMMANDS
 from harness.cli.options import FLAG, TALLY, Option, Options
 from harness.cli.output import say
-from harness.kit.api import EXTENSION_VARIABLE
+from harness.kit.api import EXTENSION_VARIABLE, join_names, split_names
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 
@@ -56,8 +57,9 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
     elif "extension" in cls.list_options() and "extension" not in values:
         settings = _take_extension(cls)
     values |= settings
-    if values.get("extension"):
-        os.environ[EXTENSION_VARIABLE] = ",".join(values["extension"])  # what loads the catalog reads it there
+    if values.get("extension") and "extension" in (given | settings):
+        named = [str(Path.cwd() / name) if name.endswith(".py") else name for name in values["extension"]]
+        os.environ[EXTENSION_VARIABLE] = join_names(named)  # what loads the catalog reads it there
     options = cls(**values)
     options.given = frozenset(given)
     options.unvouched = frozenset() if file is None or file.trusted else frozenset(settings)
@@ -89,7 +91,7 @@ def _read_given(declared: Mapping[str, Option], given: Mapping[str, Any]) -> dic
         if name in given:
             values[name] = item.read(given[name], item.long_flag)
         elif text := os.environ.get(item.variable, "") if item.variable else "":
-            values[name] = item.read(text.split(",") if item.repeats else text, item.variable)
+            values[name] = item.read(split_names(text) if item.repeats else text, item.variable)
     return values
 
 

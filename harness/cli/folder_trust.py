@@ -290,9 +290,8 @@ def _write_store(files: Mapping[str, str]) -> None:
     store = _find_store()
     try:
         make_folder(store.parent, mode=0o700)
-        store.touch(mode=0o600)
-        store.chmod(0o600)  # which it keeps: no other user may add consent
-        write_file(store, json.dumps({"files": dict(sorted(files.items()))}, indent=1))
+        text = json.dumps({"files": dict(sorted(files.items()))}, indent=1)
+        write_file(store, text, mode=0o600)  # no other user may add consent
     except OSError as wrong:
         raise UsageFault(
             f"{store} cannot be written: {wrong.strerror}; set XDG_STATE_HOME to another folder"

@@ -104,6 +104,17 @@ PRIMARY_KEY, OTHER_KEY = "harness-primary-key", "harness-other-key"
 """The keys that a reference service in this process accepts, of two projects."""
 
 
+def join_names(names: Iterable[str]) -> str:
+    """The text of a variable that has these names; a comma in one is written twice."""
+    return ",".join(name.replace(",", ",,") for name in names)
+
+
+def split_names(text: str) -> list[str]:
+    """The names in the text of a variable."""
+    parts = (part.strip() for part in re.split(r"(?<!,),(?!,)", text))
+    return [part.replace(",,", ",") for part in parts if part]
+
+
 class ApiContract(Protocol):
     """One revision of the API: a value that is passed down, and knows its rules."""
 

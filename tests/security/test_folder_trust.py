@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -319,6 +320,27 @@ def test_trust_lists_what_a_file_sets(repository: Path, capsys: pytest.CaptureFi
     assert main(["trust", "--remove", str(repository)]) == 0
     assert main(["trust", "--remove"]) == 2
     assert "pyproject.toml is not trusted" in capsys.readouterr().err
+
+
+def test_a_full_disk_keeps_the_list_as_it_was(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A list that cannot be written is no empty one, and an old one stays."""
+    write_table(repository, "torture", 'client = "openai"')
+    store = repository.parent / "state" / "harness" / "trusted.json"
+
+    def fails(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for old in (False, True):
+        with monkeypatch.context() as full:
+            full.setattr(os, "fsync", fails)
+            before = store.read_bytes() if old else None
+            assert main(["trust", *(["--remove"] if old else [])]) == 2
+            assert "cannot be written: No space left on device" in capsys.readouterr().err
+        assert [path.read_bytes() for path in store.parent.iterdir()] == ([before] if old else [])
+        assert main(["trust"]) == 0
+    assert stat.S_IMODE(store.stat().st_mode) == 0o600
 
 
 def test_a_planted_store_trusts_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
