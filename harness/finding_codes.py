@@ -40,7 +40,8 @@ _SHARED_WORDS = {
     ("status", "output"): ("cancel.keeps-result", "cancel.keeps-background-result", "chain.siblings-apart"),
     ("inclusive", "resplit"): ("resume.exclusive", "resume.replay", "resume.live", "resume.from-create"),
     ("left-end", "order", "unlisted"): ("bg.no-regress", "bg.transition", "bg.queued"),
-    ("another", "changed", "lost"): tuple(RESOURCE_RULES.values()),
+    ("another", "changed", "denied", "lacking", "lost", "page", "unlisted"): tuple(RESOURCE_RULES.values()),
+    ("name", "arguments"): ("tool.stream-call",),
     ("pending",): (
         "tool.requires-action",
         "tool.stream-status",

@@ -37,6 +37,12 @@ def call_events(*fragments: str, status: str = "requires_action", name: str = "g
     return _between(_step(0, shell, *deltas), status, "v1_one")
 
 
+def search_events(arguments: Event) -> list[Event]:
+    """The whole stream of a search, whose arguments arrive in one delta."""
+    shell = {"type": "google_search_call", "id": "s1", "signature": ""}
+    return _between(_step(0, shell, {"type": "google_search_call", "arguments": arguments}), "completed", "v1_one")
+
+
 def two_call_events(*ids: str, name: str = "get_weather") -> list[Event]:
     """The whole stream of two function calls, each with arguments of its own."""
     steps = []

@@ -251,7 +251,7 @@ ROWS = [
     ),
     # Takes every zone for that of the server.
     row(
-        f"any-zone: {KEPT} -> warn trigger.bad-zone",
+        f"any-zone: {KEPT} -> warn trigger.bad-zone trigger.crud/changed",
         slow=True,
         make_trigger=lambda self, usual, body: usual({**body, "time_zone": "UTC"}),
     ),

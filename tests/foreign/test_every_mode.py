@@ -183,8 +183,8 @@ def fail_at_streamed_images(self: ForeignService, usual: Any, body: Json) -> Any
     return usual(body)
 
 
-def rename_in_streams(self: Waiting, usual: Any, run: Run) -> list[tuple[float, Json]]:
-    """Stream the steps of a search under another id."""
+def change_in_streams(self: Waiting, usual: Any, run: Run) -> list[tuple[float, Json]]:
+    """Stream the steps of a search as a stream has them."""
     self.own.streams = True
     try:
         return list(usual(run))
@@ -291,7 +291,21 @@ MEETINGS = [
             if getattr(self.own, "streams", False)
             else usual(run)
         ),
-        events=rename_in_streams,
+        events=change_in_streams,
+    ),
+    rows_of(Waiting)(
+        "searches-for-else-in-streams: tool.search stream.equals-get -> fail stream.equals-get/data, exit 1",
+        slow=True,
+        said=["a tool has other data in the stream than in GET"],
+        searches=lambda self, usual, run: (
+            [
+                {**step, **({"arguments": {"queries": ["go"]}} if "arguments" in step else {})}
+                for step in usual(run)
+            ]
+            if getattr(self.own, "streams", False)
+            else usual(run)
+        ),
+        events=change_in_streams,
     ),
     rows_of(Thinking)(
         "resumes-thoughts: resume.no-gap resume.exclusive stream.text create.no-summaries -> rest pass", slow=True

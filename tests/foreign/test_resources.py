@@ -30,6 +30,7 @@ class Keeping(ForeignService):
         super().__init__()
         self.kept: dict[str, Json] = {}
         self.under_way: dict[str, str] = {}
+        self.asked = 0
 
     takes = frozenset({"tools"})
 
@@ -198,6 +199,29 @@ def be_sure_of_all(self: Keeping, usual: Any, body: Json) -> Json:
     return {**answer, "answers": {name: {**one, "confidence": 1.0} for name, one in answer["answers"].items()}}
 
 
+def name_the_first_store(self: Keeping, usual: Any, method: str, parts: list[str], *sent: Any) -> Json:
+    """Show the name for people of one store only."""
+    made = usual(method, parts, *sent)
+    if (method, parts) != ("POST", ["fileSearchStores"]):
+        return made
+    named = [one for one in self.kept.values() if one.get("displayName")]
+    return made if len(named) == 1 else self.keep(made["name"])
+
+
+def refuse_the_second_voice(self: Keeping, usual: Any, body: Json) -> Json:
+    """Refuse the create of one voice as it is accepted before and afterwards."""
+    self.asked += bool(body.get("store"))
+    if self.asked == 2 and body.get("store"):
+        raise Refused(403, "permission_denied", "It is not allowed.")
+    return usual(body)
+
+
+def lose_the_first_voice(self: Keeping, usual: Any, name: str) -> Json:
+    """Do not find a voice that is there, for once."""
+    self.asked += name.startswith("voices/") and name in self.kept
+    return usual("voices/none" if self.asked == 1 and name.startswith("voices/") else name)
+
+
 LEADS_NOWHERE = "filesearch.* -> warn filesearch.operation, untestable filesearch.document"
 
 row = rows_of(Keeping)
@@ -272,6 +296,10 @@ ROWS = [
         f"shows-prompts-later: {MINE}",
         speak=lambda self, usual, body: {k: v for k, v in usual(body).items() if k != "prompted"},
     ),
+    # What a server does for one resource, and not for the next.
+    row(f"forgets-a-name: {MINE} -> warn filesearch.crud", neighbour=name_the_first_store),
+    row(f"denies-once: {MINE} -> warn voice.crud/denied", words="-j 1", speak=refuse_the_second_voice),
+    row(f"loses-one: {MINE} -> warn voice.crud", words="-j 1", look=lose_the_first_voice),
     row(f"one-option: {MINE} -> warn decision.options", decide=take_one_option),
     row(
         f"no-questions: {MINE} -> warn decision.questions",

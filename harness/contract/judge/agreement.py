@@ -360,6 +360,7 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
 
     A call or a result that only one of them has is no other form of the same output, nor is a stream without all
     thoughts, nor a step whose content or citations only one of them has or whose id differs; agents may hide some.
+    Nor is another value in what a tool was given or has returned.
     """
     stored, may_hide = output_steps(body), bool(body.get("agent"))
     lacking = None if may_hide else _find_lacking_steps(streamed, stored)
@@ -370,13 +371,16 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
         streamed, stored = without_text(streamed), without_text(stored)
     for difference in compare_steps(streamed, stored):
         words = (difference.got, difference.assembled)
-        if "absent" in words and _CONTENT.fullmatch(difference.pointer) and not may_hide:
+        if {"absent", "''"}.intersection(words) and _CONTENT.fullmatch(difference.pointer) and not may_hide:
             fewer, more = _PLACES if difference.assembled == "absent" else _PLACES[::-1]
             message = f"{fewer} lacks {difference.pointer}, which {more} shows"
             yield Finding.from_code("stream.equals-get/lost", message, *words)
         elif _IDENTITY.fullmatch(difference.pointer) and not may_hide:
             message = f"a step has another id in the stream than in GET, at {difference.pointer}"
             yield Finding.from_code("stream.equals-get/id", message, *words)
+        elif (_TOOL_DATA.match(difference.pointer) or "True" in words) and not may_hide:
+            message = f"a tool has other data in the stream than in GET, at {difference.pointer}"
+            yield Finding.from_code("stream.equals-get/data", message, *words)
         else:
             message = f"stream and GET differ at {difference.pointer}"
             yield Finding("stream.equals-get", message, *words, severity=Severity.NON_STRICT)
@@ -401,8 +405,14 @@ _PLACES = ("the stream", "GET")
 _IDENTITY = re.compile(r"\$\.steps\[\d+\]\.(id|call_id)( from character \d+)?")
 """The ids by which a call and its result find each other."""
 
-_CONTENT = re.compile(r"\$\.steps\[\d+\]\.(arguments|result|summary|content\[\d+\]\.annotations)(\[\d+\])?")
-"""The members of a step, or the items of one, that a reader of the stream has no other source of."""
+_CONTENT = re.compile(
+    r"\$\.steps\[\d+\]\."
+    r"((summary|content\[\d+\]\.annotations)(\[\d+\](\.url( from character 0)?)?)?|(arguments|result)\b.*)"
+)
+"""The members of a step, or the parts of one, that a reader of the stream has no other source of."""
+
+_TOOL_DATA = re.compile(r"\$\.steps\[\d+\]\.(arguments|result)\b")
+"""The values that a tool was given, or has returned."""
 
 
 _ENDS_OF_TOOLS = ("_call", "_result")
@@ -410,17 +420,16 @@ _ENDS_OF_TOOLS = ("_call", "_result")
 
 
 def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Finding]:
-    """The arguments of a call that a whole stream adds up to must be those that are stored, under the same id."""
-    kept = {str(call["id"]): call.get("arguments") for call in pending_calls(output_steps(body)) if call.get("id")}
+    """The name and the arguments of a call in a whole stream must be those that are stored, under the same id."""
+    kept = {str(call["id"]): call for call in pending_calls(output_steps(body)) if call.get("id")}
     for call in streamed:
-        came, wanted = call.get("arguments"), kept.get(str(call.get("id")))
-        if call.get("type") != "function_call" or not isinstance(came, dict) or not isinstance(wanted, dict):
-            continue  # which `tool.call-fields` and the judge of one stream report
-        if wanted != came:
-            message = "the streamed arguments differ from the stored ones"
-            yield Finding.from_code(
-                "tool.stream-call/arguments", message, format_value(wanted), format_value(came)
-            )
+        stored = kept.get(str(call.get("id")), {}) if call.get("type") == "function_call" else {}
+        for name, kind in (("name", str), ("arguments", dict)):
+            came, wanted = call.get(name), stored.get(name)
+            if isinstance(wanted, kind) and wanted != came:  # else `tool.call-fields` reports the stored call
+                message = f"the streamed {name} differs from the stored one"
+                code = f"tool.stream-call/{name}"
+                yield Finding.from_code(code, message, format_value(wanted), format_value(came))
 
 
 def judge_streamed_signatures(streamed: Iterable[Body], body: Body) -> Iterator[Finding]:

@@ -63,13 +63,18 @@ def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Fi
     `rpc`: the operation's own errors have a numeric code.
     """
     error = _read_error(value)
-    if _is_gateway(value) and rpc:
-        return []
-    place = "$.error"
+    place, mild = "$.error", Severity.NON_STRICT
     if _is_gateway(value):
+        word = as_object(unwrap_list(value))["error"].get("status", "")
+        if not isinstance(word, str):
+            message = "the status of an error in the shape of Google's front end is no string"
+            return [
+                place_finding("err.shape/status", message, "a string", json_type(word), f"{place}.status", mild)
+            ]
+        if rpc:
+            return []
         message = "the error has the shape of Google's front end, not of the API"
-        shown, mild = ("string code", "numeric code"), Severity.NON_STRICT
-        return [place_finding("err.shape/gateway", message, *shown, place, mild)]
+        return [place_finding("err.shape/gateway", message, "string code", "numeric code", place, mild)]
     if error is None:
         message, expected = "the body has no error object", '{"error": {"code", "message"}}'
         actual = f"the members {list_some([*value], 4)}" if isinstance(value, dict) and value else json_type(value)

@@ -153,6 +153,13 @@ CASES += [
     case("auth.missing", "not_met", "creatable", **without(created_without=STORED)),
     case("auth.missing", "not_met", "creatable under the other version", **without(created_elsewhere=STORED)),
     case("auth.missing", "not_met", "cancelable", **without(cancelled_without=STORED)),
+    case("auth.missing", "not_met", "a cancel that fails", **without(cancelled_without=refusal(500, "api_error"))),
+    case(
+        "auth.missing",
+        "met",
+        "no cancel, a create too many",
+        **without(cancelled_without=refusal(404), begun_without=refusal(429)),
+    ),
     case("auth.missing", "not_met", "readable as a stream", **without(streamed_without=STORED)),
     case("auth.missing", "not_met", "creatable as a stream", **without(posted_without=STREAM)),
     case("auth.missing", "not_met", "creatable in the background", **without(begun_without=STORED)),

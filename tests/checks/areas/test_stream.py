@@ -12,7 +12,7 @@ from harness.outcome import Outcome
 from harness.rules import BY_ID
 from harness.wire import Arrivals, Exchange
 from tests.checks._play import answer, case, interaction, judge, refusal, shows
-from tests.checks._streams import begun, call_events, event, numbered, streamed, text_events
+from tests.checks._streams import begun, call_events, event, numbered, search_events, streamed, text_events
 
 # --- streams, on hand-made streams. The tests of `contract` cover each stream rule
 
@@ -75,6 +75,12 @@ CASES = [
     case("stream.equals-get", "not_met", "a search that is not streamed", streams=STREAMS, stored={
         "text": answer(body=interaction(steps=[SEARCH, *interaction()["steps"]]))
     }),
+    case("stream.equals-get", "not_met", "a search for something else", streams={
+        "text": streamed(search_events({"queries": ["one"]}))
+    }, stored={"text": answer(body=interaction(steps=[{**SEARCH, "arguments": {"queries": ["two"]}}]))}),
+    case("stream.equals-get", "not_met", "a part of a search", streams={
+        "text": streamed(search_events({"queries": ["one"]}))
+    }, stored={"text": answer(body=interaction(steps=[{**SEARCH, "arguments": {"queries": ["one", "two"]}}]))}),
     case("stream.equals-get", "not_met", "citations that are not streamed", streams=STREAMS, stored={
         "text": answer(body=interaction(steps=[
             {"type": "thought", "signature": "c2ln"}, {"type": "model_output", "content": CITED}

@@ -16,7 +16,7 @@ from harness.contract.data.json_parse import as_object, objects_in, read_instant
 from harness.contract.judge.answer import is_success
 from harness.contract.judge.finding_log import place_finding
 from harness.contract.judge.reading import read
-from harness.contract.judge.wording import format_answer, format_request, format_value
+from harness.contract.judge.wording import format_value
 from harness.contract.requests import KEY_HEADER
 from harness.outcome import Finding
 from harness.wire import Exchange
@@ -34,14 +34,17 @@ RULES = {
 }
 """The rule of each collection."""
 
-_ENDS_BY_ITSELF = frozenset({"environments"})
-"""Collections whose members a server may delete before their client does."""
-
 _MOVES = re.compile("updat|access|state|status|expir|secret|next|last|run|count|size|token|total", re.IGNORECASE)
 """Members of resources that may be another at the next look."""
 
-_DENIES = frozenset({403, 404, 410})
-"""Refusals that deny a resource; of a file, a server says 403 whether it is there or not."""
+_MAY_DROP = frozenset({"tools"})
+"""Lists of which a server may keep what it offers (`agents.tools`)."""
+
+_STAYS = frozenset({"sizeBytes", "execution_timeout_seconds"})
+"""Members with such a name that do not move: the size of a file, and a setting."""
+
+_RUNS = "trigger_executions"
+"""The array in a list of the runs of a trigger, which belong to the triggers' rule."""
 
 Key = tuple[str, str, str]
 
@@ -55,18 +58,31 @@ class ChangedMember(Struct, frozen=True):
 
 
 def compare_views(known: Mapping[str, Any], shown: Mapping[str, Any], path: str = "") -> Iterator[ChangedMember]:
-    """The contradictions between two views of a resource; a view may leave members out.
+    """The contradictions between two views of a resource; a view may leave members out, and show more of them.
 
-    Only texts are compared: a server may write the rest in another form.
+    A server may write anything but texts and whole numbers in another form.
     """
     for name, value in known.items():
         other, place = shown.get(name), f"{path}{name}"
-        if _MOVES.search(name):
+        if name in _MAY_DROP or (_MOVES.search(name) and name not in _STAYS):
             continue
         if isinstance(value, Mapping) and isinstance(other, Mapping):
             yield from compare_views(value, other, f"{place}.")
-        elif _are_texts(value) and _are_texts(other) and not is_alike(other, value):
+        elif _are_objects(value) and isinstance(other, list):
+            entries = objects_in(other)
+            if any(all(any(compare_views(one, entry)) for entry in entries) for one in value):
+                yield ChangedMember(place, value, other)
+        elif _are_comparable(value, other) and not is_alike(other, value):
             yield ChangedMember(place, value, other)
+
+
+def _are_comparable(value: object, other: object) -> bool:
+    """Whether these are texts, lists of texts or whole numbers, and not empty."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (isinstance(other, int) and not isinstance(other, bool)) or (
+            isinstance(other, str) and other.isdigit()
+        )
+    return _are_texts(value) and _are_texts(other)
 
 
 def _are_texts(value: object) -> bool:
@@ -75,12 +91,19 @@ def _are_texts(value: object) -> bool:
     return bool(texts) and all(isinstance(text, str) and text for text in texts)
 
 
+def _are_objects(value: object) -> bool:
+    """Whether this is a list of objects, and not empty."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) for one in value)
+
+
 def is_alike(found: object, expected: object) -> bool:
     """Whether a value is the expected one: lists in any order, whole numbers as digits, times in any spelling."""
     if isinstance(expected, list):
         return isinstance(found, list) and sorted(map(str, found)) == sorted(map(str, expected))
     if isinstance(expected, int):
         return str(found) == str(expected)
+    if isinstance(found, str) and isinstance(expected, str) and found.strip("/") == expected.strip("/"):
+        return True  # a path may begin with a slash
     return found == expected or ((moment := read_instant(expected)) is not None and moment == read_instant(found))
 
 
@@ -88,40 +111,92 @@ def judge_resources(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findi
     """The contradictions between the exchanges of one exercise about the resources that they show."""
     kept = _Kept()
     for exchange in trail:
-        method, collection, identity = _name_call(exchange)
-        if not collection or not is_success(exchange) or exchange.excuse:
+        if not is_success(exchange) or exchange.excuse:
+            continue
+        yield from _judge_path(exchange)
+        method, collection, identity = name_call(exchange)
+        if not collection:
             continue
         if method == "DELETE":
-            kept.known.pop(_key(exchange, collection, identity), None)
+            kept.drop(exchange, collection, identity)
         elif method == "GET" and not identity:
-            for entry in objects_in(as_object(read(exchange).json).get(collection)):
-                identity = _identify(collection, entry)
-                if _key(exchange, collection, identity) in kept.known:  # a list alone may show only some members
-                    yield from kept.compare(exchange, collection, identity, entry)
+            yield from kept.judge_list(exchange, collection)
         else:
             yield from kept.note(method, collection, identity, exchange)
+
+
+def _judge_path(exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+    """Judge a read of a part of a store: it must show what its path names, and nothing of another store."""
+    method, _, path = read(exchange).call.partition(" ")
+    if method != "GET" or not path.startswith(f"{_STORES}/{{id}}/") or not path.endswith("/{id}"):
+        return
+    body, parts = as_object(read(exchange).json), exchange.request.segments
+    store = parts[parts.index(_STORES) + 1] if _STORES in parts[:-1] else ""
+    name, made = body.get("name"), as_object(body.get("response"))
+    if isinstance(name, str) and name and name.rpartition("/")[2] != parts[-1]:
+        message = "GET returns another resource than its path names"
+        yield exchange, _find(_STORES, "another", message, parts[-1], name)
+    for member in ("parent", "documentName"):
+        found = re.match(rf"{_STORES}/([^/]+)", str(made.get(member)))
+        if found is not None and found[1] != store:
+            message = f"`{member}` of an operation names another store"
+            yield exchange, _find(_STORES, "another", message, store, found[1])
+
+
+_STORES = "fileSearchStores"
 
 
 class _Kept(Struct):
     """The resources that one exercise has seen, by caller, collection and id."""
 
     known: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    made: dict[Key, float] = field(default_factory=dict)
+    """When the create of each resource that is still there had returned."""
+
+    def drop(self, exchange: Exchange, collection: str, identity: str) -> None:
+        """Forget a resource that was deleted."""
+        self.known.pop(key_of(exchange, collection, identity), None)
+        self.made.pop(key_of(exchange, collection, identity), None)
+
+    def judge_list(self, exchange: Exchange, collection: str) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge the entries of a list by what was shown of them, and a list of one page by what was made."""
+        body = as_object(read(exchange).json)
+        listed = set()
+        for entry in objects_in(body.get(collection)):
+            identity = identify(collection, entry)
+            listed.add(identity)
+            if key_of(exchange, collection, identity) in self.known:  # a list alone may show only some members
+                yield from self.compare(exchange, collection, identity, entry)
+        if any(body.get(name) for name in TOKENS) or not _asks_for_all(exchange, len(listed)):
+            return
+        caller = key_of(exchange, collection, "")[0]
+        for (owner, kind, identity), since in self.made.items():
+            is_due = (owner, kind) == (caller, collection) and since <= (exchange.began or 0.0)
+            if is_due and identity not in listed:
+                message = "a list of one page lacks a resource that was created and not deleted"
+                yield exchange, _find(collection, "unlisted", message, identity, "not listed")
 
     def note(
         self, method: str, collection: str, identity: str, exchange: Exchange
     ) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the answer to a create, a read or a change."""
         shown = _read_shown(method, collection, exchange)
-        named, sent = _identify(collection, shown), object_or_none(exchange.request.body) or {}
+        named, sent = identify(collection, shown), read_sent(collection, exchange)
         if identity and named and named != identity:
             message = f"{method} returns another resource than its path names"
             yield exchange, _find(collection, "another", message, identity, named)
         elif method == "POST" and named:
-            key = _key(exchange, collection, named)
-            if key in self.known and named not in str(sent):
-                message = "two creates return one id"
-                yield exchange, _find(collection, "another", message, "a new id", named)
+            if isinstance(own := sent.get("id"), str) and own and own != named:
+                yield (
+                    exchange,
+                    _find(collection, "another", "a create returns another id than was sent", own, named),
+                )
+            for one in compare_views({name: value for name, value in sent.items() if name != "id"}, shown):
+                message = f"`{one.place}` differs from what the client sent"
+                yield exchange, _find(collection, "changed", message, one.known, one.shown)
+            key = key_of(exchange, collection, named)
             self.known[key] = {**shown}
+            self.made[key] = (exchange.began or 0.0) + exchange.seconds
         elif identity:
             changed = sent if method == "PATCH" else {}
             yield from self.compare(exchange, collection, identity, shown, changed)
@@ -137,7 +212,7 @@ class _Kept(Struct):
         """Judge a view of a resource by those before it; what its client `changed` may differ."""
         if not identity:
             return
-        key = _key(exchange, collection, identity)
+        key = key_of(exchange, collection, identity)
         before = self.known.get(key)
         self.known[key] = {**(before or {}), **shown}
         for one in compare_views(before or {}, shown):
@@ -146,13 +221,32 @@ class _Kept(Struct):
                 yield exchange, _find(collection, "changed", message, one.known, one.shown)
 
 
-def _name_call(exchange: Exchange) -> tuple[str, str, str]:
+def _asks_for_all(exchange: Exchange, shown: int) -> bool:
+    """Whether a list is asked for without a filter, from its beginning, and in pages that `shown` does not fill."""
+    return all(name in _SIZES and size.isdigit() and int(size) > shown for name, size in exchange.request.query)
+
+
+_SIZES = frozenset({"page_size", "pageSize"})
+
+TOKENS = ("next_page_token", "nextPageToken")
+"""The members of a page that lead to the next one."""
+
+
+def name_call(exchange: Exchange) -> tuple[str, str, str]:
     """The method of a call about a resource, its collection ("" for other calls), and the id in its path."""
     method, _, path = read(exchange).call.partition(" ")
     collection, _, rest = path.partition("/")
+    if path == "triggers/{id}/executions":
+        return method, _RUNS, ""
     if collection not in RULES or rest not in ("", "{id}"):
         return method, "", ""
     return method, collection, exchange.request.segments[-1] if rest else ""
+
+
+def read_sent(collection: str, exchange: Exchange) -> Mapping[str, Any]:
+    """The members of a resource that a create sends; that of a voice has them under `voice`."""
+    sent = object_or_none(exchange.request.body) or {}
+    return as_object(sent.get("voice")) if collection == "voices" else sent
 
 
 def _read_shown(method: str, collection: str, exchange: Exchange) -> Mapping[str, Any]:
@@ -161,13 +255,18 @@ def _read_shown(method: str, collection: str, exchange: Exchange) -> Mapping[str
     return as_object(body.get("file")) if method == "POST" and collection == "files" else body
 
 
-def _key(exchange: Exchange, collection: str, identity: str) -> Key:
+def read_made(collection: str, exchange: Exchange) -> Mapping[str, Any]:
+    """The resource in the answer to a create."""
+    return _read_shown("POST", collection, exchange)
+
+
+def key_of(exchange: Exchange, collection: str, identity: str) -> Key:
     """The identity of a resource in a run: each key has its own; the last part of an upload may have none."""
     caller = "" if collection == "files" else exchange.request.headers.get(KEY_HEADER)
     return caller, collection, identity
 
 
-def _identify(collection: str, shown: Mapping[str, Any]) -> str:
+def identify(collection: str, shown: Mapping[str, Any]) -> str:
     """The `id` of a resource, or the last segment of a `name` such as `files/f1`; another `name` is for people."""
     identity, name = shown.get("id"), shown.get("name")
     if isinstance(identity, str) and identity:
@@ -175,40 +274,11 @@ def _identify(collection: str, shown: Mapping[str, Any]) -> str:
     return name.rpartition("/")[2] if isinstance(name, str) and name.startswith(f"{collection}/") else ""
 
 
+def rule_of(collection: str) -> str:
+    """The rule of a collection; the runs of triggers belong to theirs."""
+    return RULES["triggers" if collection == _RUNS else collection]
+
+
 def _find(collection: str, variant: str, message: str, expected: object, actual: object) -> Finding:
-    code = f"{RULES[collection]}/{variant}"
+    code = f"{rule_of(collection)}/{variant}"
     return place_finding(code, message, format_value(expected), format_value(actual), "$")
-
-
-class Deletions(Struct):
-    """The resources of a run that were created and not deleted, and the deletes that did not find them.
-
-    A server without the route denies all; so a denial counts once another member of the collection was deleted. It
-    shows that an earlier DELETE, or whatever else, removed another resource than it named.
-    """
-
-    _made: set[Key] = field(default_factory=set)
-    _offered: dict[str, str] = field(default_factory=dict)
-    _denied: dict[str, list[Exchange]] = field(default_factory=dict)
-
-    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
-        """Judge the next exchange, and the denials before it that it shows to be wrong."""
-        method, collection, identity = _name_call(exchange)
-        if not collection or collection in _ENDS_BY_ITSELF or exchange.excuse:
-            return
-        if method == "POST" and is_success(exchange):
-            if named := _identify(collection, _read_shown(method, collection, exchange)):
-                self._made.add(_key(exchange, collection, named))
-        elif method == "DELETE" and identity:
-            was_there = _key(exchange, collection, identity) in self._made
-            if is_success(exchange):
-                self._made.discard(_key(exchange, collection, identity))
-                self._offered.setdefault(collection, format_request(exchange))
-            elif was_there and exchange.status in _DENIES:
-                self._denied.setdefault(collection, []).append(exchange)
-        if collection in self._offered:
-            for denied in self._denied.pop(collection, ()):
-                message = f"{format_request(denied)} denies a resource that was created and not deleted"
-                expected = f"success, as for {self._offered[collection]}"
-                code = f"{RULES[collection]}/lost"
-                yield denied, Finding.from_code(code, message, expected, format_answer(denied))

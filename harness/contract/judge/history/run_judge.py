@@ -28,7 +28,7 @@ from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import output_of, output_steps, steps_text
 from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.answer import is_success
-from harness.contract.judge.history.resources import Deletions
+from harness.contract.judge.history.resource_run import ResourceRun
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, caller_of
@@ -540,7 +540,7 @@ class RunJudge:
     """Judges what was denied and granted elsewhere, and streams and answers that were mixed."""
 
     def __init__(self) -> None:
-        self._judges = (Denials(), Mixtures(), Crossings(), EventIds(), Deletions())
+        self._judges = (Denials(), Mixtures(), Crossings(), EventIds(), ResourceRun())
 
     def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""

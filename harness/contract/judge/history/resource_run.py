@@ -1,0 +1,196 @@
+"""Judges what only all exchanges of a run show of resources: denials, members that are lost once, repeated ids.
+
+Layer 1, pure and incremental. A single refusal may mean that a call is not offered, and a member that no response
+shows that the server shows none. Both are defects once the same server did otherwise, before or later. Must not
+know which exercise sent a request.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from harness.contract.data.json_parse import as_object, objects_in
+from harness.contract.judge.answer import is_success
+from harness.contract.judge.history.resources import (
+    TOKENS,
+    Key,
+    identify,
+    key_of,
+    name_call,
+    read_made,
+    read_sent,
+    rule_of,
+)
+from harness.contract.judge.reading import read
+from harness.contract.judge.wording import format_answer, format_request, format_value
+from harness.outcome import Finding
+from harness.wire import Exchange
+from harness.wire.json_value import object_or_none
+from harness.wire.message import REDIRECTS
+
+_ENDS_BY_ITSELF = frozenset({"environments"})
+"""Collections whose members a server may delete before their client does."""
+
+_DENIES = frozenset({403, 404, 410})
+"""Refusals that deny a resource; of a file, a server says 403 whether it is there or not."""
+
+_KEEPS = frozenset({400, 409, 412})
+"""Refusals to delete what has contents, which `force=true` deletes, too."""
+
+_REFUSES = frozenset({400, 401, 405, 422, *_DENIES, *REDIRECTS})
+"""Refusals of a list or a create that do not depend on the moment."""
+
+_NAMES = frozenset({"name", "display_name", "displayName"})
+"""Members of a create of which any text is as good as another."""
+
+_REFERS = re.compile(r'"(from_environment|base_environment|environment_id|credential)"')
+"""Members of a create that name something which may be gone by now."""
+
+_TOKEN = frozenset({"page_token", "pageToken"})
+
+_UNSEEN = frozenset({"auth", "token", "value", "client_secret", "refresh_token", "content"})
+"""Members of a create that no response need show: secrets, and what may be large."""
+
+
+class _Alike(Struct):
+    """Calls that are alike: the first that was accepted, and the refusals that wait for one."""
+
+    accepted: str = ""
+    refused: list[tuple[Exchange, Finding]] = field(default_factory=list)
+
+
+class ResourceRun(Struct):
+    """The resources of a run that were created and not deleted, and what was refused or left out."""
+
+    _made: set[Key] = field(default_factory=set)
+    _alike: dict[tuple[str, ...], _Alike] = field(default_factory=dict)
+
+    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge the next exchange, and the refusals before it that it shows to be wrong."""
+        method, collection, identity = name_call(exchange)
+        if not collection or exchange.excuse:
+            return
+        succeeded = is_success(exchange)
+        if method == "GET" and not identity:
+            yield from self._judge_page(exchange, collection)
+        if not succeeded:
+            yield from self._judge_refusal(exchange, method, collection, identity)
+            return
+        yield from self._accept(_sign(exchange, method, collection, identity), exchange)
+        if method == "DELETE":
+            self._made.discard(key_of(exchange, collection, identity))
+        elif method == "POST":
+            yield from self._judge_create(exchange, collection)
+
+    def _judge_page(self, exchange: Exchange, collection: str) -> Iterator[tuple[Exchange, Finding]]:
+        """A page whose token leads to itself is read forever."""
+        body, query = as_object(read(exchange).json), dict(exchange.request.query)
+        asked = next((query[name] for name in _TOKEN if query.get(name)), "")
+        if asked and asked in [body.get(name) for name in TOKENS] and objects_in(body.get(collection)):
+            message = "a page of a list names itself as the next one"
+            code = f"{rule_of(collection)}/page"
+            yield exchange, Finding.from_code(code, message, "another token, or none", format_value(asked))
+
+    def _judge_create(self, exchange: Exchange, collection: str) -> Iterator[tuple[Exchange, Finding]]:
+        shown, sent = read_made(collection, exchange), read_sent(collection, exchange)
+        if not (named := identify(collection, shown)):
+            return
+        key = key_of(exchange, collection, named)
+        if key in self._made and named != sent.get("id"):
+            words = ("two creates return one id", "a new id", format_value(named))
+            yield exchange, Finding.from_code(f"{rule_of(collection)}/another", *words)
+        self._made.add(key)
+        have = {path for path, _ in _list_leaves(shown)}
+        for path, value in _list_leaves(sent):
+            if path in have:
+                yield from self._accept(("member", collection, path), exchange)
+            else:
+                message = f"`{path}` was sent, and this create does not return it, as others do"
+                code = f"{rule_of(collection)}/lacking"
+                lacking = Finding.from_code(code, message, format_value(value), "nothing")
+                yield from self._wait(("member", collection, path), exchange, lacking)
+
+    def _judge_refusal(
+        self, exchange: Exchange, method: str, collection: str, identity: str
+    ) -> Iterator[tuple[Exchange, Finding]]:
+        sign = _sign(exchange, method, collection, identity)
+        of_one = identity or (exchange.request.segments[-2] if collection not in exchange.request.segments else "")
+        if of_one:
+            owner = collection if identity else exchange.request.segments[-3]
+            was_there = key_of(exchange, owner, of_one) in self._made
+            denies = _DENIES | _KEEPS if _is_forced(exchange) else _DENIES
+            if not was_there or exchange.status not in denies or owner in _ENDS_BY_ITSELF:
+                return
+            message = f"{format_request(exchange)} denies a resource that was created and not deleted"
+            code = f"{rule_of(collection)}/lost"
+        else:
+            own = read_sent(collection, exchange).get("id")
+            is_there = key_of(exchange, collection, str(own)) in self._made
+            if not sign or exchange.status not in _REFUSES or is_there:
+                return
+            message = f"{format_request(exchange)} was rejected, and is accepted otherwise"
+            code = f"{rule_of(collection)}/denied"
+        denied = Finding.from_code(code, message, "", format_answer(exchange))
+        yield from self._wait(sign, exchange, denied)
+
+    def _wait(
+        self, sign: tuple[str, ...], exchange: Exchange, finding: Finding
+    ) -> Iterator[tuple[Exchange, Finding]]:
+        """Report a finding now if something alike was accepted, or when it is."""
+        alike = self._alike.setdefault(sign, _Alike())
+        if alike.accepted:
+            yield exchange, _fill(finding, alike.accepted)
+        else:
+            alike.refused.append((exchange, finding))
+
+    def _accept(self, sign: tuple[str, ...], exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+        if not sign:
+            return
+        alike = self._alike.setdefault(sign, _Alike())
+        alike.accepted = alike.accepted or format_request(exchange)
+        yield from ((denied, _fill(finding, alike.accepted)) for denied, finding in alike.refused)
+        alike.refused.clear()
+
+
+def _fill(finding: Finding, accepted: str) -> Finding:
+    """The finding on a refusal, with the request that shows it to be wrong."""
+    return finding if finding.expected else replace(finding, expected=f"success, as for {accepted}")
+
+
+def _sign(exchange: Exchange, method: str, collection: str, identity: str) -> tuple[str, ...]:
+    """Return what calls have in common of which one proves that another had to succeed; () if nothing does."""
+    if identity or collection not in exchange.request.segments:
+        return method, collection, "one"
+    caller = key_of(exchange, collection, "")[0]
+    if method != "POST":  # a token may belong to another list
+        query = sorted(name for name, _ in exchange.request.query)
+        return () if _TOKEN.intersection(query) else (method, collection, caller, *query)
+    sent = object_or_none(exchange.request.body)
+    if sent is None or collection == "files":
+        return ()
+    text = json.dumps({name: "" if name in _NAMES else value for name, value in sent.items()}, sort_keys=True)
+    return () if _REFERS.search(text) else (method, collection, text, caller)
+
+
+def _is_forced(exchange: Exchange) -> bool:
+    """Whether a delete is to delete the contents, too."""
+    return (exchange.request.parameter("force") or "").lower() == "true"
+
+
+def _list_leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The texts and numbers of a JSON value with their paths, in which `*` is each item of a list."""
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            if name not in _UNSEEN:
+                yield from _list_leaves(member, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _list_leaves(item, f"{path}.*")
+    elif value and isinstance(value, str | int) and not isinstance(value, bool):
+        yield path, value
