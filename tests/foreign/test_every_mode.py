@@ -13,7 +13,7 @@ import pytest
 
 from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import Row, rows_of, vary
-from tests.foreign.server import ForeignService, Handler, Run
+from tests.foreign.server import WORDS, ForeignService, Handler, Run
 from tests.foreign.test_modes import Calling, Limits
 from tests.foreign.test_pairs import Searches
 from tests.foreign.test_turns import Reciting
@@ -119,6 +119,30 @@ class Talking(Limits):
             if event.get("delta", {}).get("text") == "Hello":
                 yield due, {**event, "delta": {"type": "text", "text": run.steps[0]["content"][0]["text"]}}
             elif "delta" not in event:
+                yield due, event
+
+
+class Stopping(ForeignService):
+    """Odd, but right: it ends its text with the word before the first stop, where there is one."""
+
+    takes = frozenset({"generation_config"})
+
+    def stops_of(self, run: Run) -> list[str]:
+        """The texts that end the output of a run."""
+        return (run.body.get("generation_config") or {}).get("stop_sequences") or []
+
+    def words_of(self, run: Run) -> list[str]:
+        """The words that a run writes."""
+        ends = [number for number, word in enumerate(WORDS) if any(stop in word for stop in self.stops_of(run))]
+        return WORDS[: min(ends, default=len(WORDS))]
+
+    def prepare(self, run: Run) -> None:
+        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "".join(self.words_of(run))}]}]
+
+    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
+        kept = self.words_of(run)
+        for due, event in super().events(run):
+            if "delta" not in event or event["delta"]["text"] in kept:
                 yield due, event
 
 
@@ -258,6 +282,31 @@ MEETINGS = [
         "fails-at-streamed-images: create.input-image err.no-crash stream.done -> fail err.no-crash, exit 1",
         slow=True,
         create=fail_at_streamed_images,
+    ),
+    # A text ends at its stop in every mode, with the stop or without it.
+    rows_of(Stopping)("stops: create.stop-sequences stream.text -> rest pass"),
+    rows_of(Stopping)(
+        "stops-behind: create.stop-sequences stream.text -> rest pass",
+        words_of=lambda self, usual, run: WORDS[: len(usual(run)) + bool(self.stops_of(run))],
+    ),
+    rows_of(ForeignService)("takes-no-stop: create.stop-sequences -> rest not_applicable"),
+    rows_of(Stopping)(
+        "writes-other-words: create.stop-sequences -> untestable create.stop-sequences",
+        words_of=lambda self, usual, run: WORDS[1:2] if self.stops_of(run) else usual(run),
+    ),
+    rows_of(Stopping)(
+        "never-stops: create.stop-sequences stream.text -> warn create.stop-sequences",
+        stops_of=give([]),
+    ),
+    rows_of(Stopping)(
+        "stops-in-no-stream: create.stop-sequences stream.text -> warn create.stop-sequences",
+        said=["the output continues after a text of `stop_sequences` in a stream"],
+        stops_of=where("stream", change=give([])),
+    ),
+    rows_of(Stopping)(
+        "stops-in-no-run: create.stop-sequences stream.text bg.create -> warn create.stop-sequences",
+        said=["the output continues after a text of `stop_sequences` in the background"],
+        stops_of=where("background", change=give([])),
     ),
     # A search is a part of each response, and a thought is a part of each stream.
     rows_of(Waiting)("searches-in-streams: tool.search stream.equals-get -> rest pass", slow=True),

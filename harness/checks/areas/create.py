@@ -5,6 +5,7 @@ Layer 2.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -30,6 +31,7 @@ from harness.checks.vocabulary.expect import (
     require_answer,
 )
 from harness.checks.vocabulary.modes import (
+    ALONE,
     CHAINED,
     EVERY,
     STREAMED,
@@ -52,14 +54,14 @@ from harness.checks.vocabulary.streams import (
 from harness.contract import read
 from harness.contract.data import json_parse
 from harness.contract.data.transcript import output_contents, output_steps, output_text, steps_of, steps_text
-from harness.contract.judge.agreement import judge_cut_short, judge_id, judge_new_id, judge_result
+from harness.contract.judge.agreement import CUT_SHORT, judge_cut_short, judge_id, judge_new_id, judge_result
 from harness.contract.judge.answer import judge_json_object
 from harness.contract.judge.members import count_output, has_counts, judge_ends
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import TIER_HEADER, RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send_each
+from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
@@ -667,6 +669,58 @@ def _expect_limit(body: Mapping[str, Any], message: str) -> Iterator[Finding]:
     if body.get("status") == "completed" and made > _FEW_TOKENS:
         expected, actual = f"at most {_FEW_TOKENS} output tokens, or incomplete", f"{made}, completed"
         yield Finding.from_code("create.max-tokens/ignored", message, expected, actual)
+
+
+@exercise(requests=7, interactions=4)
+def a_text_with_a_stop(t: RequestBuilder) -> Steps:
+    """A create, and the same with a text as its stop that the first one returned: plain and in two modes."""
+    whole: Exchange = yield Send(t.create(input=_COUNT))
+    stop = _choose_stop(output_text(read(whole).interaction or {}))
+    if not stop:
+        return stop_exercise({"whole": whole}, "the text of the response has no word that could end it")
+    body = {"input": _COUNT, "generation_config": {"stop_sequences": [stop]}}
+    stopped: Exchange = yield Send(t.create(body))
+    modes = yield from repeat_in_each_mode(t, body, stopped, ALONE)
+    return {"whole": whole, "stop": stop, "stopped": stopped, "modes": modes}
+
+
+_COUNT = "Count from 1 to 30, in digits, separated by commas."
+
+_WORD = re.compile(r"[0-9A-Za-z]{2,}")
+
+
+def _choose_stop(text: str) -> str:
+    """A word in the middle of a text that is nowhere before it; `""` if there is none with text on both sides."""
+    words = [found for found in _WORD.finditer(text) if text.find(found[0]) == found.start()]
+    words = [found for found in words if text[: found.start()].strip() and text[found.end() :].strip()]
+    middle = min(words, key=lambda found: abs(found.start() - len(text) // 2), default=None)
+    return middle[0] if middle is not None else ""
+
+
+def ends_at_stops(
+    whole: Exchange, stop: str, stopped: Exchange, modes: Mapping[str, Exchange]
+) -> Iterator[Finding]:
+    if stopped.status in CLIENT_ERROR:
+        raise NotApplicable(f"the target rejects `stop_sequences`: {format_answer(stopped)}")
+    if status_of(stopped) in CUT_SHORT - {"incomplete"}:
+        raise Unmet(f"the run ended as {status_of(stopped)}")
+    yield from at("stopped", expect_interaction(stopped))
+    text = output_text(interaction_in(stopped))
+    found = [*at("stopped", _judge_stop(stop, text, ""))]
+    for mode, body in read_ends(modes):
+        found += at(f"modes[{mode}]", _judge_stop(stop, output_text(body), f" {mode}"))
+    yield from found
+    if not found and not output_text(interaction_in(whole)).startswith(text.removesuffix(stop).rstrip()):
+        raise Unmet("the model wrote another text, which need not have been stopped")
+
+
+def _judge_stop(stop: str, text: str, mode: str) -> Iterator[Finding]:
+    """A text must not go on after its stop."""
+    _, _, rest = text.partition(stop)
+    if rest.strip():
+        message = f"the output continues after a text of `stop_sequences`{mode}"
+        actual = f"{format_count(len(rest), 'more character')} after it"
+        yield finding(message, expected=f"an output that ends before {format_value(stop)}", actual=actual)
 
 
 def _is_json(text: str) -> bool:

@@ -67,7 +67,7 @@ def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Fi
     if _is_gateway(value):
         word = as_object(unwrap_list(value))["error"].get("status", "")
         if not isinstance(word, str):
-            message = "the status of an error in the shape of Google's front end is no string"
+            message = "an error in the shape of Google's front end needs a string as its status"
             return [
                 place_finding("err.shape/status", message, "a string", json_type(word), f"{place}.status", mild)
             ]

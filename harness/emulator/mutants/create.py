@@ -96,6 +96,14 @@ def _is_cut(replies: ReplyBuilder, steps: list[Json], script: object, cut: bool)
     return cut
 
 
+def _is_streamed(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
+    return order.stream
+
+
+def _is_in_background(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
+    return order.background
+
+
 class _AnswersSomebodyElse(Engine):
     _earlier: Run | None = None
 
@@ -243,6 +251,12 @@ MUTANTS = table(
         run(when(_is_cut_in_background, assign(_goal="completed")))),
     row("tiny-limit-fails", "A run whose output was cut by max_output_tokens has the status failed.",
         instead(ReplyBuilder.status, when(_is_cut, lambda *_: "failed"))),
+    row("stops-ignored", "`stop_sequences` change nothing.",
+        instead(ReplyBuilder.before_stop, lambda replies, order, steps: steps)),
+    row("stops-ignored-in-streams", "`stop_sequences` change nothing in streams.",
+        instead(ReplyBuilder.before_stop, when(_is_streamed, lambda replies, order, steps: steps))),
+    row("stops-ignored-later", "`stop_sequences` change nothing in the background.",
+        instead(ReplyBuilder.before_stop, when(_is_in_background, lambda replies, order, steps: steps))),
     row("ids-restart", "Ids are repeated after a few interactions.",
         before(IdSequence.number, _restart)),
     row("store-flag-inverted", "Interactions are stored only with an explicit `store: true`.",

@@ -133,7 +133,9 @@ class ReplyBuilder:
         steps = self.default_steps(order, script)
         if order.agent is not None:
             return steps, self.over_budget(order, steps)
-        return self.within_limit(order, steps) if "generation_config" in order.body else (steps, False)  # hot
+        if "generation_config" not in order.body:  # hot
+            return steps, False
+        return self.within_limit(order, self.before_stop(order, steps))
 
     def copy_scripted(self, step: Json) -> Json:
         """Return a copy of a scripted step; a function call without an id gets one for its result to name."""
@@ -288,6 +290,18 @@ class ReplyBuilder:
         """Whether an agent used more than `max_total_tokens`; that limit is best effort, so all steps are kept."""
         most = (order.body.get("agent_config") or {}).get("max_total_tokens")
         return most is not None and int(most) < sum(tokens_by_modality([*order.given, *steps]).values())
+
+    def before_stop(self, order: CreateRequest, steps: list[Json]) -> list[Json]:
+        """Return the steps up to the first of the `stop_sequences` in a text of the output, without it."""
+        stops = order.generation.get("stop_sequences") or ()
+        for number, step in enumerate(steps) if stops else ():
+            for place, content in enumerate(step.get("content") or ()):
+                text = content.get("text", "")
+                if ends := [at for stop in stops if stop and (at := text.find(stop)) >= 0]:
+                    kept = [{"text": text[: min(ends)], "type": "text"}] if min(ends) else []
+                    shown = [*step["content"][:place], *kept]
+                    return [*steps[:number], *([{**step, "content": shown}] if shown else [])]
+        return steps
 
     def within_limit(self, order: CreateRequest, steps: list[Json]) -> tuple[list[Json], bool]:
         """Return the steps that fit in `max_output_tokens`, and whether it cut any; thoughts count too.

@@ -257,6 +257,7 @@ def tiered(header, **fields):
 FAILS = interaction(status="failed")
 FREE = {"alone": FORMED, "instructed": saying("Hi. 58213"), "written": FORMED, "again": {}}
 CUT = saying("1 2", status="incomplete")
+STOPPED = {"whole": saying("1, 2, 33, 4"), "stop": "33", "stopped": saying("1, 2,")}
 PLAIN = {"modes": {}}
 STREAMED = "in a stream"
 CASES += [
@@ -336,6 +337,18 @@ CASES += [
     case("create.max-tokens", "not_met", "only in plain creates", limited=CUT, modes={"later": LONG_SAID}),
     case("create.max-tokens", "not_met", "not in streams", limited=CUT,
          modes={"later": CUT, "stream": LONG_STREAM}),
+    case("create.stop-sequences", "met", "in every mode", **STOPPED, modes={"later": saying("1, 2, ")}),
+    case("create.stop-sequences", "met", "with the stop", **{**STOPPED, "stopped": saying("1, 2, 33")}, modes={}),
+    case("create.stop-sequences", "not_met", "nowhere", **{**STOPPED, "stopped": STOPPED["whole"]}, modes={}),
+    case("create.stop-sequences", "not_met", "not in the background", **STOPPED,
+         modes={"later": STOPPED["whole"]}),
+    case("create.stop-sequences", "not_met", "not in a stream", **STOPPED,
+         modes={"stream": streamed(text_events("1, 2, ", "33, 4"))}),
+    case("create.stop-sequences", "untestable", "another text", modes={},
+         **{**STOPPED, "stopped": saying("One.")}),
+    case("create.stop-sequences", "untestable", "failed", modes={},
+         **{**STOPPED, "stopped": answer(body=interaction(status="failed"))}),
+    case("create.stop-sequences", "not_applicable", "refused", **{**STOPPED, "stopped": BAD}, modes={}),
     case("create.format-image", "met", "as data", drawn=making("image", data="aGk=", mime_type="image/jpeg")),
     case("create.format-image", "met", "as a file, beside a text",
          drawn=making("image", uri="https://f.example/1")),

@@ -222,7 +222,7 @@ class _Kept(Struct):
 
 
 def _asks_for_all(exchange: Exchange, shown: int) -> bool:
-    """Whether a list is asked for without a filter, from its beginning, and in pages that `shown` does not fill."""
+    """Whether a whole list is requested, without a filter, in pages larger than the `shown` entries."""
     return all(name in _SIZES and size.isdigit() and int(size) > shown for name, size in exchange.request.query)
 
 
