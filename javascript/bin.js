@@ -2,7 +2,8 @@
 // `npx interactions-harness …` is the command `harness …`: the one that is installed, or the one that uvx or pipx fetch.
 //
 // It may run in a folder that somebody else wrote, so it starts no program of the folder: none of a `.venv` there that
-// is not on PATH, and none of `node_modules/.bin` or of a relative folder, which npx and users have on PATH.
+// is not on PATH, and none of `node_modules/.bin` or of a relative folder, which npx and users have on PATH. A folder
+// of /proc is relative, too: `/proc/self/cwd`.
 
 import { spawn } from "node:child_process";
 import { accessSync, constants, realpathSync } from "node:fs";
@@ -19,7 +20,8 @@ let candidates = (await findCommands(named, { folders: false })).flatMap((candid
 function isTrusted(folder) {
   try {
     const places = [resolve(folder), realpathSync(folder)];
-    return isAbsolute(folder) && !places.some((place) => /[\\/]node_modules[\\/]\.bin([\\/]|$)/i.test(place));
+    const isOfFolder = (place) => /[\\/]node_modules[\\/]\.bin([\\/]|$)|^\/proc\//i.test(place);
+    return isAbsolute(folder) && !places.some(isOfFolder);
   } catch {
     return false; // there is none
   }

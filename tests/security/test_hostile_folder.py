@@ -688,7 +688,15 @@ def test_npx_runs_no_program_of_the_folder(repository: Path) -> None:
         (place / "harness").chmod(0o755)
     inside = repository / "node_modules" / ".bin"
     (repository / "link").symlink_to(inside)
-    path = ["", ".", "bin", *(f"{inside}{odd}" for odd in ("", "/.", "/../.bin", "//")), str(repository / "link")]
+    path = [
+        "",
+        ".",
+        "bin",
+        "/proc/self/cwd/bin",
+        "//proc/self/cwd",
+        *(f"{inside}{odd}" for odd in ("", "/.", "/../.bin", "//")),
+        str(repository / "link"),
+    ]
     for last, code in (([], 127), ([str(own)], 0)):
         environment = {"PATH": os.pathsep.join((*path, *last)), "HOME": str(repository.parent)}
         done = subprocess.run([str(node), str(script)], env=environment, capture_output=True, check=False)

@@ -190,6 +190,29 @@ def test_what_is_no_value_of_a_file_is_searched(text: str, line: int, tmp_path: 
     assert len({hit.place for hit in hits}) == 1
 
 
+ESCAPED = ("\\x41" + KEY[1:], "".join(f"\\u{ord(letter):04X}" for letter in KEY), KEY[:20] + "\\\n    " + KEY[20:],
+           KEY[:9] + "\\\r\n\t " + KEY[9:-1] + f"\\U{ord(KEY[-1]):08x}")  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ESCAPED, ids=["hex", "unicode", "two lines", "mixed"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", ""), ("", "b: [\n"), ("<<<<<<< HEAD\n", ""), ("", "b: 2026-99-99\n"), ("", "a: x\n"),
+        ("", "b: !f 1\n"),
+        ("? [1, 2]\n: 1\n", ""), ("b: " + "[" * 300 + "]" * 300 + "\n", ""), ("b: {&q a: 1}\n", "c: *q\n...\n"),
+    ],
+    ids=["read", "open", "conflict", "date", "twice", "tag", "key", "deep", "alias"],
+)  # fmt: skip
+def test_a_key_in_escapes_of_yaml_is_found(before: str, after: str, word: str, tmp_path: Path) -> None:
+    """It is found also where a parser stops, or keeps another value of the same name."""
+    path = tmp_path / "a.yaml"
+    path.write_bytes(f'{before}a: "{word}"\n{after}'.encode())
+    hits = scan_file(path, PROTOCOL)
+    assert [hit.kind for hit in hits] == ["Google API key"]
+    assert KEY not in repr(hits)
+
+
 def test_a_value_beside_a_comment_is_found_once(tmp_path: Path) -> None:
     """What the values contain is not found again in the text of the file."""
     path = tmp_path / "a.yaml"
