@@ -142,7 +142,7 @@ def poll_after_streams(t: RequestBuilder, streams: Mapping[str, Exchange]) -> Pa
     for number, (found, streamed) in enumerate(streams.items()):
         if not _watch_text(streamed)(last[number]):
             last[number] = (yield from poll_after_stream(t, found, streamed, patient=patient))[-1]
-            patient = patient and last[number].status != 404
+            patient = patient and _watch_text(streamed)(last[number])
     return last
 
 

@@ -23,7 +23,7 @@ from harness.checks.vocabulary.runs import (
 )
 from harness.contract.requests import WaitingTime
 from harness.outcome import Unmet
-from tests.checks._play import answer, interaction, refusal
+from tests.checks._play import answer, interaction, refusal, stream_of
 
 RUNNING = answer(body=interaction(status="in_progress"))
 QUEUED = answer(body=interaction(status="queued"))
@@ -259,16 +259,27 @@ def test_odd_answers_have_no_id_and_no_status(odd):
         need_id(odd)
 
 
-def test_several_streams_are_waited_for_once():
-    """After waiting in vain for one stream to be found, each of the others is looked at once."""
+TOLD = "Hi. And more."
+LONGER = stream_of(
+    {"event_type": "step.start", "index": 0, "step": {"type": "model_output"}},
+    {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": TOLD}},
+)
+
+
+@pytest.mark.parametrize(
+    ("streamed", "vain"), [(DONE, GONE), (DONE, RUNNING), (LONGER, DONE)], ids=["absent", "running", "cut"]
+)
+def test_several_streams_are_waited_for_once(streamed, vain):
+    """After waiting in vain for what one stream told, each of the others is looked at once."""
 
     def part(t, _):
-        return (yield from poll_after_streams(t, dict.fromkeys(("a", "b", "c"), DONE)))
+        return (yield from poll_after_streams(t, dict.fromkeys(("a", "b", "c"), streamed)))
 
     def part_of_one(t, _):
-        return (yield from poll_after_streams(t, {"a": DONE}))
+        return (yield from poll_after_streams(t, {"a": streamed}))
 
-    (stored, waited), (_, alone) = run(part, [GONE]), run(part_of_one, [GONE])
+    (stored, waited), (_, alone) = run(part, [vain]), run(part_of_one, [vain])
     assert len(stored) == 3
     assert waited == alone > 0
-    assert run(part, [GONE, GONE, DONE])[1] < alone
+    whole = answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": TOLD}]}]))
+    assert run(part, [vain, vain, whole])[1] < alone
