@@ -320,8 +320,8 @@ _ANY_VERSION = "(The emulator's setting platform=any takes it.)"
 def judge_surface(order: CreateRequest, platform: Platform, version: str) -> None:
     """Raise Refusal for the first thing in a create that this surface refuses."""
     body = order.body
-    for name in platform.refuses:
-        if name in body:
+    if not platform.refuses.keys().isdisjoint(body):  # hot: nearly every create has none
+        for name in (name for name in platform.refuses if name in body):
             raise invalid(f"Unknown parameter '{name}'; {platform.refuses[name]}. {_ANY_VERSION}")
     if not platform.strict:
         return

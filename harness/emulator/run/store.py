@@ -38,16 +38,16 @@ class InteractionStore:
         self._runs[run.id] = run
         self._bytes += run.size
         while len(self._runs) > 1 and (len(self._runs) > self._most or self._bytes > self._most_bytes):
-            self._forgotten[next(iter(self._runs))] = None
             self.forget_oldest()
-        while len(self._forgotten) > _REMEMBERED:
-            self._forgotten.popitem(last=False)
 
     def forget_oldest(self) -> None:
         """Remove the interaction stored first. If it is held, it goes on: no client could release it later."""
-        _, run = self._runs.popitem(last=False)
+        identity, run = self._runs.popitem(last=False)
         run.release()
         self._bytes -= run.size
+        self._forgotten[identity] = None
+        if len(self._forgotten) > _REMEMBERED:
+            self._forgotten.popitem(last=False)
 
     def was_forgotten(self, interaction_id: str) -> bool:
         """Whether an interaction was stored and had to make room."""

@@ -133,7 +133,10 @@ class Meter:
         `fields` are those that the model has beyond the ones of every model; `cut_thought` are the tokens of a
         thought that a limit cut, which need not be among the steps.
         """
-        own = tokens_by_modality(given)
+        own: dict[str, int] = {}
+        for step in given:  # hot: as `tokens_by_modality`
+            if (kind := step.get("type", "")) != "thought":
+                _count_step(step, kind, own)
         if context or system:
             own["text"] = own.get("text", 0) + context + count(system)
         thoughts = 0
@@ -188,26 +191,31 @@ def count_invocations(usage: Json, fields: Collection[str], *, unshown: int = 0)
     `unshown` are the tokens of an output that is not shown.
     """
     # Hot, and therefore without comprehensions: before Python 3.12 each is a call.
-    counts: Json = {}
     prompt = int(usage["total_input_tokens"]) + _FRAME
-    if "raw_prompt_token" in fields:
-        counts["raw_prompt_token"] = prompt
+    counts: Json = {"raw_prompt_token": prompt} if "raw_prompt_token" in fields else {}
     if _INVOCATIONS.isdisjoint(fields):  # most models count none
         return counts
-    details = {"prompt_tokens_details": [{"modality": "text", "tokens": prompt}]}
-    if made := usage["total_output_tokens"] or unshown:
-        details["candidates_tokens_details"] = [{"modality": "text", "tokens": made}]
-    if thoughts := usage["total_thought_tokens"]:
-        details["thoughts_tokens_details"] = [{"modality": "text", "tokens": thoughts}]
+    details = _describe_invocation(prompt, usage["total_output_tokens"] or unshown, usage["total_thought_tokens"])
     if "model_invocation_token_counts" in fields:
-        counts["model_invocation_token_counts"] = [details]
+        counts["model_invocation_token_counts"] = details
     if "non_grounding_model_invocation_token_counts" in fields:
         is_counted = COUNTS_TOOLS in usage
         for entry in usage["input_tokens_by_modality"]:
             is_counted = is_counted or entry["modality"] == "video"
         if is_counted:
-            counts["non_grounding_model_invocation_token_counts"] = [details]
+            counts["non_grounding_model_invocation_token_counts"] = details
     return counts
+
+
+@lru_cache(maxsize=1024)
+def _describe_invocation(prompt: int, made: int, thoughts: int) -> list[Json]:
+    """The one invocation of the model, which no caller changes."""
+    details = {"prompt_tokens_details": [{"modality": "text", "tokens": prompt}]}
+    if made:
+        details["candidates_tokens_details"] = [{"modality": "text", "tokens": made}]
+    if thoughts:
+        details["thoughts_tokens_details"] = [{"modality": "text", "tokens": thoughts}]
+    return [details]
 
 
 def _to_list(counts: dict[str, int]) -> list[Json]:
