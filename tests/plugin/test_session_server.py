@@ -64,6 +64,7 @@ def test_a_page_cannot_steer_the_emulator_of_a_test(session: SessionServer, page
 FOREIGN = {
     "another origin": {"origin": "http://evil.test"},
     "an image": {"sec-fetch-site": "cross-site", "sec-fetch-dest": "image"},
+    "speculation rules": {"sec-fetch-site": "none", "sec-purpose": "prefetch"},
     "a rebound name": {"host": "evil.test"},
 }
 

@@ -248,6 +248,7 @@ def test_a_page_does_not_reach_the_upstream(harness: Harness, port: int, tmp_pat
     refused = [
         {"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"},
         {"Host": "0.0.0.0"}, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+        {"Sec-Fetch-Site": "none", "Sec-Purpose": "prefetch"},
         {"Host": "generativelanguage.googleapis.com", "User-Agent": "Mozilla/5.0"},
     ]  # fmt: skip
     passes = [{}, {"Host": "generativelanguage.googleapis.com"}, {"Host": f"127.0.0.1:{port}"}, {"Host": "mine"}]
