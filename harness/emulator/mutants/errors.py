@@ -9,6 +9,7 @@ from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
+    answer,
     crash,
     edit_json,
     editing,
@@ -22,9 +23,9 @@ from harness.emulator.mutants.changes import (
     with_status,
 )
 from harness.emulator.mutants.hooks import EVERY, admit, error, request, row
-from harness.emulator.mutants.parts import Defect, before, instead
+from harness.emulator.mutants.parts import Defect, after, before, instead
 from harness.emulator.service import Emulator
-from harness.emulator.values.call import Call, Refusal, json_response
+from harness.emulator.values.call import Call, Refusal
 from harness.kit.mutant import table
 from harness.wire import At, Ending, Headers, How, Response
 
@@ -58,11 +59,20 @@ def _error_as(refusal: Refusal, body: Json) -> Response:
     return edit_json(refusal.response(), lambda _: body)
 
 
-def _invent_a_create(validator: CreateValidator, data: bytes) -> Json:
+def _is_refused(validator: CreateValidator, data: bytes) -> bool:
     try:
-        return CreateValidator.parse(validator, data)
+        CreateValidator.parse(validator, data)
     except Refusal:
-        return {"model": "gemini-3.8-flash", "input": "?"}
+        return True
+    return False
+
+
+def _invent_a_create(validator: CreateValidator, data: bytes) -> Json:
+    return {"model": "gemini-3.8-flash", "input": "?"}
+
+
+def _misjudges_name(validator: CreateValidator, name: str) -> bool:
+    return CreateValidator.is_model(validator, name) is validator.is_agent(name, "")
 
 
 def _find_wrongly_typed(body: Json) -> list[str]:
@@ -169,7 +179,7 @@ MUTANTS = table(
     row("malformed-json-crashes", "A body that is not JSON returns 500.",
         error("POST interactions", when(lambda refusal, _: "not valid JSON" in refusal.message, crash))),
     row("malformed-json-accepted", "A body that is not JSON returns 200 and an invented result.",
-        instead(CreateValidator.parse, _invent_a_create)),
+        instead(CreateValidator.parse, when(_is_refused, _invent_a_create))),
     row("wrong-type-accepted", "Known fields may have any type.",
         before(CreateValidator.shape, editing(_drop_wrongly_typed))),
     row("wrong-type-crashes", "A known field with the wrong type returns 500.",
@@ -181,15 +191,15 @@ MUTANTS = table(
     row("unknown-field-crashes", "A create with an unknown field returns 500.",
         before(CreateValidator.unknown_fields, when(_find_unknown_fields, crash))),
     row("unknown-model-mapped", "Any name that is not an agent is accepted as a model.",
-        instead(CreateValidator.is_model, lambda validator, name: not validator.is_agent(name, ""))),
+        instead(CreateValidator.is_model, when(_misjudges_name, lambda validator, name: (
+            not CreateValidator.is_model(validator, name))))),
     row("unknown-model-crashes", "A create with a model that does not exist returns 500.",
         error("POST interactions", when(lambda refusal, _: refusal.code == "model_not_found", crash))),
     row("bad-enum-accepted", "Unknown tool types and thinking levels are ignored.",
         admit("shape", editing(_drop_unknown_level)),
         before(CreateValidator.tool_types, when(_names_unknown_tool, skip))),
     row("unknown-route-200", "An unknown path returns 200 and an empty object.",
-        instead(Emulator.perform,
-                lambda emulator, engine, call: Emulator.perform(emulator, engine, call) or json_response({}))),
+        after(Emulator.perform, when(lambda response, *_: response is None, answer({})))),
     row("unknown-route-crashes", "An unknown path returns 500.",
         before(Emulator.unknown_path, crash)),
     row("refused-stream-silent",

@@ -280,7 +280,7 @@ MUTANTS = table(
     row("store-false-chained-stored", "Chained interactions created with `store: false` are stored anyway.",
         create(when(lambda order, _: order.previous is not None, assign(store=True)))),
     row("store-false-background", "A background run may be created with `store: false`.",
-        admit("shape", when(lambda body: body.get("background") is True, drop("store")))),
+        admit("shape", when(lambda body: body.get("background") is True and "store" in body, drop("store")))),
     row("projects-shared", "Another project's key can read, cancel and delete every interaction.",
         instead(InteractionStore.may_see, when(
             lambda store, run, project: run.project != project, lambda *_: True))),
