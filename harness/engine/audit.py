@@ -219,6 +219,11 @@ class Audit:
                     kind, _Sighted(again.finding, again.exchange, played, exercise.name, beside=again.earlier)
                 )
 
+    def begin_service(self) -> None:
+        """Note exchanges of another service from now on, which gives the same ids again."""
+        with self._lock:
+            self._denials.begin_service()
+
     def note_denials(self, exchanges: Sequence[Exchange], exercise: str = "") -> None:
         """Judge what was denied by what was granted, be it before or later; the clean-up counts, too."""
         for number, exchange in enumerate(exchanges):

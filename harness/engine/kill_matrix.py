@@ -257,6 +257,7 @@ class Bench:
                 if _fingerprint(watched) != _fingerprint(played):
                     calls.distrust()
             own = [(check, played.observe(check)) for check in checks]
+            audit.begin_service()
             audit.note(exercise, played, self._contract, own)
             self._fingerprints[exercise.name] = fingerprint = _fingerprint(played)
             self._read[exercise.name] = dict(zip(fingerprint[1:], played.trail, strict=False))
@@ -288,6 +289,7 @@ class Bench:
                         exchange.notes.update(known.notes)
                 played = ids.complete(played)
                 observed = [(check, played.observe(check)) for check in checks]
+                audit.begin_service()
                 audit.note(exercise, played, self._contract, observed)
                 own.update((check.id, observation) for check, observation in observed)
         audit.settle_denials(one_service=False)

@@ -275,6 +275,9 @@ class JudgesRun(Protocol):
     def note(self, exchange: Exchange, /) -> Iterable[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""
 
+    def begin_service(self) -> None:
+        """Judge exchanges of another service from now on, which gives the same ids again."""
+
 
 class RunOrder(Struct, frozen=True):
     """The request of a create: the id of the run it continues (`""`: none), and its input in a few words."""

@@ -47,6 +47,9 @@ class NoDenials:
         """Find nothing."""
         return ()
 
+    def begin_service(self) -> None:
+        """Keep nothing."""
+
 
 class NoEnds:
     """Notes have no runs, so none of them fails."""

@@ -71,6 +71,10 @@ class ResourceRun(Struct):
     _made: set[Key] = field(default_factory=set)
     _alike: dict[tuple[str, ...], _Alike] = field(default_factory=dict)
 
+    def begin_service(self) -> None:
+        """Forget the resources, but not which calls were accepted: another service gives the same ids again."""
+        self._made.clear()
+
     def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the next exchange, and the refusals before it that it shows to be wrong."""
         method, collection, identity = name_call(exchange)

@@ -540,7 +540,12 @@ class RunJudge:
     """Judges what was denied and granted elsewhere, and streams and answers that were mixed."""
 
     def __init__(self) -> None:
-        self._judges = (Denials(), Mixtures(), Crossings(), EventIds(), ResourceRun())
+        self._resources = ResourceRun()
+        self._judges = (Denials(), Mixtures(), Crossings(), EventIds(), self._resources)
+
+    def begin_service(self) -> None:
+        """Judge exchanges of another service from now on, which gives the same ids again."""
+        self._resources.begin_service()
 
     def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""

@@ -164,3 +164,13 @@ def test_a_resource_is_the_same_wherever_it_is_shown(trail: list[Exchange], code
 def test_what_a_run_grants_elsewhere_is_not_denied(exchanges: list[Exchange], codes: list[str]) -> None:
     judge = ResourceRun()
     assert [finding.stable_code for one in exchanges for _, finding in judge.note(one)] == codes
+
+
+@pytest.mark.parametrize(("services", "codes"), [(1, ["hook.crud/another"]), (2, [])])
+def test_another_service_may_give_the_same_id(services: int, codes: list[str]) -> None:
+    judge = ResourceRun()
+    found = [*judge.note(made())]
+    if services == 2:
+        judge.begin_service()
+    found += judge.note(made())
+    assert [finding.code for _, finding in found] == codes
