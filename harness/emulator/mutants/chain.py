@@ -21,7 +21,7 @@ from harness.wire import COMPLETE, Chunk, Chunked, Pause, PieceBody, Response
 from harness.wire.message import JSON_HEADERS
 
 
-def _chained(change: Callable[[Run, Any, Engine], None]) -> Defect:
+def _change_chained(change: Callable[[Run, Any, Engine], None]) -> Defect:
     """Change a run that has just been made, where it continues another one; the change gets that, too."""
 
     def change_child(run: Run, order: CreateRequest, engine: Engine) -> None:
@@ -175,19 +175,19 @@ MUTANTS = table(
     row("chain-history-lost", "The history is not carried over.",
         instead(Run.total_context, lambda run: 0)),
     row("chain-one-turn-only", "A turn carries over the turn before it, and none of those before that.",
-        _chained(_carry_one_turn)),
+        _change_chained(_carry_one_turn)),
     row("chain-streamed-turn-lost", "A turn after a streamed one carries over only the turns before that one.",
-        _chained(_forget_streamed_turn)),
+        _change_chained(_forget_streamed_turn)),
     row("chain-streamed-ignored", "A streamed turn carries nothing over.",
         _forget_if("stream")),
     row("chain-background-ignored", "A background turn carries nothing over.",
         _forget_if("background")),
     row("chain-repeats-steps", "The response to a chained create repeats the steps of its parent.",
-        _chained(_repeat_parents_steps)),
+        _change_chained(_repeat_parents_steps)),
     row("chain-same-id", "A chained interaction takes its parent's id and place.",
-        _chained(_take_parents_place)),
+        _change_chained(_take_parents_place)),
     row("parent-mutated", "A child appends its steps to its parent.",
-        _chained(_append_to_parent)),
+        _change_chained(_append_to_parent)),
     row("sibling-continued", "A second child continues the first one, not their parent.",
         part(_SiblingContinued, Engine.open, _continues)),
     row("sibling-overwritten", "A second child appends its steps to the first one.",
@@ -217,7 +217,7 @@ MUTANTS = table(
     row("chain-unknown-streamed-crashes", "A streamed turn with an unknown parent returns 500.",
         before(CreateValidator.resolve, when(_is_streamed_stray, crash))),
     row("chained-not-stored", "A chained interaction has an id but is not stored.",
-        _chained(_forget_chained)),
+        _change_chained(_forget_chained)),
     row("stateless-turn-refused", "The output steps of an earlier turn are refused as input.",
         admit("signatures", when(
             lambda order: any(step.get("type") == "model_output" for step in order.given),
