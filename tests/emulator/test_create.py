@@ -261,6 +261,28 @@ def test_tiny_limit_is_incomplete(api, limit, kept):
     assert [step["type"] for step in body.get("steps", ())] == kept
 
 
+@pytest.mark.parametrize(("stops", "text"), [
+    (["characters"], "This answers “One.”: déjà vu, 東京, 🦊; 4 "),
+    (["characters", "One", "never"], "This answers “"),
+    (["never"], "This answers “One.”: déjà vu, 東京, 🦊; 4 characters were read."),
+    ([], "This answers “One.”: déjà vu, 東京, 🦊; 4 characters were read."),
+])  # fmt: skip
+def test_the_output_ends_before_the_first_stop(api, stops, text):
+    """The first of the stop_sequences ends the output, which is completed, in a body and in a stream alike."""
+    config = {"generation_config": {"stop_sequences": stops}}
+    body = api.create("One.", **config).json
+    assert body["status"] == "completed"
+    assert body["steps"][-1]["content"][0]["text"] == text
+    deltas = [event["delta"] for event in api.create("One.", stream=True, **config).events if "delta" in event]
+    assert "".join(delta["text"] for delta in deltas if delta["type"] == "text") == text
+
+
+def test_a_stop_at_the_beginning_leaves_no_output(api):
+    """An output that begins with its stop is not there."""
+    body = api.create(generation_config={"stop_sequences": ["This"]}).json
+    assert [step["type"] for step in body["steps"]] == ["thought"]
+
+
 @pytest.mark.parametrize(("asked", "thought"), [
     ({"max_output_tokens": 32}, 29),
     ({"max_output_tokens": 32, "thinking_summaries": "auto"}, 29),
