@@ -37,10 +37,18 @@ def call_events(*fragments: str, status: str = "requires_action", name: str = "g
     return _between(_step(0, shell, *deltas), status, "v1_one")
 
 
-def search_events(arguments: Event) -> list[Event]:
-    """The whole stream of a search, whose arguments arrive in one delta."""
+def search_events(arguments: Event, *signatures: str) -> list[Event]:
+    """The whole stream of a search, whose arguments arrive in one delta, and each of its signatures in another."""
     shell = {"type": "google_search_call", "id": "s1", "signature": ""}
-    return _between(_step(0, shell, {"type": "google_search_call", "arguments": arguments}), "completed", "v1_one")
+    deltas = [{"type": "google_search_call", "arguments": arguments}]
+    deltas += [{"type": "google_search_call", "arguments": arguments, "signature": one} for one in signatures]
+    return _between(_step(0, shell, *deltas), "completed", "v1_one")
+
+
+def thought_events(*summaries: str) -> list[Event]:
+    """The whole stream of a thought, whose summary arrives in parts."""
+    parts = ({"type": "thought_summary", "content": {"type": "text", "text": text}} for text in summaries)
+    return _between(_step(0, {"type": "thought"}, *parts), "completed", "v1_one")
 
 
 def two_call_events(*ids: str, name: str = "get_weather") -> list[Event]:

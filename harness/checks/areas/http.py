@@ -208,7 +208,7 @@ def has_v1(v1: Exchange, nowhere: Exchange) -> Iterator[Finding]:
 
 _REFUSED = frozenset({400, 401, 403})
 _NOT_THERE = frozenset({404, 405, 501})
-_NOT_OFFERED = frozenset({None, *_NOT_THERE, *BUSY})
+_NOT_OFFERED = frozenset({None, 400, *_NOT_THERE, *BUSY})
 """How a request is answered that need not be offered, or was one too many."""
 
 

@@ -369,6 +369,13 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
         return
     if steps_text(output_of(streamed)) != steps_text(stored):
         streamed, stored = without_text(streamed), without_text(stored)
+    came, kept = ("".join(_list_summaries(steps)) for steps in (streamed, stored))
+    if not may_hide and came != kept and (doubled := _find_doubled(came, kept)):
+        words = (_quote(kept, doubled[0][0]), _quote(came, doubled[0][0]))
+        yield Finding.from_code(
+            "stream.equals-get/twice", "the stream sends the summary of a thought twice", *words
+        )
+        return
     for difference in compare_steps(streamed, stored):
         words = (difference.got, difference.assembled)
         if {"absent", "''"}.intersection(words) and _CONTENT.fullmatch(difference.pointer) and not may_hide:
@@ -384,6 +391,12 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
         else:
             message = f"stream and GET differ at {difference.pointer}"
             yield Finding("stream.equals-get", message, *words, severity=Severity.NON_STRICT)
+
+
+def _list_summaries(steps: Iterable[Body]) -> list[str]:
+    """The texts in the summaries of thoughts."""
+    parts = [part for step in steps if step.get("type") == "thought" for part in objects_in(step.get("summary"))]
+    return [text for part in parts if isinstance(text := part.get("text"), str)]
 
 
 def _find_lacking_steps(streamed: Sequence[Body], stored: Sequence[Body]) -> Finding | None:
@@ -432,7 +445,7 @@ def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Findi
                 yield Finding.from_code(code, message, format_value(wanted), format_value(came))
 
 
-def judge_streamed_signatures(streamed: Iterable[Body], body: Body) -> Iterator[Finding]:
+def judge_streamed_signatures(streamed: Sequence[Body], body: Body) -> Iterator[Finding]:
     """A thought of a whole stream must have a signature where GET returns one: all of it, and nothing more."""
     thoughts, stored = ([step for step in steps if step.get("type") == "thought"]
                         for steps in (streamed, output_steps(body)))  # fmt: skip
@@ -446,6 +459,18 @@ def judge_streamed_signatures(streamed: Iterable[Body], body: Body) -> Iterator[
             message = f"thought {number} has a signature in GET, and {lack} in the stream"
             words = (message, format_value(kept["signature"]), format_value(came.get("signature")))
             yield Finding("stream.signature", *words)
+            return
+    yield from _judge_doubled_signatures(streamed, output_steps(body))
+
+
+def _judge_doubled_signatures(streamed: Iterable[Body], stored: Iterable[Body]) -> Iterator[Finding]:
+    """The signature of a tool's step must not come twice; none at all is accepted (API news, MCP live)."""
+    kept = {(step.get("type"), step.get("id"), step.get("call_id")): step.get("signature") for step in stored}
+    for step in streamed:
+        came, whole = step.get("signature"), kept.get((step.get("type"), step.get("id"), step.get("call_id")))
+        if whole and isinstance(whole, str) and came == whole * 2:
+            message = f"the stream sends the signature of a {step.get('type')} twice"
+            yield Finding.from_code("stream.signature/twice", message, format_value(whole), format_value(came))
             return
 
 

@@ -12,7 +12,16 @@ from harness.outcome import Outcome
 from harness.rules import BY_ID
 from harness.wire import Arrivals, Exchange
 from tests.checks._play import answer, case, interaction, judge, refusal, shows
-from tests.checks._streams import begun, call_events, event, numbered, search_events, streamed, text_events
+from tests.checks._streams import (
+    begun,
+    call_events,
+    event,
+    numbered,
+    search_events,
+    streamed,
+    text_events,
+    thought_events,
+)
 
 # --- streams, on hand-made streams. The tests of `contract` cover each stream rule
 
@@ -81,6 +90,17 @@ CASES = [
     case("stream.equals-get", "not_met", "a part of a search", streams={
         "text": streamed(search_events({"queries": ["one"]}))
     }, stored={"text": answer(body=interaction(steps=[{**SEARCH, "arguments": {"queries": ["one", "two"]}}]))}),
+    case("stream.equals-get", "not_met", "a summary that comes twice", streams={
+        "text": streamed(thought_events("I think.", "I think."))
+    }, stored={"text": answer(body=interaction(steps=[
+        {"type": "thought", "summary": [{"type": "text", "text": "I think."}]}
+    ]))}),
+    case("stream.signature", "not_met", "a search that is signed twice", streams={
+        "text": streamed(search_events({}, "c2ln", "c2ln"))
+    }, stored={"text": answer(body=interaction(steps=[{**SEARCH, "signature": "c2ln"}]))}),
+    case("stream.signature", "met", "a search that is not signed in the stream", streams={
+        "text": streamed(search_events({}))
+    }, stored={"text": answer(body=interaction(steps=[{**SEARCH, "signature": "c2ln"}]))}),
     case("stream.equals-get", "not_met", "citations that are not streamed", streams=STREAMS, stored={
         "text": answer(body=interaction(steps=[
             {"type": "thought", "signature": "c2ln"}, {"type": "model_output", "content": CITED}
