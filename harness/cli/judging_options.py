@@ -150,6 +150,7 @@ def wait_for(target: ResolvedTarget, seconds: float | None, *, every: float = _W
         wait_until_up(target, seconds)
     finally:
         heartbeat.stop()
+        heartbeat.join(_WAITING_EVERY)  # a line that it has begun comes before whatever comes next
 
 
 @dataclass(kw_only=True)

@@ -15,7 +15,11 @@ from typing import Any, TextIO, cast
 
 from harness.outcome.words import UNSEEN, break_commands, escape_letters
 
-_OBEYED = re.compile(rf"(?P<ours>\x1b\[[0-9;]*m|\r\x1b\[2K|\r\n)|[\x00-\x08\x0b-\x1f{UNSEEN}]")
+_COLOR = r"(?:0?[0-4]|2[2-4]|3[1-79]|49|9[1-7]|00)"
+"""Colors and weights of ours and of pytest; none hides a text, as 8 does, or black on black."""
+
+_OURS = rf"\x1b\[(?:{_COLOR}(?:;{_COLOR})*)?m|\r\x1b\[2K|\r\n"
+_OBEYED = re.compile(rf"(?P<ours>{_OURS})|[\x00-\x08\x0b-\x1f{UNSEEN}]")
 """Control characters, what begins a sequence among them, and what changes the direction of text."""
 
 _LINE_COMMAND = re.compile(r"(\s*):(?=:)")

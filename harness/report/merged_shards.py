@@ -6,6 +6,7 @@ merged run is decided, ordered and reported as if it had been one.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -305,6 +306,9 @@ def _finish(results: tuple[Result, ...], ends: Sequence[RunFinished]) -> RunFini
 Sums = TypeVar("Sums", Waited, TimeoutLosses)
 Row = TypeVar("Row", bound=KillRow)
 
+_ID = re.compile(r"[\w.-]{1,80}", re.ASCII)
+"""The id of a check."""
+
 
 def _add_up(one: Sums, other: Sums) -> Sums:
     """The sums of two shards; of a text, the first that there is."""
@@ -341,9 +345,12 @@ def _merge_mutants(
 def _read_rows(shard: StoredRun, kind: type[Row], unseen: Sequence[str] = ()) -> list[tuple[Row, Result]]:
     """The rows of a shard with their results; it ran those that `unseen` names without one.
 
-    Raises UsageFault for a row that is missing, is of another shard, or is there twice.
+    Raises UsageFault for a row that is missing, is of another shard, is there twice, or names no check.
     """
     rows = [(row, result) for result in shard.results for row in of_kind(kind, result.evidence)]
+    with unreadable(shard.name):
+        if odd := next((one for row, _ in rows for one in row.killers if not _ID.fullmatch(one)), None):
+            raise ValueError(f"{odd!r:.80} names no check")
     _require_own(shard, [*unseen, *(row.mutant for row, _ in rows)])
     return rows
 

@@ -88,6 +88,10 @@ def shown(*texts: str) -> str:
         "\u2028",
         "\x1bP",
         "\x1b[31",
+        "\x1b[8m",
+        "\x1b[31;8m",
+        "\x1b[30;40m",
+        "\x1b[38;5;0m",
         "\x85",
         "\x00",
     ]
@@ -101,7 +105,7 @@ def test_what_a_terminal_obeys_is_shown(text: str) -> None:
 
 def test_colors_and_texts_stay() -> None:
     """Our colors, the erased line, tabs, lines and texts of all languages are printed as they are."""
-    text = "\x1b[31;1mred\x1b[0m\tß 漢字 שלום 👩‍👧\n\r\x1b[2Kdone\r\n"
+    text = "\x1b[31;1mred\x1b[0m\x1b[39;49;00m\x1b[94m\x1b[m\tß 漢字 שלום 👩‍👧\n\r\x1b[2Kdone\r\n"
     assert shown(text) == text
 
 

@@ -169,9 +169,11 @@ class PageGuard:
         if self._pages is Pages.ANY or self._may_call(request):
             return None
         if self._pages is Pages.NONE:
-            return self._refuse_page(request, "started with --no-cors: leave that out to let pages call the API")
-        how = f": start it with {self._opened_by} to let pages call the API" if self._opened_by else ""
-        return self._refuse_page(request, _FOR_LOCAL_PAGES + how)
+            why = "started with --no-cors: leave that out to let pages call the API"
+        else:
+            how = f": start it with {self._opened_by} to let pages call the API" if self._opened_by else ""
+            why = _FOR_LOCAL_PAGES + how
+        return self._refuse_page(request, why) or self._refuse_opened(request, why)
 
     def refusal_of_host(self, request: Request) -> Response | None:
         """The refusal of a request, whatever for, that came by a name that a page may own; None for others."""
@@ -217,15 +219,12 @@ class PageGuard:
         return name in self._of_programs or _is_no_public_name(name, local=self._is_local)
 
     def _may_call(self, request: Request) -> bool:
-        """Whether a page of this machine asks, or a user who follows a link: its page does not get the answer."""
+        """Whether a page of this machine asks."""
         if self._pages is Pages.NONE:
             return False
         if request.headers.get("origin"):
             return is_of_local_page(request)
         headers = request.headers
-        is_link = headers.get("sec-fetch-dest") == "document" and headers.get("sec-fetch-user") == "?1"
-        if is_link and request.method == "GET" and not is_fetched_ahead(headers):
-            return True
         # Every site below `localhost` is of this machine; below another name, it may be a stranger's.
         return headers.get("sec-fetch-site") == "same-site" and _is_local_name(_name_in(headers.get("host")))
 
@@ -250,12 +249,25 @@ class PageGuard:
         elif site in _OTHER_SITES:
             came = f"Sec-Fetch-Site {site}"
         elif site != "same-origin" and is_fetched_ahead(request.headers):
-            # Chromium marks what the speculation rules of any page name as if the user had typed the address. If
-            # the user did, the browser sends the request again without the mark.
+            # Chromium marks what the speculation rules of any page name as if the user had typed the address.
             came = "a prefetch, which any page can cause"
         else:
             return None
         message = f"The request came from a web page of another origin ({came}), but this server is {why}."
+        return self._refuse(403, "permission_denied", message)
+
+    def _refuse_opened(self, request: Request, why: str) -> Response | None:
+        """The refusal of an address that a browser opens, as if the user had typed it.
+
+        A page that the user did open may redirect there, at once or when it goes back by itself.
+        """
+        headers = request.headers
+        if headers.get("sec-fetch-site").lower() != "none" or headers.get("sec-fetch-mode").lower() != "navigate":
+            return None
+        message = (
+            "A browser opened this address as a page, where any web page may have led it, but this server is "
+            f"{why}. Send the request from a program, such as curl."
+        )
         return self._refuse(403, "permission_denied", message)
 
     def _refuse_body(self, request: Request) -> Response | None:

@@ -6,6 +6,7 @@ Layer 6, values. The same columns give the same table: there is nothing of a clo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,6 +18,7 @@ from harness.benches.client.ready.ready_clients import READY, ReadyClient, find_
 from harness.benches.client.ready.survey import TABLES, Cell, ClientColumn, TableRow
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
+from harness.report.evidence.curl import is_own_command
 from harness.report.side_by_side.run_file import read_record
 
 MEANINGS = {
@@ -175,7 +177,10 @@ def list_packages(columns: Sequence[ClientColumn]) -> list[str]:
 # The table of clients as it is kept in version control: a line for each cell, and a text of many cells once.
 
 
-_STARTS = "harness torture "
+_STARTS, _CLIENT = "harness torture ", " --client "
+
+_VERSION = re.compile(r"[\w.+!-]{1,64}", re.ASCII)
+"""The version of a package of Python or Node."""
 
 
 def format_compact(record: Mapping[str, Any]) -> str:
@@ -236,7 +241,7 @@ def _expand_cell(
 
 def _name_client(column: Mapping[str, Any]) -> str:
     version = f"=={column['version']}" if column["version"] else ""
-    return f" --client {column['client']}{version}"
+    return f"{_CLIENT}{column['client']}{version}"
 
 
 def _dump(value: Any) -> str:
@@ -345,24 +350,34 @@ def _place(column: ClientColumn) -> tuple[int, int, int]:
 
 def _read_column(value: Mapping[str, Any], about: Mapping[str, str], modes: Mapping[str, str]) -> ClientColumn:
     client = find_ready(value["client"])
-    if value["version"]:
-        client = replace(client, version=value["version"])
-    cells = tuple(_read_cell(cell, about) for cell in value["cells"])
+    if version := value["version"]:
+        if _VERSION.fullmatch(version) is None:
+            raise ValueError(f"{version!r} is not a version")
+        client = replace(client, version=version)
+    name = _name_client(value).removeprefix(_CLIENT)
+    cells = tuple(_read_cell(cell, about, name) for cell in value["cells"])
     mode = value["mode"]
     return ClientColumn(client=client, mode=mode, about=modes[mode], cells=cells, problem=value["problem"])
 
 
-def _read_cell(value: Mapping[str, Any], about: Mapping[str, str]) -> Cell:
-    name = value.get("incident") or value["fault"]
+def _read_cell(value: Mapping[str, Any], about: Mapping[str, str], client: str) -> Cell:
+    """The cell. The file may come from anywhere, and readers of the page run its commands."""
+    name, again, command = (
+        value.get("incident") or value["fault"],
+        value.get("again", ""),
+        value.get("command", ""),
+    )
+    if command and not is_own_command(command, client):
+        raise ValueError(f"{command!r} does not repeat a case of {client}")
     return Cell(
         row=TableRow(name=name, about=about[name], is_incident="incident" in value),
-        outcome=value["outcome"],
-        again=value.get("again", ""),
+        outcome=str(DropOutcome(value["outcome"])),
+        again=again and str(DropOutcome(again)),
         rule=value.get("rule", ""),
         level=value.get("level", ""),
         sentence=value.get("problem", ""),
         timeline=tuple(value.get("timeline", ())),
-        command=value.get("command", ""),
+        command=command,
     )
 
 

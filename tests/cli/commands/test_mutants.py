@@ -253,6 +253,11 @@ def _second_row(runs: list[Lines]) -> None:
     runs[1].insert(-1, find(runs[1], "CheckFinished"))
 
 
+def _painted_killer(runs: list[Lines]) -> None:
+    """A name that a terminal would obey: it hides what follows."""
+    find(runs[1], "CheckFinished")["result"]["evidence"][0]["killers"] = ["\x1b[8mget.ok"]
+
+
 def _cut_row(runs: list[Lines]) -> None:
     """Nobody would learn whether the mutant survived."""
     runs[1].remove(find(runs[1], "CheckFinished"))
@@ -269,6 +274,7 @@ def _cut_row(runs: list[Lines]) -> None:
         (_other_command, "the files are of different commands"),
         (_row_of_another_shard, "', but shard 2/2 did not run it: run the shard again"),
         (_second_row, "', but a shard has one of each: run the shard again"),
+        (_painted_killer, "names no check"),
         (_cut_row, " (1 in all), but shard 2/2 ran it: run the shard again"),
     ],
 )

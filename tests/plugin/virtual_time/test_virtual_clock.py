@@ -222,7 +222,7 @@ def test_sleeps_of_threads_do_not_add_up() -> None:
         begin = time.monotonic()
         list(pool.map(lambda number: (together.wait(), [time.sleep(5) for _ in range(12)]), range(4)))
         assert 60 <= time.monotonic() - begin < 240, "one thread after the other: 240"
-    assert sleeps == [5] * 48
+    assert [seconds for seconds in sleeps if seconds == 5] == [5] * 48  # others of this process may wait, too
 
 
 @pytest.mark.parametrize(("slow", "found"), [(60, "nothing"), (10, "it")])

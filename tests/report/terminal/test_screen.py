@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -105,7 +106,7 @@ def test_a_heartbeat_ends_with_its_output() -> None:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> tuple[TerminalReport, PresentedRun, Terminal, Time]:
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[TerminalReport, PresentedRun, Terminal, Time]]:
     """A terminal report of a run of ten exercises that has begun."""
     monkeypatch.setenv("TERM", "xterm")
     out, now, state = Terminal(80), Time(), PresentedRun(INTERACTIONS)
@@ -113,7 +114,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> tuple[TerminalReport, PresentedRun, 
     for event in (RunStarted(TargetInfo(name="x", url="http://x")), Planned(20, 10)):
         state.handle(event)
         report.handle(event)
-    return report, state, out, now
+    yield report, state, out, now
+    report.close()
 
 
 def test_progress_has_counts_and_the_time_left(run: tuple[TerminalReport, PresentedRun, Terminal, Time]) -> None:
