@@ -18,9 +18,11 @@ from harness.outcome.words import UNSEEN, break_commands, escape_letters
 _COLOR = r"(?:0?[0-4]|2[2-4]|3[1-79]|49|9[1-7]|00)"
 """Colors and weights of ours and of pytest; none hides a text, as 8 does, or black on black."""
 
-_OURS = rf"\x1b\[(?:{_COLOR}(?:;{_COLOR})*)?m|\r\x1b\[2K|\r\n"
+_OURS = rf"\x1b\[(?:{_COLOR}(?:;{_COLOR})*)?m|\r\n"
 _OBEYED = re.compile(rf"(?P<ours>{_OURS})|[\x00-\x08\x0b-\x1f{UNSEEN}]")
 """Control characters, what begins a sequence among them, and what changes the direction of text."""
+
+_ERASED = "\r\x1b[2K"
 
 _LINE_COMMAND = re.compile(r"(\s*):(?=:)")
 _CUT_LINE_COMMAND = re.compile(r"(\s*):(?=:|\Z)")
@@ -47,7 +49,8 @@ class GuardedStream:
 
     def write(self, text: str) -> int:
         """Write a text."""
-        self._out.write(self._show_commands(_OBEYED.sub(_show, text)))
+        # The erased line of the progress is written alone; within a text it is somebody else's.
+        self._out.write(text if text == _ERASED else self._show_commands(_OBEYED.sub(_show, text)))
         return len(text)
 
     def writelines(self, texts: Iterable[str]) -> None:

@@ -412,7 +412,7 @@ class ThreadWaits:
         self._changed = threading.Condition()
         self._waits: dict[int, _Wait] = {}
         self._numbers = count()
-        self._older = frozenset(sys._current_frames())
+        self._older = frozenset(list_frames())
         # A thread that was there before is not waited for until it has waited itself; but this one runs the
         # test. It used to be known only from its wait for the start of a thread, which on a busy machine may have
         # started before any thread waits for it.
@@ -486,7 +486,7 @@ class ThreadWaits:
     def _find_running(self) -> Iterator[int]:
         """The other threads that neither wait nor belong to pytest, its helpers or us."""
         named = {thread.ident: thread for thread in threading.enumerate()}
-        for ident, frame in sys._current_frames().items():
+        for ident, frame in list_frames().items():
             if ident == threading.get_ident() or ident in self._waits or frame.f_code in _IDLE:
                 continue
             if not _is_exempt_thread(named.get(ident), frame):
@@ -504,6 +504,21 @@ class ThreadWaits:
             if now.worked < _WORK and now.idle < _PATIENCE:
                 return True
         return False
+
+
+def list_frames() -> dict[int, FrameType]:
+    """The current frame of each thread.
+
+    Without the collector: before Python 3.11.9, one that begins meanwhile lets another thread run, which waits
+    forever for a lock that this one holds (gh-106883 of CPython).
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _measure(native_id: int | None) -> _Spent:

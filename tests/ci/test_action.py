@@ -52,7 +52,9 @@ def run_step(runner: Path, command: str, *arguments: str, key: str = "") -> subp
 def test_a_check_leaves_its_reports(runner: Path) -> None:
     """A green run exits with 0, tells it as an output and a notice, and leaves three reports."""
     done = run_step(runner, "check", "emulator", "-c", "get.*")
-    assert (done.returncode, (runner / "output").read_text()) == (0, "exit-code=0\n"), done.stderr
+    assert (done.returncode, (runner / "output").read_text()) == (0, "reports=./out reports\nexit-code=0\n"), (
+        done.stderr
+    )
     assert {path.name for path in (runner / "out reports").iterdir()} == {"check.html", "check.json", "check.xml"}
     assert "::notice title=Interactions API::" in done.stdout
 
@@ -63,7 +65,9 @@ def test_a_failure_is_one_of_the_step(runner: Path) -> None:
     recording = runner / "a recording.sse"
     recording.write_text('event: step.delta\ndata: {"event_type": "step.delta"}\n\n', encoding="utf-8")
     done = run_step(runner, "verify", str(recording))
-    assert (done.returncode, (runner / "output").read_text()) == (1, "exit-code=1\n"), done.stderr
+    assert (done.returncode, (runner / "output").read_text()) == (1, "reports=./out reports\nexit-code=1\n"), (
+        done.stderr
+    )
     assert f"::error file={recording},title=" in done.stdout
 
 

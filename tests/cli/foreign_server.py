@@ -23,6 +23,8 @@ from tests.foreign.listening import listening
 LONG, SHORT = 0.8, 0.05
 """Seconds that a background run takes, for inputs that ask for many words and for others."""
 
+WORDS = ("Hello ", "from ", "afar.")
+
 DETAILED = 500
 """Characters of an input from which on a run takes three times as long, as a model does that is asked for more."""
 
@@ -42,7 +44,7 @@ class Run:
     input: Any
     tokens: int
     seconds: float
-    words: tuple[str, ...] = ("Hello ", "from ", "afar.")
+    words: tuple[str, ...]
     cancelled: bool = False
     said: int = 0
     began: float = field(default_factory=time.monotonic)
@@ -108,7 +110,9 @@ class Service:
         long = self.long * (3 if len(asked) >= DETAILED else 1)
         seconds = 0.0 if not body.get("background") else long if "words" in asked else SHORT
         keeps = body.get("store") is not False
-        run = Run(f"int-{next(self.numbers)}" if keeps else "", body["input"], tokens, seconds)
+        stops = (body.get("generation_config") or {}).get("stop_sequences") or []
+        words = tuple(itertools.takewhile(lambda word: not any(stop in word for stop in stops), WORDS))
+        run = Run(f"int-{next(self.numbers)}" if keeps else "", body["input"], tokens, seconds, words)
         if keeps:
             self.runs[run.id] = run
         return run

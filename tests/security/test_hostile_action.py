@@ -111,6 +111,7 @@ def test_the_action_takes_no_python_of_the_tree(path: str, tree: Path) -> None:
         ("Install", {"EXTRAS": "$(touch ran)"}),
         ("Run", {"COMMAND": "../../check"}),
         ("Run", {"COMMAND": "serve"}),
+        ("Run", {"REPORTS": "reports\nreports=/etc"}),
     ],
 )
 def test_the_action_refuses_inputs_that_mean_something_else(step: str, inputs: dict[str, str], tree: Path) -> None:
@@ -121,17 +122,19 @@ def test_the_action_refuses_inputs_that_mean_something_else(step: str, inputs: d
     assert not (tree / "ran").exists()
 
 
-@pytest.mark.parametrize("linked", ["reports", "reports/check.html", "a"])
+@pytest.mark.parametrize("linked", ["reports", "reports/check.html", "reports/b/c.txt", "a"])
 def test_the_action_writes_no_report_through_a_link(linked: str, tree: Path) -> None:
-    """A link in the tree does not lead a report to another folder or file."""
+    """A link in the tree does not lead a report to another folder or file, nor what uploads the folder."""
     victim = tree.parent / "victim"
     victim.mkdir()
-    (tree / linked).parent.mkdir(exist_ok=True)
+    (tree / linked).parent.mkdir(exist_ok=True, parents=True)
     (tree / linked).symlink_to(victim)
     done = run_step(tree, "Run", REPORTS="a/b" if linked == "a" else "reports")
     assert done.returncode == 2, done.stdout
     assert "is a link" in done.stderr or "no link" in done.stderr
     assert list(victim.iterdir()) == []
+    output = tree.parent / "output"
+    assert not output.exists() or "reports" not in output.read_text()
 
 
 def test_the_action_searches_for_secrets_without_reports(tree: Path) -> None:

@@ -105,8 +105,9 @@ def test_what_a_terminal_obeys_is_shown(text: str) -> None:
 
 def test_colors_and_texts_stay() -> None:
     """Our colors, the erased line, tabs, lines and texts of all languages are printed as they are."""
-    text = "\x1b[31;1mred\x1b[0m\x1b[39;49;00m\x1b[94m\x1b[m\tß 漢字 שלום 👩‍👧\n\r\x1b[2Kdone\r\n"
-    assert shown(text) == text
+    text = "\x1b[31;1mred\x1b[0m\x1b[39;49;00m\x1b[94m\x1b[m\tß 漢字 שלום 👩‍👧\ndone\r\n"
+    assert shown(text, "\r\x1b[2K") == text + "\r\x1b[2K"
+    assert shown(f"{text}\r\x1b[2K") == f"{text}\\u000d\\u001b[2K", "within a text it is not ours"
 
 
 @pytest.mark.parametrize(

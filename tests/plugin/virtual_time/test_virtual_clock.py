@@ -6,6 +6,7 @@ import _thread
 import asyncio
 import datetime
 import datetime as dt
+import gc
 import hashlib
 import queue
 import subprocess
@@ -338,3 +339,20 @@ def test_nothing_is_left_behind() -> None:
         assert threading.Condition.wait is not original
     assert threading.Condition.wait is original
     poller.stop()
+
+
+def test_the_collector_rests_while_the_threads_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection that begins then would wait forever on older Pythons; who switched it off finds it so."""
+    seen, list_them = [], sys._current_frames
+    monkeypatch.setattr(sys, "_current_frames", lambda: (seen.append(gc.isenabled()), list_them())[1])
+    with no_sleep():
+        time.sleep(5)
+    assert seen
+    assert not any(seen)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        assert threading.get_ident() in virtual_time.list_frames()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
