@@ -85,6 +85,29 @@ def _read_address(host: str) -> IPv4Address | IPv6Address | None:
 FOR_BROWSERS = (("content-security-policy", "sandbox; default-src 'none'"), ("cache-control", "no-store"))
 """A browser runs nothing in a response with these fields, and keeps none to show it later without them."""
 
+_SHOWN_TO_BROWSERS = frozenset({
+    "content-type", "content-length", "content-encoding", "transfer-encoding", "connection", "date", "retry-after",
+    "allow", "vary", "server", "etag", "last-modified", "warning", "expires", "pragma", "cache-control",
+})  # fmt: skip
+_OBEYED_BY_BROWSERS = frozenset({"x-sourcemap", "x-dns-prefetch-control"})
+
+
+def keep_for_browsers(headers: Headers) -> Headers:
+    """The fields of a response that a browser may get, and ours: it obeys none of the others.
+
+    A stranger may have written the recording. A policy reports the address, with its key, to another host. A
+    cookie reaches all servers of this machine. A location leads to another host.
+    """
+    kept = [
+        (name, value)
+        for name, value in headers.items()
+        if (low := name.lower()) in _SHOWN_TO_BROWSERS
+        or low.startswith("access-control-")
+        or (low.startswith("x-") and low not in _OBEYED_BY_BROWSERS)
+    ]
+    return Headers((*kept, *FOR_BROWSERS))
+
+
 _OF_BROWSERS = frozenset({"origin", "sec-fetch-site", "sec-fetch-dest", "service-worker"})
 
 

@@ -155,7 +155,17 @@ interactions:
 - request: {method: GET, uri: 'https://example.com/v1beta/interactions/x', body: null, headers: {}}
   response:
     status: {code: 200, message: OK}
-    headers: {content-type: [text/html], cache-control: ["public, max-age=86400"]}
+    headers:
+      content-type: [text/html]
+      cache-control: ["public, max-age=86400"]
+      content-security-policy-report-only: ["default-src 'none'; report-uri http://evil.example/"]
+      refresh: ["0; url=http://evil.example/"]
+      set-cookie: ["sess=evil; Path=/"]
+      location: ["http://evil.example/"]
+      clear-site-data: ['"cookies"']
+      speculation-rules: ['"http://evil.example/rules.json"']
+      x-sourcemap: ["http://evil.example/map"]
+      x-request-id: [abc]
     body: {string: "<script>fetch('/__harness__/faults', {method: 'DELETE'})</script>"}
 """
 OPEN = """
@@ -170,6 +180,10 @@ answer = urllib.request.urlopen(urllib.request.Request(url, headers=fields))
 assert answer.headers["content-type"] == "text/html" and b"<script>" in answer.read()
 assert (answer.headers["content-security-policy"] == "sandbox; default-src 'none'") is bool(fields)
 assert ("no-store" in answer.headers.get_all("cache-control", [])) is bool(fields)
+obeyed = ["refresh", "set-cookie", "location", "clear-site-data", "speculation-rules", "x-sourcemap"]
+obeyed += ["content-security-policy-report-only"]
+recorded = answer.headers.get("x-request-id") == "abc"
+assert [name in answer.headers for name in obeyed] == [recorded and not fields] * 7
 """
 
 

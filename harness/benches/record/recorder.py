@@ -35,8 +35,8 @@ from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import WAITED_BYTES, OwnPage, Tap
-from harness.wire import By, Chunked, Exchange, Headers, Request, Response, Service
-from harness.wire.addresses import FOR_BROWSERS, find_in_body, is_loopback, is_of_browser
+from harness.wire import By, Chunked, Exchange, Request, Response, Service
+from harness.wire.addresses import find_in_body, is_loopback, is_of_browser, keep_for_browsers
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
 
@@ -277,7 +277,7 @@ def _behind(window: Window, service: Service) -> Service:
             return window.answer(request)
         response = seen(request)
         if is_of_browser(request.headers):
-            response.headers = Headers((*response.headers.items(), *FOR_BROWSERS))
+            response.headers = keep_for_browsers(response.headers)
         return response
 
     return serve

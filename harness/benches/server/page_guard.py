@@ -20,11 +20,11 @@ from harness.outcome.words import shorten
 from harness.wire import Headers, Request, Response, Service, StreamProtocol
 from harness.wire.addresses import (
     CONTROL,
-    FOR_BROWSERS,
     is_control,
     is_fetched_ahead,
     is_loopback,
     is_of_browser,
+    keep_for_browsers,
     read_address,
     read_authority,
 )
@@ -120,7 +120,7 @@ class PageGuard:
                 passed[id(headers)] = headers
             response = service(request)
             if is_shown:
-                response.headers = Headers((*response.headers.items(), *FOR_BROWSERS))
+                response.headers = keep_for_browsers(response.headers)
             return response
 
         return guard
