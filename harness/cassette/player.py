@@ -28,7 +28,7 @@ from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.outcome.words import format_count
 from harness.wire import By, Decoder, Frame, How, Length, Request, Response, StreamProtocol
-from harness.wire.addresses import find_elsewhere, find_in_body, readdress, stand_in_url
+from harness.wire.addresses import find_elsewhere, find_in_body, lead_here, readdress, stand_in_url
 from harness.wire.json_value import object_or_none
 
 MODES = ("strict", "resume")
@@ -53,9 +53,9 @@ class Miss:
 
 
 def answer_from(recording: Recording, request: Request, *, scale: float = 0) -> Response:
-    """The recorded answer; what names the recorded server in its head names whom the client asked instead."""
-    answer = recording.response(scale=scale)
-    answer.headers = readdress(answer.headers, recording.origin, stand_in_url(request))
+    """The recorded answer; what names the recorded server, or another, in its head names whom the client asked."""
+    answer, asked = recording.response(scale=scale), stand_in_url(request)
+    answer.headers = lead_here(readdress(answer.headers, recording.origin, asked), asked)
     return answer
 
 
@@ -134,13 +134,13 @@ class Player:
             ]
 
     def elsewhere(self) -> list[tuple[int, str]]:
-        """The replayed recordings, with positions, that send their client to another server, and its root."""
+        """The replayed recordings, with positions, that sent their client to another server, and its root."""
         with self._lock:
             return [
                 (n, root)
                 for n, recording in enumerate(self.recordings)
-                if recording.status is not None and self._index.is_played(n)
-                for root in find_elsewhere(recording.status, recording.headers, recording.origin)
+                if self._index.is_played(n)
+                for root in find_elsewhere(0, recording.headers, recording.origin)  # redirects, too
             ]
 
     def in_bodies(self) -> dict[str, int]:

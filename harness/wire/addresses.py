@@ -151,6 +151,34 @@ def readdress(headers: Headers, server: str, stand_in: str) -> Headers:
     return Headers((name, readdress_one(name, value)) for name, value in headers)
 
 
+_RELATIVE = re.compile(r"(?![/\\]{2})[\w.~%-]*(?:[/?#][!-~]*)?", re.ASCII)
+_HOST_OF_ANY = re.compile(r"(?:[^/\\?#]*:)?[/\\\s]*[^/\\?#]*")
+"""What some reader takes for the scheme and the host of a URL."""
+
+
+def lead_here(headers: Headers, stand_in: str) -> Headers:
+    """The headers of a recorded response, in which no address of a server is followed but those of `stand_in`.
+
+    Of another address the path is kept: a stranger who wrote the recording would get the request, with its key.
+    """
+
+    def lead_one(name: str, value: str) -> str:
+        if name.lower() == "link":
+            return _LINKED.sub(lambda link: _lead_here(link[0], stand_in), value)
+        return _lead_here(value, stand_in) if _NAME.fullmatch(name) else value
+
+    return Headers((name, lead_one(name, value)) for name, value in headers)
+
+
+def _lead_here(url: str, stand_in: str) -> str:
+    root = _ROOT.match(url)
+    is_ours = root is not None and bool(stand_in) and _is_name_of(stand_in, root[0])
+    if (is_ours and url.isprintable() and not {" ", "\\"} & {*url}) or _RELATIVE.fullmatch(url):
+        return url
+    path = _HOST_OF_ANY.sub("", "".join(url.split()), count=1)
+    return f"{stand_in}/{path.replace(chr(92), '/').lstrip('/')}"
+
+
 class HeadReaddresser:
     """The same for the bytes of a head that comes in pieces, in which nothing else changes.
 

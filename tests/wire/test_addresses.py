@@ -12,6 +12,7 @@ from harness.wire.addresses import (
     find_elsewhere,
     find_in_body,
     is_loopback,
+    lead_here,
     may_name_addresses,
     read_host,
     readdress,
@@ -112,6 +113,39 @@ SENT = (
 def test_what_sends_a_client_elsewhere(name: str, url: str, status: int, expected: list[str]) -> None:
     """An upload or a result at another server is named, without its path; a redirect is told by others."""
     assert list(find_elsewhere(status, Headers([(name, url)]), "https://api.example")) == expected
+
+
+LED = (
+    ("location", "https://evil.example/steal?a=1", "/steal?a=1"),
+    ("location", "https://evil.example", "/"),
+    ("x-goog-upload-url", "https://evil.example:8/up?id=1", "/up?id=1"),
+    ("content-location", "wss://evil.example/x", "/x"),
+    ("link", "<https://evil.example/2>; rel=next", "</2>; rel=next"),
+    *(("location", url, "/x") for url in (
+        "//evil.example/x", "wss:evil.example/x", "\\\\evil.example\\x", "/\\evil.example/x",
+        "http:/\\evil.example/x", "http:\\\\evil.example/x",
+        "https://api.example@evil.example/x", "https://api.example:443@evil.example/x", "////evil.example/x",
+        "ht\ttp://evil.example/x", "/\t/evil.example/x", "https:///evil.example/x", "http://[::1]@evil.example/x",
+        "http:evil.example/x", " https://evil.example/x",
+    )),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "url", "path"), LED)
+def test_a_recording_leads_to_no_other_server(name: str, url: str, path: str) -> None:
+    """Of an address elsewhere, however it is spelled, the path is left, below the server that was asked."""
+    for stand_in in ("http://127.0.0.1:9", ""):
+        expected = path.replace("</", f"<{stand_in}/") if name == "link" else stand_in + path
+        assert lead_here(Headers([(name, url)]), stand_in).get(name) == expected
+
+
+@pytest.mark.parametrize(
+    "url", ["http://api.example/up", "https://api.example/up?a#b", "/up", "up/1", "?page=2", "#a", ""]
+)
+def test_an_address_here_stays(url: str) -> None:
+    """So does a path, and the name of the recorded server, if the client calls by it."""
+    headers = Headers([("location", url), ("x-docs", "https://docs.example/")])
+    assert lead_here(headers, "http://api.example") == headers
 
 
 HELD = (

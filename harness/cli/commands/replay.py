@@ -193,8 +193,8 @@ def _print(player: Player, question: str, *, verbose: bool) -> None:
         say_masked(f"approximate: recording {number + 1}, {request}: edited, or recorded without chunks (guessed)")
     for number, address in player.elsewhere():
         say_masked(
-            f"elsewhere: recording {number + 1} names another address ({address}): what the client sends "
-            "there is not replayed"
+            f"elsewhere: recording {number + 1} names another address ({address}): the replay returns its own "
+            "address, and has no answer of the other one"
         )
     if addresses := player.in_bodies():
         number, named = next(iter(addresses.values())), list_some(list(addresses), 1, hint="--json lists them")

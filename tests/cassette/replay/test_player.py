@@ -31,7 +31,7 @@ from harness.wire import (
     Request,
     Response,
 )
-from tests.cassette.samples import URL, answered, frames, get, post, streamed
+from tests.cassette.samples import HELLO, URL, answered, frames, get, post, streamed
 from tests.growth import TIMES, assert_linear
 from tests.in_one_test import in_one_test
 
@@ -503,6 +503,18 @@ def test_a_stream_that_nobody_resumed_ends_where_it_was_cut() -> None:
     came = pieces(play(resume("e3")))
     assert came[-1].how is How.RST
     assert b"".join(piece.data for piece in came if isinstance(piece, Chunk)) == b"".join(TORN[3:])
+
+
+@pytest.mark.parametrize(("status", "name"), [(307, "location"), (200, "x-goog-upload-url")])
+def test_a_redirect_leads_to_no_other_server(status: int, name: str) -> None:
+    """The client sends its key there: the recording may be a stranger's. The replay names the other server."""
+    fields = Headers([(name, "http://evil.example/steal"), ("content-type", "application/json")])
+    led = replace(HELLO, status=status, headers=fields)
+    play = player(led)
+    asked = structs.replace(led.request, headers=Headers([("host", "127.0.0.1:9"), *led.request.headers]))
+    answer = play(asked)
+    assert (answer.status, answer.headers.get(name)) == (status, "http://127.0.0.1:9/steal")
+    assert play.elsewhere() == [(0, "http://evil.example")]
 
 
 def test_no_resume_of_a_part() -> None:
