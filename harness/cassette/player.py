@@ -28,7 +28,7 @@ from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.outcome.words import format_count
 from harness.wire import By, Decoder, Frame, How, Length, Request, Response, StreamProtocol
-from harness.wire.addresses import find_elsewhere, find_in_body, lead_here, readdress, stand_in_url
+from harness.wire.addresses import find_elsewhere, find_in_body, readdress, stand_in_url
 from harness.wire.json_value import object_or_none
 
 MODES = ("strict", "resume")
@@ -55,7 +55,7 @@ class Miss:
 def answer_from(recording: Recording, request: Request, *, scale: float = 0) -> Response:
     """The recorded answer; what names the recorded server, or another, in its head names whom the client asked."""
     answer, asked = recording.response(scale=scale), stand_in_url(request)
-    answer.headers = lead_here(readdress(answer.headers, recording.origin, asked), asked)
+    answer.headers = readdress(answer.headers, recording.origin, asked, recorded=True)
     return answer
 
 

@@ -391,6 +391,7 @@ class _Reader:
             self._rules = {
                 rule.id: rule for rule in (*self._api.load_rules().values(), *PROOF_RULES, *RULES, SEARCHED)
             }
+            self._rules |= self._api.load_client_model().rules
             with suppress(ImportError):  # of what draws requests
                 self._rules |= self._api.load_search().rules
         return self._rules.get(stored.id) or structs.replace(stored, level=Level.MAY, source=THE_BASELINE)

@@ -137,16 +137,22 @@ def stand_in_url(request: Request) -> str:
     return host and f"http://{host}"
 
 
-def readdress(headers: Headers, server: str, stand_in: str) -> Headers:
+def readdress(headers: Headers, server: str, stand_in: str, *, recorded: bool = False) -> Headers:
     """The headers with each address below the URL `server` put below `stand_in`; "" leaves all as they are.
 
-    A client that already calls the stand-in by the name of the server gets no other.
+    A client that already calls the stand-in by the name of the server gets no other. Those of a `recorded`
+    response lead nowhere else, and of another address the path is kept: a stranger who wrote the recording
+    would get the request, with its key.
     """
 
     def readdress_one(name: str, value: str) -> str:
         if name.lower() == "link":
-            return _readdress_links(value, server, stand_in)
-        return _readdress(value, server, stand_in) if _NAME.fullmatch(name) else value
+            value = _readdress_links(value, server, stand_in)
+            return _LINKED.sub(lambda link: _lead_here(link[0], stand_in), value) if recorded else value
+        if not _NAME.fullmatch(name):
+            return value
+        value = _readdress(value, server, stand_in)
+        return _lead_here(value, stand_in) if recorded else value
 
     return Headers((name, readdress_one(name, value)) for name, value in headers)
 
@@ -154,20 +160,6 @@ def readdress(headers: Headers, server: str, stand_in: str) -> Headers:
 _RELATIVE = re.compile(r"(?![/\\]{2})[\w.~%-]*(?:[/?#][!-~]*)?", re.ASCII)
 _HOST_OF_ANY = re.compile(r"(?:[^/\\?#]*:)?[/\\\s]*[^/\\?#]*")
 """What some reader takes for the scheme and the host of a URL."""
-
-
-def lead_here(headers: Headers, stand_in: str) -> Headers:
-    """The headers of a recorded response, in which no address of a server is followed but those of `stand_in`.
-
-    Of another address the path is kept: a stranger who wrote the recording would get the request, with its key.
-    """
-
-    def lead_one(name: str, value: str) -> str:
-        if name.lower() == "link":
-            return _LINKED.sub(lambda link: _lead_here(link[0], stand_in), value)
-        return _lead_here(value, stand_in) if _NAME.fullmatch(name) else value
-
-    return Headers((name, lead_one(name, value)) for name, value in headers)
 
 
 def _lead_here(url: str, stand_in: str) -> str:

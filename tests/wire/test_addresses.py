@@ -12,7 +12,6 @@ from harness.wire.addresses import (
     find_elsewhere,
     find_in_body,
     is_loopback,
-    lead_here,
     may_name_addresses,
     read_host,
     readdress,
@@ -115,6 +114,7 @@ def test_what_sends_a_client_elsewhere(name: str, url: str, status: int, expecte
     assert list(find_elsewhere(status, Headers([(name, url)]), "https://api.example")) == expected
 
 
+SERVER = "https://api.example"
 LED = (
     ("location", "https://evil.example/steal?a=1", "/steal?a=1"),
     ("location", "https://evil.example", "/"),
@@ -136,7 +136,7 @@ def test_a_recording_leads_to_no_other_server(name: str, url: str, path: str) ->
     """Of an address elsewhere, however it is spelled, the path is left, below the server that was asked."""
     for stand_in in ("http://127.0.0.1:9", ""):
         expected = path.replace("</", f"<{stand_in}/") if name == "link" else stand_in + path
-        assert lead_here(Headers([(name, url)]), stand_in).get(name) == expected
+        assert readdress(Headers([(name, url)]), SERVER, stand_in, recorded=True).get(name) == expected
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_recording_leads_to_no_other_server(name: str, url: str, path: str) ->
 def test_an_address_here_stays(url: str) -> None:
     """So does a path, and the name of the recorded server, if the client calls by it."""
     headers = Headers([("location", url), ("x-docs", "https://docs.example/")])
-    assert lead_here(headers, "http://api.example") == headers
+    assert readdress(headers, SERVER, "http://api.example", recorded=True) == headers
 
 
 HELD = (

@@ -69,6 +69,9 @@ def test_shards_add_up_to_the_run(harness: Harness) -> None:
     last = [line for line in whole.out.splitlines() if line.startswith("FAILED: ")]
     assert last
     assert last[-1] == merged.out.splitlines()[-1]
+    levels = [set(re.findall(r"(?:MUST|SHOULD|MAY) client\.[\w-]+", one.out)) for one in (whole, merged)]
+    assert levels[0] == levels[1]
+    assert levels[0]
     assert "duplicated" in Path("merged.xml").read_text("utf-8")
     stored = Path("2.jsonl").read_text("utf-8")
     for place in (
