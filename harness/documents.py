@@ -18,6 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+from harness.foreign_folders import bind, find_bound
+from harness.held_paths import list_folder, open_to_read
+
 MAX_FILE_BYTES = 1 << 30
 """Largest file that is read: 1 GiB. The largest recordings are a thousandth of it."""
 MAX_SOURCE_BYTES = 32 << 20
@@ -74,10 +77,10 @@ def explain_unread(wrong: Exception) -> str:
 def open_file(path: str | Path, most: int = MAX_FILE_BYTES) -> IO[bytes]:
     """Open a regular file of at most so many bytes to be read.
 
-    Raises OSError, whose `strerror` names its kind if it is none. A pipe is opened without waiting for its other
-    end, so it can be refused.
+    Raises OSError, whose `strerror` names its kind if it is none. One that is bound to a folder is opened in it
+    (`held_paths`).
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    handle = open_to_read(path)
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
@@ -133,6 +136,8 @@ def list_files(
     are read. Tools make hidden ones, which `of_tools=False` leaves out, too.
     """
     skipped = [] if left_out is None else left_out
+    if find_bound(folder) is None:
+        bind(folder, folder, with_git=True)  # what takes the place of a file before it is read, too
     found = _walk(Path(folder), hidden=hidden, of_tools=of_tools, left_out=skipped)
     files = sorted(path for path in found if path.is_file())
     root = os.path.realpath(folder)
@@ -153,23 +158,20 @@ def list_files(
 
 def _walk(folder: Path, *, hidden: bool, of_tools: bool, left_out: list[Path]) -> Iterator[Path]:
     """All names below a folder that are not folders, but for what `list_files` leaves out."""
-
-    def refuse(wrong: OSError) -> None:
-        raise wrong  # an unread file must not pass for a good one
-
-    for inside, folders, names in os.walk(folder, onerror=refuse):
-        here = Path(inside)
+    todo = [folder]
+    while todo:
+        here = todo.pop()
+        folders, names = list_folder(here)  # an unread file must not pass for a good one
         is_marked = not of_tools and here != folder and not _TOOL_MARKS.isdisjoint(names)
         if (
             is_marked and _OF_GIT not in (*folders, *names) and not _has_tracked_files(here)
         ):  # a submodule is searched
             left_out.append(here)
-            folders.clear()
             continue
         unwanted = {name for name in (*folders, *names) if not hidden and name.startswith(".")}
         unwanted |= {name for name in folders if not of_tools and name == _OF_GIT}
         left_out += [here / name for name in sorted(unwanted)]
-        folders[:] = [name for name in folders if name not in unwanted]
+        todo += [here / name for name in folders if name not in unwanted]
         yield from (here / name for name in names if name not in unwanted)
 
 

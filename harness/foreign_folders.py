@@ -17,6 +17,9 @@ _MARKS = (".git", "pyproject.toml")
 
 _current: Path | None = None
 """The folder in which a command runs, links followed; None outside a command."""
+Bound = tuple[Path, bool]
+"""The folder, without links, inside which a path is read, and whether what is in a `.git` there is read, too."""
+_bounds: dict[Path, Bound] = {}
 _ask_user: Callable[[Path], str] = str
 
 
@@ -35,14 +38,38 @@ def working_in(folder: Path, ask_user: Callable[[Path], str]) -> Iterator[None]:
     `ask_user` is called when that matters, with the foreign folder: it returns how to allow it, or "" if it is
     allowed.
     """
-    global _current, _ask_user
-    before = _current, _ask_user
-    _current = resolve(folder)
+    global _current, _ask_user, _bounds
+    before = _current, _ask_user, _bounds
+    _current, _bounds = resolve(folder), {}
     _ask_user = ask_user
     try:
         yield
     finally:
-        _current, _ask_user = before
+        _current, _ask_user, _bounds = before
+
+
+def bind(path: str | Path, folder: str | Path, *, with_git: bool = False) -> None:
+    """While the command runs, read a path, and what is below it, inside a folder only (`held_paths`).
+
+    A look that allows a path binds it, because a link may take its place before the path is opened. Outside a
+    command, it binds nothing.
+    """
+    if _current is not None:
+        _bounds[Path.cwd() / path] = resolve(Path(folder)), with_git
+
+
+def bind_like(path: Path, other: str | Path) -> None:
+    """Read a path that follows from another one, such as a file beside it, inside the same folder."""
+    if (bound := find_bound(other)) is not None:
+        _bounds[Path.cwd() / path] = bound
+
+
+def find_bound(path: str | Path) -> Bound | None:
+    """The folder inside which a path is read; None if it may be anywhere."""
+    if not _bounds:
+        return None
+    whole = Path.cwd() / path
+    return next((_bounds[place] for place in (whole, *whole.parents) if place in _bounds), None)
 
 
 def find_current() -> Path | None:

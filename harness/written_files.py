@@ -16,35 +16,11 @@ from pathlib import Path
 from typing import IO
 
 from harness.foreign_folders import ask_user, find_current, find_foreign, resolve
+from harness.held_paths import MOST_LINKS, MOVED, follow, holding
 from harness.outcome.words import escape_obeyed, write_harmless
 
 _IN_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV})
 """Why no other file can take the place of one that may be written: its folder is another's, or it is a mount."""
-
-
-_FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_PATH", os.O_RDONLY)
-_HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
-MOVED = "a link has taken its place, or that of a folder above it, since the run began"
-
-
-_MOST_LINKS = 40
-"""No system follows more of them in one path."""
-
-
-def _follow(path: Path) -> tuple[Path, list[Path]]:
-    """Where a path leads, and each link that it passes, also one that leads to nothing: all from one look."""
-    at, links = Path.cwd(), list[Path]()
-    todo = [*reversed(path.parts)]
-    while todo and len(links) <= _MOST_LINKS:
-        step = at.parent if todo[-1] == ".." else at / todo[-1]  # an absolute path replaces the other one
-        try:
-            todo[-1:] = reversed(step.readlink().parts)
-        except (OSError, ValueError):  # it is no link
-            at = step
-            todo.pop()
-        else:
-            links.append(step)
-    return at.joinpath(*reversed(todo)), links
 
 
 def find_owner(path: Path) -> int | None:
@@ -72,13 +48,13 @@ def _judge(path: Path) -> tuple[Path, str]:
     """Where a path leads, and why a file must not be written there."""
     if find_current() is None:
         return resolve(path), ""
-    real, links = _follow(path)
+    real, links = follow(path)
     return real, _find_objection(real, links)
 
 
 def _find_objection(real: Path, links: list[Path]) -> str:
-    if len(links) > _MOST_LINKS:  # the rest of the path was not followed, so where it leads is not known
-        return f"it passes more than {_MOST_LINKS} links: name the file itself"
+    if len(links) > MOST_LINKS:  # the rest of the path was not followed, so where it leads is not known
+        return f"it passes more than {MOST_LINKS} links: name the file itself"
     stranger = _find_stranger(links, real)
     if stranger is not None and (allowed_by := ask_user(stranger.parent)):
         return f"a link of another user leads to {str(real)!r}: name that file itself, or {allowed_by}"
@@ -128,7 +104,7 @@ def replacing(
     real = place or real
     if place is None:
         make_folder(real.parent)
-    with _holding(real.parent) as folder:
+    with holding(real.parent) as folder:
         beside = _Name(real.with_name(f".{real.name}.{os.urandom(4).hex()}.tmp"), folder)
         target = _Name(real, folder)
         if place is not None and not target.is_free_or_file():
@@ -151,29 +127,6 @@ def replacing(
         except BaseException:
             beside.delete()
             raise
-
-
-@contextmanager
-def _holding(folder: Path) -> Iterator[int | None]:
-    """Hold a folder without following a link, so that no link leads elsewhere that is put in its place later.
-
-    Its path has no links. None where the system cannot do this.
-    """
-    if not _HOLDS_FOLDERS:
-        yield None
-        return
-    held = os.open(folder.anchor, _FOLDER)
-    try:
-        for name in folder.parts[1:]:
-            try:
-                inside = os.open(name, _FOLDER, dir_fd=held)
-            except NotADirectoryError:
-                raise OSError(errno.ELOOP, MOVED, str(folder)) from None
-            os.close(held)
-            held = inside
-        yield held
-    finally:
-        os.close(held)
 
 
 class _Name:
@@ -261,6 +214,13 @@ def _open_at_once(path: str, how: int) -> int:
     return handle
 
 
+def delete_file(path: Path) -> None:
+    """Delete a file, or the link that has its name. Raises OSError, as for a file that is written."""
+    folder = _require_no_way_out(path.parent)
+    with holding(folder) as held:
+        _Name(folder / path.name, held).delete()
+
+
 def append_file(path: Path, text: str) -> None:
     """Append text to a file that others write, too. Raises OSError."""
     _require_no_way_out(path)
@@ -275,7 +235,7 @@ def _encode(text: str) -> bytes:
 def _overwrite(path: Path, data: bytes) -> None:
     """Write over a file, and put its old content back if that fails. The path has no links."""
     with (
-        _holding(path.parent) as folder,
+        holding(path.parent) as folder,
         os.fdopen(_Name(path, folder).open(os.O_RDWR), "r+b", buffering=0) as file,
     ):
         old = file.readall()

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from harness.cli.options import FLAG, FOLDER, HEADER, LINE_END, MODULE, PATH, REPORT, Option, Trust
 from harness.documents import explain_unread, load_toml, open_file, read_file
-from harness.foreign_folders import find_shared, resolve
+from harness.foreign_folders import bind, find_shared, resolve
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback, split_url
 from harness.written_files import find_owner, find_way_out, make_folder, write_file
@@ -132,16 +132,23 @@ def place_value(option: Option, value: Any, file: FolderFile) -> Any:
 
 
 def require_own(path: Path, folder: Path, advice: str) -> None:
-    """Raise UsageFault if a default path in a folder, which the user did not name, leads out of the folder."""
+    """Raise UsageFault if a default path in a folder, which the user did not name, leads out of the folder.
+
+    It is read inside that folder from now on.
+    """
     if why := _find_way_out(path, folder):
         raise UsageFault(f"{path} {why}: {advice}")
+    bind(path, folder)
 
 
 def find_link_out(path: Path) -> str:
     """How a link leads a path out of the current folder, in which it is named; "" if none does."""
     here = Path.cwd()
     named = Path(os.path.normpath(here / path))  # as it is written: only afterwards are links followed
-    return _find_way_out(path, here) if named.is_relative_to(here) else ""
+    if not named.is_relative_to(here):
+        return ""
+    bind(path, here)
+    return _find_way_out(path, here)
 
 
 def _find_objection(option: Option, value: Any, folder: Path, *, sends_key: bool) -> str:
@@ -164,6 +171,7 @@ def _find_objection_to_path(option: Option, value: str, folder: Path, *, sends_k
     path = _path_of(option, value)
     if why := _find_way_out(path, folder):
         return why
+    bind(path, folder)
     if option.allowed is Trust.SEND:
         return "decides who can read the requests with your key" if sends_key else ""
     return _find_foreign_report(value, path) if option.allowed is Trust.WRITE else ""

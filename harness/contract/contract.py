@@ -22,6 +22,7 @@ from harness.contract.tables.protocol import PROTOCOL
 from harness.contract.tables.steps import ContentType, DeltaType, StepTable, StepType, read_steps
 from harness.contract.tables.stream_order import Row, State
 from harness.contract.written_revision import check_revision
+from harness.foreign_folders import bind_like, resolve
 from harness.outcome import Rule, UsageFault
 from harness.outcome.words import nearest
 from harness.wire import StreamProtocol
@@ -136,7 +137,8 @@ def find_revision(name: str, option: str) -> str:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         known = ", ".join(REVISIONS)
         raise UsageFault(f"{option}: unknown revision {name!r} of the API; known are {known}{hint}")
-    folder = Path(name).resolve()
+    folder = resolve(Path(name))
+    bind_like(folder, name)
     check_revision_name(folder, option)
     try:
         load(str(folder))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +27,6 @@ from harness.contract.schema.openness import (
 )
 from harness.contract.schema.schemas import REVISIONS, Schemas, find_target, load_schemas
 from harness.contract.tables.operations import OPERATIONS
-from harness.documents import read_file
 from harness.outcome.words import did_you_mean
 
 _READ_IN = {
@@ -84,7 +84,9 @@ def check_revision(contract: WrittenContract) -> None:
     """Look at every file that a revision does not have from a shipped one. Raises ValueError for a wrong one."""
     schemas = contract.schemas
     _check_whole(schemas)
-    own = {name: (path, _read(path)) for name, path in sorted(schemas.written.items())}
+    own = {
+        name: (path, _read(path, partial(schemas.read, name))) for name, path in sorted(schemas.written.items())
+    }
     for name, (path, document) in own.items():
         _check_description(path, document)
         _check_schema(path, document)
@@ -105,7 +107,7 @@ def check_revision(contract: WrittenContract) -> None:
     _check_use(schemas)
     _check_tables(contract)
     if (document_of_all := schemas.path(_OPENAPI)) is not None:
-        _read(document_of_all)
+        _read(document_of_all, schemas.openapi)
 
 
 def _check_whole(schemas: Schemas) -> None:
@@ -177,9 +179,9 @@ def _check_types_differ(schemas: Schemas, folder: str) -> None:
             )
 
 
-def _read(path: Path) -> Schema:
+def _read(path: Path, read: Callable[[], Schema]) -> Schema:
     try:
-        document = json.loads(read_file(path))
+        document = read()
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON that can be read: {error}") from None
     if not isinstance(document, dict):

@@ -9,14 +9,17 @@ import re
 import shlex
 import stat
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
-from harness import resources
-from harness.cli import folder_trust
+from harness import held_paths, resources
+from harness.cli import arguments, folder_trust
 from harness.cli.arguments import load_options, read_options
-from harness.cli.commands import fuzz
+from harness.cli.commands import diff, fuzz
 from harness.cli.folder_trust import find_file
 from harness.cli.judging_options import resolve
 from harness.cli.main import COMMANDS, main
@@ -562,6 +565,131 @@ def test_a_link_in_a_folder_of_recordings_reads_nothing_else(
         told = capsys.readouterr()
         assert "it is a link that leads out of the folder" in told.err
         assert "s3cr3t" not in told.out + told.err
+
+
+def test_a_link_beside_a_request_reads_nothing_else(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A hook names the files of requests; their responses lie beside them."""
+    secret = repository.parent / "secret.json"
+    secret.write_text(json.dumps({"id": "s3cr3t", "status": "s3cr3t"}), encoding="utf-8")
+    (repository / "a.request.json").write_text('{"model": "m", "input": "x"}', encoding="utf-8")
+    (repository / "a.json").symlink_to(secret)
+    assert main(["verify", "a.request.json"]) == 2
+    told = capsys.readouterr()
+    assert f"it leads to {str(secret)!r}, out of {str(repository)!r}" in told.err
+    assert "s3cr3t" not in told.out + told.err
+
+
+def swap_after(look: str, of: ModuleType, place: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a function of a module has returned, put a link in the place of a file or a folder."""
+    real = getattr(of, look)
+
+    def look_and_swap(*args: Any, **named: Any) -> Any:
+        seen = real(*args, **named)
+        if not place.is_symlink():
+            place.rename(place.with_name("moved"))
+            place.symlink_to(elsewhere)
+        return seen
+
+    monkeypatch.setattr(of, look, look_and_swap)
+
+
+SCENARIO = "responses:\n  - text: s3cr3t\n"
+SWAPS = [
+    (["check", "emulator", "-c", "get.unknown"], "baseline", "b.yaml", "", "get.unknown: s3cr3t\n"),
+    (["check", "emulator", "-c", "get.unknown", "--shard", "1/2"], "shard-times", "t.json", "", ""),
+    (
+        ["check", "emulator", "-c", "get.unknown"],
+        "revision",
+        "2027-01-01",
+        "revision.json",
+        '{"base": "2026-05-20"}',
+    ),
+    (["check", "https://127.0.0.1:1", "--wait", "0"], "ca-file", "c.pem", "", ""),
+    (["torture", "--kinds", "reset", "--", "true"], "scenario", "s.yaml", "", SCENARIO),
+    (
+        ["torture", "--kinds", "reset", "--", "true"],
+        "cassette",
+        "c.yaml",
+        "",
+        "interactions: []\nversion: 1\n",
+    ),
+]
+
+
+@pytest.mark.parametrize("holds", [True, False])
+@pytest.mark.parametrize(
+    ("words", "key", "name", "inner", "text"), SWAPS, ids=[f"{words[0]}-{key}" for words, key, *_ in SWAPS]
+)
+def test_a_link_that_comes_after_the_look_leads_no_read_elsewhere(
+    words: list[str], key: str, name: str, inner: str, text: str, holds: bool, repository: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """A path of the folder is judged first and read later; another program may swap what is there meanwhile."""
+    elsewhere = repository.parent / "elsewhere"
+    for folder in (repository, elsewhere):
+        place = folder / name / inner if inner else folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+    write_table(repository, words[0], f'{key} = "{name}"')
+    monkeypatch.setattr(held_paths, "_HOLDS_FOLDERS", holds and held_paths._HOLDS_FOLDERS)
+    monkeypatch.delenv("GEMINI_API_KEY")
+    swap_after("require_allowed", arguments, repository / name, elsewhere / name, monkeypatch)
+    assert main(words) == 2
+    told = capsys.readouterr()
+    assert f"it leads to {str(elsewhere / name)!r}, out of {str(repository)!r}" in told.err.replace(
+        "/revision.json", ""
+    )
+    assert "s3cr3t" not in told.out + told.err
+
+
+@pytest.mark.parametrize("swapped", ["cassettes/a.yaml", "cassettes"])
+@pytest.mark.parametrize("words", ["verify cassettes", "verify --secrets cassettes", "diff cassettes other"])
+def test_a_link_that_comes_after_the_list_leads_no_read_elsewhere(
+    swapped: str, words: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The files of a folder are listed first and read later."""
+    elsewhere = repository.parent / "elsewhere"
+    for folder, text in ((repository, "x"), (elsewhere, f"s3cr3t: {KEY}")):
+        for name in ("cassettes", "other"):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "a.yaml").write_text(text, encoding="utf-8")
+    module = import_module(f"harness.benches.record.{words.split()[0]}")
+    swap_after("list_files", module, repository / swapped, elsewhere / swapped, monkeypatch)
+    assert main(words.split()) == 2
+    told = capsys.readouterr()
+    assert f"it leads to {str(elsewhere / 'cassettes' / 'a.yaml')!r}, out of" in told.err
+    assert "s3cr3t" not in told.out + told.err
+
+
+def test_a_link_that_comes_after_the_look_shows_no_text_of_another_file(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`git diff` shows the text of a file that was swapped while it asked for it."""
+    (repository / "a.yaml").write_text("x", encoding="utf-8")
+    (repository.parent / "secret").write_text("s3cr3t", encoding="utf-8")
+    swap_after("find_link_out", diff, repository / "a.yaml", repository.parent / "secret", monkeypatch)
+    main(["diff", "--textconv", "a.yaml"])
+    assert "s3cr3t" not in "".join(capsys.readouterr())
+
+
+def test_a_link_that_comes_after_the_look_reads_and_deletes_no_failure_elsewhere(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The failures in `.harness` are read, and deleted when they are gone, in the folder that was judged."""
+    pytest.importorskip("schemathesis")
+    options = read_options(fuzz.FuzzArguments, ["emulator"])
+    inside = Store(Path(".harness/fuzz"), resolve(options)).folder
+    elsewhere = repository.parent / "elsewhere"
+    for root in (repository, elsewhere):
+        (root / inside).mkdir(parents=True)
+    planted = elsewhere / inside / "s3cr3t.json"
+    planted.write_text("{}", encoding="utf-8")
+    swap_after("require_own", fuzz, repository / ".harness", elsewhere / ".harness", monkeypatch)
+    assert main(["fuzz", "emulator", "--max-examples", "1"]) == 2
+    told = capsys.readouterr()
+    assert "out of" in told.err
+    assert "s3cr3t" not in told.out + told.err
+    assert planted.exists()
 
 
 def test_planted_failures_stay_in_the_folder(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:

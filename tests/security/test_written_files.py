@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from harness import written_files
+from harness import held_paths, written_files
 from harness.cassette import CassetteFile, save
 from harness.cassette.journal import Journal, alone
 from harness.cassette.layout import keep_copy
@@ -35,10 +35,9 @@ from tests.transport.peers import until
 PACKAGE = Path(written_files.__file__).parent
 ALLOWED = {
     "written_files.py": "the door",
-    "documents.py": "it reads",
+    "held_paths.py": "it reads",
     "cli/main.py": "the null device in place of a stream that is closed",
     "cli/serving.py": "the terminal, to see whether there is one",
-    "contract/schema/schemas.py": "a copy of a revision in a temporary folder",
 }
 WRITES = frozenset(
     {"write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "copyfile", "copytree", "mkdir", "makedirs"}
@@ -316,7 +315,7 @@ def test_a_report_follows_no_link_that_came_during_the_run(
 
     Not even where the system cannot hold a folder while a file in it is written.
     """
-    monkeypatch.setattr(written_files, "_HOLDS_FOLDERS", holds and written_files._HOLDS_FOLDERS)
+    monkeypatch.setattr(held_paths, "_HOLDS_FOLDERS", holds and held_paths._HOLDS_FOLDERS)
     folder, secret = tmp_path / "reports", tmp_path / "secret"
     folder.mkdir()
     (secret / "inside").mkdir(parents=True)
@@ -368,7 +367,7 @@ def test_a_link_that_comes_at_the_last_moment_is_not_followed(
     assert not written.is_symlink()
 
 
-@pytest.mark.skipif(not written_files._HOLDS_FOLDERS, reason="this system cannot hold a folder")
+@pytest.mark.skipif(not held_paths._HOLDS_FOLDERS, reason="this system cannot hold a folder")
 def test_a_folder_that_becomes_a_link_after_the_look_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -376,14 +375,14 @@ def test_a_folder_that_becomes_a_link_after_the_look_is_refused(
     path, elsewhere = tmp_path / "folder" / "report.json", tmp_path / "elsewhere"
     path.parent.mkdir()
     elsewhere.mkdir()
-    hold = written_files._holding
+    hold = written_files.holding
 
     def swap(folder: Path) -> Any:
         folder.rename(tmp_path / "moved")
         folder.symlink_to(elsewhere)
         return hold(folder)
 
-    monkeypatch.setattr(written_files, "_holding", swap)
+    monkeypatch.setattr(written_files, "holding", swap)
     with pytest.raises(OSError, match="a link has taken its place"):
         written_files.write_file(path, "text", written_files.find_place(path))
     assert not list(elsewhere.iterdir())

@@ -260,7 +260,7 @@ def _choose_store(
         require_own(store, Path.cwd(), "remove the link, or name the folder with --store")
     from harness.engine.search.run import Store
 
-    kept = sum(1 for _ in Store(store, target).folder.glob("*.json"))
+    kept = len(Store(store, target).list_stored())
     if not kept:
         return store, True
     host = read_host(target.info.url) if target.info.url else "localhost"

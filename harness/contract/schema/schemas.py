@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import posixpath
-import shutil
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, cast
@@ -33,8 +32,10 @@ from harness.contract.schema.openness import (
 )
 from harness.contract.schema.validator import Validator
 from harness.documents import read_file
+from harness.foreign_folders import bind_like
+from harness.held_paths import list_folder
 from harness.outcome.words import did_you_mean, nearest
-from harness.written_files import make_folder, write_file
+from harness.written_files import write_file
 
 REVISIONS: tuple[str, ...] = ("2026-05-20",)
 
@@ -54,6 +55,7 @@ class Schemas:
         self.revision = root.name
         self._root = root
         self._base = base
+        self._sources: dict[str, Schema] = {}
         self._documents: dict[str, Schema] = {}
         self._rebased: dict[str, tuple[Schema, list[str]]] = {}
         self._bundles: dict[str, Schema] = {}
@@ -63,7 +65,7 @@ class Schemas:
     @cached_property
     def as_of(self) -> str:
         """How new the schemas are, in words: the newest description of the API that they were compared with."""
-        date = json.loads((self._root / REVISION_FILE).read_bytes()).get("as_of")
+        date = json.loads(read_file(self._root / REVISION_FILE)).get("as_of")
         return str(date) if date is not None or self._base is None else self._base.as_of
 
     @cached_property
@@ -76,15 +78,14 @@ class Schemas:
         """The same as texts: the first emulator of a session looks for all of them, and needs a third."""
         own: dict[str, str] = {}
         root = str(self._root)
-        for folder, folders, files in os.walk(root):
-            if folder == root:
-                folders[:] = [name for name in folders if name not in _NOT_SCHEMAS]
-                files = [name for name in files if name not in _NOT_SCHEMAS]
-            above = folder[len(root) + 1 :].replace(os.sep, "/")
+        todo = [""]
+        while todo:
+            above = todo.pop()
+            folders, files = list_folder(Path(root, above))
+            todo += [f"{above}{name}/" for name in folders if above or name not in _NOT_SCHEMAS]
             for file in files:
-                if file.endswith(".json"):
-                    name = file.removesuffix(".json")
-                    own[f"{above}/{name}" if above else name] = f"{folder}{os.sep}{file}"
+                if file.endswith(".json") and (above or file not in _NOT_SCHEMAS):
+                    own[f"{above}{file.removesuffix('.json')}"] = f"{root}{os.sep}{above}{file}"
         return {**self._base._places, **own} if self._base is not None else own
 
     @cached_property
@@ -110,7 +111,7 @@ class Schemas:
                 near = ", ".join(nearest(name, self.names())) or "see Schemas.names()"
                 raise LookupError(f"no schema is named {name!r} in {self.revision}; near it: {near}")
             union = UNIONS.get(name)
-            self._documents[name] = self._read(name) if union is None else self._unite(name, union)
+            self._documents[name] = self.read(name) if union is None else self._unite(name, union)
         return self._documents[name]
 
     def path(self, file: str) -> Path | None:
@@ -123,18 +124,14 @@ class Schemas:
         path = self.path("openapi.json")
         if path is None:
             raise LookupError(f"the revision {self.revision} has no openapi.json, and neither has its base")
-        return cast("Schema", json.loads(path.read_bytes()))
+        return cast("Schema", json.loads(read_file(path)))
 
     def copy_to(self, folder: Path) -> None:
         """Write all files of the revision into a new folder, those of its base and the closed requests included.
 
         They have no `$id`, against which tools would resolve references instead of against the folder.
         """
-        if self._base is not None:
-            self._base.copy_to(folder)
-        ignored = shutil.ignore_patterns("bundled", "strict")
-        shutil.copytree(self._root, folder, dirs_exist_ok=True, ignore=ignored)
-        make_folder(folder / "strict")
+        write_file(folder / "openapi.json", json.dumps(self.openapi()))
         for name in self.names():
             document = {key: part for key, part in self.document(name).items() if key != "$id"}
             write_file(folder / f"{name}.json", json.dumps(document))
@@ -155,17 +152,22 @@ class Schemas:
             self._validators[key] = Validator(name, self.bundle(name), closed=closed, close=self._close)
         return self._validators[key]
 
-    def _read(self, name: str) -> Schema:
-        data = Path(self._places[name]).read_bytes()
-        try:
-            return cast("Schema", msgspec.json.decode(data))
-        except msgspec.DecodeError:  # the standard library's error names the line, for folders that people wrote
-            return cast("Schema", json.loads(data))
+    def read(self, name: str) -> Schema:
+        """The file of a schema as it is written, read once: what is looked at is what judges."""
+        if name not in self._sources:
+            data = read_file(self._places[name])
+            try:
+                self._sources[name] = msgspec.json.decode(data)
+            except (
+                msgspec.DecodeError
+            ):  # the standard library's error names the line, for folders that people wrote
+                self._sources[name] = json.loads(data)
+        return self._sources[name]
 
     def _unite(self, name: str, union: Union | Mixture) -> Schema:
         """The union of all files in its folder: those that its own file lists in that order, then the others."""
         there = self.list_names(union.folder)
-        written = self._read(name)
+        written = self.read(name)
         if isinstance(union, Mixture):
             there = [*list_members(self.document(union.beside)), *there]
         listed = [member for member in union.members(written) if member in there]
@@ -207,6 +209,7 @@ def schemas_in(folder: Path, heirs: tuple[Path, ...] = ()) -> Schemas:
             f"{file} names the base {base!r}, which builds on it ({circle}): name an older one, such "
             f"as {REVISIONS[-1]!r}"
         )
+    bind_like(beside, folder)
     if beside.is_dir():
         return Schemas(folder, schemas_in(beside, (*heirs, folder)))
     if base not in REVISIONS:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from harness.documents import read_file
+from harness.documents import explain_unread, read_file
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability
 from harness.engine.decide import Policy, exit_of
@@ -50,11 +50,12 @@ from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.patience import FLOOR, Patience
 from harness.engine.workers import INTERRUPTED
+from harness.held_paths import list_folder
 from harness.kit.api import Api
 from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict
 from harness.wire import Driver
 from harness.wire.mask import Mask
-from harness.written_files import make_folder, write_file
+from harness.written_files import delete_file, make_folder, write_file
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
@@ -89,13 +90,21 @@ class Store:
             raise UsageFault(f"the failure cannot be stored in {str(self.folder)!r}: {wrong.strerror}") from None
         return path
 
+    def list_stored(self) -> list[Path]:
+        """The files of the stored failures. Raises UsageFault if their folder cannot be read."""
+        try:
+            names = list_folder(self.folder)[1] if self.folder.is_dir() else ()
+        except OSError as wrong:
+            raise UsageFault(f"{str(self.folder)!r} cannot be read: {explain_unread(wrong)}") from None
+        return [self.folder / name for name in sorted(names) if name.endswith(".json")]
+
     def replay(self, place: SearchTarget) -> EngineRun:
         """Play everything that is stored; remove what no longer fails."""
         timer = Timer(None)  # only measures: the place's own timer is the limit
         failures: list[Failure] = []
         notes: list[str] = []
         played = 0
-        for path in sorted(self.folder.glob("*.json")) if self.folder.is_dir() else ():
+        for path in self.list_stored():
             try:
                 record = json.loads(read_file(path))
                 found = list(_play_again(place, record))
@@ -109,12 +118,14 @@ class Store:
             except (ValueError, KeyError, TypeError) as wrong:
                 notes.append(f"{path.name} is not a stored failure ({wrong}): remove it")
                 continue
+            except OSError as wrong:
+                notes.append(f"{path.name} cannot be read: {explain_unread(wrong)}")
+                continue
             played += 1
             key = self._mask.text(record["key"])
             kept = next((failure for failure in found if self._mask.text(failure.key) == key), None)
             if kept is None:
-                path.unlink()
-                notes.append(f"{record['key']} no longer fails: {path.name} was removed")
+                notes.append(f"{record['key']} no longer fails: {_remove(path)}")
             else:
                 failures.append(kept)
         counts = {"replayed": played, "still failing": len(failures)}
@@ -126,6 +137,15 @@ class Store:
             notes=(*notes, *place.notes()),
             stopped=place.timer.stopped,
         )
+
+
+def _remove(path: Path) -> str:
+    """Remove a stored failure; in words, whether that was possible."""
+    try:
+        delete_file(path)
+    except OSError as wrong:
+        return f"{path.name} cannot be removed: {wrong.strerror}"
+    return f"{path.name} was removed"
 
 
 def to_record(failure: Failure, api: Api, mask: Mask) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 import ssl
 import time
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from harness.documents import open_file
+from harness.documents import read_file
 from harness.outcome import TargetFault, UsageFault
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.reader import ResponseReader
@@ -25,6 +26,7 @@ from harness.wire.addresses import split_url
 from harness.wire.pieces import UNRESOLVED
 
 _PORTS = {"http": 80, "https": 443}
+_CERTIFICATE = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----[\s\w+/=]*-----END (?:X509 )?CERTIFICATE-----")
 _WRONG_HOST = {62, 64}
 """OpenSSL's codes for a valid certificate that belongs to another host or address."""
 
@@ -143,8 +145,9 @@ def trusting(ca_file: str | None) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     if ca_file is not None:
         try:
-            open_file(ca_file).close()  # the library would wait for a pipe for ever
-            context.load_verify_locations(ca_file)
+            # By its path, the library would wait for a pipe for ever, and follow a link that came meanwhile.
+            found = _CERTIFICATE.findall(read_file(ca_file))
+            context.load_verify_locations(cadata=b"\n".join(found).decode("ascii") or "none")
         except (OSError, ssl.SSLError) as error:
             raise UsageFault(
                 f"{ca_file!r} cannot be trusted ({error.strerror or error}): name a file of PEM certificates"
