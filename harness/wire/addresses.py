@@ -18,6 +18,9 @@ _FIELD = r"(?:[\w-]+-)?(?:location|ur[il])"
 _NAME = re.compile(rf"(?i){_FIELD}")
 _ADDRESS = re.compile(rf"(?im)^(?:{_FIELD}|(link)):[ \t]*".encode())
 _LINKED = re.compile(r"(?<=<)[^<>]*(?=>)")
+_LINK = r"""[ \t]*<[^<>]*>(?:[ \t]*;[ \t]*[\w*-]+(?:="[^"<>]*"|=[^"<>,;\s]+)?)*[ \t]*"""
+_LINKS = re.compile(f"{_LINK}(?:,{_LINK})*")
+"""The value of a `Link` in which every reader finds the same addresses: those in brackets."""
 _IN_JSON = re.compile(rb'"(https?:\\?/\\?/[^"\s]*)"')
 _URL = re.compile(rb"[ \t]*(\S+)")
 _VALUE = re.compile(rb"([^\r\n]+)")
@@ -142,7 +145,7 @@ def readdress(headers: Headers, server: str, stand_in: str, *, recorded: bool = 
 
     A client that already calls the stand-in by the name of the server gets no other. Those of a `recorded`
     response lead nowhere else, and of another address the path is kept: a stranger who wrote the recording
-    would get the request, with its key.
+    would get the request, with its key. A `Link` of it in which readers find different addresses is left out.
     """
 
     def readdress_one(name: str, value: str) -> str:
@@ -154,7 +157,11 @@ def readdress(headers: Headers, server: str, stand_in: str, *, recorded: bool = 
         value = _readdress(value, server, stand_in)
         return _lead_here(value, stand_in) if recorded else value
 
-    return Headers((name, readdress_one(name, value)) for name, value in headers)
+    return Headers(
+        (name, readdress_one(name, value))
+        for name, value in headers
+        if not (recorded and name.lower() == "link" and _LINKS.fullmatch(value) is None)
+    )
 
 
 _RELATIVE = re.compile(r"(?![/\\]{2})[\w.~%-]*(?:[/?#][!-~]*)?", re.ASCII)
@@ -164,11 +171,22 @@ _HOST_OF_ANY = re.compile(r"(?:[^/\\?#]*:)?[/\\\s]*[^/\\?#]*")
 
 def _lead_here(url: str, stand_in: str) -> str:
     root = _ROOT.match(url)
+    if _RELATIVE.fullmatch(url):
+        return _join_slashes(url)
     is_ours = root is not None and bool(stand_in) and _is_name_of(stand_in, root[0])
-    if (is_ours and url.isprintable() and not {" ", "\\"} & {*url}) or _RELATIVE.fullmatch(url):
-        return url
+    if root is not None and is_ours and url.isprintable() and not {" ", "\\"} & {*url}:
+        return root[0] + _join_slashes(url[root.end() :])
     path = _HOST_OF_ANY.sub("", "".join(url.split()), count=1)
-    return f"{stand_in}/{path.replace(chr(92), '/').lstrip('/')}"
+    return f"{stand_in}{_join_slashes(f'/{path}')}"
+
+
+def _join_slashes(url: str) -> str:
+    """A path without empty segments, and what follows it: some client takes what follows two slashes for a host.
+
+    It does so when it resolves the next address. Segments of dots may leave such a path, so no empty one stays.
+    """
+    path = re.split("[?#]", url, maxsplit=1)[0]
+    return re.sub(r"[/\\]+", "/", path) + url[len(path) :]
 
 
 class HeadReaddresser:
