@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -162,9 +163,8 @@ def test_the_shards_of_the_examples_are_one_run(tmp_path: Path, monkeypatch: pyt
     assert gitlab["shard"]["parallel"] == 3
     jobs = [
         (github["shard"]["steps"][1]["run"], github["merge"]["steps"][-1]["run"]),
-        (gitlab["shard"]["script"][2], gitlab["merge"]["script"][1]),
+        (gitlab["shard"]["script"][-1], gitlab["merge"]["script"][-1]),
     ]
-    assert gitlab["shard"]["script"][1] == 'mkdir "shards-$CI_PIPELINE_ID"'
     for number, (check, merge) in enumerate(jobs):
         folder = tmp_path / str(number)
         (folder / "shards-7").mkdir(parents=True)
@@ -178,3 +178,31 @@ def test_the_shards_of_the_examples_are_one_run(tmp_path: Path, monkeypatch: pyt
         assert main([word for group in files for word in group]) == 0
         assert (folder / "junit.xml").stat().st_size
         assert (folder / "report.html").stat().st_size
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+@pytest.mark.parametrize("planted", ["shards-7/1.jsonl", "shards-7", "other/1.jsonl", ""])
+def test_no_shard_of_the_checkout_is_merged(planted: str, tmp_path: Path) -> None:
+    """A merge request may bring the shards of a good server: the lines for GitLab delete and refuse them."""
+    (gitlab,) = [
+        block
+        for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+        if "parallel" in (block := yaml.safe_load(text)).get("shard", {})
+    ]
+    if planted:
+        (tmp_path / planted).parent.mkdir(exist_ok=True)
+        (tmp_path / planted).write_text("{}", encoding="utf-8")
+        for words in ("init -q .", "add ."):
+            subprocess.run(["git", *words.split()], cwd=tmp_path, check=True)
+
+    def run(job: str) -> int:
+        lines = [line for line in gitlab[job]["script"] if not line.startswith(("pip", "harness"))]
+        script = "\n".join(["set -eo pipefail", *lines])
+        return subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, env={**os.environ, "CI_PIPELINE_ID": "7"}, check=False
+        ).returncode
+
+    assert run("shard") == 0
+    assert list((tmp_path / "shards-7").iterdir()) == []
+    assert (run("merge") == 0) is planted.startswith("other")
+    assert gitlab["shard"]["allow_failure"] == {"exit_codes": 1}
