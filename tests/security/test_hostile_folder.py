@@ -18,17 +18,19 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from harness import child_processes
 from harness.cli.arguments import load_options
 from harness.cli.commands import completion
 from harness.cli.main import COMMANDS, main
+from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions import INTERACTIONS
 from harness.report.formats import FORMATS
 from harness.transport import ServerThread
-from harness.wire import Request, Response
+from harness.wire import Headers, Request, Response
 from harness.wire.coding import DECODED_IN_ALL
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
@@ -296,6 +298,104 @@ def test_fuzz_keeps_nothing_in_the_folder(repository: Path) -> None:
     assert list(outside.iterdir()) == []
     assert [path.name for path in repository.iterdir()] == [".hypothesis"]
     assert list((cache / "harness" / "hypothesis").iterdir()) != []
+
+
+PLANTED = {
+    "manifest.json": {
+        "format_version": 1, "schemathesis_version": "x", "schema_location": "", "base_url": "", "created_at": "",
+        "next_run_id": 1, "auth_identities": {},
+    },
+    "entries.jsonl": {
+        "id": 1, "kind": "method_not_allowed", "operation": "DELETE /interactions/{id}", "observation_keys": [],
+        "last_replayed_run": 0,
+        "request": {
+            "method": "DELETE", "path_parameters": {"id": "../../../planted"},
+            "headers": {"x-portkey-custom-host": "https://planted.example"},
+        },
+    },
+}  # fmt: skip
+"""What schemathesis would send first."""
+
+OPENED = """
+import os, sys
+here, opened = os.getcwd() + os.sep, set()
+events = ("open", "os.listdir", "os.scandir", "os.rename", "os.remove", "os.mkdir")
+
+def note(event, given):
+    if event in events and isinstance(given[0], str):
+        path = os.path.abspath(given[0])  # a name in another folder that is held is none of this one
+        if path.startswith(here) and os.path.lexists(path) and path != here + "pyproject.toml":
+            opened.add(path)
+
+sys.addaudithook(note)
+from harness.cli.main import main
+code = main(sys.argv[1:])
+print("OPENED", sorted(opened))
+sys.exit(code)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["laws", "history", "schema"])
+def test_fuzz_opens_nothing_in_the_folder(engine: str, repository: Path) -> None:
+    """Nor do the tools that it uses: a folder could bring requests for them, which they send with the key."""
+    pytest.importorskip("schemathesis")
+    cache = repository / ".schemathesis" / "default" / "cache"
+    cache.mkdir(parents=True)
+    for name, value in PLANTED.items():
+        (cache / name).write_text(f"{json.dumps(value)}\n", encoding="utf-8")
+    for name in (
+        "schemathesis.toml",
+        "hypothesis.ini",
+        "setup.cfg",
+        "conftest.py",
+        ".env",
+        ".netrc",
+        ".coveragerc",
+    ):
+        (repository / name).write_text("hooks", encoding="utf-8")
+    (repository / ".hypothesis").mkdir()
+    before = {path: path.is_file() and path.read_bytes() for path in repository.rglob("*")}
+    words = ("fuzz", "emulator", "--engine", engine, "--max-examples", "1", "--no-store", "--time", "8")
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", OPENED, *words],
+        env={**os.environ, "XDG_CACHE_HOME": str(repository.parent / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1] == "OPENED []", done.stderr
+    assert {path: path.is_file() and path.read_bytes() for path in repository.rglob("*")} == before
+
+
+@pytest.mark.slow
+def test_fuzz_sends_no_request_of_the_folder_and_no_variable(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Schemathesis would send what its cache holds, and put a variable of the environment for `${NAME}`."""
+    pytest.importorskip("schemathesis")
+    cache = repository / ".schemathesis" / "default" / "cache"
+    cache.mkdir(parents=True)
+    for name, value in PLANTED.items():
+        (cache / name).write_text(f"{json.dumps(value)}\n", encoding="utf-8")
+    monkeypatch.setenv("PRIVATE", "s3cr3t-of-another-service")
+    monkeypatch.delenv("GEMINI_API_KEY")
+    emulator, heard = Emulator(), list[Request]()
+
+    def note(request: Request) -> Response:
+        heard.append(request)
+        headers = Headers([*request.headers.items(), ("x-goog-api-key", "k")])
+        below = request.target[request.target.find("/v1beta") :]
+        return emulator(structs.replace(request, target=below, headers=headers))
+
+    with ServerThread(note, clock=emulator.clock) as server:
+        configure(repository, f'target = "{server.url}/${{PRIVATE}}"\nheader = ["X-Team: ${{PRIVATE}}"]')
+        main(["fuzz", "--engine", "schema", "--max-examples", "1", "--no-store", "--time", "8"])
+    assert len(heard) > 20
+    assert {request.headers.get("x-team") for request in heard} == {"${PRIVATE}"}
+    assert not [
+        one for one in heard if "planted" in f"{one.target} {one.headers.items()}" or "s3cr3t" in one.target
+    ]
 
 
 @pytest.mark.parametrize("key", ["store", "revision", "baseline"])

@@ -203,12 +203,13 @@ def _configure(
     place: SearchTarget, root: str, budget: Budget, timer: Timer, seed: int, hearing: ScenarioCollector
 ) -> dict[str, Any]:
     target = place.requests
-    headers = dict(target.request("GET", "").headers.items())
+    headers = target.request("GET", "").headers.items()
     return {
         "seed": seed,
         "max-failures": 200,
-        "base-url": f"{root}/{place.resolved.info.version}",
-        "headers": headers,
+        "cache": {"enabled": False},  # the current folder could bring one, with requests that the tool sends first
+        "base-url": _quote(f"{root}/{place.resolved.info.version}"),
+        "headers": {_quote(name): _quote(value) for name, value in headers},
         "request-timeout": max(0.1, min(MOST_SECONDS, target.wait, timer.left / 4)),  # tool's first requests
         "max-stream-events": MAX_EVENTS,
         "continue-on-failure": True,
@@ -221,6 +222,11 @@ def _configure(
             "stateful": {"enabled": hearing.has_links, "max-steps": 10, "inference": {"algorithms": []}},
         },
     }
+
+
+def _quote(text: str) -> str:
+    """A text of the tool's configuration, where it would put the variable NAME for `${NAME}`."""
+    return text.replace("${", "$${")
 
 
 def _keep_stateful(configuration: dict[str, Any]) -> dict[str, Any]:
