@@ -131,28 +131,30 @@ def list_files(
 
     With `hidden=False`, files and folders whose names begin with a dot are left out; with `of_tools=False`,
     folders below it that git or another tool fills, unless git tracks a file there, or in a repository of its own.
-    They are added to `left_out`.
+    They are added to `left_out`, and so is each name that is no file, such as a link to nothing. A link to a
+    folder within the folder is not followed, because its files have names of their own.
     A link that leads out of the folder raises OSError: the author of the folder must not choose which other files
-    are read. Tools make hidden ones, which `of_tools=False` leaves out, too.
+    are read, or that files which others read are not. Tools make hidden ones, and those to folders, which
+    `of_tools=False` leaves out, too.
     """
     skipped = [] if left_out is None else left_out
     if find_bound(folder) is None:
         bind(folder, folder, with_git=True)  # what takes the place of a file before it is read, too
     found = _walk(Path(folder), hidden=hidden, of_tools=of_tools, left_out=skipped)
-    files = sorted(path for path in found if path.is_file())
     root = os.path.realpath(folder)
-    kept = []
-    for path in files:
+    kept = list[Path]()
+    for path in sorted(found):
+        is_out = path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root)
+        is_folder = path.is_dir()
+        if is_folder and not is_out:
+            continue
         if _LINE_END.search(str(path.relative_to(folder))):  # it would write lines of its own into the output
             raise OSError(errno.EINVAL, "its name contains a line feed: rename it", repr(str(path)))
-        if not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(root):
-            kept.append(path)
-        elif of_tools or not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            raise OSError(
-                errno.EPERM, "it is a link that leads out of the folder: name the file itself", str(path)
-            )
-        else:
-            skipped.append(path)
+        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if is_out and path.exists() and (of_tools or not (is_hidden or is_folder)):
+            itself = "the folder itself" if is_folder else "the file itself"
+            raise OSError(errno.EPERM, f"it is a link that leads out of the folder: name {itself}", str(path))
+        (skipped if is_out or not path.is_file() else kept).append(path)
     return kept
 
 

@@ -342,8 +342,28 @@ def test_files_are_listed_in_order_and_hidden_ones_only_if_wanted(tmp_path: Path
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "nowhere").symlink_to("nothing")
-    assert list_files(tmp_path, hidden=False) == [tmp_path / "a/c.yaml", tmp_path / "b.yaml"]
+    left_out: list[Path] = []
+    listed = list_files(tmp_path, hidden=False, left_out=left_out)
+    assert listed == [tmp_path / "a/c.yaml", tmp_path / "b.yaml"]
+    assert {path.name for path in left_out} == {".d.yaml", ".e", "nowhere"}
     assert {file.name for file in list_files(tmp_path)} == {"b.yaml", "c.yaml", ".d.yaml", "f.yaml"}
+
+
+def test_a_link_to_a_folder_hides_no_file(tmp_path: Path) -> None:
+    """Within the folder, its files have names of their own; out of it, other readers follow it."""
+    for name in ("folder/a/b", "elsewhere/c"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    folder, left_out = tmp_path / "folder", list[Path]()
+    (folder / "own").symlink_to("a")
+    (folder / "loop").symlink_to(".")
+    assert list_files(folder, left_out=left_out) == [folder / "a" / "b"]
+    assert left_out == []
+    (folder / "moved").symlink_to("../elsewhere")
+    with pytest.raises(OSError, match="it is a link that leads out of the folder: name the folder itself"):
+        list_files(folder, hidden=False)
+    assert list_files(folder, of_tools=False, left_out=left_out) == [folder / "a" / "b"]
+    assert left_out == [folder / "moved"]
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

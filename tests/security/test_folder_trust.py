@@ -567,6 +567,23 @@ def test_a_link_in_a_folder_of_recordings_reads_nothing_else(
         assert "s3cr3t" not in told.out + told.err
 
 
+def test_a_link_to_a_folder_hides_no_recording(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tests read the recordings behind it, so a judgment without them would be about other files."""
+    for name in ("cassettes", "recordings"):
+        (repository / name).mkdir()
+        (repository / name / "a.json").write_text('{"id": 5}', encoding="utf-8")
+    (repository / "cassettes" / "live").symlink_to("../recordings")
+    for words in (["verify", "cassettes"], ["diff", "cassettes", "emulator"]):
+        assert main(words) == 2
+        assert "cassettes/live cannot be read: it is a link that leads out" in capsys.readouterr().err
+    main(["verify", "--secrets", "cassettes"])
+    assert "cassettes/live" in "".join(capsys.readouterr())
+    (repository / "cassettes" / "live").unlink()
+    (repository / "cassettes" / "gone.yaml").symlink_to("nothing")
+    main(["verify", "--empty-ok", "cassettes"])
+    assert "gone.yaml" in "".join(capsys.readouterr())
+
+
 def test_a_link_beside_a_request_reads_nothing_else(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A hook names the files of requests; their responses lie beside them."""
     secret = repository.parent / "secret.json"

@@ -109,7 +109,11 @@ def verify_each(paths: Iterable[Path], contract: ApiContract, api: Api) -> Itera
     for file in _list_named(paths, hidden, hidden=False):
         yield file, _verify_file(file, contract, api)
     for path in sorted(hidden):
-        yield path, Verified(Verification(left_out=[UnjudgedEntry(str(path), "", _HIDDEN)]))
+        yield path, Verified(Verification(left_out=[UnjudgedEntry(str(path), "", _explain_left_out(path))]))
+
+
+def _explain_left_out(path: Path) -> str:
+    return _HIDDEN if path.name.startswith(".") else "no file: remove it"
 
 
 def verify(paths: Iterable[Path], contract: ApiContract, api: Api) -> Verified:
