@@ -43,6 +43,11 @@ HEADS = {
     "a bare CR behind the request line": b"GET /p HTTP/1.1\r\r\nhost: h\r\n\r\n",
     "a bare CR in a field": b"GET /p HTTP/1.1\r\nhost: h\rx: y\r\n\r\n",
     "a bare CR before the request line": b"\rGET /p HTTP/1.1\r\nhost: h\r\n\r\n",
+    "a bare LF behind the request line": b"GET /p HTTP/1.1\nhost: h\r\n\r\n",
+    "a bare LF before a length": b"POST /p HTTP/1.1\r\nhost: h\r\na: b\ncontent-length: 41\r\n\r\n",
+    "a bare LF behind the last field": b"GET /p HTTP/1.1\r\nhost: h\n\r\n",
+    "a bare LF as the last line": b"GET /p HTTP/1.1\r\nhost: h\r\n\n",
+    "bare LFs alone": b"GET /p HTTP/1.1\nhost: h\n\n",
     "chunks in HTTP/1.0": CHUNKED.replace(b"1.1", b"1.0") + b"2\r\nab\r\n0\r\n\r\n",
     "no coding": b"POST /p HTTP/1.1\r\nhost: h\r\ntransfer-encoding:\r\ncontent-length: 2\r\n\r\nab",
     "a coding of nothing": b"POST /p HTTP/1.1\r\nhost: h\r\ntransfer-encoding: ,\r\n\r\n",
@@ -94,6 +99,16 @@ def test_a_recorder_records_nothing_behind_a_request_that_it_cannot_frame(name: 
     assert not wire.waiting
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
     assert not wire.downward(answer * 2, 1.0).finished
+
+
+def test_a_server_refuses_a_bare_lf_in_a_head_with_a_reason() -> None:
+    """A reader that ends no line there sees no Content-Length, and two requests."""
+    with ServerThread(echo) as server, connected(server.port) as sock:
+        sock.sendall(HEADS["a bare LF before a length"] + INNER)
+        answer, _ = read_to_end(sock)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"ends in a bare LF" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_proxy_refuses_it_with_a_reason() -> None:

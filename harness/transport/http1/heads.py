@@ -1,8 +1,9 @@
 """The heads of HTTP/1.1 messages: parsed from bytes, written to bytes (RFC 9112 sections 2 to 6).
 
 Layer 3, sans-IO. Knows start lines, fields and what they say about the body; must not know bodies or sockets.
-Field values are read and written as Latin-1 (UTF-8 if Latin-1 cannot hold them). A bare LF also ends a line of a
-head, as RFC 9112, 2.2 allows. A bare CR ends none, and no head that has one is read.
+Field values are read and written as Latin-1 (UTF-8 if Latin-1 cannot hold them). A bare LF also ends a line of the
+head of a response, as RFC 9112, 2.2 allows. A request with one is refused, because another reader may take two
+lines for one. A bare CR ends none, and no head that has one is read.
 """
 
 from __future__ import annotations
@@ -170,6 +171,8 @@ def _find_response_framing(headers: Headers, status: int, body: bool) -> Framing
 
 def parse_request_head(head: bytes) -> RequestHead:
     """Parse a request head (blank line included); raises `BadHead`."""
+    if head.count(b"\n") != head.count(b"\r\n"):
+        raise BadHead("a line of the head ends in a bare LF, and must end in CRLF", in_field=False)
     first, *rest = _split_lines(head)
     match = _REQUEST_LINE.fullmatch(first)
     if match is None:

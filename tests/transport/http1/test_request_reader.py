@@ -19,7 +19,6 @@ REQUESTS = {
         b"POST /p HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
         b"abc",
     ),
-    "bare line feeds": (b"POST /p HTTP/1.1\nhost: h\ncontent-length: 3\n\nabc", b"abc"),
     "expecting 100": (EXPECTING + b"abc", b"abc"),
 }
 
