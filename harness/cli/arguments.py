@@ -33,6 +33,8 @@ _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 _NEEDLESS = re.compile(r"argument (?:\S+/)?(\S+): ignored explicit argument (.*)", re.DOTALL)
 _WIDEST_HELP = 118
 """Longer lines are hard to read, however wide a terminal is."""
+_MOST_SHOWN = 60
+"""How much of a setting a run shows."""
 _TAKES_A_SIGN = ("--capability",)
 _SECRETS = {"api-key": "GEMINI_API_KEY", "other-api-key": "OTHER_GEMINI_API_KEY"}
 
@@ -106,10 +108,18 @@ def _take_settings(cls: type[Options], file: FolderFile, values: Mapping[str, An
     for name, (value, place) in settings.items():
         require_allowed(declared[name], value, file, place, sends_key=sends_key)
     if settings:
-        keys = ", ".join(declared[name].key for name in settings)
+        keys = ", ".join(_show_setting(declared[name], value) for name, (value, _) in settings.items())
         trusted = ", trusted" if file.trusted else ""
         say(f"harness: {file.path} sets {keys}{trusted}", to_errors=True)
     return {name: value for name, (value, _) in settings.items()}
+
+
+def _show_setting(item: Option, value: Any) -> str:
+    """The key of a setting; with its value, cut, if requests with the user's key cost more with another one."""
+    if not item.costs:
+        return item.key
+    shown = ", ".join(map(repr, value)) if isinstance(value, list) else repr(value)
+    return f"{item.key} = {shown if len(shown) <= _MOST_SHOWN else f'{shown[:_MOST_SHOWN]}…'}"
 
 
 def read_settings(cls: type[Options], file: FolderFile) -> dict[str, tuple[Any, str]]:

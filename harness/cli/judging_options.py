@@ -76,14 +76,14 @@ class TargetArguments(Options):
         KEY, variable=INTERACTIONS.other_key_variable, trust=Trust.CALL, group="target",
     )  # fmt: skip
     revision: str | None = revision_option("target")
-    model: str | None = option("model to request", group="target")
-    agent: str | None = option("agent to request", group="target")
+    model: str | None = option("model to request", group="target", costs=True)
+    agent: str | None = option("agent to request", group="target", costs=True)
     header: Sequence[tuple[str, str]] | None = header_option("target")
     ca_file: str | None = ca_file_option("target")
     plain_http: bool = plain_http_option("target")
     capability: Sequence[str] | None = option(
         "declare or deny a capability (repeatable)",
-        repeats=True, metavar="+X|-Y", completes="capability", group="target",
+        repeats=True, metavar="+X|-Y", completes="capability", group="target", costs=True,
     )  # fmt: skip
     wait: float | None = option("wait up to S seconds until the target is ready", SECONDS, group="target")
     timeout: float = option(

@@ -226,6 +226,8 @@ class Option:
     """The default in words, where it is no single value."""
     completes: str
     """What completion offers: a key of `command_words.LISTS`."""
+    costs: bool
+    """Whether requests cost more or less with another value, so that a run shows the one of a file."""
     name: str = ""
 
     @property
@@ -325,11 +327,12 @@ def option(
     group: str = "",
     shown: str = "",
     completes: str = "",
+    costs: bool = False,
 ) -> Any:
     """Declare an option: the value of a field in an `Options` class."""
     declared = Option(
         about, kind, default, flags, nargs, const, repeats, metavar or kind.metavar, tuple(choices), variable,
-        trust, group, shown, completes,
+        trust, group, shown, completes, costs,
     )  # fmt: skip
     return dataclasses.field(default=default, metadata={"option": declared})
 

@@ -147,6 +147,20 @@ def test_a_folder_needs_the_users_word(
         read_options(cls, words)
 
 
+def test_a_run_shows_the_settings_that_cost(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder may choose a dear model or more requests, which the user's key pays: the first line shows it."""
+    write_table(
+        repository, "check", 'model = "dear\\u001b[8m"\nagent = "a"\ncapability = ["+long-decode", "-files"]'
+    )
+    assert main(["check", "emulator", "-c", "get.unknown"]) in (0, 2, 4)
+    told = capsys.readouterr().err
+    assert "sets model = 'dear\\x1b[8m', agent = 'a', capability = '+long-decode', '-files'\n" in told
+    write_table(repository, "fuzz", f'profile = "nightly{"x" * 90}"\nmax-examples = 9\ntime = 1.5\nseed = 3')
+    with pytest.raises(UsageFault):
+        fuzz._read_options(options := read_options(fuzz.FuzzArguments, ["emulator"]), resolve(options), [])
+    assert f"profile = 'nightly{'x' * 52}…, max-examples = 9, time = 1.5, seed\n" in capsys.readouterr().err
+
+
 def test_a_flag_that_a_file_leaves_off_needs_no_word(repository: Path) -> None:
     """A file may say that a key crosses no network in plain text, which is the default."""
     write_table(repository, "check", "plain-http = false")

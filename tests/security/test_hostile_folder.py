@@ -300,6 +300,33 @@ def test_fuzz_keeps_nothing_in_the_folder(repository: Path) -> None:
     assert list((cache / "harness" / "hypothesis").iterdir()) != []
 
 
+def test_no_address_in_a_body_gets_the_key_from_the_sdk(repository: Path) -> None:
+    """A replay leaves bodies as they are: the SDK takes the name of a file from them, and no host."""
+    genai = pytest.importorskip("google.genai")
+    asked: list[str] = []
+
+    with listening() as (elsewhere, heard):
+        there = f"{elsewhere}/v1beta/files/abc"
+        file = {"name": "files/abc", "uri": there, "downloadUri": f"{there}:download", "source": "GENERATED"}
+        page = {"files": [file], "nextPageToken": f"{elsewhere}/elsewhere"}
+
+        def serve(request: Request) -> Response:
+            asked.append(request.target)
+            is_list, is_last = request.path.endswith("/files"), "elsewhere" in request.target
+            shown = {"files": [file]} if is_last else page if is_list else file
+            return Response.json(200, json.dumps(shown).encode())
+
+        with ServerThread(serve) as server:
+            client = genai.Client(api_key=KEY, http_options={"base_url": server.url})
+            found = client.files.get(name="files/abc")
+            assert len(list(client.files.list())) == 2
+            secure = there.replace("http:", "https:")
+            for one in (found, secure, genai.types.Video(uri=secure)):
+                client.files.download(file=one)
+            assert heard == []
+    assert sum(":download" in target for target in asked) == 3
+
+
 PLANTED = {
     "manifest.json": {
         "format_version": 1, "schemathesis_version": "x", "schema_location": "", "base_url": "", "created_at": "",

@@ -79,13 +79,17 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         default="smoke",
         metavar="NAME",
         group="search",
+        costs=True,
     )
     max_examples: int | None = option(
-        "number of request sequences, of stream checks, and of examples per operation", COUNT, group="search"
+        "number of request sequences, of stream checks, and of examples per operation",
+        COUNT,
+        group="search",
+        costs=True,
     )
     time: float | None = option(
         "time budget for all engines together, in seconds; the run reports what it found by then",
-        POSITIVE_SECONDS, flags=("--deadline", "--time"), group="search",
+        POSITIVE_SECONDS, flags=("--deadline", "--time"), group="search", costs=True,
     )  # fmt: skip
     seed: int = option("seed of the random generators", SEED, 0, group="search")
     database: str | None = option(
