@@ -132,8 +132,9 @@ def fence(text: str, language: str = "text") -> Markdown:
     return Markdown(f"{ticks}{language}\n{text}\n{ticks}")
 
 
-_ACTIVE = re.compile(r"[*\[\]|~]|(?<!\w)_|_(?!\w)|\\(?=[!-/:-@\[-`{-~])")
+_ACTIVE = re.compile(r"[*\[\]|~]|(?<!\w)_|_(?!\w)|\\(?=[!-/:-@\[-`{-~]|\Z)")
 """What makes a link, an image, emphasis, or the end of a cell, and a backslash that would undo its escape."""
+_TICKS = re.compile("(`+)")
 _MENTION = re.compile(r"[@#](?=\w)")
 """What a hosting service turns into a message to a person, or into a link to an issue."""
 _END_OF_CELL = re.compile(r"\\*\|")
@@ -141,7 +142,25 @@ _END_OF_CELL = re.compile(r"\\*\|")
 
 def write_plain(text: str) -> Markdown:
     """A text of a stranger within a line or a cell: no markup, no mention, no invisible mark."""
-    return Markdown(_ACTIVE.sub(r"\\\g<0>", " ".join(write_html(text).split())))
+    return Markdown("".join(_escape_plain(write_html(text))))
+
+
+def _escape_plain(text: str) -> Iterator[str]:
+    """The parts of a text. A run of backticks to which it has no end would begin code that goes on after it."""
+    parts = _TICKS.split(text)
+    last = {run: number for number, run in enumerate(parts) if number % 2}
+    opened = ""
+    for number, part in enumerate(parts):
+        if number % 2 == 0:
+            yield _ACTIVE.sub(r"\\\g<0>", part)
+        elif opened:
+            yield part
+            opened = "" if part == opened else opened
+        elif last[part] > number:
+            yield part
+            opened = part
+        else:
+            yield "".join(f"\\{tick}" for tick in part)
 
 
 def write_code(text: str) -> Markdown:
@@ -152,6 +171,6 @@ def write_code(text: str) -> Markdown:
 
 
 def write_html(text: str) -> Markdown:
-    """A text of a stranger within a tag of HTML, where no Markdown is read."""
-    plain = escape_controls(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """A text of a stranger within a tag of HTML, where no Markdown is read: a blank line would end that."""
+    plain = " ".join(escape_controls(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return Markdown(_MENTION.sub(r"\g<0><!-- -->", plain))

@@ -36,6 +36,7 @@ from harness.outcome.words import escape_obeyed, write_docstring
 from harness.plugin.sent_requests import SentRequest, call_of
 from harness.report.evidence.curl import Display, curl
 from harness.report.junit import JUnitCase, Standing, write_document
+from harness.report.markdown import Markdown, write_code, write_html, write_plain
 from harness.report.sdk_drift import drift_markdown
 from harness.transport import ServerThread
 from harness.transport.http1.heads import parse_request_head
@@ -307,12 +308,17 @@ def test_a_table_of_clients_of_a_stranger_is_text(tmp_path: Path, capsys: pytest
         ),
         ("command", "harness torture --mode create --client evil", "does not repeat a case of"),
         ("version", "1\n\n# PASSED\n\n![b](http://evil.example/i.png)", "is not a version"),
-        ("outcome", "splendid", "'splendid' is not a valid DropOutcome"),
-        ("again", "splendid", "'splendid' is not a valid DropOutcome"),
+        ("outcome", "splendid", '/outcome: "splendid" is not one of'),
+        ("again", "splendid", '/again: "splendid" is not one of'),
+        ("again", 5, "/again: 5 is not one of"),
+        ("problem", 5, '/problem: 5 is not of type "string"'),
+        ("timeline", [5], '/timeline/0: 5 is not of type "string"'),
+        ("level", "MUST `", '/level: "MUST `" is not one of'),
+        ("fault", "reset\n\n# PASSED", "is not the name of a fault or an incident"),
     ],
 )
 def test_a_table_of_clients_brings_no_command_and_no_lines(
-    member: str, other: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    member: str, other: object, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The line that repeats a case is ours, and so are the words of an outcome; a version is one word."""
     kept = Path(__file__).parents[2] / "docs" / "clients" / "table.json"
@@ -322,6 +328,8 @@ def test_a_table_of_clients_brings_no_command_and_no_lines(
     column = record["clients"][0]
     cell = next(cell for cell in column["cells"] if "command" in cell)
     (column if member == "version" else cell)[member] = other
+    if member == "fault":
+        record["faults"]["table"][other] = "about"
     table.write_text(json.dumps(record), "utf-8")
     capsys.readouterr()
     assert main(["clients", "--from", str(table), "--report", f"markdown={report}"]) == 2
@@ -360,6 +368,19 @@ def _find_markup(page: str) -> list[str]:
     html = markdown_it.MarkdownIt("commonmark").enable("table").render(page)
     text = re.sub(r"(?s)<(code|pre)\b.*?</\1>", "", html)
     return re.findall(r"<(?:a|img)\b|[@#]\w|<strong>PASSED", text)
+
+
+@pytest.mark.parametrize("text", ["MUST `", "a `` b", "``` c", "x\\", "x\\`", "`a` `", "` ``", "a\\`b"])
+def test_a_backtick_of_a_stranger_begins_no_code(text: str) -> None:
+    """Code that begins in one text would end at another, whose content is then no code."""
+    line = Markdown("{} {} ({} [x])").format(text, write_code("![b](http://evil.example)"), text)
+    assert _find_markup(str(line)) == []
+    assert write_plain("pass `--model` or ``a`b``") == "pass `--model` or ``a`b``"
+
+
+def test_a_summary_is_one_line() -> None:
+    """A blank line would end the block of HTML, and Markdown would begin."""
+    assert write_html("reset\n\n# PASSED") == "reset # PASSED"
 
 
 def test_what_a_target_says_is_no_markdown(tmp_path: Path) -> None:

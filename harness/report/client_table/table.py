@@ -19,7 +19,7 @@ from harness.benches.client.ready.survey import TABLES, Cell, ClientColumn, Tabl
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from harness.report.evidence.curl import is_own_command
-from harness.report.side_by_side.run_file import read_record
+from harness.report.side_by_side.run_file import find_misfit, read_record
 
 MEANINGS = {
     DropOutcome.EXACT: "the whole result, once",
@@ -179,6 +179,7 @@ def list_packages(columns: Sequence[ClientColumn]) -> list[str]:
 
 _STARTS, _CLIENT = "harness torture ", " --client "
 
+_NAME = re.compile("[!-~]+")
 _VERSION = re.compile(r"[\w.+!-]{1,64}", re.ASCII)
 """The version of a package of Python or Node."""
 
@@ -299,6 +300,8 @@ def _read_table(path: Path, modes: Mapping[str, str]) -> list[ClientColumn]:
     record = read_record(path)
     try:
         record = expand(record) if "sayings" in record else record
+        if misfit := find_misfit(record, "clients"):
+            raise ValueError(misfit)
         about = dict(record["incidents"])
         for kinds in record["faults"].values():
             about |= kinds
@@ -367,6 +370,8 @@ def _read_cell(value: Mapping[str, Any], about: Mapping[str, str], client: str) 
         value.get("again", ""),
         value.get("command", ""),
     )
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(f"{name!r} is not the name of a fault or an incident")
     if command and not is_own_command(command, client):
         raise ValueError(f"{command!r} does not repeat a case of {client}")
     return Cell(

@@ -181,10 +181,14 @@ def _open(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     kept = {name: _open(item) for name, item in schema.items() if name != "additionalProperties" or item}
+    if not any(kept.get("oneOf", ())):  # each of them required some member
+        kept.pop("oneOf", None)
+    if isinstance(kept.get("dependentRequired"), dict):
+        kept.pop("dependentRequired")
     return kept if isinstance(kept.get("required"), dict) else {n: i for n, i in kept.items() if n != "required"}
 
 
-def _find_misfit(record: Mapping[str, Any], kind: str) -> str:
+def find_misfit(record: Mapping[str, Any], kind: str) -> str:
     """Where a part of a report breaks its published schema, and why; "" if none does."""
     try:
         _load_schema(kind).validate(record)
@@ -211,7 +215,7 @@ def kind_of(record: Mapping[str, Any], path: Path) -> str:
             f"{str(path)!r} has no accounting: another version of harness wrote it. Run `harness {kind}` again "
             "with --report json=FILE"
         )
-    if misfit := _find_misfit(record, kind):
+    if misfit := find_misfit(record, kind):
         raise UsageFault(
             f"{str(path)!r} does not match the schema of `harness {kind}` ({misfit}): write it again with "
             "--report json=FILE"
