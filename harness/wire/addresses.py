@@ -257,6 +257,29 @@ def find_elsewhere(status: int, headers: Headers, server: str) -> Iterator[str]:
             yield root[0]
 
 
+def find_next_paths(status: int, headers: Headers, asked: Request) -> Iterator[str]:
+    """The plain paths to which a client goes on by itself: those of a redirect and of an upload."""
+    for name, value in headers:
+        low = name.lower()
+        if (low == "location" and status in _REDIRECTS) or ("upload" in low and _NAME.fullmatch(low)):
+            root = _ROOT.match(value)
+            path = re.split("[?#]", value[root.end() :] if root else value, maxsplit=1)[0]
+            if root is None and not path.startswith("/"):
+                path = f"{asked.raw_path.rpartition('/')[0]}/{path}" if path else asked.raw_path
+            yield make_plain(path)
+
+
+def make_plain(path: str) -> str:
+    """One form for all spellings of a path: decoded, in lower case, without empty segments and those of dots."""
+    plain: list[str] = []
+    for segment in re.split(r"[/\\]", unquote(path).lower()):
+        if segment == "..":
+            del plain[-1:]
+        elif segment not in ("", "."):
+            plain.append(segment)
+    return "/".join(plain)
+
+
 def find_in_body(body: bytes, server: str) -> Iterator[str]:
     """The addresses below the URL `server` that are whole strings in a body of JSON or of events of JSON.
 

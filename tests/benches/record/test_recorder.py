@@ -10,6 +10,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -91,6 +92,44 @@ def test_record_modes_are_those_of_vcrpy(
     assert (answers[0].content == first) is (mode != "all")
     assert (recorder.summary.played, recorder.summary.recorded) == (played, recorded)
     assert recorder.summary.misses == []
+
+
+LED = {
+    "absolute": "/team-b/steal",
+    "relative": "../../team-b/./steal",
+    "of another server": "https://evil.example/team-b/steal?x=1",
+    "encoded": "/v1beta/%2e%2e/team-b/%73teal",
+}
+
+
+@pytest.mark.parametrize("name", ["location", "x-goog-upload-url"])
+@pytest.mark.parametrize("url", LED.values(), ids=LED)
+def test_a_recording_sends_no_request_to_the_target(name: str, url: str, tmp_path: Path) -> None:
+    """A stranger's recorded redirect leads a client to the recorder, which forwards nothing there."""
+    path, asked, warned = tmp_path / "a.yaml", list[str](), list[str]()
+
+    def lead(request: Request) -> Response:
+        return Response.json(307 if name == "location" else 200, b"{}", [(name, url)])
+
+    def serve(request: Request) -> Response:
+        asked.append(request.target)
+        return Response.json(200, b"{}")
+
+    with ServerThread(lead) as server, Recorder(server.url, path, INTERACTIONS) as recorder:
+        httpx.get(f"{recorder.url}/v1beta/interactions/a")
+    with (
+        ServerThread(serve) as server,
+        Recorder(server.url, path, INTERACTIONS, mode="new_episodes", warn=warned.append) as recorder,
+        httpx.Client(follow_redirects=True) as client,
+    ):
+        response = client.get(f"{recorder.url}/v1beta/interactions/a")
+        if name != "location":
+            response = client.post(urljoin(str(response.url), response.headers[name]), content=b"x")
+        assert response.status_code == 400
+        assert "a recorded response led the client there" in response.text
+        assert client.get(f"{recorder.url}/v1beta/interactions/b").status_code == 200
+    assert [target for target in asked if "__harness__" not in target] == ["/v1beta/interactions/b"]
+    assert len(warned) == 1
 
 
 @pytest.mark.slow
