@@ -36,7 +36,9 @@ _MESSAGES = frozenset({"request", "response", "when", "then"})
 """Names that recorders use for the two halves of an exchange."""
 _FROM_URLS = str.maketrans("-_", "+/")
 
-_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|\r?\n[ \t]*)")
+_ESCAPE = re.compile(
+    rb"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|(?:\r?\n|\r|\xc2\x85|\xe2\x80[\xa8\xa9])[ \t]*)"
+)
 _ESCAPED_WORD = re.compile(rb"(?<![^\s\"'\\])[^\s\"'\\]*+(?:%b[^\s\"'\\]*)+" % _ESCAPE.pattern)
 """A word of quoted YAML that a search for its letters would miss."""
 
@@ -87,7 +89,7 @@ class _Scan:
         """Scan a file. One in UTF-16 or UTF-32, with or without a mark, is plain text once it has no zeros."""
         hits = list(self._scan_file(name, data))
         if not hits and b"\0" in data:
-            hits = list(self._scan_text(data.replace(b"\0", b""), ""))
+            hits = list(self._scan_file(name, data.replace(b"\0", b"").lstrip(b"\xff\xfe")))
         yield from hits
 
     def _scan_file(self, name: str, data: bytes) -> Iterator[Hit]:
@@ -252,7 +254,7 @@ class _Scan:
 
 
 def _read_escape(escape: re.Match[bytes]) -> bytes:
-    code = escape[1].decode("ascii")
+    code = escape[1].decode("latin-1")
     return chr(min(int(code[1:], 16), sys.maxunicode)).encode("utf-8", "replace") if code[:1] in "xuU" else b""
 
 

@@ -191,10 +191,11 @@ def test_what_is_no_value_of_a_file_is_searched(text: str, line: int, tmp_path: 
 
 
 ESCAPED = ("\\x41" + KEY[1:], "".join(f"\\u{ord(letter):04X}" for letter in KEY), KEY[:20] + "\\\n    " + KEY[20:],
-           KEY[:9] + "\\\r\n\t " + KEY[9:-1] + f"\\U{ord(KEY[-1]):08x}")  # fmt: skip
+           KEY[:9] + "\\\r\n\t " + KEY[9:-1] + f"\\U{ord(KEY[-1]):08x}",
+           *(f"{KEY[:9]}\\{end}  {KEY[9:]}" for end in ("\r", "\x85", "\u2028", "\u2029")))  # fmt: skip
 
 
-@pytest.mark.parametrize("word", ESCAPED, ids=["hex", "unicode", "two lines", "mixed"])
+@pytest.mark.parametrize("word", ESCAPED, ids=["hex", "unicode", "two lines", "mixed", "CR", "NEL", "LS", "PS"])
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -207,10 +208,12 @@ ESCAPED = ("\\x41" + KEY[1:], "".join(f"\\u{ord(letter):04X}" for letter in KEY)
 def test_a_key_in_escapes_of_yaml_is_found(before: str, after: str, word: str, tmp_path: Path) -> None:
     """It is found also where a parser stops, or keeps another value of the same name."""
     path = tmp_path / "a.yaml"
-    path.write_bytes(f'{before}a: "{word}"\n{after}'.encode())
-    hits = scan_file(path, PROTOCOL)
-    assert [hit.kind for hit in hits] == ["Google API key"]
-    assert KEY not in repr(hits)
+    text = f'{before}a: "{word}"\n{after}'
+    for coding in ("utf-8", "utf-16", "utf-32-be") if word.isascii() else ("utf-8",):
+        path.write_bytes(text.encode(coding))
+        hits = scan_file(path, PROTOCOL)
+        assert [hit.kind for hit in hits] == ["Google API key"]
+        assert KEY not in repr(hits)
 
 
 def test_a_value_beside_a_comment_is_found_once(tmp_path: Path) -> None:
