@@ -47,7 +47,7 @@ from harness.engine.results import (
     of_kind,
 )
 from harness.engine.search.budget import digest_rules, merge_runs
-from harness.engine.search.failure import SEARCHED, AnswerCounts, EngineRun, Failure, SeenDefect, fold
+from harness.engine.search.failure import SEARCHED, AnswerCounts, EngineRun, Failure, SeenDefect, fold, rule_of
 from harness.engine.shards import DIVIDED_OTHERWISE, ShardReport, require_catalogue, require_one_run
 from harness.engine.traffic.patience import TimeoutLosses
 from harness.engine.traffic.retries import Waited
@@ -481,7 +481,7 @@ def _merge_searches(
     ran: dict[tuple[LoggedExchange, ...], str] = {}
     for shard in shards:
         with unreadable(shard.name):
-            runs[f"shard {shard.part.shard}"] = list(_read_runs(shard))
+            runs[f"shard {shard.part.shard}"] = list(_read_runs(shard, api))
             for number, text in shard.options["ran"].items():
                 ran[tuple(of_kind(LoggedExchange, shard.results[int(number)].evidence))] = to_one_line(str(text))
     baseline = Baseline(first.part.baseline)
@@ -508,9 +508,11 @@ def _merge_searches(
     return presentation, (*events, _end_early(finished, shards))
 
 
-def _read_runs(shard: StoredRun) -> Iterator[EngineRun]:
-    """The run of each engine."""
+def _read_runs(shard: StoredRun, api: Api) -> Iterator[EngineRun]:
+    """The run of each engine. Raises KeyError for a failure of a rule that there is not."""
     found = [_to_failure(result) for result in shard.results if result.rule.id != SEARCHED.id]
+    for failure in found:
+        rule_of(failure.rule, api)
     for phase in shard.phases:
         yield EngineRun(
             engine=phase.name,

@@ -158,7 +158,10 @@ def judge_gateway(
     exercises = [exercise for exercise in catalogue.exercises if exercise.name in needed]
     begun = time.monotonic()
     yield RunStarted(options.gateway)
-    reach(bench)
+    try:
+        reach(bench)
+    except TimeUp as up:
+        raise TargetFault(f"{describe_end(up)}: nothing was judged; give the run more time") from None
     yield Planned(len(checks), len(exercises))
     runner = ExerciseRunner(bench)
     yield from runner.play(exercises)

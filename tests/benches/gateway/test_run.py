@@ -331,6 +331,14 @@ def test_at_the_deadline_what_passed_is_judged() -> None:
     assert len(finished.results) == len(CATALOGUE.checks)
 
 
+def test_a_deadline_before_the_first_response_is_a_fault_of_the_target() -> None:
+    """A gateway may send its first response without end: the run says so, and has no result."""
+    timer = Timer(None)
+    timer.end()
+    with pytest.raises(TargetFault, match=r"the time limit was reached \(--deadline\).*: nothing was judged"):
+        ended(After(0, lambda: None), timer)
+
+
 @pytest.mark.parametrize("number", [3, 30])
 def test_an_interrupt_keeps_what_is_known(number: int) -> None:
     """Ctrl-C ends the trials; the rest is judged and the exit code says that somebody interrupted."""

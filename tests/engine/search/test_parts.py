@@ -161,6 +161,7 @@ def test_the_reports_of_all_parts_are_merged(tmp_path: Path, capsys: pytest.Capt
     forge: dict[str, tuple[dict[str, Any], dict[str, Any], Exit]] = {
         "a code of another rule": ({"rule": "chain.echo", "code": "del.gone"}, {}, Exit.USAGE),
         "another rule": ({"rule": "chain.echo", "code": ""}, {}, Exit.FAILED),
+        "no rule": ({"rule": "foo", "code": ""}, {}, Exit.USAGE),
         "a negative number": ({}, {"replays": {"played": -1}}, Exit.USAGE),
         "never again": ({}, {"replays": {"played": 3}}, Exit.FAILED),
         "a consequence": ({}, {"consequences": [key], "replays": {"played": 3}}, Exit.FAILED),
