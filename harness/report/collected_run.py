@@ -40,6 +40,16 @@ _LEFT = (Exchange, RelayedExchange, LoggedExchange, Rule)
 _OURS = ("accepts", "profile")
 """The members of a result that are the words of a check, and ours as a rule is."""
 
+
+def _list_ours(result: Result) -> tuple[str, ...]:
+    """The members of a result that are our words: most results are named by nothing but their rule."""
+    rule, title = result.rule, result.title
+    own_id = ("id",) if result.id == rule.id else ()
+    statement = rule.statement
+    is_statement = title[1:] == statement[1:].rstrip(".") and title[:1].lower() == statement[:1].lower()
+    return (*_OURS, *own_id, *(("title",) if is_statement else ()))
+
+
 Made = TypeVar("Made")
 
 
@@ -115,7 +125,7 @@ class CollectedRun:
     def _hide_result(self, result: Result) -> Result:
         known = self._hidden.get(id(result))
         if known is None:  # the result itself is kept, too, so that no other one gets its id
-            known = self._hidden[id(result)] = result, hide_secrets(result, self.mask, _LEFT, _OURS)
+            known = self._hidden[id(result)] = result, hide_secrets(result, self.mask, _LEFT, _list_ours(result))
         return known[1]
 
     def once(self, name: str, make: Callable[[], Made]) -> Made:

@@ -522,9 +522,8 @@ def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps")
     have to write otherwise, such as control characters, nor of what is not text.
     """
     shown = "".join(_list_texts([*given], lenient=True))
-    kept = _squeeze(shown)
     for text in _list_texts(sent) if any(step.get("content") for step in given) else ():
-        if _squeeze(text) not in kept:
+        if text != shown and _squeeze(text) not in _squeeze(shown):
             message = "the input that GET shows is not that of the create"
             expected, actual = format_value(shorten(text, 60)), format_value(shorten(shown, 60))
             yield place_finding("get.own-input/text", message, expected, actual, place)
@@ -566,7 +565,7 @@ _RESULT = ("name", "result")
 def _list_texts(value: object, *, lenient: bool = False) -> list[str]:
     """The texts of an input, in every form that an input has; the ordinary ones, or all."""
     if isinstance(value, str):
-        return [value] if lenient or _squeeze(value).isprintable() else []
+        return [value] if lenient or value.isprintable() or _squeeze(value).isprintable() else []
     if isinstance(value, list):
         return [text for part in value for text in _list_texts(part, lenient=lenient) if isinstance(part, dict)]
     kind = as_object(value).get("type")

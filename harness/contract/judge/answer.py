@@ -95,6 +95,8 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
     ):
         return
     fault = read(exchange).json_fault
+    if not fault:
+        return
     if fault == "depth":
         message, severity = "the JSON is nested too deep to judge", Severity.INFORMATION
     elif fault == "surrogate":
@@ -103,8 +105,7 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
     else:
         message = f"the response to {format_request(exchange)} does not parse ({fault})"
         severity = Severity.BROKEN
-    if fault:
-        yield Finding("http.json-valid", message, "JSON", format_answer(exchange), severity=severity)
+    yield Finding("http.json-valid", message, "JSON", format_answer(exchange), severity=severity)
 
 
 def judge_error_status(exchange: Exchange) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Struct
@@ -27,6 +28,7 @@ from harness.outcome import Finding, Where
 from harness.outcome.words import nearest, shorten
 
 if TYPE_CHECKING:
+    import jsonschema_rs
     from jsonschema.exceptions import ValidationError
 
 
@@ -108,11 +110,18 @@ def _judge_names(validator: Any, part: Any, value: Any, around: Any) -> Iterator
 
 
 def _judge_pattern(validator: Any, pattern: Any, value: Any, around: Any) -> Iterator[ValidationError]:
-    import jsonschema_rs
     from jsonschema.exceptions import ValidationError
 
-    if isinstance(value, str) and not jsonschema_rs.is_valid({"pattern": pattern}, value):  # `re` has no bound
+    if isinstance(value, str) and not _compile_pattern(pattern).is_valid(value):
         yield ValidationError("does not match the pattern")
+
+
+@lru_cache(64)
+def _compile_pattern(pattern: str) -> jsonschema_rs.Draft202012Validator:
+    """A validator of one pattern: `re` has no bound, and to compile one takes longer than to look."""
+    import jsonschema_rs
+
+    return jsonschema_rs.Draft202012Validator({"pattern": pattern})
 
 
 def _judge_type(validator: Any, wanted: Any, value: Any, around: Any) -> Iterator[ValidationError]:
@@ -196,18 +205,37 @@ def keyword_word(keyword: str) -> str:
     return _CAPITAL.sub(lambda found: f"-{found[0].lower()}", keyword)
 
 
+_MOST_KEPT, _LONGEST_KEPT = 256, 64 * 1024
+"""So many values an explainer remembers, and so many characters the longest of them has."""
+
+
 class Explainer:
     """Explains by one bundled schema. `fits` decides fast whether a value fits a part of it.
 
     A value that fits is not explained again: without that, a union with dozens of branches takes milliseconds for
-    each valid value.
+    each valid value. Neither is the same value: a run that does not fit is read again and again.
     """
 
     def __init__(self, schema: Schema, fits: Fits = lambda part, value: False) -> None:
         self._validator = build_validator(schema, fits)
+        self._kept: dict[tuple[str, int], tuple[SchemaProblem, ...]] = {}
 
     def explain(self, value: Any, *, limit: int) -> list[SchemaProblem]:
         """At most `limit` reasons why a value does not fit, in the order of the schema."""
+        try:
+            key = json.dumps(value), limit  # the order of members, `1`, `1.0` and `true` make other texts
+        except (TypeError, ValueError, RecursionError):
+            return self._explain(value, limit)
+        if (known := self._kept.get(key)) is not None:
+            return list(known)
+        found = self._explain(value, limit)
+        if len(key[0]) <= _LONGEST_KEPT:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept = {}
+            self._kept[key] = tuple(found)
+        return found
+
+    def _explain(self, value: Any, limit: int) -> list[SchemaProblem]:
         found: dict[SchemaProblem, None] = {}
         for error in self._validator.iter_errors(value):
             for problem in _list_problems(error, "$"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -288,7 +289,11 @@ def test_a_request_with_many_faults_is_explained_at_once(build: Callable[[int], 
     validator = SCHEMAS.validator("requests/create-interaction", closed=True)
     few, many = ({"model": "gemini-3.8-flash", **build(count)} for count in (FEW, MANY))
     assert len(validator.problems(many)) == len(validator.problems(few)) > 0
-    assert_linear(lambda: validator.problems(few), lambda: validator.problems(many))
+    new = (f"{number}" for number in count())  # what was explained before is remembered
+    assert_linear(
+        lambda: validator.problems({**few, "system_instruction": next(new)}),
+        lambda: validator.problems({**many, "system_instruction": next(new)}),
+    )
 
 
 @pytest.mark.parametrize("build", ANSWERS.values(), ids=ANSWERS)
@@ -296,7 +301,36 @@ def test_an_answer_with_many_faults_is_reviewed_at_once(build: Callable[[int], A
     validator = SCHEMAS.validator("interaction")
     few, many = ({"id": "i1", "status": "completed", "created": "2026-11-20T10:00:00Z",
                   "updated": "2026-11-20T10:00:00Z", "steps": build(count)} for count in (FEW, MANY))  # fmt: skip
-    assert_linear(lambda: validator.review(few), lambda: validator.review(many))
+    new = (f"i{number}" for number in count())  # what was explained before is remembered
+    assert_linear(
+        lambda: validator.review({**few, "id": next(new)}), lambda: validator.review({**many, "id": next(new)})
+    )
+
+
+def test_the_same_value_is_explained_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that does not fit is read again and again; `1`, `1.0` and `true` are three values."""
+    explainer = Explainer({"type": "object", "properties": {"a": {"type": "string"}}})
+    explained = []
+    explain = Explainer._explain
+    monkeypatch.setattr(Explainer, "_explain", lambda *given: explained.append(given[1]) or explain(*given))
+    values = [{"a": value, "b": ["x"]} for value in (1, 1.0, True, None)]
+    first = [explainer.explain(value, limit=2) for value in values]
+    assert [explainer.explain({**value}, limit=2) for value in values] == first
+    assert [problem.actual for (problem,) in first] == ["1", "1.0", "true", "null"]
+    assert explained == values
+    first[0].clear()
+    assert explainer.explain(values[0], limit=2)  # what one caller does with its list is nothing to another one
+    assert explainer.explain({"b": ["x"], "a": 1}, limit=2)  # the order of members is that of the problems
+    assert len(explained) == len(values) + 1
+
+
+def test_few_values_are_remembered_as_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    explainer = Explainer({"type": "string"})
+    for number in range(1_000):
+        assert explainer.explain(number, limit=1)
+    assert explainer.explain(["a" * 100_000], limit=1)
+    assert len(explainer._kept) <= 256
+    assert sum(len(text) for text, _ in explainer._kept) < 10_000
 
 
 def test_as_many_problems_are_told_as_were_asked_for() -> None:
