@@ -357,7 +357,9 @@ class Audit:
                 self._accepted[call][exchange.request.body] = None
         reported = [root for root in played.find_roots(exchange) if self._is_defect(root)][:1]
         if not reported:
-            self._count((rule, call) for rule in reading.judged & self.rules)
+            with self._lock:
+                for rule in reading.judged & self.rules:
+                    self.judged[rule][call] += 1
             odd = (*reading.unlisted, *reading.coded, *reading.ambiguous)
             everything = (*reading.findings, *reading.emptiness, *odd)
             reported = [finding for finding in everything if self._is_defect(finding)]

@@ -152,7 +152,7 @@ class Reading:
         """The steps that the events of a stream add up to."""
         return assemble_steps(self.events, self.contract)
 
-    @property
+    @cached_property
     def id(self) -> str | None:
         """The id of the interaction that was returned, as JSON or as a stream; None if it is "" or absent."""
         if self.stream is not None:

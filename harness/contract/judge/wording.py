@@ -11,7 +11,7 @@ from collections.abc import Container
 
 from harness.contract.judge.reading import read
 from harness.outcome.words import quote_body, shorten, to_one_line
-from harness.wire import Exchange
+from harness.wire import Exchange, Request
 
 _KEY = re.compile(r"([?&](?:key|access_token)=)[^&]*")
 _GZIP = b"\x1f\x8b"
@@ -22,8 +22,13 @@ _MOST = 50
 
 def format_request(exchange: Exchange) -> str:
     """The request's method and target; a key in the query is masked."""
-    target = _KEY.sub(r"\1…", exchange.request.target)
-    return f"{exchange.request.method} {_clip(target, 120)}"
+    return describe_request(exchange.request)
+
+
+def describe_request(request: Request) -> str:
+    """The same of a request alone."""
+    target = _KEY.sub(r"\1…", request.target)
+    return f"{request.method} {_clip(target, 120)}"
 
 
 def format_answer(exchange: Exchange) -> str:

@@ -149,7 +149,8 @@ class Schemas:
         """The validator of a schema: open, as for responses, or closed, as for strict requests."""
         key = (name, closed)
         if key not in self._validators:
-            self._validators[key] = Validator(name, self.bundle(name), closed=closed, close=self._close)
+            kin = self._validators.get((name, not closed))
+            self._validators[key] = Validator(name, self.bundle(name), closed=closed, close=self._close, kin=kin)
         return self._validators[key]
 
     def read(self, name: str) -> Schema:

@@ -149,15 +149,21 @@ class Validator:
         *,
         closed: bool = False,
         close: Callable[..., Schema] = openness.close,
+        kin: Validator | None = None,
     ) -> None:
-        """Compile the self-contained open `schema`, or its closed twin; `close` makes the twin."""
+        """Compile the self-contained open `schema`, or its closed twin; `close` makes the twin.
+
+        `kin` is the open validator of the same schema beside a closed one, or the closed one beside an open one.
+        """
         import jsonschema_rs
 
         self._compile = partial(jsonschema_rs.Draft202012Validator, retriever=_fetch_nothing)
         self.name = name
         self._open = schema
         self._schema = close(schema) if closed else schema
-        self._twin = self._compile(close(schema, keep=False))
+        self._twin: jsonschema_rs.Draft202012Validator = (
+            self._compile(close(schema, keep=False)) if kin is None else kin._twin
+        )
         self._whole: jsonschema_rs.Draft202012Validator | None = (
             None  # most values fit the twin: compiled on demand
         )
@@ -181,7 +187,7 @@ class Validator:
     def problems(self, value: Any, *, limit: int = 5) -> list[SchemaProblem]:
         """At most `limit` reasons why `value` does not fit; empty if it fits."""
         try:
-            if self._compiled.is_valid(value):
+            if self._twin.is_valid(value) or self._compiled.is_valid(value):
                 return []
         except ValueError as refusal:
             return [SchemaProblem("$", f"is not JSON: {refusal}", "JSON", json_type(value), "json")]

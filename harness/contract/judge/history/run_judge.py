@@ -30,7 +30,7 @@ from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.answer import is_success
 from harness.contract.judge.history.resource_run import ResourceRun
 from harness.contract.judge.reading import read
-from harness.contract.judge.wording import format_answer, format_request, format_value
+from harness.contract.judge.wording import describe_request, format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, caller_of
 from harness.contract.runs import named_interaction, read_new_id, summarise_create
 from harness.contract.tables.lifecycle import RUNNING
@@ -38,7 +38,7 @@ from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET
 from harness.contract.tables.protocol import is_resume
 from harness.outcome import Finding, Severity
 from harness.outcome.words import shorten
-from harness.wire import Exchange
+from harness.wire import Exchange, Request
 from harness.wire.json_value import object_or_none
 from harness.wire.message import BUSY, REDIRECTS
 
@@ -78,7 +78,7 @@ _MOMENT = 1.0
 class _Shown(Struct):
     """An interaction that the server has: the request that showed it last, and what that showed."""
 
-    request: str
+    request: Request
     status: str
     background: bool
     looked_at: bool = False
@@ -200,7 +200,7 @@ class Denials(Struct):
         elif kind is _Kind.DELETE and not since and _is_early(shown, exchange):
             denied, shown.denied_delete = False, exchange
         how = "with `stream=true` " if shown.streamed else ""
-        why = f"{shown.request} {how}shows it"
+        why = f"{describe_request(shown.request)} {how}shows it"
         yield from self._compare(key, rule, seen, denied, why, since or self._lost_parent.get(name, ""))
 
     def _compare(
@@ -237,7 +237,7 @@ class Denials(Struct):
         if name in self._deleted or (looked_at and reading.id not in (None, name)):
             return
         self._shown[(*caller, name)] = _Shown(
-            format_request(exchange),
+            exchange.request.without_body(),
             reading.status or "",
             background,
             looked_at,
