@@ -17,7 +17,6 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from harness.engine.results import ClientRun, Result, of_kind
-from harness.faults.grammar import spell_out
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding
 from harness.outcome.words import format_count, shorten
@@ -379,6 +378,8 @@ def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display
 
 
 def _tell_run(run: ClientRun) -> Story:
+    from harness.faults.grammar import spell_out  # most runs have no client
+
     steps: list[StoryStep] = []
     for moment in run.moments[:MOST_EXCHANGES]:
         method, _, rest = escape_controls(moment.request).partition(" ")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 3
 _ROUNDS = 20
+_BUNDLE = "urn:bundle"
+"""What a schema is called that its own parts are looked up in."""
 
 _Kind: TypeAlias = tuple[str, str, frozenset[str]]
 
@@ -140,7 +142,9 @@ class Validator:
     branches for the unknown it decides a union by its constants alone, five times as fast.
     """
 
-    __slots__ = ("_compile", "_deciding", "_explainer", "_open", "_parts", "_schema", "_twin", "_whole", "name")
+    __slots__ = (
+        "_compile", "_deciding", "_explainer", "_open", "_parts", "_registry", "_schema", "_twin", "_whole", "name"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -168,6 +172,7 @@ class Validator:
             None  # most values fit the twin: compiled on demand
         )
         self._parts: dict[str | int, jsonschema_rs.Draft202012Validator] = {}
+        self._registry: jsonschema_rs.Registry | None = None
         self._deciding: openness.Deciding = {}
         self._explainer: Explainer | None = None  # most values are never explained, and jsonschema loads slowly
 
@@ -215,11 +220,20 @@ class Validator:
             return bool(part)
         key = part["$ref"] if part.keys() == {"$ref"} else id(part)
         if key not in self._parts:
-            self._parts[key] = self._compile({"$defs": self._schema.get("$defs", {}), **part})
+            self._parts[key] = self._compile_part(part)
         try:
             return self._parts[key].is_valid(value)
         except ValueError:  # nested too deep for the fast validator
             return False
+
+    def _compile_part(self, part: Schema) -> jsonschema_rs.Draft202012Validator:
+        if part.keys() != {"$ref"}:
+            return self._compile({"$defs": self._schema.get("$defs", {}), **part})
+        if self._registry is None:  # to read all definitions takes most of the time of a part
+            import jsonschema_rs
+
+            self._registry = jsonschema_rs.Registry([(_BUNDLE, self._schema)], retriever=_fetch_nothing)
+        return self._compile({"$ref": f"{_BUNDLE}{part['$ref']}"}, registry=self._registry)
 
     def _describe_disagreement(self, value: Any) -> SchemaProblem:
         reason = next(iter(self._compiled.iter_errors(value)))

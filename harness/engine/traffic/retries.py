@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from harness.engine.traffic.governed_driver import DriverPolicy
-from harness.resume.clients import retry_after
 from harness.wire import By, Exchange
 from harness.wire.delivery import is_delivery
 from harness.wire.json_value import object_or_none
@@ -102,6 +101,8 @@ def retry_delay(exchange: Exchange, number: int = 0) -> float | None:
     """
     if exchange.status not in LATER:
         return None
+    from harness.resume.clients import retry_after  # most targets ask nobody to come back later
+
     named = retry_after({name.lower(): value for name, value in exchange.headers.items()})
     if named is None and error_code(exchange) in _SPENT:
         return None
