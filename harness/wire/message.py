@@ -174,7 +174,7 @@ class Request(Struct, frozen=True):
 
     def parameter(self, name: str) -> str | None:
         """The last value of one query parameter, None when it was not sent."""
-        return dict(self.query).get(name)
+        return dict(self.query).get(name) if "?" in self.target else None
 
 
 @lru_cache(1024)

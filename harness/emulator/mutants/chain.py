@@ -64,9 +64,14 @@ def _carry_one_turn(run: Run, parent: Run, engine: Engine) -> None:
     run.context = parent.total_context() - parent.context
 
 
-def _forget_streamed_turn(run: Run, parent: Run, engine: Engine) -> None:
-    if parent.body.get("stream"):
-        run.context = parent.context
+def _continues_streamed(run: Run, order: CreateRequest, engine: Engine) -> bool:
+    parent = order.previous
+    return parent is not None and bool(parent.body.get("stream")) and run.context != parent.context
+
+
+def _forget_streamed_turn(run: Run, order: CreateRequest, engine: Engine) -> None:
+    if order.previous is not None:
+        run.context = order.previous.context
 
 
 def _forget_if(field: str) -> Defect:
@@ -177,7 +182,7 @@ MUTANTS = table(
     row("chain-one-turn-only", "A turn carries over the turn before it, and none of those before that.",
         _change_chained(_carry_one_turn)),
     row("chain-streamed-turn-lost", "A turn after a streamed one carries over only the turns before that one.",
-        _change_chained(_forget_streamed_turn)),
+        run(when(_continues_streamed, _forget_streamed_turn))),
     row("chain-streamed-ignored", "A streamed turn carries nothing over.",
         _forget_if("stream")),
     row("chain-background-ignored", "A background turn carries nothing over.",

@@ -7,16 +7,20 @@ from typing import Any
 
 import msgspec
 
-from harness.emulator.deliveries import Deliveries, Job, build_jwks, build_token, sign
-from harness.emulator.mutants.changes import when
+from harness.emulator.deliveries import EVENT_OF_STATUS, Deliveries, Job, build_jwks, build_token, sign
+from harness.emulator.mutants.changes import skip, when
 from harness.emulator.mutants.hooks import row
-from harness.emulator.mutants.parts import SKIP, after, around, before, instead
+from harness.emulator.mutants.parts import after, around, before, instead
 from harness.emulator.run.run import Run
 from harness.emulator.service import JWKS_PATH, Emulator
 from harness.emulator.values.call import Route, json_response
 from harness.emulator.values.stamps import SECRET_PREFIX
 from harness.kit.mutant import table
 from harness.wire import Request, Response
+
+
+def _has_receivers(deliveries: Deliveries, run: Run) -> bool:
+    return run.background and any(deliveries._find_receivers(run, EVENT_OF_STATUS.get(run.status)))
 
 
 def _with_body(change: Any) -> Any:
@@ -87,7 +91,7 @@ def _find_webhooks_too(inner: Any, deliveries: Deliveries, run: Run, event: str 
 MUTANTS = table(
     "deliveries",
     row("hook-never-delivered", "Nothing is ever delivered to a webhook.",
-        before(Deliveries.note_settled, lambda *context: SKIP)),
+        before(Deliveries.note_settled, when(_has_receivers, skip))),
     row("hook-signed-with-text", "Deliveries are signed with the secret's text, not with what it encodes.",
         around(Deliveries.sign, _sign_with_text)),
     row("hook-not-signed", "Deliveries carry no signature.",

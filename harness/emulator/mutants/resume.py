@@ -72,13 +72,24 @@ def _renumber(body: Body, run: Run, position: int) -> Body:
     return rename_events(body, run, b"again-")
 
 
-def _repeat_at_end(position: int, streams: Streams, run: Run, cursor: str | None) -> int:
-    return 0 if cursor and run.settled and position >= run.readable - 1 else position
+def _ends_at(position: int, streams: Streams, run: Run, cursor: str | None) -> bool:
+    return bool(cursor) and run.settled and position >= run.readable - 1
 
 
-def _empty_if_finished(streams: Streams, run: Run, cursor: str | None = None) -> Response:
-    finished = cursor is None and run.settled and run.background
-    return empty_stream() if finished else Streams.open(streams, run, cursor)
+def _includes_cursor(streams: Streams, event: int) -> bool:
+    return streams._world.settings.resume == "inclusive"
+
+
+def _replays_finished(streams: Streams, run: Run, cursor: str | None = None) -> bool:
+    return cursor is None and run.settled and run.background
+
+
+def _begins_finished(streams: Streams, run: Run, cursor: str | None) -> bool:
+    return run.background and run.settled and not Streams.position(streams, run, cursor)
+
+
+def _has_cursor(streams: Streams, run: Run, cursor: str | None) -> bool:
+    return bool(cursor)
 
 
 def _is_at_the_end(streams: Streams, run: Run, cursor: str | None = None) -> bool:
@@ -115,10 +126,9 @@ MUTANTS = table(
     row("stream-of-stored-404", "A read with stream=true returns 404.",
         request("GET interactions/*", when(_streams, refuse("Method not found.", 404, "not_found")))),
     row("stream-of-stored-empty", "A stream of an existing interaction is empty.",
-        instead(Streams.open, _empty_if_finished)),
+        instead(Streams.open, when(_replays_finished, lambda *_: empty_stream()))),
     row("replay-from-third", "A stream without a cursor begins at the third event.",
-        instead(Streams.position, lambda streams, run, cursor: (
-            Streams.position(streams, run, cursor) or (2 if run.background and run.settled else 0)))),
+        instead(Streams.position, when(_begins_finished, lambda *_: 2))),
     row("resume-skips-one", "A resume leaves out the event after the cursor.",
         instead(Streams.after, lambda streams, event: event + 2)),
     row("resume-skips-last", "A resume leaves out the closing event.",
@@ -128,7 +138,7 @@ MUTANTS = table(
     row("resume-repeats-two", "A resume repeats the last two events.",
         instead(Streams.after, lambda streams, event: max(0, event - 1))),
     row("resume-from-start", "The cursor is ignored: every resume begins at the first event.",
-        instead(Streams.position, lambda streams, run, cursor: 0)),
+        instead(Streams.position, when(_has_cursor, lambda *_: 0))),
     row("resume-ids-renumbered", "Events have different ids when they are read again.",
         stream(when(_is_resume, _renumber))),
     row("resume-with-created", "A resumed stream begins with another interaction.created.",
@@ -141,8 +151,8 @@ MUTANTS = table(
         "A cursor with a percent-encoded digit is not decoded, because digits need no encoding.",
         request("GET interactions/*", rewriting(_decode_half))),
     row("resume-repeats-at-end", "A resume after the final event repeats the whole stream.",
-        instead(Streams.after, lambda streams, event: event + 1),
-        after(Streams.position, _repeat_at_end)),
+        instead(Streams.after, when(_includes_cursor, lambda streams, event: event + 1)),
+        after(Streams.position, when(_ends_at, lambda *_: 0))),
     row("resume-at-end-hangs", "A resume at the final event opens a stream that sends nothing and never ends.",
         instead(Streams.open, when(_is_at_the_end, _hang))),
     row("resume-bad-cursor-crashes", "A resume from an unknown cursor returns 500.",

@@ -278,7 +278,7 @@ MUTANTS = table(
     row("store-false-streamed-stored", "Streamed interactions created with `store: false` are stored anyway.",
         create(when(lambda order, _: order.stream, assign(store=True)))),
     row("store-false-chained-stored", "Chained interactions created with `store: false` are stored anyway.",
-        create(when(lambda order, _: order.previous is not None, assign(store=True)))),
+        create(when(lambda order, _: order.previous is not None and not order.store, assign(store=True)))),
     row("store-false-background", "A background run may be created with `store: false`.",
         admit("shape", when(lambda body: body.get("background") is True and "store" in body, drop("store")))),
     row("projects-shared", "Another project's key can read, cancel and delete every interaction.",

@@ -211,6 +211,6 @@ MUTANTS = table(
         response("POST interactions", when(
             lambda body, _: body["status"] == "requires_action", put(service_tier=[])))),
     row("format-ignored-with-tools", "A format is ignored where the request declares tools.",
-        create(when(lambda order, _: "tools" in order.body, assign(
+        create(when(lambda order, _: {"tools", "response_format"} <= order.body.keys(), assign(
             body=lambda order, _: without(order.body, "response_format"))))),
 )  # fmt: skip
