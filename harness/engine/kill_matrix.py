@@ -8,6 +8,7 @@ reading of that one. The audit of a whole run applies here too.
 
 from __future__ import annotations
 
+import dis
 import sys
 import time
 from collections import defaultdict
@@ -138,6 +139,8 @@ class CalledPlaces:
             return
         if event == "return" and frame in self._given:
             positional, named = self._given.pop(frame)
+            if result is None and _has_raised(frame):  # a mutant would raise the same
+                return
             for place in [one for one in self._compared[code] if _does_differ(one, result, positional, named)]:
                 self._compared[code].discard(place)  # once is enough, as below
                 self._concerned.add(place)
@@ -172,6 +175,12 @@ class CalledPlaces:
             if any(concerns is None or concerns(*arguments) for arguments in self._arguments.get(code, ())):
                 return True
         return False
+
+
+def _has_raised(frame: FrameType) -> bool:
+    """Whether a frame ends by an exception: its last instruction neither returns nor yields."""
+    name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+    return not name.startswith(("RETURN", "YIELD", "SEND"))
 
 
 def _is_concerned(place: ReplacedFunction, context: tuple[Any, ...]) -> bool:

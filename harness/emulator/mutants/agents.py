@@ -137,7 +137,8 @@ MUTANTS = table(
     row("agent-unknown-crashes", "A create with an agent that does not exist returns 500.",
         before(CreateValidator.author, when(_names_unknown_agent, crash))),
     row("environment-unknown-accepted", "An environment that does not exist is silently replaced by a new one.",
-        instead(CreateValidator.environment, _make_missing_environment)),
+        instead(CreateValidator.environment, when(
+            lambda validator, order: "environment" in order.body, _make_missing_environment))),
     row("environment-unknown-crashes", "A create with an environment that does not exist returns 500.",
         error("POST interactions", when(_misses_environment, crash))),
     row("research-in-foreground", "Deep research may run in the foreground.",

@@ -60,8 +60,13 @@ def _drop_parent(validator: CreateValidator, body: Json, project: str, *surface:
     del body["previous_interaction_id"]
 
 
-def _carry_one_turn(run: Run, parent: Run, engine: Engine) -> None:
-    run.context = parent.total_context() - parent.context
+def _continues_continued(run: Run, order: CreateRequest, engine: Engine) -> bool:
+    return order.previous is not None and order.previous.context > 0
+
+
+def _carry_one_turn(run: Run, order: CreateRequest, engine: Engine) -> None:
+    if order.previous is not None:
+        run.context = order.previous.total_context() - order.previous.context
 
 
 def _continues_streamed(run: Run, order: CreateRequest, engine: Engine) -> bool:
@@ -180,7 +185,7 @@ MUTANTS = table(
     row("chain-history-lost", "The history is not carried over.",
         instead(Run.total_context, lambda run: 0)),
     row("chain-one-turn-only", "A turn carries over the turn before it, and none of those before that.",
-        _change_chained(_carry_one_turn)),
+        run(when(_continues_continued, _carry_one_turn))),
     row("chain-streamed-turn-lost", "A turn after a streamed one carries over only the turns before that one.",
         run(when(_continues_streamed, _forget_streamed_turn))),
     row("chain-streamed-ignored", "A streamed turn carries nothing over.",
@@ -202,7 +207,7 @@ MUTANTS = table(
     row("chained-background-waits", "The response to a background create with a parent waits for its run.",
         after(Engine.answer, when(_is_chained_poll, _wait))),
     row("chain-running-allowed", "A run in progress can be continued.",
-        admit("parent_settled", skip)),
+        admit("parent_settled", when(lambda run: not run.settled, skip))),
     row("chain-running-streamed", "A streamed turn can continue a run in progress.",
         before(CreateValidator.resolve, when(_streams_after_running, _drop_parent))),
     row("chain-running-crashes", "Continuing a run in progress returns 500.",

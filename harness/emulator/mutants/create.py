@@ -83,12 +83,20 @@ def _is_cut_in_background(run: Run, order: CreateRequest, engine: Engine) -> boo
 
 
 def _ignore_limit_in_background(order: CreateRequest, engine: Engine) -> None:
-    if order.body.get("background"):
+    if order.body.get("background") and order.body.get("generation_config"):
         order.body = {**order.body, "generation_config": {}}
 
 
+def _is_limited(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
+    return "max_output_tokens" in (order.body.get("generation_config") or {})
+
+
+def _has_stops(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
+    return bool(order.generation.get("stop_sequences"))
+
+
 def _lose_instruction_in_background(order: CreateRequest, engine: Engine) -> None:
-    if order.body.get("background"):
+    if order.body.get("background") and order.body.get("system_instruction"):
         order.body = {**order.body, "system_instruction": ""}
 
 
@@ -241,7 +249,7 @@ MUTANTS = table(
     row("tiny-limit-crashes", "A create with a tiny max_output_tokens returns 500.",
         after(ReplyBuilder.within_limit, when(lambda kept_and_cut, *_: kept_and_cut[1], crash))),
     row("tiny-limit-ignored", "max_output_tokens changes nothing.",
-        instead(ReplyBuilder.within_limit, lambda replies, order, steps: (steps, False))),
+        instead(ReplyBuilder.within_limit, when(_is_limited, lambda replies, order, steps: (steps, False)))),
     row("tiny-limit-ignored-later", "max_output_tokens changes nothing in the background.",
         create(_ignore_limit_in_background)),
     row("tiny-limit-completes", "A run whose output was cut by max_output_tokens has the status completed.",
@@ -252,7 +260,7 @@ MUTANTS = table(
     row("tiny-limit-fails", "A run whose output was cut by max_output_tokens has the status failed.",
         instead(ReplyBuilder.status, when(_is_cut, lambda *_: "failed"))),
     row("stops-ignored", "`stop_sequences` change nothing.",
-        instead(ReplyBuilder.before_stop, lambda replies, order, steps: steps)),
+        instead(ReplyBuilder.before_stop, when(_has_stops, lambda replies, order, steps: steps))),
     row("stops-ignored-in-streams", "`stop_sequences` change nothing in streams.",
         instead(ReplyBuilder.before_stop, when(_is_streamed, lambda replies, order, steps: steps))),
     row("stops-ignored-later", "`stop_sequences` change nothing in the background.",

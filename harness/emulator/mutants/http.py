@@ -203,7 +203,7 @@ MUTANTS = table(
     row("key-leaks", "The refusal of a wrong key repeats the key.",
         instead(Auth.owner, when(_is_unknown_key, _repeat_the_key))),
     row("auth-error-html", "A refused key returns an HTML page.",
-        error(EVERY, lambda refusal, _: html(401) if refusal.code == AUTHENTICATION else None)),
+        error(EVERY, when(lambda refusal, _: refusal.code == AUTHENTICATION, lambda *_: html(401)))),
     row("reads-need-no-key", "A read without a key is served.",
         instead(Auth.project, when(_reads_without_key, _lend_a_key))),
 )  # fmt: skip

@@ -97,9 +97,12 @@ def _stop_at_present(body: Body, run: Run, position: int) -> Body:
     return PieceBody(chain((run.frames.chunk(index) for index in range(position, run.readable)), (COMPLETE,)))
 
 
+def _resumes_running(streams: Streams, run: Run, cursor: str | None) -> bool:
+    return bool(cursor) and not run.settled
+
+
 def _begin_at_present(streams: Streams, run: Run, cursor: str | None) -> int:
-    position = Streams.position(streams, run, cursor)
-    return max(position, run.readable) if cursor and not run.settled else position
+    return max(Streams.position(streams, run, cursor), run.readable)
 
 
 def _lose_the_next(body: Body, run: Run, position: int) -> Body:
@@ -157,5 +160,5 @@ MUTANTS = table(
         stream(when(lambda body, run, position: not run.settled, _lose_the_next))),
     row("running-resume-from-now",
         "A reader that resumes the stream of a run in progress gets only the events from then on.",
-        instead(Streams.position, _begin_at_present)),
+        instead(Streams.position, when(_resumes_running, _begin_at_present))),
 )  # fmt: skip

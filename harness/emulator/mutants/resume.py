@@ -107,6 +107,10 @@ def _crash_on_unknown_cursor(streams: Streams, run: Run, cursor: str) -> int:
         crash()
 
 
+def _opens_at_cursor(streams: Streams, run: Run, cursor: str | None = None) -> bool:
+    return bool(cursor)
+
+
 def _hang_on_unknown_cursor(streams: Streams, run: Run, cursor: str | None = None) -> Response:
     try:
         return Streams.open(streams, run, cursor)
@@ -159,7 +163,7 @@ MUTANTS = table(
         instead(Streams.find_event, _crash_on_unknown_cursor)),
     row("resume-bad-cursor-hangs",
         "A resume from an unknown cursor opens a stream that sends nothing and never ends.",
-        instead(Streams.open, _hang_on_unknown_cursor)),
+        instead(Streams.open, when(_opens_at_cursor, _hang_on_unknown_cursor))),
     row("unknown-stream-empty", "A stream of an unknown id is empty instead of refused.",
         request("GET interactions/*", when(_streams_unknown, empty_stream))),
     row("foreground-stream-crashes", "A stream of a stored foreground interaction returns 500.",

@@ -276,7 +276,7 @@ MUTANTS = table(
     row("store-false-stored", "Interactions created with `store: false` are stored anyway.",
         create(assign(store=True))),
     row("store-false-streamed-stored", "Streamed interactions created with `store: false` are stored anyway.",
-        create(when(lambda order, _: order.stream, assign(store=True)))),
+        create(when(lambda order, _: order.stream and not order.store, assign(store=True)))),
     row("store-false-chained-stored", "Chained interactions created with `store: false` are stored anyway.",
         create(when(lambda order, _: order.previous is not None and not order.store, assign(store=True)))),
     row("store-false-background", "A background run may be created with `store: false`.",
