@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from harness.engine.search.budget import ELSEWHERE, Budget, split_families
@@ -30,6 +32,8 @@ MORE_ROUNDS = 4
 """Further rounds of the stateful phase, with other seeds, as long as some link was never applied."""
 
 MAX_EVENTS = 5000
+_GRACE = 2.0
+"""Seconds beyond the time of a run after which an unfinished response of the tool is given up."""
 LEAST_SECONDS = 6.0
 """What a resource gets at least before the next one has its turn: with less, following links proves nothing."""
 
@@ -145,7 +149,7 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
         return
     config.max_time = _round_seconds(timer.left)
     stream = from_schema(schema).execute()
-    for event in stream:
+    for event in _draw_in_time(stream, timer):
         if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
             hearing.scenario(event.recorder)
         elif isinstance(event, events.NonFatalError | events.FatalError):
@@ -154,6 +158,44 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
             stream.stop()
         elif isinstance(event, events.Interrupted):
             raise KeyboardInterrupt  # schemathesis took it for its own
+
+
+def _draw_in_time(stream: Any, timer: Timer) -> Iterator[Any]:
+    """The events of the tool, each drawn in a thread when it is wanted, until the time is up for `_GRACE` seconds.
+
+    The tool limits the silence within a response, and not the response: one that comes byte by byte has no end.
+    Then the thread is left to itself, and so are those that it began: they end with their connections.
+    """
+    wanted, drawn = SimpleQueue[bool](), SimpleQueue[tuple[Any, BaseException | None]]()
+
+    def draw() -> None:
+        source = iter(stream)
+        while wanted.get():
+            try:
+                drawn.put((next(source), None))
+            except BaseException as end:
+                drawn.put((None, end))
+
+    threading.Thread(target=draw, name="harness-schemathesis", daemon=True).start()
+    try:
+        while True:
+            wanted.put(True)
+            event, end = drawn.get(timeout=None if timer.left == math.inf else max(0.0, timer.left) + _GRACE)
+            if isinstance(end, StopIteration):
+                return
+            if end is not None:
+                raise end
+            yield event
+    except Empty:
+        stream.stop()
+    except KeyboardInterrupt:  # the tool does not see it in its thread
+        stream.stop()
+        with suppress(Empty):
+            while drawn.get(timeout=_GRACE)[1] is None:
+                wanted.put(True)
+        raise
+    finally:
+        wanted.put(False)
 
 
 def _round_seconds(left: float) -> int | None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -364,3 +368,31 @@ def test_a_search_ends_with_its_time_whatever_the_tool_does(
     hearing: Any = SimpleNamespace(family=FAMILIES["interactions"], roots=set())
     openapi._execute(hearing, Path("openapi.json"), {}, Timer(15.0))
     assert (tool.max_time, tool.events) == (max_time, events)
+
+
+@pytest.mark.parametrize("interrupts", [False, True])
+def test_a_response_without_end_does_not_keep_the_search(
+    interrupts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tool waits for it in a thread that is left to itself; an interrupt stops the tool first."""
+    ended, released = threading.Event(), list[bool]()
+
+    class Endless(Tool):
+        def __iter__(self) -> Iterator[object]:
+            if interrupts:
+                os.kill(os.getpid(), signal.SIGINT)
+            released.append(ended.wait(20))
+            yield object()
+
+    tool = Endless(0.0)
+    monkeypatch.setattr(openapi, "_GRACE", 0.01)
+    monkeypatch.setattr("schemathesis.openapi.from_path", tool.load)
+    monkeypatch.setattr("schemathesis.engine.from_schema", lambda schema: tool)
+    hearing: Any = SimpleNamespace(family=FAMILIES["interactions"], roots=set())
+    try:
+        with pytest.raises(KeyboardInterrupt) if interrupts else nullcontext():
+            openapi._execute(hearing, Path("openapi.json"), {}, Timer(None if interrupts else 0.05))
+        assert released == []
+        assert tool.stopped
+    finally:
+        ended.set()
