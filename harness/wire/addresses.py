@@ -252,9 +252,12 @@ def find_elsewhere(status: int, headers: Headers, server: str) -> Iterator[str]:
     for name, value in headers:
         low = name.lower()
         goes_on = (low == "location" and status not in _REDIRECTS) or ("upload" in low and _NAME.fullmatch(low))
-        root = _ROOT.match(value) if goes_on else None
-        if root is not None and _cut_server(value, server) is None:
+        if not goes_on or _cut_server(value, server) is not None:
+            continue
+        if root := _ROOT.match(value):
             yield root[0]
+        elif _RELATIVE.fullmatch(value) is None and (other := _HOST_OF_ANY.match(value)):
+            yield re.sub(r"(?<=[/\\:])[^/\\@]*@", "…@", other[0])  # before it may be a password
 
 
 def find_next_paths(status: int, headers: Headers, asked: Request) -> Iterator[str]:

@@ -105,6 +105,12 @@ SENT = (
     ("location", "https://api.example/up", 200, []),
     ("location", "/up", 201, []),
     ("x-docs-url", "https://docs.example/", 200, []),
+    ("location", "//evil.example/x", 201, ["//evil.example"]),
+    ("location", "/\\evil.example/x", 201, ["/\\evil.example"]),
+    ("location", "wss://evil.example/x?a", 201, ["wss://evil.example"]),
+    ("location", "ht\ttp://evil.example/x", 201, ["ht\ttp://evil.example"]),
+    ("x-goog-upload-url", "https://api.example:secret@evil.example/x", 200, ["https://…@evil.example"]),
+    ("x-goog-upload-url", "///evil.example/x", 200, ["///evil.example"]),
 )
 
 
