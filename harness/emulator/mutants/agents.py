@@ -118,13 +118,14 @@ MUTANTS = table(
     row("environment-always-told", "Every interaction names an environment, even if it has none.",
         body(when(lambda body, run: run.environment_id is None, put(environment_id="0" * 32)))),
     row("chain-without-environment", "A managed agent may be continued without an environment.",
-        instead(CreateValidator.needs_environment, lambda validator, order: False)),
+        instead(CreateValidator.needs_environment, when(CreateValidator.needs_environment, lambda *_: False))),
     row("chain-with-environment-refused", "A create with both a parent and an environment is refused.",
         admit("environment", when(
             lambda order: order.previous is not None and "environment" in order.body,
             refuse("'environment' cannot be changed.")))),
     row("environment-always-new", "A named environment is not reused: every turn gets a fresh one.",
-        after(CreateValidator.environment, _make_new_environment)),
+        after(CreateValidator.environment, when(
+            lambda result, validator, order: order.environment_id is not None, _make_new_environment))),
     row("mixed-chain-refused", "A model cannot continue an agent's work.",
         admit("environment", when(
             lambda order: order.previous is not None and order.previous.agent is not None and order.agent is None,
@@ -157,7 +158,7 @@ MUTANTS = table(
     row("agents-saved-not-run", "A saved agent cannot be run: its id is not recognized.",
         instead(CreateValidator.is_agent, _is_built_in)),
     row("agent-limit-ignored", "An agent spends more than its max_total_tokens, and completes.",
-        instead(ReplyBuilder.over_budget, lambda replies, order, steps: False)),
+        instead(ReplyBuilder.over_budget, when(ReplyBuilder.over_budget, lambda *_: False))),
     row("agent-config-refused", "`agent_config` is refused even with an agent.",
         admit("configs", when(lambda body: "agent_config" in body, refuse("'agent_config' is not supported.")))),
     *life_rows("agents", "agents", "agents"),

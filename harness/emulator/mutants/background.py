@@ -88,6 +88,11 @@ def _polls_background(engine: Engine, call: Call, interaction_id: str) -> bool:
     return run is not None and run.background
 
 
+def _polls_settled(engine: Engine, call: Call, interaction_id: str) -> bool:
+    run = engine.find(interaction_id, call.project)
+    return run is not None and run.background and run.settled
+
+
 class _PollRegresses(Engine):
     def __init__(self, *args: Any) -> None:
         self.polls: Counter[str] = Counter()
@@ -152,7 +157,7 @@ MUTANTS = table(
     row("polls-name-another", "Every poll shows a different id.",
         part(_PollsNameAnother)),
     row("poll-regresses", "After a run has settled, every second poll shows it in progress again.",
-        part(_PollRegresses, Engine.get, _polls_background)),
+        part(_PollRegresses, Engine.get, _polls_settled)),
     row("transition-impossible", "Polls after the create show a run in progress as queued.",
         status(when(lambda status, run: run.background and run.shown > 2, turn(in_progress="queued")))),
     row("background-cancels-itself", "A background run ends as canceled, although no client cancels it.",

@@ -104,12 +104,12 @@ def _is_cut(replies: ReplyBuilder, steps: list[Json], script: object, cut: bool)
     return cut
 
 
-def _is_streamed(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
-    return order.stream
+def _stops_in_stream(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
+    return order.stream and _has_stops(replies, order, steps)
 
 
-def _is_in_background(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
-    return order.background
+def _stops_in_background(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
+    return order.background and _has_stops(replies, order, steps)
 
 
 class _AnswersSomebodyElse(Engine):
@@ -262,9 +262,9 @@ MUTANTS = table(
     row("stops-ignored", "`stop_sequences` change nothing.",
         instead(ReplyBuilder.before_stop, when(_has_stops, lambda replies, order, steps: steps))),
     row("stops-ignored-in-streams", "`stop_sequences` change nothing in streams.",
-        instead(ReplyBuilder.before_stop, when(_is_streamed, lambda replies, order, steps: steps))),
+        instead(ReplyBuilder.before_stop, when(_stops_in_stream, lambda replies, order, steps: steps))),
     row("stops-ignored-later", "`stop_sequences` change nothing in the background.",
-        instead(ReplyBuilder.before_stop, when(_is_in_background, lambda replies, order, steps: steps))),
+        instead(ReplyBuilder.before_stop, when(_stops_in_background, lambda replies, order, steps: steps))),
     row("ids-restart", "Ids are repeated after a few interactions.",
         before(IdSequence.number, _restart)),
     row("store-flag-inverted", "Interactions are stored only with an explicit `store: true`.",

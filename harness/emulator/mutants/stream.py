@@ -19,7 +19,7 @@ from harness.emulator.mutants.changes import (
     without,
 )
 from harness.emulator.mutants.hooks import create, deltas, event, events, frame, payload, request, row, stream
-from harness.emulator.mutants.parts import Change, after, before, instead, part
+from harness.emulator.mutants.parts import Change, after, after_json, before, instead, part
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal
@@ -191,10 +191,6 @@ def _show_own_usage(stop: Json, writer: EventWriter, run: Run, index: int) -> Js
     return {**stop, "usage": {"total_tokens": run.usage_after(index + 1)["total_tokens"] - before}}
 
 
-def _shell_of_text(writer: EventWriter, step: Json) -> Json:
-    return {"type": "model_output"} if step["type"] == "function_call" else EventWriter.shell(writer, step)
-
-
 _ANOTHER_OUTPUT = {"content": [{"text": "Something else.", "type": "text"}], "type": "model_output"}
 
 
@@ -323,10 +319,11 @@ MUTANTS = table(
     row("stop-usage-of-step", "The usage of a step.stop counts its own step, not the run so far.",
         after(EventWriter.stop, _show_own_usage)),
     row("call-streamed-as-text", "Streams show a function call as text.",
-        instead(EventWriter.shell, _shell_of_text),
+        instead(EventWriter.shell, when(
+            lambda writer, step: step["type"] == "function_call", lambda *_: {"type": "model_output"})),
         deltas("arguments", lambda _, step: [{"text": f"{step['name']}()", "type": "text"}])),
     row("call-streamed-without-name", "The step.start of a function call lacks the function's name.",
-        after(EventWriter.shell, lambda shell, *_: without(shell, "name"))),
+        after_json(EventWriter.shell, lambda shell, *_: without(shell, "name"))),
     row("call-streamed-misspelled", "The streamed arguments of a function call are not the stored ones.",
         deltas("arguments", _misspell)),
     row("completed-id-changes", "interaction.completed names another interaction.",

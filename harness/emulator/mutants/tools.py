@@ -32,7 +32,7 @@ from harness.emulator.mutants.hooks import (
     status,
     steps,
 )
-from harness.emulator.mutants.parts import Change, after, before, instead
+from harness.emulator.mutants.parts import Change, after, after_json, before, instead
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
@@ -152,7 +152,7 @@ MUTANTS = table(
             "status", turn(requires_action="completed"))))),
     row("call-streamed-without-arguments", "A streamed call has no arguments.",
         deltas("arguments", lambda deltas, step: []),
-        after(EventWriter.shell, lambda shell, *_: without(shell, "arguments"))),
+        after_json(EventWriter.shell, lambda shell, *_: without(shell, "arguments"))),
     row("choice-any-ignored", "In a stream tool_choice any is taken for auto: a needless call is not made.",
         before(ReplyBuilder.default_steps, when(_is_forced_in_vain, _force_nothing))),
     row("choice-allowed-ignored", "Functions are called that tool_choice does not allow.",
@@ -184,7 +184,8 @@ MUTANTS = table(
     row("stateless-refused", "Steps that are sent back are refused: a tool loop needs a stored parent.",
         admit("signatures", when(_any_thought, refuse("Unknown step type 'thought'.")))),
     row("signature-unchecked", "A thought is accepted as input without its signature.",
-        admit("signatures", skip)),
+        admit("signatures", when(
+            lambda order: any(step.get("type") in ("thought", "function_call") for step in order.given), skip))),
     row("signature-missing-crashes", "A thought as input without its signature returns 500.",
         instead(CreateValidator.thought_signature, _crash_without_signature)),
     row("result-id-unchecked", "A result is accepted for any call that it names.",
