@@ -177,7 +177,7 @@ MUTANTS = table(
     row("output-taken-back", "A run in progress shows a long draft, which its result does not have.",
         body(_show_a_draft)),
     row("settles-without-output-first", "The first poll after a run has completed shows no output.",
-        part(_SettlesWithoutOutputFirst)),
+        part(_SettlesWithoutOutputFirst, Bodies.steps, lambda bodies, run: run.background and run.settled)),
     row("background-404-after-create", "A background run is not found until it has settled.",
         request("GET interactions/*", _hide_until_settled)),
     row("shape-background", "The steps of a run that has just started are a string.",

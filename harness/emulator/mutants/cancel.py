@@ -127,8 +127,6 @@ class _Deaf(StreamBody):
 
 
 def _do_not_listen(streams: Streams, run: Run, position: int) -> Body:
-    if run.settled:
-        return Streams.body(streams, run, position)
     return _Deaf(run, position, streams.waiting(run), streams._lock)
 
 
@@ -168,7 +166,7 @@ MUTANTS = table(
             lambda call, engine: engine.require_run(call.segments[1], call.project).status == "cancelled",
             not_found))),
     row("cancelled-stream-hangs", "A stream that is open while its run is cancelled never ends.",
-        instead(Streams.body, _do_not_listen)),
+        instead(Streams.body, when(lambda streams, run, position: not run.settled, _do_not_listen))),
     row("cancelled-stream-silent",
         "A stream that is open while its run is cancelled ends without a closing event.",
         before(Run._close, when(lambda run, events: run._goal == "cancelled", skip))),

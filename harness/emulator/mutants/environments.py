@@ -86,9 +86,11 @@ def _hide_paths(listing: Json, call: Call) -> None:
         del entry["path"]
 
 
-def _change_line_ends(response: Response | None, resources: Resources, call: Call) -> Response | None:
-    if response is None or call.query.get("alt") != "media" or call.segments[0] != "environments":
-        return None
+def _downloads_file(response: Response | None, resources: Resources, call: Call) -> bool:
+    return response is not None and call.query.get("alt") == "media" and call.segments[0] == "environments"
+
+
+def _change_line_ends(response: Response, resources: Resources, call: Call) -> Response:
     return with_bytes(response, read_bytes(response).replace(b"\n", b"\r\n") + b"\r\n")
 
 
@@ -184,7 +186,7 @@ MUTANTS = table(
     row("files-list-bare", "The list of files is a bare array.",
         response("GET environments/*/files/**", when(_is_listing, lambda listing, _: listing.get("files", [])))),
     row("files-changed", "Downloaded files have different line endings from the uploaded ones.",
-        after(Resources.handle, _change_line_ends)),
+        after(Resources.handle, when(_downloads_file, _change_line_ends))),
     row("files-download-json", "alt=media is ignored: a download returns the metadata of the file.",
         request("GET environments/*/files/**", lambda call, _: without_query(call, "alt"))),
     row("files-missing-200", "A read of a file that does not exist returns an empty list of files.",
