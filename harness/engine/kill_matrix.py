@@ -180,7 +180,7 @@ class CalledPlaces:
 def _has_raised(frame: FrameType) -> bool:
     """Whether a frame ends by an exception: its last instruction neither returns nor yields."""
     name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
-    return not name.startswith(("RETURN", "YIELD", "SEND"))
+    return not name.startswith(("RETURN", "YIELD", "SEND", "RESUME"))  # from 3.13 on, a yield is at its RESUME
 
 
 def _is_concerned(place: ReplacedFunction, context: tuple[Any, ...]) -> bool:

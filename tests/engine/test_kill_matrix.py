@@ -9,6 +9,8 @@ judge raises on what other mutants answer, is for `make test-all`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -185,6 +187,7 @@ def test_an_exercise_in_which_a_mutant_returns_the_same_is_not_played(monkeypatc
         ("key-not-needed", "auth.missing", "create.ok"),  # a condition in place of a method
         ("deleted-shown", "del.gone", "create.ok"),  # a part that is as the reference until a delete
         ("deep-json-kills", "rob.deep-json", "create.ok"),  # the same, until a request that passes a test
+        ("unknown-route-200", "err.unknown-route", "err.malformed-json"),  # what raises returns nothing to change
     ],
 )
 def test_an_exercise_that_a_condition_excludes_is_not_played(
@@ -210,6 +213,24 @@ def test_what_changes_the_reference_when_it_is_asked_is_not_believed() -> None:
     assert not calls.include((place,))
     calls.distrust()
     assert calls.include((place,))
+
+
+@pytest.mark.parametrize(("given", "differs"), [(0, False), (1, True), (2, True)])
+def test_what_raises_returns_nothing_that_a_mutant_could_change(given: int, differs: bool) -> None:
+    """A function that returns None, or yields, is compared; one that raises is as in the reference."""
+
+    def returns(value: int) -> int | None:
+        return 1 // value if value < 2 else None
+
+    def yields(value: int) -> Iterator[int | None]:
+        yield returns(value) and None
+
+    for called in (returns, lambda value: returns(value), lambda value: list(yields(value))):
+        place = ReplacedFunction(called.__code__, differs=lambda result, value: True)  # type: ignore[attr-defined]
+        calls = CalledPlaces([place])
+        with calls.watch(), suppress(ZeroDivisionError):
+            called(given)
+        assert calls.include((place,)) is differs
 
 
 def test_an_exercise_that_calls_nothing_of_a_mutant_is_not_played(monkeypatch: pytest.MonkeyPatch) -> None:
