@@ -18,9 +18,13 @@ _FIELD = r"(?:[\w-]+-)?(?:location|ur[il])"
 _NAME = re.compile(rf"(?i){_FIELD}")
 _ADDRESS = re.compile(rf"(?im)^(?:{_FIELD}|(link)):[ \t]*".encode())
 _LINKED = re.compile(r"(?<=<)[^<>]*(?=>)")
-_LINK = r"""[ \t]*<[^<>]*>(?:[ \t]*;[ \t]*[\w*-]+(?:="[^"<>]*"|=[^"<>,;\s]+)?)*[ \t]*"""
+_OF_LINK = r"(?i:rel|rev|title\*?|type|media|hreflang)"
+_LINK = rf"""[ \t]*<[^<>]*>(?:[ \t]*;[ \t]*{_OF_LINK}(?:="[^"<>]*"|=[^"<>,;\s]+))*[ \t]*"""
 _LINKS = re.compile(f"{_LINK}(?:,{_LINK})*")
-"""The value of a `Link` in which every reader finds the same addresses: those in brackets."""
+"""The value of a `Link` in which every reader finds the same addresses: those in brackets.
+
+Some readers put its parameters beside the address, so one that is called `url` would replace it.
+"""
 _IN_JSON = re.compile(rb'"(https?:\\?/\\?/[^"\s]*)"')
 _URL = re.compile(rb"[ \t]*(\S+)")
 _VALUE = re.compile(rb"([^\r\n]+)")

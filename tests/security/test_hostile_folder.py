@@ -376,6 +376,7 @@ def test_fuzz_opens_nothing_in_the_folder(engine: str, repository: Path) -> None
         "hypothesis.ini",
         "setup.cfg",
         "conftest.py",
+        "hooks.py",
         ".env",
         ".netrc",
         ".coveragerc",
@@ -386,7 +387,7 @@ def test_fuzz_opens_nothing_in_the_folder(engine: str, repository: Path) -> None
     words = ("fuzz", "emulator", "--engine", engine, "--max-examples", "1", "--no-store", "--time", "8")
     done = subprocess.run(
         [sys.executable, "-I", "-c", OPENED, *words],
-        env={**os.environ, "XDG_CACHE_HOME": str(repository.parent / "cache")},
+        env={**os.environ, "XDG_CACHE_HOME": str(repository.parent / "cache"), "SCHEMATHESIS_HOOKS": "hooks"},
         capture_output=True,
         text=True,
         check=False,

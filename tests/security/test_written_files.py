@@ -410,6 +410,7 @@ OUTPUTS = {
     "page of a table": ("clients", "--from", "out", "--write", "pages"),
     "store": ("fuzz", "emulator", "--store", "sub/deep"),
     "database": ("fuzz", "emulator", "--database", "sub/deep"),
+    "folder in a database": ("fuzz", "emulator", "--database", "tables"),
     "client": ("client", "js", "--output", "here"),
     "proposal": ("drift", "--sdk", "nowhere", "--propose-patch", "out"),
     "cassette": ("record", "--target", "http://127.0.0.1:1", "--cassette", "out.yaml", "--", "true"),

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.child_processes import DEVNULL, PIPE, STDOUT, TimeoutExpired, find_program, start, tool_environment
+from harness.foreign_folders import find_shared
 from harness.wire import COMPLETE, At, By, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
 from harness.wire.pieces import Chunk
 from harness.written_files import write_file
@@ -53,7 +54,9 @@ def run_commands(
     with TemporaryDirectory(prefix="harness-") as name:
         folder = Path(name)
         safe = [_move_keys(command, secrets, folder) for command in commands]
-        parts, in_time = _run_script(safe, {**tool_environment(), **secrets}, seconds, folder)
+        parts, in_time = _run_script(
+            safe, {**tool_environment(), **_find_settings(folder), **secrets}, seconds, folder
+        )
         last = max(parts, default=0)
         files = {number: file for number in parts if (file := folder / name_file(number)).is_file()}
         answers = [
@@ -67,6 +70,14 @@ def run_commands(
         answer.with_excuse("time limit reached") if number in unread and not answer.hung else answer
         for number, answer in enumerate(answers)
     ]
+
+
+def _find_settings(folder: Path) -> dict[str, str]:
+    """Variables for curl: it reads no `.curlrc` of a home that is in the checkout, as on some CI systems."""
+    if not find_shared(Path.home()):
+        return {}
+    write_file(folder / ".curlrc", "")
+    return {"CURL_HOME": str(folder)}
 
 
 def _move_keys(command: str, secrets: Mapping[str, str], folder: Path) -> str:

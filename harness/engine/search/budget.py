@@ -79,7 +79,7 @@ def open_database(text: str | None) -> ExampleDatabase | None:
     """Open the example database `text`: a directory, `redis://host:port`, or `github:owner/repository`.
 
     Returns None for an empty text or `none`. Raises UsageFault if `text` is malformed, Redis does not answer, a
-    package is missing, or a link leads the directory out of the folder that it is named in.
+    package is missing, or a link of a folder, also one in the directory, leads what is written elsewhere.
     """
     if not text or text == "none":
         return None
@@ -98,8 +98,9 @@ def open_database(text: str | None) -> ExampleDatabase | None:
         )
     if "://" in text:
         raise UsageFault(f"--database {text!r} has an unknown scheme: write DIR, redis://… or github:OWNER/REPO")
-    if why := find_way_out(Path(text)):
-        raise UsageFault(f"--database {text!r} cannot be written: {why}")
+    for path in (Path(text), *(inside for inside in Path(text).rglob("*") if inside.is_symlink())):
+        if why := find_way_out(path):  # Hypothesis follows the links in it, too
+            raise UsageFault(f"--database {text!r} cannot be written: {path}: {why}")
     return database.DirectoryBasedExampleDatabase(text)
 
 

@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -311,21 +311,25 @@ def without_user_settings(url: str) -> Iterator[None]:
     """While the block runs, other libraries and programs send to a URL what `dial` would, and in the same way.
 
     They use no proxy for http, which would read the key; for https it only passes bytes on. They add no password
-    of `~/.netrc`.
+    of `~/.netrc`, and run no module: that of a name may be in the current folder.
     """
-    values = {"NETRC": os.devnull}
+    values: dict[str, str | None] = {"NETRC": os.devnull, "SCHEMATHESIS_HOOKS": None}
     if not url.lower().startswith("https:"):
         values |= {"NO_PROXY": "*", "no_proxy": "*"}
     before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+    _change_environment(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _change_environment(before)
+
+
+def _change_environment(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _open_tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, deadline: float) -> None:
