@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness import resources
 from harness.contract.schema.openness import (
     DELTAS,
     GROWS,
@@ -27,6 +29,7 @@ from harness.contract.schema.openness import (
 )
 from harness.contract.schema.schemas import REVISIONS, Schemas, find_target, load_schemas
 from harness.contract.tables.operations import OPERATIONS
+from harness.foreign_folders import find_bound
 from harness.outcome.words import did_you_mean
 
 _READ_IN = {
@@ -65,6 +68,11 @@ _NOT_READ = {
     "$recursiveRef": _REFERENCE,
     "patternProperties": "write `properties`, or `propertyNames` and `additionalProperties`",
 }
+_LOCAL = re.compile(r"(?!/)[\w./-]*(?:#.*)?", re.ASCII)
+"""A reference without a scheme and a host."""
+_LEADING = frozenset({
+    "$id", "$anchor", "$schema", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "externalValue", "operationRef",
+})  # fmt: skip
 _SAME_VALUE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
 """Keywords whose schemas judge the value itself: each of them costs time at each look at one value."""
 _MOST_PARTS, _MOST_DEPTH = 10_000, 50
@@ -103,11 +111,67 @@ def check_revision(contract: WrittenContract) -> None:
     for name, place, part in parts:
         if "$ref" in part:
             _check_reference(schemas, name, place, part["$ref"])
+    for name, (path, document) in own.items():
+        _check_addresses(schemas, name, path, document)
     _check_sizes(schemas, parts)
     _check_use(schemas)
     _check_tables(contract)
-    if (document_of_all := schemas.path(_OPENAPI)) is not None:
-        _read(document_of_all, schemas.openapi)
+    openapi = schemas.path(_OPENAPI)
+    if openapi is not None and openapi.parent.parent != resources.folder("schemas"):
+        _check_openapi(schemas, openapi)
+
+
+def _check_openapi(schemas: Schemas, path: Path) -> None:
+    """Raise ValueError for a document that a folder brings without consent, or that leads out of the revision."""
+    if find_bound(path):
+        raise ValueError(
+            f"{path} chooses the requests that a search sends: name the revision with --revision, or trust the "
+            "file that names it (`harness trust`)"
+        )
+    document, ours = _read(path, schemas.openapi), load_schemas(REVISIONS[-1]).openapi()
+    _check_addresses(schemas, _OPENAPI, path, document)
+    if document.get("jsonSchemaDialect", _DRAFT) not in (_DRAFT, ours.get("jsonSchemaDialect")):
+        raise ValueError(f"{path}: jsonSchemaDialect is another one: leave it out")
+    if other := _list_servers(document) - _list_servers(ours):
+        raise ValueError(f"{path} names another server, {min(other)[:100]!r}: leave it out")
+
+
+def _list_servers(value: Any) -> set[str]:
+    """The URLs of all servers that a document names."""
+    if isinstance(value, list):
+        return set().union(*map(_list_servers, value))
+    if not isinstance(value, dict):
+        return set()
+    named = value.get("servers")
+    own = {str(one.get("url")) for one in named if isinstance(one, dict)} if isinstance(named, list) else set()
+    return own.union(*map(_list_servers, value.values()))
+
+
+def _check_addresses(schemas: Schemas, name: str, path: Path, document: Schema) -> None:
+    """Raise ValueError for what leads to another document than those of the revision, wherever it stands.
+
+    Tools follow such an address also within examples, to hosts and to files of this machine.
+    """
+    names = schemas.files.keys() | {name.replace("requests/", "strict/") for name in schemas.files}
+    for is_top, key, value in _list_texts(document):
+        if key == "$ref":
+            if _LOCAL.fullmatch(value) is None or find_target(name, value)[0] not in {*names, name}:
+                raise ValueError(f"{path}: $ref {value[:100]!r} leads out of the revision: name a schema of it")
+        elif key in _LEADING and not (is_top and key in ("$schema", "$id")):
+            raise ValueError(f"{path}: {key} {value[:100]!r} may lead out of the revision: leave it out")
+
+
+def _list_texts(document: Any, *, is_top: bool = True) -> Iterator[tuple[bool, str, str]]:
+    """Each member of a document that is a text: whether it is at the top, its name, and the text."""
+    if isinstance(document, list):
+        for item in document:
+            yield from _list_texts(item, is_top=False)
+    elif isinstance(document, dict):
+        for key, value in document.items():
+            if isinstance(value, str):
+                yield is_top, key, value
+            else:
+                yield from _list_texts(value, is_top=False)
 
 
 def _check_whole(schemas: Schemas) -> None:

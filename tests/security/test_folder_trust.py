@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -278,6 +278,67 @@ def test_a_revision_of_the_folder_fetches_nothing(
         assert main(["check", "emulator", "-c", "get.ok"]) == 2
         assert heard == []
     assert f"usage.json{'' if word == '$schema' else ', $.properties.more'}: {word}" in capsys.readouterr().err
+
+
+def write_revision(folder: Path, file: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """Write the folder of a revision with one file of the shipped one, changed."""
+    place = folder / "2027-01-01" / file
+    place.parent.mkdir(parents=True)
+    (folder / "2027-01-01" / "revision.json").write_text('{"base": "2026-05-20"}', "utf-8")
+    document = json.loads((resources.folder("schemas") / "2026-05-20" / file).read_text("utf-8"))
+    change(document)
+    place.write_text(json.dumps(document), "utf-8")
+
+
+FUZZ = ("fuzz", "emulator", "--engine", "schema", "--max-examples", "1", "--no-store", "--time", "8")
+
+
+def test_a_revision_of_the_folder_chooses_no_requests(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An OpenAPI document chooses paths, headers and bodies that a search sends with the key."""
+    write_revision(repository, "openapi.json", lambda document: document["paths"].pop("/agents"))
+    write_table(repository, "fuzz", "")
+    (repository / "pyproject.toml").write_text('[tool.harness]\nrevision = "2027-01-01"\n', encoding="utf-8")
+    for words in (FUZZ, ("check", "emulator", "-c", "get.unknown")):
+        assert main(list(words)) == 2
+        assert "openapi.json chooses the requests that a search sends" in capsys.readouterr().err
+    assert main(["check", "emulator", "-c", "get.unknown", "--revision", "2027-01-01"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "place", "member", "value"),
+    [
+        ("openapi.json", "components", "x", {"$ref": "{url}/x.json"}),
+        ("openapi.json", "components", "x", {"$ref": "file:///etc/hostname"}),
+        ("openapi.json", "components", "x", {"$ref": "../../secret.json"}),
+        ("openapi.json", "components", "x", {"$ref": "http://x/../../empty.json"}),
+        ("openapi.json", "components", "x", {"examples": {"a": {"externalValue": "{url}/x"}}}),
+        ("openapi.json", "components", "x", {"servers": [{"url": "{url}"}]}),
+        ("openapi.json", "", "jsonSchemaDialect", "{url}/dialect"),
+        ("usage.json", "properties", "x", {"$id": "{url}/nested.json", "$ref": "../empty.json"}),
+        ("usage.json", "properties", "x", {"$id": "{url}/nested.json"}),
+        ("usage.json", "", "examples", [{"$ref": "{url}/x"}]),
+        ("usage.json", "properties", "x", {"enum": [{"$ref": "{url}/x"}]}),
+        ("usage.json", "properties", "x", {"$ref": "http://x/../../empty.json"}),
+    ],
+)
+def test_no_address_in_a_revision_is_followed(
+    file: str, place: str, member: str, value: Any, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor by the tools that get its documents, also if the user names the revision."""
+    pytest.importorskip("schemathesis")
+    with listening() as (url, heard):
+        filled = json.loads(json.dumps(value).replace("{url}", url))
+
+        def change(document: dict[str, Any]) -> None:
+            document.pop("$id", None)
+            (document[place] if place else document)[member] = filled
+
+        write_revision(repository, file, change)
+        assert main([*FUZZ, "--revision", "2027-01-01"]) == 2
+        assert heard == []
+    assert re.search("leads out of|leads nowhere|may lead out|another|has not", capsys.readouterr().err)
 
 
 def test_a_file_of_a_parent_decides_for_its_own_folder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

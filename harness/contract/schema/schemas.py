@@ -56,6 +56,7 @@ class Schemas:
         self._root = root
         self._base = base
         self._sources: dict[str, Schema] = {}
+        self._documents_read: dict[Path, bytes] = {}
         self._documents: dict[str, Schema] = {}
         self._rebased: dict[str, tuple[Schema, list[str]]] = {}
         self._bundles: dict[str, Schema] = {}
@@ -124,7 +125,9 @@ class Schemas:
         path = self.path("openapi.json")
         if path is None:
             raise LookupError(f"the revision {self.revision} has no openapi.json, and neither has its base")
-        return cast("Schema", json.loads(read_file(path)))
+        if path not in self._documents_read:  # once: what is looked at is what tools get
+            self._documents_read[path] = read_file(path)
+        return cast("Schema", json.loads(self._documents_read[path]))
 
     def copy_to(self, folder: Path) -> None:
         """Write all files of the revision into a new folder, those of its base and the closed requests included.
