@@ -14,6 +14,7 @@ from harness.contract import read
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Part, Send
 from harness.wire import Exchange
+from harness.wire.message import segment
 
 NO_ROUTE = frozenset({405, 501})
 """Statuses that say so by themselves."""
@@ -36,7 +37,9 @@ def is_no_route(t: RequestBuilder, answer: Exchange) -> Part[bool]:
         return True
     if answer.status != _NOT_FOUND:
         return False
-    nowhere: Exchange = yield Send(t.request(answer.request.method, f"{NOWHERE}/{answer.request.segments[-1]}"))
+    nowhere: Exchange = yield Send(
+        t.request(answer.request.method, f"{NOWHERE}/{segment(answer.request.segments[-1])}")
+    )
     return is_like_nowhere(answer, nowhere)
 
 
