@@ -283,10 +283,16 @@ def _paths_in(listing: Exchange) -> list[str]:
 
 
 def _unpack(data: bytes) -> dict[str, bytes] | None:
-    """Return the files in an uncompressed tar by name, or None if it is none."""
+    """Return the files in an uncompressed tar by name, or None if it is none.
+
+    A sparse file has no size of its own: a few bytes could stand for all memory.
+    """
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-            opened = ((member.name, archive.extractfile(member)) for member in archive if member.isfile())
+            members = [member for member in archive if member.isfile()]
+            if any(member.issparse() or member.size > len(data) for member in members):
+                return None
+            opened = ((member.name, archive.extractfile(member)) for member in members)
             return {name: file.read() for name, file in opened if file is not None}
     except (tarfile.TarError, OSError, ValueError):
         return None

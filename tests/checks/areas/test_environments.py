@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from harness.checks.areas.environments import FIRST, NOTE, NOTE_PATH, RULES, SECOND, THIRD, pack
+import io
+import tarfile
+
+from harness.checks.areas.environments import FIRST, NOTE, NOTE_PATH, RULES, SECOND, THIRD, _unpack, pack
 from tests.checks._play import answer, case, interaction, page_cases, refusal
 
 # --- environments, on hand-made exchanges
@@ -95,6 +98,23 @@ def files(*paths):
 FILLED = answer(body={"id": "env2"})
 DEEP, TOP = files("notes", NOTE_PATH), files("notes")
 BYTES = answer(body=NOTE.encode(), label="text/plain")
+
+
+def sparse(size):
+    """A tar of one sparse file, which stands for so many bytes."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo(NOTE_PATH)
+        member.size = 512
+        member.pax_headers = {"GNU.sparse.map": "0,512", "GNU.sparse.size": str(size), "GNU.sparse.numblocks": "1"}
+        archive.addfile(member, io.BytesIO(b"x" * 512))
+    return buffer.getvalue()
+
+
+def test_a_small_archive_takes_no_memory():
+    """Of a server; read whole, this one would be more than any machine has."""
+    assert _unpack(sparse(10**15)) is None
+    assert _unpack(pack("a", b"data")) == {"a": b"data"}
 
 
 def packed(name=NOTE_PATH, data=b"harness check\n"):
