@@ -652,7 +652,7 @@ def test_a_link_to_a_folder_hides_no_recording(repository: Path, capsys: pytest.
         assert main(words) == 2
         assert "cassettes/live cannot be read: it is a link that leads out" in capsys.readouterr().err
     main(["verify", "--secrets", "cassettes"])
-    assert "cassettes/live" in "".join(capsys.readouterr())
+    assert "left out, as they are links to elsewhere: cassettes/live (" in "".join(capsys.readouterr())
     (repository / "cassettes" / "live").unlink()
     (repository / "cassettes" / "gone.yaml").symlink_to("nothing")
     main(["verify", "--empty-ok", "cassettes"])

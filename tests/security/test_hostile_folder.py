@@ -284,12 +284,13 @@ def test_textconv_refuses_a_file_that_is_too_large(repository: Path, capsys: pyt
 
 
 @pytest.mark.slow
-def test_fuzz_keeps_nothing_in_the_folder(repository: Path) -> None:
+@pytest.mark.parametrize("variable", ["", ".hypothesis"])
+def test_fuzz_keeps_nothing_in_the_folder(variable: str, repository: Path) -> None:
     """Hypothesis reads no file of the current folder, and a link there leads its notes nowhere."""
     outside, cache = repository.parent / "outside", repository.parent / "cache"
     outside.mkdir()
     (repository / ".hypothesis").symlink_to(outside)
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "HYPOTHESIS_STORAGE_DIRECTORY": variable}
     words = ("fuzz", "emulator", "--engine", "laws", "--max-examples", "3", "--no-store")
     done = subprocess.run(
         [sys.executable, "-I", "-m", "harness", *words], env=environment, capture_output=True, check=False

@@ -174,11 +174,12 @@ def run(words: Sequence[str]) -> int:
 def _keeping_notes_of_hypothesis() -> Iterator[None]:
     """Keep the notes of Hypothesis in the user's cache, not in the current folder, unless the user names a place.
 
-    Someone else may have written `.hypothesis` there: a link would lead the notes elsewhere.
+    Someone else may have written `.hypothesis` there: a link would lead the notes elsewhere. A relative place does
+    not count.
     """
     from hypothesis.configuration import set_hypothesis_home_dir
 
-    if not os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY"):
+    if not Path(os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY", "")).is_absolute():
         set_hypothesis_home_dir(cache_folder("hypothesis"))
     try:
         yield

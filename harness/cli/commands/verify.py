@@ -111,9 +111,11 @@ def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit
     else:
         for file, hit in secrets:
             say_masked(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip())
-        if left_out:
-            shown = list_some([str(path) for path in left_out], _LEFT_OUT_SHOWN)
-            say(f"left out, as git or another tool fills them: {shown} (name one to search it)")
+        links = [str(path) for path in left_out if path.is_symlink()]
+        filled = [str(path) for path in left_out if not path.is_symlink()]
+        for why, names in (("git or another tool fills them", filled), ("they are links to elsewhere", links)):
+            if names:
+                say(f"left out, as {why}: {list_some(names, _LEFT_OUT_SHOWN)} (name one to search it)")
         say(_conclude(code, len(secrets), scanned, len(left_out)))
     return code
 
