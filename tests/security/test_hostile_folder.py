@@ -427,6 +427,25 @@ def test_fuzz_sends_no_request_of_the_folder_and_no_variable(
     ]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("status", [301, 303, 307])
+def test_fuzz_follows_no_redirect(status: int, repository: Path) -> None:
+    """A server could lead a request with the key to any path of its host, where somebody else may be served."""
+    pytest.importorskip("schemathesis")
+    emulator, heard = Emulator(), list[str]()
+
+    def lead(request: Request) -> Response:
+        heard.append(request.target)
+        if "schemathesis" in request.headers.get("user-agent"):
+            return Response.json(status, b"{}", [("location", "/team-b/steal")])
+        return emulator(request)
+
+    with ServerThread(lead, clock=emulator.clock) as server:
+        main(["fuzz", server.url, "--engine", "schema", "--max-examples", "1", "--no-store", "--time", "8"])
+    assert len(heard) > 20
+    assert not [target for target in heard if "team-b" in target]
+
+
 @pytest.mark.parametrize("key", ["store", "revision", "baseline"])
 def test_a_folder_elsewhere_is_refused_unread(key: str, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder outside, such as `/`, is refused for its name: to list it all could take hours."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.engine.search.budget import ELSEWHERE, Budget, split_families
 from harness.engine.search.failure import AnswerCounts, EngineRun, Failure
@@ -32,6 +32,8 @@ MORE_ROUNDS = 4
 """Further rounds of the stateful phase, with other seeds, as long as some link was never applied."""
 
 MAX_EVENTS = 5000
+T = TypeVar("T")
+_PART = 0.5
 _GRACE = 2.0
 """Seconds beyond the time of a run after which an unfinished response of the tool is given up."""
 LEAST_SECONDS = 6.0
@@ -149,15 +151,29 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
         return
     config.max_time = _round_seconds(timer.left)
     stream = from_schema(schema).execute()
-    for event in _draw_in_time(stream, timer):
-        if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
-            hearing.scenario(event.recorder)
-        elif isinstance(event, events.NonFatalError | events.FatalError):
-            hearing.note_error(event)
-        if timer.over():
-            stream.stop()
-        elif isinstance(event, events.Interrupted):
-            raise KeyboardInterrupt  # schemathesis took it for its own
+    with _following_no_redirect():
+        for event in _draw_in_time(stream, timer):
+            if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
+                hearing.scenario(event.recorder)
+            elif isinstance(event, events.NonFatalError | events.FatalError):
+                hearing.note_error(event)
+            if timer.over():
+                stream.stop()
+            elif isinstance(event, events.Interrupted):
+                raise KeyboardInterrupt  # schemathesis took it for its own
+
+
+@contextmanager
+def _following_no_redirect() -> Iterator[None]:
+    """Let the tool's first requests, which its configuration does not reach, follow no redirect, either."""
+    from schemathesis.transport.requests import SameHostRedirectsSession as Session
+
+    own = Session.get_redirect_target
+    Session.get_redirect_target = lambda *_: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Session.get_redirect_target = own  # type: ignore[method-assign]
 
 
 def _draw_in_time(stream: Any, timer: Timer) -> Iterator[Any]:
@@ -180,7 +196,7 @@ def _draw_in_time(stream: Any, timer: Timer) -> Iterator[Any]:
     try:
         while True:
             wanted.put(True)
-            event, end = drawn.get(timeout=None if timer.left == math.inf else max(0.0, timer.left) + _GRACE)
+            event, end = _take(drawn, timer)
             if isinstance(end, StopIteration):
                 return
             if end is not None:
@@ -196,6 +212,19 @@ def _draw_in_time(stream: Any, timer: Timer) -> Iterator[Any]:
         raise
     finally:
         wanted.put(False)
+
+
+def _take(drawn: SimpleQueue[T], timer: Timer) -> T:
+    """The next event. Raises Empty `_GRACE` seconds after the time is up.
+
+    It waits in short parts: a signal that comes just before a wait is seen only after it.
+    """
+    while True:
+        try:
+            return drawn.get(timeout=max(0.0, min(_PART, timer.left + _GRACE)))
+        except Empty:
+            if timer.left + _GRACE <= 0:
+                raise
 
 
 def _round_seconds(left: float) -> int | None:
@@ -253,6 +282,7 @@ def _configure(
         "base-url": _quote(f"{root}/{place.resolved.info.version}"),
         "headers": {_quote(name): _quote(value) for name, value in headers},
         "request-timeout": max(0.1, min(MOST_SECONDS, target.wait, timer.left / 4)),  # tool's first requests
+        "max-redirects": 0,  # the response to judge is the first one, and another path may be somebody else's
         "max-stream-events": MAX_EVENTS,
         "continue-on-failure": True,
         "generation": {"max-examples": budget.schema, "database": "none"},
