@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import textwrap
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from msgspec import structs
 
 from harness.checks import CAPABILITIES, Check, Exercise, areas
 from harness.checks.catalogue import CATALOGUE, build_check, gather
+from harness.checks.vocabulary import expect
 from harness.contract.judge import body, errors, finding_log, members, stream, stream_state
 from harness.contract.judge.errors import judge_crash
 from harness.contract.judge.history.history_judge import HEARD
@@ -84,6 +87,23 @@ def test_what_one_answer_can_break_is_asked_of_every_answer():
     assert {check.id for check in CATALOGUE if check.everywhere} == (
         (named - set(OF_SEVERAL)) | OF_THE_WHOLE | HEARD | OF_THE_RUN | {*OF_RESOURCES.values()}
     )
+
+
+@in_one_test(check=[check for check in CATALOGUE if len(check.wants) > 1 and not check.about])
+def test_a_judge_of_several_names_the_one_that_it_expects(check):
+    """A finding without its exchange is explained by no other finding, and a report shows all of them."""
+    judge = check.judge
+    while isinstance(judge, partial):
+        judge = judge.func
+    source = ast.parse(textwrap.dedent(inspect.getsource(judge)))
+    unnamed = [
+        ast.unparse(node)
+        for node in ast.walk(source)
+        if isinstance(node, ast.YieldFrom) and isinstance(node.value, ast.Call)
+        if (name := ast.unparse(node.value.func)).startswith("expect_") and hasattr(expect, name)
+        if any(isinstance(given, ast.Name) and given.id in check.wants for given in node.value.args[:2])
+    ]
+    assert not unnamed, f"{judge.__name__}: write `yield from at(NAME, …)`"
 
 
 @in_one_test(check=CATALOGUE)

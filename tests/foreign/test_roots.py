@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.foreign.judging import check
+from harness.emulator import Settings
+from harness.emulator.mutants import MUTANTS
+from harness.transport import ServerThread, WallClock
+from tests.foreign.judging import check, check_at
 from tests.foreign.rows import Row, add, each, rows_of, vary
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
 
@@ -201,7 +204,7 @@ ROWS = [
         **ALONE,
     ),
     row(
-        "cuts-json: http.* stream.* bg.* cancel.* -> fail http.json-valid, exit 1",
+        "cuts-json: http.* create.* tool.* stream.* bg.* cancel.* -> fail http.json-valid, exit 1",
         handler=vary(Handler, send=cut_json),
         **ALONE,
     ),
@@ -330,3 +333,12 @@ def test_what_is_not_seen_for_a_wrong_type_is_blocked_and_not_refused() -> None:
     report = check(vary(ForeignService, **NUMBERED)(), "create.schema", "get.*", "del.*")
     assert report.verdicts["get.ok"] == report.verdicts["del.gone"] == "blocked"
     assert "not_applicable" not in report.verdicts.values()
+
+
+@pytest.mark.parametrize("mutant", ["json-cut-short", "json-latin1"])
+def test_a_defect_of_each_message_is_one_finding_where_all_is_offered(mutant: str) -> None:
+    """A server that offers everything has every check: none of them accuses what the body alone explains."""
+    with ServerThread(MUTANTS[mutant].build(Settings(), clock=WallClock())) as server:
+        report = check_at(server.url, words=("--api-key", "k1"))
+    failed = [name for name, verdict in report.verdicts.items() if verdict == "fail"]
+    assert failed == ["http.json-valid"]

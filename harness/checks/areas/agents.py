@@ -351,7 +351,7 @@ def keeps_its_tools(together: Exchange, shown: Exchange, alone: list[Exchange]) 
         if refused:
             yield finding(
                 "not every kind of tool is accepted", expected=", ".join(kinds), actual=f"no {', '.join(refused)}"
-            )
+            ).at(exchange="together")
         return
     yield from at("together", expect_object(together))
     tools = as_list(object_in(shown).get("tools"))

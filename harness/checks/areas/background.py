@@ -308,7 +308,7 @@ def waits_when_polled(called: Exchange, outlived: Exchange | None) -> Iterator[F
     calls = need_calls(called)
     if status_of(called) in CUT_SHORT:
         raise Unmet(f"the run ended as {status_of(called)}, so it waits for no result")
-    yield from judge_waiting("bg.requires-action", status_of(called), calls)
+    yield from at("called", judge_waiting("bg.requires-action", status_of(called), calls))
 
 
 def waits_when_streamed(call_streams: dict[str, Exchange]) -> Iterator[Finding]:

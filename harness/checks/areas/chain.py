@@ -351,7 +351,7 @@ LEAST_WAIT = 1.0
 def takes_all_steps(
     second: Exchange, streamed: Exchange | None, alone: Exchange, told: Exchange
 ) -> Iterator[Finding]:
-    yield from expect_interaction(second)
+    yield from at("second", expect_interaction(second))
     if second.status in SUCCESS and streamed is not None:
         yield from at("streamed", expect_stream(streamed))
     unread = list(_reads_all_steps(second, alone, told))

@@ -536,7 +536,7 @@ def _resume_a_thought(t: RequestBuilder, config: Mapping[str, Any]) -> Part[None
 
 
 def summarises_nothing(thought: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from expect_offered(thought)
+    yield from at("thought", expect_offered(thought))
     shown = {"": interaction_in(thought), **dict(read_ends(modes))}
     thoughts = {mode: [step for step in output_steps(body) if step.get("type") == "thought"]
                 for mode, body in shown.items()}  # fmt: skip
@@ -638,7 +638,7 @@ def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[F
     if require_answer(limited).status not in SUCCESS:
         yield lenient_finding(
             "a small limit is rejected", expected="an interaction", actual=format_answer(limited)
-        )
+        ).at(exchange="limited")
         return
     body = interaction_in(limited)
     status = body.get("status")
@@ -646,8 +646,8 @@ def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[F
         wanted = "incomplete or completed"
         yield lenient_finding(
             "the run did not end with the expected status", expected=wanted, actual=format_value(status)
-        ).at(pointer="$.status")
-    for found in _expect_limit(body, "the limit has no effect"):
+        ).at(exchange="limited", pointer="$.status")
+    for found in at("limited", _expect_limit(body, "the limit has no effect")):
         yield replace(found, severity=Severity.NON_STRICT)
     if status != "incomplete":
         return  # a limit that is not offered has no effect in any mode

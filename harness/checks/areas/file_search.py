@@ -110,11 +110,11 @@ def ends(ended: Exchange) -> Iterator[Finding]:
 
 
 def is_the_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
-    yield from expect_object(document)
+    yield from at("document", expect_object(document))
     if document.status in SUCCESS and _name_of(document) != _document_of(ended):
         yield finding(
             "GET returns another document", expected=_document_of(ended), actual=_name_of(document) or "(none)"
-        )
+        ).at(exchange="document")
 
 
 def is_removed(document: Exchange, removed: Exchange, missed: Exchange) -> Iterator[Finding]:

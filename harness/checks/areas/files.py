@@ -136,7 +136,7 @@ def can_be_managed(
 def is_missed(used: Exchange, deleted: Exchange, used_again: Exchange) -> Iterator[Finding]:
     if used.status not in SUCCESS or deleted.status not in SUCCESS:
         raise Unmet("the target rejected the use of the file or its delete, so an error afterwards proves nothing")
-    yield from expect_status(used_again, accepts=CLIENT_ERROR)
+    yield from at("used_again", expect_status(used_again, accepts=CLIENT_ERROR))
 
 
 def _file_in(finished: Exchange) -> dict[str, object]:

@@ -194,7 +194,7 @@ def refuses_pages_that_are_none(forwards: Exchange, backwards: Exchange, zeroth:
 def takes_a_listed_level(listed: Exchange, warm: Exchange | None) -> Iterator[Finding]:
     if warm is not None and not id_of(warm):
         raise Unmet(f"a create with generation_config was refused: {format_answer(warm)}")
-    yield from expect_interaction(listed)
+    yield from at("listed", expect_interaction(listed))
 
 
 def keeps(rule: str, taken: Taken, kept: Taken) -> Iterator[Finding]:

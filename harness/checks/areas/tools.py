@@ -329,7 +329,7 @@ def streamed_call_is_whole(tool: Exchange, stored: Mapping[str, Exchange]) -> It
     calls = _streamed_calls(tool)
     if not calls:
         raise Unmet("the streamed model called no function")
-    yield from _judge_streamed_calls(calls)
+    yield from at("tool", _judge_streamed_calls(calls))
     if "tool" in stored:
         yield from at("tool", judge_streamed_calls(calls, interaction_in(stored["tool"])))
 
@@ -422,10 +422,10 @@ def _has_no_call(body: Mapping[str, Any]) -> bool:
 
 
 def is_forced(answer: Exchange, modes: Mapping[str, Exchange], again: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from expect_offered(answer)
+    yield from at("answer", expect_offered(answer))
     if status_of(answer) in CUT_SHORT:
         raise Unmet(f"the run ended as {status_of(answer)}")
-    yield from judge_forced(interaction_in(answer))
+    yield from at("answer", judge_forced(interaction_in(answer)))
     if not calls_in(answer):
         return
     for mode in (mode for mode, body in read_ends(again) if _has_no_call(body) and mode in modes):
@@ -435,14 +435,14 @@ def is_forced(answer: Exchange, modes: Mapping[str, Exchange], again: Mapping[st
 
 
 def calls_nothing(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from expect_offered(answer)
+    yield from at("answer", expect_offered(answer))
     for place, mode, call in _list_calls(answer, modes):
         called = finding(f"a function was called{mode}", expected="no call", actual=format_value(call))
         yield called.at(exchange=place)
 
 
 def calls_what_is_allowed(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from expect_offered(answer)
+    yield from at("answer", expect_offered(answer))
     need_calls(answer)
     for place, mode, call in _list_calls(answer, modes):
         if call.get("name") != WEATHER["name"]:
@@ -540,7 +540,7 @@ def a_stateless_loop(t: RequestBuilder) -> Steps:
 
 
 def takes_a_stateless_result(answered: Exchange, streamed: Exchange | None) -> Iterator[Finding]:
-    yield from expect_interaction(answered)
+    yield from at("answered", expect_interaction(answered))
     if streamed is not None:
         yield from at("streamed", expect_stream(streamed))
 
@@ -822,7 +822,7 @@ def _resume_after_the_first_step(t: RequestBuilder, streamed: Exchange) -> Part[
 
 
 def searches_itself(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from expect_offered(answer)
+    yield from at("answer", expect_offered(answer))
     for place, mode, body in _list_searches(answer, modes):
         if body.get("status") == "requires_action":
             message = f"the search waits for the client{mode}"
