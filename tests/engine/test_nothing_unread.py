@@ -129,14 +129,20 @@ DEFECTS: dict[str, Callable[[], WireDefect]] = {
 def _explain(rules: set[str]) -> set[str]:
     """What `check` tells instead: an answer that shows another interaction is no answer to its read.
 
-    A stream of another text than GET returns explains a replay that differs. A rejection under a failure status
-    explains that its code has another status, and an event that a resumed stream lacks that its step has no end.
+    A stream of another text than GET returns explains a replay or a resumed stream that differs. A rejection under
+    a failure status explains that its code has another status, and an event that a resumed stream lacks that its
+    step has no end. An error under a status of success explains what is no interaction there, and a crash what its
+    body is.
     """
     instead = {
         "bg.same-id": "get.ok",
         "resume.replay": "stream.text",
+        "resume.no-gap": "stream.text",
         "err.code-status": "err.status",
         "stream.stop-once": "resume.no-gap",
+        "create.status": "err.status",
+        "http.unlisted": "err.status",
+        "err.shape": "err.no-crash",
     }
     return {instead[rule] for rule in rules & instead.keys()}
 
