@@ -432,9 +432,9 @@ def results_of(kind: type[Faithful], idle: float = 0.5) -> list[Result]:
 
 
 def findings_of(kind: type[Faithful], name: str = "") -> dict[str, str]:
-    """The first code of each rule that has findings, in order, and the words of it."""
+    """The first code of each rule that has findings, in order, the words of it, and what came."""
     return {
-        finding.stable_code: finding.message
+        finding.stable_code: f"{finding.message}: {finding.actual}"
         for result in results_of(kind, 4.0 if name in ABOUT_SILENCE else 0.5)
         for finding in result.observation.findings[:1]
     }
