@@ -140,7 +140,7 @@ class Player:
                 (n, root)
                 for n, recording in enumerate(self.recordings)
                 if self._index.is_played(n)
-                for root in find_elsewhere(0, recording.headers, recording.origin)  # redirects, too
+                for root in find_elsewhere(recording.headers, recording.origin)
             ]
 
     def in_bodies(self) -> dict[str, int]:

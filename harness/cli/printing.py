@@ -15,7 +15,7 @@ from typing import Any, TextIO, cast
 
 from harness.outcome.words import UNSEEN, break_commands, escape_letters
 
-_COLOR = r"(?:0?[0-4]|2[2-4]|3[1-79]|49|9[1-7]|00)"
+_COLOR = r"(?:0?[0-4]|2[2-4]|3[1-79]|49|9[1-7])"
 """Colors and weights of ours and of pytest; none hides a text, as 8 does, or black on black."""
 
 _OURS = rf"\x1b\[(?:{_COLOR}(?:;{_COLOR})*)?m|\r\n"

@@ -251,11 +251,14 @@ def may_name_addresses(head: bytes) -> bool:
     return _ADDRESS.search(head) is not None
 
 
-def find_elsewhere(status: int, headers: Headers, server: str) -> Iterator[str]:
-    """The roots of other servers to which an answer sends its client, redirects left out."""
+def find_elsewhere(headers: Headers, server: str, status: int | None = None) -> Iterator[str]:
+    """The roots of other servers to which an answer sends its client.
+
+    With the `status` of the answer, those of redirects are left out.
+    """
     for name, value in headers:
-        low = name.lower()
-        goes_on = (low == "location" and status not in _REDIRECTS) or ("upload" in low and _NAME.fullmatch(low))
+        is_location = name.lower() == "location"
+        goes_on = status not in _REDIRECTS if is_location else _names_upload(name)
         if not goes_on or _cut_server(value, server) is not None:
             continue
         if root := _ROOT.match(value):
@@ -267,13 +270,17 @@ def find_elsewhere(status: int, headers: Headers, server: str) -> Iterator[str]:
 def find_next_paths(status: int, headers: Headers, asked: Request) -> Iterator[str]:
     """The plain paths to which a client goes on by itself: those of a redirect and of an upload."""
     for name, value in headers:
-        low = name.lower()
-        if (low == "location" and status in _REDIRECTS) or ("upload" in low and _NAME.fullmatch(low)):
+        if (status in _REDIRECTS and name.lower() == "location") or _names_upload(name):
             root = _ROOT.match(value)
             path = re.split("[?#]", value[root.end() :] if root else value, maxsplit=1)[0]
             if root is None and not path.startswith("/"):
                 path = f"{asked.raw_path.rpartition('/')[0]}/{path}" if path else asked.raw_path
             yield make_plain(path)
+
+
+def _names_upload(name: str) -> bool:
+    """Whether a field of this name has the address of an upload, to which a client goes on."""
+    return "upload" in name.lower() and _NAME.fullmatch(name) is not None
 
 
 def make_plain(path: str) -> str:

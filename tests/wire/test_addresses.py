@@ -117,7 +117,7 @@ SENT = (
 @pytest.mark.parametrize(("name", "url", "status", "expected"), SENT)
 def test_what_sends_a_client_elsewhere(name: str, url: str, status: int, expected: list[str]) -> None:
     """An upload or a result at another server is named, without its path; a redirect is told by others."""
-    assert list(find_elsewhere(status, Headers([(name, url)]), "https://api.example")) == expected
+    assert list(find_elsewhere(Headers([(name, url)]), "https://api.example", status)) == expected
 
 
 SERVER = "https://api.example"

@@ -180,6 +180,7 @@ class GatewayBench:
         self._watch = watch
         self._began = time.monotonic()
         self._mine: set[int] = set()
+        self._unpaired: list[Relay | RelayOpen] = []
         self._given_up: list[Relay | RelayOpen] = []
 
     def perform(self, action: Any) -> Any:
@@ -224,19 +225,23 @@ class GatewayBench:
 
     def send(self, relay: Relay) -> RelayedExchange:
         """Send one request and read its answer."""
-        start = len(self.upstream.calls)
+        start = self.begin(relay)
         return self.pair(relay, self.driver.send(relay.request), start)
 
+    def begin(self, *relays: Relay | RelayOpen) -> int:
+        """Expect calls that belong to these requests, until each is paired; return the number of the next call."""
+        self._unpaired += relays
+        return len(self.upstream.calls)
+
     def _send_together(self, relays: Sequence[Relay]) -> list[RelayedExchange]:
-        start = len(self.upstream.calls)
+        start = self.begin(*relays)
         exchanges = self.driver.together([relay.request for relay in relays])
         return [self.pair(relay, exchange, start) for relay, exchange in zip(relays, exchanges, strict=True)]
 
     def _collect_strays(self, name: str, client: Exchange, start: int) -> RelayedExchange:
         """All calls since number `start` that no client sent, once the time to watch is over."""
         self.driver.wait(max(0.0, self._watch - (time.monotonic() - self._began)))
-        self._claim_late(start)
-        strays = self._list_unclaimed(start)
+        strays = self._list_fresh(start)
         relayed = RelayedExchange(name=name, client=client, upstream=self.upstream.records(strays))
         self.client.note(relayed)
         return relayed
@@ -262,8 +267,8 @@ class GatewayBench:
         """Both sides of one request: the client's, and its own calls since number `start`."""
         self._wait_until_ended(start, SETTLING)
         self.upstream.prime(None)
-        self._claim_late(start)
-        fresh = self._list_unclaimed(start)
+        self._unpaired.remove(relay)
+        fresh = self._list_fresh(start, relay)
         mine = self._choose_own(fresh, relay)
         misrouted = [] if mine else fresh[:1]
         self._mine.update(map(id, (*mine, *misrouted)))
@@ -281,19 +286,28 @@ class GatewayBench:
         self.client.note(relayed)
         return relayed
 
-    def _list_unclaimed(self, start: int) -> list[UpstreamCall]:
-        """The calls since number `start` that belong to no request yet."""
-        return [call for call in self.upstream.calls[start:] if id(call) not in self._mine]
+    def _list_fresh(self, start: int, *own: Relay | RelayOpen) -> list[UpstreamCall]:
+        """The calls since number `start` that certainly are `own`, or belong to no other request.
 
-    def _claim_late(self, start: int) -> None:
-        """Late arrivals of a request that its client had given up belong to that request."""
-        for call in self._list_unclaimed(start):
-            kin = (
-                relay for relay in self._given_up if self.client.compare_calls(relay, call.request) is Kinship.SAME
-            )
-            if late := next(kin, None):
+        The first late call of a request that its client had given up belongs to that request from then on.
+        """
+        fresh = []
+        for call in self.upstream.calls[start:]:
+            if id(call) in self._mine:
+                continue
+            if self._find_sender(own, call):
+                fresh.append(call)
+            elif late := self._find_sender(self._given_up, call):
                 self._given_up.remove(late)
                 self._mine.add(id(call))
+            elif not self._find_sender(self._unpaired, call):
+                fresh.append(call)
+        return fresh
+
+    def _find_sender(self, relays: Sequence[Relay | RelayOpen], call: UpstreamCall) -> Relay | RelayOpen | None:
+        """The first of these requests that the call certainly is."""
+        kin = (relay for relay in relays if self.client.compare_calls(relay, call.request) is Kinship.SAME)
+        return next(kin, None)
 
     def _choose_own(self, calls: Sequence[UpstreamCall], relay: Relay | RelayOpen) -> list[UpstreamCall]:
         """The calls that are certainly this request; if there are none, those that are like it."""
@@ -310,7 +324,7 @@ class InFlightStream:
     """A stream on its way through the gateway, read step by step."""
 
     def __init__(self, bench: GatewayBench, relay: RelayOpen) -> None:
-        self.start = len(bench.upstream.calls)
+        self.start = bench.begin(relay)
         self.arrivals: tuple[int, ...] | None = None
         self._bench = bench
         self._relay = relay
@@ -340,7 +354,7 @@ class AsideRequest:
 
     def __init__(self, bench: GatewayBench, aside: RelayAside) -> None:
         self.relay = aside.relay
-        self.start = len(bench.upstream.calls)
+        self.start = bench.begin(aside.relay)
         self._bench = bench
         self._timeout = aside.timeout
         self._exchange: Exchange | None = None

@@ -279,7 +279,7 @@ class Recorder:
 
     def _refuse_led(self, request: Request) -> Response | None:
         """An error for a request to which a recording led the client: its author does not choose what is sent."""
-        if make_plain(request.raw_path) not in self._led:
+        if not self._led or make_plain(request.raw_path) not in self._led:
             return None
         why = (
             f"{_describe(request)} is not recorded, and a recorded response led the client there: it was not sent "

@@ -131,7 +131,7 @@ class _Notes:
             with self._lock:
                 self.asked += 1
             answer = upstream(request)
-            for place in find_elsewhere(answer.status, answer.headers, stand_in_url(request)):
+            for place in find_elsewhere(answer.headers, stand_in_url(request), answer.status):
                 self._say_once(f"the response names another address ({place}): requests to it bypass the proxy")
             if wrong := explain_redirect(answer.status, answer.headers, request.raw_path):
                 self._say_once(f"the target returned {answer.status}: {wrong}")

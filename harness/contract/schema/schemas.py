@@ -56,7 +56,7 @@ class Schemas:
         self._root = root
         self._base = base
         self._sources: dict[str, Schema] = {}
-        self._documents_read: dict[Path, bytes] = {}
+        self._openapi: bytes | None = None
         self._documents: dict[str, Schema] = {}
         self._rebased: dict[str, tuple[Schema, list[str]]] = {}
         self._bundles: dict[str, Schema] = {}
@@ -125,9 +125,9 @@ class Schemas:
         path = self.path("openapi.json")
         if path is None:
             raise LookupError(f"the revision {self.revision} has no openapi.json, and neither has its base")
-        if path not in self._documents_read:  # once: what is looked at is what tools get
-            self._documents_read[path] = read_file(path)
-        return cast("Schema", json.loads(self._documents_read[path]))
+        if self._openapi is None:  # read once: what is looked at is what tools get
+            self._openapi = read_file(path)
+        return cast("Schema", json.loads(self._openapi))
 
     def copy_to(self, folder: Path) -> None:
         """Write all files of the revision into a new folder, those of its base and the closed requests included.
@@ -162,9 +162,8 @@ class Schemas:
             data = read_file(self._places[name])
             try:
                 self._sources[name] = msgspec.json.decode(data)
-            except (
-                msgspec.DecodeError
-            ):  # the standard library's error names the line, for folders that people wrote
+            except msgspec.DecodeError:
+                # the standard library's error names the line, for folders that people wrote
                 self._sources[name] = json.loads(data)
         return self._sources[name]
 

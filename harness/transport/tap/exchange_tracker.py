@@ -381,7 +381,7 @@ class _Answer:
     def _take(self, event: Event) -> None:
         if isinstance(event, ResponseHead):
             self._recorder.head(event.status, event.headers, event.framing, event.reason)
-            for place in find_elsewhere(event.status, event.headers, self._origin):
+            for place in find_elsewhere(event.headers, self._origin, event.status):
                 self._notes.append(
                     f"{self.asked.what}: the response names another address ({place}): requests to it are "
                     "not recorded"

@@ -129,6 +129,37 @@ def test_what_a_client_gave_up_may_come_late(gateway: type[Late], own: int) -> N
     assert [call.request.raw_path for call in strays] == ["/v1beta/interactions/v1_nothing"] * own
 
 
+class RefusesTheFirst(Gateway):
+    """A gateway that refuses the first stream."""
+
+    refused = False
+
+    def __call__(self, request: Request) -> Response:
+        if b'"stream"' in request.body and not self.refused:
+            self.refused = True
+            return Response.json(429, b'{"error": {"code": "overloaded", "message": "Later."}}')
+        return self.upstream(request)
+
+
+def test_a_refused_request_takes_no_call_of_those_beside_it() -> None:
+    """Of requests at the same time, each has the call that is certainly its own, and a refused one has none."""
+    line = Sides(RefusesTheFirst)
+    scripts = {f"x.{word}": SCRIPT for word in ("one", "two", "three")}
+    one, *rest = play_all(line.bench, line.client.together(scripts, refusing(503, "service_unavailable", "no")))
+    assert (one.client.status, one.upstream, one.misrouted) == (429, (), ())
+    assert [relayed.answer and relayed.answer.request.body for relayed in rest] == [
+        relayed.client.request.body for relayed in rest
+    ]
+
+
+def test_a_request_that_nobody_finished_is_no_stray() -> None:
+    """A call of a client is none of the gateway's own, also if its exercise ended before it came."""
+    line = Sides()
+    create = line.create("x.create")
+    line.open("x.left", script=SCRIPT)
+    assert line.bench.perform(CollectStrays("x.strays", create.client, 0)).upstream == ()
+
+
 class Slow(Gateway):
     """A gateway that buffers until the upstream pauses or ends, and discards it if the answer broke off."""
 
