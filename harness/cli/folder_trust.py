@@ -20,9 +20,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness.cli.options import FLAG, FOLDER, HEADER, LINE_END, MODULE, PATH, REPORT, Option, Trust
+from harness.cli.options import FLAG, FOLDER, HEADER, LINE_END, MODULE, PATH, REPORT, REVISION, Option, Trust
+from harness.contract import REVISIONS
 from harness.documents import explain_unread, load_toml, open_file, read_file
-from harness.foreign_folders import bind, find_shared, resolve
+from harness.foreign_folders import bind, find_foreign, find_shared, resolve
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback, split_url
 from harness.written_files import find_owner, find_way_out, make_folder, write_file
@@ -98,9 +99,13 @@ def read_folder_file(path: Path) -> FolderFile:
 def require_allowed(option: Option, value: Any, file: FolderFile, place: str, *, sends_key: bool) -> None:
     """Raise UsageFault for a value of an untrusted file that needs the user's word.
 
-    `place` names table and key. `sends_key`: requests carry a key that the user gave.
+    `place` names table and key. `sends_key`: requests carry a key that the user gave. What a trusted file names in
+    a checkout below it is read inside that checkout.
     """
     if file.trusted:
+        below = find_foreign(resolve(Path.cwd()))
+        if option.allowed is Trust.READ and below not in (None, resolve(file.path.parent)):
+            find_link_out(_path_of(option, value))
         return
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, str) and LINE_END.search(one):  # which the command in an error message would repeat
@@ -119,13 +124,14 @@ def place_value(option: Option, value: Any, file: FolderFile) -> Any:
     """The value of a file, whose paths are those of the current folder, but not where only the user's word counts.
 
     A code file, certificates or a store then lead from the folder of the file: the user trusted that one, and may
-    be in another checkout below it, which has a file of the same name.
+    be in another checkout below it, which has a file of the same name. So does the revision of a trusted file.
     """
-    if option.allowed not in (Trust.NEVER, Trust.SEND) or file.path.parent == Path.cwd():
+    is_revision = option.kind is REVISION and file.trusted and value not in REVISIONS
+    if not (is_revision or option.allowed in (Trust.NEVER, Trust.SEND)) or file.path.parent == Path.cwd():
         return value
     if isinstance(value, (list, tuple)):
         return [place_value(option, one, file) for one in value]
-    is_path = option.kind in (PATH, FOLDER) or (option.kind is MODULE and value.endswith(".py"))
+    is_path = is_revision or option.kind in (PATH, FOLDER) or (option.kind is MODULE and value.endswith(".py"))
     if not (is_path or (option.name == "database" and ":" not in value)) or Path(value).is_absolute():
         return value
     return os.path.relpath(file.path.parent / value)

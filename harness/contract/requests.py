@@ -6,7 +6,6 @@ Layer 1. Knows the API's paths and where a key goes; must not know where the tar
 from __future__ import annotations
 
 import math
-import re
 import threading
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from urllib.parse import urlencode
 
 from harness.contract.contract import CURRENT, Contract, load
 from harness.wire import Headers, Request
+from harness.wire.addresses import keep_below
 from harness.wire.json_value import encode_json
 from harness.wire.message import segment
 
@@ -28,8 +28,6 @@ def caller_of(request: Request) -> tuple[str, str]:
     return request.headers.get(KEY_HEADER), request.segments[0]
 
 
-_UP = re.compile(r"(?<![^/])((?:\.|%2e){1,2})(?:/|\Z)|\\", re.IGNORECASE)
-"""What some server takes for a step up in a path."""
 _KNOWN = 2
 """Runs that were waited for in vain until it is known that no run settles."""
 
@@ -40,12 +38,6 @@ _PART, _LEAST = 8, 2.0
 DEFAULT_WAIT = 60.0
 _LONGEST, _TIMES = 12.0, 40
 """The least seconds that a run gets if the user says nothing, and in how many times what a plain create took."""
-
-
-def _keep_below(step: re.Match[str]) -> str:
-    if step[1] is None:
-        return "%5C"
-    return step[1].replace(".", "%2E") + ("%2F" if step[0].endswith("/") else "")
 
 
 @dataclass(slots=True)
@@ -141,11 +133,12 @@ class RequestBuilder:
         headers: Iterable[tuple[str, str]] = (),
         key: str | None = None,
         version: str | None = None,
+        own_path: bool = False,
     ) -> Request:
         """Build a request below the API version. `path` has no leading slash and is already percent-encoded.
 
-        A server chooses names that become parts of it. So a segment of dots leads nowhere up: it is one with the
-        next segment.
+        A server chooses names that become parts of it, so no dots in it lead up. They stay in an `own_path`, which
+        has no name of a server.
 
         `body` is sent as JSON unless it is bytes or None; `key=""` sends no key. Another `version` keeps the
         project and the location of the target's own.
@@ -154,7 +147,7 @@ class RequestBuilder:
         text = urlencode([(name, _to_plain(value)) for name, value in pairs], errors="surrogatepass")
         below = self.version.partition("/")[2] if version and "/" not in version else ""
         root = "/".join(filter(None, (version or self.version, below)))
-        target = f"/{root}/{_UP.sub(_keep_below, path)}" + (f"?{text}" if text else "")
+        target = f"/{root}/{path if own_path else keep_below(path)}" + (f"?{text}" if text else "")
         payload = b"" if body is None else body if isinstance(body, bytes) else encode_json(body)
         return Request(
             method, target, self._build_headers(payload, headers, self.key if key is None else key), payload

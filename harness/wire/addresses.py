@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urlsplit
 
 from harness.wire.message import Headers, Request
 
@@ -19,11 +19,12 @@ _NAME = re.compile(rf"(?i){_FIELD}")
 _ADDRESS = re.compile(rf"(?im)^(?:{_FIELD}|(link)):[ \t]*".encode())
 _LINKED = re.compile(r"(?<=<)[^<>]*(?=>)")
 _OF_LINK = r"(?i:rel|rev|title\*?|type|media|hreflang)"
-_LINK = rf"""[ \t]*<[^<>]*>(?:[ \t]*;[ \t]*{_OF_LINK}(?:="[^"<>]*"|=[^"<>,;\s]+))*[ \t]*"""
+_LINK = rf"""[ \t]*<[^<>]*>(?:[ \t]*;[ \t]*{_OF_LINK}(?:="[^"<>;\\]*"|=[^"<>,;\s]+))*[ \t]*"""
 _LINKS = re.compile(f"{_LINK}(?:,{_LINK})*")
 """The value of a `Link` in which every reader finds the same addresses: those in brackets.
 
-Some readers put its parameters beside the address, so one that is called `url` would replace it.
+Some readers put its parameters beside the address, so one that is called `url` would replace it. Some end a
+parameter at any semicolon, also within quotes.
 """
 _IN_JSON = re.compile(rb'"(https?:\\?/\\?/[^"\s]*)"')
 _URL = re.compile(rb"[ \t]*(\S+)")
@@ -286,12 +287,49 @@ def _names_upload(name: str) -> bool:
 def make_plain(path: str) -> str:
     """One form for all spellings of a path: decoded, in lower case, without empty segments and those of dots."""
     plain: list[str] = []
-    for segment in re.split(r"[/\\]", unquote(path).lower()):
+    for segment in map(str.lower, _split_steps(path)):
         if segment == "..":
             del plain[-1:]
         elif segment not in ("", "."):
             plain.append(segment)
     return "/".join(plain)
+
+
+def keep_below(path: str) -> str:
+    """The path, without the dots of its segments that some server takes for a step up, in whatever spelling."""
+    if path.isascii() and "." not in path and "%" not in path:
+        return path
+    segments = list(_split_steps(path))
+    if not {".", ".."} & {*segments}:
+        return path
+    return "/".join(quote(re.sub(r"^\.{1,2}$", "__", one), safe=":~") for one in segments)
+
+
+def _split_steps(path: str) -> Iterator[str]:
+    """The segments as a tolerant server reads them; one of Java drops what follows a semicolon."""
+    return (part.partition(";")[0] for part in re.split(r"[/\\]", decode_path(path)))
+
+
+_OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]")
+_LAYERS = 8
+"""More escapes of escapes than gateways in a row decode."""
+
+
+def decode_path(path: str) -> str:
+    """A path with all layers of escapes read, and letters read as the most tolerant server reads them."""
+    for _ in range(_LAYERS):
+        if path == (path := _decode_once(path)):
+            break
+    return path
+
+
+def _decode_once(path: str) -> str:
+    import unicodedata  # late: few paths need it
+
+    data = unquote_to_bytes(re.sub("%u([0-9A-Fa-f]{4})", lambda found: chr(int(found[1], 16)), path))
+    data = _OVERLONG.sub(lambda found: bytes([(found[0][-2] & 0x03) << 6 | found[0][-1] & 0x3F]), data)
+    text = unicodedata.normalize("NFKC", data.decode("utf-8", "replace"))
+    return "".join(letter for letter in text if unicodedata.category(letter)[0] not in "CZ")
 
 
 def find_in_body(body: bytes, server: str) -> Iterator[str]:

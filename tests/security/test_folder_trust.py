@@ -546,6 +546,42 @@ def test_trust_covers_no_file_of_a_folder_below(
         assert vars(read_options(load_options("check"), []))["extension"] == [path, "json"]
 
 
+@pytest.mark.parametrize("how", ["store", "folder"])
+def test_trust_covers_no_revision_of_a_folder_below(
+    how: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A checkout below a trusted file has a revision of that name, too: it would choose requests with the key."""
+    (repository / "pyproject.toml").write_text('[tool.harness]\nrevision = "2027-01-01"\n', encoding="utf-8")
+    write_revision(repository, "openapi.json", lambda document: document["paths"].pop("/agents"))
+    below = repository / "vendor" / "checkout"
+    (below / ".git").mkdir(parents=True)
+    write_revision(below, "openapi.json", lambda document: document["paths"].clear())
+    if how == "store":
+        assert main(["trust"]) == 0
+    else:
+        monkeypatch.setenv("HARNESS_TRUST", str(repository))
+    monkeypatch.chdir(below)
+    assert vars(read_options(load_options("fuzz"), []))["revision"] == "../../2027-01-01"
+    assert main(["check", "emulator", "-c", "get.unknown"]) == 0
+    assert "sets revision, trusted" in capsys.readouterr().err
+
+
+def test_a_baseline_of_a_folder_below_is_read_inside_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The trusted file above names a path of the current folder, which is another's checkout: links stay in."""
+    write_table(repository, "check", 'baseline = "known.yaml"')
+    (repository / "secret.yaml").write_text("a secret of the user: [", encoding="utf-8")
+    below = repository / "vendor" / "checkout"
+    (below / ".git").mkdir(parents=True)
+    (below / "known.yaml").symlink_to(repository / "secret.yaml")
+    assert main(["trust"]) == 0
+    monkeypatch.chdir(below)
+    assert main(["check", "emulator", "-c", "get.unknown"]) == 2
+    shown = capsys.readouterr()
+    assert "a secret" not in shown.out + shown.err
+
+
 @pytest.mark.parametrize("path", ["../../ca.pem", "link.pem"])
 def test_certificates_of_a_parent_stay_in_its_folder(
     path: str, repository: Path, monkeypatch: pytest.MonkeyPatch

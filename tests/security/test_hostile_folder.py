@@ -260,6 +260,34 @@ def test_a_patch_is_not_written_through_a_link(repository: Path, capsys: pytest.
     assert f"a link of this folder leads to {str(victim)!r}: name that file itself, or set HARNESS_TRUST=" in said
 
 
+@pytest.mark.parametrize(
+    ("link", "of"),
+    [
+        ("google/genai/_gaos", "sdk/google/genai/_gaos"), ("google/genai/_gaos/types/usage.py", "secret.py"),
+        ("dist", "sdk/dist"), ("package.json", "sdk/package.json"),
+    ],
+)  # fmt: skip
+def test_an_unpacked_sdk_holds_no_link_out(
+    link: str, of: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the source of an SDK says goes into reports and patches: it is that of the folder."""
+    outside, checkout = tmp_path / "outside", tmp_path / "checkout"
+    for place in (outside / "sdk", checkout / "sdk"):
+        (place / "google" / "genai" / "_gaos" / "types").mkdir(parents=True)
+        (place / "dist").mkdir()
+        (place / "dist" / "genai.d.ts").write_text("", encoding="utf-8")
+        (place / "package.json").write_text("{}", encoding="utf-8")
+    (outside / "secret.py").write_text("class Secret: ...", encoding="utf-8")
+    planted = checkout / "sdk" / link
+    if planted.is_dir():
+        shutil.rmtree(planted)
+    planted.unlink(missing_ok=True)
+    planted.symlink_to(outside / of)
+    monkeypatch.chdir(checkout)
+    assert main(["drift", "--sdk", "sdk"]) == 2
+    assert "out of its own folder: delete the link" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["link.yaml", "folder/secret"])
 def test_textconv_shows_nothing_from_outside(
     name: str, repository: Path, capsys: pytest.CaptureFixture[str]

@@ -179,6 +179,8 @@ def test_no_path_of_a_recording_begins_with_two_slashes(url: str, expected: str)
         "</a>; rel=last, http://evil.example/n; rel=next", "<<http://evil.example/n>>; rel=next",
         '</a>; title="x, <http://evil.example/n; rel=next', "<x>; rel=next; url=http://evil.example/n",
         '<x>; URL="http://evil.example/n"; rel=next', "<x>; rel=next; x",
+        '<x>; rel="next"; title="a; url=http://evil.example/n"', '<x>; rel="next; url=http://evil.example/n"',
+        '<x>; rel="next"; title="a\\"; title="b"',
     ],
 )  # fmt: skip
 def test_a_link_of_a_recording_that_readers_read_differently_is_left_out(value: str) -> None:

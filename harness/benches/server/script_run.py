@@ -73,8 +73,8 @@ def run_commands(
 
 
 def _find_settings(folder: Path) -> dict[str, str]:
-    """Variables for curl: it reads no `.curlrc` of a home that is in the checkout, as on some CI systems."""
-    if not find_shared(Path.home()):
+    """Variables for curl: it reads no `.curlrc` of a folder in the checkout, as the home is on some CI systems."""
+    if not any(map(find_shared, (Path.home(), Path.cwd() / os.environ.get("XDG_CONFIG_HOME", Path.home())))):
         return {}
     write_file(folder / ".curlrc", "")
     return {"CURL_HOME": str(folder)}

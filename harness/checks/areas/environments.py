@@ -283,10 +283,12 @@ def _paths_in(listing: Exchange) -> list[str]:
 
 
 def _unpack(data: bytes) -> dict[str, bytes] | None:
-    """Return the files in an uncompressed tar by name, or None if it is none.
+    """Return the files in an uncompressed tar by name, or None if it is none, or has more than files and names.
 
     A sparse file has no size of its own: a few bytes could stand for all memory.
     """
+    if not _is_bounded(data):
+        return None
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             members = [member for member in archive if member.isfile()]
@@ -294,8 +296,29 @@ def _unpack(data: bytes) -> dict[str, bytes] | None:
                 return None
             opened = ((member.name, archive.extractfile(member)) for member in members)
             return {name: file.read() for name, file in opened if file is not None}
-    except (tarfile.TarError, OSError, ValueError):
+    except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError):
         return None
+
+
+_FURTHER = b"xgXLK"
+"""The types of blocks that say more of the next file, such as a long name."""
+_MOST_FURTHER = 16_384
+
+
+def _is_bounded(data: bytes) -> bool:
+    """Whether `tarfile` reads this to its end: some versions read a long field, or a size below zero, for ever."""
+    for start in range(0, len(data), tarfile.BLOCKSIZE):
+        try:
+            block = tarfile.TarInfo.frombuf(data[start : start + tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
+        except tarfile.TarError:
+            continue  # the content of a file
+        if not 0 <= block.size <= len(data):
+            return False
+        if block.type in _FURTHER:
+            more = data[start + tarfile.BLOCKSIZE :][: block.size]
+            if len(more) > _MOST_FURTHER or b"size=" in more:
+                return False
+    return True
 
 
 # --- writing files into an environment: by a plain PUT, in both resumable forms, and from an archive

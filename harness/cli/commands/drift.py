@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import contract_of, json_option, report_option, revision_option
+from harness.cli.folder_trust import find_link_out
 from harness.cli.options import FOLDER, PATH, Options, Page, Trust, flag, option
 from harness.cli.output import ReportFiles, format_patch, say, write_json
 from harness.documents import explain_unread
@@ -193,6 +194,9 @@ def _open_folder(folder: Path) -> Package:
     from harness.drift.python_sdk import ROOT, read_python_version
     from harness.drift.typescript_sdk import DECLARATIONS
 
+    for part in (DECLARATIONS.parent, ROOT.parent, Path("package.json")):
+        if (folder / part).exists() and (why := find_link_out(folder / part)):
+            raise UsageFault(f"--sdk: {str(folder / part)!r} {why}: delete the link")
     if (folder / DECLARATIONS).is_file():
         return Package(TYPESCRIPT, read_npm_version(folder), folder)
     if (folder / ROOT).is_dir():

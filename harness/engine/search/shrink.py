@@ -11,11 +11,9 @@ from __future__ import annotations
 import base64
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, TypeVar, cast
-from urllib.parse import unquote_to_bytes
 
 from harness.engine.results import Replays
 from harness.engine.search.exhaustive import every
@@ -27,6 +25,7 @@ from harness.engine.traffic.patience import Pace
 from harness.kit.api import Api
 from harness.kit.search import simpler_values
 from harness.wire import Exchange, Headers, Request
+from harness.wire.addresses import decode_path
 from harness.wire.json_value import GivenValue, encode_json, find_given, given_values, replace_given
 from harness.wire.message import TOKEN, is_sendable
 from harness.wire.secrets import is_personal_header, is_secret_header
@@ -41,9 +40,6 @@ _LEFT_OUT = frozenset({"authorization", "content-length", "host", "connection", 
 
 
 _OF_HTTP = frozenset({"accept", "content-encoding", "content-type"})
-
-_OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]")
-"""Two or three bytes in place of one, which old servers read as UTF-8."""
 
 _HOLE = re.compile(r"HARNESS-(\d+)-(\w+)-(\d+)-")
 
@@ -105,9 +101,7 @@ def _is_of_api(target: str, api: Api, version: str) -> bool:
     path = target.partition("?")[0]
     if not (target.isprintable() and path.startswith("/")):
         return False
-    while path != (path := _decode_loosely(path)):
-        pass
-    segments = re.split(r"[/\\]+", path.strip("/\\"))
+    segments = re.split(r"[/\\]+", decode_path(path).strip("/\\"))
     if segments[0] == "upload":
         del segments[0]
     usual = re.match(rf"{VERSION_PATTERN}(?:/{api.scope})?/", "/".join(segments), re.ASCII)
@@ -121,14 +115,6 @@ def _is_of_api(target: str, api: Api, version: str) -> bool:
                     return False
             return True
     return False
-
-
-def _decode_loosely(path: str) -> str:
-    """A path with one layer of escapes read, and letters read as the most tolerant server reads them."""
-    data = unquote_to_bytes(re.sub("%u([0-9A-Fa-f]{4})", lambda found: chr(int(found[1], 16)), path))
-    data = _OVERLONG.sub(lambda found: bytes([(found[0][-2] & 0x03) << 6 | found[0][-1] & 0x3F]), data)
-    text = unicodedata.normalize("NFKC", data.decode("utf-8", "replace"))
-    return "".join(letter for letter in text if unicodedata.category(letter)[0] not in "CZ")
 
 
 def place_holder(given: GivenValue) -> str:

@@ -61,9 +61,10 @@ def test_answers_are_read_in_order() -> None:
 
 
 @pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CONFIG_HOME"])
 @pytest.mark.parametrize("is_mine", [True, False])
 def test_curl_obeys_no_home_of_the_checkout(
-    is_mine: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    variable: str, is_mine: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some CI systems put the home into the checkout; that of a user elsewhere counts."""
     checkout, home = tmp_path / "checkout", tmp_path / ("home" if is_mine else "checkout/home")
@@ -73,7 +74,7 @@ def test_curl_obeys_no_home_of_the_checkout(
     monkeypatch.chdir(checkout)
     for name in ("CURL_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv(variable, str(home))
     with working_in(checkout, str), foreign.serving(foreign.Plain()) as url:
         (one,) = run_commands([f"curl -sS -i {url}/v1beta/interactions/x"], [Request("GET", "/")], {})
     assert one.status is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import tarfile
 
+import pytest
+
 from harness.checks.areas.environments import FIRST, NOTE, NOTE_PATH, RULES, SECOND, THIRD, _unpack, pack
 from tests.checks._play import answer, case, interaction, page_cases, refusal
 
@@ -115,6 +117,46 @@ def test_a_small_archive_takes_no_memory():
     """Of a server; read whole, this one would be more than any machine has."""
     assert _unpack(sparse(10**15)) is None
     assert _unpack(pack("a", b"data")) == {"a": b"data"}
+
+
+def in_pax(data: bytes) -> bytes:
+    """A block that says more of the next file, and that file."""
+    further, file = tarfile.TarInfo("more"), tarfile.TarInfo("a")
+    further.type, further.size, file.size = tarfile.XHDTYPE, len(data), 4
+    padded = data + bytes(-len(data) % 512)
+    return (
+        further.tobuf(tarfile.USTAR_FORMAT)
+        + padded
+        + file.tobuf(tarfile.USTAR_FORMAT)
+        + b"data".ljust(1536, b"\0")
+    )
+
+
+def with_size(number: int) -> bytes:
+    """A file with a size that a header has in binary."""
+    file = tarfile.TarInfo("a")
+    file.size = number
+    return file.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        in_pax(b"1" * 20_000), in_pax(b"13 size=-512\n"), in_pax(b"99" + b"9" * 5_000),
+        with_size(-512), with_size(2**80), in_pax(b"") * 1_500,
+    ],
+    ids=["digits", "size-below-zero", "a-long-number", "below-zero", "too-large", "many"],
+)  # fmt: skip
+def test_an_archive_of_a_target_is_read_in_bounded_time(archive: bytes) -> None:
+    """Some versions of the standard library read on for ever, or go deeper with each block."""
+    assert _unpack(archive) in (None, {"a": b"data"})
+
+
+def test_a_long_name_is_read() -> None:
+    """Writers of archives have names of more than a header's in a block of their own."""
+    name = f"{'folder/' * 40}a"
+    assert _unpack(pack(name, b"data")) == {name: b"data"}
+    assert _unpack(in_pax(b"16 path=other/a\n")) == {"other/a": b"data"}
 
 
 def packed(name=NOTE_PATH, data=b"harness check\n"):
