@@ -24,7 +24,7 @@ from harness.contract.tables.stream_order import Row, State
 from harness.contract.written_revision import check_revision
 from harness.foreign_folders import bind_like, resolve
 from harness.outcome import Rule, UsageFault
-from harness.outcome.words import nearest
+from harness.outcome.words import nearest, to_one_line
 from harness.wire import StreamProtocol
 
 CURRENT = "2026-05-20"
@@ -143,9 +143,11 @@ def find_revision(name: str, option: str) -> str:
     try:
         load(str(folder))
     except LookupError as error:
-        raise UsageFault(f"{option}: {name!r} is not the folder of a revision: {error.args[0]}") from None
+        raise UsageFault(
+            f"{option}: {name!r} is not the folder of a revision: {to_one_line(error.args[0])}"
+        ) from None
     except ValueError as error:
-        raise UsageFault(f"{option}: the revision {name!r} cannot be used: {error}") from None
+        raise UsageFault(f"{option}: the revision {name!r} cannot be used: {to_one_line(str(error))}") from None
     return str(folder)
 
 

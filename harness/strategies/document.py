@@ -6,6 +6,7 @@ Layer 2. Must not know which tool reads it.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.contract import REVISIONS
 from harness.contract.requests import RequestBuilder
 from harness.kit.search import Family
 from harness.written_files import write_file
@@ -92,7 +94,10 @@ def write_document(target: RequestBuilder) -> Iterator[Path]:
     """The path of the document, which exists only within this context."""
     with tempfile.TemporaryDirectory(prefix="harness-fuzz-") as folder:
         root = Path(folder) / target.contract.revision
-        target.contract.schemas.copy_to(root)
+        schemas = target.contract.schemas
+        schemas.copy_to(root)
+        for path in () if schemas.revision in REVISIONS else root.rglob("*.json"):
+            _rewrite(path, _drop_slow_patterns)
         for name, narrow in _NARROWED.items():
             _rewrite(root / "strict" / f"{name}.json", partial(_narrow, narrow, target))
         _rewrite(root / "openapi.json", _adapt)
@@ -103,6 +108,27 @@ def _rewrite(path: Path, change: Callable[[Json], None]) -> None:
     document = json.loads(path.read_bytes())
     change(document)
     write_file(path, json.dumps(document))
+
+
+_UNIT = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?[a-zA-Z:-]*")
+"""What stands for one character or opens a group, so that no sign in it repeats anything."""
+_REPEATED_GROUP = re.compile(r"\)[*+?{]")
+_OPEN_REPEAT = re.compile(r"[*+?]|\{\d*,\d*\}")
+
+
+def _drop_slow_patterns(document: Json) -> None:
+    """Drop the patterns of a written revision in which Python's `re`, with which tools draw, may search for ever.
+
+    Those with at most one open repeat, and none of a group, stay.
+    """
+    parts: list[Any] = [document]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict) and isinstance(pattern := part.get("pattern"), str):
+            units = _UNIT.sub("x", pattern)
+            if _REPEATED_GROUP.search(units) or len(_OPEN_REPEAT.findall(units)) > 1:
+                del part["pattern"]
+        parts += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
 
 
 def _narrow(narrow: Callable[[Json, RequestBuilder], None], target: RequestBuilder, document: Json) -> None:

@@ -144,6 +144,16 @@ def test_a_schema_takes_no_endless_time(files: Files, said: str, tmp_path: Path)
         load_from(write(tmp_path / "2027-01-01", {**ROBOT, **files}))
 
 
+@pytest.mark.parametrize("name", ["x\nPASSED: 1 of 1 passed", "x\r\n::error::y"])
+def test_no_name_in_a_revision_begins_a_line_of_its_own(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The members of a stranger's schema are named in an error, and look like no verdict there."""
+    folder = write(tmp_path / "2027-01-01", {**ROBOT, "usage": {"$defs": {name: {"pattern": "("}}}})
+    assert main(["check", "emulator", "--revision", str(folder)]) == Exit.USAGE
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_a_pattern_is_explained_without_a_search_that_has_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library that explains a misfit searches with `re`, where some patterns take for ever."""
     validator = Validator("x", {"type": "string", "pattern": "^(a+)+$"})
