@@ -66,7 +66,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(f"{item.nodeid}: no run would take it: the text of its module hides its mark")
         (kept if unwanted.isdisjoint(marks) else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
-    items[:] = kept
+    worker = getattr(config, "workerinput", None)
+    items[:] = kept if worker is None else _begin_with_slow_ones(kept, worker["workercount"])
+
+
+def _begin_with_slow_ones(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Begin the share of each worker with slow tests; no worker then waits at the end for what takes long.
+
+    `--dist worksteal` gives each worker equally many neighbors, and the last tests of a share to whoever is idle.
+    """
+    slow = [item for item in items if "slow" in _marks_of(item)]
+    quick = [item for item in items if "slow" not in _marks_of(item)]
+    ordered = []
+    for left in range(workers, 0, -1):
+        share = len(slow) // left
+        more = (len(slow) + len(quick)) // left - share
+        ordered += slow[:share] + quick[:more]
+        del slow[:share], quick[:more]
+    return ordered
 
 
 def _unwanted(config: pytest.Config) -> set[str]:

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "ran"),
     [
@@ -65,6 +66,26 @@ def test_what_each_option_leaves_out(
         assert conftest._unwanted(config) == expected
 
 
+@pytest.mark.parametrize("workers", [1, 2, 3, 6])
+def test_the_share_of_each_worker_begins_with_slow_tests(pytestconfig: pytest.Config, workers: int) -> None:
+    """The shares of xdist have equally many tests, and equally many slow ones, in the order of the files."""
+
+    def item(number: int) -> Any:
+        marks = [pytest.mark.slow.mark] if number % 5 == 0 or number > 90 else []
+        return SimpleNamespace(number=number, slow=bool(marks), iter_markers=lambda: iter(marks))
+
+    conftest: Any = pytestconfig.pluginmanager.get_plugin(str(ROOT / "conftest.py"))
+    pending = conftest._begin_with_slow_ones([item(number) for number in range(101)], workers)
+    assert sorted(one.number for one in pending) == list(range(101))
+    counts = set()
+    for left in range(workers, 0, -1):  # as `WorkStealingScheduling` of xdist deals them
+        share, pending = pending[: len(pending) // left], pending[len(pending) // left :]
+        assert share == sorted(share, key=lambda one: (not one.slow, one.number))
+        counts.add(sum(one.slow for one in share))
+    assert max(counts) - min(counts) <= 1
+
+
+@pytest.mark.slow
 def test_a_mark_that_a_module_hides_is_refused(pytester: pytest.Pytester) -> None:
     """A slow test that no run would take, as its module does not name the mark, is an error of every run."""
     shutil.copy(ROOT / "conftest.py", pytester.path)
@@ -77,6 +98,7 @@ def test_a_mark_that_a_module_hides_is_refused(pytester: pytest.Pytester) -> Non
     done.stderr.fnmatch_lines(["*test_a.py::test_it: no run would take it: *"])
 
 
+@pytest.mark.slow
 def test_the_name_of_a_folder_is_no_mark(pytester: pytest.Pytester) -> None:
     """Tests in a folder or a checkout named like a mark are run like all others."""
     shutil.copy(ROOT / "conftest.py", pytester.path)
