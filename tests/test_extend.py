@@ -75,6 +75,7 @@ def test_a_request_depends_on_a_response(extend: Extend, capsys: pytest.CaptureF
     assert "1 not offered, " in run(capsys, "check", "emulator", "-c", "acme.model")[1]
 
 
+@pytest.mark.slow
 def test_an_error_of_an_extension_is_its_own(extend: Extend, capsys: pytest.CaptureFixture[str]) -> None:
     """What raises in a user's exercise, judge or mutant is a defect of the user's module, and is called so."""
     extend(EXAMPLE.replace("created.body", "created.json"))
@@ -86,6 +87,7 @@ def test_an_error_of_an_extension_is_its_own(extend: Extend, capsys: pytest.Capt
         assert "defect of the harness" not in shown
 
 
+@pytest.mark.slow
 def test_its_own_checks_come_first(extend: Extend, capsys: pytest.CaptureFixture[str]) -> None:
     """A mutant of an extension names the checks of the extension first, and says if none of them kills it."""
     extend(EXAMPLE)

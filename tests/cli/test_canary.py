@@ -60,7 +60,10 @@ def test_there_are_sixty_places() -> None:
         ["check", "URL", *TARGET, "--json", "-c", "stream.*"],
         ["smoke", "URL", *TARGET],
         ["smoke", "URL", *TARGET, "--json"],
-        ["fuzz", "URL", *TARGET, *REPORTS, "-e", "laws", "--max-examples", "3", "--store", "st", "-o", "out"],
+        pytest.param(
+            ["fuzz", "URL", *TARGET, *REPORTS, "-e", "laws", "--max-examples", "3", "--store", "st", "-o", "out"],
+            marks=pytest.mark.thorough,  # `test_stored_failures` has the same files of a shorter search
+        ),
     ],
     ids=lambda words: " ".join(words[:1] + words[-1:]),
 )
@@ -75,7 +78,7 @@ def test_stored_failures(harness: Harness, tmp_path: Path) -> None:
     """A failure whose message quotes the key is stored without it, and still known to the next run."""
     with ServerThread(Repeats(wrong=True)) as server:
         words = [server.url, *TARGET, "-e", "history", "--max-examples", "3", "--api-key", KEY]
-        first = harness("fuzz", *words, "-o", "out", "--database", "examples")
+        first = harness("fuzz", *words, *REPORTS, "-o", "out", "--database", "examples")
         kept = list(Path(".harness").rglob("*.json"))
         again = harness("fuzz", *words)
     assert (first.code, again.code) == (1, 1)

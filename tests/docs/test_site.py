@@ -112,6 +112,7 @@ def test_the_page_of_a_rule_begins_with_its_effect() -> None:
         assert {*fragments} & {heading.lower() for heading in headings} == set(), rule
 
 
+@pytest.mark.slow
 def test_a_wrong_address_leads_to_a_next_step(site: Path) -> None:
     """The page of the theme says only that it was not found."""
     page = (site / "404.html").read_text("utf-8")

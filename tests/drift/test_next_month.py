@@ -135,6 +135,7 @@ def test_a_new_content_is_no_step(newer: Contract) -> None:
     assert b"either contents or steps" in refusal
 
 
+@pytest.mark.slow
 def test_a_stream_with_it_is_right_and_assembled(newer: Contract) -> None:
     """The step is streamed by its delta, its id and an empty signature stand in the start."""
     _, stream = create(newer, {"input": "Go.", "stream": True}, {"steps": [STEP], "status": "paused"})

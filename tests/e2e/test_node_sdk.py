@@ -56,6 +56,7 @@ def test_single_response(seen: dict[str, Any]) -> None:
     assert seen["single"]["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_stream(seen: dict[str, Any]) -> None:
     """A streamed create begins with created, ends with completed and has text."""
     types = seen["stream"]["types"]

@@ -44,6 +44,7 @@ def akin(area_of_mutants: str, area_of_checks: str) -> bool:
     return area_of_mutants.startswith(area_of_checks) or area_of_checks.startswith(area_of_mutants[:3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("area", UNNAMED_BY_AREA)
 def test_every_mutant_that_no_row_names_is_noticed(area: str) -> None:
     """It is noticed by the checks of one area, or by the whole catalogue, which reads all answers."""
@@ -66,6 +67,7 @@ def test_every_mutant_that_no_row_names_is_noticed(area: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("area", CHECKS_BY_AREA)
 def test_every_check_notices_the_mutant_of_its_row(area: str) -> None:
     """Every check notices the mutant that the row of its rule names, in its own exercise or in one of its area."""
@@ -97,20 +99,35 @@ def test_the_areas_are_the_whole() -> None:
     assert len(list(chain(*CHECKS_BY_AREA.values()))) == len(CATALOGUE)
 
 
+@pytest.mark.slow
 def test_the_reference_breaks_nothing() -> None:
     """On the unchanged emulator no check fails; checks that are not met are untestable."""
     unmet = kill_matrix(INTERACTIONS, [], jobs=1).unmet
     assert [why for why in unmet.values() if not why.startswith("untestable")] == []
 
 
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    """What the unchanged emulator answered, which takes as long as several mutants."""
+    return Bench(INTERACTIONS, CATALOGUE)
+
+
+@pytest.fixture
+def one_bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each matrix that this process plays compares with the same bench."""
+    monkeypatch.setattr(matrices, "Bench", lambda api, checks, revision: bench)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_bench")
 def test_processes_agree() -> None:
-    """Two processes find the same killers for the same mutants."""
+    """Two processes, each with a bench of its own, find the same killers for the same mutants."""
     some = list(MUTANTS)[:2]
     assert kill_matrix(INTERACTIONS, some, jobs=2).kills == kill_matrix(INTERACTIONS, some, jobs=1).kills
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_bench")
 def test_asking_every_judge_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The matrix is the same without the shortcut that skips judges when the exchanges are equal."""
     some = list(MUTANTS)[::100]
@@ -120,6 +137,7 @@ def test_asking_every_judge_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_bench")
 def test_playing_every_exercise_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The matrix is the same without the shortcut that leaves out exercises in which a mutant is not called."""
     asked = [name for name, mutant in MUTANTS.items() if any(place.at_call for place in mutant.places or ())]

@@ -586,6 +586,7 @@ def test_not_awaited(interactions_emulator):
 """
 
 
+@pytest.mark.slow
 def test_what_outlives_its_cancellation(pytester: pytest.Pytester) -> None:
     """A task that goes on, asks again or returns a value after `cancel()` is told; one that cleans up is not."""
     pytester.makepyfile(app=CANCELLED, test_app=CANCELLING)

@@ -405,6 +405,7 @@ def test_the_colors_of_pytest_stay(pytester: pytest.Pytester) -> None:
     assert "u001b" not in last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["warnings.warn_explicit(TEXT, UserWarning, TEXT, 1)",
                                   "request.node.add_report_section('call', TEXT, TEXT); assert 0",
                                   "request.getfixturevalue(TEXT)"])  # fmt: skip

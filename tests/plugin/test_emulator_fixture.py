@@ -156,6 +156,7 @@ def test_failures(pytester: pytest.Pytester) -> None:
     run(pytester).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_hold_and_release(pytester: pytest.Pytester) -> None:
     """A held run stays in progress for any number of polls, and continues when it is released."""
     pytester.makepyfile(
@@ -271,6 +272,7 @@ def test_a_silence_without_a_timeout(pytester: pytest.Pytester, client: str, wor
     assert ("LeftBehindWarning" in result.stdout.str()) is words.startswith("Left")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["interactions_emulator.base_url", "None"], ids=["socket", "in-process"])
 def test_poller_that_never_ends(pytester: pytest.Pytester, how: str) -> None:
     """A thread that polls a settled interaction ends, sockets or not, and the test fails with the reason."""

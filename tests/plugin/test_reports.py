@@ -21,6 +21,7 @@ def client(interactions_emulator):
 """
 
 
+@pytest.mark.slow
 def test_what_was_asked(pytester: pytest.Pytester) -> None:
     """Requests and refusals are shown with any failure, repeated ones once; a test that passes shows nothing."""
     pytester.makepyfile(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+import pytest
+
 from harness.report.markdown import Markdown, fence, join_lines, write_code, write_html, write_plain
 from tests.packages import PACKAGE, parse_package
 
@@ -38,6 +40,7 @@ def test_each_writer_returns_markdown() -> None:
         assert Markdown("{}").format(written) == written
 
 
+@pytest.mark.slow
 def test_every_writer_of_markdown_uses_the_type() -> None:
     """A module with a heading or a table of Markdown among its texts writes it with `Markdown`."""
     writing = {

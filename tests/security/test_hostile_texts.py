@@ -279,6 +279,7 @@ def _without_code(markdown: str) -> str:
     return re.sub(r"(?ms)^(`{3,}).*?^\1$", "", markdown)
 
 
+@pytest.mark.slow
 def test_a_table_of_clients_of_a_stranger_is_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What a table of clients holds becomes neither markup nor a mark that nobody sees, in no format."""
     table = tmp_path / "table.json"
@@ -579,6 +580,7 @@ test("a plan", async ({ session }) => { await session.drop(text); });
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_a_javascript_test_gives_a_terminal_and_a_runner_no_command(tmp_path: Path) -> None:
     """What code under test sent stands in failures and diagnostics of the npm package as text."""

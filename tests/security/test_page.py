@@ -15,6 +15,7 @@ SECTION = re.compile(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL
 WITHOUT_TESTS = {"What is trusted", "What is not trusted", "What is not guaranteed", "Report a vulnerability"}
 
 
+@pytest.mark.slow
 def test_each_named_test_exists() -> None:
     """A guarantee whose test was renamed or deleted is none."""
     missing = [

@@ -234,6 +234,7 @@ def test_the_host_of_a_url_is_read_exactly(url: str, host: str) -> None:
             split_url(url)
 
 
+@pytest.mark.slow
 def test_one_function_reads_the_host_of_a_url() -> None:
     """A module that asks for the host of a URL has split it with `split_url`."""
     wrong = [

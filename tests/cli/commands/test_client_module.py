@@ -178,6 +178,7 @@ def test_an_answer_that_no_create_took_is_an_error(said: dict[str, Any]) -> None
     assert said["besides"][2].startswith("reply('Three.') was never used: ")
 
 
+@pytest.mark.slow
 def test_a_failure_comes_as_often_as_it_is_asked_for(said: dict[str, Any]) -> None:
     """A drop that is planned later brings no old failure again; the same failure, asked for again, comes again."""
     assert said["again"] == [503, 200, 503]

@@ -195,6 +195,7 @@ def _put(value: Any, path: Sequence[Any], leaf: Any) -> None:
     value[path[-1]] = leaf
 
 
+@pytest.mark.slow
 def test_no_edit_of_a_shard_hides_a_failure_of_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

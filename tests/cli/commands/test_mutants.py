@@ -326,7 +326,7 @@ def test_the_command_prints_a_score_and_writes_every_outcome(harness: Harness, t
 @pytest.mark.slow
 def test_the_shards_of_a_score_are_merged(harness: Harness, tmp_path: Path) -> None:
     """The score of the shards together is that of one run: rows, groups, verdict and exit code."""
-    words = ("mutants", "--generated", "--sample", "3", "--seed", "5", "-j", "1")
+    words = ("mutants", "--generated", "--sample", "2", "--seed", "5", "-j", "1")
     whole = harness(*words, "--report", f"json={tmp_path / 'whole.json'}")
     parts = [str(tmp_path / f"{number}.jsonl") for number in (1, 2)]
     for number, file in enumerate(parts, 1):

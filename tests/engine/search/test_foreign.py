@@ -58,7 +58,7 @@ def keys(record: dict[str, Any]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("service", [foreign.Plain, foreign.Slow])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(other, marks=pytest.mark.thorough) for other in (1, 2))])
 def test_a_server_that_offers_little_is_clean(
     service: type[foreign.Plain], seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,7 +82,16 @@ def test_a_hang_is_found_and_holds_up_nothing(
     assert record["engines"][0]["counts"]["histories"] >= 12
 
 
-@pytest.mark.parametrize("service", [foreign.HangsOnCancel, foreign.DripsOnCancel, foreign.DripsHeadOnCancel])
+@pytest.mark.parametrize(
+    "service",
+    [
+        foreign.HangsOnCancel,
+        *(
+            pytest.param(one, marks=pytest.mark.thorough)
+            for one in (foreign.DripsOnCancel, foreign.DripsHeadOnCancel)
+        ),
+    ],
+)
 def test_a_route_that_never_ends_does_not_end_the_schema_engine(
     service: type[foreign.Plain], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -419,6 +419,7 @@ SLEEPS: dict[str, Callable[[Waiter], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SLEEPS)
 @pytest.mark.usefixtures("instant")
 def test_a_loop_that_really_sleeps_ends(kind: str) -> None:
@@ -442,6 +443,7 @@ STUCK: dict[str, tuple[Callable[[InteractionsEmulator], str], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", STUCK)
 @pytest.mark.usefixtures("instant")
 def test_a_loop_on_what_cannot_go_on_ends(kind: str) -> None:
@@ -453,6 +455,7 @@ def test_a_loop_on_what_cannot_go_on_ends(kind: str) -> None:
             poll(client, path, lambda: time.sleep(5))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("instant")
 def test_loops_that_really_sleep_and_end() -> None:
     """A loop over two runs of which one goes on, a loop that the test allows, and short sleeps may go on."""

@@ -329,6 +329,7 @@ def resume_after_the_first(client: Any, interaction: str) -> str:
     return "".join(list_text(events))
 
 
+@pytest.mark.slow
 def test_an_older_cursor_is_the_cause(torture: Torture) -> None:
     """A text that is lost behind a cursor from before is told as that, not as one that the client dropped."""
     report = torture(resume_after_the_first, kinds=["reset"], fail=False)
