@@ -12,7 +12,7 @@ import hashlib
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -145,9 +145,12 @@ class DefectModel:
         of_scene: dict[Scene, list[CleanExchange]] = defaultdict(list)
         for seen in listed:
             of_scene[seen.scene].append(seen)
-        once = [
-            defect for defect in dict.fromkeys(_generate(listed)) if _acts(defect, of_scene[defect.scene], listed)
-        ]
+
+        @cache
+        def find_values(scene: Scene, kind: str) -> list[tuple[CleanExchange, Any]]:
+            return [(seen, value) for seen in of_scene[scene] for value in _values_of(seen, kind)]
+
+        once = [defect for defect in dict.fromkeys(_generate(listed)) if _acts(defect, find_values, listed)]
         return [
             replace(defect, when=when, seed=zlib.crc32(defect.id.encode())) for defect in once for when in WHENS
         ]
@@ -211,23 +214,22 @@ def _generate(traffic: list[CleanExchange]) -> Iterator[WireDefect]:
                 yield from _change_member(BODY, seen.scene, path, value, known)
 
 
-def _acts(defect: WireDefect, traffic: list[CleanExchange], whole: list[CleanExchange]) -> bool:
+def _acts(
+    defect: WireDefect,
+    find_values: Callable[[Scene, str], list[tuple[CleanExchange, Any]]],
+    whole: list[CleanExchange],
+) -> bool:
     """Whether a defect that needs an earlier exchange finds one: a run is the clean one until the defect acts."""
     if defect.operator in ("stale", "of a neighbor"):
-        return _finds_a_value(defect, traffic)
+        kind, _, path = defect.field.rpartition(": ")
+        run = DefectRun(defect, "", ("", ""))
+        values = find_values(defect.scene, kind)
+        return any(run.edit_value(tuple(path.split(".")), one, subject_of(seen, one)) for seen, one in values)
     if defect.operator == "of a moment ago":
         return _finds_another_answer(defect, whole)
     if defect.part == STREAM and defect.operator in ("swapped", "late"):
         return defect.field != "[DONE]"
     return True
-
-
-def _finds_a_value(defect: WireDefect, traffic: list[CleanExchange]) -> bool:
-    run = DefectRun(defect, "", ("", ""))
-    kind, _, path = defect.field.rpartition(": ")
-    values = ((seen, value) for seen in traffic for value in _values_of(seen, kind))
-    edited = (run.edit_value(tuple(path.split(".")), value, subject_of(seen, value)) for seen, value in values)
-    return any(data is not None for data in edited)
 
 
 def _finds_another_answer(defect: WireDefect, whole: list[CleanExchange]) -> bool:

@@ -6,7 +6,6 @@ what is judged, nor the service that it wraps: its control API is hidden, so it 
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 import zlib
@@ -112,7 +111,7 @@ class DefectRun:
         if former is _NONE and defect.operator in ("stale", "of a neighbor"):
             return None
         given = json.loads(defect.value) if defect.value else former
-        changed = copy.deepcopy(value)
+        changed = edits.copy_value(value)
         edits.edit_member(changed, path, _CHANGES.get(defect.operator, lambda _: given))
         if changed == value or not self.is_due():
             return None
@@ -473,7 +472,7 @@ def change_body(request: Request, defect: WireDefect) -> Request | None:
     value = object_or_none(request.body)
     if value is None:
         return None
-    changed = copy.deepcopy(value)
+    changed = edits.copy_value(value)
     remove = defect.operator in ("ignored", "refused")
     edits.edit_member(changed, tuple(defect.field.split(".")), _CHANGES["dropped" if remove else "cut"])
     if changed == value:

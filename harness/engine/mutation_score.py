@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Se
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -131,6 +132,12 @@ class DefectBench:
                 self._forms.setdefault(seen.scene, set()).add(streams)
                 if seen.status < 300:
                     self._witnesses.setdefault((seen.scene.call, streams), {})[name] = None
+
+    @cached_property
+    def defects(self) -> list[Any]:
+        """Every defect that the clean run allows."""
+        defects: list[Any] = self.model.generate(self.seen)
+        return defects
 
     def play(self, defect: Any) -> PlayedDefect:
         """Run `check` against one defect."""
@@ -400,7 +407,7 @@ def _judge_all(
 
 def _choose(bench: DefectBench, options: ScoreOptions) -> tuple[list[Any], int]:
     """The defects and oddities of the whole run, and how many could be generated."""
-    defects, odd = bench.model.generate(bench.seen), bench.model.generate_oddities()
+    defects, odd = bench.defects, bench.model.generate_oddities()
     if options.globs:
         defects, odd = (
             [one for one in some if any(fnmatch.fnmatchcase(one.id, glob) for glob in options.globs)]

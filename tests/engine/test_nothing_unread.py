@@ -158,7 +158,7 @@ def bench() -> DefectBench:
 def test_check_tells_what_verify_finds_of_generated_defects(number: int, bench: DefectBench) -> None:
     """The same of a seeded sample of generated defects: nobody chose them."""
     untold = {}
-    for defect in bench.model.draw(bench.model.generate(bench.seen), number, 5):
+    for defect in bench.model.draw(bench.defects, number, 5):
         run = bench.model.new_run(defect, INTERACTIONS.key_header, (PRIMARY_KEY, OTHER_KEY))
         try:
             judged = check_service(run.wrap(INTERACTIONS.new_service(CONTRACT, "")))
