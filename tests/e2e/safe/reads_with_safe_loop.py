@@ -2,12 +2,12 @@
 
 from google import genai
 from safe_loop import follow
-from tasks import answer_tasks
+from tasks import answer_tasks, genai_options
 
 
 def read(task):
     """Do one task."""
-    client = genai.Client(api_key="any", http_options={"base_url": task["base_url"], "timeout": 4000})
+    client = genai.Client(api_key="any", http_options=genai_options(task))
     text, status = follow(client, task["interaction"])
     return {"text": text, "status": status}
 
