@@ -36,7 +36,7 @@ class CreateSummary(NamedTuple):
 
 def summarise_create(request: Request) -> CreateSummary | None:
     """The summary of a request that creates an interaction; None for any other request."""
-    operation = operation_of(request)
+    operation = operation_of(request) if request.method == "POST" else None
     if operation is None or operation.call != CREATE:
         return None
     body = object_or_none(request.body)

@@ -204,10 +204,12 @@ class Judgement(Struct):
 
         A finding without a rule gets this one.
         """
-        added = [finding if finding.rule else replace(finding, rule=rule) for finding in findings]
+        added = [*findings]
         self.judged[rule] += 1
-        self.findings += added
-        return bool(added)
+        if not added:  # as nearly always
+            return False
+        self.findings += [finding if finding.rule else replace(finding, rule=rule) for finding in added]
+        return True
 
     def add(self, other: Judgement) -> None:
         """Add the results of another one to this one."""

@@ -163,8 +163,8 @@ class Request(Struct, frozen=True):
     @property
     def segments(self) -> tuple[str, ...]:
         """The decoded path segments; an encoded slash stays inside its segment."""
-        path = self.raw_path
-        return _split_path(path) if len(path) <= _LONGEST_KEPT else _split_path.__wrapped__(path)
+        target = self.target
+        return _split_path(target) if len(target) <= _LONGEST_KEPT else _split_path.__wrapped__(target)
 
     @property
     def query(self) -> list[tuple[str, str]]:
@@ -178,8 +178,8 @@ class Request(Struct, frozen=True):
 
 
 @lru_cache(1024)
-def _split_path(path: str) -> tuple[str, ...]:
-    return tuple(unquote(part) for part in path.strip("/").split("/"))
+def _split_path(target: str) -> tuple[str, ...]:
+    return tuple(unquote(part) for part in target.partition("?")[0].strip("/").split("/"))
 
 
 @lru_cache(1024)

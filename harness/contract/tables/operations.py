@@ -100,8 +100,10 @@ def is_transfer(request: Request) -> bool:
 def _moves_content(request: Request, operation: Operation) -> bool:
     if operation.call in _DOWNLOADS:
         return request.parameter("alt") == "media"
+    if operation.call not in _UPLOADS:
+        return False
     command = request.headers.get("x-goog-upload-command").lower()
-    return operation.call in _UPLOADS and bool(command) and "finalize" not in command
+    return bool(command) and "finalize" not in command
 
 
 @lru_cache(maxsize=512)  # each judge asks again

@@ -41,7 +41,7 @@ from harness.contract.judge.reading import read
 from harness.contract.requests import caller_of
 from harness.contract.runs import named_interaction, read_new_id, summarise_create
 from harness.contract.tables.lifecycle import is_settled
-from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET, operation_of
+from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET
 from harness.contract.tables.protocol import is_resume
 from harness.outcome import Finding, Judgement, Severity
 from harness.wire import Exchange
@@ -72,9 +72,8 @@ class HistoryJudge:
             is_no_answer(exchange) or reading.says_error
         ):  # a defect in itself, which reports nothing of the history
             return judgement
-        operation = operation_of(exchange.request)
-        if operation is not None:
-            self._judge(operation.call, exchange, intent)
+        if reading.operation is not None:
+            self._judge(reading.call, exchange, intent)
         return judgement
 
     # --- streams that are read in parts
