@@ -294,8 +294,15 @@ def embedded_settings() -> Settings:
 def _new_service(contract: Contract, mutant: str) -> Emulator:
     from harness.emulator import Emulator
 
-    build = _load_mutants()[mutant].build if mutant else Emulator
+    build = _find_mutant(mutant).build if mutant else Emulator
     return build(embedded_settings(), contract=contract)
+
+
+def _find_mutant(name: str) -> Mutant[Any]:
+    """The same as `_load_mutants()[name]`, without a table of all: a kill matrix asks ten thousand times."""
+    from harness.emulator.mutants import MUTANTS
+
+    return MUTANTS[name] if name in MUTANTS else _load_mutants()[name]
 
 
 def _load_mutants() -> Mapping[str, Mutant[Any]]:

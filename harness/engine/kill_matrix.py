@@ -122,8 +122,15 @@ class CalledPlaces:
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Note each call within, in this thread, in which an exercise plays."""
+        watched, note = frozenset(map(id, self._watched)), self._note
+
+        def see(frame: FrameType, event: str, result: Any) -> None:
+            # Hot: it sees each call of C, too, and to hash code takes longer than its number.
+            if (event == "call" or event == "return") and id(frame.f_code) in watched:
+                note(frame, event, result)
+
         before = sys.getprofile()
-        sys.setprofile(self._note)
+        sys.setprofile(see)
         try:
             yield
         finally:
@@ -135,8 +142,7 @@ class CalledPlaces:
 
     def _note(self, frame: FrameType, event: str, result: Any) -> None:
         code = frame.f_code
-        if (has_condition := self._watched.get(code)) is None:
-            return
+        has_condition = self._watched[code]
         if event == "return" and frame in self._given:
             positional, named = self._given.pop(frame)
             if result is None and _has_raised(frame):  # a mutant would raise the same
@@ -287,6 +293,7 @@ class Bench:
         begun = time.perf_counter()
         own = dict(self._own)
         audit = Audit.of(self._checks, self._api)
+        judged: list[Exchange] = []
         for exercise, checks in self._groups:
             if len(self._groups) > 1 and not self._calls[exercise.name].include(places):
                 continue
@@ -296,6 +303,7 @@ class Bench:
                 for exchange, own_print in zip(played.trail, fingerprint[1:], strict=False):
                     if known := self._read[exercise.name].get(own_print):
                         exchange.notes.update(known.notes)
+                judged += played.trail
                 played = ids.complete(played)
                 observed = [(check, played.observe(check)) for check in checks]
                 audit.begin_service()
@@ -310,6 +318,8 @@ class Bench:
                 errors.append(f"{check.id}: {observation.reason}")
             elif observation.outcome in _KILLS and self._outcomes[check.id] is not observation.outcome:
                 killers.append(check.id)
+        for exchange in judged:
+            exchange.notes.clear()  # a reading has its exchange: else only the garbage collector finds both
         return PlayedMutant(mutant, tuple(killers), tuple(errors), time.perf_counter() - begun)
 
     def _play(
