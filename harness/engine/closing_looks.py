@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from harness.engine.traffic.deadline import Timer
 from harness.engine.traffic.perform import ActionRunner
@@ -28,8 +29,7 @@ _UNFOUND = 8
 """Looks without a success after which no more are sent: the target does not offer them."""
 
 
-@dataclass(slots=True)
-class ClosingLooks:
+class ClosingLooks(Struct):
     """The looks of one run; several workers share it. A target that answers slowly gets some only, if `limited`.
 
     `left_out` counts the others. Those that a target does not offer are no loss. After one that did not end in

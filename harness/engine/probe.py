@@ -15,8 +15,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
 from harness.engine.cleanup import TOGETHER, CreatedResources
@@ -35,8 +36,7 @@ _TRIES = 3
 """How often a request is sent that is answered 5xx; whoever crashes each time is not asked on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probing:
+class Probing(Struct, frozen=True, kw_only=True):
     """The results of a probe. `says`: see `checks.Target`; `notes` are sentences that a reader of verdicts needs.
 
     `trail` are the exchanges, those of the clean-up last; `repeated` are ids that were given twice. If it is

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import partial
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from harness.engine.audit import Audit
@@ -55,8 +55,7 @@ _TO_ASK = 0.2
 """The share of a run's time in which the target may be asked what it can do; the rest is for judging."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
+class RunOptions(Struct, frozen=True, kw_only=True):
     """How to run what is selected; `jobs` exercises run at the same time, each worker with its own driver.
 
     None is as many as overlap the waiting on a target that gives each worker a session, and one on any other. With
@@ -84,8 +83,7 @@ class RunOptions:
     cleans: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Governed:
+class _Governed(Struct, frozen=True):
     """A target whose drivers obey the policies of a run, and those that are asked about it afterwards.
 
     The embedded emulator takes no real time, so there the checks themselves report answers that do not end.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count, pairwise
 from typing import Any
 from urllib.parse import unquote
@@ -70,8 +69,7 @@ _AT_ONCE = 0.005
 """Seconds within which chunks come at once."""
 
 
-@dataclass(slots=True)
-class Burst:
+class Burst(Struct):
     """Events that came at once, in one or several chunks; `at` is in seconds since the request."""
 
     at: float

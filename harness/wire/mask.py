@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
 from types import NoneType
@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 
 import msgspec
+from msgspec import Struct
 
 from harness.wire.message import Request, escape_controls
 from harness.wire.secret_texts import (
@@ -270,8 +271,7 @@ def _find_members(kind: type) -> tuple[tuple[str, ...], Callable[..., Any]] | No
     return (tuple(member.name for member in fields(kind)), replace) if is_dataclass(kind) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _SecretHider:
+class _SecretHider(Struct, frozen=True):
     """Walks a value; what has no secret stays the same object, because most of a run has none."""
 
     mask: Mask

@@ -7,10 +7,9 @@ replay is testable.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from harness.checks.vocabulary.expect import at, expect_reply, expect_status, finding
 from harness.checks.vocabulary.runs import need_id, open_stream, poll_until_found, read_whole_stream, status_of
@@ -51,8 +50,7 @@ _OPENINGS = (b"event", b"data", b"id", b"retry", b":", b"\n", b"\r", b"\xef\xbb\
 """How a stream of server-sent events can begin; clients silently skip lines with other field names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
+class Resumed(Struct, frozen=True):
     """A stream resumed after `cursor`, the cursor of event number `at` of the whole stream.
 
     With `before`, the cursor was taken from a stream that was itself resumed: it is of event `at` of those, which

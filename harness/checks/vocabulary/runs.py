@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from harness.checks.vocabulary.expect import TOO_MANY, finding, text_in
 from harness.checks.vocabulary.streams import Event, decode_frames, last_cursor
@@ -330,8 +331,7 @@ HELD_AFTER = 8
 """Events that a held run sends before it stops: enough to cut it in the middle of a step."""
 
 
-@dataclass(frozen=True, slots=True)
-class BackgroundRun:
+class BackgroundRun(Struct, frozen=True):
     """A background run that had not settled when its create returned; if `held`, until `release_run`."""
 
     id: str

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from harness.contract.contract import Contract
 from harness.contract.data.json_parse import as_object, loads
@@ -125,8 +126,7 @@ def _read_error(value: Any) -> Mapping[str, Any] | None:
 RULE = "stream.bare-error"
 
 
-@dataclass(frozen=True, slots=True)
-class UnframedError:
+class UnframedError(Struct, frozen=True):
     """The code and the message of an error body among the bytes of a stream, and where it is."""
 
     code: str

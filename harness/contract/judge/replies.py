@@ -7,7 +7,8 @@ had to be rejected.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_statuses
@@ -19,8 +20,7 @@ CLIENT_ERROR = range(400, 500)
 SUCCESS = range(200, 300)
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedStatuses:
+class ExpectedStatuses(Struct, frozen=True):
     """The statuses that meet a rule, those that meet it in a lenient reading, and those only worth a note.
 
     The first of these that lists a status decides. `in_stream` returns for a successful response whether its

@@ -9,9 +9,9 @@ them pass; only those that it rejects are reviewed (`EventKind`): are they wrong
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.contract.contract import Contract, EventType
@@ -33,8 +33,7 @@ UNKNOWNS = 64
 against the open one."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventReview:
+class EventReview(Struct, frozen=True):
     """Why the schema rejects an event, and what of it the order can read: None if that is nothing."""
 
     findings: tuple[Finding, ...]

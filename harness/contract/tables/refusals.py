@@ -7,9 +7,10 @@ a name for its response. Must not know how requests are sent.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
 
 Changes = Mapping[str, Any]
 
@@ -25,8 +26,7 @@ class Own(Enum):
     ENVIRONMENT = "environment"
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidCreates:
+class InvalidCreates(Struct, frozen=True):
     """The wrong creates of one rule. A change to None leaves the field out.
 
     `accepts` are the statuses that keep the rule, `tolerates` those that keep it in a lenient reading.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from harness.wire import (
     At,
@@ -36,8 +36,7 @@ from harness.wire import (
 )
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(Struct):
     """One request that is about to be sent, and what the policies decide about it.
 
     `timeout` is in seconds, None for the driver's own; `head` those until the head of the response. `parallel`

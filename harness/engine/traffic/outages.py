@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from msgspec import Struct
 
@@ -29,8 +28,7 @@ _LOOKS, _PAUSE = 12, 0.25
 """How often, and after how many seconds each, somebody looks whether a supervisor has started the target again."""
 
 
-@dataclass(slots=True)
-class Departure:
+class Departure(Struct):
     """A target that stopped responding, so many seconds into the run.
 
     `suspects` are the requests that it got last, the last one first: those that were cut off, else the last one

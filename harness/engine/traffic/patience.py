@@ -19,7 +19,6 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from msgspec import Struct
@@ -54,8 +53,7 @@ class Pace(Enum):
     CONFIRMING = "confirming"
 
 
-@dataclass(slots=True)
-class _Record:
+class _Record(Struct):
     """The record of one call: the longest time to a whole answer, and how often it hung."""
 
     longest: float | None = None
@@ -144,8 +142,7 @@ LAG_FACTOR, LEAST = 4.0, 0.1
 """How many times the longest lag is waited for after that, and at least how many seconds."""
 
 
-@dataclass(slots=True)
-class Lag:
+class Lag(Struct):
     """The lag in one search: the longest in seconds, and how many looks were in vain."""
 
     longest: float = 0.0

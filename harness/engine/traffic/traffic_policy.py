@@ -8,7 +8,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from harness.engine.traffic.deadline import Deadline
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
@@ -66,8 +67,7 @@ class RequestBudget(DriverPolicy):
         return 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrafficPolicy:
+class TrafficPolicy(Struct, frozen=True, kw_only=True):
     """`rate` is in requests per second, None for no limit; `max_wait` is in seconds for the whole run.
 
     `report_wait` is called before each wait, on the thread that waits.
