@@ -9,6 +9,7 @@ import math
 import threading
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -144,7 +145,8 @@ class RequestBuilder:
         project and the location of the target's own.
         """
         pairs = dict(query).items() if isinstance(query, Mapping) else query
-        text = urlencode([(name, _to_plain(value)) for name, value in pairs], errors="surrogatepass")
+        plain = [(name, _to_plain(value)) for name, value in pairs]
+        text = urlencode(plain, errors="surrogatepass") if plain else ""
         below = self.version.partition("/")[2] if version and "/" not in version else ""
         root = "/".join(filter(None, (version or self.version, below)))
         target = f"/{root}/{path if own_path else keep_below(path)}" + (f"?{text}" if text else "")
@@ -154,11 +156,7 @@ class RequestBuilder:
         )
 
     def _build_headers(self, payload: bytes, extra: Iterable[tuple[str, str]], key: str) -> Headers:
-        fields = Headers(self.headers)
-        if payload and "content-type" not in fields:
-            fields = fields.having("content-type", "application/json")
-        if key:
-            fields = fields.having(KEY_HEADER, key)
+        fields = _build_fields(tuple(self.headers), bool(payload), key)
         for name, value in extra:
             fields = fields.having(name, value)
         return fields
@@ -191,6 +189,14 @@ class RequestBuilder:
         payload = b"" if body is None else encode_json(body)
         fields = (("content-type", "application/json"),) if payload else ()
         return Request(method, f"/__harness__/{path}", Headers((*self.headers, *fields)), payload)
+
+
+@lru_cache(64)  # most requests of a run have the same, and their index is made once
+def _build_fields(own: tuple[tuple[str, str], ...], has_payload: bool, key: str) -> Headers:
+    fields = Headers(own)
+    if has_payload and "content-type" not in fields:
+        fields = fields.having("content-type", "application/json")
+    return fields.having(KEY_HEADER, key) if key else fields
 
 
 def _to_plain(value: Any) -> str:

@@ -292,6 +292,8 @@ class Audit:
 
     def observe(self, check: Check, own: Observation, *, explained: Set[str] = frozenset()) -> Observation:
         """The observation of a check after the whole run, as `add_sightings` makes it."""
+        if check.id not in self._found and check.id not in self._doubted:  # nothing to add: nearly always
+            return own
         seen, compared = self.list_sightings(check.id), check.id in self.compared
         observation = add_sightings(
             own, seen, compared=compared, explained=explained, judged=self.judged[check.id]

@@ -58,8 +58,13 @@ def object_or_none(data: bytes) -> dict[str, Any] | None:
 
 def encode_json(value: Any, *, compact: bool = False) -> bytes:
     """The value as UTF-8, `compact` without spaces. Half a surrogate, which some send, stays one."""
-    separators = (",", ":") if compact else None
-    return json.dumps(value, ensure_ascii=False, separators=separators).encode("utf-8", "surrogatepass")
+    encoder = _COMPACT if compact else _SPACIOUS
+    return encoder.encode(value).encode("utf-8", "surrogatepass")
+
+
+_SPACIOUS = json.JSONEncoder(ensure_ascii=False)
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Made once: `json.dumps` makes one for each value."""
 
 
 _SPACED = re.compile(rb'"[ \t\r\n]+:')
