@@ -46,6 +46,6 @@ def test_the_right_application_passes(pytester: pytest.Pytester) -> None:
 def test_a_bug_is_caught(pytester: pytest.Pytester, bug: SeededBug) -> None:
     """The test that is meant for a bug fails, and its message names the cause."""
     write(pytester, bug)
-    result = run(pytester, f"test_assistant.py::{bug.test}")
+    result = run(pytester, "-x", f"test_assistant.py::{bug.test}")
     assert result.parseoutcomes().get("failed", 0) > 0
     assert bug.said in str(result.stdout)
