@@ -312,7 +312,7 @@ def test_textconv_refuses_a_file_that_is_too_large(repository: Path, capsys: pyt
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variable", ["", ".hypothesis"])
+@pytest.mark.parametrize("variable", [pytest.param("", marks=pytest.mark.thorough), ".hypothesis"])
 def test_fuzz_keeps_nothing_in_the_folder(variable: str, repository: Path) -> None:
     """Hypothesis reads no file of the current folder, and a link there leads its notes nowhere."""
     outside, cache = repository.parent / "outside", repository.parent / "cache"

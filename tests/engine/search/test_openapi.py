@@ -68,7 +68,7 @@ def searched(
     return document(place, budget)
 
 
-EACH_KIND = ("interactions", "agents", "environments", "files")  # runs, a list, sandboxes, uploads
+EACH_KIND = ("interactions", "files")  # runs and uploads
 
 
 @pytest.mark.parametrize(
