@@ -90,7 +90,8 @@ class Headers:
 
     def having(self, name: str, value: str) -> Headers:
         """A copy in which `name` has exactly this one value."""
-        return Headers((*self.without(name).items(), (name, value)))
+        kept = self.without(name) if name in self else self
+        return Headers((*kept.items(), (name, value)))
 
     def with_length(self, size: int) -> Headers:
         """A copy in which Content-Length, if present, is `size`, in the same position."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set, Sized
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -76,6 +76,7 @@ def build_validator(schema: Schema, fits: Fits) -> Any:
 
     keywords: Mapping[str, Keyword] = {
         "$ref": follow_misfit,
+        "properties": _build_properties(Draft202012Validator.VALIDATORS.keys()),
         "items": judge_items,
         "additionalProperties": judge_others,
         "pattern": _judge_pattern,
@@ -85,6 +86,43 @@ def build_validator(schema: Schema, fits: Fits) -> Any:
         "oneOf": _judge_one,
     }
     return extend(Draft202012Validator, keywords)(schema)  # type: ignore[no-untyped-call]
+
+
+def _build_properties(keywords: Set[str]) -> Keyword:
+    """The judge of members that leaves out those which fit for certain."""
+    known = keywords - {"format"}  # which judges nothing without a checker
+    plain: dict[int, tuple[Any, Any] | None] = {}  # the schema holds its parts, so that no other one gets an id
+
+    def judge_properties(validator: Any, parts: Any, value: Any, around: Any) -> Iterator[ValidationError]:
+        for name, part in parts.items() if isinstance(value, dict) else ():
+            if name not in value:
+                continue
+            if id(part) not in plain:
+                plain[id(part)] = _read_plain(part, known)
+            if (wanted := plain[id(part)]) is None or not _is_plainly(value[name], *wanted):
+                yield from validator.descend(value[name], part, path=name, schema_path=name)
+
+    return judge_properties
+
+
+_ANY = object()
+
+
+def _read_plain(part: Any, known: Container[str]) -> tuple[Any, Any] | None:
+    """The type and the constant of a part that demands nothing else, `_ANY` where it demands none; else None.
+
+    Most members have such a part, and fit: to say so takes a tenth of the time of a validator of their own.
+    """
+    if not isinstance(part, dict) or any(word in known for word in part.keys() - {"type", "const"}):
+        return None
+    return part.get("type", _ANY), part.get("const", _ANY)
+
+
+def _is_plainly(value: Any, kind: Any, constant: Any) -> bool:
+    """Whether a text or an object fits for certain; of other values a validator knows more."""
+    if isinstance(value, str):
+        return kind in (_ANY, "string") and (constant is _ANY or value == constant)
+    return isinstance(value, dict) and kind in (_ANY, "object") and constant is _ANY
 
 
 def _take_first(members: Iterable[Iterable[ValidationError]]) -> Iterator[ValidationError]:
