@@ -468,7 +468,7 @@ _GROUP = 3 * _DIGITS
 _STAND_IN = rb"(?:\xef\xb7[\x90-\xaf])"
 _STAND_INS = re.compile(_STAND_IN)
 _STAND_IN_GROUP = re.compile(_STAND_IN + b"{%d}" % _DIGITS)
-_STAND_INS_AT_END = re.compile(_STAND_IN + rb"+\Z")
+_STAND_INS_AT_END = re.compile(rb"(?<!" + _STAND_IN + rb")" + _STAND_IN + rb"++\Z")
 
 
 def _hide(found: re.Match[bytes]) -> bytes:

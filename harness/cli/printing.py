@@ -24,8 +24,8 @@ _OBEYED = re.compile(rf"(?P<ours>{_OURS})|[\x00-\x08\x0b-\x1f{UNSEEN}]")
 
 _ERASED = "\r\x1b[2K"
 
-_LINE_COMMAND = re.compile(r"(\s*):(?=:)")
-_CUT_LINE_COMMAND = re.compile(r"(\s*):(?=:|\Z)")
+_LINE_COMMAND = re.compile(r"(?<!\s)(\s*+):(?=:)")
+_CUT_LINE_COMMAND = re.compile(r"(?<!\s)(\s*+):(?=:|\Z)")
 """`::` at the start of a line, and what may become one with the next text."""
 
 _CUT_COMMAND = re.compile(r"#(?:#[^\s\[]{0,60})?\Z")

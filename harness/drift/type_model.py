@@ -17,7 +17,7 @@ Origin = tuple[str, Pointer]
 ANY = "any"
 """The kind of a shape that allows every JSON value."""
 
-_VARIABLE = re.compile(r"\{[^}]*\}")
+_VARIABLE = re.compile(r"\{[^{}]*\}")
 _VERSION = re.compile(r"^/\{api_?[vV]ersion\}")
 
 

@@ -67,7 +67,7 @@ def escape_obeyed(text: str) -> str:
 
 _COMMAND = re.compile(r"(##[^\s\[]{0,60})\[")
 """`##[`, `##vso[` or `##teamcity[`, which runners of CI systems look for anywhere; unseen letters may be in it."""
-_LINE_COMMAND = re.compile(r"(?m)^(\s*):(?=:)")
+_LINE_COMMAND = re.compile(r"(?m)^([^\S\n]*+):(?=:)")
 
 
 def break_commands(text: str) -> str:
@@ -92,12 +92,13 @@ def write_harmless(text: str) -> str:
     return _LINE_COMMAND.sub(lambda found: found[1] + escape_letters(":"), shown)
 
 
-_LINE_ENDS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+_BLANKS = re.compile(r"\s+")
+_LINE_END = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 def to_one_line(text: str) -> str:
     """The text in one line, so that no word of a stranger begins a line of its own."""
-    return _LINE_ENDS.sub(" ", text)
+    return _BLANKS.sub(lambda found: " " if _LINE_END.search(found[0]) else found[0], text)
 
 
 _VERSION = re.compile(r"[\w.+-]{1,40}")
@@ -158,7 +159,7 @@ def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "") -> str
 # The body of a request in a few words: its oddities, never its content.
 
 
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]+")
 
 _DEEP = 100

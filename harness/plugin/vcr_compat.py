@@ -20,7 +20,7 @@ from harness.plugin.observed_service import ObservedService
 SUFFIX = ".interactions"
 """Added to the test's name to name our recording, if vcrpy's cassette already has that name."""
 
-_STREAM = re.compile(rb"^\s*[\"']?x-stream[\"']?:", re.MULTILINE)
+_STREAM = re.compile(rb"^[^\S\n]*+[\"']?x-stream[\"']?:", re.MULTILINE)
 
 
 def is_marked(item: Any) -> bool:

@@ -42,7 +42,7 @@ def leave_unpainted(_: Accounted, text: str) -> str:
 
 
 _WORD = re.compile(r"[a-z]+[ ,]")
-_BETWEEN_CLAUSES = re.compile(r"; (?![^(]*\))")
+_BETWEEN_CLAUSES = re.compile(r"; (?![^(]{0,400}\))")
 
 
 def to_sentence(text: str) -> str:

@@ -137,7 +137,7 @@ _ACTIVE = re.compile(r"[*\[\]|~]|(?<!\w)_|_(?!\w)|\\(?=[!-/:-@\[-`{-~]|\Z)")
 _TICKS = re.compile("(`+)")
 _MENTION = re.compile(r"[@#](?=\w)")
 """What a hosting service turns into a message to a person, or into a link to an issue."""
-_END_OF_CELL = re.compile(r"\\*\|")
+_END_OF_CELL = re.compile(r"(?<!\\)\\*+\|")
 
 
 def write_plain(text: str) -> Markdown:

@@ -110,7 +110,7 @@ def _rewrite(path: Path, change: Callable[[Json], None]) -> None:
     write_file(path, json.dumps(document))
 
 
-_UNIT = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?[a-zA-Z:-]*")
+_UNIT = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]?|\(\?[a-zA-Z:-]*")
 """What stands for one character or opens a group, so that no sign in it repeats anything."""
 _REPEATED_GROUP = re.compile(r"\)[*+?{]")
 _OPEN_REPEAT = re.compile(r"[*+?]|\{\d*,\d*\}")

@@ -265,7 +265,7 @@ def find_elsewhere(headers: Headers, server: str, status: int | None = None) -> 
         if root := _ROOT.match(value):
             yield root[0]
         elif _RELATIVE.fullmatch(value) is None and (other := _HOST_OF_ANY.match(value)):
-            yield re.sub(r"(?<=[/\\:])[^/\\@]*@", "…@", other[0])  # before it may be a password
+            yield re.sub(r"(?:^|(?<=[/\\]))[^/\\@]*@", "…@", other[0])  # before it may be a password
 
 
 def find_next_paths(status: int, headers: Headers, asked: Request) -> Iterator[str]:

@@ -32,7 +32,7 @@ from harness.kit.relay import (
 from harness.wire import Exchange, Request
 
 COLLECTION = "interactions"
-_VERSION = re.compile(r"v[0-9]+(beta|alpha)?[0-9]*")
+_VERSION = re.compile(r"v[0-9]+(?:(?:beta|alpha)[0-9]*)?")
 
 
 class OperationName(StrEnum):

@@ -26,8 +26,8 @@ NEARLY = "no-interactions"
 """A path that is no route, either, and so near to one that a server which proposes names proposes the same."""
 
 _NOT_FOUND = 404
-_PATHS = re.compile(rb"[\w.~%-]*/[\w.~%/-]*|v1_\w+")
-_VARYING = re.compile(r"\S*[\d/]\S*")
+_PATHS = re.compile(rb"(?<![\w.~%-])[\w.~%-]*+/[\w.~%/-]*|v1_\w+")
+_VARYING = re.compile(r"(?<!\S)\S*[\d/]\S*")
 """A word with a digit or a slash: a path, the id of a request."""
 
 

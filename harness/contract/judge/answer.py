@@ -17,7 +17,8 @@ from harness.wire.coding import coding_of
 from harness.wire.message import BUSY, EVENT_STREAM
 
 TRACE = re.compile(
-    rb"Traceback \(most recent call last\)|\n\s+at [\w.$<>]+ ?\(|File \\?\"[^\"]+\\?\", line \d+|goroutine \d+ \["
+    rb"Traceback \(most recent call last\)|\n[ \t]+at [\w.$<>]+ ?\("
+    rb"|File \\?\"[^\"]+\\?\", line \d+|goroutine \d+ \["
 )
 """The first lines of Python, JavaScript, Java and Go stack traces, in JSON strings too."""
 

@@ -46,7 +46,7 @@ def suggestion(name: str, options: Iterable[str]) -> str:
     return f" Did you mean '{near[0]}'?" if close else ""
 
 
-_LAST = re.compile(r"\$(?P<place>.*?)(?:\.(?P<name>\w+)|\[\"(?P<odd>.*)\"\])")
+_WORD = re.compile(r"\w+")
 _LONGEST_LIST = 200
 
 
@@ -72,13 +72,15 @@ def describe_schemas(contract: Contract) -> str:
 
 def _describe_unknown(problem: SchemaProblem) -> str:
     """Return the sentence that refuses an unknown name, in the service's form; `""` for other faults."""
-    last = _LAST.fullmatch(problem.pointer)
-    if problem.keyword != "additionalProperties" or last is None:
+    path = problem.pointer.removeprefix("$")
+    is_odd = path.endswith('"]')
+    place, there, name = path[:-2].rpartition('["') if is_odd else path.rpartition(".")
+    if problem.keyword != "additionalProperties" or not there or not (is_odd or _WORD.fullmatch(name)):
         return ""
-    where = f" at '{last['place'].lstrip('.')}'" if last["place"] else ""
+    where = f" at '{place.lstrip('.')}'" if place else ""
     _, separator, hint = problem.message.partition("; did you mean ")
     advice = f" Did you mean {hint.replace(chr(34), chr(39))}" if separator else ""
-    return f"Unknown parameter '{last['name'] or last['odd']}'{where}.{advice}"
+    return f"Unknown parameter '{name}'{where}.{advice}"
 
 
 _PARENT = "continue a conversation with 'previous_interaction_id'"

@@ -383,7 +383,7 @@ def _show_case(result: Result, state: CollectedRun) -> dict[str, Any]:
     }
 
 
-_QUOTED = re.compile(r" \('.*?'\)")
+_QUOTED = re.compile(r" \('.{0,300}?'\)")
 """The text that a problem quotes, which a list leaves out."""
 
 _NAMED = 6

@@ -35,7 +35,7 @@ _QUOTED = 4
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
-_FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
+_FOLD = re.compile(rb"(?<![ \t])[ \t]*+\r?\n[ \t]++")
 
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 EMPTY_LINES = re.compile(rb"(?:\r?\n)+")
@@ -145,7 +145,8 @@ def parse_response_head(head: bytes, method: str) -> ResponseHead:
 
     A folded line is unfolded, as RFC 9112, 5.2 requires of readers of responses.
     """
-    first, *rest = _split_lines(_FOLD.sub(b" ", head))
+    is_folded = b"\n " in head or b"\n\t" in head
+    first, *rest = _split_lines(_FOLD.sub(b" ", head) if is_folded else head)
     match = _STATUS_LINE.fullmatch(first)
     if match is None:
         raise BadHead(f"{first[:60]!r} is not an HTTP/1.1 status line", in_field=False)

@@ -30,7 +30,7 @@ from harness.outcome import Severity
 from harness.outcome.words import format_count
 
 _WIRE_SHOWN = 8
-_DIFFERENT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|\d+")
+_DIFFERENT = re.compile(r"'(?:[^'\\]|\\.){0,999}+'|\"(?:[^\"\\]|\\.){0,999}+\"|`[^`]*`|\d+")
 """What differs between two messages of one reason: quoted pieces and numbers."""
 _GAVE_UP = re.compile(r"gave up: [\w.]+")
 """The start of a message that quotes a client's own error: the class of it."""
