@@ -462,20 +462,24 @@ def test_fuzz_sends_no_request_of_the_folder_and_no_variable(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("status", [301, 303, 307])
-def test_fuzz_follows_no_redirect(status: int, repository: Path) -> None:
+def test_fuzz_follows_no_redirect(status: int, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server could lead a request with the key to any path of its host, where somebody else may be served."""
     pytest.importorskip("schemathesis")
-    emulator, heard = Emulator(), list[str]()
+    from harness.engine.search import openapi
+
+    monkeypatch.setattr(openapi, "find_families", lambda _, document, __: document.families[:1])
+    emulator, heard, led = Emulator(), list[str](), list[str]()
 
     def lead(request: Request) -> Response:
         heard.append(request.target)
         if "schemathesis" in request.headers.get("user-agent"):
+            led.append(request.target)
             return Response.json(status, b"{}", [("location", "/team-b/steal")])
         return emulator(request)
 
     with ServerThread(lead, clock=emulator.clock) as server:
-        main(["fuzz", server.url, "--engine", "schema", "--max-examples", "1", "--no-store", "--time", "8"])
-    assert len(heard) > 20
+        main(["fuzz", server.url, "--engine", "schema", "--max-examples", "1", "--no-store"])
+    assert len(led) > 10
     assert not [target for target in heard if "team-b" in target]
 
 
