@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from harness.contract import Contract
 
 
-def revision_option(group: str = "") -> Any:
+def revision_option(group: str = "", *, trust: Trust = Trust.READ) -> Any:
     """Declare the revision of the API; `revision_of` and `contract_of` read it."""
     about = f"revision of the API, or a folder with one; known: {', '.join(REVISIONS)}"
-    return option(about, REVISION, shown=CURRENT, completes="revision", group=group, trust=Trust.READ)
+    return option(about, REVISION, shown=CURRENT, completes="revision", group=group, trust=trust)
 
 
 class HasRevision(Protocol):

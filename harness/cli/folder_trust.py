@@ -160,9 +160,13 @@ def find_link_out(path: Path) -> str:
 def _find_objection(option: Option, value: Any, folder: Path, *, sends_key: bool) -> str:
     """Why a folder may not decide this; "" if it may."""
     trust = option.allowed
+    if option.kind is REVISION and value in REVISIONS:
+        return ""
     if option.kind is HEADER:  # each gateway has names of its own for the server that it forwards to
         return "may choose where requests with your key go" if sends_key else ""
     if trust is Trust.NEVER:
+        if option.kind is REVISION:
+            return "chooses the requests of a search"
         return "" if value is False else "changes a setting that needs your consent"
     if trust is Trust.BIND:
         return "" if is_loopback(value) else "lets other machines connect"
@@ -339,5 +343,10 @@ def is_named_folder(folder: Path) -> bool:
 def _is_named(path: Path) -> bool:
     """Whether the environment names the file or its folder."""
     words = [Path(word) for word in os.environ.get(TRUST_VARIABLE, "").split(os.pathsep) if word]
+    if relative := next((word for word in words if not word.is_absolute()), None):
+        raise UsageFault(
+            f"{TRUST_VARIABLE}: {str(relative)!r} is a relative path, and any folder may have a link of that "
+            "name: write an absolute path"
+        )
     named = {str(resolve(word)) if word.is_dir() else identify(word) for word in words}
     return not named.isdisjoint({identify(path), str(resolve(path.parent))})

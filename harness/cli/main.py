@@ -176,6 +176,9 @@ def _say_unexpected(wrong: Exception) -> int:
     )
 
 
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
 def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         sys.stdout.write(_write_usage())
@@ -194,6 +197,12 @@ def _run(words: list[str]) -> int:
         Path.cwd()
     except FileNotFoundError:
         raise UsageFault("the current folder was deleted: go to one that exists") from None
+    for variable in _CERTIFICATES:
+        if (path := os.environ.get(variable)) and not Path(path).is_absolute():
+            raise UsageFault(
+                f"{variable}: {path!r} is a relative path, so the current folder would choose who gets a key: "
+                "write an absolute path"
+            )
     if note := shadow_note():
         _say(f"harness: note: {note}", Exit.OK)
     # SIGTERM, too, must unwind: what was created is deleted

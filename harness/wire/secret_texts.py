@@ -129,6 +129,8 @@ def _find_password(credentials: str) -> str:
 # one of the next rank. Each text is built into few automata, and few are searched.
 
 
+_LONG = 512
+"""From this length on, the fastest automaton takes too long to build: seconds for a repeated letter."""
 _OF_A_RANK = 4
 """How many automata of one rank are merged into one of the next."""
 
@@ -187,9 +189,10 @@ def _find_in(part: str, automata: Iterable[tuple[int, list[bytes], Any]]) -> Ite
 
 
 def _build_automaton(patterns: list[bytes]) -> Any:
-    from ahocorasick_rs import BytesAhoCorasick
+    from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-    return BytesAhoCorasick(patterns)
+    is_long = max(map(len, patterns)) > _LONG
+    return BytesAhoCorasick(patterns, implementation=Implementation.ContiguousNFA if is_long else None)
 
 
 def _fold(text: str) -> bytes:
@@ -211,6 +214,9 @@ _HALF_ESCAPE = r"%[0-9a-f]?|\\{1,8}(?:u[0-9a-f]{0,3})?|&(?:#x?[0-9a-f]{0,6})?"
 
 _CUT = re.compile(rf"(?P<rest>(?:{_HALF_ESCAPE}|[0-9a-fux#;]{{1,6}})?)(?:…|\.\.\.|['\"`()<]|\Z)", re.IGNORECASE)
 """What may stand at the place where somebody cut a text."""
+
+_MOST = 4_096
+"""So many characters of a known text are a beginning of it, whatever follows."""
 
 _LEFT_AT_END = re.compile(rf"(?:{_HALF_ESCAPE})\Z", re.IGNORECASE)
 
@@ -246,11 +252,11 @@ class CutTexts:
         for start, _ in sorted(self._starts.find(text)):
             if start < at:
                 continue
-            part = lower_ascii(text[start : start + self._longest])
+            part = lower_ascii(text[start : start + min(self._longest, _MOST)])
             whole, size = _find_most_common(self._by_start[part[: self._least]], part)
             cut = _CUT.match(text, start + size)
-            if size < len(whole) and cut is not None:
-                at = cut.end("rest")
+            if size < len(whole) and (cut is not None or size == _MOST):
+                at = start + size if cut is None else cut.end("rest")
                 yield start, at, whole
 
 
@@ -263,8 +269,11 @@ def _find_most_common(texts: list[str], part: str) -> tuple[str, int]:
 
 
 def _count_common(text: str, other: str) -> int:
-    pairs = zip(text, other, strict=False)
-    return next((n for n, (one, two) in enumerate(pairs) if one != two), min(len(text), len(other)))
+    low, high = 0, min(len(text), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if text[low:middle] == other[low:middle] else (low, middle - 1)
+    return low
 
 
 def count_left_at_end(text: str) -> int:

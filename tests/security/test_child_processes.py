@@ -123,6 +123,22 @@ def test_a_tool_has_no_key_and_another_folder(hostile: Path) -> None:
     assert not (hostile.parent / "ran").exists()
 
 
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CONFIG_HOME"])
+def test_pip_asks_no_index_of_a_home_in_the_checkout(
+    variable: str, hostile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some CI systems put the home into the checkout, whose `pip.conf` would choose what is installed."""
+    for name in ("PIP_CONFIG_FILE", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(hostile.parent))
+    assert "PIP_CONFIG_FILE" not in child_processes.tool_environment()
+    monkeypatch.setenv(variable, str(hostile / "home"))
+    (hostile / ".git").mkdir(exist_ok=True)
+    assert child_processes.tool_environment()["PIP_CONFIG_FILE"] == os.devnull
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/etc/pip.conf")
+    assert child_processes.tool_environment()["PIP_CONFIG_FILE"] == "/etc/pip.conf"
+
+
 def test_a_tool_has_an_absolute_path() -> None:
     """A program that is only a name is refused: the current folder may hold one of that name."""
     with pytest.raises(ValueError, match="'npm' is not an absolute path"):

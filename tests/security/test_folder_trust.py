@@ -24,6 +24,7 @@ from harness.cli.folder_trust import find_file
 from harness.cli.judging_options import resolve
 from harness.cli.main import COMMANDS, main
 from harness.cli.options import FLAG, PATH, REPORT, Option, Options, Trust
+from harness.contract import CURRENT
 from harness.engine.search.run import Store
 from harness.outcome import UsageFault
 from tests.security.test_hostile_folder import listening
@@ -293,17 +294,50 @@ def write_revision(folder: Path, file: str, change: Callable[[dict[str, Any]], o
 FUZZ = ("fuzz", "emulator", "--engine", "schema", "--max-examples", "1", "--no-store", "--time", "8")
 
 
+@pytest.mark.parametrize("file", ["openapi.json", "requests/create-interaction.json", "tool.json"])
 def test_a_revision_of_the_folder_chooses_no_requests(
-    repository: Path, capsys: pytest.CaptureFixture[str]
+    file: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An OpenAPI document chooses paths, headers and bodies that a search sends with the key."""
-    write_revision(repository, "openapi.json", lambda document: document["paths"].pop("/agents"))
-    write_table(repository, "fuzz", "")
+    """A search draws prompts, tools and webhooks by the schemas, and sends them with the key."""
+    write_revision(repository, file, lambda document: document.update(description="Of a stranger."))
     (repository / "pyproject.toml").write_text('[tool.harness]\nrevision = "2027-01-01"\n', encoding="utf-8")
-    for words in (FUZZ, ("check", "emulator", "-c", "get.unknown")):
-        assert main(list(words)) == 2
-        assert "openapi.json chooses the requests that a search sends" in capsys.readouterr().err
+    assert main(list(FUZZ)) == 2
+    said = capsys.readouterr().err
+    assert "revision = '2027-01-01' chooses the requests of a search" in said
+    assert "or pass --revision 2027-01-01 on the command line" in said
+    code = main(["check", "emulator", "-c", "get.unknown"])
+    assert (code, "openapi.json chooses the requests" in capsys.readouterr().err) == (
+        (2, True) if file == "openapi.json" else (0, False)
+    )
     assert main(["check", "emulator", "-c", "get.unknown", "--revision", "2027-01-01"]) == 0
+    (repository / "pyproject.toml").write_text(f'[tool.harness]\nrevision = "{CURRENT}"\n', encoding="utf-8")
+    assert vars(read_options(load_options("fuzz"), []))["revision"] == CURRENT
+
+
+def test_a_relative_word_trusts_no_folder(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A checkout can bring a link of any name, so that the word means the checkout."""
+    write_table(repository, "check", 'extension = ["x.py"]')
+    (repository / "x.py").write_text("open('ran', 'w').close()\n", "utf-8")
+    (repository / "work").symlink_to(".")
+    for word in ("work", "~/work", "."):
+        monkeypatch.setenv("HARNESS_TRUST", f"{repository.parent / 'mine'}{os.pathsep}{word}")
+        assert main(["check", "emulator", "-c", "get.unknown"]) == 2
+        assert f"HARNESS_TRUST: {word!r} is a relative path" in capsys.readouterr().err
+    assert not (repository / "ran").exists()
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_relative_path_names_no_certificates(
+    variable: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The current folder would choose which server gets the key."""
+    monkeypatch.setenv(variable, "ca.pem")
+    assert main(["check", "emulator", "-c", "get.unknown"]) == 2
+    assert f"{variable}: 'ca.pem' is a relative path" in capsys.readouterr().err
+    monkeypatch.setenv(variable, str(repository / "ca.pem"))
+    assert main(["list"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -16,17 +16,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from msgspec import structs
 
 from harness import child_processes
 from harness.cli.arguments import load_options
-from harness.cli.commands import completion
+from harness.cli.commands import completion, fuzz
 from harness.cli.main import COMMANDS, main
 from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import TargetOptions, resolve_target
+from harness.foreign_folders import working_in
 from harness.interactions import INTERACTIONS
 from harness.report.formats import FORMATS
 from harness.transport import ServerThread
@@ -327,6 +329,28 @@ def test_fuzz_keeps_nothing_in_the_folder(variable: str, repository: Path) -> No
     assert list(outside.iterdir()) == []
     assert [path.name for path in repository.iterdir()] == [".hypothesis"]
     assert list((cache / "harness" / "hypothesis").iterdir()) != []
+
+
+@pytest.mark.parametrize("link", ["harness/hypothesis", "harness/hypothesis/unicode_data", "harness"])
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "HYPOTHESIS_STORAGE_DIRECTORY"])
+def test_a_cache_in_the_checkout_leads_no_notes_elsewhere(
+    variable: str, link: str, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some CI systems have the user's cache in the checkout, where a link may be."""
+    outside, cache = repository.parent / "outside", repository / ".cache"
+    outside.mkdir()
+    place = cache / link
+    place.parent.mkdir(parents=True)
+    place.symlink_to(outside)
+    monkeypatch.delenv("HYPOTHESIS_STORAGE_DIRECTORY", raising=False)
+    monkeypatch.setenv(variable, str(cache if variable == "XDG_CACHE_HOME" else cache / "harness" / "hypothesis"))
+    (repository / ".git").mkdir(exist_ok=True)
+    set_home = mock.Mock()
+    monkeypatch.setattr("hypothesis.configuration.set_hypothesis_home_dir", set_home)
+    with working_in(repository, lambda folder: "a way to allow it"), fuzz._keeping_notes_of_hypothesis():
+        home = Path(set_home.call_args.args[0])
+        assert home.is_dir()
+        assert not home.resolve().is_relative_to(repository.parent)
 
 
 def test_no_address_in_a_body_gets_the_key_from_the_sdk(repository: Path) -> None:

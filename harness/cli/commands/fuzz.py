@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shlex
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness.benches.server.script_run import MOST_SECONDS, is_alike, is_runnable, run_commands
 from harness.cli.arguments import read_options
-from harness.cli.common_options import level_option
+from harness.cli.common_options import level_option, revision_option
 from harness.cli.folder_trust import is_named_folder, require_own
 from harness.cli.judging_options import (
     BaselineOptions,
@@ -67,6 +68,7 @@ _STORE = ".harness/fuzz"
 class FuzzArguments(TargetArguments, BaselineOptions):
     """The options of `harness fuzz`."""
 
+    revision: str | None = revision_option("target", trust=Trust.NEVER)  # its schemas choose the requests
     engine: Sequence[str] | None = option(
         "history, laws, schema or exhaustive (repeatable)",
         flags=("-e", "--engine"), repeats=True, metavar="NAME", group="search",
@@ -175,16 +177,20 @@ def _keeping_notes_of_hypothesis() -> Iterator[None]:
     """Keep the notes of Hypothesis in the user's cache, not in the current folder, unless the user names a place.
 
     Someone else may have written `.hypothesis` there: a link would lead the notes elsewhere. A relative place does
-    not count.
+    not count. Nor does one with a link of the checkout, which has the user's cache on some CI systems.
     """
     from hypothesis.configuration import set_hypothesis_home_dir
 
-    if not Path(os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY", "")).is_absolute():
-        set_hypothesis_home_dir(cache_folder("hypothesis"))
-    try:
-        yield
-    finally:
-        set_hypothesis_home_dir(None)
+    named = Path(os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY", ""))
+    home = named if named.is_absolute() else cache_folder("hypothesis")
+    with tempfile.TemporaryDirectory(prefix="harness-fuzz-") as elsewhere:
+        links = (inside for inside in home.rglob("*") if inside.is_symlink()) if home.is_dir() else ()
+        is_led_out = any(map(find_way_out, (home, *links)))
+        set_hypothesis_home_dir(elsewhere if is_led_out else home)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(None)
 
 
 def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,35 @@ def test_a_new_secret_costs_the_same_in_a_long_session() -> None:
     known = PlaceholderTable(f"secret-number-{number:05}" for number in range(300))
     assert [rank for rank, _, _ in known._texts._automata] == [4, 2, 2, 1, 1, 1]
     assert len(known.changes("secret-number-00000 secret-number-00150 secret-number-00299")) == 3
+
+
+def _take_time(secret: str) -> float:
+    """The least time of the processor in which a table learns a secret and finds it, whole and cut, in seconds."""
+    best = float("inf")
+    for _ in range(3):
+        begun = time.thread_time()
+        table = PlaceholderTable()
+        table.learn(secret, own=True)
+        table.changes(f"x {secret} y {secret[:-9]}… z {secret[:-9]}! ")
+        best = min(best, time.thread_time() - begun)
+    return best
+
+
+@pytest.mark.parametrize("unit", ["a", "ab", '"', "é", "%41"])
+def test_a_secret_that_repeats_itself_takes_no_longer(unit: str) -> None:
+    """A target or a recording chooses secrets: one of a repeated letter would hold a recorder for hours."""
+    long, short = (unit * (length // len(unit)) for length in (16_000, 4_000))
+    assert _take_time(long) < 10 * _take_time(short)
+
+
+def test_a_long_beginning_of_a_secret_is_hidden_without_a_cut() -> None:
+    """So many characters are no accident, whatever follows them."""
+    secret = "".join(f"{number:05}x" for number in range(2_000))
+    table = PlaceholderTable([secret])
+    text = f"a {secret[:6_000]}!"
+    shown = apply_changes(text, table.changes(text))
+    assert secret[:4_000] not in shown
+    assert table.placeholder(secret) in shown
 
 
 def test_secrets_that_hold_each_other() -> None:
