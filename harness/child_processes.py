@@ -72,10 +72,15 @@ def tool_environment(environment: Mapping[str, str] | None = None) -> dict[str, 
         for name, value in given.items()
         if (name.upper() in _PASSED or name.upper().startswith(_PASSED_PREFIXES)) and not keys.are_in(value)
     }
-    homes = (Path.home(), Path.cwd() / given.get("XDG_CONFIG_HOME", Path.home()))
-    if "PIP_CONFIG_FILE" not in passed and any(map(find_shared, homes)):
-        passed["PIP_CONFIG_FILE"] = os.devnull  # on some CI systems the home is the checkout: it names no index
+    if "PIP_CONFIG_FILE" not in passed and is_home_shared(given):
+        passed["PIP_CONFIG_FILE"] = os.devnull  # it would name the index of packages
     return {**passed, "PATH": _own_path(given) or os.devnull}  # an empty one means the current folder
+
+
+def is_home_shared(environment: Mapping[str, str]) -> bool:
+    """Whether another person may have filled the home or the folder of settings, as in a checkout of CI."""
+    settings = environment.get("XDG_CONFIG_HOME") or Path.home()
+    return any(map(find_shared, (Path.home(), Path.cwd() / settings)))
 
 
 _SHORTEST_KEY = 8

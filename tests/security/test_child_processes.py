@@ -132,8 +132,10 @@ def test_pip_asks_no_index_of_a_home_in_the_checkout(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, str(hostile.parent))
     assert "PIP_CONFIG_FILE" not in child_processes.tool_environment()
-    monkeypatch.setenv(variable, str(hostile / "home"))
     (hostile / ".git").mkdir(exist_ok=True)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "")
+    assert "PIP_CONFIG_FILE" not in child_processes.tool_environment()
+    monkeypatch.setenv(variable, str(hostile / "home"))
     assert child_processes.tool_environment()["PIP_CONFIG_FILE"] == os.devnull
     monkeypatch.setenv("PIP_CONFIG_FILE", "/etc/pip.conf")
     assert child_processes.tool_environment()["PIP_CONFIG_FILE"] == "/etc/pip.conf"

@@ -13,8 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harness.child_processes import DEVNULL, PIPE, STDOUT, TimeoutExpired, find_program, start, tool_environment
-from harness.foreign_folders import find_shared
+from harness.child_processes import (
+    DEVNULL,
+    PIPE,
+    STDOUT,
+    TimeoutExpired,
+    find_program,
+    is_home_shared,
+    start,
+    tool_environment,
+)
 from harness.wire import COMPLETE, At, By, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
 from harness.wire.pieces import Chunk
 from harness.written_files import write_file
@@ -73,8 +81,8 @@ def run_commands(
 
 
 def _find_settings(folder: Path) -> dict[str, str]:
-    """Variables for curl: it reads no `.curlrc` of a folder in the checkout, as the home is on some CI systems."""
-    if not any(map(find_shared, (Path.home(), Path.cwd() / os.environ.get("XDG_CONFIG_HOME", Path.home())))):
+    """Variables for curl: it reads no `.curlrc` of a home in the checkout."""
+    if not is_home_shared(os.environ):
         return {}
     write_file(folder / ".curlrc", "")
     return {"CURL_HOME": str(folder)}
