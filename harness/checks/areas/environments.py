@@ -308,14 +308,15 @@ _MOST_FURTHER = 16_384
 def _is_bounded(data: bytes) -> bool:
     """Whether `tarfile` reads this to its end: some versions read a long field, or a size below zero, for ever."""
     for start in range(0, len(data), tarfile.BLOCKSIZE):
+        end = start + tarfile.BLOCKSIZE
         try:
-            block = tarfile.TarInfo.frombuf(data[start : start + tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
+            block = tarfile.TarInfo.frombuf(data[start:end], "utf-8", "surrogateescape")
         except tarfile.TarError:
             continue  # the content of a file
         if not 0 <= block.size <= len(data):
             return False
         if block.type in _FURTHER:
-            more = data[start + tarfile.BLOCKSIZE :][: block.size]
+            more = data[end : end + block.size]
             if len(more) > _MOST_FURTHER or b"size=" in more:
                 return False
     return True

@@ -152,6 +152,24 @@ def test_an_archive_of_a_target_is_read_in_bounded_time(archive: bytes) -> None:
     assert _unpack(archive) in (None, {"a": b"data"})
 
 
+class Counted(bytes):
+    """Bytes that count how many of them were copied."""
+
+    copied = 0
+
+    def __getitem__(self, place):
+        part = super().__getitem__(place)
+        self.copied += len(part)
+        return part
+
+
+def test_a_look_at_an_archive_copies_each_part_once() -> None:
+    """One of megabytes may have thousands of blocks: no look at a block copies what follows it."""
+    archive = Counted(in_pax(b"11 a=b\n") * 200)
+    _unpack(archive)
+    assert 0 < archive.copied < 2 * len(archive)
+
+
 def test_a_long_name_is_read() -> None:
     """Writers of archives have names of more than a header's in a block of their own."""
     name = f"{'folder/' * 40}a"
