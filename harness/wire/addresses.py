@@ -287,7 +287,7 @@ def _names_upload(name: str) -> bool:
 def make_plain(path: str) -> str:
     """One form for all spellings of a path: decoded, in lower case, without empty segments and those of dots."""
     plain: list[str] = []
-    for segment in map(str.lower, _split_steps(path)):
+    for segment in map(str.lower, split_steps(path)):
         if segment == "..":
             del plain[-1:]
         elif segment not in ("", "."):
@@ -299,15 +299,15 @@ def keep_below(path: str) -> str:
     """The path, without the dots of its segments that some server takes for a step up, in whatever spelling."""
     if path.isascii() and "." not in path and "%" not in path:
         return path
-    segments = list(_split_steps(path))
+    segments = list(split_steps(path))
     if not {".", ".."} & {*segments}:
         return path
     return "/".join(quote(re.sub(r"^\.{1,2}$", "__", one), safe=":~") for one in segments)
 
 
-def _split_steps(path: str) -> Iterator[str]:
-    """The segments as a tolerant server reads them; one of Java drops what follows a semicolon."""
-    return (part.partition(";")[0] for part in re.split(r"[/\\]", decode_path(path)))
+def split_steps(path: str) -> Iterator[str]:
+    """The segments of a path as a tolerant server reads them; one of Java drops what follows a semicolon."""
+    return (part.partition(";")[0] for part in re.split(r"[/\\]", _decode_path(path)))
 
 
 _OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]")
@@ -315,7 +315,7 @@ _LAYERS = 8
 """More escapes of escapes than gateways in a row decode."""
 
 
-def decode_path(path: str) -> str:
+def _decode_path(path: str) -> str:
     """A path with all layers of escapes read, and letters read as the most tolerant server reads them."""
     for _ in range(_LAYERS):
         if path == (path := _decode_once(path)):

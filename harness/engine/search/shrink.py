@@ -25,7 +25,7 @@ from harness.engine.traffic.patience import Pace
 from harness.kit.api import Api
 from harness.kit.search import simpler_values
 from harness.wire import Exchange, Headers, Request
-from harness.wire.addresses import decode_path
+from harness.wire.addresses import split_steps
 from harness.wire.json_value import GivenValue, encode_json, find_given, given_values, replace_given
 from harness.wire.message import TOKEN, is_sendable
 from harness.wire.secrets import is_personal_header, is_secret_header
@@ -101,16 +101,16 @@ def _is_of_api(target: str, api: Api, version: str) -> bool:
     path = target.partition("?")[0]
     if not (target.isprintable() and path.startswith("/")):
         return False
-    segments = re.split(r"[/\\]+", decode_path(path).strip("/\\"))
-    if segments[0] == "upload":
+    segments = [segment for segment in split_steps(path) if segment]
+    if segments[:1] == ["upload"]:
         del segments[0]
     usual = re.match(rf"{VERSION_PATTERN}(?:/{api.scope})?/", "/".join(segments), re.ASCII)
     for root in (version.split("/"), usual[0].split("/")[:-1] if usual else []):
         named = segments[len(root) :]
         if segments[: len(root)] == root and named and named[0].partition(":")[0] in api.load_roots():
             depth = 0
-            for segment in (part.partition(";")[0] for part in (*root, *named)):  # servers of Java drop the rest
-                depth += {"..": -1, ".": 0, "": 0}.get(segment, 1)
+            for segment in (*root, *named):
+                depth += {"..": -1, ".": 0}.get(segment, 1)
                 if segment == ".." and depth <= len(root):
                     return False
             return True
