@@ -277,11 +277,11 @@ class _Clean:
 
         Nothing is sure any more once a secret was learned that may stand in the rest of the text.
         """
-        while self._next < len(self._places) and self._places[self._next] < token.start:
+        while self._next < len(self._places) and self._places[self._next][1] <= token.start:
             self._next += 1
         if not (token.is_string and token.closed) or self._table.learned != self._learned:
             return False
-        found = self._next < len(self._places) and self._places[self._next] < token.end
+        found = self._next < len(self._places) and self._places[self._next][0] < token.end
         return not found and self._text.find("\\", token.start, token.end) < 0
 
 

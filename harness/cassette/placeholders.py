@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import threading
+from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from harness.cassette.framing import TextEdit
 from harness.wire.secret_texts import (
     CutTexts,
-    KnownTexts,
+    KnownStretches,
     cores,
     count_left_at_end,
     find_escapes,
@@ -57,9 +58,9 @@ class PlaceholderTable:
         self._placeholders: dict[str, str] = {}
         self._spellings: dict[str, str] = {}
         self._in_base64: set[str] = set()
-        self._texts = KnownTexts()
+        self._texts = KnownStretches()
         self._owned: set[str] = set()
-        self._own = KnownTexts()
+        self._own = KnownStretches()
         self._edges = _Edges()
         self._quoted = CutTexts(QUOTED_PREFIX)
         for secret in secrets:
@@ -109,8 +110,8 @@ class PlaceholderTable:
         return without_overlap(found)
 
     def _find_own(self, text: str) -> list[TextEdit]:
-        places = self._own.find(text)
-        return [TextEdit(start, end, self._mark(text[start:end]), "known secret") for start, end in places]
+        found = self._own.find_stretches(text)
+        return [TextEdit(start, end, self._mark(text[start:first]), "known secret") for start, end, first in found]
 
     def may_change(self, text: str) -> bool:
         """Whether `changes` could find anything; cheap, with no false negatives."""
@@ -125,11 +126,15 @@ class PlaceholderTable:
             if any(character.isdigit() or character.isupper() for character in text[start:end]):
                 yield start, end, whole
 
-    def find_places(self, text: str) -> list[int]:
-        """Where anything is that `changes` could find, in order; a part of the text without any has no changes."""
-        known = (start for start, _ in self._texts.find(text))
+    def find_places(self, text: str) -> list[tuple[int, int]]:
+        """The start and end of anything that `changes` could find, in order of their starts.
+
+        A part of the text without any has no changes.
+        """
+        known = ((start, end) for start, end, _ in self._texts.find_stretches(text))
         quoted = (start for start, _, _ in self._find_quoted(text))
-        return sorted({*find_hints(text), *known, *quoted, *find_escapes(text)})
+        hints = ((place, place + 1) for place in {*find_hints(text), *quoted, *find_escapes(text)})
+        return sorted((*known, *hints))
 
     def changes(
         self, text: str, *, cut: bool = False, resumed: bool = False, escaped: bool = True
@@ -140,12 +145,12 @@ class PlaceholderTable:
         such an edge, a part of a known secret is hidden too. A word that contains a secret once its escapes are
         decoded is replaced by the decoded word without it, unless `escaped` is false.
         """
-        known = [(start, end, text[start:end]) for start, end in self._texts.find(text)]
+        known = [(start, end, text[start:first]) for start, end, first in self._texts.find_stretches(text)]
         known += self._find_quoted(text)
         if cut:
-            known += [(start, len(text), spelling) for start, spelling in self._edges.at_end(text)]
+            known += [(start, len(text), spelling) for start, spelling in self._edges.find_at_end(text)]
         if resumed:
-            known += [(0, end, spelling) for end, spelling in self._edges.at_start(text)]
+            known += [(0, end, spelling) for end, spelling in self._edges.find_at_start(text)]
         found = [TextEdit(start, end, self._mark(spelling), "known secret") for start, end, spelling in known]
         for kind, start, end in sightings(text):
             secret = text[start:end]
@@ -179,37 +184,54 @@ class PlaceholderTable:
 
 
 class _Edges:
-    """Finds the parts of secrets at the edges of a text, by their first and last few characters."""
+    """Finds the longest parts of secrets at the edges of a text, by their first and last few characters."""
 
     def __init__(self) -> None:
-        self._longest = 0
-        self._by_start: defaultdict[str, list[str]] = defaultdict(list)
-        self._by_end: defaultdict[str, list[str]] = defaultdict(list)
+        self._begun, self._ended = _Beginnings(), _Beginnings()
 
     def add(self, spellings: Iterable[str]) -> None:
-        for spelling in spellings:
-            if len(spelling) > PREFIX:
-                self._longest = max(self._longest, len(spelling))
-                self._by_start[lower_ascii(spelling[:PREFIX])].append(spelling)
-                self._by_end[lower_ascii(spelling[-PREFIX:])].append(spelling)
+        for spelling in map(lower_ascii, spellings):
+            self._begun.add(spelling)
+            self._ended.add(spelling[::-1])
 
-    def at_end(self, text: str) -> Iterator[tuple[int, str]]:
+    def find_at_end(self, text: str) -> Iterator[tuple[int, str]]:
         """Where the beginning of a secret stands at the end of the text, and the secret."""
-        first = max(0, len(text) - self._longest + 1)
-        tail = lower_ascii(text[first:])
-        for end in {len(tail), len(tail) - count_left_at_end(tail)}:
-            for start in range(end - PREFIX + 1):
-                for spelling in self._by_start.get(tail[start : start + PREFIX], ()):
-                    if end - start < len(spelling) and lower_ascii(spelling).startswith(tail[start:end]):
-                        yield first + start, spelling
+        tail = lower_ascii(text[max(0, len(text) - self._begun.longest + 1) :])
+        for left in {0, count_left_at_end(tail)}:
+            for size, spelling in self._begun.find_at_end(tail[: len(tail) - left]):
+                yield len(text) - left - size, spelling
 
-    def at_start(self, text: str) -> Iterator[tuple[int, str]]:
+    def find_at_start(self, text: str) -> Iterator[tuple[int, str]]:
         """Where the end of a secret that stands at the start of the text ends, and the secret."""
-        head = lower_ascii(text[: max(0, self._longest - 1)])
-        for end in range(PREFIX, len(head) + 1):
-            for spelling in self._by_end.get(head[end - PREFIX : end], ()):
-                if end < len(spelling) and lower_ascii(spelling).endswith(head[:end]):
-                    yield end, spelling
+        head = lower_ascii(text[: max(0, self._ended.longest - 1)])
+        for size, spelling in self._ended.find_at_end(head[::-1]):
+            yield size, spelling[::-1]
+
+
+class _Beginnings:
+    """Finds the beginnings of texts at the end of another."""
+
+    def __init__(self) -> None:
+        self.longest = 0
+        self._by_start: defaultdict[str, list[str]] = defaultdict(list)
+
+    def add(self, text: str) -> None:
+        """Find the beginnings of this text of `PREFIX` characters or more, too."""
+        if len(text) > PREFIX:
+            self.longest = max(self.longest, len(text))
+            insort(self._by_start[text[:PREFIX]], text)
+
+    def find_at_end(self, text: str) -> Iterator[tuple[int, str]]:
+        """The size of the longest beginning at the end of a text, and what it is the beginning of."""
+        for start in range(len(text) - PREFIX + 1):
+            texts = self._by_start.get(text[start : start + PREFIX])
+            if texts is None:
+                continue
+            begun = text[start:]
+            at = bisect_right(texts, begun)  # so it is longer
+            if at < len(texts) and texts[at].startswith(begun):
+                yield len(begun), texts[at]
+                return
 
 
 def without_overlap(changes: Iterable[TextEdit]) -> list[TextEdit]:

@@ -10,11 +10,11 @@ import json
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from html import unescape as unescape_html
+from itertools import accumulate
 from string import ascii_lowercase, ascii_uppercase
-from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
 from harness.wire.secrets import PART, parts_of
@@ -133,13 +133,79 @@ _LONG = 512
 """From this length on, the fastest automaton takes too long to build: seconds for a repeated letter."""
 _OF_A_RANK = 4
 """How many automata of one rank are merged into one of the next."""
+_AT_ONCE = 16_384
+"""Bytes that are searched at once where many occurrences may overlap: each is a value of its own."""
+
+
+class _Automaton:
+    """Finds its texts in bytes."""
+
+    def __init__(self, rank: int, texts: Sequence[bytes]) -> None:
+        from ahocorasick_rs import BytesAhoCorasick, Implementation
+
+        self.rank = rank
+        self.texts = texts
+        self._longest = max(map(len, texts))
+        implementation = Implementation.ContiguousNFA if self._longest > _LONG else None
+        self._built = BytesAhoCorasick(texts, implementation=implementation)
+
+    def occurs_in(self, data: bytes) -> bool:
+        return bool(self._built.find_matches_as_indexes(data))
+
+    def find(self, data: bytes) -> Iterator[tuple[int, int]]:
+        """The start and end of each occurrence, in the order of their ends."""
+        return ((start, end) for _, start, end in self._built.find_matches_as_indexes(data, overlapping=True))
+
+    def find_stretches(self, data: bytes) -> list[tuple[int, int, int]]:
+        """What the occurrences cover: the start and end of each stretch, and where its first occurrence ends."""
+        found: list[tuple[int, int, int]] = []
+        if not self.occurs_in(data):
+            return found
+        size = max(_AT_ONCE, self._longest)
+        for at in range(0, len(data), size):
+            for start, end in self.find(data[at : at + size + self._longest]):
+                if start >= size:  # what begins later is found in the next part
+                    continue
+                one = (at + start, at + end, at + end)
+                while found and found[-1][1] > one[0]:
+                    one = _join(*sorted((one, found.pop())))
+                found.append(one)
+        return found
+
+    def list_needed(self) -> list[bytes]:
+        """The texts without those that shorter ones cover several times over.
+
+        Whoever chooses the texts may choose a letter a hundred times, ninety-nine times, and so on. Then each
+        letter of another text would be in a hundred occurrences.
+        """
+        return [text for text in self.texts if not self._is_covered(text)]
+
+    def _is_covered(self, text: bytes) -> bool:
+        shorter = [(start, end) for start, end in self.find(text) if end - start < len(text)]
+        if len(shorter) < _COVERED:
+            return False
+        changes = [0] * (len(text) + 1)
+        for start, end in shorter:
+            changes[start] += 1
+            changes[end] -= 1
+        return min(accumulate(changes[:-1])) >= _COVERED
+
+
+_COVERED = 4
+"""A text is needed no more where this many others cover each of its characters."""
+
+
+def _join(first: tuple[int, int, int], second: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Two stretches that overlap, the first to begin before the other."""
+    start, end, until = first
+    return start, max(end, second[1]), max(until, second[2]) if second[0] == start else until
 
 
 class KnownTexts:
     """Texts to find, without regard to the case of ASCII letters. Searching is safe while another thread adds."""
 
     def __init__(self) -> None:
-        self._automata: tuple[tuple[int, list[bytes], Any], ...] = ()
+        self._automata: tuple[_Automaton, ...] = ()
         self._longest = 0
 
     def add(self, texts: Iterable[str]) -> None:
@@ -150,49 +216,83 @@ class KnownTexts:
         self._longest = max(self._longest, *map(len, patterns))  # before a search can find the new ones
         automata = [*self._automata]
         rank = 0
-        while len(same := automata[-_OF_A_RANK + 1 :]) == _OF_A_RANK - 1 and all(one[0] == rank for one in same):
-            patterns = [pattern for _, older, _ in same for pattern in older] + patterns
+        while len(same := automata[-_OF_A_RANK + 1 :]) == _OF_A_RANK - 1 and all(one.rank == rank for one in same):
+            patterns = list(dict.fromkeys([*(pattern for older in same for pattern in older.texts), *patterns]))
             del automata[-_OF_A_RANK + 1 :]
             rank += 1
-        self._automata = (*automata, (rank, patterns, _build_automaton(patterns)))
+        self._automata = (*automata, self._build(rank, patterns))
+
+    def _build(self, rank: int, patterns: list[bytes]) -> _Automaton:
+        return _Automaton(rank, patterns)
 
     def occur_in(self, text: str) -> bool:
         """Whether any of them is in the text."""
-        return bool(self._automata) and next(self.find(text), None) is not None
+        if not (automata := self._automata):
+            return False
+        folded = (_fold(part) for _, part in parts_of(text, overlap=self._longest))
+        return any(automaton.occurs_in(data) for data in folded for automaton in automata)
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
-        """The start and end of each occurrence, also of those that overlap, in no particular order.
+        """The start and end of each occurrence, also of those that overlap, in order.
 
         A long text is searched part by part, because a search folds what it searches into a copy.
         """
         if not (automata := self._automata):
             return
         for at, part in parts_of(text, overlap=self._longest):
-            for start, end in _find_in(part, automata):
+            for start, end in _find_in(part, [automaton.find for automaton in automata]):
                 if start < PART:  # what begins later is found in the next part
                     yield at + start, at + end
 
 
-def _find_in(part: str, automata: Iterable[tuple[int, list[bytes], Any]]) -> Iterator[tuple[int, int]]:
+class KnownStretches(KnownTexts):
+    """Texts of which it matters which characters of another text they cover."""
+
+    def _build(self, rank: int, patterns: list[bytes]) -> _Automaton:
+        built = _Automaton(rank, patterns)
+        needed = built.list_needed() if rank else patterns
+        return built if len(needed) == len(patterns) else _Automaton(rank, needed)
+
+    def find_stretches(self, text: str) -> Iterator[tuple[int, int, int]]:
+        """What the occurrences cover, in order.
+
+        The start and end of each stretch, and where the longest occurrence at its start ends. Stretches do not
+        overlap, and there are not more of them than characters, however many texts overlap there.
+        """
+        if not (automata := self._automata):
+            return
+        begun: tuple[int, int, int] | None = None
+        for at, part in parts_of(text, overlap=self._longest):
+            for start, end, until in _find_in(part, [automaton.find_stretches for automaton in automata]):
+                if start >= PART:  # what begins later is found in the next part
+                    break
+                one = (at + start, at + end, at + until)
+                if begun is not None and one[0] < begun[1]:
+                    begun = _join(begun, one)
+                    continue
+                if begun is not None:
+                    yield begun
+                begun = one
+        if begun is not None:
+            yield begun
+
+
+_Find = Callable[[bytes], Iterable[tuple[int, ...]]]
+
+
+def _find_in(part: str, functions: Iterable[_Find]) -> Iterator[tuple[int, ...]]:
+    """What several functions find in the folded bytes of a part, in order, counted in its characters."""
     data = _fold(part)
-    short = len(data) == len(part)
-    for _, _, automaton in automata:
-        found = ((start, end) for _, start, end in automaton.find_matches_as_indexes(data, overlapping=True))
-        if short:
-            yield from found
-            continue
-        seen = before = 0
-        for start, end in sorted(found):
-            before += len(_unfold(data[seen:start]))
-            seen = start
-            yield before, before + len(_unfold(data[start:end]))
-
-
-def _build_automaton(patterns: list[bytes]) -> Any:
-    from ahocorasick_rs import BytesAhoCorasick, Implementation
-
-    is_long = max(map(len, patterns)) > _LONG
-    return BytesAhoCorasick(patterns, implementation=Implementation.ContiguousNFA if is_long else None)
+    found = sorted(place for find in functions for place in find(data))
+    if len(data) == len(part):
+        del data  # of a body with one part after the other, each counts
+        yield from found
+        return
+    seen = before = 0
+    for start, *ends in found:
+        before += len(_unfold(data[seen:start]))
+        seen = start
+        yield (before, *(before + len(_unfold(data[start:end])) for end in ends))
 
 
 def _fold(text: str) -> bytes:
@@ -248,11 +348,12 @@ class CutTexts:
 
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Where each beginning stands, with the half of an escape behind it, and the text that it begins."""
-        at = 0
-        for start, _ in sorted(self._starts.find(text)):
+        at, lowered = 0, ""
+        for start, _ in self._starts.find(text):
             if start < at:
                 continue
-            part = lower_ascii(text[start : start + min(self._longest, _MOST)])
+            lowered = lowered or lower_ascii(text)
+            part = lowered[start : start + min(self._longest, _MOST)]
             whole, size = _find_most_common(self._by_start[part[: self._least]], part)
             cut = _CUT.match(text, start + size)
             if size < len(whole) and (cut is not None or size == _MOST):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.cassette.placeholders import PlaceholderTable, apply_changes
 from harness.wire import secret_texts, secrets
-from harness.wire.secret_texts import KnownTexts
+from harness.wire.secret_texts import KnownStretches, KnownTexts
 from tests.cli.canary import KEY, spell
 from tests.in_one_test import in_one_test
 
@@ -18,7 +18,7 @@ from tests.in_one_test import in_one_test
 def test_a_new_secret_costs_the_same_in_a_long_session() -> None:
     """Each secret is built into few automata, and few are searched, however many there are."""
     known = PlaceholderTable(f"secret-number-{number:05}" for number in range(300))
-    assert [rank for rank, _, _ in known._texts._automata] == [4, 2, 2, 1, 1, 1]
+    assert [one.rank for one in known._texts._automata] == [4, 2, 2, 1, 1, 1]
     assert len(known.changes("secret-number-00000 secret-number-00150 secret-number-00299")) == 3
 
 
@@ -39,6 +39,23 @@ def test_a_secret_that_repeats_itself_takes_no_longer(unit: str) -> None:
     """A target or a recording chooses secrets: one of a repeated letter would hold a recorder for hours."""
     long, short = (unit * (length // len(unit)) for length in (16_000, 4_000))
     assert _take_time(long) < 10 * _take_time(short)
+
+
+@pytest.mark.parametrize("step", [1, -1], ids=["shorter first", "longer first"])
+@pytest.mark.parametrize("unit", ["a", "abcdefg"])
+def test_secrets_that_overlap_everywhere_take_no_longer(unit: str, step: int) -> None:
+    """A head may have a hundred secrets of one letter, and a body that letter: each is in a hundred of them."""
+    text, times = unit * (60_000 // len(unit)), []
+    for count in (16, 256):
+        table = PlaceholderTable(["of-the-user"])
+        for length in range(8, 8 + count)[::step]:
+            table.learn((unit * length)[:length])
+        begun = time.thread_time()
+        shown = apply_changes(text, table.changes(text, cut=True, resumed=True))
+        times.append(time.thread_time() - begun)
+        assert unit not in shown
+        assert len(table.find_places(text)) < 99
+    assert times[1] < 6 * times[0]
 
 
 def test_a_long_beginning_of_a_secret_is_hidden_without_a_cut() -> None:
@@ -73,6 +90,31 @@ def test_a_long_text_is_searched_part_by_part(words: list[str], text: str, size:
         for module in (secret_texts, secrets):
             patch.setattr(module, "PART", size)
         assert sorted(known.find(text)) == at_once
+
+
+@given(
+    st.lists(st.text("aAb", min_size=1, max_size=9), min_size=1, max_size=40, unique=True),
+    st.text("aAbé", max_size=60),
+    st.integers(1, 9),
+)
+def test_stretches_are_what_all_occurrences_cover(words: list[str], text: str, size: int) -> None:
+    """They begin and end where any occurrence does, also of a text that others cover, wherever parts end."""
+    known, stretches = KnownTexts(), KnownStretches()
+    for word in words:
+        known.add([word])
+        stretches.add([word])
+    covered: list[tuple[int, int]] = []
+    for start, end in known.find(text):
+        if covered and start < covered[-1][1]:
+            start, end = covered[-1][0], max(end, covered.pop()[1])
+        covered.append((start, end))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (secret_texts, secrets):
+            patch.setattr(module, "PART", size)
+        patch.setattr(secret_texts, "_AT_ONCE", size // 2 + 1)
+        found = list(stretches.find_stretches(text))
+    assert [(start, end) for start, end, _ in found] == covered
+    assert {text[start:first].lower() for start, _, first in found} <= {word.lower() for word in words}
 
 
 @in_one_test(name=spell(KEY))
