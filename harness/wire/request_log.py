@@ -80,15 +80,17 @@ class RequestLog:
 
     def add(self, request: Request) -> None:
         """Add one request; a long body is shortened, so that memory stays bounded."""
-        if len(request.body) > self._most_body:
+        length, headers, kept = len(request.body), request.headers, self._kept
+        if length > self._most_body:
             short = _shorten_body(request.body, self._most_body, self._mask)
-            request = Request(request.method, request.target, request.headers, short)
-        headers = request.headers
-        size = len(request.body) + len(request.target) + (headers.known_size or headers.size)
-        self._kept.append(_Logged(request, size))
-        self._bytes += size
-        while len(self._kept) > self._most or (self._bytes > self._most_bytes and len(self._kept) > 1):
-            self._bytes -= self._kept.popleft().size
+            request = Request(request.method, request.target, headers, short)
+            length = len(short)
+        size = length + len(request.target) + (headers.known_size or headers.size)
+        kept.append(_Logged(request, size))
+        total = self._bytes + size
+        while len(kept) > self._most or (total > self._most_bytes and len(kept) > 1):
+            total -= kept.popleft().size
+        self._bytes = total
 
     def clear(self) -> None:
         """Forget all requests."""

@@ -317,16 +317,28 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
 _ANY_VERSION = "(The emulator's setting platform=any takes it.)"
 
 
+_JUDGED_BY_SURFACE = frozenset({"response_format", "generation_config", "tools", "agent_config", "service_tier"})
+
+
 def judge_surface(order: CreateRequest, platform: Platform, version: str) -> None:
     """Raise Refusal for the first thing in a create that this surface refuses."""
     body = order.body
-    if not platform.refuses.keys().isdisjoint(body):  # hot: nearly every create has none
+    fields = body.keys()
+    if not fields.isdisjoint(platform.refuses):  # hot: nearly every create has none
         for name in (name for name in platform.refuses if name in body):
             raise invalid(f"Unknown parameter '{name}'; {platform.refuses[name]}. {_ANY_VERSION}")
     if not platform.strict:
         return
     if version == "v1" and _LATEST.fullmatch(order.model or ""):  # README of google-genai 3
         raise Refusal(404, "model_not_found", f"Model '{order.model}' not found: only /v1beta serves this name.")
+    if not fields.isdisjoint(_JUDGED_BY_SURFACE):  # hot, too
+        _judge_fields(order, body, platform)
+    if not isinstance(body.get("input"), str):
+        _judge_input(order)
+
+
+def _judge_fields(order: CreateRequest, body: Json, platform: Platform) -> None:
+    """Raise Refusal for the first value of a field that a strict surface refuses."""
     if "response_format" in body or "generation_config" in body:
         _judge_formats(order)
         _judge_transcription(body)
@@ -336,8 +348,6 @@ def judge_surface(order: CreateRequest, platform: Platform, version: str) -> Non
         raise invalid(f"Unknown parameter 'enable_bigquery_tool' at 'agent_config'. {_ANY_VERSION}")
     if body.get("service_tier") == "deferred":
         raise invalid(f"Invalid value at 'service_tier': this surface has no tier 'deferred'. {_ANY_VERSION}")
-    if not isinstance(body.get("input"), str):
-        _judge_input(order)
 
 
 def _judge_input(order: CreateRequest) -> None:

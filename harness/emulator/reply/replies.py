@@ -206,19 +206,19 @@ class ReplyBuilder:
 
     def thoughts(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return one signed thought, with a summary if one was requested; none if the script forbids it."""
-        kind = order.profile.thought
-        if script.thought is False or (script.thought is None and kind == "none"):
+        wanted, kind, body = script.thought, order.profile.thought, order.body
+        if wanted is False or (wanted is None and kind == "none"):
             return []
         if order.agent is not None and not order.platform.agents_think:
             return []
         step: Json = {"signature": sign(self._ids.number())}
-        summary = script.thought if isinstance(script.thought, str) else None
-        config = order.body.get("agent_config") or order.body.get("generation_config")
+        summary = wanted if isinstance(wanted, str) else None
+        config = body.get("agent_config") or body.get("generation_config")
         if summary is None and config and config.get("thinking_summaries") == "auto":
             summary = "**Reading the request**\n\nI look at what was asked and choose a short answer.\n"
         if summary is not None:
             step["summary"] = [{"text": summary, "type": "text"}]
-        if script.thought is None and kind == "bare":
+        if wanted is None and kind == "bare":
             return [] if order.stream else [{"type": "thought"}]
         step["type"] = "thought"
         return [step]

@@ -33,11 +33,11 @@ class InteractionStore:
 
     def keep(self, run: Run) -> None:
         """Store an interaction, and give it the next serial number."""
-        self._kept += 1
-        run.serial = self._kept
-        self._runs[run.id] = run
+        runs = self._runs
+        self._kept = run.serial = self._kept + 1
+        runs[run.id] = run
         self._bytes += run.size
-        while len(self._runs) > 1 and (len(self._runs) > self._most or self._bytes > self._most_bytes):
+        while (len(runs) > self._most or self._bytes > self._most_bytes) and len(runs) > 1:
             self.forget_oldest()
 
     def forget_oldest(self) -> None:
