@@ -17,11 +17,11 @@ from msgspec.structs import replace
 
 from harness.transport.client.dial import NoConnection, dial, trusting, upstream_origin
 from harness.transport.client.driver import receive
-from harness.transport.http1.heads import ResponseHead, request_bytes
+from harness.transport.http1.heads import ResponseHead, request_bytes, write_fields
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.reader import Data, Event, ResponseReader
 from harness.transport.server.server import LEAVING
-from harness.wire import At, By, Chunk, Ending, How, Pause, Piece, Request, Response
+from harness.wire import At, By, Chunk, Ending, Headers, How, Pause, Piece, Request, Response
 from harness.wire.addresses import readdress, stand_in_url
 
 _OURS = ("host", "content-length", "expect", "accept-encoding")
@@ -70,7 +70,7 @@ class UpstreamServer:
     def _wire(self, request: Request) -> bytes:
         fields = [("host", self._origin.authority), *request.headers.without(*_OURS, *_HOP_BY_HOP)]
         fields += [("accept-encoding", "identity"), ("connection", "close")]
-        return request_bytes(request.method, request.target, fields, request.body)
+        return request_bytes(request.method, request.target, write_fields(Headers(fields)), request.body)
 
 
 class _Arriving:

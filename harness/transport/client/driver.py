@@ -25,7 +25,7 @@ from harness import __version__
 from harness.outcome import HarnessFault, Unmet, UsageFault
 from harness.transport.client.dial import NoConnection, Origin, dial, trusting
 from harness.transport.client.stream import ContentDecoder, LiveStreamReader, StreamEnds, decoder_for, read_whole
-from harness.transport.http1.heads import ResponseHead, request_bytes
+from harness.transport.http1.heads import ResponseHead, request_bytes, write_fields
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.reader import Data, Event, ResponseReader
 from harness.wire import (
@@ -392,6 +392,8 @@ def _drop(sock: socket.socket, clean: bool) -> None:
 _OURS = ("host", "content-length", "transfer-encoding", "connection")
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+_MOST_LINES = 64
+"""Headers of requests whose lines a driver remembers."""
 
 
 class UrlDriver(Driver):
@@ -427,6 +429,7 @@ class UrlDriver(Driver):
         self._lock = threading.Lock()
         self._open: list[UrlReading | NoReading] = []
         self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._lines: dict[int, tuple[Headers, bool, bytes]] = {}
 
     def perform(self, action: DriverAction) -> Any:
         """Perform an action over sockets, and sleep for a `Wait`."""
@@ -554,18 +557,31 @@ class UrlDriver(Driver):
         """The request as it is sent, body included."""
         if TOKEN.fullmatch(request.method) is None:
             raise UsageFault(f"{request.method!r} is not an HTTP method: a method is one token")
-        target = quote(request.below(self._origin.prefix), safe=_VISIBLE)
+        target, headers = request.below(self._origin.prefix), request.headers
+        if not (target.isascii() and target.isprintable()) or " " in target:
+            target = quote(target, safe=_VISIBLE)
+        keeps, chunked = self._kept.keeps, "transfer-encoding" in headers
+        known = self._lines.get(id(headers))  # the requests of an exercise share their fields
+        if known is None or known[0] is not headers or known[1] is not keeps:
+            if len(self._lines) >= _MOST_LINES:
+                self._lines.clear()
+            lines = self._write_lines(headers, keeps=keeps, chunked=chunked)
+            known = self._lines[id(headers)] = headers, keeps, lines
+        return request_bytes(request.method, target, known[2], request.body, chunked=chunked)
+
+    def _write_lines(self, headers: Headers, *, keeps: bool, chunked: bool) -> bytes:
+        """The field lines of a request with these headers, without one about its length."""
         fields = [("host", self._origin.authority)]
-        fields += request.headers.without(*_OURS).items()
-        if "transfer-encoding" in request.headers:  # of an exercise: chunks are what it is about
+        fields += headers.without(*_OURS).items()
+        if chunked:  # of an exercise: chunks are what it is about
             fields.append(("transfer-encoding", "chunked"))
-        fields += [item for item in self._headers.without(*_OURS) if item[0] not in request.headers]
+        fields += [item for item in self._headers.without(*_OURS) if item[0] not in headers]
         sent = Headers(fields)
         if "accept-encoding" not in sent:
             fields.append(("accept-encoding", "identity"))
         if "user-agent" not in sent:
             fields.append(("user-agent", f"interactions-harness/{__version__}"))
         # So that it is free again once a stream that is read later has been written.
-        if not self._kept.keeps or "transfer-encoding" in request.headers:
+        if not keeps or chunked:
             fields.append(("connection", "close"))
-        return request_bytes(request.method, target, fields, request.body)
+        return write_fields(Headers(fields))

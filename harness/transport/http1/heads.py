@@ -60,7 +60,10 @@ def framed_headers(status: int, headers: Headers, framing: Framing, *, keep: boo
     False ones are corrected or dropped, and a field that the framing still needs is appended. `keep`: the
     connection stays open afterwards.
     """
-    own = Headers(item for item in (_correct_field(name, value, framing, keep) for name, value in headers) if item)
+    own = headers
+    if not headers.names.isdisjoint(FRAMING_FIELDS):  # nearly always it names none
+        corrected = (_correct_field(name, value, framing, keep) for name, value in headers)
+        own = Headers(item for item in corrected if item)
     if isinstance(framing, Chunked):
         return own if "transfer-encoding" in own else own.having("transfer-encoding", "chunked")
     if isinstance(framing, UntilClose):
@@ -120,24 +123,33 @@ class RequestHead(Struct, frozen=True):
 
 def parse_fields(lines: list[str]) -> Headers:
     """The header fields of `lines`; raises `BadHead` for all that a recipient must refuse by RFC 9112."""
-    items: list[tuple[str, str]] = []
-    for line in lines:
-        if line[:1] in {" ", "\t"}:
-            raise BadHead("folded header line")
-        name, colon, value = line.partition(":")
-        if not colon or TOKEN.fullmatch(name) is None:
-            # What may be its value is not quoted: it may be a key.
-            shown = name[:40] if colon else line[:_QUOTED]
-            raise BadHead(f"a line of {len(line)} characters that begins {shown!r} is not a header field")
-        value = value.strip(_BLANKS)
-        if MORE_THAN_A_LINE.search(value) is not None:
-            raise BadHead(f"control character in the value of {name!r}")
-        items.append((name, value))
-    return Headers(items)
+    return Headers([_parse_short(line) if len(line) <= _SHORT else _parse_field(line) for line in lines])
+
+
+def _parse_field(line: str) -> tuple[str, str]:
+    if line[:1] in {" ", "\t"}:
+        raise BadHead("folded header line")
+    name, colon, value = line.partition(":")
+    if not colon or TOKEN.fullmatch(name) is None:
+        # What may be its value is not quoted: it may be a key.
+        shown = name[:40] if colon else line[:_QUOTED]
+        raise BadHead(f"a line of {len(line)} characters that begins {shown!r} is not a header field")
+    value = value.strip(_BLANKS)
+    if MORE_THAN_A_LINE.search(value) is not None:
+        raise BadHead(f"control character in the value of {name!r}")
+    return name, value
+
+
+_SHORT = 64
+"""Characters of the longest line whose parts are remembered: the messages of one peer repeat most of theirs."""
+_parse_short = lru_cache(maxsize=512)(_parse_field)
 
 
 def _split_lines(head: bytes) -> list[str]:
-    return [line.removesuffix("\r") for line in head.decode("latin-1").split("\n")[:-2]]
+    text = head.decode("latin-1")
+    if text.count("\n") == text.count("\r\n"):  # nearly always
+        return text.split("\r\n")[:-2]
+    return [line.removesuffix("\r") for line in text.split("\n")[:-2]]
 
 
 def parse_response_head(head: bytes, method: str) -> ResponseHead:
@@ -205,9 +217,12 @@ def _to_origin_form(target: str) -> str:
 
 
 def _read_content_length(headers: Headers) -> int | None:
-    values = {part.strip(_BLANKS) for value in headers.all("content-length") for part in value.split(",")}
-    if not values:
+    stated = headers.all("content-length")
+    if not stated:
         return None
+    if len(stated) == 1 and _NUMBER.fullmatch(stated[0]) is not None:  # nearly always
+        return int(stated[0])
+    values = {part.strip(_BLANKS) for value in stated for part in value.split(",")}
     value = values.pop()
     if values or _NUMBER.fullmatch(value) is None:
         raise BadHead(f"content-length {', '.join(sorted({value, *values}))!r} is not one number")
@@ -237,19 +252,20 @@ def write_fields(headers: Headers) -> bytes:
         return b"".join(map(field_bytes, lines))
 
 
-def request_bytes(method: str, target: str, fields: list[tuple[str, str]], body: bytes) -> bytes:
-    """A whole request; Content-Length is added if there is a body, or if the method normally has one.
+def request_bytes(method: str, target: str, lines: bytes, body: bytes, *, chunked: bool = False) -> bytes:
+    """A whole request with these field lines, which state no length.
 
-    A request that names `transfer-encoding: chunked` has its body in two chunks.
+    Content-Length is added if there is a body, or if the method normally has one. A request that is `chunked` has
+    its body in two chunks.
     """
-    if any(name.lower() == "transfer-encoding" for name, _ in fields):
+    length = b""
+    if chunked:
         half = len(body) // 2
         body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:half], body[half:]) if part)
         body += b"0\r\n\r\n"
     elif body or method in _WITH_BODY:
-        fields = [*fields, ("content-length", str(len(body)))]
-    line = f"{method} {target} HTTP/1.1\r\n".encode("latin-1")
-    return line + write_fields(Headers(fields)) + b"\r\n" + body
+        length = b"content-length: %d\r\n" % len(body)
+    return b"%b%b%b\r\n%b" % (f"{method} {target} HTTP/1.1\r\n".encode("latin-1"), lines, length, body)
 
 
 def field_bytes(text: str) -> bytes:

@@ -6,6 +6,8 @@ Layer 3. Knows numbers only. Reaching a bound on the client's side never raises:
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -85,17 +87,23 @@ class Limits(_Positive, frozen=True, kw_only=True):
 
         If `head` is less, the response has to begin within so many.
         """
-        if seconds is None:
-            return self if head is None else replace(self, head_seconds=min(head, self.head_seconds))
-        connect = min(self.connect_seconds, seconds)
-        return replace(
-            self,
-            connect_seconds=connect,
-            head_seconds=seconds if head is None else min(head, seconds),
-            idle_seconds=seconds,
-            closing_seconds=max(self.closing_seconds, seconds / _CLOSING_PART),
-            total_seconds=seconds,
-        )
+        return self if seconds is None and head is None else _narrow(self, seconds, head)
+
+
+@lru_cache(maxsize=64)
+def _narrow(limits: Limits, seconds: float | None, head: float | None) -> Limits:
+    """The limits for one exchange; most exchanges get the same time as the one before."""
+    if seconds is None:
+        assert head is not None
+        return replace(limits, head_seconds=min(head, limits.head_seconds))
+    return replace(
+        limits,
+        connect_seconds=min(limits.connect_seconds, seconds),
+        head_seconds=seconds if head is None else min(head, seconds),
+        idle_seconds=seconds,
+        closing_seconds=max(limits.closing_seconds, seconds / _CLOSING_PART),
+        total_seconds=seconds,
+    )
 
 
 class ServerLimits(_Positive, frozen=True, kw_only=True):
