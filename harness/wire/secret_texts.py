@@ -157,7 +157,7 @@ class _Automaton:
         return ((start, end) for _, start, end in self._built.find_matches_as_indexes(data, overlapping=True))
 
     def find_stretches(self, data: bytes) -> list[tuple[int, int, int]]:
-        """What the occurrences cover: the start and end of each stretch, and where its first occurrence ends."""
+        """The stretches that the occurrences cover: start and end of each, and where its first occurrence ends."""
         found: list[tuple[int, int, int]] = []
         if not self.occurs_in(data):
             return found
@@ -175,7 +175,7 @@ class _Automaton:
     def list_needed(self) -> list[bytes]:
         """The texts without those that shorter ones cover several times over.
 
-        Whoever chooses the texts may choose a letter a hundred times, ninety-nine times, and so on. Then each
+        A sender of the texts may choose a letter a hundred times, ninety-nine times, and so on. Then each
         letter of another text would be in a hundred occurrences.
         """
         return [text for text in self.texts if not self._is_covered(text)]
@@ -254,7 +254,7 @@ class KnownStretches(KnownTexts):
         return built if len(needed) == len(patterns) else _Automaton(rank, needed)
 
     def find_stretches(self, text: str) -> Iterator[tuple[int, int, int]]:
-        """What the occurrences cover, in order.
+        """The stretches that the occurrences cover, in order.
 
         The start and end of each stretch, and where the longest occurrence at its start ends. Stretches do not
         overlap, and there are not more of them than characters, however many texts overlap there.
@@ -281,7 +281,7 @@ _Find = Callable[[bytes], Iterable[tuple[int, ...]]]
 
 
 def _find_in(part: str, functions: Iterable[_Find]) -> Iterator[tuple[int, ...]]:
-    """What several functions find in the folded bytes of a part, in order, counted in its characters."""
+    """The places that several functions find in the folded bytes of a part, in order, counted in characters."""
     data = _fold(part)
     found = sorted(place for find in functions for place in find(data))
     if len(data) == len(part):
