@@ -7,7 +7,7 @@ is no program that we run, and gives no consent, unless the user allows it. Must
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,6 +29,23 @@ def resolve(path: Path) -> Path:
         with suppress(OSError):
             return Path(os.path.realpath(path))
     return Path(os.path.realpath(path))
+
+
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""The variables by which OpenSSL finds the certificates that it trusts."""
+
+
+def find_relative_certificates(variables: Iterable[str] = CERTIFICATES) -> str:
+    """Why a variable may not name certificates, "" if each may: a relative path is in the current folder."""
+    for variable in variables:
+        named = os.environ.get(variable, "")
+        paths = named.split(os.pathsep) if variable == "SSL_CERT_DIR" else [named]
+        if relative := next((path for path in paths if path and not Path(path).is_absolute()), None):
+            return (
+                f"{variable}: {relative!r} is a relative path, so the current folder would choose who gets a key: "
+                "write an absolute path"
+            )
+    return ""
 
 
 @contextmanager

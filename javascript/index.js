@@ -18,12 +18,15 @@ const pause = (ms) => new Promise((resolve) => real.setTimeout(resolve, ms));
 
 const letterCode = (letter) => `\\u${letter.codePointAt(0).toString(16).padStart(4, "0")}`;
 
+/** So many characters of an error of a server are shown. */
+const MOST_SHOWN = 10_000;
+
 /** A text that neither a terminal nor a runner of a CI system obeys: code under test and servers wrote parts of it. */
 const harmless = (text) =>
   text
     .replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\p{Bidi_Control}]/gu, letterCode)
     .replace(/(#{2}[^\s[]{0,60})\[/g, (_, before) => before + letterCode("["))
-    .replace(/^(\s*):(?=:)/gm, (_, before) => before + letterCode(":"));
+    .replace(/^([^\S\n]*):(?=:)/gm, (_, before) => before + letterCode(":"));
 
 /** The cause of an error, as test runners print it beside the message: one may quote what a server sent. */
 const withoutControls = (cause) =>
@@ -871,7 +874,7 @@ function nameCall({ method, target, body }) {
 function messageIn(text) {
   try {
     const { error } = JSON.parse(text);
-    return error.message;
+    return String(error.message).slice(0, MOST_SHOWN);
   } catch {
     return text.slice(0, 500);
   }

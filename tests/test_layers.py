@@ -66,7 +66,7 @@ REACH: dict[str, frozenset[str]] = {
     "documents": frozenset({"foreign_folders", "held_paths"}),
     "written_files": frozenset({"outcome", "foreign_folders", "held_paths"}),
     "child_processes": frozenset({"wire", "foreign_folders"}),
-    "transport": _LOWEST,
+    "transport": _LOWEST | {"foreign_folders"},
     "resume": _LOWEST,
 }
 """Packages whose imports are listed, because their layer alone would allow more, or less."""

@@ -78,14 +78,15 @@ def _read_when_then(document: Document) -> Exchange:
     when, then = document["when"], document["then"]
     query = urlencode([(item["name"], item["value"]) for item in when.get("query_param") or ()])
     target = when["path"] + (f"?{query}" if query else "")
-    request = Request(when["method"], target, _read_headers(when.get("header")), _encode(when.get("body")))
+    request = _build_request(when["method"], target, _read_headers(when.get("header")), _encode(when.get("body")))
     return _build_exchange(request, then["status"], _read_headers(then.get("header")), _encode(then.get("body")))
 
 
 def _read_har(entry: Document) -> Exchange:
     asked, came = entry["request"], entry["response"]
     sent = _encode((asked.get("postData") or {}).get("text"))
-    request = Request(asked["method"], _read_target(asked["url"]), _read_headers(asked.get("headers")), sent)
+    headers = _read_headers(asked.get("headers"))
+    request = _build_request(asked["method"], _read_target(asked["url"]), headers, sent)
     content = came.get("content") or {}
     data = _encode(content.get("text"))
     if content.get("encoding") == "base64":
@@ -94,13 +95,22 @@ def _read_har(entry: Document) -> Exchange:
     return _build_exchange(request, came["status"], headers, data)
 
 
-def _build_exchange(request: Request, status: int, headers: Headers, body: bytes) -> Exchange:
+def _build_request(method: Any, target: str, headers: Headers, body: bytes) -> Request:
+    if not isinstance(method, str):
+        raise TypeError(f"the method is {method!r}, not a text")
+    return Request(method, target, headers, body)
+
+
+def _build_exchange(request: Request, status: Any, headers: Headers, body: bytes) -> Exchange:
     """Build the exchange. Recorders write status 0, or -1 in HAR, if no response came."""
-    answered = int(status) > 0
+    number = int(status)
+    if isinstance(status, bool) or status not in (number, str(number)):
+        raise ValueError(f"the status is {status!r}, not a whole number")
+    answered = number > 0
     body = decode_body(body, headers)
     return Exchange(
         request=request,
-        status=int(status) if answered else None,
+        status=number if answered else None,
         headers=headers,
         framing=UntilClose(),
         body=body,

@@ -242,6 +242,9 @@ def _looks_like_one(value: Any) -> bool:
     )
 
 
+_FINAL = range(200, 1000)
+
+
 def _why_not(exchange: Exchange) -> str:
     """Why a recorded exchange is not judged; "" if it is."""
     reading = read(exchange)
@@ -253,6 +256,8 @@ def _why_not(exchange: Exchange) -> str:
         return UNRECOGNIZED
     if exchange.status is None:
         return f"no response arrived: {_describe_ending(exchange.ending)}"
+    if exchange.status not in _FINAL:
+        return f"{exchange.status} is not a final HTTP status"
     if reading.stream is None and not exchange.complete and not _shows_its_request(exchange):
         return f"the response is truncated: {_describe_ending(exchange.ending)}"
     if reading.stream is not None and _is_legacy_stream(reading.stream):

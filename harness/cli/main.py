@@ -176,9 +176,6 @@ def _say_unexpected(wrong: Exception) -> int:
     )
 
 
-_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-
-
 def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         sys.stdout.write(_write_usage())
@@ -197,12 +194,6 @@ def _run(words: list[str]) -> int:
         Path.cwd()
     except FileNotFoundError:
         raise UsageFault("the current folder was deleted: go to one that exists") from None
-    for variable in _CERTIFICATES:
-        if (path := os.environ.get(variable)) and not Path(path).is_absolute():
-            raise UsageFault(
-                f"{variable}: {path!r} is a relative path, so the current folder would choose who gets a key: "
-                "write an absolute path"
-            )
     if note := shadow_note():
         _say(f"harness: note: {note}", Exit.OK)
     # SIGTERM, too, must unwind: what was created is deleted
@@ -215,8 +206,10 @@ def _working_here(command: str) -> contextlib.AbstractContextManager[None]:
     """Use the current folder only as the user allows. A shell waits for `completion`, which uses nothing of it."""
     if command == "completion":
         return contextlib.nullcontext()
-    from harness.foreign_folders import working_in
+    from harness.foreign_folders import CERTIFICATES, find_relative_certificates, working_in
 
+    if why := find_relative_certificates((*CERTIFICATES, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")):
+        raise UsageFault(why)
     return working_in(Path.cwd(), _say_how_to_trust)
 
 

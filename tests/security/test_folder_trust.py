@@ -27,6 +27,7 @@ from harness.cli.options import FLAG, PATH, REPORT, Option, Options, Trust
 from harness.contract import CURRENT
 from harness.engine.search.run import Store
 from harness.outcome import UsageFault
+from harness.transport.client.dial import trusting
 from tests.security.test_hostile_folder import listening
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
@@ -336,8 +337,14 @@ def test_a_relative_path_names_no_certificates(
     monkeypatch.setenv(variable, "ca.pem")
     assert main(["check", "emulator", "-c", "get.unknown"]) == 2
     assert f"{variable}: 'ca.pem' is a relative path" in capsys.readouterr().err
-    monkeypatch.setenv(variable, str(repository / "ca.pem"))
+    absolute = str(repository / "ca.pem")
+    monkeypatch.setenv(variable, absolute)
     assert main(["list"]) == 0
+    monkeypatch.setenv("SSL_CERT_DIR", f"{absolute}{os.pathsep}certs")
+    assert main(["list"]) == 2
+    assert "SSL_CERT_DIR: 'certs' is a relative path" in capsys.readouterr().err
+    with pytest.raises(UsageFault, match="SSL_CERT_DIR: 'certs' is a relative path"):
+        trusting(None)  # also where no command begins, as in pytest
 
 
 @pytest.mark.parametrize(

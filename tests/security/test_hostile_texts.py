@@ -599,6 +599,29 @@ def test_a_javascript_test_gives_a_terminal_and_a_runner_no_command(tmp_path: Pa
     assert re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]|(?m:^\s*::)|##vso\[", done.stdout) == []
 
 
+_LONG_ERRORS = """
+import { HarnessError } from "./javascript/index.js";
+const take = (unit, length) => Math.min(...[1, 2, 3].map(() => {
+  const text = "x" + unit.repeat(length) + "y", begun = process.cpuUsage().user;
+  for (let n = 0; n < 50; n++) new HarnessError(text);
+  return process.cpuUsage().user - begun;
+}));
+for (const unit of ["\\n", " ", "\\n ", ":", "#", "##a", "\\r", "\\u2028"]) {
+  const [one, four] = [take(unit, 2000), take(unit, 8000)];
+  if (four > 11 * one) console.log("SQUARE", JSON.stringify(unit), one, four);
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_a_long_error_takes_the_npm_package_no_square(tmp_path: Path) -> None:
+    """No timeout of a test ends a regular expression in Node: four times the text may take about four times."""
+    (tmp_path / "javascript").symlink_to(Path(__file__).resolve().parents[2] / "javascript")
+    (tmp_path / "long.mjs").write_text(_LONG_ERRORS, "utf-8")
+    done = subprocess.run(("node", "long.mjs"), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
 @pytest.mark.parametrize("address", ["http://[::1", "//[", "http://[x]/upload/y"])
 def test_an_address_that_is_no_url_is_a_finding(address: str, tmp_path: Path) -> None:
     """A target may return any text as the address of an upload or of a redirect: it ends no check."""

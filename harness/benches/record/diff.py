@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
@@ -275,17 +276,33 @@ def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], pro
     """Compare the exchanges of two sessions, paired in order by what was asked."""
     drifts = Drifts()
     old, new = list(_group(before, protocol)), list(_group(after, protocol))
-    matcher = SequenceMatcher(a=[key for key, _ in old], b=[key for key, _ in new], autojunk=False)
-    for tag, a, a_end, b, b_end in matcher.get_opcodes():
-        if tag == "equal":
-            for (key, mine), (_, theirs) in zip(old[a:a_end], new[b:b_end], strict=True):
-                _pair(_label(key), mine, theirs, drifts, protocol)
-            continue
-        for key, _ in old[a:a_end]:
+    pairs = _align([key for key, _ in old], [key for key, _ in new])
+    for a, b in pairs:
+        _pair(_label(old[a][0]), old[a][1], new[b][1], drifts, protocol)
+    paired, theirs = {a for a, _ in pairs}, {b for _, b in pairs}
+    for place, (key, _) in enumerate(old):
+        if place not in paired:
             drifts.shape.setdefault(Drift("exchange", PRESENT, ABSENT), []).append(_label(key))
-        for key, _ in new[b:b_end]:
+    for place, (key, _) in enumerate(new):
+        if place not in theirs:
             drifts.shape.setdefault(Drift("exchange", ABSENT, PRESENT), []).append(_label(key))
     return drifts
+
+
+_MOST_PAIRS = 100_000
+"""Of more pairs of equal keys, a search for the longest common order takes minutes, and more."""
+
+
+def _align(old: Sequence[Key], new: Sequence[Key]) -> list[tuple[int, int]]:
+    """The places of equal keys in both, in a common order; if far too many are equal, in the order of each key."""
+    counts = Counter(new)
+    if sum(counts[key] for key in old) <= _MOST_PAIRS:
+        blocks = SequenceMatcher(a=old, b=new, autojunk=False).get_matching_blocks()
+        return [(block.a + n, block.b + n) for block in blocks for n in range(block.size)]
+    places: defaultdict[Key, deque[int]] = defaultdict(deque)
+    for place, key in enumerate(new):
+        places[key].append(place)
+    return [(place, places[key].popleft()) for place, key in enumerate(old) if places[key]]
 
 
 def _pair(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from typing import Any
@@ -302,11 +303,20 @@ def _unpack(data: bytes) -> dict[str, bytes] | None:
 
 _FURTHER = b"xgXLK"
 """The types of blocks that say more of the next file, such as a long name."""
+_GLOBAL = b"g"
+"""The type of blocks that say more of all files after them."""
 _MOST_FURTHER = 16_384
+_MOST_GLOBAL = 512
+_NUMBER = re.compile(rb"\d{64}")
 
 
 def _is_bounded(data: bytes) -> bool:
-    """Whether `tarfile` reads this to its end: some versions read a long field, or a size below zero, for ever."""
+    """Whether `tarfile` reads this to its end.
+
+    Some versions read a long field, or a size below zero, for ever. For a number, they search each block in the
+    square of its digits. Each file gets a copy of the fields of all files.
+    """
+    left = _MOST_GLOBAL
     for start in range(0, len(data), tarfile.BLOCKSIZE):
         end = start + tarfile.BLOCKSIZE
         try:
@@ -317,7 +327,8 @@ def _is_bounded(data: bytes) -> bool:
             return False
         if block.type in _FURTHER:
             more = data[end : end + block.size]
-            if len(more) > _MOST_FURTHER or b"size=" in more:
+            left -= len(more) if block.type in _GLOBAL else 0
+            if len(more) > _MOST_FURTHER or left < 0 or b"size=" in more or _NUMBER.search(more):
                 return False
     return True
 

@@ -166,7 +166,7 @@ def _unpack(data: bytes, limit: int) -> tuple[dict[str, bytes], list[str]]:
                 if content is None or not path:
                     raise invalid(f"The archive member {member.name!r} is neither a plain file nor a directory.")
                 files[path] = content.read()
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as problem:
+    except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError) as problem:
         raise invalid(f"extract=true needs a .tar or .tar.gz body, and this one is not: {problem}.") from None
     return files, [path for path in directories if path]
 

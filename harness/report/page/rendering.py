@@ -126,6 +126,9 @@ _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 _MOST = 4_000
 """Most characters that are compared: more takes long, and nobody reads it."""
 
+_MOST_WORDS = 1_000
+"""Of so many a server could have chosen those that take longest, a tenth of a second."""
+
 _ALIKE = 0.25
 """Below this share of common text, without spaces at its ends, the two are marked as a whole."""
 
@@ -143,7 +146,9 @@ def compare_texts(expected: str, actual: str) -> tuple[tuple[MarkedText, ...], t
     if not expected or not actual or max(len(expected), len(actual)) > _MOST:
         return _mark_whole(expected), _mark_whole(actual)
     before, after = _WORD.findall(expected), _WORD.findall(actual)
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    if max(len(before), len(after)) > _MOST_WORDS:
+        return _mark_whole(expected), _mark_whole(actual)
+    matcher = SequenceMatcher(None, before, after)
     blocks = matcher.get_matching_blocks()
     common = sum(len("".join(before[block.a : block.a + block.size]).strip()) for block in blocks)
     if common < _ALIKE * max(len(expected), len(actual)):

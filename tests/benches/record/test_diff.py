@@ -19,6 +19,7 @@ from harness.emulator import Emulator
 from harness.outcome import Exit
 from harness.transport import ServiceDriver
 from harness.wire import COMPLETE, By, Chunked, Ending, Headers, How, Request, encode
+from tests.growth import TIMES, assert_linear
 
 JSON = "application/json"
 STREAM = "text/event-stream"
@@ -192,6 +193,22 @@ def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
     assert {str(d): labels for d, labels in drifts.shape.items()} == {
         "exchange: removed": ["DELETE /v1beta/interactions/x"]
     }
+
+
+def test_two_sessions_of_many_equal_calls_are_compared_in_bounded_time() -> None:
+    """A recording of some 100 KB may have thousands of equal calls in any order."""
+    target = "/v1beta/interactions/x"
+    calls = {
+        method: answered(b"{}", JSON, request=Request(method, target)) for method in ("PUT", "DELETE", "PATCH")
+    }
+
+    def compare(count: int) -> Drifts:
+        mine = [calls[name] for name in ("PUT", "DELETE", "PUT", "PATCH")] * count
+        return diff_recordings(mine, [calls[name] for name in ("DELETE", "PUT")] * count, PROTOCOL)
+
+    assert_linear(lambda: compare(40), lambda: compare(40 * TIMES))
+    removed = compare(1_000).shape
+    assert {str(drift): len(labels) for drift, labels in removed.items()} == {"exchange: removed": 2_000}
 
 
 @pytest.mark.parametrize(("asked", "label"), [("false", "stream=false"), ("true", "stream=true (stream)")])

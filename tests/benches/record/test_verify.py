@@ -349,6 +349,17 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
         "the server closed the connection before the headers",
     ),
     "no answer, as HAR has it": ("a.har", har({**UNANSWERED_CASE, "status": -1}), "no response arrived"),
+    **{
+        f"no final status, {status!r}": ("a.har", har({**JSON_CASE, "status": status}), why)
+        for status, why in (
+            (199, "199 is not a final"),
+            (99, "99 is not"),
+            (1000, "1000 is not"),
+            (True, "True, not"),
+        )
+    },
+    "no number": ("a.har", har({**JSON_CASE, "status": 200.5}), "the status is 200.5, not a whole number"),
+    "no method": ("a.har", har({**JSON_CASE, "method": 5}), "the method is 5, not a text"),
     "a coding": (
         "a.yaml",
         coded("br", b"\x8b\xff\x03", JSON_CASE),

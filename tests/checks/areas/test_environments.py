@@ -119,10 +119,10 @@ def test_a_small_archive_takes_no_memory():
     assert _unpack(pack("a", b"data")) == {"a": b"data"}
 
 
-def in_pax(data: bytes) -> bytes:
-    """A block that says more of the next file, and that file."""
+def in_pax(data: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    """A block that says more of the next file, or of all, and that file."""
     further, file = tarfile.TarInfo("more"), tarfile.TarInfo("a")
-    further.type, further.size, file.size = tarfile.XHDTYPE, len(data), 4
+    further.type, further.size, file.size = kind, len(data), 4
     padded = data + bytes(-len(data) % 512)
     return (
         further.tobuf(tarfile.USTAR_FORMAT)
@@ -168,6 +168,13 @@ def test_a_look_at_an_archive_copies_each_part_once() -> None:
     archive = Counted(in_pax(b"11 a=b\n") * 200)
     _unpack(archive)
     assert 0 < archive.copied < 2 * len(archive)
+
+
+def test_blocks_that_cost_too_much_together_are_refused() -> None:
+    """Each is short, but one takes the square of its digits, and each file gets what is said of all."""
+    assert _unpack(in_pax(b"1" * 8_000) * 1_000) is None
+    assert _unpack(in_pax(b"11 a=b\n" * 50, tarfile.XGLTYPE) * 2) is None
+    assert _unpack(in_pax(b"52 comment=" + b"4f" * 20 + b"\n", tarfile.XGLTYPE)) == {"a": b"data"}  # as git does
 
 
 def test_a_long_name_is_read() -> None:
