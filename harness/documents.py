@@ -13,8 +13,10 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +26,7 @@ from harness.held_paths import list_folder, open_to_read
 MAX_FILE_BYTES = 1 << 30
 """Largest file that is read: 1 GiB. The largest recordings are a thousandth of it."""
 MAX_SOURCE_BYTES = 32 << 20
-"""Largest file of source code that is parsed."""
+"""Largest file of source code that is read."""
 _LARGE = 64 << 20
 _BLOCK = 1 << 20
 _START = 64 << 10
@@ -391,3 +393,45 @@ def _refuse_twins(loader: Any, pairs: list[Any]) -> None:
                 key_node.start_mark,
             )
         lines[key] = key_node.start_mark.line + 1
+
+
+# An archive of a stranger, before `tarfile` reads it.
+
+
+_FURTHER = b"xgXLK"
+"""The types of blocks that say more of the next file, such as a long name."""
+_GLOBAL = b"g"
+"""The type of blocks that say more of all files after them."""
+_MOST_FURTHER = 16_384
+_MOST_GLOBAL = 512
+_NUMBER = re.compile(rb"\d{64}")
+
+
+def is_bounded_tar(blocks: Iterable[bytes], most: int) -> bool:
+    """Whether `tarfile` reads a tar of these blocks of 512 bytes to its end.
+
+    `most` is the size in bytes of the largest file that it may have.
+
+    Some versions read a long field, or a size below zero, for ever. For a number, they search each block in the
+    square of its digits. Each file gets a copy of the fields of all files.
+    """
+    from tarfile import BLOCKSIZE, TarError, TarInfo  # late: few commands read an archive
+
+    left = _MOST_GLOBAL
+    ahead: deque[bytes] = deque()
+    source = iter(blocks)
+    while True:
+        ahead.extend(islice(source, _MOST_FURTHER // BLOCKSIZE + 2 - len(ahead)))
+        if not ahead:
+            return True
+        try:
+            block = TarInfo.frombuf(ahead.popleft(), "utf-8", "surrogateescape")
+        except TarError:
+            continue  # the content of a file
+        if not 0 <= block.size <= most:
+            return False
+        if block.type in _FURTHER:
+            more = b"".join(islice(ahead, block.size // BLOCKSIZE + 1))[: block.size]
+            left -= len(more) if block.type in _GLOBAL else 0
+            if len(more) > _MOST_FURTHER or left < 0 or b"size=" in more or _NUMBER.search(more):
+                return False

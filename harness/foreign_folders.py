@@ -1,18 +1,22 @@
 """The folders that another person may have filled: each checkout around a path, and the current folder.
 
 Layer 0. People run the harness inside folders that they did not write. What is in one leads no output elsewhere,
-is no program that we run, and gives no consent, unless the user allows it. Must not know how a user does so.
+is no program that we run, and gives no consent, unless the user allows it.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from harness.errors import UsageFault
+
 _TRIES = 100
-_MARKS = (".git", "pyproject.toml")
+_PROJECT = "pyproject.toml"
+_MARKS = (".git", _PROJECT)
 """What the root of a checked-out folder has."""
 
 _current: Path | None = None
@@ -144,3 +148,37 @@ def _is_checkout_of(home: Path, here: Path) -> bool:
     """
     between = (place for place in (here, *here.parents) if place != home and place.is_relative_to(home))
     return here.is_relative_to(home) and not any((place / ".git").is_dir() for place in between)
+
+
+# How the environment allows what a folder has. `harness trust` (cli/folder_trust.py) allows the content of a file.
+
+TRUST_VARIABLE = "HARNESS_TRUST"
+
+
+def identify(path: Path) -> str:
+    """The one path of a file: of a link, that of the link, because the paths in the file lead from its folder."""
+    return str(resolve(path.parent) / path.name)
+
+
+def say_how_to_trust_links(folder: Path) -> str:
+    """How to allow a command to write through links of the folder; "" if it is allowed."""
+    if is_named_folder(folder):
+        return ""
+    return f"set {TRUST_VARIABLE}={shlex.quote(str(folder))} if the folder is yours"
+
+
+def is_named_folder(folder: Path) -> bool:
+    """Whether the environment names the folder, with whatever is in it."""
+    return is_named(folder / _PROJECT)
+
+
+def is_named(path: Path) -> bool:
+    """Whether the environment names the file or its folder."""
+    words = [Path(word) for word in os.environ.get(TRUST_VARIABLE, "").split(os.pathsep) if word]
+    if relative := next((word for word in words if not word.is_absolute()), None):
+        raise UsageFault(
+            f"{TRUST_VARIABLE}: {str(relative)!r} is a relative path, and any folder may have a link of that "
+            "name: write an absolute path"
+        )
+    named = {str(resolve(word)) if word.is_dir() else identify(word) for word in words}
+    return not named.isdisjoint({identify(path), str(resolve(path.parent))})

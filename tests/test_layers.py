@@ -61,7 +61,7 @@ _LOWEST = frozenset({"errors", "wire", "outcome", "resources", "documents", "con
 
 REACH: dict[str, frozenset[str]] = {
     "rules": frozenset({"errors", "outcome", "resources", "documents"}),
-    "foreign_folders": frozenset(),
+    "foreign_folders": frozenset({"errors"}),
     "held_paths": frozenset({"foreign_folders"}),
     "documents": frozenset({"foreign_folders", "held_paths"}),
     "written_files": frozenset({"outcome", "foreign_folders", "held_paths"}),

@@ -5,6 +5,7 @@ Layer 5. Knows pip and npm as commands; must not know what is in a package.
 
 from __future__ import annotations
 
+import gzip
 import json
 import tarfile
 import zipfile
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.child_processes import PYTHON, explain_not_found, find_program, run_tool
+from harness.documents import is_bounded_tar
 from harness.outcome import UsageFault
 from harness.outcome.words import read_version, shorten
 from harness.written_files import write_file
@@ -27,6 +29,10 @@ LATEST = "latest"
 
 MOST_UNPACKED = 1 << 29
 """Most bytes that a package may unpack to; the largest SDKs have a twentieth of it."""
+
+
+_PADDING = 1 << 20
+"""Bytes of headers that a small archive may have besides."""
 
 
 class Package(NamedTuple):
@@ -80,6 +86,9 @@ def download_npm(name: str, version: str, folder: Path) -> Package:
         raise UsageFault(
             f"npm downloaded no archive of {wanted!r}: unpack the package yourself and name its folder"
         )
+    with _unpacking(wanted), gzip.open(archive) as file:
+        if not is_bounded_tar(_read_blocks(file), MOST_UNPACKED):
+            raise ValueError("it has headers that no tool writes")
     with _unpacking(wanted), tarfile.open(archive, "r:gz") as tar:
         _require_size(item.size for item in tar)
         # Links are left out, not only those that lead elsewhere: through a chain of links with long names, the
@@ -88,7 +97,9 @@ def download_npm(name: str, version: str, folder: Path) -> Package:
     return Package(name, read_npm_version(folder / "package"), folder / "package")
 
 
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError)
+_BROKEN = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, OverflowError, RuntimeError,
+)  # fmt: skip
 
 
 @contextmanager
@@ -96,19 +107,20 @@ def _unpacking(wanted: str) -> Iterator[None]:
     """Raise UsageFault if an archive cannot be unpacked, or would write outside its folder."""
     try:
         yield
-    except (
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        zlib.error,
-        OSError,
-        EOFError,
-        ValueError,
-        RuntimeError,
-    ) as wrong:
+    except _BROKEN as wrong:
         raise UsageFault(
             f"{wanted!r} was not unpacked ({type(wrong).__name__}: {shorten(str(wrong), 200)}): "
             "unpack the package yourself and name its folder"
         ) from None
+
+
+def _read_blocks(file: gzip.GzipFile) -> Iterator[bytes]:
+    """The blocks of an archive: of its files, and as many of headers and padding."""
+    for _ in range((2 * MOST_UNPACKED + _PADDING) // tarfile.BLOCKSIZE):
+        if not (block := file.read(tarfile.BLOCKSIZE)):
+            return
+        yield block
+    raise ValueError(f"it unpacks to more than {MOST_UNPACKED:,} bytes")
 
 
 def _require_size(sizes: Iterable[int]) -> None:

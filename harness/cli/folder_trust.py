@@ -23,13 +23,12 @@ from msgspec import Struct
 from harness.cli.options import FLAG, FOLDER, HEADER, LINE_END, MODULE, PATH, REPORT, REVISION, Option, Trust
 from harness.contract import REVISIONS
 from harness.documents import explain_unread, load_toml, open_file, read_file
-from harness.foreign_folders import bind, find_foreign, find_shared, resolve
+from harness.foreign_folders import bind, find_foreign, find_shared, identify, is_named, resolve
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback, split_url
 from harness.written_files import find_owner, find_way_out, make_folder, write_file
 
 FILE = "pyproject.toml"
-TRUST_VARIABLE = "HARNESS_TRUST"
 """Folders and files that the user trusts for this environment, whatever they hold; separated as in `PATH`."""
 
 _START = 4_096
@@ -54,7 +53,7 @@ class FolderFile(Struct, frozen=True, dict=True):
     @cached_property
     def trusted(self) -> bool:
         """Whether the user gave their word for the file as it is."""
-        return _is_named(self.path) or read_trusted().get(identify(self.path)) == self.digest
+        return is_named(self.path) or read_trusted().get(identify(self.path)) == self.digest
 
     @cached_property
     def table(self) -> dict[str, Any]:
@@ -321,32 +320,3 @@ def _find_store() -> Path:
         os.environ.get("XDG_STATE_HOME", "")
     )  # one that is relative does not count: a folder could bring it
     return (named if named.is_absolute() else Path.home() / ".local" / "state") / "harness" / "trusted.json"
-
-
-def identify(path: Path) -> str:
-    """The one path of a file: of a link, that of the link, because the paths in the file lead from its folder."""
-    return str(resolve(path.parent) / path.name)
-
-
-def say_how_to_trust_links(folder: Path) -> str:
-    """How to allow a command to write through links of the folder; "" if it is allowed."""
-    if is_named_folder(folder):
-        return ""
-    return f"set {TRUST_VARIABLE}={shlex.quote(str(folder))} if the folder is yours"
-
-
-def is_named_folder(folder: Path) -> bool:
-    """Whether the environment names the folder, with whatever is in it."""
-    return _is_named(folder / FILE)
-
-
-def _is_named(path: Path) -> bool:
-    """Whether the environment names the file or its folder."""
-    words = [Path(word) for word in os.environ.get(TRUST_VARIABLE, "").split(os.pathsep) if word]
-    if relative := next((word for word in words if not word.is_absolute()), None):
-        raise UsageFault(
-            f"{TRUST_VARIABLE}: {str(relative)!r} is a relative path, and any folder may have a link of that "
-            "name: write an absolute path"
-        )
-    named = {str(resolve(word)) if word.is_dir() else identify(word) for word in words}
-    return not named.isdisjoint({identify(path), str(resolve(path.parent))})

@@ -206,11 +206,16 @@ def _working_here(command: str) -> contextlib.AbstractContextManager[None]:
     """Use the current folder only as the user allows. A shell waits for `completion`, which uses nothing of it."""
     if command == "completion":
         return contextlib.nullcontext()
-    from harness.foreign_folders import CERTIFICATES, find_relative_certificates, working_in
+    from harness.foreign_folders import (
+        CERTIFICATES,
+        find_relative_certificates,
+        say_how_to_trust_links,
+        working_in,
+    )
 
     if why := find_relative_certificates((*CERTIFICATES, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")):
         raise UsageFault(why)
-    return working_in(Path.cwd(), _say_how_to_trust)
+    return working_in(Path.cwd(), say_how_to_trust_links)
 
 
 @contextlib.contextmanager
@@ -231,12 +236,6 @@ def _keeping_garbage(command: str) -> Iterator[None]:
         gc.freeze()  # all that was made counts as old; else the old threshold would look through it now
         gc.unfreeze()
         gc.set_threshold(*before)
-
-
-def _say_how_to_trust(folder: Path) -> str:
-    from harness.cli.folder_trust import say_how_to_trust_links
-
-    return say_how_to_trust_links(folder)
 
 
 def shadow_note(folder: Path | None = None) -> str:

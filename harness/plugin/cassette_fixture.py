@@ -23,6 +23,7 @@ import pytest
 
 from harness.cassette import Cassette, CassetteFile, Player, Recording, Target, load
 from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, answer_from
+from harness.foreign_folders import say_how_to_trust_links, working_in
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
@@ -54,7 +55,7 @@ from harness.wire.addresses import read_host, readdress, stand_in_url
 from harness.wire.message import EVENT_STREAM, WrappedBody
 from harness.wire.secret_texts import secrets_in_header
 from harness.wire.sse import events_in
-from harness.written_files import make_folder
+from harness.written_files import find_way_out, make_folder
 
 LIVE = f"https://{LIVE_HOST}"
 PROPERTY = "interactions_cassette"
@@ -126,6 +127,7 @@ class Wanted:
     dropped_headers: frozenset[str] = frozenset()
     dropped_parameters: frozenset[str] = frozenset()
     max_age: float | None = None
+    root: Path = field(default_factory=Path.cwd)
     today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
 
 
@@ -164,6 +166,7 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
         dropped_headers=_names(config.get("filter_headers")),
         dropped_parameters=_names(config.get("filter_query_parameters")),
         max_age=request.config.getoption("--interactions-max-age"),
+        root=request.config.rootpath,
     )
 
 
@@ -248,8 +251,16 @@ def _say_why_stale(cassette: Cassette, wanted: Wanted) -> str | None:
 
 @contextmanager
 def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
+    with working_in(wanted.root, say_how_to_trust_links), _recording_below(wanted) as fixture:
+        yield fixture
+
+
+@contextmanager
+def _recording_below(wanted: Wanted) -> Iterator[CassetteFixture]:
     from harness.benches.record import provenance_of  # imports the tap, which only recording needs
 
+    if why := find_way_out(wanted.path):
+        raise UsageFault(f"{wanted.path} is not recorded: {why}")
     provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
     make_folder(wanted.path.parent)
     mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode

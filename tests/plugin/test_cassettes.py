@@ -65,6 +65,32 @@ def test_record_and_play(pytester: pytest.Pytester, live: Emulator) -> None:
     assert len(live.requests) == asked
 
 
+@pytest.mark.parametrize("mode", ["once", "new_episodes", "all"])
+def test_a_link_of_the_repository_leads_no_recording_elsewhere(
+    mode: str, pytester: pytest.Pytester, live: Emulator, tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A checkout may have a link where a recording will be; the user may say that the repository is theirs."""
+    toy(pytester, f"record_mode={mode!r}")
+    (pytester.path / ".git").mkdir()
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    link = pytester.path / "cassettes" / "test_app" / "test_it.yaml"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere / "a.yaml")
+    result = run(pytester)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*test_it.yaml is not recorded: a link of*elsewhere*HARNESS_TRUST=*"])
+    assert list(elsewhere.iterdir()) == []
+    link.unlink()
+    link.parent.rmdir()
+    link.parent.symlink_to(elsewhere)
+    run(pytester).assert_outcomes(errors=1)
+    assert list(elsewhere.iterdir()) == []
+    monkeypatch.setenv("HARNESS_TRUST", str(pytester.path))
+    run(pytester).assert_outcomes(passed=1)
+    assert [path.name for path in elsewhere.iterdir()] == ["test_it.yaml"]
+
+
 KEYED = """
 import pytest
 

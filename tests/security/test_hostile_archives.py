@@ -61,11 +61,25 @@ def _grow(tar: tarfile.TarFile, victim: Path) -> None:
     _add(tar, "package/zeros", bytes(20_000))
 
 
+def _count(tar: tarfile.TarFile, victim: Path) -> None:
+    """A header of digits that `tarfile` reads in the square of their number."""
+    _add(tar, "more", b"1" * 2_000, tarfile.XHDTYPE)
+    _add(tar, "package/a.d.ts", b"")
+
+
+def _go_back(tar: tarfile.TarFile, victim: Path) -> None:
+    """A size below zero, at which `tarfile` reads the same header again, for ever."""
+    item = tarfile.TarInfo("package/a.d.ts")
+    item.size = -512
+    assert tar.fileobj is not None
+    tar.fileobj.write(item.tobuf(tarfile.GNU_FORMAT))
+
+
 _MADE = (_chain, _link, _link_beside)
 """What can be unpacked without its links."""
 
 
-@pytest.mark.parametrize("make", [_chain, _climb, _link, _link_beside, _nest, _grow])
+@pytest.mark.parametrize("make", [_chain, _climb, _link, _link_beside, _nest, _grow, _count, _go_back])
 def test_a_package_of_npm_writes_in_its_folder_only(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

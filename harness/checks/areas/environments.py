@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import tarfile
 from collections.abc import Iterator
 from typing import Any
@@ -46,6 +45,7 @@ from harness.checks.vocabulary.shared import HELLO
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
+from harness.documents import is_bounded_tar
 from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -288,7 +288,8 @@ def _unpack(data: bytes) -> dict[str, bytes] | None:
 
     A sparse file has no size of its own: a few bytes could stand for all memory.
     """
-    if not _is_bounded(data):
+    blocks = (data[start : start + tarfile.BLOCKSIZE] for start in range(0, len(data), tarfile.BLOCKSIZE))
+    if not is_bounded_tar(blocks, len(data)):
         return None
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
@@ -299,38 +300,6 @@ def _unpack(data: bytes) -> dict[str, bytes] | None:
             return {name: file.read() for name, file in opened if file is not None}
     except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError):
         return None
-
-
-_FURTHER = b"xgXLK"
-"""The types of blocks that say more of the next file, such as a long name."""
-_GLOBAL = b"g"
-"""The type of blocks that say more of all files after them."""
-_MOST_FURTHER = 16_384
-_MOST_GLOBAL = 512
-_NUMBER = re.compile(rb"\d{64}")
-
-
-def _is_bounded(data: bytes) -> bool:
-    """Whether `tarfile` reads this to its end.
-
-    Some versions read a long field, or a size below zero, for ever. For a number, they search each block in the
-    square of its digits. Each file gets a copy of the fields of all files.
-    """
-    left = _MOST_GLOBAL
-    for start in range(0, len(data), tarfile.BLOCKSIZE):
-        end = start + tarfile.BLOCKSIZE
-        try:
-            block = tarfile.TarInfo.frombuf(data[start:end], "utf-8", "surrogateescape")
-        except tarfile.TarError:
-            continue  # the content of a file
-        if not 0 <= block.size <= len(data):
-            return False
-        if block.type in _FURTHER:
-            more = data[end : end + block.size]
-            left -= len(more) if block.type in _GLOBAL else 0
-            if len(more) > _MOST_FURTHER or left < 0 or b"size=" in more or _NUMBER.search(more):
-                return False
-    return True
 
 
 # --- writing files into an environment: by a plain PUT, in both resumable forms, and from an archive

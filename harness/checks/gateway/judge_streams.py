@@ -46,7 +46,7 @@ from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.transcript import steps_text
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, list_some
 from harness.wire import By, Exchange
 
 _TYPE = re.compile(r'"event_type": ?"([^"]*)"')
@@ -265,16 +265,19 @@ def _was_cut_on_the_way(relayed: RelayedExchange) -> bool:
     return answer.complete or answer.ending.by is not By.SERVER
 
 
+_SHOWN = 20
+"""So many members that a gateway added are named."""
+
+
 def additions(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Nothing was added to creates, answers or events; each place is reported once, with all that was added."""
-    found: dict[str, tuple[RelayedExchange, list[str]]] = {}
+    found: dict[str, tuple[RelayedExchange, set[str]]] = {}
     for relayed in exchanges:
         for place, change in _find_additions(relayed):
-            pointers = found.setdefault(place, (relayed, []))[1]
-            if change.pointer not in pointers:
-                pointers.append(change.pointer)
+            found.setdefault(place, (relayed, set()))[1].add(change.pointer)
     for place, (relayed, pointers) in found.items():
-        yield notice("gw.additions", relayed, f"added to {place}: {', '.join(sorted(pointers))}")
+        shown = list_some(sorted(pointers), _SHOWN)
+        yield notice("gw.additions", relayed, f"added to {place}: {shown}")
 
 
 def _find_additions(relayed: RelayedExchange) -> Iterator[tuple[str, Change]]:

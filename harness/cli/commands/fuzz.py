@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from harness.benches.server.script_run import MOST_SECONDS, is_alike, is_runnable, run_commands
 from harness.cli.arguments import read_options
 from harness.cli.common_options import level_option, revision_option
-from harness.cli.folder_trust import is_named_folder, require_own
+from harness.cli.folder_trust import require_own
 from harness.cli.judging_options import (
     BaselineOptions,
     TargetArguments,
@@ -46,6 +46,7 @@ from harness.engine.results import Result
 from harness.engine.shards import parse_shard
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer
+from harness.foreign_folders import is_named_folder
 from harness.outcome import Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.report.evidence.curl import Display, curl_lines, name_answer_file, trail_of

@@ -16,7 +16,6 @@ from harness.cli.folder_trust import (
     change_trusted,
     find_damage,
     find_file,
-    identify,
     read_folder_file,
     read_trusted,
     require_own_store,
@@ -24,6 +23,7 @@ from harness.cli.folder_trust import (
 from harness.cli.main import COMMANDS
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag
 from harness.cli.output import say
+from harness.foreign_folders import identify
 from harness.outcome import Exit, UsageFault
 
 
