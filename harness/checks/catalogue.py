@@ -164,12 +164,17 @@ def gather(checks: Iterable[Check]) -> tuple[Check, ...]:
             check,
             proves=_PROVES.get(check.id, ""),
             rests_on=RESTS_ON.get(check.id, check.rests_on),
-            blocks=frozenset(code for code in _BLOCKING if code.startswith(f"{check.id}/")),
+            blocks=_BLOCKING.get(check.id, frozenset()),
         )
     return tuple(found.values())
 
 
-_BLOCKING = {name for names in RESTS_ON.values() for name in names if "/" in name}
+_CODES = {name for names in RESTS_ON.values() for name in names if "/" in name}
+_BLOCKING: Mapping[str, frozenset[str]] = {
+    rule: frozenset(code for code in _CODES if code.partition("/")[0] == rule)
+    for rule in {code.partition("/")[0] for code in _CODES}
+}
+"""The codes that block other checks, by the rule that they are of."""
 _PROVES = {rule: capability for capability, rule in PROOFS.items()}
 
 
