@@ -143,6 +143,8 @@ _NOT_COMPARED = frozenset({"event_id", "metadata"})
 """Top-level fields of an unlisted event that may differ from one reading to another."""
 
 _LISTED = RUN_EVENTS | {ERROR_EVENT}
+_write_sorted = json.JSONEncoder(sort_keys=True).encode
+"""Made once: `json.dumps` makes an encoder for each value."""
 
 _ENVELOPES = {CREATED_EVENT: ("id",), COMPLETED_EVENT: ("id", "status")}
 """Fields to compare of the interaction in an event; in a replay others may show a later status or time."""
@@ -173,7 +175,7 @@ def shape_of(event: Event) -> str:
         known = interaction if isinstance(interaction, Mapping) else {}
         shape["interaction"] = {name: known.get(name) for name in fields}
     try:
-        return json.dumps(shape, sort_keys=True)
+        return _write_sorted(shape)
     except (TypeError, ValueError, RecursionError):
         return f"an event of {kind} that is too deep to compare"
 

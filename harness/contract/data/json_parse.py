@@ -42,7 +42,8 @@ def loads(data: bytes) -> JsonResult:
 
 def objects(payloads: Iterable[bytes]) -> list[dict[str, Any]]:
     """The JSON objects among `payloads`; everything else is left out."""
-    values = (loads(payload).value for payload in payloads)
+    # Each stream ends with a payload that is no JSON, for which the standard library would be asked, too.
+    values = (loads(payload).value for payload in payloads if payload.lstrip().startswith(b"{"))
     return [value for value in values if isinstance(value, dict)]
 
 

@@ -355,7 +355,11 @@ def _sign_create(exchange: Exchange, continues: bool) -> str:
     if _ORDINARY.fullmatch(text):  # with any text; a server may reject others for their content
         body = {**body, "input": bool(text.strip())}
     headers = sorted((name.lower(), value) for name, value in request.headers if name.lower() not in _VARIES)
-    return json.dumps([request.target, headers, body], sort_keys=True)
+    return _write_sorted([request.target, headers, body])
+
+
+_write_sorted = json.JSONEncoder(sort_keys=True).encode
+"""Made once: `json.dumps` makes an encoder for each value."""
 
 
 # --- mixtures
