@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.common_options import (

@@ -124,8 +124,7 @@ def _choose_shown(own: Observation, seen: Iterable[AuditedDefect]) -> list[Audit
     return [one for one in shown if one.finding.severity is Severity.BROKEN]
 
 
-@dataclass(slots=True)
-class _Sighted:
+class _Sighted(Struct):
     """One defect: where it was first seen, and how many answers have it; `beside`: what it does not agree with."""
 
     finding: Finding

@@ -7,10 +7,10 @@ level, declared capability, strictness and baseline are combined here and in the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
-from msgspec import structs
+from msgspec import Struct, field, structs
 
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import CheckFinished, RunEvent, RunFinished
@@ -38,8 +38,7 @@ FAILED = frozenset({Verdict.FAIL, Verdict.XFAIL})
 _AT_ANY_LEVEL = frozenset({Because.NOT_TRIED, Because.OUR_LIMIT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """The user's settings for verdicts: whether broken SHOULDs fail, and the accepted failures."""
 
     strict: bool = False

@@ -10,10 +10,10 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from itertools import chain, pairwise, takewhile
 from typing import Any
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from harness.engine.cleanup import CreatedResources
@@ -156,8 +156,7 @@ _DOUBTFUL = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT, Outcome.UNTESTABLE})
 _ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
 
 
-@dataclass(frozen=True, slots=True)
-class PlayedExercise:
+class PlayedExercise(Struct, frozen=True):
     """The outcome of one exercise: `results` for the judges, or a `failure` that all its checks share.
 
     `trail` holds every exchange, in the order in which they finished; `front_end` as in `Exercise`. `outage` is a

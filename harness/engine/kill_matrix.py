@@ -14,10 +14,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
+
+from msgspec import structs
 
 from harness.child_processes import begin_worker, use_bench, worker_pool
 from harness.engine.audit import Audit
@@ -236,7 +238,9 @@ class _LateIds(GivenIds):
         """The run of an exercise, with the defects of its ids."""
         given = GivenIds(self._api)
         repeated = [again for exchange in self._noted if (again := given.note(exchange, self)) is not None]
-        return replace(played, repeated=tuple(repeated), shared=given.judge_shared(played.trail, self, 0.0))
+        return structs.replace(
+            played, repeated=tuple(repeated), shared=given.judge_shared(played.trail, self, 0.0)
+        )
 
 
 class Bench:

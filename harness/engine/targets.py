@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import SplitResult
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
@@ -32,8 +34,7 @@ EMULATOR = "emulator"
 VERSION_PATTERN = r"v\d+(?:(?:alpha|beta)\d*)?"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetOptions:
+class TargetOptions(Struct, frozen=True, kw_only=True):
     """The options of a target from command line, environment and configuration.
 
     `api_version` overrides the version in the URL. `timeout` is in seconds and bounds one request as well as the
@@ -60,8 +61,7 @@ class Connect(Protocol):
     def __call__(self, session: str = "") -> Driver: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolvedTarget:
+class ResolvedTarget(Struct, frozen=True, kw_only=True):
     """A target that requests can be sent to.
 
     `connect` returns a new driver, which its caller closes; its argument is the path prefix of a session, if the

@@ -14,8 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, TypeVar
+
+import msgspec
 
 from harness.engine.audit import Audit
 from harness.engine.causes import stopped_at
@@ -318,12 +320,11 @@ class _Played(NamedTuple):
     played: PlayedExercise
 
 
-@dataclass(slots=True)
-class _Inheritance:
+class _Inheritance(msgspec.Struct):
     """Resources that a worker leaves to another one to delete, and what has to be read again before."""
 
     ledger: CreatedResources
-    unseen: list[_Played] = field(default_factory=list)
+    unseen: list[_Played] = msgspec.field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -631,7 +632,7 @@ class Workers:
         with suppress(TimeUp):
             self.looks.send(looks, hand, one_at_a_time=self._one_at_a_time)
         seconds = played.seconds + time.perf_counter() - begun
-        return replace(played, trail=(*played.trail, *hand.trail), seconds=seconds)
+        return msgspec.structs.replace(played, trail=(*played.trail, *hand.trail), seconds=seconds)
 
     def _judge(
         self, planned: PlannedCheck, observation: Observation, played: PlayedExercise, seconds: float

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from harness.engine.results import (
     LEVEL_RANK,
@@ -488,8 +488,7 @@ def _clean(text: str) -> str:
     return shorten(escape_controls(text).strip(), _TEXT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(Struct, frozen=True, kw_only=True):
     """The cause of several failures: a reader mends causes, not cases.
 
     `key` is the code of the finding, `title` the broken rule in words, `results` its failures, the root first.

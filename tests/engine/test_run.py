@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,7 +121,7 @@ class Paced(ServiceDriver):
 def test_a_run_is_waited_for_as_fits_the_pace_of_the_target(create: float, allowed: float, whole: float) -> None:
     """The first create of the probe sets how long a background run of a few words may take to settle."""
     driver = Paced(toys.ToyService(), create)
-    target = replace(toys.toy_target(toys.ToyService(), wait=allowed), connect=lambda session="": driver)
+    target = structs.replace(toys.toy_target(toys.ToyService(), wait=allowed), connect=lambda session="": driver)
     options = RunOptions(selection=Selection(checks=("bg.settles",)), jobs=1, stated=tuple(declared("background")))
     *_, finished = check_target(target, CATALOGUE, options)
     assert isinstance(finished, RunFinished)
@@ -168,7 +167,7 @@ def test_what_a_crash_disturbs_is_played_again_alone() -> None:
             yield Finding("another status", str(got.status), "404")
 
     catalogue = (toys.check("get.looks", two_looks, is_missing), toys.check("get.poison", poison, is_missing))
-    target = replace(toys.toy_target(service), connect=lambda session="": Paced(mortal))
+    target = structs.replace(toys.toy_target(service), connect=lambda session="": Paced(mortal))
     *events, finished = check_target(target, catalogue, RunOptions(jobs=2))
     assert isinstance(finished, RunFinished)
     assert (sent.count("first"), sent.count("second")) == (2, 2)

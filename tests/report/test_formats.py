@@ -131,7 +131,7 @@ def test_junit_counts_agree_with_the_cases(story: PresentedRun) -> None:
 
 def test_times_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checks that share an exercise share its time, so that the JUnit times add up to what was played."""
-    monkeypatch.setattr(workers, "play", lambda *words, **more: replace(play(*words, **more), seconds=6.0))
+    monkeypatch.setattr(workers, "play", lambda *words, **more: structs.replace(play(*words, **more), seconds=6.0))
     root = ET.fromstring(render("junit", told()))
     times = {case.attrib["name"].partition(":")[0]: float(case.attrib["time"]) for case in root.iter("testcase")}
     played = [check.exercise.name for check in CATALOGUE if times[check.id]]

@@ -10,12 +10,13 @@ import base64
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from math import ceil
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
+
+from msgspec import Struct, field
 
 from harness.engine.events import TargetInfo
 from harness.engine.results import LoggedExchange, Result
@@ -36,8 +37,7 @@ EMBEDDED_ROOT = "http://127.0.0.1:8000"
 """Where `harness serve --port 8000` listens: the root of the curl lines if the target is the embedded emulator."""
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
+class Display(Struct, frozen=True):
     """`root` is the target's URL without a trailing slash; `mask` hides the secrets of the run."""
 
     api: Api
@@ -124,8 +124,7 @@ _LEAST_POLLING = 60
 """Seconds for which a command polls at least before it gives up: the next run may be slower."""
 
 
-@dataclass(slots=True)
-class _Statuses:
+class _Statuses(Struct):
     """The state of each resource in the responses of a trail: the first, the last, and the last of a look."""
 
     api: Api

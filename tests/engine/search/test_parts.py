@@ -441,7 +441,7 @@ def test_a_stored_header_chooses_no_server_and_no_path(keyed: bool, monkeypatch:
     stored = {"method": "GET", "target": "/v1beta/interactions/x", "headers": fields, "body": "", "keyed": keyed}
     place, requests, plain = reference(), list[Request](), World.resend
     monkeypatch.setattr(World, "resend", lambda world, one: (requests.append(one), plain(world, one))[1])
-    own = replace(place.resolved, target=replace(place.resolved.target, headers=[("X-Tenant", "mine")]))
+    own = structs.replace(place.resolved, target=replace(place.resolved.target, headers=[("X-Tenant", "mine")]))
     resend(replace(place, resolved=own), [read_template(stored, INTERACTIONS)], "schema")
     sent = {name.lower(): value for name, value in requests[0].headers.items()}
     assert {name: value for name, value in sent.items() if "evil" in value} == {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.checks.capabilities import CAPABILITIES
 from harness.cli import main
@@ -153,7 +154,9 @@ class _Slow(Emulator):
 @pytest.mark.parametrize("status", [404, 408, 429, 503])
 def test_a_stream_that_is_not_there_yet_is_no_failure(status: int) -> None:
     """On a remote target, a temporary 404, 408, 429 or 503 to a stream request is not a failure."""
-    resolved = replace(embed_emulator(INTERACTIONS, TargetOptions(), lambda: _Slow(status)), throwaway=False)
+    resolved = structs.replace(
+        embed_emulator(INTERACTIONS, TargetOptions(), lambda: _Slow(status)), throwaway=False
+    )
     place = SearchTarget(resolved, frozenset(CAPABILITIES))
     assert play(place, history("create background; open x1; open x2; settle"), "test") == []
 

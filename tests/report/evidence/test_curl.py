@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import threading
 from array import array
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -28,7 +27,7 @@ SHOWN = Display(INTERACTIONS, "http://h", MASK)
 
 def line(body: bytes = b"", *headers: tuple[str, str], target: str = "/v1beta/interactions") -> str:
     """The curl line of a POST request."""
-    return curl(Request("POST", target, Headers(headers), body), replace(SHOWN, root="http://h:1"))
+    return curl(Request("POST", target, Headers(headers), body), structs.replace(SHOWN, root="http://h:1"))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,7 @@ def test_the_lines_poll_and_wait_as_the_run_did(tmp_path: Path) -> None:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        lines = curl_lines(trail, replace(SHOWN, root=server.root))
+        lines = curl_lines(trail, structs.replace(SHOWN, root=server.root))
         fake = "sleep() { printf '%s ' \"$1\" >> slept; }\n"
         done = subprocess.run(["sh", "-c", fake + "\n".join(lines)], capture_output=True, check=True, cwd=tmp_path)
     finally:

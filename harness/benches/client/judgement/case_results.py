@@ -56,7 +56,7 @@ def decide_run(
     return decide(
         api.load_client_model().rules[WHOLE if finding is None else finding.rule],
         Observation.of([] if finding is None else [finding]),
-        replace(policy, required=REQUIRED),
+        structs.replace(policy, required=REQUIRED),
         result_id=result_id(run.name),
         title=run.name,
         show=lambda _: (run,),
