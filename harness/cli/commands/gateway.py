@@ -291,7 +291,7 @@ def _resolve(arguments: GatewayArguments) -> ResolvedTarget:
     requests: Any = found.target
     if not (arguments.api_key or arguments.header):  # a header may be the key of the gateway
         requests = replace(requests, key=DUMMY_KEY)
-    return replace(found, target=requests, info=structs.replace(found.info, secrets=secrets))
+    return structs.replace(found, target=requests, info=structs.replace(found.info, secrets=secrets))
 
 
 def gateway_environment(upstream: str, environment: Mapping[str, str]) -> dict[str, str]:
