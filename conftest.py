@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import MARK_GEN
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent
@@ -123,8 +124,12 @@ def _marks_of(item: pytest.Item) -> set[str]:
     return {mark.name for mark in item.iter_markers()}
 
 
+registered_markers: set[str] = set()
+
+
 def pytest_collection_finish() -> None:
     """From here on bytecode is kept or not as the user wants it, and garbage is what tests leave."""
+    registered_markers.update(MARK_GEN._markers)
     sys.dont_write_bytecode = without_bytecode
     gc.freeze()
     gc.set_threshold(20_000, 10, 100)  # else it looks through all that tests keep, again and again
@@ -138,8 +143,12 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_teardown() -> None:
-    """Forget the proxies of this test: `urlopen` keeps those of its first call for all later ones."""
+    """Forget the proxies of this test: `urlopen` keeps those of its first call for all later ones.
+
+    Forget the markers of its toys, too: pytest knows a registered name for as long as its process lives.
+    """
     urllib.request.install_opener(None)  # type: ignore[arg-type]
+    MARK_GEN._markers.intersection_update(registered_markers)
 
 
 def pytest_sessionfinish() -> None:

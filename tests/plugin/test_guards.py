@@ -358,8 +358,8 @@ def test_nothing_is_left_behind(pytester: pytest.Pytester) -> None:
         """
     )
     run(pytester).assert_outcomes(passed=1)
-    assert set(threading.enumerate()) == threads
-    assert open_sockets() <= sockets  # a socket of an earlier test may have been closed meanwhile
+    assert set(threading.enumerate()) <= threads  # a thread or socket of an earlier test may have ended meanwhile
+    assert open_sockets() <= sockets
     left = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     assert left == {name: environment[name] for name in environment if name != "PYTEST_CURRENT_TEST"}
 

@@ -159,8 +159,7 @@ def test_a_wrong_fixture(pytester: pytest.Pytester, source: str) -> None:
 
 def test_names_of_others(pytester: pytest.Pytester) -> None:
     """A name that the user defines or registers is the user's, and a wrong name without the prefix is pytest's."""
-    # Of names of no other test: pytest remembers a registered name for as long as its process lives.
-    pytester.makeini("[pytest]\nmarkers =\n    interactions_mine(why): ours\n    interaction_checks: too\n")
+    pytester.makeini("[pytest]\nmarkers =\n    interactions_mine(why): ours\n    interaction_lifecycle: too\n")
     pytester.makepyfile(
         """
         import pytest
@@ -169,7 +168,7 @@ def test_names_of_others(pytester: pytest.Pytester) -> None:
         def interactions_own(): return 1
 
         @pytest.mark.interactions_mine("so")
-        @pytest.mark.interaction_checks
+        @pytest.mark.interaction_lifecycle
         def test_it(interactions_own): pass
 
         def test_other(cliet): pass
