@@ -56,7 +56,7 @@ def _record(target: tuple[str, ...], file: str) -> None:
         for _ in COMMANDS:
             httpx.post(f"{line['base_url']}/v1beta/interactions", headers=KEYED, json=CREATE)
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.mark.slow

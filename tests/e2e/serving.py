@@ -22,7 +22,7 @@ def serving(*arguments: str) -> Iterator[str]:
             yield json.loads(line)["base_url"]
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
 
 def control(base_url: str, path: str, body: object) -> dict[str, object]:

@@ -62,7 +62,7 @@ class Service:
         """Close the control connection and stop the process."""
         self._client.close()
         self.process.terminate()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
 
 
 @contextmanager

@@ -58,9 +58,9 @@ def _start(command: list[str], dies_of: str) -> subprocess.Popen[bytes]:
 
 
 def _await_listener(port: int) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=60).close()
         except ConnectionRefusedError:
             threading.Event().wait(0.05)
         else:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.benches.client import clients
 from tests.benches.client.cases import cases_of_set, new_case
 from tests.benches.client.client_mutants import MUTANTS, ClientMutant
 from tests.benches.client.clients import InProcess, Reads
+from tests.busy_machine import within
 
 
 def play(reads: Reads, **options: object) -> tuple[list[RunEvent], list[Result]]:
@@ -94,9 +96,14 @@ def test_what_is_said(reads: Reads, plan: str, outcome: DropOutcome, said: str) 
 def test_a_stall_ends_in_time() -> None:
     """A client that waits for ever is stopped after the time limit."""
     cases = cases_of(cuts=["event:3,stall"])
-    *_, finished = torture(INTERACTIONS, cases, lambda: InProcess(clients.honest), TortureOptions(seconds=0.3))
-    assert isinstance(finished, RunFinished)
-    assert [outcome_of(result) for result in finished.results] == [DropOutcome.HUNG]
+
+    def run(seconds: float) -> list[DropOutcome]:
+        events = torture(INTERACTIONS, cases, lambda: InProcess(clients.honest), TortureOptions(seconds=seconds))
+        with suppress(UsageFault):  # even the stream without a fault took the machine longer
+            return [outcome_of(event.result) for event in events if isinstance(event, CheckFinished)]
+        return []
+
+    assert within(run, bool, first=0.3) == [DropOutcome.HUNG]
 
 
 def test_a_client_that_cannot_read_at_all() -> None:

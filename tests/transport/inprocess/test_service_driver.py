@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -28,6 +29,7 @@ from harness.wire import (
     Request,
     Response,
 )
+from tests.busy_machine import within
 from tests.in_one_test import in_one_test
 from tests.transport.endings_table import CASES, DEAD
 from tests.transport.peers import EVENTS, Serving
@@ -52,21 +54,28 @@ def test_an_ending_is_what_a_client_sees(name: str) -> None:
     assert service.bodies[0].closings == 1
 
 
-QUICK = Limits(head_seconds=0.1, idle_seconds=0.1)
-
-
 @in_one_test(name=ALL)
 def test_the_socket_shows_the_same(name: str) -> None:
     """A real server and the URL driver give the same exchange as the in-process driver."""
     case = ALL[name]
-    here = ServiceDriver(Serving(*case.pieces, framing=case.framing), limits=QUICK).send(GET)
-    with ServerThread(Serving(*case.pieces, framing=case.framing)) as server:
-        driver = UrlDriver(server.url, QUICK)
-        there = driver.send(GET)
-        driver.close()
-    assert replace(there.ending, detail="") == replace(here.ending, detail="")
-    for fact in ("status", "headers", "framing", "body", "size", "sha256", "truncated"):
-        assert getattr(there, fact) == getattr(here, fact), fact
+
+    def send(seconds: float) -> tuple[dict[str, Any], dict[str, Any]]:
+        limits = Limits(head_seconds=seconds, idle_seconds=seconds)
+        here = ServiceDriver(Serving(*case.pieces, framing=case.framing), limits=limits).send(GET)
+        with ServerThread(Serving(*case.pieces, framing=case.framing)) as server:
+            driver = UrlDriver(server.url, limits)
+            there = driver.send(GET)
+            driver.close()
+        return facts_of(here), facts_of(there)
+
+    here, there = within(send, lambda seen: seen[0] == seen[1], first=0.1)
+    assert there == here
+
+
+def facts_of(exchange: Exchange) -> dict[str, Any]:
+    """What is the same however an exchange is carried."""
+    names = ("status", "headers", "framing", "body", "size", "sha256", "truncated")
+    return {"ending": replace(exchange.ending, detail=""), **{name: getattr(exchange, name) for name in names}}
 
 
 def test_pauses_pass_in_logical_time() -> None:
@@ -221,11 +230,17 @@ def test_after_its_last_event_nobody_waits_long_for_a_stream_to_end(name: str) -
     assert (here.ending.by, here.ending.how) == (by, how)
     waited = Limits().closing_seconds if END in chunks else LINGER_SECONDS
     assert clock.now == (waited if by is By.CLIENT else 50)
-    with ServerThread(Serving(*pieces)) as server:
-        driver = UrlDriver(server.url, QUICK, ends=StreamEnds(b"[DONE]", ends_with))
-        there = driver.send(GET)
-        driver.close()
-    assert (there.ending.by, there.ending.how, there.body) == (by, how, here.body)
+
+    def send(seconds: float) -> tuple[By, How, bytes]:
+        limits = Limits(head_seconds=seconds, idle_seconds=seconds)
+        with ServerThread(Serving(*pieces)) as server:
+            driver = UrlDriver(server.url, limits, ends=StreamEnds(b"[DONE]", ends_with))
+            there = driver.send(GET)
+            driver.close()
+        return there.ending.by, there.ending.how, there.body
+
+    expected = (by, how, here.body)
+    assert within(send, expected.__eq__, first=0.1) == expected
 
 
 def read_open(*pieces: Piece, ends: StreamEnds, method: str = "GET") -> tuple[Exchange, float]:

@@ -37,6 +37,7 @@ from harness.wire import (
     Service,
     UntilClose,
 )
+from tests.busy_machine import within
 from tests.transport.endings_table import CASES, DEAD, HEADS, Case
 from tests.transport.peers import (
     EVENTS,
@@ -123,17 +124,20 @@ def many(count: int) -> tuple[Piece, ...]:
 
 def test_pauses_are_waited_for_and_move_the_clock(serve: Serve) -> None:
     """Bytes before a pause arrive before it ends; afterwards the clock has moved by its length."""
-    clock = LogicalClock()
-    service = Serving(Chunk(b"a"), Pause(0.2), Chunk(b"b"))
-    server = serve(service, clock=clock)
-    with connected(server.port) as sock:
-        sock.sendall(get())
-        assert read_head(sock) + b"" in (HEADS[Chunked], HEADS[Chunked] + b"1\r\na\r\n")
-        assert clock.now == 0
-        sock.settimeout(30)
-        while b"0\r\n\r\n" not in sock.recv(100):
-            pass
-    assert clock.now == pytest.approx(0.2)
+
+    def play(seconds: float) -> tuple[float, float]:
+        clock = LogicalClock()
+        server = serve(Serving(Chunk(b"a"), Pause(seconds), Chunk(b"b")), clock=clock)
+        with connected(server.port) as sock:
+            sock.sendall(get())
+            assert read_head(sock) + b"" in (HEADS[Chunked], HEADS[Chunked] + b"1\r\na\r\n")
+            before = clock.now
+            while b"0\r\n\r\n" not in sock.recv(100):
+                pass
+        return before, clock.now / seconds
+
+    # A busy machine may read the first bytes only after a short pause has ended.
+    assert within(play, lambda seen: not seen[0], first=0.2) == (0, pytest.approx(1))
 
 
 @pytest.mark.parametrize(
@@ -289,7 +293,7 @@ def test_a_client_that_does_not_read_stops_the_body(serve: Serve) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.sendall(get())
         pulled = -1
-        while pulled != service.body.pulled:  # until it is no longer pulled
+        while pulled != service.body.pulled or not pulled:  # until it is no longer pulled
             pulled = service.body.pulled
             threading.Event().wait(0.05)
         assert 0 < pulled < 50_000
