@@ -66,9 +66,10 @@ class Run:
         """It as an interaction."""
         text = {"type": "model_output", "content": [{"type": "text", "text": "".join(self.words)}]}
         known: Json = {"id": self.id} if self.id else {}
-        over = self.status == "completed"
+        status = self.status  # asked for once: it changes with the time
+        over = status == "completed"
         return {
-            **known, "object": "interaction", "model": "gemini-x", "status": self.status,
+            **known, "object": "interaction", "model": "gemini-x", "status": status,
             "created": "2026-01-01T00:00:00Z", "updated": "2026-01-01T00:00:00Z",
             **({"steps": [text] if over else []} if steps else {}),
             **({"usage": usage(self.tokens)} if over else {}),

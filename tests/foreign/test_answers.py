@@ -163,8 +163,9 @@ class Hopping(ForeignService):
     streamed = tuple(HOPS)
 
     def show(self, run: Run) -> Json:
-        over = len(HOPS) if run.status == "completed" else int(run.age / run.lasts * len(HOPS))
-        return {**super().show(run), "steps": self.stored(over)}
+        body = super().show(run)
+        over = len(HOPS) if body["status"] == "completed" else int(run.age / run.lasts * len(HOPS))
+        return {**body, "steps": self.stored(over)}
 
     def stored(self, over: int) -> list[Json]:
         """The steps of the hops that are over."""

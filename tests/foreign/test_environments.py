@@ -190,7 +190,7 @@ class Workshop(Sandboxes):
 
     def show(self, run: Run) -> Json:
         body = super().show(run)
-        if run.status != "in_progress" and "environment_id" in run.body:
+        if body["status"] != "in_progress" and "environment_id" in run.body:
             body["environment_id"] = run.body["environment_id"]
         return body
 

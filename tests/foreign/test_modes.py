@@ -27,10 +27,11 @@ class Calling(ForeignService):
         return bool(run.body.get("tools")) and isinstance(run.body["input"], str)
 
     def show(self, run: Run) -> Json:
+        is_early = run.body.get("background") and run.age < run.lasts + self.late
         body = super().show(run)
         if not self.waits(run):
             return body
-        if run.body.get("background") and run.age < run.lasts + self.late:
+        if is_early:
             return {**without(body, "steps", "usage"), "status": "in_progress"}
         return {**body, "status": "requires_action", "steps": [self.call_of(run)]}
 

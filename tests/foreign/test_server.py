@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -11,7 +13,7 @@ import pytest
 
 from tests.foreign.judging import check
 from tests.foreign.rows import vary
-from tests.foreign.server import ForeignService, Handler, Json, Refused, serving
+from tests.foreign.server import ForeignService, Handler, Json, Refused, Run, serving
 
 
 class Endless(ForeignService):
@@ -29,6 +31,16 @@ def test_no_thread_of_a_run_without_an_end_outlives_its_server() -> None:
     for thread in set(threading.enumerate()) - before:
         thread.join(timeout=10)
     assert set(threading.enumerate()) <= before
+
+
+def test_an_interaction_is_shown_as_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends while it is shown is shown in progress or completed, not half of each."""
+    moments = itertools.count()
+    monkeypatch.setattr("tests.foreign.server.time", SimpleNamespace(monotonic=lambda: next(moments)))
+    for lasts in range(6):
+        shown = ForeignService().show(Run("i1", {"model": "gemini-3.8-flash"}, lasts, 4, begun=next(moments)))
+        ended = shown["status"] == "completed"
+        assert (ended, ended) == ("usage" in shown, shown["created"] != shown["updated"])
 
 
 class Distant(ForeignService):
