@@ -81,5 +81,10 @@ $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs,fuzz,record]'
 	@touch $@ $(VENV)/.base
 
+# Both in one installation, as the pipeline needs them: each builds the package. uvx and pipx run it in one line.
+$(VENV)/.all: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,docs,fuzz,record]' uv pipx
+	@touch $@ $(VENV)/.base $(VENV)/.dev $(VENV)/.docs
+
 clean:
 	rm -rf $(VENV) dist build site .pytest_cache .mypy_cache .ruff_cache

@@ -172,8 +172,14 @@ def corpus() -> Path:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, as it is published; of several workers that want it, one builds it."""
+    """The wheel, as it is published; of several workers that want it, one builds it.
+
+    HARNESS_WHEEL names one that was just built.
+    """
     from tests.built_once import build_once
+
+    if "HARNESS_WHEEL" in os.environ:
+        return Path(os.environ["HARNESS_WHEEL"])
 
     def build(folder: Path) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))}

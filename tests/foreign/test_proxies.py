@@ -117,7 +117,7 @@ def compress_at_the_end(self: Handler, usual: Any, events: Iterator[tuple[float,
 
 
 class UndoesDeletes(ForeignService):
-    """A replica that is behind brings deleted interactions back after half a second, or later on a busy machine."""
+    """A replica that is behind brings what was deleted back after half a second, or more on a busy machine."""
 
     def __init__(self) -> None:
         super().__init__()
