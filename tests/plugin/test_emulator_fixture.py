@@ -218,7 +218,7 @@ def test_endless_client(pytester: pytest.Pytester, how: str) -> None:
         def test_it(interactions_emulator):
             url = {how}
             transport = None if url else interactions_emulator.transport
-            with httpx.Client(base_url=url or "http://x.test", transport=transport) as client:
+            with httpx.Client(base_url=url or "http://x.test", transport=transport, timeout=60) as client:
                 while True:
                     try:
                         client.get("/v1beta/interactions/v1_x")
@@ -288,7 +288,7 @@ def test_poller_that_never_ends(pytester: pytest.Pytester, how: str) -> None:
             path = "/v1beta/interactions/" + interactions_emulator.create(background=False)["id"]
 
             def poll():
-                with httpx.Client(base_url=url or "http://x.test", transport=transport) as client:
+                with httpx.Client(base_url=url or "http://x.test", transport=transport, timeout=60) as client:
                     while client.get(path, headers={{"x-goog-api-key": "k"}}).json().get("status") != "done":
                         pass
 

@@ -51,6 +51,7 @@ def test_the_same_sources_give_the_same_files():
 def test_only_what_is_out_of_date_is_written(tmp_path, monkeypatch):
     """A second call writes nothing; a file that was changed or deleted is written again."""
     shutil.copytree(ROOT / CURRENT, tmp_path / CURRENT, ignore=shutil.ignore_patterns("bundled", "strict"))
+    shutil.copy(ROOT / "rule.schema.json", tmp_path)
     monkeypatch.setattr("harness.generated_files.resources.folder", lambda name: tmp_path)
     monkeypatch.setattr("harness.rules.tables.published_path", lambda: tmp_path / "output" / "rules.json")
     assert len(write_files()) == len(generate_files()) > 20
