@@ -40,8 +40,13 @@ without_bytecode = sys.dont_write_bytecode
 sys.dont_write_bytecode = False  # what is collected is rewritten once, not by each worker of each run
 
 TIMES = [HealthCheck.too_slow]  # how long an example takes to draw and to run is the machine's affair
-settings.register_profile("tests", settings(), deadline=None, suppress_health_check=TIMES)
-settings.load_profile("tests")
+settings.register_profile("anew", settings(), deadline=None, suppress_health_check=TIMES)
+settings.register_profile("the same", settings.get_profile("anew"), derandomize=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the same examples in each run, so that a change is judged by itself; `--thorough` draws new ones."""
+    settings.load_profile("anew" if config.getoption("--thorough") else "the same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
