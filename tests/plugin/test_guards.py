@@ -10,8 +10,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import anyio
@@ -362,6 +363,41 @@ def test_nothing_is_left_behind(pytester: pytest.Pytester) -> None:
     assert open_sockets() <= sockets
     left = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     assert left == {name: environment[name] for name in environment if name != "PYTEST_CURRENT_TEST"}
+
+
+@pytest.fixture
+def nothing_replaced() -> Iterator[None]:
+    """After what was set up later, and after the test, each library has the modules that are imported."""
+    before = list_replaced()
+    yield
+    assert list_replaced() <= before
+
+
+@pytest.mark.usefixtures("nothing_replaced")
+def test_a_library_that_a_toy_imports_is_imported_once(pytester: pytest.Pytester) -> None:
+    """Its package keeps it: a second import would make other classes of the same names."""
+    pytest.importorskip("google.genai")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_it(interactions_client):
+            with pytest.raises(Exception, match="404"):
+                interactions_client.interactions.get("v1_x")
+        """
+    )
+    run(pytester).assert_outcomes(passed=1)
+
+
+def list_replaced() -> set[str]:
+    """The modules of libraries that a package has, and that the next import would make anew."""
+    return {
+        part.__name__
+        for name, package in list(sys.modules.items())
+        for key, part in list(vars(package).items())
+        if isinstance(part, ModuleType) and part.__name__ == f"{name}.{key}" and not name.startswith("harness")
+        if sys.modules.get(part.__name__) is not part
+    }
 
 
 def open_sockets() -> int:

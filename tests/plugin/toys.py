@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
 from importlib.metadata import entry_points
+from pathlib import Path
 
-import httpcore  # noqa: F401  see `run`
-import httpcore2  # noqa: F401
+import _pytest.pytester
 import pytest
-import yaml  # noqa: F401
+from _pytest.pytester import SysModulesSnapshot
 
-import harness.checks.catalogue  # noqa: F401
+import harness.checks.catalogue  # noqa: F401  see `LibrariesStay`
 
 PLUGIN = "harness.pytest_plugin"
+LIBRARIES = str(Path(pytest.__file__).parents[1]), str(Path(os.__file__).parent)
 
 
 def options() -> list[str]:
@@ -32,11 +36,27 @@ def options() -> list[str]:
 
 
 def run(pytester: pytest.Pytester, *arguments: str, process: bool = False) -> pytest.RunResult:
-    """Run pytest once in the toy repository, with warnings as errors.
-
-    Modules that an in-process run imports first are removed after it. So the libraries below httpx are imported
-    before: otherwise httpx would keep exception classes of theirs that are no longer raised. So is yaml: its part
-    in C keeps the classes of its first import. So is the catalogue: a package keeps its modules as attributes.
-    """
+    """Run pytest once in the toy repository, with warnings as errors."""
     runner = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
     return runner(*options(), *arguments)
+
+
+class LibrariesStay(SysModulesSnapshot):
+    """What pytest restores after a toy of this process, without the libraries that the toy imported first.
+
+    If these were removed, others would still have them, and what imports them later would get new ones, with other
+    classes: httpx, for example, would not know the exceptions of httpcore. Our catalogue is imported before.
+    """
+
+    def __init__(self, preserve: Callable[[str], bool] | None = None) -> None:
+        super().__init__(lambda name: is_library(name) or (preserve is not None and preserve(name)))
+
+
+def is_library(name: str) -> bool:
+    """Whether a module that is imported belongs to an installed package, or to Python."""
+    known = getattr(sys.modules[name], "__dict__", {})  # a lazy module would import more, were it asked
+    place = known.get("__file__") or next(iter(known.get("__path__", ())), "")
+    return str(place).startswith(LIBRARIES)
+
+
+_pytest.pytester.SysModulesSnapshot = LibrariesStay  # type: ignore[misc]
