@@ -28,7 +28,14 @@ from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.outcome.words import format_count
 from harness.wire import By, Decoder, Frame, How, Length, Request, Response, StreamProtocol
-from harness.wire.addresses import find_elsewhere, find_in_body, readdress, stand_in_url
+from harness.wire.addresses import (
+    find_elsewhere,
+    find_in_body,
+    find_next_paths,
+    make_plain,
+    readdress,
+    stand_in_url,
+)
 from harness.wire.json_value import object_or_none
 
 MODES = ("strict", "resume")
@@ -57,6 +64,32 @@ def answer_from(recording: Recording, request: Request, *, scale: float = 0) -> 
     answer, asked = recording.response(scale=scale), stand_in_url(request)
     answer.headers = readdress(answer.headers, recording.origin, asked, recorded=True)
     return answer
+
+
+class LedPaths:
+    """The paths to which recorded responses led clients, by a redirect or as the address of an upload.
+
+    The author of a recording must not choose which requests a target gets, with the key of the user. Safe to use
+    from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._plain = set[str]()
+        self._lock = threading.Lock()
+
+    def add(self, response: Response, asked: Request) -> None:
+        """Keep where a recorded response leads the client that asked."""
+        with self._lock:
+            self._plain.update(find_next_paths(response.status, response.headers, asked))
+
+    def explain(self, request: Request, instead: str) -> str:
+        """Why a request is not sent to the target, with what to do instead; "" if no recording led there."""
+        if not self._plain or make_plain(request.raw_path) not in self._plain:
+            return ""
+        return (
+            f"{request.method} {request.raw_path} is not recorded, and a recorded response led the client there: "
+            f"it was not sent to the target; record that response again with {instead}"
+        )
 
 
 class Player:

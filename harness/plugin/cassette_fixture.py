@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from harness.cassette import Cassette, CassetteFile, Player, Recording, Target, load
-from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, answer_from
+from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, LedPaths, answer_from
 from harness.foreign_folders import say_how_to_trust_links, working_in
 from harness.kit.api import Api
 from harness.outcome import UsageFault
@@ -395,6 +395,7 @@ class RecordingService:
         self._key = key
         self._headers = headers
         self._parameters = parameters
+        self._led = LedPaths()
         self.unreached = 0
         """How many requests did not reach the server, so that the record lacks them."""
 
@@ -408,7 +409,11 @@ class RecordingService:
         written = self._without_filtered(request)
         known = self._file.play(written)
         if known is not None:
-            return answer_from(known, asked)
+            answer = answer_from(known, asked)
+            self._led.add(answer, asked)
+            return answer
+        if why := self._led.explain(asked, "record_mode='rewrite'"):
+            return self._miss(why)
         if not self._file.may_record:
             return self._miss(f"not recorded: {request.method} {request.raw_path}")
         if self._key is None and request.headers.get(self._api.key_header) == PLACEHOLDER_KEY:

@@ -16,6 +16,7 @@ from harness.cassette import load
 from harness.interactions import INTERACTIONS
 from harness.plugin import CassetteFixture, EnvironmentVariables, SessionServer
 from harness.plugin.cassette_fixture import Wanted, open_cassette
+from harness.transport import ServerThread
 from harness.transport.server.server import InThread, WaitingServer
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, Piece, PieceBody, Request, Response
 
@@ -64,20 +65,51 @@ def slow() -> Iterator[tuple[Slow, str]]:
 
 
 @contextmanager
-def recording(path: Path, url: str) -> Iterator[CassetteFixture]:
+def recording(path: Path, url: str, mode: str = "once") -> Iterator[CassetteFixture]:
     """A cassette that records `url`, on the socket of a session."""
     environment = EnvironmentVariables(())
     environment.install()
     session = SessionServer(environment, INTERACTIONS)
     try:
         with (
-            open_cassette(Wanted(api=INTERACTIONS, path=path, record_mode="once", upstream=url)) as cassette,
+            open_cassette(Wanted(api=INTERACTIONS, path=path, record_mode=mode, upstream=url)) as cassette,
             cassette.open(session),
         ):
             yield cassette
     finally:
         session.close()
         environment.uninstall()
+
+
+@pytest.mark.parametrize("name", ["location", "x-goog-upload-url"])
+def test_a_recording_sends_no_request_to_the_service(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger's recorded redirect leads a client to the fixture, which sends nothing there, and no key."""
+    monkeypatch.setenv("GEMINI_API_KEY", "of-the-user-0123456789")
+    path, led, asked = tmp_path / "a.yaml", "/v1beta/interactions/of_a_victim", list[str]()
+
+    def lead(request: Request) -> Response:
+        return Response.json(307 if name == "location" else 200, b"{}", [(name, led)])
+
+    def serve(request: Request) -> Response:
+        asked.append(request.raw_path)
+        return Response.json(200, b"{}")
+
+    with ServerThread(lead) as server, recording(path, server.url) as cassette:
+        httpx.delete(f"{cassette.base_url}/v1beta/interactions/a")
+    with (
+        ServerThread(serve) as server,
+        recording(path, server.url, "new_episodes") as cassette,
+        httpx.Client(follow_redirects=True, base_url=cassette.base_url) as client,
+    ):
+        response = client.delete("/v1beta/interactions/a")
+        if name != "location":
+            response = client.post(response.headers[name], content=b"x")
+        assert response.status_code == 400
+        assert "a recorded response led the client there" in response.text
+        assert client.delete("/v1beta/interactions/b").status_code == 200
+    assert [target for target in asked if "__harness__" not in target] == ["/v1beta/interactions/b"]
 
 
 def sync(service: Slow, **options: Any) -> bytes:

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
-from harness.cassette.player import MISS_CODE, MISS_STATUS, answer_from
+from harness.cassette.player import MISS_CODE, MISS_STATUS, LedPaths, answer_from
 from harness.cassette.writer import MOST_BYTES
 from harness.kit.api import Api
 from harness.kit.wrong_call import explain_wrong_url
@@ -38,11 +38,9 @@ from harness.transport.tap.tap import WAITED_BYTES, OwnPage, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service
 from harness.wire.addresses import (
     find_in_body,
-    find_next_paths,
     is_loopback,
     is_of_browser,
     keep_for_browsers,
-    make_plain,
 )
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
@@ -156,7 +154,7 @@ class Recorder:
         self._named: dict[str, str] = {}
         self._tap: Tap | None = None
         self._player: Player | None = None
-        self._led = set[str]()  # the plain paths to which recordings led clients
+        self._led = LedPaths()
         self.url = ""
         self.summary = Summary(str(path), mode)
 
@@ -270,21 +268,17 @@ class Recorder:
             if known is None:
                 return self._refuse_led(request) or upstream(request)
             response = answer_from(known, request)
+            self._led.add(response, request)
             with self._lock:
                 self.summary.played += 1
-                self._led.update(find_next_paths(response.status, response.headers, request))
             return response
 
         return service
 
     def _refuse_led(self, request: Request) -> Response | None:
         """An error for a request to which a recording led the client: its author does not choose what is sent."""
-        if not self._led or make_plain(request.raw_path) not in self._led:
+        if not (why := self._led.explain(request, "--record-mode all")):
             return None
-        why = (
-            f"{_describe(request)} is not recorded, and a recorded response led the client there: it was not sent "
-            "to the target; record that response again with --record-mode all"
-        )
         self._warn(why)
         return Response.json(MISS_STATUS, self._protocol.error_body(MISS_STATUS, MISS_CODE, why))
 
