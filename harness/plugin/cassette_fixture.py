@@ -51,7 +51,7 @@ from harness.wire import (  # fmt: skip
     Service,
     StreamProtocol,
 )
-from harness.wire.addresses import read_host, readdress, stand_in_url
+from harness.wire.addresses import is_loopback, read_host, readdress, stand_in_url
 from harness.wire.message import EVENT_STREAM, WrappedBody
 from harness.wire.secret_texts import secrets_in_header
 from harness.wire.sse import events_in
@@ -264,7 +264,9 @@ def _recording_below(wanted: Wanted) -> Iterator[CassetteFixture]:
     provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
     make_folder(wanted.path.parent)
     mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
-    key = own_key() or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
+    is_readable = wanted.upstream.lower().startswith("http:") and not is_loopback(read_host(wanted.upstream))
+    own = own_key()
+    key = (None if is_readable else own) or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
     secrets = [key for key in wanted.api.keys_in(os.environ).values() if key != PLACEHOLDER_KEY]
     protocol = wanted.api.load_protocol()
     with CassetteFile(wanted.path, protocol, mode=mode, provenance=provenance, secrets=secrets) as file:
@@ -276,7 +278,13 @@ def _recording_below(wanted: Wanted) -> Iterator[CassetteFixture]:
             headers=wanted.dropped_headers,
             parameters=wanted.dropped_parameters,
         )
-        yield CassetteFixture(wanted, service, waits=True)
+        fixture = CassetteFixture(wanted, service, waits=True)
+        if is_readable and own:
+            fixture.remarks.append(
+                f"{wanted.path.name}: {wanted.api.key_variable} is not sent to {wanted.upstream}, because others "
+                "could read it: use https, or give your client a key"
+            )
+        yield fixture
 
 
 @contextmanager

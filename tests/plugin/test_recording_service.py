@@ -16,6 +16,7 @@ from harness.cassette import load
 from harness.interactions import INTERACTIONS
 from harness.plugin import CassetteFixture, EnvironmentVariables, SessionServer
 from harness.plugin.cassette_fixture import Wanted, open_cassette
+from harness.plugin.environment_variables import PLACEHOLDER_KEY
 from harness.transport import ServerThread
 from harness.transport.server.server import InThread, WaitingServer
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, Piece, PieceBody, Request, Response
@@ -110,6 +111,27 @@ def test_a_recording_sends_no_request_to_the_service(
         assert "a recorded response led the client there" in response.text
         assert client.delete("/v1beta/interactions/b").status_code == 200
     assert [target for target in asked if "__harness__" not in target] == ["/v1beta/interactions/b"]
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["this machine", "another one"])
+def test_the_key_of_the_user_crosses_no_network_in_plain_text(
+    here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the place of the placeholder, it goes over `http://` to this machine alone."""
+    monkeypatch.setenv("GEMINI_API_KEY", "of-the-user-0123456789")
+    monkeypatch.setattr("harness.plugin.cassette_fixture.is_loopback", lambda host: here)
+    came = list[str]()
+
+    def serve(request: Request) -> Response:
+        came.append(request.headers.get("x-goog-api-key"))
+        return Response.json(200, b"{}")
+
+    with ServerThread(serve) as server, recording(tmp_path / "a.yaml", server.url) as cassette:
+        headers = {"x-goog-api-key": PLACEHOLDER_KEY}
+        assert httpx.get(f"{cassette.base_url}/v1beta/interactions/a", headers=headers).status_code == 200
+        remarks = cassette.remarks
+    assert came[-1] == ("of-the-user-0123456789" if here else PLACEHOLDER_KEY)
+    assert ["is not sent to" in remark for remark in remarks] == ([] if here else [True])
 
 
 def sync(service: Slow, **options: Any) -> bytes:
