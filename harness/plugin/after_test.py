@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ import pytest
 from harness.errors import LeftBehindWarning, UncheckedResultWarning
 from harness.outcome import UsageFault
 from harness.outcome.words import to_one_line, write_harmless
+from harness.plugin.environment_variables import KEY_VARIABLES, PLACEHOLDER_KEY
 
 # Fail a test whose own code has passed, for what its fixtures know: a plan never met, a request not recorded.
 # Decided when the test function has returned, so that such a test counts once, as failed.
@@ -119,6 +121,22 @@ def reword(call: pytest.CallInfo[Any]) -> None:
     _cut(excinfo.tb)
 
 
+_SHORTEST_KEY = 12
+"""Characters of a key that is hidden: a shorter one, such as `test-key`, is made up."""
+
+
+def write_safely(text: str) -> str:
+    """The text so that nothing in it is obeyed, without the keys of the environment: a service may repeat one."""
+    shown = write_harmless(text)
+    for name in KEY_VARIABLES:
+        key = os.environ.get(name, "")
+        if len(key) >= _SHORTEST_KEY and key != PLACEHOLDER_KEY and key in shown:
+            from harness.wire.mask import HIDDEN  # late: hardly any report has a key
+
+            shown = shown.replace(key, HIDDEN)
+    return shown
+
+
 def disarm(report: pytest.TestReport) -> None:
     """Write what pytest prints of a test that used our fixtures so that nothing in it is obeyed.
 
@@ -126,9 +144,9 @@ def disarm(report: pytest.TestReport) -> None:
     """
     found: Any = report.longrepr
     if isinstance(found, str):
-        report.longrepr = write_harmless(found)
+        report.longrepr = write_safely(found)
     elif isinstance(found, tuple):  # of a skip: where, and why
-        report.longrepr = (*found[:2], write_harmless(found[2]))
+        report.longrepr = (*found[:2], write_safely(found[2]))
     elif found is not None:
         # The native style of a traceback has no chain.
         chain = getattr(
@@ -136,29 +154,29 @@ def disarm(report: pytest.TestReport) -> None:
         )
         for trace, crash, *_ in chain:
             if trace is not None and getattr(trace, "extraline", None):
-                trace.extraline = write_harmless(trace.extraline)
+                trace.extraline = write_safely(trace.extraline)
             for entry in getattr(trace, "reprentries", ()):
                 _disarm_entry(entry)
             if crash is not None:
-                crash.message = write_harmless(crash.message)
+                crash.message = write_safely(crash.message)
     if hasattr(report, "wasxfail"):
-        report.wasxfail = write_harmless(report.wasxfail)
+        report.wasxfail = write_safely(report.wasxfail)
     if text := getattr(found, "errorstring", ""):  # of a fixture that does not exist
-        found.errorstring = write_harmless(text)
+        found.errorstring = write_safely(text)
     report.sections = _write_sections(report)
 
 
 def _write_sections(report: pytest.TestReport) -> list[tuple[str, str]]:
-    return [(write_harmless(to_one_line(title)), _write_captured(text)) for title, text in report.sections]
+    return [(write_safely(to_one_line(title)), _write_captured(text)) for title, text in report.sections]
 
 
 def _disarm_entry(entry: Any) -> None:
     """Write one entry of a traceback: its lines, and the values of arguments and variables."""
-    entry.lines = [write_harmless(line) for line in getattr(entry, "lines", ())]
+    entry.lines = [write_safely(line) for line in getattr(entry, "lines", ())]
     if arguments := getattr(entry, "reprfuncargs", None):
-        arguments.args = [(name, write_harmless(str(value))) for name, value in arguments.args]
+        arguments.args = [(name, write_safely(str(value))) for name, value in arguments.args]
     if variables := getattr(entry, "reprlocals", None):
-        variables.lines = [write_harmless(line) for line in variables.lines]
+        variables.lines = [write_safely(line) for line in variables.lines]
 
 
 _COLOR = re.compile(r"(\x1b\[[\d;]{0,20}m)")
@@ -167,7 +185,7 @@ _COLOR = re.compile(r"(\x1b\[[\d;]{0,20}m)")
 def _write_captured(text: str) -> str:
     """Write the output or the log of a test; its colors stay, because they give a terminal no command."""
     parts = _COLOR.split(text)
-    parts[::2] = map(write_harmless, parts[::2])
+    parts[::2] = map(write_safely, parts[::2])
     return "".join(parts)
 
 
@@ -194,24 +212,24 @@ class _DisarmedSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         """Rewrite the text and the file of a warning before another hook reads them; its category stays."""
-        warning_message.filename = write_harmless(to_one_line(warning_message.filename))
+        warning_message.filename = write_safely(to_one_line(warning_message.filename))
         text = str(warning_message.message)
-        if (shown := write_harmless(text)) != text:
+        if (shown := write_safely(text)) != text:
             warning_message.message = Warning(shown)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Rewrite what only a finished report has: the words and output of a subtest, and an expected failure."""
         if hasattr(report, "wasxfail"):
-            report.wasxfail = write_harmless(str(report.wasxfail))
+            report.wasxfail = write_safely(str(report.wasxfail))
         context = getattr(report, "context", None)
         if context is None:
             return
         # It is frozen, and a new one would write its values a second time as literals.
         if isinstance(getattr(context, "msg", None), str):
-            object.__setattr__(context, "msg", write_harmless(to_one_line(context.msg)))
+            object.__setattr__(context, "msg", write_safely(to_one_line(context.msg)))
         if kwargs := getattr(context, "kwargs", None):
-            shown = {name: write_harmless(to_one_line(str(value))) for name, value in kwargs.items()}
+            shown = {name: write_safely(to_one_line(str(value))) for name, value in kwargs.items()}
             object.__setattr__(context, "kwargs", shown)
         report.sections = _write_sections(report)
 
@@ -240,11 +258,11 @@ class _DisarmedFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record. A copy is changed: other handlers get the record as it is."""
         shown = copy.copy(record)
-        shown.msg, shown.args = write_harmless(record.getMessage()), None
+        shown.msg, shown.args = write_safely(record.getMessage()), None
         if record.exc_info:
-            shown.exc_text = write_harmless(self._inner.formatException(record.exc_info))
+            shown.exc_text = write_safely(self._inner.formatException(record.exc_info))
         if record.stack_info:
-            shown.stack_info = write_harmless(record.stack_info)
+            shown.stack_info = write_safely(record.stack_info)
         return self._inner.format(shown)
 
 
@@ -276,7 +294,7 @@ def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:
     for name, title in TITLES.items():
         remarks = dict.fromkeys(str(value) for found, value in properties if found == name)
         if remarks:
-            yield title, write_harmless("\n".join(remarks))
+            yield title, write_safely("\n".join(remarks))
     if counted := {str(value) for found, value in properties if found == COUNTED}:
         seconds = sum(getattr(report, "duration", 0.0) for report in reports)
         yield "interactions checks", "\n".join(_account(counted, seconds))

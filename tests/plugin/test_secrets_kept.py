@@ -9,6 +9,7 @@ import pytest
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS
 from harness.plugin.sent_requests import TrafficLog
+from harness.transport import ServerThread
 from harness.wire import Headers, Request, Response
 from tests.plugin.toys import run
 
@@ -40,6 +41,39 @@ def test_what_a_recording_leaves_out_is_not_in_an_answer(pytester: pytest.Pytest
     text = (pytester.path / "cassettes" / "test_app" / "test_it.yaml").read_text("utf-8")
     assert "REDACTED" in text
     assert [secret for secret in (KEY, PLAIN, QUERY) if secret in text] == []
+
+
+REPEATED = """
+import logging
+import httpx, pytest
+
+@pytest.mark.interactions_cassette(record_mode="all", upstream="UPSTREAM")
+def test_it(interactions_cassette):
+    with httpx.Client(transport=interactions_cassette.transport, base_url="http://x.test") as client:
+        response = client.post("/v1beta/interactions", headers={"x-goog-api-key": "interactions-harness"}, json={})
+    print(response.text)
+    logging.getLogger().error(response.text)
+    text = response.text
+    assert interactions_cassette.requests == [text]
+"""
+
+
+def test_the_report_of_a_test_repeats_no_key(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that gets the key of the user while a test records may repeat it in an error."""
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    came = list[str]()
+
+    def refuse(request: Request) -> Response:
+        came.append(request.headers.get("x-goog-api-key"))
+        return Response.json(400, json.dumps({"error": {"message": f"bad key {came[-1]}", "code": "x"}}).encode())
+
+    with ServerThread(refuse) as server:
+        pytester.makepyfile(test_app=REPEATED.replace("UPSTREAM", server.url))
+        result = run(pytester, "-l", "--junitxml=report.xml")
+    result.assert_outcomes(failed=1)
+    assert KEY in came
+    result.stdout.fnmatch_lines(["*bad key [*][*][*]*"])
+    assert KEY not in result.stdout.str() + (pytester.path / "report.xml").read_text("utf-8")
 
 
 def test_a_story_repeats_no_key() -> None:
