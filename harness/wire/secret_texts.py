@@ -353,12 +353,16 @@ class CutTexts:
             if start < at:
                 continue
             lowered = lowered or lower_ascii(text)
-            part = lowered[start : start + min(self._longest, _MOST)]
-            whole, size = _find_most_common(self._by_start[part[: self._least]], part)
+            texts = self._by_start[lowered[start : start + self._least]]
+            whole, size = _find_most_common(texts, lowered[start : start + min(self._longest, _MOST)])
+            if size == _MOST:
+                whole, size = _find_most_common(texts, lowered[start : start + self._longest])
             cut = _CUT.match(text, start + size)
-            if size < len(whole) and (cut is not None or size == _MOST):
+            if size < len(whole) and (cut is not None or size >= _MOST):
                 at = start + size if cut is None else cut.end("rest")
                 yield start, at, whole
+            elif size > _MOST:  # it is known as a whole: of a repeated letter, so is nearly each place in it
+                at = start + size - _MOST
 
 
 def _find_most_common(texts: list[str], part: str) -> tuple[str, int]:
