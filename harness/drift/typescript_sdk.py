@@ -64,7 +64,13 @@ def read_typescript_sdk(package: Path, title: str) -> TypeModel:
             raise UsageFault(
                 f"there is no {part.as_posix()} in {str(package)!r}: name the folder of @google/genai"
             )
-    reader = _TypescriptReader(read_file(package / DECLARATIONS, MAX_SOURCE_BYTES))
+    source = read_file(package / DECLARATIONS, MAX_SOURCE_BYTES)
+    if _nests_types(source):
+        raise UsageFault(
+            f"{str(package / DECLARATIONS)!r} is not read: its types are more than {_DEEPEST} levels deep, and "
+            "those of @google/genai are not"
+        )
+    reader = _TypescriptReader(source)
     calls = _read_calls(read_file(package / CODE, MAX_SOURCE_BYTES).decode("utf-8"))
     operations = reader.read_operations(calls)
     if not operations:
@@ -73,6 +79,26 @@ def read_typescript_sdk(package: Path, title: str) -> TypeModel:
         )
     operations |= reader.read_written_operations()
     return TypeModel(title, operations, reader.records, whole_numbers=False)
+
+
+_BRACKETS = re.compile(rb"=>|[<>;}]|\*/")
+_DEEPEST = 100
+
+
+def _nests_types(source: bytes) -> bool:
+    """Whether brackets are open that tree-sitter takes for both a type and a comparison: each takes a kilobyte."""
+    depth = 0
+    for found in _BRACKETS.finditer(source):
+        match found[0]:
+            case b"<":
+                depth += 1
+            case b">":
+                depth -= 1
+            case b";" | b"}" | b"*/":  # also after a text with a sign for "less than"
+                depth = 0
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 class _Call(NamedTuple):
