@@ -59,6 +59,9 @@ def test_guard_lets_nothing_out_through_a_proxy(name: str, built: str, monkeypat
     """No client reaches a proxy on this machine that the environment names, whenever it was built."""
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         proxy.settimeout(0.05)
+        for other in os.environ:
+            if other.lower().endswith("_proxy"):  # of the machine that runs the tests
+                monkeypatch.delenv(other)
         monkeypatch.setenv(name, url := f"http://localhost:{proxy.getsockname()[1]}")
         client = httpx.Client() if built == "before" else None
         address = "http://example.org/" if name == "HTTP_PROXY" else "https://example.org/"
