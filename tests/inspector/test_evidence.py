@@ -169,8 +169,11 @@ HOSTILE = "`${process.exit(9)}` \\u2028 \u2028 \u2029 </script> ' \" \\ \n \0 \U
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="no node is installed")
-def test_a_copied_fetch_is_a_literal_whatever_the_text(bench: Bench, tmp_path: Path) -> None:
+def test_a_copied_fetch_is_a_literal_whatever_the_text(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Node runs the copy and sends the very bytes that were seen; no text ends its literal or is run."""
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
     page = bench.open()
     bench.create(input=HOSTILE)
     number = page.all("request")[-1]["n"]
