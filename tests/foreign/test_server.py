@@ -33,6 +33,15 @@ def test_no_thread_of_a_run_without_an_end_outlives_its_server() -> None:
     assert set(threading.enumerate()) <= before
 
 
+def test_no_thread_of_a_kept_connection_outlives_its_server() -> None:
+    """A thread that waits for the next request of a client is over once the server is, though it stays."""
+    before = set(threading.enumerate())
+    with httpx.Client() as client:
+        with serving(ForeignService()) as url:
+            assert client.get(f"{url}/v1beta/interactions/i1").status_code >= 400
+        assert set(threading.enumerate()) <= before
+
+
 def test_an_interaction_is_shown_as_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ends while it is shown is shown in progress or completed, not half of each."""
     moments = itertools.count()
