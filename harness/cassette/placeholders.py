@@ -14,10 +14,12 @@ from collections.abc import Iterable, Iterator
 
 from harness.cassette.framing import TextEdit
 from harness.wire.secret_texts import (
+    MOST,
     CutTexts,
     KnownStretches,
     cores,
     count_left_at_end,
+    encode_in_json,
     find_escapes,
     is_escaped,
     lower_ascii,
@@ -43,6 +45,9 @@ PREFIX = 6
 QUOTED_PREFIX = 12
 """The same for a text that somebody cut and quoted: what follows it is only a quote or an ellipsis."""
 
+LONGEST = 65_536
+"""A longer secret is hidden as it is and in JSON only: all its spellings take a kilobyte for each character."""
+
 _WORD = re.compile(r"[^\s\"'<>]+")
 
 
@@ -62,7 +67,7 @@ class PlaceholderTable:
         self._owned: set[str] = set()
         self._own = KnownStretches()
         self._edges = _Edges()
-        self._quoted = CutTexts(QUOTED_PREFIX)
+        self._quoted = CutTexts(QUOTED_PREFIX, LONGEST)
         for secret in secrets:
             self.learn(secret, own=True)
 
@@ -81,20 +86,26 @@ class PlaceholderTable:
         if len(secret) < SHORTEST or not is_new or is_placeholder(secret):
             return
         with self._lock:
-            wide = ("\0".join(secret),) if own else ()
-            written = dict.fromkeys((*spellings(secret), *(cores(secret, nested=own) if in_base64 else ()), *wide))
+            if is_long := len(secret) > LONGEST:
+                written = dict.fromkeys((secret, encode_in_json(secret)))
+            else:
+                wide = ("\0".join(secret),) if own else ()
+                cored = cores(secret, nested=own) if in_base64 else ()
+                written = dict.fromkeys((*spellings(secret), *cored, *wide))
             new = [spelling for spelling in written if spelling not in self._spellings]
             if in_base64:
                 self._in_base64.add(secret)
             if own:
                 self._owned.add(secret)
-                self._own.add(written)
+                self._own.add(() if is_long else written)
             for spelling in new:
                 self._spellings[spelling] = secret
-                self._spellings.setdefault(lower_ascii(spelling), secret)
+                lowered = lower_ascii(spelling)
+                for part in (lowered, lowered[:LONGEST], lowered[-LONGEST:]):  # the last two at an edge
+                    self._spellings.setdefault(part, secret)
             self._edges.add(new)
             self._quoted.add(new)
-            self._texts.add(new)
+            self._texts.add(() if is_long else new)
             self.learned += 1
 
     def own_changes(self, text: str) -> list[TextEdit]:
@@ -123,7 +134,9 @@ class PlaceholderTable:
     def _find_quoted(self, text: str) -> Iterator[tuple[int, int, str]]:
         """The beginnings of known secrets that a text quotes; an `auth_tokens/` name contains no secret."""
         for start, end, whole in self._quoted.find(text):
-            if any(character.isdigit() or character.isupper() for character in text[start:end]):
+            if end - start >= MOST or any(
+                character.isdigit() or character.isupper() for character in text[start:end]
+            ):
                 yield start, end, whole
 
     def find_places(self, text: str) -> list[tuple[int, int]]:
@@ -191,8 +204,8 @@ class _Edges:
 
     def add(self, spellings: Iterable[str]) -> None:
         for spelling in map(lower_ascii, spellings):
-            self._begun.add(spelling)
-            self._ended.add(spelling[::-1])
+            self._begun.add(spelling[:LONGEST])
+            self._ended.add(spelling[: -LONGEST - 1 : -1])
 
     def find_at_end(self, text: str) -> Iterator[tuple[int, str]]:
         """Where the beginning of a secret stands at the end of the text, and the secret."""

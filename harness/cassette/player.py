@@ -67,7 +67,7 @@ def answer_from(recording: Recording, request: Request, *, scale: float = 0) -> 
 
 
 class LedPaths:
-    """The paths to which recorded responses led clients, by a redirect or as the address of an upload.
+    """The paths to which recorded responses led clients, in whatever field of a head.
 
     The author of a recording must not choose which requests a target gets, with the key of the user. Safe to use
     from several threads.
@@ -80,7 +80,7 @@ class LedPaths:
     def add(self, response: Response, asked: Request) -> None:
         """Keep where a recorded response leads the client that asked."""
         with self._lock:
-            self._plain.update(find_next_paths(response.status, response.headers, asked))
+            self._plain.update(find_next_paths(response.headers, asked))
 
     def explain(self, request: Request, instead: str) -> str:
         """Why a request is not sent to the target, with what to do instead; "" if no recording led there."""

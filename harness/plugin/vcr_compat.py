@@ -20,8 +20,6 @@ from harness.plugin.observed_service import ObservedService
 SUFFIX = ".interactions"
 """Added to the test's name to name our recording, if vcrpy's cassette already has that name."""
 
-_STREAM = re.compile(rb"^[^\S\n]*+[\"']?x-stream[\"']?:", re.MULTILINE)
-
 
 def is_marked(item: Any) -> bool:
     """Whether a test is marked `vcr`."""
@@ -128,7 +126,7 @@ def refuse_plain_replay(item: Any) -> None:
 
 
 def _drop_in(path: Path) -> str | None:
-    if not path.is_file() or not _STREAM.search(read_file(path)):
+    if not path.is_file() or b"x-stream" not in read_file(path):
         return None
     from harness.cassette import load
 

@@ -268,15 +268,24 @@ def find_elsewhere(headers: Headers, server: str, status: int | None = None) -> 
             yield re.sub(r"(?:^|(?<=[/\\]))[^/\\@]*@", "…@", other[0])  # before it may be a password
 
 
-def find_next_paths(status: int, headers: Headers, asked: Request) -> Iterator[str]:
-    """The plain paths to which a client goes on by itself: those of a redirect and of an upload."""
+def find_next_paths(headers: Headers, asked: Request) -> Iterator[str]:
+    """The plain paths to which a client may go on: those of a redirect, of an upload, of a result, or of a link.
+
+    The path for which it asked is none of them.
+    """
+    own = make_plain(asked.raw_path)
     for name, value in headers:
-        if (status in _REDIRECTS and name.lower() == "location") or _names_upload(name):
-            root = _ROOT.match(value)
-            path = re.split("[?#]", value[root.end() :] if root else value, maxsplit=1)[0]
+        if name.lower() == "link":
+            values = _LINKED.findall(value)
+        else:
+            values = [value] if _NAME.fullmatch(name) else []
+        for address in values:
+            root = _ROOT.match(address)
+            path = re.split("[?#]", address[root.end() :] if root else address, maxsplit=1)[0]
             if root is None and not path.startswith("/"):
                 path = f"{asked.raw_path.rpartition('/')[0]}/{path}" if path else asked.raw_path
-            yield make_plain(path)
+            if (plain := make_plain(path)) != own:
+                yield plain
 
 
 def _names_upload(name: str) -> bool:

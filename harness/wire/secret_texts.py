@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
+import sys
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,7 +41,7 @@ def spellings(secret: str) -> Iterator[str]:
     Look for them without regard to case: names of headers lose it, and hex and escapes are written either way.
     """
     yield secret
-    literal = json.dumps(secret)[1:-1]
+    literal = encode_in_json(secret)
     yield literal
     yield literal.replace("/", r"\/")
     yield from (quote(secret, safe=""), quote(secret), quote_plus(secret))
@@ -51,6 +52,11 @@ def spellings(secret: str) -> Iterator[str]:
         yield "".join(f"%{byte:02x}" for byte in data)
         yield "".join(f"&#{ord(character)};" for character in secret)
         yield "".join(f"&#x{ord(character):x};" for character in secret)
+
+
+def encode_in_json(secret: str) -> str:
+    """The secret as it is between the quotes of JSON."""
+    return json.dumps(secret)[1:-1]
 
 
 def cores(secret: str, *, nested: bool = True) -> Iterator[str]:
@@ -315,7 +321,7 @@ _HALF_ESCAPE = r"%[0-9a-f]?|\\{1,8}(?:u[0-9a-f]{0,3})?|&(?:#x?[0-9a-f]{0,6})?"
 _CUT = re.compile(rf"(?P<rest>(?:{_HALF_ESCAPE}|[0-9a-fux#;]{{1,6}})?)(?:…|\.\.\.|['\"`()<]|\Z)", re.IGNORECASE)
 """What may stand at the place where somebody cut a text."""
 
-_MOST = 4_096
+MOST = 4_096
 """So many characters of a known text are a beginning of it, whatever follows."""
 
 _LEFT_AT_END = re.compile(rf"(?:{_HALF_ESCAPE})\Z", re.IGNORECASE)
@@ -325,11 +331,12 @@ class CutTexts:
     """Known texts of which a beginning of `least` characters or more is found if a cut follows it.
 
     To find ends that follow a cut, add reversed texts and search a reversed text. The time hardly depends on how
-    many texts there are.
+    many texts there are. A text of more than `longest` characters is found as a whole, too.
     """
 
-    def __init__(self, least: int) -> None:
+    def __init__(self, least: int, longest: int = sys.maxsize) -> None:
         self._least = least
+        self._found_whole = longest
         self._longest = 0
         self._by_start: dict[str, list[str]] = {}
         self._starts = KnownTexts()
@@ -354,15 +361,15 @@ class CutTexts:
                 continue
             lowered = lowered or lower_ascii(text)
             texts = self._by_start[lowered[start : start + self._least]]
-            whole, size = _find_most_common(texts, lowered[start : start + min(self._longest, _MOST)])
-            if size == _MOST:
+            whole, size = _find_most_common(texts, lowered[start : start + min(self._longest, MOST)])
+            if size == MOST:
                 whole, size = _find_most_common(texts, lowered[start : start + self._longest])
-            cut = _CUT.match(text, start + size)
-            if size < len(whole) and (cut is not None or size >= _MOST):
+            cut = _CUT.match(text, start + size) if size < len(whole) else None
+            if cut is not None or MOST <= size < len(whole) or size > self._found_whole:
                 at = start + size if cut is None else cut.end("rest")
                 yield start, at, whole
-            elif size > _MOST:  # it is known as a whole: of a repeated letter, so is nearly each place in it
-                at = start + size - _MOST
+            elif size > MOST:  # it is known as a whole: of a repeated letter, so is nearly each place in it
+                at = start + size - MOST
 
 
 def _find_most_common(texts: list[str], part: str) -> tuple[str, int]:

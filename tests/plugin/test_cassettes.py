@@ -9,6 +9,7 @@ import re
 from urllib.parse import quote
 
 import pytest
+import yaml
 
 from harness.benches.record import provenance_of
 from harness.cassette import Recording, Target, load, save
@@ -222,6 +223,11 @@ def test_dropped_recording_under_plain_vcrpy(pytester: pytest.Pytester, live: Em
     said = (
         "*was dropped when it was recorded (the server reset the connection *interactions_cassette instead of vcr*"
     )
+    result.stdout.fnmatch_lines([said])
+    whole = yaml.safe_load((folder / "test_plain.yaml").read_text("utf-8"))
+    (folder / "test_plain.yaml").write_text(json.dumps(whole), "utf-8")  # in one line, as an interrupted recorder
+    result = run(pytester, *quiet)
+    result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([said])
 
 

@@ -102,14 +102,17 @@ LED = {
 }
 
 
-@pytest.mark.parametrize("name", ["location", "x-goog-upload-url"])
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("location", 307), ("location", 200), ("x-goog-upload-url", 200), ("operation-location", 202), ("link", 200)],
+)
 @pytest.mark.parametrize("url", LED.values(), ids=LED)
-def test_a_recording_sends_no_request_to_the_target(name: str, url: str, tmp_path: Path) -> None:
-    """A stranger's recorded redirect leads a client to the recorder, which forwards nothing there."""
+def test_a_recording_sends_no_request_to_the_target(name: str, status: int, url: str, tmp_path: Path) -> None:
+    """A stranger's recorded address leads a client to the recorder, which forwards nothing there."""
     path, asked, warned = tmp_path / "a.yaml", list[str](), list[str]()
 
     def lead(request: Request) -> Response:
-        return Response.json(307 if name == "location" else 200, b"{}", [(name, url)])
+        return Response.json(status, b"{}", [(name, f'<{url}>; rel="next"' if name == "link" else url)])
 
     def serve(request: Request) -> Response:
         asked.append(request.target)
@@ -123,8 +126,9 @@ def test_a_recording_sends_no_request_to_the_target(name: str, url: str, tmp_pat
         httpx.Client(follow_redirects=True) as client,
     ):
         response = client.get(f"{recorder.url}/v1beta/interactions/a")
-        if name != "location":
-            response = client.post(urljoin(str(response.url), response.headers[name]), content=b"x")
+        if status != 307:
+            led = response.headers[name].partition(";")[0].strip("<>")
+            response = client.post(urljoin(str(response.url), led), content=b"x")
         assert response.status_code == 400
         assert "a recorded response led the client there" in response.text
         assert client.get(f"{recorder.url}/v1beta/interactions/b").status_code == 200

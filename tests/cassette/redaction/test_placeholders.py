@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -56,6 +57,32 @@ def test_secrets_that_overlap_everywhere_take_no_longer(unit: str, step: int) ->
         assert unit not in shown
         assert len(table.find_places(text)) < 99
     assert times[1] < 6 * times[0]
+
+
+@pytest.mark.parametrize("unit", ["", "a"])
+def test_a_secret_of_megabytes_takes_little_memory(unit: str) -> None:
+    """A response of 64 MB may be a secret: with a kilobyte for each character, no machine could hide it."""
+    secret = unit * 400_000 or "".join(f"{number:07}Z" for number in range(50_000))
+    tracemalloc.start()
+    try:
+        table = PlaceholderTable()
+        table.learn(secret)
+        found = [
+            apply_changes(text, table.changes(text, cut=cut, resumed=resumed))
+            for text, cut, resumed in (
+                (f"x {secret} y", False, False),
+                (f'{{"a": "{secret}abc"}}', False, False),
+                (f"x {secret[:-9]}… y", False, False),
+                (f"x {secret[:300_000]}", True, False),
+                (f"{secret[-60_000:]} y", False, True),
+            )
+        ]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    name = table.placeholder(secret)
+    assert found == [f"x {name} y", f'{{"a": "{name}abc"}}', f"x {name}… y", f"x {name}", f"{name} y"]
+    assert peak < 100 * len(secret)
 
 
 @pytest.mark.parametrize("left", [4_095, 4_096, 4_097, 6_000, 11_999])
