@@ -25,7 +25,7 @@ from harness.held_paths import list_folder, open_to_read
 
 MAX_FILE_BYTES = 1 << 30
 """Largest file that is read: 1 GiB. The largest recordings are a thousandth of it."""
-MAX_SOURCE_BYTES = 8 << 20
+MAX_SOURCE_BYTES = 4 << 20
 """Largest file of source code that is read."""
 _LARGE = 64 << 20
 _BLOCK = 1 << 20

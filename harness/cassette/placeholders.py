@@ -68,6 +68,7 @@ class PlaceholderTable:
         self._own = KnownStretches()
         self._edges = _Edges()
         self._quoted = CutTexts(QUOTED_PREFIX, LONGEST)
+        self._ends = CutTexts(QUOTED_PREFIX)
         for secret in secrets:
             self.learn(secret, own=True)
 
@@ -97,7 +98,7 @@ class PlaceholderTable:
                 self._in_base64.add(secret)
             if own:
                 self._owned.add(secret)
-                self._own.add(() if is_long else written)
+                self._own.add(written)
             for spelling in new:
                 self._spellings[spelling] = secret
                 lowered = lower_ascii(spelling)
@@ -106,6 +107,7 @@ class PlaceholderTable:
             self._edges.add(new)
             self._quoted.add(new)
             self._texts.add(() if is_long else new)
+            self._ends.add(spelling[::-1] for spelling in new if is_long)
             self.learned += 1
 
     def own_changes(self, text: str) -> list[TextEdit]:
@@ -114,9 +116,10 @@ class PlaceholderTable:
             return [TextEdit(0, len(text), self.placeholder(text), "API key")]
         found = self._find_own(text)
         for word in _WORD.finditer(text) if is_escaped(text) else ():
-            plain = unescape(word[0])
+            if (plain := unescape(word[0])) == word[0]:
+                continue
             changes = self._find_own(plain)
-            if plain != word[0] and len(changes) > len(self._find_own(word[0])):
+            if changes and self._find_own(unescape(apply_changes(word[0], self._find_own(word[0])))):
                 found.append(TextEdit(*word.span(), apply_changes(plain, changes), changes[0].kind))
         return without_overlap(found)
 
@@ -138,6 +141,13 @@ class PlaceholderTable:
                 character.isdigit() or character.isupper() for character in text[start:end]
             ):
                 yield start, end, whole
+
+    def _find_ends(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """The ends of long secrets at the start of a text."""
+        size = len(text)
+        for start, end, reversed_ in self._ends.find(text[::-1]) if self._ends.are_any else ():
+            if end == size:
+                yield 0, size - start, reversed_[::-1]
 
     def find_places(self, text: str) -> list[tuple[int, int]]:
         """The start and end of anything that `changes` could find, in order of their starts.
@@ -164,6 +174,7 @@ class PlaceholderTable:
             known += [(start, len(text), spelling) for start, spelling in self._edges.find_at_end(text)]
         if resumed:
             known += [(0, end, spelling) for end, spelling in self._edges.find_at_start(text)]
+            known += self._find_ends(text)
         found = [TextEdit(start, end, self._mark(spelling), "known secret") for start, end, spelling in known]
         for kind, start, end in sightings(text):
             secret = text[start:end]

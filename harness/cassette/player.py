@@ -31,7 +31,7 @@ from harness.wire import By, Decoder, Frame, How, Length, Request, Response, Str
 from harness.wire.addresses import (
     find_elsewhere,
     find_in_body,
-    find_next_paths,
+    find_next_targets,
     make_plain,
     readdress,
     stand_in_url,
@@ -74,22 +74,38 @@ class LedPaths:
     """
 
     def __init__(self) -> None:
-        self._plain = set[str]()
+        self._paths = set[str]()
+        self._queries: defaultdict[str, list[set[str]]] = defaultdict(list)
         self._lock = threading.Lock()
 
     def add(self, response: Response, asked: Request) -> None:
-        """Keep where a recorded response leads the client that asked."""
+        """Keep where a recorded response leads the client that asked.
+
+        Of the path for which it asked, a query that it did not send: an upload has the address of its start.
+        """
+        own, sent = make_plain(asked.raw_path), _split_query(asked.target)
         with self._lock:
-            self._plain.update(find_next_paths(response.headers, asked))
+            for path, query in find_next_targets(response.headers, asked):
+                if path != own:
+                    self._paths.add(path)
+                elif not (parts := _split_query(f"?{query}")) <= sent:
+                    self._queries[path].append(parts)
 
     def explain(self, request: Request, instead: str) -> str:
         """Why a request is not sent to the target, with what to do instead; "" if no recording led there."""
-        if not self._plain or make_plain(request.raw_path) not in self._plain:
+        if not self._paths and not self._queries:
+            return ""
+        path, sent = make_plain(request.raw_path), _split_query(request.target)
+        if path not in self._paths and not any(parts <= sent for parts in self._queries.get(path, ())):
             return ""
         return (
             f"{request.method} {request.raw_path} is not recorded, and a recorded response led the client there: "
             f"it was not sent to the target; record that response again with {instead}"
         )
+
+
+def _split_query(target: str) -> set[str]:
+    return set(filter(None, target.partition("?")[2].split("&")))
 
 
 class Player:

@@ -81,7 +81,7 @@ def read_typescript_sdk(package: Path, title: str) -> TypeModel:
     return TypeModel(title, operations, reader.records, whole_numbers=False)
 
 
-_BRACKETS = re.compile(rb"=>|[<>;}]|\*/")
+_BRACKETS = re.compile(rb"=>|[<>]|^(?:export|declare|import|})", re.MULTILINE)
 _DEEPEST = 100
 
 
@@ -93,8 +93,10 @@ def _nests_types(source: bytes) -> bool:
             case b"<":
                 depth += 1
             case b">":
-                depth -= 1
-            case b";" | b"}" | b"*/":  # also after a text with a sign for "less than"
+                depth = max(0, depth - 1)
+            case b"=>":
+                pass
+            case _:  # a statement begins or ends, also after a comment with a sign for "less than"
                 depth = 0
         if depth > _DEEPEST:
             return True

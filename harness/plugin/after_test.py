@@ -12,15 +12,19 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from harness.errors import LeftBehindWarning, UncheckedResultWarning
 from harness.outcome import UsageFault
 from harness.outcome.words import to_one_line, write_harmless
-from harness.plugin.environment_variables import KEY_VARIABLES, PLACEHOLDER_KEY
+from harness.plugin.environment_variables import KEY_VARIABLES, OTHER_KEY_VARIABLE, PLACEHOLDER_KEY
+
+if TYPE_CHECKING:
+    from harness.wire.mask import Mask
 
 # Fail a test whose own code has passed, for what its fixtures know: a plan never met, a request not recorded.
 # Decided when the test function has returned, so that such a test counts once, as failed.
@@ -121,20 +125,23 @@ def reword(call: pytest.CallInfo[Any]) -> None:
     _cut(excinfo.tb)
 
 
-_SHORTEST_KEY = 12
-"""Characters of a key that is hidden: a shorter one, such as `test-key`, is made up."""
+_SHORTEST_KEY = 16
+"""Characters of a key that is hidden: a shorter one, such as `test-api-key`, is made up."""
 
 
 def write_safely(text: str) -> str:
     """The text so that nothing in it is obeyed, without the keys of the environment: a service may repeat one."""
+    found = (os.environ.get(name, "").strip() for name in (*KEY_VARIABLES, OTHER_KEY_VARIABLE))
+    keys = tuple(key for key in found if len(key) >= _SHORTEST_KEY and key != PLACEHOLDER_KEY)
     shown = write_harmless(text)
-    for name in KEY_VARIABLES:
-        key = os.environ.get(name, "")
-        if len(key) >= _SHORTEST_KEY and key != PLACEHOLDER_KEY and key in shown:
-            from harness.wire.mask import HIDDEN  # late: hardly any report has a key
+    return _hiding(keys).hide_known(shown) if keys else shown
 
-            shown = shown.replace(key, HIDDEN)
-    return shown
+
+@lru_cache(maxsize=1)
+def _hiding(keys: tuple[str, ...]) -> Mask:
+    from harness.wire.mask import Mask  # late: most environments have no key
+
+    return Mask({str(number): key for number, key in enumerate(keys)})
 
 
 def disarm(report: pytest.TestReport) -> None:

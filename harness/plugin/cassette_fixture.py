@@ -23,7 +23,7 @@ import pytest
 
 from harness.cassette import Cassette, CassetteFile, Player, Recording, Target, load
 from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, LedPaths, answer_from
-from harness.foreign_folders import say_how_to_trust_links, working_in
+from harness.foreign_folders import resolve, say_how_to_trust_links, working_in
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
@@ -260,7 +260,10 @@ def _recording_below(wanted: Wanted) -> Iterator[CassetteFixture]:
     from harness.benches.record import provenance_of  # imports the tap, which only recording needs
 
     if why := find_way_out(wanted.path):
-        raise UsageFault(f"{wanted.path} is not recorded: {why}")
+        real, root = resolve(wanted.path), resolve(wanted.root)
+        if not real.is_relative_to(root) or ".git" in real.relative_to(root).parts:
+            raise UsageFault(f"{wanted.path} is not recorded: {why}")
+        wanted = replace(wanted, path=real)  # a link to a folder of the same repository
     provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
     make_folder(wanted.path.parent)
     mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode

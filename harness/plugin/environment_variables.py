@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 BASE_URL_VARIABLES = ("GOOGLE_GEMINI_BASE_URL",)
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+OTHER_KEY_VARIABLE = "OTHER_GEMINI_API_KEY"
 PLACEHOLDER_KEY = "interactions-harness"
 """The value of the first of `KEY_VARIABLES` if neither is set, and of the ready-made clients, which need a key."""
 

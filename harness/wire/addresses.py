@@ -268,12 +268,11 @@ def find_elsewhere(headers: Headers, server: str, status: int | None = None) -> 
             yield re.sub(r"(?:^|(?<=[/\\]))[^/\\@]*@", "…@", other[0])  # before it may be a password
 
 
-def find_next_paths(headers: Headers, asked: Request) -> Iterator[str]:
-    """The plain paths to which a client may go on: those of a redirect, of an upload, of a result, or of a link.
+def find_next_targets(headers: Headers, asked: Request) -> Iterator[tuple[str, str]]:
+    """The plain path and the query of each address to which a client may go on.
 
-    The path for which it asked is none of them.
+    Such as that of a redirect, of an upload, of a result, or of a link.
     """
-    own = make_plain(asked.raw_path)
     for name, value in headers:
         if name.lower() == "link":
             values = _LINKED.findall(value)
@@ -281,11 +280,10 @@ def find_next_paths(headers: Headers, asked: Request) -> Iterator[str]:
             values = [value] if _NAME.fullmatch(name) else []
         for address in values:
             root = _ROOT.match(address)
-            path = re.split("[?#]", address[root.end() :] if root else address, maxsplit=1)[0]
+            path, _, query = (address[root.end() :] if root else address).partition("#")[0].partition("?")
             if root is None and not path.startswith("/"):
                 path = f"{asked.raw_path.rpartition('/')[0]}/{path}" if path else asked.raw_path
-            if (plain := make_plain(path)) != own:
-                yield plain
+            yield make_plain(path), query
 
 
 def _names_upload(name: str) -> bool:

@@ -341,6 +341,11 @@ class CutTexts:
         self._by_start: dict[str, list[str]] = {}
         self._starts = KnownTexts()
 
+    @property
+    def are_any(self) -> bool:
+        """Whether there are texts to find."""
+        return bool(self._by_start)
+
     def add(self, texts: Iterable[str]) -> None:
         """Find the beginnings of these, too."""
         new = set()

@@ -83,6 +83,13 @@ def test_a_link_of_the_repository_leads_no_recording_elsewhere(
     result.stdout.fnmatch_lines(["*test_it.yaml is not recorded: a link of*elsewhere*HARNESS_TRUST=*"])
     assert list(elsewhere.iterdir()) == []
     link.unlink()
+    link.symlink_to(pytester.path / ".git" / "a.yaml")
+    run(pytester).assert_outcomes(errors=1)
+    link.unlink()
+    link.symlink_to(pytester.path / "shared.yaml")
+    run(pytester).assert_outcomes(passed=1)
+    assert (pytester.path / "shared.yaml").is_file()
+    link.unlink()
     link.parent.rmdir()
     link.parent.symlink_to(elsewhere)
     run(pytester).assert_outcomes(errors=1)

@@ -99,6 +99,7 @@ LED = {
     "relative": "../../team-b/./steal",
     "of another server": "https://evil.example/team-b/steal?x=1",
     "encoded": "/v1beta/%2e%2e/team-b/%73teal",
+    "of an upload of somebody else": "/v1beta/interactions/a?upload_id=of_somebody",
 }
 
 
