@@ -403,8 +403,10 @@ _FURTHER = b"xgXLK"
 _GLOBAL = b"g"
 """The type of blocks that say more of all files after them."""
 _MOST_FURTHER = 16_384
-_MOST_GLOBAL = 512
-_NUMBER = re.compile(rb"\d{64}")
+_MOST_GLOBAL = 64
+"""So many fields may be those of all files."""
+_COSTLY = re.compile(rb"\d{64}|(?:\A|\n)\d{1,63} size=")
+"""A number that takes long, and a size beside that of the header."""
 
 
 def is_bounded_tar(blocks: Iterable[bytes], most: int) -> bool:
@@ -432,6 +434,6 @@ def is_bounded_tar(blocks: Iterable[bytes], most: int) -> bool:
             return False
         if block.type in _FURTHER:
             more = b"".join(islice(ahead, block.size // BLOCKSIZE + 1))[: block.size]
-            left -= len(more) if block.type in _GLOBAL else 0
-            if len(more) > _MOST_FURTHER or left < 0 or b"size=" in more or _NUMBER.search(more):
+            left -= more.count(b"\n") if block.type in _GLOBAL else 0
+            if len(more) > _MOST_FURTHER or left < 0 or _COSTLY.search(more):
                 return False

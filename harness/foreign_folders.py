@@ -153,6 +153,7 @@ def _is_checkout_of(home: Path, here: Path) -> bool:
 # How the environment allows what a folder has. `harness trust` (cli/folder_trust.py) allows the content of a file.
 
 TRUST_VARIABLE = "HARNESS_TRUST"
+"""Folders and files that the user trusts for this environment, whatever they hold; separated as in `PATH`."""
 
 
 def identify(path: Path) -> str:

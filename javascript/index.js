@@ -873,11 +873,10 @@ function nameCall({ method, target, body }) {
 
 function messageIn(text) {
   try {
-    const { error } = JSON.parse(text);
-    return String(error.message).slice(0, MOST_SHOWN);
-  } catch {
-    return text.slice(0, 500);
-  }
+    const { message } = JSON.parse(text).error;
+    if (typeof message === "string") return message.slice(0, MOST_SHOWN);
+  } catch {} // no error of this kind
+  return text.slice(0, 500);
 }
 
 /**

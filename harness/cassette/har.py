@@ -70,7 +70,7 @@ def _read(read: Callable[[Document], Exchange], entry: Document) -> Exchange | U
         return read(entry)
     except Unreadable as wrong:
         return wrong
-    except (AttributeError, LookupError, TypeError, ValueError) as wrong:
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as wrong:
         return Unreadable(f"an entry does not fit its format: {type(wrong).__name__} {wrong}")
 
 

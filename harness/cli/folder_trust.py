@@ -29,7 +29,6 @@ from harness.wire.addresses import is_loopback, split_url
 from harness.written_files import find_owner, find_way_out, make_folder, write_file
 
 FILE = "pyproject.toml"
-"""Folders and files that the user trusts for this environment, whatever they hold; separated as in `PATH`."""
 
 _START = 4_096
 """How many bytes of a file show whether it is a report."""

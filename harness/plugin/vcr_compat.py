@@ -17,6 +17,7 @@ from harness.documents import read_file
 from harness.plugin.network_guard import loopback_only
 from harness.plugin.observed_service import ObservedService
 
+_STREAM = re.compile(rb"""["']?x-stream["']?:""")
 SUFFIX = ".interactions"
 """Added to the test's name to name our recording, if vcrpy's cassette already has that name."""
 
@@ -126,7 +127,7 @@ def refuse_plain_replay(item: Any) -> None:
 
 
 def _drop_in(path: Path) -> str | None:
-    if not path.is_file() or b"x-stream" not in read_file(path):
+    if not path.is_file() or not _STREAM.search(read_file(path)):
         return None
     from harness.cassette import load
 

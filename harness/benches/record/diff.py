@@ -290,13 +290,14 @@ def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], pro
 
 
 _MOST_PAIRS = 100_000
-"""Of more pairs of equal keys, a search for the longest common order takes minutes, and more."""
+_MOST_KEYS = 10_000
+"""Of more pairs of equal keys, or of more keys, a search for the longest common order takes minutes, and more."""
 
 
 def _align(old: Sequence[Key], new: Sequence[Key]) -> list[tuple[int, int]]:
     """The places of equal keys in both, in a common order; if far too many are equal, in the order of each key."""
     counts = Counter(new)
-    if sum(counts[key] for key in old) <= _MOST_PAIRS:
+    if len(old) + len(new) <= _MOST_KEYS and sum(counts[key] for key in old) <= _MOST_PAIRS:
         blocks = SequenceMatcher(a=old, b=new, autojunk=False).get_matching_blocks()
         return [(block.a + n, block.b + n) for block in blocks for n in range(block.size)]
     places: defaultdict[Key, deque[int]] = defaultdict(deque)

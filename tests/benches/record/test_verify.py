@@ -359,6 +359,11 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
         )
     },
     "no number": ("a.har", har({**JSON_CASE, "status": 200.5}), "the status is 200.5, not a whole number"),
+    "no end of a number": (
+        "a.har",
+        har({**JSON_CASE, "status": 200.5}).replace(b"200.5", b"1e999"),
+        "an entry does not fit its format",
+    ),
     "no method": ("a.har", har({**JSON_CASE, "method": 5}), "the method is 5, not a text"),
     "a coding": (
         "a.yaml",

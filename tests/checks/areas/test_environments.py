@@ -174,6 +174,8 @@ def test_blocks_that_cost_too_much_together_are_refused() -> None:
     """Each is short, but one takes the square of its digits, and each file gets what is said of all."""
     assert _unpack(in_pax(b"1" * 8_000) * 1_000) is None
     assert _unpack(in_pax(b"11 a=b\n" * 50, tarfile.XGLTYPE) * 2) is None
+    name = b"a size=9 " + b"x" * 200
+    assert _unpack(in_pax(b"%d path=%b\n" % (len(name) + 10, name))) == {name.decode(): b"data"}
     assert _unpack(in_pax(b"52 comment=" + b"4f" * 20 + b"\n", tarfile.XGLTYPE)) == {"a": b"data"}  # as git does
 
 
