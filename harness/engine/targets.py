@@ -20,7 +20,7 @@ from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, ApiRequests, EmbeddedSe
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire import Driver
-from harness.wire.addresses import is_loopback, read_host, split_url
+from harness.wire.addresses import is_readable_on_the_way, read_host, split_url
 from harness.wire.secret_texts import secrets_in_header
 from harness.wire.secrets import is_personal_header, may_hold_secret, name_secret_variable
 
@@ -170,7 +170,7 @@ def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarg
 
 def _refuse_plain_text(api: Api, root: str, options: TargetOptions) -> None:
     """Raise UsageFault if others could read a key on its way: any header may be one, whatever its name."""
-    if not root.lower().startswith("http://") or options.plain_http or is_loopback(read_host(root)):
+    if options.plain_http or not is_readable_on_the_way(root):
         return
     if options.api_key or options.other_api_key:
         what = "the key"

@@ -51,7 +51,7 @@ from harness.wire import (  # fmt: skip
     Service,
     StreamProtocol,
 )
-from harness.wire.addresses import is_loopback, read_host, readdress, stand_in_url
+from harness.wire.addresses import is_readable_on_the_way, read_host, readdress, stand_in_url
 from harness.wire.message import EVENT_STREAM, WrappedBody
 from harness.wire.secret_texts import secrets_in_header
 from harness.wire.sse import events_in
@@ -251,43 +251,43 @@ def _say_why_stale(cassette: Cassette, wanted: Wanted) -> str | None:
 
 @contextmanager
 def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
-    with working_in(wanted.root, say_how_to_trust_links), _recording_below(wanted) as fixture:
-        yield fixture
-
-
-@contextmanager
-def _recording_below(wanted: Wanted) -> Iterator[CassetteFixture]:
     from harness.benches.record import provenance_of  # imports the tap, which only recording needs
 
-    if why := find_way_out(wanted.path):
-        real, root = resolve(wanted.path), resolve(wanted.root)
-        if not real.is_relative_to(root) or ".git" in real.relative_to(root).parts:
-            raise UsageFault(f"{wanted.path} is not recorded: {why}")
-        wanted = replace(wanted, path=real)  # a link to a folder of the same repository
-    provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
-    make_folder(wanted.path.parent)
-    mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
-    is_readable = wanted.upstream.lower().startswith("http:") and not is_loopback(read_host(wanted.upstream))
-    own = own_key()
-    key = (None if is_readable else own) or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
-    secrets = [key for key in wanted.api.keys_in(os.environ).values() if key != PLACEHOLDER_KEY]
-    protocol = wanted.api.load_protocol()
-    with CassetteFile(wanted.path, protocol, mode=mode, provenance=provenance, secrets=secrets) as file:
-        service = RecordingService(
-            file,
-            wanted.upstream,
-            wanted.api,
-            key=key,
-            headers=wanted.dropped_headers,
-            parameters=wanted.dropped_parameters,
-        )
-        fixture = CassetteFixture(wanted, service, waits=True)
-        if is_readable and own:
-            fixture.remarks.append(
-                f"{wanted.path.name}: {wanted.api.key_variable} is not sent to {wanted.upstream}, because others "
-                "could read it: use https, or give your client a key"
+    with working_in(wanted.root, say_how_to_trust_links):
+        path = _find_place(wanted)
+        provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
+        make_folder(path.parent)
+        mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
+        own, is_readable = own_key(), is_readable_on_the_way(wanted.upstream)
+        key = (None if is_readable else own) or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
+        secrets = [key for key in wanted.api.keys_in(os.environ).values() if key != PLACEHOLDER_KEY]
+        protocol = wanted.api.load_protocol()
+        with CassetteFile(path, protocol, mode=mode, provenance=provenance, secrets=secrets) as file:
+            service = RecordingService(
+                file,
+                wanted.upstream,
+                wanted.api,
+                key=key,
+                headers=wanted.dropped_headers,
+                parameters=wanted.dropped_parameters,
             )
-        yield fixture
+            fixture = CassetteFixture(wanted, service, waits=True)
+            if is_readable and own:
+                fixture.remarks.append(
+                    f"{path.name}: {wanted.api.key_variable} is not sent to {wanted.upstream}, because others "
+                    "could read it: use https, or give your client a key"
+                )
+            yield fixture
+
+
+def _find_place(wanted: Wanted) -> Path:
+    """The file to record into; a link may lead to one of the same repository. Raises UsageFault."""
+    if not (why := find_way_out(wanted.path)):
+        return wanted.path
+    real, root = resolve(wanted.path), resolve(wanted.root)
+    if real.is_relative_to(root) and ".git" not in real.relative_to(root).parts:
+        return real
+    raise UsageFault(f"{wanted.path} is not recorded: {why}")
 
 
 @contextmanager

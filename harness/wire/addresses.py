@@ -77,6 +77,11 @@ def is_loopback(host: str) -> bool:
     return host.lower() == "localhost" if address is None else address.is_loopback
 
 
+def is_readable_on_the_way(url: str) -> bool:
+    """Whether others could read what is sent to a URL: over `http://`, except to this machine."""
+    return url.lower().startswith("http://") and not is_loopback(read_host(url))
+
+
 def read_address(host: str) -> IPv4Address | IPv6Address | None:
     """The address that a text is, None for a name; of an IPv4 address in IPv6 the former."""
     address = _read_address(host)

@@ -64,6 +64,8 @@ def encode_json(value: Any, *, compact: bool = False) -> bytes:
 
 _SPACIOUS = json.JSONEncoder(ensure_ascii=False)
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+write_sorted = json.JSONEncoder(sort_keys=True).encode
+"""A value as text, the same for whatever order of members. Made once: `json.dumps` makes an encoder for each."""
 """Made once: `json.dumps` makes one for each value."""
 
 

@@ -352,3 +352,10 @@ def test_a_source_without_its_types_is_refused(
     shutil.rmtree(folder / "google/genai/_gaos/types/interactions")
     assert main(["drift", "--sdk", str(folder)]) == 2
     assert "cannot be read (the type of its events is missing" in capsys.readouterr().err
+
+
+def test_more_source_than_an_sdk_has_is_not_parsed(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte of a package may take some hundred of memory, and a stranger may have written it."""
+    monkeypatch.setattr("harness.drift.python_sdk._MOST_PARSED", 100_000)
+    with pytest.raises(UsageFault, match="the source code has more than 100,000 bytes"):
+        read_python_sdk(package, "google-genai")

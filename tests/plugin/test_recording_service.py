@@ -119,7 +119,7 @@ def test_the_key_of_the_user_crosses_no_network_in_plain_text(
 ) -> None:
     """In the place of the placeholder, it goes over `http://` to this machine alone."""
     monkeypatch.setenv("GEMINI_API_KEY", "of-the-user-0123456789")
-    monkeypatch.setattr("harness.plugin.cassette_fixture.is_loopback", lambda host: here)
+    monkeypatch.setattr("harness.plugin.cassette_fixture.is_readable_on_the_way", lambda url: not here)
     came = list[str]()
 
     def serve(request: Request) -> Response:

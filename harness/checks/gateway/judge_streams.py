@@ -270,7 +270,7 @@ _SHOWN = 20
 
 
 def additions(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """Nothing was added to creates, answers or events; each place is reported once, with all that was added."""
+    """Nothing was added to creates, answers or events; each place is reported once, with some additions."""
     found: dict[str, tuple[RelayedExchange, set[str]]] = {}
     for relayed in exchanges:
         for place, change in _find_additions(relayed):

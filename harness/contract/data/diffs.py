@@ -15,7 +15,6 @@ calls `find_start` and `is_split_otherwise`, which decide the same from the next
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
@@ -37,6 +36,7 @@ from harness.contract.tables.protocol import (
 )
 from harness.outcome import Severity
 from harness.outcome.words import shorten
+from harness.wire.json_value import write_sorted
 
 LIMIT = 20
 """The most differences that are returned."""
@@ -143,8 +143,6 @@ _NOT_COMPARED = frozenset({"event_id", "metadata"})
 """Top-level fields of an unlisted event that may differ from one reading to another."""
 
 _LISTED = RUN_EVENTS | {ERROR_EVENT}
-_write_sorted = json.JSONEncoder(sort_keys=True).encode
-"""Made once: `json.dumps` makes an encoder for each value."""
 
 _ENVELOPES = {CREATED_EVENT: ("id",), COMPLETED_EVENT: ("id", "status")}
 """Fields to compare of the interaction in an event; in a replay others may show a later status or time."""
@@ -175,7 +173,7 @@ def shape_of(event: Event) -> str:
         known = interaction if isinstance(interaction, Mapping) else {}
         shape["interaction"] = {name: known.get(name) for name in fields}
     try:
-        return _write_sorted(shape)
+        return write_sorted(shape)
     except (TypeError, ValueError, RecursionError):
         return f"an event of {kind} that is too deep to compare"
 

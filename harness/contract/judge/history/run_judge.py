@@ -13,7 +13,6 @@ what its own text lacks is text of another interaction of the run.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +38,7 @@ from harness.contract.tables.protocol import is_resume
 from harness.outcome import Finding, Severity
 from harness.outcome.words import shorten
 from harness.wire import Exchange, Request
-from harness.wire.json_value import object_or_none
+from harness.wire.json_value import object_or_none, write_sorted
 from harness.wire.message import BUSY, REDIRECTS
 
 # --- denials
@@ -355,11 +354,7 @@ def _sign_create(exchange: Exchange, continues: bool) -> str:
     if _ORDINARY.fullmatch(text):  # with any text; a server may reject others for their content
         body = {**body, "input": bool(text.strip())}
     headers = sorted((name.lower(), value) for name, value in request.headers if name.lower() not in _VARIES)
-    return _write_sorted([request.target, headers, body])
-
-
-_write_sorted = json.JSONEncoder(sort_keys=True).encode
-"""Made once: `json.dumps` makes an encoder for each value."""
+    return write_sorted([request.target, headers, body])
 
 
 # --- mixtures
