@@ -22,7 +22,7 @@ from harness.transport.http1.heads import RequestHead
 from harness.transport.http1.limits import ServerLimits
 from harness.transport.http1.observed import body_fault, service_fault
 from harness.transport.http1.reader import HeadCache, Incoming, RequestReader
-from harness.transport.http1.writer import After, ResponseWriter, write_at_once
+from harness.transport.http1.writer import BATCH_BYTES, After, ResponseWriter, write_at_once
 from harness.wire import Body, Clock, Headers, Request, Response, Service
 
 _READ_BYTES = 64 * 1024
@@ -123,6 +123,12 @@ def reset_now(transport: asyncio.Transport) -> None:
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _KEPT_ERRORS = 100
 
+_SEVERAL = 4
+"""From so many connections on, answers are written together. With fewer, clients would wait for each other."""
+
+_MOST_TOGETHER = 16
+"""So many answers are written together: the first one waits until the last one is there."""
+
 _OPENING = ("access-control-allow-origin", "access-control-expose-headers")
 _CORS = b"".join(b"%b: *\r\n" % name.encode() for name in _OPENING)
 _METHODS = "GET, POST, DELETE, PATCH, PUT, OPTIONS"
@@ -154,6 +160,7 @@ class Hub:
         self.heads = HeadCache((cors_for or _opens_all) if cors else None)
         self.connections: set[ServerConnection] = set()
         self.errors: list[HarnessFault] = []
+        self._answered: list[ServerConnection] = []
 
     def note(self, fault: HarnessFault) -> None:
         """Keep a fault of our own; only the first ones, because later ones repeat them."""
@@ -161,6 +168,23 @@ class Hub:
             self.errors.append(fault)
             if self._on_fault is not None:
                 self._on_fault(fault)
+
+    def write_soon(self, connection: ServerConnection, loop: asyncio.AbstractEventLoop) -> None:
+        """Write the answer of a connection at the end of this turn of the loop, with those of others.
+
+        A write wakes the client, which on a busy machine takes the processor at once. Then what the next answer
+        needs has left the caches: 16 clients got a fifth more answers when each turn wrote after its last answer.
+        """
+        if not self._answered:
+            loop.call_soon(self._write_answers)
+        self._answered.append(connection)
+        if len(self._answered) >= _MOST_TOGETHER:
+            self._write_answers()
+
+    def _write_answers(self) -> None:
+        answered, self._answered = self._answered, []
+        for connection in answered:
+            connection.write_answer()
 
     def answer(self, request: Request, opened: bool) -> Response:
         """The service's response. If the service raises, the fault is ours and the client gets a 500.
@@ -216,6 +240,7 @@ class ServerConnection(asyncio.Protocol):
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._task: asyncio.Task[After] | None = None
         self._body: Body | None = None
+        self._unwritten = b""
         self._timer: asyncio.TimerHandle | None = None
         self._room: asyncio.Future[None] | None = None
         self._closing = False
@@ -239,6 +264,7 @@ class ServerConnection(asyncio.Protocol):
         self._hub.connections.discard(self)
 
     def eof_received(self) -> None:
+        self.write_answer()
         if self._task is not None:
             self._task.cancel()
 
@@ -253,6 +279,8 @@ class ServerConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return  # lingering: further requests get no response
+        if self._unwritten:
+            self.write_answer()
         incoming = self._reader.at_once(data) if self._task is None else None
         if incoming is not None:
             self._answer(incoming)
@@ -305,6 +333,11 @@ class ServerConnection(asyncio.Protocol):
             return
         if written is not None:
             data, after = written
+            hub = self._hub
+            if len(hub.connections) >= _SEVERAL and after is After.KEEP and self._may_wait(data):
+                self._unwritten = data
+                hub.write_soon(self, self._loop)
+                return
             self._transport.write(data)
             if after is After.FIN:
                 self._linger()
@@ -325,6 +358,10 @@ class ServerConnection(asyncio.Protocol):
         else:
             self._body = response.body
             self._work(self._send_stream(writer, data, clock, start))
+
+    def _may_wait(self, data: bytes) -> bool:
+        """Whether an answer may wait for the end of a turn: it is short, and no request waits behind it."""
+        return len(data) < BATCH_BYTES and not self._reader.waiting
 
     def _give_up(self, fault: HarnessFault, body: Body) -> None:
         self._hub.note(fault)
@@ -426,6 +463,11 @@ class ServerConnection(asyncio.Protocol):
 
     # What the server calls.
 
+    def write_answer(self) -> None:
+        """Write the answer that waits for the end of the loop's turn, if there is one."""
+        data, self._unwritten = self._unwritten, b""
+        write(self._transport, data)
+
     def sweep(self, now: float) -> None:
         """End the connection if its client is slower than the limits allow."""
         if self._task is not None or self._closing:
@@ -438,6 +480,7 @@ class ServerConnection(asyncio.Protocol):
 
     def stop(self) -> asyncio.Task[After] | None:
         """Disconnect now; return the task that has yet to end, if there is one."""
+        self.write_answer()
         self._transport.abort()
         if self._task is not None:
             self._task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import socket
 import ssl
@@ -226,6 +227,52 @@ def test_requests_sent_ahead_are_not_read_without_end() -> None:
     asyncio.run(play())
 
 
+def connect(hub: Hub, count: int) -> list[tuple[ServerConnection, Recorded]]:
+    """Connections of a server with transports that keep what is written."""
+    made = [(ServerConnection(hub), Recorded()) for _ in range(count)]
+    for connection, transport in made:
+        connection.connection_made(cast("asyncio.Transport", transport))
+    return made
+
+
+def test_answers_of_several_clients_are_written_together() -> None:
+    """All that are made in one turn of the loop wait for its end; what comes before it is written first."""
+
+    async def play() -> None:
+        made = connect(Hub(echo, LogicalClock(), ServerLimits()), 5)
+        for number, (connection, _) in enumerate(made):
+            connection.data_received(get(f"/{number}"))
+        assert not any(transport.written for _, transport in made)
+
+        made[0][0].data_received(get("/next") + get("/last"))
+        made[1][0].eof_received()
+        stopped = made[2][1]
+        stopped.abort = lambda: stopped.written.append(b"abort")  # type: ignore[attr-defined]
+        made[2][0].stop()
+        assert [len(transport.written) for _, transport in made] == [2, 1, 2, 0, 0]
+
+        await asyncio.sleep(0)
+        expected = [[answer(b"GET /%d " % number)] for number in range(5)]
+        expected[0] += [answer(b"GET /next "), answer(b"GET /last ")]
+        expected[2] += [b"abort"]
+        assert [transport.written for _, transport in made] == expected
+
+    asyncio.run(play())
+
+
+def test_answers_wait_for_few_others() -> None:
+    """The clients of three connections do not wait for each other; of many, no more than sixteen do."""
+
+    async def play(clients: int) -> list[int]:
+        made = connect(Hub(echo, LogicalClock(), ServerLimits()), clients)
+        for connection, _ in made:
+            connection.data_received(get())
+        return [len(transport.written) for _, transport in made]
+
+    assert asyncio.run(play(3)) == [1, 1, 1]
+    assert asyncio.run(play(20)) == [1] * 16 + [0] * 4
+
+
 RECORDED_HEADS: dict[str, tuple[Framing, list[tuple[str, str]], list[tuple[str, str]]]] = {
     "length": (
         Length(2),
@@ -366,11 +413,17 @@ CONVERSATIONS = {
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
 @pytest.mark.parametrize("step", [100_000, 1], ids=["at once", "byte by byte"])
-def test_a_conversation(name: str, step: int, serve: Serve) -> None:
+@pytest.mark.parametrize("others", [0, 5], ids=["alone", "beside others"])
+def test_a_conversation(name: str, step: int, others: int, serve: Serve) -> None:
     """Requests are understood however they are split, and answered in order with the expected bytes."""
     asked, expected = CONVERSATIONS[name]
     server = serve(echo)
-    with connected(server.port) as sock:
+    with contextlib.ExitStack() as stack:
+        for _ in range(others):
+            other = stack.enter_context(connected(server.port))
+            other.sendall(get())
+            read_head(other)
+        sock = stack.enter_context(connected(server.port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for at in range(0, len(asked), step):
             sock.sendall(asked[at : at + step])
