@@ -601,21 +601,22 @@ def test_a_javascript_test_gives_a_terminal_and_a_runner_no_command(tmp_path: Pa
 
 _LONG_ERRORS = """
 import { HarnessError } from "./javascript/index.js";
-const take = (unit, length) => Math.min(...[1, 2, 3].map(() => {
-  const text = "x" + unit.repeat(length) + "y", begun = process.cpuUsage().user;
-  for (let n = 0; n < 50; n++) new HarnessError(text);
-  return process.cpuUsage().user - begun;
+const spent = () => process.cpuUsage().user + process.cpuUsage().system;
+const take = (unit, length, times) => Math.min(...[1, 2, 3, 4, 5].map(() => {
+  const text = "x" + unit.repeat(length) + "y", begun = spent();
+  for (let n = 0; n < times; n++) new HarnessError(text);
+  return spent() - begun;
 }));
 for (const unit of ["\\n", " ", "\\n ", ":", "#", "##a", "\\r", "\\u2028"]) {
-  const [one, four] = [take(unit, 2000), take(unit, 8000)];
-  if (four > 11 * one) console.log("SQUARE", JSON.stringify(unit), one, four);
+  const [many, long] = [take(unit, 3000, 160), take(unit, 48000, 10)];
+  if (long > 6 * many + 5000) console.log("SQUARE", JSON.stringify(unit), many, long);
 }
 """
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_a_long_error_takes_the_npm_package_no_square(tmp_path: Path) -> None:
-    """No timeout of a test ends a regular expression in Node: four times the text may take about four times."""
+    """No timeout of a test ends a regular expression in Node: a long text may take as long as 16 short ones."""
     (tmp_path / "javascript").symlink_to(Path(__file__).resolve().parents[2] / "javascript")
     (tmp_path / "long.mjs").write_text(_LONG_ERRORS, "utf-8")
     done = subprocess.run(("node", "long.mjs"), cwd=tmp_path, capture_output=True, text=True, check=False)
