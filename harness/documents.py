@@ -398,15 +398,17 @@ def _refuse_twins(loader: Any, pairs: list[Any]) -> None:
 # An archive of a stranger, before `tarfile` reads it.
 
 
-_FURTHER = b"xgXLK"
+_NAMES = b"LK"
+_FURTHER = b"xgX" + _NAMES
 """The types of blocks that say more of the next file, such as a long name."""
 _GLOBAL = b"g"
 """The type of blocks that say more of all files after them."""
 _MOST_FURTHER = 16_384
 _MOST_GLOBAL = 64
 """So many fields may be those of all files."""
-_COSTLY = re.compile(rb"\d{64}|(?:\A|\n)\d{1,63} size=")
-"""A number that takes long, and a size beside that of the header."""
+_SPARSE = b"S"
+_RECORD = re.compile(rb"([1-9]\d{0,4}) ([^=\n]+)=")
+_LONG_NUMBER = re.compile(rb"\d{64}")
 
 
 def is_bounded_tar(blocks: Iterable[bytes], most: int) -> bool:
@@ -415,7 +417,8 @@ def is_bounded_tar(blocks: Iterable[bytes], most: int) -> bool:
     `most` is the size in bytes of the largest file that it may have.
 
     Some versions read a long field, or a size below zero, for ever. For a number, they search each block in the
-    square of its digits. Each file gets a copy of the fields of all files.
+    square of its digits, and they let one record reach over those after it. Each file gets a copy of the fields of
+    all files. A sparse file has a list of its pieces, each of 2 bytes in the archive and 100 in memory.
     """
     from tarfile import BLOCKSIZE, TarError, TarInfo  # late: few commands read an archive
 
@@ -430,10 +433,28 @@ def is_bounded_tar(blocks: Iterable[bytes], most: int) -> bool:
             block = TarInfo.frombuf(ahead.popleft(), "utf-8", "surrogateescape")
         except TarError:
             continue  # the content of a file
-        if not 0 <= block.size <= most:
+        if not 0 <= block.size <= most or block.type == _SPARSE:
             return False
         if block.type in _FURTHER:
             more = b"".join(islice(ahead, block.size // BLOCKSIZE + 1))[: block.size]
             left -= more.count(b"\n") if block.type in _GLOBAL else 0
-            if len(more) > _MOST_FURTHER or left < 0 or _COSTLY.search(more):
+            if len(more) > _MOST_FURTHER or left < 0:
                 return False
+            if block.type not in _NAMES and not _are_bounded_records(more, most):
+                return False
+
+
+def _are_bounded_records(data: bytes, most: int) -> bool:
+    """Whether each record of a block has the length that it names, and is read in little time and memory."""
+    at = 0
+    while at < len(data):
+        if (found := _RECORD.match(data, at)) is None:
+            return False
+        end, name = at + int(found[1]), found[2]
+        value = data[found.end() : end - 1]
+        if end <= found.end() or data[end - 1 : end] != b"\n" or name.startswith(b"GNU.sparse."):
+            return False
+        if _LONG_NUMBER.search(value) or (name == b"size" and not (value.isdigit() and int(value) <= most)):
+            return False
+        at = end
+    return True

@@ -284,19 +284,13 @@ def _paths_in(listing: Exchange) -> list[str]:
 
 
 def _unpack(data: bytes) -> dict[str, bytes] | None:
-    """Return the files in an uncompressed tar by name, or None if it is none, or has more than files and names.
-
-    A sparse file has no size of its own: a few bytes could stand for all memory.
-    """
+    """Return the files in an uncompressed tar by name, or None if it is none, or has more than files and names."""
     blocks = (data[start : start + tarfile.BLOCKSIZE] for start in range(0, len(data), tarfile.BLOCKSIZE))
     if not is_bounded_tar(blocks, len(data)):
         return None
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-            members = [member for member in archive if member.isfile()]
-            if any(member.issparse() or member.size > len(data) for member in members):
-                return None
-            opened = ((member.name, archive.extractfile(member)) for member in members)
+            opened = ((member.name, archive.extractfile(member)) for member in archive if member.isfile())
             return {name: file.read() for name, file in opened if file is not None}
     except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError):
         return None
