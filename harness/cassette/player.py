@@ -34,6 +34,7 @@ from harness.wire.addresses import (
     find_next_targets,
     make_plain,
     readdress,
+    split_query,
     stand_in_url,
 )
 from harness.wire.json_value import object_or_none
@@ -75,28 +76,29 @@ class LedPaths:
 
     def __init__(self) -> None:
         self._paths = set[str]()
-        self._queries: defaultdict[str, list[set[str]]] = defaultdict(list)
+        self._queries: defaultdict[str, list[_Query]] = defaultdict(list)
         self._lock = threading.Lock()
 
     def add(self, response: Response, asked: Request) -> None:
         """Keep where a recorded response leads the client that asked.
 
-        Of the path for which it asked, a query that it did not send: an upload has the address of its start.
+        Of the path for which it asked, a query that it did not send: an upload has the address of its start, and
+        without a part of it, a call may do more.
         """
-        own, sent = make_plain(asked.raw_path), _split_query(asked.target)
+        own, sent = make_plain(asked.raw_path), split_query(asked.target)
         with self._lock:
             for path, query in find_next_targets(response.headers, asked):
                 if path != own:
                     self._paths.add(path)
-                elif not (parts := _split_query(f"?{query}")) <= sent:
-                    self._queries[path].append(parts)
+                elif (parts := split_query(f"?{query}")) != sent:
+                    self._queries[path].append(_Query(parts, is_alone=parts < sent))
 
     def explain(self, request: Request, instead: str) -> str:
         """Why a request is not sent to the target, with what to do instead; "" if no recording led there."""
         if not self._paths and not self._queries:
             return ""
-        path, sent = make_plain(request.raw_path), _split_query(request.target)
-        if path not in self._paths and not any(parts <= sent for parts in self._queries.get(path, ())):
+        path, sent = make_plain(request.raw_path), split_query(request.target)
+        if path not in self._paths and not any(query.leads_to(sent) for query in self._queries.get(path, ())):
             return ""
         return (
             f"{request.method} {request.raw_path} is not recorded, and a recorded response led the client there: "
@@ -104,8 +106,14 @@ class LedPaths:
         )
 
 
-def _split_query(target: str) -> set[str]:
-    return set(filter(None, target.partition("?")[2].split("&")))
+class _Query(NamedTuple):
+    """The parts of a query to which a recording led; `is_alone`: a client that sends more of them chose it."""
+
+    parts: set[str]
+    is_alone: bool
+
+    def leads_to(self, sent: set[str]) -> bool:
+        return self.parts == sent if self.is_alone else self.parts <= sent
 
 
 class Player:

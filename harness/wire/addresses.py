@@ -307,6 +307,15 @@ def make_plain(path: str) -> str:
     return "/".join(plain)
 
 
+def split_query(target: str) -> set[str]:
+    """The parts of a query, one form for all their spellings: a client may write an address in its own.
+
+    Some write a blank as `+`, or a `+` as `%2B`: neither counts.
+    """
+    parts = target.partition("?")[2].split("&")
+    return {_decode_all(part).replace("+", "").rstrip("=") for part in parts} - {""}
+
+
 def keep_below(path: str) -> str:
     """The path, without the dots of its segments that some server takes for a step up, in whatever spelling."""
     if path.isascii() and "." not in path and "%" not in path:
@@ -319,7 +328,7 @@ def keep_below(path: str) -> str:
 
 def split_steps(path: str) -> Iterator[str]:
     """The segments of a path as a tolerant server reads them; one of Java drops what follows a semicolon."""
-    return (part.partition(";")[0] for part in re.split(r"[/\\]", _decode_path(path)))
+    return (part.partition(";")[0] for part in re.split(r"[/\\]", _decode_all(path)))
 
 
 _OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]")
@@ -327,12 +336,12 @@ _LAYERS = 8
 """More escapes of escapes than gateways in a row decode."""
 
 
-def _decode_path(path: str) -> str:
-    """A path with all layers of escapes read, and letters read as the most tolerant server reads them."""
+def _decode_all(text: str) -> str:
+    """A text with all layers of escapes read, and letters read as the most tolerant server reads them."""
     for _ in range(_LAYERS):
-        if path == (path := _decode_once(path)):
+        if text == (text := _decode_once(text)):
             break
-    return path
+    return text
 
 
 def _decode_once(path: str) -> str:

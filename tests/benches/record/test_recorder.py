@@ -100,6 +100,7 @@ LED = {
     "of another server": "https://evil.example/team-b/steal?x=1",
     "encoded": "/v1beta/%2e%2e/team-b/%73teal",
     "of an upload of somebody else": "/v1beta/interactions/a?upload_id=of_somebody",
+    "in a spelling that clients change": '/v1beta/interactions/a?of=%27a%7e"b{d}%&p=q+r&%66orce=true',
 }
 
 
@@ -135,6 +136,29 @@ def test_a_recording_sends_no_request_to_the_target(name: str, status: int, url:
         assert client.get(f"{recorder.url}/v1beta/interactions/b").status_code == 200
     assert [target for target in asked if "__harness__" not in target] == ["/v1beta/interactions/b"]
     assert len(warned) == 1
+
+
+def test_a_recording_leads_to_no_call_without_a_part_of_its_query(tmp_path: Path) -> None:
+    """A recorded redirect of a trial leads to the call itself; another query of the same path is the client's."""
+    path, asked, call = tmp_path / "a.yaml", list[str](), "/v1beta/interactions/a"
+
+    def lead(request: Request) -> Response:
+        return Response.json(307, b"{}", [("location", call)])
+
+    def serve(request: Request) -> Response:
+        asked.append(request.target)
+        return Response.json(200, b"{}")
+
+    with ServerThread(lead) as server, Recorder(server.url, path, INTERACTIONS) as recorder:
+        httpx.delete(f"{recorder.url}{call}?validate_only=true")
+    with (
+        ServerThread(serve) as server,
+        Recorder(server.url, path, INTERACTIONS, mode="new_episodes") as recorder,
+        httpx.Client(follow_redirects=True, base_url=recorder.url) as client,
+    ):
+        assert client.delete(f"{call}?validate_only=true").status_code == 400
+        assert client.delete(f"{call}?trace=1").status_code == 200
+    assert [target for target in asked if "__harness__" not in target] == [f"{call}?trace=1"]
 
 
 @pytest.mark.slow
