@@ -171,6 +171,11 @@ def disarm(report: pytest.TestReport) -> None:
     if text := getattr(found, "errorstring", ""):  # of a fixture that does not exist
         found.errorstring = write_safely(text)
     report.sections = _write_sections(report)
+    report.user_properties = [(name, _write_property(name, value)) for name, value in report.user_properties]
+
+
+def _write_property(name: str, value: object) -> object:
+    return write_safely(value) if isinstance(value, str) and name != COUNTED else value
 
 
 def _write_sections(report: pytest.TestReport) -> list[tuple[str, str]]:
@@ -212,9 +217,10 @@ class _DisarmedSession:
         terminal = config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None:
             _disarm_writer(config.get_terminal_writer())
-        handler = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_cli_handler", None)
-        if handler is not None and handler.formatter is not None:
-            handler.setFormatter(_DisarmedFormatter(handler.formatter))
+        for name in ("log_cli_handler", "log_file_handler"):
+            handler = getattr(config.pluginmanager.get_plugin("logging-plugin"), name, None)
+            if handler is not None and handler.formatter is not None:
+                handler.setFormatter(_DisarmedFormatter(handler.formatter))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:

@@ -1,23 +1,26 @@
 """Support for tests that are also marked `vcr`: vcrpy plays other services, and is kept away from ours.
 
 Layer 7. Knows pytest-recording's paths, fixture and persister, and the open vcrpy cassette that the fixture
-returns. Of a file, it knows only the metadata and whether a dropped stream is in it.
+returns. Of a file, it knows only the metadata and each dropped stream.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.cassette.entry import KEY, from_entry
 from harness.documents import read_file
 from harness.plugin.network_guard import loopback_only
 from harness.plugin.observed_service import ObservedService
 
-_STREAM = re.compile(rb"""["']?x-stream["']?:""")
+_STREAM = re.compile(rb"stream")
+"""In each file that has a drop, if not written with escapes."""
 SUFFIX = ".interactions"
 """Added to the test's name to name our recording, if vcrpy's cassette already has that name."""
 
@@ -74,7 +77,10 @@ def _leave_out(cassette: Any, url: str) -> None:
 
 
 def bear_metadata(vcr: Any) -> None:
-    """Let pytest-recording, which owns `vcr`, play files with a top-level `metadata`, as ours have."""
+    """Let pytest-recording, which owns `vcr`, play files with a top-level `metadata`, as ours have.
+
+    A test that would play a dropped stream with it fails, wherever its files are.
+    """
     vcr.register_persister(_MetadataAside(vcr.persister))
 
 
@@ -93,6 +99,8 @@ class _MetadataAside:
 
         aside = _Aside(serializer)
         loaded = tuple(self._persister.load_cassette(path, aside))
+        for drop in aside.drops:
+            _refuse_drop(", ".join([path, *getattr(self._persister, "extra_paths", ())]), drop)
         own = aside.found[0] if aside.found and Path(path).is_file() else None
         return (*loaded[:2], own) if own and hasattr(Cassette, "get_metadata") else loaded
 
@@ -101,38 +109,52 @@ class _MetadataAside:
 
 
 class _Aside:
-    """A serializer that moves the metadata of each file it reads to `found`."""
+    """A serializer that moves the metadata of each file it reads to `found`, and notes its drops."""
 
     def __init__(self, serializer: Any) -> None:
         self._serializer = serializer
         self.found: list[Any] = []
+        self.drops: list[str] = []
 
     def deserialize(self, text: str) -> Any:
         data = self._serializer.deserialize(text)
-        self.found.append(data.pop("metadata", None) if isinstance(data, dict) else None)
+        if isinstance(data, dict):
+            self.drops += _find_drops(data)
+            self.found.append(data.pop("metadata", None))
+        else:
+            self.found.append(None)
         return data
 
 
 def refuse_plain_replay(item: Any) -> None:
-    """Fail a test marked for plain vcrpy if its cassette has a dropped stream: vcrpy would end it normally."""
+    """Fail a test marked for plain vcrpy if its cassette has a dropped stream: vcrpy would end it normally.
+
+    Other plugins with this marker read the file that is named like the test. The files of pytest-recording are
+    judged when it loads them.
+    """
     folder = item.path.parent / "cassettes" / item.path.stem
     markers = [str(arg) for marker in item.iter_markers("vcr") for arg in marker.args]
     for path in [folder / f"{cassette_name(item)}.yaml", *(folder / name for name in markers)]:
-        if (drop := _drop_in(path)) is not None:
-            pytest.fail(
-                f"{path}: {drop}, and plain vcrpy would replay it as a clean end: "
-                "mark the test with interactions_cassette instead of vcr",
-                pytrace=False,
-            )
+        if path.is_file() and _STREAM.search(content := read_file(path)):
+            from harness.cassette.layout import parse
+
+            for drop in _find_drops(parse(path, content)):
+                _refuse_drop(str(path), drop)
 
 
-def _drop_in(path: Path) -> str | None:
-    if not path.is_file() or not _STREAM.search(read_file(path)):
-        return None
-    from harness.cassette import load
+def _refuse_drop(where: str, drop: str) -> None:
+    pytest.fail(
+        f"{where}: {drop}, and plain vcrpy would replay it as a clean end: "
+        "mark the test with interactions_cassette instead of vcr",
+        pytrace=False,
+    )
 
-    for recording in load(path).recordings:
-        if not recording.complete:
+
+def _find_drops(data: Any) -> Iterator[str]:
+    """Yield a sentence for each dropped stream of a parsed file. An entry without `x-stream` has none."""
+    entries = data.get("interactions") if isinstance(data, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        came = entry.get("response") if isinstance(entry, dict) else None
+        if isinstance(came, dict) and KEY in came and not (recording := from_entry(entry)).complete:
             asked = f"{recording.request.method} {recording.request.target}"
-            return f"{asked} was dropped when it was recorded ({recording.ending.words})"
-    return None
+            yield f"{asked} was dropped when it was recorded ({recording.ending.words})"

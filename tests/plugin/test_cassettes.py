@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -213,29 +214,62 @@ def test_filters_of_vcr_config(pytester: pytest.Pytester, live: Emulator) -> Non
     assert "user-agent" not in text
 
 
-def test_dropped_recording_under_plain_vcrpy(pytester: pytest.Pytester, live: Emulator) -> None:
-    """A test marked `vcr` fails if its cassette has a dropped stream, which plain vcrpy would end cleanly."""
+def save_dropped_stream(path: Path) -> None:
+    """Write a cassette with a stream that was reset after three events."""
     emulator = Emulator()
     driver = ServiceDriver(cut(emulator, "event:3,rst", PROTOCOL), emulator.clock)
     body = b'{"model": "gemini-3.8-flash", "input": "Hi", "stream": true}'
     exchange = driver.send(Request("POST", "/v1beta/interactions", Headers([("x-goog-api-key", "k")]), body))
-    folder = pytester.mkdir("cassettes") / "test_vcr"
-    folder.mkdir()
-    save(folder / "test_plain.yaml", [Recording.of(exchange)])
+    path.parent.mkdir(parents=True)
+    save(path, [Recording.of(exchange)])
+
+
+TOLD = "*was dropped when it was recorded (the server reset the connection *interactions_cassette instead of vcr*"
+
+
+def test_dropped_recording_under_plain_vcrpy(pytester: pytest.Pytester, live: Emulator) -> None:
+    """A test marked `vcr` fails if its cassette has a dropped stream, which plain vcrpy would end cleanly."""
+    path = pytester.path / "cassettes" / "test_vcr" / "test_plain.yaml"
+    save_dropped_stream(path)
     pytester.makeini("[pytest]\nmarkers = vcr\n")
     pytester.makepyfile(test_vcr="import pytest\n@pytest.mark.vcr\ndef test_plain(): pass\n")
     quiet = ("-p", "no:recording") if importlib.util.find_spec("pytest_recording") else ()
-    result = run(pytester, *quiet)
+    text = path.read_text("utf-8")
+    in_one_line = json.dumps(yaml.safe_load(text))  # as an interrupted recorder leaves it
+    for written in (text, in_one_line, in_one_line.replace('"x-stream":', '"x-stream" :')):
+        path.write_text(written, "utf-8")
+        result = run(pytester, *quiet)
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines([TOLD])
+
+
+ELSEWHERE = {
+    "the marker of another name": (
+        "@pytest.mark.default_cassette('other.yaml')\n@pytest.mark.vcr\ndef test_it(): pass",
+        "cassettes/test_app/other.yaml",
+    ),
+    "a folder of the user": (
+        "@pytest.fixture\ndef vcr_cassette_dir(): return 'mine'\n@pytest.mark.vcr\ndef test_it(): pass",
+        "mine/test_it.yaml",
+    ),
+    "a second file": ("@pytest.mark.vcr('second.yaml')\ndef test_it(): pass", "cassettes/test_app/second.yaml"),
+}
+
+
+@pytest.mark.parametrize("toy", ELSEWHERE)
+@pytest.mark.parametrize("key", ["x-stream", r'"x\u002dstream"', "!!str x-stream ", "? x-stream\n    "])
+def test_a_dropped_recording_that_pytest_recording_finds(pytester: pytest.Pytester, toy: str, key: str) -> None:
+    """Wherever a cassette is and however it is written: the file that is loaded is judged."""
+    pytest.importorskip("pytest_recording", reason="pip install -e '.[dev]'")
+    source, place = ELSEWHERE[toy]
+    save_dropped_stream(pytester.path / place)
+    text = (pytester.path / place).read_text("utf-8")
+    assert "\n    x-stream:" in text
+    (pytester.path / place).write_text(text.replace("\n    x-stream:", f"\n    {key}:"), "utf-8")
+    pytester.makepyfile(test_app=f"import pytest\n{source}\n")
+    result = run(pytester)
     result.assert_outcomes(errors=1)
-    said = (
-        "*was dropped when it was recorded (the server reset the connection *interactions_cassette instead of vcr*"
-    )
-    result.stdout.fnmatch_lines([said])
-    whole = yaml.safe_load((folder / "test_plain.yaml").read_text("utf-8"))
-    (folder / "test_plain.yaml").write_text(json.dumps(whole), "utf-8")  # in one line, as an interrupted recorder
-    result = run(pytester, *quiet)
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([said])
+    result.stdout.fnmatch_lines([TOLD])
 
 
 @pytest.mark.slow

@@ -48,14 +48,20 @@ import logging
 import httpx, pytest
 
 @pytest.mark.interactions_cassette(record_mode="all", upstream="UPSTREAM")
-def test_it(interactions_cassette):
+def test_it(interactions_cassette, record_property):
     with httpx.Client(transport=interactions_cassette.transport, base_url="http://x.test") as client:
         response = client.post("/v1beta/interactions", headers={"x-goog-api-key": "interactions-harness"}, json={})
     print(response.text)
     logging.getLogger().error(response.text)
     text = response.text
+    record_property("answer", text)
     assert interactions_cassette.requests == [text + "."], text * 9
 """
+
+
+WRITTEN = (
+    "--junitxml=report.xml", "-o", "junit_logging=all", "-o", "junit_family=xunit1", "--log-file=test.log",
+)  # fmt: skip
 
 
 def test_the_report_of_a_test_repeats_no_key(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,11 +78,14 @@ def test_the_report_of_a_test_repeats_no_key(pytester: pytest.Pytester, monkeypa
 
     with ServerThread(refuse) as server:
         pytester.makepyfile(test_app=REPEATED.replace("UPSTREAM", server.url))
-        result = run(pytester, "-l", "--junitxml=report.xml")
+        result = run(pytester, "-l", *WRITTEN)
     result.assert_outcomes(failed=1)
     assert KEY in came
     result.stdout.fnmatch_lines(["*bad key [*][*][*]*"])
-    shown = result.stdout.str() + (pytester.path / "report.xml").read_text("utf-8")
+    files = [(pytester.path / name).read_text("utf-8") for name in ("report.xml", "test.log")]
+    assert [text.count("bad key ***") > 0 for text in files] == [True, True]
+    assert 'name="answer" value="{&quot;error' in files[0]
+    shown = "".join((result.stdout.str(), *files))
     assert [secret for secret in (KEY[:16], PLAIN[:16]) if secret in shown] == []
 
 
