@@ -220,7 +220,8 @@ class Validator:
             return bool(part)
         key = part["$ref"] if part.keys() == {"$ref"} else id(part)
         if key not in self._parts:
-            self._parts[key] = self._compile_part(part)
+            is_all_of_it = key == self._schema.get("$ref")
+            self._parts[key] = self._compiled if is_all_of_it else self._compile_part(part)
         try:
             return self._parts[key].is_valid(value)
         except ValueError:  # nested too deep for the fast validator
