@@ -6,10 +6,10 @@ Nothing is drawn by hand: both sides are played when the site is built, and show
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
+from msgspec.structs import replace
 from rule_pages import shown_mutant
 
 from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway

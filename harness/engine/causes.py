@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from msgspec import structs
 
@@ -152,7 +151,7 @@ def _with_findings(result: Result, findings: tuple[Finding, ...]) -> Result:
     """The result with these findings; itself if it has them, because listeners know a result by its identity."""
     if findings == result.observation.findings:
         return result
-    return replace(result, observation=structs.replace(result.observation, findings=findings))
+    return structs.replace(result, observation=structs.replace(result.observation, findings=findings))
 
 
 def _blame_first(finding: Finding, first: dict[tuple[str, str], list[Finding]]) -> Finding:

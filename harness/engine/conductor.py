@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
 
@@ -245,7 +245,7 @@ class Conductor:
             profile=check.profile,
         )
         if result.evidence and source is not None:
-            result = replace(result, named=source.names_of(result.evidence))
+            result = structs.replace(result, named=source.names_of(result.evidence))
         self._results[result.id] = result
         if result.verdict in _STOPS:
             self.on_failure()

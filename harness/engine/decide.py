@@ -7,7 +7,6 @@ level, declared capability, strictness and baseline are combined here and in the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 from msgspec import Struct, field, structs
@@ -157,9 +156,9 @@ def with_cause(result: Result, root: Result) -> Result:
     """
     first = root.observation.findings[0]
     if result.rule.level is Level.MUST and root.verdict not in FAILED:
-        return replace(result, observation=structs.replace(result.observation, cause=first.stable_code))
+        return structs.replace(result, observation=structs.replace(result.observation, cause=first.stable_code))
     observation = blocked_by(root, result.observation.reason, first)
-    return replace(
+    return structs.replace(
         result,
         observation=observation,
         verdict=verdict(observation, result.rule.level, result.rule.source.basis),
@@ -172,7 +171,7 @@ def with_weight(result: Result, more: int) -> Result:
     """The same result, whose first finding weighs more because of what it caused."""
     first, *rest = result.observation.findings
     findings = (structs.replace(first, weight=first.weight + more), *rest)
-    return replace(result, observation=structs.replace(result.observation, findings=findings))
+    return structs.replace(result, observation=structs.replace(result.observation, findings=findings))
 
 
 class Decided(Protocol):

@@ -8,8 +8,9 @@ mutant all become the same value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
+
+from msgspec import Struct, field
 
 from harness.kit.relay import RelayedExchange
 from harness.kit.search import History
@@ -30,8 +31,7 @@ from harness.outcome import (
 from harness.wire import Exchange
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireMoment:
+class WireMoment(Struct, frozen=True, kw_only=True):
     """One request of a client and its response, in words; `at` is in seconds since the case began.
 
     `fault` names the fault of the response, "" if there was none. Of a stream, `columns` has the places of its
@@ -48,8 +48,7 @@ class WireMoment:
     broke: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientRun:
+class ClientRun(Struct, frozen=True, kw_only=True):
     """One client under test and what happened to its stream.
 
     `settings` are the case's, by the names that output uses. `kind` and `row` group the cases that do alike, and
@@ -79,8 +78,7 @@ class ClientRun:
         return not parse(plan).is_quiet and not any(moment.fault for moment in self.moments)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedPlace:
+class RecordedPlace(Struct, frozen=True):
     """Where in recordings a finding is; `number` is its place in the order of the files, `verdict` its own.
 
     `streams` has the recorded streams that show it, by name, if a report is to draw them.
@@ -92,8 +90,7 @@ class RecordedPlace:
     streams: tuple[tuple[str, Exchange], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class KillRow:
+class KillRow(Struct, frozen=True):
     """One mutant, the checks that notice it, and our own errors with it."""
 
     mutant: str
@@ -101,8 +98,7 @@ class KillRow:
     errors: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DefectRow(KillRow):
+class DefectRow(KillRow, frozen=True):
     """One generated defect: where it is, what came of it, and the entry that excuses it, "" if none does.
 
     `level` is the highest one among the rules that report it, "" if none does.
@@ -114,8 +110,7 @@ class DefectRow(KillRow):
     level: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedExchange:
+class LoggedExchange(Struct, frozen=True):
     """An exchange as the report of another run has it: its lines and `curl` command, the call and its status."""
 
     name: str
@@ -135,8 +130,7 @@ def of_kind(kind: type[Shown], items: Iterable[object]) -> list[Shown]:
     return [item for item in items if isinstance(item, kind)]
 
 
-@dataclass(frozen=True, slots=True)
-class Replays:
+class Replays(Struct, frozen=True):
     """The repetitions before a report: it failed again in `shown` of `played` runs.
 
     `why_not` is the reason if there were none, else "".
@@ -157,8 +151,7 @@ class Replays:
         return self.shown < self.played
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reproduction:
+class Reproduction(Struct, frozen=True, kw_only=True):
     """How to see it again: a command line for this alone, or the steps of a history.
 
     `key` distinguishes it from other findings of a search, and `call` is the one whose response shows it.
@@ -181,8 +174,7 @@ class Reproduction:
         return not self.unshrunk
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(Struct, frozen=True, kw_only=True):
     """The verdict on one rule, seen in one place; `id` names both, `title` is it in a few words.
 
     `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `unjudged`: no

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self, TypeVar
@@ -408,7 +407,7 @@ class PresentedResult:
         if not of_kind(LoggedExchange, self.result.evidence):
             return self.result
         read = [read_back(item) if isinstance(item, LoggedExchange) else item for item in self.result.evidence]
-        return self.result if None in read else replace(self.result, evidence=tuple(filter(None, read)))
+        return self.result if None in read else structs.replace(self.result, evidence=tuple(filter(None, read)))
 
     @cached_property
     def story(self) -> Story | None:
@@ -426,7 +425,9 @@ class PresentedResult:
         for item, finding in zip(self.result.evidence, self.result.observation.findings, strict=False):
             if isinstance(item, RecordedPlace) and item.streams:
                 named, streams = zip(*item.streams, strict=True)
-                return replace(self.result, evidence=streams, named=named, observation=Observation.of([finding]))
+                return structs.replace(
+                    self.result, evidence=streams, named=named, observation=Observation.of([finding])
+                )
         return self._drawn
 
     @cached_property
@@ -476,7 +477,7 @@ class PresentedResult:
         """How to see it again."""
         reproduction, presentation = self.result.reproduction, self._presentation
         if reproduction is not None:
-            yield from again_lines(replace(reproduction, command=""), noun=presentation.noun)
+            yield from again_lines(structs.replace(reproduction, command=""), noun=presentation.noun)
         if self.script and presentation.command == "check":
             yield (
                 f"`harness inspect REPORT.json --check {self.result.id}` opens these requests in the inspector "

@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
@@ -172,7 +172,7 @@ class _Writer:
         texts = logs(evidence, self.display, shown=WIRE_SHOWN)
         called = names or ("",) * len(evidence)
         return tuple(
-            replace(self._to_logged(item), name=name or log.name, lines=log.lines, command=log.command)
+            structs.replace(self._to_logged(item), name=name or log.name, lines=log.lines, command=log.command)
             if isinstance(item, Exchange | RelayedExchange)
             else item
             for item, log, name in zip(evidence, texts, called, strict=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from msgspec import structs
 
 from harness.outcome import Verdict
@@ -37,7 +35,7 @@ def test_the_tenth_names_what_a_runner_would_not_show() -> None:
     state = told()
     _, finished = state.whole()
     worst = next(result for result in finished.results if result.verdict is Verdict.FAIL)
-    many = tuple(replace(worst, id=f"get.n{number}") for number in range(14))
+    many = tuple(structs.replace(worst, id=f"get.n{number}") for number in range(14))
     state.handle(structs.replace(finished, results=many))
     lines = [line for line in list_annotations(state) if line.startswith("::error")]
     assert len(lines) == 10

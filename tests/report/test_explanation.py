@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from msgspec import structs
@@ -102,7 +101,7 @@ def test_the_shown_part_has_the_member_that_a_finding_names() -> None:
     findings = tuple(
         Finding("get.odd", "it is odd", where=Where(f"look{n}", pointer="$.usage.total")) for n in range(2)
     )
-    result = replace(failed(Observation(Outcome.NOT_MET, findings), *looks), named=("look0", "look1"))
+    result = structs.replace(failed(Observation(Outcome.NOT_MET, findings), *looks), named=("look0", "look1"))
     lines = PresentedRun(INTERACTIONS).present(result).explain().splitlines()
     whole, quoted = [line for line in lines if "9.5" in line]
     assert whole.startswith('< {"id": "v1_a"')

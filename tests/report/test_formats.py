@@ -8,7 +8,6 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -182,7 +181,7 @@ def mutant_run(error: str = "") -> PresentedRun:
         PhaseFinished(name=UNPROVED, counts={}, notes=()),
     ]
     rows = [KillRow("a", ("get.ok",), (error,)), KillRow("b", ("get.ok", "get.odd")), KillRow("c", (), (error,))]
-    rows = [row if error else replace(row, errors=()) for row in rows]
+    rows = [row if error else structs.replace(row, errors=()) for row in rows]
     results = tuple(
         decide(
             NOTICED,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from msgspec import structs
@@ -73,7 +72,7 @@ def failed() -> tuple[Result, Exchange]:
     got = exchange(f"{ROOT}/v1_a", [(0.0, BODY.encode())], stream=False)
     finding = Finding("resume.live", "the step is odd", "even", "odd").at(exchange="read", pointer=SPOT)
     made = decide(RULE, Observation.of([finding]), Policy(), show=lambda _: (got,))
-    return replace(made, named=("read",)), got
+    return structs.replace(made, named=("read",)), got
 
 
 def test_a_page_shows_the_place_and_folds_the_rest() -> None:
@@ -103,7 +102,7 @@ def warned() -> PresentedRun:
     state, (result, _) = told(), failed()
     rule = structs.replace(result.rule, id="stream.closes", level=Level.SHOULD)
     made = decide(rule, result.observation, Policy(), show=lambda _: result.evidence)
-    warning = replace(made, named=result.named)
+    warning = structs.replace(made, named=result.named)
     assert state.finished is not None
     state.finished = structs.replace(state.finished, results=(*state.finished.results, warning))
     return state

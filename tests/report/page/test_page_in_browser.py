@@ -6,11 +6,12 @@ Skipped without Chromium or its driver.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from harness.engine.events import RunFinished, TargetInfo
 from harness.engine.results import ClientRun, Result, WireMoment

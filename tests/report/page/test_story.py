@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from msgspec import structs
 
@@ -56,7 +54,7 @@ def exchange(
 def result(evidence: tuple[Exchange, ...], finding: Finding, named: tuple[str, ...]) -> Result:
     """A broken rule with this evidence."""
     made = decide(RULE, Observation.of([finding]), Policy(), show=lambda _: evidence)
-    return replace(made, named=named)
+    return structs.replace(made, named=named)
 
 
 FIRST = exchange(
