@@ -465,7 +465,7 @@ class UrlDriver(Driver):
         return LiveStreamReader(reading, self._limits.event_bytes)
 
     def _send_together(self, action: Together) -> list[Exchange]:
-        """Send each request on its own thread."""
+        """Send the requests at the same time: the first one here, each other one on its own thread."""
         limits = self._limits.within(action.timeout)
 
         def send(request: Request, answer: Future[Exchange]) -> None:
@@ -479,8 +479,11 @@ class UrlDriver(Driver):
 
         # No executor: the interpreter would wait for its threads, and they for their answers.
         answers: list[Future[Exchange]] = [Future() for _ in action.requests]
-        for request, answer in zip(action.requests, answers, strict=True):
-            threading.Thread(target=send, args=(request, answer), name="harness-client", daemon=True).start()
+        sending = list(zip(action.requests, answers, strict=True))
+        for sent in sending[1:]:
+            threading.Thread(target=send, args=sent, name="harness-client", daemon=True).start()
+        if sending:
+            send(*sending[0])
         return [answer.result() for answer in answers]
 
     def _listen(self) -> Inbox:
