@@ -12,6 +12,7 @@ from harness.wire.addresses import (
     find_elsewhere,
     find_in_body,
     is_loopback,
+    is_readable_on_the_way,
     may_name_addresses,
     read_host,
     readdress,
@@ -264,3 +265,18 @@ def test_one_function_reads_the_host_of_a_url() -> None:
 def test_all_spellings_of_a_query_are_one(recorded: str, sent: str) -> None:
     """Clients write the query of an address to which they go on in their own way."""
     assert split_query(f"/a?{recorded}") == split_query(f"/b?{sent}") != split_query("/a?U=v&u=w")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://gateway.example/v1", True), ("HTTP://192.0.2.7:80", True), ("http://127.0.0.1@192.0.2.7", True),
+        ("http://localhost.example", True), ("http://[2001:db8::1]:80", True), ("http://0.0.0.0:80", True),
+        ("http://127.0.0.1\\@192.0.2.7", True), ("http://localhost:80", False), ("http://LOCALHOST", False),
+        ("http://127.8.9.1:80/a", False), ("http://[::1]:80", False), ("http://[::ffff:127.0.0.1]", False),
+        ("https://gateway.example", False),
+    ],
+)  # fmt: skip
+def test_plain_text_is_read_on_its_way_to_another_machine(url: str, expected: bool) -> None:
+    """Nothing else says where a key may go: over TLS, or to this machine."""
+    assert is_readable_on_the_way(url) is expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -60,8 +61,15 @@ def test_secrets_that_overlap_everywhere_take_no_longer(unit: str, step: int) ->
 
 
 @pytest.mark.parametrize("unit", ["", "a"])
-def test_a_secret_of_megabytes_takes_little_memory(unit: str) -> None:
+def test_a_secret_of_megabytes_takes_little_memory(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A response of 64 MB may be a secret: with a kilobyte for each character, no machine could hide it."""
+    built, build = list[bytes](), secret_texts._Automaton.__init__
+
+    def count(automaton: secret_texts._Automaton, rank: int, texts: Sequence[bytes]) -> None:
+        built.extend(texts)
+        build(automaton, rank, texts)
+
+    monkeypatch.setattr(secret_texts._Automaton, "__init__", count)
     secret = unit * 160_000 or "".join(f"{number:07}Z" for number in range(20_000))
     tracemalloc.start()
     try:
@@ -84,6 +92,22 @@ def test_a_secret_of_megabytes_takes_little_memory(unit: str) -> None:
     name = table.placeholder(secret)
     assert found == [f"x {name} y", f'{{"a": "{name}abc"}}', f"x {name}… y", f"x {name}", f"{name} y", f"{name} y"]
     assert peak < 40_000_000
+    assert built
+    assert sum(map(len, built)) < 1_000  # each of these takes a hundred times its length, which is not traced
+
+
+def test_texts_that_overlap_take_little_memory() -> None:
+    """Of a hundred occurrences in each place, those in a small part of a text are kept at once."""
+    known, text = KnownStretches(), "a" * 120_000
+    for length in range(8, 24):
+        known.add(["a" * length])
+    tracemalloc.start()
+    try:
+        assert [place[:2] for place in known.find_stretches(text)] == [(0, len(text))]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000_000
 
 
 @pytest.mark.parametrize("left", [4_095, 4_096, 4_097, 6_000, 11_999])
