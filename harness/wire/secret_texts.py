@@ -168,14 +168,21 @@ class _Automaton:
         if not self.occurs_in(data):
             return found
         size = max(_AT_ONCE, self._longest)
+        first = until = -1
         for at in range(0, len(data), size):
             for start, end in self.find(data[at : at + size + self._longest]):
                 if start >= size:  # what begins later is found in the next part
+                    continue
+                if first < at + start < until:  # most of those that overlap: nothing but the end may change
+                    if until < at + end:
+                        until = at + end
+                        found[-1] = (first, until, found[-1][2])
                     continue
                 one = (at + start, at + end, at + end)
                 while found and found[-1][1] > one[0]:
                     one = _join(*sorted((one, found.pop())))
                 found.append(one)
+                first, until, _ = one
         return found
 
     def list_needed(self) -> list[bytes]:
