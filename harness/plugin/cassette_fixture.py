@@ -68,6 +68,7 @@ HOW_TO_RECORD = (
 )
 
 _MODES = ("none", "once", "new_episodes", "all", "rewrite")
+_SUFFIXES = (".yaml", ".yml")
 _OPTIONS = ("path", "record_mode", "mode", "upstream", "allow_unused")
 
 
@@ -166,8 +167,19 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
         dropped_headers=_names(config.get("filter_headers")),
         dropped_parameters=_names(config.get("filter_query_parameters")),
         max_age=request.config.getoption("--interactions-max-age"),
-        root=request.config.rootpath,
+        root=_find_root(request),
     )
+
+
+def _find_root(request: pytest.FixtureRequest) -> Path:
+    """The folder that no link may leave: the checkout of the test, or the folder in which pytest runs.
+
+    The root of pytest may be far above: a `setup.py` or a `pytest.ini` there is enough.
+    """
+    root, asked = request.config.rootpath, request.config.invocation_params.dir
+    folders = [folder for folder in request.path.parents if folder.is_relative_to(root)]
+    checkout = next((folder for folder in folders if os.path.lexists(folder / ".git")), None)
+    return checkout or (asked if asked in folders else root)
 
 
 def find_wrong_options(marker: pytest.Mark) -> list[str]:
@@ -281,11 +293,12 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
 
 
 def _find_place(wanted: Wanted) -> Path:
-    """The file to record into; a link may lead to one of the same repository. Raises UsageFault."""
+    """The file to record into; a link may lead to another cassette of the repository. Raises UsageFault."""
     if not (why := find_way_out(wanted.path)):
         return wanted.path
     real, root = resolve(wanted.path), resolve(wanted.root)
-    if real.is_relative_to(root) and ".git" not in real.relative_to(root).parts:
+    inside = real.relative_to(root).parts if real.is_relative_to(root) else (".",)
+    if real.suffix in _SUFFIXES and not any(part.startswith(".") for part in inside):
         return real
     raise UsageFault(f"{wanted.path} is not recorded: {why}")
 
@@ -333,7 +346,7 @@ def _choose_path(request: pytest.FixtureRequest, named: object, config: Mapping[
         return theirs.with_name(f"{theirs.stem}{SUFFIX}.yaml") if is_marked(request.node) else theirs
     path = Path(str(named))
     inside = not path.is_absolute() and path.parent == Path()
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix not in _SUFFIXES:
         path = path.with_name(f"{path.name}.yaml")  # `gemini-3.5` has a dot but no suffix
     chosen = (folder if inside else request.path.parent) / path
     if chosen == theirs and is_marked(request.node):

@@ -66,6 +66,8 @@ class ForeignService:
     lasts = 0.3
     takes: frozenset[str] = frozenset()
     handler: type[Handler]
+    closed: threading.Event
+    """It is set when the server ends."""
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
@@ -288,7 +290,7 @@ ForeignService.handler = Handler
 @contextmanager
 def serving(service: ForeignService) -> Iterator[str]:
     """Serve on loopback; yields the URL."""
-    closed = threading.Event()
+    closed = service.closed = threading.Event()
     handler = type("ServiceHandler", (service.handler,), {"service": service, "closed": closed})
     with listening(handler, closed.set) as url:
         yield url

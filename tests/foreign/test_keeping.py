@@ -50,7 +50,7 @@ class Holds(ForeignService):
     def hold(self) -> Iterator[tuple[float, Json]]:
         """Wait, and send nothing."""
         for _ in range(round(self.holds / 0.05)):
-            if Handler.closed.wait(0.05):
+            if self.closed.wait(0.05):
                 return
         yield from ()
 
