@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -154,6 +156,22 @@ def pytest_runtest_teardown() -> None:
     """
     urllib.request.install_opener(None)  # type: ignore[arg-type]
     MARK_GEN._markers.intersection_update(registered_markers)
+
+
+PATIENCE = 20
+"""Seconds in which a thread ends that was told to: so long only if it was not."""
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays() -> Iterator[None]:
+    """End what a test starts: a thread that stays holds up the clock of a later test, or answers its requests."""
+    before = set(threading.enumerate())
+    yield
+    started = [one for one in threading.enumerate() if one not in before]
+    for thread in started:
+        if not isinstance(thread, threading._DummyThread):  # Python did not start it, and cannot wait for it
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), f"{thread} stays: let the test or its fixture end it"
 
 
 def pytest_sessionfinish() -> None:

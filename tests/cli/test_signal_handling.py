@@ -11,6 +11,7 @@ import pytest
 from harness.cli.signal_handling import told_like_interrupted
 
 
+@pytest.mark.slow
 def test_an_interrupt_that_comes_while_garbage_is_collected() -> None:
     """What is raised in a callback of the collector goes nowhere, so the interrupt comes again a moment later."""
 

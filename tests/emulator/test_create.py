@@ -38,6 +38,7 @@ def test_answer_is_the_same_in_every_run():
     assert Api(Emulator(seed=1)).create("Hello").json["id"] != json.loads(first)["id"]
 
 
+@pytest.mark.slow
 def test_a_refused_body_is_freed_at_once(api):
     """It waits in no cycle until garbage is collected, which few large bodies do not cause."""
     body = [{"type": "text", "text": "x" * 1_000_000, "unknown": 1}]

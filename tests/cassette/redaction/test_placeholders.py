@@ -44,7 +44,7 @@ def test_a_secret_that_repeats_itself_takes_no_longer(unit: str) -> None:
 
 
 @pytest.mark.parametrize("step", [1, -1], ids=["shorter first", "longer first"])
-@pytest.mark.parametrize("unit", ["a", "abcdefg"])
+@pytest.mark.parametrize("unit", [pytest.param("a", marks=pytest.mark.slow), "abcdefg"])
 def test_secrets_that_overlap_everywhere_take_no_longer(unit: str, step: int) -> None:
     """A head may have a hundred secrets of one letter, and a body that letter: each is in a hundred of them."""
     text, times = unit * (60_000 // len(unit)), []
@@ -60,7 +60,7 @@ def test_secrets_that_overlap_everywhere_take_no_longer(unit: str, step: int) ->
     assert times[1] < 6 * times[0]
 
 
-@pytest.mark.parametrize("unit", ["", "a"])
+@pytest.mark.parametrize("unit", ["", pytest.param("a", marks=pytest.mark.slow)])
 def test_a_secret_of_megabytes_takes_little_memory(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A response of 64 MB may be a secret: with a kilobyte for each character, no machine could hide it."""
     built, build = list[bytes](), secret_texts._Automaton.__init__

@@ -103,6 +103,7 @@ def _touch(subject: Any) -> None:
         getattr(reading, name)
 
 
+@pytest.mark.slow
 def test_it_is_read_once_and_forgotten_with_the_exchange() -> None:
     subject = exchange(body=REPLY)
     assert read(subject) is read(subject)
