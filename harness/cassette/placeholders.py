@@ -48,6 +48,9 @@ QUOTED_PREFIX = 12
 LONGEST = 65_536
 """A longer secret is hidden as it is and in JSON only: all its spellings take a kilobyte for each character."""
 
+MOST_SPELLED = 1 << 18
+"""So is one that is not the user's own, once the others have so many characters: a response may hold thousands."""
+
 _WORD = re.compile(r"[^\s\"'<>]+")
 
 
@@ -60,6 +63,7 @@ class PlaceholderTable:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self.learned = 0
         self._lock = threading.Lock()
+        self._room = MOST_SPELLED
         self._placeholders: dict[str, str] = {}
         self._spellings: dict[str, str] = {}
         self._in_base64: set[str] = set()
@@ -67,7 +71,7 @@ class PlaceholderTable:
         self._owned: set[str] = set()
         self._own = KnownStretches()
         self._edges = _Edges()
-        self._quoted = CutTexts(QUOTED_PREFIX, LONGEST)
+        self._quoted = CutTexts(QUOTED_PREFIX)
         self._ends = CutTexts(QUOTED_PREFIX)
         for secret in secrets:
             self.learn(secret, own=True)
@@ -87,7 +91,9 @@ class PlaceholderTable:
         if len(secret) < SHORTEST or not is_new or is_placeholder(secret):
             return
         with self._lock:
-            if is_long := len(secret) > LONGEST:
+            is_spelled = own or len(secret) <= self._room
+            is_long = len(secret) > (LONGEST if is_spelled else MOST)
+            if is_long or not is_spelled:
                 written = dict.fromkeys((secret, encode_in_json(secret)))
             else:
                 wide = ("\0".join(secret),) if own else ()
@@ -104,8 +110,9 @@ class PlaceholderTable:
                 lowered = lower_ascii(spelling)
                 for part in (lowered, lowered[:LONGEST], lowered[-LONGEST:]):  # the last two at an edge
                     self._spellings.setdefault(part, secret)
+            self._room -= 0 if own or is_long else len(secret)
             self._edges.add(new)
-            self._quoted.add(new)
+            self._quoted.add(new, as_wholes=is_long)
             self._texts.add(() if is_long else new)
             self._ends.add(spelling[::-1] for spelling in new if is_long)
             self.learned += 1

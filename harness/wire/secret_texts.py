@@ -8,7 +8,6 @@ from __future__ import annotations
 import binascii
 import json
 import re
-import sys
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -338,13 +337,13 @@ class CutTexts:
     """Known texts of which a beginning of `least` characters or more is found if a cut follows it.
 
     To find ends that follow a cut, add reversed texts and search a reversed text. The time hardly depends on how
-    many texts there are. A text of more than `longest` characters is found as a whole, too.
+    many texts there are.
     """
 
-    def __init__(self, least: int, longest: int = sys.maxsize) -> None:
+    def __init__(self, least: int) -> None:
         self._least = least
-        self._found_whole = longest
         self._longest = 0
+        self._wholes: set[str] = set()
         self._by_start: dict[str, list[str]] = {}
         self._starts = KnownTexts()
 
@@ -353,12 +352,14 @@ class CutTexts:
         """Whether there are texts to find."""
         return bool(self._by_start)
 
-    def add(self, texts: Iterable[str]) -> None:
-        """Find the beginnings of these, too."""
+    def add(self, texts: Iterable[str], *, as_wholes: bool = False) -> None:
+        """Find the beginnings of these, too; `as_wholes`: also all of a text, whatever follows it."""
         new = set()
         for text in map(lower_ascii, texts):
             start = text[: self._least]
             if len(text) > self._least:
+                if as_wholes:
+                    self._wholes.add(text)
                 self._longest = max(self._longest, len(text))
                 if start not in self._by_start:
                     new.add(start)
@@ -377,7 +378,8 @@ class CutTexts:
             if size == MOST:
                 whole, size = _find_most_common(texts, lowered[start : start + self._longest])
             cut = _CUT.match(text, start + size) if size < len(whole) else None
-            if cut is not None or MOST <= size < len(whole) or size > self._found_whole:
+            is_whole = size == len(whole) and whole in self._wholes
+            if cut is not None or MOST <= size < len(whole) or is_whole:
                 at = start + size if cut is None else cut.end("rest")
                 yield start, at, whole
             elif size > MOST:  # it is known as a whole: of a repeated letter, so is nearly each place in it

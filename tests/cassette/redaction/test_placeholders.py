@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import tracemalloc
 from collections.abc import Sequence
@@ -94,6 +95,33 @@ def test_a_secret_of_megabytes_takes_little_memory(unit: str, monkeypatch: pytes
     assert peak < 40_000_000
     assert built
     assert sum(map(len, built)) < 1_000  # each of these takes a hundred times its length, which is not traced
+
+
+@pytest.mark.parametrize("size", [200, 5_000, 60_000])
+def test_many_secrets_take_little_memory(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response may hold many: once they have many characters together, each is hidden as it is and in JSON."""
+    monkeypatch.setattr("harness.cassette.placeholders.MOST_SPELLED", 3 * size)
+    built, build = list[int](), secret_texts._Automaton.__init__
+
+    def count(automaton: secret_texts._Automaton, rank: int, texts: Sequence[bytes]) -> None:
+        built.append(0 if rank else sum(map(len, texts)))
+        build(automaton, rank, texts)
+
+    monkeypatch.setattr(secret_texts._Automaton, "__init__", count)
+    table, sums = PlaceholderTable(), list[int]()
+    *_, few, many = hidden = [f'{number:03}"{number:x}' * (size // 5) for number in range(16)]
+    for secret in hidden:
+        table.learn(secret)
+        sums.append(sum(built))
+    assert sums[-1] - sums[2] < 13 * 3 * size < sums[2]
+    table.learn(own := f'own"{few}', own=True)
+    for secret in (*hidden, own):
+        name = table.placeholder(secret)
+        for text in (f"x {secret} y", f"x {json.dumps(secret)} y"):
+            assert apply_changes(text, table.changes(text)) in (f"x {name} y", f'x "{name}" y')
+    assert "6f776e" not in apply_changes(own.encode().hex(), table.changes(own.encode().hex()))
+    cut = f"x {many[:-1]}"
+    assert apply_changes(cut, table.changes(cut, cut=True)) == f"x {table.placeholder(many)}"
 
 
 def test_texts_that_overlap_take_little_memory() -> None:
