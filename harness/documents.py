@@ -406,6 +406,8 @@ _GLOBAL = b"g"
 _MOST_FURTHER = 16_384
 _MOST_GLOBAL = 64
 """So many fields may be those of all files."""
+MOST_FILES = 65_536
+"""So many files may an archive have: each takes a kilobyte of memory, and some bytes of a compressed archive."""
 _SPARSE = b"S"
 _RECORD = re.compile(rb"([1-9]\d{0,4}) ([^=\n]+)=")
 _LONG_NUMBER = re.compile(rb"\d{64}")
@@ -422,7 +424,7 @@ def is_bounded_tar(blocks: Iterable[bytes], most: int) -> bool:
     """
     from tarfile import BLOCKSIZE, TarError, TarInfo  # late: few commands read an archive
 
-    left = _MOST_GLOBAL
+    left, files = _MOST_GLOBAL, 0
     ahead: deque[bytes] = deque()
     source = iter(blocks)
     while True:
@@ -433,7 +435,8 @@ def is_bounded_tar(blocks: Iterable[bytes], most: int) -> bool:
             block = TarInfo.frombuf(ahead.popleft(), "utf-8", "surrogateescape")
         except TarError:
             continue  # the content of a file
-        if not 0 <= block.size <= most or block.type == _SPARSE:
+        files += block.type not in _FURTHER
+        if not 0 <= block.size <= most or block.type == _SPARSE or files > MOST_FILES:
             return False
         if block.type in _FURTHER:
             more = b"".join(islice(ahead, block.size // BLOCKSIZE + 1))[: block.size]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.child_processes import PYTHON, explain_not_found, find_program, run_tool
-from harness.documents import is_bounded_tar
+from harness.documents import MOST_FILES, is_bounded_tar
 from harness.outcome import UsageFault
 from harness.outcome.words import read_version, shorten
 from harness.written_files import write_file
@@ -29,6 +29,10 @@ LATEST = "latest"
 
 MOST_UNPACKED = 1 << 29
 """Most bytes that a package may unpack to; the largest SDKs have a twentieth of it."""
+
+
+MOST_PACKED = 1 << 25
+"""Most bytes of a wheel; the largest SDKs have a twentieth of it."""
 
 
 _PADDING = 1 << 20
@@ -64,7 +68,12 @@ def download_wheel(name: str, version: str, folder: Path) -> Package:
     if wheel is None:
         raise UsageFault(f"pip downloaded no wheel of {wanted!r}: unpack the package yourself and name its folder")
     unpacked = folder / "unpacked"
+    with _unpacking(wanted):
+        if wheel.stat().st_size > MOST_PACKED:  # `zipfile` reads its list of files as a whole
+            raise ValueError(f"it has more than {MOST_PACKED:,} bytes")
     with _unpacking(wanted), zipfile.ZipFile(wheel) as archive:
+        if len(archive.infolist()) > MOST_FILES:
+            raise ValueError(f"it has more than {MOST_FILES:,} files")
         _require_size(item.file_size for item in archive.infolist())
         archive.extractall(unpacked)
     return Package(name, wheel.name.split("-")[1], unpacked)
@@ -88,7 +97,7 @@ def download_npm(name: str, version: str, folder: Path) -> Package:
         )
     with _unpacking(wanted), gzip.open(archive) as file:
         if not is_bounded_tar(_read_blocks(file), MOST_UNPACKED):
-            raise ValueError("it has headers that no tool writes")
+            raise ValueError(f"it has headers that no tool writes, or more than {MOST_FILES:,} files")
     with _unpacking(wanted), tarfile.open(archive, "r:gz") as tar:
         _require_size(item.size for item in tar)
         # Links are left out, not only those that lead elsewhere: through a chain of links with long names, the

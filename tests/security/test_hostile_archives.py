@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from harness import documents
 from harness.benches import packages
 from harness.outcome import UsageFault
 
@@ -75,11 +76,16 @@ def _go_back(tar: tarfile.TarFile, victim: Path) -> None:
     tar.fileobj.write(item.tobuf(tarfile.GNU_FORMAT))
 
 
+def _multiply(tar: tarfile.TarFile, victim: Path) -> None:
+    for _ in range(200):
+        _add(tar, "package/a.d.ts", b"")
+
+
 _MADE = (_chain, _link, _link_beside)
 """What can be unpacked without its links."""
 
 
-@pytest.mark.parametrize("make", [_chain, _climb, _link, _link_beside, _nest, _grow, _count, _go_back])
+@pytest.mark.parametrize("make", [_chain, _climb, _link, _link_beside, _nest, _grow, _count, _go_back, _multiply])
 def test_a_package_of_npm_writes_in_its_folder_only(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +103,7 @@ def test_a_package_of_npm_writes_in_its_folder_only(
     monkeypatch.setattr(packages, "_run", plant)
     monkeypatch.setattr(packages, "find_program", lambda name: "/bin/true")
     monkeypatch.setattr(packages, "MOST_UNPACKED", 10_000)
+    monkeypatch.setattr(documents, "MOST_FILES", 200)
     with nullcontext() if make in _MADE else pytest.raises(UsageFault, match="was not unpacked"):
         packages.download_npm("@google/genai", "1.0", folder)
     assert victim.read_text("utf-8") == "mine"
@@ -106,7 +113,7 @@ def test_a_package_of_npm_writes_in_its_folder_only(
     assert not any(path.is_symlink() for path in written)
 
 
-@pytest.mark.parametrize("kind", ["climb", "grow", "none", "damaged"])
+@pytest.mark.parametrize("kind", ["climb", "grow", "multiply", "packed", "none", "damaged"])
 def test_a_wheel_writes_in_its_folder_only(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that climbs stays below, and a bomb or a damaged archive ends in words before it fills the disk."""
     folder = tmp_path / "unpacked"
@@ -125,6 +132,10 @@ def test_a_wheel_writes_in_its_folder_only(kind: str, tmp_path: Path, monkeypatc
     monkeypatch.setattr(packages, "_run", plant)
     if kind == "grow":
         monkeypatch.setattr(packages, "MOST_UNPACKED", 10_000)
+    elif kind == "multiply":
+        monkeypatch.setattr(packages, "MOST_FILES", 0)
+    elif kind == "packed":
+        monkeypatch.setattr(packages, "MOST_PACKED", 100)
     if kind == "climb":
         packages.download_wheel("google-genai", "9.9", folder)
     else:
