@@ -330,6 +330,9 @@ _CUT = re.compile(rf"(?P<rest>(?:{_HALF_ESCAPE}|[0-9a-fux#;]{{1,6}})?)(?:…|\.\
 MOST = 4_096
 """So many characters of a known text are a beginning of it, whatever follows."""
 
+_SURE = 32
+"""So many are, too, if they are half of the text: servers repeat a credential but for its end."""
+
 _LEFT_AT_END = re.compile(rf"(?:{_HALF_ESCAPE})\Z", re.IGNORECASE)
 
 
@@ -379,7 +382,8 @@ class CutTexts:
                 whole, size = _find_most_common(texts, lowered[start : start + self._longest])
             cut = _CUT.match(text, start + size) if size < len(whole) else None
             is_whole = size == len(whole) and whole in self._wholes
-            if cut is not None or MOST <= size < len(whole) or is_whole:
+            is_most = size >= MOST or (size >= _SURE and 2 * size >= len(whole))
+            if cut is not None or (is_most and size < len(whole)) or is_whole:
                 at = start + size if cut is None else cut.end("rest")
                 yield start, at, whole
             elif size > MOST:  # it is known as a whole: of a repeated letter, so is nearly each place in it

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.cassette.placeholders import PlaceholderTable, apply_changes
 from harness.wire import secret_texts, secrets
+from harness.wire.mask import Mask
 from harness.wire.secret_texts import KnownStretches, KnownTexts
 from tests.cli.canary import KEY, spell
 from tests.in_one_test import in_one_test
@@ -148,6 +149,20 @@ def test_a_long_beginning_of_a_secret_is_hidden(left: int, end: str) -> None:
     shown = apply_changes(text, table.changes(text))
     is_hidden = end == "…" or left >= 4_096
     assert shown == (f"a {table.placeholder(secret)}{end}" if is_hidden else text)
+
+
+@pytest.mark.parametrize("size", [40, 908, 4_000])
+@pytest.mark.parametrize("end", [" is no", ", no", ".", "\nno", "! "])
+def test_most_of_a_secret_is_hidden(size: int, end: str) -> None:
+    """A server may leave out the last character, or half of them; fewer may be the start of another value."""
+    secret = "gw-" + "".join(f"{number:03}x" for number in range(999))[: size - 3]
+    table, mask = PlaceholderTable([secret]), Mask({"K": secret})
+    for left in (size - 1, max(size // 2, 32)):
+        text = f"token {secret[:left]}{end}"
+        assert apply_changes(text, table.changes(text)) == f"token {table.placeholder(secret)}{end}"
+        assert mask.hide_known(text) == f"token ***{end}"
+    text = f"token {secret[: min(size // 2, 32) - 1]}{end}"
+    assert apply_changes(text, table.changes(text)) == mask.hide_known(text) == text
 
 
 def test_an_own_secret_that_is_written_in_two_ways() -> None:
