@@ -78,8 +78,12 @@ def is_loopback(host: str) -> bool:
 
 
 def is_readable_on_the_way(url: str) -> bool:
-    """Whether others could read what is sent to a URL: over `http://`, except to this machine."""
-    return url.lower().startswith("http://") and not is_loopback(read_host(url))
+    """Whether others could read what is sent to a URL: not over `https://`, and not to this machine."""
+    try:
+        parts = split_url(url)
+    except ValueError:
+        return True
+    return parts.scheme != "https" and not is_loopback(parts.hostname or "")
 
 
 def read_address(host: str) -> IPv4Address | IPv6Address | None:

@@ -274,7 +274,9 @@ def test_all_spellings_of_a_query_are_one(recorded: str, sent: str) -> None:
         ("http://localhost.example", True), ("http://[2001:db8::1]:80", True), ("http://0.0.0.0:80", True),
         ("http://127.0.0.1\\@192.0.2.7", True), ("http://localhost:80", False), ("http://LOCALHOST", False),
         ("http://127.8.9.1:80/a", False), ("http://[::1]:80", False), ("http://[::ffff:127.0.0.1]", False),
-        ("https://gateway.example", False),
+        (" http://192.0.2.7", True), ("ht\ttp://192.0.2.7", True), ("\x01http://192.0.2.7", True),
+        ("192.0.2.7", True),
+        ("HTTPS://gateway.example", False), ("https://gateway.example", False),
     ],
 )  # fmt: skip
 def test_plain_text_is_read_on_its_way_to_another_machine(url: str, expected: bool) -> None:
