@@ -18,6 +18,8 @@ const pause = (ms) => new Promise((resolve) => real.setTimeout(resolve, ms));
 
 const letterCode = (letter) => `\\u${letter.codePointAt(0).toString(16).padStart(4, "0")}`;
 
+const withoutLastSlashes = (text) => text.replace(/(?<!\/)\/+$/, ""); // else each slash of many begins a look to its end
+
 /** So many characters of an error of a server are shown. */
 const MOST_SHOWN = 10_000;
 
@@ -97,7 +99,7 @@ class Controls {
 
   constructor(url, token) {
     /** The base URL for the client under test. */
-    this.url = url.replace(/\/+$/, "");
+    this.url = withoutLastSlashes(url);
     this.#token = token;
   }
 
@@ -662,7 +664,7 @@ function speak(words) {
     .replace(/\(without_tools=True\)/g, "(turn, { withoutTools: true })")
     .replace(/\bunchecked=True\b/g, "{ unchecked: true }")
     .replace(/\boptional=True\b/g, "{ optional: true }")
-    .replace(/\(error, raised=([^)]*)\)/g, "(error, { raised: $1 })");
+    .replace(/\(error, raised=([^()]*)\)/g, "(error, { raised: $1 })");
 }
 
 const toCamel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
@@ -861,7 +863,7 @@ const SCOPES = {
 function nameCall({ method, target, body }) {
   const [pathname, query] = target.split(/\?(.*)/s);
   const searchParams = new URLSearchParams(query);
-  const at = pathname.replace(/\/+$/, "").split("/interactions")[1];
+  const at = withoutLastSlashes(pathname).split("/interactions")[1];
   if (at === undefined) return `${method} ${pathname}`;
   if (method === "POST" && at === "") return body?.stream === true ? "create stream" : "create";
   if (method === "POST" && at.endsWith("/cancel")) return "cancel";

@@ -228,7 +228,9 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
         ),
         (["record", "--target", "http://127.0.0.1:1", "--scenario", "all", "--", "true"], "remove the command"),
         (["record", "--target", "http://127.0.0.1:1"], "--cassette"),
-        (["record", "--target", "http://h/v1beta", "--cassette", "a.yaml"], "names more than a server"),
+        (["record", "--target", "http://h/v1beta", "--cassette", "a.yaml"], "'http://h/v1beta' names more than"),
+        (["record", "--target", "http://u:s3cret@h", "--cassette", "a.yaml"], "so write http://h"),
+        (["proxy", "--target", "http://h/?key=s3cret"], "so write http://h"),
         (["record", "--target", "http://h", "--cassette", "a.yaml", "--record-mode", "some"], "new_episodes"),
         (["record", "--target", "https://h", "--cassette", "a.yaml", "--ca-file", "none.pem"], "none.pem"),
         (["record", "--target", "http://h", "--cassette", "a.yaml", "--ca-file", "none.pem"], "none.pem"),
@@ -256,6 +258,7 @@ def test_usage(words: list[str], told: str, harness: Harness) -> None:
     done = harness(*words)
     assert done.code == 2
     assert told in done.err
+    assert "s3cret" not in done.err
 
 
 def test_a_replay_that_nobody_asked_is_not_green(emulator: str, harness: Harness) -> None:

@@ -96,8 +96,9 @@ def upstream_origin(target: str) -> Origin:
     """The origin that `target` names. Raises `UsageFault` if it has more than scheme, host and port."""
     origin = Origin.parse(target)
     if origin.prefix or "?" in target or "#" in target or "@" in target:
+        shown = "" if "@" in target or "?" in target else f" {target!r}"  # a password or a key may be in it
         raise UsageFault(
-            f"--target {target!r} names more than a server: paths are forwarded as clients send them, "
+            f"--target{shown} names more than a server: paths are forwarded as clients send them, "
             f"so write {origin.scheme}://{origin.authority}"
         )
     return origin
