@@ -23,6 +23,7 @@ import pytest
 
 from harness.cassette import Cassette, CassetteFile, Player, Recording, Target, load
 from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, LedPaths, answer_from
+from harness.errors import CassetteError
 from harness.foreign_folders import resolve, say_how_to_trust_links, working_in
 from harness.kit.api import Api
 from harness.outcome import UsageFault
@@ -97,6 +98,8 @@ class CassetteFixture(ObservedService):
         if self.misses and not self._complained:
             self._complained = True
             yield f"{self.path}: {self.misses[0]}\n{HOW_TO_RECORD}"
+        if isinstance(self.service, RecordingService) and self.service.unwritten:
+            yield f"{self.path} has not all calls: {self.service.unwritten[0]}"
         if self.count_played is None or self._complained or self._allows_unused:
             return
         played, recorded = self.count_played()
@@ -289,7 +292,11 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
                     f"{path.name}: {wanted.api.key_variable} is not sent to {wanted.upstream}, because others "
                     "could read it: use https, or give your client a key"
                 )
-            yield fixture
+            try:
+                yield fixture
+            finally:
+                if mode == "all" and service.unwritten and path.exists():
+                    file.discard()  # a part of the calls is no reason to lose the older recording
 
 
 def _find_place(wanted: Wanted) -> Path:
@@ -327,8 +334,11 @@ def _why_not_replaced(fixture: CassetteFixture, made: Path) -> str:
     """Why a new recording must not replace the older one; "" if it may."""
     if not fixture.passed:
         return "its test failed"
-    if isinstance(fixture.service, RecordingService) and fixture.service.unreached:
+    service = fixture.service
+    if isinstance(service, RecordingService) and service.unreached:
         return "some requests did not reach the service"
+    if isinstance(service, RecordingService) and service.unwritten:
+        return "some calls were not written"
     return "" if made.exists() else "nothing was recorded"
 
 
@@ -422,6 +432,8 @@ class RecordingService:
         self._led = LedPaths()
         self.unreached = 0
         """How many requests did not reach the server, so that the record lacks them."""
+        self.unwritten: list[str] = []
+        """Why calls that reached it are not in the record."""
 
     def __call__(self, request: Request) -> Response:
         """Answer a request, forwarding each piece as it arrives."""
@@ -453,7 +465,11 @@ class RecordingService:
         if exchange.ending.how in _UNREACHED:
             self.unreached += 1
         else:
-            self._file.add(Recording.of(exchange, origin=self._origin), secrets=secrets)
+            try:
+                self._file.add(Recording.of(exchange, origin=self._origin), secrets=secrets)
+            except CassetteError as wrong:  # the client gets a reset, and may hide it
+                self.unwritten.append(str(wrong))
+                raise
 
     def _left_out(self, request: Request) -> list[str]:
         """The values that `vcr_config` keeps out of files; the service may repeat them in its answer."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from harness.cassette import load
+from harness.cassette import Recording, load
+from harness.cassette.journal import Journal
 from harness.emulator import Emulator
 from harness.outcome import UsageFault
 from harness.plugin import cases_of
@@ -456,6 +459,45 @@ def test_rewrite_keeps_the_good_recording(
     result.assert_outcomes(**{"passed" if then == "swallow" else "failed": 1})
     assert path.read_text() == before
     result.stdout.fnmatch_lines([f"*not rewritten, because {said}; the older recording is kept*"])
+
+
+REPEATED = """
+@pytest.mark.interactions_cassette
+def test_it(interactions_cassette):
+    with httpx.Client(base_url=interactions_cassette.base_url, headers=KEY) as client:
+        for _ in range(4):
+            try:
+                client.post(PATH, json=BODY)
+            except httpx.HTTPError:
+                pass
+"""
+
+
+@pytest.mark.parametrize("mode", ["rewrite", "all", "new_episodes", "once"])
+def test_a_call_that_was_not_written_fails_its_test(
+    mode: str, pytester: pytest.Pytester, live: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full, and code that tries again hides the error: an older recording of all calls stays."""
+    if mode != "once":
+        pytester.makepyfile(HEAD + RECORDED.format(then="pass"))
+        run(pytester, "--record-mode=once").assert_outcomes(passed=1)
+    older = {path: path.read_text("utf-8") for path in pytester.path.rglob("cassettes/**/*.yaml")}
+    pytester.makepyfile(HEAD + REPEATED)
+    appended, append = list[object](), Journal.append
+
+    def fill(journal: Journal, recording: Recording) -> None:
+        appended.append(recording)
+        if len(appended) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        append(journal, recording)
+
+    monkeypatch.setattr(Journal, "append", fill)
+    result = run(pytester, f"--record-mode={mode}")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*has not all calls: POST * cannot be written to *: No space left on device*"])
+    [path] = pytester.path.rglob("cassettes/**/*.yaml")
+    if mode in ("rewrite", "all"):
+        assert {path: path.read_text("utf-8")} == older
 
 
 def body_in(path: Path) -> bytes:

@@ -604,7 +604,8 @@ import { createServer } from "node:http";
 import { HarnessError, connect } from "./javascript/index.js";
 let shown = {};
 const evil = await new Promise((ready) => {
-  const server = createServer((asked, answer) => answer.setHeader("connection", "close").end(JSON.stringify(shown)));
+  const close = { connection: "close" };
+  const server = createServer((asked, answer) => answer.writeHead(200, close).end(JSON.stringify(shown)));
   server.listen(0, "127.0.0.1", () => ready(server)).unref();
 });
 const session = await connect(`http://127.0.0.1:${evil.address().port}`, { token: "t0ken" });
