@@ -348,6 +348,19 @@ AIMOCK = (
         shows=r"(?s)^(?!.*\[DONE\])",
     ),
     Cause(
+        what="`stop_sequences` do not end the text",
+        found_by=("create.stop-sequences",),
+        source="GenerationConfig, stop_sequences",
+        steps=(
+            (
+                "POST",
+                "/v1beta/interactions",
+                {**PLAIN, "generation_config": {"stop_sequences": ["byte", "Hello"]}},
+            ),
+        ),
+        shows=r"byte prefix|can I help",
+    ),
+    Cause(
         what="a string as step content, or `tools` that is not a list, returns 500",
         found_by=("err.no-crash",),
         source="RFC 9110, 15.6: a request does not make the server fail",
