@@ -132,6 +132,7 @@ def _marks_of(item: pytest.Item) -> set[str]:
 
 
 registered_markers: set[str] = set()
+recursion_limit = sys.getrecursionlimit()
 
 
 def pytest_collection_finish() -> None:
@@ -152,8 +153,10 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_teardown() -> None:
     """Forget the proxies of this test: `urlopen` keeps those of its first call for all later ones.
 
-    Forget the markers of its toys, too: pytest knows a registered name for as long as its process lives.
+    Forget the markers of its toys, too: pytest knows a registered name for as long as its process lives. Set the
+    limit of recursion that other tests know: a library, such as mypy, raises it for itself.
     """
+    sys.setrecursionlimit(recursion_limit)
     urllib.request.install_opener(None)  # type: ignore[arg-type]
     MARK_GEN._markers.intersection_update(registered_markers)
 
