@@ -10,7 +10,7 @@ import re
 import threading
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.cassette.framing import TextEdit
 from harness.wire.secret_texts import (
@@ -52,6 +52,13 @@ MOST_SPELLED = 1 << 18
 """So is one that is not the user's own, once the others have so many characters: a response may hold thousands."""
 
 _WORD = re.compile(r"[^\s\"'<>]+")
+
+
+def _spell(secret: str, *, in_base64: bool, own: bool) -> dict[str, None]:
+    """All ways in which a secret may be written, in order."""
+    wide = ("\0".join(secret),) if own else ()
+    cored = cores(secret, nested=own) if in_base64 else ()
+    return dict.fromkeys((*spellings(secret), *cored, *wide))
 
 
 class PlaceholderTable:
@@ -96,26 +103,31 @@ class PlaceholderTable:
             if is_long or not is_spelled:
                 written = dict.fromkeys((secret, encode_in_json(secret)))
             else:
-                wide = ("\0".join(secret),) if own else ()
-                cored = cores(secret, nested=own) if in_base64 else ()
-                written = dict.fromkeys((*spellings(secret), *cored, *wide))
+                written = _spell(secret, in_base64=in_base64, own=own)
             new = [spelling for spelling in written if spelling not in self._spellings]
             if in_base64:
                 self._in_base64.add(secret)
             if own:
                 self._owned.add(secret)
                 self._own.add(written)
-            for spelling in new:
-                self._spellings[spelling] = secret
-                lowered = lower_ascii(spelling)
-                for part in (lowered, lowered[:LONGEST], lowered[-LONGEST:]):  # the last two at an edge
-                    self._spellings.setdefault(part, secret)
-            self._room -= 0 if own or is_long else len(secret)
-            self._edges.add(new)
-            self._quoted.add(new, as_wholes=is_long)
-            self._texts.add(() if is_long else new)
-            self._ends.add(spelling[::-1] for spelling in new if is_long)
+            elif not is_long:
+                self._room -= len(secret)
+            self._find_too(secret, new, is_long=is_long)
             self.learned += 1
+
+    def _find_too(self, secret: str, new: Sequence[str], *, is_long: bool) -> None:
+        """Find these spellings of a secret from now on; of a long one, what is known of it at an edge."""
+        for spelling in new:
+            self._spellings[spelling] = secret
+            lowered = lower_ascii(spelling)
+            for part in (lowered, lowered[:LONGEST], lowered[-LONGEST:]):  # the last two at an edge
+                self._spellings.setdefault(part, secret)
+        self._edges.add(new)
+        self._quoted.add(new, as_wholes=is_long)
+        if is_long:
+            self._ends.add(spelling[::-1] for spelling in new)
+        else:
+            self._texts.add(new)
 
     def own_changes(self, text: str) -> list[TextEdit]:
         """Return the edits of an id or the like: the values of their owner, or all of it if it is a key."""
