@@ -1,0 +1,90 @@
+"""The budgets of `size.toml`: they only go down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests import size
+
+
+@cache
+def _measured() -> size.Sizes:
+    return size.measure()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", size.read_table())
+def test_each_figure_is_within_its_budget(section: str) -> None:
+    """A row that fell is lowered, so that it cannot rise again unseen; one that rises needs a user."""
+    assert size.compare(_measured()[section], size.read_table()[section]) == []
+
+
+@pytest.mark.slow
+def test_each_section_is_in_the_table() -> None:
+    """A figure without a budget would grow without an end."""
+    assert set(_measured()) == set(size.read_table())
+
+
+@pytest.mark.parametrize(
+    ("allowed", "said"),
+    [
+        ({"room": {"most": 100}}, None),
+        ({"room": {"most": 102}}, None),
+        ({"room": {"most": 99}}, "room is 100, and size.toml allows 99: "),
+        ({"room": {"most": 200}}, "room fell from 200 to 100: python -m tests.size --write"),
+        ({}, "room is 100 and has no row: "),
+        ({"room": {"most": 100}, "gone": {"most": 1}}, "gone is in size.toml and not in the project: "),
+    ],
+    ids=["equal", "a little less", "more", "much less", "no row", "no room"],
+)
+def test_a_difference_is_named(allowed: Mapping[str, object], said: str | None) -> None:
+    """With the next step."""
+    wrong = size.compare({"room": 100}, allowed)
+    assert [line[: len(said or "")] for line in wrong] == ([said] if said else [])
+
+
+def test_a_row_is_lowered_and_never_raised(tmp_path: Path) -> None:
+    """Its reason stays."""
+    path = tmp_path / "size.toml"
+    table = {
+        "lines": {"a": {"most": 10, "why": "the app developer's fixture"}, "b": {"most": 5}, "c": {"most": 5}}
+    }
+    size.write(table, {"lines": {"a": 12, "b": 3}}, path)
+    assert size.read_table(path) == {"lines": {"a": table["lines"]["a"], "b": {"most": 3}}}
+
+
+def test_what_is_counted(tmp_path: Path) -> None:
+    """Lines by room, functions, helpers that one place names, numbers of a module, and what a job reaches."""
+    files = {
+        "harness/pytest_plugin.py": "def hook():\n    from harness.plugin.clock import LIMIT\n",
+        "harness/plugin/__init__.py": "",
+        "harness/plugin/clock.py": """\
+            from typing import TYPE_CHECKING
+
+            if TYPE_CHECKING:
+                from harness.other import Unreached
+
+            LIMIT = 4 * 1024
+            _FREE, _FACTOR, _NAME = -1, 2.5, "x"
+            TRUE = True
+
+            def public(): return _once() + _twice() + _twice()
+            def _once(): ...
+            def _twice(): ...
+            """,
+        "harness/other.py": "Unreached = int\n",
+        "tests/test_a.py": "def test_a(): ...\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(dedent(text), "utf-8")
+    assert size.measure(tmp_path) == {
+        "lines": {"harness": 15, "harness/plugin": 12, "harness/*.py": 3, "tests": 1},
+        "form": {"functions": 4, "helpers_used_once": 1, "constants": 3},
+        "reach": {"fixtures": 14},
+    }
