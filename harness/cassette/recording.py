@@ -134,6 +134,17 @@ class Recording:
     def _coded(self) -> bool:
         return coding_of(self.headers) in CODINGS
 
+    def fingerprint(self) -> bytes:
+        """A digest of request, response and ending, equal before and after a file was written."""
+        asked = self.request
+        parts = (asked.method, asked.target, asked.body, str(self.status), self.body, self.ending.words)
+        found = hashlib.blake2b(digest_size=16)
+        for part in parts:
+            data = part.encode() if isinstance(part, str) else part
+            found.update(b"%d:" % len(data))
+            found.update(data)
+        return found.digest()
+
     def measure_decoded(self) -> int:
         """The size of the decoded body; 0 if `decode` leaves it as it is, or refuses it."""
         if not self._coded:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,16 +118,20 @@ _FREE, _FACTOR = 4 * 1024 * 1024, 2
 recorded: a session that learns a secret with every request must not search everything every time. At the end,
 everything is searched once more in any case."""
 
-MODES = ("none", "once", "new_episodes", "all")
+MODES = ("none", "once", "new_episodes", "all", "rewrite")
 
 
 class CassetteFile:
-    """A cassette opened in one of vcrpy's record modes; a context manager, safe to use from several threads.
+    """A cassette opened in a record mode; a context manager, safe to use from several threads.
 
     `none` only replays; `once` records if there is no file, else only replays; `new_episodes` adds what is
-    missing; `all` records everything again. Until the end, new recordings are in `<name>.part.yaml`, itself a
-    valid cassette; one left by a killed recorder is moved to the path in `interrupted`. At the end, `remarks` say
-    which recordings were not kept and where a copy of the older file is. `redact=False` writes all unchanged.
+    missing; `all` records everything again, and a new recording replaces the older ones of its request;
+    `rewrite`, pytest-recording's, replaces all older ones. Neither replaces one whose fingerprint is in `own`,
+    because another test of the same session recorded or replayed it. `used` has the fingerprints of the recordings
+    that this object replayed and, at the end, of those that it wrote. Until the end, new recordings are in
+    `<name>.part.yaml`, itself a valid cassette; one left by a killed recorder is moved to the path in
+    `interrupted`. At the end, `remarks` say which recordings were not kept and where a copy of the older file is.
+    `redact=False` writes all unchanged.
     `secrets` are values to hide that are known from the start, such as the user's own keys; those of less than
     eight characters are hidden only where their names mark them. A secret that is recognized late is also
     removed from earlier recordings. Beyond `most` bytes of bodies nothing is added: all is kept in memory.
@@ -144,13 +148,15 @@ class CassetteFile:
         secrets: Iterable[str] = (),
         most: int = MOST_BYTES,
         like: Path | None = None,
+        own: Container[bytes] = (),
     ) -> None:
         if mode not in MODES:
-            raise CassetteError(f"mode={mode!r} is not one of vcrpy's record modes: write {', '.join(MODES)}")
+            raise CassetteError(f"mode={mode!r} is not a record mode: write {', '.join(MODES)}")
         self.path = Path(path)
         self.mode = mode
         self.interrupted: Path | None = None
         self.remarks: list[str] = []
+        self.used: set[bytes] = set()
         self.redactor = Redactor(protocol) if redact else None
         if self.redactor is not None:
             self.redactor.hide(secrets)
@@ -167,6 +173,7 @@ class CassetteFile:
         self._places: list[int] = []
         self._begun = 0
         self._loaded = 0
+        self._own = own
         self._most = most
         self._bytes = 0
         self._swept = 0  # how many secrets were known when all that is recorded was last searched for them
@@ -181,13 +188,14 @@ class CassetteFile:
             path=str(self.path),
             serializer=self._layout,
             persister=AtomicFile,
-            record_mode=vcr.RecordMode(self.mode),
+            record_mode=vcr.RecordMode("all" if self.mode == "rewrite" else self.mode),
         )
         self._take(self._layout.recordings(map(from_pair, self._cassette.data)))
         self._loaded = len(self._recordings)
         self._bytes = sum(len(one.body) + len(one.request.body) for one in self._recordings)
         if self.may_record:
-            _must_be_of_one_class(self.path, self._layout.provenance(), self._provenance)
+            if self.mode != "rewrite" or self._find_own():
+                _must_be_of_one_class(self.path, self._layout.provenance(), self._provenance)
             self._stack.enter_context(alone(self.path))
             self.interrupted = _put_aside(self._part)
         return self
@@ -228,10 +236,12 @@ class CassetteFile:
         self._recordings += recordings
 
     def _save(self) -> None:
-        """Write the file; in mode `all`, new recordings replace the old ones that they match."""
-        numbers = [*range(self._loaded), *sorted(range(self._loaded, len(self._recordings)), key=self._place_of)]
+        """Write the file; what becomes of older recordings is a matter of the mode."""
+        new = sorted(range(self._loaded, len(self._recordings)), key=self._place_of)
+        self.used.update(self._recordings[number].fingerprint() for number in new)
+        numbers = [*(self._find_own() if self.mode == "rewrite" else range(self._loaded)), *new]
         if self.mode == "all" and self._loaded:
-            merged = replace_recordings(self._recordings, self._index.forms, self._loaded)
+            merged = replace_recordings(self._recordings, self._index.forms, self._loaded, self._find_own())
             numbers, self.remarks = merged.kept, merged.remarks
             if merged.loses:
                 copy = keep_copy(self.path)
@@ -245,6 +255,10 @@ class CassetteFile:
             return  # the disk took not even the first exchange
         self._forget()
         write(self._layout, pairs)
+
+    def _find_own(self) -> list[int]:
+        """The positions of older recordings that are in use by another test of this session."""
+        return [number for number in range(self._loaded) if self._recordings[number].fingerprint() in self._own]
 
     def _place_of(self, number: int) -> int:
         """The place of a new recording in the order in which the exchanges ended."""
@@ -262,8 +276,8 @@ class CassetteFile:
         return not self._cassette.write_protected
 
     def play(self, request: Request) -> Recording | None:
-        """Return the next unplayed recording of this request; None if there is none, and always in mode `all`."""
-        if self.mode == "all":
+        """Return the next unplayed recording of this request; None if there is none or all is recorded again."""
+        if self.mode in ("all", "rewrite"):
             return None
         asked = self._canon.of(request)
         with self._lock:
@@ -274,6 +288,7 @@ class CassetteFile:
                 return None
             self._index.play(number)
             self._cassette.play_counts[number] += 1
+            self.used.add(self._recordings[number].fingerprint())
         return self._recordings[number]
 
     def discard(self) -> None:
@@ -416,9 +431,12 @@ class Merged:
     loses: bool
 
 
-def replace_recordings(recordings: Sequence[Recording], forms: Sequence[CanonicalRequest], loaded: int) -> Merged:
-    """Replace old recordings by matching new ones, which begin at position `loaded`."""
-    old, new = _by_form(forms, range(loaded)), _by_form(forms, range(loaded, len(forms)))
+def replace_recordings(
+    recordings: Sequence[Recording], forms: Sequence[CanonicalRequest], loaded: int, own: Sequence[int] = ()
+) -> Merged:
+    """Replace old recordings but those at the positions `own` by matching new ones, which begin at `loaded`."""
+    old = _by_form(forms, [number for number in range(loaded) if number not in own])
+    new = _by_form(forms, range(loaded, len(forms)))
     gone: set[int] = set()
     remarks: list[str] = []
     loses = False
@@ -435,7 +453,7 @@ def replace_recordings(recordings: Sequence[Recording], forms: Sequence[Canonica
     return Merged([number for number in range(len(forms)) if number not in gone], remarks, loses)
 
 
-def _by_form(forms: Sequence[CanonicalRequest], numbers: range) -> dict[CanonicalRequest, list[int]]:
+def _by_form(forms: Sequence[CanonicalRequest], numbers: Iterable[int]) -> dict[CanonicalRequest, list[int]]:
     grouped: defaultdict[CanonicalRequest, list[int]] = defaultdict(list)
     for number in numbers:
         grouped[forms[number]].append(number)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -23,6 +24,7 @@ import pytest
 
 from harness.cassette import Cassette, CassetteFile, Player, Recording, Target, load
 from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, LedPaths, answer_from
+from harness.cassette.writer import MODES as RECORD_MODES
 from harness.errors import CassetteError
 from harness.foreign_folders import resolve, say_how_to_trust_links, working_in
 from harness.kit.api import Api
@@ -31,7 +33,7 @@ from harness.outcome.words import format_count
 from harness.plugin.after_test import CALL_PASSED, check_services
 from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
 from harness.plugin.observed_service import ObservedService
-from harness.plugin.vcr_compat import SUFFIX, cassette_name, guard_beside, is_marked
+from harness.plugin.vcr_compat import SUFFIX, cassette_name, guard_beside, is_marked, name_apart
 from harness.transport.proxy import UpstreamServer
 from harness.wire import (  # fmt: skip
     At,
@@ -68,7 +70,11 @@ HOW_TO_RECORD = (
     "--record-mode=new_episodes; record_mode='rewrite' records all of it again."
 )
 
-_MODES = ("none", "once", "new_episodes", "all", "rewrite")
+USED: pytest.StashKey[defaultdict[Path, dict[str, set[bytes]]]] = pytest.StashKey()
+"""By cassette and test, the fingerprints of the recordings that tests of this session recorded or replayed."""
+_MADE = ""
+"""The key in place of a test if the session itself made the cassette."""
+_RECORDING = frozenset(RECORD_MODES) - {"none"}
 _SUFFIXES = (".yaml", ".yml")
 _OPTIONS = ("path", "record_mode", "mode", "upstream", "allow_unused")
 
@@ -87,6 +93,8 @@ class CassetteFixture(ObservedService):
         self.remarks: list[str] = []
         self.count_played: Callable[[], tuple[int, int]] | None = None
         """How many of how many recorded answers were played; None while recording."""
+        self.used: set[bytes] = set()
+        """The fingerprints of the recordings that the test replayed or recorded; complete after it."""
         self._allows_unused = wanted.allow_unused
         self.passed = True
         """Whether the test passed; if it did not, what it recorded does not replace an older recording."""
@@ -131,6 +139,10 @@ class Wanted:
     dropped_headers: frozenset[str] = frozenset()
     dropped_parameters: frozenset[str] = frozenset()
     max_age: float | None = None
+    is_shared: bool = False
+    """Whether other tests may use the same file, since its name does not belong to this test alone."""
+    in_use: frozenset[bytes] = frozenset()
+    """The fingerprints of the recordings in it that other tests of this session recorded or replayed."""
     root: Path = field(default_factory=Path.cwd)
     today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
 
@@ -142,10 +154,19 @@ def cassette_of(request: pytest.FixtureRequest, api: Api) -> Iterator[CassetteFi
     with open_cassette(wanted) as cassette:
         yield cassette
         cassette.passed = request.node.stash.get(CALL_PASSED, False)
+    _find_used(request, wanted.path)[request.node.nodeid] = cassette.used
     for remark in cassette.remarks:
         request.node.user_properties.append((PROPERTY, remark))
     if cassette.passed:
         check_services([cassette])
+
+
+def _find_used(request: pytest.FixtureRequest, path: Path) -> dict[str, set[bytes]]:
+    stash = request.config.stash
+    if USED not in stash:
+        used: defaultdict[Path, dict[str, set[bytes]]] = defaultdict(dict)
+        stash[USED] = used
+    return stash[USED][path.resolve()]
 
 
 def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
@@ -158,11 +179,19 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
     config = _read_vcr_config(request)
     chosen = request.config.getoption("--record-mode", None)
     mode = options.pop("record_mode", None) or chosen or config.get("record_mode") or "none"
-    if mode not in _MODES:
-        raise UsageFault(f"record_mode={mode!r} is not one of {', '.join(_MODES)}")
+    if mode not in RECORD_MODES:
+        raise UsageFault(f"record_mode={mode!r} is not one of {', '.join(RECORD_MODES)}")
+    path, is_own = _choose_path(request, named, config)
+    used = _find_used(request, path)
+    if mode == "once" and used.get(_MADE) is not None:
+        mode = "new_episodes"  # the file is of this session: `once` records all tests that share it
+    elif mode in _RECORDING and not path.exists():
+        used[_MADE] = set()
     return Wanted(
         api=api,
-        path=_choose_path(request, named, config),
+        path=path,
+        is_shared=not is_own,
+        in_use=frozenset().union(*(found for test, found in used.items() if test != request.node.nodeid)),
         record_mode=str(mode),
         mode=options.pop("mode", "resume"),
         upstream=options.pop("upstream", None) or _live_url(),
@@ -191,7 +220,7 @@ def find_wrong_options(marker: pytest.Mark) -> list[str]:
     if unknown := [name for name in marker.kwargs if name not in _OPTIONS]:
         names = " and no ".join(map(repr, unknown))
         mistakes.append(f"{marker.name} has no {names}: it takes {', '.join(_OPTIONS)}")
-    for name, known in (("record_mode", _MODES), ("mode", MODES)):
+    for name, known in (("record_mode", RECORD_MODES), ("mode", MODES)):
         value = marker.kwargs.get(name)
         if value is not None and value not in known:
             mistakes.append(f"{marker.name}: {name}={value!r} is not one of {', '.join(known)}")
@@ -200,11 +229,7 @@ def find_wrong_options(marker: pytest.Mark) -> list[str]:
 
 def open_cassette(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
     """Open a cassette, to play it or to record into it."""
-    if wanted.record_mode == "rewrite" and wanted.path.exists():
-        return _rewriting(wanted)
-    records = wanted.record_mode in ("all", "new_episodes", "rewrite") or (
-        wanted.record_mode == "once" and not wanted.path.exists()
-    )
+    records = wanted.record_mode in _RECORDING and not (wanted.record_mode == "once" and wanted.path.exists())
     return _recording(wanted) if records else _playing(wanted)
 
 
@@ -237,6 +262,8 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
     fixture.count_played = lambda: (len(player.recordings) - len(player.unused()), len(player.recordings))
     yield fixture
     unused = player.unused()
+    left = {number for number, _ in unused}
+    fixture.used = {one.fingerprint() for number, one in enumerate(player.recordings) if number not in left}
     if unused and not player.misses:
         shown = ", ".join(f"{recording.request.method} {recording.request.target}" for _, recording in unused[:3])
         fixture.remarks.append(
@@ -272,12 +299,16 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
         path = _find_place(wanted)
         provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
         make_folder(path.parent)
-        mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
+        replaces = wanted.record_mode in ("all", "rewrite") and path.exists()
+        # In a shared file, other tests may need what this one does not record again: `all` leaves that.
+        mode = "all" if wanted.record_mode == "rewrite" and wanted.is_shared else wanted.record_mode
         own, is_readable = own_key(), is_readable_on_the_way(wanted.upstream)
         key = (None if is_readable else own) or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
         secrets = [key for key in wanted.api.keys_in(os.environ).values() if key != PLACEHOLDER_KEY]
         protocol = wanted.api.load_protocol()
-        with CassetteFile(path, protocol, mode=mode, provenance=provenance, secrets=secrets) as file:
+        with CassetteFile(
+            path, protocol, mode=mode, provenance=provenance, secrets=secrets, own=wanted.in_use
+        ) as file:
             service = RecordingService(
                 file,
                 wanted.upstream,
@@ -295,8 +326,26 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
             try:
                 yield fixture
             finally:
-                if mode == "all" and service.unwritten and path.exists():
-                    file.discard()  # a part of the calls is no reason to lose the older recording
+                if replaces and (why := _why_not_replaced(fixture, service, wanted.record_mode)):
+                    file.discard()
+                    fixture.remarks.append(
+                        f"{path.name}: not recorded again, because {why}; the older recording is kept"
+                    )
+        fixture.used = file.used
+        fixture.remarks += file.remarks
+
+
+def _why_not_replaced(fixture: CassetteFixture, service: RecordingService, mode: str) -> str:
+    """Why new recordings must not replace older ones; "" if they may. `all` takes those of a failed test, too."""
+    if service.unwritten:
+        return "some calls were not written"
+    if mode == "all":
+        return ""
+    if not fixture.passed:
+        return "its test failed"
+    if service.unreached:
+        return "some requests did not reach the service"
+    return "" if service.kept else "nothing was recorded"
 
 
 def _find_place(wanted: Wanted) -> Path:
@@ -310,69 +359,36 @@ def _find_place(wanted: Wanted) -> Path:
     raise UsageFault(f"{wanted.path} is not recorded: {why}")
 
 
-@contextmanager
-def _rewriting(wanted: Wanted) -> Iterator[CassetteFixture]:
-    """Record beside the older recording, and replace it only after a test that passed."""
-    aside = wanted.path.with_name(f"{wanted.path.stem}.rewrite.yaml")
-    aside.unlink(missing_ok=True)
-    try:
-        with _recording(replace(wanted, path=aside)) as fixture:
-            fixture.path = wanted.path
-            yield fixture
-        why = _why_not_replaced(fixture, aside)
-        if not why:
-            aside.replace(wanted.path)
-        else:
-            fixture.remarks.append(
-                f"{wanted.path.name}: not rewritten, because {why}; the older recording is kept"
-            )
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _why_not_replaced(fixture: CassetteFixture, made: Path) -> str:
-    """Why a new recording must not replace the older one; "" if it may."""
-    if not fixture.passed:
-        return "its test failed"
-    service = fixture.service
-    if isinstance(service, RecordingService) and service.unreached:
-        return "some requests did not reach the service"
-    if isinstance(service, RecordingService) and service.unwritten:
-        return "some calls were not written"
-    return "" if made.exists() else "nothing was recorded"
-
-
 # Names and places
 
 
-def _choose_path(request: pytest.FixtureRequest, named: object, config: Mapping[str, Any]) -> Path:
-    folder = (
-        Path(str(config["cassette_library_dir"]))
-        if config.get("cassette_library_dir")
-        else _choose_folder(request)
-    )
-    theirs = folder / f"{cassette_name(request.node)}.yaml"
+def _choose_path(request: pytest.FixtureRequest, named: object, config: Mapping[str, Any]) -> tuple[Path, bool]:
+    """The cassette of a test, and whether its name belongs to this test alone."""
+    own_folder = request.path.parent / "cassettes" / request.path.stem
+    try:
+        folder = Path(request.getfixturevalue("vcr_cassette_dir"))  # pytest-recording's, which a user may override
+    except pytest.FixtureLookupError:
+        folder = own_folder
+    folder = Path(str(config.get("cassette_library_dir") or folder))
+    theirs = cassette_name(request.node)
+    end = f"{SUFFIX}.yaml" if is_marked(request.node) else ".yaml"
     if named is None:
-        return theirs.with_name(f"{theirs.stem}{SUFFIX}.yaml") if is_marked(request.node) else theirs
+        exact = folder / f"{theirs}{end}"
+        own = folder / f"{name_apart(request.node)}{end}"
+        # Before names were told apart, `test[a:b]` and `test[a?b]` had one file: what was recorded so still plays.
+        path = exact if exact.exists() and not own.exists() else own
+        return path, path == own and folder == own_folder
     path = Path(str(named))
     inside = not path.is_absolute() and path.parent == Path()
     if path.suffix not in _SUFFIXES:
         path = path.with_name(f"{path.name}.yaml")  # `gemini-3.5` has a dot but no suffix
     chosen = (folder if inside else request.path.parent) / path
-    if chosen == theirs and is_marked(request.node):
+    if chosen == folder / f"{theirs}.yaml" and is_marked(request.node):
         raise UsageFault(
             f"{chosen}: the test is marked `vcr` too, and vcrpy writes to that file: name another one, or leave "
             f"`vcr` out if nothing but the Interactions API is recorded"
         )
-    return chosen
-
-
-def _choose_folder(request: pytest.FixtureRequest) -> Path:
-    """The folder that pytest-recording uses too; its fixture `vcr_cassette_dir` changes both."""
-    try:
-        return Path(request.getfixturevalue("vcr_cassette_dir"))
-    except pytest.FixtureLookupError:
-        return request.path.parent / "cassettes" / request.path.stem
+    return chosen, False
 
 
 def _read_vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
@@ -430,6 +446,8 @@ class RecordingService:
         self._headers = headers
         self._parameters = parameters
         self._led = LedPaths()
+        self.kept = 0
+        """How many exchanges were recorded."""
         self.unreached = 0
         """How many requests did not reach the server, so that the record lacks them."""
         self.unwritten: list[str] = []
@@ -467,6 +485,7 @@ class RecordingService:
         else:
             try:
                 self._file.add(Recording.of(exchange, origin=self._origin), secrets=secrets)
+                self.kept += 1
             except CassetteError as wrong:  # the client gets a reset, and may hide it
                 self.unwritten.append(str(wrong))
                 raise

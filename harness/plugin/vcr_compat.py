@@ -6,6 +6,7 @@ returns. Of a file, it knows only the metadata and each dropped stream.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -34,6 +35,14 @@ def cassette_name(item: Any) -> str:
     """`test_name`, or `Class.test_name`, as pytest-recording names its files."""
     name = f"{item.cls.__name__}.{item.name}" if getattr(item, "cls", None) else str(item.name)
     return re.sub(r"[<>:\"/\\|?*\x00-\x1f]", "-", name)
+
+
+def name_apart(item: Any) -> str:
+    """The same, with a digest of the test's name where characters that file names cannot have were replaced."""
+    name, cleaned = str(item.name), cassette_name(item)
+    if cleaned.endswith(name):
+        return cleaned
+    return f"{cleaned}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def guard_beside(

@@ -94,7 +94,7 @@ class TerminalReport:
         with self._lock:
             self._screen.break_silence()
 
-    def _handle(self, event: RunEvent) -> None:  # noqa: C901 - one case an event: the match is the table
+    def _handle(self, event: RunEvent) -> None:
         match event:
             case RunStarted():
                 self._heartbeat = Heartbeat(self._beat)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -458,7 +459,7 @@ def test_rewrite_keeps_the_good_recording(
         return
     result.assert_outcomes(**{"passed" if then == "swallow" else "failed": 1})
     assert path.read_text() == before
-    result.stdout.fnmatch_lines([f"*not rewritten, because {said}; the older recording is kept*"])
+    result.stdout.fnmatch_lines([f"*not recorded again, because {said}; the older recording is kept*"])
 
 
 REPEATED = """
@@ -498,6 +499,107 @@ def test_a_call_that_was_not_written_fails_its_test(
     [path] = pytester.path.rglob("cassettes/**/*.yaml")
     if mode in ("rewrite", "all"):
         assert {path: path.read_text("utf-8")} == older
+
+
+SHARED = """
+@pytest.mark.parametrize("n", [PARAMETERS])
+@pytest.mark.interactions_cassette(ARGUMENTS)
+def test_it(n, interactions_cassette):
+    with httpx.Client(base_url=interactions_cassette.base_url, headers=KEY) as client:
+        assert client.post(PATH, json={**BODY, "input": PROMPT}).status_code == 200
+"""
+
+
+def share(pytester: pytest.Pytester, parameters: str, arguments: str, prompt: str = "f'{n}?'") -> None:
+    """Make tests that record into one file."""
+    source = SHARED.replace("PARAMETERS", parameters).replace("ARGUMENTS", arguments).replace("PROMPT", prompt)
+    pytester.makepyfile(HEAD + source)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["once", "new_episodes", "rewrite", "all"])
+@pytest.mark.parametrize("again", ["rewrite", "all"])
+@pytest.mark.parametrize("prompt", ["f'{n}?'", "'the same'"], ids=["each its own", "equal prompts"])
+def test_tests_that_share_a_file_lose_nothing(
+    pytester: pytest.Pytester, live: Emulator, first: str, again: str, prompt: str
+) -> None:
+    """The first run and each later one record every test, and leave what the others have just recorded."""
+    share(pytester, "1, 2, 3", "'shared.yaml', allow_unused=True", prompt)
+    run(pytester, f"--record-mode={first}").assert_outcomes(passed=3)
+    [path] = pytester.path.rglob("cassettes/**/*.yaml")
+    older = ids_in(path)
+    assert len(older) == (1 if prompt == "'the same'" and first in ("once", "new_episodes") else 3)
+    asked = len(live.requests)
+    run(pytester, f"--record-mode={again}").assert_outcomes(passed=3)
+    assert len(live.requests) == asked + 3
+    assert len(ids_in(path)) == 3
+    assert older.isdisjoint(ids_in(path))
+    run(pytester).assert_outcomes(passed=3)
+    assert len(live.requests) == asked + 3
+
+
+@pytest.mark.slow
+def test_rewriting_one_of_several_leaves_the_others(pytester: pytest.Pytester, live: Emulator) -> None:
+    """A run of one test cannot know who else uses a file that a marker names."""
+    share(pytester, "1, 2, 3", "'shared.yaml', allow_unused=True")
+    run(pytester, "--record-mode=once").assert_outcomes(passed=3)
+    [path] = pytester.path.rglob("cassettes/**/*.yaml")
+    older = ids_in(path)
+    [module] = pytester.path.glob("test_*.py")
+    run(pytester, "--record-mode=rewrite", f"{module}::test_it[2]").assert_outcomes(passed=1)
+    assert len(ids_in(path) & older) == 2
+    assert len(ids_in(path)) == 3
+
+
+@pytest.mark.slow
+def test_what_a_test_played_is_not_rewritten(pytester: pytest.Pytester, live: Emulator) -> None:
+    """The first test plays what the second one records again, in one session."""
+    share(pytester, "1,", "'shared.yaml'")
+    run(pytester, "--record-mode=once").assert_outcomes(passed=1)
+    [path] = pytester.path.rglob("cassettes/**/*.yaml")
+    older = ids_in(path)
+    source = SHARED.replace("PARAMETERS", "1,").replace("PROMPT", "f'{n}?'")
+    play = source.replace("ARGUMENTS", "'shared.yaml', record_mode='none'")
+    again = source.replace("ARGUMENTS", "'shared.yaml', record_mode='rewrite'").replace("test_it", "test_then")
+    pytester.makepyfile(HEAD + play + again)
+    run(pytester).assert_outcomes(passed=2)
+    assert older < ids_in(path)
+    assert len(ids_in(path)) == 2
+
+
+@pytest.mark.slow
+def test_names_that_a_file_cannot_have_are_told_apart(pytester: pytest.Pytester, live: Emulator) -> None:
+    """`a:b`, `a?b` and `a*b` have a file each; a file of one of them that an older release made still plays."""
+    share(pytester, "'a:b', 'a?b', 'a*b'", "")
+    run(pytester, "--record-mode=once").assert_outcomes(passed=3)
+    paths = sorted(pytester.path.rglob("cassettes/**/*.yaml"))
+    assert len(paths) == 3
+    assert {path.name[:14] for path in paths} == {"test_it[a-b]-"[:13] + path.name[13] for path in paths}
+    run(pytester).assert_outcomes(passed=3)
+    share(pytester, "'a:b',", "")
+    older = next(path for path in paths if b"a:b?" in load(path).recordings[0].request.body)
+    older.rename(older.with_name("test_it[a-b].yaml"))
+    run(pytester).assert_outcomes(passed=1)
+
+
+@pytest.mark.slow
+def test_rewriting_a_file_of_one_test_drops_the_rest(
+    pytester: pytest.Pytester, live: Emulator
+) -> None:
+    """Its name belongs to the test alone."""
+    share(pytester, "1,", "", "'before'")
+    run(pytester, "--record-mode=once").assert_outcomes(passed=1)
+    [path] = pytester.path.rglob("cassettes/**/*.yaml")
+    older = ids_in(path)
+    share(pytester, "1,", "", "'after'")
+    run(pytester, "--record-mode=rewrite").assert_outcomes(passed=1)
+    assert len(ids_in(path)) == 1
+    assert older.isdisjoint(ids_in(path))
+
+
+def ids_in(path: Path) -> set[str]:
+    """The interactions in a recording."""
+    return {json.loads(recording.decode().body)["id"] for recording in load(path).recordings}
 
 
 def body_in(path: Path) -> bytes:
