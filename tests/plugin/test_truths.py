@@ -583,9 +583,7 @@ def test_names_that_a_file_cannot_have_are_told_apart(pytester: pytest.Pytester,
 
 
 @pytest.mark.slow
-def test_rewriting_a_file_of_one_test_drops_the_rest(
-    pytester: pytest.Pytester, live: Emulator
-) -> None:
+def test_rewriting_a_file_of_one_test_drops_the_rest(pytester: pytest.Pytester, live: Emulator) -> None:
     """Its name belongs to the test alone."""
     share(pytester, "1,", "", "'before'")
     run(pytester, "--record-mode=once").assert_outcomes(passed=1)
