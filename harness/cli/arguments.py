@@ -22,6 +22,7 @@ from harness.cli.folder_trust import FolderFile, find_file, place_value, require
 from harness.cli.main import COMMANDS
 from harness.cli.options import FLAG, TALLY, Option, Options
 from harness.cli.output import say
+from harness.cli.renamed import explain_command, explain_option
 from harness.kit.api import EXTENSION_VARIABLE, join_names, split_names
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
@@ -168,6 +169,8 @@ def _read_table(
             raise UsageFault(f"{place} {key}: a file must not contain a key: set {secret} instead")
         if own := _find_flag_of_one_run(cls, key):
             raise UsageFault(f"{place} {key}: a file cannot set it: pass {own} on the command line, for one run")
+        if removed := explain_option(cls.page.name, f"--{key}") or explain_command(key):
+            raise UsageFault(f"{place} {key}: {removed}")
         if key not in keys:
             where = ": docs/configuration.md lists the keys"
             raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, [*keys, *tables], otherwise=where)}")
@@ -288,6 +291,8 @@ class Parser(argparse.ArgumentParser):
         flag = word.partition("=")[0]
         if not flag.startswith("-"):
             raise UsageFault(f"one argument too many: {word!r}{self._advise(word)}")
+        if removed := explain_option(self._page.name, flag):
+            raise UsageFault(removed)
         known = [option for option in self._option_string_actions if option.startswith("--")]
         if flag == "--target" and any(own.dest == "target" and not own.option_strings for own in self._actions):
             raise UsageFault(f"unknown flag '--target': write the URL without it, as in `{self.prog} URL`")

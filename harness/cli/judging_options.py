@@ -6,7 +6,7 @@ Layer 8.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -44,7 +44,6 @@ from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.capabilities import Capability, parse_capabilities
 from harness.engine.decide import exit_with
 from harness.engine.events import RunFinished
-from harness.engine.shards import Shard, parse_shard
 from harness.engine.targets import ResolvedTarget, TargetOptions, resolve_target
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait
 from harness.engine.traffic.traffic_policy import TrafficPolicy
@@ -186,34 +185,6 @@ def deadline_of(options: DeadlineOptions, target: ResolvedTarget) -> float | Non
         return options.deadline or None
     host = read_host(target.info.url)
     return LOCAL_DEADLINE if host and is_loopback(host) else None
-
-
-@dataclass(kw_only=True)
-class ShardOptions(Options):
-    """The part of a run that this machine does."""
-
-    shard: str | None = option(
-        "run only part K of N; `harness merge` joins their events", metavar="K/N", group="run"
-    )
-    shard_times: str | None = option(
-        "JSON report of an earlier run, to balance the duration of the parts", PATH, trust=Trust.READ, group="run"
-    )
-
-
-def shard_of(options: ShardOptions) -> Shard | None:
-    """The part to run; None for the whole. Raises UsageFault if it is none, or for times without a shard."""
-    if options.shard_times and not options.shard:
-        raise UsageFault("--shard-times needs --shard K/N")
-    return parse_shard(options.shard) if options.shard else None
-
-
-def read_seconds(name: str | None) -> Mapping[str, float]:
-    """The seconds of each result in an earlier run, by id; nothing without a file. Raises UsageFault."""
-    if not name:
-        return {}
-    from harness.report.side_by_side.run_file import read_run
-
-    return {entry.id: entry.seconds for entry in read_run(Path(name)).entries.values()}
 
 
 @dataclass(kw_only=True)

@@ -22,6 +22,7 @@ from typing import NamedTuple, Protocol, cast
 from harness import __version__
 from harness.cli.masking import begin, show_text
 from harness.cli.printing import guarded_output, write_line
+from harness.cli.renamed import explain_command
 from harness.cli.signal_handling import told_like_interrupted
 from harness.outcome import FIRST_WORDS, Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
@@ -98,7 +99,6 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "inspect": CommandEntry(
             f"{_HERE}.inspect", "show the requests of a report or a cassette in the inspector"
         ),
-        "merge": CommandEntry(f"{_HERE}.merge", "join the reports of the shards of one run"),
     },
     "set-up": {
         "doctor": CommandEntry(f"{_HERE}.doctor", "report what is installed, and problems of this machine"),
@@ -187,6 +187,8 @@ def _run(words: list[str]) -> int:
         return _run([*words[1:], "--help"])
     name = words[0]
     if name not in COMMANDS:
+        if removed := explain_command(name):
+            raise UsageFault(removed)
         is_flag = name.startswith("-")
         near = did_you_mean(name, ("--help", "--version") if is_flag else COMMANDS)
         raise UsageFault(f"unknown {'flag' if is_flag else 'command'} {name!r}{near} (see `harness --help`)")

@@ -68,26 +68,6 @@ def is_settled(own: Observation) -> bool:
     return own.outcome in _SETTLED and not any(finding.subject for finding in own.findings)
 
 
-def merge_sightings(seen: Iterable[AuditedDefect]) -> list[AuditedDefect]:
-    """The sightings of several shards under one rule: each defect once, as many of each severity as in one run.
-
-    Of two with different severities, the graver one is kept.
-    """
-    once: dict[tuple[str, ...], AuditedDefect] = {}
-    for one in seen:
-        known = once.setdefault(one.kind, one)
-        if known is not one:
-            graver = min(known, one, key=lambda each: _GRAVEST_FIRST.index(each.finding.severity))
-            once[one.kind] = replace(graver, answers=known.answers + one.answers)
-    counts = Counter[Severity]()
-    kept = []
-    for one in once.values():
-        counts[one.finding.severity] += 1
-        if counts[one.finding.severity] <= most_of(one.finding):
-            kept.append(one)
-    return kept
-
-
 def add_sightings(
     own: Observation,
     seen: Iterable[AuditedDefect],

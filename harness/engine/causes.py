@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import structs
 
 from harness.engine.decide import FAILED, blocked_by, left_untested, with_cause, with_weight
-from harness.engine.results import LoggedExchange, Result
+from harness.engine.results import Result
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Finding, Level, Observation, Outcome, Severity
@@ -100,9 +100,7 @@ def _find_blocking(root: Result, check: Check, observation: Observation) -> Find
     return next((finding for finding in found if not named or finding.stable_code in named), None)
 
 
-def link(
-    results: Sequence[Result], stops: Mapping[str, Exchange | LoggedExchange], api: Api
-) -> tuple[Result, ...]:
+def link(results: Sequence[Result], stops: Mapping[str, Exchange], api: Api) -> tuple[Result, ...]:
     """The results in their order; those in `stops` (by id) name the code that explains where they stopped."""
     roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
 
@@ -195,9 +193,7 @@ def _add_weight(result: Result, caused: Counter[str]) -> Result:
     return with_weight(result, number) if number else result
 
 
-def _root_of(
-    result: Result, stops: Mapping[str, Exchange | LoggedExchange], roots: Sequence[Result], api: Api
-) -> Result | None:
+def _root_of(result: Result, stops: Mapping[str, Exchange], roots: Sequence[Result], api: Api) -> Result | None:
     stop = stops.get(result.id)
     if stop is None or result.observation.findings or result.observation.cause:
         return None
@@ -205,13 +201,13 @@ def _root_of(
     return next((root for root in accused if any(_is_alike(e, stop, api) for e in root.evidence)), None)
 
 
-def _is_alike(shown: object, stop: Exchange | LoggedExchange, api: Api) -> bool:
+def _is_alike(shown: object, stop: Exchange, api: Api) -> bool:
     """Whether evidence shows the same call with the same answer."""
-    if not isinstance(shown, Exchange | LoggedExchange) or shown.status != stop.status:
+    if not isinstance(shown, Exchange) or shown.status != stop.status:
         return False
     return call_of(shown, api) == call_of(stop, api)
 
 
-def call_of(exchange: Exchange | LoggedExchange, api: Api) -> str:
+def call_of(exchange: Exchange, api: Api) -> str:
     """Which call of the API an exchange makes."""
-    return exchange.call if isinstance(exchange, LoggedExchange) else api.read(exchange, None).call
+    return api.read(exchange, None).call

@@ -1,7 +1,7 @@
 """Decides the checks of a plan as they are judged, and accounts for every check, however the run ends.
 
 Layer 4, pure. What may be blocked by the finding of another check is decided only when that one is; what applies
-to every answer only at the end. A live run and the merge of its shards both feed this; it must not know which.
+to every answer only at the end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished
 from harness.engine.plan import PlannedCheck, RunPlan
 from harness.engine.results import Evidence, Result
-from harness.engine.shards import ELSEWHERE
 from harness.kit.check import Check
 from harness.outcome import Because, Observation, Outcome, Verdict
 
@@ -111,8 +110,7 @@ class Conductor:
     def begin(self) -> Iterator[CheckFinished]:
         """Decide what does not run, unless another check or another answer may have to do with it."""
         for planned in self.plan.checks:
-            judged_here = planned.skip is ELSEWHERE and planned.check.everywhere
-            if planned.skip is not None and planned.skip.outcome is not Outcome.BLOCKED and not judged_here:
+            if planned.skip is not None and planned.skip.outcome is not Outcome.BLOCKED:
                 yield self._finish(Judged(planned, planned.skip))
 
     def decide(self, judged: Judged, *, last: bool = False) -> Iterator[CheckFinished]:
@@ -145,7 +143,6 @@ class Conductor:
                 yield from self.decide(self._add_other_answers(judged), last=True)
             else:
                 self._hold(judged)
-        yield from self._judge_for_others()
         skipped = (Judged(planned, planned.skip) for planned in self.plan.checks if planned.skip is not None)
         blocked = [judged for judged in skipped if judged.observation.outcome is Outcome.BLOCKED]
         yield from self._release([*self._held, *blocked])
@@ -179,18 +176,7 @@ class Conductor:
             if (broken := self.observations.get(name)) is not None and broken.outcome is Outcome.NOT_MET
         }
         observation = self.audit.observe(check, judged.observation, explained=explained)
-        if observation.outcome is Outcome.UNTESTABLE:  # other shards cannot know what is doubted here
-            self.observations[check.id] = observation
         return structs.replace(judged, observation=observation, audited=observation is not judged.observation)
-
-    def _judge_for_others(self) -> Iterator[CheckFinished]:
-        """The checks of other shards that apply to every response: a finding here is reported here, too."""
-        for planned in self.plan.checks:
-            if planned.skip is ELSEWHERE and planned.check.everywhere:
-                self.observations[planned.check.id] = ELSEWHERE
-                observation = self.audit.observe(planned.check, Observation(Outcome.MET))
-                audited = observation.outcome is not Outcome.MET
-                yield self._finish(Judged(planned, observation if audited else ELSEWHERE, audited=audited))
 
     def _judge_unreached(self, planned: PlannedCheck, halted: str) -> Judged:
         """A check whose exercise did not run: it reports sightings of other exchanges under its rule."""

@@ -13,7 +13,6 @@ from msgspec import Struct, field
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.results import Evidence, Result
-from harness.engine.shards import ShardPart
 from harness.engine.traffic.patience import TimeoutLosses
 from harness.engine.traffic.retries import Waited
 from harness.outcome import Exit, Verdict
@@ -53,11 +52,10 @@ class Probed(Struct, frozen=True):
 
 
 class Planned(Struct, frozen=True):
-    """How much there is to do: results to expect, and exercises to play; `shard` is the part of a run, as K/N."""
+    """How much there is to do: results to expect, and exercises to play."""
 
     checks: int
     exercises: int
-    shard: str = ""
 
 
 class ExerciseStarted(Struct, frozen=True):
@@ -167,10 +165,9 @@ class RunFinished(Struct, frozen=True):
 
     `leftovers` are the resources that could not be deleted. `waited` is the time of pauses that the target
     requested, and `cut` counts losses to responses that did not end. `halted` is why the run ended early, `""` if
-    it did not. `part` is the input of a merge, if this run was one shard of several. `holes` are clauses about
-    obstacles to judging: the run does not pass. `lost` are the last requests that a target got, if it stopped for
-    good. `unread` counts the resources that were not read again before they were deleted, as that would have taken
-    too long.
+    it did not. `holes` are clauses about obstacles to judging: the run does not pass. `lost` are the last requests
+    that a target got, if it stopped for good. `unread` counts the resources that were not read again before they
+    were deleted, as that would have taken too long.
     """
 
     results: tuple[Result, ...]
@@ -180,7 +177,6 @@ class RunFinished(Struct, frozen=True):
     waited: Waited = field(default_factory=Waited)
     cut: TimeoutLosses = field(default_factory=TimeoutLosses)
     halted: str = ""
-    part: ShardPart | None = None
     holes: tuple[str, ...] = ()
     lost: tuple[Exchange, ...] = ()
     unread: int = 0

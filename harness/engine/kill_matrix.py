@@ -37,7 +37,6 @@ from harness.engine.events import (
 )
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.results import KillRow, Result
-from harness.engine.shards import Shard, ShardPart, digest_catalogue, divide
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.perform import GivenIds
 from harness.kit.api import Api, EmbeddedService
@@ -494,28 +493,22 @@ MUTANTS = TargetInfo(name="the emulator")
 class ProofOptions:
     """The mutants to run, by name, each with its defect, over `jobs` processes.
 
-    `whole`: these are all mutants, so that a check that kills none of them is unproved. With `shard`, only that
-    part runs; `shard_seconds` are the durations of an earlier run, by mutant.
+    `whole`: these are all mutants, so that a check that kills none of them is unproved.
     """
 
     summaries: Mapping[str, str]
     whole: bool
     jobs: int = 1
     revision: str = ""
-    shard: Shard | None = None
-    shard_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def prove(api: Api, options: ProofOptions) -> Generator[RunEvent, None, None]:
     """Run the catalog against mutants; with all of them, judge the checks, too."""
     begun = time.perf_counter()
     names = list(options.summaries)
-    if options.shard is not None:
-        mine = divide(dict.fromkeys(names, 1.0), options.shard, options.shard_seconds)
-        names = [name for name in names if name in mine]
     checks = load_checks(api, options.revision)
     yield RunStarted(MUTANTS)
-    yield Planned(len(names), 0, str(options.shard or ""))
+    yield Planned(len(names), 0)
     played: list[PlayedReference | PlayedMutant] = []
     interrupted = False
     try:
@@ -527,19 +520,9 @@ def prove(api: Api, options: ProofOptions) -> Generator[RunEvent, None, None]:
         interrupted = True
     if not played:
         yield _tell_reference({}, len(checks))
-    part = None
-    if options.shard is not None:
-        part = ShardPart(
-            shard=options.shard,
-            catalogue=digest_catalogue(checks),
-            revision=options.revision,
-            selection="all mutants" if options.whole else "some mutants",
-            ran=tuple(names),
-            whole=tuple(options.summaries),
-        )
     matrix = to_matrix(names, checks, played, interrupted=interrupted)
     seconds = time.perf_counter() - begun
-    yield from _conclude(matrix, options.summaries, seconds, whole=options.whole, part=part)
+    yield from _conclude(matrix, options.summaries, seconds, whole=options.whole)
 
 
 def tell_matrix(matrix: Matrix, summaries: Mapping[str, str], *, whole: bool) -> Iterator[RunEvent]:
@@ -563,21 +546,14 @@ def _tell_reference(unmet: Mapping[str, str], checks: int) -> PhaseFinished:
     return PhaseFinished(name=REFERENCE, counts={"checks": checks}, notes=notes)
 
 
-def _conclude(
-    matrix: Matrix,
-    summaries: Mapping[str, str],
-    seconds: float,
-    *,
-    whole: bool,
-    part: ShardPart | None = None,
-) -> Iterator[RunEvent]:
+def _conclude(matrix: Matrix, summaries: Mapping[str, str], seconds: float, *, whole: bool) -> Iterator[RunEvent]:
     """The end of a run, with its results in the order of the matrix."""
-    unproved = () if matrix.interrupted or part is not None else matrix.without_killer
+    unproved = () if matrix.interrupted else matrix.without_killer
     yield PhaseFinished(name=UNPROVED, notes=unproved)
     results = [_judge_mutant(matrix.row(name), summaries[name]) for name in matrix.kills]
     results += map(_report_unproved, unproved if whole else ())
     code = Exit.INTERRUPTED if matrix.interrupted else exit_of(results)
-    yield RunFinished(tuple(results), seconds, code, part=part)
+    yield RunFinished(tuple(results), seconds, code)
 
 
 def _judge_mutant(played: PlayedMutant, summary: str) -> Result:

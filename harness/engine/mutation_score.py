@@ -34,7 +34,6 @@ from harness.engine.events import (
 from harness.engine.kill_matrix import GENERATED, ODD, SCORED, load_checks
 from harness.engine.results import DefectRow, Result
 from harness.engine.run import RunOptions, check_target
-from harness.engine.shards import Shard, ShardPart, digest_catalogue
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, EmbeddedService
 from harness.outcome import (
@@ -56,9 +55,6 @@ DEFECTS = "defects"
 HANDSHAKE = "handshake"
 """The killer of a defect with which no check could begin."""
 
-
-FAIR = "a fair sample of generated defects"
-"""The selection of a shard whose run is judged by the floors of the score."""
 
 _LEAST = 100
 """Defects that a score needs to be compared with its floors: of fewer, chance decides."""
@@ -316,11 +312,10 @@ class ScoreOptions:
     globs: tuple[str, ...] = ()
     jobs: int = 1
     revision: str = ""
-    shard: Shard | None = None
 
     @property
     def is_fair(self) -> bool:
-        """Whether the defects of all shards are a fair sample of all that could be generated."""
+        """Whether the defects are a fair sample of all that could be generated."""
         return not self.globs
 
 
@@ -329,9 +324,8 @@ def score_defects(api: Api, options: ScoreOptions) -> Generator[RunEvent, None, 
     begun = time.perf_counter()
     yield RunStarted(TargetInfo(name="the emulator behind a proxy"))
     bench = DefectBench(api, options.revision)
-    whole, generated = _choose(bench, options)
-    chosen = whole if options.shard is None else whole[options.shard.number - 1 :: options.shard.of]
-    yield Planned(len(chosen), 0, str(options.shard or ""))
+    chosen, generated = _choose(bench, options)
+    yield Planned(len(chosen), 0)
     played: list[tuple[PlayedDefect, Result | None]] = []
     interrupted = False
     try:
@@ -344,16 +338,6 @@ def score_defects(api: Api, options: ScoreOptions) -> Generator[RunEvent, None, 
         interrupted = True
     order = {defect.id: number for number, defect in enumerate(chosen)}
     played.sort(key=lambda pair: order[pair[0].defect.id])
-    part = None
-    if options.shard is not None:
-        part = ShardPart(
-            shard=options.shard,
-            catalogue=digest_catalogue(bench.checks),
-            revision=options.revision,
-            selection=FAIR if options.is_fair else "generated defects that were named",
-            ran=tuple(order),
-            whole=tuple(defect.id for defect in whole),
-        )
     yield from conclude_score(
         [result for _, result in played if result is not None],
         PhaseFinished(
@@ -361,10 +345,9 @@ def score_defects(api: Api, options: ScoreOptions) -> Generator[RunEvent, None, 
             counts={"generated": generated, "checks": len(bench.checks), "seed": options.seed},
             notes=tuple(sorted(one.defect.id for one, result in played if result is None)),
         ),
-        bench.model.floors if part is None and options.is_fair else {},
+        bench.model.floors if options.is_fair else {},
         interrupted=interrupted,
         seconds=time.perf_counter() - begun,
-        part=part,
     )
 
 
@@ -375,7 +358,6 @@ def conclude_score(
     *,
     interrupted: bool,
     seconds: float,
-    part: ShardPart | None = None,
 ) -> Iterator[RunEvent]:
     """The end of a run: what its results are together, which a fair sample lets `floors` judge."""
     yield phase
@@ -384,7 +366,7 @@ def conclude_score(
     if floors and not interrupted:
         ended += _judge_score(sum_up(rows), floors)
     code = Exit.INTERRUPTED if interrupted else _exit_of_score(ended, rows, phase.notes)
-    yield RunFinished(tuple(ended), seconds, code, part=part)
+    yield RunFinished(tuple(ended), seconds, code)
 
 
 def _exit_of_score(results: Sequence[Result], rows: Sequence[DefectRow], unseen: Sequence[str]) -> Exit:
@@ -426,10 +408,8 @@ def _choose(bench: DefectBench, options: ScoreOptions) -> tuple[list[Any], int]:
 
 
 def list_defects(api: Api, options: ScoreOptions) -> list[str]:
-    """Return the names of the defects that a run with these options plays, or of its shard."""
+    """Return the names of the defects that a run with these options plays."""
     chosen = _choose(DefectBench(api, options.revision), options)[0]
-    if options.shard is not None:
-        chosen = chosen[options.shard.number - 1 :: options.shard.of]
     return [defect.id for defect in chosen]
 
 

@@ -71,15 +71,12 @@ class RunPlan(Struct, frozen=True):
     """The whole catalog, with the decision for each check."""
 
     checks: tuple[PlannedCheck, ...]
-    whole: tuple[PlannedCheck, ...] = ()
-    """The checks of all shards if this is the plan of one, else none."""
-
     order: Order = Order.CATALOG
 
     @property
     def running(self) -> list[Check]:
-        """The checks that run, in all shards."""
-        return [planned.check for planned in self.whole or self.checks if planned.skip is None]
+        """The checks that run."""
+        return [planned.check for planned in self.checks if planned.skip is None]
 
     @property
     def roots(self) -> Mapping[str, tuple[str, ...]]:

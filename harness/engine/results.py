@@ -110,18 +110,8 @@ class DefectRow(KillRow, frozen=True):
     level: str = ""
 
 
-class LoggedExchange(Struct, frozen=True):
-    """An exchange as the report of another run has it: its lines and `curl` command, the call and its status."""
-
-    name: str
-    lines: tuple[str, ...]
-    command: str
-    call: str = ""
-    status: int | None = None
-
-
 Shown = TypeVar("Shown")
-Evidence: TypeAlias = Exchange | RelayedExchange | ClientRun | RecordedPlace | KillRow | LoggedExchange
+Evidence: TypeAlias = Exchange | RelayedExchange | ClientRun | RecordedPlace | KillRow
 """What shows that a result is true; `report.evidence_text` is the only place that words it."""
 
 

@@ -26,7 +26,6 @@ from harness.engine.events import Planned, Probed, RunEvent, RunFinished, RunSta
 from harness.engine.plan import Order, RunPlan, Selection, make_plan, needed_capabilities
 from harness.engine.probe import Prober, Probing
 from harness.engine.results import Result
-from harness.engine.shards import ELSEWHERE, Shard, ShardPart, digest_catalogue, split_plan
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.outages import Departure, Outages
@@ -62,9 +61,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     one job, `choose` picks the next exercise by name from those that are left; without it they run in the
     catalog's order. `deadline` is the limit for the whole run in seconds, None for no limit; if `deadline_grows`,
     a slow target gets more: the limit is for one that hangs. From a `nearby` target no response is waited for much
-    longer than the others took. With `shard`, only that part runs; `shard_seconds`
-    are the durations of an earlier run, by id. Only if it `cleans` does a run delete what it created at a target
-    that is thrown away after it.
+    longer than the others took. Only if it `cleans` does a run delete what it created at a target that is thrown
+    away after it.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -78,8 +76,6 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     nearby: bool = False
     choose: Callable[[Sequence[str]], str] | None = None
     traffic: TrafficPolicy = field(default_factory=TrafficPolicy)
-    shard: Shard | None = None
-    shard_seconds: Mapping[str, float] = field(default_factory=dict)
     cleans: bool = False
 
 
@@ -152,7 +148,7 @@ def check_target(
         halted = count.settle(found.trail, scriptable=is_scriptable)
         yield Probed(found.capabilities, found.requests, (*found.notes, *count.describe()))
     plan = _make_plan(catalogue, options, found, profiles, governed.timer, count)
-    yield Planned(len(plan.checks), len(plan.groups), str(options.shard or ""))
+    yield Planned(len(plan.checks), len(plan.groups))
     audit = Audit.of(plan.running, target.api)
     sessions = count.jobs > 1 and is_scriptable and not target.throwaway
     workers = _engage_workers(governed, found, audit, looks, sessions=sessions, cleans=options.cleans)
@@ -168,10 +164,9 @@ def check_target(
     workers.find_deaths()
     audit.settle_denials(one_service=not (sessions or target.throwaway))  # else each exercise has one of its own
     yield from conductor.conclude(workers.halted)
-    part = _describe_part(options, catalogue, target.target.contract.revision, conductor, workers)
     # A target that takes scripts may be scripted to fail, so its ends count for nothing.
     results = link(conductor.results, workers.stops, target.api)
-    yield _finish(results, workers, governed, () if is_scriptable else workers.ends.describe(), part, begin)
+    yield _finish(results, workers, governed, () if is_scriptable else workers.ends.describe(), begin)
 
 
 def _engage_workers(
@@ -266,13 +261,13 @@ def _make_plan(
     timer: Timer,
     count: _JobCount,
 ) -> RunPlan:
-    """The plan of a run, or of its shard; the most telling checks come first if time may not do for all."""
+    """The plan of a run; the most telling checks come first if time may not do for all."""
     plan = make_plan(catalogue, options.selection, found.capabilities, profiles)
     if found.requests and plan.cost[0] / count.jobs * timer.spent / found.requests > timer.left:
         plan = replace(plan, order=Order.MOST_TELLING)
     elif count.jobs > 1:
         plan = replace(plan, order=Order.LONGEST)
-    return plan if options.shard is None else split_plan(plan, options.shard, options.shard_seconds)
+    return plan
 
 
 def _finish(
@@ -280,7 +275,6 @@ def _finish(
     workers: Workers,
     governed: _Governed,
     failed: Iterable[str],
-    part: ShardPart | None,
     begin: float,
 ) -> RunFinished:
     """The end of a run; `failed` is how most of what the target ran ended, if that leaves a hole."""
@@ -296,7 +290,6 @@ def _finish(
         governed.retries.waited,
         governed.cut,
         workers.halted,
-        part,
         holes,
         () if gone is None else gone.suspects,
         workers.looks.left_out,
@@ -309,33 +302,6 @@ def _describe_departure(gone: Departure, api: Api) -> str:
     request = f"{api.format_request(last)} {describe_body(last.request.body)}".rstrip()
     others = f", while {format_count(more, 'other request was', 'other requests were')} under way" if more else ""
     return f"the target stopped responding at {gone.seconds:.1f} s; its last request was {request}{others}"
-
-
-def _describe_part(
-    options: RunOptions, catalogue: Sequence[Check], revision: str, conductor: Conductor, workers: Workers
-) -> ShardPart | None:
-    """The part of a shard for the merge; None for a whole run."""
-    if options.shard is None:
-        return None
-    audit = workers.audit
-    return ShardPart(
-        shard=options.shard,
-        catalogue=digest_catalogue(catalogue),
-        revision=revision,
-        selection=repr(options.selection),
-        strict=options.strict,
-        baseline=tuple(options.baseline.entries.values()),
-        ran=tuple(planned.check.id for planned in conductor.plan.checks if planned.skip is None),
-        observations={
-            name: observation
-            for name, observation in conductor.observations.items()
-            if observation is not ELSEWHERE
-        },
-        sightings={rule: tuple(seen) for rule in sorted(audit.rules) if (seen := audit.list_sightings(rule))},
-        compared=tuple(sorted(audit.compared)),
-        judged={rule: dict(calls) for rule, calls in sorted(audit.judged.items()) if calls},
-        stops=dict(workers.stops),
-    )
 
 
 def _probe(

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from harness.engine.decide import exit_of
 from harness.engine.events import RunFinished
-from harness.engine.results import LoggedExchange, Result
+from harness.engine.results import Result
 from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some, shorten
 from harness.wire import Exchange
@@ -305,8 +305,8 @@ def conclude_counted(results: Sequence[CountedResult], accounting: Accounting) -
 def conclude(finished: RunFinished, *clauses: str) -> RunVerdict:
     """Return the verdict of these clauses, of which some may be empty.
 
-    An obstacle to its end comes first, unless the run failed: a failure is certain. A shard names itself, because
-    it never stands for the run. A target that could not be tested has nothing to sum up.
+    An obstacle to its end comes first, unless the run failed: a failure is certain. A target that could not be
+    tested has nothing to sum up.
     """
     if finished.exit is Exit.UNREACHABLE and finished.halted and not finished.results:
         return RunVerdict(FIRST_WORDS[finished.exit], (UNTESTED_TARGET,))
@@ -314,8 +314,6 @@ def conclude(finished: RunFinished, *clauses: str) -> RunVerdict:
     early = [hole.rstrip(".") for hole in finished.holes]
     early += [ENDED_EARLY] if finished.halted and finished.exit is not Exit.INTERRUPTED else []
     stated = [*stated, *early] if finished.exit is Exit.FAILED else [*early, *stated]
-    if finished.part is not None:
-        stated = [f"shard {finished.part.shard.number} of {finished.part.shard.of}: {stated[0]}", *stated[1:]]
     return RunVerdict(FIRST_WORDS[finished.exit], tuple(stated))
 
 
@@ -438,7 +436,7 @@ def _is_refusal(result: Result) -> bool:
     place = result.observation.findings[0].where.exchange
     pairs = zip(result.named, result.evidence, strict=False)
     accused = next((item for name, item in pairs if place and name == place), None)
-    if not isinstance(accused, Exchange | LoggedExchange) or accused.status is None:
+    if not isinstance(accused, Exchange) or accused.status is None:
         return False
     return accused.status >= _LEAST_ERROR
 

@@ -25,7 +25,7 @@ from harness.engine.events import (
     RunStopped,
     TargetInfo,
 )
-from harness.engine.results import LoggedExchange, Result
+from harness.engine.results import Result
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Exit, Rule
@@ -34,7 +34,7 @@ from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.wire import Exchange
 from harness.wire.mask import Mask, hide_secrets
 
-_LEFT = (Exchange, RelayedExchange, LoggedExchange, Rule)
+_LEFT = (Exchange, RelayedExchange, Rule)
 """What an event has beside texts of a target: the wire, and rules, which are ours."""
 
 _OURS = ("accepts", "profile")

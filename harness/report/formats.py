@@ -33,14 +33,11 @@ class FormatEntry(Struct, frozen=True):
 _PAGE = rb'<!doctype html>\s*<html lang="en">\s*<head>\s*<meta name="generator" content="interactions-harness">'
 _HEADLINE = rb"## [^\n]+: [^\n]+\n\n\*\*(PASSED|FAILED|NOTHING RAN|INCOMPLETE|HARNESS ERROR|INTERRUPTED)\b"
 
-_EVENTS = rb'\{"harness": "[^"]*", "events": \d+,'
-
 FORMATS: Mapping[str, FormatEntry] = {
     "json": FormatEntry("json_report", (".json",), re.compile(rb'\{\s*"harness":')),
     "junit": FormatEntry("junit", (".xml",), re.compile(rb'<\?xml [^>]*>\s*<testsuites name="harness"')),
     "markdown": FormatEntry("markdown", (".md",), re.compile(_HEADLINE)),
     "html": FormatEntry("html_report", (".html", ".htm"), re.compile(_PAGE)),
-    "events": FormatEntry("stored_events", (".jsonl", ".ndjson"), re.compile(_EVENTS)),
     "badge": FormatEntry("badge", (".json",), re.compile(rb'\{\s*"schemaVersion": 1,\s*"label":')),
 }
 

@@ -11,7 +11,6 @@ from harness import __version__
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
 from harness.engine.results import Result
-from harness.engine.shards import ShardPart
 from harness.kit.check import Check
 from harness.outcome import Finding, Rule, Verdict, Where
 from harness.report.accounting import accounting_record
@@ -197,13 +196,6 @@ def capability_records(capabilities: Capabilities) -> list[dict[str, Any]]:
     ]
 
 
-def shard_record(part: ShardPart | None) -> dict[str, Any]:
-    """Which part of a run this was, as a member of its report; empty for a whole run."""
-    if part is None:
-        return {}
-    return {"shard": {"number": part.shard.number, "of": part.shard.of, "ran": list(part.ran)}}
-
-
 def run_record(state: PresentedRun) -> dict[str, Any]:
     """The whole run of checks."""
     target, finished = state.whole()
@@ -229,5 +221,4 @@ def run_record(state: PresentedRun) -> dict[str, Any]:
         "unread": finished.unread,
         "checks": [result_record(shown, state.display) for shown in state.presented],
         **timings,
-        **shard_record(finished.part),
     }

@@ -37,7 +37,12 @@ class JUnitCase:
 
 def render(state: PresentedRun) -> str:
     """The report of a finished run as XML text: a case for each result, suites in the order of their first."""
-    properties = {"verdict": state.verdict_text, "totals": state.totals, "details": "\n".join(state.list_notes())}
+    properties = {
+        "target": state.whole()[0].name,
+        "verdict": state.verdict_text,
+        "totals": state.totals,
+        "details": "\n".join(state.list_notes()),
+    }
     cases = [
         JUnitCase(
             suite=shown.suite,

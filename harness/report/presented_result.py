@@ -18,12 +18,10 @@ from harness.engine.results import (
     LEVEL_RANK,
     Evidence,
     KillRow,
-    LoggedExchange,
     RecordedPlace,
     Replays,
     Reproduction,
     Result,
-    of_kind,
 )
 from harness.outcome import (
     Accounted,
@@ -46,7 +44,6 @@ from harness.report.evidence.evidence_text import (
     LogPart,
     logs,
     place_line,
-    read_back,
     shown_lines,
     split_body,
 )
@@ -402,17 +399,9 @@ class PresentedResult:
         return "\n".join((head.rpartition("\n")[0] or head, "…", tail.partition("\n")[2] or tail))
 
     @cached_property
-    def _drawn(self) -> Result:
-        """The result with exchanges to draw where the report of a shard has them as text."""
-        if not of_kind(LoggedExchange, self.result.evidence):
-            return self.result
-        read = [read_back(item) if isinstance(item, LoggedExchange) else item for item in self.result.evidence]
-        return self.result if None in read else structs.replace(self.result, evidence=tuple(filter(None, read)))
-
-    @cached_property
     def story(self) -> Story | None:
         """The exchanges as a sequence of steps."""
-        return tell_story(self._drawn, self._run.display)
+        return tell_story(self.result, self._run.display)
 
     @cached_property
     def events(self) -> EventList | None:
@@ -428,7 +417,7 @@ class PresentedResult:
                 return structs.replace(
                     self.result, evidence=streams, named=named, observation=Observation.of([finding])
                 )
-        return self._drawn
+        return self.result
 
     @cached_property
     def _all_logs(self) -> list[Log]:

@@ -1,88 +1,25 @@
 """One test item for each check. Collected by `pytest --pyargs harness.suite --interactions-url URL`.
 
 Layer 8. Markers: `interactions_must`, `interactions_should`, `interactions_may`, and `interactions_area_<area>`.
-The checks of one exercise share an `xdist_group`, so that `--dist loadgroup` runs each exercise once. The checks
-that apply to every response share one too; their worker runs whatever exercises it has not run yet.
+All items take their result from one run (`shared_run.py`), so that pytest-xdist may spread them in any way.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 import pytest
 
-from harness.engine.baseline import Baseline, Entry
-from harness.engine.events import CheckFinished
-from harness.engine.plan import Selection
-from harness.engine.results import Result
-from harness.engine.run import RunOptions, check_target
-from harness.interactions import INTERACTIONS
+from harness.engine.baseline import Entry
 from harness.kit.check import Check
-from harness.outcome import Accounted, Exit, HarnessFault, TargetFault, UsageFault, Verdict
-from harness.outcome.words import to_one_line, write_harmless
+from harness.outcome import Accounted, Exit, TargetFault, UsageFault, Verdict
+from harness.outcome.words import write_harmless
 from harness.plugin.after_test import COUNTED, disarm_session
 from harness.plugin.interactions.suite_options import baseline_of, find_target, revision_of, select_checks
-from harness.report.accounting import CountedResult
-from harness.report.presented_run import PresentedRun
-
-# Takes the result of each test item from one run of the catalog; the exercise an item needs is run next.
-# The runner does the work; `test_catalogue` turns a verdict into the outcome of an item.
-
-
-class Judge:
-    """Returns the result of each check from one run against one target: one probe, and each exercise once.
-
-    A check whose rule applies to every response (`Check.everywhere`) is only decided at the end of the run, so
-    asking for its result runs the remaining exercises. Raises UsageFault and TargetFault as the runner does.
-    """
-
-    def __init__(self, url: str, baseline: Baseline, checks: Iterable[Check], revision: str) -> None:
-        target = find_target(url, revision)
-        selection = Selection(checks=tuple(check.id for check in checks))
-        options = RunOptions(selection=selection, baseline=baseline, choose=self._choose)
-        self._events = check_target(target, INTERACTIONS.load_catalogue(), options)
-        self._wanted = ""
-        self._results: dict[str, Result] = {}
-        self._state = PresentedRun(INTERACTIONS)
-        self._mask = target.make_mask()
-        self._baseline = baseline
-
-    def result(self, check: Check) -> Result:
-        """Return a check's result; the first check of an exercise runs it for all the others."""
-        self._wanted = check.exercise.name
-        while check.id not in self._results:
-            event = next(self._events, None)
-            if event is None:
-                raise HarnessFault(f"the runner reported nothing on {check.id}")
-            self._state.handle(event)
-            event = self._state.hide(event)
-            if isinstance(event, CheckFinished):
-                self._results[event.result.id] = event.result
-        return self._results[check.id]
-
-    def mask_text(self, text: str) -> str:
-        """Return the text in one line, without secrets of the target and what a terminal or a runner obeys."""
-        return write_harmless(to_one_line(self._mask.text(text)))
-
-    def excuse(self, result: Result) -> str:
-        """Why the baseline excuses a result, in one line."""
-        return self.mask_text(self._baseline.reason(result.id))
-
-    def explain(self, result: Result) -> str:
-        """Format the requirement, source, findings, exchange and curl lines."""
-        return write_harmless(self._state.present(result).explain(elsewhere=""))
-
-    def close(self) -> None:
-        """End the run: close open streams and delete what was created."""
-        self._events.close()
-
-    def _choose(self, left: Sequence[str]) -> str:
-        return self._wanted if self._wanted in left else left[0]
-
+from harness.suite.shared_run import SharedRun
 
 _SKIPPED = frozenset({Accounted.NOT_TESTED, Accounted.NOT_OFFERED, Accounted.EXCLUDED})
 _REMARKS = "interactions_remark"
@@ -106,24 +43,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     )
     disarm_session(config)  # `--setup-show` prints the entries of a baseline
     known = baseline_of(config.getoption("--interactions-baseline"))
-    grouped = config.pluginmanager.hasplugin("xdist")
     for name in sorted({name for check in checks for name in _list_marks(check)}):
         config.addinivalue_line("markers", f"{name}: checks of the catalog")
     items = []
     for check in sorted(checks, key=lambda check: check.everywhere):  # those are decided last
         marks = [getattr(pytest.mark, name) for name in _list_marks(check)]
-        if grouped:
-            marks.append(pytest.mark.xdist_group("everywhere" if check.everywhere else check.exercise.name))
         items.append(pytest.param(check, id=check.id, marks=marks))
     items += [pytest.param(entry, id="stale-" + _NO_NAME.sub("_", entry.id)) for entry in known.forgotten]
     metafunc.parametrize("check", items)
 
 
-def _leave(fault: TargetFault | UsageFault, shown: Callable[[str], str] = write_harmless) -> NoReturn:
-    """End the session with the exit code of `harness check`, since every item would fail in the same way."""
+def _leave(fault: TargetFault | UsageFault, config: pytest.Config) -> NoReturn:
+    """End the session with the exit code of `harness check`, since every item would fail in the same way.
+
+    A worker of pytest-xdist cannot end the session: there, each item fails.
+    """
+    if hasattr(config, "workerinput"):
+        pytest.fail(write_harmless(str(fault)), pytrace=False)
     if isinstance(fault, UsageFault):
-        pytest.exit(shown(str(fault)), returncode=pytest.ExitCode.USAGE_ERROR)
-    pytest.exit(f"there is nothing to judge: {shown(str(fault))}", returncode=Exit.UNREACHABLE)
+        pytest.exit(write_harmless(str(fault)), returncode=pytest.ExitCode.USAGE_ERROR)
+    pytest.exit(f"there is nothing to judge: {write_harmless(str(fault))}", returncode=Exit.UNREACHABLE)
 
 
 def _list_marks(check: Check) -> list[str]:
@@ -132,19 +71,27 @@ def _list_marks(check: Check) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def interactions_judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
+def interactions_run(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedRun]:
     """The session's run of the selected checks against one target."""
     option = request.config.getoption
-    checks = [check for item in request.session.items if (check := _check_of(item)) is not None]
+    checks = [check.id for item in request.session.items if (check := _check_of(item)) is not None]
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        folder = folder.parent  # that of the session, which all workers of pytest-xdist share
     try:
-        baseline = baseline_of(option("--interactions-baseline"))
-        judge = Judge(
-            option("--interactions-url"), baseline, checks, revision_of(option("--interactions-revision"))
+        target = find_target(option("--interactions-url"), revision_of(option("--interactions-revision")))
+        run = SharedRun(
+            folder / "harness-suite.jsonl", target, baseline_of(option("--interactions-baseline")), checks
         )
     except UsageFault as fault:
-        _leave(fault)
-    with closing(judge):
-        yield judge
+        _leave(fault, request.config)
+    try:
+        yield run
+    finally:
+        session = request.session
+        run.stop() if session.shouldstop or session.shouldfail else run.finish()
 
 
 def _check_of(item: pytest.Item) -> Check | None:
@@ -154,7 +101,10 @@ def _check_of(item: pytest.Item) -> Check | None:
 
 
 def test_conforms(
-    check: Check | Entry, interactions_judge: Judge, record_property: Callable[[str, object], None]
+    check: Check | Entry,
+    interactions_run: SharedRun,
+    record_property: Callable[[str, object], None],
+    pytestconfig: pytest.Config,
 ) -> None:
     """The target keeps the rule; an entry of the baseline that names no check is stale."""
     __tracebackhide__ = True
@@ -162,23 +112,22 @@ def test_conforms(
         stale = f"a baseline entry is stale: {check.unknown}; take it out of the baseline"
         pytest.fail(write_harmless(stale), pytrace=False)
     try:
-        result = interactions_judge.result(check)
+        result = interactions_run.result(check.id)
     except (TargetFault, UsageFault) as fault:
-        _leave(fault, interactions_judge.mask_text)
-    record_property(COUNTED, json.dumps(CountedResult.of(result)))
-    verdict, reason = result.verdict, interactions_judge.mask_text(result.observation.reason)
-    reason_text = ": ".join(filter(None, (result.outcome.word, result.reason_words, reason)))
-    if result.unjudged:
-        pytest.fail(reason_text, pytrace=False)
-    if result.outcome in _SKIPPED and verdict is not Verdict.ERROR:
-        pytest.skip(reason_text)
-    if verdict is Verdict.WARN:
-        messages = "; ".join(finding.message for finding in result.observation.findings[:1])
-        record_property(_REMARKS, f"{check.id}: {interactions_judge.mask_text(messages)}")
-    if verdict is Verdict.XFAIL:
-        pytest.xfail(interactions_judge.excuse(result))
-    if verdict is Verdict.STALE:
-        words = f"the check passes, and the baseline excuses it ({interactions_judge.excuse(result)})"
+        _leave(fault, pytestconfig)
+    counted = result.counted
+    record_property(COUNTED, json.dumps(counted))
+    reason = ": ".join(filter(None, (counted.outcome.word, counted.words, result.reason)))
+    if counted.unjudged:
+        pytest.fail(reason, pytrace=False)
+    if counted.outcome in _SKIPPED and counted.verdict is not Verdict.ERROR:
+        pytest.skip(reason)
+    if counted.verdict is Verdict.WARN:
+        record_property(_REMARKS, f"{check.id}: {result.remark}")
+    if counted.verdict is Verdict.XFAIL:
+        pytest.xfail(result.excuse)
+    if counted.verdict is Verdict.STALE:
+        words = f"the check passes, and the baseline excuses it ({result.excuse})"
         pytest.fail(f"{words}: take it out of the baseline", pytrace=False)
-    if verdict in (Verdict.FAIL, Verdict.XFAIL, Verdict.ERROR):  # `--runxfail` goes on after an xfail
-        pytest.fail(interactions_judge.explain(result), pytrace=False)
+    if counted.verdict in (Verdict.FAIL, Verdict.XFAIL, Verdict.ERROR):  # `--runxfail` goes on after an xfail
+        pytest.fail(result.explanation, pytrace=False)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import shutil
 import stat
 import subprocess
 import sys
@@ -15,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.cli.main import COMMANDS, main
+from harness.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
@@ -151,58 +149,3 @@ def test_the_lines_of_a_shell_run(runner: Path) -> None:
     done = subprocess.run(["sh", "-e", "-c", script], cwd=runner, env=variables, check=False)
     assert done.returncode == 0
     assert (runner / "junit.xml").is_file()
-
-
-@pytest.mark.slow
-def test_the_shards_of_the_examples_are_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The examples run every part once, and merge the files that these write, with options that exist."""
-    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-    (github,) = [block["jobs"] for block in blocks if "shard" in block.get("jobs", {})]
-    (gitlab,) = [block for block in blocks if "parallel" in block.get("shard", {})]
-    assert github["shard"]["strategy"]["matrix"]["shard"] == [1, 2, 3]
-    assert gitlab["shard"]["parallel"] == 3
-    jobs = [
-        (github["shard"]["steps"][1]["run"], github["merge"]["steps"][-1]["run"]),
-        (gitlab["shard"]["script"][-1], gitlab["merge"]["script"][-1]),
-    ]
-    for number, (check, merge) in enumerate(jobs):
-        folder = tmp_path / str(number)
-        (folder / "shards-7").mkdir(parents=True)
-        monkeypatch.chdir(folder)
-        for shard in ("1", "2", "3"):
-            filled = check.replace("${{ matrix.shard }}", shard).replace("$CI_NODE_INDEX", shard)
-            line = filled.replace("$CI_NODE_TOTAL", "3").replace("$TARGET_URL", "emulator")
-            assert main([*shlex.split(line.replace("$CI_PIPELINE_ID", "7"))[1:], "-c", "cancel"]) == 0
-        words = shlex.split(merge.replace("$CI_PIPELINE_ID", "7"))[1:]
-        files = [sorted(map(str, Path().glob(word))) if "*" in word else [word] for word in words]
-        assert main([word for group in files for word in group]) == 0
-        assert (folder / "junit.xml").stat().st_size
-        assert (folder / "report.html").stat().st_size
-
-
-@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-@pytest.mark.parametrize("planted", ["shards-7/1.jsonl", "shards-7", "other/1.jsonl", ""])
-def test_no_shard_of_the_checkout_is_merged(planted: str, tmp_path: Path) -> None:
-    """A merge request may bring the shards of a good server: the lines for GitLab delete and refuse them."""
-    (gitlab,) = [
-        block
-        for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-        if "parallel" in (block := yaml.safe_load(text)).get("shard", {})
-    ]
-    if planted:
-        (tmp_path / planted).parent.mkdir(exist_ok=True)
-        (tmp_path / planted).write_text("{}", encoding="utf-8")
-        for words in ("init -q .", "add ."):
-            subprocess.run(["git", *words.split()], cwd=tmp_path, check=True)
-
-    def run(job: str) -> int:
-        lines = [line for line in gitlab[job]["script"] if not line.startswith(("pip", "harness"))]
-        script = "\n".join(["set -eo pipefail", *lines])
-        return subprocess.run(
-            ["bash", "-c", script], cwd=tmp_path, env={**os.environ, "CI_PIPELINE_ID": "7"}, check=False
-        ).returncode
-
-    assert run("shard") == 0
-    assert list((tmp_path / "shards-7").iterdir()) == []
-    assert (run("merge") == 0) is planted.startswith("other")
-    assert gitlab["shard"]["allow_failure"] == {"exit_codes": 1}

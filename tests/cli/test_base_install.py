@@ -56,17 +56,6 @@ def test_each_command_explains_itself(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.slow
-def test_shards_are_merged(tmp_path: Path) -> None:
-    """The shards of a run without generated requests need no library that generates them."""
-    commands = (
-        "check emulator -c create. --shard 1/2 --report events=one.jsonl",
-        "check emulator -c create. --shard 2/2 --report events=two.jsonl",
-        "merge one.jsonl two.jsonl",
-    )
-    assert run_without_extras(tmp_path, *commands) == [f"{words} 0" for words in commands]
-
-
 def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     """A command that needs an extra ends as a usage error."""
     commands = ("fuzz emulator", "record --cassette a.yaml http://127.0.0.1:9")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -213,19 +212,6 @@ def test_who_ends_a_run_early_cannot_update_a_baseline(harness: Harness, words: 
     assert done.err == (
         f"harness: --baseline-update needs a complete run, but {early} ends it early: remove one of them\n"
     )
-
-
-@pytest.mark.slow
-def test_a_merge_tells_an_entry_that_names_no_check(harness: Harness) -> None:
-    """What each shard knows is not lost when they are put together."""
-    Path(FILE).write_text("- {id: create.okk, reason: old}\n", encoding="utf-8")
-    for number in (1, 2):
-        report = f"events={number}.jsonl"
-        words = ["check", "emulator", "-c", "create.*,get.*", "--shard", f"{number}/2", "--report", report]
-        assert harness(*words, "--baseline", FILE).code == 1
-    done = harness("merge", "1.jsonl", "2.jsonl")
-    assert done.code == 1
-    assert re.match(r"FAILED: 1 baseline entry is stale; no MUST check failed; ", done.out.splitlines()[-1])
 
 
 def test_a_search_names_an_entry_of_no_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

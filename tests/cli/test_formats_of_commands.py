@@ -179,15 +179,6 @@ def is_markdown(name: str, text: str) -> None:
     assert f"<code>{WRONG[name]}" in text
 
 
-def is_events(name: str, text: str) -> None:
-    """Every line is as its schema says, and the last one ends the run with the exit code of the report."""
-    lines = [json.loads(line) for line in text.splitlines()]
-    for line in lines:
-        fits("events", line)
-    assert (lines[0]["command"], lines[-1]["event"], lines[-1]["exit"]) == (name, "RunFinished", 1)
-    assert {"RunStarted", "Probed", "Planned", "CheckFinished"} <= {line.get("event") for line in lines}
-
-
 def is_badge(name: str, text: str) -> None:
     """What shields.io reads from an endpoint."""
     badge = json.loads(text)
@@ -204,7 +195,6 @@ CELLS = {
     "html": is_html,
     "markdown": is_markdown,
     "badge": is_badge,
-    "events": is_events,
 }
 
 

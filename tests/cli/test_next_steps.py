@@ -32,7 +32,6 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("compare", "other.json", "other.json"), Exit.USAGE, "Write one with --report json=FILE"),
     (("compare", "run.json", "verified.json"), Exit.USAGE, "is a report of `harness verify`: name one of"),
     (("compare", "run.json"), Exit.USAGE, "write `harness compare OLDER.json NEWER.json`"),
-    (("merge", "missing.jsonl"), Exit.USAGE, SPELLING),
     (("serve", "--scenario", "missing.yaml"), Exit.USAGE, SPELLING),
     (("serve", "--tls-cert", "missing.pem"), Exit.USAGE, SPELLING),
     (("serve", "--tls-cert", "plain.txt"), Exit.USAGE, "name a PEM file with both, or the key with --tls-key"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.checks import RequestBuilder, Send, Steps, exercise
-from harness.engine.audit import Audit, AuditedDefect, add_sightings, merge_sightings
+from harness.engine.audit import Audit, AuditedDefect, add_sightings
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
@@ -159,9 +159,3 @@ def test_a_contradiction_that_is_explained_adds_nothing() -> None:
     for compared, explained in ((True, set()), (True, {"get.same/steps"}), (False, {"get.same"})):
         said = add_sightings(own, [seen], compared=compared, explained=explained, judged={})
         assert [finding.weight for finding in said.findings] == [2]
-
-
-def test_shards_show_a_defect_once() -> None:
-    """A defect of several shards is one, with the answers of all; no more defects are kept than one run keeps."""
-    seen = [AuditedDefect((f"{n}",), Finding("get.same", f"{n}"), "exercise") for n in (0, 1, 0, 2, 3, 0)]
-    assert [(one.kind, one.answers) for one in merge_sightings(seen)] == [(("0",), 3), (("1",), 1), (("2",), 1)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from xml.etree import ElementTree
 
 import pytest
 
+from harness.cli.main import main
 from harness.contract import CURRENT, Contract, load
 from harness.emulator import Emulator, Settings
 from harness.outcome import Exit
@@ -23,10 +25,13 @@ SUITE = ("--pyargs", "harness.suite")
 
 
 class Terse(Emulator):
-    """A server whose 404 has an empty error."""
+    """A server whose 404 has an empty error; it counts what it is asked."""
+
+    asked = 0
 
     def __call__(self, request: Request) -> Response:
         """The reference's answer, a 404 without its details."""
+        self.asked += 1
         response = super().__call__(request)
         if response.status == 404:
             return Response.whole(404, response.headers, b'{"error":{}}')
@@ -77,6 +82,33 @@ def test_all_answers_of_the_run_count(pytester: pytest.Pytester) -> None:
         ]
     )
     assert asked[2] < asked[0] + asked[1], "probed once for both"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dist", ["load", "worksteal", "in one process"])
+def test_workers_share_one_run(pytester: pytest.Pytester, dist: str) -> None:
+    """However pytest-xdist spreads the items, each exercise runs once, and the verdicts are those of `check`."""
+    emulator = Terse(Settings(require_key=False))
+    words = () if dist == "in one process" else ("-n", "3", "--dist", dist)
+    report, junit = pytester.path / "check.json", pytester.path / "junit.xml"
+    with ServerThread(emulator, clock=emulator.clock) as server:
+        main(["check", server.url, "-c", "get.*,create.*,bg.*", "--report", f"json={report}"])
+        of_check, emulator.asked = emulator.asked, 0
+        target = ("--interactions-url", server.url, "-k", "get. or create. or bg.")
+        run(pytester, *SUITE, *target, f"--junit-xml={junit}", *words, process=True)
+    checks = {check["id"]: check["outcome"] for check in json.loads(report.read_text("utf-8"))["checks"]}
+    cases = {
+        case.attrib["name"][len("test_conforms[") : -1]: {child.tag for child in case}
+        for case in ElementTree.parse(junit).iter("testcase")
+    }
+    assert len(cases) > 40
+    assert {name for name, tags in cases.items() if "failure" in tags} == {
+        name for name, outcome in checks.items() if outcome == "failed"
+    }
+    assert {name for name, tags in cases.items() if "skipped" in tags} == {
+        name for name, outcome in checks.items() if name in cases and outcome.startswith("not_")
+    }
+    assert emulator.asked <= of_check * 1.2
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def story() -> PresentedRun:
     return told()
 
 
-WRITERS = {"annotations", *(entry.module for entry in FORMATS.values())} - {"json_report", "stored_events"}
+WRITERS = {"annotations", *(entry.module for entry in FORMATS.values())} - {"json_report"}
 """The modules that write a presented run; the other two are records of all that the run found."""
 
 CHOICES = {"Result", "Verdict", "Reason", "Outcome", "describe_stale", "account_for"}

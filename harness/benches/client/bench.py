@@ -6,7 +6,7 @@ Layer 5.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +16,6 @@ from harness.benches.client.cases import Case
 from harness.benches.client.client_commands import Client
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_results import CaseResults, judge_case
-from harness.benches.client.judgement.outcome import result_id
 from harness.engine.decide import Policy, exit_of_cases
 from harness.engine.events import (
     CheckFinished,
@@ -28,7 +27,6 @@ from harness.engine.events import (
     TargetInfo,
 )
 from harness.engine.results import Result
-from harness.engine.shards import Shard, ShardPart, divide
 from harness.engine.traffic.deadline import Timer
 from harness.kit.api import Api
 from harness.outcome import Severity, UsageFault, Verdict
@@ -57,8 +55,7 @@ class TortureOptions:
     first (None: the first case without its plan). A reproduction runs `command` with the options `repeated`. A
     finding whose rule or code is `allowed` only warns.
 
-    After `deadline` seconds the run ends with what it has. With `shard`, only that part of the cases is run;
-    `shard_seconds` are what an earlier run took, by the ids of results.
+    After `deadline` seconds the run ends with what it has.
     """
 
     jobs: int = 1
@@ -67,8 +64,6 @@ class TortureOptions:
     undisturbed: Case | None = None
     fail_fast: bool = False
     deadline: float | None = None
-    shard: Shard | None = None
-    shard_seconds: Mapping[str, float] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     command: tuple[str, ...] = ("CMD",)
     repeated: tuple[str, ...] = ()
@@ -86,19 +81,18 @@ def torture(
     """
     options = options or TortureOptions()
     begun, timer = time.monotonic(), Timer(options.deadline)
-    mine = _choose_cases(cases, options)
     yield RunStarted(options.client)
-    yield Planned(len(mine), len(mine), str(options.shard or ""))
+    yield Planned(len(cases), len(cases))
     quiet = options.undisturbed or replace(cases[0], plan="pass")
     undisturbed = _run_undisturbed(api, quiet, new_client, options, timer)
     yield _describe_undisturbed(undisturbed)
     results: dict[int, Result] = {}
-    waiting = CaseQueue(mine, options.enough)
+    waiting = CaseQueue(list(enumerate(cases)), options.enough)
     workers = CaseWorkers(
         api,
         waiting,
         new_client,
-        jobs=max(1, min(options.jobs, len(mine))),
+        jobs=max(1, min(options.jobs, len(cases))),
         seconds=options.seconds,
         first=quiet,
         start=undisturbed.ended.seconds,
@@ -123,11 +117,10 @@ def torture(
     if waiting.skipped:
         yield PhaseFinished(name=UNTRIED, counts=dict(waiting.skipped))
     ordered = tuple(results[number] for number in sorted(results))
-    left = len(mine) - len(results) - sum(waiting.skipped.values())
+    left = len(cases) - len(results) - sum(waiting.skipped.values())
     halted = format_halt(options.deadline, left) if left and timer.over() and options.deadline else ""
-    part = None if options.shard is None else _describe_part(cases, mine, options)
     yield RunFinished(
-        ordered, time.monotonic() - begun, exit_of_cases(ordered, halted=bool(halted)), halted=halted, part=part
+        ordered, time.monotonic() - begun, exit_of_cases(ordered, halted=bool(halted)), halted=halted
     )
 
 
@@ -135,30 +128,6 @@ def format_halt(seconds: float, left: int) -> str:
     """Why a run ended before it was through."""
     cases = format_count(left, "case")
     return f"the time limit of {seconds:g} s was reached (--deadline), and {cases} had not been run"
-
-
-def _choose_cases(cases: Sequence[Case], options: TortureOptions) -> list[tuple[int, Case]]:
-    """The cases to play, with their numbers in the whole run."""
-    numbered = list(enumerate(cases))
-    if options.shard is None:
-        return numbered
-    mine = divide(dict.fromkeys(map(result_id, cases), 1.0), options.shard, options.shard_seconds)
-    return [(number, case) for number, case in numbered if result_id(case) in mine]
-
-
-def _describe_part(cases: Sequence[Case], mine: Sequence[tuple[int, Case]], options: TortureOptions) -> ShardPart:
-    assert options.shard is not None
-    base = options.undisturbed or cases[0]
-    return ShardPart(
-        shard=options.shard,
-        catalogue="",
-        revision="",
-        selection=base.command_line((), options.repeated),
-        strict=options.policy.strict,
-        baseline=tuple(options.policy.baseline.entries.values()),
-        ran=tuple(result_id(case) for _, case in mine),
-        whole=tuple(map(result_id, cases)),
-    )
 
 
 def _run_undisturbed(

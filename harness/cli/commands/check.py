@@ -14,16 +14,13 @@ from harness.cli.judging_options import (
     DEFAULT_TIMEOUT,
     BaselineOptions,
     DeadlineOptions,
-    ShardOptions,
     TargetArguments,
     TrafficOptions,
     baseline_of,
     deadline_of,
     finish,
-    read_seconds,
     resolve,
     said_capabilities,
-    shard_of,
     traffic_policy,
     wait_for,
 )
@@ -37,15 +34,13 @@ from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
 from harness.kit.api import Api
 from harness.kit.check import Check
-from harness.outcome import Exit, Level, UsageFault
+from harness.outcome import Exit, Level
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import Presentation
 
 
 @dataclass(kw_only=True)
-class CheckArguments(
-    TargetArguments, TrafficOptions, ExtensionOptions, DeadlineOptions, ShardOptions, BaselineOptions
-):
+class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, DeadlineOptions, BaselineOptions):
     """The options of `harness check`; their keys in a file are those of `[tool.harness]`."""
 
     check: Sequence[str] | None = option(
@@ -106,9 +101,6 @@ def run(words: Sequence[str]) -> int:
     catalogue = target.api.load_catalogue()
     stated = said_capabilities(arguments)
     baseline = baseline_of(arguments, [check.id for check in catalogue])
-    shard = shard_of(arguments)
-    if shard is not None and (arguments.baseline_update or arguments.baseline_prune):
-        raise UsageFault("--shard covers only a part of the run: change the baseline with a complete run")
     selection = _read_selection(arguments)
     profiles = target.api.load_profiles()
     make_plan(catalogue, selection, Capabilities(stated), profiles)  # report an unknown id before anything is sent
@@ -130,8 +122,6 @@ def run(words: Sequence[str]) -> int:
         deadline=deadline,
         deadline_grows=by_default,
         nearby=has_no_limits and deadline is not None,
-        shard=shard,
-        shard_seconds=read_seconds(arguments.shard_times),
         traffic=traffic_policy(arguments, lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal))),
     )
     with listeners.reporting_faults_of(target.info):

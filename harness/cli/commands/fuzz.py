@@ -43,7 +43,6 @@ from harness.cli.output import Listeners, say
 from harness.engine.cleanup import CreatedResources
 from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.results import Result
-from harness.engine.shards import parse_shard
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer
 from harness.foreign_folders import is_named_folder
@@ -105,9 +104,6 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         "rule or finding code to exclude (repeatable)",
         repeats=True, metavar="CODE", completes="check", group="verdicts",
     )  # fmt: skip
-    shard: str | None = option(
-        "search only part K of N; `harness merge` joins the reports", metavar="K/N", trust=Trust.CALL, group="run"
-    )
     store: str | None = option(
         "failures to replay first next time", FOLDER, trust=Trust.NEVER, shown=_STORE, group="output"
     )
@@ -139,8 +135,6 @@ def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 no failure, 1 a rule is broken, 3 an engine proved nothing."""
     arguments = read_options(FuzzArguments, words)
     _need_the_extra()
-    if arguments.shard and (arguments.baseline_update or arguments.baseline_prune):
-        raise UsageFault("--shard sees only a part of the search: change the baseline with a whole one")
     from harness.engine.search.failure import list_rules
     from harness.engine.search.run import fuzz
     from harness.report.commands.fuzz import FuzzPresentation, key_of_failure
@@ -238,7 +232,6 @@ def _read_options(arguments: FuzzArguments, target: ResolvedTarget, words: Seque
         strict=strict or arguments.strict,
         stated=said_capabilities(arguments),
         database=open_database(arguments.database),
-        shard=parse_shard(arguments.shard) if arguments.shard else None,
         store=store,
         replays=replays,
     )

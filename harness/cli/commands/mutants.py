@@ -17,7 +17,6 @@ from harness.cli.common_options import (
     revision_option,
     verbose_option,
 )
-from harness.cli.judging_options import ShardOptions, read_seconds, shard_of
 from harness.cli.options import COUNT, SEED, WHOLE, Page, argument, flag, option
 from harness.cli.output import Listeners, say
 from harness.interactions import INTERACTIONS
@@ -27,7 +26,7 @@ from harness.rules import ROWS
 
 
 @dataclass(kw_only=True)
-class MutantsArguments(ExtensionOptions, ShardOptions, OutputOptions):
+class MutantsArguments(ExtensionOptions, OutputOptions):
     """The options of `harness mutants`."""
 
     globs: Sequence[str] = argument(
@@ -67,8 +66,6 @@ def run(words: Sequence[str]) -> int:
         whole=len(chosen) == len(mutants),
         jobs=arguments.jobs,
         revision=revision_of(arguments),
-        shard=shard_of(arguments),
-        shard_seconds=read_seconds(arguments.shard_times),
     )
     return Listeners(arguments, MutantsPresentation()).follow(prove(INTERACTIONS, options)).exit
 
@@ -77,14 +74,12 @@ def _run_generated(arguments: MutantsArguments) -> int:
     from harness.engine.mutation_score import ScoreOptions, list_defects, score_defects
     from harness.report.commands.mutants import ScorePresentation
 
-    arguments.refuse(("shard_times",), "is for mutants: generated defects are dealt to the shards in turn")
     options = ScoreOptions(
         number=arguments.sample,
         seed=arguments.seed,
         globs=tuple(arguments.globs),
         jobs=arguments.jobs,
         revision=revision_of(arguments),
-        shard=shard_of(arguments),
     )
     if arguments.list:
         for name in list_defects(INTERACTIONS, options):

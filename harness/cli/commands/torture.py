@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option, verbose_option
-from harness.cli.judging_options import BaselineOptions, ShardOptions, baseline_of, finish, read_seconds, shard_of
+from harness.cli.judging_options import BaselineOptions, baseline_of, finish
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import (
     COUNT,
@@ -48,7 +48,7 @@ fault · 3 nothing ran · 4 stopped early · 130 interrupted"""
 
 _FOLDED = (
     "allow", "cuts", "endings", "revision", "text", "script", "further", "scenario", "cassette", "dry_run",
-    "fail_fast", "extension", "report", "baseline", "baseline_update", "baseline_prune", "shard", "shard_times",
+    "fail_fast", "extension", "report", "baseline", "baseline_update", "baseline_prune",
     "json", "verbose", "color", "annotations",
 )  # fmt: skip
 """What one can do without at first."""
@@ -59,7 +59,7 @@ _VERDICTS = "verdicts and reports"
 
 
 @dataclass(kw_only=True)
-class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
+class TortureArguments(ExtensionOptions, BaselineOptions):
     """The options of `harness torture`."""
 
     set: str | None = option(
@@ -126,7 +126,7 @@ class TortureArguments(ExtensionOptions, ShardOptions, BaselineOptions):
     enough: int | None = option(
         "end a kind after N equal failures",
         WHOLE,
-        shown="5; baseline, shard: 0, never",
+        shown="5; with a baseline: 0, never",
         group=_VERDICTS,
     )
     fail_fast: bool = flag("stop at the first failure", group=_VERDICTS)
@@ -230,12 +230,9 @@ def _play(
     from harness.engine.events import TargetInfo
     from harness.report.commands.torture import TorturePresentation
 
-    shard = shard_of(arguments)
     enough = arguments.enough
-    if enough is None:  # a baseline names cases, and a shard does not see those of the others
-        enough = 0 if arguments.baseline or shard else ENOUGH
-    if shard is not None:
-        _refuse_beside_shard(arguments)
+    if enough is None:  # a baseline names cases
+        enough = 0 if arguments.baseline else ENOUGH
     baseline = baseline_of(arguments, [result_id(case) for case in cases], is_known=is_result_id)
     listeners = Listeners(arguments, TorturePresentation(), baseline)
     shown, is_ready = tuple(map(mask_text, command)), spec is not None
@@ -246,8 +243,6 @@ def _play(
         undisturbed=base,
         fail_fast=arguments.fail_fast,
         deadline=arguments.deadline,
-        shard=shard,
-        shard_seconds=read_seconds(arguments.shard_times),
         policy=Policy(strict=arguments.strict, baseline=baseline),
         command=() if is_ready else shown,
         repeated=tuple(_options_to_repeat(arguments, spec)),
@@ -257,20 +252,6 @@ def _play(
     new = new_client(command, loop=arguments.loop, starting=STARTING if is_ready else 0.0, is_ready=is_ready)
     finished = listeners.follow(torture(INTERACTIONS, cases, new, options))
     return finish(arguments, baseline, finished)
-
-
-def _refuse_beside_shard(arguments: TortureArguments) -> None:
-    """Raise UsageFault for what only a whole run can do."""
-    for name, is_given in (
-        ("--enough", bool(arguments.enough)),
-        ("--fail-fast", arguments.fail_fast),
-        ("--baseline-update", arguments.baseline_update),
-        ("--baseline-prune", arguments.baseline_prune),
-    ):
-        if is_given:
-            raise UsageFault(
-                f"{name} needs the complete run, but --shard covers only a part of it: remove one of them"
-            )
 
 
 def _options_to_repeat(arguments: TortureArguments, spec: str | None) -> Iterator[str]:

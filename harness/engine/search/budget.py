@@ -5,17 +5,10 @@ Layer 4. The only module that knows Hypothesis's settings.
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.search.failure import RANK, AnswerCounts, EngineRun, Failure, list_rules, rule_of
-from harness.engine.shards import Shard, divide
-from harness.kit.api import Api
-from harness.kit.search import Family
 from harness.outcome import UsageFault
 from harness.written_files import find_way_out
 
@@ -116,100 +109,3 @@ def _open_redis(url: str) -> Any:
     except redis.exceptions.RedisError as wrong:
         raise UsageFault(f"--database {url!r}: no Redis server responds ({wrong})") from None
     return RedisExampleDatabase(client)
-
-
-# What one shard of a search plays, and how the parts of all shards are one search again.
-
-
-SEEDS = 1_000_000
-"""The distance between the seeds of two shards: more than one search ever uses."""
-
-ELSEWHERE = "this part contains no work of this engine"
-
-_COMBINED: Mapping[str, Callable[[int, int], int]] = {"depth": min, "kinds of operation": max}
-"""The counts of engines that do not add up."""
-
-
-def split_budget(budget: Budget, shard: Shard) -> Budget:
-    """A shard's share of the examples; what cannot be divided goes to the first shards."""
-
-    def share(number: int) -> int:
-        return number // shard.of + (shard.number <= number % shard.of)
-
-    return replace(budget, histories=share(budget.histories), laws=share(budget.laws))
-
-
-def seed_of(seed: int, shard: Shard | None) -> int:
-    """The first seed of a shard."""
-    return seed if shard is None else seed + SEEDS * shard.number
-
-
-def split_families(families: Sequence[Family], shard: Shard | None) -> tuple[Family, ...]:
-    """A shard's resources of a document, whichever of them are served."""
-    if shard is None:
-        return tuple(families)
-    mine = divide({family.collection: float(family.weight) for family in families}, shard, {})
-    return tuple(family for family in families if family.collection in mine)
-
-
-def digest_rules(api: Api) -> str:
-    """A value that two searches share if they judge by the same rules."""
-    lines = [f"{rule.id}|{rule.level}|{rule.statement}" for rule in list_rules(api).values()]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def merge_runs(parts: Mapping[str, Sequence[EngineRun]], api: Api) -> list[EngineRun]:
-    """The runs of each engine in all parts, by name; an engine that one part does not prove is unproved."""
-    engines = dict.fromkeys(run.engine for runs in parts.values() for run in runs)
-    return [
-        _merge([(name, run) for name, runs in parts.items() for run in runs if run.engine == engine], api)
-        for engine in engines
-    ]
-
-
-def _merge(runs: Sequence[tuple[str, EngineRun]], api: Api) -> EngineRun:
-    counts: dict[str, int] = {}
-    for _, run in runs:
-        for name, number in run.counts.items():
-            combine = _COMBINED.get(name, int.__add__)
-            counts[name] = combine(counts[name], number) if name in counts else number
-    return EngineRun(
-        engine=runs[0][1].engine,
-        seconds=sum(run.seconds for _, run in runs),
-        counts=counts,
-        failures=_merge_failures([failure for _, run in runs for failure in run.failures], api),
-        vacuous=_name_parts([(name, run.vacuous) for name, run in runs]),
-        notes=_name_parts([(name, run.notes) for name, run in runs]),
-        answers=AnswerCounts.of(run.answers for _, run in runs),
-        stopped=any(run.stopped for _, run in runs),
-    )
-
-
-def _name_parts(sections: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
-    """Each sentence once, with the parts that say it, unless all of them do."""
-    parts: dict[str, list[str]] = {}
-    for name, sentences in sections:
-        for sentence in sentences:
-            parts.setdefault(sentence, []).append(name)
-    return tuple(
-        text if len(names) == len(sections) else f"{', '.join(names)}: {text}"
-        for text, names in parts.items()
-        if text != ELSEWHERE
-    )
-
-
-def _merge_failures(failures: Sequence[Failure], api: Api) -> tuple[Failure, ...]:
-    """Each kind once: the one that is gravest, best reproduced and smallest, with the answers of all."""
-    weigh = api.load_search().weigh
-    seen = Counter[str]()
-    for failure in failures:
-        seen[failure.key] += failure.seen
-
-    def rank(one: Failure) -> tuple[Any, ...]:
-        only_warns = one.replays.lost or one.is_suspicion
-        level = RANK[rule_of(one.rule, api).level]
-        return only_warns, -level, one.replays.flaky, bool(one.unshrunk), weigh(one.history)
-
-    order = sorted(failures, key=rank)
-    kept = {failure.key: failure for failure in reversed(order)}
-    return tuple(replace(failure, seen=seen[key]) for key, failure in sorted(kept.items()))

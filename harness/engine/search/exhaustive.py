@@ -14,13 +14,11 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
-from itertools import count
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, TypeVar
 
 from harness.engine.search.failure import AnswerCounts, Bug, EngineRun
 from harness.engine.search.search_target import SearchTarget, World
-from harness.engine.shards import Shard
 from harness.engine.traffic.deadline import Timer
 from harness.kit.search import History, PlaysHistory, StateReading, Step
 from harness.outcome import HarnessFault, UsageFault
@@ -136,8 +134,6 @@ def _digest(values: tuple[Any, ...], reading: StateReading) -> bytes:
 
 ENGINE = "exhaustive"
 
-_SPLIT = 2
-"""The number of steps after which shards part: a first step alone leaves too few choices."""
 
 T = TypeVar("T")
 
@@ -151,13 +147,8 @@ class SearchState:
     choices: tuple[Step, ...]
 
 
-def every(
-    place: SearchTarget, depth: int, *, seconds: float | None = None, shard: Shard | None = None
-) -> EngineRun:
-    """Play all histories of up to `depth` steps. Raises UsageFault for a target outside this process.
-
-    Of the histories that begin with the same two steps, a `shard` follows all or none.
-    """
+def every(place: SearchTarget, depth: int, *, seconds: float | None = None) -> EngineRun:
+    """Play all histories of up to `depth` steps. Raises UsageFault for a target outside this process."""
     if not place.resolved.throwaway:
         raise UsageFault(
             "--exhaustive needs a service in this process, such as `emulator`: a remote server cannot be reset"
@@ -169,10 +160,8 @@ def every(
     reached = 0
     try:
         frontier = {b"": SearchState((), 1, search.beginnings())}
-        for steps in range(1, depth + 1):
-            split = min(_SPLIT, depth)
-            shared = shard is not None and shard.number > 1 and steps < split
-            frontier = search.deeper(frontier, shard if steps == split else None, counts=not shared)
+        for _ in range(depth):
+            frontier = search.deeper(frontier)
             if search.timer.over():
                 break
             reached += 1
@@ -209,24 +198,15 @@ class _Search:
         self.plays = 0
         self.answers = AnswerCounts()
 
-    def deeper(
-        self, frontier: dict[bytes, SearchState], shard: Shard | None, *, counts: bool = True
-    ) -> dict[bytes, SearchState]:
-        """Run one more step from each state of `frontier`; return the new states by digest.
-
-        With a `shard`, only every so many of these steps run. `counts`: these histories and the responses to their
-        last steps are counted.
-        """
+    def deeper(self, frontier: dict[bytes, SearchState]) -> dict[bytes, SearchState]:
+        """Run one more step from each state of `frontier`; return the new states by digest."""
         found: dict[bytes, SearchState] = {}
-        turns = count()
         for reached in frontier.values():
             for step in reached.choices:
                 if self.timer.over():
                     return found
-                if shard is not None and next(turns) % shard.of != shard.number - 1:
-                    continue
-                self.histories += reached.paths if counts else 0
-                digest, follow = self._play((*reached.history, step), counts=counts)
+                self.histories += reached.paths
+                digest, follow = self._play((*reached.history, step))
                 if digest is None:
                     continue
                 if digest in found:
@@ -240,14 +220,14 @@ class _Search:
         """The steps that a history may begin with."""
         return self._on_fresh((), lambda world: tuple(world.player.list_choices()))
 
-    def _play(self, history: History, *, counts: bool) -> tuple[bytes | None, tuple[Step, ...]]:
+    def _play(self, history: History) -> tuple[bytes | None, tuple[Step, ...]]:
         """The state after a history, None if its last step broke a rule; and the steps that may follow."""
         self.plays += 1
 
         def last(world: World) -> tuple[bytes | None, tuple[Step, ...]]:
             before = set(map(id, world.trail))
             found = [defect for defect in world.play(history[-1]) if self._place.judged(defect)]
-            for exchange in world.trail if counts else ():
+            for exchange in world.trail:
                 if id(exchange) not in before:
                     self.answers.add(self._place.model.name_call(exchange.request), exchange.status)
             for defect in found:

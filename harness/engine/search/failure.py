@@ -14,7 +14,7 @@ from msgspec import structs
 
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
-from harness.engine.results import LoggedExchange, Replays, Reproduction, Result
+from harness.engine.results import Replays, Reproduction, Result
 from harness.kit.api import Api
 from harness.kit.search import History, TrailEntry
 from harness.outcome import Basis, Because, Finding, Level, Observation, Outcome, Rule, Severity, Source
@@ -180,7 +180,6 @@ class Failure:
     defect: SeenDefect
     history: History = ()
     trail: tuple[Exchange, ...] = ()
-    logged: tuple[LoggedExchange, ...] = ()
     seen: int = 1
     known: bool = False
     unshrunk: str = ""
@@ -209,7 +208,7 @@ class Failure:
 
     @property
     def _never_came(self) -> bool:
-        return any(one.hung for one in self.trail) or any(one.status is None for one in self.logged)
+        return any(one.hung for one in self.trail)
 
     def decide(self, policy: Policy, api: Api) -> Result:
         """The result for the run; a failure that never happened again is no more than a warning."""
@@ -221,7 +220,7 @@ class Failure:
             Observation.of([finding]),
             policy,
             result_id=mark_strict(self.finding, self.rule),
-            show=lambda _: self.trail or self.logged,
+            show=lambda _: self.trail,
             reproduction=Reproduction(
                 key=self.key,
                 call=self.defect.call,

@@ -16,12 +16,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from harness.engine.search.budget import ELSEWHERE, Budget, split_families
+from harness.engine.search.budget import Budget
 from harness.engine.search.failure import AnswerCounts, EngineRun, Failure
 from harness.engine.search.scenario_collector import ENGINE, MOST_SECONDS, OURS, ScenarioCollector, judging
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.shrink import minimal
-from harness.engine.shards import Shard
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.search import Family, SearchDocument
 from harness.outcome import HarnessFault
@@ -49,21 +48,14 @@ def document(
     seed: int = 0,
     strict: bool = False,
     passed_over: frozenset[str] = frozenset(),
-    shard: Shard | None = None,
 ) -> EngineRun:
-    """Run all phases against the target; a target in this process is served on a port meanwhile.
-
-    A `shard` searches only its resources.
-    """
+    """Run all phases against the target; a target in this process is served on a port meanwhile."""
     described = place.model.document
     if described is None:
         return EngineRun(engine=ENGINE, seconds=0.0, vacuous=("this API has no OpenAPI document",))
     timer = Timer(budget.seconds)
     place = place.within(timer)
-    mine = split_families(described.families, shard)
-    if not mine:
-        return EngineRun(engine=ENGINE, seconds=0.0, notes=(ELSEWHERE,))
-    families = find_families(place, described, mine)
+    families = find_families(place, described, described.families)
     collected: list[ScenarioCollector] = []
     with _serve(place) as root, described.write(place.requests) as path, judging(place):
         try:
@@ -94,7 +86,7 @@ def document(
         counts=_counts(collected),
         failures=tuple(minimal(place, failure) for failure in _list_failures(collected)),
         vacuous=vacuous,
-        notes=(*short, *_notes(collected, families, mine), *place.notes()),
+        notes=(*short, *_notes(collected, families, described.families), *place.notes()),
         answers=AnswerCounts.of(collector.answers for collector in collected),
         stopped=timer.stopped,
     )

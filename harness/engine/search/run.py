@@ -35,7 +35,7 @@ from harness.engine.events import (
 )
 from harness.engine.probe import Prober
 from harness.engine.results import Replays, Result
-from harness.engine.search.budget import ELSEWHERE, Budget, digest_rules, seed_of, split_budget
+from harness.engine.search.budget import Budget
 from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import SEARCHED, EngineRun, Failure, fold
@@ -44,7 +44,6 @@ from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import read_template, resend, templates
-from harness.engine.shards import Shard, ShardPart
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
@@ -192,7 +191,7 @@ class FuzzOptions:
 
     `seconds` is the limit for the whole run, None if the user gave none. `depth` is that of the exhaustive engine,
     which no profile bounds. If `store` is None, failures are not stored; `replays`: those in it are sent again
-    first. `excluded` holds rules and codes that are not reported. With a `shard`, only that part is searched.
+    first. `excluded` holds rules and codes that are not reported.
     """
 
     engines: tuple[str, ...] = USUAL
@@ -208,22 +207,6 @@ class FuzzOptions:
     store: Path | None = None
     replays: bool = True
     excluded: tuple[str, ...] = ()
-    shard: Shard | None = None
-
-    def name_selection(self) -> str:
-        """The selection of the whole search, in words: shards with the same are parts of one search."""
-        capabilities = ",".join(f"{'+' if item.present else '-'}{item.name}" for item in self.stated)
-        parts = (
-            self.engines,
-            self.budget,
-            self.depth,
-            self.seconds,
-            self.seed,
-            self.level,
-            capabilities,
-            self.excluded,
-        )
-        return " ".join(map(str, parts))
 
 
 def fuzz(
@@ -236,7 +219,7 @@ def fuzz(
     begun = time.perf_counter()
     policy = Policy(strict=options.strict, baseline=options.baseline)
     yield RunStarted(resolved.info)
-    yield Planned(0, len(options.engines), str(options.shard or ""))
+    yield Planned(0, len(options.engines))
     results: list[Result] = []
     timer = Timer(options.seconds)
     with closing(_runs(resolved, options, notify, timer)) as runs:
@@ -247,7 +230,7 @@ def fuzz(
                     yield event
                 except KeyboardInterrupt:
                     timer.stop()
-    finished = finish_search(results, time.perf_counter() - begun, _part(resolved, options))
+    finished = finish_search(results, time.perf_counter() - begun)
     yield structs.replace(finished, exit=Exit.INTERRUPTED, halted=INTERRUPTED) if timer.stopped else finished
 
 
@@ -262,27 +245,14 @@ def tell_run(happened: ExerciseStarted | EngineRun, policy: Policy, api: Api) ->
         yield CheckFinished(failure.decide(policy, api))
 
 
-def finish_search(results: Sequence[Result], seconds: float, part: ShardPart | None = None) -> RunFinished:
+def finish_search(results: Sequence[Result], seconds: float) -> RunFinished:
     """The end of a search with these results."""
     ordered = tuple(sorted(results, key=_place_in_order))
     vacuous = any(result.unjudged for result in ordered)
     code = exit_of(ordered, vacuous=vacuous)
     if code is Exit.NOTHING_RAN and any(one.rule is SEARCHED and not one.unjudged for one in ordered):
         code = Exit.UNREACHABLE  # some engines judged the target
-    return RunFinished(ordered, seconds, code, part=part)
-
-
-def _part(resolved: ResolvedTarget, options: FuzzOptions) -> ShardPart | None:
-    if options.shard is None:
-        return None
-    return ShardPart(
-        shard=options.shard,
-        catalogue=digest_rules(resolved.api),
-        revision=resolved.target.contract.revision,
-        selection=options.name_selection(),
-        strict=options.strict,
-        baseline=tuple(options.baseline.entries.values()),
-    )
+    return RunFinished(ordered, seconds, code)
 
 
 def _place_in_order(result: Result) -> tuple[int, str]:
@@ -298,7 +268,7 @@ def _runs(
         earlier: list[Failure] = []
         store = Store(options.store, resolved) if options.store is not None else None
         known: set[str] = set()
-        if store is not None and options.replays and (options.shard is None or options.shard.number == 1):
+        if store is not None and options.replays:
             yield _fold(_noting(store.replay(place.within(timer)), known), earlier, resolved.api)
         for number, engine in enumerate(options.engines):
             yield ExerciseStarted(engine)
@@ -341,17 +311,13 @@ def _run_whole_engine(
 ) -> EngineRun:
     if seconds is not None and seconds <= 0:
         return EngineRun(engine=engine, seconds=0.0, vacuous=("the time limit was reached before it began",))
-    shard, budget = options.shard, options.budget.with_limits(None, seconds)
-    budget = budget if shard is None else split_budget(budget, shard)
-    seed = seed_of(options.seed, shard)
+    budget = options.budget.with_limits(None, seconds)
     if engine == SCHEMA:
-        return document(place, budget, seed=seed, strict=options.strict, passed_over=known, shard=shard)
+        return document(place, budget, seed=options.seed, strict=options.strict, passed_over=known)
     if engine == EXHAUSTIVE:
-        return every(place, options.depth, seconds=seconds, shard=shard)
-    if shard is not None and not (budget.histories if engine == HISTORY else budget.laws):
-        return EngineRun(engine=engine, seconds=0.0, notes=(ELSEWHERE,))
+        return every(place, options.depth, seconds=seconds)
     play = search if engine == HISTORY else laws
-    return play(place, budget, seed=seed, database=options.database, passed_over=known)
+    return play(place, budget, seed=options.seed, database=options.database, passed_over=known)
 
 
 def _noting(run: EngineRun, known: set[str]) -> EngineRun:

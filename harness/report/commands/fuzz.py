@@ -18,7 +18,7 @@ from harness.outcome.words import format_count, list_some
 from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
 from harness.report.evidence.curl import commands, pytest_module, why_no_cassette
-from harness.report.json_report import code_record, outcome_record, shard_record, target_record
+from harness.report.json_report import code_record, outcome_record, target_record
 from harness.report.presented_result import replay_words, reproduction_lines
 from harness.report.screen import Verbatim
 from harness.wire.message import escape_controls
@@ -86,7 +86,6 @@ class FuzzPresentation(Presentation):
                 "excluded": list(self._excluded),
                 "unseen": self.list_unseen(finished.results),
                 **({"halted": finished.halted} if finished.halted else {}),
-                **shard_record(finished.part),
             }
         )
         return record

@@ -19,7 +19,6 @@ from harness.outcome import Accounted, Reason
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import LeftOut, RunVerdict, accounting_record, conclude, to_sentence
 from harness.report.commands.presentation import CountedWord, Paint, Presentation, Section
-from harness.report.json_report import shard_record
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix
 
 if TYPE_CHECKING:
@@ -85,7 +84,6 @@ class MutantsPresentation(Presentation):
             "matrix": {row.mutant: list(row.killers) for row in rows},
             "seconds": {row.mutant: round(result.seconds, 3) for result, row in _results_of(state)},
             "exit": int(finished.exit),
-            **shard_record(finished.part),
         }
 
     def owners(self, result: Result, state: CollectedRun) -> Collection[str]:
@@ -115,8 +113,7 @@ class MutantsPresentation(Presentation):
         return iter(())
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
-        shard = f" in shard {planned.shard}" if planned.shard else ""
-        yield f"{format_count(planned.checks, 'mutant')}{shard}, compared with the unchanged emulator"
+        yield f"{format_count(planned.checks, 'mutant')}, compared with the unchanged emulator"
 
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         rows = rows_of(state)
@@ -331,7 +328,6 @@ class ScorePresentation(Presentation):
             "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
             "generated": counts["generated"],
             "seed": counts["seed"],
-            "shard": state.planned.shard,
             "score": score_record(sum_up(rows)),
             "groups": {
                 name: {key: score_record(score) for key, score in group_by(rows, of).items()}
@@ -370,8 +366,7 @@ class ScorePresentation(Presentation):
         return iter(())
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
-        shard = f" in shard {planned.shard}" if planned.shard else ""
-        yield f"{format_count(planned.checks, 'generated defect')}{shard}, each in a run of its own"
+        yield f"{format_count(planned.checks, 'generated defect')}, each in a run of its own"
 
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         rows = defects_of(state)

@@ -211,7 +211,7 @@ class Presentation:
     def format_plan(self, planned: Planned) -> Iterator[str]:
         """How much there is to do."""
         what = f"{format_count(planned.checks, self.noun)}, {format_count(planned.exercises, 'exercise')}"
-        yield f"catalog: {what} to run{f' in shard {planned.shard}' if planned.shard else ''}"
+        yield f"catalog: {what} to run"
 
     def progress(self, name: str, *, again: bool) -> str:
         """The exercise that runs now; `again`: it was begun earlier and comes to its end."""

@@ -33,7 +33,7 @@ from harness.report.commands.presentation import (
 )
 from harness.report.evidence.evidence_text import client_lines
 from harness.report.evidence.stream_events import read_run
-from harness.report.json_report import code_record, outcome_record, shard_record
+from harness.report.json_report import code_record, outcome_record
 from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
 from harness.report.screen import Verbatim
 from harness.wire.message import escape_controls
@@ -128,7 +128,6 @@ class TorturePresentation(Presentation):
             "cases": [_record_case(result) for result in list_cases(finished.results)],
             **({"stale": stale} if stale else {}),
             **({"halted": finished.halted} if finished.halted else {}),
-            **shard_record(finished.part),
         }
 
     def facts(self, state: CollectedRun) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from msgspec import Struct, field
 
 from harness.engine.events import TargetInfo
-from harness.engine.results import LoggedExchange, Result
+from harness.engine.results import Result
 from harness.kit.api import Api
 from harness.outcome.words import escape_obeyed, write_docstring
 from harness.wire import By, Exchange, Request
@@ -492,9 +492,8 @@ def trail_of(result: Result) -> list[Exchange]:
 
 
 def commands(result: Result, display: Display) -> list[str]:
-    """The requests of the trail as curl lines, in order; of another run's, as its report has them."""
-    logged = [item.command for item in result.evidence if isinstance(item, LoggedExchange)]
-    return logged or curl_lines(trail_of(result), display)
+    """The requests of the trail as curl lines, in order."""
+    return curl_lines(trail_of(result), display)
 
 
 def _build_key(result: Result) -> str:

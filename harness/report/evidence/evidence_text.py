@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain, groupby, product, starmap, takewhile
+from itertools import chain, groupby, takewhile
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.engine.execute import is_same_look, list_deletes, made_or_changed, referenced_ids, with_origins
-from harness.engine.results import ClientRun, Evidence, KillRow, LoggedExchange, RecordedPlace, of_kind
+from harness.engine.results import ClientRun, Evidence, KillRow, RecordedPlace, of_kind
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Where
@@ -25,19 +25,11 @@ from harness.outcome.words import format_count, shorten
 from harness.report.evidence.curl import Display, curl, curl_lines
 from harness.report.finding_text import place
 from harness.wire import (
-    At,
-    By,
-    Chunk,
     Decoder,
-    Ending,
     Exchange,
-    ExchangeBuilder,
     Headers,
-    How,
     Request,
-    UntilClose,
 )
-from harness.wire.json_value import json_or_none
 from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
 
@@ -78,48 +70,6 @@ def _list_head(exchange: Exchange, display: Display, shown: int) -> list[str]:
 
 def _list_end(exchange: Exchange, mask: Mask) -> list[str]:
     return [] if exchange.ending.complete else [f"< [{ending_line(exchange, mask)}]"]
-
-
-_HEADER = re.compile(r"(?!(?:event|data|id|retry):)([\w-]+): (.*)")
-_STATUS = re.compile(r"[0-9]{3}")
-_CUT = re.compile(r"\[… .* …\]")
-_ENDED = re.compile(r"\[ended: (.*?)(?:, \d+ of \d+ bytes)?(?:: .*)?\]")
-_ENDINGS = {ending.words: ending for ending in reversed([*starmap(Ending, product(By, How, At))])}
-"""By its words; of several, the first."""
-
-
-def read_back(item: LoggedExchange) -> Exchange | None:
-    """The exchange of the lines that `exchange_lines` wrote; None if these are of something else, or are cut.
-
-    Without its whole body an exchange would show a stream that misses events.
-    """
-    sent = [line[2:] for line in item.lines if line.startswith("> ")]
-    came = [line[2:] for line in item.lines if line.startswith("< ") or line == "<"]
-    if not sent or not came or len(sent) + len(came) < len(item.lines) or any(map(_CUT.fullmatch, came)):
-        return None
-    ended = _ENDED.fullmatch(came[-1])
-    method, _, target = sent[0].partition(" ")
-    headers, body = _read_head(sent[1:])
-    builder = ExchangeBuilder(Request(method, target, Headers(headers), body))
-    if _STATUS.fullmatch(came[0]):
-        given, answer = _read_head(came[1:-1] if ended else came[1:])
-        builder.head(int(came[0]), Headers(given), UntilClose())
-        builder.chunk(Chunk(answer + _end_of(answer, is_whole=ended is None)), 0.0)
-    ending = Ending() if ended is None else _ENDINGS.get(ended[1])
-    return None if ending is None else builder.finish(ending, 0.0)
-
-
-def _end_of(answer: bytes, *, is_whole: bool) -> bytes:
-    """The line ends that the text of a stream has lost; of one that was cut, its last event may be a part."""
-    last = answer.rpartition(b"\n")[2].removeprefix(b"data:").strip()
-    is_event = bool(_STREAM.match(answer)) and (is_whole or json_or_none(last) is not None)
-    return b"\n\n" if is_event else b""
-
-
-def _read_head(lines: Sequence[str]) -> tuple[list[tuple[str, str]], bytes]:
-    """The headers that stand first, and the body after them."""
-    headers = [(found[1], found[2]) for found in takewhile(bool, map(_HEADER.fullmatch, lines)) if found]
-    return headers, "\n".join(lines[len(headers) :]).encode("utf-8", "replace")
 
 
 def ending_line(exchange: Exchange, mask: Mask) -> str:
@@ -278,7 +228,6 @@ _LAST_WORDS = 3
 _ERROR = re.compile(r"\s*[\w.]*(?:Error|Exception): \S")
 _NOUNS: dict[type, tuple[str, str]] = {
     Exchange: ("exchange", "exchanges"),
-    LoggedExchange: ("exchange", "exchanges"),
     RelayedExchange: ("exchange on both sides", "exchanges on both sides"),
     ClientRun: ("run of the client", "runs of the client"),
     RecordedPlace: ("place", "places"),
@@ -361,8 +310,6 @@ def logs(evidence: Sequence[Evidence], display: Display, *, shown: int = SHOWN) 
                 found.append(Log(item.name, tuple(client_lines(item, verbose=True))))
             case RecordedPlace():
                 found.append(Log("", (place_line(item),)))
-            case LoggedExchange():
-                found.append(Log("", item.lines, item.command))
             case KillRow():
                 found.append(Log(item.mutant, tuple(kill_lines(item))))
     return found
@@ -387,8 +334,6 @@ def shown_lines(
     where the others are, `""` if nowhere.
     """
     more = f"; {elsewhere}" if elsewhere else ""
-    if logged := of_kind(LoggedExchange, evidence):
-        yield from _format_logged(logged, more, whole=whole)
     if exchanges := of_kind(Exchange, evidence):
         chosen = _choose(exchanges, display.api, accused, named=named)
         if whole:
@@ -470,16 +415,6 @@ def _choose(exchanges: Sequence[Exchange], api: Api, accused: Evidence | None, *
         fault = accused
     deletes = list_deletes(fault, exchanges, api)
     return with_origins([*shown, *deletes], exchanges, api), fault
-
-
-def _format_logged(logged: Sequence[LoggedExchange], more: str, *, whole: bool) -> Iterator[str]:
-    shown = logged if whole else logged[-_MOST_EXCHANGES:]
-    if len(logged) > len(shown):
-        yield f"exchanges ({len(shown)} of {len(logged)}{more}):"
-    for item in shown:
-        text = "\n".join(item.lines)
-        yield from (text if whole else _cut_out_middle(text, 2 * SHOWN)).split("\n")
-    yield from _write_script(item.command for item in logged)  # a later one refers to the ids of earlier ones
 
 
 def _write_script(commands: Iterable[str]) -> Iterator[str]:

@@ -245,10 +245,6 @@ def test_what_only_some_targets_offer_is_folded(write: Write, tmp_path: Path) ->
     ("data", "complaint"),
     [
         ("", "is not JSON"),
-        (
-            '{"harness": "1", "events": 1, "command": "check"}\n{}\n',
-            "is the events report of a run: name",
-        ),
         ("[]", "is JSON, but not an object"),
         ('{"a": 1}', "is not a report of a run"),
         ('{"checks": []}', "another version of harness wrote it. Run `harness check` again"),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Generator
-from copy import deepcopy
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.emulator.mutants import MUTANTS
-from harness.engine.kill_matrix import UNPROVED, Bench, PlayedMutant, PlayedReference
+from harness.engine.kill_matrix import Bench, PlayedMutant, PlayedReference
 from harness.engine.mutation_score import DefectBench, DefectOutcome, PlayedDefect, Score
 from harness.interactions import INTERACTIONS
 from harness.kit.api import Api
@@ -20,7 +19,6 @@ from harness.kit.check import Check
 from harness.outcome import Exit
 from harness.report.commands.mutants import table_lines
 from tests.cli.conftest import Harness, fits
-from tests.cli.stored_runs import Lines, find, part_of, read_lines, spoil_files
 
 
 @pytest.fixture
@@ -39,9 +37,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     def load_two(api: Api, revision: str) -> list[Check]:
         return [check for check in api.load_catalogue() if check.id in ("http.json-type", "http.json-valid")]
 
-    # The second takes the function from the first when it is imported: that has to be the real one.
-    for module in ("harness.report.merged_shards", "harness.engine.kill_matrix"):
-        monkeypatch.setattr(f"{module}.load_checks", load_two)
+    monkeypatch.setattr("harness.engine.kill_matrix.load_checks", load_two)
     monkeypatch.setattr("harness.engine.kill_matrix.play_mutants", play)
     return asked
 
@@ -128,38 +124,10 @@ def _without_times(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name not in ("seconds", "shard")}
 
 
-def _play_shards(harness: Harness, folder: Path, of: int, *mutants: str) -> list[str]:
-    """Run all shards, and return the files of their reports."""
-    files = [str(folder / f"{number}.jsonl") for number in range(1, of + 1)]
-    for number, file in enumerate(files, 1):
-        harness("mutants", *mutants, "--shard", f"{number}/{of}", "--report", f"events={file}")
-    return files
-
-
-@pytest.mark.usefixtures("one_reference")
 @pytest.mark.slow
-def test_shards_make_the_run(harness: Harness, tmp_path: Path) -> None:
-    """The merge of three shards is the matrix of one run, played by the real catalogue."""
-    globs = SOME[:3]
-    whole = harness("mutants", *globs, "--json", "-j", "1")
-    parts = _play_shards(harness, tmp_path, 3, *globs, "-j", "1")
-    played = [part_of(read_lines(file))["ran"] for file in parts]
-    assert sorted(name for names in played for name in names) == sorted(globs)
-    assert all(played)
-    merged = harness("merge", *parts, "--json")
-    assert _without_times(json.loads(merged.out)) == _without_times(json.loads(whole.out))
-    assert merged.code == whole.code == 0
-
-
-@pytest.mark.slow
-def test_the_whole_judges_the_checks(harness: Harness, chosen: list[list[str]], tmp_path: Path) -> None:
-    """A shard says nothing of checks that kill no mutant; the merge of all mutants does, and fails."""
-    parts = _play_shards(harness, tmp_path, 2)
-    assert sorted(map(len, chosen)) == [len(MUTANTS) // 2, len(MUTANTS) - len(MUTANTS) // 2]
-    lines = read_lines(parts[0])
-    unproved = [line.get("notes", []) for line in lines if line.get("name") == UNPROVED]
-    assert (lines[-1]["exit"], unproved) == (0, [[]])
-    done = harness("merge", *parts)
+def test_the_whole_judges_the_checks(harness: Harness, chosen: list[list[str]]) -> None:
+    """A run of all mutants names the checks that kill none, and fails."""
+    done = harness("mutants")
     assert done.code == 1
     assert f"FAILED: all {len(MUTANTS)} mutants killed by 2 checks; 1 check kills no mutant (" in done.out
     assert "checks that kill no mutant: http.json-valid" in done.out
@@ -175,122 +143,11 @@ def test_no_share_of_nothing_is_printed() -> None:
     ]
 
 
-def test_a_shard_says_so(harness: Harness, chosen: list[list[str]]) -> None:
-    """The last line of a shard never reads like that of the run."""
-    done = harness("mutants", *SOME, "--shard", "2/2")
-    assert done.out.splitlines()[-1] == "PASSED: shard 2 of 2: all 2 mutants killed by 2 checks."
-
-
 def test_of_one_mutant_the_checks_are_counted(harness: Harness, chosen: list[list[str]]) -> None:
     """The last line names the mutant and how many of the checks that ran kill it."""
     assert re.fullmatch(
         rf"PASSED: {SOME[0]} was killed by [12] of 2 checks\.", harness("mutants", SOME[0]).out.splitlines()[-1]
     )
-
-
-def test_shards_take_equally_long(harness: Harness, chosen: list[list[str]], tmp_path: Path) -> None:
-    """A mutant that took as long as all others together has a shard for itself."""
-    earlier = tmp_path / "earlier.json"
-    harness("mutants", *SOME, "--report", f"json={earlier}")
-    record = json.loads(earlier.read_text("utf-8"))
-    record["seconds"][SOME[3]] = 100.0
-    earlier.write_text(json.dumps(record), encoding="utf-8")
-    del chosen[:]
-    for number in (1, 2):
-        harness("mutants", *SOME, "--shard", f"{number}/2", "--shard-times", str(earlier))
-    assert [SOME[3]] in chosen
-
-
-def _interrupt(runs: list[Lines]) -> None:
-    runs[0].remove(find(runs[0], "CheckFinished"))
-    runs[0][-1]["exit"] = 130
-
-
-def test_an_interrupted_shard_is_no_whole(harness: Harness, chosen: list[list[str]], tmp_path: Path) -> None:
-    """What a shard did not come to is missing in the merge, which reports so and is not green."""
-    parts = _play_shards(harness, tmp_path, 2, *SOME)
-    spoil_files(parts, _interrupt)
-    done = harness("merge", *parts)
-    assert done.code == 130
-    assert f"INTERRUPTED: 4 of {len(SOME)} mutants killed by 2 checks; 1 not tested (not reached)." in done.out
-
-
-def _other_reference(runs: list[Lines]) -> None:
-    find(runs[1], "PhaseFinished")["notes"] = ["http.json-type: not_met: x"]
-
-
-def _other_catalogue(runs: list[Lines]) -> None:
-    for lines in runs:
-        part_of(lines)["catalogue"] = "0"
-
-
-def _other_mutants(runs: list[Lines]) -> None:
-    part_of(runs[1])["whole"].pop()
-
-
-def _unknown_mutant(runs: list[Lines]) -> None:
-    for lines in runs:
-        part_of(lines)["whole"].insert(0, "no-such")
-    part_of(runs[0])["ran"].append("no-such")
-
-
-def _lost_mutant(runs: list[Lines]) -> None:
-    part_of(runs[0])["ran"].pop()
-
-
-def _other_command(runs: list[Lines]) -> None:
-    runs[1][0]["command"] = "torture"
-
-
-def _row_of_another_shard(runs: list[Lines]) -> None:
-    """The survivor of the first shard is killed in the second."""
-    forged = find(runs[0], "CheckFinished")
-    runs[1].insert(-1, deepcopy(forged))
-    forged["result"]["evidence"][0]["killers"] = []
-
-
-def _second_row(runs: list[Lines]) -> None:
-    runs[1].insert(-1, find(runs[1], "CheckFinished"))
-
-
-def _painted_killer(runs: list[Lines]) -> None:
-    """A name that a terminal would obey: it hides what follows."""
-    find(runs[1], "CheckFinished")["result"]["evidence"][0]["killers"] = ["\x1b[8mget.ok"]
-
-
-def _cut_row(runs: list[Lines]) -> None:
-    """Nobody would learn whether the mutant survived."""
-    runs[1].remove(find(runs[1], "CheckFinished"))
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (_other_reference, "do not agree on what the unchanged emulator meets (http.json-type)"),
-        (_other_catalogue, "was written with another catalog of checks"),
-        (_other_mutants, "with another selection"),
-        (_unknown_mutant, "does not contain the events of a whole run ('no-such' is missing or unknown)"),
-        (_lost_mutant, "no report contains"),
-        (_other_command, "the files are of different commands"),
-        (_row_of_another_shard, "', but shard 2/2 did not run it: run the shard again"),
-        (_second_row, "', but a shard has one of each: run the shard again"),
-        (_painted_killer, "names no check"),
-        (_cut_row, " (1 in all), but shard 2/2 ran it: run the shard again"),
-    ],
-)
-def test_what_is_not_one_run_is_refused(
-    spoil: Callable[[list[Lines]], None],
-    said: str,
-    harness: Harness,
-    chosen: list[list[str]],
-    tmp_path: Path,
-) -> None:
-    """Shards that do not belong together end with exit code 2, and the message says what is wrong."""
-    parts = _play_shards(harness, tmp_path, 2, *SOME)
-    spoil_files(parts, spoil)
-    done = harness("merge", *parts)
-    assert done.code == 2
-    assert said in done.err
 
 
 @pytest.fixture(scope="module")
@@ -320,37 +177,6 @@ def test_the_command_prints_a_score_and_writes_every_outcome(harness: Harness, t
     value = fits("mutation-score", report)
     assert value["score"]["shown"] + len(value["not_shown"]) == 6
     assert all(defect["when"] for defect in value["defects"])
-
-
-@pytest.mark.usefixtures("one_clean_run")
-@pytest.mark.slow
-def test_the_shards_of_a_score_are_merged(harness: Harness, tmp_path: Path) -> None:
-    """The score of the shards together is that of one run: rows, groups, verdict and exit code."""
-    words = ("mutants", "--generated", "--sample", "2", "--seed", "5", "-j", "1")
-    whole = harness(*words, "--report", f"json={tmp_path / 'whole.json'}")
-    parts = [str(tmp_path / f"{number}.jsonl") for number in (1, 2)]
-    for number, file in enumerate(parts, 1):
-        assert harness(*words, "--shard", f"{number}/2", "--report", f"events={file}").code == 0
-    merged = harness("merge", *reversed(parts), "--report", f"json={tmp_path / 'merged.json'}")
-    assert (merged.code, merged.out.splitlines()[-1]) == (whole.code, whole.out.splitlines()[-1])
-    once, together = (fits("mutation-score", tmp_path / f"{name}.json") for name in ("whole", "merged"))
-    for report in (once, together):
-        for defect in report["defects"]:
-            del defect["seconds"]
-    assert together == once
-    assert harness("merge", parts[0]).code == 2
-    stored = Path(parts[1]).read_text("utf-8")
-    spoil_files(parts, _cut_row)
-    assert "shard 2/2 ran it" in harness("merge", *parts).err
-    Path(parts[1]).write_text(stored, "utf-8")
-    spoil_files(parts, _row_of_another_shard)
-    assert "did not run it" in harness("merge", *parts).err
-    other = harness(*words[:4], "--seed", "6", *words[6:], "--shard", "2/2", "--report", f"events={parts[1]}")
-    assert other.code in (0, 1)
-    refused = harness("merge", *parts)
-    assert (refused.code, "with another selection" in refused.err) == (2, True)
-    timed = harness(*words, "--shard", "1/2", "--shard-times", str(tmp_path / "whole.json"))
-    assert (timed.code, "generated defects are dealt to the shards in turn" in timed.err) == (2, True)
 
 
 @pytest.fixture

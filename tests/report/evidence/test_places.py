@@ -8,13 +8,13 @@ import pytest
 from msgspec import structs
 
 from harness.engine.decide import Policy, decide
-from harness.engine.results import LoggedExchange, Result
+from harness.engine.results import Result
 from harness.outcome import Finding, Level, Observation, Where
-from harness.report.evidence.evidence_text import body_lines, find_place, logs, read_back
+from harness.report.evidence.evidence_text import body_lines, find_place
 from harness.report.html_report import render
 from harness.report.presented_run import PresentedRun
-from harness.wire import Decoder, Exchange
-from tests.report.page.test_story import DISPLAY, LEFT, ROOT, RULE, exchange
+from harness.wire import Exchange
+from tests.report.page.test_story import DISPLAY, ROOT, RULE, exchange
 from tests.report.story import told
 
 FAR, ODD, END = {"text": "far " * 700}, {"type": "odd", "deep": {"here": [1, "SPOT"]}}, {"x": "end " * 600}
@@ -117,50 +117,6 @@ def test_a_warning_has_its_evidence_on_the_page() -> None:
         assert part in section
     assert page.count('id="stream.closes"') == 1
     assert '<a href="#stream.closes">See what happened</a>' in page.partition('id="catalogue"')[2]
-
-
-@pytest.mark.parametrize(
-    "got",
-    [
-        exchange(f"{ROOT}/v1_a", [(0.0, BODY[:900].encode())], stream=False),
-        exchange(f"{ROOT}/v1_a?stream=true", [(0.0, b'event: x\ndata: {"a": 1}\n\nevent: y\ndata: 2\n\n')]),
-        exchange(ROOT, [(0.0, b'data: {"a"')], method="POST", body=b'{"model": "m"}', ending=LEFT),
-    ],
-    ids=["json", "stream", "cut"],
-)
-def test_the_text_of_an_exchange_is_read_back(got: Exchange) -> None:
-    """A report that has only the text of an exchange draws the same."""
-    (log,) = logs((got,), DISPLAY)
-    back = read_back(LoggedExchange("", log.lines, log.command))
-    assert back is not None
-    assert (back.request.method, back.request.target, back.status) == (got.request.method, got.request.target, 200)
-    assert (back.request.body, back.is_stream) == (got.request.body, got.is_stream)
-    assert [frame.data for frame in Decoder().feed(back.body)] == [f.data for f in Decoder().feed(got.body)]
-    assert got.is_stream or back.body == got.body
-    assert (back.ending.by, back.ending.how, back.ending.at) == (got.ending.by, got.ending.how, got.ending.at)
-
-
-@pytest.mark.parametrize("status", ["²", "9" * 5_000, "1" * 3_000, "٣٠٠"])
-def test_a_text_of_a_stranger_has_no_number_that_is_no_status(status: str) -> None:
-    """Digits of other scripts, and more of them than an int has, are no status; nothing ends the report."""
-    back = read_back(LoggedExchange("", ("> GET /", f"< {status}"), ""))
-    assert back is not None
-    assert back.status is None
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        (),
-        ("anything",),
-        ("> GET /",),
-        ("> GET /", "< 200", "< {[", "< [… 900 characters …]", "< ]"),
-        ("> GET /", "< 200", "< [ended: nobody]"),
-    ],
-)
-def test_a_text_that_is_no_whole_exchange_is_not_drawn(lines: tuple[str, ...]) -> None:
-    """Of a body that is cut, events would look as if they never came."""
-    assert read_back(LoggedExchange("", lines, "")) is None
 
 
 @pytest.mark.parametrize(

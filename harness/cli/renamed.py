@@ -1,0 +1,51 @@
+"""Commands and options that were removed; each answers with what does the same now, for one release.
+
+Layer 8. The command line and `[tool.harness]` ask it before they report a name as unknown. A command or an option
+that is removed leaves a row, which goes again with the next release:
+
+    RENAMED_COMMANDS: "merge": Removed("a run takes seconds, so none is split", "remove this step of the pipeline")
+    RENAMED_OPTIONS: ("check", "--shard"): Removed("a run takes seconds, so none is split", "remove the option")
+
+They are read as "`harness merge` was removed: REASON: NEXT STEP". The key of an option is its command and one flag
+as it is written; a key of a file is looked up with `--` before it. `EVERY` as command means all of them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Removed(NamedTuple):
+    """Why a name is gone, and what to do instead; both are parts of a sentence, without a period."""
+
+    why: str
+    instead: str
+
+
+EVERY = "*"
+
+_SCALE = Removed(
+    "a run takes seconds, so it is not split",
+    "spread pytest items with pytest-xdist, or targets with a CI matrix (docs/scale.md)",
+)
+
+RENAMED_COMMANDS: dict[str, Removed] = {
+    "merge": _SCALE,
+}
+
+RENAMED_OPTIONS: dict[tuple[str, str], Removed] = {
+    (EVERY, "--shard"): _SCALE,
+    (EVERY, "--shard-times"): _SCALE,
+}
+
+
+def explain_command(name: str) -> str:
+    """The message about a command that was removed; "" if there was no such command."""
+    row = RENAMED_COMMANDS.get(name)
+    return "" if row is None else f"`harness {name}` was removed: {row.why}: {row.instead}"
+
+
+def explain_option(command: str, flag: str) -> str:
+    """The message about a flag that a command had; "" if it had none of this name."""
+    row = RENAMED_OPTIONS.get((command, flag)) or RENAMED_OPTIONS.get((EVERY, flag))
+    return "" if row is None else f"{flag} was removed from `harness {command}`: {row.why}: {row.instead}"
