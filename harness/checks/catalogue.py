@@ -83,6 +83,7 @@ def build_check(row: RuleRow, home: str) -> Check:
         wants=wants,
         about=row.about,
         everywhere=row.everywhere,
+        judges_ends=row.judges_ends,
         rests_on=row.rests_on,
     )
 

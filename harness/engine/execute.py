@@ -177,7 +177,7 @@ class PlayedExercise(Struct, frozen=True):
 
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
-        observation = self.failure or self._judge(check)
+        observation = self.failure or self._leave_out_cuts(check, self._judge(check))
         if self.outage and self._is_doubtful(check, observation):
             return Observation.untestable(self.outage, Because.NO_ANSWER, "no response")
         if observation.outcome is Outcome.MET:
@@ -185,6 +185,22 @@ class PlayedExercise(Struct, frozen=True):
         if observation.outcome is not Outcome.UNTESTABLE or observation.because is Because.RACE_LOST:
             return observation
         return self._find_reason(check, observation)
+
+    def _leave_out_cuts(self, check: Check, observation: Observation) -> Observation:
+        """The observation without what a response lacks that our limit cut: the rest of it may have had that.
+
+        A defect that a part shows by itself stays, and so do the findings of a rule about ends of responses.
+        """
+        looked = [] if check.judges_ends else self.list_looked(check)
+        cut = [exchange for exchange in looked if exchange.hung]
+        if not cut or observation.outcome not in (Outcome.NOT_MET, Outcome.NON_STRICT):
+            return observation
+        shown = {found.stable_code for seen in looked for found in self.api.read(seen, None).findings}
+        if kept := [finding for finding in observation.findings if finding.stable_code in shown]:
+            return Observation.of(kept)
+        what = "within its response" if cut[0].status is not None else "before a response"
+        reason = f"{self.api.format_request(cut[0])} was cut after {cut[0].seconds:.3g} s, {what}"
+        return Observation.untestable(reason, Because.OUR_LIMIT)
 
     def _find_reason(self, check: Check, observation: Observation) -> Observation:
         """An observation that nothing could be judged, with the kind of reason that the answers show."""

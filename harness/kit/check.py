@@ -100,6 +100,7 @@ class Check(Struct, frozen=True, kw_only=True):
     wants: tuple[str, ...] = ()
     about: str = ""
     everywhere: bool = False
+    judges_ends: bool = False
     globs: tuple[str, ...] = ()
     overhears: tuple[str, ...] = ()
     proves: str = ""
@@ -233,6 +234,7 @@ class Registry:
         accepts: Iterable[str] = (),
         about: str = "",
         everywhere: bool = False,
+        judges_ends: bool = False,
     ) -> Callable[[Judge], Judge]:
         """Register the decorated judge for a rule. Raises ValueError if rule, profile or capability is unknown."""
         needed = frozenset(requires)
@@ -263,6 +265,7 @@ class Registry:
                 wants=wants,
                 about=about,
                 everywhere=everywhere,
+                judges_ends=judges_ends,
             )
             self.checks.append(entry)
             return judge

@@ -48,6 +48,7 @@ class RuleRow(Struct, frozen=True, kw_only=True):
     judge: JudgeName = ""
     about: str = ""
     everywhere: bool = False
+    judges_ends: bool = False
     looks_at: tuple[str, ...] = ()
     overhears: tuple[str, ...] = ()
     rests_on: tuple[str, ...] = ()
@@ -56,7 +57,7 @@ class RuleRow(Struct, frozen=True, kw_only=True):
 
 
 _HARMS = {harm.name.lower(): harm for harm in Harm}
-_WORDS = ("area", "title", "profile", "exercise", "judge", "about", "everywhere", "mutant")
+_WORDS = ("area", "title", "profile", "exercise", "judge", "about", "everywhere", "judges_ends", "mutant")
 _LISTS = ("requires", "looks_at", "overhears", "rests_on", "accepts")
 
 

@@ -322,6 +322,22 @@ class ListsInteractions(ForeignService):
         return {"interaction_metadatas": whole[start : start + size], **token}
 
 
+class ListsMany(ListsInteractions):
+    """The same with sixty older interactions, as on a server that is in use; up to 500 fit into a page."""
+
+    def list(self, query: Json) -> Json:
+        start, size = int(query.get("page_token", 0)), min(int(query.get("page_size", 10)), 500)
+        whole = [*({"id": name} for name in reversed(self.runs)), *({"id": f"old{n}"} for n in range(60))]
+        token = {"next_page_token": str(start + size)} if start + size < len(whole) else {}
+        return {"interaction_metadatas": whole[start : start + size], **token}
+
+
+def lose_last(self: ListsMany, usual: Any, query: Json) -> Json:
+    """A page without its last entry, unless it is the last page."""
+    page = usual(query)
+    return {**page, "interaction_metadatas": page["interaction_metadatas"][:-1]} if len(page) > 1 else page
+
+
 class VertexHandler(Handler):
     """Takes the paths of Vertex, and no others."""
 
@@ -350,6 +366,10 @@ IN_A_PROJECT = "--api-version v1/projects/p/locations/l"
 
 lists = rows_of(ListsInteractions)
 LISTS = [
+    rows_of(ListsMany)(f"many: {LISTED} -> rest pass, exit 0", words=IN_A_PROJECT),
+    rows_of(ListsMany)(
+        f"loses-between-pages-of-many: {LISTED} -> warn page.interactions/", words=IN_A_PROJECT, list=lose_last
+    ),
     lists(f"three-a-page: {LISTED} -> rest pass, exit 0", words=IN_A_PROJECT),
     lists(
         f"refuses-the-most: {LISTED} -> rest pass",

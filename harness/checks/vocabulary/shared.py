@@ -28,7 +28,7 @@ from harness.contract.tables.refusals import REFUSALS, Changes, Own
 from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding
-from harness.wire import By, Exchange, Request
+from harness.wire import By, Exchange
 from harness.wire.message import segment
 
 HELLO = "Say hi."
@@ -155,8 +155,6 @@ WEATHER = {
 
 FORCED: Mapping[str, Any] = {"generation_config": {"tool_choice": "any"}}
 
-_PART = 12
-"""Which part of its time a background run gets to begin, while its stream is read."""
 
 SPELLED = "Say: żółćłóżąęśćźń 東京都北京市大阪府 😀🚀🐍🍕🎸🌍"
 """Letters of two, three and four bytes in a row: wherever a server cuts its bytes, it cuts a letter."""
@@ -179,7 +177,7 @@ def streams_of_all_kinds(t: RequestBuilder) -> Steps:
     answers: dict[str, Exchange] = {"text": text}
     for name, body in KINDS.items():
         body = {**body, "input": words} if name == "background" else body
-        answers[name] = yield from _read_kind(t, t.create(body, stream=True), background=name == "background")
+        answers[name] = yield from read_whole_stream(t.create(body, stream=True))
     stored = yield from _read_stored(t, answers)
     found = _told_id(text)
     replay = (yield from read_whole_stream(t.get(found, stream=True))) if found else None
@@ -200,14 +198,6 @@ def _read_text(t: RequestBuilder) -> Part[tuple[str, Exchange]]:
         if text.status not in range(400, 500):
             break
     return words, text
-
-
-def _read_kind(t: RequestBuilder, request: Request, *, background: bool) -> Part[Exchange]:
-    """Read a stream; a background run that does not begin is left soon, as it may wait for ever."""
-    answer = yield from read_whole_stream(request, t.wait / _PART if background else None)
-    if background and answer.ending.by is By.LIMIT and not _never_began(answer):
-        answer = yield from read_whole_stream(request)
-    return answer
 
 
 def _never_began(answer: Exchange) -> bool:

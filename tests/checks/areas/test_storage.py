@@ -60,7 +60,7 @@ def listing(*entries, token=""):
 
 def sizes(outcome, why, unsized, sized, expected=("i0",)):
     """A case of the sizes of pages, without `page_size` and with a large one."""
-    return case("page.interactions-size", outcome, why, unsized=unsized, sized=sized, expected=list(expected))
+    return case("page.interactions-size", outcome, why, unsized=unsized, sized=sized, made=list(expected))
 
 
 TEN = listing(*ELEVEN[:10], token="p2")

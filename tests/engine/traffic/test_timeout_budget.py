@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.checks import Check, Open, Read, RequestBuilder, Send, Steps, exercise
 from harness.contract.requests import WaitingTime
@@ -30,7 +31,7 @@ from harness.engine.traffic.patience import (
 from harness.engine.traffic.retries import NO_TIME, missing_answer
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Exercise
-from harness.outcome import Exit, Finding, Level, Outcome, Verdict
+from harness.outcome import Exit, Finding, Level, Outcome
 from harness.transport import Limits, ServiceDriver
 from harness.wire import (
     At,
@@ -317,31 +318,37 @@ def finish(service: toys.ToyService, *levels: Level, **options: Any) -> RunFinis
     return finished
 
 
-def test_a_run_judges_what_had_its_time_and_nothing_else() -> None:
-    """Only answers that had the whole timeout are judged, and everything created is deleted."""
+def test_a_run_judges_no_response_that_a_limit_cut() -> None:
+    """What it lacks, its rest may have had: no rule counts as broken, and what was created is deleted."""
     service = Endless()
     finished = finish(service, *[Level.MUST] * 16)
+    assert {result.observation.outcome for result in finished.results} == {Outcome.UNTESTABLE}
+    said = [result.observation.instead for result in finished.unjudged]
+    assert said == ["a truncated response"] * FULL_TIMEOUTS + [NO_TIME] * (16 - FULL_TIMEOUTS)
+    assert (finished.cut.answers, finished.cut.unsent) == (MAX_CUT, 16 - MAX_CUT)
+    assert (service.stored, finished.leftovers, finished.exit) == ({}, (), Exit.UNREACHABLE)
+
+
+def test_a_rule_about_ends_is_broken_by_a_response_that_has_none() -> None:
+    """Its check says so (`judges_ends`), and still does not judge a response that had less than its time."""
+    checks = [structs.replace(check, judges_ends=True) for check in catalogue(*[Level.MUST] * 16)]
+    finished = list(check_target(toys.toy_target(Endless(), wait=WHOLE), tuple(checks), RunOptions()))[-1]
+    assert isinstance(finished, RunFinished)
     said = [result.observation.outcome for result in finished.results]
     assert said == [Outcome.NOT_MET] * FULL_TIMEOUTS + [Outcome.UNTESTABLE] * (16 - FULL_TIMEOUTS)
-    assert {result.observation.instead for result in finished.unjudged} == {NO_TIME}
-    assert len(finished.unjudged) == 16 - FULL_TIMEOUTS
-    assert (finished.cut.answers, finished.cut.unsent) == (MAX_CUT, 16 - MAX_CUT)
-    assert (service.stored, finished.leftovers) == ({}, ())
 
 
 def test_a_run_without_time_is_not_green() -> None:
     """A check whose request had no time is unjudged, whatever its level, and makes the run fail."""
     finished = finish(Endless(), *[Level.SHOULD] * (FULL_TIMEOUTS + 1))
-    assert finished.counts[Verdict.WARN] == FULL_TIMEOUTS
     assert [result.id for result in finished.unjudged] == [f"get.n{FULL_TIMEOUTS:02}"]
     assert finished.exit is Exit.UNREACHABLE
-    assert finish(Endless(), *[Level.SHOULD] * FULL_TIMEOUTS).exit is Exit.OK
 
 
 def test_an_embedded_service_has_all_the_time_there_is() -> None:
-    """An embedded service needs no real time, so its endless answers are never cut short and all are judged."""
+    """An embedded service needs no real time: its endless responses get no less than the timeout, however many."""
     finished = finish(Endless(), *[Level.MUST] * 16, throwaway=True)
-    assert (finished.cut, finished.unjudged) == (TimeoutLosses(), ())
+    assert finished.cut == TimeoutLosses()
 
 
 def test_a_hurried_exercise_ends_at_once_and_owes_its_deletions() -> None:

@@ -44,7 +44,7 @@ from harness.contract.tables.lifecycle import is_settled
 from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET
 from harness.contract.tables.protocol import is_resume
 from harness.outcome import Finding, Judgement, Severity
-from harness.wire import Exchange
+from harness.wire import By, Exchange
 
 
 class HistoryJudge:
@@ -67,6 +67,7 @@ class HistoryJudge:
     def note(self, exchange: Exchange, intent: Intent = PLAIN) -> Judgement:
         """Judge the next exchange by all that came before it."""
         judgement = self._begin()
+        self._state.is_cut = exchange.ending.by is By.LIMIT
         reading = read(exchange, self._state.contract)
         if (
             is_no_answer(exchange) or reading.says_error
@@ -109,7 +110,7 @@ class HistoryJudge:
     # --- which judge
 
     def _begin(self) -> Judgement:
-        self._state.judgement = Judgement()
+        self._state.judgement, self._state.is_cut = Judgement(), False
         return self._state.judgement
 
     def _judge(self, call: str, exchange: Exchange, intent: Intent) -> None:

@@ -67,6 +67,8 @@ class HistoryState(Struct):
     interactions: list[InteractionModel] = field(default_factory=list)
     given: set[str] = field(default_factory=set)
     judgement: Judgement = field(default_factory=Judgement)
+    is_cut: bool = False
+    """Whether the response that is judged did not end by itself."""
     _by_id: dict[str, InteractionModel] = field(default_factory=dict)
 
     def find(self, identity: object) -> InteractionModel | None:
@@ -85,8 +87,11 @@ class HistoryState(Struct):
         return self.sole_client and self.deterministic and not model.read_on
 
     def decide(self, rule: str, findings: Iterable[Finding] = ()) -> bool:
-        """Count a rule as judged and add what is wrong; return whether anything is."""
-        return self.judgement.decide(rule, findings)
+        """Count a rule as judged and add what is wrong; return whether anything is.
+
+        Nothing is decided by a response that was cut before it ended: what it lacks, its rest may have had.
+        """
+        return False if self.is_cut else self.judgement.decide(rule, findings)
 
     def decide_reply(self, rule: str, exchange: Exchange) -> bool:
         """Judge the status of an answer by the row of a rule; return whether anything is wrong."""
