@@ -103,7 +103,6 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
     "set-up": {
         "doctor": CommandEntry(f"{_HERE}.doctor", "report what is installed, and problems of this machine"),
         "trust": CommandEntry(f"{_HERE}.trust", "trust a configuration file with settings that need your consent"),
-        "drift": CommandEntry(f"{_HERE}.drift", "compare the types of an official SDK with the schemas"),
         "completion": CommandEntry(f"{_HERE}.completion", "print the completion script for bash, zsh or fish"),
     },
 }

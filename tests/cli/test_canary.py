@@ -245,8 +245,6 @@ def test_the_table_of_clients(harness: Harness, tmp_path: Path, monkeypatch: pyt
         *(
             ["doctor"],
             ["doctor", "--json"],
-            ["drift"],
-            ["drift", "--json"],
             ["incidents"],
             ["incidents", "--json"],
         ),

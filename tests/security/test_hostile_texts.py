@@ -18,12 +18,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.benches.packages import read_npm_version
 from harness.cli.main import main
 from harness.contract.contract import load
-from harness.drift.comparison import DifferenceKind, Explained, Explanation, TypeDifference
-from harness.drift.python_sdk import read_python_version
-from harness.drift.type_model import FieldType, TypeModel, ValueType
 from harness.emulator import Emulator, Settings
 from harness.errors import BadHead
 from harness.inspector.evidence import Evidence
@@ -36,7 +32,6 @@ from harness.plugin.sent_requests import SentRequest, call_of
 from harness.report.evidence.curl import Display, curl
 from harness.report.junit import JUnitCase, Standing, write_document
 from harness.report.markdown import Markdown, write_code, write_html, write_plain
-from harness.report.sdk_drift import drift_markdown
 from harness.transport import ServerThread
 from harness.transport.http1.heads import parse_request_head
 from harness.wire import Headers, LogicalClock, Request, Response
@@ -394,24 +389,6 @@ def test_what_a_report_says_is_no_markdown(tmp_path: Path) -> None:
     assert len({len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in rows}) == 1
 
 
-@pytest.mark.parametrize("ends_line", ["", "\n# ", "\u2028- "])
-def test_what_an_sdk_declares_is_no_markdown(ends_line: str) -> None:
-    """Nor does the page of `harness drift` with the names, types and descriptions of a planted SDK."""
-    lure = LURE + ends_line + LURE
-    shape = ValueType(kinds=frozenset({lure}), values=frozenset({lure}), records=(lure,), title=lure)
-    differences = [
-        TypeDifference(kind, lure, lure, lure, lure, lure, field=FieldType(shape, True, lure), record=lure)
-        for kind in DifferenceKind
-    ]
-    reason = Explanation("a reason", "a source", ("*",))
-    pairs = [(difference, why) for difference in differences for why in (None, reason)]
-    model = TypeModel(lure, {}, {})
-    page = drift_markdown(model, model, Explained(tuple(pairs), (lure,)), lure)
-    assert page.count("octocat") > 100
-    assert _find_markup(page) == []
-    assert {line[0] for line in page.splitlines() if line.strip()} <= {"#", "*", "-", " ", "!"}
-
-
 def test_a_target_writes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     """The message of an error is a part of a line, so a target announces no verdict."""
     body = json.dumps({"error": {"code": "authentication", "message": "no\nPASSED: all MUST checks passed."}})
@@ -420,15 +397,6 @@ def test_a_target_writes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) 
     said = "".join(capsys.readouterr())
     assert "no PASSED: all MUST checks" in " ".join(said.split())
     assert not re.search(r"(?m)^PASSED", said)
-
-
-def test_a_planted_sdk_states_no_version_that_is_markup(tmp_path: Path) -> None:
-    """A version is a word of headings, sentences and names of files."""
-    version = "9 ![v](https://evil.example/t.png) @octocat"
-    (tmp_path / "google" / "genai").mkdir(parents=True)
-    (tmp_path / "google" / "genai" / "version.py").write_text(f"__version__ = {version!r}\n", "utf-8")
-    (tmp_path / "package.json").write_text(json.dumps({"version": version}), "utf-8")
-    assert (read_python_version(tmp_path), read_npm_version(tmp_path)) == ("", "")
 
 
 def test_a_diff_hides_the_value_of_a_secret_member(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

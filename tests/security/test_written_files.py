@@ -412,7 +412,6 @@ OUTPUTS = {
     "database": ("fuzz", "emulator", "--database", "sub/deep"),
     "folder in a database": ("fuzz", "emulator", "--database", "tables"),
     "client": ("client", "js", "--output", "here"),
-    "proposal": ("drift", "--sdk", "nowhere", "--propose-patch", "out"),
     "cassette": ("record", "--target", "http://127.0.0.1:1", "--cassette", "out.yaml", "--", "true"),
     "cassette in a folder": ("record", "--target", "http://127.0.0.1:1", "--cassette", "sub/a.yaml", "--", "true"),
 }

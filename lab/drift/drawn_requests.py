@@ -1,6 +1,6 @@
 """Requests drawn from the types of an SDK, sent to the built-in emulator: which it rejects or loses.
 
-Layer 7. Each is sent plain and streamed, and the response is judged as `harness check` judges any response. So no
+Each is sent plain and streamed, and the response is judged as `harness check` judges any response. So no
 server breaks a rule because it returns the declared types of the SDK.
 """
 
@@ -17,12 +17,12 @@ from harness.contract import Contract, read
 from harness.contract.data.transcript import as_steps
 from harness.contract.judge.body import judge_create_request
 from harness.contract.judge.history.history_judge import judge_trail
-from harness.drift.requests import DrawnRequest, draw_requests, find_lost, load_samples
-from harness.drift.type_model import TypeModel
 from harness.outcome.words import format_count
 from harness.transport import ServiceDriver
 from harness.wire import Exchange, Headers, Request, Send
 from harness.wire.json_value import object_or_none
+from lab.drift.requests import DrawnRequest, draw_requests, find_lost, load_samples
+from lab.drift.type_model import TypeModel
 
 if TYPE_CHECKING:
     from harness.emulator import Emulator

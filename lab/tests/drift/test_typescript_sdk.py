@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from harness.cli.main import main
-from harness.drift.type_model import TypeModel
-from harness.drift.typescript_sdk import _read_calls, read_typescript_sdk
 from harness.outcome import UsageFault
-from tests.growth import TIMES, assert_linear
+from lab.drift.type_model import TypeModel
+from lab.drift.typescript_sdk import read_typescript_sdk
 
 DECLARATIONS = """
 /** A tool. */
@@ -156,28 +153,6 @@ def test_a_package_without_calls_is_refused(tmp_path):
         read_typescript_sdk(write(tmp_path, code="// nothing"), "toy")
 
 
-@pytest.mark.parametrize("part", ["genai.d.ts", "index.mjs"])
-def test_a_huge_file_of_a_package_is_not_read(tmp_path, part, capsys):
-    """A file of gigabytes, which takes no room on the disk of a stranger, fills no memory."""
-    pytest.importorskip("tree_sitter_typescript")
-    folder = write(tmp_path)
-    os.truncate(folder / "dist" / part, 3 << 30)
-    assert main(["drift", "--sdk", str(folder)]) == 2
-    said = capsys.readouterr().err
-    assert "it has 3,221,225,472 bytes, and at most 4,194,304 are read): unpack it again" in said
-
-
-@pytest.mark.parametrize("part", ["B<", "(a,", "[a,", "a;", "<a>("])
-def test_more_source_than_an_sdk_has_is_not_parsed(part, tmp_path, capsys):
-    """The parser takes a kilobyte for each word or sign, wherever it stands: a few megabytes take gigabytes."""
-    pytest.importorskip("tree_sitter_typescript")
-    folder = write(tmp_path)
-    with (folder / "dist" / "genai.d.ts").open("a", encoding="utf-8") as file:
-        file.write("export declare type A = " + part * (510_000 // len(part)))
-    assert main(["drift", "--sdk", str(folder)]) == 2
-    assert "it has more than 500,000 words and signs" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     "aliases",
     [
@@ -196,14 +171,3 @@ def test_a_name_of_a_type_is_followed_once(tmp_path, aliases):
     pytest.importorskip("tree_sitter_typescript")
     declarations = DECLARATIONS.replace("APIPromise<Stream<ToolEvent>>", "APIPromise<A0>") + aliases
     assert read_typescript_sdk(write(tmp_path, declarations), "toy").operations
-
-
-@pytest.mark.parametrize(("part", "end"), [("encodeFormQuery({", ""), ('"a":', "})"), ('"a": payload.a,', "})")])
-def test_the_code_of_a_stranger_takes_no_time_by_the_square(part, end):
-    """A query that is opened again and again and never closed, or whose names have no fields, is read once."""
-    head = CODE.partition("    const query")[0] + 'operation_id: "createTool" method: "POST" encodeFormQuery({'
-
-    def read(times: int) -> None:
-        assert len(_read_calls(head + part * times + end)) == 1
-
-    assert_linear(lambda: read(1_000), lambda: read(1_000 * TIMES))

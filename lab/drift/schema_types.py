@@ -1,6 +1,6 @@
 """Reads the schemas of a revision, and its OpenAPI document, as a `TypeModel`.
 
-Layer 2. A type is called by its file, or by file and definition (`usage#modality_tokens`). Branches for the
+A type is called by its file, or by file and definition (`usage#modality_tokens`). Branches for the
 unknown and rules between fields are no types and are left out.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.contract.schema.openness import Schema
 from harness.contract.schema.schemas import Schemas
-from harness.drift.type_model import (
+from lab.drift.type_model import (
     ANY,
     ANYTHING,
     NOTHING,

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.packages import find_installed
-from harness.cli.drawn_requests import CREATE, send_drawn
-from harness.cli.main import main
 from harness.contract import CURRENT, load
-from harness.drift import requests
-from harness.drift.python_sdk import read_python_sdk
-from harness.drift.requests import DrawnRequest, draw_requests, find_lost, load_samples
-from harness.drift.type_model import FieldType, OperationType, Record, TypeModel, ValueType
 from harness.emulator.mutants import MUTANTS
-from tests.drift.planting import NEXT_MONTH, plant
+from lab.__main__ import main
+from lab.drift import requests
+from lab.drift.drawn_requests import CREATE, send_drawn
+from lab.drift.packages import find_installed
+from lab.drift.python_sdk import read_python_sdk
+from lab.drift.requests import DrawnRequest, draw_requests, find_lost, load_samples
+from lab.drift.type_model import FieldType, OperationType, Record, TypeModel, ValueType
+from lab.tests.drift.planting import NEXT_MONTH, plant
 from tests.packages import NEEDS_GENAI_TYPES
 
 TEXT = ValueType(kinds=frozenset({"string"}))
@@ -102,7 +102,7 @@ def draw_only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 if any(fnmatchcase(drawn.what, glob) for glob in globs):
                     yield drawn
 
-        monkeypatch.setattr("harness.cli.drawn_requests.draw_requests", draw)
+        monkeypatch.setattr("lab.drift.drawn_requests.draw_requests", draw)
 
     return choose
 
@@ -155,7 +155,7 @@ def test_a_reason_for_nothing_is_stale(draw_only: Callable[..., None], monkeypat
     """A refusal that is explained and does not happen is named."""
     draw_only("TextContent.*", "*.continuation_token")
     samples = {**load_samples(), "refused": [{"reason": "none", "what": ["TextContent.*", "*"]}]}
-    monkeypatch.setattr("harness.cli.drawn_requests.load_samples", lambda: samples)
+    monkeypatch.setattr("lab.drift.drawn_requests.load_samples", lambda: samples)
     assert send_drawn(read_installed(), load(CURRENT)).stale == ["TextContent.*"]
 
 

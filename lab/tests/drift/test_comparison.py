@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from harness.drift.comparison import Explanation, compare, explain, pair_records
-from harness.drift.type_model import FieldType, OperationType, Record, TypeModel, ValueType, unite
+from lab.drift.comparison import Explanation, compare, explain, pair_records
+from lab.drift.type_model import FieldType, OperationType, Record, TypeModel, ValueType, unite
 
 TEXT = ValueType(frozenset({"string"}))
 WHOLE = ValueType(frozenset({"integer"}))

@@ -1,7 +1,4 @@
-"""How the types of an SDK differ from the schemas: as lines for a person, a page, Markdown, plain data.
-
-Layer 6. The shape of the data is published in `schemas/output/drift.schema.json`.
-"""
+"""How the types of an SDK differ from the schemas: as lines for a person, and as plain data."""
 
 from __future__ import annotations
 
@@ -9,22 +6,17 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from harness.drift.comparison import (
+from harness.outcome import FIRST_WORDS, Exit
+from harness.outcome.words import format_count, to_one_line
+from lab.drift.comparison import (
     Explained,
     Explanation,
     TypeDifference,
     describe,
-    describe_in_code,
-    describe_parts,
     group_by_place,
     shorten,
 )
-from harness.drift.type_model import TypeModel
-from harness.look import mark_of
-from harness.outcome import FIRST_WORDS, Exit
-from harness.outcome.words import format_count, to_one_line
-from harness.report.markdown import Markdown, join_lines, write_code
-from harness.report.page.rendering import render_template
+from lab.drift.type_model import TypeModel
 
 
 def drift_lines(explained: Explained, *, verbose: bool, width: int) -> Iterator[str]:
@@ -56,18 +48,14 @@ def drift_totals(older: TypeModel, newer: TypeModel, explained: Explained) -> st
     return f"{head} {format_count(new, 'unexplained difference')}, {known} explained"
 
 
-_STRICT = " (--strict counts these, too; -v lists them)"
-"""Why explained differences fail a run, for a terminal: a page lists them."""
-
-
 def drift_verdict(explained: Explained, *, strict: bool, rejected: bool = False) -> str:
     """The last line; `rejected`: the emulator rejected a request that the SDK can send."""
     new, found = len(explained.unexplained), len(explained.differences)
     counted = found if strict else new
     failed = FIRST_WORDS[Exit.FAILED if counted or rejected else Exit.OK]
     if strict and found > new:
-        summary = f"{format_count(found, 'difference')}, {found - new} of them explained"
-        summary += _STRICT
+        explained_too = f"{found - new} of them explained (--strict counts these, too; -v lists them)"
+        summary = f"{format_count(found, 'difference')}, {explained_too}"
     elif new:
         summary = f"{format_count(new, 'difference')} without an explanation"
     else:
@@ -90,62 +78,6 @@ def drift_record(
         ],
         "stale": list(explained.stale),
     }
-
-
-def drift_markdown(older: TypeModel, newer: TypeModel, explained: Explained, verdict: str) -> str:
-    """The comparison as a page: the verdict, then all differences, each explained one with reason and source."""
-    totals = drift_totals(older, newer, explained)
-    lines: list[str] = [Markdown("# {} and the {}").format(newer.title, older.title), ""]
-    lines += [Markdown("**{}**").format(verdict), "", f"{totals}.", ""]
-    for where, differences in group_by_place(explained.unexplained):
-        lines += [Markdown("## {}").format(write_code(where)), ""]
-        for difference in differences:
-            word, name, details = describe_parts(difference)
-            parts = Markdown(" ").join(filter(None, (word, name and write_code(name), details)))
-            note = shorten(difference.text)
-            lines.append(Markdown("- {}: {}").format(parts, note) if note else Markdown("- {}").format(parts))
-        lines.append("")
-    known = group_by_reason(explained)
-    if known:
-        lines += [Markdown("## Explained"), ""]
-        for explanation, differences in known:
-            lines += [Markdown(f"- {explanation.reason} (source: {explanation.source})")]  # a file of ours
-            lines += [Markdown("  - {}").format(write_code(difference.id)) for difference in differences]
-        lines.append("")
-    if explained.stale:
-        lines += [Markdown("## Stale explanations: no difference matches them"), ""]
-        lines += [Markdown("- {}").format(write_code(line)) for line in explained.stale]
-        lines.append("")
-    return join_lines(lines)
-
-
-def drift_page(older: TypeModel, newer: TypeModel, explained: Explained, verdict: str) -> str:
-    """The comparison as one HTML file, with the verdict of the command's last line."""
-    word, _, summary = verdict.partition(": ")
-    strict = _STRICT in summary
-    summary = summary.replace(_STRICT, "")
-    return render_template(
-        "sdk_drift",
-        title=f"Drift: {newer.title}",
-        command="drift",
-        headline=summary[0].upper() + summary[1:],
-        lead=f"{drift_totals(older, newer, explained)}.{' `--strict` counts explained differences.' * strict}",
-        state_word=word,
-        state_mark=mark_of("pass" if word == FIRST_WORDS[Exit.OK] else "fail"),
-        places=[
-            {"where": where, "rows": [(describe_in_code(found), shorten(found.text)) for found in differences]}
-            for where, differences in group_by_place(explained.unexplained)
-        ],
-        reasons=[
-            {
-                "reason": explanation.reason,
-                "source": explanation.source,
-                "ids": [found.id for found in differences],
-            }
-            for explanation, differences in sorted(group_by_reason(explained), key=lambda item: -len(item[1]))
-        ],
-        stale=list(explained.stale),
-    )
 
 
 def _record(difference: TypeDifference) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The types of an API as values: operations, records and their fields, from any description.
 
-Layer 2. Unions are flat: a shape lists the JSON kinds it allows, its known values and its records. Must not know
+Unions are flat: a shape lists the JSON kinds it allows, its known values and its records. Must not know
 any API or any language.
 """
 

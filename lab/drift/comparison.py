@@ -1,6 +1,6 @@
 """Compares two descriptions of an API, type by type, from the operations down, and explains what is known.
 
-Layer 2. Types are paired by where they are used and not by name, so two descriptions that name everything
+Types are paired by where they are used and not by name, so two descriptions that name everything
 differently can be compared: operations by method and path, fields by name, members of a union by their constants.
 A pair of types is compared once, wherever it is used. The comparison must not know any API or any language.
 
@@ -20,8 +20,8 @@ from typing import Any
 
 import yaml
 
-from harness.drift.type_model import ANY, FieldType, Origin, Record, TypeModel, ValueType
 from harness.outcome.words import to_one_line
+from lab.drift.type_model import ANY, FieldType, Origin, Record, TypeModel, ValueType
 
 
 class DifferenceKind(StrEnum):

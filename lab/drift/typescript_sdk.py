@@ -1,6 +1,6 @@
 """Reads the types and calls of @google/genai from its package, without running it.
 
-Layer 2. `dist/genai.d.ts` declares the types, and a class `Voices_2 extends ClientSDK` for each resource; a call's
+`dist/genai.d.ts` declares the types, and a class `Voices_2 extends ClientSDK` for each resource; a call's
 method, path and query are only in the code, `dist/index.mjs`. tree-sitter parses the former. TypeScript does not
 distinguish kinds of numbers.
 """
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.documents import MAX_SOURCE_BYTES, read_file
-from harness.drift.type_model import (
+from harness.errors import UsageFault
+from lab.drift.type_model import (
     ANY,
     ANYTHING,
     NOTHING,
@@ -26,8 +25,7 @@ from harness.drift.type_model import (
     give_title,
     unite,
 )
-from harness.drift.written_calls import CALLS, build_operations
-from harness.outcome import UsageFault
+from lab.drift.written_calls import CALLS, build_operations
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -58,21 +56,15 @@ _SUFFIX = re.compile(r"_\d+$")
 def read_typescript_sdk(package: Path, title: str) -> TypeModel:
     """The types of the @google/genai in `package`, the unpacked folder with its `dist`.
 
-    Raises UsageFault if there are none, or if tree-sitter is not installed; OSError for a file that is too large.
+    Raises UsageFault if there are none, or if tree-sitter is not installed.
     """
     for part in (DECLARATIONS, CODE):
         if not (package / part).is_file():
             raise UsageFault(
                 f"there is no {part.as_posix()} in {str(package)!r}: name the folder of @google/genai"
             )
-    source = read_file(package / DECLARATIONS, MAX_SOURCE_BYTES)
-    if next(islice(_TOKEN.finditer(source), _MOST_TOKENS, None), None):
-        raise UsageFault(
-            f"{str(package / DECLARATIONS)!r} is not read: it has more than {_MOST_TOKENS:,} words and signs, "
-            "three times as many as @google/genai 3.3"
-        )
-    reader = _TypescriptReader(source)
-    calls = _read_calls(read_file(package / CODE, MAX_SOURCE_BYTES).decode("utf-8"))
+    reader = _TypescriptReader((package / DECLARATIONS).read_bytes())
+    calls = _read_calls((package / CODE).read_text("utf-8"))
     operations = reader.read_operations(calls)
     if not operations:
         raise UsageFault(
@@ -80,11 +72,6 @@ def read_typescript_sdk(package: Path, title: str) -> TypeModel:
         )
     operations |= reader.read_written_operations()
     return TypeModel(title, operations, reader.records, whole_numbers=False)
-
-
-_TOKEN = re.compile(rb"\w+|[^\w\s]")
-_MOST_TOKENS = 500_000
-"""For each, tree-sitter takes a kilobyte at worst; @google/genai 3.3 has 150,000."""
 
 
 class _Call(NamedTuple):
@@ -112,7 +99,7 @@ def _read_calls(code: str) -> list[_Call]:
 
 
 def _read_query(text: str) -> Iterator[tuple[str, str]]:
-    """The names of a query and their fields, one in a line. No look goes back: the text may be of a stranger."""
+    """The names of a query and their fields, one in a line."""
     inside, closed, _ = text.partition("encodeFormQuery({")[2].partition("})")
     for line in inside.split("\n") if closed else ():
         if name := _QUERY_NAME.search(line):
@@ -128,7 +115,7 @@ class _TypescriptReader:
             from tree_sitter import Language, Parser
         except ImportError:
             raise UsageFault(
-                "reading TypeScript types needs tree-sitter: pip install 'interactions-harness[drift]'"
+                "reading TypeScript types needs tree-sitter: pip install 'interactions-harness[lab]'"
             ) from None
         self.records: dict[str, Record] = {}
         self._named: dict[str, ValueType] = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.drift.comparison import load_explanations
 from harness.rules.tables import load_sources
+from lab.drift.comparison import load_explanations
 
 OTHERS = {"@google/genai 3.3.0", "ProtoJSON", "Inferred"}
 """Sources that no rule of the API cites."""

@@ -1,6 +1,6 @@
 """Reads the types and calls of google-genai from its source, without importing it.
 
-Layer 2. The package generates its Interactions part: one module a type under `_gaos/types`, one module a call
+The package generates its Interactions part: one module a type under `_gaos/types`, one module a call
 under `_gaos/models`, and resources whose methods build the request. It is read as syntax trees; nothing runs.
 """
 
@@ -13,8 +13,8 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from harness.documents import MAX_SOURCE_BYTES, read_file
-from harness.drift.type_model import (
+from harness.errors import UsageFault
+from lab.drift.type_model import (
     ANY,
     ANYTHING,
     NOTHING,
@@ -26,9 +26,7 @@ from harness.drift.type_model import (
     give_title,
     unite,
 )
-from harness.drift.written_calls import CALLS, build_operations
-from harness.outcome import UsageFault
-from harness.outcome.words import read_version
+from lab.drift.written_calls import CALLS, build_operations
 
 ROOT = Path("google", "genai", "_gaos")
 
@@ -73,12 +71,8 @@ def read_python_version(package: Path) -> str:
     path = package / ROOT.parent / "version.py"
     found = None
     with suppress(OSError):
-        found = _VERSION.search(_read_source(path))
-    return read_version(found[1]) if found else ""
-
-
-def _read_source(path: Path) -> str:
-    return read_file(path, MAX_SOURCE_BYTES).decode("utf-8")
+        found = _VERSION.search(path.read_text("utf-8"))
+    return found[1] if found else ""
 
 
 class _Module:
@@ -90,7 +84,7 @@ class _Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(_read_source(self.path), str(self.path))
+        return ast.parse(self.path.read_text("utf-8"), str(self.path))
 
     @cached_property
     def classes(self) -> dict[str, ast.ClassDef]:
@@ -133,7 +127,7 @@ class _WrittenTypes(_Module):
 
     def __init__(self, path: Path, top: Path) -> None:
         super().__init__(path, top)
-        self._text = _read_source(path)
+        self._text = path.read_text("utf-8")
         self._starts = {found[1]: found.start() for found in _CLASS.finditer(self._text)}
 
     @cached_property
@@ -163,10 +157,6 @@ class _WrittenTypes(_Module):
         return {}
 
 
-_MOST_PARSED = 4 << 20
-"""Most bytes of source code that are parsed, each to 900 bytes at worst; google-genai 3.6 has half as many."""
-
-
 class _PythonReader:
     def __init__(self, root: Path) -> None:
         self.records: dict[str, Record] = {}
@@ -174,19 +164,12 @@ class _PythonReader:
         self._root = root
         self._top = root.parents[1]
         self._modules: dict[Path, _Module | None] = {}
-        self._room = _MOST_PARSED
 
     def _load_module(self, path: Path) -> _Module | None:
-        """The module at a path without its suffix: a file, or a package's `__init__`. Raises UsageFault."""
+        """The module at a path without its suffix: a file, or a package's `__init__`."""
         if path not in self._modules:
             file, package = path.with_suffix(".py"), path / "__init__.py"
             found = file if file.is_file() else package if package.is_file() else None
-            self._room -= found.stat().st_size if found else 0
-            if self._room < 0:
-                raise UsageFault(
-                    f"{str(found)!r} is not read: with it, the source code has more than {_MOST_PARSED:,} bytes, "
-                    "twice as many as google-genai 3.6"
-                )
             self._modules[path] = _Module(found, self._top) if found else None
         return self._modules[path]
 
@@ -194,7 +177,7 @@ class _PythonReader:
         found: dict[str, OperationType] = {}
         for path in sorted(self._root.glob("*.py")):
             module = self._load_module(path.with_suffix(""))
-            if module is None or "._build_request(" not in _read_source(path):
+            if module is None or "._build_request(" not in path.read_text("utf-8"):
                 continue
             for function in _list_functions(module):
                 operation = self._read_operation(module, function)

@@ -1,6 +1,6 @@
 """The calls for files and file search stores, which both SDKs write by hand: where each goes, and its types.
 
-Layer 2. Their other calls are generated, and say so themselves; of these only the types are declared, under the
+Their other calls are generated, and say so themselves; of these only the types are declared, under the
 same names in both SDKs. A call that is not listed here is one that the SDK did not have when this was written.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from harness.drift.type_model import FieldType, OperationType, Record, ValueType
+from lab.drift.type_model import FieldType, OperationType, Record, ValueType
 
 UNPLACED = "call"
 """Stands for the method of a call of which only the name is known."""

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.benches.packages import find_installed
-from harness.drift.python_sdk import ROOT
+from lab.drift.packages import find_installed
+from lab.drift.python_sdk import ROOT
 
 TYPES = "types/interactions"
 

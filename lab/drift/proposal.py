@@ -1,6 +1,6 @@
 """Writes what an SDK has and the schemas lack as changes of the schema files: a proposal, which a person reads.
 
-Layer 2. What is new is added, and what the SDK newly requires or no longer requires follows it. What is gone from
+What is new is added, and what the SDK newly requires or no longer requires follows it. What is gone from
 the SDK stays, because a service may still send it, and so do changed types: both are listed for a decision. Must
 not know where the files are written to.
 """
@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 from harness.contract.schema.openness import UNIONS, Schema
 from harness.contract.schema.schemas import Schemas
 from harness.contract.schema.source_files import arrange
-from harness.drift.comparison import DifferenceKind, TypeDifference, describe, pair_records
-from harness.drift.schema_types import OPENAPI
-from harness.drift.type_model import ANY, FieldType, OperationType, Origin, Record, TypeModel, ValueType
-from harness.drift.written_calls import UNPLACED
+from lab.drift.comparison import DifferenceKind, TypeDifference, describe, pair_records
+from lab.drift.schema_types import OPENAPI
+from lab.drift.type_model import ANY, FieldType, OperationType, Origin, Record, TypeModel, ValueType
+from lab.drift.written_calls import UNPLACED
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FOLDERS = {"input": "steps", "step": "steps", "step-shell": "steps", "delta": "deltas"}

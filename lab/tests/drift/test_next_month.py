@@ -1,4 +1,4 @@
-"""A newer SDK comes out: what `harness drift` proposes is served, drawn, judged and checked without any code.
+"""A newer SDK comes out: what `lab drift` proposes is served, drawn, judged and checked without any code.
 
 The planted SDK brings a tool, a step with its delta, a content, a status, a count and a top-level field.
 """
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness import resources
-from harness.cli.main import main
+from harness.cli.main import main as harness
 from harness.contract import CURRENT, Contract, StreamJudge, load, load_from
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge.body import judge_interaction
@@ -22,7 +22,8 @@ from harness.emulator import Emulator, ScriptFault
 from harness.rules.tables import FOLDER
 from harness.wire import Headers, Request
 from harness.wire.pieces import Chunk
-from tests.drift.planting import NEXT_MONTH, plant
+from lab.__main__ import main
+from lab.tests.drift.planting import NEXT_MONTH, plant
 from tests.packages import NEEDS_GENAI_TYPES
 
 pytestmark = NEEDS_GENAI_TYPES
@@ -175,5 +176,5 @@ def test_status_and_count_are_drawn(newer: Contract) -> None:
 @pytest.mark.slow
 def test_the_checks_hold_for_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`harness check --revision FOLDER` judges the emulator of that revision, and all MUSTs hold."""
-    assert main(["check", "emulator", "--revision", str(folder)]) == 0
+    assert harness(["check", "emulator", "--revision", str(folder)]) == 0
     assert "MUST checks passed." in capsys.readouterr().out

@@ -1,6 +1,6 @@
 """Requests that are drawn from the types of an SDK: each declared field, listed value and kind, once.
 
-Layer 2, pure. A drawn body holds what its type requires and one thing more. Where a text must have a form, its
+A drawn body holds what its type requires and one thing more. Where a text must have a form, its
 field's name decides which (`samples.yaml`); all else follows from the types.
 """
 
@@ -14,8 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.documents import load_yaml
-from harness.drift.type_model import ANY, OperationType, Record, TypeModel, ValueType
+import yaml
+
+from lab.drift.type_model import ANY, OperationType, Record, TypeModel, ValueType
 
 Json = dict[str, Any]
 Place = Callable[[Any], Json]
@@ -53,7 +54,7 @@ def draw_requests(model: TypeModel, operation: OperationType) -> Iterator[DrawnR
 @cache
 def load_samples() -> Mapping[str, Any]:
     """The samples for fields whose text must have a form: `fields` for any record, `records` by its constant."""
-    found: Mapping[str, Any] = load_yaml(Path(__file__).with_name("samples.yaml").read_bytes())
+    found: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("samples.yaml").read_bytes())
     return found
 
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from harness.benches.packages import find_installed
-from harness.drift.changes import format_changes, list_changes, read_changes
-from harness.drift.type_model import FieldType, OperationType, Record, TypeModel, ValueType
+from lab.drift.changes import format_changes, list_changes, read_changes
+from lab.drift.packages import find_installed
+from lab.drift.type_model import FieldType, OperationType, Record, TypeModel, ValueType
 
 TEXT = ValueType(frozenset({"string"}))
 

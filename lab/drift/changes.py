@@ -1,9 +1,9 @@
 """The changes of the API from version to version, for its users: on the site it follows `docs/api-changes.md`.
 
-It is made from `changes.json` and from the revisions of the schemas. `python -m harness.drift.changes NAME
+It is made from `changes.json` and from the revisions of the schemas. `python -m lab.drift.changes NAME
 OLD_VERSION OLD_FOLDER NEW_VERSION NEW_FOLDER RELEASED` compares two unpacked SDKs and keeps the differences in
 that file, so that the page can be made without them. RELEASED is the day of the newer one: that of the newest file
-in a wheel, or the output of `npm view NAME time`. Layer 2.
+in a wheel, or the output of `npm view NAME time`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.contract.schema.published_files import format_json
 from harness.contract.schema.schemas import REVISIONS, load_schemas
-from harness.drift.comparison import (
+from lab.drift.comparison import (
     TypeDifference,
     compare,
     describe_in_code,
@@ -26,11 +26,10 @@ from harness.drift.comparison import (
     pair_records,
     shorten,
 )
-from harness.drift.python_sdk import read_python_sdk
-from harness.drift.schema_types import read_schemas
-from harness.drift.type_model import TypeModel
-from harness.drift.typescript_sdk import read_typescript_sdk
-from harness.written_files import write_file
+from lab.drift.python_sdk import read_python_sdk
+from lab.drift.schema_types import read_schemas
+from lab.drift.type_model import TypeModel
+from lab.drift.typescript_sdk import read_typescript_sdk
 
 FILE = Path(__file__).with_name("changes.json")
 
@@ -95,7 +94,7 @@ def _add(name: str, old: str, old_folder: str, new: str, new_folder: str, releas
     changes = list_changes(read(Path(old_folder), old), read(Path(new_folder), new), ours)
     kept = [each for each in read_changes() if (each["sdk"], each["from"], each["to"]) != (name, old, new)]
     record = {"sdk": name, "from": old, "to": new, "released": released, "changes": changes}
-    write_file(FILE, format_json([*kept, record]))
+    FILE.write_text(format_json([*kept, record]), "utf-8")
 
 
 if __name__ == "__main__":
