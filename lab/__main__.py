@@ -10,6 +10,10 @@ from harness.errors import HarnessFault, TargetFault, UsageFault
 from harness.outcome import Exit
 
 COMMANDS = {
+    "clients": (
+        "lab.clients.command",
+        "run known clients against each fault, and write the table of the outcomes",
+    ),
     "drift": ("lab.drift.command", "compare the types of an official SDK with the schemas; propose a revision"),
 }
 """Each has a module with `run(words)`, which returns an exit code, and a line of help."""

@@ -27,20 +27,20 @@ from rule_pages import ledger_page, mutation_page, rule_index, rule_pages  # noq
 from rule_pictures import PLACE, STYLE, draw_rule  # noqa: E402
 
 # The project itself, wherever it is.
-from harness.benches.client.ready.survey import ClientColumn  # noqa: E402
 from harness.engine.mode_matrix import observe_matrix  # noqa: E402
 from harness.incidents.incident import format_library  # noqa: E402
 from harness.interactions import INTERACTIONS  # noqa: E402
-from harness.report.client_table.page import (  # noqa: E402
+from harness.report.mode_matrix import matrix_page  # noqa: E402
+from harness.report.page.rendering import part_style  # noqa: E402
+from lab.clients.page import (  # noqa: E402
     MAP_FILE,
     TABLE_FILE,
     render_maps,
     write_glance,
     write_pages,
 )
-from harness.report.client_table.table import read_columns  # noqa: E402
-from harness.report.mode_matrix import matrix_page  # noqa: E402
-from harness.report.page.rendering import part_style  # noqa: E402
+from lab.clients.survey import ClientColumn  # noqa: E402
+from lab.clients.table import read_columns  # noqa: E402
 from lab.drift.changes import format_changes, read_changes  # noqa: E402
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")

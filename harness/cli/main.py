@@ -74,7 +74,6 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "torture": CommandEntry(
             f"{_HERE}.torture", "run a client against injected stream faults, one case at a time", "torture"
         ),
-        "clients": CommandEntry(f"{_HERE}.clients", "print how known clients handle each fault and incident"),
         "incidents": CommandEntry(
             f"{_HERE}.incidents", "list documented production failures that the emulator reproduces"
         ),

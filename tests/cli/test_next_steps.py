@@ -59,7 +59,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("list", "resume.*", "--profile", "agents"), Exit.USAGE, "remove GLOB, --level or --profile"),
     (("mutants", "resume-*", "--sample", "3"), Exit.USAGE, "--sample needs --generated"),
     (("fuzz", "emulator", "--database", "x://y"), Exit.USAGE, "write DIR, redis://… or github:OWNER/REPO"),
-    (("clients", "--list", "nosuch"), Exit.USAGE, "known are google-genai, "),
+    (("torture", "--client", "nosuch"), Exit.USAGE, "known are google-genai, "),
     (("torture", "--client", "curl", "--", "true"), Exit.USAGE, "use one of them"),
     (("client", "js", "--output", ""), Exit.USAGE, "is a variable unset?"),
     (("client", "py"), Exit.USAGE, "is not known: write js"),

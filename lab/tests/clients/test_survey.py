@@ -6,21 +6,18 @@ import html
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 import pytest
 
 from harness.benches.client.client_commands import ClientResult, LoopClient
-from harness.benches.client.ready import READY, environments, find_ready
-from harness.benches.client.ready.ready_clients import Language
-from harness.benches.client.ready.survey import TABLES, ClientColumn, rows_of, scrub, survey
+from harness.benches.client.ready import find_ready
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
-from harness.report.client_table.page import render_page, write_pages
-from harness.report.client_table.table import column_lines, make_record
-from harness.resources import folder
 from harness.resume import follow
+from lab.clients.page import render_page, write_pages
+from lab.clients.survey import TABLES, ClientColumn, rows_of, scrub, survey
+from lab.clients.table import column_lines, make_record
 from tests.benches.client import clients
 from tests.benches.client.clients import LOOP, InProcess, Reads, program
 
@@ -235,33 +232,3 @@ def test_a_client_that_cannot_be_tried_is_named() -> None:
 def test_what_differs_from_run_to_run_is_left_out() -> None:
     """Ports, numbers of cases and addresses of objects are no facts about a client."""
     assert scrub("http://127.0.0.1:4711/case12/v1 at <0xdeadbeef01>") == "http://127.0.0.1:PORT/v1 at <0x…>"
-
-
-def test_a_version_can_be_chosen() -> None:
-    """`==` and `@` choose a version; what has no package has none, and a slip is answered with a suggestion."""
-    assert find_ready("google-genai==3.3.0").pinned == "google-genai==3.3.0"
-    assert find_ready("@google/genai@2.32.0").pinned == "@google/genai@2.32.0"
-    assert find_ready("@google/genai").spec == "@google/genai==3.3.0"
-    with pytest.raises(UsageFault, match="did you mean 'litellm'"):
-        find_ready("litelm")
-    with pytest.raises(UsageFault, match="curl is not installed from a package"):
-        find_ready("curl==8")
-
-
-@pytest.mark.parametrize("client", READY, ids=str)
-def test_each_driver_is_there_and_short(client: object) -> None:
-    """A driver is at most a page, fits its language, and each of its modes has a table."""
-    ready = next(one for one in READY if one is client)
-    path = folder("docs/clients") / "drivers" / ready.driver
-    assert len(path.read_text("utf-8").splitlines()) <= 60
-    assert path.suffix == {Language.PYTHON: ".py", Language.NODE: ".mjs", Language.SHELL: ".sh"}[ready.language]
-    assert set(ready.modes) <= TABLES.keys() <= MODEL.modes.keys()
-    assert bool(ready.package) == bool(ready.version)
-
-
-def test_the_helper_without_its_sdk_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It runs with our own Python: what that lacks is named before a client is started."""
-    monkeypatch.setenv("HARNESS_CLIENTS", str(tmp_path))
-    monkeypatch.setattr(environments, "find_spec", lambda name: None)
-    with pytest.raises(UsageFault, match=r"where google.genai is not installed: pip install '.*\[sdk\]'"):
-        environments.install(find_ready("harness.resume"))

@@ -22,10 +22,10 @@ from harness.benches.client.ready import READY, ReadyClient, install
 from harness.benches.client.ready.ready_clients import Language
 from harness.contract import PROTOCOL
 from harness.faults import cut
-from harness.report.client_table.table import expand
 from harness.resources import folder
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
+from lab.clients.table import expand
 from tests.foreign.server import WORDS, ForeignService, Handler, Run, serving
 
 pytestmark = pytest.mark.e2e

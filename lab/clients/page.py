@@ -1,28 +1,15 @@
-"""The table of clients as maps: clients and modes, faults and modes; a cell opens what went over the wire.
-
-Layer 6. One page for itself, or a part of another one.
-"""
+"""The table of clients as maps: clients and modes, faults and modes; a cell opens what went over the wire."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from harness.benches.client.judgement.outcome import DropOutcome
-from harness.benches.client.ready.survey import Cell, ClientColumn, TableRow
 from harness.look import Mark, mark_of
 from harness.outcome.words import format_count
-from harness.report.client_table.table import (
-    MEANINGS,
-    MODES,
-    SILENT,
-    count_cells,
-    format_headline,
-    group_by_client,
-    list_packages,
-    name_column,
-)
 from harness.report.commands.torture import OUTCOME_MARKS, RANK, SIGNS
 from harness.report.markdown import Markdown, join_lines, write_code
 from harness.report.page.matrix import (
@@ -35,12 +22,26 @@ from harness.report.page.matrix import (
 )
 from harness.report.page.rendering import render_part, render_template
 from harness.wire.message import escape_controls
+from lab.clients.survey import Cell, ClientColumn, TableRow
+from lab.clients.table import (
+    MEANINGS,
+    MODES,
+    SILENT,
+    count_cells,
+    format_headline,
+    group_by_client,
+    list_packages,
+    name_column,
+)
+
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_page(columns: Sequence[ClientColumn]) -> str:
     """The table as one HTML file."""
     return render_template(
         "clients",
+        folder=_TEMPLATES,
         title="Known clients and network failures",
         command="clients",
         headline=format_headline(columns),
@@ -55,7 +56,7 @@ def render_page(columns: Sequence[ClientColumn]) -> str:
 
 def render_maps(columns: Sequence[ClientColumn]) -> str:
     """The maps alone, to stand in another page."""
-    return render_part("clients_part", **_draw_maps(columns))
+    return render_part("clients_part", folder=_TEMPLATES, **_draw_maps(columns))
 
 
 def _draw_maps(columns: Sequence[ClientColumn]) -> dict[str, Any]:
@@ -226,7 +227,7 @@ MAP_FILE = "clients/map.html"
 
 _HEAD = """# Known clients and network failures
 
-`harness clients` injected each fault and each [incident](incidents.md) into the connection of each client.
+`python -m lab clients` injected each fault and each [incident](incidents.md) into the connection of each client.
 [clients/map.html](clients/map.html) shows every case: what the client did, what went over the wire, and the
 command that repeats it. [clients/table.json](clients/table.json) has the same as data.
 

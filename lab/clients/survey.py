@@ -1,6 +1,6 @@
 """Runs the rows of the table with each client that has a driver, in each version and mode.
 
-Layer 5. A case with a finding runs a second time, so that no cell rests on one run.
+A case with a finding runs a second time, so that no cell rests on one run.
 """
 
 from __future__ import annotations
