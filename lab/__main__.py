@@ -14,6 +14,8 @@ COMMANDS = {
         "lab.clients.command",
         "run known clients against each fault, and write the table of the outcomes",
     ),
+    "modes": ("lab.modes", "show the modes and moments in which each rule is judged"),
+    "score": ("lab.score", "count the generated defects that the checks report"),
     "drift": ("lab.drift.command", "compare the types of an official SDK with the schemas; propose a revision"),
 }
 """Each has a module with `run(words)`, which returns an exit code, and a line of help."""

@@ -27,10 +27,8 @@ from rule_pages import ledger_page, mutation_page, rule_index, rule_pages  # noq
 from rule_pictures import PLACE, STYLE, draw_rule  # noqa: E402
 
 # The project itself, wherever it is.
-from harness.engine.mode_matrix import observe_matrix  # noqa: E402
 from harness.incidents.incident import format_library  # noqa: E402
 from harness.interactions import INTERACTIONS  # noqa: E402
-from harness.report.mode_matrix import matrix_page  # noqa: E402
 from harness.report.page.rendering import part_style  # noqa: E402
 from lab.clients.page import (  # noqa: E402
     MAP_FILE,
@@ -42,6 +40,7 @@ from lab.clients.page import (  # noqa: E402
 from lab.clients.survey import ClientColumn  # noqa: E402
 from lab.clients.table import read_columns  # noqa: E402
 from lab.drift.changes import format_changes, read_changes  # noqa: E402
+from lab.modes import matrix_page, observe_matrix  # noqa: E402
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
 _WIDE_TABLE = re.compile(r"^\|(?:[^|\n]*\|){9}", re.MULTILINE)
@@ -134,7 +133,7 @@ def _generate() -> Iterator[tuple[str, str]]:
     yield from ((f"rules/{name}.md", text) for name, text in rule_pages())
     yield "sentences.md", ledger_page()
     yield MAP_FILE, write_pages(_read_clients())[MAP_FILE]
-    yield "matrix.md", matrix_page(observe_matrix(INTERACTIONS, ""))
+    yield "matrix.md", matrix_page(observe_matrix())
     yield "fault-drawings.md", drawings_page(ROOT / "docs" / "faults.md")
     yield from _reference()
 

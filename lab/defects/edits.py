@@ -1,6 +1,6 @@
 """How a defect changes a JSON value or the frames of a stream, and what a legal server may write differently.
 
-Layer 2, pure. A path names members of objects; `*` is each item of an array. Each of `ODDITIES` must leave every
+A path names members of objects; `*` is each item of an array. Each of `ODDITIES` must leave every
 check as it is. Must not know requests or scenes, nor when an edit is used.
 """
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from harness.defects.generation import MODEL, draw
-from harness.defects.scenes import BODY, EVERY, FIRST, ODDITY, REQUEST, ROUTE, STATUS, STREAM, Scene, WireDefect
-from harness.defects.wrapped_service import DefectRun
 from harness.emulator import Emulator
 from harness.interactions import embedded_settings
-from harness.kit.api import OTHER_KEY, PRIMARY_KEY
+from harness.kit.api import PRIMARY_KEY
 from harness.transport import ServiceDriver
 from harness.wire import Exchange, Headers, Request
+from lab.defects.generation import draw, generate
+from lab.defects.scenes import BODY, EVERY, FIRST, ODDITY, REQUEST, ROUTE, STATUS, STREAM, Scene, WireDefect
+from lab.defects.wrapped_service import DefectRun
 
 PLAIN = Scene("POST interactions", "plain", "at once")
 STREAMED = Scene("POST interactions", "streamed", "at once")
@@ -22,7 +22,7 @@ STREAMED = Scene("POST interactions", "streamed", "at once")
 
 def play(defect: WireDefect | None, *requests: Request) -> tuple[DefectRun, list[Exchange]]:
     """Send requests to the emulator behind a proxy with this defect."""
-    run = MODEL.new_run(defect, "x-goog-api-key", (PRIMARY_KEY, OTHER_KEY))
+    run = DefectRun(defect)
     service = run.wrap(Emulator(embedded_settings()))
     driver = ServiceDriver(service, service.clock)
     return run, [driver.send(request) for request in requests]
@@ -130,13 +130,12 @@ def test_an_oddity_changes_the_spelling_and_not_the_value() -> None:
 
 
 def test_each_generated_defect_has_a_name_of_its_own_and_a_sample_takes_from_each_operator() -> None:
-    run = MODEL.new_run(None, "x-goog-api-key", (PRIMARY_KEY, OTHER_KEY))
-    run.seen = []
+    run = DefectRun(seen=[])
     service = run.wrap(Emulator(embedded_settings()))
     driver = ServiceDriver(service, service.clock)
     for request in (create(), create(stream=True), create(background=True)):
         driver.send(request)
-    defects = MODEL.generate(run.seen)
+    defects = generate(run.seen or ())
     names = [defect.id for defect in defects]
     assert len(set(names)) == len(names) > 500
     sample = draw(defects, 60, 3)

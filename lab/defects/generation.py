@@ -1,7 +1,7 @@
 """Draws defects from the traffic of one clean run, and legal oddities in the same way.
 
-Layer 2, pure. Every member, event, status, request field and route in it is a place for each operator that changes
-it. The table `survivors.yaml` of the rules has the reasons why a defect may survive, as patterns over defects.
+Every member, event, status, request field and route in it is a place for each operator that changes
+it. The table `survivors.yaml` has the reasons why a defect may survive, as patterns over defects.
 Must not know which checks exist.
 """
 
@@ -18,17 +18,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness import rules
+import yaml
+
 from harness.contract.tables.lifecycle import STATUSES
-from harness.defects import edits
-from harness.defects.edits import ODDITIES
-from harness.defects.scenes import (
+from harness.wire.json_value import object_or_none
+from lab.defects import edits
+from lab.defects.edits import ODDITIES
+from lab.defects.scenes import (
     BODY,
     ELSEWHERE,
     EVENT,
     EVERY,
     MODES,
-    MOMENTS,
     ODDITY,
     REQUEST,
     ROUTE,
@@ -37,13 +38,10 @@ from harness.defects.scenes import (
     WHENS,
     Scene,
     WireDefect,
-    explain_cell,
 )
-from harness.defects.wrapped_service import CleanExchange, DefectRun, subject_of
-from harness.documents import load_yaml
-from harness.wire.json_value import object_or_none
+from lab.defects.wrapped_service import CleanExchange, DefectRun, subject_of
 
-FILE = Path(rules.__file__).parent / "generated" / "survivors.yaml"
+FILE = Path(__file__).with_name("survivors.yaml")
 
 LEGAL, UNSEEN, TOLERATED = KINDS = ("legal", "unseen", "tolerated")
 """The kinds of reasons: the API allows it, no client can tell, or a MUST rule accepts it with a warning."""
@@ -89,7 +87,7 @@ def read_excuses(table: Mapping[str, Any]) -> tuple[Excuse, ...]:
 
 @cache
 def _load() -> Mapping[str, Any]:
-    table: Mapping[str, Any] = load_yaml(FILE.read_bytes())
+    table: Mapping[str, Any] = yaml.safe_load(FILE.read_bytes())
     return table
 
 
@@ -119,65 +117,34 @@ _IN_REQUESTS = ("ignored", "refused", "cut")
 _IN_ROUTES = ("of a moment ago", "of another id", "of another key")
 
 
-@dataclass(frozen=True, slots=True)
-class DefectModel:
-    """The facts that the engine needs: scenes of traffic, its possible defects, and the excuses of survivors."""
+def generate(traffic: Iterable[CleanExchange]) -> list[WireDefect]:
+    """Return every defect that the traffic allows, in a stable order, each once for each time to act."""
+    listed = list(traffic)
+    of_scene: dict[Scene, list[CleanExchange]] = defaultdict(list)
+    for seen in listed:
+        of_scene[seen.scene].append(seen)
 
-    def new_run(self, defect: WireDefect | None, key_header: str, keys: tuple[str, str]) -> DefectRun:
-        """Return one run of checks against a defect, or a clean run."""
-        return DefectRun(defect, key_header, keys)
+    @cache
+    def find_values(scene: Scene, kind: str) -> list[tuple[CleanExchange, Any]]:
+        return [(seen, value) for seen in of_scene[scene] for value in _values_of(seen, kind)]
 
-    modes: tuple[str, ...] = MODES
-    moments: tuple[str, ...] = MOMENTS
-
-    def explain_cell(self, mode: str, moment: str, calls: frozenset[tuple[str, bool]]) -> str:
-        """Return why a rule that is judged on these calls is not judged in a cell: one word, or `open`."""
-        return explain_cell(mode, moment, calls)
-
-    @property
-    def floors(self) -> Mapping[str, float]:
-        """The least shares in percent, by name: `found` and `red`."""
-        return load_floors()
-
-    def generate(self, traffic: Iterable[CleanExchange]) -> list[WireDefect]:
-        """Return every defect that the traffic allows, in a stable order, each once for each time to act."""
-        listed = list(traffic)
-        of_scene: dict[Scene, list[CleanExchange]] = defaultdict(list)
-        for seen in listed:
-            of_scene[seen.scene].append(seen)
-
-        @cache
-        def find_values(scene: Scene, kind: str) -> list[tuple[CleanExchange, Any]]:
-            return [(seen, value) for seen in of_scene[scene] for value in _values_of(seen, kind)]
-
-        once = [defect for defect in dict.fromkeys(_generate(listed)) if _acts(defect, find_values, listed)]
-        return [
-            replace(defect, when=when, seed=zlib.crc32(defect.id.encode())) for defect in once for when in WHENS
-        ]
-
-    def generate_oddities(self) -> list[WireDefect]:
-        """Return every oddity, for all exchanges and for each mode."""
-        return [
-            WireDefect(ODDITY, name, Scene("", mode, ""), when=when, seed=number)
-            for number, name in enumerate(ODDITIES)
-            for mode in ("", *MODES, ELSEWHERE)
-            for when in (WHENS if ODDITIES[name].at_any_time else (EVERY,))
-        ]
-
-    def touches(self, defect: WireDefect, scene: Scene) -> bool:
-        """Whether a defect could act on an exchange of this scene."""
-        return defect.scene.mode in ("", scene.mode) if defect.part == ODDITY else defect.scene == scene
-
-    def draw(self, defects: Sequence[WireDefect], number: int, seed: int) -> list[WireDefect]:
-        """Return a sample that takes from each mode and each operator alike, in the order of `defects`."""
-        return draw(defects, number, seed)
-
-    def find_excuse(self, defect: WireDefect, *, warned: bool = False) -> Excuse | None:
-        """Return the entry by which a defect is legal or cannot be seen, or, if `warned`, is tolerated."""
-        return find_excuse(defect, warned=warned)
+    once = [defect for defect in dict.fromkeys(_generate(listed)) if _acts(defect, find_values, listed)]
+    return [replace(defect, when=when, seed=zlib.crc32(defect.id.encode())) for defect in once for when in WHENS]
 
 
-MODEL = DefectModel()
+def generate_oddities() -> list[WireDefect]:
+    """Return every oddity, for all exchanges and for each mode."""
+    return [
+        WireDefect(ODDITY, name, Scene("", mode, ""), when=when, seed=number)
+        for number, name in enumerate(ODDITIES)
+        for mode in ("", *MODES, ELSEWHERE)
+        for when in (WHENS if ODDITIES[name].at_any_time else (EVERY,))
+    ]
+
+
+def touches(defect: WireDefect, scene: Scene) -> bool:
+    """Whether a defect could act on an exchange of this scene."""
+    return defect.scene.mode in ("", scene.mode) if defect.part == ODDITY else defect.scene == scene
 
 
 def draw(defects: Sequence[WireDefect], number: int, seed: int) -> list[WireDefect]:
@@ -222,7 +189,7 @@ def _acts(
     """Whether a defect that needs an earlier exchange finds one: a run is the clean one until the defect acts."""
     if defect.operator in ("stale", "of a neighbor"):
         kind, _, path = defect.field.rpartition(": ")
-        run = DefectRun(defect, "", ("", ""))
+        run = DefectRun(defect)
         values = find_values(defect.scene, kind)
         return any(run.edit_value(tuple(path.split(".")), one, subject_of(seen, one)) for seen, one in values)
     if defect.operator == "of a moment ago":

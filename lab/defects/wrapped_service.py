@@ -1,6 +1,6 @@
 """A service behind a proxy that has one defect: it changes the bytes of exchanges, and sees nothing but them.
 
-Layer 2. A `DefectRun` belongs to one run of checks, whose drivers each get a service of their own. Must not know
+A `DefectRun` belongs to one run of checks, whose drivers each get a service of their own. Must not know
 what is judged, nor the service that it wraps: its control API is hidden, so it is a stranger to the checks.
 """
 
@@ -14,22 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.contract import PROTOCOL
-from harness.defects import edits
-from harness.defects.edits import ODDITIES, Oddity
-from harness.defects.scenes import (
-    BODY,
-    EVENT,
-    EVERY,
-    FIRST,
-    ODDITY,
-    REQUEST,
-    ROUTE,
-    STATUS,
-    STREAM,
-    Scene,
-    SceneTracker,
-    WireDefect,
-)
+from harness.interactions import INTERACTIONS
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY
 from harness.wire import (
     COMPLETE,
     Chunk,
@@ -45,6 +31,22 @@ from harness.wire import (
 )
 from harness.wire.json_value import object_or_none
 from harness.wire.message import EVENT_STREAM, Body, WholeBody, WrappedBody
+from lab.defects import edits
+from lab.defects.edits import ODDITIES, Oddity
+from lab.defects.scenes import (
+    BODY,
+    EVENT,
+    EVERY,
+    FIRST,
+    ODDITY,
+    REQUEST,
+    ROUTE,
+    STATUS,
+    STREAM,
+    Scene,
+    SceneTracker,
+    WireDefect,
+)
 
 CONTROL = "/__harness__"
 _PROBABILITY = 0.3
@@ -70,9 +72,9 @@ class DefectRun:
     response as the client got it: of defects in requests, only a comparison shows whether anything changed.
     """
 
-    defect: WireDefect | None
-    key_header: str
-    keys: tuple[str, str]
+    defect: WireDefect | None = None
+    key_header: str = INTERACTIONS.key_header
+    keys: tuple[str, str] = (PRIMARY_KEY, OTHER_KEY)
     hides_control: bool = True
     shown: int = 0
     hit: int = 0

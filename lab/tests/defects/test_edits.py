@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.defects import edits, scenes
-from harness.defects.scenes import Scene, SceneTracker
 from harness.wire import Headers, Request
+from lab.defects import edits, scenes
+from lab.defects.scenes import Scene, SceneTracker
 
 STEPS = {"id": "a", "steps": [{"type": "thought"}, {"type": "model_output", "content": [{"text": "hi"}]}]}
 

@@ -1,6 +1,6 @@
 """Where an exchange belongs (the call, the mode of its interaction, the moment in its life), and a defect there.
 
-Layer 2. A `SceneTracker` knows only what passes on the wire, and a `WireDefect` is a value: what is changed, in
+A `SceneTracker` knows only what passes on the wire, and a `WireDefect` is a value: what is changed, in
 which scene, and when; `wrapped_service` puts it on the wire. Must not know what is right or wrong.
 """
 
