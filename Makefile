@@ -66,7 +66,7 @@ samples: $(VENV)/.dev  ## run docs/samples against the emulator, or with SAMPLES
 	$(BIN)/python -m pytest -q -m slow tests/e2e/test_samples.py
 
 peers: $(VENV)/.dev  ## heavy: judge other implementations and proxies, each in an environment of its own
-	$(BIN)/python -m pytest -q -m peers --peers tests/e2e
+	$(BIN)/python -m pytest -q -m peers --peers lab/tests tests/e2e
 
 release:  ## build wheel and sdist into dist/, judge both, and try the wheel in an empty environment; uploads nothing
 	PYTHON=$(PYTHON) .ci/release

@@ -15,6 +15,7 @@ COMMANDS = {
         "run known clients against each fault, and write the table of the outcomes",
     ),
     "modes": ("lab.modes", "show the modes and moments in which each rule is judged"),
+    "peers": ("lab.peers.publish", "install and judge other implementations, and write the pages about them"),
     "score": ("lab.score", "count the generated defects that the checks report"),
     "drift": ("lab.drift.command", "compare the types of an official SDK with the schemas; propose a revision"),
 }

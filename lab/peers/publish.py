@@ -1,25 +1,28 @@
-"""Writes `docs/implementations.md` and its evidence: how third-party servers differ, as found by runs made now.
+"""`python -m lab peers`: writes `docs/implementations.md` and its evidence, how third-party servers differ.
 
-Run `python -m tests.e2e.peers.publish` in the root of the checkout; it needs Node, PyPI, npm and curl, and takes
-minutes. It raises if the control has a finding, or if a curl line does not show what it is there for.
+It installs and runs them now, needs Node, PyPI, npm and curl, and takes minutes. It raises if the control has a
+finding, or if a curl line does not show what it is there for.
 """
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import __version__
-from tests.e2e.peers import installing
-from tests.e2e.peers.implementations import ALL, CONTROL, Implementation, SetUp
-from tests.e2e.peers.judging import Judged, judge, judge_gateway, new_upstream
-from tests.e2e.peers.known import Cause, curl, unexplained
+from harness.outcome import Exit
+from lab.peers import installing
+from lab.peers.implementations import ALL, CONTROL, Implementation, SetUp
+from lab.peers.judging import Judged, judge, judge_gateway, new_upstream
+from lab.peers.known import Cause, curl, unexplained
 
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 BUCKETS = ("passed", "failed", "warned", "not_tested", "not_offered")
 HEAD = f"""# Third-party servers and the contract
 
@@ -60,13 +63,15 @@ serve`). The [control API](control.md) of the emulator sets faults and shows the
 "x-goog-api-key: $KEY"` to the lines that go to `$URL`. A defect that shows only if the upstream misbehaves
 inside an event has no curl line.
 
-`python -m tests.e2e.peers.publish` generates this page and the summary. `make peers` tests that each cause is
+`python -m lab peers` generates this page and the summary. `make peers` tests that each cause is
 still found, that its curl lines show it, and that nothing else is found.
 """
 
 
-def main() -> None:
+def run(words: Sequence[str]) -> int:
     """Judge every implementation in each of its set-ups, run every curl line, write both pages."""
+    about = (__doc__ or "").partition(": ")[2]
+    argparse.ArgumentParser(prog="python -m lab peers", description=about).parse_args(words)
     rows, causes, details = [], [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -95,6 +100,7 @@ def main() -> None:
     }
     for name, parts in pages.items():
         (DOCS / name).write_text(re.sub(r"[^\S\n]+\n", "\n", "".join(parts)), "utf-8")
+    return Exit.OK
 
 
 @dataclass(frozen=True)
@@ -204,14 +210,10 @@ def describe(cause: Cause, both: tuple[Judged, ...], lines: list[str]) -> Iterat
     yield f"{text}\n"
 
 
-def seen(row: dict[str, object]) -> str:
+def seen(row: dict[str, Any]) -> str:
     """One line with the first finding of a check or rule."""
     findings = row["findings"]
     first = findings[0] if isinstance(findings, list) and findings else {"message": row.get("reason", "")}
     actual = f": `{first['actual'].replace('`', '')}`" if first.get("actual") else ""
     text = " ".join(f"{first['message']}{actual}".split())
     return text if len(text) <= 200 else f"{text[:198].rstrip('`')}…`"
-
-
-if __name__ == "__main__":
-    main()

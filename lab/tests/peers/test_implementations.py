@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.peers.implementations import ALL, CONTROL, Implementation
-from tests.e2e.peers.known import unexplained
-from tests.e2e.peers.publish import Run, judge_in
+from lab.peers.implementations import ALL, CONTROL, Implementation
+from lab.peers.known import unexplained
+from lab.peers.publish import Run, judge_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peers]
 

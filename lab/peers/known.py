@@ -24,7 +24,7 @@ STREAMED = ("POST", "/v1beta/interactions", STREAM)
 CREATE_IN_REVISION = (*CREATE, "api-revision: 2026-05-20")
 BACKGROUND = ("POST", "/v1beta/interactions", {**PLAIN, "background": True})
 REQUESTS = ("GET", "$UPSTREAM/__harness__/requests", None)
-RESET = ("POST", "$UPSTREAM/__harness__/reset", {})
+RESET: Step = ("POST", "$UPSTREAM/__harness__/reset", {})
 _PICTURE = {"type": "image", "mime_type": "image/png", "data": "iVBORw0KGgo="}
 _OUTPUT = {"type": "model_output", "content": [{"type": "text", "text": "Here."}, _PICTURE]}
 IMAGE = ("POST", "$UPSTREAM/__harness__/scripts", {"steps": [_OUTPUT]})

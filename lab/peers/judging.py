@@ -8,8 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from tests.e2e.peers.installing import KEY
-from tests.transport.peers import free_port
+from lab.peers.installing import KEY, free_port
 
 NOTICED = frozenset({"failed", "warned"})
 

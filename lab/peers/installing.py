@@ -16,11 +16,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from harness.errors import UsageFault
 
-from tests.transport.peers import free_port
-
-PEERS = Path(os.environ.get("HARNESS_PEERS", Path(__file__).resolve().parents[3] / ".harness" / "peers"))
+PEERS = Path(os.environ.get("HARNESS_PEERS", Path(__file__).resolve().parents[2] / ".harness" / "peers"))
 LITELLM = ("litellm[proxy]==1.106.2", "prisma==0.15.0")
 """The proxy imports prisma to answer a refused key, with or without a database; its extra does not install it."""
 
@@ -40,6 +38,14 @@ litellm_settings: {{num_retries: 0}}
 _USAGE = {"input_tokens": 4, "output_tokens": 7, "total_tokens": 11}
 _EMOJI = "a 19 byte prefix:  😀😀😀😀"
 """An answer with emoji where aimock splits its pieces."""
+
+
+def free_port() -> int:
+    """A port that no server of this machine has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 @contextmanager
@@ -118,7 +124,7 @@ def aimock(folder: Path, answer: str = _EMOJI) -> Iterator[str]:
     """The base URL of a new aimock that gives this answer to every request; it counts no tokens by itself."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        pytest.skip("aimock needs node and npm")
+        raise UsageFault("aimock needs node and npm: install them, or judge the others")
     home = PEERS / "aimock"
     script = home / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
     if not script.exists():
@@ -160,7 +166,8 @@ def running(
             until = time.monotonic() + patience
             while not _accepts(port):
                 if process.poll() is not None or time.monotonic() > until:
-                    pytest.fail(f"{command[0]} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+                    printed = log.read_text(errors="replace")[-2000:]
+                    raise UsageFault(f"{command[0]} did not start; its last words:\n{printed}")
                 time.sleep(0.2)
             yield f"http://127.0.0.1:{port}"
         finally:

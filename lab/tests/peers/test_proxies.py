@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.peers.installing import running
-from tests.e2e.peers.judging import judge_gateway, new_upstream
-from tests.transport.peers import free_port
+from lab.peers.installing import free_port, running
+from lab.peers.judging import judge_gateway, new_upstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peers]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.peers.known import (
+from lab.peers.known import (
     BACKGROUND,
     CREATE,
     CREATE_IN_REVISION,

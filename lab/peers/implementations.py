@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.e2e.peers import causes, installing
-from tests.e2e.peers.known import Cause
+from lab.peers import causes, installing
+from lab.peers.known import Cause
 
 Gateway = Callable[[Path, str], AbstractContextManager[str]]
 
