@@ -7,7 +7,7 @@ its observations, and no judge is called again. The audit of a whole run applies
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -323,7 +323,6 @@ PROVED = Rule(
     breaks="The check may be unable to fail.",
     source=Source(Basis.GENERIC, "Mutants", "Every check kills"),
 )
-RULES = (NOTICED, PROVED)
 REFERENCE, UNPROVED = "reference", "checks that kill no mutant"
 """The phases of a run; their notes are what the reference does not meet and why, and ids of checks."""
 
@@ -356,45 +355,26 @@ def prove(api: Api, options: ProofOptions) -> Generator[RunEvent, None, None]:
         with closing(play_mutants(api, names, jobs=options.jobs, revision=options.revision)) as rows:
             for one in rows:
                 played.append(one)
-                yield _tell_one(one, len(checks), options.summaries)
+                if isinstance(one, PlayedReference):
+                    yield _report_reference(one.unmet, len(checks))
+                else:
+                    yield CheckFinished(_judge_mutant(one, options.summaries[one.mutant]))
     except KeyboardInterrupt:
         interrupted = True
     if not played:
-        yield _tell_reference({}, len(checks))
+        yield _report_reference({}, len(checks))
     matrix = to_matrix(names, checks, played, interrupted=interrupted)
-    seconds = time.perf_counter() - begun
-    yield from _conclude(matrix, options.summaries, seconds, whole=options.whole)
+    unproved = () if interrupted else matrix.without_killer
+    yield PhaseFinished(name=UNPROVED, notes=unproved)
+    results = [_judge_mutant(matrix.row(name), options.summaries[name]) for name in matrix.kills]
+    results += map(_report_unproved, unproved if options.whole else ())
+    code = Exit.INTERRUPTED if interrupted else exit_of(results)
+    yield RunFinished(tuple(results), time.perf_counter() - begun, code)
 
 
-def tell_matrix(matrix: Matrix, summaries: Mapping[str, str], *, whole: bool) -> Iterator[RunEvent]:
-    """The events of a run whose matrix is known; `whole` as in `ProofOptions`."""
-    yield RunStarted(MUTANTS)
-    yield Planned(len(summaries), 0)
-    yield _tell_reference(matrix.unmet, len(matrix.checks))
-    for name in matrix.kills:
-        yield CheckFinished(_judge_mutant(matrix.row(name), summaries[name]))
-    yield from _conclude(matrix, summaries, sum(matrix.seconds.values()), whole=whole)
-
-
-def _tell_one(one: PlayedReference | PlayedMutant, checks: int, summaries: Mapping[str, str]) -> RunEvent:
-    if isinstance(one, PlayedReference):
-        return _tell_reference(one.unmet, checks)
-    return CheckFinished(_judge_mutant(one, summaries[one.mutant]))
-
-
-def _tell_reference(unmet: Mapping[str, str], checks: int) -> PhaseFinished:
+def _report_reference(unmet: Mapping[str, str], checks: int) -> PhaseFinished:
     notes = tuple(f"{check}: {why}" for check, why in unmet.items())
     return PhaseFinished(name=REFERENCE, counts={"checks": checks}, notes=notes)
-
-
-def _conclude(matrix: Matrix, summaries: Mapping[str, str], seconds: float, *, whole: bool) -> Iterator[RunEvent]:
-    """The end of a run, with its results in the order of the matrix."""
-    unproved = () if matrix.interrupted else matrix.without_killer
-    yield PhaseFinished(name=UNPROVED, notes=unproved)
-    results = [_judge_mutant(matrix.row(name), summaries[name]) for name in matrix.kills]
-    results += map(_report_unproved, unproved if whole else ())
-    code = Exit.INTERRUPTED if matrix.interrupted else exit_of(results)
-    yield RunFinished(tuple(results), seconds, code)
 
 
 def _judge_mutant(played: PlayedMutant, summary: str) -> Result:
