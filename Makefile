@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Where CI_REPORTS names a folder, each run of the tests leaves a JUnit file there.
 report = $(if $(CI_REPORTS),--junit-xml='$(CI_REPORTS)/$(1).xml')
 
-.PHONY: check generated test test-slow test-all coverage bytecode lint bench bench-peers docs peers samples release clean
+.PHONY: check generated test test-slow test-all lab drift coverage bytecode lint bench bench-peers docs peers samples release clean
 
 check: $(VENV)/.base generated  ## run the whole catalogue against the built-in emulator
 	$(BIN)/harness check emulator
@@ -23,6 +23,13 @@ test-slow:  ## run the slow ones, too: whole searches, client mutants, foreign s
 
 test-all:  ## run all of them, with more cases of each kind: every secret in every place, the whole kill matrix
 	@$(MAKE) test TESTS=--thorough
+
+lab: $(VENV)/.dev generated  ## run the tests of what only maintainers run (lab/README.md); a workflow does so each week
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal lab/tests $(call report,lab)
+
+drift: $(VENV)/.dev generated  ## compare the newest official SDKs, which pip and npm download, with the schemas
+	$(BIN)/python -m lab drift --sdk google-genai@latest --requests
+	$(BIN)/python -m lab drift --sdk @google/genai@latest --requests
 
 coverage: $(VENV)/.dev bytecode  ## which lines the tests run, the slow ones and subprocesses included; needs Python 3.12 for its cheap tracing
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' \
@@ -59,7 +66,7 @@ samples: $(VENV)/.dev  ## run docs/samples against the emulator, or with SAMPLES
 	$(BIN)/python -m pytest -q -m slow tests/e2e/test_samples.py
 
 peers: $(VENV)/.dev  ## heavy: judge other implementations and proxies, each in an environment of its own
-	$(BIN)/python -m pytest -q -m peers --peers tests/e2e
+	$(BIN)/python -m pytest -q -m peers --peers lab/tests tests/e2e
 
 release:  ## build wheel and sdist into dist/, judge both, and try the wheel in an empty environment; uploads nothing
 	PYTHON=$(PYTHON) .ci/release

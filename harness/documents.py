@@ -25,8 +25,6 @@ from harness.held_paths import list_folder, open_to_read
 
 MAX_FILE_BYTES = 1 << 30
 """Largest file that is read: 1 GiB. The largest recordings are a thousandth of it."""
-MAX_SOURCE_BYTES = 4 << 20
-"""Largest file of source code that is read."""
 _LARGE = 64 << 20
 _BLOCK = 1 << 20
 _START = 64 << 10

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from harness.contract import Contract, Reading
     from harness.contract.judge.history.history_judge import HistoryJudge
     from harness.contract.requests import RequestBuilder
-    from harness.defects.generation import DefectModel
     from harness.emulator import Emulator, Settings
     from harness.extend import Extension
     from harness.kit.api import Probes, Verification
@@ -380,12 +379,6 @@ def _load_roots() -> frozenset[str]:
     return ROOTS
 
 
-def _load_defects() -> DefectModel:
-    from harness.defects import MODEL
-
-    return MODEL
-
-
 __all__ = ["INTERACTIONS"]
 
 _COLLECTIONS = frozenset(
@@ -456,5 +449,4 @@ INTERACTIONS = Api(
     new_service=_new_service,
     load_mutants=_load_mutants,
     load_client_model=_load_client_model,
-    load_defects=_load_defects,
 )

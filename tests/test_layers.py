@@ -33,10 +33,8 @@ LAYERS: dict[str, int] = {
     "cassette": 1,
     "faults": 1,
     "kit": 1,
-    "drift": 2,
     "emulator": 2,
     "checks": 2,
-    "defects": 2,
     "strategies": 2,
     "extend": 3,
     "incidents": 3,
@@ -76,7 +74,6 @@ API_PACKAGES = frozenset(
         "rules",
         "contract",
         "checks",
-        "defects",
         "emulator",
         "extend",
         "strategies",
@@ -233,6 +230,30 @@ def test_the_package_itself_imports_nothing_of_ours() -> None:
 def test_the_table_forbids_what_it_must(importer: str, imported: str) -> None:
     """The table forbids the imports that would make the oracles dependent or the generic packages specific."""
     assert not allowed(importer, imported)
+
+
+OUTSIDE = frozenset({"lab", "tests", "benchmarks"})
+"""What is in a checkout and not in the wheel."""
+
+
+def test_no_module_imports_what_is_not_in_the_wheel() -> None:
+    """The lab, the tests and the benchmarks import the package; the package imports none of them."""
+    assert all((PACKAGE.parent / name).is_dir() for name in OUTSIDE)
+    imported = ((path, *found) for path in MODULES for found in outside_imports_of(path))
+    wrong = [f"{path}:{line}: {name}" for path, line, name in imported]
+    assert not wrong, "\n".join(wrong)
+
+
+def outside_imports_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and name of every import of what is not in the wheel."""
+    for node in nodes_of(path):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""]
+        else:
+            continue
+        yield from ((node.lineno, name) for name in names if name.partition(".")[0] in OUTSIDE)
 
 
 def test_no_modules_import_each_other() -> None:

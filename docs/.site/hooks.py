@@ -1,9 +1,9 @@
 """Hooks of MkDocs: pages that are made of what is elsewhere, so that no second copy can be wrong.
 
-The start page is the README, the pages for contributors are CONTRIBUTING.md and harness/README.md, and there is a
-page for each rule, one of the sentences that rules judge, the matrix of rules and modes, a drawing for each fault,
-and the public signatures. The counts and the map of `clients.md`, the incidents of `incidents.md` and the changes
-of `api-changes.md` follow what is written there.
+The start page is the README, those for contributors are CONTRIBUTING.md and the README.md of `harness` and `lab`.
+There is a page for each rule, one of the sentences that rules judge, the matrix of rules and modes, a drawing for
+each fault, and the public signatures. The counts and the map of `clients.md`, the incidents of `incidents.md` and
+the changes of `api-changes.md` follow what is written there.
 """
 
 from __future__ import annotations
@@ -27,21 +27,20 @@ from rule_pages import ledger_page, mutation_page, rule_index, rule_pages  # noq
 from rule_pictures import PLACE, STYLE, draw_rule  # noqa: E402
 
 # The project itself, wherever it is.
-from harness.benches.client.ready.survey import ClientColumn  # noqa: E402
-from harness.drift.changes import format_changes, read_changes  # noqa: E402
-from harness.engine.mode_matrix import observe_matrix  # noqa: E402
 from harness.incidents.incident import format_library  # noqa: E402
 from harness.interactions import INTERACTIONS  # noqa: E402
-from harness.report.client_table.page import (  # noqa: E402
+from harness.report.page.rendering import part_style  # noqa: E402
+from lab.clients.page import (  # noqa: E402
     MAP_FILE,
     TABLE_FILE,
     render_maps,
     write_glance,
     write_pages,
 )
-from harness.report.client_table.table import read_columns  # noqa: E402
-from harness.report.mode_matrix import matrix_page  # noqa: E402
-from harness.report.page.rendering import part_style  # noqa: E402
+from lab.clients.survey import ClientColumn  # noqa: E402
+from lab.clients.table import read_columns  # noqa: E402
+from lab.drift.changes import format_changes, read_changes  # noqa: E402
+from lab.modes import matrix_page, observe_matrix  # noqa: E402
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
 _WIDE_TABLE = re.compile(r"^\|(?:[^|\n]*\|){9}", re.MULTILINE)
@@ -49,6 +48,7 @@ _HOMES = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "harness/README.md": "architecture.md",
+    "lab/README.md": "lab.md",
     "CHANGELOG.md": "changelog.md",
 }
 
@@ -133,7 +133,7 @@ def _generate() -> Iterator[tuple[str, str]]:
     yield from ((f"rules/{name}.md", text) for name, text in rule_pages())
     yield "sentences.md", ledger_page()
     yield MAP_FILE, write_pages(_read_clients())[MAP_FILE]
-    yield "matrix.md", matrix_page(observe_matrix(INTERACTIONS, ""))
+    yield "matrix.md", matrix_page(observe_matrix())
     yield "fault-drawings.md", drawings_page(ROOT / "docs" / "faults.md")
     yield from _reference()
 

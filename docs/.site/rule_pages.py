@@ -6,26 +6,20 @@ A rule's page has the facts of `harness explain`; the codes of its findings are 
 from __future__ import annotations
 
 import json
-import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from harness.checks.gateway.mutants import MUTANTS as GATEWAYS
 from harness.cli.rules.rule_facts import Fact, RuleFacts, describe_everything, list_codes
 from harness.cli.rules.sentences import REASONS, count_sentences
-from harness.defects.generation import load_excuses, load_floors
 from harness.emulator.mutants import MUTANTS as EMULATORS
-from harness.engine.mutation_score import DefectOutcome, sum_up
-from harness.engine.results import DefectRow
 from harness.interactions import INTERACTIONS
 from harness.report.accounting import to_sentence
-from harness.report.commands.mutants import GROUPS, group_by, kills_of, score_record, survivors_of
 from harness.rules import ROWS
 from harness.rules.ledger import Sentence, load_ledger
-from harness.written_files import write_file
+from lab.defects.generation import load_excuses
+from lab.score import DATA
 
 _TOLD_FIRST = frozenset({"what breaks", "silent", "known fix"})
 _SOURCES = frozenset({"source", "sentence"})
@@ -181,45 +175,11 @@ def escape_markdown(text: str, marks: str = "\\*_[]<>#|{}") -> str:
     return "`".join(parts)
 
 
-# The mutation score as a page of the site: `python docs/.site/rule_pages.py SCORE.json…` takes it over.
+# The mutation score as a page of the site; `python -m lab score --publish` writes its data.
 
 
-DATA = Path(__file__).resolve().parents[1] / "mutation.json"
-
-_PLACES = ("operator", "part", "field", "value", "call", "mode", "moment", "when")
-_ODDITY = "oddity"
-_MOST_RULES = 40
 _HEAD = "| Shown | Failed | Warned | Listed | Survived | Reported | MUST failed |"
 _LINE = "|---:|---:|---:|---:|---:|---:|---:|"
-
-
-_SHOWN_GROUPS = [name for name in GROUPS if name != "field"]
-
-
-def condense(records: Sequence[Mapping[str, Any]], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the page needs of the reports of one run or of its shards; `before` is an earlier score."""
-    rows = {row.mutant: row for record in records for row in map(_read_row, record["defects"])}
-    defects = [row for row in rows.values() if row.place["part"] != _ODDITY]
-    odd = [row for row in rows.values() if row.place["part"] == _ODDITY]
-    return {
-        "generated": records[0]["generated"],
-        "seed": records[0]["seed"],
-        "not_shown": sum(len(record["not_shown"]) for record in records),
-        "score": score_record(sum_up(defects)),
-        "before": before,
-        "groups": {
-            name: {key: score_record(score) for key, score in group_by(defects, GROUPS[name]).items()}
-            for name in _SHOWN_GROUPS
-        },
-        "rules": dict(kills_of(defects).most_common(_MOST_RULES)),
-        "excused": dict(_count_excuses(defects)),
-        "survivors": sorted(survivors_of(defects)),
-        "oddities": {"played": len(odd), "failed": sorted(_list_failed(odd))},
-    }
-
-
-def _count_excuses(defects: Sequence[DefectRow]) -> Counter[str]:
-    return Counter(row.excuse for row in defects if row.excuse and row.outcome == DefectOutcome.SURVIVED)
 
 
 def write_page(data: Mapping[str, Any]) -> str:
@@ -260,23 +220,6 @@ def mutation_page() -> str:
     return write_page(json.loads(DATA.read_bytes()))
 
 
-def _read_row(record: Mapping[str, Any]) -> DefectRow:
-    place = {name: str(record[name]) for name in _PLACES}
-    return DefectRow(
-        record["id"],
-        tuple(record["killers"]),
-        tuple(record["errors"]),
-        place,
-        record["outcome"],
-        record["excuse"],
-        record["level"],
-    )
-
-
-def _list_failed(odd: Sequence[DefectRow]) -> list[str]:
-    return [row.mutant for row in odd if row.outcome == DefectOutcome.FAILED]
-
-
 def _cells(score: Mapping[str, Any]) -> str:
     counts = (score[name] for name in ("shown", "failed", "warned", "excused", "survived"))
     shares = (f"{score[name]:.1f} %" for name in ("found_percent", "must_failed_percent"))
@@ -286,21 +229,3 @@ def _cells(score: Mapping[str, Any]) -> str:
 def _escape(name: str) -> str:
     shown = name if len(name) <= 160 else name[:80] + "…" + name[-79:]
     return "`" + shown.replace("`", "'") + "`"
-
-
-def main(paths: Sequence[str]) -> int:
-    """Take over the reports of a run, and say how far the score is from its floors."""
-    if not paths:
-        print("usage: python docs/.site/rule_pages.py SCORE.json…", file=sys.stderr)
-        return 2
-    before = json.loads(DATA.read_bytes())["before"] if DATA.exists() else {}
-    data = condense([json.loads(Path(path).read_bytes()) for path in paths], before)
-    write_file(DATA, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-    score = data["score"]
-    for name, reached in (("found", score["found_percent"]), ("red", score["must_failed_percent"])):
-        print(f"{name}: {reached} % (floor {load_floors()[name]} %)")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

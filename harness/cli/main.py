@@ -74,7 +74,6 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "torture": CommandEntry(
             f"{_HERE}.torture", "run a client against injected stream faults, one case at a time", "torture"
         ),
-        "clients": CommandEntry(f"{_HERE}.clients", "print how known clients handle each fault and incident"),
         "incidents": CommandEntry(
             f"{_HERE}.incidents", "list documented production failures that the emulator reproduces"
         ),
@@ -103,7 +102,6 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
     "set-up": {
         "doctor": CommandEntry(f"{_HERE}.doctor", "report what is installed, and problems of this machine"),
         "trust": CommandEntry(f"{_HERE}.trust", "trust a configuration file with settings that need your consent"),
-        "drift": CommandEntry(f"{_HERE}.drift", "compare the types of an official SDK with the schemas"),
         "completion": CommandEntry(f"{_HERE}.completion", "print the completion script for bash, zsh or fish"),
     },
 }

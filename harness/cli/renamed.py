@@ -28,14 +28,25 @@ _SCALE = Removed(
     "a run takes seconds, so it is not split",
     "spread pytest items with pytest-xdist, or targets with a CI matrix (docs/scale.md)",
 )
+_LAB = "only maintainers need it"
 
 RENAMED_COMMANDS: dict[str, Removed] = {
+    "clients": Removed(
+        "docs/clients.md has the table",
+        "run `harness torture --client NAME`, or `python -m lab clients` in a checkout",
+    ),
+    "drift": Removed(_LAB, "run `python -m lab drift` in a checkout"),
     "merge": _SCALE,
 }
 
 RENAMED_OPTIONS: dict[tuple[str, str], Removed] = {
     (EVERY, "--shard"): _SCALE,
     (EVERY, "--shard-times"): _SCALE,
+    ("list", "--matrix"): Removed(_LAB, "run `python -m lab modes` in a checkout"),
+    **{
+        ("mutants", flag): Removed(_LAB, "run `python -m lab score` in a checkout")
+        for flag in ("--generated", "--sample", "--seed")
+    },
 }
 
 

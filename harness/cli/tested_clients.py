@@ -28,11 +28,11 @@ NOWHERE = "http://127.0.0.1:9"
 """The initial base URL of a client that gets another one for each case; nothing answers there."""
 
 
-def install_ready(client: ReadyClient, *, offline: bool = False) -> list[str]:
+def install_ready(client: ReadyClient) -> list[str]:
     """The command of a client with a driver; installs it first, and reports that on standard error."""
     from harness.benches.client.ready import install
 
-    return install(client, tell=lambda text: say(f"harness: {text}", to_errors=True), offline=offline)
+    return install(client, tell=lambda text: say(f"harness: {text}", to_errors=True))
 
 
 def new_client(

@@ -1,22 +1,16 @@
 """The kill matrix: which check kills which mutant of the reference service.
 
 Layer 4. Judges are pure: if the exchanges of an exercise with a mutant equal the reference's byte for byte, so do
-its observations, and no judge is called again. They are equal without being run, if the reference called nothing
-in this exercise that the mutant replaces. An exchange of another run that equals one of the reference uses the
-reading of that one. The audit of a whole run applies here too.
+its observations, and no judge is called again. The audit of a whole run applies here too.
 """
 
 from __future__ import annotations
 
-import dis
-import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
 from msgspec import structs
@@ -41,7 +35,6 @@ from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.perform import GivenIds
 from harness.kit.api import Api, EmbeddedService
 from harness.kit.check import Check, Exercise
-from harness.kit.mutant import ReplacedFunction
 from harness.outcome import Basis, Exit, Finding, Level, Observation, Outcome, Rule, Source
 from harness.wire import Exchange
 
@@ -102,114 +95,6 @@ class PlayedMutant:
     seconds: float = 0.0
 
 
-class CalledPlaces:
-    """The calls of the reference in one exercise, of all that mutants replace."""
-
-    def __init__(self, places: Iterable[ReplacedFunction]) -> None:
-        self._arguments: dict[CodeType, list[tuple[Any, ...]]] = defaultdict(list)
-        self._watched = {place.code: False for place in places}
-        self._watched |= {place.code: True for place in places if place.concerns is not None and not place.at_call}
-        self._asked: dict[CodeType, set[ReplacedFunction]] = defaultdict(set)
-        self._compared: dict[CodeType, set[ReplacedFunction]] = defaultdict(set)
-        for place in places:
-            if place.at_call:
-                self._asked[place.code].add(place)
-            if place.differs is not None:
-                self._compared[place.code].add(place)
-        self._given: dict[FrameType, tuple[list[Any], dict[str, Any]]] = {}
-        self._concerned: set[ReplacedFunction] = set()
-        self._distrusted = False
-
-    @contextmanager
-    def watch(self) -> Iterator[None]:
-        """Note each call within, in this thread, in which an exercise plays."""
-        watched, note = frozenset(map(id, self._watched)), self._note
-
-        def see(frame: FrameType, event: str, result: Any) -> None:
-            # Hot: it sees each call of C, too, and to hash code takes longer than its number.
-            if (event == "call" or event == "return") and id(frame.f_code) in watched:
-                note(frame, event, result)
-
-        before = sys.getprofile()
-        sys.setprofile(see)
-        try:
-            yield
-        finally:
-            sys.setprofile(before)
-
-    def distrust(self) -> None:
-        """Take no word of what a mutant would change: asking it changed what the reference does."""
-        self._distrusted = True
-
-    def _note(self, frame: FrameType, event: str, result: Any) -> None:
-        code = frame.f_code
-        has_condition = self._watched[code]
-        if event == "return" and frame in self._given:
-            positional, named = self._given.pop(frame)
-            if result is None and _has_raised(frame):  # a mutant would raise the same
-                return
-            for place in [one for one in self._compared[code] if _does_differ(one, result, positional, named)]:
-                self._compared[code].discard(place)  # once is enough, as below
-                self._concerned.add(place)
-        if event != "call":
-            return
-        if self._compared.get(code):
-            given, count = frame.f_locals, code.co_argcount
-            names = code.co_varnames[: count + code.co_kwonlyargcount]
-            arguments = [given[name] for name in names[:count]]
-            self._given[frame] = arguments, {name: given[name] for name in names[count:]}
-        if asked := self._asked.get(code):
-            context = tuple(frame.f_locals[name] for name in code.co_varnames[: code.co_argcount])
-            for place in [place for place in asked if _is_concerned(place, context)]:
-                asked.discard(place)  # once is enough: from there on, the mutant may be anywhere
-                self._concerned.add(place)
-        if has_condition:
-            given = frame.f_locals
-            self._arguments[code].append(tuple(given[name] for name in code.co_varnames[1 : code.co_argcount]))
-        else:
-            self._arguments[code] = [()]
-
-    def include(self, places: tuple[ReplacedFunction, ...] | None) -> bool:
-        """Whether a mutant that replaces these could have acted."""
-        if places is None:
-            return True
-        for place in places:
-            if place.at_call or place.differs is not None:
-                if place in self._concerned or (self._distrusted and place.code in self._arguments):
-                    return True
-                continue
-            code, concerns, *_ = place
-            if any(concerns is None or concerns(*arguments) for arguments in self._arguments.get(code, ())):
-                return True
-        return False
-
-
-def _has_raised(frame: FrameType) -> bool:
-    """Whether a frame ends by an exception: its last instruction neither returns nor yields."""
-    name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
-    return not name.startswith(("RETURN", "YIELD", "SEND", "RESUME"))  # from 3.13 on, a yield is at its RESUME
-
-
-def _is_concerned(place: ReplacedFunction, context: tuple[Any, ...]) -> bool:
-    """Whether a mutant would change this call. The reference does what the mutant does until that is so."""
-    assert place.concerns is not None
-    try:
-        return bool(place.concerns(*context))
-    except Exception:  # in the mutant, that would be its defect
-        return True
-
-
-def _does_differ(
-    place: ReplacedFunction, result: Any, positional: Sequence[Any], named: Mapping[str, Any]
-) -> bool:
-    """Whether a mutant would return something else from a call that returned this."""
-    assert place.differs is not None
-    try:
-        return place.differs(result, *positional, **named)
-    except Exception:  # in the mutant, that would be its defect
-        return True
-
-
 class _NothingOwed(CreatedResources):
     """Nothing is deleted: each exercise has a service of its own, which is thrown away."""
 
@@ -259,26 +144,16 @@ class Bench:
         self._groups = group_by_exercise(catalogue)
         self._checks = tuple(catalogue)
         self._fingerprints: dict[str, Fingerprint] = {}
-        self._read: dict[str, dict[Fingerprint, Exchange]] = {}
         self._own: dict[str, Observation] = {}
         self._able = everything(api.load_capabilities())
-        self._calls: dict[str, CalledPlaces] = {}
-        places = [place for mutant in api.load_mutants().values() for place in mutant.places or ()]
         audit = Audit.of(self._checks, self._api)
         for exercise, checks in self._groups:
             played, ids = self._play(exercise, build)
             played = ids.complete(played)
-            self._calls[exercise.name] = calls = CalledPlaces(places)
-            if len(self._groups) > 1:  # alone, it is there for its mutant
-                with calls.watch():
-                    watched, _ = self._play(exercise, build)
-                if _fingerprint(watched) != _fingerprint(played):
-                    calls.distrust()
             own = [(check, played.observe(check)) for check in checks]
             audit.begin_service()
             audit.note(exercise, played, self._contract, own)
-            self._fingerprints[exercise.name] = fingerprint = _fingerprint(played)
-            self._read[exercise.name] = dict(zip(fingerprint[1:], played.trail, strict=False))
+            self._fingerprints[exercise.name] = _fingerprint(played)
             self._own.update((check.id, observation) for check, observation in own)
         audit.settle_denials(one_service=False)  # each exercise had one of its own
         observations = {check.id: audit.observe(check, self._own[check.id]) for check in self._checks}
@@ -289,24 +164,14 @@ class Bench:
             if observation.outcome is not Outcome.MET
         }
 
-    def row(
-        self, mutant: str, build: Callable[[], EmbeddedService], places: tuple[ReplacedFunction, ...] | None = None
-    ) -> PlayedMutant:
-        """Play every exercise against one mutant, but those that call nothing of what it replaces."""
+    def row(self, mutant: str, build: Callable[[], EmbeddedService]) -> PlayedMutant:
+        """Play every exercise against one mutant."""
         begun = time.perf_counter()
         own = dict(self._own)
         audit = Audit.of(self._checks, self._api)
-        judged: list[Exchange] = []
         for exercise, checks in self._groups:
-            if len(self._groups) > 1 and not self._calls[exercise.name].include(places):
-                continue
             played, ids = self._play(exercise, build)
-            fingerprint = _fingerprint(played)
-            if fingerprint != self._fingerprints[exercise.name]:
-                for exchange, own_print in zip(played.trail, fingerprint[1:], strict=False):
-                    if known := self._read[exercise.name].get(own_print):
-                        exchange.notes.update(known.notes)
-                judged += played.trail
+            if _fingerprint(played) != self._fingerprints[exercise.name]:
                 played = ids.complete(played)
                 observed = [(check, played.observe(check)) for check in checks]
                 audit.begin_service()
@@ -321,8 +186,6 @@ class Bench:
                 errors.append(f"{check.id}: {observation.reason}")
             elif observation.outcome in _KILLS and self._outcomes[check.id] is not observation.outcome:
                 killers.append(check.id)
-        for exchange in judged:
-            exchange.notes.clear()  # a reading has its exchange: else only the garbage collector finds both
         return PlayedMutant(mutant, tuple(killers), tuple(errors), time.perf_counter() - begun)
 
     def _play(
@@ -400,8 +263,7 @@ class _Worker:
         self.bench = Bench(api, load_checks(api, revision), revision=revision)
 
     def row(self, name: str) -> PlayedMutant:
-        places = self._api.load_mutants()[name].places
-        return self.bench.row(name, partial(self._api.new_service, self._contract, name), places)
+        return self.bench.row(name, partial(self._api.new_service, self._contract, name))
 
     def read_unmet(self) -> dict[str, str]:
         return self.bench.unmet
@@ -461,28 +323,6 @@ PROVED = Rule(
     breaks="The check may be unable to fail.",
     source=Source(Basis.GENERIC, "Mutants", "Every check kills"),
 )
-GENERATED = Rule(
-    id="proof.generated",
-    level=Level.SHOULD,
-    statement="A check reports each generated defect that a client sees.",
-    breaks="A server with this defect passes all checks.",
-    source=Source(Basis.GENERIC, "Mutants", "The mutation score"),
-)
-ODD = Rule(
-    id="proof.odd",
-    level=Level.MUST,
-    statement="No check fails because a legal server writes the same in another way.",
-    breaks="A conformant server is reported as broken.",
-    source=Source(Basis.GENERIC, "Mutants", "Legal oddities"),
-)
-SCORED = Rule(
-    id="proof.score",
-    level=Level.MUST,
-    statement="The mutation score reaches its floor.",
-    breaks="The catalog proves less than it did.",
-    source=Source(Basis.GENERIC, "Mutants", "The mutation score"),
-)
-RULES = (NOTICED, PROVED, GENERATED, ODD, SCORED)
 REFERENCE, UNPROVED = "reference", "checks that kill no mutant"
 """The phases of a run; their notes are what the reference does not meet and why, and ids of checks."""
 
@@ -515,45 +355,26 @@ def prove(api: Api, options: ProofOptions) -> Generator[RunEvent, None, None]:
         with closing(play_mutants(api, names, jobs=options.jobs, revision=options.revision)) as rows:
             for one in rows:
                 played.append(one)
-                yield _tell_one(one, len(checks), options.summaries)
+                if isinstance(one, PlayedReference):
+                    yield _report_reference(one.unmet, len(checks))
+                else:
+                    yield CheckFinished(_judge_mutant(one, options.summaries[one.mutant]))
     except KeyboardInterrupt:
         interrupted = True
     if not played:
-        yield _tell_reference({}, len(checks))
+        yield _report_reference({}, len(checks))
     matrix = to_matrix(names, checks, played, interrupted=interrupted)
-    seconds = time.perf_counter() - begun
-    yield from _conclude(matrix, options.summaries, seconds, whole=options.whole)
+    unproved = () if interrupted else matrix.without_killer
+    yield PhaseFinished(name=UNPROVED, notes=unproved)
+    results = [_judge_mutant(matrix.row(name), options.summaries[name]) for name in matrix.kills]
+    results += map(_report_unproved, unproved if options.whole else ())
+    code = Exit.INTERRUPTED if interrupted else exit_of(results)
+    yield RunFinished(tuple(results), time.perf_counter() - begun, code)
 
 
-def tell_matrix(matrix: Matrix, summaries: Mapping[str, str], *, whole: bool) -> Iterator[RunEvent]:
-    """The events of a run whose matrix is known; `whole` as in `ProofOptions`."""
-    yield RunStarted(MUTANTS)
-    yield Planned(len(summaries), 0)
-    yield _tell_reference(matrix.unmet, len(matrix.checks))
-    for name in matrix.kills:
-        yield CheckFinished(_judge_mutant(matrix.row(name), summaries[name]))
-    yield from _conclude(matrix, summaries, sum(matrix.seconds.values()), whole=whole)
-
-
-def _tell_one(one: PlayedReference | PlayedMutant, checks: int, summaries: Mapping[str, str]) -> RunEvent:
-    if isinstance(one, PlayedReference):
-        return _tell_reference(one.unmet, checks)
-    return CheckFinished(_judge_mutant(one, summaries[one.mutant]))
-
-
-def _tell_reference(unmet: Mapping[str, str], checks: int) -> PhaseFinished:
+def _report_reference(unmet: Mapping[str, str], checks: int) -> PhaseFinished:
     notes = tuple(f"{check}: {why}" for check, why in unmet.items())
     return PhaseFinished(name=REFERENCE, counts={"checks": checks}, notes=notes)
-
-
-def _conclude(matrix: Matrix, summaries: Mapping[str, str], seconds: float, *, whole: bool) -> Iterator[RunEvent]:
-    """The end of a run, with its results in the order of the matrix."""
-    unproved = () if matrix.interrupted else matrix.without_killer
-    yield PhaseFinished(name=UNPROVED, notes=unproved)
-    results = [_judge_mutant(matrix.row(name), summaries[name]) for name in matrix.kills]
-    results += map(_report_unproved, unproved if whole else ())
-    code = Exit.INTERRUPTED if matrix.interrupted else exit_of(results)
-    yield RunFinished(tuple(results), seconds, code)
 
 
 def _judge_mutant(played: PlayedMutant, summary: str) -> Result:

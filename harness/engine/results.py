@@ -98,18 +98,6 @@ class KillRow(Struct, frozen=True):
     errors: tuple[str, ...] = ()
 
 
-class DefectRow(KillRow, frozen=True):
-    """One generated defect: where it is, what came of it, and the entry that excuses it, "" if none does.
-
-    `level` is the highest one among the rules that report it, "" if none does.
-    """
-
-    place: Mapping[str, str] = field(default_factory=dict)
-    outcome: str = ""
-    excuse: str = ""
-    level: str = ""
-
-
 Shown = TypeVar("Shown")
 Evidence: TypeAlias = Exchange | RelayedExchange | ClientRun | RecordedPlace | KillRow
 """What shows that a result is true; `report.evidence_text` is the only place that words it."""

@@ -458,8 +458,6 @@ class Api(Struct, frozen=True, kw_only=True):
     """The services with one defect each, by id."""
     load_client_model: Callable[[], ClientModel]
     """What judging clients of this API takes."""
-    load_defects: Callable[[], Any] | None = None
-    """What generates defects from traffic, and puts one between a client and a service; None if nothing does."""
 
     def is_live_host(self, host: str) -> bool:
         """Whether this host is the live service."""

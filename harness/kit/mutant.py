@@ -8,26 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import CodeType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 Build = TypeVar("Build", bound=Callable[..., Any])
-
-
-class ReplacedFunction(NamedTuple):
-    """A function of the faithful service that a mutant replaces.
-
-    `concerns` gets the arguments of a call, without `self`: could the mutant change it? None: each. If it is asked
-    `at_call`, it gets `self`, too, and looks at what the service has stored by then.
-
-    `differs` gets the result of a call, `self` and the arguments: would the mutant return something else? It
-    changes nothing, and the mutant nothing but the result.
-    """
-
-    code: CodeType
-    concerns: Callable[..., object] | None = None
-    at_call: bool = False
-    differs: Callable[..., bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +19,12 @@ class Mutant(Generic[Build]):
 
     `build` takes the arguments of the faithful service and makes the defective one. `area` groups mutants: for a
     mutant of a reference service it is the area of its rule, for a mutant made for one rule it is the rule.
-
-    `places` is all that it replaces: where the faithful service calls none of it, the mutant does the same. None:
-    unknown.
     """
 
     id: str
     summary: str
     build: Build
     area: str = ""
-    places: tuple[ReplacedFunction, ...] | None = None
 
 
 def table(area: str, *rows: Mutant[Build]) -> tuple[Mutant[Build], ...]:

@@ -101,14 +101,6 @@ def to_one_line(text: str) -> str:
     return _BLANKS.sub(lambda found: " " if _LINE_END.search(found[0]) else found[0], text)
 
 
-_VERSION = re.compile(r"[\w.+-]{1,40}")
-
-
-def read_version(text: str) -> str:
-    """The version that a package states of itself; "" if it is no version, but a text to be printed with it."""
-    return text if _VERSION.fullmatch(text) else ""
-
-
 def list_some(names: Sequence[str], most: int, *, hint: str = "") -> str:
     """`a, b and 3 more (hint)`: the first `most` names, and how many there are besides."""
     left = len(names) - most

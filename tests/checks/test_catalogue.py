@@ -196,4 +196,4 @@ def test_the_areas_have_one_set_of_names():
 def test_every_check_names_a_mutant():
     checks = {check.id for check in CATALOGUE} - {*AUDITED}
     wrong = {check: ROWS[check].mutant for check in checks if ROWS[check].mutant not in MUTANTS}
-    assert not wrong, f"write `mutant:` in these rows; `python -m tests.engine.killers` knows which: {wrong}"
+    assert not wrong, f"write `mutant:` in these rows; `harness mutants -v` shows which mutants they kill: {wrong}"

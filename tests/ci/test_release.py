@@ -60,7 +60,7 @@ SOURCES = (
 TOP_LEVEL = {
     ".ci", ".github", ".gitignore", ".pre-commit-hooks.yaml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
     "Makefile", "README.md", "SECURITY.md", "action.yml", "benchmarks", "cassettes", "conftest.py", "docs",
-    "harness", "hatch_build.py", "javascript", "mkdocs.yml", "pyproject.toml", "schemas", "tests",
+    "harness", "hatch_build.py", "javascript", "lab", "mkdocs.yml", "pyproject.toml", "schemas", "tests",
 }  # fmt: skip
 
 
@@ -116,7 +116,9 @@ def test_the_workflow_runs_the_pipeline_with_least_rights() -> None:
     for step in steps:
         if step.get("uses", "").startswith("actions/checkout@"):
             assert step["with"] == {"persist-credentials": False}
-    assert {step["run"] for step in steps if "run" in step} == {".ci/run", "make release", "make test-all"}
+    assert {step["run"] for step in steps if "run" in step} == {
+        ".ci/run", "make release", "make test-all", "make lab", "make drift",
+    }  # fmt: skip
     named = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", line)]
     assert WORKFLOW["jobs"]["pipeline"]["strategy"]["matrix"]["python"] == named
 
@@ -135,6 +137,6 @@ def test_the_pipeline_names_files_that_are_there() -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
     makefile = (ROOT / "Makefile").read_text("utf-8")
     calls = re.findall(r"^ *(?:begin \S+ )?make ([a-z-]+)(?: [A-Z]+=\S+)?(?: \|\|.*)?$", script, re.MULTILINE)
-    called = {*calls, "release", "bench-peers", "test-all"}
+    called = {*calls, "release", "bench-peers", "test-all", "lab", "drift"}
     assert called >= {"check", "lint", "docs", "test"}
     assert [name for name in called if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []

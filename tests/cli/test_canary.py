@@ -204,40 +204,6 @@ def test_reports_of_others(harness: Harness, tmp_path: Path) -> None:
         assert leaks(done.out, done.err, folder=tmp_path) == []
 
 
-TELLS = f"""
-    told = "my keys are " + " ".join({[KEY, TENANT, *spell(KEY).values()]!r})
-    open(os.environ["HARNESS_RESULT"], "w").write(json.dumps({{"error": told}}))
-    sys.exit()
-"""
-"""Instead of its last words: a report in the result file."""
-
-
-@pytest.mark.usefixtures("known")
-def test_the_table_of_clients(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client by name that prints its key: its columns do not show it, nor do those of an older, open run."""
-    program, open_run = tmp_path.parent / "telling.py", tmp_path.parent / "open.json"
-    program.write_text(BAD_CLIENT.replace(f'sys.exit("my key is {KEY}")', TELLS, 1))
-    start = [sys.executable, str(program), "when dropped"]
-    monkeypatch.setattr("harness.cli.commands.clients.install_ready", lambda *_, **__: start)
-    Path("docs").mkdir()
-    shown = [word for name in ("html", "json", "junit", "markdown") for word in ("--report", f"{name}=t.{name}")]
-    plays = ["clients", "curl", "--mode", "follow", "--rows", "reset,broken-framing"]
-    texts: list[str] = []
-    for words in ([*plays, *shown, "--write", "docs"], [*plays, "--json"]):
-        done = harness(*words)
-        assert done.code == 0, done.err
-        texts += [done.out, done.err]
-    assert "my keys are" in (tmp_path / "t.json").read_text("utf-8")
-    assert leaks(*texts, folder=tmp_path) == []
-    open_run.write_text((tmp_path / "t.json").read_text("utf-8").replace("***", f"{KEY} {quote(KEY)} {TENANT}"))
-    assert leaks(open_run.read_text("utf-8"), folder=Path("none"))
-    for output in ([*shown, "--write", "docs"], ["--json"]):
-        done = harness("clients", "--from", str(open_run), *output)
-        assert done.code == 0, done.err
-        texts += [done.out, done.err]
-    assert leaks(*texts, folder=tmp_path) == []
-
-
 @pytest.mark.usefixtures("known")
 @pytest.mark.parametrize(
     "words",
@@ -245,8 +211,6 @@ def test_the_table_of_clients(harness: Harness, tmp_path: Path, monkeypatch: pyt
         *(
             ["doctor"],
             ["doctor", "--json"],
-            ["drift"],
-            ["drift", "--json"],
             ["incidents"],
             ["incidents", "--json"],
         ),

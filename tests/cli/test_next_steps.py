@@ -57,9 +57,8 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("incidents", "resume-skips-one"), Exit.USAGE, "`harness mutants --list resume-skips-one` describes it"),
     (("explain", "resume-refused-as-too-old"), Exit.USAGE, "`harness incidents resume-refused-as-too-old`"),
     (("list", "resume.*", "--profile", "agents"), Exit.USAGE, "remove GLOB, --level or --profile"),
-    (("mutants", "resume-*", "--sample", "3"), Exit.USAGE, "--sample needs --generated"),
     (("fuzz", "emulator", "--database", "x://y"), Exit.USAGE, "write DIR, redis://… or github:OWNER/REPO"),
-    (("clients", "--list", "nosuch"), Exit.USAGE, "known are google-genai, "),
+    (("torture", "--client", "nosuch"), Exit.USAGE, "known are google-genai, "),
     (("torture", "--client", "curl", "--", "true"), Exit.USAGE, "use one of them"),
     (("client", "js", "--output", ""), Exit.USAGE, "is a variable unset?"),
     (("client", "py"), Exit.USAGE, "is not known: write js"),
@@ -69,8 +68,8 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("completion", "BASH"), Exit.USAGE, "did you mean 'bash'?"),
     (("explain", "RESUME.NO-GAP"), Exit.USAGE, "did you mean 'resume.no-gap'?"),
     (("verify", "stream.sse"), Exit.FAILED, "help: `harness explain stream."),
-    (("list", "--sentences", "--matrix"), Exit.USAGE, "and --sentences are two lists: give one of them"),
-    (("list", "--matrix", "--level", "MUST"), Exit.USAGE, "no effect with --matrix: remove one of them"),
+    (("list", "--sentences", "--capabilities"), Exit.USAGE, "and --sentences are two lists: give one of them"),
+    (("list", "--sentences", "--level", "MUST"), Exit.USAGE, "no effect with --sentences: remove one of them"),
     (("list", "--extension", "ends.py"), Exit.USAGE, "cannot be loaded: SystemExit: 3"),
 ]  # fmt: skip
 

@@ -8,12 +8,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs" / ".site"))
 
 from rule_pages import (  # type: ignore[import-not-found]
-    condense,
     ledger_page,
     mutation_page,
     rule_index,
     rule_pages,
-    write_page,
 )
 
-__all__ = ["condense", "ledger_page", "mutation_page", "rule_index", "rule_pages", "write_page"]
+__all__ = ["ledger_page", "mutation_page", "rule_index", "rule_pages"]

@@ -62,7 +62,10 @@ USE_INSTEAD = {
 PAGES = sorted(
     [
         *ROOT.glob("docs/**/*.md"),
-        *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "harness/README.md")),
+        *(
+            ROOT / name
+            for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "harness/README.md", "lab/README.md")
+        ),
     ]
 )
 SILENT = {"look", "resources", "strategies", "__init__", "__main__"}

@@ -52,63 +52,6 @@ def test_a_part_of_nothing_is_refused():
         table("x", row("a", "", hooks.status(turn(queued="completed"))))
 
 
-class _Counts(Bodies):
-    seen = 0
-
-    def status(self, run: object) -> str:
-        self.seen += 1
-        return super().status(run)
-
-
-@pytest.mark.parametrize(("members", "known"), [
-    ({"count": 3, "help": lambda self: 3}, True),  # only its own methods could call them
-    ({"render": lambda self, run: b""}, True),
-    ({"__getattribute__": lambda self, name: 3}, False),
-    ({"__eq__": lambda self, other: True}, False),
-])  # fmt: skip
-def test_where_a_part_acts_is_known_if_it_replaces_only_methods(members, known):
-    """The methods that a defective part replaces are its places; anything else may act at any time."""
-    places = parts.part(type("Odd", (_Counts,), members)).places
-    assert (places is not None) is known
-    if known:
-        replaced = {"status", *members} & {"render", "status"}
-        assert {place.code for place in places} == {getattr(Bodies, name).__code__ for name in replaced}
-
-
-def _prepare(self, *args):
-    self.mine = {}
-    Bodies.__init__(self, *args)
-
-
-def _prepare_and_read(self, *args):
-    Bodies.__init__(self, *args)
-    self.mine = self._contract
-
-
-def _break(self, *args):
-    Bodies.__init__(self, *args)
-    self.render = None
-
-
-def _call(self, *args):
-    Bodies.__init__(self, *args)
-    self.status()
-
-
-def test_who_only_prepares_acts_nowhere():
-    """What a part does not know of is read by the methods of the mutant alone; all else may act at once."""
-    assert parts.only_prepares(_prepare, Bodies)
-    for other in (_prepare_and_read, _break, _call):
-        assert not parts.only_prepares(other, Bodies)
-
-
-def test_a_mutant_acts_where_its_defects_do():
-    """A mutant of several defects has the places of all; of a defect that is any function, nobody knows them."""
-    first, second = hooks.status(turn(queued="completed")), hooks.request("GET interactions/*", answer({}))
-    assert row("a", "A.", first, second).places == (*first.places, *second.places)
-    assert row("a", "A.", first, lambda emulator: emulator).places is None
-
-
 @pytest.mark.parametrize(("build", "message"), [
     (lambda: row("a", "A."), "'a' has no defect: write a hook of"),
     (lambda: row("a", "A.", "status"), "'a' has the defect 'status': write a hook of"),

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.defects.generation import MODEL
-from harness.defects.scenes import BODY, Scene, WireDefect
 from harness.engine.baseline import UNEXPLAINED, Baseline, Entry, read_baseline
 from harness.engine.causes import link
 from harness.engine.decide import Policy, decide, decide_finding, exit_of, exit_with
@@ -20,7 +18,6 @@ from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS
-from harness.kit.api import OTHER_KEY, PRIMARY_KEY
 from harness.outcome import (
     Because,
     Exit,
@@ -38,6 +35,7 @@ from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange, Request, Response
 from tests.engine import toys
 from tests.engine.toys import rule
+from tests.engine.wire_defects import DamagedService, WireDefect, is_create
 
 PACKAGE = Path(harness.__file__).parent
 RULE = rule("get.odd")
@@ -203,12 +201,8 @@ def test_missing_file(tmp_path: Path) -> None:
 
 def test_an_interrupted_run_reports_what_it_saw_under_rules_it_did_not_reach() -> None:
     """The run ends after one exercise, whose exchanges break a rule that another exercise would prove."""
-    defect = WireDefect(BODY, "retyped", Scene("POST interactions", "plain", "at once"), "model")
-    contract = INTERACTIONS.load_contract("")
-    run = MODEL.new_run(defect, INTERACTIONS.key_header, (PRIMARY_KEY, OTHER_KEY))
-    target = embed_emulator(
-        INTERACTIONS, TargetOptions(), lambda: run.wrap(INTERACTIONS.new_service(contract, ""))
-    )
+    defect = WireDefect(is_create, body=lambda body, _: body.update(model=17))
+    target = embed_emulator(INTERACTIONS, TargetOptions(), lambda: DamagedService(defect))
     catalog = INTERACTIONS.load_catalogue()
     events = check_target(
         target,

@@ -7,17 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.engine.mutation_score import DefectBench
-from harness.interactions import INTERACTIONS
-from harness.kit.api import OTHER_KEY, PRIMARY_KEY
-from harness.outcome import TargetFault
 from tests.engine.wire_defects import (
-    CONTRACT,
     Json,
     JudgedTraffic,
     WireDefect,
     check,
-    check_service,
     is_create,
     is_read,
     is_replay,
@@ -145,29 +139,6 @@ def _explain(rules: set[str]) -> set[str]:
         "err.shape": "err.no-crash",
     }
     return {instead[rule] for rule in rules & instead.keys()}
-
-
-@pytest.fixture(scope="module")
-def bench() -> DefectBench:
-    """Return the clean run, from which defects are generated."""
-    return DefectBench(INTERACTIONS, "")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [4, pytest.param(60, marks=pytest.mark.thorough)])
-def test_check_tells_what_verify_finds_of_generated_defects(number: int, bench: DefectBench) -> None:
-    """The same of a seeded sample of generated defects: nobody chose them."""
-    untold = {}
-    for defect in bench.model.draw(bench.defects, number, 5):
-        run = bench.model.new_run(defect, INTERACTIONS.key_header, (PRIMARY_KEY, OTHER_KEY))
-        try:
-            judged = check_service(run.wrap(INTERACTIONS.new_service(CONTRACT, "")))
-        except TargetFault:
-            continue  # the handshake tells it, and nothing else was received
-        left = list_untold(judged)
-        if left:
-            untold[defect.id] = left
-    assert untold == {}
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ EXAMPLES = {"history": 30, "laws": 30, "schema": 4}
 PROFILES = ("core", "streaming", "background", "chaining", "tools", "agents")
 COMMANDS = (
     "check", "list", "explain", "smoke", "serve", "torture", "gateway", "fuzz", "mutants", "record", "replay",
-    "proxy", "diff", "verify", "clients",
+    "proxy", "diff", "verify",
 )  # fmt: skip
 
 SERVER_TIMES = mask(r"\b20(?:2[6-9]|[3-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "<time>")
@@ -404,7 +404,6 @@ def _texts() -> list[Item]:
     return [
         Item("list/text", steps("list", "list --level must", "list --profile chaining", "list 'get.*'")),
         Item("list/json", steps("list --json")),
-        Item("clients/list", steps("clients --list")),
         Item("explain/all", steps("explain '*'")),
         Item("explain/area", steps("explain get", "explain get.ok")),
         Item("help/all", steps("", "--help", "--version", *(f"{command} --help" for command in COMMANDS))),

@@ -67,9 +67,7 @@ torture --client nobody
 torture --client curl --mode poll
 torture --client curl -- x
 torture --mode never -- x
-clients nobody
-clients --write no/such/folder
-clients curl --mode poll
+torture --client nobody
 gateway
 gateway emulator
 gateway http://127.0.0.1:1 --only gw.nothing

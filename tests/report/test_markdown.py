@@ -16,10 +16,8 @@ _SYNTAX = re.compile(r"\|\s?---|\A#{2,4} |<details>")
 _OF_OURS = {
     "cli/option_tables.py": "the options",
     "contract/models/profiles.py": "the facts of models",
-    "drift/changes.py": "the changes that a maintainer has kept",
     "emulator/mutants/hooks.py": "a docstring",
     "incidents/incident.py": "the library of incidents",
-    "report/mode_matrix.py": "the names of rules",
 }
 """What writes Markdown of the texts of this package alone, for the documentation."""
 

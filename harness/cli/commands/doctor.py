@@ -204,12 +204,7 @@ def _diagnose_sdks() -> Iterator[Diagnosis]:
     if version is None:
         yield Diagnosis("google-genai", Condition.NOTE, "not installed", "pip install google-genai, if you use it")
     else:
-        yield Diagnosis(
-            "google-genai",
-            Condition.OK,
-            version,
-            "harness drift --sdk google-genai lists the differences",
-        )
+        yield Diagnosis("google-genai", Condition.OK, version)
     node = find_program("node")
     if node is None:
         yield Diagnosis("node", Condition.NOTE, explain_not_found("node"), "only clients in JavaScript need it")

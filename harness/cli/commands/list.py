@@ -15,7 +15,6 @@ from harness.cli.common_options import (
     contract_of,
     json_option,
     level_option,
-    revision_of,
     revision_option,
 )
 from harness.cli.options import Page, Trust, argument, flag, option
@@ -46,10 +45,6 @@ class ListArguments(ExtensionOptions):
         "list the sentences of the documents, with the rules that judge each (GLOB: an id of either)",
         trust=Trust.CALL,
     )
-    matrix: bool = flag(
-        "run every exercise against the emulator; show the modes and moments in which each rule is judged",
-        trust=Trust.CALL,
-    )
     capabilities: bool = flag(
         "list what `--capability` declares or denies, and how many checks need each", trust=Trust.CALL
     )
@@ -62,7 +57,6 @@ OPTIONS = ListArguments
 
 _LISTINGS = {
     "sentences": ("level", "profile", "revision"),
-    "matrix": ("level", "profile"),
     "capabilities": ("revision",),
 }
 """The lists other than the catalog, each with the filters that it does not have."""
@@ -91,9 +85,6 @@ def run(words: Sequence[str]) -> int:
     )
     if arguments.capabilities:
         _print_capabilities([item.check for item in plan.checks if item.skip is None], as_json=arguments.json)
-        return 0
-    if arguments.matrix:
-        _print_matrix(arguments)
         return 0
     contract = contract_of(arguments)
     checks = [item.check for item in plan.checks if item.skip is None and contract.holds(item.check.rule)]
@@ -127,18 +118,6 @@ def _print_capabilities(checks: Sequence[Check], *, as_json: bool) -> None:
     width = max(map(len, known))
     counts = {name: format_count(len(needing[name]), "check") for name in known}
     say_lines(f"{name:<{width}}  {meaning} ({counts[name]})" for name, meaning in known.items())
-
-
-def _print_matrix(arguments: ListArguments) -> None:
-    from harness.engine.mode_matrix import observe_matrix
-    from harness.report.mode_matrix import matrix_lines, matrix_records
-
-    matrix = observe_matrix(INTERACTIONS, revision_of(arguments), arguments.globs)
-    if arguments.json:
-        write_json(matrix_records(matrix))
-    else:
-        for line in matrix_lines(matrix):
-            say(line)
 
 
 def _print(checks: Sequence[Check]) -> None:

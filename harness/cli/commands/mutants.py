@@ -17,7 +17,7 @@ from harness.cli.common_options import (
     revision_option,
     verbose_option,
 )
-from harness.cli.options import COUNT, SEED, WHOLE, Page, argument, flag, option
+from harness.cli.options import COUNT, Page, argument, flag, option
 from harness.cli.output import Listeners, say
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
@@ -35,9 +35,6 @@ class MutantsArguments(ExtensionOptions, OutputOptions):
     jobs: int = option("number of processes", COUNT, 2, flags=("-j", "--jobs"))
     revision: str | None = revision_option()
     list: bool = flag("list the mutants and their defects, and run nothing")
-    generated: bool = flag("run defects that are generated from the traffic of one clean run")
-    sample: int = option("number of generated defects to draw, 0 for all", WHOLE, 300)
-    seed: int = option("seed of the sample", SEED, 1)
     verbose: int = verbose_option("name every check that kills a mutant")
 
     page = Page("mutants", ("harness mutants 'resume-*'", "harness mutants --list"), groups=("run", "output"))
@@ -49,9 +46,6 @@ OPTIONS = MutantsArguments
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code 0 if every mutant is noticed and, in a full run, every check notices one."""
     arguments = read_options(MutantsArguments, words)
-    if arguments.generated:
-        return _run_generated(arguments)
-    arguments.refuse(("sample", "seed"), "needs --generated: only generated defects are sampled")
     mutants = INTERACTIONS.load_mutants()
     chosen = _select_names(arguments.globs, list(mutants))
     if arguments.list:
@@ -68,24 +62,6 @@ def run(words: Sequence[str]) -> int:
         revision=revision_of(arguments),
     )
     return Listeners(arguments, MutantsPresentation()).follow(prove(INTERACTIONS, options)).exit
-
-
-def _run_generated(arguments: MutantsArguments) -> int:
-    from harness.engine.mutation_score import ScoreOptions, list_defects, score_defects
-    from harness.report.commands.mutants import ScorePresentation
-
-    options = ScoreOptions(
-        number=arguments.sample,
-        seed=arguments.seed,
-        globs=tuple(arguments.globs),
-        jobs=arguments.jobs,
-        revision=revision_of(arguments),
-    )
-    if arguments.list:
-        for name in list_defects(INTERACTIONS, options):
-            say(name)
-        return Exit.OK
-    return Listeners(arguments, ScorePresentation()).follow(score_defects(INTERACTIONS, options)).exit
 
 
 def _select_names(globs: Sequence[str], names: list[str]) -> list[str]:

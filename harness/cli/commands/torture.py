@@ -101,7 +101,7 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
     scenario: str | None = option("serve a file of scripted responses", PATH, trust=Trust.READ, group=_PLAYED)
     cassette: str | None = option("serve a recorded stream", PATH, trust=Trust.READ, group=_PLAYED)
     client: str | None = option(
-        "run a known client instead of CMD (`harness clients --list`)",
+        "run a known client instead of CMD (docs/clients.md has the names)",
         PROGRAM, trust=Trust.NEVER, completes="client", group="the client",
     )  # fmt: skip
     mode: str | None = option(

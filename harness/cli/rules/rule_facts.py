@@ -12,7 +12,7 @@ from typing import NamedTuple
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.gateway.findings import cures_of
 from harness.cli.rules import load_every_check
-from harness.engine.kill_matrix import GENERATED, NOTICED, ODD, PROVED, SCORED
+from harness.engine.kill_matrix import NOTICED, PROVED
 from harness.engine.search.failure import RULES as SEARCH_RULES
 from harness.engine.search.failure import SEARCHED
 from harness.kit.check import Check
@@ -25,7 +25,7 @@ from harness.rules.ledger import sentences_of
 _WITHOUT_CHECK: dict[str, tuple[Rule, ...]] = {
     "fuzz": (*SEARCH_RULES, *(row.rule for row in rows_of("search")), SEARCHED),
     "torture": tuple(row.rule for row in rows_of("clients")),
-    "mutants": (NOTICED, PROVED, GENERATED, ODD, SCORED),
+    "mutants": (NOTICED, PROVED),
 }
 """Rules that no check judges, by the command that does; those of requests are judged by `verify` alone."""
 

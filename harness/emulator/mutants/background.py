@@ -83,16 +83,6 @@ def _show_a_draft(body: Json, run: Run) -> None:
         body["steps"] = [*body["steps"], draft]
 
 
-def _polls_background(engine: Engine, call: Call, interaction_id: str) -> bool:
-    run = engine.find(interaction_id, call.project)
-    return run is not None and run.background
-
-
-def _polls_settled(engine: Engine, call: Call, interaction_id: str) -> bool:
-    run = engine.find(interaction_id, call.project)
-    return run is not None and run.background and run.settled
-
-
 class _PollRegresses(Engine):
     def __init__(self, *args: Any) -> None:
         self.polls: Counter[str] = Counter()
@@ -157,7 +147,7 @@ MUTANTS = table(
     row("polls-name-another", "Every poll shows a different id.",
         part(_PollsNameAnother)),
     row("poll-regresses", "After a run has settled, every second poll shows it in progress again.",
-        part(_PollRegresses, Engine.get, _polls_settled)),
+        part(_PollRegresses)),
     row("transition-impossible", "Polls after the create show a run in progress as queued.",
         status(when(lambda status, run: run.background and run.shown > 2, turn(in_progress="queued")))),
     row("background-cancels-itself", "A background run ends as canceled, although no client cancels it.",
@@ -177,7 +167,7 @@ MUTANTS = table(
     row("output-taken-back", "A run in progress shows a long draft, which its result does not have.",
         body(_show_a_draft)),
     row("settles-without-output-first", "The first poll after a run has completed shows no output.",
-        part(_SettlesWithoutOutputFirst, Bodies.steps, lambda bodies, run: run.background and run.settled)),
+        part(_SettlesWithoutOutputFirst)),
     row("background-404-after-create", "A background run is not found until it has settled.",
         request("GET interactions/*", _hide_until_settled)),
     row("shape-background", "The steps of a run that has just started are a string.",

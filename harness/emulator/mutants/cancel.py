@@ -158,9 +158,9 @@ MUTANTS = table(
         request("POST interactions/*/cancel", when(
             lambda call, _: not call.request.body, refuse("The body is not valid JSON.")))),
     row("cancelled-comes-back", "A few polls after the cancel, the run is shown as completed after all.",
-        part(_CancelledComesBack, Engine.cancel)),
+        part(_CancelledComesBack)),
     row("cancelled-bills-on", "Each look at a cancelled run shows more output tokens.",
-        part(_BillsOn, Engine.cancel)),
+        part(_BillsOn)),
     row("cancelled-vanishes", "A cancelled interaction can no longer be read.",
         request("GET interactions/*", when(
             lambda call, engine: engine.require_run(call.segments[1], call.project).status == "cancelled",

@@ -120,10 +120,6 @@ def _wait(response: Response, engine: Engine, opened: tuple[Run, CreateRequest])
     return Response(200, JSON_HEADERS, Chunked(), late)
 
 
-def _continues(engine: Engine, order: CreateRequest) -> bool:
-    return order.previous is not None
-
-
 class _Siblings(Engine):
     """Remembers the last child of each parent."""
 
@@ -199,9 +195,9 @@ MUTANTS = table(
     row("parent-mutated", "A child appends its steps to its parent.",
         _change_chained(_append_to_parent)),
     row("sibling-continued", "A second child continues the first one, not their parent.",
-        part(_SiblingContinued, Engine.open, _continues)),
+        part(_SiblingContinued)),
     row("sibling-overwritten", "A second child appends its steps to the first one.",
-        part(_SiblingOverwritten, Engine.open, _continues)),
+        part(_SiblingOverwritten)),
     row("one-child-only", "A parent can be continued only once.",
         part(_OneChildOnly)),
     row("chained-background-waits", "The response to a background create with a parent waits for its run.",

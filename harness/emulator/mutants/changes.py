@@ -14,7 +14,7 @@ from msgspec import structs
 from msgspec.structs import replace
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.parts import SKIP, Change, ConditionalChange, differs_in_json
+from harness.emulator.mutants.parts import SKIP, Change, ConditionalChange
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.wire import COMPLETE, Body, Chunk, Chunked, Headers, Length, Piece, PieceBody, Response
@@ -27,21 +27,6 @@ Json = dict[str, Any]
 def when(test: Callable[..., object], change: Change) -> Change:
     """Change only what passes the test, which gets the same arguments."""
     return ConditionalChange(test, change)
-
-
-def editing(change: Change) -> Change:
-    """Edit the JSON object that comes last: the defect is where that writes another one."""
-
-    def edits(*context: Any) -> bool:
-        *others, value = context
-        return differs_in_json(lambda twin: change(*others, twin), msgspec.json.encode(value))
-
-    return ConditionalChange(edits, change, foreseen=True)
-
-
-def rewriting(change: Callable[[Call, Engine], Call]) -> Change:
-    """Return the call as it is, or another one, and do nothing else: the defect is where it is another one."""
-    return ConditionalChange(lambda call, engine: change(call, engine) != call, change, foreseen=True)
 
 
 # Refusing

@@ -45,7 +45,7 @@ MUTANTS = table(
     row("store-import-never-ends", "The operation of an import into a store never ends.",
         response("GET fileSearchStores/*/operations/*", drop("done", "response"))),
     row("store-import-not-searched", "A file that was imported into a store is kept and never found.",
-        after(Resources.refer, _lose_imported, lambda order: "file_search" in str(order.tools))),
+        after(Resources.refer, _lose_imported)),
     row("store-document-lost", "An upload to a store names a document that is not there.",
         request("GET fileSearchStores/*/documents/*", not_found)),
     row("store-delete-forces", "A store with documents is deleted without force.",

@@ -36,13 +36,8 @@ memory.
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
-from functools import partial, reduce
-from itertools import chain
+from functools import reduce
 from typing import Any, TypeAlias
-
-from msgspec import structs
-from msgspec.json import encode as _write
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
@@ -51,21 +46,16 @@ from harness.emulator.mutants.changes import (
     answer,
     crash,
     edit_json,
-    is_json,
     is_missing,
     not_found,
-    read_bytes,
     when,
 )
 from harness.emulator.mutants.parts import (
     Change,
-    ConditionalChange,
     Defect,
     after,
-    after_json,
     around,
     before,
-    differs_in_json,
 )
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import EventWriter
@@ -117,11 +107,6 @@ def arrival(change: Callable[[Request, Route], Request | Response | None]) -> De
             return inner(engine, changed, route(changed.target))
         return changed if changed is not None else inner(engine, request, where)
 
-    if isinstance(change, ConditionalChange):
-        test = change.test
-        return around(
-            Emulator.operate, operate, lambda _, engine, request, where: test(request, where), at_call=True
-        )
     return around(Emulator.operate, operate)
 
 
@@ -135,15 +120,7 @@ def request(calls: str, change: Callable[[Call, Engine], Call | Response | None]
             return changed
         return inner(engine, changed if changed is not None else call)
 
-    if isinstance(change, ConditionalChange):
-        test = change.test
-        return around(
-            Emulator.perform,
-            perform,
-            lambda _, engine, call: concerns(call) and test(call, engine),
-            at_call=True,
-        )
-    return around(Emulator.perform, perform, lambda engine, call: concerns(call))
+    return around(Emulator.perform, perform)
 
 
 def response(calls: str, change: Callable[[Any, Call], Any]) -> Defect:
@@ -155,13 +132,7 @@ def response(calls: str, change: Callable[[Any, Call], Any]) -> Defect:
             return None
         return edit_json(response, lambda value: change(value, call))
 
-    def differs(response: Response | None, _: Emulator, engine: Engine, call: Call) -> bool:
-        if response is None or not concerns(call) or not is_json(response):
-            return False
-        twin = structs.replace(response, body=copy(response.body))  # the body itself is for the client to read
-        return differs_in_json(lambda value: change(value, call), read_bytes(twin))
-
-    return after(Emulator.perform, edit, differs=differs)
+    return after(Emulator.perform, edit)
 
 
 def error(calls: str, change: Callable[[Refusal, Call], Response | None]) -> Defect:
@@ -176,11 +147,7 @@ def error(calls: str, change: Callable[[Refusal, Call], Response | None]) -> Def
             changed = other.response()
         return changed if changed is not None else inner(refusal, request, where)
 
-    def passes(_: Emulator, refusal: Refusal, request: Request, where: Route) -> bool:
-        call = Call(request, where.segments, where.query)
-        return concerns(call) and (not isinstance(change, ConditionalChange) or bool(change.test(refusal, call)))
-
-    return around(Emulator.refuse, refuse, passes, at_call=True)
+    return around(Emulator.refuse, refuse)
 
 
 def admit(step: str, change: Change) -> Defect:
@@ -190,37 +157,17 @@ def admit(step: str, change: Change) -> Defect:
         steps = [name for name in dir(CreateValidator) if not name.startswith("_")]
         hint = did_you_mean(step, steps, otherwise=f": the steps are {', '.join(steps)}")
         raise ValueError(f"the validation of a create has no step {step!r}{hint}")
-    return before(method, ConditionalChange.adapt(change, lambda inner: lambda _, *arguments: inner(*arguments)))
+    return before(method, lambda _, *arguments: change(*arguments))
 
 
 def create(change: Callable[[CreateRequest, Engine], object]) -> Defect:
-    """Change an admitted create, or refuse it; nothing else, and its JSON values are replaced, not edited."""
-    if not isinstance(change, ConditionalChange):
-        change = ConditionalChange(partial(_changes_order, change), change, foreseen=True)
-    return before(
-        Engine.open, ConditionalChange.adapt(change, lambda inner: lambda engine, order: inner(order, engine))
-    )
-
-
-def _changes_order(change: Change, order: CreateRequest, engine: Engine) -> bool:
-    """Whether a change would give another value to a field of an order."""
-    twin = copy(order)
-    change(twin, engine)
-    pairs = ((getattr(order, name), getattr(twin, name)) for name in order.__struct_fields__)
-    return any(old is not new and (_is_opaque(old) or _write(old) != _write(new)) for old, new in pairs)
-
-
-def _is_opaque(value: object) -> bool:
-    return not isinstance(value, str | dict | list)
+    """Change an admitted create, or refuse it."""
+    return before(Engine.open, lambda engine, order: change(order, engine))
 
 
 def run(change: Callable[[Run, CreateRequest, Engine], object]) -> Defect:
     """Change a run that has just been made, or what is stored."""
-
-    def pass_on(inner: Change) -> Change:
-        return lambda made, engine, order: inner(*made, engine)
-
-    return after(Engine.open, ConditionalChange.adapt(change, pass_on))
+    return after(Engine.open, lambda made, engine, _: change(made[0], made[1], engine))
 
 
 def output(change: Callable[[list[Json], CreateRequest], list[Json] | None]) -> Defect:
@@ -232,44 +179,42 @@ def output(change: Callable[[list[Json], CreateRequest], list[Json] | None]) -> 
         changed = change(made[0], order)
         return made if changed is None else (changed, made[1])
 
-    return after_json(ReplyBuilder.steps, edit)
+    return after(ReplyBuilder.steps, edit)
 
 
 def usage(change: Change) -> Defect:
     """Change the token counts of a run."""
-    return after_json(Meter.assemble, lambda usage, *_: change(usage))
+    return after(Meter.assemble, lambda usage, *_: change(usage))
 
 
 def body(change: Callable[[Json, Run], Json | None]) -> Defect:
     """Change an interaction as JSON."""
-    return after_json(Bodies.interaction, lambda body, _, run, **how: change(body, run))
+    return after(Bodies.interaction, lambda body, _, run, **how: change(body, run))
 
 
 def status(change: Callable[[str, Run], str]) -> Defect:
     """Change the status of an interaction as JSON."""
-    return after_json(Bodies.status, lambda status, _, run: change(status, run))
+    return after(Bodies.status, lambda status, _, run: change(status, run))
 
 
 def steps(change: Callable[[list[Json], Run, bool], list[Json]]) -> Defect:
     """Change the steps of an interaction as JSON, without touching those of the run."""
-    return after_json(Bodies.steps, lambda steps, _, run, timeline: change(steps, run, timeline))
+    return after(Bodies.steps, lambda steps, _, run, timeline: change(steps, run, timeline))
 
 
 def event(name: str, change: Callable[[Json], Json | None]) -> Defect:
     """Change every event of one type."""
-    return after_json(_look_up(_MAKERS, name, "type of event"), lambda event, *_: change(event))
+    return after(_look_up(_MAKERS, name, "type of event"), lambda event, *_: change(event))
 
 
 def events(change: Callable[[list[Json], Run], list[Json]]) -> Defect:
     """Change the events of a run: opening, steps; the closing one comes later."""
-    return after_json(EventWriter.sequence, lambda events, _, run: change(events, run))
+    return after(EventWriter.sequence, lambda events, _, run: change(events, run))
 
 
 def deltas(kind: str, change: Callable[[list[Any], Any], list[Any]]) -> Defect:
     """Change the pieces of a `text`, or the deltas of a `thought` or of `arguments`."""
-    return after_json(
-        _look_up(_DELTAS, kind, "kind of deltas"), lambda deltas, _, run, source: change(deltas, source)
-    )
+    return after(_look_up(_DELTAS, kind, "kind of deltas"), lambda deltas, _, run, source: change(deltas, source))
 
 
 def payload(change: Callable[[Json], Json | None]) -> Defect:
@@ -290,10 +235,7 @@ def frame(change: Callable[[bytes, bytes], bytes]) -> Defect:
 
 def stream(change: Callable[[Body, Run, int], Body]) -> Defect:
     """Change the body of a stream."""
-    return after(
-        Streams.body,
-        ConditionalChange.adapt(change, lambda inner: lambda body, _, run, position: inner(body, run, position)),
-    )
+    return after(Streams.body, lambda body, _, run, position: change(body, run, position))
 
 
 def _look_up(methods: dict[str, Callable[..., Any]], name: str, what: str) -> Callable[..., Any]:
@@ -341,13 +283,7 @@ def row(mutant_id: str, summary: str, *defects: Defect) -> EmulatorMutant:
             raise ValueError(f"the mutant {mutant_id!r} has the defect {defect!r}: write {_HOW}")
     if not defects:
         raise ValueError(f"the mutant {mutant_id!r} has no defect: write {_HOW}")
-    places: list[Any] = [getattr(defect, "places", None) for defect in defects]
-    return Mutant(
-        mutant_id,
-        summary,
-        reduce(lambda emulator, defect: defect(emulator), defects, Emulator),
-        places=None if None in places else tuple(chain.from_iterable(places)),
-    )
+    return Mutant(mutant_id, summary, reduce(lambda emulator, defect: defect(emulator), defects, Emulator))
 
 
 _HOW = "a hook of `mutants/hooks.py` or `mutants/parts.py` with a change, such as status(turn(queued='completed'))"

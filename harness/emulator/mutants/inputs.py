@@ -8,7 +8,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, assign, crash, editing, refuse, rewriting, when, without
+from harness.emulator.mutants.changes import Json, assign, crash, refuse, when, without
 from harness.emulator.mutants.hooks import admit, create, request, row
 from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
@@ -59,7 +59,7 @@ MUTANTS = table(
             order, lambda parts: [{**part, "type": "document"} if part.get("type") == "video" else part
                                   for part in parts])))),
     row("part-backwards", "A part of a film may end before it starts.",
-        request("POST interactions", rewriting(_whole_films))),
+        request("POST interactions", _whole_films)),
     row("input-document-emptied", "A document in the input is stored without its bytes.",
         create(assign(given=lambda order, _: _with_contents(
             order, lambda parts: [{**part, "data": ""} if part.get("type") == "document" else part
@@ -72,9 +72,9 @@ MUTANTS = table(
             lambda body: "thinking_level" in (body.get("generation_config") or {}),
             refuse("'thinking_level' is not supported.")))),
     row("levels-ignored", "A thinking level that a model lacks is accepted.",
-        admit("shape", editing(_drop_level))),
+        admit("shape", _drop_level)),
     row("pages-backwards", "A part of a document may end before it starts.",
-        request("POST interactions", rewriting(_whole_documents))),
+        request("POST interactions", _whole_documents)),
     row("pages-from-zero", "The pages of a document are counted from 0.",
-        request("POST interactions", rewriting(_count_from_zero))),
+        request("POST interactions", _count_from_zero)),
 )  # fmt: skip

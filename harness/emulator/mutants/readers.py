@@ -34,10 +34,6 @@ class _Thief(StreamBody):
         return piece
 
 
-def _is_running(streams: Streams, run: Run, position: int) -> bool:
-    return not run.settled
-
-
 class _SecondReaderSteals(Streams):
     def __init__(self, *args: Any) -> None:
         self.taken: dict[str, int] = {}
@@ -47,11 +43,6 @@ class _SecondReaderSteals(Streams):
         if run.settled:
             return super().body(run, position)
         return _Thief(self.taken, run, position, self.waiting(run), self._lock)
-
-
-def _streams_running(engine: Engine, call: Call, interaction_id: str) -> bool:
-    run = engine.find(interaction_id, call.project)
-    return call.query.get("stream") == "true" and run is not None and not run.settled
 
 
 class _SecondReaderRefused(Engine):
@@ -148,9 +139,9 @@ MUTANTS = table(
         after(Engine.answer, when(_streams_create, _rename_events))),
     row("second-reader-steals",
         "Two readers of a run in progress share its events: each gets only those the other has not taken.",
-        part(_SecondReaderSteals, Streams.body, _is_running)),
+        part(_SecondReaderSteals)),
     row("second-reader-refused", "A run in progress accepts only one reader.",
-        part(_SecondReaderRefused, Engine.get, _streams_running)),
+        part(_SecondReaderRefused)),
     row("parallel-streams-mixed", "Streams that are read at the same time carry words of each other.",
         part(_MixesOpenStreams)),
     row("running-stream-stops", "A stream of a run in progress ends after the events so far.",

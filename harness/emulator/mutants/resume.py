@@ -14,7 +14,6 @@ from harness.emulator.mutants.changes import (
     refuse,
     rename_events,
     replace_text,
-    rewriting,
     when,
     without_query,
 )
@@ -125,8 +124,7 @@ def _name_another(response: Response, engine: Engine, call: Call, interaction_id
 MUTANTS = table(
     "resume",
     row("stream-of-stored-json", "A read with stream=true returns JSON.",
-        request("GET interactions/*", rewriting(
-            lambda call, _: without_query(call, "stream", "last_event_id")))),
+        request("GET interactions/*", lambda call, _: without_query(call, "stream", "last_event_id"))),
     row("stream-of-stored-404", "A read with stream=true returns 404.",
         request("GET interactions/*", when(_streams, refuse("Method not found.", 404, "not_found")))),
     row("stream-of-stored-empty", "A stream of an existing interaction is empty.",
@@ -150,10 +148,10 @@ MUTANTS = table(
     row("resume-broken-frame", "A resumed stream begins in the middle of a frame.",
         stream(when(_is_resume, lambda body, *_: _with_first(Chunk(b'"index":1}\n\n'), body)))),
     row("resume-plus-is-space", "A plus sign in a cursor is read as a space although it was percent-encoded.",
-        request("GET interactions/*", rewriting(_read_plus_as_space))),
+        request("GET interactions/*", _read_plus_as_space)),
     row("resume-half-decoded",
         "A cursor with a percent-encoded digit is not decoded, because digits need no encoding.",
-        request("GET interactions/*", rewriting(_decode_half))),
+        request("GET interactions/*", _decode_half)),
     row("resume-repeats-at-end", "A resume after the final event repeats the whole stream.",
         instead(Streams.after, when(_includes_cursor, lambda streams, event: event + 1)),
         after(Streams.position, when(_ends_at, lambda *_: 0))),

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, answer, crash, editing, refuse, when
+from harness.emulator.mutants.changes import Json, answer, crash, refuse, when
 from harness.emulator.mutants.hooks import admit, arrival, error, request, row
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.run.run import Run
@@ -92,7 +92,7 @@ MUTANTS = table(
             lambda refusal, _: "too deeply" in refusal.message,
             refuse("maximum recursion depth exceeded", 500, "api_error")))),
     row("deep-json-kills", "After a very deeply nested body, every call returns 503.",
-        part(_DeepJsonKills, Engine.handle, lambda _, call: _is_deep(call))),
+        part(_DeepJsonKills)),
     row("empty-body-crashes", "A create without a body returns 500.",
         request("POST interactions", when(lambda call, _: not call.request.body, crash))),
     row("bad-utf8-crashes", "A create that is not UTF-8 returns 500.",
@@ -115,7 +115,7 @@ MUTANTS = table(
     row("long-id-crashes", "An id of more than a thousand characters returns 500.",
         arrival(when(lambda request, where: any(len(segment) > 1_000 for segment in where.segments), crash))),
     row("camel-case-accepted", "Field names in camelCase are accepted.",
-        before(CreateValidator.shape, editing(_take_camel_case))),
+        before(CreateValidator.shape, _take_camel_case)),
     row("camel-case-crashes", "A create with a field name in camelCase returns 500.",
         admit("shape", when(lambda body: any(snake(name) != name for name in body), crash))),
 )  # fmt: skip

@@ -19,7 +19,7 @@ from harness.emulator.mutants.changes import (
     without,
 )
 from harness.emulator.mutants.hooks import create, deltas, event, events, frame, payload, request, row, stream
-from harness.emulator.mutants.parts import Change, after, after_json, before, instead, part
+from harness.emulator.mutants.parts import Change, after, before, instead, part
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal
@@ -67,10 +67,6 @@ def _id_of_event_before(writer: EventWriter, run: Run, index: int, payload: Json
 
 def _no_id_on_deltas(writer: EventWriter, run: Run, index: int, payload: Json) -> str | None:
     return None if payload["event_type"] == "step.delta" else EventWriter.event_id(writer, run, index, payload)
-
-
-def _streams(engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
-    return opened[1].stream
 
 
 class _HangUpBreaks(Engine):
@@ -262,9 +258,9 @@ MUTANTS = table(
             lambda order, _: order.stream and order.background,
             refuse("'stream' and 'background' exclude each other.")))),
     row("hang-up-breaks", "After a reader has disconnected, every call returns 503.",
-        part(_HangUpBreaks, Engine.answer, _streams)),
+        part(_HangUpBreaks)),
     row("hang-up-deletes", "When a reader disconnects, the interaction is deleted.",
-        part(_HangUpDeletes, Engine.answer, _streams)),
+        part(_HangUpDeletes)),
     row("stream-unstored", "Interactions created with a stream are not stored although their events name an id.",
         before(Engine.remember, when(lambda engine, run: run.body.get("stream") is True, skip))),
     row("status-update-unknown", "The first status update lacks its status.",
@@ -323,7 +319,7 @@ MUTANTS = table(
             lambda writer, step: step["type"] == "function_call", lambda *_: {"type": "model_output"})),
         deltas("arguments", lambda _, step: [{"text": f"{step['name']}()", "type": "text"}])),
     row("call-streamed-without-name", "The step.start of a function call lacks the function's name.",
-        after_json(EventWriter.shell, lambda shell, *_: without(shell, "name"))),
+        after(EventWriter.shell, lambda shell, *_: without(shell, "name"))),
     row("call-streamed-misspelled", "The streamed arguments of a function call are not the stored ones.",
         deltas("arguments", _misspell)),
     row("completed-id-changes", "interaction.completed names another interaction.",

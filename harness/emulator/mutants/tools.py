@@ -32,7 +32,7 @@ from harness.emulator.mutants.hooks import (
     status,
     steps,
 )
-from harness.emulator.mutants.parts import Change, after, after_json, before, instead
+from harness.emulator.mutants.parts import Change, after, before, instead
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
@@ -152,7 +152,7 @@ MUTANTS = table(
             "status", turn(requires_action="completed"))))),
     row("call-streamed-without-arguments", "A streamed call has no arguments.",
         deltas("arguments", lambda deltas, step: []),
-        after_json(EventWriter.shell, lambda shell, *_: without(shell, "arguments"))),
+        after(EventWriter.shell, lambda shell, *_: without(shell, "arguments"))),
     row("choice-any-ignored", "In a stream tool_choice any is taken for auto: a needless call is not made.",
         before(ReplyBuilder.default_steps, when(_is_forced_in_vain, _force_nothing))),
     row("choice-allowed-ignored", "Functions are called that tool_choice does not allow.",

@@ -41,10 +41,6 @@ def _accept_any_event(refusal: Refusal, call: Call) -> Response:
     return json_response({"id": "webhook-0", "state": "enabled", **read_json(call)})
 
 
-def _rotates(resources: Resources, call: Call) -> bool:
-    return call.segments[-1].endswith(":rotateSigningSecret")
-
-
 class _RotationKeepsSecret(Resources):
     secret: str | None = None
 
@@ -80,7 +76,7 @@ MUTANTS = table(
     row("webhooks-ping-missing", "There is no ping operation.",
         request("POST webhooks/*:ping", refuse("Method not found.", 404, "not_found"))),
     row("webhooks-rotate-keeps", "A rotation returns the old secret.",
-        part(_RotationKeepsSecret, Resources.handle, _rotates)),
+        part(_RotationKeepsSecret)),
     row("webhooks-rotate-empty", "A rotation does not return the new secret.",
         response("POST webhooks/*:rotateSigningSecret", lambda value, _: {})),
     row("shape-webhook", "A read shows the state of a webhook as a number.",

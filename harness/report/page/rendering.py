@@ -29,9 +29,9 @@ _BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:s|ms|min|B|kB|MiB)\b)")
 
 
 @cache
-def _build_environment() -> Environment:
+def _build_environment(folder: Path | None) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_FOLDER / "templates"),
+        loader=FileSystemLoader([*([folder] if folder is not None else []), _FOLDER / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -46,12 +46,16 @@ def _build_environment() -> Environment:
     return environment
 
 
-def render_template(name: str, *, title: str, command: str, **values: Any) -> str:
-    """The page that the named template makes of the values; `command` is the one that made the results."""
+def render_template(name: str, *, title: str, command: str, folder: Path | None = None, **values: Any) -> str:
+    """The page that the named template makes of the values; `command` is the one that made the results.
+
+    `folder` may have the template; the templates here are the parts of all.
+    """
     head = read_script("theme")
     body = "\n".join((read_script("copy", "matrix"), (_FOLDER / "page.js").read_text("utf-8")))
     return _render(
         name,
+        folder,
         title=title,
         command=command,
         version=__version__,
@@ -65,10 +69,10 @@ def render_template(name: str, *, title: str, command: str, **values: Any) -> st
     )
 
 
-def render_part(name: str, **values: Any) -> str:
+def render_part(name: str, *, folder: Path | None = None, **values: Any) -> str:
     """A part for another project's page: a shadow tree, so that neither has the other's styles."""
     style = _for_shadow(read_style("matrix", "picture"))
-    return _render(name, style=style, icons=read_icons(), script=read_script("copy", "matrix"), **values)
+    return _render(name, folder, style=style, icons=read_icons(), script=read_script("copy", "matrix"), **values)
 
 
 def part_style() -> str:
@@ -80,8 +84,8 @@ def _for_shadow(style: str) -> str:
     return style.replace(":root", ":host").replace("body {", ".part {")
 
 
-def _render(name: str, **values: Any) -> str:
-    text = _build_environment().get_template(f"{name}.html.jinja").render(**values)
+def _render(name: str, folder: Path | None, **values: Any) -> str:
+    text = _build_environment(folder).get_template(f"{name}.html.jinja").render(**values)
     return escape_unseen(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
 
 

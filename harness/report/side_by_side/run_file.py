@@ -162,16 +162,12 @@ def _is_odd(name: str, value: float) -> bool:
     return not is_finite or (name in _AMOUNTS and not 0 <= value <= _LARGEST)
 
 
-_SCHEMAS = {"mutants --generated": "mutation-score"}
-"""The schemas of reports that have another name than their command."""
-
-
 @cache
 def _load_schema(kind: str) -> Any:
     """The validator of what is in a report: another version may have written more members, or fewer."""
     import jsonschema_rs
 
-    file = resources.folder("schemas") / "output" / f"{_SCHEMAS.get(kind, kind)}.schema.json"
+    file = resources.folder("schemas") / "output" / f"{kind}.schema.json"
     return jsonschema_rs.Draft202012Validator(_open(json.loads(file.read_text("utf-8"))))
 
 
@@ -338,31 +334,12 @@ def _outcome_of_mutant(killers: object, errors: object) -> Accounted:
     return Accounted.PASSED if killers else Accounted.FAILED
 
 
-def _read_defects(record: Mapping[str, Any]) -> Iterator[RunEntry]:
-    """The generated defects of a score, which a check has to report, and its oddities, which no check may fail."""
-    for item in record["defects"]:
-        killers, outcome = item["killers"], str(item["outcome"])
-        is_fine = outcome != ("failed" if item["part"] == "oddity" else "survived") or bool(item["excuse"])
-        erred = outcome == "harness error"
-        yield RunEntry(
-            id=str(item["id"]),
-            outcome=Accounted.NOT_TESTED if erred else Accounted.PASSED if is_fine else Accounted.FAILED,
-            reason=str(Reason.HARNESS_ERROR) if erred else "",
-            title=f"reported by {len(killers)}" if killers else "survived",
-            level=str(item["level"]),
-            area=str(item["operator"]),
-            summary="" if is_fine else "a legal oddity fails" if killers else "no check reports it",
-            seconds=float(item["seconds"]),
-        )
-
-
 _KINDS = {
     ("checks", list): "check",
     ("rules", list): "gateway",
     ("cases", list): "torture",
     ("failures", list): "fuzz",
     ("matrix", dict): "mutants",
-    ("defects", list): "mutants --generated",
 }
 """The command of a report, by a member that only its reports have with this type."""
 
@@ -372,5 +349,4 @@ _READERS = {
     "torture": _read_cases,
     "fuzz": _read_failures,
     "mutants": _read_mutants,
-    "mutants --generated": _read_defects,
 }

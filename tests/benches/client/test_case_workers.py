@@ -25,7 +25,6 @@ from harness.benches.client.cases import Case, StreamSource, events_in, whole_st
 from harness.benches.client.client_commands import ClientResult, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.benches.client.judgement.received_responses import ReceivedResponse
-from harness.benches.client.ready.survey import TABLES
 from harness.cassette import Recording, save
 from harness.checks.clients.sets import MODES, SETS
 from harness.contract import PROTOCOL
@@ -202,7 +201,7 @@ def test_the_second_time_is_alone() -> None:
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGE = (DOCS / "torture.md").read_text(encoding="utf-8")
 REFERENCE = (DOCS / "torture-reference.md").read_text(encoding="utf-8")
-TABLE_SETS = set(TABLES.values())
+TABLE_SETS = {name for name in INTERACTIONS.load_client_model().sets if name.endswith("table")}
 KINDS = {kind.name: kind for name in SETS if name not in TABLE_SETS for kind in SETS[name]}
 
 

@@ -99,7 +99,6 @@ def test_version_option_overrides_the_url(harness: Harness, toy: Toy) -> None:
         (["check", "--target", "http://h"], 2, "write the URL without it, as in `harness check URL`"),
         (["doctor", "http://h"], 2, "`harness smoke http://h` asks that server"),
         (["inspect", "a.html"], 2, "'a.html' cannot be read: No such file"),
-        (["clients", "--mode", "x"], 2, "poll, chain, tools, cancel\n"),
         (["fuzz", "emulator", "--time", "0.00001"], 4, "give the run more time with --time S"),
         ([], 2, ""),
     ],

@@ -265,42 +265,6 @@ def test_what_cannot_be_compared(
     assert complaint in capsys.readouterr().err
 
 
-def defect(name: str, outcome: str, *killers: str, part: str = "field", excuse: str = "") -> dict[str, Any]:
-    """One defect as the report of a score has it."""
-    return {
-        "id": name, "outcome": outcome, "killers": list(killers), "part": part, "operator": "dropped",
-        "level": "MUST" if killers else "", "excuse": excuse, "errors": [], "seconds": 0.1,
-    }  # fmt: skip
-
-
-def test_two_scores_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In reports of `mutants --generated`, a defect that survives is a new failure, as is an oddity that fails."""
-    files = [str(tmp_path / f"{number}.json") for number in (1, 2)]
-    older = [
-        defect("one", "failed", "x"), defect("two", "survived", excuse="why"), defect("err", "failed", "x"),
-        defect("odd", "survived", part="oddity"), defect("old", "failed", "x"),
-    ]  # fmt: skip
-    newer = [
-        defect("one", "survived"), defect("two", "survived", excuse="why"), defect("err", "harness error"),
-        defect("odd", "failed", "x", part="oddity"), defect("new", "warned", "x"),
-    ]  # fmt: skip
-    for file, defects in zip(files, (older, newer), strict=True):
-        record = {"defects": defects, "generated": 9, "accounting": {"verdict": "PASSED: all."}, "exit": 0}
-        Path(file).write_text(json.dumps(record), "utf-8")
-    assert main(["compare", *files, "--json"]) == 1
-    told = fits("compare", json.loads(capsys.readouterr().out))
-    assert [run["command"] for run in told["runs"]] == ["mutants --generated"] * 2
-    assert main(["compare", *files]) == 1
-    lines = capsys.readouterr().out
-    for line in (
-        "one passed → failed (no check reports it)", "odd [MUST] passed → failed (a legal oddity fails)",
-        "new [MUST] absent → passed", "old [MUST] passed → absent",
-    ):  # fmt: skip
-        assert line in lines
-    assert "two" not in lines
-    assert main(["compare", files[0], files[0]]) == 0
-
-
 def test_one_report_is_not_compared(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """One report alone is a mistake of usage; two without a common result compare nothing."""
     one, other = write("a.json", check("x.one", "passed")), write("b.json", check("x.two", "passed"))

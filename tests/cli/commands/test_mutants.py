@@ -12,12 +12,9 @@ import pytest
 
 from harness.emulator.mutants import MUTANTS
 from harness.engine.kill_matrix import Bench, PlayedMutant, PlayedReference
-from harness.engine.mutation_score import DefectBench, DefectOutcome, PlayedDefect, Score
-from harness.interactions import INTERACTIONS
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Exit
-from harness.report.commands.mutants import table_lines
 from tests.cli.conftest import Harness, fits
 
 
@@ -133,91 +130,8 @@ def test_the_whole_judges_the_checks(harness: Harness, chosen: list[list[str]]) 
     assert "checks that kill no mutant: http.json-valid" in done.out
 
 
-def test_no_share_of_nothing_is_printed() -> None:
-    """A group without a defect that breaks a MUST has no share of those; one of listed ones has none."""
-    lines = [*table_lines({"plain": Score(warned=1, should=1), "get": Score(failed=1), "poll": Score(excused=2)})]
-    assert [" ".join(line.split()) for line in lines] == [
-        "plain 1 shown: 1 warned; 100.0 % found",
-        "get 1 shown: 1 failed the run; 100.0 % found, 100.0 % of MUST defects failed",
-        "poll 2 shown: 2 listed",
-    ]
-
-
 def test_of_one_mutant_the_checks_are_counted(harness: Harness, chosen: list[list[str]]) -> None:
     """The last line names the mutant and how many of the checks that ran kill it."""
     assert re.fullmatch(
         rf"PASSED: {SOME[0]} was killed by [12] of 2 checks\.", harness("mutants", SOME[0]).out.splitlines()[-1]
     )
-
-
-@pytest.fixture(scope="module")
-def played_bench() -> DefectBench:
-    """The clean run, which takes longer than all that a test plays beside it."""
-    return DefectBench(INTERACTIONS, "")
-
-
-@pytest.fixture
-def one_clean_run(played_bench: DefectBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every command of a test takes the clean run that was played once."""
-    monkeypatch.setattr("harness.engine.mutation_score.DefectBench", lambda api, revision: played_bench)
-
-
-@pytest.mark.slow
-def test_the_command_prints_a_score_and_writes_every_outcome(harness: Harness, tmp_path: Path) -> None:
-    """A small sample ends with the shares, and the JSON names each defect; the page counts the same."""
-    report, page = tmp_path / "score.json", tmp_path / "score.html"
-    sample = ("--sample", "6", "--seed", "5", "-j", "1")
-    ended = harness("mutants", "--generated", *sample, "--report", f"json={report}", "--report", f"html={page}")
-    assert ended.code == 0, ended.out
-    totals = ended.out.splitlines()[-2]
-    rows = re.findall(r'<span class="n">(\d+)</span><span class="what"><b>([^<]*)', page.read_text("utf-8"))
-    assert ", ".join(map(" ".join, rows)) == re.split("[:;] ", totals.rstrip("."))[1]
-    assert sum(int(number) for number, _ in rows) == 6
-    assert "generated defects found" in ended.out.splitlines()[-1]
-    value = fits("mutation-score", report)
-    assert value["score"]["shown"] + len(value["not_shown"]) == 6
-    assert all(defect["when"] for defect in value["defects"])
-
-
-@pytest.fixture
-def unseen_defects(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No response shows a defect, whatever the clean run sent; oddities are played."""
-    play = DefectBench.play
-
-    def play_oddities(bench: DefectBench, defect: Any) -> PlayedDefect:
-        if defect.to_record()["part"] == "oddity":
-            return play(bench, defect)
-        return PlayedDefect(defect, DefectOutcome.NOT_SHOWN)
-
-    monkeypatch.setattr(DefectBench, "play", play_oddities)
-
-
-@pytest.mark.usefixtures("unseen_defects", "one_clean_run")
-@pytest.mark.slow
-def test_a_defect_that_no_response_shows_is_counted(harness: Harness) -> None:
-    """The totals are a sentence also if no defect of the run was shown."""
-    name = "replaced status 200 to 204 | DELETE interactions/{id} | plain | after the end | at random"
-    ended = harness("mutants", "--generated", name, "-j", "1")
-    assert ended.code == 3, ended.out
-    assert ended.out.splitlines()[-1].startswith("NOTHING RAN: ")
-    assert re.fullmatch(r"1 defect in \d+\.\d s: 1 not shown\.", ended.out.splitlines()[-2])
-
-
-@pytest.mark.usefixtures("one_clean_run")
-@pytest.mark.slow
-def test_a_pattern_that_matches_no_defect_is_refused(harness: Harness) -> None:
-    """The error names the pattern and the command that lists names."""
-    ended = harness("mutants", "--generated", "nothing-of-the-kind")
-    assert ended.code == 2
-    assert "'nothing-of-the-kind'" in ended.err or "nothing-of-the-kind" in ended.err
-    assert "--generated --list" in ended.err
-
-
-@pytest.mark.usefixtures("unseen_defects", "one_clean_run")
-@pytest.mark.slow
-def test_a_legal_oddity_alone_is_no_score(harness: Harness) -> None:
-    """A run whose only defect was not shown proves nothing, although an oddity was played."""
-    ended = harness("mutants", "--generated", "--sample", "1", "--seed", "1", "-j", "1")
-    assert ended.code == 3, ended.out
-    last = ended.out.splitlines()[-1]
-    assert last == "NOTHING RAN: no generated defect changed what a client received."

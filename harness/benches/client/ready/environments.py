@@ -1,6 +1,6 @@
 """Installs the packages of a ready client, each version into its own environment; returns its command.
 
-Layer 5. The environments are kept below `$HARNESS_CLIENTS`, by default in the user's cache, until the user removes
+Layer 5. The environments are kept below `$HARNESS_CLIENTS`, by default in the user's cache, until the user deletes
 them. Where packages come from is a setting of pip and npm.
 """
 
@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,26 +29,11 @@ _LAST_LINES = 6
 _NPM_OPTIONS = ("--no-package-lock", "--no-audit", "--no-fund", "--silent")
 
 
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """A folder with the packages of one client, and how many bytes it takes."""
-
-    home: Path
-    size: int
-
-
-def install(
-    client: ReadyClient, tell: Callable[[str], None] = lambda _: None, *, offline: bool = False
-) -> list[str]:
+def install(client: ReadyClient, tell: Callable[[str], None] = lambda _: None) -> list[str]:
     """The command that starts the client's driver; its packages are installed first, unless they are.
 
-    `tell` hears of an installation before it begins. Raises UsageFault with the installer's words if it fails, and
-    if something would have to be installed `offline`.
+    `tell` hears of an installation before it begins. Raises UsageFault with the installer's words if it fails.
     """
-    if offline and not is_installed(client):
-        raise UsageFault(
-            f"{client.name}: {client.pinned} is not installed, and --offline installs nothing: run without it"
-        )
     home = home_of(client)
     programs = _copy_drivers(home)
     if client.language is Language.NODE:
@@ -96,26 +79,6 @@ def is_installed(client: ReadyClient) -> bool:
     """Whether the client can be started without an installer."""
     done = home_of(client) / _DONE
     return not client.package or (done.is_file() and json.loads(done.read_text("utf-8")) == client.packages)
-
-
-def list_installations() -> list[Installation]:
-    """The environments that there are, by name. What else is in their folder is not ours."""
-    homes = sorted(path.parent.parent for path in environments_folder().glob("*/clients/drivers"))
-    return [Installation(home, sum(_list_file_sizes(home))) for home in homes]
-
-
-def remove_installations(homes: Iterable[Path]) -> list[Installation]:
-    """Remove those of our environments that are in these folders; return what was removed."""
-    wanted = set(homes)
-    removed = [one for one in list_installations() if one.home in wanted]
-    for one in removed:
-        shutil.rmtree(one.home)
-    return removed
-
-
-def _list_file_sizes(home: Path) -> Iterator[int]:
-    for inside, _, names in os.walk(home):
-        yield from (Path(inside, name).lstat().st_size for name in names)
 
 
 def _copy_drivers(home: Path) -> Path:

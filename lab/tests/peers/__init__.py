@@ -1,0 +1,1 @@
+"""Tests of `lab.peers`: they install and judge third-party servers."""

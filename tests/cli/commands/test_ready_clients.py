@@ -1,0 +1,151 @@
+"""Tests of `harness torture --client`: clients that need not be installed, and how the others are."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.benches.client.ready import READY, environments, find_ready
+from harness.benches.client.ready.ready_clients import Language
+from harness.interactions import INTERACTIONS
+from harness.outcome import UsageFault
+from harness.resources import folder
+from tests.cli.conftest import Harness
+
+TWO = ("--kinds", "clean-end,reset", "--set", "table")
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The folder that clients are installed into."""
+    monkeypatch.setenv("HARNESS_CLIENTS", str(tmp_path / "environments"))
+    return tmp_path / "environments"
+
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on PATH")
+
+
+@needs_curl
+def test_torture_of_a_client_by_name(harness: Harness) -> None:
+    """It is played the table in its first mode, and the line that repeats a case has its name, and works."""
+    done = harness("torture", "--client", "curl", *TWO)
+    assert (done.code, done.err) == (1, "")
+    assert "FAILED silent-loss (1 case, MUST client.whole) at event:9,end" in done.out
+    line = re.search(r"this one alone:  harness (.*)", done.out)
+    assert line is not None
+    assert line[1].endswith("--mode create --client curl")
+    again = harness(*shlex.split(line[1]))
+    assert "1 failed.\noutcomes: 1 silent-loss\n" in again.out
+
+
+@needs_curl
+def test_the_mode_reaches_the_client(harness: Harness) -> None:
+    """In mode `follow` the same client reads the given interaction instead of creating one."""
+    requests = {}
+    for mode in ("create", "follow"):
+        done = harness("torture", "--client", "curl", "--mode", mode, "--cuts", "event:9,end", "--json")
+        (case,) = json.loads(done.out)["cases"]
+        requests[mode] = [one["request"].split()[0] for one in case["timeline"]["requests"]]
+    assert requests == {"create": ["POST"], "follow": ["GET"]}
+
+
+@pytest.mark.slow
+def test_what_is_refused(harness: Harness) -> None:
+    """A name nobody has, a mode the client has not, both a command and a name: each with a hint."""
+    refusals = {
+        ("torture", "--client", "gogle-genai"): "did you mean 'google-genai'",
+        ("torture", "--client", "curl", "--mode", "poll"): "--mode poll: curl has create, follow",
+        ("torture", "--client", "curl", "--", "true"): "use one of them",
+        ("torture",): "or --client NAME",
+        ("torture", "--client", "nobody"): "no client has the name 'nobody': known are google-genai",
+        ("torture", "--mode", "strem", "--", "true"): "--mode 'strem' is not a mode: known are follow, create",
+        ("torture", "--further", "[]", "--", "true"): "--further '[]' is not a JSON object",
+    }
+    for words, said in refusals.items():
+        done = harness(*words)
+        assert done.code == 2, words
+        assert said in done.err, words
+
+
+def test_an_installation_that_fails(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the installer said is shown, and nothing counts as installed."""
+    calls: list[list[str]] = []
+
+    def refuse(command: list[str], _: Path) -> subprocess.CompletedProcess[str]:
+        calls.append(command)
+        return subprocess.CompletedProcess(command, 1, "", "ERROR: no version 9.9.9 of it")
+
+    monkeypatch.setattr(environments, "run_tool", refuse)
+    told: list[str] = []
+    with pytest.raises(
+        UsageFault, match=r"google-genai==9\.9\.9 cannot be installed:\n  ERROR: no version 9\.9\.9"
+    ):
+        environments.install(find_ready("google-genai==9.9.9"), told.append)
+    assert told == [
+        f"installing google-genai==9.9.9 from the network into {home / 'python-google-genai-9.9.9'}, once"
+    ]
+    assert len(calls) == 1
+    assert not (home / "python-google-genai-9.9.9" / "installed.json").exists()
+
+
+def test_an_environment_is_made_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each version has a place of its own and is installed once; two languages share no place."""
+    calls: list[list[str]] = []
+
+    def install(command: list[str], _: Path) -> subprocess.CompletedProcess[str]:
+        calls.append(command)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(environments, "run_tool", install)
+    monkeypatch.setattr(environments, "find_program", lambda name: f"/bin/{name}")
+    for spec in ("@google/genai==3.1.0", "@google/genai==3.1.0", "google-genai==3.1.0", "@google/genai==2.32.0"):
+        start, *_, driver = environments.install(find_ready(spec))
+        assert Path(driver).is_file()
+        assert "node" in start or "python" in start
+    assert [command[-1] for command in calls if "install" in command] == [
+        "@google/genai@3.1.0",
+        "google-genai==3.1.0",
+        "@google/genai@2.32.0",
+    ]
+    assert len(list(home.iterdir())) == 3
+
+
+def test_a_version_can_be_chosen() -> None:
+    """`==` and `@` choose a version; what has no package has none, and a slip is answered with a suggestion."""
+    assert find_ready("google-genai==3.3.0").pinned == "google-genai==3.3.0"
+    assert find_ready("@google/genai@2.32.0").pinned == "@google/genai@2.32.0"
+    assert find_ready("@google/genai").spec == "@google/genai==3.3.0"
+    with pytest.raises(UsageFault, match="did you mean 'litellm'"):
+        find_ready("litelm")
+    with pytest.raises(UsageFault, match="curl is not installed from a package"):
+        find_ready("curl==8")
+
+
+@pytest.mark.parametrize("client", READY, ids=str)
+def test_each_driver_is_there_and_short(client: object) -> None:
+    """A driver is at most a page, fits its language, and each of its modes is known."""
+    ready = next(one for one in READY if one is client)
+    path = folder("docs/clients") / "drivers" / ready.driver
+    assert len(path.read_text("utf-8").splitlines()) <= 60
+    assert path.suffix == {Language.PYTHON: ".py", Language.NODE: ".mjs", Language.SHELL: ".sh"}[ready.language]
+    assert set(ready.modes) <= INTERACTIONS.load_client_model().modes.keys()
+    assert bool(ready.package) == bool(ready.version)
+
+
+def test_the_helper_without_its_sdk_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It runs with our own Python: what that lacks is named before a client is started."""
+    monkeypatch.setenv("HARNESS_CLIENTS", str(tmp_path))
+    monkeypatch.setattr(environments, "find_spec", lambda name: None)
+    with pytest.raises(UsageFault, match=r"where google.genai is not installed: pip install '.*\[sdk\]'"):
+        environments.install(find_ready("harness.resume"))
+
+
+def test_the_page_of_clients_has_each_name() -> None:
+    page = (folder("docs/clients").parent / "clients.md").read_text("utf-8")
+    assert [client.name for client in READY if f"`{client.name}`" not in page] == []
