@@ -765,7 +765,6 @@ def swap_after(look: str, of: ModuleType, place: Path, elsewhere: Path, monkeypa
 SCENARIO = "responses:\n  - text: s3cr3t\n"
 SWAPS = [
     (["check", "emulator", "-c", "get.unknown"], "baseline", "b.yaml", "", "get.unknown: s3cr3t\n"),
-    (["check", "emulator", "-c", "get.unknown", "--shard", "1/2"], "shard-times", "t.json", "", ""),
     (
         ["check", "emulator", "-c", "get.unknown"],
         "revision",

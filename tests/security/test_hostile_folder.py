@@ -668,7 +668,6 @@ SENDS_NOTHING: dict[str, tuple[int | str, ...]] = {
     "torture": (2, "torture", "--cassette", "a.yaml", "--deadline", "1", "--", "true"),
     "scenario": (2, "serve", "--scenario", "scenario.yaml", "--port", "0", "--", "true"),
     "compare": (0, "compare", "report.json", "report.json", "--report", "html=out.html"),
-    "shard times": (0, "check", "emulator", "-c", "get.unknown", "--shard", "1/1", "--shard-times", "report.json"),
 }
 
 

@@ -38,6 +38,7 @@ ALLOWED = {
     "held_paths.py": "it reads",
     "cli/main.py": "the null device in place of a stream that is closed",
     "cli/serving.py": "the terminal, to see whether there is one",
+    "suite/shared_run.py": "what one worker of pytest-xdist tells the others, in a folder of the session",
 }
 WRITES = frozenset(
     {"write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "copyfile", "copytree", "mkdir", "makedirs"}
