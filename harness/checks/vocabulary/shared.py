@@ -155,7 +155,6 @@ WEATHER = {
 
 FORCED: Mapping[str, Any] = {"generation_config": {"tool_choice": "any"}}
 
-
 SPELLED = "Say: żółćłóżąęśćźń 東京都北京市大阪府 😀🚀🐍🍕🎸🌍"
 """Letters of two, three and four bytes in a row: wherever a server cuts its bytes, it cuts a letter."""
 
