@@ -177,30 +177,13 @@ class PlayedExercise(Struct, frozen=True):
 
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
-        observation = self.failure or self._leave_out_cuts(check, self._judge(check))
+        observation = self.failure or self._judge(check)
         if self.outage and self._is_doubtful(check, observation):
             return Observation.untestable(self.outage, Because.NO_ANSWER, "no response")
-        if observation.outcome is Outcome.MET:
-            return self._doubt_silence(check, observation)
-        if observation.outcome is not Outcome.UNTESTABLE or observation.because is Because.RACE_LOST:
-            return observation
-        return self._find_reason(check, observation)
-
-    def _leave_out_cuts(self, check: Check, observation: Observation) -> Observation:
-        """The observation without what a response lacks that our limit cut: the rest of it may have had that.
-
-        A defect that a part shows by itself stays, and so do the findings of a rule about ends of responses.
-        """
-        looked = [] if check.judges_ends else self.list_looked(check)
-        cut = [exchange for exchange in looked if exchange.hung]
-        if not cut or observation.outcome not in (Outcome.NOT_MET, Outcome.NON_STRICT):
-            return observation
-        shown = {found.stable_code for seen in looked for found in self.api.read(seen, None).findings}
-        if kept := [finding for finding in observation.findings if finding.stable_code in shown]:
-            return Observation.of(kept)
-        what = "within its response" if cut[0].status is not None else "before a response"
-        reason = f"{self.api.format_request(cut[0])} was cut after {cut[0].seconds:.3g} s, {what}"
-        return Observation.untestable(reason, Because.OUR_LIMIT)
+        doubted = self._doubt_silence(check, observation)
+        if observation.outcome is Outcome.MET or doubted.outcome is not Outcome.UNTESTABLE:
+            return doubted
+        return doubted if doubted.because is Because.RACE_LOST else self._find_reason(check, doubted)
 
     def _find_reason(self, check: Check, observation: Observation) -> Observation:
         """An observation that nothing could be judged, with the kind of reason that the answers show."""
@@ -223,11 +206,22 @@ class PlayedExercise(Struct, frozen=True):
             return error(f"the judge of {check.id} raised")
 
     def _doubt_silence(self, check: Check, observation: Observation) -> Observation:
-        """The observation, unless something that the judge looked at had no end: a time-out is not an answer."""
-        looked = self.list_looked(check) or list(self.trail)
+        """The observation, unless our limit cut what the judge looked at: what that lacks, its rest may have had.
+
+        A defect that a part shows by itself stays, and so do the findings of a rule about ends of responses.
+        """
+        is_met, looked = observation.outcome is Outcome.MET, self.list_looked(check)
+        if is_met:
+            looked = looked or list(self.trail)
+        elif check.judges_ends or observation.outcome not in (Outcome.NOT_MET, Outcome.NON_STRICT):
+            return observation
         hung = next((exchange for exchange in looked if exchange.hung), None)
         if hung is None:
             return observation
+        if not is_met:
+            shown = {found.stable_code for seen in looked for found in self.api.read(seen, None).findings}
+            if kept := [finding for finding in observation.findings if finding.stable_code in shown]:
+                return Observation.of(kept)
         what = "the rest of a response" if hung.status is not None else "a response"
         reason = f"{self.api.format_request(hung)} returned no response, {hung.seconds:.1f} s for {what}"
         return Observation.untestable(reason, Because.NO_ANSWER, "no response")

@@ -80,9 +80,9 @@ class Check(Struct, frozen=True, kw_only=True):
 
     `judge` is pure and takes, by keyword, the results of the exercise that its signature names. `accepts` lists in
     words every outcome that passes. `about` is the result that a finding refers to if it names no exchange itself.
-    `everywhere`: the rule applies to every response of its kind, so a run also applies it to the responses of its
-    other exercises. With `globs`, the judge takes one list: the results whose names match any of them, and those
-    of other exercises that match `overhears`, in the order in which they were made.
+    `everywhere`: a run also applies the rule to the responses of its other exercises. `judges_ends`: the rule is
+    about ends, so it also judges a response that a time limit cut. With `globs`, the judge takes one list: the
+    results whose names match any of them, and those of other exercises that match `overhears`, in their order.
 
     `proves` is the capability whose effect the check judges: it also runs if the target accepted the probe and did
     not fulfill it. All other checks that need the capability are then blocked by its finding. `rests_on` are the

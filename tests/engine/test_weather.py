@@ -44,11 +44,10 @@ def judge_in(plan: str, *checks: str, nearby: bool) -> RunFinished:
     def connect(session: str = "") -> ServiceDriver:
         return ServiceDriver(service, emulator.clock, limits=Limits().within(TIMEOUT))
 
-    target = replace(
-        embed_emulator(INTERACTIONS, TargetOptions(timeout=TIMEOUT)), connect=connect, throwaway=False
-    )
+    emulator_target = embed_emulator(INTERACTIONS, TargetOptions(timeout=TIMEOUT))
+    target = replace(emulator_target, connect=connect, throwaway=False)
     options = RunOptions(selection=Selection(checks=checks), jobs=1, nearby=nearby)
-    finished = list(check_target(target, INTERACTIONS.load_catalogue(), options))[-1]
+    *_, finished = check_target(target, INTERACTIONS.load_catalogue(), options)
     assert isinstance(finished, RunFinished)
     return finished
 

@@ -20,7 +20,7 @@ from harness.checks.vocabulary.expect import (
     lenient_finding,
     object_in,
 )
-from harness.checks.vocabulary.resources import LISTED, ids, judge_pages, next_token, pages_holding
+from harness.checks.vocabulary.resources import LISTED, READINGS, ids, judge_pages, next_token, pages_holding
 from harness.checks.vocabulary.runs import (
     expect_still_gone,
     id_of,
@@ -142,7 +142,7 @@ def bears_a_stray_cursor(with_cursor: Exchange) -> Iterator[Finding]:
 
 PAGE, LARGEST = 10, 500
 """How many interactions a page holds unless the request says so, and at most."""
-_PAGES, _READINGS = 8, 4
+_PAGES = 8
 
 
 @exercise(requests=21, interactions=11)
@@ -161,7 +161,7 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
         made.append(id_of(created))
     unsized: Exchange = yield Send(t.request("GET", "interactions"))
     largest = t.request("GET", "interactions", query={"page_size": 2 * LARGEST})
-    for _ in range(_READINGS):  # a token may count entries, which others create and delete meanwhile
+    for _ in range(READINGS):  # a token may count entries, which others create and delete meanwhile
         sized: Exchange = yield Send(largest)
         known = len(objects_in(object_in(sized).get(LISTED)))
         size = LARGEST if next_token(sized) else -(-known // _PAGES)

@@ -195,7 +195,7 @@ def pages(
 _PAGES = 3
 """About how many pages a list is read in whose entries are counted before."""
 
-_READINGS = 3
+READINGS = 3
 """How often a list is read before it is said to lack an entry, or to repeat one."""
 
 
@@ -214,7 +214,7 @@ def pages_holding(
     A token may count entries. Then a client that creates or deletes one between two pages moves the others, and
     another exercise of this run is such a client. So only a fault that each reading shows is one of the server.
     """
-    for _ in range(_READINGS):
+    for _ in range(READINGS):
         listed = yield from pages(t, collection, size, names=names, **filters)
         field = LISTED if collection == "interactions" else collection
         held = (entry for page in listed for entry in objects_in(object_in(page).get(field)))

@@ -343,12 +343,13 @@ def test_a_run_without_time_is_not_green() -> None:
     finished = finish(Endless(), *[Level.SHOULD] * (FULL_TIMEOUTS + 1))
     assert [result.id for result in finished.unjudged] == [f"get.n{FULL_TIMEOUTS:02}"]
     assert finished.exit is Exit.UNREACHABLE
+    assert finish(Endless(), *[Level.SHOULD] * FULL_TIMEOUTS).exit is Exit.NOTHING_RAN, "all had the whole timeout"
 
 
 def test_an_embedded_service_has_all_the_time_there_is() -> None:
     """An embedded service needs no real time: its endless responses get no less than the timeout, however many."""
-    finished = finish(Endless(), *[Level.MUST] * 16, throwaway=True)
-    assert finished.cut == TimeoutLosses()
+    assert (finished := finish(Endless(), *[Level.MUST] * 16, throwaway=True)).cut == TimeoutLosses()
+    assert {result.observation.instead for result in finished.unjudged} == {"a truncated response"}
 
 
 def test_a_hurried_exercise_ends_at_once_and_owes_its_deletions() -> None:

@@ -66,8 +66,7 @@ class HistoryJudge:
 
     def note(self, exchange: Exchange, intent: Intent = PLAIN) -> Judgement:
         """Judge the next exchange by all that came before it."""
-        judgement = self._begin()
-        self._state.is_cut = exchange.ending.by is By.LIMIT
+        judgement = self._begin(is_cut=exchange.ending.by is By.LIMIT)
         reading = read(exchange, self._state.contract)
         if (
             is_no_answer(exchange) or reading.says_error
@@ -109,8 +108,8 @@ class HistoryJudge:
 
     # --- which judge
 
-    def _begin(self) -> Judgement:
-        self._state.judgement, self._state.is_cut = Judgement(), False
+    def _begin(self, *, is_cut: bool = False) -> Judgement:
+        self._state.judgement, self._state.is_cut = Judgement(), is_cut
         return self._state.judgement
 
     def _judge(self, call: str, exchange: Exchange, intent: Intent) -> None:

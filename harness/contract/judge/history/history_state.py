@@ -68,7 +68,7 @@ class HistoryState(Struct):
     given: set[str] = field(default_factory=set)
     judgement: Judgement = field(default_factory=Judgement)
     is_cut: bool = False
-    """Whether the response that is judged did not end by itself."""
+    """Whether a limit of the harness cut the response that is judged."""
     _by_id: dict[str, InteractionModel] = field(default_factory=dict)
 
     def find(self, identity: object) -> InteractionModel | None:
