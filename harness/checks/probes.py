@@ -583,7 +583,6 @@ def _step_types(answer: Exchange) -> set[str]:
 
 def _greet(target: RequestBuilder, send: Callable[[Request], Exchange], *, insist: bool = False) -> Greeting:
     hands = shake_hands(target, send, insist=insist)
-    target.waiting.learn(hands.answer.seconds, target.wait)
     return Greeting(hands.answer, hands.form.says, tuple(hands.notes))
 
 

@@ -40,6 +40,7 @@ from harness.cli.options import (
     option,
 )
 from harness.cli.output import require_writable, say
+from harness.contract.requests import DEFAULT_WAIT
 from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.capabilities import Capability, parse_capabilities
 from harness.engine.decide import exit_with
@@ -53,8 +54,10 @@ from harness.report.screen import Heartbeat
 from harness.wire.addresses import is_loopback, read_host
 from harness.written_files import find_way_out, write_file
 
-DEFAULT_TIMEOUT = 60.0
-LOCAL_DEADLINE = 90.0
+TIMEOUT, LOCAL_TIMEOUT = DEFAULT_WAIT, 30.0
+"""Seconds that a response may take by default, and one of a server on this machine."""
+
+LOCAL_DEADLINE = 600.0
 """Seconds that a run against this machine may take by default; a run against others has no limit."""
 _WAITING_EVERY = 5.0
 """Seconds between two lines."""
@@ -87,10 +90,10 @@ class TargetArguments(Options):
         repeats=True, metavar="+X|-Y", completes="capability", group="target", costs=True,
     )  # fmt: skip
     wait: float | None = option("wait up to S seconds until the target is ready", SECONDS, group="target")
-    timeout: float = option(
-        "limit in seconds for one request, and for one interaction to settle",
+    timeout: float | None = option(
+        "limit in seconds for one response, and for one interaction to settle",
         POSITIVE_SECONDS,
-        DEFAULT_TIMEOUT,
+        shown=f"{LOCAL_TIMEOUT:.0f} on this machine, else {TIMEOUT:.0f}",
         group="target",
     )
 
@@ -104,11 +107,10 @@ class NamesTarget(Protocol):
     model: str | None
     agent: str | None
     header: Sequence[tuple[str, str]] | None
-    timeout: float
     plain_http: bool
 
 
-def resolve_named(options: NamesTarget, **more: Any) -> ResolvedTarget:
+def resolve_named(options: NamesTarget, timeout: float, **more: Any) -> ResolvedTarget:
     """Resolve a target by what all commands know of it; `more` are further `TargetOptions`. Raises UsageFault.
 
     From then on, its keys are hidden in everything that the command prints.
@@ -119,7 +121,7 @@ def resolve_named(options: NamesTarget, **more: Any) -> ResolvedTarget:
         model=options.model or "",
         agent=options.agent or "",
         headers=tuple(options.header or ()),
-        timeout=options.timeout,
+        timeout=timeout,
         plain_http=options.plain_http,
     )
     found = resolve_target(INTERACTIONS, options.target, replace(given, **more))
@@ -130,7 +132,10 @@ def resolve_named(options: NamesTarget, **more: Any) -> ResolvedTarget:
 def resolve(options: TargetArguments) -> ResolvedTarget:
     """Resolve the target that the options name. Raises UsageFault."""
     other = options.other_api_key or ""
-    return resolve_named(options, other_api_key=other, ca_file=options.ca_file, revision=revision_of(options))
+    timeout = options.timeout or (LOCAL_TIMEOUT if _is_here(options.target or "") else TIMEOUT)
+    return resolve_named(
+        options, timeout, other_api_key=other, ca_file=options.ca_file, revision=revision_of(options)
+    )
 
 
 def said_capabilities(options: TargetArguments) -> tuple[Capability, ...]:
@@ -175,7 +180,7 @@ class DeadlineOptions(Options):
 
     deadline: float | None = option(
         "stop the run after S seconds and list the checks that were not tested; 0 = no limit",
-        SECONDS, shown=f"{LOCAL_DEADLINE:.0f} on this machine, more if it responds slowly; else none", group="run",
+        SECONDS, shown=f"{LOCAL_DEADLINE:.0f} on this machine; else none", group="run",
     )  # fmt: skip
 
 
@@ -183,8 +188,13 @@ def deadline_of(options: DeadlineOptions, target: ResolvedTarget) -> float | Non
     """The seconds that the whole run may take, None for no limit."""
     if options.deadline is not None:
         return options.deadline or None
-    host = read_host(target.info.url)
-    return LOCAL_DEADLINE if host and is_loopback(host) else None
+    return LOCAL_DEADLINE if _is_here(target.info.url) else None
+
+
+def _is_here(url: str) -> bool:
+    """Whether a server is on this machine."""
+    host = read_host(url)
+    return bool(host) and is_loopback(host)
 
 
 @dataclass(kw_only=True)

@@ -5,9 +5,7 @@ Layer 1. Knows the API's paths and where a key goes; must not know where the tar
 
 from __future__ import annotations
 
-import math
-import threading
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -29,53 +27,21 @@ def caller_of(request: Request) -> tuple[str, str]:
     return request.headers.get(KEY_HEADER), request.segments[0]
 
 
-_KNOWN = 2
-"""Runs that were waited for in vain until it is known that no run settles."""
-
-_PART, _LEAST = 8, 2.0
-"""After a wait in vain: the part of the time that the next one gets, and the least seconds."""
-
-
 DEFAULT_WAIT = 60.0
-_LONGEST, _TIMES = 12.0, 40
-"""The least seconds that a run gets if the user says nothing, and in how many times what a plain create took."""
+
+_PART = 8
+"""After a run did not settle in time: the part of the time that the next one gets, as it may not settle either."""
 
 
 @dataclass(slots=True)
 class WaitingTime:
-    """How long to wait for an event that may never come: the whole time until once in vain, then a part of it.
+    """How long to wait for a run to settle: the whole time, and a part of it once that was `in_vain`."""
 
-    `in_vain` counts the vain waits; the `watchers` are called once it is known that no run settles. `longest` is
-    the time of a run of a few words at a target that responds fast: where a create takes a moment, such a run that
-    lasts a minute has stopped. A long text may take its time.
-    """
-
-    in_vain: int = 0
-    longest: float = math.inf
-    watchers: list[Callable[[float, str], None]] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def note_in_vain(self, allowed: float) -> None:
-        """A run did not settle. Once two did not, what waits for another one has little time left."""
-        with self._lock:
-            self.in_vain += 1
-            known = self.in_vain == _KNOWN
-        for hurry in self.watchers if known else ():
-            hurry(self.of(allowed), f"two background runs had not settled, one after {self.whole(allowed):.3g} s")
-
-    def learn(self, create_seconds: float, allowed: float) -> None:
-        """Take the pace of the target from the response to a create; the limit of the user stays."""
-        if allowed == DEFAULT_WAIT:
-            self.longest = max(_LONGEST, _TIMES * create_seconds)
-
-    def whole(self, allowed: float) -> float:
-        """The seconds that a run of a few words gets, of those that are allowed."""
-        return min(allowed, self.longest)
+    in_vain: bool = False
 
     def of(self, allowed: float) -> float:
-        """The seconds that a wait gets now, for any run."""
-        whole = self.whole(allowed)
-        return max(whole / _PART, min(whole, _LEAST)) if self.in_vain else allowed
+        """The seconds that a wait gets now, of those that are allowed."""
+        return allowed / _PART if self.in_vain else allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

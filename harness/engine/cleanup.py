@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from harness.kit.api import Api, ApiContract
-from harness.wire import Driver, Exchange, Request, Together
+from harness.wire import Driver, Exchange, Request
 from harness.wire.json_value import object_or_none
 
 _GONE = frozenset({404, 410})
-
-TOGETHER = 16
-"""Deletions, and looks at what was created, that are sent at once to a target whose responses take long."""
 
 _ENOUGH = 2
 """Looks at a settled run after which another one would tell nothing new: they were compared."""
@@ -85,25 +81,24 @@ class CreatedResources:
         found = self._api.read_status(object_or_none(exchange.body) or {}) if exchange.succeeded else None
         return found is not None and self._api.is_settled(found[1])
 
-    def clean(self, driver: Driver, *, together: int = 1) -> list[str]:
+    def clean(self, driver: Driver) -> list[str]:
         """Delete what is owed, newest first, and return the paths that could not be deleted.
 
-        Up to so many of one collection are deleted `together`. A run in progress may refuse its deletion, so it is
-        cancelled before a second attempt. If the driver ends the run, what is left is still owed.
+        A run in progress may refuse its deletion, so it is cancelled before a second attempt. If the driver ends
+        the run, what is left is still owed.
         """
         self._sent = []
         self._look(driver)
         with self._lock:
             # Nothing needs a run, and a run may need anything else: runs come first, then what is newest.
             newest = list(self._owed.values())[::-1]
-        owed = sorted(newest, key=lambda delete: not self._is_run(delete))
         left = []
-        for deletes in _list_batches(owed, together):
-            for delete, is_gone in zip(deletes, self._delete(driver, deletes), strict=True):
-                if not is_gone and not self._stop_and_delete(driver, delete):
-                    left.append("/" + "/".join(delete.segments))
-                with self._lock:
-                    self._owed.pop(delete.segments, None)
+        for delete in sorted(newest, key=lambda delete: not self._is_run(delete)):
+            self._sent.append(sent := driver.send(delete))
+            if not _is_gone(sent) and not self._stop_and_delete(driver, delete):
+                left.append("/" + "/".join(delete.segments))
+            with self._lock:
+                self._owed.pop(delete.segments, None)
         return left
 
     def _is_run(self, request: Request) -> bool:
@@ -130,13 +125,6 @@ class CreatedResources:
             return delete
         return Request("DELETE", delete.target, delete.headers.having(self._api.key_header, key))
 
-    def _delete(self, driver: Driver, deletes: Sequence[Request]) -> list[bool]:
-        """Send deletions, several together; which of them leave nothing."""
-        several = len(deletes) > 1
-        sent = driver.perform(Together(tuple(deletes))) if several else [driver.send(deletes[0])]
-        self._sent.extend(sent)
-        return [_is_gone(exchange) for exchange in sent]
-
     def _stop_and_delete(self, driver: Driver, delete: Request) -> bool:
         """Stop what refused its deletion, and delete it; whether it is gone."""
         stop = self._api.new_stop_request(delete.segments, delete.headers)
@@ -144,14 +132,6 @@ class CreatedResources:
             return False
         driver.send(stop)
         return _is_gone(driver.send(delete))
-
-
-def _list_batches(deletes: Sequence[Request], most: int) -> Iterator[list[Request]]:
-    """Deletions that may be sent together: in their order, and of one collection, as others may depend on them."""
-    for _, alike in groupby(deletes, key=lambda delete: delete.segments[:-1]):
-        batch = list(alike)
-        for first in range(0, len(batch), most):
-            yield batch[first : first + most]
 
 
 def _is_gone(deleted: Exchange) -> bool:

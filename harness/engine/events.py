@@ -166,8 +166,7 @@ class RunFinished(Struct, frozen=True):
     `leftovers` are the resources that could not be deleted. `waited` is the time of pauses that the target
     requested, and `cut` counts losses to responses that did not end. `halted` is why the run ended early, `""` if
     it did not. `holes` are clauses about obstacles to judging: the run does not pass. `lost` are the last requests
-    that a target got, if it stopped for good. `unread` counts the resources that were not read again before they
-    were deleted, as that would have taken too long.
+    that a target got, if it stopped for good.
     """
 
     results: tuple[Result, ...]
@@ -179,7 +178,6 @@ class RunFinished(Struct, frozen=True):
     halted: str = ""
     holes: tuple[str, ...] = ()
     lost: tuple[Exchange, ...] = ()
-    unread: int = 0
 
     @property
     def counts(self) -> dict[Verdict, int]:

@@ -388,17 +388,13 @@ def play(
     is_halted: Callable[[], bool] = lambda: False,
     outages: Outages | None = None,
     given: GivenIds | None = None,
-    overlaps: bool = False,
 ) -> PlayedExercise:
-    """Run one exercise to its end; open streams are closed however it ends. `overlaps` as in `ActionRunner`.
+    """Run one exercise to its end; open streams are closed however it ends.
 
     Raises TimeUp instead of performing an action once the run `is_halted`.
     """
     given = GivenIds(api) if given is None else given
-    hand = ActionRunner(
-        api, driver, ledger, target.contract, judged=True, is_halted=is_halted, given=given,
-        overlaps=overlaps,
-    )  # fmt: skip
+    hand = ActionRunner(api, driver, ledger, target.contract, judged=True, is_halted=is_halted, given=given)
     begin = time.perf_counter()
     seen = 0 if outages is None else outages.seen
     results: Exchanges | None = None

@@ -6,9 +6,7 @@ Layer 4. Pure: takes the catalog, the user's selection and the capabilities of t
 from __future__ import annotations
 
 import fnmatch
-from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from enum import Enum
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -59,19 +57,14 @@ Group: TypeAlias = tuple[Exercise, tuple[PlannedCheck, ...]]
 """One exercise and the checks that use it."""
 
 
-class Order(Enum):
-    """The order of the exercises of a plan: as in the catalog, or with some exercises first."""
-
-    CATALOG = "the order of the catalog"
-    MOST_TELLING = "those that test most with few requests first, because there is no time for all"
-    LONGEST = "those that may explain others, then those that take longest: the last one is waited for"
-
-
 class RunPlan(Struct, frozen=True):
-    """The whole catalog, with the decision for each check."""
+    """The whole catalog, with the decision for each check.
+
+    Its exercises run in the order of the catalog, or those that may explain others and then the `longest_first`.
+    """
 
     checks: tuple[PlannedCheck, ...]
-    order: Order = Order.CATALOG
+    longest_first: bool = False
 
     @property
     def running(self) -> list[Check]:
@@ -103,11 +96,8 @@ class RunPlan(Struct, frozen=True):
             if planned.skip is None:
                 grouped.setdefault(planned.check.exercise.name, []).append(planned)
         groups = [(members[0].check.exercise, tuple(members)) for members in grouped.values()]
-        if self.order is Order.CATALOG:
+        if not self.longest_first:
             return groups
-        if self.order is Order.MOST_TELLING:
-            leant_on = Counter(root for planned in self.checks for root in planned.check.rested_on)
-            return sorted(groups, key=lambda group: _tell_per_request(group, leant_on), reverse=True)
         roots = self.blocking
         return sorted(groups, key=lambda group: (_holds(group, roots), _length(group[0])), reverse=True)
 
@@ -125,13 +115,6 @@ def _holds(group: Group, names: Container[str]) -> bool:
 def _length(exercise: Exercise) -> float:
     """About how long an exercise takes, in responses of a tenth of a second."""
     return exercise.requests + 10 * exercise.pauses
-
-
-def _tell_per_request(group: Group, leant_on: Mapping[str, int]) -> float:
-    """The MUST checks of an exercise and the checks that rest on its own, by request."""
-    exercise, members = group
-    musts = sum(planned.check.rule.level is Level.MUST for planned in members)
-    return (musts + sum(leant_on[planned.check.id] for planned in members)) / max(1, exercise.requests)
 
 
 def make_plan(
@@ -223,7 +206,6 @@ def _explain_exclusion(
 
 
 _REASONS = {
-    Lack.UNASKED: Because.OUR_LIMIT,
     Lack.DENIED: Because.LEFT_OUT,
     Lack.REFUSED: Because.REFUSED,
     Lack.UNDECLARED: Because.UNDECLARED,
@@ -252,12 +234,10 @@ def _to_observation(first: Capability, names: Sequence[str], proofs: Mapping[str
     """Why a check does not run that needs the capabilities `names`, of which the `first` weighs most."""
     if first.lack is not Lack.NOT_DONE:
         reason = f"the target lacks {', '.join(sorted(names))}{f' ({first.note})' if first.note else ''}"
-        unasked = first.lack is Lack.UNASKED
         return Observation(
-            Outcome.NOT_RUN if unasked else Outcome.NOT_APPLICABLE,
-            reason=first.note if unasked else reason,
+            Outcome.NOT_APPLICABLE,
+            reason=reason,
             because=_why_not_judged(first),
-            instead="not run" if unasked else "",
             remedy=first.remedy,
             needs=first.name if first.lack is Lack.UNDECLARED else "",
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from harness.wire import Driver
@@ -48,39 +48,3 @@ def end_all(threads: Sequence[threading.Thread], drivers: Iterable[Driver], seco
     for driver in drivers:  # what they wait for may be a stream that never ends
         driver.interrupt()
     return join_all(threads, JOIN_SECONDS)
-
-
-class Crew:
-    """Does the same work in several threads; `stop` ends the work."""
-
-    def __init__(self, stop: Callable[[], None]) -> None:
-        self._stop = stop
-        self._drivers: list[Driver] = []
-
-    def keep(self, driver: Driver) -> Driver:
-        """Remember a driver of one thread, which is shut down if the thread does not end in time."""
-        self._drivers.append(driver)
-        return driver
-
-    def run(self, work: Callable[[], None], count: int) -> None:
-        """Work in `count` threads until all are through. Raises what the first one raised that failed."""
-        failures: list[BaseException] = []
-
-        def attempt() -> None:
-            try:
-                work()
-            except BaseException as raised:
-                failures.append(raised)
-                self._stop()
-
-        threads = [threading.Thread(target=attempt, daemon=True) for _ in range(count)]
-        try:
-            for thread in threads:
-                thread.start()
-            join_all(threads, None)
-        except BaseException:  # an interrupt: one that it kept from starting would find the work stopped
-            self._stop()
-            end_all([thread for thread in threads if thread.ident is not None], self._drivers, JOIN_SECONDS)
-            raise
-        if failures:
-            raise failures[0]

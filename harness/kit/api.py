@@ -40,9 +40,6 @@ class Lack(StrEnum):
     NOT_DONE = "accepted_not_done"
     """The target accepted what asks for it (2xx), and did something else."""
 
-    UNASKED = "unasked"
-    """There was no time to ask."""
-
     UNDECLARED = "undeclared"
     """Nothing was asked: it cannot be found out that way."""
 
@@ -168,19 +165,11 @@ Requests = TypeVar("Requests", bound="ApiRequests")
 Known = TypeVar("Known", bound="ApiContract")
 
 
-class KnowsWaits(Protocol):
-    """Knows when waiting for a run of a target is in vain: then it calls its watchers.
-
-    Each gets the seconds that what waits for a run may still take, and why.
-    """
-
-    watchers: list[Callable[[float, str], None]]
-
-
 class ApiRequests(Protocol):
     """The known facts about one target, and the requests that follow from them; exercises receive it.
 
-    `wait` is the number of seconds that a run at the target may take.
+    `wait` is the number of seconds that a run at the target may take. If the target `keeps` nothing, no resource
+    that it created is read again.
     """
 
     @property
@@ -198,7 +187,7 @@ class ApiRequests(Protocol):
     @property
     def wait(self) -> float: ...
     @property
-    def waiting(self) -> KnowsWaits | None: ...
+    def keeps(self) -> bool: ...
     @property
     def capabilities(self) -> frozenset[str]: ...
     @property

@@ -214,11 +214,9 @@ def run_record(state: PresentedRun) -> dict[str, Any]:
         "cut": {
             "answers": finished.cut.answers,
             "seconds": round(finished.cut.seconds, 3),
-            "hurried": finished.cut.hurried,
             "unsent": finished.cut.unsent,
         },
         "leftovers": list(finished.leftovers),
-        "unread": finished.unread,
         "checks": [result_record(shown, state.display) for shown in state.presented],
         **timings,
     }

@@ -195,9 +195,6 @@ class PresentedRun(CollectedRun):
     def list_notes(self, *, hint: bool = False) -> Iterator[str]:
         """The lines between the totals and the verdict; `hint` names the option -v."""
         lines = [self.accounting.write_reasons(hint=hint), *self.presentation.details(self)]
-        if self.finished is not None and (unread := self.finished.unread):
-            counted = format_count(unread, "resource was", "resources were")
-            lines.append(f"{counted} not read again before the end, because the target responds slowly")
         for line in (*lines, *self.presentation.notes(self)):
             if line:
                 yield escape_controls(line)

@@ -280,7 +280,7 @@ class SummaryPrinter:
             self._screen.line(f"left behind (its deletion failed): {escape_controls(path)}")
         if (more := len(finished.leftovers) - _LEFT_SHOWN) > 0:
             self._screen.line(f"left behind, too: {more} more, which the JSON report names")
-        if finished.cut.hurried or finished.cut.unsent:
+        if finished.cut.unsent:
             self._screen.line(_describe_cut(finished.cut))
         if finished.halted:
             self._screen.line(f"the run ended early: {escape_controls(finished.halted)}")
@@ -345,13 +345,11 @@ def _name_what_v_adds(finished: RunFinished) -> Iterator[str]:
 
 
 def _describe_cut(cut: TimeoutLosses) -> str:
-    """The requests not sent, or with too little time, because responses did not end; and the next step."""
-    unsent = f"{format_count(cut.unsent, 'request was', 'requests were')} not sent" if cut.unsent else ""
-    hurried = f"{cut.hurried} got less time" if cut.hurried else ""
+    """The requests not sent, because responses did not end; and the next step."""
     return (
-        f"{format_count(cut.answers, 'answer')} did not end in time (the first: {cut.first}), so "
-        f"{' and '.join(filter(None, (hurried, unsent)))}: the checks that need these were not tested "
-        "(-v names them); help: if the target is only slow, raise `--timeout`"
+        f"{format_count(cut.answers, 'response')} did not end in time (the first: {cut.first}), so "
+        f"{format_count(cut.unsent, 'request was', 'requests were')} not sent: the checks that need these were "
+        "not tested (-v names them); help: if the target is only slow, raise `--timeout`"
     )
 
 
@@ -361,7 +359,6 @@ _LACKS = {
     Lack.REFUSED: "not offered",
     Lack.UNSEEN: "not tested (requested, but not observed)",
     Lack.DENIED: "excluded",
-    Lack.UNASKED: "not tested (time limit reached)",
     Lack.UNDECLARED: "not tested (needs `--capability` or `--other-api-key`)",
 }
 _COLOURS = {_OFFERED: "32", _NOT_DONE: "31"}

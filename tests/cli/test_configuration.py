@@ -53,7 +53,7 @@ def test_command_line_before_environment_before_file(tmp_path: Path, monkeypatch
     monkeypatch.setenv("HARNESS_TARGET", "http://127.0.0.1:2")
     assert read_options(CheckArguments, []).target == "http://127.0.0.1:2"
     said = read_options(CheckArguments, ["", "--jobs", "2"])
-    assert (said.target, said.jobs, said.level, said.timeout) == ("", 2, "MUST", 60.0)
+    assert (said.target, said.jobs, said.level, said.timeout) == ("", 2, "MUST", None)
 
 
 @pytest.mark.parametrize(

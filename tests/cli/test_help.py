@@ -149,7 +149,7 @@ def test_a_default_stands_in_brackets(harness: Harness, monkeypatch: pytest.Monk
     monkeypatch.setenv("COLUMNS", "118")
     out = " ".join(harness("check", "--help").out.split())
     for told in (
-        "interaction to settle (default: 60)",
+        "interaction to settle (default: 30 on this machine, else 60)",
         "API key (default: $GEMINI_API_KEY)",
         "parallel (default: 8 on a target with sessions",
     ):

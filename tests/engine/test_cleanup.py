@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from harness.checks import RequestBuilder
 from harness.checks.vocabulary.resources import begin_upload, continue_upload
-from harness.contract import read
 from harness.emulator import Emulator, Settings
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
@@ -16,7 +13,7 @@ from harness.engine.execute import play
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions import INTERACTIONS, embedded_settings
 from harness.transport import ServiceDriver
-from harness.wire import DriverAction, LogicalClock, Request, Together
+from harness.wire import LogicalClock, Request
 from harness.wire.json_value import object_or_none
 from tests.engine.toys import ToyService
 
@@ -39,28 +36,6 @@ def test_created_things_are_deleted(stream: bool) -> None:
     assert ledger.owed == ["/v1beta/interactions/i1"]
     assert ledger.clean(driver) == []
     assert service.stored == {}
-
-
-def test_several_deletions_are_sent_together() -> None:
-    """As many of one collection as are allowed; what is refused is stopped and deleted alone."""
-    service = ToyService()
-    creates = [TARGET.create(input="hi", background=number == 1) for number in range(5)]
-    ledger, driver = noted(service, *creates)
-    sizes: list[int] = []
-
-    class Watched(ServiceDriver):
-        def perform(self, action: DriverAction) -> Any:
-            if isinstance(action, Together):
-                sizes.append(len(action.requests))
-            return super().perform(action)
-
-    assert ledger.clean(Watched(service), together=2) == []
-    assert sizes == [2, 2]
-    assert service.stored == {}
-    sent = ledger.read_cleanup(TARGET.contract)
-    assert [read(exchange).contract for exchange in sent] == [TARGET.contract] * 5
-    ledger, driver = noted(ToyService(undeletable=True), *creates)
-    assert ledger.clean(driver, together=8) == [f"/v1beta/interactions/i{number}" for number in (5, 4, 3, 2, 1)]
 
 
 def test_a_sandbox_that_the_create_did_not_name_is_deleted() -> None:
@@ -152,3 +127,36 @@ def test_nothing_is_left_at_the_emulator(name: str) -> None:
 def test_odd_ids_are_escaped(identity: str, path: str) -> None:
     """Ids are escaped: a slash does not change the path, and an unpaired surrogate raises nothing."""
     assert TARGET.get(identity, page_token=identity).target.startswith(f"/v1beta/interactions/{path}?page_token=")
+
+
+# --- what is read again before it is deleted
+
+
+def looks_after(*requests: Request, service: ToyService | None = None) -> list[str]:
+    """The closing looks after these requests."""
+    driver, ledger = ServiceDriver(service or ToyService()), CreatedResources(INTERACTIONS)
+    trail = [driver.send(request) for request in requests]
+    for exchange in trail:
+        INTERACTIONS.read(exchange, TARGET.contract)
+        ledger.note(exchange)
+    return [f"{look.method} {look.target}" for look in ledger.list_closing_looks(trail)]
+
+
+LOOK = "GET /v1beta/interactions/i1"
+
+
+@pytest.mark.parametrize(
+    ("requests", "looks"),
+    [
+        ([TARGET.create(input="hi")], [LOOK]),
+        ([TARGET.create(input="hi", stream=True)], [LOOK]),
+        ([TARGET.create(input="hi"), TARGET.get("i1")], [LOOK]),
+        ([TARGET.create(input="hi"), TARGET.get("i1"), TARGET.get("i1")], []),
+        ([TARGET.create(input="hi"), TARGET.delete("i1")], []),
+        ([TARGET.create(input="hi", store=False)], [LOOK]),
+        ([TARGET.create(input="hi"), TARGET.create(input="hi")], [LOOK, LOOK.replace("i1", "i2")]),
+        ([TARGET.get("i1")], []),
+    ],
+)
+def test_what_is_left_and_was_not_read_twice_is_read_again(requests: list[Request], looks: list[str]) -> None:
+    assert looks_after(*requests) == looks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -49,16 +48,7 @@ def played(
     return play(INTERACTIONS, exercise, toys.RequestBuilder(), driver, ledger or CreatedResources(INTERACTIONS))
 
 
-@pytest.mark.parametrize("overlaps", [True, False])
-def test_parts_that_need_nothing_of_each_other_are_played_side_by_side(overlaps: bool) -> None:
-    """Where waiting is long they are under way at the same time; elsewhere they follow each other in order."""
-    barrier, begun = threading.Barrier(3 if overlaps else 1), []
-
-    def service(request: Request) -> Response:
-        begun.append(request.target[-1])
-        barrier.wait(60)
-        return toys.answer({"path": request.target})
-
+def test_parts_of_an_exercise_are_played_in_their_order() -> None:
     def part(names: str) -> Part[str]:
         for name in names:
             yield Send(Request("GET", f"/{name}"))
@@ -68,16 +58,12 @@ def test_parts_that_need_nothing_of_each_other_are_played_side_by_side(overlaps:
     def branches(t: RequestBuilder) -> Steps:
         return {"names": (yield SideBySide((part("ab"), part("cd"), part("ef"))))}
 
-    hand = CreatedResources(INTERACTIONS)
-    seen = play(INTERACTIONS, branches, toys.RequestBuilder(), ServiceDriver(service), hand, overlaps=overlaps)
+    seen = played(branches)
     assert seen.results == {"names": ["ab", "cd", "ef"]}
-    assert len(seen.trail) == 6
-    assert (set(begun[:3]) == set("ace")) is overlaps
-    assert overlaps or begun == list("abcdef")
+    assert [exchange.request.target[-1] for exchange in seen.trail] == list("abcdef")
 
 
-@pytest.mark.parametrize("overlaps", [True, False])
-def test_a_part_that_cannot_go_on_ends_its_exercise(overlaps: bool) -> None:
+def test_a_part_that_cannot_go_on_ends_its_exercise() -> None:
     """Whichever part it is, the exercise is unmet for its reason, and what the others received is kept."""
 
     def part() -> Part[None]:
@@ -89,10 +75,7 @@ def test_a_part_that_cannot_go_on_ends_its_exercise(overlaps: bool) -> None:
         yield SideBySide((send(Request("GET", "/c")), part()))
         return {}
 
-    hand = CreatedResources(INTERACTIONS)
-    seen = play(
-        INTERACTIONS, branches, toys.RequestBuilder(), ServiceDriver(toys.ToyService()), hand, overlaps=overlaps
-    )
+    seen = played(branches)
     assert seen.failure is not None
     assert seen.failure.reason == "there is no b"
     assert {exchange.request.target for exchange in seen.trail} == {"/a", "/c"}

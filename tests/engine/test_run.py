@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from msgspec import structs
 
 from harness.checks import Check, RequestBuilder, Send, Steps, exercise
-from harness.checks.catalogue import CATALOGUE
 from harness.engine.baseline import Baseline, Entry
-from harness.engine.capabilities import Capability, parse_capabilities
+from harness.engine.capabilities import parse_capabilities
 from harness.engine.events import (
     CheckFinished,
     ExerciseFinished,
@@ -24,15 +21,13 @@ from harness.engine.events import (
     RunFinished,
     RunStarted,
 )
-from harness.engine.plan import Selection
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Exercise
-from harness.outcome import Exit, Finding, Unmet, Verdict
-from harness.transport import ServiceDriver
-from harness.wire import At, By, DriverAction, Ending, Exchange, How, Request, Response, Service, Wait
+from harness.outcome import Exit, Unmet, Verdict
+from harness.wire import Request, Response
 from tests.engine import toys
 
 
@@ -97,82 +92,6 @@ def test_what_has_to_be_alone_is_over_before_others_begin() -> None:
     assert told[:3] == ["create_alone", ExerciseFinished, CheckFinished]
     assert len(told) == len(catalogue) + 2 * len({check.exercise.name for check in catalogue}) + 1
     assert finished.results[-1].verdict is Verdict.PASS
-
-
-class Paced(ServiceDriver):
-    """Says of each response how long it took, and counts the seconds that are waited between: no test waits."""
-
-    def __init__(self, service: Service, seconds: float = 0.5) -> None:
-        super().__init__(service)
-        self.seconds = seconds
-        self.waited = 0.0
-
-    def perform(self, action: DriverAction) -> Any:
-        """Perform it, and change the seconds."""
-        if isinstance(action, Wait):
-            self.waited += action.seconds
-        brought = super().perform(action)
-        return structs.replace(brought, seconds=self.seconds) if isinstance(action, Send) else brought
-
-
-@pytest.mark.parametrize(
-    ("create", "allowed", "whole"), [(0.01, 60, 12), (1.0, 60, 40), (5.0, 60, 60), (0.01, 80, 80), (0.01, 10, 10)]
-)
-def test_a_run_is_waited_for_as_fits_the_pace_of_the_target(create: float, allowed: float, whole: float) -> None:
-    """The first create of the probe sets how long a background run of a few words may take to settle."""
-    driver = Paced(toys.ToyService(), create)
-    target = structs.replace(toys.toy_target(toys.ToyService(), wait=allowed), connect=lambda session="": driver)
-    options = RunOptions(selection=Selection(checks=("bg.settles",)), jobs=1, stated=tuple(declared("background")))
-    *_, finished = check_target(target, CATALOGUE, options)
-    assert isinstance(finished, RunFinished)
-    assert verdicts(finished)["bg.settles"] is Verdict.WARN
-    assert driver.waited <= whole < driver.waited + 40 * create + 1
-    assert target.target.waiting.whole(allowed) == whole
-
-
-def declared(*names: str) -> list[Capability]:
-    """Capabilities that the user declares."""
-    return parse_capabilities([f"+{name}" for name in names], INTERACTIONS.load_capabilities())
-
-
-def test_what_a_crash_disturbs_is_played_again_alone() -> None:
-    """Where responses take long, odd requests go side by side; one that ends the target spoils no other."""
-    service, dead, begun = toys.ToyService(), threading.Event(), threading.Barrier(2)
-    sent: list[str] = []
-
-    def mortal(request: Request) -> Response:
-        name = request.segments[-1]
-        sent.append(name)
-        if name in ("poison", "first") and sent.count(name) == 1:
-            begun.wait(60)
-        if name == "poison" and sent.count(name) == 1:
-            dead.set()
-            return Response.dead(Ending(By.SERVER, How.RST, At.BEFORE_HEADERS))
-        if name == "second" and sent.count(name) == 1:
-            assert dead.wait(60)
-            return Response.dead(Ending(By.SERVER, How.REFUSED, At.BEFORE_HEADERS))
-        return service(request)
-
-    @exercise(requests=2, odd=True)
-    def two_looks(t: RequestBuilder) -> Steps:
-        yield Send(t.get("first"))
-        return {"got": (yield Send(t.get("second")))}
-
-    @exercise(requests=1, odd=True)
-    def poison(t: RequestBuilder) -> Steps:
-        return {"got": (yield Send(t.get("poison")))}
-
-    def is_missing(got: Exchange) -> Iterator[Finding]:
-        if got.status != 404:
-            yield Finding("another status", str(got.status), "404")
-
-    catalogue = (toys.check("get.looks", two_looks, is_missing), toys.check("get.poison", poison, is_missing))
-    target = structs.replace(toys.toy_target(service), connect=lambda session="": Paced(mortal))
-    *events, finished = check_target(target, catalogue, RunOptions(jobs=2))
-    assert isinstance(finished, RunFinished)
-    assert (sent.count("first"), sent.count("second")) == (2, 2)
-    assert verdicts(finished)["get.looks"] is Verdict.PASS
-    assert [type(event) for event in events].count(CheckFinished) == len(catalogue)
 
 
 @pytest.mark.parametrize(

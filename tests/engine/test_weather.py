@@ -36,7 +36,7 @@ def draw_weather(seed: int) -> str:
     return "/".join(parts)
 
 
-def judge_in(plan: str, *checks: str, nearby: bool) -> RunFinished:
+def judge_in(plan: str, *checks: str) -> RunFinished:
     """Judge the emulator behind a fault plan, in virtual time, as a server that all workers share."""
     emulator = INTERACTIONS.new_service(load(), "")
     service = cut(emulator, plan, PROTOCOL)
@@ -46,27 +46,23 @@ def judge_in(plan: str, *checks: str, nearby: bool) -> RunFinished:
 
     emulator_target = embed_emulator(INTERACTIONS, TargetOptions(timeout=TIMEOUT))
     target = replace(emulator_target, connect=connect, throwaway=False)
-    options = RunOptions(selection=Selection(checks=checks), jobs=1, nearby=nearby)
+    options = RunOptions(selection=Selection(checks=checks), jobs=1)
     *_, finished = check_target(target, INTERACTIONS.load_catalogue(), options)
     assert isinstance(finished, RunFinished)
     return finished
 
 
-@pytest.mark.parametrize("nearby", [False, True])
-def test_a_stream_that_is_cut_beside_others_is_no_second_create(nearby: bool) -> None:
+def test_a_stream_that_is_cut_beside_others_is_no_second_create() -> None:
     """It was compared with its own excused copy, and then had an id that was given before."""
-    finished = judge_in(
-        "creates=pass,times:5/silence:5+12,times:4", "rob.concurrent-streams", "create.id-unique", nearby=nearby
-    )
+    finished = judge_in("creates=pass,times:5/silence:5+12,times:4", "rob.concurrent-streams", "create.id-unique")
     assert [result.id for result in finished.results if result.verdict in BROKEN] == []
     assert finished.exit in (Exit.OK, Exit.UNREACHABLE)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("nearby", [False, True])
 @pytest.mark.parametrize("seed", range(10))
-def test_silence_breaks_no_rule(seed: int, nearby: bool) -> None:
+def test_silence_breaks_no_rule(seed: int) -> None:
     """Each rule holds, or is not judged; the exit code says which."""
-    finished = judge_in(draw_weather(seed), nearby=nearby)
+    finished = judge_in(draw_weather(seed))
     assert [result.id for result in finished.results if result.verdict in BROKEN] == []
     assert finished.exit in (Exit.OK, Exit.UNREACHABLE)

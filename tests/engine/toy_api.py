@@ -175,7 +175,7 @@ class NoteRequests:
     wait: float
     capabilities: frozenset[str] = frozenset()
     says: Mapping[str, Any] = field(default_factory=dict)
-    waiting = None
+    keeps = True
 
     def request(self, method: str, path: str, body: Any = None) -> Request:
         """A request below the version, with the key."""

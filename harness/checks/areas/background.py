@@ -85,7 +85,7 @@ def a_background_run(t: RequestBuilder) -> Steps:
     seen["polled"], seen["outlived"] = (yield from polls(t, found, whole=True)), None
     if not settled(seen["polled"][-1]):
         seen["outlived"] = yield from _ask_after_its_stream(t, found)
-        return stop_exercise(seen, f"the run did not settle within {t.waiting.whole(t.wait):.3g} s")
+        return stop_exercise(seen, f"the run did not settle within {t.wait:.3g} s")
     seen["polled"] += yield from poll_for_output(t, found, seen["polled"][-1])
     return {**seen, "later": [(yield Send(t.get(found))), (yield Send(t.get(found)))]}
 

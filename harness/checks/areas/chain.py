@@ -151,7 +151,7 @@ def _continue_in_background(t: RequestBuilder, parent: str) -> Part[Exchange | N
     body = {"input": _ask("backgrounded"), "previous_interaction_id": parent, "background": True}
     started: Exchange = yield Send(t.create(body))
     found = id_of(started)
-    return (yield from poll_for(t, found, t.waiting.whole(t.wait)))[-1] if found else started
+    return (yield from poll_for(t, found, t.wait))[-1] if found else started
 
 
 @exercise(requests=9, interactions=3)

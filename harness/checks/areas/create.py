@@ -526,7 +526,7 @@ def _resume_a_thought(t: RequestBuilder, config: Mapping[str, Any]) -> Part[None
         return
     background = {"background": True} if "background" in t.capabilities else {}
     body = {"input": SPELLED, "generation_config": {**config, "thinking_summaries": "auto"}, **background}
-    streamed = yield from read_whole_stream(t.create(body, stream=True), t.waiting.of(t.waiting.whole(t.wait)))
+    streamed = yield from read_whole_stream(t.create(body, stream=True), t.waiting.of(t.wait))
     events = events_in(streamed) if is_stream(streamed) and not streamed.truncated else []
     pieces = ([cursor(event) for event in deltas(events, kind)] for kind in ("thought_summary", "text"))
     cursors = [found[0] for found in pieces if found and found[0]]

@@ -146,7 +146,7 @@ def a_background_stream_left(t: RequestBuilder) -> Steps:
     for text in (LONG, LONGER):
         held = yield from script(t, "left", hold={"after": HELD_AFTER})
         request = t.create(input=f"{text} (left)", background=True, stream=True)
-        stream = yield Open(request, t.waiting.whole(t.wait))
+        stream = yield Open(request, t.wait)
         had = yield from read_to_a_cursor(stream, _READ_BEFORE_CUT, most=HELD_AFTER)
         left: Exchange = yield Close(stream)
         if completion(had) is None:

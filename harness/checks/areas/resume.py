@@ -90,15 +90,14 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     """
     found = need_id((yield Send(t.create(input=HELLO, background=True))))
     yield from poll_until_found(t, found)  # so that what answers by the path alone brings this again
-    within = t.waiting.whole(t.wait)
-    first: Exchange = yield Finish((yield from open_stream(t, found, timeout=within)))
+    first: Exchange = yield Finish((yield from open_stream(t, found)))
     seen: Exchanges = {"asked_for": found, "first": first}
     wrong = read_whole_stream(t.get(found, stream=True, last_event_id="no-such-cursor"))
     if first.ending.by is By.LIMIT and status_of((yield Send(t.get(found)))) in RUNNING:
-        t.waiting.note_in_vain(t.wait)
+        t.waiting.in_vain = True
         seen["bad_cursor"] = yield from wrong
         return stop_exercise(seen, f"the run had not settled after {first.seconds:.3g} s")
-    whole = read_whole_stream(t.get(found, stream=True), within)
+    whole = read_whole_stream(t.get(found, stream=True))
     seen["bad_cursor"], seen["replay"] = yield SideBySide((wrong, whole))
     replay = seen["replay"]
     events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])

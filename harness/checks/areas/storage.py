@@ -424,7 +424,7 @@ def a_short_run_deleted(t: RequestBuilder) -> Steps:
     like = need_id((yield Send(t.create(input=HELLO, background=True))))
     deleted: Exchange = yield Send(t.delete(found))
     seen: Exchanges = {"deleted": deleted, "gone": (yield from poll_until_gone(t, found)), "later": []}
-    if not settled((yield from poll_for(t, like, t.waiting.whole(t.wait)))[-1]):
+    if not settled((yield from poll_for(t, like, t.wait))[-1]):
         return stop_exercise(seen, "the run that began with it did not end")
     return {**seen, "later": (yield from look_later(t, found, _A_MOMENT))}
 
@@ -455,7 +455,7 @@ def stops_or_refuses(deleted: Exchange, gone: list[Exchange], later: list[Exchan
 def a_run_deleted_under_its_reader(t: RequestBuilder) -> Steps:
     """A background run, deleted in progress while a reader streams it; the stream is read to its end."""
     found = need_id((yield from start_run(t)))
-    reader = yield from open_stream(t, found, timeout=min(t.wait * _READER_PART, t.waiting.whole(t.wait)))
+    reader = yield from open_stream(t, found, timeout=min(t.wait * _READER_PART, t.wait))
     yield Read(reader, 1)
     deleted: Exchange = yield Send(t.delete(found))
     return {"deleted": deleted, "stream": (yield Finish(reader))}

@@ -69,8 +69,7 @@ def create_in_each_mode(
     if IN_ALL_AT_ONCE in sent:
         sent.pop(STREAMED_IN_BACKGROUND, None)
     begun = yield from send_each(**{mode: create for mode, create in sent.items() if mode in _POLLED})
-    whole = t.waiting.whole(t.wait)
-    within = t.waiting.of(whole) if t.waiting.in_vain else None  # one that goes on may take as long as any stream
+    within = t.waiting.of(t.wait)
     parts = {
         mode: read_whole_stream(create, within if "background" in _FIELDS[mode] else None)
         if mode in STREAMS
@@ -79,7 +78,7 @@ def create_in_each_mode(
         if mode not in begun
     }
     answers = dict(zip(parts, (yield SideBySide(tuple(parts.values()))), strict=True))
-    polled = {mode: poll_for(t, found, whole) for mode, answer in begun.items() if (found := id_of(answer))}
+    polled = {mode: poll_for(t, found, t.wait) for mode, answer in begun.items() if (found := id_of(answer))}
     looks = yield SideBySide(tuple(polled.values()))
     answers |= begun | {mode: seen[-1] for mode, seen in zip(polled, looks, strict=True)}
     return {mode: answers[mode] for mode in sent}

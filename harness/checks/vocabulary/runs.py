@@ -77,17 +77,17 @@ def polls(
     in vain for a 404 to pass. Once a run did not settle, others get less time, and raise `Unmet` if they do not
     settle, either; not with `whole`, for an exercise whose judge reports such a run.
     """
-    usual, request = t.waiting.whole(t.wait), t.get(interaction_id)
+    request = t.get(interaction_id)
     if whole or not patient:
-        seen = yield from repeat(t, request, _watch(), within=usual if patient else 0.0)
+        seen = yield from repeat(t, request, _watch(), within=t.wait if patient else 0.0)
     else:  # another worker may wait in vain meanwhile
         seen = yield from repeat(t, request, _watch(), within=t.wait, now=lambda: t.waiting.of(t.wait))
     if patient and status_of(seen[-1]) and not settled(seen[-1]):
         before = t.waiting.in_vain
-        t.waiting.note_in_vain(t.wait)
+        t.waiting.in_vain = True
         if before and not whole:
             less = t.waiting.of(t.wait)
-            raise Unmet(f"the run had not settled after {less:.3g} s; nor had an earlier one in {usual:.3g} s")
+            raise Unmet(f"the run had not settled after {less:.3g} s; nor had an earlier one in {t.wait:.3g} s")
     return seen
 
 

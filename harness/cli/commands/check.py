@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, level_option, verbose_option
 from harness.cli.judging_options import (
-    DEFAULT_TIMEOUT,
     BaselineOptions,
     DeadlineOptions,
     TargetArguments,
@@ -68,8 +67,7 @@ class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, Deadline
         COUNT,
         flags=("-j", "--jobs"),
         group="run",
-        shown="8 on a target with sessions (docs/control.md); 4 if it serves connections side by side, "
-        "16 to 48 if each response takes long, too; else 1",
+        shown="8 on a target with sessions (docs/control.md), 4 on another server, 1 on the live service",
     )
     fail_fast: bool = flag("stop at the first failure", group="run")
     dry_run: bool = flag("print the planned requests, and send nothing", trust=Trust.CALL, group="run")
@@ -110,8 +108,6 @@ def run(words: Sequence[str]) -> int:
     if arguments.model and (note := describe_life(find_profile(arguments.model))):
         say(f"note: {note}", to_errors=True)
     listeners = Listeners(arguments, Presentation(times_exercises=arguments.timings), baseline)
-    deadline, by_default = deadline_of(arguments, target), arguments.deadline is None
-    has_no_limits = by_default and "timeout" not in arguments.given and arguments.timeout == DEFAULT_TIMEOUT
     options = RunOptions(
         selection=selection,
         stated=stated,
@@ -119,9 +115,7 @@ def run(words: Sequence[str]) -> int:
         strict=arguments.strict,
         fail_fast=arguments.fail_fast,
         jobs=arguments.jobs,
-        deadline=deadline,
-        deadline_grows=by_default,
-        nearby=has_no_limits and deadline is not None,
+        deadline=deadline_of(arguments, target),
         traffic=traffic_policy(arguments, lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal))),
     )
     with listeners.reporting_faults_of(target.info):

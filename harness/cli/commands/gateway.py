@@ -286,7 +286,7 @@ def _resolve(arguments: GatewayArguments) -> ResolvedTarget:
         raise UsageFault("the emulator is the upstream here: name the URL of the gateway")
     if not (arguments.target or "").lower().startswith(("http://", "https://")):
         raise UsageFault(f"{arguments.target!r} is not the URL of a gateway: write it like http://127.0.0.1:4000")
-    found = resolve_named(arguments, ca_file=arguments.ca_file, revision=revision_of(arguments))
+    found = resolve_named(arguments, arguments.timeout, ca_file=arguments.ca_file, revision=revision_of(arguments))
     secrets = {_KEY_NAMES.get(name, name): value for name, value in found.info.secrets.items()}
     requests: Any = found.target
     if not (arguments.api_key or arguments.header):  # a header may be the key of the gateway

@@ -175,8 +175,8 @@ def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
     if arguments.target == EMULATOR:
         raise UsageFault("recordings need real sockets: start `harness serve` and name its URL")
     if arguments.api_key == DUMMY_KEY and not arguments.header:  # which is no secret
-        return resolve_named(arguments, plain_http=True)
-    return resolve_named(arguments)
+        return resolve_named(arguments, arguments.timeout, plain_http=True)
+    return resolve_named(arguments, arguments.timeout)
 
 
 def _describe_cost(session: RecordingSession, ahead: Sequence[Scenario]) -> Iterator[str]:

@@ -70,8 +70,8 @@ def run(words: Sequence[str]) -> int:
     needed = frozenset(CAPABILITIES) if arguments.probe else frozenset()
     mask = target.make_mask()
     how = traffic_policy(arguments, None if arguments.json else partial(_say_wait, mask, arguments.max_wait))
-    timer = Timer((MOST_REQUESTS if arguments.probe else _CREATES) * arguments.timeout + arguments.max_wait)
-    limits = TimeoutBudget(target.target.wait), Deadline(timer, target.target.wait)
+    timer = Timer((MOST_REQUESTS if arguments.probe else _CREATES) * target.target.wait + arguments.max_wait)
+    limits = TimeoutBudget(), Deadline(timer, target.target.wait)
     ledger = CreatedResources(target.api)
     with closing(target.with_drivers(how.wrapper(how.new_retries(), *limits)).connect()) as driver:
         prober = Prober(target.api, driver, target.target, said_capabilities(arguments), needed, ledger)

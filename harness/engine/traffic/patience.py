@@ -1,16 +1,13 @@
-"""Patience of a search with a target that hangs, and a run's budget of time for one whose responses do not end.
+"""Patience of a search with a target that hangs, and of a run with one whose responses do not end.
 
 Layer 4. A search sends thousands of requests, so it cannot wait a whole timeout for each that hangs. A call with
 an earlier response gets `FACTOR` times the longest time that this took, at least `floor` seconds; before any
-response, a request gets the whole timeout. Once a call hung, the next one gets less: that it hangs is known.
+response, a request gets the whole timeout. Once a call hung, the next one gets less: that it hangs is known. A
+response that was cut before the whole timeout, or whose request was not sent, proves nothing about the target: an
+`excuse` notes that, and it must not be judged.
 
-An answer that our own limits cut off costs the whole timeout of its request. A run sends hundreds of requests, so
-a target that ends no answer would hold it for hours: a `TimeoutBudget` gives shorter timeouts after a few of them,
-then sends nothing. An answer that ends by itself costs nothing here, however long it takes, so a slow target loses
-nothing. Only answers cut off *in a row* count: one that ends restores the whole timeout.
-
-Either way an answer that was cut off before the whole timeout, or whose request was not sent, proves nothing about
-the target: an `excuse` notes that, and it must not be judged.
+In a run each response may take the whole timeout. After `IN_A_ROW` responses of one kind that took longer, no more
+requests of that kind are sent, as a target that ends none of hundreds would hold the run for hours.
 """
 
 from __future__ import annotations
@@ -25,8 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
-from harness.outcome.words import format_count
-from harness.wire import By, Exchange, How, LiveStream, Request
+from harness.wire import By, Exchange, Request
 
 FACTOR = 20.0
 FLOOR = 2.0
@@ -163,22 +159,8 @@ class Lag(Struct):
             self.in_vain += 1
 
 
-FULL_TIMEOUTS = 3
-"""Number of cut answers in a row after which requests get only one `PART`th of the timeout."""
-
-PART = 6
-
-MAX_CUT = 8
-"""Number of cut answers in a row after which no request is sent that would wait for another one."""
-
-FIRST, NEXT = 20.0, 10.0
-"""The seconds that a nearby target gets for its first response, and at least for each later one."""
-
-_TIMES = 20
-"""In how many times what its slowest response took a nearby target has to return each other one."""
-
-LARGE = 16_384
-"""Bytes of a request beyond which other responses do not show how long one takes."""
+IN_A_ROW = 3
+"""Responses of one kind that do not end in time, after which no more of this kind is waited for."""
 
 _STREAM = re.compile(rb'"stream"\s*:\s*true')
 _BACKGROUND = re.compile(rb'"background"\s*:\s*true')
@@ -187,144 +169,65 @@ _BACKGROUND = re.compile(rb'"background"\s*:\s*true')
 class TimeoutLosses(Struct, frozen=True):
     """The losses of a run to responses that did not end.
 
-    `answers` is how many our limits cut off, `seconds` is how long these took, and `hurried` is how many of them
-    got less than the whole timeout. `first` describes the first of them. `unsent` requests were not sent at all.
+    `answers` is how many the timeout cut, `seconds` is how long these took, and `first` describes the first of
+    them. `unsent` requests were not sent at all.
     """
 
     answers: int = 0
     seconds: float = 0.0
-    hurried: int = 0
     unsent: int = 0
     first: str = ""
 
 
-class Grant(Struct, frozen=True):
-    """The time granted to a request: why that, or the time until the head, was less than all, `""` if it was not.
-
-    `alike` and `any` are how many cuts each of the two rows had counted when it was granted.
-    """
-
-    less: str
-    head: str
-    alike: int
-    any: int
-
-
 class _Row:
-    """Counts consecutive answers that did not end; answers awaited at the same time count once."""
+    """Counts consecutive responses of one kind that did not end; those awaited at the same time count once."""
 
     def __init__(self) -> None:
         self.length = 0
         self.counted = 0
 
-    def record(self, exchange: Exchange, since: int, *, ends: bool) -> None:
-        """Count one more answer; `ends`: it shows that such answers end. A drop or our own close changes nothing.
-
-        `since` is the number of cuts that had been counted when its request was sent.
-        """
-        if ends:
-            self.length = 0
-        elif _is_cut(exchange) and self.counted == since:
-            self.length += 1
-            self.counted += 1
-
 
 class TimeoutBudget(DriverPolicy):
-    """Counts for all drivers of one run; `seconds` is the whole timeout of one request.
+    """Counts, for all drivers of one run, the responses in a row that did not end; several threads may share one.
 
-    There is one row for all responses and one for each kind (the method, the stream, the background run). So a
-    target whose streams never end still gets all other requests. A refusal does not end the row of its kind. A
-    deletion is sent as long as deletions end, whatever else does not, because a run cleans up with them. Several
-    threads may share one.
-
-    The other responses of a target that is `nearby` show how long one takes: if one takes far longer, it hangs.
-    What `may_last` is a stream that waits for the end of a run: of these, only the head is expected soon.
+    There is a row for each kind: the method, and whether it is a stream or a background run. So a target whose
+    streams never end still gets all other requests. A refusal does not end the row of its kind, as it would have
+    ended in any case; a drop or our own close changes nothing.
     """
 
-    def __init__(
-        self, seconds: float, *, nearby: bool = False, may_last: Callable[[Request], bool] = lambda request: False
-    ) -> None:
+    def __init__(self) -> None:
         self.losses = TimeoutLosses()
-        self._seconds = seconds
-        self._nearby = nearby
-        self._may_last = may_last
-        self._slowest: float | None = None
-        self._alike: defaultdict[tuple[str, bool, bool], _Row] = defaultdict(_Row)
-        self._any = _Row()
+        self._rows: defaultdict[tuple[str, bool, bool], _Row] = defaultdict(_Row)
         self._lock = threading.Lock()
 
     def before(self, attempts: Sequence[Attempt]) -> float:
-        """Grant each request its timeout, at most the one it has; one that must not be sent counts as unsent."""
+        """Withhold a request whose kind does not end; it counts as unsent."""
         for attempt in attempts:
-            self._grant(attempt)
+            with self._lock:
+                row = self._rows[_classify(attempt.request)]
+                attempt.memo = row.counted
+                if row.length >= IN_A_ROW:
+                    self.losses = replace(self.losses, unsent=self.losses.unsent + 1)
+                    attempt.withheld = f"not sent: {IN_A_ROW} responses of this kind in a row did not end in time"
         return 0.0
 
-    def _grant(self, attempt: Attempt) -> None:
-        request, timeout = attempt.request, attempt.timeout
-        with self._lock:
-            alike = self._alike[_classify(request)]
-            longest = max(alike.length, self._any.length)
-            if (alike.length if request.method == "DELETE" else longest) >= MAX_CUT:
-                self.losses = replace(self.losses, unsent=self.losses.unsent + 1)
-                attempt.withheld = f"not sent: {MAX_CUT} responses in a row did not end in time"
-                return
-            early = self._seconds if len(request.body) > LARGE else self._choose_early()
-            lasts = self._may_last(request)
-            whole = self._seconds if lasts else early
-            part, hurries = whole / PART, whole < self._seconds
-            full, whole_time = (1, False) if hurries else (FULL_TIMEOUTS, attempt.parallel)
-            before, head = "", ""
-            if longest >= full and (timeout is None or timeout > part) and not whole_time:
-                attempt.timeout = part
-                before = f"after {format_count(longest, 'response')} in a row that did not end, "
-                before += f"its limit was {part:.3g} s"
-            elif hurries and timeout is None:
-                attempt.timeout = whole
-                before = f"its limit was {whole:.3g} s, {self._explain_early()}"
-            elif lasts and early < (timeout or self._seconds):
-                attempt.head = early / PART if longest else early
-                head = f"its limit until the first byte was {attempt.head:.3g} s, {self._explain_early()}"
-            attempt.memo = Grant(before, head, alike.counted, self._any.counted)
-
-    def _explain_early(self) -> str:
-        if self._slowest is None:
-            return "since it is the first response"
-        return f"since no other one took longer than {self._slowest:.3g} s"
-
-    def _choose_early(self) -> float:
-        """The seconds in which another response would have come, as far as is known."""
-        if not self._nearby:
-            return self._seconds
-        return min(self._seconds, FIRST if self._slowest is None else max(NEXT, _TIMES * self._slowest))
-
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
-        """Count how the exchange ended; it is excused if it was cut off before the whole timeout."""
-        grant = attempt.memo
-        if not isinstance(grant, Grant):
-            return exchange
+        """Count how the exchange ended."""
         with self._lock:
-            alike = self._alike[_classify(exchange.request)]
-            # A refusal does not end the row of its kind: it would have ended in any case.
-            alike.record(exchange, grant.alike, ends=exchange.complete and exchange.succeeded)
-            self._any.record(exchange, grant.any, ends=exchange.complete)
-            if _is_cut(exchange):
-                return self._add(exchange, grant.less or (grant.head if exchange.status is None else ""))
-            request = exchange.request
-            if exchange.status is not None and len(request.body) <= LARGE and not self._may_last(request):
-                self._slowest = max(exchange.seconds, self._slowest or 0.0)
-            return exchange
-
-    def _add(self, exchange: Exchange, less: str) -> Exchange:
-        if less and exchange.ending.how is How.TIMEOUT:
-            exchange = exchange.with_excuse(less)
-        first = f"{exchange.request.method} {exchange.request.raw_path}, after {exchange.seconds:.1f} s"
-        self.losses = replace(
-            self.losses,
-            answers=self.losses.answers + 1,
-            seconds=self.losses.seconds + exchange.seconds,
-            hurried=self.losses.hurried + bool(exchange.excuse),
-            first=self.losses.first or first,
-        )
+            row = self._rows[_classify(exchange.request)]
+            if exchange.complete and exchange.succeeded:
+                row.length = 0
+            elif _is_cut(exchange):
+                if row.counted == attempt.memo:
+                    row.length += 1
+                    row.counted += 1
+                first = f"{exchange.request.method} {exchange.request.raw_path}, after {exchange.seconds:.1f} s"
+                self.losses = replace(
+                    self.losses,
+                    answers=self.losses.answers + 1,
+                    seconds=self.losses.seconds + exchange.seconds,
+                    first=self.losses.first or first,
+                )
         return exchange
 
 
@@ -340,52 +243,3 @@ def _classify(request: Request) -> tuple[str, bool, bool]:
 
 def _is_cut(exchange: Exchange) -> bool:
     return exchange.ending.by is By.LIMIT
-
-
-class HurriedStreams(DriverPolicy):
-    """Lets streams of runs end soon, those that are open as well, once it is known that no run settles.
-
-    `is_of_a_run` decides by its request whether a stream waits for a run. One that the caller gave a timeout keeps
-    it. A stream that is cut off proves nothing about the target. Several threads may share one.
-    """
-
-    def __init__(self, is_of_a_run: Callable[[Request], bool]) -> None:
-        self._is_of_a_run = is_of_a_run
-        self._less: tuple[float, str] | None = None
-        self._waiting: dict[int, LiveStream | None] = {}
-        self._lock = threading.Lock()
-
-    def hurry(self, seconds: float, why: str) -> None:
-        """Give each stream of a run so many seconds from now on."""
-        with self._lock:
-            self._less = seconds, why
-            waiting = list(self._waiting.values())
-        for stream in waiting:
-            if stream is not None:
-                stream.hurry(seconds)
-
-    def before(self, attempts: Sequence[Attempt]) -> float:
-        """Give streams of runs less time, once that is known to be enough."""
-        for attempt in attempts:
-            if attempt.timeout is None and not attempt.parallel and self._is_of_a_run(attempt.request):
-                with self._lock:
-                    self._waiting[id(attempt)] = None
-                    attempt.timeout = self._less[0] if self._less is not None else None
-        return 0.0
-
-    def note_stream(self, attempt: Attempt, stream: LiveStream) -> None:
-        """Remember a stream of a run while it is read."""
-        with self._lock:
-            if id(attempt) not in self._waiting:
-                return
-            self._waiting[id(attempt)] = stream
-            less = self._less
-        if less is not None:
-            stream.hurry(less[0])
-
-    def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
-        """Excuse a stream that was cut off because no run settles."""
-        with self._lock:
-            waited = self._waiting.pop(id(attempt), attempt) is not attempt
-            less = self._less
-        return exchange.with_excuse(less[1]) if waited and less is not None and _is_cut(exchange) else exchange

@@ -16,7 +16,6 @@ import msgspec
 from msgspec import Struct
 
 from harness.engine.cleanup import CreatedResources
-from harness.engine.threads import Crew, Shared
 from harness.engine.traffic.deadline import TimeUp, hold_interrupts
 from harness.kit.actions import (
     Action,
@@ -32,7 +31,7 @@ from harness.kit.actions import (
     Together,
     Wait,
 )
-from harness.kit.api import Api, ApiContract
+from harness.kit.api import Api, ApiContract, ApiRequests
 from harness.outcome import Finding, HarnessFault, Unmet
 from harness.wire import Driver, Exchange, LiveStream, Request
 from harness.wire.delivery import Arrival, Inbox
@@ -136,14 +135,23 @@ def drive(steps: Part[T], hand: ActionRunner) -> T:
     raise HarnessFault(f"an exercise requested more than {MAX_ACTIONS} actions")
 
 
+def send_closing_looks(
+    hand: ActionRunner, ledger: CreatedResources, trail: Sequence[Exchange], target: ApiRequests
+) -> None:
+    """Read once more what a part of a run created and left, so that what was seen once is compared with something.
+
+    Most defects of a single answer show when its run is read again: another status, text, cost or instant.
+    """
+    for look in ledger.list_closing_looks(trail) if target.keeps else ():
+        hand.perform(Send(look))
+
+
 class ActionRunner:
     """Performs actions, and remembers the open streams and, in `trail`, the finished exchanges.
 
     `given` are the ids of the whole run; `repeated` gets what was given again here.
 
     If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short.
-
-    It plays independent parts at the same time only if it `overlaps`.
     """
 
     def __init__(
@@ -156,9 +164,7 @@ class ActionRunner:
         judged: bool = False,
         is_halted: Callable[[], bool] = lambda: False,
         given: GivenIds | None = None,
-        overlaps: bool = False,
     ) -> None:
-        self._overlaps = overlaps
         self._is_halted = is_halted
         self._given = GivenIds(api) if given is None else given
         self._api = api
@@ -210,7 +216,7 @@ class ActionRunner:
                     exchanges = self._driver.perform(msgspec.structs.replace(action, note=self._note))
                     return [self._keep(exchange) for exchange in exchanges]
             case SideBySide(parts):
-                return self._overlap(parts) if self._overlaps else [drive(part, self) for part in parts]
+                return [drive(part, self) for part in parts]
             case Wait():
                 return self._driver.perform(action)
             case Listen():
@@ -220,21 +226,6 @@ class ActionRunner:
                 return self._collect(action)
             case _:
                 return self._perform_on_stream(action)
-
-    def _overlap(self, parts: Sequence[Part[Any]]) -> list[Any]:
-        """Play each part in a thread of its own. Raises what the first one raised that failed."""
-        results: list[Any] = [None] * len(parts)
-        waiting, stopped = Shared(enumerate(parts)), threading.Event()
-
-        def work() -> None:
-            for number, part in waiting:
-                if not stopped.is_set():
-                    results[number] = drive(part, self)
-
-        crew = Crew(stopped.set)
-        crew.keep(self._driver)
-        crew.run(work, len(parts))
-        return results
 
     def _perform_on_stream(self, action: Read | Finish | Close) -> Any:
         match action:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from harness.engine.traffic.deadline import Deadline
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
 from harness.engine.traffic.outages import Outages
-from harness.engine.traffic.patience import HurriedStreams, TimeoutBudget
+from harness.engine.traffic.patience import TimeoutBudget
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait, Retries
 from harness.outcome import Unmet
 from harness.wire import Driver
@@ -87,11 +87,10 @@ class TrafficPolicy(Struct, frozen=True, kw_only=True):
         timeouts: TimeoutBudget | None = None,
         deadline: Deadline | None = None,
         outages: Outages | None = None,
-        streams: HurriedStreams | None = None,
     ) -> Callable[[Driver], Driver]:
         """The wrapper for each driver of one run; without `timeouts` each answer gets the whole timeout."""
         policies: list[DriverPolicy] = [retries]
-        policies += [policy for policy in (outages, streams, timeouts, deadline) if policy is not None]
+        policies += [policy for policy in (outages, timeouts, deadline) if policy is not None]
         if self.rate is not None:
             policies.append(Pacing(self.rate))
         return lambda driver: GovernedDriver(driver, policies)

@@ -23,7 +23,7 @@ from harness.outcome.words import format_count, shorten, to_one_line
 from harness.report.finding_text import summarize
 from harness.report.formats import FORMATS
 
-_AMOUNTS = frozenset({"seconds", "answers", "times", "hurried", "unsent", "weight", "of"})
+_AMOUNTS = frozenset({"seconds", "answers", "times", "unsent", "weight", "of"})
 _LARGEST = 10**12
 _SHOWN = 20
 """Members that count something, the largest number in them, and how many digits of another are shown."""
