@@ -183,7 +183,8 @@ class Audit:
             return
         self.note_denials(played.trail, exercise.name)
         for exchange in played.trail:
-            if self._is_the_apis(exchange) and not self._follows_from_another(exchange, played):
+            is_judged = self._is_the_apis(exchange) and not exchange.excuse
+            if is_judged and not self._follows_from_another(exchange, played):
                 self._judge(exchange, played, exercise)
         for exchange, withheld, where in self._list_answered(played, exercise):
             self._judge(exchange, withheld, where)

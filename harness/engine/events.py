@@ -166,7 +166,8 @@ class RunFinished(Struct, frozen=True):
     `leftovers` are the resources that could not be deleted. `waited` is the time of pauses that the target
     requested, and `cut` counts losses to responses that did not end. `halted` is why the run ended early, `""` if
     it did not. `holes` are clauses about obstacles to judging: the run does not pass. `lost` are the last requests
-    that a target got, if it stopped for good.
+    that a target got, if it stopped for good. `mishaps` are crashes, limits and cut responses that did not come
+    again when their requests were sent again: they may be those of the network, and no rule judges them.
     """
 
     results: tuple[Result, ...]
@@ -178,6 +179,7 @@ class RunFinished(Struct, frozen=True):
     halted: str = ""
     holes: tuple[str, ...] = ()
     lost: tuple[Exchange, ...] = ()
+    mishaps: tuple[Exchange, ...] = ()
 
     @property
     def counts(self) -> dict[Verdict, int]:

@@ -20,7 +20,7 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive
-from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
+from harness.engine.traffic.retries import NO_TIME, Mishaps, is_refusal, missing_answer
 from harness.kit.actions import Exchanges
 from harness.kit.api import Api, ApiRequests
 from harness.kit.check import Check, Exercise
@@ -388,13 +388,16 @@ def play(
     is_halted: Callable[[], bool] = lambda: False,
     outages: Outages | None = None,
     given: GivenIds | None = None,
+    mishaps: Mishaps | None = None,
 ) -> PlayedExercise:
     """Run one exercise to its end; open streams are closed however it ends.
 
     Raises TimeUp instead of performing an action once the run `is_halted`.
     """
     given = GivenIds(api) if given is None else given
-    hand = ActionRunner(api, driver, ledger, target.contract, judged=True, is_halted=is_halted, given=given)
+    hand = ActionRunner(
+        api, driver, ledger, target.contract, judged=True, is_halted=is_halted, given=given, mishaps=mishaps
+    )
     begin = time.perf_counter()
     seen = 0 if outages is None else outages.seen
     results: Exchanges | None = None

@@ -16,15 +16,13 @@ from msgspec import Struct, field
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
 from harness.engine.cleanup import CreatedResources
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive, send_closing_looks
-from harness.engine.traffic.retries import missing_answer
+from harness.engine.traffic.retries import Mishaps, missing_answer
 from harness.kit.actions import Part, Send
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, Api, ApiRequests, Lack
 from harness.wire import Driver, Exchange, Request
 from harness.wire.json_value import object_or_none
 
 MOST_REQUESTS = 34
-_TRIES = 3
-"""How often a request is sent that is answered 5xx; whoever crashes each time is not asked on."""
 
 
 class Probing(Struct, frozen=True, kw_only=True):
@@ -56,6 +54,7 @@ class Prober:
         stated: Iterable[Capability],
         needed: frozenset[str],
         ledger: CreatedResources | None = None,
+        mishaps: Mishaps | None = None,
     ) -> None:
         self.api = api
         self.probes = api.load_probes()
@@ -64,7 +63,7 @@ class Prober:
         self.found = Capabilities(stated)
         self.needed = needed
         self.ledger = ledger or CreatedResources(api)
-        self.hand = ActionRunner(api, driver, self.ledger, target.contract, given=GivenIds(api))
+        self.hand = ActionRunner(api, driver, self.ledger, target.contract, given=GivenIds(api), mishaps=mishaps)
         self.notes: list[str] = []
 
     def run(self) -> Probing:
@@ -113,11 +112,7 @@ class Prober:
         return exchange if self.has_response(exchange, *names) else None
 
     def send(self, request: Request) -> Exchange:
-        """Send a request, and again if the target crashed over it."""
-        for _ in range(_TRIES):
-            exchange: Exchange = self.hand.perform(Send(request))
-            if exchange.status is None or exchange.status < 500 or not missing_answer(exchange):
-                break
+        exchange: Exchange = self.hand.perform(Send(request))
         return exchange
 
     def has_response(self, exchange: Exchange, *names: str) -> bool:

@@ -29,7 +29,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.outages import Departure, Outages
 from harness.engine.traffic.patience import TimeoutBudget, TimeoutLosses
-from harness.engine.traffic.retries import Retries
+from harness.engine.traffic.retries import Mishaps, Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.engine.workers import INTERRUPTED, Workers, describe_end
 from harness.kit.api import SCRIPTABLE, Api
@@ -70,6 +70,7 @@ class _Governed(Struct, frozen=True):
     retries: Retries
     timeouts: TimeoutBudget | None = None
     outages: Outages | None = None
+    mishaps: Mishaps | None = None
 
     @classmethod
     def of(cls, target: ResolvedTarget, options: RunOptions) -> _Governed:
@@ -79,7 +80,7 @@ class _Governed(Struct, frozen=True):
             return cls(target.with_drivers(options.traffic.wrapper(retries)), Timer(None), retries)
         timer, timeouts, outages = Timer(options.deadline), TimeoutBudget(), Outages()
         wrapper = options.traffic.wrapper(retries, timeouts, Deadline(timer, target.target.wait), outages)
-        return cls(target.with_drivers(wrapper), timer, retries, timeouts, outages)
+        return cls(target.with_drivers(wrapper), timer, retries, timeouts, outages, Mishaps())
 
     @property
     def cut(self) -> TimeoutLosses:
@@ -107,7 +108,7 @@ def check_target(
     yield RunStarted(target.info)
     governed = _Governed.of(target, options)
     ledger = CreatedResources(target.api)
-    halted, found, jobs = _probe(governed.target, options, needed, ledger)
+    halted, found, jobs = _probe(governed.target, options, needed, ledger, governed.mishaps)
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # an interrupted probe has found nothing
     if not halted:
         yield Probed(found.capabilities, found.requests, found.notes)
@@ -124,6 +125,7 @@ def check_target(
         sessions=sessions,
         cleans=options.cleans or not target.throwaway,  # what a run creates on a server is always deleted
         outages=governed.outages,
+        mishaps=governed.mishaps,
     )
     workers.take_probe(found.trail, found.repeated, ledger, halted=halted)
     policy = Policy(strict=options.strict, baseline=options.baseline)
@@ -172,6 +174,7 @@ def _finish(
         workers.halted,
         holes,
         () if gone is None else gone.suspects,
+        tuple(governed.mishaps.seen) if governed.mishaps is not None else (),
     )
 
 
@@ -184,7 +187,11 @@ def _describe_departure(gone: Departure, api: Api) -> str:
 
 
 def _probe(
-    target: ResolvedTarget, options: RunOptions, needed: frozenset[str], ledger: CreatedResources
+    target: ResolvedTarget,
+    options: RunOptions,
+    needed: frozenset[str],
+    ledger: CreatedResources,
+    mishaps: Mishaps | None,
 ) -> tuple[str, Probing, int]:
     """Why the run has to end already, or `""`; what is known of the target, and how many workers it gets.
 
@@ -192,7 +199,7 @@ def _probe(
     """
     try:
         with closing(target.connect()) as driver:
-            found = Prober(target.api, driver, target.target, options.stated, needed, ledger).run()
+            found = Prober(target.api, driver, target.target, options.stated, needed, ledger, mishaps).run()
         if options.jobs is not None:
             return "", found, options.jobs
         if options.fail_fast or options.choose is not None or options.traffic.rate is not None:

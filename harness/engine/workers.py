@@ -29,6 +29,7 @@ from harness.engine.threads import JOIN_SECONDS, Shared, end_all
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.engine.traffic.outages import Outages, find_deaths, find_silent_deaths
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, send_closing_looks
+from harness.engine.traffic.retries import Mishaps
 from harness.kit.api import SCRIPTABLE, CountsEnds
 from harness.kit.check import Check, Exercise
 from harness.outcome import Observation, Outcome
@@ -69,6 +70,7 @@ class Workers:
     sessions: bool = False
     cleans: bool = True
     outages: Outages | None = None
+    mishaps: Mishaps | None = None
     halted: str = ""
     leftovers: list[str] = field(default_factory=list)
     stops: dict[str, Exchange] = field(default_factory=dict)
@@ -228,8 +230,9 @@ class Workers:
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
         target = self.target
         played = play(
-            target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given
-        )
+            target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given,
+            self.mishaps,
+        )  # fmt: skip
         if played.outage:
             given.forget()
         whole = self._look_again(exercise, played, driver, ledger)
@@ -258,7 +261,10 @@ class Workers:
         if exercise.front_end or played.outage or self._stop.is_set():
             return played
         api, begun = self.target.api, time.perf_counter()
-        hand = ActionRunner(api, driver, ledger, self.target.target.contract, is_halted=lambda: bool(self.halted))
+        hand = ActionRunner(
+            api, driver, ledger, self.target.target.contract, is_halted=lambda: bool(self.halted),
+            mishaps=self.mishaps,
+        )  # fmt: skip
         with suppress(TimeUp):
             send_closing_looks(hand, ledger, played.trail, self.target.target)
         seconds = played.seconds + time.perf_counter() - begun

@@ -216,6 +216,7 @@ def run_record(state: PresentedRun) -> dict[str, Any]:
             "seconds": round(finished.cut.seconds, 3),
             "unsent": finished.cut.unsent,
         },
+        "mishaps": len(finished.mishaps),
         "leftovers": list(finished.leftovers),
         "checks": [result_record(shown, state.display) for shown in state.presented],
         **timings,

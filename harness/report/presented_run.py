@@ -195,6 +195,12 @@ class PresentedRun(CollectedRun):
     def list_notes(self, *, hint: bool = False) -> Iterator[str]:
         """The lines between the totals and the verdict; `hint` names the option -v."""
         lines = [self.accounting.write_reasons(hint=hint), *self.presentation.details(self)]
+        if self.finished is not None and (mishaps := self.finished.mishaps):
+            first, count = mishaps[0], format_count(len(mishaps), "response was", "responses were")
+            lines.append(
+                f"{count} a crash or cut once, and not again (the first: {self.api.format_request(first)}, "
+                f"{first.status or first.ending.words}): no rule judges that"
+            )
         for line in (*lines, *self.presentation.notes(self)):
             if line:
                 yield escape_controls(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from msgspec.structs import replace
@@ -20,17 +21,29 @@ from harness.transport import Limits, ServiceDriver
 TIMEOUT = 20.0
 BROKEN = (Verdict.FAIL, Verdict.ERROR)
 SILENCES = ("silence:5+{}", "silence:1+{}", "silence:0+{}", "late:{}")
-"""What happens to creates and reads: a pause, of which some are longer than a limit of the run."""
+"""What happens to creates and reads: a pause, which some limit of the run may cut."""
+
+STORMS = (
+    *SILENCES,
+    "headers,rst",
+    "event:3,rst",
+    "event:2,rst",
+    "status:500",
+    "status:502",
+    "status:503",
+    "status:429",
+)
+"""The same, with resets, crashes and limits."""
 
 
-def draw_weather(seed: int) -> str:
-    """A fault plan in which some creates and some reads are silent; most pass."""
+def draw_weather(seed: int, kinds: Sequence[str]) -> str:
+    """A fault plan in which some creates and some reads have bad weather, up to three in a row; most pass."""
     source = random.Random(seed)
     parts = []
     for scope in ("creates", "gets"):
         steps = []
         for _ in range(4):
-            bad = source.choice(SILENCES).format(source.choice((12, 30, 90)))
+            bad = source.choice(kinds).format(source.choice((12, 30, 90)))
             steps += [f"pass,times:{source.randint(1, 9)}", f"{bad},times:{source.randint(1, 3)}"]
         parts.append(f"{scope}={'/'.join(steps)}")
     return "/".join(parts)
@@ -60,9 +73,23 @@ def test_a_stream_that_is_cut_beside_others_is_no_second_create() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kinds", [SILENCES, STORMS], ids=["silence", "storm"])
 @pytest.mark.parametrize("seed", range(10))
-def test_silence_breaks_no_rule(seed: int) -> None:
+def test_weather_breaks_no_rule(seed: int, kinds: Sequence[str]) -> None:
     """Each rule holds, or is not judged; the exit code says which."""
-    finished = judge_in(draw_weather(seed))
+    finished = judge_in(draw_weather(seed, kinds))
     assert [result.id for result in finished.results if result.verdict in BROKEN] == []
     assert finished.exit in (Exit.OK, Exit.UNREACHABLE)
+
+
+def test_what_does_not_come_again_is_told() -> None:
+    """A crash that may be of the network breaks no rule, and is not kept from the reader either."""
+    finished = judge_in("creates=pass,times:9/status:500/pass,times:3/headers,rst", "create.*", "err.*")
+    assert [result.id for result in finished.results if result.verdict in BROKEN] == []
+    assert [(one.status, one.complete) for one in finished.mishaps] == [(500, True), (None, False)]
+
+
+def test_what_comes_each_time_is_the_targets() -> None:
+    finished = judge_in("creates=pass,times:9/status:500,times:all", "create.*", "err.*")
+    assert "err.no-crash" in [result.id for result in finished.results if result.verdict is Verdict.FAIL]
+    assert finished.mishaps == ()

@@ -15,11 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct
 
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
-from harness.engine.traffic.retries import LATER
-from harness.wire import At, By, Driver, Exchange, How, Request
+from harness.engine.traffic.retries import LATER, Mishaps, is_cut
+from harness.wire import At, Driver, Exchange, How, Request
 from harness.wire.message import NOT_READY
-
-_CUT = frozenset({How.FIN, How.RST})
 
 _SILENCES = 64
 """Most exchanges without a byte that are kept; of a target that answers nothing the first ones tell it all."""
@@ -154,11 +152,6 @@ def is_gone(control: Exchange) -> bool:
     return is_nobody(control) or control.status in NOT_READY or (control.status is None and is_cut(control))
 
 
-def is_cut(exchange: Exchange) -> bool:
-    """Whether the target ended the connection before the answer had ended."""
-    return exchange.ending.by is By.SERVER and exchange.ending.how in _CUT
-
-
 def _is_control(exchange: Exchange) -> bool:
     answered = exchange.complete and exchange.status not in NOT_READY
     return answered and exchange.request.method == "GET" and not exchange.is_stream
@@ -229,10 +222,6 @@ def _find_death(
     return None
 
 
-_REPEATS = 2
-"""How often a request is sent again before it is blamed for a connection that ended: a proxy may restart once."""
-
-
 def find_silent_deaths(
     suspects: Sequence[Exchange], outages: Outages, driver: Driver, note: Callable[[Exchange], object]
 ) -> Iterator[Death]:
@@ -242,7 +231,7 @@ def find_silent_deaths(
     """
     for suspect in suspects[:_MOST]:
         again = list(_repeat_between_controls(suspect, outages, driver, note))
-        if len(again) == 2 * _REPEATS + 1:
+        if len(again) == 2 * Mishaps.TIMES - 1:
             yield Death(suspect, tuple(again), lives=True)
 
 
@@ -250,7 +239,7 @@ def _repeat_between_controls(
     suspect: Exchange, outages: Outages, driver: Driver, note: Callable[[Exchange], object]
 ) -> Iterator[Exchange]:
     """Control, suspect, control, and so on, as long as only the suspect gets no byte."""
-    for number in range(2 * _REPEATS + 1):
+    for number in range(2 * Mishaps.TIMES - 1):
         if number % 2:
             again = driver.send(suspect.request)
             note(again)

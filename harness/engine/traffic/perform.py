@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.traffic.deadline import TimeUp, hold_interrupts
+from harness.engine.traffic.retries import Mishaps, may_be_mishap
 from harness.kit.actions import (
     Action,
     Close,
@@ -151,7 +152,8 @@ class ActionRunner:
 
     `given` are the ids of the whole run; `repeated` gets what was given again here.
 
-    If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short.
+    If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short, and for one
+    that is a mishap on the way, as `mishaps` tells; without these every response is the target's.
     """
 
     def __init__(
@@ -164,7 +166,9 @@ class ActionRunner:
         judged: bool = False,
         is_halted: Callable[[], bool] = lambda: False,
         given: GivenIds | None = None,
+        mishaps: Mishaps | None = None,
     ) -> None:
+        self._mishaps = mishaps
         self._is_halted = is_halted
         self._given = GivenIds(api) if given is None else given
         self._api = api
@@ -197,13 +201,14 @@ class ActionRunner:
         """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
         for exchange in exchanges:
             if exchange.excuse:
-                raise Unmet(f"{self._api.format_request(exchange)} had no response: {exchange.excuse}")
+                what = "had no response" if exchange.status is None else "proves nothing"
+                raise Unmet(f"{self._api.format_request(exchange)} {what}: {exchange.excuse}")
 
     def _perform(self, action: Action) -> Any:
         match action:
             case Send(request):
                 with self._hold(request):
-                    return self._keep(self._driver.perform(action))
+                    return self._keep(self._confirm(self._driver.perform(action), sees=action.sees))
             case Open(request):
                 with self._hold(request):
                     stream: LiveStream = self._driver.perform(action)
@@ -214,7 +219,7 @@ class ActionRunner:
             case Together(requests):
                 with self._hold(*requests):
                     exchanges = self._driver.perform(msgspec.structs.replace(action, note=self._note))
-                    return [self._keep(exchange) for exchange in exchanges]
+                    return [self._keep(self._confirm(exchange)) for exchange in exchanges]
             case SideBySide(parts):
                 return [drive(part, self) for part in parts]
             case Wait():
@@ -260,7 +265,7 @@ class ActionRunner:
                 if key in self._unread:
                     stream.hurry(_FIRST_EVENT_SECONDS)
                     stream.read(1)
-                self._keep(stream.close())
+                self._keep(self._confirm(stream.close(), is_read=True))
             except TimeUp as up:  # the next request raises it again
                 if up.exchange is not None:
                     self._note(up.exchange)
@@ -282,7 +287,29 @@ class ActionRunner:
     def _finish(self, stream: LiveStream, exchange: Exchange) -> Exchange:
         """Forget a stream only after its end, so that an interrupted read still gets it closed and noted."""
         self._open.pop(id(stream), None)
-        return self._keep(exchange)
+        return self._keep(self._confirm(exchange, is_read=True))
+
+    def _confirm(
+        self, exchange: Exchange, *, sees: frozenset[int] = frozenset(), is_read: bool = False
+    ) -> Exchange:
+        """The exchange if it is the target's (`Mishaps`); else the response to the same request, sent again.
+
+        That is the same for a read and a create. What an exercise `is_read` already, or has changed, is excused.
+        """
+        if self._mishaps is None or exchange.status in sees or not self._mishaps.are_possible(exchange):
+            return exchange
+        self._note(exchange)
+        request = exchange.request
+        for _ in range(Mishaps.TIMES - 1):
+            again: Exchange = self._driver.perform(Send(request))
+            self._note(again)
+            if not may_be_mishap(again):
+                self._mishaps.seen.append(exchange)
+                same = request.method == "GET" or request.segments[-1:] == (self._api.collection,)
+                how = f"returned {exchange.status}" if exchange.complete else f"was cut ({exchange.ending.words})"
+                return again if same and not is_read else exchange.with_excuse(f"it {how} once, and not again")
+        self._mishaps.confirm(exchange)
+        return exchange
 
     def _keep(self, exchange: Exchange) -> Exchange:
         self._note(exchange)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from harness.engine.traffic.governed_driver import DriverPolicy
-from harness.wire import By, Exchange
+from harness.wire import By, Exchange, How
 from harness.wire.delivery import is_delivery
 from harness.wire.json_value import object_or_none
 
@@ -112,12 +112,52 @@ def retry_delay(exchange: Exchange, number: int = 0) -> float | None:
     return max(named or 0.0, pauses[number])
 
 
+def is_cut(exchange: Exchange) -> bool:
+    """Whether the target ended the connection before the answer had ended."""
+    return exchange.ending.by is By.SERVER and exchange.ending.how in (How.FIN, How.RST)
+
+
+def may_be_mishap(exchange: Exchange) -> bool:
+    """Whether something between here and the target may be why a response is a crash, a limit or cut."""
+    if exchange.status in (_LIMITED, *range(500, 600)) and exchange.status != _NOT_IMPLEMENTED:
+        return not is_delivery(exchange)
+    return is_cut(exchange)
+
+
+class Mishaps:
+    """Tells a mishap on the way from what a target does, for all workers of a run.
+
+    A crash, a limit of requests or a cut response is the target's if the same request has it `TIMES` in a row.
+    From then on such a response to such a request is taken for the target's at once, as it fails anyway.
+    """
+
+    TIMES = 4
+    """Three may be a front end that starts again; more would take long where each request crashes."""
+
+    def __init__(self) -> None:
+        self.seen: list[Exchange] = []
+        """The mishaps: what the same request did not have when it was sent again."""
+        self._confirmed: set[tuple[object, ...]] = set()
+
+    def are_possible(self, exchange: Exchange) -> bool:
+        """Whether the request of an exchange has to be sent again before anybody judges it."""
+        return may_be_mishap(exchange) and self._kind(exchange) not in self._confirmed
+
+    def confirm(self, exchange: Exchange) -> None:
+        """Take such responses to such requests for the target's."""
+        self._confirmed.add(self._kind(exchange))
+
+    @staticmethod
+    def _kind(exchange: Exchange) -> tuple[object, ...]:
+        return exchange.request.method, len(exchange.request.segments), exchange.status, exchange.ending.how
+
+
 def missing_answer(exchange: Exchange) -> str:
     """The event in place of a judgeable response: a status, or how it ended. `""` if there is a response.
 
     A limited rate, a crash, a lost connection and our own haste prove nothing about the request; 501 does.
     """
-    if exchange.excuse:
+    if exchange.excuse and not may_be_mishap(exchange):
         return NO_TIME
     if is_delivery(exchange):
         return ""
