@@ -49,16 +49,8 @@ def _plans(order: CreateRequest) -> bool:
     return bool((order.body.get("agent_config") or {}).get("collaborative_planning"))
 
 
-def _misses_environment(refusal: Refusal, call: Call) -> bool:
-    return refusal.status == 404 and "environment" in refusal.message
-
-
 def _names_agent_as_model(validator: CreateValidator, body: Json, project: str) -> bool:
     return "model" in body and validator.is_agent(body["model"], project)
-
-
-def _names_unknown_agent(validator: CreateValidator, body: Json, project: str) -> bool:
-    return "agent" in body and not validator.is_agent(body["agent"], project)
 
 
 def _is_built_in(validator: CreateValidator, name: str, project: str) -> bool:
@@ -136,12 +128,15 @@ MUTANTS = table(
     row("agent-unknown-accepted", "Any name that is not a model is accepted as an agent.",
         instead(CreateValidator.is_agent, lambda validator, name, project: not validator.is_model(name))),
     row("agent-unknown-crashes", "A create with an agent that does not exist returns 500.",
-        before(CreateValidator.author, when(_names_unknown_agent, crash))),
+        before(CreateValidator.author, when(
+            lambda validator, body, project: "agent" in body and not validator.is_agent(body["agent"], project),
+            crash))),
     row("environment-unknown-accepted", "An environment that does not exist is silently replaced by a new one.",
         instead(CreateValidator.environment, when(
             lambda validator, order: "environment" in order.body, _make_missing_environment))),
     row("environment-unknown-crashes", "A create with an environment that does not exist returns 500.",
-        error("POST interactions", when(_misses_environment, crash))),
+        error("POST interactions", when(
+            lambda refusal, _: refusal.status == 404 and "environment" in refusal.message, crash))),
     row("research-in-foreground", "Deep research may run in the foreground.",
         admit("shape", when(_runs_research, skip)),
         admit("agent_rules", skip)),
@@ -191,8 +186,7 @@ MUTANTS = table(
         response("GET agents", lose_first("agents"))),
     row("agents-list-bare", "The list of agents is a bare array.",
         response("GET agents", lambda page, _: page.get("agents", []))),
-    row("agents-create-crashes", "A create of an agent saves it but returns 500.",
-        response("POST agents", crash)),
+    row("agents-create-crashes", "A create of an agent saves it but returns 500.", response("POST agents", crash)),
     row("agents-create-renamed",
         "The response to the create of an agent shows a different id from the requested one.",
         response("POST agents", lambda agent, _: agent.update(id=f"agents/{agent.get('id')}"))),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     answer,
     drop,
@@ -14,7 +13,6 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import life_rows, request, response, row
 from harness.emulator.mutants.parts import after
 from harness.emulator.resources.router import Resources
-from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 
@@ -25,10 +23,6 @@ def _lose_imported(result: None, resources: Resources, order: CreateRequest) -> 
     imported = [document.fields["displayName"] for name, document in made if not name.startswith("upload/")]
     if order.documents is not None:
         order.documents = [title for title in order.documents if title not in imported]
-
-
-def _force(call: Call, engine: Engine) -> Call:
-    return replace(call, query={**call.query, "force": "true"})
 
 
 MUTANTS = table(
@@ -49,7 +43,8 @@ MUTANTS = table(
     row("store-document-lost", "An upload to a store names a document that is not there.",
         request("GET fileSearchStores/*/documents/*", not_found)),
     row("store-delete-forces", "A store with documents is deleted without force.",
-        request("DELETE fileSearchStores/*", _force)),
+        request(
+            "DELETE fileSearchStores/*", lambda call, _: replace(call, query={**call.query, "force": "true"}))),
     row("store-document-kept", "A delete of a document in a store returns 200 but it is kept.",
         request("DELETE fileSearchStores/*/documents/*", answer({}))),
 )  # fmt: skip

@@ -71,8 +71,7 @@ MUTANTS = table(
         admit("between_fields", when(
             lambda body: "thinking_level" in (body.get("generation_config") or {}),
             refuse("'thinking_level' is not supported.")))),
-    row("levels-ignored", "A thinking level that a model lacks is accepted.",
-        admit("shape", _drop_level)),
+    row("levels-ignored", "A thinking level that a model lacks is accepted.", admit("shape", _drop_level)),
     row("pages-backwards", "A part of a document may end before it starts.",
         request("POST interactions", _whole_documents)),
     row("pages-from-zero", "The pages of a document are counted from 0.",

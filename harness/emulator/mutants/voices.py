@@ -40,8 +40,7 @@ def _list_oldest_first(call: Call, engine: Engine) -> Response | None:
 MUTANTS = table(
     "voices",
     *life_rows("voice", "voices", "voices"),
-    row("voice-without-type", "Voices do not say of what type they are.",
-        response("POST voices", drop("type"))),
+    row("voice-without-type", "Voices do not say of what type they are.", response("POST voices", drop("type"))),
     row("voice-any-type", "A list of voices by type contains voices of another type.",
         response("GET voices", when(
             lambda _, call: "type" in call.query, each_item("voices", put(type="prompted"))))),
