@@ -7,17 +7,7 @@ from typing import Any
 
 from harness.contract.data.transcript import results
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import (
-    Json,
-    assign,
-    drop,
-    edit_json,
-    not_found,
-    put,
-    refuse,
-    turn,
-    when,
-)
+from harness.emulator.mutants.changes import Json, assign, drop, edit_json, not_found, put, refuse, turn, when
 from harness.emulator.mutants.hooks import body, create, request, response, row, status, steps
 from harness.emulator.mutants.parts import after, part
 from harness.emulator.run.event_writer import EventWriter

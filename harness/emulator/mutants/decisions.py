@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from harness.emulator.mutants.changes import (
-    Json,
-    answer,
-    read_json,
-    when,
-)
+from harness.emulator.mutants.changes import Json, answer, read_json, when
 from harness.emulator.mutants.hooks import error, response, row
 from harness.emulator.values.call import Call
 from harness.kit.mutant import table

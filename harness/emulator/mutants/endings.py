@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from harness.emulator.mutants.changes import (
-    Json,
-    drop,
-    skip,
-    turn,
-    when,
-)
+from harness.emulator.mutants.changes import Json, drop, skip, turn, when
 from harness.emulator.mutants.hooks import body, row, status, steps
 from harness.emulator.mutants.parts import before, part
 from harness.emulator.run.run import Run

@@ -5,14 +5,7 @@ from __future__ import annotations
 from harness.contract.data.transcript import items
 from harness.contract.requests import KEY_HEADER
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import (
-    crash,
-    put,
-    refuse,
-    skip,
-    when,
-    without_query,
-)
+from harness.emulator.mutants.changes import crash, ignore, put, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, arrival, life_rows, request, response, row
 from harness.emulator.mutants.parts import Change, Defect, after
 from harness.emulator.service import Emulator
@@ -72,6 +65,5 @@ MUTANTS = table(
             refuse("Cannot fetch content from the provided URL.")))),
     row("file-gone-in-create", "A create that names a deleted file is accepted.",
         admit("references", when(_refers, skip))),
-    row("files-page-repeats", "Every page of files is the first one.",
-        request("GET files", lambda call, _: without_query(call, "pageToken"))),
+    row("files-page-repeats", "Every page of files is the first one.", request("GET files", ignore("pageToken"))),
 )  # fmt: skip

@@ -10,12 +10,12 @@ from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     crash,
     empty_stream,
+    ignore,
     is_unknown,
     refuse,
     rename_events,
     replace_text,
     when,
-    without_query,
 )
 from harness.emulator.mutants.hooks import request, row, stream
 from harness.emulator.mutants.parts import after, instead
@@ -104,7 +104,7 @@ def _name_another(response: Response, engine: Engine, call: Call, interaction_id
 MUTANTS = table(
     "resume",
     row("stream-of-stored-json", "A read with stream=true returns JSON.",
-        request("GET interactions/*", lambda call, _: without_query(call, "stream", "last_event_id"))),
+        request("GET interactions/*", ignore("stream", "last_event_id"))),
     row("stream-of-stored-404", "A read with stream=true returns 404.",
         request("GET interactions/*", when(_streams, refuse("Method not found.", 404, "not_found")))),
     row("stream-of-stored-empty", "A stream of an existing interaction is empty.",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, answer, crash, refuse, when
+from harness.emulator.mutants.changes import Json, answer, crash, refuse, when, with_data
 from harness.emulator.mutants.hooks import admit, arrival, error, request, row
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.run.run import Run
@@ -23,8 +21,7 @@ def _is_not_utf8(call: Call, engine: Engine) -> bool:
 
 
 def _mend_utf8(call: Call, engine: Engine) -> Call:
-    clean = call.request.body.decode("utf-8", "replace").encode()
-    return replace(call, request=replace(call.request, body=clean))
+    return with_data(call, call.request.body.decode("utf-8", "replace").encode())
 
 
 def _has_odd_segment(request: Request, where: Route) -> bool:
