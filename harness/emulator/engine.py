@@ -21,7 +21,7 @@ from harness.emulator.deliveries import Deliveries
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.resources.collection import listing, page
 from harness.emulator.resources.router import Resources
-from harness.emulator.run.event_writer import EventWriter, Frames, OrderWatch
+from harness.emulator.run.event_writer import EventWriter, Frames
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore, Steering
@@ -100,10 +100,6 @@ class Engine:
     def frames_of(self, run: Run) -> Frames:
         """The events of a run as bytes."""
         return Frames(run, self.events)
-
-    def watch(self) -> OrderWatch | None:
-        """Return a watch over the events of a run; a mutant, which may break the order, has none."""
-        return OrderWatch(self.contract.order)
 
     def note_settled(self, run: Run) -> None:
         """Tell webhooks that a background run has come to its end."""
