@@ -63,7 +63,7 @@ class Engine:
         self.lock = lock
         self.ids = self.ids_type(seed)
         self.timestamps = Timestamps(clock)
-        self.scripts = ScriptQueue(settings.max_queued, settings.max_queued_bytes)
+        self.scripts = ScriptQueue(settings.max_queued)
         fields = contract.protocol.secret_fields
         self.log = RequestLog(settings.max_requests, fields, most_bytes=settings.max_request_bytes)
         self._on_note: Callable[[str], object] | None = None
@@ -78,17 +78,16 @@ class Engine:
         self.bodies = self.bodies_type()
         self.store = self.store_type(settings.max_runs, settings.max_run_bytes)
         self.steering = Steering(self.store, self.bodies, self.scripts)
-        self.resources = self.resources_type(self.ids.make_id, self.timestamps.now, settings, self.contract)
+        stamps = Stamps(self.ids.make_id, self.timestamps.now)
+        self.resources = self.resources_type(stamps, settings, self.contract, self.look_up, self.run_trigger)
         self.deliveries = self.deliveries_type(
             self.clock,
-            Stamps(self.ids.make_id, self.timestamps.now),
+            stamps,
             self.resources.find_webhooks,
             self.timestamps.read_unix,
             self.lock,
         )
         self.replies = self.replies_type(self.ids, self.resources.deliver)
-        self.resources.look_up = self.look_up
-        self.resources.run = self.run_trigger
         self.validator = self.validator_type(settings, self.resources, self.find, self.contract)
         self.validator.on_note = self._on_note
         self.streams = self.streams_type(self, self.lock)

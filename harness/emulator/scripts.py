@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from harness.contract.tables.lifecycle import LIFECYCLE, REQUIRES_CONTINUATION, LifecycleTable
 from harness.documents import explain_unread, load_yaml, read_file
-from harness.emulator.values.call import weigh_json
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.hints import suggestion
 from harness.errors import ScriptFault
@@ -266,13 +265,11 @@ class QueuedAnswer(Struct, eq=False):
     make: ScriptMaker | None = None
     taken: bool = False
     left: int = 0
-    size: int = 0
     given: int = 0
     calls: set[str] = msgspec.field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.left = self.script.times
-        self.size = weigh_json(msgspec.json.encode(self.script))
 
     def fits(self, order: CreateRequest) -> bool:
         """Whether it is for this create."""
@@ -312,10 +309,8 @@ def _rename_calls(script: Script, names: Mapping[str, str]) -> Script:
 class ScriptQueue:
     """A queue of answers. Each create takes the first that matches it; a script serves `times` creates."""
 
-    def __init__(self, most: int, most_bytes: int) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
-        self._most_bytes = most_bytes
-        self._bytes = 0
         self._waiting: list[QueuedAnswer] = []
 
     def __len__(self) -> int:
@@ -343,25 +338,16 @@ class ScriptQueue:
                 f"{self._most} wait already (setting max_queued): reset, or raise the bound"
             )
         queued = [QueuedAnswer(answer) if isinstance(answer, Script) else answer for answer in answers]
-        more = sum(answer.size for answer in queued)
-        if self._bytes + more > self._most_bytes:
-            raise ScriptFault(
-                f"{len(answers)} more scripts of about {more} bytes do not fit in the queue, which takes "
-                f"{self._bytes} of at most {self._most_bytes} (max_queued_bytes): reset, or raise the bound"
-            )
         place = 0 if first else len(self._waiting)
         self._waiting[place:place] = queued
-        self._bytes += more
 
     def remove(self, *, refusals: bool) -> None:
         """Take out the refusals, or all other answers."""
         self._waiting = [answer for answer in self._waiting if (answer.script.refuse is not None) is not refusals]
-        self._bytes = sum(answer.size for answer in self._waiting)
 
     def clear(self) -> None:
         """Remove all answers."""
         self._waiting.clear()
-        self._bytes = 0
 
     def take(self, order: CreateRequest) -> Script:
         """Take the script for a create; `EMPTY` if none matches."""
@@ -369,7 +355,6 @@ class ScriptQueue:
             if answer.fits(order):
                 if answer.left == 1:
                     del self._waiting[index]
-                    self._bytes -= answer.size
                 return answer.take(order)
         return EMPTY
 

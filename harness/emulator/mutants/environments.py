@@ -94,7 +94,7 @@ def _misses_directory(call: Call, engine: Engine) -> bool:
     _, _, environment, _, *directories = call.segments[:-1]
     if not directories or "extract" in call.query:
         return False
-    files = engine.resources.environments.open(environment, call.project).tree
+    files = engine.resources.kept.environments.open(environment, call.project).tree
     return files.node("/".join(directories)) is None
 
 

@@ -15,7 +15,7 @@ def _list_oldest_first(call: Call, engine: Engine) -> Response | None:
     token = call.query.get("page_token", "0")
     if call.query.get("type") != "prompted" or not token.isdigit():
         return None
-    whole = engine.resources.voices.list_all(ignore("page_size", "page_token")(call, engine))
+    whole = engine.resources.kept.voices.list_all(ignore("page_size", "page_token")(call, engine))
     voices = whole.get("voices", [])[::-1]
     place = int(token)
     more = {"next_page_token": str(place + 1)} if place + 1 < len(voices) else {}

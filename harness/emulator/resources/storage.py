@@ -27,8 +27,6 @@ HOURS_KEPT = 48
 
 _ORIGIN = "https://generativelanguage.googleapis.com"
 _UPLOAD = "requests/upload-file"
-_LONGEST_URI = len("gs://") + 222 + len("/") + 1024
-"""Limits of Cloud Storage on the names of buckets and objects."""
 
 _ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
@@ -210,9 +208,6 @@ class UploadedFiles:
         for uri in uris:
             if not re.fullmatch(r"gs://[^/]+/.+", uri):
                 raise invalid(f"The uri {uri!r} is not of the form gs://bucket/object.")
-            if len(uri) > _LONGEST_URI:
-                came = f"{len(uri)} characters at 'uris': Cloud Storage has no longer one than {_LONGEST_URI}"
-                raise invalid(f"The uri {uri[:60]!r}… has {came}.")
         kept = [
             self._keep(call.project, "", "", guess(uri), None, {"uri": uri, "source": "REGISTERED"})
             for uri in uris

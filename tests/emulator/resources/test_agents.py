@@ -175,11 +175,3 @@ def test_elsewhere_a_create_is_the_agent(platform: str) -> None:
     api = Api(settings=Settings(platform=platform))
     assert api.ok("POST", "/v1beta/agents", AGENT) == AGENT
     assert api.refused("GET", "/v1beta/agents/helper/operations/operation-0001")[0] == 404
-
-
-def test_the_memory_of_agents_on_vertex_is_bounded() -> None:
-    """An operation has no id, and its agent counts all the same."""
-    api = Api(settings=Settings(platform="vertex", max_resource_bytes=2_000))
-    for number in range(2):
-        answer = api.send("POST", "/v1beta/agents", {**AGENT, "id": f"a{number}", "description": "d" * 1_000})
-    assert (answer.status, "max_resource_bytes=2000" in answer.message) == (429, True)

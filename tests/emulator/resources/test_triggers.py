@@ -97,8 +97,8 @@ class Engine:
     def __init__(self, api: Api, status: str = "completed") -> None:
         self.status = status
         self.bodies: list[dict[str, Any]] = []
-        api.resources.triggers.run = self.run
-        api.resources.triggers.look_up = self.look_up
+        api.run = self.run
+        api.look_up = self.look_up
 
     def run(self, body: dict[str, Any], project: str) -> dict[str, Any]:
         """Stand in for `Triggers.run`."""
@@ -265,11 +265,6 @@ def test_failures_in_a_row_stop_a_trigger(api: Api, how: str) -> None:
     shown = api.ok("GET", target)
     assert (shown["status"], "next_run_time" in shown) == ("error", False)
     assert api.ok("PATCH", target, {"status": "active"})["consecutive_failure_count"] == 0
-
-
-def test_without_interactions_a_run_is_unimplemented(api: Api, target: str) -> None:
-    """A run gets 501 if the resources have no way to run interactions."""
-    assert api.refused("POST", f"{target}/executions") == (501, "unimplemented")
 
 
 def test_executions_have_pages_and_a_bound(api: Api, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
