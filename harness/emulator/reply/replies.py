@@ -33,7 +33,6 @@ from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.samples import (
     MOST_CHARACTERS,
-    MOST_STEPS,
     SPEECH,
     choose_type,
     make_medium,
@@ -52,7 +51,7 @@ _COMMAND = {"CommandLine": "python3 -c 'print(6 * 7)'", "Cwd": "/workspace", "Wa
 _PRINTED = {"Output": "[STDOUT]\n42\n\n[STDERR]\n", "ExitCode": 0}
 _TOO_LARGE = (
     "A schema in this request ('response_format' or the 'parameters' of a function) asks for a larger answer than "
-    f"the emulator makes up: at most {MOST_CHARACTERS} characters and {MOST_STEPS} steps of work for one request. "
+    f"the emulator makes up: at most about {MOST_CHARACTERS} characters for one request. "
     "Lower minLength, minItems and the numbers, let no required property lead back to its own schema, nest "
     "constants less deeply, or script the answer."
 )
