@@ -167,28 +167,13 @@ def parse(value: Any, lifecycle: LifecycleTable = LIFECYCLE) -> Script:
         script = msgspec.convert(dict(value), Script)
     except msgspec.ValidationError as refusal:
         raise ScriptFault(f"invalid script: {refusal}; docs/emulator-reference.md lists the keys") from None
-    _check(script)
-    _check_status(script, lifecycle.ends)
+    _check(script, lifecycle.ends)
     return script
 
 
-def _check(script: Script) -> None:
-    """Check what types cannot express. Raises ScriptFault."""
-    if script.hidden is not None:
-        _check_hidden(script.hidden)
-    _check_numbers(script)
-    if script.mcp_steps not in MCP_STEPS:
-        raise ScriptFault(f"mcp_steps={script.mcp_steps!r} is not one of {', '.join(MCP_STEPS)}")
-    if script.text is not None and script.steps is not None:
-        raise ScriptFault("'text' and 'steps' both define the output: give one of them")
-    for index, step in enumerate(script.steps or ()):
-        _check_step(f"steps[{index}]", step)
-    _check_deltas(script)
-    if script.refuse is not None:
-        _check_refuse(script.refuse)
-
-
-def _check_numbers(script: Script) -> None:
+def _check(script: Script, ends: Collection[str]) -> None:
+    """Raise ScriptFault for what types cannot express."""
+    hidden, deltas = script.hidden, script.deltas
     counts = {
         "queued": script.queued,
         "ticks": script.ticks,
@@ -196,38 +181,54 @@ def _check_numbers(script: Script) -> None:
         "cancel_lag": script.cancel_lag,
         "hold.after": script.held_after,
         "error_event.after": script.error_event.after if script.error_event else None,
+        "hidden.polls": hidden.polls if hidden else None,
+        "hidden.seconds": hidden.seconds if hidden else None,
     }
-    if script.lasts is not None and not script.lasts > 0:
-        raise ScriptFault(f"lasts={script.lasts} must be a positive number of seconds")
-    if script.hops < 1:
-        raise ScriptFault(f"hops={script.hops} must be at least 1: it is a number of model_output steps")
-    if script.fragments is not None and script.fragments < 1:
-        raise ScriptFault(
-            f"fragments={script.fragments} must be at least 1: it is a number of characters or bytes"
-        )
     for name, number in counts.items():
         if number is not None and number < 0:
             raise ScriptFault(f"{name}={number} must not be negative")
-
-
-def _check_status(script: Script, ends: Collection[str]) -> None:
-    if script.status is not None and script.status not in ends:
-        raise ScriptFault(f"status={script.status!r} is not one a run can end in: {', '.join(ends)}")
-    if script.continuation_token is not None and script.status not in (None, REQUIRES_CONTINUATION):
-        raise ScriptFault(f"continuation_token comes with the status {REQUIRES_CONTINUATION} only")
-
-
-def _check_hidden(hidden: Hidden) -> None:
-    if hidden.polls < 0 or (hidden.seconds is not None and hidden.seconds < 0):
-        raise ScriptFault("hidden.polls and hidden.seconds must not be negative")
-    if not 400 <= hidden.status <= 599:
-        raise ScriptFault(f"hidden.status={hidden.status} is not an error: use 400 to 599")
-
-
-def _check_refuse(refuse: Refuse) -> None:
-    if not 400 <= refuse.status <= 599:
-        raise ScriptFault(f"refuse.status={refuse.status} is not an error: use 400 to 599")
-    for name, value in refuse.headers.items():
+    for name, least, what in (
+        ("hops", script.hops, "it is a number of model_output steps"),
+        ("fragments", script.fragments, "it is a number of characters or bytes"),
+        ("deltas", deltas if isinstance(deltas, int) else None, "or a list of the pieces of the text"),
+    ):
+        if least is not None and least < 1:
+            raise ScriptFault(f"{name}={least} must be at least 1: {what}")
+    for name, part in (("hidden", script.hidden), ("refuse", script.refuse)):
+        if part is not None and not 400 <= part.status <= 599:
+            raise ScriptFault(f"{name}.status={part.status} is not an error: use 400 to 599")
+    joined = "".join(deltas) if isinstance(deltas, list) else script.text
+    for is_wrong, reason in (
+        (
+            script.lasts is not None and script.lasts <= 0,
+            f"lasts={script.lasts} must be a positive number of seconds",
+        ),
+        (
+            script.mcp_steps not in MCP_STEPS,
+            f"mcp_steps={script.mcp_steps!r} is not one of {', '.join(MCP_STEPS)}",
+        ),
+        (
+            script.text is not None and script.steps is not None,
+            "'text' and 'steps' both define the output: give one of them",
+        ),
+        (
+            script.text is not None and joined != script.text,
+            "the pieces in 'deltas' do not join to 'text': leave out one of the two",
+        ),
+        (
+            script.status not in (None, *ends),
+            f"status={script.status!r} is not one a run can end in: {', '.join(ends)}",
+        ),
+        (
+            script.continuation_token is not None and script.status not in (None, REQUIRES_CONTINUATION),
+            f"continuation_token comes with the status {REQUIRES_CONTINUATION} only",
+        ),
+    ):
+        if is_wrong:
+            raise ScriptFault(reason)
+    for index, step in enumerate(script.steps or ()):
+        _check_step(f"steps[{index}]", step)
+    for name, value in script.refuse.headers.items() if script.refuse is not None else ():
         if not is_sendable(name, value):
             raise ScriptFault(
                 f"refuse.headers: {name!r}: {value!r} cannot be sent: a name is a token, a value one line"
@@ -242,13 +243,6 @@ def _check_step(place: str, step: dict[str, Any]) -> None:
     for part in step.get(name, ()) if name else ():
         if not isinstance(part, dict) or (part.get("type") == "text" and not isinstance(part.get("text"), str)):
             raise ScriptFault(f"{place}.{name} must hold objects, a text among them with a string 'text'")
-
-
-def _check_deltas(script: Script) -> None:
-    if isinstance(script.deltas, int) and script.deltas < 1:
-        raise ScriptFault(f"deltas={script.deltas} must be at least 1, or a list of the pieces of the text")
-    if isinstance(script.deltas, list) and script.text is not None and "".join(script.deltas) != script.text:
-        raise ScriptFault("the pieces in 'deltas' do not join to 'text': leave out one of the two")
 
 
 ScriptMaker: TypeAlias = Callable[[CreateRequest], Script]
