@@ -248,9 +248,6 @@ def _check_step(place: str, step: dict[str, Any]) -> None:
 ScriptMaker: TypeAlias = Callable[[CreateRequest], Script]
 """Makes the script for a create when it comes."""
 
-_SHOWN = 60
-"""Characters of an answer's text in a description."""
-
 
 class QueuedAnswer(Struct, eq=False):
     """A script in the queue. `make` makes the one to run; `script` then has only `times` and `match`."""
@@ -274,7 +271,7 @@ class QueuedAnswer(Struct, eq=False):
         script = self.script
         if script.refuse is not None:
             return f"a refusal with {script.refuse.status}"
-        return "an answer" if script.text is None else f"the answer {shorten(repr(script.text), _SHOWN)}"
+        return "an answer" if script.text is None else f"the answer {shorten(repr(script.text), 60)}"
 
     def take(self, order: CreateRequest) -> Script:
         """The script to play for a create."""

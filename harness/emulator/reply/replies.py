@@ -55,10 +55,6 @@ _TOO_LARGE = (
     "Lower minLength, minItems and the numbers, let no required property lead back to its own schema, nest "
     "constants less deeply, or script the answer."
 )
-_LEAST_OUTPUT = 36
-"""A smaller limit of tokens is spent before the first step."""
-_LONGEST_RESULT = 400
-"""Characters of the results of functions that the default text repeats."""
 _FORMAT_FIELDS = frozenset({"response_format", "response_modalities", "response_mime_type"})
 _TRANSCRIBES = "transcription"
 """The family of models that write down what they hear."""
@@ -283,7 +279,7 @@ class ReplyBuilder:
         if isinstance(order.body.get("input"), str):
             return text
         found = [read_result(result) for result in results(order.given)]
-        return f"{text} The result: {shorten('; '.join(found), _LONGEST_RESULT)}" if found else text
+        return f"{text} The result: {shorten('; '.join(found), 400)}" if found else text
 
     def over_budget(self, order: CreateRequest, steps: list[Json]) -> bool:
         """Whether an agent used more than `max_total_tokens`; that limit is best effort, so all steps are kept."""
@@ -313,7 +309,7 @@ class ReplyBuilder:
         if most is None:
             return steps, False
         thoughts = [step for step in steps if step["type"] == "thought"]
-        if most < _LEAST_OUTPUT and thoughts:
+        if most < 36 and thoughts:  # a smaller limit is spent before the first step
             # its signature is empty in the body, and missing in the stream: so do two recordings
             return [{**step, "signature": ""} for step in thoughts if "summary" in step], True
         left = most - len(thoughts) * count_thought(order.generation, order.profile)

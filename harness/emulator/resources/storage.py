@@ -23,8 +23,6 @@ from harness.emulator.values.settings import Settings
 from harness.emulator.values.stamps import Stamps, has_come, later
 from harness.wire import Headers, Response
 
-HOURS_KEPT = 48
-
 _ORIGIN = "https://generativelanguage.googleapis.com"
 _UPLOAD = "requests/upload-file"
 
@@ -183,7 +181,7 @@ class UploadedFiles:
             self._remove(project, oldest)
         now = self._stamps.now()
         file_id = file_id or self._stamps.ids("file")
-        expires = later(now, hours=HOURS_KEPT)
+        expires = later(now, hours=48)
         # the service works on videos before they can be used; a GET shows when it is done
         wait = self._settings().processing if media_type.startswith("video/") else 0
         fields = {

@@ -31,8 +31,6 @@ _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("month", 1, 12, ("", *_MONTHS)),
     ("day of the week", 0, 7, _DAYS),
 )
-_HORIZON_DAYS = 366 * 8 + 2
-"""29 February is at most eight years away, so a schedule that is not due within this time never is."""
 
 
 class Schedule(Struct, frozen=True):
@@ -47,13 +45,16 @@ class Schedule(Struct, frozen=True):
     zone: tzinfo
 
     def after(self, moment: datetime) -> datetime | None:
-        """The first due minute strictly after `moment`, in UTC; None if there is none within eight years."""
+        """The first due minute strictly after `moment`, in UTC; None if there is none within eight years.
+
+        29 February is at most eight years away, so a schedule that is not due within this time never is.
+        """
         local = moment.astimezone(self.zone).replace(second=0, microsecond=0)
         today = local.replace(hour=0, minute=0, fold=0)
         times = [*product(sorted(self.hours), sorted(self.minutes))]
         minutes = (
             day.replace(hour=hour, minute=minute).astimezone(UTC)
-            for day in (today + timedelta(days=number) for number in range(_HORIZON_DAYS))
+            for day in (today + timedelta(days=number) for number in range(366 * 8 + 2))
             if self._is_due(day)
             for hour, minute in times
         )

@@ -26,8 +26,6 @@ from harness.wire import Chunk
 Json = dict[str, Any]
 
 DONE = b"event: done\ndata: [DONE]\n\n"
-DEFAULT_PIECES = 5
-"""The number of deltas that a text is split into, unless a script has another number."""
 KEPT_OUTPUTS = 64
 """The number of scripted outputs whose deltas are cached; beyond it the cache is emptied."""
 
@@ -233,7 +231,7 @@ class EventWriter:
         plan = run.script.deltas
         if isinstance(plan, list):
             return plan if "".join(plan) == text else [text]
-        return pieces(text, plan or DEFAULT_PIECES) or [""]
+        return pieces(text, plan or 5) or [""]
 
     def arguments(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of the arguments as JSON text, in two fragments unless the text is very short."""

@@ -32,8 +32,6 @@ from harness.wire import Chunk, Clock
 
 Json = dict[str, Any]
 
-LONGEST = 200
-"""The approximate maximum of pauses in a run; a run with more events shows several of them per pause."""
 
 _ZEROS = frozenset({"total_cached_tokens", "total_tool_use_tokens"})
 
@@ -291,8 +289,8 @@ class Run:
 
     @property
     def _stride(self) -> int:
-        """The number of events that one move shows."""
-        return max(1, len(self.events) // LONGEST)
+        """The number of events that one move shows: of a long run several, so that it has about 200 pauses."""
+        return max(1, len(self.events) // 200)
 
     # What moves it
 

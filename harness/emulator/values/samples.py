@@ -63,10 +63,6 @@ class SampleBudget:
 
 _PER_VALUE = 50
 _MOST_LEVELS = 12
-_OPTIONAL_LEVELS = 4
-_LARGEST = 2**64
-"""Readers of JSON have whole numbers up to this size; larger ones are written as floats."""
-_LONGEST_TYPE = 20
 _HINT = "sample"
 
 _FORMATS = {
@@ -102,7 +98,7 @@ def sample(schema: Any, budget: SampleBudget | None = None) -> Any:
     if budget.shows_optional:
         trial = SampleBudget(budget.left)
         try:
-            value = _sample(schema, _HINT, _Document(schema, trial, _OPTIONAL_LEVELS), 0)
+            value = _sample(schema, _HINT, _Document(schema, trial, 4), 0)
         except SampleTooLarge:
             budget.shows_optional = False
         else:
@@ -227,7 +223,7 @@ def _read_bound(schema: Mapping[str, Any], keyword: str) -> Fraction | None:
 
 def _to_number(value: Fraction) -> int | float:
     """The number in the form that every reader of JSON understands. Raises SampleTooLarge if there is none."""
-    if value.denominator == 1 and abs(value) < _LARGEST:
+    if value.denominator == 1 and abs(value) < 2**64:  # readers of JSON have no larger whole numbers
         return int(value)
     try:
         return float(value)
@@ -259,7 +255,7 @@ def _choose_type(schema: Mapping[str, Any]) -> str:
     if isinstance(kind, list):
         kind = next((name for name in kind if name != "null"), "null")
     if isinstance(kind, str):
-        return kind[:_LONGEST_TYPE].lower()
+        return kind[:20].lower()
     if "properties" in schema or "required" in schema:
         return "object"
     return "array" if "items" in schema or "prefixItems" in schema else "string"

@@ -118,8 +118,6 @@ _LEAST = {
 }  # fmt: skip
 """Settings that are whole numbers, with the least value of each."""
 
-_TOLD = 5
-"""The most unknown settings in one message."""
 
 _LISTED = ": docs/emulator-reference.md lists them"
 
@@ -221,7 +219,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         unknown = (name for name in values if name not in names)
         mistakes = [
             f"there is no setting {name!r}{did_you_mean(str(name), names, otherwise=_LISTED)}"
-            for name in islice(unknown, _TOLD)
+            for name in islice(unknown, 5)
         ]
         try:
             changed = replace(self, **known)
