@@ -251,10 +251,11 @@ def rename_events(body: Body, run: Run, prefix: bytes) -> Body:
 
 
 def each_item(name: str, change: Callable[..., Any]) -> Callable[[Json, object], None]:
-    """Change every item of a list in a page."""
+    """Change every item of a list in a page, or every value of an object."""
 
     def edit(page: Json, _: object) -> None:
-        for item in page.get(name, ()):
+        found = page.get(name, ())
+        for item in found.values() if isinstance(found, dict) else found:
             change(item)
 
     return edit

@@ -61,11 +61,6 @@ def _is_listed(call: Call, engine: Engine) -> bool:
     return "alt" not in call.query
 
 
-def _hide_paths(listing: Json, call: Call) -> None:
-    for entry in listing.get("files", ()):
-        del entry["path"]
-
-
 def _downloads_file(response: Response | None, resources: Resources, call: Call) -> bool:
     return response is not None and call.query.get("alt") == "media" and call.segments[0] == "environments"
 
@@ -145,7 +140,7 @@ MUTANTS = table(
     row("environments-page-loses-one", "Every page of environments after the first lacks its first item.",
         response("GET environments", lose_first("environments"))),
     row("files-without-path", "Listed files have no path.",
-        response("GET environments/*/files/**", when(_is_listing, _hide_paths))),
+        response("GET environments/*/files/**", when(_is_listing, each_item("files", drop("path"))))),
     row("files-list-empty", "The list of an environment's files is always empty.",
         response("GET environments/*/files/**", when(_is_listing, lambda *_: {"files": []}))),
     row("files-list-bare", "The list of files is a bare array.",
