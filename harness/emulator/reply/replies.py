@@ -313,9 +313,6 @@ class ReplyBuilder:
             # its signature is empty in the body, and missing in the stream: so do two recordings
             return [{**step, "signature": ""} for step in thoughts if "summary" in step], True
         left = most - len(thoughts) * count_thought(order.generation, order.profile)
-        return self._cut(steps, left)
-
-    def _cut(self, steps: list[Json], left: int) -> tuple[list[Json], bool]:
         kept: list[Json] = []
         for step in steps:
             cost = sum(tokens_by_modality([step]).values())
@@ -361,22 +358,17 @@ def _list_formats(order: CreateRequest) -> list[Json]:
     Outputs that the model cannot make are left out: `create/limits` has rejected a request for nothing else.
     """
     formats: list[Json] = []
-    if not order.body.keys().isdisjoint(_FORMAT_FIELDS):  # hot: nearly every create has none
-        formats = _read_formats(order.body)
+    body = order.body
+    if not body.keys().isdisjoint(_FORMAT_FIELDS):  # hot: nearly every create has none
+        if wanted := body.get("response_format"):
+            formats = wanted if isinstance(wanted, list) else [wanted]
+        elif kinds := body.get("response_modalities"):
+            formats = [{"type": kind} for kind in kinds]
+        elif body.get("response_mime_type") == "application/json":
+            formats = [{"type": "text", "mime_type": "application/json"}]
     made = order.profile.output
     if not formats and made[0] != "text" and makes_media(made[0]):
         return [{"type": made[0]}]
     if len(formats) > 1 and order.platform.strict and order.agent is None:
         return [form for form in formats if form.get("type", "text") in made]
     return formats
-
-
-def _read_formats(body: Json) -> list[Json]:
-    """Return the response formats that a body names, in any of the three ways to do so."""
-    if wanted := body.get("response_format"):
-        return wanted if isinstance(wanted, list) else [wanted]
-    if kinds := body.get("response_modalities"):
-        return [{"type": kind} for kind in kinds]
-    if body.get("response_mime_type") == "application/json":
-        return [{"type": "text", "mime_type": "application/json"}]
-    return []
