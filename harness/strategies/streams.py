@@ -43,7 +43,12 @@ class EventStream:
 
     def payloads(self) -> list[tuple[str, bytes]]:
         """Return the name and data of each frame, including the closing one."""
-        named = [(_name(event), event if isinstance(event, bytes) else compact(event)) for event in self.events]
+        named = [
+            ("done", event)
+            if isinstance(event, bytes)
+            else (str(event.get("event_type", "message")), compact(event))
+            for event in self.events
+        ]
         return [*named, ("done", DONE)] if self.done else named
 
     def frames(self) -> list[bytes]:
@@ -62,10 +67,6 @@ class EventStream:
 def compact(event: Event) -> bytes:
     """Encode an event the way a service does."""
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _name(event: Event | bytes) -> str:
-    return "done" if isinstance(event, bytes) else str(event.get("event_type", "message"))
 
 
 # Different wire forms of the same stream: line ends, comments, fields, pieces; and where to cut it.
@@ -399,14 +400,18 @@ def _legal(
     if plain:
         kinds[0] = "model_output"
     for index, kind in enumerate(kinds):
-        events += (
-            _write_two_texts(index) if plain and not index else _step(draw, contract, index, contract.steps[kind])
-        )
+        if plain and not index:
+            texts = [{"type": "text", "text": text} for text in ("one ", "two")]
+            events += _frame_step(index, {"type": "model_output"}, texts)
+        else:
+            events += _step(draw, contract, index, contract.steps[kind])
         if not plain and not draw(st.integers(0, 9)):
             events.append({"event_type": "error"})  # recordings show such errors as a kind of keepalive
     events.append(_draw_ending(draw, contract, identity, plain))
     if not plain:
-        events = [_with_metadata(draw, contract, event) for event in events]
+        # occasionally an event has the metadata that some services attach
+        metadata = shapes(contract).at("stream-metadata")
+        events = [{**event, "metadata": draw(metadata)} if draw(_RARELY) else event for event in events]
     policy = draw(st.sampled_from(POLICIES[1:3] if background else POLICIES))
     return EventStream(events=tuple(_with_ids(draw, events, policy)), background=background)
 
@@ -420,11 +425,6 @@ def _draw_opening(draw: st.DrawFn, contract: Contract, identity: str, background
         return [created]
     extras = {"usage": usages(contract), "continuation_token": BASE64}
     return [created, {**update, **draw(objects(extras))}]
-
-
-def _with_metadata(draw: st.DrawFn, contract: Contract, event: Json) -> Json:
-    """The event, occasionally with the metadata that some services attach."""
-    return {**event, "metadata": draw(shapes(contract).at("stream-metadata"))} if draw(_RARELY) else event
 
 
 def _draw_ending(draw: st.DrawFn, contract: Contract, identity: str, plain: bool) -> Json:
@@ -474,11 +474,6 @@ def _deltas_of(contract: Contract, kind: str) -> SearchStrategy[list[Json]]:
     return st.lists(_one_of(contract, sorted(contract.steps[kind].deltas)), max_size=3)
 
 
-def _write_two_texts(index: int) -> list[Json]:
-    deltas = [{"type": "text", "text": text} for text in ("one ", "two")]
-    return _frame_step(index, {"type": "model_output"}, deltas)
-
-
 def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> list[Json]:
     shell = draw(_draw_shell(contract, kind))
     signatures, texts = (_list_grown_by(contract, kind, how) for how in (DeltaEffect.APPEND, DeltaEffect.JSON))
@@ -502,7 +497,7 @@ def _list_grown_by(contract: Contract, kind: StepType, how: DeltaEffect) -> list
 
 
 def _one_of(contract: Contract, names: list[str]) -> SearchStrategy[Json]:
-    return st.one_of([_draw_delta(contract, name) for name in names])
+    return st.one_of([shapes(contract).at(pointer_to(contract.deltas[name].schema)) for name in names])
 
 
 def _frame_step(index: int, shell: Json, deltas: list[Json]) -> list[Json]:
@@ -524,10 +519,6 @@ def _draw_arguments(draw: st.DrawFn, contract: Contract, name: str, part: str) -
     """A delta with a fragment of JSON; the field may be left out if the fragment is empty."""
     part_fields = {contract.deltas[name].grows.field: part} if part or draw(st.booleans()) else {}
     return {"type": name, **part_fields}
-
-
-def _draw_delta(contract: Contract, name: str) -> SearchStrategy[Json]:
-    return shapes(contract).at(pointer_to(contract.deltas[name].schema))
 
 
 @st.composite
