@@ -15,9 +15,6 @@ from harness.wire import Headers, Request
 KEY_HEADER = "x-goog-api-key"
 AUTHENTICATION = "authentication"
 
-_MOST_KNOWN = 64
-"""Fields of requests whose project is remembered; settings that change make a new `Auth`."""
-
 
 class Auth:
     """Resolves the project of a request. Mutants override where a key may be, or which project it belongs to."""
@@ -35,7 +32,7 @@ class Auth:
         key = self.key(request, query)
         if key:
             project = self.owner(key)
-            if len(self._callers) >= _MOST_KNOWN:
+            if len(self._callers) >= 64:
                 self._callers.clear()
             self._callers[id(request.headers)] = request.headers, query, project
             return project

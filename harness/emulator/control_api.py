@@ -20,6 +20,8 @@ from harness.emulator.values.settings import Settings
 from harness.errors import UsageFault
 from harness.wire import Request, Response
 
+Json = dict[str, Any]
+
 CAPABILITIES = (
     "v1", "auth", "two-keys", "store", "delete", "listing", "chain", "stream", "background", "cancel", "resume",
     "background-slow", "event-ids", "functions", "formats", "prompts", "thoughts", "search", "agents",
@@ -94,7 +96,7 @@ class Sessions:
 
 
 class Control:
-    """Answers control requests for one emulator, with one method per path."""
+    """Answers control requests for one emulator."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -107,12 +109,12 @@ class Control:
         if segments[:1] == ("sessions",):
             return self.sessions(method, segments[1:])
         path = "/".join(segments)
-        handle = _PATHS.get((method, path))
-        if handle is None:
+        answer = _PATHS.get((method, path))
+        if answer is None:
             raise _refuse_path(method, path)
         try:
             body = decode_json(request.body) if request.body else None
-            return handle(self, self._sessions.find(route.session), body)
+            return json_response(answer(self._sessions.find(route.session), body))
         except UsageFault as fault:
             raise invalid(str(fault)) from None
 
@@ -133,106 +135,68 @@ class Control:
             return json_response({})
         raise not_found("Sessions take POST /__harness__/sessions and DELETE /__harness__/sessions/{id}.")
 
-    def scripts(self, engine: Engine, body: Any) -> Response:
-        """Queue one script or a list of them, all or none."""
-        scripts = body if isinstance(body, list) else [body]
-        parsed = [parse(script, engine.contract.lifecycle) for script in scripts]
-        engine.scripts.add(*parsed)
-        return self.count_scripts(engine, body)
 
-    def put_first(self, engine: Engine, body: Any) -> Response:
-        """Queue one script before all others."""
-        engine.scripts.add(parse(body, engine.contract.lifecycle), first=True)
-        return self.count_scripts(engine, body)
+def _queue(engine: Engine, body: Any, *, first: bool = False) -> Json:
+    """Queue one script or a list of them, all or none; with `first`, one before all others."""
+    scripts = body if isinstance(body, list) and not first else [body]
+    engine.scripts.add(*(parse(script, engine.contract.lifecycle) for script in scripts), first=first)
+    return {"queued": len(engine.scripts)}
 
-    def count_scripts(self, engine: Engine, body: Any) -> Response:
-        """Return the length of the queue."""
-        return json_response({"queued": len(engine.scripts)})
 
-    def list_unmet(self, engine: Engine, body: Any) -> Response:
-        """Return the length of the queue, and the answers in it that no create has taken."""
-        return json_response({"queued": len(engine.scripts), "unmet": engine.scripts.unmet})
-
-    def drop_scripts(self, engine: Engine, body: Any) -> Response:
-        """Empty the queue."""
+def _drop(engine: Engine, *, refusals: bool | None = None) -> Json:
+    """Empty the queue, or take the refusals or all others out of it."""
+    if refusals is None:
         engine.scripts.clear()
-        return self.count_scripts(engine, body)
-
-    def drop_refusals(self, engine: Engine, body: Any) -> Response:
-        """Take the refusals out of the queue."""
-        engine.scripts.remove(refusals=True)
-        return self.count_scripts(engine, body)
-
-    def drop_answers(self, engine: Engine, body: Any) -> Response:
-        """Take all but the refusals out of the queue."""
-        engine.scripts.remove(refusals=False)
-        return self.count_scripts(engine, body)
-
-    def requests(self, engine: Engine, body: Any) -> Response:
-        """Return the requests received, with secrets masked."""
-        return json_response({"requests": engine.log.to_dicts()})
-
-    def release(self, engine: Engine, body: Any) -> Response:
-        """Let one held run continue, or all of them."""
-        return json_response({"released": engine.steering.release(_one_id(body, "release"))})
-
-    def advance(self, engine: Engine, body: Any) -> Response:
-        """Let one held run go on by one event, or all of them."""
-        return json_response({"advanced": engine.steering.advance(_one_id(body, "advance"))})
-
-    def hold(self, engine: Engine, body: Any) -> Response:
-        """Hold one background run, or all of them, including future ones."""
-        return json_response({"held": engine.steering.hold(_one_id(body, "hold"))})
-
-    def reset(self, engine: Engine, body: Any) -> Response:
-        """Forget runs, resources, scripts and requests."""
-        engine.reset()
-        return json_response({})
-
-    def settings(self, engine: Engine, body: Any) -> Response:
-        """Change settings of the session."""
-        if not isinstance(body, dict):
-            raise UsageFault('send an object of settings, such as {"event_ids": "none"}')
-        engine.change(engine.settings.with_values(body))
-        return self.settings_now(engine, body)
-
-    def settings_now(self, engine: Engine, body: Any) -> Response:
-        """Return the settings of the session; of the keys only their number."""
-        shown = {name: getattr(engine.settings, name) for name in engine.settings.__struct_fields__}
-        shown["keys"] = len(engine.settings.keys) if engine.settings.keys is not None else None
-        return json_response(shown)
-
-    def read_document(self, version: str, engine: Engine) -> Response:
-        """Return the OpenAPI document of the revision that the emulator speaks, in one file."""
-        return json_response(flatten_openapi(engine.contract.schemas, version))
-
-    def faults(self, engine: Engine, body: Any) -> Response:
-        """Refuse: faults are injected around an emulator, never in it."""
-        raise Refusal(
-            501, "unimplemented", "The emulator itself injects no faults: put harness.faults.cut around it."
-        )
+    else:
+        engine.scripts.remove(refusals=refusals)
+    return {"queued": len(engine.scripts)}
 
 
-_PATHS: dict[tuple[str, str], Callable[[Control, Engine, Any], Response]] = {
-    ("POST", "scripts"): Control.scripts,
-    ("GET", "scripts"): Control.list_unmet,
-    ("DELETE", "scripts"): Control.drop_scripts,
-    ("DELETE", "scripts/refusals"): Control.drop_refusals,
-    ("DELETE", "scripts/answers"): Control.drop_answers,
-    ("POST", "scripts/next"): Control.put_first,
-    ("GET", "requests"): Control.requests,
-    ("POST", "release"): Control.release,
-    ("POST", "hold"): Control.hold,
-    ("POST", "advance"): Control.advance,
-    ("POST", "reset"): Control.reset,
-    ("POST", "settings"): Control.settings,
-    ("GET", "settings"): Control.settings_now,
-    ("GET", "openapi-3.2.json"): lambda control, engine, body: control.read_document("3.2.0", engine),
-    ("GET", "openapi-3.1.json"): lambda control, engine, body: control.read_document("3.1.1", engine),
-    ("POST", "faults"): Control.faults,
-    ("GET", "faults"): Control.faults,
-    ("DELETE", "faults"): Control.faults,
+def _reset(engine: Engine, body: Any) -> Json:
+    engine.reset()
+    return {}
+
+
+def _change(engine: Engine, body: Any) -> Json:
+    if not isinstance(body, dict):
+        raise UsageFault('send an object of settings, such as {"event_ids": "none"}')
+    engine.change(engine.settings.with_values(body))
+    return _show_settings(engine, body)
+
+
+def _show_settings(engine: Engine, body: Any) -> Json:
+    """The settings of the session; of the keys only their number."""
+    shown = {name: getattr(engine.settings, name) for name in engine.settings.__struct_fields__}
+    shown["keys"] = len(engine.settings.keys) if engine.settings.keys is not None else None
+    return shown
+
+
+def _refuse_faults(engine: Engine, body: Any) -> Json:
+    """Faults are injected around an emulator, never in it."""
+    raise Refusal(501, "unimplemented", "The emulator itself injects no faults: put harness.faults.cut around it.")
+
+
+_PATHS: dict[tuple[str, str], Callable[[Engine, Any], Json]] = {
+    ("POST", "scripts"): _queue,
+    ("GET", "scripts"): lambda engine, _: {"queued": len(engine.scripts), "unmet": engine.scripts.unmet},
+    ("DELETE", "scripts"): lambda engine, _: _drop(engine),
+    ("DELETE", "scripts/refusals"): lambda engine, _: _drop(engine, refusals=True),
+    ("DELETE", "scripts/answers"): lambda engine, _: _drop(engine, refusals=False),
+    ("POST", "scripts/next"): lambda engine, body: _queue(engine, body, first=True),
+    ("GET", "requests"): lambda engine, _: {"requests": engine.log.to_dicts()},
+    ("POST", "release"): lambda engine, body: {"released": engine.steering.release(_one_id(body, "release"))},
+    ("POST", "hold"): lambda engine, body: {"held": engine.steering.hold(_one_id(body, "hold"))},
+    ("POST", "advance"): lambda engine, body: {"advanced": engine.steering.advance(_one_id(body, "advance"))},
+    ("POST", "reset"): _reset,
+    ("POST", "settings"): _change,
+    ("GET", "settings"): _show_settings,
+    ("GET", "openapi-3.2.json"): lambda engine, _: flatten_openapi(engine.contract.schemas, "3.2.0"),
+    ("GET", "openapi-3.1.json"): lambda engine, _: flatten_openapi(engine.contract.schemas, "3.1.1"),
+    ("POST", "faults"): _refuse_faults,
+    ("GET", "faults"): _refuse_faults,
+    ("DELETE", "faults"): _refuse_faults,
 }
+"""The JSON value that answers each method and path, from the engine of the session and the body."""
 
 
 def _refuse_path(method: str, path: str) -> Refusal:

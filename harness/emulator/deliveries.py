@@ -65,8 +65,6 @@ def build_envelope(
 
 KEY_ID = "harness-emulator-1"
 ISSUER = "https://generativelanguage.googleapis.com"
-LIFETIME = 300
-"""Seconds for which a token is valid: the guide has deliveries refused that are older than five minutes."""
 
 
 _P = int(
@@ -99,7 +97,8 @@ def build_token(audience: str, message_id: str, timestamp: int) -> str:
     """The value of `Webhook-Signature` of a dynamic webhook."""
     import jwt
 
-    claims = {"iss": ISSUER, "aud": audience, "iat": timestamp, "exp": timestamp + LIFETIME, "jti": message_id}
+    # the guide has deliveries refused that are older than five minutes
+    claims = {"iss": ISSUER, "aud": audience, "iat": timestamp, "exp": timestamp + 300, "jti": message_id}
     return jwt.encode(claims, _make_key(), algorithm="RS256", headers={"kid": KEY_ID})
 
 
@@ -124,17 +123,11 @@ def _make_key() -> RSAPrivateKey:
     return numbers.private_key(unsafe_skip_rsa_key_validation=True)  # ours, and a test validates it: 30 ms
 
 
-FIRST_DELAY = 1.0
 GIVE_UP = 86_400.0
 """Seconds after the first attempt in which the last one is made."""
 
 MOST_JOBS = 1000
 """Limit on what waits; beyond it the oldest is given up."""
-
-MOST_BYTES = 64 * 2**20
-"""The same for the bytes of their bodies; the latest waits in any case."""
-
-MOST_REASONS = 100
 
 
 class Job(Struct, eq=False):
@@ -195,10 +188,8 @@ class Deliveries:
         for uri, webhook in self._find_receivers(run, event):
             now = self._clock.now
             self._jobs.append(Job(self._stamps.ids("msg"), uri, body, webhook, now, now))
-        held = sum(len(job.body) for job in self._jobs)
-        while len(self._jobs) > MOST_JOBS or (held > MOST_BYTES and len(self._jobs) > 1):
-            held -= len(self._jobs[0].body)
-            self._end(self._jobs[0], f"more than {MOST_JOBS} deliveries wait, or {MOST_BYTES} bytes")
+        while len(self._jobs) > MOST_JOBS:
+            self._end(self._jobs[0], f"more than {MOST_JOBS} deliveries wait")
 
     def _find_receivers(self, run: Run, event: str | None) -> Iterator[tuple[str, Webhook | None]]:
         """The URIs in the create replace all registered webhooks (type WebhookConfig)."""
@@ -268,7 +259,7 @@ class Deliveries:
 
     def retry(self, job: Job) -> None:
         """Plan the next attempt, or give up after 24 hours."""
-        job.due = self._clock.now + FIRST_DELAY * 2 ** (job.attempts - 1)
+        job.due = self._clock.now + 2 ** (job.attempts - 1)
         if job.due > job.begun + GIVE_UP:
             if job.webhook is not None:
                 job.webhook.fields["state"] = "disabled_due_to_failed_deliveries"
@@ -282,7 +273,7 @@ class Deliveries:
 
     def _end(self, job: Job, reason: str) -> None:
         self._jobs.remove(job)
-        self.given_up = [*self.given_up, f"{job.uri}: {reason}"][-MOST_REASONS:]
+        self.given_up = [*self.given_up, f"{job.uri}: {reason}"][-100:]
 
     def _find(self, delivery: Delivery) -> Job | None:
         return next((job for job in self._jobs if job.under_way is delivery), None)

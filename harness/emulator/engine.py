@@ -21,7 +21,7 @@ from harness.emulator.deliveries import Deliveries
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.resources.collection import listing, page
 from harness.emulator.resources.router import Resources
-from harness.emulator.run.event_writer import EventWriter, Frames, OrderWatch
+from harness.emulator.run.event_writer import EventWriter, Frames
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore, Steering
@@ -63,7 +63,7 @@ class Engine:
         self.lock = lock
         self.ids = self.ids_type(seed)
         self.timestamps = Timestamps(clock)
-        self.scripts = ScriptQueue(settings.max_queued, settings.max_queued_bytes)
+        self.scripts = ScriptQueue(settings.max_queued)
         fields = contract.protocol.secret_fields
         self.log = RequestLog(settings.max_requests, fields, most_bytes=settings.max_request_bytes)
         self._on_note: Callable[[str], object] | None = None
@@ -78,17 +78,16 @@ class Engine:
         self.bodies = self.bodies_type()
         self.store = self.store_type(settings.max_runs, settings.max_run_bytes)
         self.steering = Steering(self.store, self.bodies, self.scripts)
-        self.resources = self.resources_type(self.ids.make_id, self.timestamps.now, settings, self.contract)
+        stamps = Stamps(self.ids.make_id, self.timestamps.now)
+        self.resources = self.resources_type(stamps, settings, self.contract, self.look_up, self.run_trigger)
         self.deliveries = self.deliveries_type(
             self.clock,
-            Stamps(self.ids.make_id, self.timestamps.now),
+            stamps,
             self.resources.find_webhooks,
             self.timestamps.read_unix,
             self.lock,
         )
         self.replies = self.replies_type(self.ids, self.resources.deliver)
-        self.resources.look_up = self.look_up
-        self.resources.run = self.run_trigger
         self.validator = self.validator_type(settings, self.resources, self.find, self.contract)
         self.validator.on_note = self._on_note
         self.streams = self.streams_type(self, self.lock)
@@ -100,10 +99,6 @@ class Engine:
     def frames_of(self, run: Run) -> Frames:
         """The events of a run as bytes."""
         return Frames(run, self.events)
-
-    def watch(self) -> OrderWatch | None:
-        """Return a watch over the events of a run; a mutant, which may break the order, has none."""
-        return OrderWatch(self.contract.order)
 
     def note_settled(self, run: Run) -> None:
         """Tell webhooks that a background run has come to its end."""

@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from harness.contract.tables.lifecycle import LIFECYCLE, REQUIRES_CONTINUATION, LifecycleTable
 from harness.documents import explain_unread, load_yaml, read_file
-from harness.emulator.values.call import weigh_json
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.hints import suggestion
 from harness.errors import ScriptFault
@@ -168,28 +167,13 @@ def parse(value: Any, lifecycle: LifecycleTable = LIFECYCLE) -> Script:
         script = msgspec.convert(dict(value), Script)
     except msgspec.ValidationError as refusal:
         raise ScriptFault(f"invalid script: {refusal}; docs/emulator-reference.md lists the keys") from None
-    _check(script)
-    _check_status(script, lifecycle.ends)
+    _check(script, lifecycle.ends)
     return script
 
 
-def _check(script: Script) -> None:
-    """Check what types cannot express. Raises ScriptFault."""
-    if script.hidden is not None:
-        _check_hidden(script.hidden)
-    _check_numbers(script)
-    if script.mcp_steps not in MCP_STEPS:
-        raise ScriptFault(f"mcp_steps={script.mcp_steps!r} is not one of {', '.join(MCP_STEPS)}")
-    if script.text is not None and script.steps is not None:
-        raise ScriptFault("'text' and 'steps' both define the output: give one of them")
-    for index, step in enumerate(script.steps or ()):
-        _check_step(f"steps[{index}]", step)
-    _check_deltas(script)
-    if script.refuse is not None:
-        _check_refuse(script.refuse)
-
-
-def _check_numbers(script: Script) -> None:
+def _check(script: Script, ends: Collection[str]) -> None:
+    """Raise ScriptFault for what types cannot express."""
+    hidden, deltas = script.hidden, script.deltas
     counts = {
         "queued": script.queued,
         "ticks": script.ticks,
@@ -197,38 +181,54 @@ def _check_numbers(script: Script) -> None:
         "cancel_lag": script.cancel_lag,
         "hold.after": script.held_after,
         "error_event.after": script.error_event.after if script.error_event else None,
+        "hidden.polls": hidden.polls if hidden else None,
+        "hidden.seconds": hidden.seconds if hidden else None,
     }
-    if script.lasts is not None and not script.lasts > 0:
-        raise ScriptFault(f"lasts={script.lasts} must be a positive number of seconds")
-    if script.hops < 1:
-        raise ScriptFault(f"hops={script.hops} must be at least 1: it is a number of model_output steps")
-    if script.fragments is not None and script.fragments < 1:
-        raise ScriptFault(
-            f"fragments={script.fragments} must be at least 1: it is a number of characters or bytes"
-        )
     for name, number in counts.items():
         if number is not None and number < 0:
             raise ScriptFault(f"{name}={number} must not be negative")
-
-
-def _check_status(script: Script, ends: Collection[str]) -> None:
-    if script.status is not None and script.status not in ends:
-        raise ScriptFault(f"status={script.status!r} is not one a run can end in: {', '.join(ends)}")
-    if script.continuation_token is not None and script.status not in (None, REQUIRES_CONTINUATION):
-        raise ScriptFault(f"continuation_token comes with the status {REQUIRES_CONTINUATION} only")
-
-
-def _check_hidden(hidden: Hidden) -> None:
-    if hidden.polls < 0 or (hidden.seconds is not None and hidden.seconds < 0):
-        raise ScriptFault("hidden.polls and hidden.seconds must not be negative")
-    if not 400 <= hidden.status <= 599:
-        raise ScriptFault(f"hidden.status={hidden.status} is not an error: use 400 to 599")
-
-
-def _check_refuse(refuse: Refuse) -> None:
-    if not 400 <= refuse.status <= 599:
-        raise ScriptFault(f"refuse.status={refuse.status} is not an error: use 400 to 599")
-    for name, value in refuse.headers.items():
+    for name, least, what in (
+        ("hops", script.hops, "it is a number of model_output steps"),
+        ("fragments", script.fragments, "it is a number of characters or bytes"),
+        ("deltas", deltas if isinstance(deltas, int) else None, "or a list of the pieces of the text"),
+    ):
+        if least is not None and least < 1:
+            raise ScriptFault(f"{name}={least} must be at least 1: {what}")
+    for name, part in (("hidden", script.hidden), ("refuse", script.refuse)):
+        if part is not None and not 400 <= part.status <= 599:
+            raise ScriptFault(f"{name}.status={part.status} is not an error: use 400 to 599")
+    joined = "".join(deltas) if isinstance(deltas, list) else script.text
+    for is_wrong, reason in (
+        (
+            script.lasts is not None and script.lasts <= 0,
+            f"lasts={script.lasts} must be a positive number of seconds",
+        ),
+        (
+            script.mcp_steps not in MCP_STEPS,
+            f"mcp_steps={script.mcp_steps!r} is not one of {', '.join(MCP_STEPS)}",
+        ),
+        (
+            script.text is not None and script.steps is not None,
+            "'text' and 'steps' both define the output: give one of them",
+        ),
+        (
+            script.text is not None and joined != script.text,
+            "the pieces in 'deltas' do not join to 'text': leave out one of the two",
+        ),
+        (
+            script.status not in (None, *ends),
+            f"status={script.status!r} is not one a run can end in: {', '.join(ends)}",
+        ),
+        (
+            script.continuation_token is not None and script.status not in (None, REQUIRES_CONTINUATION),
+            f"continuation_token comes with the status {REQUIRES_CONTINUATION} only",
+        ),
+    ):
+        if is_wrong:
+            raise ScriptFault(reason)
+    for index, step in enumerate(script.steps or ()):
+        _check_step(f"steps[{index}]", step)
+    for name, value in script.refuse.headers.items() if script.refuse is not None else ():
         if not is_sendable(name, value):
             raise ScriptFault(
                 f"refuse.headers: {name!r}: {value!r} cannot be sent: a name is a token, a value one line"
@@ -245,18 +245,8 @@ def _check_step(place: str, step: dict[str, Any]) -> None:
             raise ScriptFault(f"{place}.{name} must hold objects, a text among them with a string 'text'")
 
 
-def _check_deltas(script: Script) -> None:
-    if isinstance(script.deltas, int) and script.deltas < 1:
-        raise ScriptFault(f"deltas={script.deltas} must be at least 1, or a list of the pieces of the text")
-    if isinstance(script.deltas, list) and script.text is not None and "".join(script.deltas) != script.text:
-        raise ScriptFault("the pieces in 'deltas' do not join to 'text': leave out one of the two")
-
-
 ScriptMaker: TypeAlias = Callable[[CreateRequest], Script]
 """Makes the script for a create when it comes."""
-
-_SHOWN = 60
-"""Characters of an answer's text in a description."""
 
 
 class QueuedAnswer(Struct, eq=False):
@@ -266,13 +256,11 @@ class QueuedAnswer(Struct, eq=False):
     make: ScriptMaker | None = None
     taken: bool = False
     left: int = 0
-    size: int = 0
     given: int = 0
     calls: set[str] = msgspec.field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.left = self.script.times
-        self.size = weigh_json(msgspec.json.encode(self.script))
 
     def fits(self, order: CreateRequest) -> bool:
         """Whether it is for this create."""
@@ -283,7 +271,7 @@ class QueuedAnswer(Struct, eq=False):
         script = self.script
         if script.refuse is not None:
             return f"a refusal with {script.refuse.status}"
-        return "an answer" if script.text is None else f"the answer {shorten(repr(script.text), _SHOWN)}"
+        return "an answer" if script.text is None else f"the answer {shorten(repr(script.text), 60)}"
 
     def take(self, order: CreateRequest) -> Script:
         """The script to play for a create."""
@@ -312,10 +300,8 @@ def _rename_calls(script: Script, names: Mapping[str, str]) -> Script:
 class ScriptQueue:
     """A queue of answers. Each create takes the first that matches it; a script serves `times` creates."""
 
-    def __init__(self, most: int, most_bytes: int) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
-        self._most_bytes = most_bytes
-        self._bytes = 0
         self._waiting: list[QueuedAnswer] = []
 
     def __len__(self) -> int:
@@ -343,25 +329,16 @@ class ScriptQueue:
                 f"{self._most} wait already (setting max_queued): reset, or raise the bound"
             )
         queued = [QueuedAnswer(answer) if isinstance(answer, Script) else answer for answer in answers]
-        more = sum(answer.size for answer in queued)
-        if self._bytes + more > self._most_bytes:
-            raise ScriptFault(
-                f"{len(answers)} more scripts of about {more} bytes do not fit in the queue, which takes "
-                f"{self._bytes} of at most {self._most_bytes} (max_queued_bytes): reset, or raise the bound"
-            )
         place = 0 if first else len(self._waiting)
         self._waiting[place:place] = queued
-        self._bytes += more
 
     def remove(self, *, refusals: bool) -> None:
         """Take out the refusals, or all other answers."""
         self._waiting = [answer for answer in self._waiting if (answer.script.refuse is not None) is not refusals]
-        self._bytes = sum(answer.size for answer in self._waiting)
 
     def clear(self) -> None:
         """Remove all answers."""
         self._waiting.clear()
-        self._bytes = 0
 
     def take(self, order: CreateRequest) -> Script:
         """Take the script for a create; `EMPTY` if none matches."""
@@ -369,7 +346,6 @@ class ScriptQueue:
             if answer.fits(order):
                 if answer.left == 1:
                     del self._waiting[index]
-                    self._bytes -= answer.size
                 return answer.take(order)
         return EMPTY
 

@@ -40,9 +40,6 @@ from harness.outcome import UsageFault
 from harness.wire import Chunk, Clock, Headers, LogicalClock, Request, Response
 from harness.wire.coding import accepts, compress
 
-_MOST_DATED = 64
-
-
 JWKS_PATH = (".well-known", "jwks.json")
 """The path of the public keys that verify dynamic webhooks; served without a key, as the live service does."""
 
@@ -103,7 +100,7 @@ class Emulator:
             self._dated.clear()
         kept = self._dated.get(id(headers))
         if kept is None or kept[0] is not headers:
-            if len(self._dated) >= _MOST_DATED:
+            if len(self._dated) >= 64:
                 self._dated.clear()
             kept = self._dated[id(headers)] = headers, Headers((*headers.items(), ("date", self._date)))
         return kept[1]

@@ -467,14 +467,10 @@ def resolve(client: SearchClient, operation: ClientCommand) -> ClientCommand | N
     on_readers = operation.kind in ON_READERS
     if not on_readers and not able_to(client.world.able, operation):
         return None
-    if _without_subject(operation):
+    if operation.kind == "create" or operation.mode in _OF_NOBODY:
         return operation
     among = client.among(closed=operation.kind == "resume") if on_readers else client.interactions
     return replace(operation, subject=operation.subject % len(among)) if among else None
-
-
-def _without_subject(operation: ClientCommand) -> bool:
-    return operation.kind == "create" or operation.mode in _OF_NOBODY
 
 
 # The operations of every history, if all short histories have to run.

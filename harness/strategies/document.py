@@ -98,8 +98,9 @@ def write_document(target: RequestBuilder) -> Iterator[Path]:
         schemas.copy_to(root)
         for path in () if schemas.revision in REVISIONS else root.rglob("*.json"):
             _rewrite(path, _drop_slow_patterns)
-        for name, narrow in _NARROWED.items():
-            _rewrite(root / "strict" / f"{name}.json", partial(_narrow, narrow, target))
+        for name, patch in _list_patches(target).items():
+            _rewrite(root / "strict" / f"{name}.json", partial(_narrow, f"requests.{name}", patch))
+        _rewrite(root / "strict" / "create-credential.json", _invent_secrets)
         _rewrite(root / "openapi.json", _adapt)
         yield root / "openapi.json"
 
@@ -131,8 +132,9 @@ def _drop_slow_patterns(document: Json) -> None:
         parts += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
 
 
-def _narrow(narrow: Callable[[Json, RequestBuilder], None], target: RequestBuilder, document: Json) -> None:
-    narrow(document["$defs"], target)
+def _narrow(name: str, patch: Json, document: Json) -> None:
+    if name in document["$defs"]:
+        _merge(document["$defs"][name], patch)
 
 
 def _adapt(document: Json) -> None:
@@ -180,114 +182,112 @@ def _one_of(*words: str) -> Json:
     return {"type": "string", "enum": list(words)}
 
 
-def _tailor_interaction(parts: Json, target: RequestBuilder) -> None:
-    fields = parts["requests.create-interaction"]["$defs"]["fields"]["properties"]
-    fields["model"] = _one_of(target.model)
-    fields["agent"] = _one_of(target.agent)
-    fields["environment"] = _one_of("remote")
-    for name in _LEFT_OUT:
-        fields.pop(name, None)
-    rules = parts["requests.create-interaction"]
-    rules["required"] = ["input"]
-    rules["dependentRequired"] = {
-        name: needs for name, needs in rules.get("dependentRequired", {}).items() if name not in _LEFT_OUT
-    }
+def _object(**properties: Json) -> Json:
+    """A closed object with these properties, all of them required."""
+    return {
+        "type": "object", "required": list(properties), "properties": properties, "additionalProperties": False,
+    }  # fmt: skip
 
 
-def _tailor_agent(parts: Json, target: RequestBuilder) -> None:
-    body = parts["requests.create-agent"]
-    body["properties"] |= {"id": _NAME, "base_agent": _one_of(target.agent), "base_environment": _one_of("remote")}
-    body["required"] = ["id", "base_agent"]
-    del body["properties"]["tools"]
+class _Instead(dict[str, Any]):
+    """Takes the place of an object, with which others are merged."""
 
 
-def _tailor_environment(parts: Json, target: RequestBuilder) -> None:
-    """Allow only inline files, and no fork of invented ids: the link `fork` makes real ones."""
-    body = parts["requests.create-environment"]
-    body["properties"]["sources"] = {
-        "type": "array",
-        "maxItems": 2,
-        "items": {
-            "type": "object",
-            "required": ["type", "target", "content"],
-            "properties": {"type": {"const": "inline"}, "target": _NAME, "content": {"type": "string"}},
-            "additionalProperties": False,
+def _list_patches(target: RequestBuilder) -> dict[str, Json]:
+    """What is changed in each request, as a JSON merge patch (RFC 7396): null removes a member."""
+    text = {"type": "string", "minLength": 1}
+    nothing = dict.fromkeys(_LEFT_OUT)
+    hook = {"properties": {"uri": _Instead(_one_of(_NOBODY)), "subscribed_events": {"minItems": 1}}}
+    count = _Instead(type="integer", minimum=1, maximum=600)
+    return {
+        "create-interaction": {
+            "$defs": {
+                "fields": {
+                    "properties": {
+                        **nothing,
+                        "model": _Instead(_one_of(target.model)),
+                        "agent": _Instead(_one_of(target.agent)),
+                        "environment": _Instead(_one_of("remote")),
+                    }
+                }
+            },
+            "required": ["input"],
+            "dependentRequired": nothing,
+        },
+        "create-agent": {
+            "properties": {
+                "id": _Instead(_NAME),
+                "base_agent": _Instead(_one_of(target.agent)),
+                "base_environment": _Instead(_one_of("remote")),
+                "tools": None,
+            },
+            "required": ["id", "base_agent"],
+        },
+        # only inline files, and no fork of invented ids: the link `fork` makes real ones
+        "create-environment": {
+            "properties": {
+                "sources": _Instead(
+                    type="array",
+                    maxItems=2,
+                    items=_object(type={"const": "inline"}, target=_NAME, content={"type": "string"}),
+                ),
+                "env": _Instead(type="object", maxProperties=0),
+                "network": _Instead(_one_of("disabled")),
+                "from_environment": _Instead(_NAME),
+            }
+        },
+        "create-webhook": hook,
+        "update-webhook": hook,
+        "create-trigger": {
+            "properties": {
+                "schedule": _Instead(_one_of("0 9 * * 1-5", "*/5 * * * *")),
+                "time_zone": _Instead(_one_of("UTC", "Europe/Berlin")),
+                "interaction": _Instead(_object(model=_one_of(target.model), input=text)),
+                "max_consecutive_failures": count,
+                "execution_timeout_seconds": count,
+                "environment_id": None,
+            }
+        },
+        # only prompted voices, which need no recording of a speaker, and are based on no other
+        "create-voice": {
+            "properties": {"store": _Instead(const=True)},
+            "required": ["voice", "store"],
+            "$defs": {
+                "voice": {
+                    "properties": _Instead(
+                        type=_one_of("prompted"), display_name=_NAME, prompted=_object(input=_NAME)
+                    ),
+                    "required": ["type", "prompted"],
+                }
+            },
+        },
+        "create-file-search-store": {"properties": {"embeddingModel": None}},
+        # any questions about a text; contents are searched in creates of interactions
+        "create-decision": {
+            "properties": {
+                "model": _Instead(_one_of("gemini-decision-1")),
+                "input": _Instead(text),
+                "questions": {"maxProperties": 3},
+            }
         },
     }
-    body["properties"]["env"] = {"type": "object", "maxProperties": 0}
-    body["properties"]["network"] = _one_of("disabled")
-    body["properties"]["from_environment"] = _NAME
 
 
-def _tailor_credential(parts: Json, target: RequestBuilder) -> None:
-    forms = parts["requests.create-credential"]["$defs"]
+def _merge(document: Json, patch: Json) -> None:
+    """Apply a merge patch to a document."""
+    for name, value in patch.items():
+        if value is None:
+            document.pop(name, None)
+        elif isinstance(value, dict) and not isinstance(value, _Instead):
+            _merge(document.setdefault(name, {}), value)
+        else:
+            document[name] = value
+
+
+def _invent_secrets(document: Json) -> None:
+    """Give the texts of a credential few and valid values, and let nobody be asked for a token."""
     for name in ("bearer_token", "oauth2", "environment_variable"):
-        fields = forms[name]["properties"]
+        fields = document["$defs"]["requests.create-credential"]["$defs"][name]["properties"]
         fields |= {field: _NAME for field in fields if fields[field].get("type") == "string"}
         if "token_url" in fields:
             fields["token_url"] = _one_of("https://harness.invalid/token")
-
-
-def _tailor_webhook(parts: Json, target: RequestBuilder) -> None:
-    for name in ("requests.create-webhook", "requests.update-webhook"):
-        if name in parts:
-            parts[name]["properties"]["uri"] = _one_of(_NOBODY)
-            parts[name]["properties"]["subscribed_events"]["minItems"] = 1
-
-
-def _tailor_trigger(parts: Json, target: RequestBuilder) -> None:
-    fields = parts["requests.create-trigger"]["properties"]
-    fields |= {"schedule": _one_of("0 9 * * 1-5", "*/5 * * * *"), "time_zone": _one_of("UTC", "Europe/Berlin")}
-    fields["interaction"] = {
-        "type": "object",
-        "required": ["model", "input"],
-        "properties": {"model": _one_of(target.model), "input": {"type": "string", "minLength": 1}},
-        "additionalProperties": False,
-    }
-    for name in ("max_consecutive_failures", "execution_timeout_seconds"):
-        fields[name] = {"type": "integer", "minimum": 1, "maximum": 600}
-    del fields["environment_id"]
-
-
-def _tailor_store(parts: Json, target: RequestBuilder) -> None:
-    del parts["requests.create-file-search-store"]["properties"]["embeddingModel"]
-
-
-def _tailor_decision(parts: Json, target: RequestBuilder) -> None:
-    """Any questions about a text; contents are searched in creates of interactions."""
-    fields = parts["requests.create-decision"]["properties"]
-    fields |= {"model": _one_of("gemini-decision-1"), "input": {"type": "string", "minLength": 1}}
-    fields["questions"]["maxProperties"] = 3
-
-
-def _tailor_voice(parts: Json, target: RequestBuilder) -> None:
-    """Only prompted voices, which need no recording of a speaker, and are based on no other."""
-    body = parts["requests.create-voice"]
-    body["properties"]["store"] = {"const": True}
-    body["required"] = ["voice", "store"]
-    fields = body["$defs"]["voice"]
-    fields["properties"] = {
-        "type": _one_of("prompted"),
-        "display_name": _NAME,
-        "prompted": {
-            "type": "object",
-            "required": ["input"],
-            "properties": {"input": _NAME},
-            "additionalProperties": False,
-        },
-    }
-    fields["required"] = ["type", "prompted"]
-
-
-_NARROWED: dict[str, Callable[[Json, RequestBuilder], None]] = {
-    "create-interaction": _tailor_interaction,
-    "create-agent": _tailor_agent,
-    "create-environment": _tailor_environment,
-    "create-credential": _tailor_credential,
-    "create-webhook": _tailor_webhook,
-    "update-webhook": _tailor_webhook,
-    "create-trigger": _tailor_trigger,
-    "create-voice": _tailor_voice,
-    "create-file-search-store": _tailor_store,
-    "create-decision": _tailor_decision,
-}

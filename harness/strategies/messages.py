@@ -7,7 +7,7 @@ text, totals add up, and the fields of a create satisfy the rules between them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -162,6 +162,10 @@ class Damage:
         return merge_reference(schema, self._root["$defs"])
 
 
+_GONE = object()
+"""Stands for the removal of a member."""
+
+
 @cache
 def _damage(contract: Contract, name: str, closed: bool) -> Damage:
     return Damage(contract, name, closed=closed)
@@ -175,39 +179,23 @@ def damaged_values(
     @st.composite
     def damage(draw: st.DrawFn) -> Json:
         value = draw(legal)
-        acts = [act for place in _damage(contract, name, closed).places(value) for act in _list_acts(place)]
-        if not acts:  # only the value as a whole can be broken
+        choices: list[tuple[Path, Any]] = []
+        for place in _damage(contract, name, closed).places(value):
+            choices += [(place.path, wrong) for wrong in (*place.wrong, *([_GONE] if place.droppable else []))]
+        if not choices:  # only the value as a whole can be broken
             return draw(st.sampled_from(([], "wrong", 7, None)))
-        return draw(st.sampled_from(acts))(copy.deepcopy(value))
+        path, wrong = draw(st.sampled_from(choices))
+        value = copy.deepcopy(value)
+        holder: Any = value
+        for key in path[:-1]:
+            holder = holder[key]
+        if wrong is _GONE:
+            del holder[path[-1]]
+        else:
+            holder[path[-1]] = wrong
+        return value
 
     return damage()
-
-
-def _list_acts(place: SchemaPosition) -> list[Callable[[Json], Json]]:
-    acts: list[Callable[[Json], Json]] = [_replace_by(place.path, wrong) for wrong in place.wrong]
-    return [*acts, _drop_at(place.path)] if place.droppable else acts
-
-
-def _replace_by(path: Path, wrong: Any) -> Callable[[Json], Json]:
-    def act(value: Json) -> Json:
-        _find_holder(value, path)[path[-1]] = wrong
-        return value
-
-    return act
-
-
-def _drop_at(path: Path) -> Callable[[Json], Json]:
-    def act(value: Json) -> Json:
-        del _find_holder(value, path)[path[-1]]
-        return value
-
-    return act
-
-
-def _find_holder(value: Any, path: Path) -> Any:
-    for key in path[:-1]:
-        value = value[key]
-    return value
 
 
 MODEL = "gemini-3.8-flash"

@@ -43,7 +43,12 @@ class EventStream:
 
     def payloads(self) -> list[tuple[str, bytes]]:
         """Return the name and data of each frame, including the closing one."""
-        named = [(_name(event), event if isinstance(event, bytes) else compact(event)) for event in self.events]
+        named = [
+            ("done", event)
+            if isinstance(event, bytes)
+            else (str(event.get("event_type", "message")), compact(event))
+            for event in self.events
+        ]
         return [*named, ("done", DONE)] if self.done else named
 
     def frames(self) -> list[bytes]:
@@ -62,10 +67,6 @@ class EventStream:
 def compact(event: Event) -> bytes:
     """Encode an event the way a service does."""
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _name(event: Event | bytes) -> str:
-    return "done" if isinstance(event, bytes) else str(event.get("event_type", "message"))
 
 
 # Different wire forms of the same stream: line ends, comments, fields, pieces; and where to cut it.
@@ -183,17 +184,6 @@ class Breakage:
         return stream.having(*events, breaks=self.rule, done=self.rule != "stream.done")
 
 
-BREAKAGES: dict[str, Breakage] = {}
-
-
-def _breaks(rule: str, *, cursors: bool = False) -> Callable[[Change], Change]:
-    def register(change: Change) -> Change:
-        BREAKAGES[rule] = Breakage(rule, change, cursors)
-        return change
-
-    return register
-
-
 def _find_event(events: Events, kind: str) -> int:
     return next(i for i, event in enumerate(events) if event["event_type"] == kind)
 
@@ -203,73 +193,65 @@ def _copy_as_stranger(event: Json) -> Json:
     return {name: value for name, value in event.items() if name != "event_id"}
 
 
-@_breaks("stream.first")
-def _no_creation(draw: st.DrawFn, events: Events) -> Events:
-    return events[1:]
+def _put_into(event: Json, **fields: Any) -> Json:
+    """The event with other fields in its interaction."""
+    return {**event, "interaction": {**event["interaction"], **fields}}
 
 
-@_breaks("stream.created-once")
-def _created_again(draw: st.DrawFn, events: Events) -> Events:
+def _edit_first(kind: str, change: Callable[[Json], Json]) -> Change:
+    """Change the first event of one type."""
+
+    def edit(draw: st.DrawFn, events: Events) -> Events:
+        at = _find_event(events, kind)
+        return [*events[:at], change(events[at]), *events[at + 1 :]]
+
+    return edit
+
+
+def _edit_last(change: Callable[[st.DrawFn, Json], Json]) -> Change:
+    return lambda draw, events: [*events[:-1], change(draw, events[-1])]
+
+
+def _insert(draw: st.DrawFn, events: Events, event: Any) -> Events:
+    """Put one more event anywhere after the first one."""
     at = draw(st.integers(1, len(events) - 1))
-    return [*events[:at], _copy_as_stranger(events[0]), *events[at:]]
+    return [*events[:at], event, *events[at:]]
 
 
-@_breaks("stream.created-status")
-def _created_settled(draw: st.DrawFn, events: Events) -> Events:
-    events[0]["interaction"] = {**events[0]["interaction"], "status": "completed"}
-    return events
-
-
-@_breaks("stream.update-status")
-def _updated_to_over(draw: st.DrawFn, events: Events) -> Events:
-    status = draw(st.sampled_from(sorted(TERMINAL)))
+def _update_to_settled(draw: st.DrawFn, events: Events) -> Events:
     update = {"event_type": "interaction.status_update", "interaction_id": events[0]["interaction"]["id"]}
-    return [events[0], {**update, "status": status}, *events[1:]]
+    return [events[0], {**update, "status": draw(st.sampled_from(sorted(TERMINAL)))}, *events[1:]]
 
 
-@_breaks("stream.id-constant")
-def _change_id(draw: st.DrawFn, events: Events) -> Events:
-    events[0]["interaction"] = {**events[0]["interaction"], "id": "v1_one"}
-    events[-1]["interaction"] = {**events[-1]["interaction"], "id": "v1_other"}
-    return events
+def _leave_out_start(draw: st.DrawFn, events: Events) -> Events:
+    at = _find_event(events, "step.start")
+    return [*events[:at], *events[at + 1 :]]
 
 
-@_breaks("stream.start-before")
-def _not_started(draw: st.DrawFn, events: Events) -> Events:
-    del events[_find_event(events, "step.start")]
-    return events
-
-
-@_breaks("stream.stop-once")
 def _stop_twice_or_never(draw: st.DrawFn, events: Events) -> Events:
     at = _find_event(events, "step.stop")
-    return [*events[:at], *events[at + 1 :]] if draw(st.booleans()) else [
-        *events[: at + 1], _copy_as_stranger(events[at]), *events[at + 1 :]
-    ]  # fmt: skip
+    stops = [] if draw(st.booleans()) else [events[at], _copy_as_stranger(events[at])]
+    return [*events[:at], *stops, *events[at + 1 :]]
 
 
-@_breaks("stream.index-contiguous")
-def _index_left_out(draw: st.DrawFn, events: Events) -> Events:
+def _leave_out_indices(draw: st.DrawFn, events: Events) -> Events:
     gap = draw(st.integers(1, 3))
     return [{**event, "index": event["index"] + gap} if "index" in event else event for event in events]
 
 
-@_breaks("stream.index-reuse")
 def _index_again(draw: st.DrawFn, events: Events) -> Events:
     start, stop = _find_event(events, "step.start"), _find_event(events, "step.stop")
     again = [_copy_as_stranger(event) for event in events[start : stop + 1]]
     return [*events[: stop + 1], *again, *events[stop + 1 :]]
 
 
-@_breaks("stream.no-interleave")
 def _interleave(draw: st.DrawFn, events: Events) -> Events:
     stop = _find_event(events, "step.stop")
-    steps = [event["index"] for event in events if "index" in event]
-    other = {"index": max(steps) + 1, "step": {"type": "thought"}, "event_type": "step.start"}
+    number = max(event["index"] for event in events if "index" in event) + 1
+    other = {"index": number, "step": {"type": "thought"}, "event_type": "step.start"}
     return [*events[:stop], other, *events[stop:]]
 
 
-@_breaks("stream.stop-usage")
 def _usage_of_each_step(draw: st.DrawFn, events: Events) -> Events:
     stop = _find_event(events, "step.stop")
     start, most = _find_event(events, "step.start"), draw(st.integers(1, 1000))
@@ -281,105 +263,38 @@ def _usage_of_each_step(draw: st.DrawFn, events: Events) -> Events:
     return [*events[: last + 1], *other, *events[last + 1 :]]
 
 
-@_breaks("stream.delta-fits")
 def _insert_misfit(draw: st.DrawFn, events: Events) -> Events:
-    wrong: Json = draw(
-        st.sampled_from(
-            ({"type": "thought_signature", "signature": "c2ln"}, {"type": "arguments_delta", "arguments": "{}"})
-        )
-    )
+    signature = {"type": "thought_signature", "signature": "c2ln"}
+    wrong: Json = draw(st.sampled_from((signature, {"type": "arguments_delta", "arguments": "{}"})))
     events[_find_event(events, "step.delta")]["delta"] = wrong
     return events
 
 
-@_breaks("stream.args-join")
-def _cut_arguments(draw: st.DrawFn, events: Events) -> Events:
-    start = _find_event(events, "step.start")
-    events[start]["step"] = {"type": "function_call", "id": "c1", "name": "f", "arguments": {}}
-    for at, text in ((start + 1, '{"a":'), (start + 2, "1")):
-        events[at]["delta"] = {"type": "arguments_delta", "arguments": text}
-    return events
+def _step_of(step: Json, *deltas: Json) -> Change:
+    """Put another step with two deltas in the place of the first one."""
+
+    def edit(draw: st.DrawFn, events: Events) -> Events:
+        start = _find_event(events, "step.start")
+        events[start]["step"] = step
+        for at, delta in enumerate(deltas, start + 1):
+            events[at]["delta"] = delta
+        return events
+
+    return edit
 
 
-@_breaks("stream.sig-last")
-def _signed_early(draw: st.DrawFn, events: Events) -> Events:
-    start = _find_event(events, "step.start")
-    events[start]["step"] = {"type": "thought"}
-    events[start + 1]["delta"] = {"type": "thought_signature", "signature": "c2ln"}
-    events[start + 2]["delta"] = {"type": "thought_summary", "content": {"type": "text", "text": "late"}}
-    return events
-
-
-@_breaks("stream.completed-last")
-def _goes_on(draw: st.DrawFn, events: Events) -> Events:
-    late = _copy_as_stranger(draw(st.sampled_from(events)))
-    return [*events, late]
-
-
-@_breaks("stream.terminal")
-def _never_over(draw: st.DrawFn, events: Events) -> Events:
-    return events[:-1]
-
-
-@_breaks("stream.completed-status")
-def _still_running(draw: st.DrawFn, events: Events) -> Events:
-    status = draw(st.sampled_from(("in_progress", "queued")))
-    events[-1]["interaction"] = {**events[-1]["interaction"], "status": status}
-    return events
-
-
-@_breaks("stream.completed-usage")
-def _no_usage(draw: st.DrawFn, events: Events) -> Events:
-    events[-1]["interaction"] = {k: v for k, v in events[-1]["interaction"].items() if k != "usage"}
-    return events
-
-
-@_breaks("stream.completed-no-steps")
-def _repeat_steps(draw: st.DrawFn, events: Events) -> Events:
-    steps = [{"type": "model_output", "content": [{"type": "text", "text": "one two"}]}]
-    events[-1]["interaction"] = {**events[-1]["interaction"], "steps": steps}
-    return events
-
-
-@_breaks("stream.done")
-def _no_sentinel(draw: st.DrawFn, events: Events) -> Events:
-    return events
-
-
-@_breaks("stream.done-final")
-def _after_the_sentinel(draw: st.DrawFn, events: Events) -> Events:
-    return [*events, DONE, _copy_as_stranger(draw(st.sampled_from(events)))]
-
-
-@_breaks("stream.evid-unique", cursors=True)
-def _cursor_again(draw: st.DrawFn, events: Events) -> Events:
+def _repeat_cursor(draw: st.DrawFn, events: Events) -> Events:
     first = _find_event(events, "step.delta")
     events[first + 1]["event_id"] = events[first]["event_id"]
     return events
 
 
-@_breaks("stream.evid-delta", cursors=True)
-def _cursor_missing(draw: st.DrawFn, events: Events) -> Events:
-    at = _find_event(events, "step.delta")
-    events[at] = _copy_as_stranger(events[at])
-    return events
-
-
-@_breaks("stream.json")
-def _not_json(draw: st.DrawFn, events: Events) -> Events:
-    at = draw(st.integers(1, len(events) - 1))
-    return [*events[:at], draw(st.sampled_from((b"{", b"[]", b'{"a":}', b"\xf0\x9f nonsense"[2:]))), *events[at:]]
-
-
-@_breaks("stream.event-type")
 def _drop_type(draw: st.DrawFn, events: Events) -> Events:
-    at = draw(st.integers(1, len(events) - 2))
-    del events[at]["event_type"]
+    del events[draw(st.integers(1, len(events) - 2))]["event_type"]
     return events
 
 
-@_breaks("stream.schema")
-def _misshapen(draw: st.DrawFn, events: Events) -> Events:
+def _misshape(draw: st.DrawFn, events: Events) -> Events:
     at, name, wrong = draw(
         st.sampled_from((("step.delta", "index", "0"), ("step.delta", "delta", "text"), ("step.start", "step", []),
                          ("interaction.created", "interaction", None), ("step.stop", "index", None)))
@@ -392,10 +307,57 @@ def _misshapen(draw: st.DrawFn, events: Events) -> Events:
     return events
 
 
-@_breaks("stream.error-shape")
-def _write_error_in_words(draw: st.DrawFn, events: Events) -> Events:
-    error = draw(st.sampled_from(("too late", {"code": 504, "message": "too late"}, {"message": ["too late"]})))
-    return [*events[:-1], {"error": error, "event_type": "error"}, events[-1]]
+_ERRORS = ("too late", {"code": 504, "message": "too late"}, {"message": ["too late"]})
+_STEPS = [{"type": "model_output", "content": [{"type": "text", "text": "one two"}]}]
+
+_CHANGES: dict[str, Change] = {
+    "stream.first": lambda draw, events: events[1:],
+    "stream.created-once": lambda draw, events: _insert(draw, events, _copy_as_stranger(events[0])),
+    "stream.created-status": _edit_first(
+        "interaction.created", lambda event: _put_into(event, status="completed")),
+    "stream.update-status": _update_to_settled,
+    "stream.id-constant": lambda draw, events: [
+        _put_into(events[0], id="v1_one"), *events[1:-1], _put_into(events[-1], id="v1_other"),
+    ],
+    "stream.start-before": _leave_out_start,
+    "stream.stop-once": _stop_twice_or_never,
+    "stream.index-contiguous": _leave_out_indices,
+    "stream.index-reuse": _index_again,
+    "stream.no-interleave": _interleave,
+    "stream.stop-usage": _usage_of_each_step,
+    "stream.delta-fits": _insert_misfit,
+    "stream.args-join": _step_of(
+        {"type": "function_call", "id": "c1", "name": "f", "arguments": {}},
+        {"type": "arguments_delta", "arguments": '{"a":'},
+        {"type": "arguments_delta", "arguments": "1"},
+    ),
+    "stream.sig-last": _step_of(
+        {"type": "thought"},
+        {"type": "thought_signature", "signature": "c2ln"},
+        {"type": "thought_summary", "content": {"type": "text", "text": "late"}},
+    ),
+    "stream.completed-last": lambda draw, events: [*events, _copy_as_stranger(draw(st.sampled_from(events)))],
+    "stream.terminal": lambda draw, events: events[:-1],
+    "stream.completed-status": _edit_last(
+        lambda draw, event: _put_into(event, status=draw(st.sampled_from(("in_progress", "queued"))))),
+    "stream.completed-usage": _edit_last(lambda draw, event: {
+        **event, "interaction": {name: v for name, v in event["interaction"].items() if name != "usage"}}),
+    "stream.completed-no-steps": _edit_last(lambda draw, event: _put_into(event, steps=_STEPS)),
+    "stream.done": lambda draw, events: events,
+    "stream.done-final": lambda draw, events: [
+        *events, DONE, _copy_as_stranger(draw(st.sampled_from(events)))],
+    "stream.evid-unique": _repeat_cursor,
+    "stream.evid-delta": _edit_first("step.delta", _copy_as_stranger),
+    "stream.json": lambda draw, events: _insert(
+        draw, events, draw(st.sampled_from((b"{", b"[]", b'{"a":}', b"\xf0\x9f nonsense"[2:])))),
+    "stream.event-type": _drop_type,
+    "stream.schema": _misshape,
+    "stream.error-shape": lambda draw, events: [
+        *events[:-1], {"error": draw(st.sampled_from(_ERRORS)), "event_type": "error"}, events[-1]],
+}  # fmt: skip
+BREAKAGES: dict[str, Breakage] = {
+    rule: Breakage(rule, change, cursors=rule.startswith("stream.evid")) for rule, change in _CHANGES.items()
+}
 
 
 POLICIES = ("none", "all", "deltas", "sparse")
@@ -438,14 +400,18 @@ def _legal(
     if plain:
         kinds[0] = "model_output"
     for index, kind in enumerate(kinds):
-        events += (
-            _write_two_texts(index) if plain and not index else _step(draw, contract, index, contract.steps[kind])
-        )
+        if plain and not index:
+            texts = [{"type": "text", "text": text} for text in ("one ", "two")]
+            events += _frame_step(index, {"type": "model_output"}, texts)
+        else:
+            events += _step(draw, contract, index, contract.steps[kind])
         if not plain and not draw(st.integers(0, 9)):
             events.append({"event_type": "error"})  # recordings show such errors as a kind of keepalive
     events.append(_draw_ending(draw, contract, identity, plain))
     if not plain:
-        events = [_with_metadata(draw, contract, event) for event in events]
+        # occasionally an event has the metadata that some services attach
+        metadata = shapes(contract).at("stream-metadata")
+        events = [{**event, "metadata": draw(metadata)} if draw(_RARELY) else event for event in events]
     policy = draw(st.sampled_from(POLICIES[1:3] if background else POLICIES))
     return EventStream(events=tuple(_with_ids(draw, events, policy)), background=background)
 
@@ -459,11 +425,6 @@ def _draw_opening(draw: st.DrawFn, contract: Contract, identity: str, background
         return [created]
     extras = {"usage": usages(contract), "continuation_token": BASE64}
     return [created, {**update, **draw(objects(extras))}]
-
-
-def _with_metadata(draw: st.DrawFn, contract: Contract, event: Json) -> Json:
-    """The event, occasionally with the metadata that some services attach."""
-    return {**event, "metadata": draw(shapes(contract).at("stream-metadata"))} if draw(_RARELY) else event
 
 
 def _draw_ending(draw: st.DrawFn, contract: Contract, identity: str, plain: bool) -> Json:
@@ -513,11 +474,6 @@ def _deltas_of(contract: Contract, kind: str) -> SearchStrategy[list[Json]]:
     return st.lists(_one_of(contract, sorted(contract.steps[kind].deltas)), max_size=3)
 
 
-def _write_two_texts(index: int) -> list[Json]:
-    deltas = [{"type": "text", "text": text} for text in ("one ", "two")]
-    return _frame_step(index, {"type": "model_output"}, deltas)
-
-
 def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> list[Json]:
     shell = draw(_draw_shell(contract, kind))
     signatures, texts = (_list_grown_by(contract, kind, how) for how in (DeltaEffect.APPEND, DeltaEffect.JSON))
@@ -541,7 +497,7 @@ def _list_grown_by(contract: Contract, kind: StepType, how: DeltaEffect) -> list
 
 
 def _one_of(contract: Contract, names: list[str]) -> SearchStrategy[Json]:
-    return st.one_of([_draw_delta(contract, name) for name in names])
+    return st.one_of([shapes(contract).at(pointer_to(contract.deltas[name].schema)) for name in names])
 
 
 def _frame_step(index: int, shell: Json, deltas: list[Json]) -> list[Json]:
@@ -563,10 +519,6 @@ def _draw_arguments(draw: st.DrawFn, contract: Contract, name: str, part: str) -
     """A delta with a fragment of JSON; the field may be left out if the fragment is empty."""
     part_fields = {contract.deltas[name].grows.field: part} if part or draw(st.booleans()) else {}
     return {"type": name, **part_fields}
-
-
-def _draw_delta(contract: Contract, name: str) -> SearchStrategy[Json]:
-    return shapes(contract).at(pointer_to(contract.deltas[name].schema))
 
 
 @st.composite

@@ -93,19 +93,6 @@ def test_only_subscribers_are_told(hook: dict[str, Any]) -> None:
     assert service.outbox.take_due() == []
 
 
-def test_what_waits_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest deliveries make room for long ones; the latest waits however long it is."""
-    monkeypatch.setattr("harness.emulator.deliveries.MOST_BYTES", 5_000)
-    service = Service()
-    config = {"uris": ["http://localhost/a"], "user_metadata": {"note": "x" * 2_000}}
-    made = [service.run(webhook_config=config) for _ in range(4)]
-    assert [read(delivery)["data"]["id"] for delivery in service.outbox.take_due()] == made[2:]
-    assert len(service.outbox.given_up) == 2
-    assert "or 5000 bytes" in service.outbox.given_up[0]
-    last = service.run(webhook_config=config | {"user_metadata": {"note": "x" * 9_000}})
-    assert read(service.take())["data"]["id"] == last
-
-
 def test_foreground_runs_disabled_webhooks_and_other_projects_are_silent() -> None:
     """Nothing is delivered for them."""
     service = Service()

@@ -54,44 +54,6 @@ def test_samples_fit_their_schema(schema):
     jsonschema.Draft202012Validator(lowered).validate(sample(schema))
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["object", "array", "#/x", "string"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "type",
-                    "properties",
-                    "items",
-                    "required",
-                    "anyOf",
-                    "allOf",
-                    "$ref",
-                    "enum",
-                    "minItems",
-                    "minLength",
-                    "minimum",
-                    "prefixItems",
-                    "x",
-                ]
-            ),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=12,
-)
-
-
-@pytest.mark.slow
-@settings(max_examples=150, deadline=None)
-@given(JSON)
-def test_samples_survive_any_schema(schema):
-    """Making a sample never fails, whatever schema the caller declares."""
-    sample(schema)
-
-
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60), st.integers(1, 12))

@@ -20,12 +20,6 @@ def finished(api) -> tuple[str, list]:
     return events[0]["interaction"]["id"], events
 
 
-def test_replay_is_the_stream(api, finished):
-    """Without a cursor, GET streams all events again, with the same ids."""
-    found, events = finished
-    assert api.get(found, stream="true").events == events
-
-
 def test_resume_oracle_at_every_cut(api, finished):
     """At every cursor, the events up to it plus the resumed events equal the whole stream: no gaps, no repeats."""
     found, events = finished
@@ -46,36 +40,6 @@ def test_cursors_need_encoding(api, finished):
     """Event ids contain characters that must be escaped in a query, which exposes clients that do not escape."""
     _, events = finished
     assert all(set("+/=") <= set(event["event_id"]) for event in events[:-1])
-
-
-def test_resume_of_a_running_run(api):
-    """A reader that disconnects from a running run and resumes gets exactly the remaining events."""
-    whole = Api().create(background=True, stream=True).events
-    for cut in range(1, len(whole) - 1):
-        found = api.created(background=True)
-        body = api.open(found)
-        seen = read(body, cut)
-        body.close()
-        rest = read(api.open(found, last_event_id=seen[-1]["event_id"]), 100)
-        assert [e if isinstance(e, str) else e["event_type"] for e in seen + rest] == [
-            e if isinstance(e, str) else e["event_type"] for e in whole
-        ]
-        ids = [event["event_id"] for event in (seen + rest)[:-1]]
-        assert len(set(ids)) == len(ids)
-
-
-def test_readers_share_a_run(api):
-    """Three interleaved readers, one of which starts late, each get every event."""
-    found = api.created(background=True)
-    bodies = [api.open(found), api.open(found)]
-    seen = [read(body, 4) for body in bodies]
-    bodies.append(api.open(found))
-    seen.append([])
-    for _ in range(30):
-        for body, events in zip(bodies, seen, strict=True):
-            events += read(body, 1)
-    assert seen[0] == seen[1] == seen[2]
-    assert seen[0][-1] == "[DONE]"
 
 
 def test_readers_that_wait_together_move_a_run_once(api):

@@ -58,9 +58,6 @@ REFUSED_BEYOND_SCHEMA = [
 """Scripts that the parser refuses although the schema accepts them."""
 
 
-ROOM = 10**6
-
-
 def schema(name: str):
     """Return a validator for one definition of the scenario schema, or for the whole schema if `name` is empty."""
     import jsonschema_rs
@@ -104,7 +101,7 @@ def order(*, model=None, agent=None, text="", tools=(), given=()):
 
 def test_queue_gives_the_first_that_fits():
     """Each create takes the first queued script whose match fits, and no other."""
-    queue = ScriptQueue(10, ROOM)
+    queue = ScriptQueue(10)
     for script in ({"text": "agent", "match": {"agent": AGENT}}, {"text": "hi", "match": {"input_contains": "hi"}},
                    {"text": "rest", "times": 2}):  # fmt: skip
         queue.add(parse(script))
@@ -115,7 +112,7 @@ def test_queue_gives_the_first_that_fits():
 
 def test_a_further_turn_is_one_with_a_transcript_too():
     """`further` matches a create with earlier answers in its input, and not one with several words of the user."""
-    queue = ScriptQueue(10, ROOM)
+    queue = ScriptQueue(10)
     for further in (True, False):
         queue.add(parse({"text": f"further: {further}", "match": {"further": further}, "times": 0}))
     words = {"type": "user_input", "content": [{"type": "text", "text": "Hi."}]}
@@ -126,7 +123,7 @@ def test_a_further_turn_is_one_with_a_transcript_too():
 
 def test_queue_keeps_what_stands_for_ever():
     """A script with times=0 is never used up."""
-    queue = ScriptQueue(1, ROOM)
+    queue = ScriptQueue(1)
     queue.add(parse({"text": "always", "times": 0}))
     asked = order(model=MODEL)
     assert [queue.take(asked).text for _ in range(3)] == ["always"] * 3
@@ -138,7 +135,7 @@ def test_a_repeated_answer_has_calls_of_its_own():
     """Each time a script is given again, its calls have new ids, and their results refer to them."""
     call = {"type": "function_call", "id": "a", "name": "look", "arguments": {}}
     steps = [call, {"type": "function_result", "call_id": "a", "name": "look", "result": "b"}]
-    queue = ScriptQueue(1, ROOM)
+    queue = ScriptQueue(1)
     queue.add(parse({"steps": steps, "times": 0}))
     given = [queue.take(order()).steps or [] for _ in range(3)]
     assert given[0] == steps
@@ -152,7 +149,7 @@ def test_a_repeated_answer_has_calls_of_its_own():
 
 def test_queue_gives_by_tool():
     """A script can be for creates that declare a tool, by its type or by the name of its function."""
-    queue = ScriptQueue(10, ROOM)
+    queue = ScriptQueue(10)
     queue.add(parse({"text": "sunny", "match": {"tool": "get_weather"}}))
     queue.add(parse({"text": "found", "match": {"tool": "google_search"}}))
     asked = [
@@ -165,7 +162,7 @@ def test_queue_gives_by_tool():
 
 def test_queue_is_bounded():
     """A full queue refuses scripts and names the setting that limits it; it adds all scripts of a call or none."""
-    queue = ScriptQueue(2, ROOM)
+    queue = ScriptQueue(2)
     queue.add(EMPTY)
     with pytest.raises(ScriptFault, match="max_queued"):
         queue.add(EMPTY, EMPTY)
@@ -173,17 +170,6 @@ def test_queue_is_bounded():
     queue.add(EMPTY)
     with pytest.raises(ScriptFault, match="1 more"):
         queue.add(EMPTY)
-
-
-def test_queue_is_bounded_by_bytes():
-    """Long scripts are refused, all of a call or none; what was taken, dropped or cleared gives its room back."""
-    queue, long = ScriptQueue(10, 10_000), parse({"text": "x" * 4_000})
-    for make_room in (queue.clear, lambda: queue.remove(refusals=False), lambda: queue.take(order(text="x"))):
-        queue.add(long)
-        with pytest.raises(ScriptFault, match=r"at most 10000 \(max_queued_bytes\)"):
-            queue.add(long, long)
-        assert len(queue) == 1
-        make_room()
 
 
 def test_refused_creates_use_no_script(api):

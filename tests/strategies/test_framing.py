@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -24,7 +25,6 @@ from harness.strategies import (
     steps,
     wire_framings,
 )
-from harness.strategies.coverage import UNREACHABLE, Coverage, measure, places
 from harness.strategies.messages import RULES_BETWEEN_FIELDS
 from harness.strategies.operations import KINDS
 from harness.strategies.streams import BREAKAGES, _legal
@@ -42,12 +42,6 @@ def dressed() -> list[tuple[EventStream, list[bytes]]]:
 def drawn(name: str) -> list[Any]:
     """Legal values of a strategy."""
     return draws(STRATEGIES[name]())
-
-
-@cache
-def measured(root: str) -> Coverage:
-    """What a few draws reach of a schema: few enough to take a second."""
-    return measure(root, 300 if root in UNREACHABLE else 150)
 
 
 def decoded(pieces: list[bytes]) -> list[tuple[str, bytes]]:
@@ -252,44 +246,28 @@ def test_a_history_shrinks_to_what_is_wanted() -> None:
     assert [operation.kind for operation in wanted] == ["create", "delete"]
 
 
-# --- the share of the schemas that the strategies reach is measured
+# --- what the strategies reach
 
 
-LEAST = {"interaction": 0.4, "event": 0.4, "requests/create-interaction": 0.4}
-"""Shares that a few draws reach at least; `python -m harness.strategies.coverage` prints those of many draws."""
+def list_types(value: Any) -> Iterator[str]:
+    """Every `type` and `event_type` in a JSON value."""
+    if isinstance(value, Mapping):
+        yield from (str(value[name]) for name in ("type", "event_type") if name in value)
+        for part in value.values():
+            yield from list_types(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from list_types(part)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("root", LEAST)
-def test_a_few_draws_reach_most_of_a_schema(root: str) -> None:
-    """A few draws reach this share of a schema: its branches, and its optional fields both present and absent."""
-    assert measured(root).share >= LEAST[root]
-
-
-@pytest.mark.slow
-def test_every_event_type_and_delta_type_is_drawn() -> None:
-    seen = {part for pointer, part in measured("event").seen if pointer in ("event", "delta")}
-    wanted = {part for pointer, part in places("event") if pointer in ("event", "delta")}
-    assert seen == wanted
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("root", UNREACHABLE)
-def test_what_is_called_unreachable_is_never_drawn(root: str) -> None:
-    """No legal value reaches a place listed as unreachable; the measure could see it, but does not count it."""
-    assert not UNREACHABLE[root].keys() & measured(root).seen
-    coverage = Coverage(root)
-    coverage.see({"event_type": "step.start", "index": 0, "step": {"type": "user_input", "content": []}})
-    completed = {"id": "a", "status": "completed", "steps": []}
-    coverage.see({"event_type": "interaction.completed", "interaction": completed})
-    assert UNREACHABLE[root].keys() <= coverage.seen
-    assert not UNREACHABLE[root].keys() & places(root)
-
-
-def test_nothing_seen_is_nothing_covered() -> None:
-    """Coverage is zero before any value, and stays small after a single one."""
-    coverage = Coverage("event")
-    assert coverage.share == 0
-    coverage.see({"event_type": "step.stop", "index": 0})
-    assert ("event", "events.step-stop") in coverage.seen
-    assert 0 < coverage.share < 0.05
+@pytest.mark.thorough
+def test_every_type_is_drawn() -> None:
+    """A thousand draws contain each type of event, delta, step, content and tool."""
+    contract = load()
+    streamed = {step.name for step in contract.steps.values() if step.streamed}
+    for strategy, wanted in (
+        (event_streams().map(lambda stream: stream.events), {*contract.events, *contract.deltas, *streamed}),
+        (interactions(), {*contract.steps, *contract.contents}),
+        (create_requests(), {*contract.tools, *contract.contents}),
+    ):
+        assert wanted <= set(list_types(draws(strategy, 1000)))

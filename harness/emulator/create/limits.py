@@ -43,23 +43,28 @@ def judge_model(order: CreateRequest, settings: Settings) -> None:
         return
     if settings.lifecycle is not None:
         judge_life(order, settings.lifecycle)
-    profile, strict = order.profile, order.platform.strict
+    body, profile, strict = order.body, order.profile, order.platform.strict
     if strict and profile.served_elsewhere is not None:
-        raise _refuse_name(profile, profile.served_elsewhere)
-    if generation := order.body.get("generation_config"):
-        if strict:
-            _judge_settings(generation, profile)
-        levels = _USUAL_LEVELS if profile.levels is None else profile.levels
-        if levels:
-            _judge_level(generation, levels, profile, newer=settings.unknown == "accept")
+        # models of other operations, and those that were shut down, do not run here
+        refused, instead = profile.served_elsewhere, profile.value("instead")
+        where = f" Use {instead.format(name=profile.name)} for it." if instead else ""
+        message = refused["message"].format(name=profile.name) + where
+        raise Refusal(refused["status"], refused["code"], message)
+    if generation := body.get("generation_config"):
+        _refuse_first(_find_setting_faults(generation, profile, strict=strict, newer=settings.unknown == "accept"))
     if not strict:
         return
-    if "response_format" in order.body or "response_modalities" in order.body:
-        _judge_output(order.body, profile)
-    if not isinstance(order.body.get("input"), str):
-        _judge_history(order, profile)
-        _judge_kinds(order.given, profile)
-        _judge_types(order, settings)
+    if "response_format" in body or "response_modalities" in body:
+        _refuse_first(_find_output_faults(body, profile))
+    if not isinstance(body.get("input"), str):
+        _refuse_first(_find_input_faults(order, settings))
+
+
+def _refuse_first(faults: Iterator[str]) -> None:
+    """Raise Refusal 400 for the first fault, if there is one."""
+    fault = next(faults, None)
+    if fault is not None:
+        raise invalid(fault)
 
 
 def judge_life(order: CreateRequest, day: str) -> None:
@@ -85,87 +90,67 @@ def judge_life(order: CreateRequest, day: str) -> None:
     judge_life(order, day)
 
 
-def _refuse_name(profile: ModelProfile, refused: Mapping[str, Any]) -> Refusal:
-    """Models of other operations, and those that were shut down, do not run here."""
-    instead = profile.value("instead")
-    where = f" Use {instead.format(name=profile.name)} for it." if instead else ""
-    return Refusal(refused["status"], refused["code"], refused["message"].format(name=profile.name) + where)
+def _find_setting_faults(generation: Json, profile: ModelProfile, *, strict: bool, newer: bool) -> Iterator[str]:
+    """A setting that the model does not have, more output than it writes, and a level that is none of its own.
 
-
-def _judge_level(generation: Json, levels: tuple[str, ...], profile: ModelProfile, *, newer: bool) -> None:
-    """A level must be one of the model's own (wording: seen on 3.7-flash and 3.1-pro-preview).
-
-    Every platform has this limit. `newer` levels are those that no table knows.
+    Every platform has the limit on levels (wording: seen on 3.7-flash and 3.1-pro-preview); `newer` ones are those
+    that no table knows.
     """
+    if strict:
+        for name in profile.value("refused") or ():
+            if name in generation:
+                yield f"'{name}' is not supported by the model '{profile.name}': leave it out."
+        most, wanted = profile.value("largest_output"), generation.get("max_output_tokens")
+        if wanted is not None and most is not None and profile.value("long_decode") and wanted > most:
+            yield (
+                f"Invalid value at 'generation_config.max_output_tokens': '{profile.name}' writes at most "
+                f"{most} tokens, but {wanted} were requested."
+            )
+    levels = _USUAL_LEVELS if profile.levels is None else profile.levels
     level = generation.get("thinking_level")
-    if level is not None and level not in levels and not (newer and level not in _LEVELS):
+    if levels and level is not None and level not in levels and not (newer and level not in _LEVELS):
         # the default comes first in both messages that were seen
-        listed = sorted(levels, key=lambda known: known != profile.value("default_level"))
-        raise invalid(
-            f"'{level}' is not a supported thinking level for this model. Allowed values are: {', '.join(listed)}."
-        )
+        listed = ", ".join(sorted(levels, key=lambda known: known != profile.value("default_level")))
+        yield f"'{level}' is not a supported thinking level for this model. Allowed values are: {listed}."
 
 
-def _judge_settings(generation: Json, profile: ModelProfile) -> None:
-    """Refuse a setting that the model does not have, and more output than it writes."""
-    for name in profile.value("refused") or ():
-        if name in generation:
-            raise invalid(f"'{name}' is not supported by the model '{profile.name}': leave it out.")
-    most, wanted = profile.value("largest_output"), generation.get("max_output_tokens")
-    if wanted is not None and most is not None and profile.value("long_decode") and wanted > most:
-        raise invalid(
-            f"Invalid value at 'generation_config.max_output_tokens': '{profile.name}' writes at most "
-            f"{most} tokens, but {wanted} were requested."
-        )
-
-
-def _judge_output(body: Json, profile: ModelProfile) -> None:
+def _find_output_faults(body: Json, profile: ModelProfile) -> Iterator[str]:
     """A model makes only its own kinds of output; beside a text it may leave out an image (one witness)."""
-    asked = list(_list_kinds(body))
+    formats = (item for item in _as_list(body.get("response_format")) if isinstance(item, dict))
+    asked = [("response_format", str(item.get("type", "text"))) for item in formats]
+    asked += [("response_modalities", str(kind)) for kind in body.get("response_modalities") or ()]
     for field, kind in asked:
         makes_another = kind == "image" and any(other in profile.output for _, other in asked)
         if makes_media(kind) and kind not in profile.output and not makes_another:
-            raise invalid(
+            yield (
                 f"Invalid input at '{field}'. The model '{profile.name}' makes {' and '.join(profile.output)}, "
                 f"not {kind}: name a model that does."
             )
 
 
-def _list_kinds(body: Json) -> Iterator[tuple[str, str]]:
-    """Yield the requested kinds of output, each with the field that requests it."""
-    wanted = body.get("response_format")
-    for item in wanted if isinstance(wanted, list) else [wanted]:
-        if isinstance(item, dict):
-            yield "response_format", str(item.get("type", "text"))
-    for kind in body.get("response_modalities") or ():
-        yield "response_modalities", str(kind)
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
-def _judge_history(order: CreateRequest, profile: ModelProfile) -> None:
-    """The last turn must be the user's (wording: that of GenerateContent, for the one here is unknown)."""
+def _find_input_faults(order: CreateRequest, settings: Settings) -> Iterator[str]:
+    """A last turn of the model's, kinds of input that its page excludes, and media types that it does not read.
+
+    The first has the wording of GenerateContent, that of the second is unknown. The schemas reject a type that no
+    model is known to read, unless the user accepts newer ones.
+    """
+    profile, reads = order.profile, order.profile.media_types
     last = order.given[-1].get("type") if order.given else None
     if profile.ends_on_user and last in _MODEL_STEPS and "continuation_token" not in order.body:
-        raise invalid(
+        yield (
             "Requests ending with a model turn are not supported. "
             f"(The last step of 'input' is a {last}: end with a user_input or a function_result.)"
         )
-
-
-def _judge_kinds(given: list[Json], profile: ModelProfile) -> None:
-    """A model refuses the kinds of input that its page excludes (the wording is unknown)."""
-    for item in _list_parts(given) if profile.refused_input else ():
+    parts = list(_list_parts(order.given))
+    for item in parts:
         if item.get("type") in profile.refused_input:
-            reads, kind = ", ".join(profile.value("input")), item["type"]
-            raise invalid(f"Invalid input at 'input'. The model '{profile.name}' reads {reads}, not {kind}.")
-
-
-def _judge_types(order: CreateRequest, settings: Settings) -> None:
-    """Require media types that the model reads, in the input and in results of functions.
-
-    The schemas reject a type that no model is known to read, unless the user accepts newer ones.
-    """
-    reads = order.profile.media_types
-    for item in _list_parts(order.given):
+            known, kind = ", ".join(profile.value("input")), item["type"]
+            yield f"Invalid input at 'input'. The model '{profile.name}' reads {known}, not {kind}."
+    for item in parts:
         kind, mime = str(item.get("type")), item.get("mime_type")
         if kind not in reads or not isinstance(mime, str):
             continue
@@ -173,8 +158,8 @@ def _judge_types(order: CreateRequest, settings: Settings) -> None:
         if not {essence, f"{essence.partition('/')[0]}/*"}.isdisjoint(reads[kind]):
             continue
         if kind == "document" or settings.unknown != "accept" or essence in list_media_types()[kind]:
-            raise invalid(
-                f"Unsupported MIME type: {mime} ('{order.profile.name}' reads {CELLS_OF_KINDS[kind]} of the types "
+            yield (
+                f"Unsupported MIME type: {mime} ('{profile.name}' reads {CELLS_OF_KINDS[kind]} of the types "
                 f"{', '.join(sorted(reads[kind]))}.)"
             )
 
@@ -251,13 +236,11 @@ def judge_agent(order: CreateRequest, media: Container[str]) -> None:
 
     `media` are the types of contents that hold bytes, or the place of them.
     """
-    limits = limits_of(order.agent or "")
-    fault = next(_list_faults(order, limits, media), None)
-    if fault is not None:
-        raise invalid(f"The agent '{order.agent}' {fault}")
+    faults = _find_agent_faults(order, limits_of(order.agent or ""), media)
+    _refuse_first(f"The agent '{order.agent}' {fault}" for fault in faults)
 
 
-def _list_faults(order: CreateRequest, limits: AgentLimits, media: Container[str]) -> Iterator[str]:
+def _find_agent_faults(order: CreateRequest, limits: AgentLimits, media: Container[str]) -> Iterator[str]:
     """Yield what is wrong, each as the rest of a sentence that begins with the agent."""
     for setting in order.generation:
         if setting in SAMPLING:
@@ -265,43 +248,35 @@ def _list_faults(order: CreateRequest, limits: AgentLimits, media: Container[str
     for name in order.body:
         if name in limits.fields:
             yield f"takes no '{name}': leave it out."
-    yield from _judge_config(order.body.get("agent_config"), limits)
-    yield from _judge_agent_tools(order.tools, limits)
-    if not limits.structured and _wants_json(order.body):
-        yield "has no structured output: leave 'response_format' out and ask for the form in the input."
-    yield from _judge_agent_contents(order.given, limits, media)
-    if not limits.stateless_calls and results(order.given) and "previous_interaction_id" not in order.body:
-        yield "takes a function_result only together with 'previous_interaction_id'."
-
-
-def _judge_config(config: Json | None, limits: AgentLimits) -> Iterator[str]:
+    config = order.body.get("agent_config")
     kind = (config or {}).get("type")
     if config is not None and kind not in (*_CONFIGS, "dynamic"):
         kinds = "antigravity, code-mender, deep-research or dynamic"
         yield f"takes an agent_config of the type {kinds}, not '{kind}'."
     if kind in _CONFIGS and kind != limits.config:
         yield f"has an agent_config of the type '{limits.config}', not '{kind}'."
-
-
-def _judge_agent_tools(tools: list[Json], limits: AgentLimits) -> Iterator[str]:
-    for tool in tools:
+    for tool in order.tools:
         kind, name = tool.get("type"), str(tool.get("name", ""))
         if kind in limits.tools:
             yield f"takes no {kind} tool: leave it out, or ask a model."
         if kind == "mcp_server" and name.lower() != name and not limits.capitals:
             yield f"takes no mcp_server with capitals in its name: '{name}' must be written '{name.lower()}'."
+    if not limits.structured and _wants_json(order.body):
+        yield "has no structured output: leave 'response_format' out and ask for the form in the input."
+    yield from _find_content_faults(order.given, limits, media)
+    if not limits.stateless_calls and results(order.given) and "previous_interaction_id" not in order.body:
+        yield "takes a function_result only together with 'previous_interaction_id'."
 
 
 def _wants_json(body: Json) -> bool:
     """Whether the request asks for JSON output, in the current or the deprecated form."""
-    wanted = body.get("response_format") or []
-    formats = wanted if isinstance(wanted, list) else [wanted]
     return body.get("response_mime_type") == "application/json" or any(
-        "schema" in item or item.get("mime_type") == "application/json" for item in formats
+        "schema" in item or item.get("mime_type") == "application/json"
+        for item in _as_list(body.get("response_format") or [])
     )
 
 
-def _judge_agent_contents(given: list[Json], limits: AgentLimits, media: Container[str]) -> Iterator[str]:
+def _find_content_faults(given: list[Json], limits: AgentLimits, media: Container[str]) -> Iterator[str]:
     for item in items(given):
         kind = item.get("type")
         if kind not in media:
@@ -332,131 +307,111 @@ def judge_surface(order: CreateRequest, platform: Platform, version: str) -> Non
     if version == "v1" and _LATEST.fullmatch(order.model or ""):  # README of google-genai 3
         raise Refusal(404, "model_not_found", f"Model '{order.model}' not found: only /v1beta serves this name.")
     if not fields.isdisjoint(_JUDGED_BY_SURFACE):  # hot, too
-        _judge_fields(order, body, platform)
+        _refuse_first(_find_field_faults(order, platform))
     if not isinstance(body.get("input"), str):
-        _judge_input(order)
+        _refuse_first(_find_turn_faults(order))
 
 
-def _judge_fields(order: CreateRequest, body: Json, platform: Platform) -> None:
-    """Raise Refusal for the first value of a field that a strict surface refuses."""
-    if "response_format" in body or "generation_config" in body:
-        _judge_formats(order)
-        _judge_transcription(body)
+def _find_field_faults(order: CreateRequest, platform: Platform) -> Iterator[str]:
+    """The fields that a strict surface takes only with some values.
+
+    Speakers are a list; a vocabulary and the diarization of speakers exclude each other (one witness, who quotes
+    the refusal).
+    """
+    body = order.body
+    for wanted in _as_list(body.get("response_format")):
+        if isinstance(wanted, dict):
+            yield from _find_format_faults(wanted, order)
+    generation = body.get("generation_config")
+    generation = generation if isinstance(generation, dict) else {}
+    if isinstance(generation.get("speech_config"), dict):
+        yield "Invalid value at 'generation_config.speech_config': Expected an array, got object."
+    config = generation.get("transcription_config")
+    if isinstance(config, dict) and config.get("custom_vocabulary"):
+        mode = config.get("mode")
+        if config.get("diarization_mode") or (isinstance(mode, dict) and mode.get("diarization_mode")):
+            yield "custom_vocabulary is incompatible with diarization."
     if "tools" in body:
-        _judge_tools(order)
+        yield from _find_tool_faults(order)
     if platform.refuses_tools and "enable_bigquery_tool" in (body.get("agent_config") or ()):  # a witness
-        raise invalid(f"Unknown parameter 'enable_bigquery_tool' at 'agent_config'. {_ANY_VERSION}")
+        yield f"Unknown parameter 'enable_bigquery_tool' at 'agent_config'. {_ANY_VERSION}"
     if body.get("service_tier") == "deferred":
-        raise invalid(f"Invalid value at 'service_tier': this surface has no tier 'deferred'. {_ANY_VERSION}")
+        yield f"Invalid value at 'service_tier': this surface has no tier 'deferred'. {_ANY_VERSION}"
 
 
-def _judge_input(order: CreateRequest) -> None:
+def _find_turn_faults(order: CreateRequest) -> Iterator[str]:
     """A result needs its name (four witnesses and all recordings), a text its words (five witnesses).
 
-    A turn without content is empty, and a content outside of a step has no `processing` (a witness each).
+    A turn without content is empty, and a content outside of a step has no `processing` (a witness each). Only the
+    client's own texts need words, those of its input and its results: history may be empty.
     """
     given = order.body.get("input")
     for number, item in enumerate(given if isinstance(given, list) else ()):
         if item.get("type") == "user_input" and item.get("content") == []:
-            raise invalid(f"Request has empty input. ('input[{number}].content' is empty.)")
+            yield f"Request has empty input. ('input[{number}].content' is empty.)"
         if item.get("type") == "video" and "processing" in item:
-            raise invalid(
+            yield (
                 f"Unknown parameter 'processing' at 'input[{number}]'. "
                 '(A content of a step may have it: {"type": "user_input", "content": […]}.)'
             )
     if not all(result.get("name") for result in results(order.given)):
-        raise invalid("Missing name in content of type function_result.")
-    if "" in _list_texts(order.given):
-        raise invalid("Missing text in content of type text.")
+        yield "Missing name in content of type function_result."
+    for step in order.given:
+        parts = step.get("content", step.get("result"))
+        for part in parts if step.get("type") in _OF_CLIENT and isinstance(parts, list) else ():
+            if isinstance(part, dict) and part.get("type") == "text" and part.get("text") == "":
+                yield "Missing text in content of type text."
 
 
-def _judge_tools(order: CreateRequest) -> None:
+_OF_CLIENT = ("user_input", "function_result")
+
+
+def _find_tool_faults(order: CreateRequest) -> Iterator[str]:
     """Some tools exclude each other, or exist elsewhere (tests of genai-rs against the service, July and August).
 
     Some models do not take a search beside functions (two issues of July); the field it asks for is unknown.
     """
     kinds = {tool.get("type") for tool in order.tools}
     for kind in sorted(order.platform.refuses_tools & kinds):
-        raise invalid(f"Invalid value at 'tools': this surface has no tool '{kind}'. {_ANY_VERSION}")
+        yield f"Invalid value at 'tools': this surface has no tool '{kind}'. {_ANY_VERSION}"
     for kind in sorted({"google_search", "url_context"} & kinds):
         if "file_search" in kinds:
-            raise invalid(
-                f"Invalid value at 'tools': file_search cannot be combined with {kind}. Send one of them."
-            )
+            yield f"Invalid value at 'tools': file_search cannot be combined with {kind}. Send one of them."
     if {"google_search", "function"} <= kinds and order.profile.value("search_with_functions") == "refused":
-        raise invalid(
+        yield (
             "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function "
             f"calling. (There is no such field here: '{order.model}' takes one of the two, others take both.)"
         )
 
 
-def _judge_formats(order: CreateRequest) -> None:
-    """Only video is delivered by uri, and stored; it lasts some seconds; speakers are a list (a witness each).
+def _find_format_faults(wanted: Json, order: CreateRequest) -> Iterator[str]:
+    """Only video is delivered by uri, and stored; it lasts some seconds; images have sizes (a witness each).
 
     Speech of 2.5 has a type of its own (tests of genai-rs, July).
     """
-    wanted = order.body.get("response_format")
-    for item in wanted if isinstance(wanted, list) else [wanted]:
-        if isinstance(item, dict):
-            _judge_format(item, order)
-    config = order.body.get("generation_config")
-    if isinstance(config, dict) and isinstance(config.get("speech_config"), dict):
-        raise invalid("Invalid value at 'generation_config.speech_config': Expected an array, got object.")
-
-
-def _judge_format(wanted: Json, order: CreateRequest) -> None:
-    kind = wanted.get("type")
+    kind, duration = wanted.get("type"), wanted.get("duration")
     if "gcs_uri" in wanted and order.platform.refuses_tools:
-        raise invalid(f"Unknown parameter 'gcs_uri' at 'response_format'. {_ANY_VERSION}")
+        yield f"Unknown parameter 'gcs_uri' at 'response_format'. {_ANY_VERSION}"
     if kind in ("image", "audio") and wanted.get("delivery") is not None:
-        raise invalid(f"Invalid input at 'response_format': 'delivery' is for video, not for {kind}.")
+        yield f"Invalid input at 'response_format': 'delivery' is for video, not for {kind}."
     if kind == "audio" and "mime_type" in wanted and (order.model or "").startswith("gemini-2.5-"):
-        raise invalid(
-            f"Invalid input at 'response_format': '{order.model}' takes no 'mime_type' for audio. Leave it out."
-        )
+        yield f"Invalid input at 'response_format': '{order.model}' takes no 'mime_type' for audio. Leave it out."
     sizes = order.profile.value("image_sizes")
     if kind == "image" and sizes and wanted.get("image_size", sizes[0]) not in sizes:
-        raise invalid(
-            f"Invalid input at 'response_format'. '{order.model}' makes images of the sizes {', '.join(sizes)}."
-        )
-    if kind == "video":
-        _judge_video(wanted, order.body, order.profile.value("video_seconds"))
-
-
-def _judge_video(wanted: Json, body: Json, limits: Mapping[str, int] | None) -> None:
-    if wanted.get("delivery") == "uri" and body.get("store") is False:
-        raise invalid("store=true is required when response format has video delivery set to URI")
-    duration = wanted.get("duration")
-    seconds = _DURATION.fullmatch(duration) if isinstance(duration, str) else None
+        yield f"Invalid input at 'response_format'. '{order.model}' makes images of the sizes {', '.join(sizes)}."
+    if kind != "video":
+        return
+    if wanted.get("delivery") == "uri" and order.body.get("store") is False:
+        yield "store=true is required when response format has video delivery set to URI"
+    limits: Mapping[str, int] | None = order.profile.value("video_seconds")
     if duration is None or limits is None:
         return
+    seconds = _DURATION.fullmatch(duration) if isinstance(duration, str) else None
     if seconds is None or not limits["least"] <= float(seconds[1]) <= limits["most"]:
-        raise invalid(
+        yield (
             f"Invalid input at 'response_format'. The duration {duration!r} is none from "
             f"'{limits['least']}s' to '{limits['most']}s'."
         )
-
-
-def _judge_transcription(body: Json) -> None:
-    """A vocabulary and the diarization of speakers exclude each other (one witness, who quotes the refusal)."""
-    generation = body.get("generation_config")
-    config = generation.get("transcription_config") if isinstance(generation, dict) else None
-    if not isinstance(config, dict) or not config.get("custom_vocabulary"):
-        return
-    mode = config.get("mode")
-    if config.get("diarization_mode") or (isinstance(mode, dict) and mode.get("diarization_mode")):
-        raise invalid("custom_vocabulary is incompatible with diarization.")
-
-
-def _list_texts(steps: list[Json]) -> Iterator[object]:
-    """Yield the client's own texts, those of its input and its results; history may be empty."""
-    for step in steps:
-        if step.get("type") not in ("user_input", "function_result"):
-            continue
-        parts = step.get("content", step.get("result"))
-        for part in parts if isinstance(parts, list) else ():
-            if isinstance(part, dict) and part.get("type") == "text":
-                yield part.get("text")
 
 
 # --- contents that cannot be: media without bytes or place, and windows of time, pages and sheets
@@ -524,26 +479,21 @@ def _find_processing(value: Any, place: str) -> Iterator[tuple[str, Mapping[str,
 
 
 def _find_fault(processing: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a way of processing, or None."""
+    """Return what is wrong with a way of processing: its offsets, the pages and the sheet; or None."""
     offsets = [processing.get(name) for name in ("start_offset", "end_offset")]
     for offset in offsets:
         if isinstance(offset, str) and _DURATION.fullmatch(offset) is None:
             return f"The offset {offset!r} is not a number of seconds: write it as '10.5s'."
     start, end = (float(offset[:-1]) if isinstance(offset, str) else None for offset in offsets)
-    if end is not None and end <= (start or 0.0):
-        return "'end_offset' has to come after 'start_offset'."
-    return _find_fault_of_parts(processing)
-
-
-def _find_fault_of_parts(processing: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with the pages and the sheet that are to be read, or None."""
     options = (processing.get(name) for name in ("page_options", "spreadsheet_options"))
     pages, sheet = (given if isinstance(given, dict) else {} for given in options)
     first, last = pages.get("start_page", 1), pages.get("end_page")
-    if first < 1 or (last is not None and last < 1):
-        return "Pages are counted from 1."
-    if last is not None and last < first:
-        return "'end_page' is before 'start_page'."
-    if sheet.get("sheet_index", 1) < 1:
-        return "Sheets are counted from 1; leave 'sheet_index' out for all of them."
+    for is_wrong, fault in (
+        (end is not None and end <= (start or 0.0), "'end_offset' has to come after 'start_offset'."),
+        (first < 1 or (last is not None and last < 1), "Pages are counted from 1."),
+        (last is not None and last < first, "'end_page' is before 'start_page'."),
+        (sheet.get("sheet_index", 1) < 1, "Sheets are counted from 1; leave 'sheet_index' out for all of them."),
+    ):
+        if is_wrong:
+            return fault
     return None

@@ -59,11 +59,7 @@ UNLISTED_TOOLS = ("filesystem", "bash", "manage_task", "schedule")
 """Types of tools that no SDK declares, but that the service itself or third-party probes named."""
 
 _CREATE = "requests/create-interaction"
-_MOST_NOTES = 1_000
-"""So many names are looked at for notes: callers choose them."""
 
-_LONGEST_KEPT = 64
-"""Characters of the longest name whose form is remembered."""
 
 _NO_CALL = "send 'previous_interaction_id', or the function_call step itself before its result"
 
@@ -231,7 +227,7 @@ class CreateValidator:
 
     def _note_name(self, name: str, agent: str | None) -> None:
         """Note the end of a model's or agent's life, or that no table lists the model."""
-        if len(self.notes) >= _MOST_NOTES:
+        if len(self.notes) >= 1_000:  # callers choose the names
             return
         profile = find_profile(name)
         is_guessed = agent is None and self.settings.models != "any"
@@ -334,7 +330,7 @@ class CreateValidator:
 
     def is_model(self, name: str) -> bool:
         """Whether the name belongs to a family of models."""
-        return _has_form_of_model(name) if len(name) <= _LONGEST_KEPT else MODEL_NAME.fullmatch(name) is not None
+        return _has_form_of_model(name) if len(name) <= 64 else MODEL_NAME.fullmatch(name) is not None
 
     def is_agent(self, name: str, project: str) -> bool:
         """Whether the name is a built-in agent or one saved in this project."""

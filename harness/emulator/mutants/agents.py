@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-from msgspec.structs import replace
-
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
@@ -13,13 +10,14 @@ from harness.emulator.mutants.changes import (
     crash,
     drop,
     each_item,
+    ignore,
     lose_first,
     put,
     read_json,
     refuse,
     skip,
     when,
-    without_query,
+    with_data,
 )
 from harness.emulator.mutants.hooks import (
     admit,
@@ -30,6 +28,7 @@ from harness.emulator.mutants.hooks import (
     request,
     response,
     row,
+    sent,
     status,
     unknown_rows,
 )
@@ -49,16 +48,8 @@ def _plans(order: CreateRequest) -> bool:
     return bool((order.body.get("agent_config") or {}).get("collaborative_planning"))
 
 
-def _misses_environment(refusal: Refusal, call: Call) -> bool:
-    return refusal.status == 404 and "environment" in refusal.message
-
-
 def _names_agent_as_model(validator: CreateValidator, body: Json, project: str) -> bool:
     return "model" in body and validator.is_agent(body["model"], project)
-
-
-def _names_unknown_agent(validator: CreateValidator, body: Json, project: str) -> bool:
-    return "agent" in body and not validator.is_agent(body["agent"], project)
 
 
 def _is_built_in(validator: CreateValidator, name: str, project: str) -> bool:
@@ -83,10 +74,6 @@ def _make_missing_environment(validator: CreateValidator, order: CreateRequest) 
         _make_environment(validator, order)
 
 
-def _is_taken(call: Call, engine: Engine) -> bool:
-    return engine.resources.agent(read_json(call).get("id", ""), call.project) is not None
-
-
 def _accept_reserved(refusal: Refusal, call: Call) -> Response | None:
     return json_response(read_json(call)) if "reserved" in refusal.message else None
 
@@ -96,15 +83,13 @@ def _finds_run_of_deleted(engine: Engine, interaction_id: str, project: str) -> 
     return run is not None and run.agent is not None and not engine.validator.is_agent(run.agent, project)
 
 
-def _list_tool_types(call: Call) -> list[str]:
-    return [tool.get("type", "") for tool in read_json(call).get("tools", ())]
+def _drop_servers(body: Json, call: Call) -> None:
+    if "tools" in body:
+        body["tools"] = [tool for tool in body["tools"] if tool.get("type") != "mcp_server"]
 
 
-def _drop_tool(call: Call, kind: str) -> Call:
-    body = read_json(call)
-    kept = [tool for tool in body.get("tools", ()) if tool.get("type") != kind]
-    data = msgspec.json.encode({**body, "tools": kept}) if "tools" in body else call.request.body
-    return replace(call, request=replace(call.request, body=data))
+def _is_taken(refusal: Refusal, call: Call) -> bool:
+    return refusal.status == 409
 
 
 MUTANTS = table(
@@ -136,12 +121,15 @@ MUTANTS = table(
     row("agent-unknown-accepted", "Any name that is not a model is accepted as an agent.",
         instead(CreateValidator.is_agent, lambda validator, name, project: not validator.is_model(name))),
     row("agent-unknown-crashes", "A create with an agent that does not exist returns 500.",
-        before(CreateValidator.author, when(_names_unknown_agent, crash))),
+        before(CreateValidator.author, when(
+            lambda validator, body, project: "agent" in body and not validator.is_agent(body["agent"], project),
+            crash))),
     row("environment-unknown-accepted", "An environment that does not exist is silently replaced by a new one.",
         instead(CreateValidator.environment, when(
             lambda validator, order: "environment" in order.body, _make_missing_environment))),
     row("environment-unknown-crashes", "A create with an environment that does not exist returns 500.",
-        error("POST interactions", when(_misses_environment, crash))),
+        error("POST interactions", when(
+            lambda refusal, _: refusal.status == 404 and "environment" in refusal.message, crash))),
     row("research-in-foreground", "Deep research may run in the foreground.",
         admit("shape", when(_runs_research, skip)),
         admit("agent_rules", skip)),
@@ -166,33 +154,32 @@ MUTANTS = table(
     row("agents-forget-fields", "A read of a saved agent shows only its id, under another name.",
         response("GET agents/*", lambda agent, _: {"name": agent.get("id")})),
     row("agents-overwrite", "An agent whose id is in use replaces the existing agent.",
-        request("POST agents", lambda call, engine: (
-            json_response(read_json(call)) if _is_taken(call, engine) else None))),
+        error("POST agents", when(_is_taken, lambda _, call: json_response(read_json(call))))),
     row("agents-duplicate-crashes", "A create of an agent whose id is in use returns 500.",
-        request("POST agents", when(_is_taken, crash))),
+        error("POST agents", when(_is_taken, crash))),
     row("agents-reserved-accepted", "An agent's id may begin with a reserved prefix.",
         error("POST agents", _accept_reserved)),
     row("agents-patch-ignored", "A change of an agent returns 200 but changes nothing.",
-        request("PATCH agents/*", lambda call, _: replace(call, request=replace(call.request, body=b"{}"))),
+        request("PATCH agents/*", lambda call, _: with_data(call, b"{}")),
         error("PATCH agents/*", answer({}))),
     row("agents-patch-resets", "A change of an agent clears the fields that it does not name.",
         response("PATCH agents/*", lambda agent, call: {"id": agent["id"], **read_json(call)})),
     row("agents-lose-a-tool", "A saved agent has no mcp_server among its tools, although it was saved with one.",
-        request("POST agents", lambda call, _: _drop_tool(call, "mcp_server"))),
+        sent("POST agents", _drop_servers)),
     row("agents-refuse-functions", "An agent with a function among its tools cannot be saved.",
-        request("POST agents", when(
-            lambda call, _: "function" in _list_tool_types(call), refuse("Invalid value at 'tools'.")))),
+        sent("POST agents", when(
+            lambda body, _: any(tool.get("type") == "function" for tool in body.get("tools", ())),
+            refuse("Invalid value at 'tools'.")))),
     row("agents-list-object", "The list of agents is an object by id.",
         response("GET agents", lambda page, _: (
             {"agents": {agent["id"]: agent for agent in page.get("agents", [])}}))),
     row("agents-page-repeats", "Every page of agents is the first one.",
-        request("GET agents", lambda call, _: without_query(call, "page_token"))),
+        request("GET agents", ignore("page_token"))),
     row("agents-page-loses-one", "Every page of agents after the first lacks its first item.",
         response("GET agents", lose_first("agents"))),
     row("agents-list-bare", "The list of agents is a bare array.",
         response("GET agents", lambda page, _: page.get("agents", []))),
-    row("agents-create-crashes", "A create of an agent saves it but returns 500.",
-        response("POST agents", crash)),
+    row("agents-create-crashes", "A create of an agent saves it but returns 500.", response("POST agents", crash)),
     row("agents-create-renamed",
         "The response to the create of an agent shows a different id from the requested one.",
         response("POST agents", lambda agent, _: agent.update(id=f"agents/{agent.get('id')}"))),

@@ -7,17 +7,7 @@ from typing import Any
 
 from harness.contract.data.transcript import results
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import (
-    Json,
-    assign,
-    drop,
-    edit_json,
-    not_found,
-    put,
-    refuse,
-    turn,
-    when,
-)
+from harness.emulator.mutants.changes import Json, assign, drop, edit_json, not_found, put, refuse, turn, when
 from harness.emulator.mutants.hooks import body, create, request, response, row, status, steps
 from harness.emulator.mutants.parts import after, part
 from harness.emulator.run.event_writer import EventWriter
@@ -116,14 +106,6 @@ class _SettlesWithoutOutputFirst(Bodies):
         return data
 
 
-def _ends_with_call(event: Json, writer: EventWriter, run: Run, *rest: object) -> bool:
-    return run.background and event["interaction"]["status"] == "requires_action"
-
-
-def _complete_calls(event: Json, *context: object) -> Json:
-    return {**event, "interaction": {**event["interaction"], "status": "completed"}}
-
-
 def _continues_a_background_call(order: CreateRequest, _: Engine) -> bool:
     return (
         order.previous is not None and order.previous.body.get("background") is True and bool(results(order.given))
@@ -144,8 +126,7 @@ MUTANTS = table(
         after(Engine.answer, when(_is_poll, _drip))),
     row("result-missing", "A completed background run has no output.",
         steps(lambda steps, run, timeline: list(run.given) if run.background else steps)),
-    row("polls-name-another", "Every poll shows a different id.",
-        part(_PollsNameAnother)),
+    row("polls-name-another", "Every poll shows a different id.", part(_PollsNameAnother)),
     row("poll-regresses", "After a run has settled, every second poll shows it in progress again.",
         part(_PollRegresses)),
     row("transition-impossible", "Polls after the create show a run in progress as queued.",
@@ -157,13 +138,13 @@ MUTANTS = table(
     row("background-call-hangs", "Reads show a background run with a pending call as in progress for ever.",
         status(when(lambda status, run: run.background, turn(requires_action="in_progress")))),
     row("background-call-streamed-completed", "Streams of a background run with a pending call end as completed.",
-        after(EventWriter.build_completed, when(_ends_with_call, _complete_calls))),
+        after(EventWriter.build_completed, when(
+            lambda event, writer, run, *_: run.background and event["interaction"]["status"] == "requires_action",
+            lambda event, *_: {**event, "interaction": {**event["interaction"], "status": "completed"}}))),
     row("background-result-refused", "The result of a function call is refused if a background run made the call.",
         create(when(_continues_a_background_call, refuse("The previous interaction ran in the background.")))),
-    row("status-unknown", "A run in progress has the status `running`.",
-        status(turn(in_progress="running"))),
-    row("updated-goes-back", "The time of the last update goes back from poll to poll.",
-        part(_UpdatedGoesBack)),
+    row("status-unknown", "A run in progress has the status `running`.", status(turn(in_progress="running"))),
+    row("updated-goes-back", "The time of the last update goes back from poll to poll.", part(_UpdatedGoesBack)),
     row("output-taken-back", "A run in progress shows a long draft, which its result does not have.",
         body(_show_a_draft)),
     row("settles-without-output-first", "The first poll after a run has completed shows no output.",

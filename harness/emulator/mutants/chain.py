@@ -60,10 +60,6 @@ def _drop_parent(validator: CreateValidator, body: Json, project: str, *surface:
     del body["previous_interaction_id"]
 
 
-def _continues_continued(run: Run, order: CreateRequest, engine: Engine) -> bool:
-    return order.previous is not None and order.previous.context > 0
-
-
 def _carry_one_turn(run: Run, order: CreateRequest, engine: Engine) -> None:
     if order.previous is not None:
         run.context = order.previous.total_context() - order.previous.context
@@ -178,28 +174,22 @@ MUTANTS = table(
         admit("shape", when(lambda body, *_: "previous_interaction_id" in body, drop("previous_interaction_id")))),
     row("chain-not-echoed", "A chained interaction does not name its parent.",
         body(drop("previous_interaction_id"))),
-    row("chain-history-lost", "The history is not carried over.",
-        instead(Run.total_context, lambda run: 0)),
+    row("chain-history-lost", "The history is not carried over.", instead(Run.total_context, lambda run: 0)),
     row("chain-one-turn-only", "A turn carries over the turn before it, and none of those before that.",
-        run(when(_continues_continued, _carry_one_turn))),
+        run(when(
+            lambda run, order, _: order.previous is not None and order.previous.context > 0, _carry_one_turn))),
     row("chain-streamed-turn-lost", "A turn after a streamed one carries over only the turns before that one.",
         run(when(_continues_streamed, _forget_streamed_turn))),
-    row("chain-streamed-ignored", "A streamed turn carries nothing over.",
-        _forget_if("stream")),
-    row("chain-background-ignored", "A background turn carries nothing over.",
-        _forget_if("background")),
+    row("chain-streamed-ignored", "A streamed turn carries nothing over.", _forget_if("stream")),
+    row("chain-background-ignored", "A background turn carries nothing over.", _forget_if("background")),
     row("chain-repeats-steps", "The response to a chained create repeats the steps of its parent.",
         _change_chained(_repeat_parents_steps)),
     row("chain-same-id", "A chained interaction takes its parent's id and place.",
         _change_chained(_take_parents_place)),
-    row("parent-mutated", "A child appends its steps to its parent.",
-        _change_chained(_append_to_parent)),
-    row("sibling-continued", "A second child continues the first one, not their parent.",
-        part(_SiblingContinued)),
-    row("sibling-overwritten", "A second child appends its steps to the first one.",
-        part(_SiblingOverwritten)),
-    row("one-child-only", "A parent can be continued only once.",
-        part(_OneChildOnly)),
+    row("parent-mutated", "A child appends its steps to its parent.", _change_chained(_append_to_parent)),
+    row("sibling-continued", "A second child continues the first one, not their parent.", part(_SiblingContinued)),
+    row("sibling-overwritten", "A second child appends its steps to the first one.", part(_SiblingOverwritten)),
+    row("one-child-only", "A parent can be continued only once.", part(_OneChildOnly)),
     row("chained-background-waits", "The response to a background create with a parent waits for its run.",
         after(Engine.answer, when(_is_chained_poll, _wait))),
     row("chain-running-allowed", "A run in progress can be continued.",
@@ -216,10 +206,8 @@ MUTANTS = table(
     row("chain-unknown-crashes", "A create with a parent that does not exist returns 500.",
         before(CreateValidator.parent, when(
             lambda validator, parent_id, project: validator._find(parent_id, project) is None, crash))),
-    row("tools-inherited", "The tools of a parent are inherited.",
-        create(_inherit_tools)),
-    row("limits-inherited", "The generation_config of a parent is inherited.",
-        create(_inherit_limits)),
+    row("tools-inherited", "The tools of a parent are inherited.", create(_inherit_tools)),
+    row("limits-inherited", "The generation_config of a parent is inherited.", create(_inherit_limits)),
     row("chain-unknown-streamed-crashes", "A streamed turn with an unknown parent returns 500.",
         before(CreateValidator.resolve, when(_is_streamed_stray, crash))),
     row("chained-not-stored", "A chained interaction has an id but is not stored.",

@@ -195,9 +195,19 @@ def read_json(call: Call) -> Json:
     return object_or_none(call.request.body) or {}
 
 
-def without_query(call: Call, *names: str) -> Call:
-    """Return the call without some of its query parameters."""
-    return replace(call, query=without(dict(call.query), *names))
+def ignore(*names: str) -> Callable[[Call, Engine], Call]:
+    """Leave out query parameters of a call."""
+    return lambda call, _: replace(call, query=without(dict(call.query), *names))
+
+
+def ask(**parameters: str) -> Callable[[Call, Engine], Call]:
+    """Set query parameters of a call."""
+    return lambda call, _: replace(call, query={**call.query, **parameters})
+
+
+def with_data(call: Call, data: bytes) -> Call:
+    """Return the call with another body."""
+    return replace(call, request=replace(call.request, body=data))
 
 
 def read_bytes(response: Response) -> bytes:
@@ -241,10 +251,11 @@ def rename_events(body: Body, run: Run, prefix: bytes) -> Body:
 
 
 def each_item(name: str, change: Callable[..., Any]) -> Callable[[Json, object], None]:
-    """Change every item of a list in a page."""
+    """Change every item of a list in a page, or every value of an object."""
 
     def edit(page: Json, _: object) -> None:
-        for item in page.get(name, ()):
+        found = page.get(name, ())
+        for item in found.values() if isinstance(found, dict) else found:
             change(item)
 
     return edit

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from harness.emulator.create.validation import CreateValidator
-from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, assign, drop, inside, put, refuse, skip, turn, when
 from harness.emulator.mutants.hooks import admit, body, event, response, row, run
 from harness.emulator.mutants.parts import before
-from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
@@ -16,10 +14,6 @@ from harness.kit.mutant import table
 def _is_checkpoint(validator: CreateValidator, order: CreateRequest) -> bool:
     issued = validator.tokens.get(order.body["continuation_token"])
     return issued is not None and bool(issued.rest)
-
-
-def _continues_checkpoint(run: Run, order: CreateRequest, engine: Engine) -> bool:
-    return order.previous is not None and bool(order.rest)
 
 
 def _name_as_parent(body: Json, call: Call) -> None:
@@ -50,7 +44,9 @@ MUTANTS = table(
     row("checkpoint-refused", "The continuation token of a status update is refused.",
         before(CreateValidator.continuation, when(_is_checkpoint, refuse("'continuation_token' is not valid.")))),
     row("checkpoint-restarts", "The continuation token of a status update begins the response again.",
-        run(when(_continues_checkpoint, assign(steps=lambda _, order, engine: [*order.previous.steps])))),
+        run(when(
+            lambda run, order, _: order.previous is not None and bool(order.rest),
+            assign(steps=lambda _, order, engine: [*order.previous.steps])))),
     row("continuation-needs-parent", "A continuation token without a stored parent is refused.",
         admit("continuation", when(
             lambda order: order.previous is None,

@@ -5,24 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-from msgspec.structs import replace
-
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import (
-    Json,
-    assign,
-    crash,
-    drop,
-    each,
-    put,
-    read_json,
-    refuse,
-    when,
-    with_status,
-    without,
-)
+from harness.emulator.mutants.changes import Json, assign, crash, drop, each, put, refuse, when, with_status
 from harness.emulator.mutants.hooks import (
     admit,
     body,
@@ -33,6 +18,7 @@ from harness.emulator.mutants.hooks import (
     response,
     row,
     run,
+    sent,
     status,
     steps,
 )
@@ -78,17 +64,9 @@ def _restart(ids: IdSequence) -> None:
     ids._count %= 2
 
 
-def _is_cut_in_background(run: Run, order: CreateRequest, engine: Engine) -> bool:
-    return bool(order.body.get("background")) and run._goal == "incomplete"
-
-
 def _ignore_limit_in_background(order: CreateRequest, engine: Engine) -> None:
     if order.body.get("background") and order.body.get("generation_config"):
         order.body = {**order.body, "generation_config": {}}
-
-
-def _is_limited(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
-    return "max_output_tokens" in (order.body.get("generation_config") or {})
 
 
 def _has_stops(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
@@ -102,14 +80,6 @@ def _lose_instruction_in_background(order: CreateRequest, engine: Engine) -> Non
 
 def _is_cut(replies: ReplyBuilder, steps: list[Json], script: object, cut: bool) -> bool:
     return cut
-
-
-def _stops_in_stream(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
-    return order.stream and _has_stops(replies, order, steps)
-
-
-def _stops_in_background(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
-    return order.background and _has_stops(replies, order, steps)
 
 
 class _AnswersSomebodyElse(Engine):
@@ -160,60 +130,40 @@ def _name_output_as_before(body: Json, call: Call) -> None:
         body["outputs"] = body.pop("steps")
 
 
-def _lists_formats(call: Call, engine: Engine) -> bool:
-    return isinstance(read_json(call).get("response_format"), list)
-
-
-def _without_format(call: Call, engine: Engine) -> Call:
-    kept = without(read_json(call), "response_format")
-    return replace(call, request=replace(call.request, body=msgspec.json.encode(kept)))
-
-
 MUTANTS = table(
     "create",
-    row("create-crashes", "Every create returns 500.",
-        request("POST interactions", crash)),
+    row("create-crashes", "Every create returns 500.", request("POST interactions", crash)),
     row("create-202", "A create returns 202.",
         after(Engine.create, lambda response, *_: with_status(response, 202))),
     row("create-wrapped", "The created interaction is wrapped in another object.",
         response("POST interactions", lambda body, _: {"interaction": body})),
     row("create-list", "The created interaction is the only item of a list.",
         response("POST interactions", lambda body, _: [body])),
-    row("status-missing", "Interactions have no status.",
-        body(drop("status"))),
-    row("status-number", "The status is a number.",
-        body(put(status=2))),
-    row("status-upper", "The status is in capitals.",
-        status(lambda status, _: status.upper())),
+    row("status-missing", "Interactions have no status.", body(drop("status"))),
+    row("status-number", "The status is a number.", body(put(status=2))),
+    row("status-upper", "The status is in capitals.", status(lambda status, _: status.upper())),
     row("status-own", "A settled run is reported as a success.",
         status(lambda status, _: "success" if status == "completed" else status)),
-    row("steps-object", "Steps are an object by index, not a list.",
-        body(_number_steps)),
+    row("steps-object", "Steps are an object by index, not a list.", body(_number_steps)),
     row("outputs-not-steps", "Responses have `outputs` instead of steps, as in the old generation of the API.",
         body(_show_outputs)),
     row("never-final",
         "A foreground create returns the status in_progress, as if it ran in the background.",
         response("POST interactions", put(status="in_progress"))),
-    row("id-missing", "Stored interactions have no id.",
-        body(drop("id"))),
-    row("id-empty", "Stored interactions have an empty id.",
-        body(put(id=""))),
-    row("id-number", "Ids are numbers.",
-        body(lambda body, run: body.update(id=run.number >> 12))),
+    row("id-missing", "Stored interactions have no id.", body(drop("id"))),
+    row("id-empty", "Stored interactions have an empty id.", body(put(id=""))),
+    row("id-number", "Ids are numbers.", body(lambda body, run: body.update(id=run.number >> 12))),
     row("id-repeats", "Every interaction gets the same id.",
         instead(Engine.interaction_id, lambda engine, number: "v1_0")),
-    row("object-missing", "Interactions lack the field `object`.",
-        body(drop("object"))),
+    row("object-missing", "Interactions lack the field `object`.", body(drop("object"))),
     row("object-wrong", "Interactions have the `object` of another API, `response`.",
         body(put(object="response"))),
     row("times-not-rfc3339", "Times are written as day.month.year.",
         body(put(created="09.06.2026 00:00", updated="09.06.2026 00:00"))),
-    row("times-missing", "Interactions have no times.",
-        body(drop("created", "updated"))),
+    row("times-missing", "Interactions have no times.", body(drop("created", "updated"))),
     row("updated-before-created", "The time of the last update is before the creation.",
         body(put(updated="2026-06-08T23:59:59Z"))),
-    row("model-not-told", "Interactions do not name the model.",
-        instead(Bodies.author, lambda bodies, run: {})),
+    row("model-not-told", "Interactions do not name the model.", instead(Bodies.author, lambda bodies, run: {})),
     row("steps-repeat-input", "The response to a create begins with the user's input.",
         steps(lambda steps, run, timeline: steps if timeline else [*run.given, *steps])),
     row("completed-empty", "Completed interactions have a thought but no output.",
@@ -226,7 +176,8 @@ MUTANTS = table(
         instead(ReplyBuilder.fill_format,
                 lambda replies, order, wanted: replies.text_content(order, replies.words(order)))),
     row("format-list-ignored", "A response format in a list is ignored.",
-        request("POST interactions", when(_lists_formats, _without_format))),
+        sent("POST interactions", when(
+            lambda body, _: isinstance(body.get("response_format"), list), drop("response_format")))),
     row("image-described", "A create that asks for an image returns a text about one.",
         after(ReplyBuilder.fill_format, when(_is("image"), _in_words))),
     row("speech-written", "A create that asks for speech returns its text.",
@@ -242,31 +193,37 @@ MUTANTS = table(
             lambda body: (body.get("generation_config") or {}).get("temperature") == 0, refuse("temperature")))),
     row("summaries-unasked", "Thoughts have a summary although the request disabled it.",
         output(each("thought", put(summary=[{"type": "text", "text": "I think."}])))),
-    row("tier-not-shown", "Interactions do not show their service tier.",
-        body(drop("service_tier"))),
+    row("tier-not-shown", "Interactions do not show their service tier.", body(drop("service_tier"))),
     row("tier-header-other", "The header of the service tier names another tier than the body.",
         after(Emulator.perform, _tell_other_tier)),
     row("tiny-limit-crashes", "A create with a tiny max_output_tokens returns 500.",
         after(ReplyBuilder.within_limit, when(lambda kept_and_cut, *_: kept_and_cut[1], crash))),
     row("tiny-limit-ignored", "max_output_tokens changes nothing.",
-        instead(ReplyBuilder.within_limit, when(_is_limited, lambda replies, order, steps: (steps, False)))),
+        instead(ReplyBuilder.within_limit, when(
+            lambda replies, order, _: "max_output_tokens" in (order.body.get("generation_config") or {}),
+            lambda replies, order, steps: (steps, False)))),
     row("tiny-limit-ignored-later", "max_output_tokens changes nothing in the background.",
         create(_ignore_limit_in_background)),
     row("tiny-limit-completes", "A run whose output was cut by max_output_tokens has the status completed.",
         instead(ReplyBuilder.status, when(_is_cut, lambda replies, steps, script, cut: (
             ReplyBuilder.status(replies, steps, script, False))))),
     row("tiny-limit-completes-later", "A background run that max_output_tokens cut has the status completed.",
-        run(when(_is_cut_in_background, assign(_goal="completed")))),
+        run(when(
+            lambda run, order, _: bool(order.body.get("background")) and run._goal == "incomplete",
+            assign(_goal="completed")))),
     row("tiny-limit-fails", "A run whose output was cut by max_output_tokens has the status failed.",
         instead(ReplyBuilder.status, when(_is_cut, lambda *_: "failed"))),
     row("stops-ignored", "`stop_sequences` change nothing.",
         instead(ReplyBuilder.before_stop, when(_has_stops, lambda replies, order, steps: steps))),
     row("stops-ignored-in-streams", "`stop_sequences` change nothing in streams.",
-        instead(ReplyBuilder.before_stop, when(_stops_in_stream, lambda replies, order, steps: steps))),
+        instead(ReplyBuilder.before_stop, when(
+            lambda replies, order, steps: order.stream and _has_stops(replies, order, steps),
+            lambda replies, order, steps: steps))),
     row("stops-ignored-later", "`stop_sequences` change nothing in the background.",
-        instead(ReplyBuilder.before_stop, when(_stops_in_background, lambda replies, order, steps: steps))),
-    row("ids-restart", "Ids are repeated after a few interactions.",
-        before(IdSequence.number, _restart)),
+        instead(ReplyBuilder.before_stop, when(
+            lambda replies, order, steps: order.background and _has_stops(replies, order, steps),
+            lambda replies, order, steps: steps))),
+    row("ids-restart", "Ids are repeated after a few interactions.", before(IdSequence.number, _restart)),
     row("store-flag-inverted", "Interactions are stored only with an explicit `store: true`.",
         create(assign(store=lambda order, _: order.body.get("store") is True))),
     row("answers-somebody-else", "A create returns the interaction of the previous create.",

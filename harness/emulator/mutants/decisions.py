@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from harness.emulator.mutants.changes import (
-    Json,
-    answer,
-    read_json,
-    when,
-)
+from harness.emulator.mutants.changes import Json, answer, drop, each_item, inside, put, read_json, when
 from harness.emulator.mutants.hooks import error, response, row
 from harness.emulator.values.call import Call
 from harness.kit.mutant import table
@@ -17,24 +12,10 @@ def _with_first_answer_only(value: Json, call: Call) -> None:
     value["answers"] = dict(list(value["answers"].items())[:1])
 
 
-def _overconfident(value: Json, call: Call) -> None:
-    for given in value["answers"].values():
-        given["confidence"] = 1.0
-
-
 def _in_percent(value: Json, call: Call) -> None:
     for given in value["answers"].values():
         for name in given.get("probabilities", {}):
             given["probabilities"][name] /= 2
-
-
-def _without_types(value: Json, call: Call) -> None:
-    for given in value["answers"].values():
-        del given["type"]
-
-
-def _with_output_tokens(value: Json, call: Call) -> None:
-    value["usage"]["total_output_tokens"] = 7
 
 
 MUTANTS = table(
@@ -42,15 +23,15 @@ MUTANTS = table(
     row("decision-partial", "A decision answers only the first question.",
         response("POST decisions", _with_first_answer_only)),
     row("decision-overconfident", "Every answer of a decision is certain.",
-        response("POST decisions", _overconfident)),
+        response("POST decisions", each_item("answers", put(confidence=1.0)))),
     row("decision-halved", "The probabilities of a decision add up to a half.",
         response("POST decisions", _in_percent)),
     row("decision-without-answers-type", "The answers of a decision have no type.",
-        response("POST decisions", _without_types)),
+        response("POST decisions", each_item("answers", drop("type")))),
     row("decision-one-option", "A choice may have a single option.",
         error("POST decisions", when(lambda _, call: read_json(call).get("questions"), answer({"answers": {}})))),
     row("decision-no-question", "A decision may have no question.",
         error("POST decisions", when(lambda _, call: not read_json(call).get("questions"), answer({})))),
     row("decision-counts-output", "A decision counts output tokens.",
-        response("POST decisions", _with_output_tokens)),
+        response("POST decisions", inside("usage", put(total_output_tokens=7)))),
 )  # fmt: skip

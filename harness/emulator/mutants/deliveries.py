@@ -59,10 +59,6 @@ def _without_signature(request: Request, deliveries: Deliveries, job: Job) -> Re
     return Request(request.method, request.target, request.headers.without("webhook-signature"), request.body)
 
 
-def _call_it_completed(body: dict[str, Any]) -> dict[str, Any]:
-    return {**body, "type": "interaction.completed"}
-
-
 def _sign_bare_token(inner: Any, deliveries: Deliveries, job: Job, timestamp: int) -> str:
     return "" if job.webhook is None else str(inner(job, timestamp))
 
@@ -72,10 +68,6 @@ def _break_token(inner: Any, deliveries: Deliveries, job: Job, timestamp: int) -
         return str(inner(job, timestamp))
     head, claims, signature = build_token(job.uri, job.id, timestamp).split(".")
     return f"{head}.{claims}.{signature[::-1]}"
-
-
-def _asks_for_keys(emulator: Emulator, request: Request, where: Route) -> bool:
-    return where.segments == JWKS_PATH
 
 
 def _publish_another_key(emulator: Emulator, request: Request, where: Route) -> Response:
@@ -94,13 +86,11 @@ MUTANTS = table(
         before(Deliveries.note_settled, when(_has_receivers, skip))),
     row("hook-signed-with-text", "Deliveries are signed with the secret's text, not with what it encodes.",
         around(Deliveries.sign, _sign_with_text)),
-    row("hook-not-signed", "Deliveries carry no signature.",
-        after(Deliveries.build_request, _without_signature)),
+    row("hook-not-signed", "Deliveries carry no signature.", after(Deliveries.build_request, _without_signature)),
     row("hook-body-signed-before", "The body of a delivery is rewritten after it was signed.",
         after(Deliveries.build_request, lambda request, *_: Request(
             request.method, request.target, request.headers, request.body.replace(b",", b", ")))),
-    row("hook-never-again", "A delivery that is refused is not made again.",
-        instead(Deliveries.retry, _give_up)),
+    row("hook-never-again", "A delivery that is refused is not made again.", instead(Deliveries.retry, _give_up)),
     row("hook-new-id-each-time", "Each attempt of a delivery has a webhook-id of its own.",
         after(Deliveries.retry, _new_id)),
     row("hook-bare-id", "A delivery contains only the id of the interaction.",
@@ -110,7 +100,7 @@ MUTANTS = table(
     row("hook-version-number", "The version of a delivery is 1.0.",
         _with_body(lambda body: {**body, "version": "1.0"})),
     row("hook-always-completed", "Every run is reported as completed, even one that waits for an action.",
-        _with_body(_call_it_completed)),
+        _with_body(lambda body: {**body, "type": "interaction.completed"})),
     row("hook-old-secret-signs", "After a rotation only the oldest secret signs.",
         around(Deliveries.sign, _sign_with_the_oldest)),
     row("hook-no-token", "Deliveries to a URI of the create are not signed.",
@@ -118,7 +108,8 @@ MUTANTS = table(
     row("hook-broken-token", "The token of a delivery has a wrong signature.",
         around(Deliveries.sign, _break_token)),
     row("hook-unpublished-key", "The key that signs tokens is not in the published set.",
-        instead(Emulator.dispatch, when(_asks_for_keys, _publish_another_key))),
+        instead(Emulator.dispatch, when(
+            lambda emulator, request, where: where.segments == JWKS_PATH, _publish_another_key))),
     row("hook-both", "A run with URIs of its own is reported to the webhooks, too.",
         around(Deliveries._find_receivers, _find_webhooks_too)),
 )  # fmt: skip

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from harness.emulator.mutants.changes import (
-    Json,
-    drop,
-    skip,
-    turn,
-    when,
-)
+from harness.emulator.mutants.changes import Json, drop, skip, turn, when
 from harness.emulator.mutants.hooks import body, row, status, steps
 from harness.emulator.mutants.parts import before, part
 from harness.emulator.run.run import Run
@@ -46,22 +40,16 @@ def _say_again(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
 
 MUTANTS = table(
     "endings",
-    row("never-settles", "Background runs stay in progress forever.",
-        before(Run.poll, skip)),
-    row("queued-forever", "A queued run stays queued.",
-        before(Run.poll, when(lambda run: run.waiting, skip))),
-    row("queue-hidden", "A queued run is shown as completed, without output.",
-        status(turn(queued="completed"))),
-    row("failed-silently", "A failed run has no errors that say why.",
-        body(drop("errors"))),
-    row("failed-shown-completed", "Polls show a failed run as completed.",
-        status(turn(failed="completed"))),
+    row("never-settles", "Background runs stay in progress forever.", before(Run.poll, skip)),
+    row("queued-forever", "A queued run stays queued.", before(Run.poll, when(lambda run: run.waiting, skip))),
+    row("queue-hidden", "A queued run is shown as completed, without output.", status(turn(queued="completed"))),
+    row("failed-silently", "A failed run has no errors that say why.", body(drop("errors"))),
+    row("failed-shown-completed", "Polls show a failed run as completed.", status(turn(failed="completed"))),
     row("failed-streamed-completed", "The stream of a failed run reports it as completed.",
         part(_FailedStreamedCompleted)),
     row("cut-short-shown-completed", "A run whose output was cut by a limit is shown as completed.",
         status(turn(incomplete="completed"))),
-    row("hop-replaces-hop", "A read shows only the last of several outputs.",
-        steps(_keep_last_output)),
+    row("hop-replaces-hop", "A read shows only the last of several outputs.", steps(_keep_last_output)),
     row("hops-overlap", "Each output after the first begins with the last word of the one before.",
         steps(_say_again)),
 )  # fmt: skip

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-import msgspec
-from msgspec.structs import replace
 
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
     answer,
+    ask,
     crash,
     drop,
     drop_header,
     each_item,
+    ignore,
     is_missing,
     lose_first,
     put,
     read_bytes,
-    read_json,
     refuse,
     when,
     with_bytes,
     without,
-    without_query,
 )
-from harness.emulator.mutants.hooks import error, life_rows, request, response, row, unknown_rows
+from harness.emulator.mutants.hooks import error, life_rows, request, response, row, sent, unknown_rows
 from harness.emulator.mutants.parts import Change, Defect, after, around
 from harness.emulator.resources.router import Resources
 from harness.emulator.service import Emulator
@@ -47,43 +43,22 @@ def _change_shown(change: Change) -> Defect:
     return response("* environments/**", edit)
 
 
-def _fork_alone(call: Call, engine: Engine) -> Call:
-    body = read_json(call)
-    if "from_environment" not in body:
-        return call
-    data = msgspec.json.encode(without(body, "sources", "env"))
-    return replace(call, request=replace(call.request, body=data))
-
-
-def _without_own_variables(call: Call, engine: Engine) -> Call:
-    body = read_json(call)
-    kept = without(body, "env") if "from_environment" in body else body
-    return replace(call, request=replace(call.request, body=msgspec.json.encode(kept)))
-
-
-def _away_from_root(call: Call, engine: Engine) -> Call:
-    body = read_json(call)
-    sources = [{**one, "target": "x"} if one.get("target") == "/" else one for one in body.get("sources", ())]
-    data = msgspec.json.encode({**body, "sources": sources})
-    return replace(call, request=replace(call.request, body=data))
-
-
-def _forget_origin(call: Call, engine: Engine) -> Call:
-    data = msgspec.json.encode(without(read_json(call), "from_environment"))
-    return replace(call, request=replace(call.request, body=data))
-
-
-def _with_depth(call: Call, recursive: str) -> Call:
-    return call if "alt" in call.query else replace(call, query={**call.query, "recursive": recursive})
-
-
 def _is_listing(value: Any, call: Call) -> bool:
     return call.query.get("alt") != "media"
 
 
-def _hide_paths(listing: Json, call: Call) -> None:
-    for entry in listing.get("files", ()):
-        del entry["path"]
+def _is_fork(body: Json, call: Call) -> bool:
+    return "from_environment" in body
+
+
+def _away_from_root(body: Json, call: Call) -> None:
+    for source in body.get("sources", ()):
+        if source.get("target") == "/":
+            source["target"] = "x"
+
+
+def _is_listed(call: Call, engine: Engine) -> bool:
+    return "alt" not in call.query
 
 
 def _downloads_file(response: Response | None, resources: Resources, call: Call) -> bool:
@@ -109,23 +84,12 @@ def _open_base(inner: Change, resources: Resources, config: Any, project: str, *
     return inner(base if isinstance(base, str) and config == "remote" else config, project)
 
 
-def _overwrites(*, archives: bool) -> Callable[[Call, Engine], Call | None]:
-    """Make uploads of archives, or the other ones, replace what exists."""
-
-    def change(call: Call, _: Engine) -> Call | None:
-        if ("extract" in call.query) is not archives:
-            return None
-        return replace(call, query={**call.query, "overwrite": "true"})
-
-    return change
-
-
 def _misses_directory(call: Call, engine: Engine) -> bool:
     """Whether a file is sent below a directory of an environment that holds none of that name."""
     _, _, environment, _, *directories = call.segments[:-1]
     if not directories or "extract" in call.query:
         return False
-    files = engine.resources.environments.open(environment, call.project).tree
+    files = engine.resources.kept.environments.open(environment, call.project).tree
     return files.node("/".join(directories)) is None
 
 
@@ -133,28 +97,24 @@ MUTANTS = table(
     "environments",
     *life_rows("environments", "environments", "environments"),
     *unknown_rows("environments", "environments", "environments"),
-    row("environments-without-id", "Environments have no id.",
-        _change_shown(drop("id"))),
+    row("environments-without-id", "Environments have no id.", _change_shown(drop("id"))),
     row("environments-list-bare", "The list of environments is a bare array.",
         response("GET environments", lambda page, _: page.get("environments", []))),
     row("environments-need-a-network", "An environment with its network disabled cannot be created.",
-        request("POST environments", when(
-            lambda call, _: read_json(call).get("network") == "disabled",
-            refuse("'network' must be an object.")))),
-    row("environments-status-missing", "Environments have no status.",
-        _change_shown(drop("status"))),
-    row("environments-status-number", "The status of an environment is a number.",
-        _change_shown(put(status=1))),
+        sent("POST environments", when(
+            lambda body, _: body.get("network") == "disabled", refuse("'network' must be an object.")))),
+    row("environments-status-missing", "Environments have no status.", _change_shown(drop("status"))),
+    row("environments-status-number", "The status of an environment is a number.", _change_shown(put(status=1))),
     row("environments-count-words", "Sizes are text such as `2 KB`.",
         _change_shown(put(size_bytes="2 KB", file_count="two"))),
     row("environments-fork-with-sources", "A fork may have sources of its own.",
-        request("POST environments", _fork_alone)),
+        sent("POST environments", when(_is_fork, drop("sources", "env")))),
     row("environments-fork-with-variables", "A fork may have variables of its own.",
-        request("POST environments", _without_own_variables)),
+        sent("POST environments", when(_is_fork, drop("env")))),
     row("environments-any-target", "A source may take the place of the root directory.",
-        request("POST environments", _away_from_root)),
+        sent("POST environments", _away_from_root)),
     row("environments-fork-empty", "A fork is an environment without files.",
-        request("POST environments", _forget_origin)),
+        sent("POST environments", drop("from_environment"))),
     row("environment-rules-kept", "A run that gives its sandbox other network rules runs under the old ones.",
         around(Resources.create_environment, _without("network"))),
     row("environment-rules-elsewhere", "A run that gives a sandbox other network rules gets a sandbox of its own.",
@@ -164,23 +124,23 @@ MUTANTS = table(
     row("agents-base-forgotten", "A run of a saved agent begins in an empty sandbox, whatever its base contains.",
         around(Resources.create_environment, lambda inner, _, config, project, **who: inner(config, project))),
     row("files-always-below", "A listing always shows everything below a directory.",
-        request("GET environments/*/files/**", lambda call, _: _with_depth(call, "true"))),
+        request("GET environments/*/files/**", when(_is_listed, ask(recursive="true")))),
     row("files-never-below", "A listing shows one directory, for any value of `recursive`.",
-        request("GET environments/*/files/**", lambda call, _: _with_depth(call, "false"))),
+        request("GET environments/*/files/**", when(_is_listed, ask(recursive="false")))),
     row("environments-key-shown-again", "Every read of an environment shows a key of its sandbox.",
         response("GET environments/*", put(environment_key="key"))),
     row("environments-key-never-shown", "The key of a self-hosted environment is not shown on creation either.",
         response("POST environments", drop("environment_key"))),
     row("environments-any-mode", "A list of environments by mode contains all of them.",
-        request("GET environments", lambda call, _: without_query(call, "mode"))),
+        request("GET environments", ignore("mode"))),
     row("environments-no-mode", "A list of environments by mode is empty.",
         response("GET environments", when(lambda _, call: "mode" in call.query, lambda *_: {}))),
     row("environments-page-repeats", "Every page of environments is the first one.",
-        request("GET environments", lambda call, _: without_query(call, "page_token"))),
+        request("GET environments", ignore("page_token"))),
     row("environments-page-loses-one", "Every page of environments after the first lacks its first item.",
         response("GET environments", lose_first("environments"))),
     row("files-without-path", "Listed files have no path.",
-        response("GET environments/*/files/**", when(_is_listing, _hide_paths))),
+        response("GET environments/*/files/**", when(_is_listing, each_item("files", drop("path"))))),
     row("files-list-empty", "The list of an environment's files is always empty.",
         response("GET environments/*/files/**", when(_is_listing, lambda *_: {"files": []}))),
     row("files-list-bare", "The list of files is a bare array.",
@@ -188,36 +148,34 @@ MUTANTS = table(
     row("files-changed", "Downloaded files have different line endings from the uploaded ones.",
         after(Resources.handle, when(_downloads_file, _change_line_ends))),
     row("files-download-json", "alt=media is ignored: a download returns the metadata of the file.",
-        request("GET environments/*/files/**", lambda call, _: without_query(call, "alt"))),
+        request("GET environments/*/files/**", ignore("alt"))),
     row("files-missing-200", "A read of a file that does not exist returns an empty list of files.",
         error("GET environments/*/files/**", when(is_missing, answer({"files": []})))),
     row("files-missing-crashes", "A read of a file that does not exist returns 500.",
         error("GET environments/*/files/**", when(is_missing, crash))),
-    row("upload-crashes", "An upload returns 500.",
-        request("* upload/**", crash)),
+    row("upload-crashes", "An upload returns 500.", request("* upload/**", crash)),
     row("upload-lost", "An upload returns 200 but nothing is written.",
         request("* upload/**", answer({"files": []}))),
     row("upload-needs-directories", "An upload to a directory that is not there is refused.",
         request("* upload/environments/**", when(_misses_directory, refuse("There is no such directory.", 404)))),
     row("upload-archive-kept", "An archive is stored as one file, although it should be unpacked.",
-        request("* upload/**", lambda call, _: without_query(call, "extract"))),
+        request("* upload/**", ignore("extract"))),
     row("upload-without-location", "A resumable upload starts without an upload URL.",
         after(Emulator.perform, drop_header("location"))),
     row("upload-without-url", "An upload by commands starts without an upload URL.",
         after(Emulator.perform, drop_header("x-goog-upload-url"))),
     row("upload-replaces-unasked", "An upload replaces a file without overwrite=true.",
-        request("* upload/**", _overwrites(archives=False))),
+        request("* upload/**", when(lambda call, _: "extract" not in call.query, ask(overwrite="true")))),
     row("upload-archive-replaces", "An archive that is unpacked replaces files without overwrite=true.",
-        request("* upload/**", _overwrites(archives=True))),
+        request("* upload/**", when(lambda call, _: "extract" in call.query, ask(overwrite="true")))),
     row("upload-never-replaces", "An upload with overwrite=true is refused if the file exists.",
-        request("* upload/**", lambda call, _: without_query(call, "overwrite"))),
+        request("* upload/**", ignore("overwrite"))),
     row("shape-environment", "A read shows the sources of an environment as a string.",
         response("GET environments/*", put(sources="none"))),
     row("shape-files", "The type of a file in a listing is a number.",
         response("GET environments/*/files", each_item("files", put(type=1)))),
     row("env-files-page-repeats", "Every page of an environment's files is the first one.",
-        request("GET environments/*/files", lambda call, _: without_query(call, "page_token"))),
+        request("GET environments/*/files", ignore("page_token"))),
     row("upload-archive-never-replaces", "An archive with overwrite=true is refused if one of its files exists.",
-        request("* upload/**", lambda call, _: (
-            without_query(call, "overwrite") if "extract" in call.query else None))),
+        request("* upload/**", when(lambda call, _: "extract" in call.query, ignore("overwrite")))),
 )  # fmt: skip

@@ -66,14 +66,6 @@ def _is_refused(validator: CreateValidator, data: bytes) -> bool:
     return False
 
 
-def _invent_a_create(validator: CreateValidator, data: bytes) -> Json:
-    return {"model": "gemini-3.8-flash", "input": "?"}
-
-
-def _misjudges_name(validator: CreateValidator, name: str) -> bool:
-    return CreateValidator.is_model(validator, name) is validator.is_agent(name, "")
-
-
 def _find_wrongly_typed(body: Json) -> list[str]:
     return [name for name, value in body.items() if name in _TYPES and not isinstance(value, _TYPES[name])]
 
@@ -109,10 +101,6 @@ def _names_unknown_tool(validator: CreateValidator, body: Json) -> bool:
     )
 
 
-def _asks_for_a_stream(engine: Engine, call: Call, refusal: Refusal) -> bool:
-    return read_json(call).get("stream") is True
-
-
 def _say_soon(refusal: Refusal, call: Call) -> Response:
     response = refusal.response()
     response.headers = response.headers.having("retry-after", "soon")
@@ -131,10 +119,6 @@ def _declares(body: Json, kind: str) -> bool:
 def _is_not_ascii(body: Json) -> bool:
     text = body.get("input")
     return isinstance(text, str) and not text.isascii()
-
-
-def _hang_up(*context: object) -> Response:
-    return Response.dead(Ending(how=How.RST, at=At.BEFORE_HEADERS))
 
 
 def _forbids_calls(body: Json) -> bool:
@@ -157,8 +141,7 @@ MUTANTS = table(
         error(EVERY, lambda refusal, _: _error_as(refusal, {"detail": refusal.message}))),
     row("error-empty-body", "Errors have no body.",
         error(EVERY, lambda refusal, _: Response.whole(refusal.status, Headers(), b""))),
-    row("error-html", "Errors are HTML pages.",
-        error(EVERY, lambda refusal, _: html(refusal.status))),
+    row("error-html", "Errors are HTML pages.", error(EVERY, lambda refusal, _: html(refusal.status))),
     row("error-no-message", "Errors have a code but no message.",
         error(EVERY, lambda refusal, _: _error_as(refusal, {"error": {"code": refusal.code}}))),
     row("error-code-upper", "Error codes are in capitals, like the status of other Google APIs.",
@@ -169,14 +152,13 @@ MUTANTS = table(
         error(EVERY, lambda refusal, _: _error_with(refusal, code="not_found"))),
     row("errors-are-200", "Errors have the HTTP status 200.",
         error(EVERY, lambda refusal, _: with_status(refusal.response(), 200))),
-    row("errors-are-500", "Every refusal returns 500.",
-        error(EVERY, crash)),
+    row("errors-are-500", "Every refusal returns 500.", error(EVERY, crash)),
     row("error-stack-trace", "Error messages contain a stack trace.",
         error(EVERY, lambda refusal, _: _error_with(refusal, message=_TRACE))),
     row("malformed-json-crashes", "A body that is not JSON returns 500.",
         error("POST interactions", when(lambda refusal, _: "not valid JSON" in refusal.message, crash))),
     row("malformed-json-accepted", "A body that is not JSON returns 200 and an invented result.",
-        instead(CreateValidator.parse, when(_is_refused, _invent_a_create))),
+        instead(CreateValidator.parse, when(_is_refused, lambda *_: {"model": "gemini-3.8-flash", "input": "?"}))),
     row("wrong-type-accepted", "Known fields may have any type.",
         before(CreateValidator.shape, _drop_wrongly_typed)),
     row("wrong-type-crashes", "A known field with the wrong type returns 500.",
@@ -188,7 +170,9 @@ MUTANTS = table(
     row("unknown-field-crashes", "A create with an unknown field returns 500.",
         before(CreateValidator.unknown_fields, when(_find_unknown_fields, crash))),
     row("unknown-model-mapped", "Any name that is not an agent is accepted as a model.",
-        instead(CreateValidator.is_model, when(_misjudges_name, lambda validator, name: (
+        instead(CreateValidator.is_model, when(
+            lambda validator, name: CreateValidator.is_model(validator, name) is validator.is_agent(name, ""),
+            lambda validator, name: (
             not CreateValidator.is_model(validator, name))))),
     row("unknown-model-crashes", "A create with a model that does not exist returns 500.",
         error("POST interactions", when(lambda refusal, _: refusal.code == "model_not_found", crash))),
@@ -197,15 +181,14 @@ MUTANTS = table(
         before(CreateValidator.tool_types, when(_names_unknown_tool, skip))),
     row("unknown-route-200", "An unknown path returns 200 and an empty object.",
         after(Emulator.perform, when(lambda response, *_: response is None, answer({})))),
-    row("unknown-route-crashes", "An unknown path returns 500.",
-        before(Emulator.unknown_path, crash)),
+    row("unknown-route-crashes", "An unknown path returns 500.", before(Emulator.unknown_path, crash)),
     row("refused-stream-silent",
         "A streaming create that is refused returns an empty stream, without an error.",
         instead(Engine.refuse_create, lambda engine, call, refusal: (
             empty_stream() if read_json(call).get("stream") is True
             else Engine.refuse_create(engine, call, refusal)))),
     row("refused-stream-crashes", "A streaming create that is refused returns 500.",
-        before(Engine.refuse_create, when(_asks_for_a_stream, crash))),
+        before(Engine.refuse_create, when(lambda engine, call, _: read_json(call).get("stream") is True, crash))),
     row("retry-after-in-words", "Retry-After is neither seconds nor a date.",
         error(EVERY, when(lambda refusal, _: refusal.status == 429, _say_soon))),
     row("unstored-crashes", "A create with store=false returns 500.",
@@ -213,19 +196,17 @@ MUTANTS = table(
     row("stream-crashes", "A create with stream=true returns 500.",
         _crash_on(lambda body: body.get("stream") is True)),
     row("stream-hangs-up", "A create with stream=true gets no response: the connection is dropped.",
-        request("POST interactions", when(lambda call, _: read_json(call).get("stream") is True, _hang_up))),
+        request("POST interactions", when(lambda call, _: read_json(call).get(
+            "stream") is True, lambda *_: Response.dead(Ending(how=How.RST, at=At.BEFORE_HEADERS))))),
     row("streamed-tools-crash", "A streaming create with tools returns 500.",
         _crash_on(lambda body: body.get("stream") is True and "tools" in body)),
-    row("unicode-crashes", "A create whose input is not plain ASCII returns 500.",
-        _crash_on(_is_not_ascii)),
+    row("unicode-crashes", "A create whose input is not plain ASCII returns 500.", _crash_on(_is_not_ascii)),
     row("format-crashes", "A create with a response_format returns 500.",
         _crash_on(lambda body: "response_format" in body)),
     row("functions-crash", "A create that declares a function returns 500.",
         _crash_on(lambda body: _declares(body, "function"))),
     row("search-crashes", "A create that declares the search tool returns 500.",
         _crash_on(lambda body: _declares(body, "google_search"))),
-    row("choice-crashes", "A create whose tool_choice forbids calls returns 500.",
-        _crash_on(_forbids_calls)),
-    row("turns-crash", "A create whose input is a list of turns with a role returns 500.",
-        _crash_on(_has_roles)),
+    row("choice-crashes", "A create whose tool_choice forbids calls returns 500.", _crash_on(_forbids_calls)),
+    row("turns-crash", "A create whose input is a list of turns with a role returns 500.", _crash_on(_has_roles)),
 )  # fmt: skip

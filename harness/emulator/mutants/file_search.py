@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
-from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import (
-    answer,
-    drop,
-    not_found,
-    put,
-)
+from harness.emulator.mutants.changes import answer, ask, drop, not_found, put
 from harness.emulator.mutants.hooks import life_rows, request, response, row
 from harness.emulator.mutants.parts import after
 from harness.emulator.resources.router import Resources
-from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 
 
 def _lose_imported(result: None, resources: Resources, order: CreateRequest) -> None:
-    kept = [store for _, _, store in resources.stores._kept.everywhere()]
+    kept = [store for _, _, store in resources.kept.stores._kept.everywhere()]
     made = [one for store in kept for one in store.operations.items()]
     imported = [document.fields["displayName"] for name, document in made if not name.startswith("upload/")]
     if order.documents is not None:
         order.documents = [title for title in order.documents if title not in imported]
-
-
-def _force(call: Call, engine: Engine) -> Call:
-    return replace(call, query={**call.query, "force": "true"})
 
 
 MUTANTS = table(
@@ -49,7 +36,7 @@ MUTANTS = table(
     row("store-document-lost", "An upload to a store names a document that is not there.",
         request("GET fileSearchStores/*/documents/*", not_found)),
     row("store-delete-forces", "A store with documents is deleted without force.",
-        request("DELETE fileSearchStores/*", _force)),
+        request("DELETE fileSearchStores/*", ask(force="true"))),
     row("store-document-kept", "A delete of a document in a store returns 200 but it is kept.",
         request("DELETE fileSearchStores/*/documents/*", answer({}))),
 )  # fmt: skip

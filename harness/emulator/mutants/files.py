@@ -5,21 +5,14 @@ from __future__ import annotations
 from harness.contract.data.transcript import items
 from harness.contract.requests import KEY_HEADER
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import (
-    crash,
-    put,
-    refuse,
-    skip,
-    when,
-    without_query,
-)
+from harness.emulator.mutants.changes import crash, drop_header, ignore, put, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, arrival, life_rows, request, response, row
 from harness.emulator.mutants.parts import Change, Defect, after
 from harness.emulator.service import Emulator
-from harness.emulator.values.call import Call, Route
+from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
-from harness.wire import Request, Response
+from harness.wire import Response
 
 
 def _change_upload(change: Change) -> Defect:
@@ -34,21 +27,9 @@ def _change_upload(change: Change) -> Defect:
     return after(Emulator.perform, when(is_upload, edit))
 
 
-def _without_address(response: Response, call: Call) -> None:
-    response.headers = response.headers.without("x-goog-upload-url")
-
-
 def _never_final(response: Response, call: Call) -> None:
     if response.headers.get("x-goog-upload-status") == "final":
         response.headers = response.headers.having("x-goog-upload-status", "active")
-
-
-def _without_size(response: Response, call: Call) -> None:
-    response.headers = response.headers.without("x-goog-upload-size-received")
-
-
-def _names_a_file(order: CreateRequest) -> bool:
-    return any("/files/" in str(part.get("uri", "")) for part in items(order.given))
 
 
 def _refers(order: CreateRequest) -> bool:
@@ -56,29 +37,26 @@ def _refers(order: CreateRequest) -> bool:
     return any("uri" in part for part in items(order.given)) or "file_search" in str(order.tools)
 
 
-def _uploads_without_key(request: Request, where: Route) -> bool:
-    return "upload_id" in where.query and KEY_HEADER not in request.headers
-
-
 MUTANTS = table(
     "files",
     *life_rows("file", "files", "files"),
-    row("file-upload-crashes", "An upload of a file returns 500.",
-        request("* upload/files", crash)),
+    row("file-upload-crashes", "An upload of a file returns 500.", request("* upload/files", crash)),
     row("file-upload-no-address", "The first response to an upload has no URL.",
-        _change_upload(_without_address)),
+        _change_upload(drop_header("x-goog-upload-url"))),
     row("file-upload-never-final", "The last response to an upload has the status active.",
         _change_upload(_never_final)),
     row("file-upload-needs-a-key", "The address of an upload asks for a key.",
-        arrival(when(_uploads_without_key, refuse("The call carries no API key.", 401, "authentication")))),
+        arrival(when(
+            lambda request, where: "upload_id" in where.query and KEY_HEADER not in request.headers,
+            refuse("The call carries no API key.", 401, "authentication")))),
     row("file-query-silent", "A query of an upload does not say how much has arrived.",
-        _change_upload(_without_size)),
-    row("file-size-as-text", "The size of a file has a unit.",
-        response("GET files/*", put(sizeBytes="67 B"))),
+        _change_upload(drop_header("x-goog-upload-size-received"))),
+    row("file-size-as-text", "The size of a file has a unit.", response("GET files/*", put(sizeBytes="67 B"))),
     row("file-refused-in-create", "A create that names a file is refused.",
-        admit("references", when(_names_a_file, refuse("Cannot fetch content from the provided URL.")))),
+        admit("references", when(
+            lambda order: any("/files/" in str(part.get("uri", "")) for part in items(order.given)),
+            refuse("Cannot fetch content from the provided URL.")))),
     row("file-gone-in-create", "A create that names a deleted file is accepted.",
         admit("references", when(_refers, skip))),
-    row("files-page-repeats", "Every page of files is the first one.",
-        request("GET files", lambda call, _: without_query(call, "pageToken"))),
+    row("files-page-repeats", "Every page of files is the first one.", request("GET files", ignore("pageToken"))),
 )  # fmt: skip

@@ -12,6 +12,7 @@ so), `**` for any rest: `GET interactions/*`.
 |---|---|---|
 | `arrival` | request, route | a request whose key was not looked at yet |
 | `request` | call, engine | a call with a valid key; the change may answer it |
+| `sent` | body, call | the JSON object that a call with a valid key brings |
 | `admit` | arguments of the step | a named step of the validation of a create |
 | `create` | order, engine | an admitted create whose run has not started |
 | `run` | run, order, engine | a run that has just been made |
@@ -39,6 +40,8 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any, TypeAlias
 
+import msgspec
+
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
@@ -48,15 +51,11 @@ from harness.emulator.mutants.changes import (
     edit_json,
     is_missing,
     not_found,
+    read_json,
     when,
+    with_data,
 )
-from harness.emulator.mutants.parts import (
-    Change,
-    Defect,
-    after,
-    around,
-    before,
-)
+from harness.emulator.mutants.parts import Change, Defect, after, around, before
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
@@ -69,6 +68,7 @@ from harness.emulator.values.usage import Meter
 from harness.kit.mutant import Mutant
 from harness.outcome.words import did_you_mean
 from harness.wire import Body, Request, Response
+from harness.wire.json_value import object_or_none
 
 EVERY = "* **"
 """Every call."""
@@ -121,6 +121,18 @@ def request(calls: str, change: Callable[[Call, Engine], Call | Response | None]
         return inner(engine, changed if changed is not None else call)
 
     return around(Emulator.perform, perform)
+
+
+def sent(calls: str, change: Callable[[Json, Call], Json | None]) -> Defect:
+    """Change the JSON object that a call brings, or refuse the call for it."""
+
+    def edit(call: Call, _: Engine) -> Call:
+        body = read_json(call)
+        other = change(body, call)
+        changed = body if other is None else other
+        return call if changed == read_json(call) else with_data(call, msgspec.json.encode(changed))
+
+    return request(calls, when(lambda call, _: object_or_none(call.request.body) is not None, edit))
 
 
 def response(calls: str, change: Callable[[Any, Call], Any]) -> Defect:

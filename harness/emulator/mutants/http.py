@@ -95,28 +95,12 @@ class _Spoiled(Auth):
             raise
 
 
-def _is_for_a_wrong_key(refusal: Refusal, call: Call) -> bool:
-    return refusal.code == AUTHENTICATION and "not valid" in refusal.message
-
-
-def _reads_without_key(auth: Auth, request: Request, query: Mapping[str, str]) -> bool:
-    return request.method == "GET" and _has_no_key(auth, request, query)
-
-
 def _lend_a_key(auth: Auth, request: Request, query: Mapping[str, str]) -> str:
     return next(iter((auth._settings.keys or {"": "default"}).values()))
 
 
 def _without(request: Request, header: str) -> Request:
     return Request(request.method, request.target, request.headers.without(header))
-
-
-def _reads_with_token(auth: Auth, request: Request, query: Mapping[str, str]) -> bool:
-    return request.method == "GET" and "authorization" in request.headers
-
-
-def _ignore_token(auth: Auth, request: Request, query: Mapping[str, str]) -> str:
-    return Auth.project(auth, _without(request, "authorization"), query)
 
 
 def _is_unknown_key(auth: Auth, key: str) -> bool:
@@ -142,8 +126,7 @@ MUTANTS = table(
         instead(Engine.json, lambda _, data: Response.json(200, data.decode().encode("latin-1", "replace")))),
     row("length-too-long", "Content-Length announces one byte more than is sent.",
         instead(Engine.json, _promise_one_byte_more)),
-    row("reads-redirected", "Reads are redirected to another version of the API.",
-        arrival(_redirect_reads)),
+    row("reads-redirected", "Reads are redirected to another version of the API.", arrival(_redirect_reads)),
     row("unknown-query-crashes", "A read with an unknown query parameter returns 500.",
         request("GET interactions/*", when(lambda call, _: set(call.query) - _READ_PARAMETERS, crash))),
     row("charset-refused", "A create whose Content-Type has a charset returns 415.",
@@ -162,10 +145,8 @@ MUTANTS = table(
         request("POST interactions", when(
             lambda call, _: call.request.headers.get("api-revision", _REVISION) != _REVISION,
             refuse("Unsupported revision.", 500, "api_error")))),
-    row("v1-missing", "There are no routes under /v1, which the official SDK calls.",
-        _lose("v1")),
-    row("v1beta-missing", "There are no routes under /v1beta, which the documentation uses.",
-        _lose("v1beta")),
+    row("v1-missing", "There are no routes under /v1, which the official SDK calls.", _lose("v1")),
+    row("v1beta-missing", "There are no routes under /v1beta, which the documentation uses.", _lose("v1beta")),
     row("stream-labelled-json", "Streams have the Content-Type application/json.",
         instead(Streams.headers, lambda _: _label_as("application/json"))),
     row("stream-labelled-plain", "Streams have the Content-Type text/plain.",
@@ -183,13 +164,16 @@ MUTANTS = table(
     row("any-key-opens", "Any key is accepted, even one that belongs to no project.",
         instead(Auth.owner, when(_is_unknown_key, lambda auth, key: "somebody"))),
     row("wrong-key-crashes", "A wrong key returns 500.",
-        error(EVERY, when(_is_for_a_wrong_key, crash))),
+        error(EVERY, when(
+            lambda refusal, _: refusal.code == AUTHENTICATION and "not valid" in refusal.message, crash))),
     row("key-header-ignored", "The documented key header is ignored.",
         instead(Auth.key, lambda auth, request, query: Auth.key(auth, _without(request, KEY_HEADER), query))),
     row("bearer-ignored", "A bearer token is ignored.",
         instead(Auth.key, lambda auth, request, query: Auth.key(auth, _without(request, "authorization"), query))),
     row("bearer-creates-only", "A read with a bearer token is rejected; a create is not.",
-        instead(Auth.project, when(_reads_with_token, _ignore_token))),
+        instead(Auth.project, when(
+            lambda auth, request, _: request.method == "GET" and "authorization" in request.headers,
+            lambda auth, request, query: Auth.project(auth, _without(request, "authorization"), query)))),
     row("wrong-key-spoils-next", "After a create with a wrong key the next request is rejected, too.",
         part(_Spoiled)),
     row("query-key-ignored", "The query parameter `key` is ignored.",
@@ -199,5 +183,7 @@ MUTANTS = table(
     row("auth-error-html", "A refused key returns an HTML page.",
         error(EVERY, when(lambda refusal, _: refusal.code == AUTHENTICATION, lambda *_: html(401)))),
     row("reads-need-no-key", "A read without a key is served.",
-        instead(Auth.project, when(_reads_without_key, _lend_a_key))),
+        instead(Auth.project, when(
+            lambda auth, request, query: request.method == "GET" and _has_no_key(auth, request, query),
+            _lend_a_key))),
 )  # fmt: skip

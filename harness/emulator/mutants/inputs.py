@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from msgspec.structs import replace
-
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, assign, crash, refuse, when, without
+from harness.emulator.mutants.changes import Json, assign, crash, refuse, when, with_data, without
 from harness.emulator.mutants.hooks import admit, create, request, row
 from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
@@ -23,19 +21,8 @@ def _with_contents(order: CreateRequest, change: Callable[[list[Json]], list[Jso
     ]
 
 
-def _whole_films(call: Call, engine: Engine) -> Call:
-    data = re.sub(rb'"start_offset": ?"[^"]*"', b'"start_offset":"0s"', call.request.body)
-    return replace(call, request=replace(call.request, body=data))
-
-
-def _whole_documents(call: Call, engine: Engine) -> Call:
-    data = re.sub(rb', ?"end_page": ?1', b"", call.request.body)
-    return replace(call, request=replace(call.request, body=data))
-
-
-def _count_from_zero(call: Call, engine: Engine) -> Call:
-    data = re.sub(rb'"start_page": ?0', b'"start_page":1', call.request.body)
-    return replace(call, request=replace(call.request, body=data))
+def _replace_sent(pattern: bytes, text: bytes) -> Callable[[Call, Engine], Call]:
+    return lambda call, _: with_data(call, re.sub(pattern, text, call.request.body))
 
 
 def _kinds_of(order: CreateRequest) -> set[object]:
@@ -59,7 +46,7 @@ MUTANTS = table(
             order, lambda parts: [{**part, "type": "document"} if part.get("type") == "video" else part
                                   for part in parts])))),
     row("part-backwards", "A part of a film may end before it starts.",
-        request("POST interactions", _whole_films)),
+        request("POST interactions", _replace_sent(rb'"start_offset": ?"[^"]*"', b'"start_offset":"0s"'))),
     row("input-document-emptied", "A document in the input is stored without its bytes.",
         create(assign(given=lambda order, _: _with_contents(
             order, lambda parts: [{**part, "data": ""} if part.get("type") == "document" else part
@@ -71,10 +58,9 @@ MUTANTS = table(
         admit("between_fields", when(
             lambda body: "thinking_level" in (body.get("generation_config") or {}),
             refuse("'thinking_level' is not supported.")))),
-    row("levels-ignored", "A thinking level that a model lacks is accepted.",
-        admit("shape", _drop_level)),
+    row("levels-ignored", "A thinking level that a model lacks is accepted.", admit("shape", _drop_level)),
     row("pages-backwards", "A part of a document may end before it starts.",
-        request("POST interactions", _whole_documents)),
+        request("POST interactions", _replace_sent(rb', ?"end_page": ?1', b""))),
     row("pages-from-zero", "The pages of a document are counted from 0.",
-        request("POST interactions", _count_from_zero)),
+        request("POST interactions", _replace_sent(rb'"start_page": ?0', b'"start_page":1'))),
 )  # fmt: skip

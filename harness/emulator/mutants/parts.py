@@ -75,17 +75,15 @@ class PartDefect:
     derive: Callable[[type], type]
 
     def __call__(self, emulator: type[Emulator]) -> type[Emulator]:
-        """The events of the new one are not watched, as their order may be the defect."""
         base, derive = self.base, self.derive
         if base is Emulator:
             return derive(emulator)
         engine = emulator.engine_type
-        unwatched: dict[str, Any] = {"watch": lambda engine: None}
         if base is Engine:
-            engine = type(engine.__name__, (derive(engine),), unwatched)
+            engine = derive(engine)
         else:
             slot = _SLOTS[base]
-            engine = type(engine.__name__, (engine,), {**unwatched, slot: derive(getattr(engine, slot))})
+            engine = type(engine.__name__, (engine,), {slot: derive(getattr(engine, slot))})
         return type(emulator.__name__, (emulator,), {"engine_type": engine})
 
 

@@ -88,10 +88,6 @@ def _stop_at_present(body: Body, run: Run, position: int) -> Body:
     return PieceBody(chain((run.frames.chunk(index) for index in range(position, run.readable)), (COMPLETE,)))
 
 
-def _resumes_running(streams: Streams, run: Run, cursor: str | None) -> bool:
-    return bool(cursor) and not run.settled
-
-
 def _begin_at_present(streams: Streams, run: Run, cursor: str | None) -> int:
     return max(Streams.position(streams, run, cursor), run.readable)
 
@@ -140,8 +136,7 @@ MUTANTS = table(
     row("second-reader-steals",
         "Two readers of a run in progress share its events: each gets only those the other has not taken.",
         part(_SecondReaderSteals)),
-    row("second-reader-refused", "A run in progress accepts only one reader.",
-        part(_SecondReaderRefused)),
+    row("second-reader-refused", "A run in progress accepts only one reader.", part(_SecondReaderRefused)),
     row("parallel-streams-mixed", "Streams that are read at the same time carry words of each other.",
         part(_MixesOpenStreams)),
     row("running-stream-stops", "A stream of a run in progress ends after the events so far.",
@@ -151,5 +146,6 @@ MUTANTS = table(
         stream(when(lambda body, run, position: not run.settled, _lose_the_next))),
     row("running-resume-from-now",
         "A reader that resumes the stream of a run in progress gets only the events from then on.",
-        instead(Streams.position, when(_resumes_running, _begin_at_present))),
+        instead(Streams.position, when(
+            lambda _, run, cursor: bool(cursor) and not run.settled, _begin_at_present))),
 )  # fmt: skip

@@ -10,12 +10,12 @@ from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     crash,
     empty_stream,
+    ignore,
     is_unknown,
     refuse,
     rename_events,
     replace_text,
     when,
-    without_query,
 )
 from harness.emulator.mutants.hooks import request, row, stream
 from harness.emulator.mutants.parts import after, instead
@@ -28,10 +28,6 @@ from harness.wire import COMPLETE, Body, Chunk, Chunked, Pause, PieceBody, Respo
 
 def _streams(call: Call, engine: Engine) -> bool:
     return call.query.get("stream") == "true"
-
-
-def _streams_unknown(call: Call, engine: Engine) -> bool:
-    return _streams(call, engine) and is_unknown(call, engine)
 
 
 def _streams_foreground(call: Call, engine: Engine) -> bool:
@@ -67,28 +63,12 @@ def _with_first(first: Chunk, body: Body) -> Body:
     return PieceBody(chain((first,), body), body.close)
 
 
-def _renumber(body: Body, run: Run, position: int) -> Body:
-    return rename_events(body, run, b"again-")
-
-
-def _ends_at(position: int, streams: Streams, run: Run, cursor: str | None) -> bool:
-    return bool(cursor) and run.settled and position >= run.readable - 1
-
-
-def _includes_cursor(streams: Streams, event: int) -> bool:
-    return streams._world.settings.resume == "inclusive"
-
-
 def _replays_finished(streams: Streams, run: Run, cursor: str | None = None) -> bool:
     return cursor is None and run.settled and run.background
 
 
 def _begins_finished(streams: Streams, run: Run, cursor: str | None) -> bool:
     return run.background and run.settled and not Streams.position(streams, run, cursor)
-
-
-def _has_cursor(streams: Streams, run: Run, cursor: str | None) -> bool:
-    return bool(cursor)
 
 
 def _is_at_the_end(streams: Streams, run: Run, cursor: str | None = None) -> bool:
@@ -124,7 +104,7 @@ def _name_another(response: Response, engine: Engine, call: Call, interaction_id
 MUTANTS = table(
     "resume",
     row("stream-of-stored-json", "A read with stream=true returns JSON.",
-        request("GET interactions/*", lambda call, _: without_query(call, "stream", "last_event_id"))),
+        request("GET interactions/*", ignore("stream", "last_event_id"))),
     row("stream-of-stored-404", "A read with stream=true returns 404.",
         request("GET interactions/*", when(_streams, refuse("Method not found.", 404, "not_found")))),
     row("stream-of-stored-empty", "A stream of an existing interaction is empty.",
@@ -140,9 +120,9 @@ MUTANTS = table(
     row("resume-repeats-two", "A resume repeats the last two events.",
         instead(Streams.after, lambda streams, event: max(0, event - 1))),
     row("resume-from-start", "The cursor is ignored: every resume begins at the first event.",
-        instead(Streams.position, when(_has_cursor, lambda *_: 0))),
+        instead(Streams.position, when(lambda streams, run, cursor: bool(cursor), lambda *_: 0))),
     row("resume-ids-renumbered", "Events have different ids when they are read again.",
-        stream(when(_is_resume, _renumber))),
+        stream(when(_is_resume, lambda body, run, _: rename_events(body, run, b"again-")))),
     row("resume-with-created", "A resumed stream begins with another interaction.created.",
         stream(when(_is_resume, lambda body, run, _: _with_first(run.frames.chunk(0), body)))),
     row("resume-broken-frame", "A resumed stream begins in the middle of a frame.",
@@ -153,8 +133,11 @@ MUTANTS = table(
         "A cursor with a percent-encoded digit is not decoded, because digits need no encoding.",
         request("GET interactions/*", _decode_half)),
     row("resume-repeats-at-end", "A resume after the final event repeats the whole stream.",
-        instead(Streams.after, when(_includes_cursor, lambda streams, event: event + 1)),
-        after(Streams.position, when(_ends_at, lambda *_: 0))),
+        instead(Streams.after, when(
+            lambda streams, _: streams._world.settings.resume == "inclusive", lambda streams, event: event + 1)),
+        after(Streams.position, when(
+            lambda position, _, run, cursor: bool(cursor) and run.settled and position >= run.readable - 1,
+            lambda *_: 0))),
     row("resume-at-end-hangs", "A resume at the final event opens a stream that sends nothing and never ends.",
         instead(Streams.open, when(_is_at_the_end, _hang))),
     row("resume-bad-cursor-crashes", "A resume from an unknown cursor returns 500.",
@@ -163,7 +146,8 @@ MUTANTS = table(
         "A resume from an unknown cursor opens a stream that sends nothing and never ends.",
         instead(Streams.open, when(_opens_at_cursor, _hang_on_unknown_cursor))),
     row("unknown-stream-empty", "A stream of an unknown id is empty instead of refused.",
-        request("GET interactions/*", when(_streams_unknown, empty_stream))),
+        request("GET interactions/*", when(
+            lambda call, engine: _streams(call, engine) and is_unknown(call, engine), empty_stream))),
     row("foreground-stream-crashes", "A stream of a stored foreground interaction returns 500.",
         request("GET interactions/*", when(_streams_foreground, crash))),
     row("finished-run-streams-no-end", "The stream of a finished run lacks the closing event.",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, answer, crash, refuse, when
+from harness.emulator.mutants.changes import Json, answer, crash, refuse, when, with_data
 from harness.emulator.mutants.hooks import admit, arrival, error, request, row
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.run.run import Run
@@ -23,16 +21,11 @@ def _is_not_utf8(call: Call, engine: Engine) -> bool:
 
 
 def _mend_utf8(call: Call, engine: Engine) -> Call:
-    clean = call.request.body.decode("utf-8", "replace").encode()
-    return replace(call, request=replace(call.request, body=clean))
+    return with_data(call, call.request.body.decode("utf-8", "replace").encode())
 
 
 def _has_odd_segment(request: Request, where: Route) -> bool:
     return any(set(segment) & set("/?\x00") or segment in {".", ".."} for segment in where.segments)
-
-
-def _reads_encoded_path(request: Request, where: Route) -> bool:
-    return request.method == "GET" and any("/" in segment for segment in where.segments)
 
 
 def _take_camel_case(validator: CreateValidator, body: Json) -> None:
@@ -81,18 +74,15 @@ class _DeepJsonKills(Engine):
 
 MUTANTS = table(
     "robustness",
-    row("parallel-outputs-mixed", "A create returns the output of the create before it.",
-        part(_OutputsMixedUp)),
-    row("inputs-mixed-up", "Creates are stored with the input of the create before them.",
-        part(_InputsMixedUp)),
+    row("parallel-outputs-mixed", "A create returns the output of the create before it.", part(_OutputsMixedUp)),
+    row("inputs-mixed-up", "Creates are stored with the input of the create before them.", part(_InputsMixedUp)),
     row("ids-collide", "Ids collide: there are only eight of them.",
         instead(IdSequence.number, lambda ids: IdSequence.number(ids) & 0x7)),
     row("deep-json-crashes", "A very deeply nested body returns 500.",
         error("POST interactions", when(
             lambda refusal, _: "too deeply" in refusal.message,
             refuse("maximum recursion depth exceeded", 500, "api_error")))),
-    row("deep-json-kills", "After a very deeply nested body, every call returns 503.",
-        part(_DeepJsonKills)),
+    row("deep-json-kills", "After a very deeply nested body, every call returns 503.", part(_DeepJsonKills)),
     row("empty-body-crashes", "A create without a body returns 500.",
         request("POST interactions", when(lambda call, _: not call.request.body, crash))),
     row("bad-utf8-crashes", "A create that is not UTF-8 returns 500.",
@@ -102,16 +92,16 @@ MUTANTS = table(
     row("content-type-crashes", "A create with the Content-Type text/plain returns 500.",
         request("POST interactions", when(
             lambda call, _: call.request.headers.media_type() not in {"application/json", ""}, crash))),
-    row("put-crashes", "An unsupported method returns 500.",
-        before(Engine.refuse_method, crash)),
+    row("put-crashes", "An unsupported method returns 500.", before(Engine.refuse_method, crash)),
     row("put-creates", "PUT creates an interaction, as POST does.",
         instead(Engine.refuse_method, lambda engine, call, allowed: (
             engine.create(call) if call.request.body else json_response({})))),
-    row("odd-id-crashes", "An id with unusual characters returns 500.",
-        arrival(when(_has_odd_segment, crash))),
+    row("odd-id-crashes", "An id with unusual characters returns 500.", arrival(when(_has_odd_segment, crash))),
     row("encoded-path-resolved",
         "An encoded slash in an id is resolved to another path, and the read returns 200.",
-        arrival(when(_reads_encoded_path, answer({"agents": []})))),
+        arrival(when(
+            lambda request, where: request.method == "GET" and any("/" in segment for segment in where.segments),
+            answer({"agents": []})))),
     row("long-id-crashes", "An id of more than a thousand characters returns 500.",
         arrival(when(lambda request, where: any(len(segment) > 1_000 for segment in where.segments), crash))),
     row("camel-case-accepted", "Field names in camelCase are accepted.",

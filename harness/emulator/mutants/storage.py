@@ -16,6 +16,7 @@ from harness.emulator.mutants.changes import (
     drop,
     each,
     edit_json,
+    ignore,
     inside,
     is_unknown,
     lose_first,
@@ -24,7 +25,6 @@ from harness.emulator.mutants.changes import (
     refuse,
     turn,
     when,
-    without_query,
 )
 from harness.emulator.mutants.hooks import admit, body, create, request, response, row, steps
 from harness.emulator.mutants.parts import after, before, instead, part
@@ -42,10 +42,6 @@ def _read_newest(call: Call, engine: Engine) -> Call:
     engine.require_run(call.segments[1], call.project)
     mine = [run.id for run in engine.store.all() if run.project == call.project]
     return replace(call, segments=("interactions", mine[-1]))
-
-
-def _is_poll_of_unknown(call: Call, engine: Engine) -> bool:
-    return call.query.get("stream") != "true" and is_unknown(call, engine)
 
 
 def _lacks_last_step(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
@@ -110,10 +106,6 @@ class _ReadsChangeStatus(Engine):
             if self._reads % 2 == 0
             else response
         )
-
-
-def _has_cursor_alone(call: Call, _: Any) -> bool:
-    return "last_event_id" in call.query and call.query.get("stream") != "true"
 
 
 def _show_half_the_cost(body: Json, call: Call) -> Json:
@@ -225,22 +217,18 @@ MUTANTS = table(
     "storage",
     row("get-halves-usage", "GET shows half the tokens that the create brought.",
         response("GET interactions/*", _show_half_the_cost)),
-    row("reads-nothing", "Stored interactions are not found.",
-        request("GET interactions/*", not_found)),
+    row("reads-nothing", "Stored interactions are not found.", request("GET interactions/*", not_found)),
     row("reads-another", "A read returns the newest interaction, whatever id was requested.",
         request("GET interactions/*", _read_newest)),
     row("interactions-page-repeats", "Every page of interactions is the first one.",
-        request("GET interactions", lambda call, _: without_query(call, "page_token"))),
+        request("GET interactions", ignore("page_token"))),
     row("interactions-page-loses-one", "Every page of interactions after the first lacks its first item.",
         response("GET interactions", lose_first("interaction_metadatas"))),
     row("interactions-page-of-50", "A page of interactions has 50 entries by default.",
         request("GET interactions", lambda call, _: replace(call, query={"page_size": "50", **call.query}))),
-    row("created-moves", "`created` is another second in every response.",
-        part(_CreatedMoves)),
-    row("reads-differ", "The token counts of a settled interaction grow with every read.",
-        part(_ReadsDiffer)),
-    row("stored-output-cut", "A stored interaction lacks the last step of its output.",
-        steps(_lacks_last_step)),
+    row("created-moves", "`created` is another second in every response.", part(_CreatedMoves)),
+    row("reads-differ", "The token counts of a settled interaction grow with every read.", part(_ReadsDiffer)),
+    row("stored-output-cut", "A stored interaction lacks the last step of its output.", steps(_lacks_last_step)),
     row("stored-order-reversed", "The stored steps are in reverse order.",
         steps(lambda steps, run, timeline: steps[::-1] if timeline else steps)),
     row("stored-without-input", "The timeline that a read shows lacks the user's input.",
@@ -262,9 +250,11 @@ MUTANTS = table(
             lambda engine, query, name: name == "stream" and query.get(name, "true") != "true",
             lambda *_: True))),
     row("cursor-without-stream-crashes", "A cursor without stream=true returns 500.",
-        request("GET interactions/*", when(_has_cursor_alone, crash))),
+        request("GET interactions/*", when(
+            lambda call, _: "last_event_id" in call.query and call.query.get("stream") != "true", crash))),
     row("unknown-read-200", "A read of an unknown id returns 200 and an empty object.",
-        request("GET interactions/*", when(_is_poll_of_unknown, answer({})))),
+        request("GET interactions/*", when(
+            lambda call, engine: call.query.get("stream") != "true" and is_unknown(call, engine), answer({})))),
     row("unknown-read-crashes", "A read of an unknown id returns 500.",
         before(Engine.require_run, when(
             lambda engine, interaction_id, project: engine.find(interaction_id, project) is None, crash))),
@@ -292,10 +282,8 @@ MUTANTS = table(
         request("DELETE interactions/*", refuse("DELETE is not implemented.", 501, "unimplemented"))),
     row("delete-keeps", "A delete returns 200 but deletes nothing.",
         request("DELETE interactions/*", when(lambda *context: not is_unknown(*context), answer({})))),
-    row("deleted-streams-on", "A deleted interaction can still be streamed.",
-        part(_DeletedStreamsOn)),
-    row("deleted-chains-on", "A deleted interaction can still be continued.",
-        part(_DeletedChainsOn)),
+    row("deleted-streams-on", "A deleted interaction can still be streamed.", part(_DeletedStreamsOn)),
+    row("deleted-chains-on", "A deleted interaction can still be continued.", part(_DeletedChainsOn)),
     row("delete-undone", "A deleted interaction is gone, and half a second later it is there again.",
         part(_DeleteUndone)),
     row("deleted-run-written-back",
@@ -305,8 +293,7 @@ MUTANTS = table(
         part(_DeletedReaderHangs)),
     row("deleted-shown", "A read of a deleted interaction returns 200 and the status `deleted`.",
         part(_DeletedShown)),
-    row("delete-twice-crashes", "A second delete returns 500.",
-        part(_DeleteTwiceCrashes)),
+    row("delete-twice-crashes", "A second delete returns 500.", part(_DeleteTwiceCrashes)),
     row("delete-takes-all", "A delete removes all interactions.",
         after(Engine.delete, lambda response, engine, *_: engine.store.clear())),
     row("delete-unknown-crashes", "A delete of an unknown id returns 500.",

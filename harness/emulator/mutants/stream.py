@@ -145,14 +145,6 @@ def _each_index(change: Change) -> Change:
     ]
 
 
-def _put_delta_before_start(events: list[Json]) -> list[Json]:
-    return [events[1], events[0], *events[2:]] if len(events) > 2 else events
-
-
-def _put_delta_after_stop(events: list[Json]) -> list[Json]:
-    return [*events[:-2], events[-1], events[-2]] if len(events) > 2 else events
-
-
 def _interleave(events: list[Json], run: Run) -> list[Json]:
     for place in range(len(events) - 1):
         here, after = events[place], events[place + 1]
@@ -220,10 +212,8 @@ MUTANTS = table(
         after(EventWriter.frame, _write_halves)),
     row("event-type-missing", "The event step.stop has no event_type.",
         frame(lambda name, data: _write_frame(name, data.replace(b',"event_type":"step.stop"', b"")))),
-    row("index-string", "The index of a delta is a string.",
-        payload(_write_index_as_text)),
-    row("delta-text-missing", "Text deltas have their text in `content`.",
-        payload(_move_text_to_content)),
+    row("index-string", "The index of a delta is a string.", payload(_write_index_as_text)),
+    row("delta-text-missing", "Text deltas have their text in `content`.", payload(_move_text_to_content)),
     row("created-missing", "Streams begin with the status update, not with interaction.created.",
         events(lambda events, _: events[1:])),
     row("created-second", "interaction.created comes second.",
@@ -242,8 +232,7 @@ MUTANTS = table(
         instead(EventWriter.event_id, _id_of_event_before)),
     row("event-ids-missing-on-deltas", "The deltas of a background stream have no event_id; other events do.",
         instead(EventWriter.event_id, _no_id_on_deltas)),
-    row("event-ids-numbers", "Event ids are numbers.",
-        payload(_number_event_id)),
+    row("event-ids-numbers", "Event ids are numbers.", payload(_number_event_id)),
     row("stream-buffered", "Streams are held back until the run has settled, and arrive in one piece.",
         stream(lambda body, run, position: _Hoard(body))),
     row("stream-buffered-if-compressible", "Streams are held back from clients that accept compression.",
@@ -257,10 +246,8 @@ MUTANTS = table(
         create(when(
             lambda order, _: order.stream and order.background,
             refuse("'stream' and 'background' exclude each other.")))),
-    row("hang-up-breaks", "After a reader has disconnected, every call returns 503.",
-        part(_HangUpBreaks)),
-    row("hang-up-deletes", "When a reader disconnects, the interaction is deleted.",
-        part(_HangUpDeletes)),
+    row("hang-up-breaks", "After a reader has disconnected, every call returns 503.", part(_HangUpBreaks)),
+    row("hang-up-deletes", "When a reader disconnects, the interaction is deleted.", part(_HangUpDeletes)),
     row("stream-unstored", "Interactions created with a stream are not stored although their events name an id.",
         before(Engine.remember, when(lambda engine, run: run.body.get("stream") is True, skip))),
     row("status-update-unknown", "The first status update lacks its status.",
@@ -268,26 +255,19 @@ MUTANTS = table(
     row("alt-sse-refused", "alt=sse is refused as an unknown parameter.",
         request("POST interactions", when(
             lambda call, _: "alt" in call.query, refuse("Unknown query parameter 'alt'.")))),
-    row("stream-drops-stop", "The last step has no step.stop.",
-        events(lambda events, _: events[:-1])),
+    row("stream-drops-stop", "The last step has no step.stop.", events(lambda events, _: events[:-1])),
     row("stop-twice", "Each step has two step.stop events.",
         events(each_step(lambda events: [*events, events[-1]]))),
-    row("start-missing", "Steps have no step.start.",
-        events(each_step(lambda events: events[1:]))),
+    row("start-missing", "Steps have no step.start.", events(each_step(lambda events: events[1:]))),
     row("delta-before-start", "The first delta of a step comes before its start.",
-        events(each_step(_put_delta_before_start))),
+        events(each_step(lambda events: [events[1], events[0], *events[2:]] if len(events) > 2 else events))),
     row("delta-after-stop", "The last delta of a step comes after its stop.",
-        events(each_step(_put_delta_after_stop))),
-    row("index-from-one", "Step indices count from 1.",
-        events(_each_index(lambda index: index + 1))),
-    row("index-gap", "Step indices skip every second number.",
-        events(_each_index(lambda index: index * 2))),
-    row("index-always-zero", "Every step has the index 0.",
-        events(_each_index(lambda index: 0))),
-    row("steps-interleaved", "A step starts before the one before it has stopped.",
-        events(_interleave)),
-    row("delta-type-unknown", "Text deltas have the undocumented type `text_delta`.",
-        payload(_rename_text_delta)),
+        events(each_step(lambda events: [*events[:-2], events[-1], events[-2]] if len(events) > 2 else events))),
+    row("index-from-one", "Step indices count from 1.", events(_each_index(lambda index: index + 1))),
+    row("index-gap", "Step indices skip every second number.", events(_each_index(lambda index: index * 2))),
+    row("index-always-zero", "Every step has the index 0.", events(_each_index(lambda index: 0))),
+    row("steps-interleaved", "A step starts before the one before it has stopped.", events(_interleave)),
+    row("delta-type-unknown", "Text deltas have the undocumented type `text_delta`.", payload(_rename_text_delta)),
     row("delta-misfit", "Thoughts get text deltas.",
         deltas("thought", lambda deltas, _: [{"text": "I think.", "type": "text"}, *deltas])),
     row("arguments-cut", "The last fragment of a call's arguments is never sent.",
@@ -303,8 +283,7 @@ MUTANTS = table(
         deltas("thought", lambda deltas, _: deltas[:-1])),
     row("text-dropped", "One text delta of several is lost.",
         deltas("text", lambda pieces, _: [*pieces[:1], *pieces[2:]] if len(pieces) > 2 else pieces)),
-    row("text-doubled", "One text delta is sent twice.",
-        deltas("text", lambda pieces, _: [pieces[0], *pieces])),
+    row("text-doubled", "One text delta is sent twice.", deltas("text", lambda pieces, _: [pieces[0], *pieces])),
     row("text-cumulative", "Each text delta contains all the text so far.",
         deltas("text", lambda pieces, _: ["".join(pieces[: count + 1]) for count in range(len(pieces))])),
     row("text-reordered", "Two text deltas are swapped.",
@@ -328,8 +307,7 @@ MUTANTS = table(
         events(lambda events, run: [*events[:-1], _make_completed(run), events[-1]])),
     row("completed-twice", "interaction.completed is sent twice.",
         events(lambda events, run: [*events, _make_completed(run)])),
-    row("completed-missing", "Streams end without interaction.completed.",
-        before(Run._close, skip)),
+    row("completed-missing", "Streams end without interaction.completed.", before(Run._close, skip)),
     row("completed-legacy-name", "The last event has the name it had before May 2026, interaction.complete.",
         frame(lambda name, data: encode(
             name.decode().replace("completed", "complete"), data.replace(b".completed\"", b".complete\"")))),
@@ -346,8 +324,7 @@ MUTANTS = table(
         event("interaction.completed", inside("interaction", put(steps=[_ANOTHER_OUTPUT])))),
     row("text-lost", "The last text delta of each output is lost.",
         deltas("text", lambda pieces, text: pieces[:-1] if len(pieces) > 1 else pieces)),
-    row("done-missing", "Streams end without [DONE].",
-        instead(EventWriter.encode_done, lambda writer: b"")),
+    row("done-missing", "Streams end without [DONE].", instead(EventWriter.encode_done, lambda writer: b"")),
     row("done-not-final", "An event follows [DONE].",
         instead(EventWriter.encode_done, lambda writer: (
             EventWriter.encode_done(writer) + writer.frame({"index": 0, "event_type": "step.stop"})))),

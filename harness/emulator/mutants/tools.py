@@ -45,14 +45,6 @@ def _hide_calls_in_reads(steps: list[Json], run: Run, timeline: bool) -> list[Js
     return [step for step in steps if step["type"] != "function_call"] if timeline else steps
 
 
-def _rename_calls_in_reads(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
-    return each("function_call", put(id="call_0"))(steps) if timeline else steps
-
-
-def _chooses(replies: ReplyBuilder, order: CreateRequest, script: object) -> bool:
-    return "tool_choice" in order.generation
-
-
 def _ignore_choice(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
     order.body = {**order.body, "generation_config": without(order.generation, "tool_choice")}
 
@@ -76,10 +68,6 @@ def _force_nothing(replies: ReplyBuilder, order: CreateRequest, script: object) 
     order.body = {**order.body, "generation_config": {"tool_choice": "none"}}
 
 
-def _allows_some(replies: ReplyBuilder, order: CreateRequest, script: object) -> bool:
-    return isinstance(order.generation.get("tool_choice"), dict)
-
-
 def _ignore_allowed(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
     order.body = {**order.body, "generation_config": {"tool_choice": "any"}}
 
@@ -98,10 +86,6 @@ def _any_result(test: Change) -> Change:
     return lambda order: any(test(result) for result in results(order.given))
 
 
-def _any_thought(order: CreateRequest) -> bool:
-    return any(step.get("type") == "thought" for step in order.given)
-
-
 def _crash_without_signature(validator: CreateValidator, step: Json) -> None:
     if not step.get("signature"):
         crash()
@@ -114,10 +98,6 @@ def _show_as(status: str) -> Change:
         return bool(results(opened[1].given))
 
     return when(answers_result, lambda response, *_: edit_json(response, put(status=status)))
-
-
-def _without_results(steps: list[Json], order: CreateRequest) -> list[Json]:
-    return [step for step in steps if step["type"] != "tool_search_result"]
 
 
 def _owes_a_search(order: CreateRequest) -> bool:
@@ -139,12 +119,12 @@ MUTANTS = table(
         output(each("function_call", put(name="something_else")))),
     row("call-arguments-misfit", "The arguments of a call do not match the function's declaration.",
         output(each("function_call", put(arguments={"unexpected": 1})))),
-    row("call-not-stored", "A read does not show the pending call.",
-        steps(_hide_calls_in_reads)),
+    row("call-not-stored", "A read does not show the pending call.", steps(_hide_calls_in_reads)),
     row("call-renamed-when-stored", "A read shows the pending call with a different id.",
-        steps(_rename_calls_in_reads)),
+        steps(lambda steps, _, timeline: each("function_call", put(id="call_0"))(steps) if timeline else steps)),
     row("choice-none-ignored", "A function is called although tool_choice is none.",
-        before(ReplyBuilder.default_steps, when(_chooses, _ignore_choice))),
+        before(ReplyBuilder.default_steps, when(
+            lambda replies, order, _: "tool_choice" in order.generation, _ignore_choice))),
     row("call-ids-same", "All calls of an interaction have the same id.",
         output(each("function_call", put(id="call_1")))),
     row("call-streamed-completed", "A stream with a pending call ends as completed.",
@@ -156,7 +136,8 @@ MUTANTS = table(
     row("choice-any-ignored", "In a stream tool_choice any is taken for auto: a needless call is not made.",
         before(ReplyBuilder.default_steps, when(_is_forced_in_vain, _force_nothing))),
     row("choice-allowed-ignored", "Functions are called that tool_choice does not allow.",
-        before(ReplyBuilder.default_steps, when(_allows_some, _ignore_allowed))),
+        before(ReplyBuilder.default_steps, when(
+            lambda replies, order, _: isinstance(order.generation.get("tool_choice"), dict), _ignore_allowed))),
     row("search-as-function", "A search is returned to the client as a function call.",
         output(_search_by_function)),
     row("result-refused", "Function results are refused.",
@@ -182,7 +163,9 @@ MUTANTS = table(
         admit("function_results", when(
             lambda order: len(results(order.given)) > 1, refuse("Send one function_result.")))),
     row("stateless-refused", "Steps that are sent back are refused: a tool loop needs a stored parent.",
-        admit("signatures", when(_any_thought, refuse("Unknown step type 'thought'.")))),
+        admit("signatures", when(
+            lambda order: any(step.get("type") == "thought" for step in order.given),
+            refuse("Unknown step type 'thought'.")))),
     row("signature-unchecked", "A thought is accepted as input without its signature.",
         admit("signatures", when(
             lambda order: any(step.get("type") in ("thought", "function_call") for step in order.given), skip))),
@@ -198,7 +181,7 @@ MUTANTS = table(
     row("result-answer-queued", "The response to a function result is queued.",
         after(Engine.answer, _show_as("queued"))),
     row("tool-search-unanswered", "A search for tools is shown without its result.",
-        output(_without_results)),
+        output(lambda steps, _: [step for step in steps if step["type"] != "tool_search_result"])),
     row("tool-search-mismatched", "The result of a search for tools names another call.",
         output(each("tool_search_result", put(call_id="call_0")))),
     row("tool-search-loads-others", "A search for tools loads a function that the request does not declare.",

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.emulator.mutants.changes import (
-    answer,
-    crash,
-    drop,
-    inside,
-    put,
-    read_json,
-    refuse,
-    when,
-    without_query,
-)
+from harness.emulator.engine import Engine
+from harness.emulator.mutants.changes import answer, crash, drop, ignore, inside, put, read_json, refuse, when
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
@@ -31,14 +22,14 @@ def _accept(refusal: Refusal, call: Call) -> Response:
     return json_response({"id": "trigger-0", "status": "active", **read_json(call)})
 
 
-def _delete_runs(call: Call, engine: object) -> None:
+def _delete_runs(call: Call, engine: Engine) -> None:
     """Delete the interactions of a trigger with it."""
-    triggers = engine.resources.triggers  # type: ignore[attr-defined]
+    triggers = engine.resources.kept.triggers
     kept = triggers._kept.find(call.project, call.segments[1])
     for _, execution in kept.executions.values() if kept is not None else ():
-        run = engine.find(execution.get("interaction_id", ""), call.project)  # type: ignore[attr-defined]
+        run = engine.find(execution.get("interaction_id", ""), call.project)
         if run is not None:
-            engine.store.forget(run)  # type: ignore[attr-defined]
+            engine.store.forget(run)
 
 
 MUTANTS = table(
@@ -48,14 +39,13 @@ MUTANTS = table(
         response("GET triggers/*", put(schedule="0 0 * * *"))),
     row("triggers-without-schedule", "The response to a create of a trigger lacks its schedule.",
         response("POST triggers", drop("schedule"))),
-    row("triggers-start-paused", "A new trigger is paused.",
-        response("POST triggers", put(status="paused"))),
+    row("triggers-start-paused", "A new trigger is paused.", response("POST triggers", put(status="paused"))),
     row("triggers-next-run-off", "The next run is given in another zone than that of the schedule, as if in UTC.",
         response("POST triggers", inside("next_run_time", lambda text, *_: text.replace("T09:30", "T01:30")))),
     row("triggers-pause-ignored", "A pause of a trigger returns 200 but changes nothing.",
         request("PATCH triggers/*", lambda call, engine: (
-            json_response(engine.resources.triggers.view(
-                engine.resources.triggers._kept.get(call.project, call.segments[1])))))),
+            json_response(engine.resources.kept.triggers.view(
+                engine.resources.kept.triggers._kept.get(call.project, call.segments[1])))))),
     row("triggers-paused-refuse", "A paused trigger cannot be run by hand.",
         request("POST triggers/*/executions", refuse("The trigger is paused.", 400, "failed_precondition"))),
     row("triggers-paused-skip", "A run by hand of a paused trigger is skipped.",
@@ -74,7 +64,7 @@ MUTANTS = table(
     row("triggers-any-schedule-crashes", "A schedule that is none returns 500.",
         error("POST triggers", when(_has_odd("schedule"), crash))),
     row("triggers-page-repeats", "Every page of triggers is the first one.",
-        request("GET triggers", lambda call, _: without_query(call, "page_token"))),
+        request("GET triggers", ignore("page_token"))),
     row("executions-page-repeats", "Every page of a trigger's runs is the first one.",
-        request("GET triggers/*/executions", lambda call, _: without_query(call, "page_token"))),
+        request("GET triggers/*/executions", ignore("page_token"))),
 )  # fmt: skip

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from harness.emulator.mutants.changes import (
     Json,
     answer,
     crash,
     drop,
     edit_json,
+    ignore,
     put,
     read_json,
     refuse,
     when,
-    without_query,
+    with_data,
 )
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row, unknown_rows
 from harness.emulator.mutants.parts import part
@@ -61,7 +60,7 @@ MUTANTS = table(
     *life_rows("webhooks", "webhooks", "webhooks"),
     *unknown_rows("webhooks", "webhooks", "webhooks"),
     row("webhooks-patch-ignored", "An update of a webhook returns 200 but changes nothing.",
-        request("PATCH webhooks/*", lambda call, _: replace(call, request=replace(call.request, body=b"{}"))),
+        request("PATCH webhooks/*", lambda call, _: with_data(call, b"{}")),
         error("PATCH webhooks/*", answer({}))),
     row("webhooks-patch-resets", "An update of a webhook clears the fields that it does not name.",
         response("PATCH webhooks/*", _clear_others)),
@@ -75,12 +74,11 @@ MUTANTS = table(
         error("POST webhooks/**", when(_is_invalid, crash))),
     row("webhooks-ping-missing", "There is no ping operation.",
         request("POST webhooks/*:ping", refuse("Method not found.", 404, "not_found"))),
-    row("webhooks-rotate-keeps", "A rotation returns the old secret.",
-        part(_RotationKeepsSecret)),
+    row("webhooks-rotate-keeps", "A rotation returns the old secret.", part(_RotationKeepsSecret)),
     row("webhooks-rotate-empty", "A rotation does not return the new secret.",
         response("POST webhooks/*:rotateSigningSecret", lambda value, _: {})),
     row("shape-webhook", "A read shows the state of a webhook as a number.",
         response("GET webhooks/*", put(state=1))),
     row("webhooks-page-repeats", "Every page of webhooks is the first one.",
-        request("GET webhooks", lambda call, _: without_query(call, "page_token"))),
+        request("GET webhooks", ignore("page_token"))),
 )  # fmt: skip

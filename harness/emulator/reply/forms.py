@@ -115,10 +115,6 @@ def _strip_mcp_step(step: Json) -> list[Json]:
     return [] if step["type"] == "mcp_server_tool_result" else [step]
 
 
-_SECONDS = 0.3
-"""Time from the start of a word to that of the next."""
-
-
 def annotate_words(generation: Json, text: str) -> list[Json]:
     """Return a `word_info` for each word of a transcript if timestamps or speakers are requested, else nothing."""
     config = generation.get("transcription_config") or {}
@@ -146,4 +142,4 @@ def annotate_words(generation: Json, text: str) -> list[Json]:
 
 
 def _format_offset(number: int) -> str:
-    return f"{number * _SECONDS:.3f}s"
+    return f"{number * 0.3:.3f}s"

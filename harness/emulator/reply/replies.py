@@ -33,7 +33,6 @@ from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.samples import (
     MOST_CHARACTERS,
-    MOST_STEPS,
     SPEECH,
     choose_type,
     make_medium,
@@ -52,14 +51,10 @@ _COMMAND = {"CommandLine": "python3 -c 'print(6 * 7)'", "Cwd": "/workspace", "Wa
 _PRINTED = {"Output": "[STDOUT]\n42\n\n[STDERR]\n", "ExitCode": 0}
 _TOO_LARGE = (
     "A schema in this request ('response_format' or the 'parameters' of a function) asks for a larger answer than "
-    f"the emulator makes up: at most {MOST_CHARACTERS} characters and {MOST_STEPS} steps of work for one request. "
+    f"the emulator makes up: at most about {MOST_CHARACTERS} characters for one request. "
     "Lower minLength, minItems and the numbers, let no required property lead back to its own schema, nest "
     "constants less deeply, or script the answer."
 )
-_LEAST_OUTPUT = 36
-"""A smaller limit of tokens is spent before the first step."""
-_LONGEST_RESULT = 400
-"""Characters of the results of functions that the default text repeats."""
 _FORMAT_FIELDS = frozenset({"response_format", "response_modalities", "response_mime_type"})
 _TRANSCRIBES = "transcription"
 """The family of models that write down what they hear."""
@@ -284,7 +279,7 @@ class ReplyBuilder:
         if isinstance(order.body.get("input"), str):
             return text
         found = [read_result(result) for result in results(order.given)]
-        return f"{text} The result: {shorten('; '.join(found), _LONGEST_RESULT)}" if found else text
+        return f"{text} The result: {shorten('; '.join(found), 400)}" if found else text
 
     def over_budget(self, order: CreateRequest, steps: list[Json]) -> bool:
         """Whether an agent used more than `max_total_tokens`; that limit is best effort, so all steps are kept."""
@@ -314,13 +309,10 @@ class ReplyBuilder:
         if most is None:
             return steps, False
         thoughts = [step for step in steps if step["type"] == "thought"]
-        if most < _LEAST_OUTPUT and thoughts:
+        if most < 36 and thoughts:  # a smaller limit is spent before the first step
             # its signature is empty in the body, and missing in the stream: so do two recordings
             return [{**step, "signature": ""} for step in thoughts if "summary" in step], True
         left = most - len(thoughts) * count_thought(order.generation, order.profile)
-        return self._cut(steps, left)
-
-    def _cut(self, steps: list[Json], left: int) -> tuple[list[Json], bool]:
         kept: list[Json] = []
         for step in steps:
             cost = sum(tokens_by_modality([step]).values())
@@ -366,22 +358,17 @@ def _list_formats(order: CreateRequest) -> list[Json]:
     Outputs that the model cannot make are left out: `create/limits` has rejected a request for nothing else.
     """
     formats: list[Json] = []
-    if not order.body.keys().isdisjoint(_FORMAT_FIELDS):  # hot: nearly every create has none
-        formats = _read_formats(order.body)
+    body = order.body
+    if not body.keys().isdisjoint(_FORMAT_FIELDS):  # hot: nearly every create has none
+        if wanted := body.get("response_format"):
+            formats = wanted if isinstance(wanted, list) else [wanted]
+        elif kinds := body.get("response_modalities"):
+            formats = [{"type": kind} for kind in kinds]
+        elif body.get("response_mime_type") == "application/json":
+            formats = [{"type": "text", "mime_type": "application/json"}]
     made = order.profile.output
     if not formats and made[0] != "text" and makes_media(made[0]):
         return [{"type": made[0]}]
     if len(formats) > 1 and order.platform.strict and order.agent is None:
         return [form for form in formats if form.get("type", "text") in made]
     return formats
-
-
-def _read_formats(body: Json) -> list[Json]:
-    """Return the response formats that a body names, in any of the three ways to do so."""
-    if wanted := body.get("response_format"):
-        return wanted if isinstance(wanted, list) else [wanted]
-    if kinds := body.get("response_modalities"):
-        return [{"type": kind} for kind in kinds]
-    if body.get("response_mime_type") == "application/json":
-        return [{"type": "text", "mime_type": "application/json"}]
-    return []

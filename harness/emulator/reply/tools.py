@@ -28,25 +28,10 @@ def _choose_query(prompt: str) -> str:
     return " ".join(prompt.split())[:60] or "example"
 
 
-def _search_web(tool: Json, prompt: str) -> tuple[Json, Json]:
-    arguments = {"queries": [_choose_query(prompt)]}
-    result = [{"search_suggestions": "<div>example query</div>"}]
-    return {"arguments": arguments, "search_type": "web_search"}, {"is_error": False, "result": result}
-
-
-def _run_code(tool: Json, prompt: str) -> tuple[Json, Json]:
-    return {"arguments": {"code": "print(6 * 7)", "language": "python"}}, {"is_error": False, "result": "42\n"}
-
-
 def _read_urls(tool: Json, prompt: str) -> tuple[Json, Json]:
     urls = [word for word in prompt.split() if word.startswith(("http://", "https://"))] or [PAGE]
     result = [{"status": "success", "url": url} for url in urls]
     return {"arguments": {"urls": urls}}, {"is_error": False, "result": result}
-
-
-def _search_maps(tool: Json, prompt: str) -> tuple[Json, Json]:
-    place = {"name": "Example Square", "place_id": "place-1", "url": PAGE}
-    return {"arguments": {"queries": [_choose_query(prompt)]}}, {"result": [{"places": [place]}]}
 
 
 def _retrieve(tool: Json, prompt: str) -> tuple[Json, Json]:
@@ -76,10 +61,28 @@ def _call_mcp_server(tool: Json, prompt: str) -> tuple[Json, Json]:
 
 
 _PAIRS: dict[str, tuple[str, Callable[[Json, str], tuple[Json, Json]]]] = {
-    "google_search": ("google_search", _search_web),
-    "code_execution": ("code_execution", _run_code),
+    "google_search": (
+        "google_search",
+        lambda tool, prompt: (
+            {"arguments": {"queries": [_choose_query(prompt)]}, "search_type": "web_search"},
+            {"is_error": False, "result": [{"search_suggestions": "<div>example query</div>"}]},
+        ),
+    ),
+    "code_execution": (
+        "code_execution",
+        lambda tool, prompt: (
+            {"arguments": {"code": "print(6 * 7)", "language": "python"}},
+            {"is_error": False, "result": "42\n"},
+        ),
+    ),
     "url_context": ("url_context", _read_urls),
-    "google_maps": ("google_maps", _search_maps),
+    "google_maps": (
+        "google_maps",
+        lambda tool, prompt: (
+            {"arguments": {"queries": [_choose_query(prompt)]}},
+            {"result": [{"places": [{"name": "Example Square", "place_id": "place-1", "url": PAGE}]}]},
+        ),
+    ),
     "file_search": ("file_search", lambda tool, prompt: ({}, {})),
     "retrieval": ("retrieval", _retrieve),
     "mcp_server": ("mcp_server_tool", _call_mcp_server),

@@ -125,7 +125,15 @@ class Agents(KeptResource[dict[str, Any]]):
 
     def _judge(self, agent: dict[str, Any], call: Call) -> None:
         project = call.project
-        self._check_base(agent["base_agent"], project)
+        base = agent[
+            "base_agent"
+        ]  # a saved agent may be built on, too (the cookbook and the service's skills do it)
+        name = base.removeprefix("agents/")
+        if BASE_AGENTS.fullmatch(name) is None and self.find(name, project) is None:
+            raise invalid(
+                f"base_agent={base!r} is neither a built-in agent such as 'antigravity-preview-09-2026' nor one "
+                "that you saved."
+            )
         limit = agent.get("agent_config", {}).get("max_total_tokens", 1)
         if int(limit) < 1:
             raise invalid(f"Invalid value at 'agent_config.max_total_tokens': {limit} must be positive.")
@@ -134,15 +142,6 @@ class Agents(KeptResource[dict[str, Any]]):
                 self._check_tool(f"tools[{index}]", tool, project)
         if "base_environment" in agent:
             self._configs.read(agent["base_environment"], project, "base_environment")
-
-    def _check_base(self, base: str, project: str) -> None:
-        """A saved agent may be built on, too (the cookbook and the service's own skills do it)."""
-        name = base.removeprefix("agents/")
-        if BASE_AGENTS.fullmatch(name) is None and self.find(name, project) is None:
-            raise invalid(
-                f"base_agent={base!r} is neither a built-in agent such as 'antigravity-preview-09-2026' nor one "
-                "that you saved."
-            )
 
     def _check_tool(self, place: str, tool: dict[str, Any], project: str) -> None:
         known = self._reader.list_kinds("agent-tool")

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from harness.emulator.values.call import Call, Refusal, invalid, not_found, over_quota, weigh_json
+from harness.emulator.values.call import Call, Refusal, invalid, not_found, over_quota
 from harness.emulator.values.hints import camel
 
 V = TypeVar("V")
@@ -184,51 +184,6 @@ class KeptResource(Generic[T]):
         """DELETE {name}/{id}."""
         self._kept.remove(call.project, item_id)
         return {}
-
-
-BOUNDED = frozenset({"agents", "credentials", "triggers", "voices", "webhooks"})
-"""The resources that count. Environments have a limit of their own, and make room by themselves."""
-
-
-class Allowance:
-    """Counts what each of these resources takes; `limit` is the value of the setting `max_resource_bytes`."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._held: dict[tuple[str, ...], int] = {}
-        self._sum = 0
-
-    def handle(self, call: Call, answer: Callable[..., Any], *named: str) -> Any:
-        """Return the answer to a call with these names in its path.
-
-        Raises `Refusal` 429 if there is no room for what the request brings.
-        """
-        if call.segments[0] not in BOUNDED:
-            return answer(call, *named)
-        asked = weigh_json(call.request.body)
-        more = max(0, asked - self._held.get((call.project, *call.segments[:2]), 0))
-        if more and self._sum + more > self.limit:
-            raise over_quota(
-                f"All {', '.join(sorted(BOUNDED))} take about {self._sum} bytes of memory, and {more} more are "
-                f"too many. Delete some, or raise the emulator's setting max_resource_bytes={self.limit}."
-            )
-        answered = answer(call, *named)
-        match call.request.method, call.segments:
-            case "DELETE", (kind, item):
-                self._hold((call.project, kind, item), 0)
-            case "POST" | "PATCH", (kind, *rest) if len(rest) < 2 and isinstance(answered, dict):
-                # an operation names what it makes only in its request
-                made = rest[0] if rest else answered.get("id") or call.body.get("id")
-                if isinstance(made, str):  # a voice that is not stored has none
-                    place = (call.project, kind, made)
-                    shown = weigh_json(msgspec.json.encode(answered))
-                    self._hold(place, max(asked, shown, self._held.get(place, 0)))
-        return answered
-
-    def _hold(self, place: tuple[str, ...], size: int) -> None:
-        self._sum += size - self._held.pop(place, 0)
-        if size:
-            self._held[place] = size
 
 
 class Shelf:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import tarfile
 import zlib
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -121,18 +120,15 @@ def _answer_media(environment: Environment, path: str, node: Node, recursive: bo
 
 
 def _pack_tar(entries: list[tuple[str, Node]], start: str) -> Response:
-    """Pack entries; names inside the archive are relative to the requested directory (inferred)."""
+    """Pack entries into an uncompressed POSIX tar; the same entries give the same bytes.
+
+    Names inside the archive are relative to the requested directory (inferred).
+    """
     skip = len(start) + 1 if start else 0
-    data = _pack((name[skip:], node) for name, node in entries)
-    return Response.whole(200, Headers((("content-type", "application/x-tar"),)), data)
-
-
-def _pack(entries: Iterable[tuple[str, Node]]) -> bytes:
-    """Pack relative names and nodes into an uncompressed POSIX tar; the same entries give the same bytes."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name, node in entries:
-            member = tarfile.TarInfo(name)
+            member = tarfile.TarInfo(name[skip:])
             if isinstance(node, File):
                 member.size = len(node.data)
                 member.mtime = int(datetime.fromisoformat(node.modified).timestamp())
@@ -141,7 +137,7 @@ def _pack(entries: Iterable[tuple[str, Node]]) -> bytes:
                 member.type, member.mode = tarfile.DIRTYPE, 0o755
                 member.mtime = int(datetime.fromisoformat(node.created).timestamp())
                 archive.addfile(member)
-    return target.getvalue()
+    return Response.whole(200, Headers((("content-type", "application/x-tar"),)), target.getvalue())
 
 
 def _unpack(data: bytes, limit: int) -> tuple[dict[str, bytes], list[str]]:

@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-import msgspec
 from msgspec import Struct, field
 
 from harness.emulator.resources.collection import Collection, KeptResource, listing, parameter
 from harness.emulator.resources.schema_reader import SchemaReader
-from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found, over_quota, weigh_json
+from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found, over_quota
 from harness.emulator.values.stamps import Stamps
 
 MOST_NODES = 10_000
@@ -303,10 +302,7 @@ def _inline(source: dict[str, Any]) -> bytes:
 
 
 STORED_BYTES = 128 * 2**20
-"""Bytes of files, one shared by forks once for each, and of long network rules that all environments may hold."""
-
-_SHORT = 2**16
-"""So many bytes of network rules and sources are not counted; the number of environments bounds them."""
+"""Bytes of files that all environments may hold; one that forks share counts for each."""
 
 
 class Environment(Struct, eq=False):
@@ -320,13 +316,7 @@ class Environment(Struct, eq=False):
     created: str
     updated: str
     last_accessed: str
-    rule_bytes: int = 0
     host: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def held_bytes(self) -> int:
-        """The bytes that count: its files, and long network rules and sources."""
-        return self.tree.size + self.rule_bytes
 
     def view(self) -> dict[str, Any]:
         """The resource as GET shows it; counts are digit strings, as the service writes 64-bit numbers."""
@@ -448,11 +438,6 @@ class Environments(KeptResource[Environment]):
         return made
 
     def _apply(self, environment: Environment, wanted: EnvironmentConfig) -> None:
-        rules = weigh_json(msgspec.json.encode((wanted.network or environment.network, wanted.sources)))
-        more = max(0, rules - _SHORT - environment.rule_bytes)
-        if more:
-            self._make_room(more, environment)
-            environment.rule_bytes += more
         if wanted.files or wanted.directories:
             self.write(environment, wanted.files, overwrite=True, directories=wanted.directories)
             # a source given again replaces the earlier one: a client that repeats it must not make the list grow
@@ -465,12 +450,12 @@ class Environments(KeptResource[Environment]):
 
     def _make_room(self, needed: int, keep: Environment) -> None:
         everything = [item for _, _, item in self._kept.everywhere()]
-        held = sum(item.held_bytes for item in everything)
+        held = sum(item.tree.size for item in everything)
         for item in everything:
             if held + needed <= STORED_BYTES:
                 return
             if item is not keep:
                 self._kept.remove(item.project, item.id)
-                held -= item.held_bytes
+                held -= item.tree.size
         if held + needed > STORED_BYTES:
-            raise over_quota(f"The emulator keeps at most {STORED_BYTES} bytes of files and network rules.")
+            raise over_quota(f"The emulator keeps at most {STORED_BYTES} bytes of files.")

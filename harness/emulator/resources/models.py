@@ -114,7 +114,21 @@ class Decisions:
             if fault is not None:
                 raise invalid(f"Invalid content in 'input': {fault}.")
         answers = {name: _answer(question, body["input"]) for name, question in body["questions"].items()}
-        return {"answers": answers, "usage": _count_usage(given, body["questions"])}
+        # the input and every question count once, and a decision has no output tokens (one guide)
+        counts = tokens_by_modality(given)
+        questions = (len(msgspec.json.encode(question)) // 4 for question in body["questions"].values())
+        counts["text"] = counts.get("text", 0) + sum(questions)
+        total = sum(counts.values())
+        usage = {
+            "total_tokens": total,
+            "total_input_tokens": total,
+            "input_tokens_by_modality": [{"modality": kind, "tokens": count} for kind, count in counts.items()],
+            "total_cached_tokens": 0,
+            "total_output_tokens": 0,
+            "total_tool_use_tokens": 0,
+            "total_thought_tokens": 0,
+        }
+        return {"answers": answers, "usage": usage}
 
 
 def _answer(question: Json, about: Any) -> Json:
@@ -147,20 +161,3 @@ def _share_out(weights: list[int]) -> list[float]:
     parts = [weight * whole // sum(weights) for weight in weights]
     parts[parts.index(max(parts))] += whole - sum(parts)
     return [part / whole for part in parts]
-
-
-def _count_usage(given: list[Json], questions: Json) -> Json:
-    """Count the input once and every question; decisions have no output tokens (one guide)."""
-    counts = tokens_by_modality(given)
-    counts["text"] = counts.get("text", 0) + sum(len(msgspec.json.encode(one)) // 4 for one in questions.values())
-    total = sum(counts.values())
-    by_kind = [{"modality": kind, "tokens": count} for kind, count in counts.items()]
-    return {
-        "total_tokens": total,
-        "total_input_tokens": total,
-        "input_tokens_by_modality": by_kind,
-        "total_cached_tokens": 0,
-        "total_output_tokens": 0,
-        "total_tool_use_tokens": 0,
-        "total_thought_tokens": 0,
-    }

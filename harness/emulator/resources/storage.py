@@ -23,12 +23,8 @@ from harness.emulator.values.settings import Settings
 from harness.emulator.values.stamps import Stamps, has_come, later
 from harness.wire import Headers, Response
 
-HOURS_KEPT = 48
-
 _ORIGIN = "https://generativelanguage.googleapis.com"
 _UPLOAD = "requests/upload-file"
-_LONGEST_URI = len("gs://") + 222 + len("/") + 1024
-"""Limits of Cloud Storage on the names of buckets and objects."""
 
 _ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
@@ -185,7 +181,7 @@ class UploadedFiles:
             self._remove(project, oldest)
         now = self._stamps.now()
         file_id = file_id or self._stamps.ids("file")
-        expires = later(now, hours=HOURS_KEPT)
+        expires = later(now, hours=48)
         # the service works on videos before they can be used; a GET shows when it is done
         wait = self._settings().processing if media_type.startswith("video/") else 0
         fields = {
@@ -210,9 +206,6 @@ class UploadedFiles:
         for uri in uris:
             if not re.fullmatch(r"gs://[^/]+/.+", uri):
                 raise invalid(f"The uri {uri!r} is not of the form gs://bucket/object.")
-            if len(uri) > _LONGEST_URI:
-                came = f"{len(uri)} characters at 'uris': Cloud Storage has no longer one than {_LONGEST_URI}"
-                raise invalid(f"The uri {uri[:60]!r}… has {came}.")
         kept = [
             self._keep(call.project, "", "", guess(uri), None, {"uri": uri, "source": "REGISTERED"})
             for uri in uris

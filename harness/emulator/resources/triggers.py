@@ -31,8 +31,6 @@ _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("month", 1, 12, ("", *_MONTHS)),
     ("day of the week", 0, 7, _DAYS),
 )
-_HORIZON_DAYS = 366 * 8 + 2
-"""29 February is at most eight years away, so a schedule that is not due within this time never is."""
 
 
 class Schedule(Struct, frozen=True):
@@ -47,13 +45,16 @@ class Schedule(Struct, frozen=True):
     zone: tzinfo
 
     def after(self, moment: datetime) -> datetime | None:
-        """The first due minute strictly after `moment`, in UTC; None if there is none within eight years."""
+        """The first due minute strictly after `moment`, in UTC; None if there is none within eight years.
+
+        29 February is at most eight years away, so a schedule that is not due within this time never is.
+        """
         local = moment.astimezone(self.zone).replace(second=0, microsecond=0)
         today = local.replace(hour=0, minute=0, fold=0)
         times = [*product(sorted(self.hours), sorted(self.minutes))]
         minutes = (
             day.replace(hour=hour, minute=minute).astimezone(UTC)
-            for day in (today + timedelta(days=number) for number in range(_HORIZON_DAYS))
+            for day in (today + timedelta(days=number) for number in range(366 * 8 + 2))
             if self._is_due(day)
             for hour, minute in times
         )
@@ -161,13 +162,13 @@ class Trigger(Struct, eq=False):
 
 
 class Triggers(KeptResource[Trigger]):
-    """Triggers per project; the owner of the interactions sets `run` and `look_up`."""
+    """Triggers per project; `run` makes their interactions, and `look_up` finds them again."""
 
-    def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
+    def __init__(self, reader: SchemaReader, stamps: Stamps, look_up: LookUp, run: Run) -> None:
         self._reader = reader
         self._stamps = stamps
-        self.run: Run | None = None
-        self.look_up: LookUp | None = None
+        self._look_up = look_up
+        self._run = run
         super().__init__("triggers", Collection("trigger"))
         self._started = 0
 
@@ -236,7 +237,7 @@ class Triggers(KeptResource[Trigger]):
         self._settle(trigger, project)
         now = datetime.fromisoformat(self._stamps.now())
         since, trigger.seen = trigger.seen, now
-        if trigger.fields["status"] != "active" or self.run is None:
+        if trigger.fields["status"] != "active":
             return
         latest = trigger.schedule.last(max(since, now - _DAY), now) or trigger.schedule.last(since, now)
         if latest is not None:
@@ -251,8 +252,6 @@ class Triggers(KeptResource[Trigger]):
 
     def _execute(self, trigger: Trigger, project: str, *, scheduled: str = "") -> dict[str, Any]:
         """Start a run whatever the trigger's status is: pausing stops the schedule, not a request to run."""
-        if self.run is None:
-            raise Refusal(501, "unimplemented", "Triggers cannot run here: no interactions are attached.")
         now = self._stamps.now()
         fields = trigger.fields
         execution: dict[str, Any] = {"id": self._stamps.ids("execution"), "trigger_id": fields["id"]}
@@ -273,12 +272,11 @@ class Triggers(KeptResource[Trigger]):
         return execution
 
     def _start(self, trigger: Trigger, execution: dict[str, Any], project: str) -> None:
-        assert self.run is not None
         body = {name: value for name, value in trigger.fields["interaction"].items() if name != "stream"}
         if "environment_id" in trigger.fields:
             body["environment"] = trigger.fields["environment_id"]
         try:
-            interaction = self.run(body, project)
+            interaction = self._run(body, project)
         except Refusal as refusal:
             self._end(trigger, execution, "failed", refusal.message)
             return
@@ -295,8 +293,7 @@ class Triggers(KeptResource[Trigger]):
         if entry is None or entry[1]["status"] != "in_progress":
             return
         execution = entry[1]
-        if self.look_up is not None:
-            self._take(trigger, execution, self.look_up(execution["interaction_id"], project))
+        self._take(trigger, execution, self._look_up(execution["interaction_id"], project))
         limit = timedelta(seconds=min(trigger.fields["execution_timeout_seconds"], 10**9))
         started = datetime.fromisoformat(execution["start_time"])
         running = execution["status"] == "in_progress"

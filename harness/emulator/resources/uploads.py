@@ -167,25 +167,22 @@ class Uploads:
 
         A refusal states that the upload is still active: a client without that header tries again and again.
         """
+        commands = _commands(request.headers)
         try:
-            return self._execute(request, pending)
+            if not commands or commands - {"upload", "finalize", "query", "cancel"}:
+                raise invalid("X-Goog-Upload-Command must be upload, finalize, both, query or cancel.")
+            if "upload" in commands:
+                size, step = len(request.body), pending.receiver.granularity
+                if "finalize" not in commands and size % step:
+                    raise invalid(
+                        f"A piece of {size} bytes came: all but the last must be a multiple of {step} bytes."
+                    )
+                offset = request.headers.get("x-goog-upload-offset", str(len(pending.received)))
+                self._append(pending, _number(offset, "X-Goog-Upload-Offset"), request.body)
+            if "finalize" in commands:
+                _agree(pending, len(pending.received))
         except Refusal as refusal:
             raise _with_status(refusal, "active") from None
-
-    def _execute(self, request: Request, pending: Pending) -> bool:
-        commands = _commands(request.headers)
-        if not commands or commands - {"upload", "finalize", "query", "cancel"}:
-            raise invalid("X-Goog-Upload-Command must be upload, finalize, both, query or cancel.")
-        if "upload" in commands:
-            size, step = len(request.body), pending.receiver.granularity
-            if "finalize" not in commands and size % step:
-                raise invalid(
-                    f"A piece of {size} bytes came: all but the last must be a multiple of {step} bytes."
-                )
-            offset = request.headers.get("x-goog-upload-offset", str(len(pending.received)))
-            self._append(pending, _number(offset, "X-Goog-Upload-Offset"), request.body)
-        if "finalize" in commands:
-            _agree(pending, len(pending.received))
         return bool(commands & {"finalize", "cancel"})
 
     def _append(self, pending: Pending, offset: int, data: bytes) -> None:

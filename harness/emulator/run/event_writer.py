@@ -2,15 +2,14 @@
 
 Layer 2. Source: the streaming guide's examples and recordings (order of events and of fields, what step.start
 shows of a step, the closing `done` frame). Each event is encoded once, for all readers; the run decides how many
-of the frames a reader may have. `OrderWatch` follows the table of `contract.tables.stream_order` beside the
-writer. Mutants override one method per event.
+of the frames a reader may have. Mutants override one method per event.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import proxy
 
@@ -18,7 +17,6 @@ import msgspec
 
 from harness.contract import Contract
 from harness.contract.tables.steps import DeltaEffect, DeltaType, Shown, StepTable
-from harness.contract.tables.stream_order import COMPLETED, CREATED, DELTA, START, STOP, Row, State
 from harness.emulator.reply.forms import pieces
 from harness.emulator.run.run import Run
 from harness.emulator.scripts import Script
@@ -28,8 +26,6 @@ from harness.wire import Chunk
 Json = dict[str, Any]
 
 DONE = b"event: done\ndata: [DONE]\n\n"
-DEFAULT_PIECES = 5
-"""The number of deltas that a text is split into, unless a script has another number."""
 KEPT_OUTPUTS = 64
 """The number of scripted outputs whose deltas are cached; beyond it the cache is emptied."""
 
@@ -235,7 +231,7 @@ class EventWriter:
         plan = run.script.deltas
         if isinstance(plan, list):
             return plan if "".join(plan) == text else [text]
-        return pieces(text, plan or DEFAULT_PIECES) or [""]
+        return pieces(text, plan or 5) or [""]
 
     def arguments(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of the arguments as JSON text, in two fragments unless the text is very short."""
@@ -390,62 +386,3 @@ class Frames:
         if payload["event_type"] == "error" and wanted is not None and not wanted.id:
             return None
         return self._writer.event_id(self._run, index, payload)
-
-
-class OrderWatch:
-    """The state of one stream; pass its events to `see` in order."""
-
-    def __init__(self, order: Mapping[State, Mapping[str, Row]]) -> None:
-        self._order = order
-        self._state = State.EXPECT_CREATED
-        self.open: int | None = None
-        self.steps = 0
-        self.created = False
-        row = order[State.IN_STEP][DELTA]
-        decided = [guard for guard in row.guards if guard in _GUARDS]
-        self._deltas_stay = row.next is State.IN_STEP and not row.breaks and decided == ["delta-index"]
-
-    def see(self, events: list[Json]) -> None:
-        """Advance by these events. Raises HarnessFault for one that may not come now."""
-        at = 0
-        while at < len(events):
-            event = events[at]
-            at += 1
-            kind = event["event_type"]
-            # Hot: nearly all events are deltas of the open step, which by the table change nothing.
-            if (
-                kind == DELTA
-                and self._state is State.IN_STEP
-                and self._deltas_stay
-                and event["index"] == self.open
-            ):
-                if (deltas := SharedDeltas.at(events, at - 1)) is not None:  # all are of one step
-                    at += len(deltas) - 1
-                continue
-            self._advance(kind, event)
-
-    def _advance(self, kind: str, event: Json) -> None:
-        row = self._order[self._state][kind]
-        broken = row.breaks or next(
-            (guard for guard in row.guards if guard in _GUARDS and not _GUARDS[guard](self, event)), ""
-        )
-        if broken:
-            raise HarnessFault(f"the emulator wrote {kind} in the state {self._state}, against {broken}: {event}")
-        self._state = row.next
-        if kind == START:
-            self.open, self.steps = event["index"], self.steps + 1
-        elif kind in (STOP, COMPLETED):
-            self.open = None
-        self.created = self.created or kind == CREATED
-
-
-_GUARDS: dict[str, Callable[[OrderWatch, Json], bool]] = {
-    "created-once": lambda watch, event: not watch.created,
-    "index-next": lambda watch, event: event["index"] == watch.steps,
-    "none-open": lambda watch, event: watch.open is None,
-    "delta-index": lambda watch, event: event["index"] == watch.open,
-    "stop-index": lambda watch, event: event["index"] == watch.open,
-    "all-stopped": lambda watch, event: (
-        watch.open is None or event["interaction"]["status"] in ("failed", "cancelled")
-    ),
-}

@@ -32,8 +32,6 @@ from harness.wire import Chunk, Clock
 
 Json = dict[str, Any]
 
-LONGEST = 200
-"""The approximate maximum of pauses in a run; a run with more events shows several of them per pause."""
 
 _ZEROS = frozenset({"total_cached_tokens", "total_tool_use_tokens"})
 
@@ -69,13 +67,6 @@ class RunFrames(Protocol):
         """Return an error that ends one stream while the run goes on."""
 
 
-class RunWatch(Protocol):
-    """A watch over the order of events."""
-
-    def see(self, events: list[Json]) -> None:
-        """Advance by these events. Raises HarnessFault for one that may not come now."""
-
-
 class RunContext(Protocol):
     """The parts of its engine that a run uses."""
 
@@ -92,9 +83,6 @@ class RunContext(Protocol):
     def frames_of(self, run: Run) -> RunFrames:
         """Return the events of a run as bytes."""
 
-    def watch(self) -> RunWatch | None:
-        """Return a watch over the events of a run, if they are to be watched."""
-
     def note_settled(self, run: Run) -> None:
         """Note that a background run has just come to its end."""
 
@@ -108,7 +96,7 @@ class Run:
 
     __slots__ = (
         "__weakref__",
-        "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status", "_order",
+        "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status",
         "_paced", "_polls", "_queue", "_skipped", "_started", "_was_polled", "_world", "agent",
         "background", "bodies", "body", "checkpoints", "context", "created", "environment_id", "errors", "given",
         "id", "interruption", "model", "moves", "number", "platform", "profile", "project", "rest", "script",
@@ -147,7 +135,6 @@ class Run:
         self._lag = 0
         self._old_status = ""
         self._events: list[Json] | None = None
-        self._order: RunWatch | None = None
         self._frames: RunFrames | None = None
         self.interruption: int | None = None
         self._queue = script.queued
@@ -302,8 +289,8 @@ class Run:
 
     @property
     def _stride(self) -> int:
-        """The number of events that one move shows."""
-        return max(1, len(self.events) // LONGEST)
+        """The number of events that one move shows: of a long run several, so that it has about 200 pauses."""
+        return max(1, len(self.events) // 200)
 
     # What moves it
 
@@ -426,8 +413,6 @@ class Run:
         """The payloads in order; the closing one is appended when the run settles."""
         if self._events is None:
             self._events = self._world.events.sequence(self)
-            self._order = self._world.watch()
-            self._watch(self._events)
             if self.settled:
                 self._close(self._events)
         return self._events
@@ -442,12 +427,6 @@ class Run:
     def _close(self, events: list[Json]) -> None:
         if not self._ends_in_error:
             events.append(self._world.events.build_completed(self))
-            self._watch(events[-1:])
-
-    def _watch(self, events: list[Json]) -> None:
-        """Raise HarnessFault if the contract does not allow these events now."""
-        if self._order is not None:
-            self._order.see(events)
 
     def _plan_error(self) -> None:
         wanted = self.script.error_event
@@ -507,8 +486,6 @@ class Run:
         self._events, self.steps, unstopped = cut(self.events, self.shown, self.steps)
         if unstopped is not None:
             self._events.append(self._world.events.stop(self, unstopped))
-        self._order = self._world.watch()
-        self._watch(self._events)
 
 
 class CancelRemainder(NamedTuple):

@@ -13,9 +13,6 @@ from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.scripts import ScriptQueue
 
-_REMEMBERED = 10_000
-"""The most ids of forgotten interactions that are remembered, for the refusal of a GET."""
-
 
 class InteractionStore:
     """Interactions by id; beyond `most`, or `most_bytes` of memory, the oldest are forgotten.
@@ -46,7 +43,7 @@ class InteractionStore:
         run.release()
         self._bytes -= run.size
         self._forgotten[identity] = None
-        if len(self._forgotten) > _REMEMBERED:
+        if len(self._forgotten) > 10_000:  # for the refusal of a GET
             self._forgotten.popitem(last=False)
 
     def was_forgotten(self, interaction_id: str) -> bool:

@@ -196,9 +196,6 @@ def usable_id(value: str, what: str) -> str:
 _PER_VALUE, _PER_OBJECT = 64, 240
 """Bytes that one value or one list, and one object, take besides their own texts."""
 
-_COPIES = 4
-"""An answer is kept as values, as events, as frames and as bodies."""
-
 
 def weigh_json(data: bytes) -> int:
     """Return about how many bytes of memory a JSON text takes once it is read."""
@@ -207,5 +204,5 @@ def weigh_json(data: bytes) -> int:
 
 
 def weigh_answer(steps: list[Any]) -> int:
-    """Return about how many bytes of memory the steps of an answer take, in all forms in which they are kept."""
-    return _COPIES * len(msgspec.json.encode(steps))
+    """Return about how many bytes of memory the steps of an answer take: as values, events, frames and bodies."""
+    return 4 * len(msgspec.json.encode(steps))

@@ -18,7 +18,6 @@ from harness.contract import Contract
 from harness.contract.schema.explain import SchemaProblem
 from harness.outcome.words import nearest
 
-_CLOSE = 0.7
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -42,12 +41,11 @@ def suggestion(name: str, options: Iterable[str]) -> str:
     from difflib import SequenceMatcher  # few tests make such a mistake
 
     likeness = SequenceMatcher(None, name.lower(), near[0]).ratio()
-    close = near[0].startswith(name.lower()) or likeness >= _CLOSE
+    close = near[0].startswith(name.lower()) or likeness >= 0.7
     return f" Did you mean '{near[0]}'?" if close else ""
 
 
 _WORD = re.compile(r"\w+")
-_LONGEST_LIST = 200
 
 
 def describe_problem(problem: SchemaProblem) -> str:
@@ -57,7 +55,7 @@ def describe_problem(problem: SchemaProblem) -> str:
         return unknown
     message = problem.message
     if not message.endswith("?"):
-        few = problem.keyword in ("const", "enum") and len(problem.expected) <= _LONGEST_LIST
+        few = problem.keyword in ("const", "enum") and len(problem.expected) <= 200
         message += f". It must be {problem.expected}." if few else "."
     return f"Invalid value at '{place}': {message}" if place else message[0].upper() + message[1:]
 
@@ -210,15 +208,13 @@ MODEL_NAME = re.compile(
     r"|gemini-[a-z-]+-latest|gemini-(omni|robotics)[\w.-]+|nano-banana-pro-preview)"
 )
 """The name of a model of a known family; any version is one."""
-_SHORT = 3
-"""Words of fewer letters are too short to tell a slip from another word."""
 
 
 def correct_model_name(name: str, known: Collection[str]) -> str:
     """The name with each word as the `known` models write it, if it is one slip away from theirs."""
     if name in known:
         return name
-    words = {word for model in known for word in model.split("-") if word.isalpha() and len(word) >= _SHORT}
+    words = {word for model in known for word in model.split("-") if word.isalpha() and len(word) >= 3}
     family, *parts = name.split("-")
     return "-".join([family, *(_correct(part, words) for part in parts)])
 

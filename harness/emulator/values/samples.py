@@ -2,8 +2,8 @@
 
 Layer 2. Knows the keywords that the function-calling and structured-output guides list, and type names in capital
 letters, as in older samples. Must not know where a schema came from. Pure and deterministic. Everything is paid
-from a budget before it is made or read, because callers choose the schemas: a small one may ask for gigabytes, and
-all clients would wait. The budget counts and measures no time, so every machine gives the same answer.
+from a budget before it is made or read, for a small schema may ask for gigabytes. The budget counts and measures
+no time, so every machine gives the same answer.
 
 Of media: a model makes the type that was requested, unless it knows only one. The tables of models list the types
 of sound; none of it is documented. Knows just enough of some file formats.
@@ -26,84 +26,43 @@ from harness.errors import SampleTooLarge
 if TYPE_CHECKING:
     from fractions import Fraction
 
-MOST_STEPS = 100_000
-"""Work: values made, keywords merged, references followed."""
-
 MOST_CHARACTERS = 1024 * 1024
-"""Characters of texts and names; every value costs some more."""
-
-DEEPEST = 100
-"""Levels of a constant in a schema: JSON that could be read is not always shallow enough to be written."""
-
-_PER_VALUE = 4
-_PER_STEP = 64
-"""Characters that are read or written for the price of one step."""
+"""Characters of all samples of one create, names included; every value costs 50 more, to bound the work."""
 
 
 class SampleBudget:
-    """The steps and characters that may still be spent."""
+    """What the samples of one create may still cost. After one was too large, they show only what is required."""
 
-    __slots__ = ("size", "steps")
+    __slots__ = ("left", "shows_optional")
 
-    def __init__(self, steps: int = MOST_STEPS, size: int = MOST_CHARACTERS) -> None:
-        self.steps = steps
-        self.size = size
+    def __init__(self, left: int = MOST_CHARACTERS) -> None:
+        self.left = left
+        self.shows_optional = True
 
-    def work(self, steps: int) -> None:
-        """Pay for work. Raises SampleTooLarge."""
-        self.steps -= steps
-        if self.steps < 0:
+    def spend(self, cost: int) -> None:
+        """Pay for a value, or for reading a schema, before it is done. Raises SampleTooLarge."""
+        self.left -= cost
+        if self.left < 0:
             raise SampleTooLarge
 
-    def scan(self, text: str) -> None:
-        """Pay for reading a text that does not become part of the sample. Raises SampleTooLarge."""
-        self.work(len(text) // _PER_STEP)
+    def copy_of(self, value: Any, levels: int = 100) -> Any:
+        """Pay for a value that the schema itself contains, and return it. Raises SampleTooLarge.
 
-    def expect(self, values: int) -> None:
-        """Raise SampleTooLarge if so many values can never be paid: before the first of them is made."""
-        if values > self.steps or values * _PER_VALUE > self.size:
+        JSON that could be read is not always shallow enough to be written: so its `levels` are limited.
+        """
+        if levels < 0:
             raise SampleTooLarge
-
-    def write(self, characters: int) -> None:
-        """Pay for one value with this many characters, before it is made. Raises SampleTooLarge."""
-        self.work(1 + characters // _PER_STEP)
-        self.size -= characters + _PER_VALUE
-        if self.size < 0:
-            raise SampleTooLarge
-
-    def copy_of(self, value: Any) -> Any:
-        """Pay for a value that the schema itself contains, and return it. Raises SampleTooLarge."""
-        waiting = [(value, DEEPEST)]
-        while waiting:
-            part, levels = waiting.pop()
-            if levels < 0:
-                raise SampleTooLarge
-            self.write(len(part) if isinstance(part, str) else 0)
-            if isinstance(part, list):
-                self.work(len(part))
-                waiting += [(item, levels - 1) for item in part]
-            elif isinstance(part, dict):
-                self.work(len(part))
-                self.write(sum(map(len, part)))
-                waiting += [(item, levels - 1) for item in part.values()]
+        self.spend(_PER_VALUE + (len(value) if isinstance(value, str | list | dict) else 0))
+        for item in value if isinstance(value, list) else ():
+            self.copy_of(item, levels - 1)
+        for name, item in value.items() if isinstance(value, dict) else ():
+            self.spend(len(name))
+            self.copy_of(item, levels - 1)
         return value
 
-    def for_trial(self) -> SampleBudget:
-        """A budget for a value that may be thrown away: half of the work, and all characters."""
-        return SampleBudget(self.steps // 2, self.size)
 
-    def settle(self, trial: SampleBudget, *, kept: bool) -> None:
-        """Pay for a trial: its work in any case, its characters if its value was kept."""
-        self.steps -= self.steps // 2 - max(trial.steps, 0)
-        if kept:
-            self.size = trial.size
-
-
+_PER_VALUE = 50
 _MOST_LEVELS = 12
-_OPTIONAL_LEVELS = 4
-_LARGEST = 2**64
-"""Readers of JSON have whole numbers up to this size; larger ones are written as floats."""
-_LONGEST_TYPE = 20
 _HINT = "sample"
 
 _FORMATS = {
@@ -132,18 +91,20 @@ class _Document(NamedTuple):
 def sample(schema: Any, budget: SampleBudget | None = None) -> Any:
     """Return a small value for `schema`. An unconstrained string is `_HINT`; an unusual schema gets a guess.
 
-    Optional properties are left out if they take the budget's characters, or half of its work. Raises
-    SampleTooLarge if the rest is too much, too, or if a number is too large for JSON's readers.
+    Optional properties are left out if the budget is too small for them. Raises SampleTooLarge if the rest is too
+    much, too, or if a number is too large for JSON's readers.
     """
     budget = SampleBudget() if budget is None else budget
-    trial = budget.for_trial()
-    try:
-        value = _sample(schema, _HINT, _Document(schema, trial, _OPTIONAL_LEVELS), 0)
-    except SampleTooLarge:
-        budget.settle(trial, kept=False)
-        return _sample(schema, _HINT, _Document(schema, budget, 0), 0)
-    budget.settle(trial, kept=True)
-    return value
+    if budget.shows_optional:
+        trial = SampleBudget(budget.left)
+        try:
+            value = _sample(schema, _HINT, _Document(schema, trial, 4), 0)
+        except SampleTooLarge:
+            budget.shows_optional = False
+        else:
+            budget.left = trial.left
+            return value
+    return _sample(schema, _HINT, _Document(schema, budget, 0), 0)
 
 
 def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
@@ -151,7 +112,7 @@ def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
     if not isinstance(schema, Mapping) or depth > _MOST_LEVELS:
         return budget.copy_of(hint)
     schema = _resolve(schema, document)
-    budget.work(1 + len(schema))
+    budget.spend(1 + len(schema))
     if "const" in schema:
         return budget.copy_of(schema["const"])
     for keyword in ("enum", "examples"):
@@ -161,9 +122,8 @@ def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
         if branches := _read_list(schema, keyword):
             return _sample(_merge_into(schema, keyword, branches[:1], document), hint, document, depth + 1)
     if isinstance(schema.get("allOf"), list):
-        budget.work(len(schema["allOf"]))
         return _sample(_merge_into(schema, "allOf", schema["allOf"], document), hint, document, depth + 1)
-    return _by_type(_choose_type(schema, budget), schema, hint, document, depth)
+    return _by_type(_choose_type(schema), schema, hint, document, depth)
 
 
 def _read_list(schema: Mapping[str, Any], keyword: str) -> list[Any]:
@@ -197,11 +157,11 @@ def _sample_object(schema: Mapping[str, Any], document: _Document, depth: int) -
     names = _read_list(schema, "required")
     if depth < document.optional:
         names = [*names, *properties]
-    document.budget.work(len(names))
+    document.budget.spend(len(names))
     value: dict[str, Any] = {}
     for name in names:
         if isinstance(name, str) and name not in value:
-            document.budget.write(len(name))
+            document.budget.spend(len(name))
             value[name] = _sample(properties.get(name, {}), name, document, depth + 1)
     return value
 
@@ -212,7 +172,6 @@ def _sample_array(schema: Mapping[str, Any], hint: str, document: _Document, dep
     wanted = max(1 if least is None else least, len(items))
     if most is not None:
         wanted = min(wanted, most)
-    document.budget.expect(wanted - len(items))
     unique = schema.get("uniqueItems") is True
     numbers = {item for item in items if isinstance(item, int | float)}
     while len(items) < wanted:
@@ -228,7 +187,7 @@ def _sample_array(schema: Mapping[str, Any], hint: str, document: _Document, dep
 def _number(schema: Mapping[str, Any], kind: str, budget: SampleBudget) -> int | float:
     from fractions import Fraction  # few schemas have numbers, and every first emulator would import it
 
-    budget.write(0)
+    budget.spend(_PER_VALUE)
     value = Fraction(1)
     for keyword, breaks, mend in _BOUNDS:
         bound = _read_bound(schema, keyword)
@@ -264,7 +223,7 @@ def _read_bound(schema: Mapping[str, Any], keyword: str) -> Fraction | None:
 
 def _to_number(value: Fraction) -> int | float:
     """The number in the form that every reader of JSON understands. Raises SampleTooLarge if there is none."""
-    if value.denominator == 1 and abs(value) < _LARGEST:
+    if value.denominator == 1 and abs(value) < 2**64:  # readers of JSON have no larger whole numbers
         return int(value)
     try:
         return float(value)
@@ -279,7 +238,7 @@ def _sample_string(schema: Mapping[str, Any], hint: str, budget: SampleBudget) -
     length = len(text) if least is None else max(len(text), least)
     if most is not None:
         length = min(length, max(most, 0))
-    budget.write(length)
+    budget.spend(_PER_VALUE + length)
     text = text or "x"
     return (text * (length // len(text) + 1))[:length]
 
@@ -291,13 +250,12 @@ def _count(value: Any) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _choose_type(schema: Mapping[str, Any], budget: SampleBudget) -> str:
+def _choose_type(schema: Mapping[str, Any]) -> str:
     kind = schema.get("type")
     if isinstance(kind, list):
-        budget.work(len(kind))
         kind = next((name for name in kind if name != "null"), "null")
     if isinstance(kind, str):
-        return kind[:_LONGEST_TYPE].lower()
+        return kind[:20].lower()
     if "properties" in schema or "required" in schema:
         return "object"
     return "array" if "items" in schema or "prefixItems" in schema else "string"
@@ -309,8 +267,7 @@ def _resolve(schema: Any, document: _Document) -> Mapping[str, Any]:
         reference = schema.get("$ref") if isinstance(schema, Mapping) else None
         if not isinstance(reference, str):
             break
-        document.budget.scan(reference)
-        document.budget.work(1 + reference.count("/"))
+        document.budget.spend(len(reference))
         schema = document.root
         for part in reference.removeprefix("#").strip("/").split("/") if reference != "#" else ():
             schema = (
@@ -322,13 +279,13 @@ def _resolve(schema: Any, document: _Document) -> Mapping[str, Any]:
 def _merge(parts: list[Mapping[str, Any]], budget: SampleBudget) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for part in parts:
-        budget.work(1 + len(part))
+        budget.spend(1 + len(part))
         for key, value in part.items():
             if key == "properties" and isinstance(merged.get(key), Mapping) and isinstance(value, Mapping):
-                budget.work(len(merged[key]) + len(value))
+                budget.spend(len(merged[key]) + len(value))
                 merged[key] = {**merged[key], **value}
             elif key == "required" and isinstance(merged.get(key), list) and isinstance(value, list):
-                budget.work(len(merged[key]) + len(value))
+                budget.spend(len(merged[key]) + len(value))
                 merged[key] = [*merged[key], *value]
             else:
                 merged[key] = value

@@ -114,12 +114,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 _LEAST = {
     "ticks": 0, "max_runs": 1, "max_requests": 0, "max_queued": 1, "max_sessions": 1, "max_run_bytes": 0,
-    "max_request_bytes": 0, "max_file_bytes": 0, "max_queued_bytes": 0, "max_resource_bytes": 0,
+    "max_request_bytes": 0, "max_file_bytes": 0,
 }  # fmt: skip
 """Settings that are whole numbers, with the least value of each."""
 
-_TOLD = 5
-"""The most unknown settings in one message."""
 
 _LISTED = ": docs/emulator-reference.md lists them"
 
@@ -160,9 +158,6 @@ class Settings(Struct, frozen=True, kw_only=True):
                      are forgotten, but never the latest
     max_request_bytes  the same for the log of requests, in which each body is shortened to 64 KiB
     max_file_bytes   bound on the bytes of all uploaded files and documents: an upload beyond it is refused
-    max_queued_bytes  bound on about how much memory the queued scripts take: those beyond it are refused
-    max_resource_bytes  bound on about how much memory agents, credentials, triggers, voices and webhooks take
-                     together: one beyond it is refused
     """
 
     platform: str = "gemini"
@@ -189,8 +184,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_run_bytes: int = 256 * 2**20
     max_request_bytes: int = 16 * 2**20
     max_file_bytes: int = 128 * 2**20
-    max_queued_bytes: int = 128 * 2**20
-    max_resource_bytes: int = 128 * 2**20
 
     @property
     def bounds(self) -> dict[str, int]:
@@ -226,7 +219,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         unknown = (name for name in values if name not in names)
         mistakes = [
             f"there is no setting {name!r}{did_you_mean(str(name), names, otherwise=_LISTED)}"
-            for name in islice(unknown, _TOLD)
+            for name in islice(unknown, 5)
         ]
         try:
             changed = replace(self, **known)

@@ -19,7 +19,6 @@ from harness.contract.models.profiles import ModelProfile
 
 Json = dict[str, Any]
 
-_PER_IMAGE = 258
 _PER_MEDIA = {"audio": 64, "video": 290}
 """Tokens counted for a content without text; any other costs as much as an image."""
 _HOLDS_MEDIA = frozenset({"data", "uri", "name"})
@@ -29,8 +28,6 @@ COUNTS_TOOLS, COUNTS_QUERIES, COSTS_TOOLS = "grounding_tool_count", "search_quer
 _SEARCH = "google_search"
 """The one tool whose uses recordings count twice, since October."""
 _INVOCATIONS = frozenset({"model_invocation_token_counts", "non_grounding_model_invocation_token_counts"})
-_FRAME = 21
-"""Tokens that the service adds to a prompt before the model gets it."""
 
 THOUGHT_TOKENS = 24
 """Tokens counted for each thought, except at the lowest level (`count_thought`)."""
@@ -83,7 +80,7 @@ def _count_step(step: Json, kind: str, counts: dict[str, int]) -> None:
             elif part_kind == "function_result":
                 _count_step(part, part_kind, counts)
             elif isinstance(part_kind, str) and part.keys() & _HOLDS_MEDIA:
-                counts[part_kind] = counts.get(part_kind, 0) + _PER_MEDIA.get(part_kind, _PER_IMAGE)
+                counts[part_kind] = counts.get(part_kind, 0) + _PER_MEDIA.get(part_kind, 258)
     elif kind.endswith(("_call", "_result")):
         value = step.get("arguments", step.get("result"))
         counts["text"] = counts.get("text", 0) + 2 + len(msgspec.json.encode(value)) // 4
@@ -191,7 +188,7 @@ def count_invocations(usage: Json, fields: Collection[str], *, unshown: int = 0)
     `unshown` are the tokens of an output that is not shown.
     """
     # Hot, and therefore without comprehensions: before Python 3.12 each is a call.
-    prompt = int(usage["total_input_tokens"]) + _FRAME
+    prompt = int(usage["total_input_tokens"]) + 21  # the service adds so many tokens to a prompt
     counts: Json = {"raw_prompt_token": prompt} if "raw_prompt_token" in fields else {}
     if _INVOCATIONS.isdisjoint(fields):  # most models count none
         return counts

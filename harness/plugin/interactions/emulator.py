@@ -63,8 +63,6 @@ class SettingFields(TypedDict, total=False):
     max_run_bytes: int
     max_request_bytes: int
     max_file_bytes: int
-    max_queued_bytes: int
-    max_resource_bytes: int
 
 
 class InteractionsEmulator(ObservedService):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -37,36 +36,6 @@ def asked(api: Api, *calls: dict) -> str:
     return api.created("Weather?", tools=[WEATHER])
 
 
-def test_chain_carries_the_history(api):
-    """The input tokens of each turn include everything said before it."""
-    counts, parent = [], None
-    for _ in range(4):
-        body = api.create("Say hi.", previous_interaction_id=parent).json
-        usage = body["usage"]
-        counts.append((usage["total_input_tokens"], usage["total_output_tokens"]))
-        parent = body["id"]
-    for (before, made), (after, _) in pairwise(counts):
-        assert after == before + made + counts[0][0]
-
-
-def test_chain_leaves_the_parent_alone(api):
-    """A parent is unchanged after two turns chained to it, and each of these has only its own steps."""
-    parent = api.created("One")
-    before = api.get(parent).data
-    for text in ("Two", "Three"):
-        child = api.create(text, previous_interaction_id=parent).json
-        assert len(child["steps"]) == 2
-        assert api.get(child["id"]).json["steps"][0]["content"][0]["text"] == text
-    assert api.get(parent).data == before
-
-
-def test_nothing_is_inherited(api):
-    """Tools are not inherited: a chained turn without tools calls none."""
-    parent = api.create(tools=[{"type": "google_search"}]).json["id"]
-    child = api.create("More", previous_interaction_id=parent).json
-    assert {step["type"] for step in child["steps"]} == {"thought", "model_output"}
-
-
 def broken_parents(api: Api) -> dict[str, tuple[str, tuple[int, str]]]:
     """Return parents that cannot be continued, each with the expected error."""
     gone = api.created()
@@ -91,40 +60,11 @@ def test_queued_parent_is_refused(api):
     assert api.create(previous_interaction_id=api.created(background=True)).error == (400, "failed_precondition")
 
 
-def test_foreign_parent_does_not_exist():
-    """A parent of another project gets 404."""
-    api = Api.with_settings(keys={"a": "one", "b": "two"})
-    api.key = "a"
-    parent = api.created()
-    api.key = "b"
-    assert api.create(previous_interaction_id=parent).error == (404, "not_found")
-
-
 @pytest.mark.parametrize("goal", ["completed", "failed", "cancelled", "incomplete"])
 def test_settled_parents_can_be_continued(api, goal):
     """A stored parent can be continued whatever status it settled in."""
     api.emulator.reply("So far.", status=goal)
     assert api.create(previous_interaction_id=api.created()).status == 200
-
-
-def test_settled_background_parent(api):
-    """A background run can be continued as soon as it has settled, and not before."""
-    parent = api.created(background=True)
-    while api.status(parent) == "in_progress":
-        assert api.create(previous_interaction_id=parent).status == 400
-    assert api.create(previous_interaction_id=parent).status == 200
-
-
-RESULTS = {"string": "sunny", "object": {"sky": "blue"}, "contents": [{"type": "text", "text": "sunny"}]}
-
-
-@pytest.mark.parametrize("value", RESULTS.values(), ids=RESULTS)
-def test_results_answer_a_call(api, value):
-    """A function result may be a string, an object or a list of contents; the run then completes."""
-    parent = asked(api, CALLS[0])
-    body = api.create([result("c1", value)], previous_interaction_id=parent, tools=[WEATHER]).json
-    assert body["status"] == "completed"
-    assert api.get(body["id"]).json["steps"][0] == result("c1", value)
 
 
 def test_result_inside_user_input(api):
@@ -161,13 +101,6 @@ def test_a_call_that_is_sent_again_is_one_call(api):
     assert api.create(again, previous_interaction_id=parent, tools=[WEATHER]).status == 200
 
 
-def test_orphan_result_is_refused(api):
-    """A result with neither a parent nor its call gets a 400 that says what to send."""
-    answer = api.create([result("c1")])
-    assert answer.error == (400, "invalid_request")
-    assert "previous_interaction_id" in answer.message
-
-
 def test_text_after_a_pending_call(api):
     """A turn after a pending call may bring text instead of results."""
     assert api.create("Never mind.", previous_interaction_id=asked(api, CALLS[0])).status == 200
@@ -193,11 +126,6 @@ def test_a_step_that_was_only_seen_is_taken_back(api, step, status):
     asked = {"type": "user_input", "content": [{"type": "text", "text": "Hi."}]}
     answer = api.create([asked, step, asked], store=False)
     assert answer.status == status, answer.data
-
-
-def test_stateless_turn(api):
-    """A stateless turn that sends back all steps with their signatures, and the result, is answered."""
-    assert api.create(stateless(api), tools=[WEATHER], store=False).json["status"] == "completed"
 
 
 DAMAGES = {
@@ -261,20 +189,6 @@ def test_continuation_token_of_somebody_else():
     api.created()
     api.key = "b"
     assert api.create(continuation_token="dDE=").error == (400, "invalid_request")
-
-
-def test_stream_hands_out_the_token(api):
-    """The last event of a paused stream has the status requires_continuation and the token."""
-    api.emulator.reply("One", continuation_token="dDE=")
-    last = api.create(stream=True).events[-2]["interaction"]
-    assert (last["status"], last["continuation_token"]) == ("requires_continuation", "dDE=")
-
-
-def test_agents_and_models_take_turns(api):
-    """A model can continue an agent's work, and an agent can continue a model's."""
-    first = api.created(agent=AGENT, environment="remote")
-    second = api.created(previous_interaction_id=first)
-    assert api.create(agent=AGENT, environment="remote", previous_interaction_id=second).status == 200
 
 
 WRITTEN: list[tuple[dict[str, Any], str]] = [

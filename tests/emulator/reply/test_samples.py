@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.emulator.values.samples import MOST_CHARACTERS, MOST_STEPS, SampleBudget, sample
-from harness.errors import SampleTooLarge
+from harness.emulator.values.samples import MOST_CHARACTERS, sample
 from tests.emulator.client import Api
 
 
@@ -105,22 +104,6 @@ def test_a_sample_within_the_budget_is_as_large_as_asked():
     assert len(sample({"type": "string", "minLength": 100_000})) == 100_000
     assert len(sample({"type": "array", "minItems": 10**9, "maxItems": 3})) == 3
     assert len(sample({"type": "string", "minLength": 10**9, "maxLength": 3})) == 3
-
-
-def test_items_that_can_never_be_paid_are_not_begun():
-    """What a number of items costs at least is known before the first of them is made."""
-    for budget in (SampleBudget(steps=1000), SampleBudget(size=4000)):
-        with pytest.raises(SampleTooLarge):
-            sample({"type": "array", "minItems": 1001, "items": {"type": "integer"}}, budget=budget)
-        assert budget.steps > 900
-
-
-def test_what_is_thrown_away_is_paid_for():
-    """Work on a sample that was not kept counts, its characters do not."""
-    budget, long = SampleBudget(), {"type": "string", "minLength": MOST_CHARACTERS * 2 // 3}
-    assert sample({"properties": {"a": long, "b": long}}, budget=budget) == {}
-    assert budget.steps < MOST_STEPS - 10_000
-    assert budget.size == MOST_CHARACTERS
 
 
 NUMBERS = [
@@ -229,19 +212,4 @@ def test_any_schema_gets_an_answer_of_bounded_size(schema, asked, stream):
     if answer.status == 200 and not stream and asked is formatted:
         text = answer.json["steps"][-1]["content"][0]["text"]
         values, characters = extent(json.loads(text))
-        assert values <= MOST_STEPS
-        assert characters <= MOST_CHARACTERS
-
-
-@pytest.mark.slow
-@settings(max_examples=300, deadline=None)
-@given(SCHEMAS)
-def test_a_sample_never_costs_more_than_its_budget(schema):
-    """Whether there is a sample or not, no more is spent than there was, and what is made was paid for."""
-    budget = SampleBudget(2000, 5000)
-    try:
-        values, characters = extent(sample(schema, budget=budget))
-    except SampleTooLarge:
-        return
-    assert 0 <= budget.steps <= 2000 - values
-    assert 0 <= budget.size <= 5000 - characters
+        assert 50 * values + characters <= MOST_CHARACTERS

@@ -9,8 +9,10 @@ from typing import Any
 
 from harness.contract import load
 from harness.emulator.resources.router import Resources
+from harness.emulator.resources.triggers import LookUp, Run
 from harness.emulator.values.call import Call, Refusal, route
 from harness.emulator.values.settings import Settings
+from harness.emulator.values.stamps import Stamps
 from harness.wire import Chunk, Headers, Request
 
 NOON = "2026-09-21T12:00:00Z"
@@ -44,17 +46,25 @@ class Answer:
 
 @dataclass
 class Api:
-    """A client of a new `Resources`; tests may set the time, `now`, and the calling project, `project`."""
+    """A client of a new `Resources`; tests may set the time, the project, and what stands for interactions."""
 
     now: str = NOON
     project: str = "default"
     settings: Settings = field(default_factory=Settings)
+    run: Run = lambda body, project: {"id": "v1_x", "status": "completed"}
+    look_up: LookUp = lambda found, project: None
     resources: Resources = field(init=False)
 
     def __post_init__(self) -> None:
         count = itertools.count(1)
         ids = lambda prefix: f"{prefix}-{next(count):04d}"  # noqa: E731
-        self.resources = Resources(ids, lambda: self.now, self.settings, load())
+        self.resources = Resources(
+            Stamps(ids, lambda: self.now),
+            self.settings,
+            load(),
+            look_up=lambda found, project: self.look_up(found, project),
+            run=lambda body, project: self.run(body, project),
+        )
 
     def send(self, method: str, target: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
         """Send one request; `body` is bytes, or a dict or list that is sent as JSON."""

@@ -19,24 +19,6 @@ def agent(**more: Any) -> dict[str, Any]:
     return {"id": "csv-helper", "base_agent": BASE, **more}
 
 
-def test_an_agent_lives_and_goes(api: Api) -> None:
-    """Create, get and list return the saved fields; after a delete the agent is 404 and its id is free again."""
-    body = agent(
-        description="d",
-        agent_config={"type": "antigravity", "max_total_tokens": 9},
-        tools=[{"type": "code_execution"}, {"type": "mcp_server", "name": "docs_1", "url": "https://m.example"}],
-        base_environment={"type": "remote", "network": {"allowlist": [{"domain": "packages.example.org"}]}},
-    )
-    assert api.ok("POST", AGENTS, body) == body
-    assert api.ok("GET", f"{AGENTS}/csv-helper") == body
-    assert api.ok("GET", AGENTS) == {"agents": [body]}
-    assert api.resources.agent("csv-helper", "default") == body
-    assert api.ok("DELETE", f"{AGENTS}/csv-helper") == {}
-    assert api.refused("GET", f"{AGENTS}/csv-helper") == (404, "not_found")
-    assert api.refused("DELETE", f"{AGENTS}/csv-helper") == (404, "not_found")
-    assert api.ok("POST", AGENTS, agent())["id"] == "csv-helper"
-
-
 def test_an_empty_list_has_no_array(api: Api) -> None:
     """An empty list is answered with `{}`, as observed of the live service."""
     assert api.ok("GET", f"{AGENTS}?page_size=5") == {}
@@ -175,11 +157,3 @@ def test_elsewhere_a_create_is_the_agent(platform: str) -> None:
     api = Api(settings=Settings(platform=platform))
     assert api.ok("POST", "/v1beta/agents", AGENT) == AGENT
     assert api.refused("GET", "/v1beta/agents/helper/operations/operation-0001")[0] == 404
-
-
-def test_the_memory_of_agents_on_vertex_is_bounded() -> None:
-    """An operation has no id, and its agent counts all the same."""
-    api = Api(settings=Settings(platform="vertex", max_resource_bytes=2_000))
-    for number in range(2):
-        answer = api.send("POST", "/v1beta/agents", {**AGENT, "id": f"a{number}", "description": "d" * 1_000})
-    assert (answer.status, "max_resource_bytes=2000" in answer.message) == (429, True)

@@ -29,27 +29,6 @@ def content(api: Api, environment: str, path: str) -> bytes:
     return api.send("GET", f"{ENVIRONMENTS}/{environment}/files/{path}?alt=media").data
 
 
-def test_an_environment_lives_and_goes(api: Api) -> None:
-    """Create, get and list agree; counts are strings of digits; after a delete the environment is 404."""
-    made = api.ok("POST", ENVIRONMENTS, {"sources": [inline("a/b.txt", "hello")], "network": "disabled"})
-    assert made == {
-        "id": made["id"],
-        "status": "active",
-        "created": NOON,
-        "updated": NOON,
-        "last_accessed": NOON,
-        "network": "disabled",
-        "sources": [{"type": "inline", "target": "a/b.txt"}],
-        "file_count": "1",
-        "size_bytes": "5",
-    }
-    assert api.ok("GET", f"{ENVIRONMENTS}/{made['id']}") == made
-    assert api.ok("GET", ENVIRONMENTS) == {"environments": [made]}
-    assert api.ok("DELETE", f"{ENVIRONMENTS}/{made['id']}") == {}
-    for path in ("", "/files", "/files/a/b.txt"):
-        assert api.refused("GET", f"{ENVIRONMENTS}/{made['id']}{path}") == (404, "not_found")
-
-
 def test_create_takes_an_empty_or_absent_body(api: Api) -> None:
     """No field is required; without a network, all traffic is allowed and the answer has no network field."""
     for body in (None, {}):
@@ -220,29 +199,3 @@ def test_use_is_noted(api: Api) -> None:
         shown = api.ok("GET", f"{ENVIRONMENTS}/{made}")
         seen.append((shown["created"], shown["updated"], shown["last_accessed"]))
     assert seen == [(NOON, NOON, "2026-09-21T13:00:00Z"), (NOON, "2026-09-21T14:00:00Z", "2026-09-21T14:00:00Z")]
-
-
-def test_only_the_create_shows_the_key_of_a_self_hosted_environment(api: Api) -> None:
-    """The mode and the configuration stay, the key does not; a configuration shows in this mode only."""
-    given = {"mode": "self_hosted", "custom_config": {"team": "a"}}
-    made = api.ok("POST", ENVIRONMENTS, {**given, "system_instruction": "Be brief."})
-    key = made.pop("environment_key")
-    assert (bool(key), made["mode"], made["custom_config"]) == (True, *given.values())
-    assert api.ok("GET", f"{ENVIRONMENTS}/{made['id']}") == made
-    plain = api.ok("POST", ENVIRONMENTS, {"mode": "on_demand", "custom_config": {"team": "a"}})
-    assert plain["mode"] == "on_demand"
-    assert not plain.keys() & {"environment_key", "custom_config"}
-
-
-def test_environments_are_listed_by_mode(api: Api) -> None:
-    """One without a mode runs on demand, and a fork runs where its origin does."""
-    plain, own = (api.ok("POST", ENVIRONMENTS, body)["id"] for body in ({}, {"mode": "self_hosted"}))
-    fork = api.ok("POST", ENVIRONMENTS, {"from_environment": own})["id"]
-
-    def listed(query: str) -> list[str]:
-        return [one["id"] for one in api.ok("GET", ENVIRONMENTS + query).get("environments", [])]
-
-    assert listed("") == [plain, own, fork]
-    assert listed("?mode=on_demand") == [plain]
-    assert listed("?mode=self_hosted") == [own, fork]
-    assert listed("?mode=other") == []

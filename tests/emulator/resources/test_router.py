@@ -2,22 +2,18 @@
 
 import pytest
 
-from harness.contract import load
-from harness.emulator.resources.router import Resources
 from harness.emulator.values.call import Call, route
-from harness.emulator.values.settings import Settings
 from harness.wire import Request
-from tests.emulator.resources.api import NOON, Api
+from tests.emulator.resources.api import Api
 
 
 @pytest.mark.parametrize(
     "target", ["/v1beta/interactions", "/v1beta/interactions/x", "/v1beta/tunedModels", "/v1beta", "/"]
 )
-def test_other_paths_are_left_alone(target: str) -> None:
+def test_other_paths_are_left_alone(api: Api, target: str) -> None:
     """For any other path, the resources return None, so that the emulator goes on looking."""
     way = route(target)
-    resources = Resources(str, lambda: NOON, Settings(), load())
-    assert resources.handle(Call(Request("GET", target), way.segments, way.query)) is None
+    assert api.resources.handle(Call(Request("GET", target), way.segments, way.query)) is None
 
 
 @pytest.mark.parametrize("name", ["agents", "environments", "credentials", "webhooks", "triggers"])

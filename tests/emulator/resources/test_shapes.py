@@ -91,7 +91,7 @@ def test_rotations_fit(api: Api) -> None:
 @pytest.mark.parametrize("status", ["completed", "failed"])
 def test_executions_fit(api: Api, status: str) -> None:
     """A run, the list of runs and the trigger fit their schemas, whether the run completed or failed."""
-    api.resources.triggers.run = lambda body, project: {"id": "v1_x", "status": status, "environment_id": "e"}
+    api.run = lambda body, project: {"id": "v1_x", "status": status, "environment_id": "e"}
     trigger = api.ok("POST", f"{V}/triggers", TRIGGER)["id"]
     fits("triggers/execution", api.ok("POST", f"{V}/triggers/{trigger}/executions"))
     fits("triggers/executions", api.ok("GET", f"{V}/triggers/{trigger}/executions"))

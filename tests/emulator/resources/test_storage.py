@@ -98,7 +98,7 @@ def test_a_name_that_two_uploads_want_goes_to_the_first(api: Api) -> None:
     """If two uploads of one name are under way, the second one to end is refused and holds no memory."""
     both = [start(api, "files", {"file": {"name": "files/x"}}, 5) for _ in range(2)]
     ends = [send(api, begun, "upload, finalize", b"hello").status for begun in both]
-    assert (ends, api.resources.uploaded.shelf.held) == ([200, 409], 5)
+    assert (ends, api.resources.kept.files.shelf.held) == ([200, 409], 5)
 
 
 def test_a_video_is_processed_for_a_while(api: Api) -> None:
@@ -120,7 +120,7 @@ def test_a_file_expires_after_two_days(api: Api) -> None:
     assert api.send("GET", f"{V}/files/x").status == 200
     api.now = "2026-09-23T12:00:00Z"
     assert api.send("GET", f"{V}/files/x").status == 403
-    assert (api.ok("GET", f"{V}/files"), api.resources.uploaded.shelf.held) == ({}, 0)
+    assert (api.ok("GET", f"{V}/files"), api.resources.kept.files.shelf.held) == ({}, 0)
 
 
 def test_a_deleted_file_is_as_one_that_never_was(api: Api) -> None:
@@ -190,7 +190,7 @@ def test_the_oldest_file_makes_room(api: Api, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(collection, "MOST_ITEMS", 2)
     names = [upload(api)["name"] for _ in range(3)]
     left = [file["name"] for file in api.ok("GET", f"{V}/files")["files"]]
-    assert (left, api.resources.uploaded.shelf.held) == (names[1:], 10)
+    assert (left, api.resources.kept.files.shelf.held) == (names[1:], 10)
 
 
 NOON = "2026-09-21T12:00:00Z"
@@ -289,7 +289,7 @@ def test_what_holds_something_is_deleted_with_force(api: Api, store: str) -> Non
     assert api.ok("DELETE", f"{document}?force=True") == {}
     bring_in(api, store, {})
     assert api.ok("DELETE", f"{store}?force=true") == {}
-    assert (api.send("GET", store).status, api.resources.uploaded.shelf.held) == (403, 0)
+    assert (api.send("GET", store).status, api.resources.kept.files.shelf.held) == (403, 0)
 
 
 def test_stores_are_separate_projects(api: Api, store: str) -> None:

@@ -97,8 +97,8 @@ class Engine:
     def __init__(self, api: Api, status: str = "completed") -> None:
         self.status = status
         self.bodies: list[dict[str, Any]] = []
-        api.resources.triggers.run = self.run
-        api.resources.triggers.look_up = self.look_up
+        api.run = self.run
+        api.look_up = self.look_up
 
     def run(self, body: dict[str, Any], project: str) -> dict[str, Any]:
         """Stand in for `Triggers.run`."""
@@ -116,28 +116,6 @@ class Engine:
 def target(api: Api) -> str:
     """Create a trigger and return its path."""
     return f"{TRIGGERS}/{api.ok('POST', TRIGGERS, BODY)['id']}"
-
-
-def test_a_trigger_lives_and_goes(api: Api) -> None:
-    """Create returns the defaults and the next run time; get and list agree; after a delete the trigger is 404."""
-    made = api.ok("POST", TRIGGERS, {**BODY, "display_name": "daily"})
-    assert made == {
-        **BODY,
-        "id": made["id"],
-        "display_name": "daily",
-        "status": "active",
-        "max_consecutive_failures": 5,
-        "execution_timeout_seconds": 600,
-        "consecutive_failure_count": 0,
-        "create_time": NOON,
-        "update_time": NOON,
-        "next_run_time": "2026-09-22T09:00:00Z",
-    }
-    assert api.ok("GET", f"{TRIGGERS}/{made['id']}") == made
-    assert api.ok("GET", TRIGGERS) == {"triggers": [made]}
-    assert api.ok("DELETE", f"{TRIGGERS}/{made['id']}") == {}
-    for path in ("", "/executions"):
-        assert api.refused("GET", f"{TRIGGERS}/{made['id']}{path}") == (404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -158,18 +136,6 @@ def test_what_cannot_be_triggered_is_400(api: Api, change: dict[str, Any]) -> No
     """Missing, invalid and unknown fields are refused, and nothing is saved."""
     assert api.refused("POST", TRIGGERS, BODY | change) == (400, "invalid_request")
     assert api.ok("GET", TRIGGERS) == {}
-
-
-def test_pausing_stops_the_schedule_not_the_caller(api: Api, target: str) -> None:
-    """A paused trigger has no next run but can be run on demand; resuming restores the schedule."""
-    Engine(api)
-    api.now = "2026-09-21T13:00:00Z"
-    paused = api.ok("PATCH", target, {"status": "paused", "display_name": "new"})
-    assert (paused["status"], paused["display_name"], paused["last_pause_time"]) == ("paused", "new", api.now)
-    assert "next_run_time" not in paused
-    assert api.ok("POST", f"{target}/executions")["status"] == "completed"
-    resumed = api.ok("PATCH", target, {"status": "active"})
-    assert (resumed["last_resume_time"], resumed["next_run_time"]) == (api.now, "2026-09-22T09:00:00Z")
 
 
 @pytest.mark.parametrize("body", [{"status": "disabled"}, {"schedule": "* * * * *"}])
@@ -265,11 +231,6 @@ def test_failures_in_a_row_stop_a_trigger(api: Api, how: str) -> None:
     shown = api.ok("GET", target)
     assert (shown["status"], "next_run_time" in shown) == ("error", False)
     assert api.ok("PATCH", target, {"status": "active"})["consecutive_failure_count"] == 0
-
-
-def test_without_interactions_a_run_is_unimplemented(api: Api, target: str) -> None:
-    """A run gets 501 if the resources have no way to run interactions."""
-    assert api.refused("POST", f"{target}/executions") == (501, "unimplemented")
 
 
 def test_executions_have_pages_and_a_bound(api: Api, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
