@@ -29,7 +29,7 @@ from harness.faults.values import spell_text
 from harness.kit.client_model import ClientIncident
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
-from harness.wire import Chunk, Headers, Request, Response, Service
+from harness.wire import Chunk, Request, Response, Service
 
 MODEL = "gemini-3.8-flash"
 
@@ -316,10 +316,7 @@ class IncidentControl:
             return _refuse(400, "invalid_request", str(wrong))
         except (ValueError, LookupError, TypeError, RecursionError):
             return _refuse(400, "invalid_request", 'Write {"name": "stale-chain-id"}, see docs/incidents.md.')
-        return self._set_up(incident, found[1], request.headers)
-
-    def _set_up(self, incident: Incident, control: str, headers: Headers) -> Response:
-        """Ask the control API at the path `control` for what the incident needs."""
+        control = found[1]  # the path of the control API, which is asked for what the incident needs
         asked: list[tuple[str, Any]] = []
         if incident.settings:
             asked.append(("settings", incident.settings))
@@ -328,18 +325,14 @@ class IncidentControl:
         if incident.plan is not None:
             asked.append(("faults", {"plan": str(incident.plan)}))
         for path, body in asked:
-            done = self._service(Request("POST", f"{control}/{path}", headers, json.dumps(body).encode()))
+            done = self._service(Request("POST", f"{control}/{path}", request.headers, json.dumps(body).encode()))
             if done.status != 200:
                 return done
-            _discard(done)
+            for piece in done.body:
+                if not isinstance(piece, Chunk):
+                    break
+            done.body.close()
         return _answer(incident.to_dict())
-
-
-def _discard(response: Response) -> None:
-    for piece in response.body:
-        if not isinstance(piece, Chunk):
-            break
-    response.body.close()
 
 
 def _answer(value: Any) -> Response:

@@ -31,7 +31,7 @@ from harness.inspector.seen_exchange import (
 )
 from harness.kit.api import Api
 from harness.outcome import Finding
-from harness.wire import Ending, Frame, Request
+from harness.wire import Ending, Request
 from harness.wire.json_value import object_or_none
 
 # The facts of the responses about the runs of the API: their statuses, and which run continues which.
@@ -280,7 +280,16 @@ class SeenTraffic:
             if not seen.forgotten:
                 self._backlog.add(seen, self._now() - self._start, part)
                 if self._backlog.is_full:
-                    self._shed()
+                    # Answers go out faster than they are taken apart: forget the oldest, as would happen soon.
+                    newest = next(reversed(self._kept), 0)
+                    while self._backlog.is_full:
+                        oldest = self._backlog.first
+                        if oldest.forgotten:
+                            self._backlog.drop()
+                        elif oldest.number == newest:
+                            self._read_next()
+                        else:
+                            self._forget(oldest)
 
     # What has passed
 
@@ -297,25 +306,23 @@ class SeenTraffic:
                 if self._now() >= end:
                     return
 
-    def _shed(self) -> None:
-        """Answers go out faster than they are taken apart: the oldest are forgotten, which they soon would be."""
-        newest = next(reversed(self._kept), 0)
-        while self._backlog.is_full:
-            oldest = self._backlog.first
-            if oldest.forgotten:
-                self._backlog.drop()
-            elif oldest.number == newest:
-                self._read_next()
-            else:
-                self._forget(oldest)
-
     def _read_next(self) -> None:
         if self._backlog.first.forgotten:
             self._backlog.drop()
             return
         seen, moment, part = self._backlog.take()
         if isinstance(part, Request):
-            self._read_request(seen, part)
+            self._learn(part)
+            seen.open()
+            seen.order = self._api.read_order(part)
+            named = self._protocol.is_resume(part)
+            if named is None:
+                seen.run = self._api.read_subject(part)
+            else:
+                seen.run, seen.cursor = named
+                self._find_earlier(seen)
+            seen.is_told = True
+            self.tell(describe_request(seen))
         elif isinstance(part, Head):
             seen.take_head(*part)
             self.tell(describe_head(seen))
@@ -325,22 +332,16 @@ class SeenTraffic:
             frames, kept = seen.take_chunks(part.chunks[part.start : part.end], moment)
             self._size += kept
             for frame in frames:
-                self._read_event(seen, frame, moment)
+                value = object_or_none(frame.data)
+                if len(seen.events) < self._bounds[1]:
+                    seen.take_event(frame, value, self._protocol, moment)
+                    self._events += 1
+                    self.tell(describe_event(seen, len(seen.events) - 1))
+                else:
+                    seen.more_events += 1
+                if value is not None:
+                    self._follow(seen, value, moment)
             self._shrink()
-
-    def _read_request(self, seen: SeenExchange, request: Request) -> None:
-        """Find the run that a request is about and, if it resumes a stream, where its first event belongs."""
-        self._learn(request)
-        seen.open()
-        seen.order = self._api.read_order(request)
-        named = self._protocol.is_resume(request)
-        if named is None:
-            seen.run = self._api.read_subject(request)
-        else:
-            seen.run, seen.cursor = named
-            self._find_earlier(seen)
-        seen.is_told = True
-        self.tell(describe_request(seen))
 
     def _find_earlier(self, seen: SeenExchange) -> None:
         if seen.cursor is None:
@@ -351,17 +352,6 @@ class SeenTraffic:
                 seen.after, seen.column = earlier.number, column
                 seen.columns, seen.next_column = earlier.columns, column
                 return
-
-    def _read_event(self, seen: SeenExchange, frame: Frame, moment: float) -> None:
-        value = object_or_none(frame.data)
-        if len(seen.events) < self._bounds[1]:
-            seen.take_event(frame, value, self._protocol, moment)
-            self._events += 1
-            self.tell(describe_event(seen, len(seen.events) - 1))
-        else:
-            seen.more_events += 1
-        if value is not None:
-            self._follow(seen, value, moment)
 
     def _read_end(self, seen: SeenExchange, ending: Ending, moment: float) -> None:
         seen.ending = ending

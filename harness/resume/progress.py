@@ -58,7 +58,11 @@ class Progress:
             self._first = False
             if kind == CREATED_EVENT:
                 self._at = 0
-        self._learn(event)
+        self.interaction_id = self.interaction_id or PROTOCOL.stream_id(event)
+        inner = event.get("interaction")
+        status = inner.get("status") if isinstance(inner, Mapping) else event.get("status")
+        if isinstance(status, str):
+            self.status = status
         cursor = PROTOCOL.cursor(event)
         new = self._step(kind, event, cursor) if kind in STEP_EVENTS else self._take_outside_steps(kind, event)
         if cursor is not None and self._at >= self._cursor_at:
@@ -133,13 +137,6 @@ class Progress:
         self._told.add(mark)
         return new
 
-    def _learn(self, event: Event) -> None:
-        self.interaction_id = self.interaction_id or PROTOCOL.stream_id(event)
-        inner = event.get("interaction")
-        status = inner.get("status") if isinstance(inner, Mapping) else event.get("status")
-        if isinstance(status, str):
-            self.status = status
-
 
 # The rest of a stream that can no longer be read, from the interaction as it is fetched whole: a client sees the
 # rest of the text once, and the completion. In a partly seen step only text, a thought and the arguments of a call
@@ -163,24 +160,17 @@ def remainder(
         elif is_open(index) or text_of(step.get("content")):
             raise Contradiction(f"step {index} of the stream, a {step.get('type')}, is not in the interaction now")
     for index, step in enumerate(steps[known:], start=len(seen)):
-        yield from _write_step(index, step)
+        kind = step.get("type")
+        if kind == "model_output":
+            yield {"index": index, "step": {"type": kind}, "event_type": "step.start"}
+            content = step.get("content")
+            for part in content if isinstance(content, list) else ():
+                if isinstance(part, Mapping):
+                    yield {"index": index, "delta": dict(part), "event_type": "step.delta"}
+        else:
+            yield {"index": index, "step": dict(step), "event_type": "step.start"}
+        yield {"index": index, "event_type": "step.stop"}
     yield {"interaction": dict(interaction), "event_type": COMPLETED_EVENT}
-
-
-def _list_parts(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    content = step.get("content")
-    return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
-
-
-def _write_step(index: int, step: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    kind = step.get("type")
-    if kind == "model_output":
-        yield {"index": index, "step": {"type": kind}, "event_type": "step.start"}
-        for part in _list_parts(step):
-            yield {"index": index, "delta": dict(part), "event_type": "step.delta"}
-    else:
-        yield {"index": index, "step": dict(step), "event_type": "step.start"}
-    yield {"index": index, "event_type": "step.stop"}
 
 
 def _rest(index: int, seen: Event, step: Event, *, is_open: bool) -> Iterator[dict[str, Any]]:

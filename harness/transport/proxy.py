@@ -19,7 +19,7 @@ from harness.transport.client.dial import NoConnection, dial, trusting, upstream
 from harness.transport.client.driver import receive
 from harness.transport.http1.heads import ResponseHead, request_bytes, write_fields
 from harness.transport.http1.limits import Limits
-from harness.transport.http1.reader import Data, Event, ResponseReader
+from harness.transport.http1.reader import Data, ResponseReader
 from harness.transport.server.server import LEAVING
 from harness.wire import At, By, Chunk, Ending, Headers, How, Pause, Piece, Request, Response
 from harness.wire.addresses import readdress, stand_in_url
@@ -118,15 +118,12 @@ class _Arriving:
         if self._closed:
             self._sock.close()
         for event in events:
-            self._take(event)
-
-    def _take(self, event: Event) -> None:
-        if isinstance(event, Data):
-            self._ready.append(Chunk(event.data))
-        elif isinstance(event, Ending):
-            self.ended = _pass_on(event)
-            self._ready.append(self.ended)
-            self.close()
+            if isinstance(event, Data):
+                self._ready.append(Chunk(event.data))
+            elif isinstance(event, Ending):
+                self.ended = _pass_on(event)
+                self._ready.append(self.ended)
+                self.close()
 
     def close(self) -> None:
         """Disconnect."""

@@ -144,7 +144,12 @@ class CodedBody(WrappedBody):
         if isinstance(piece, Chunk):
             return self._code(piece)
         if isinstance(piece, Ending):
-            return self._end(piece)
+            if piece.complete:
+                self._ready.append(piece)
+                return Chunk(self._coder.flush(zlib.Z_FINISH))
+            if piece.at is At.IN_CHUNK:
+                return replace(piece, declared=self._sent + self._missing, sent=self._sent)
+            return piece
         return piece
 
     def _code(self, piece: Chunk) -> Chunk:
@@ -152,14 +157,6 @@ class CodedBody(WrappedBody):
         self._sent = len(data)
         self._missing = 0 if piece.declared is None else max(0, piece.declared - len(piece.data))
         return Chunk(data, self._sent + self._missing if self._missing else None)
-
-    def _end(self, ending: Ending) -> Piece:
-        if ending.complete:
-            self._ready.append(ending)
-            return Chunk(self._coder.flush(zlib.Z_FINISH))
-        if ending.at is At.IN_CHUNK:
-            return replace(ending, declared=self._sent + self._missing, sent=self._sent)
-        return ending
 
     def close(self) -> None:
         """Close the body inside."""

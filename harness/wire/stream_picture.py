@@ -251,13 +251,10 @@ def draw_picture(readings: Sequence[ReadStream], *, total: int = 0) -> StreamPic
     for number, (reading, start, cells, at) in enumerate(drawn):
         if not reading.left and not any(later <= at for _, later, _, _ in drawn[number + 1 :]):
             cells += [PictureCell(column=column, kind=CellKind.MISSING) for column in range(at, total)]
-        rows.append(_draw_row(reading, start, [_name(cell, names) for cell in cells], at))
+        # another connection may name an event that this one does not
+        named = [cell if cell.name else replace(cell, name=names.get(cell.column, "")) for cell in cells]
+        rows.append(_draw_row(reading, start, named, at))
     return StreamPicture(columns=total, rows=tuple(rows))
-
-
-def _name(cell: PictureCell, names: Mapping[int, str]) -> PictureCell:
-    """The cell with the name that another connection gives its event, if its own gives none."""
-    return cell if cell.name else replace(cell, name=names.get(cell.column, ""))
 
 
 def _draw_row(reading: ReadStream, start: int, cells: list[PictureCell], at: int) -> PictureRow:

@@ -166,6 +166,7 @@ def describe_unreadable(played: PlayedCase, problem: str) -> str:
     drop, ended = played.attempt, played.ended
     refused = [one for one in drop.received if one.status >= 400]
     wire = drop.wire() or [f"nothing: does it use {drop.api.load_client_model().words.base_url}?"]
+    words = [line for line in ended.words.splitlines() if line.strip(" ^") and not line.startswith("    at ")]
     lines = [
         f"without any fault the client {problem}; no fault case was run, because it would prove nothing",
         *(
@@ -177,17 +178,9 @@ def describe_unreadable(played: PlayedCase, problem: str) -> str:
         *(f"  on the wire:        {line}" for line in wire),
         *(f"  {line}" for line in _quote_frame(drop)),
         *(f"  no result:          {line}" for line in ended.stray),
-        *(f"  standard error:     {line}" for line in _choose_words(ended.words)[-_SHOWN_WORDS:]),
+        *(f"  standard error:     {line}" for line in words[-8:]),  # without the calls below an error of Node
     ]
     return "\n".join(lines)
-
-
-_SHOWN_WORDS = 8
-
-
-def _choose_words(words: str) -> list[str]:
-    """The lines of a standard error that say something: not the calls below an error of Node."""
-    return [line for line in words.splitlines() if line.strip(" ^") and not line.startswith("    at ")]
 
 
 def _quote_frame(drop: ClientAttempt) -> Iterator[str]:

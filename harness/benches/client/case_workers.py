@@ -270,7 +270,11 @@ class CaseWorkers:
                 self._clients.append(client)
             with CaseServer(self._api) as server:
                 if self._jobs > 1 and number == 0:
-                    self._measure_start(server, client)
+                    # The case without a fault may take longer beside the others than alone.
+                    with self._floor.share():
+                        ended = play_case(server, client, 0, self._first, self._seconds, self._start).ended
+                    with self._lock:
+                        self._start = max(self._start, ended.seconds)
                 while (task := self._cases.take()) is not None:
                     if (played := self._play(server, client, *task)) is not None:
                         self._ended.put(played)
@@ -279,13 +283,6 @@ class CaseWorkers:
         finally:
             client.close()
             self._ended.put(None)
-
-    def _measure_start(self, server: CaseServer, client: Client) -> None:
-        """Let the client do the case without a fault beside the others, which may take longer than alone."""
-        with self._floor.share():
-            ended = play_case(server, client, 0, self._first, self._seconds, self._start).ended
-        with self._lock:
-            self._start = max(self._start, ended.seconds)
 
     def _play(self, server: CaseServer, client: Client, number: int, case: Case) -> PlayedCase | None:
         """How a case ended; None if the run was over before it could begin."""

@@ -343,16 +343,12 @@ def _build_cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str])
     for ids, more in product(own_ids or event_ids, kind.scripts):
         script = {key: value for key, value in {**base.answer, **more}.items() if value is not None}
         case = replace(shared, event_ids=ids, script=script if more else base.script)
-        for plan in kind.plans(_shape_of(api, case)):
+        further = None
+        if case.mode.turns and case.further_answer is not None:
+            second = replace(case, script=case.further_answer)
+            further = StreamShape(whole_stream(api, second), api.load_protocol())
+        for plan in kind.plans(StreamShape(whole_stream(api, case), api.load_protocol(), further)):
             yield replace(case, plan=str(parse(plan)))
-
-
-def _shape_of(api: Api, case: Case) -> StreamShape:
-    further = None
-    if case.mode.turns and case.further_answer is not None:
-        second = replace(case, script=case.further_answer)
-        further = StreamShape(whole_stream(api, second), api.load_protocol())
-    return StreamShape(whole_stream(api, case), api.load_protocol(), further)
 
 
 # The cases of incidents: documented failures, reproduced for a client.

@@ -110,8 +110,9 @@ class CommandClient:
         finally:
             self._process = None
             words = process.end()
+        # The text on standard output, without one line ending at its end, which is for the terminal.
         return ClientResult(
-            collected=_read_text(process.out),
+            collected=process.out.decode(errors="replace").removesuffix("\n").removesuffix("\r"),
             error="" if code in (0, None) else how(code),
             crashed=code is not None and code < 0,
             stopped=_explain(process, seconds) if code is None else "",
@@ -263,11 +264,6 @@ def _read_error(answer: Mapping[str, Any]) -> str:
     """The failure that an answer reports, "" if none; an error of `null` is none."""
     error = answer.get("error")
     return "" if error is None else str(error) or "an error without a message"
-
-
-def _read_text(data: bytearray) -> str:
-    """The text on standard output, without one line ending at its end, which is for the terminal."""
-    return data.decode(errors="replace").removesuffix("\n").removesuffix("\r")
 
 
 # The answers of clients: one JSON object, on a line of standard output or in a file of its own.

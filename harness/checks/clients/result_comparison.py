@@ -340,7 +340,10 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
         for step in objects_in(steps):
             made.append(step)
             if step.get("type") == "function_call":
-                places[str(step.get("id"))] = _list_texts(step.get("arguments"))
+                # those that are long enough to be recognized in a result
+                values = as_object(step.get("arguments")).values()
+                texts = {value for value in values if isinstance(value, str) and len(value) >= _RECOGNIZED}
+                places[str(step.get("id"))] = texts
         reported = [found[1] for value in (*events, answer) if (found := runs.status_of(value)) is not None]
         last = reported[-1] if reported else last
     if last != "requires_action":
@@ -457,12 +460,6 @@ def _read_results(given: Any) -> dict[str, str]:
         for step in objects_in(given)
         if step.get("type") == "function_result"
     }
-
-
-def _list_texts(arguments: object) -> set[str]:
-    """The texts in the arguments of a call that are long enough to be recognized in a result."""
-    values = as_object(arguments).values()
-    return {value for value in values if isinstance(value, str) and len(value) >= _RECOGNIZED}
 
 
 def _find_swapped(results: Mapping[str, str], places: Mapping[str, set[str]]) -> str:

@@ -88,10 +88,6 @@ def _judge_pace(relayed: RelayedExchange) -> Iterator[Finding]:
         return
     if not arrived(relayed):
         raise Unmet("no stream reached the client")
-    yield from _judge_moments(relayed, arrivals)
-
-
-def _judge_moments(relayed: RelayedExchange, arrivals: Sequence[int]) -> Iterator[Finding]:
     paced = [
         (one, other)
         for one, other in difference(relayed).kept

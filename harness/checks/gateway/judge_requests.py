@@ -78,7 +78,8 @@ def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             continue
         behind = answer_of(relayed).request
         for name, value in relayed.client.request.query:
-            if _has_parameter(behind, name, value):
+            got = behind.parameter(name)
+            if got is not None and (name == _CURSOR or got.lower() == value.lower()):
                 continue
             lost = True
             code = "gw.query" if name == _INPUT else "gw.query/stream"
@@ -86,11 +87,6 @@ def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             if in_crowd:
                 code, message = "gw.query/crowd", f"{message} during six open streams"
             yield notice(code, relayed, message, f"{name}={value}", request_line(behind))
-
-
-def _has_parameter(behind: Request, name: str, value: str) -> bool:
-    got = behind.parameter(name)
-    return got is not None and (name == _CURSOR or got.lower() == value.lower())
 
 
 _FIELD_CODES = {

@@ -21,7 +21,6 @@ from harness.checks.gateway.judge_requests import (
 )
 from harness.checks.gateway.relay_diff import (
     NO_STREAM,
-    Change,
     Kind,
     RelayedEvent,
     StreamDifference,
@@ -273,17 +272,15 @@ def additions(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Nothing was added to creates, answers or events; each place is reported once, with some additions."""
     found: dict[str, tuple[RelayedExchange, set[str]]] = {}
     for relayed in exchanges:
-        for place, change in _find_additions(relayed):
-            found.setdefault(place, (relayed, set()))[1].add(change.pointer)
+        places = [("a create", request_changes(relayed))]
+        places.append((f"the response to a {operation_of(relayed.client.request)}", answer_changes(relayed)))
+        if tells(relayed) and arrived(relayed):
+            for one, other in difference(relayed).kept:
+                places.append(("an event", list(changes(one.value, other.value, None))))
+        for place, some in places:
+            for change in some:
+                if change.kind is Kind.ADDED:
+                    found.setdefault(place, (relayed, set()))[1].add(change.pointer)
     for place, (relayed, pointers) in found.items():
         shown = list_some(sorted(pointers), _SHOWN)
         yield notice("gw.additions", relayed, f"added to {place}: {shown}")
-
-
-def _find_additions(relayed: RelayedExchange) -> Iterator[tuple[str, Change]]:
-    places = [("a create", request_changes(relayed))]
-    places.append((f"the response to a {operation_of(relayed.client.request)}", answer_changes(relayed)))
-    if tells(relayed) and arrived(relayed):
-        for one, other in difference(relayed).kept:
-            places.append(("an event", list(changes(one.value, other.value, None))))
-    return ((place, change) for place, some in places for change in some if change.kind is Kind.ADDED)

@@ -90,7 +90,19 @@ class Pairs:
 def changes(before: Any, after: Any, pairs: Pairs | None, pointer: str = "$") -> Iterator[Change]:
     """The differences between two values; without `pairs` any id may correspond to any other."""
     if isinstance(before, dict) and isinstance(after, dict):
-        yield from _field_changes(before, after, pairs, pointer)
+        for name, value in before.items():
+            place = f"{pointer}.{name}"
+            if name not in after:
+                if value is not None:
+                    yield Change(Kind.LOST, place, value)
+            # a gateway may rename an id and an alias
+            elif (name in _IDS or name in ALIASES) and isinstance(value, str) and isinstance(after[name], str):
+                if name in _IDS and pairs is not None and not pairs.agree(value, after[name]):
+                    yield Change(Kind.CHANGED, place, value, after[name])
+            else:
+                yield from changes(value, after[name], pairs, place)
+        for name in after.keys() - before.keys():
+            yield Change(Kind.ADDED, f"{pointer}.{name}", None, after[name])
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (one, other) in enumerate(zip(before, after, strict=True)):
             yield from changes(one, other, pairs, f"{pointer}[{index}]")
@@ -129,28 +141,6 @@ def _to_instant(value: Any) -> tuple[datetime, str] | None:
     except (ValueError, OverflowError):
         return None
     return moment, (fraction or "").rstrip("0")
-
-
-def _field_changes(
-    before: dict[str, Any], after: dict[str, Any], pairs: Pairs | None, pointer: str
-) -> Iterator[Change]:
-    for name, value in before.items():
-        place = f"{pointer}.{name}"
-        if name not in after:
-            if value is not None:
-                yield Change(Kind.LOST, place, value)
-        elif _may_differ(name, value, after[name]):
-            if name in _IDS and pairs is not None and not pairs.agree(value, after[name]):
-                yield Change(Kind.CHANGED, place, value, after[name])
-        else:
-            yield from changes(value, after[name], pairs, place)
-    for name in after.keys() - before.keys():
-        yield Change(Kind.ADDED, f"{pointer}.{name}", None, after[name])
-
-
-def _may_differ(name: str, before: Any, after: Any) -> bool:
-    """Whether a field is an id or an alias, which a gateway may rename."""
-    return (name in _IDS or name in ALIASES) and isinstance(before, str) and isinstance(after, str)
 
 
 def is_another_model(before: Any, after: Any) -> bool:

@@ -48,7 +48,7 @@ from harness.wire import (
     Together,
     Wait,
 )
-from harness.wire.delivery import Inbox, is_on_this_machine
+from harness.wire.delivery import is_on_this_machine
 from harness.wire.message import TOKEN
 
 _READ_BYTES = 64 * 1024
@@ -272,20 +272,6 @@ class UrlReading:
         self._seconds = 0.0
         self.ended: Ending | None = None
         self.recorder = ExchangeBuilder(request, began=began)
-        self._write(wire)
-        self._read_head()
-
-    @property
-    def deaf(self) -> bool:
-        """Whether the connection ended before a byte of response, like a kept one that its server had closed."""
-        return self.ended is not None and not self._reader.begun and self.ended.how in {How.FIN, How.RST}
-
-    @property
-    def answered(self) -> bool:
-        """Whether the head of the response has come."""
-        return self._reader.head is not None
-
-    def _write(self, wire: bytes) -> None:
         try:
             self._sock.settimeout(min(self._limits.head_seconds, self._limits.total_seconds))
             self._sock.sendall(wire)
@@ -294,8 +280,6 @@ class UrlReading:
             self.stop(By.LIMIT, How.TIMEOUT, "the request was not read in time (Limits.head_seconds)")
         except OSError:
             pass  # the peer disconnected while we were sending: a response it sent before can still be read
-
-    def _read_head(self) -> None:
         until = time.monotonic() + self._limits.head_seconds
         while self.ended is None and self._reader.head is None:
             for event in self._receive(until, "head_seconds"):
@@ -306,6 +290,16 @@ class UrlReading:
                     self._end(event)
                 else:
                     self._ready.append(event)
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the connection ended before a byte of response, like a kept one that its server had closed."""
+        return self.ended is not None and not self._reader.begun and self.ended.how in {How.FIN, How.RST}
+
+    @property
+    def answered(self) -> bool:
+        """Whether the head of the response has come."""
+        return self._reader.head is not None
 
     def more(self) -> bytes:
         """The body bytes that have arrived already, else the next ones."""
@@ -321,20 +315,18 @@ class UrlReading:
         if self.ended is not None:
             return b""
         if isinstance(event, Data):
-            return self._take_bytes(event.data)
+            data = event.data
+            if self._coding is not None:
+                data = self._coding.feed(data)
+            if data:
+                self.recorder.chunk(Chunk(data), time.monotonic() - self._began)
+                self._last.feed(data, time.monotonic())
+            if self._coding is not None and self._coding.breach is not None:
+                self.stop(*self._coding.breach)
+            return data
         assert isinstance(event, Ending)
         self._end(event)
         return b""
-
-    def _take_bytes(self, data: bytes) -> bytes:
-        if self._coding is not None:
-            data = self._coding.feed(data)
-        if data:
-            self.recorder.chunk(Chunk(data), time.monotonic() - self._began)
-            self._last.feed(data, time.monotonic())
-        if self._coding is not None and self._coding.breach is not None:
-            self.stop(*self._coding.breach)
-        return data
 
     def _receive(self, until: float, name: str) -> list[Event]:
         """The events that arrive before `until`, or before the deadline, which another thread may bring nearer."""
@@ -437,13 +429,26 @@ class UrlDriver(Driver):
             case Send():
                 return self._send(action.request, self._limits.within(action.timeout, action.head))
             case Open():
-                return self._open_stream(action.request, self._limits.within(action.timeout, action.head))
+                limits = self._limits.within(action.timeout, action.head)
+                reading = self._read(action.request, limits)
+                with self._lock:
+                    self._open = [other for other in self._open if other.ended is None]
+                    self._open.append(reading)
+                return LiveStreamReader(reading, self._limits.event_bytes)
             case Together():
                 return self._send_together(action)
             case Wait(seconds):
                 return time.sleep(seconds)
             case Listen():
-                return self._listen()
+                if not is_on_this_machine(self._origin.url):
+                    raise Unmet(
+                        f"{self._origin.host} cannot reach a receiver on this machine, so what it delivers "
+                        "was not seen",
+                        remedy="on a target that runs on this machine (http://127.0.0.1:PORT)",
+                    )
+                from harness.transport.server.server import SocketReceiver
+
+                return SocketReceiver()
             case Collect(receiver, count, seconds):
                 return receiver.collect(count, seconds)
             case Interrupt():
@@ -456,13 +461,6 @@ class UrlDriver(Driver):
         except BaseException:  # an interrupt: only this frame can close it
             reading.stop(By.CLIENT, How.FIN, "")
             raise
-
-    def _open_stream(self, request: Request, limits: Limits) -> LiveStreamReader:
-        reading = self._read(request, limits)
-        with self._lock:
-            self._open = [other for other in self._open if other.ended is None]
-            self._open.append(reading)
-        return LiveStreamReader(reading, self._limits.event_bytes)
 
     def _send_together(self, action: Together) -> list[Exchange]:
         """Send the requests at the same time: the first one here, each other one on its own thread."""
@@ -485,17 +483,6 @@ class UrlDriver(Driver):
         if sending:
             send(*sending[0])
         return [answer.result() for answer in answers]
-
-    def _listen(self) -> Inbox:
-        """Open a receiver on a port of this machine. Raises Unmet if the target is on another one."""
-        if not is_on_this_machine(self._origin.url):
-            raise Unmet(
-                f"{self._origin.host} cannot reach a receiver on this machine, so what it delivers was not seen",
-                remedy="on a target that runs on this machine (http://127.0.0.1:PORT)",
-            )
-        from harness.transport.server.server import SocketReceiver
-
-        return SocketReceiver()
 
     def _shut_down(self) -> None:
         """Shut down every connection: a reader of one finds its end."""
@@ -568,23 +555,19 @@ class UrlDriver(Driver):
         if known is None or known[0] is not headers or known[1] is not keeps:
             if len(self._lines) >= _MOST_LINES:
                 self._lines.clear()
-            lines = self._write_lines(headers, keeps=keeps, chunked=chunked)
+            fields = [("host", self._origin.authority)]
+            fields += headers.without(*_OURS).items()
+            if chunked:  # of an exercise: chunks are what it is about
+                fields.append(("transfer-encoding", "chunked"))
+            fields += [item for item in self._headers.without(*_OURS) if item[0] not in headers]
+            sent = Headers(fields)
+            if "accept-encoding" not in sent:
+                fields.append(("accept-encoding", "identity"))
+            if "user-agent" not in sent:
+                fields.append(("user-agent", f"interactions-harness/{__version__}"))
+            # So that it is free again once a stream that is read later has been written.
+            if not keeps or chunked:
+                fields.append(("connection", "close"))
+            lines = write_fields(Headers(fields))
             known = self._lines[id(headers)] = headers, keeps, lines
         return request_bytes(request.method, target, known[2], request.body, chunked=chunked)
-
-    def _write_lines(self, headers: Headers, *, keeps: bool, chunked: bool) -> bytes:
-        """The field lines of a request with these headers, without one about its length."""
-        fields = [("host", self._origin.authority)]
-        fields += headers.without(*_OURS).items()
-        if chunked:  # of an exercise: chunks are what it is about
-            fields.append(("transfer-encoding", "chunked"))
-        fields += [item for item in self._headers.without(*_OURS) if item[0] not in headers]
-        sent = Headers(fields)
-        if "accept-encoding" not in sent:
-            fields.append(("accept-encoding", "identity"))
-        if "user-agent" not in sent:
-            fields.append(("user-agent", f"interactions-harness/{__version__}"))
-        # So that it is free again once a stream that is read later has been written.
-        if not keeps or chunked:
-            fields.append(("connection", "close"))
-        return write_fields(Headers(fields))

@@ -23,7 +23,6 @@ from harness.wire import (
     Chunked,
     Ending,
     Framing,
-    Headers,
     How,
     Length,
     Pause,
@@ -132,7 +131,10 @@ class ResponseView:
     def __init__(self, service: Service, request: Request) -> None:
         self._response = call(service, request)
         self.status = self._response.status
-        self.headers = _correct_headers(self._response)
+        keep = not (isinstance(self._response.framing, UntilClose) or says_close(self._response.headers))
+        self.headers = framed_headers(
+            self._response.status, self._response.headers, self._response.framing, keep=keep
+        )
         self._sent = 0
         self._unfinished: Chunk | None = None
         self._closed = False
@@ -172,9 +174,6 @@ class ResponseView:
         if isinstance(piece, Ending):
             self.ended = observe_ending(piece, self.framing, self._sent, self._unfinished)
             return self.ended
-        return self._note_chunk(piece)
-
-    def _note_chunk(self, piece: Chunk) -> Chunk:
         if self._unfinished is not None:
             raise after_unfinished()
         self._sent += len(piece.data)
@@ -197,11 +196,6 @@ class ResponseView:
         if not self._closed:
             self._closed = True
             self._response.body.close()
-
-
-def _correct_headers(response: Response) -> Headers:
-    keep = not (isinstance(response.framing, UntilClose) or says_close(response.headers))
-    return framed_headers(response.status, response.headers, response.framing, keep=keep)
 
 
 def call(service: Service, request: Request) -> Response:

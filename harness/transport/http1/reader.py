@@ -250,7 +250,14 @@ class HeadCache:
                 head = parse_request_head(raw)
             except BadHead as bad:
                 raise BadRequest(400, str(bad)) from None
-            _require_host(head)
+            # RFC 9112, 3.2 lets no server answer a request that does not name one host.
+            count = len(head.headers.all("host"))
+            if count == 0 and not head.http10:
+                raise BadRequest(
+                    400, "the request has no Host header, which HTTP/1.1 needs: send Host: 127.0.0.1:PORT"
+                )
+            if count > 1:
+                raise BadRequest(400, f"the request has {count} Host headers: send one")
             request = Request(head.method, head.target, head.headers)
             known = Incoming(request, head, self._opens is not None and self._opens(request))
             if len(raw) <= _CACHED_HEAD_BYTES:
@@ -258,15 +265,6 @@ class HeadCache:
                     self.heads.clear()
                 self.heads[raw] = known
         return known
-
-
-def _require_host(head: RequestHead) -> None:
-    """Raise BadRequest for a request that does not name one host: RFC 9112, 3.2 lets no server answer it."""
-    count = len(head.headers.all("host"))
-    if count == 0 and not head.http10:
-        raise BadRequest(400, "the request has no Host header, which HTTP/1.1 needs: send Host: 127.0.0.1:PORT")
-    if count > 1:
-        raise BadRequest(400, f"the request has {count} Host headers: send one")
 
 
 class RequestReader:

@@ -91,7 +91,8 @@ class ServicePost:
                     self._outbox.note_answer(delivery, status)
 
     def _send(self, delivery: Delivery) -> int | None:
-        box = self._boxes.get(_find_address(delivery.uri))
+        parts = urlsplit(delivery.uri)
+        box = self._boxes.get(f"{parts.scheme}://{parts.netloc}{parts.path}")
         if box is None:
             return self._elsewhere(delivery)
         began = self._clock.now
@@ -112,11 +113,6 @@ class ServicePost:
             due = self._outbox.next_due
             steps = [end, *([self._clock.now + PACE] if busy else []), *([due] if due is not None else [])]
             self._clock.reached(min(steps))
-
-
-def _find_address(uri: str) -> str:
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
 class ServiceReceiver:
@@ -190,7 +186,14 @@ class ServiceReading:
         if isinstance(piece, Chunk):
             return self._take_chunk(piece)
         if isinstance(piece, Pause):
-            self._pause(piece.seconds)
+            self._count_pause()
+            left, name = self._measure_patience()
+            if piece.seconds > left:
+                self._clock.reached(self._clock.now + left)
+                self.stop(By.LIMIT, How.TIMEOUT, f"nothing came in time ({self._limits.name_wait(name)})")
+            elif self.ended is None:
+                self._idle += piece.seconds
+                self.wake = self._clock.now + piece.seconds
         else:
             self._end(piece)
         return b""
@@ -226,25 +229,12 @@ class ServiceReading:
             detail = f"{self._limits.pauses} pieces in a row without a byte (Limits.pauses)"
             self.stop(By.LIMIT, How.TIMEOUT, detail)
 
-    def _pause(self, seconds: float) -> None:
-        self._count_pause()
-        left, name = self._measure_patience()
-        if seconds > left:
-            self._give_up(left, name)
-        elif self.ended is None:
-            self._idle += seconds
-            self.wake = self._clock.now + seconds
-
     def _measure_patience(self) -> tuple[float, str]:
         """Seconds that may still pass without a byte, and the name of the limit behind them."""
         limits = self._limits
         total = limits.total_seconds - (self._clock.now - self._began)
         idle = min(limits.idle_seconds - self._idle, self._last.measure_patience(self._clock.now))
         return (idle, "idle_seconds") if idle <= total else (max(total, 0.0), "total_seconds")
-
-    def _give_up(self, left: float, name: str) -> None:
-        self._clock.reached(self._clock.now + left)
-        self.stop(By.LIMIT, How.TIMEOUT, f"nothing came in time ({self._limits.name_wait(name)})")
 
     def _end(self, ending: Ending) -> None:
         if ending.how is How.STALL:
@@ -309,13 +299,21 @@ class ServiceDriver(Driver):
             case Send(request, timeout):
                 return read_whole(self._begin(request, timeout))
             case Open(request, timeout):
-                return self._open_stream(request, timeout)
+                reading = self._begin(request, timeout)
+                self._open = [other for other in self._open if other.ended is None]
+                self._open.append(reading)
+                return LiveStreamReader(reading, self._limits.event_bytes)
             case Together():
                 return self._send_together(action)
             case Wait(seconds):
                 return self.clock.reached(self.clock.now + seconds)
             case Listen():
-                return self._listen()
+                if self._post is None:
+                    outbox = getattr(self.service, "outbox", None)
+                    if outbox is None:
+                        raise Unmet("this service sends nothing by itself")
+                    self._post = ServicePost(outbox, self.clock)
+                return self._post.listen()
             case Collect(receiver, count, seconds):
                 return receiver.collect(count, seconds)
             case Interrupt():
@@ -323,12 +321,6 @@ class ServiceDriver(Driver):
 
     def _begin(self, request: Request, timeout: float | None = None) -> ServiceReading:
         return ServiceReading(self.service, request, self.clock, self._limits.within(timeout), self._ends)
-
-    def _open_stream(self, request: Request, timeout: float | None) -> LiveStreamReader:
-        reading = self._begin(request, timeout)
-        self._open = [other for other in self._open if other.ended is None]
-        self._open.append(reading)
-        return LiveStreamReader(reading, self._limits.event_bytes)
 
     def _send_together(self, action: Together) -> list[Exchange]:
         """Send all before reading any; then the response that wakes first is read first, ties in request order."""
@@ -356,15 +348,6 @@ class ServiceDriver(Driver):
                 reading.step()
             if reading.wake is not None:
                 heapq.heappush(queue, (reading.wake, index))
-
-    def _listen(self) -> ServiceReceiver:
-        """Open a receiver for what the service sends by itself. Raises Unmet if it sends nothing."""
-        if self._post is None:
-            outbox = getattr(self.service, "outbox", None)
-            if outbox is None:
-                raise Unmet("this service sends nothing by itself")
-            self._post = ServicePost(outbox, self.clock)
-        return self._post.listen()
 
     def close(self) -> None:
         """Close the streams that are still open."""

@@ -192,7 +192,13 @@ class Hub:
         `opened`: pages of any origin may send this request.
         """
         if opened and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
-            return _answer_preflight(self.cors)
+            # The response to a browser's CORS preflight: the methods and request fields that a page may use.
+            allowed = (
+                ("access-control-allow-methods", _METHODS),
+                ("access-control-allow-headers", ", ".join(self.cors)),
+                ("access-control-max-age", "600"),
+            )
+            return Response.whole(204, Headers(allowed), b"")
         try:
             if self._hear is not None:
                 self._hear(request)
@@ -214,16 +220,6 @@ def list_own_fields(head: RequestHead, opened: bool) -> bytes:
     """The carrier's own header lines; CORS fields are added only here, so none is sent twice."""
     own = _CORS if opened else b""
     return own + b"connection: keep-alive\r\n" if head.http10 and head.keep else own
-
-
-def _answer_preflight(fields: Sequence[str]) -> Response:
-    """The response to a browser's CORS preflight: the methods and request fields that a page may use."""
-    allowed = (
-        ("access-control-allow-methods", _METHODS),
-        ("access-control-allow-headers", ", ".join(fields)),
-        ("access-control-max-age", "600"),
-    )
-    return Response.whole(204, Headers(allowed), b"")
 
 
 def _build_error(status: int, message: str) -> Response:
@@ -305,17 +301,14 @@ class ServerConnection(asyncio.Protocol):
                 self._refuse(bad.status, str(bad))
                 return
             if incoming is None:
-                self._await_more()
+                begun = self._reader.begun
+                if self._reader.expects():
+                    self._transport.write(_CONTINUE)
+                if not begun or not self._in_request:
+                    self._since = self._loop.time()
+                self._in_request = begun
                 return
             self._answer(incoming)
-
-    def _await_more(self) -> None:
-        begun = self._reader.begun
-        if self._reader.expects():
-            self._transport.write(_CONTINUE)
-        if not begun or not self._in_request:
-            self._since = self._loop.time()
-        self._in_request = begun
 
     def _refuse(self, status: int, message: str) -> None:
         self._transport.write(ResponseWriter(_build_error(status, message), "GET", keep=False).batch())
@@ -334,7 +327,9 @@ class ServerConnection(asyncio.Protocol):
         if written is not None:
             data, after = written
             hub = self._hub
-            if len(hub.connections) >= _SEVERAL and after is After.KEEP and self._may_wait(data):
+            # An answer may wait for the end of a turn if it is short, and no request waits behind it.
+            short = len(data) < BATCH_BYTES and not self._reader.waiting
+            if short and after is After.KEEP and len(hub.connections) >= _SEVERAL:
                 self._unwritten = data
                 hub.write_soon(self, self._loop)
                 return
@@ -358,10 +353,6 @@ class ServerConnection(asyncio.Protocol):
         else:
             self._body = response.body
             self._work(self._send_stream(writer, data, clock, start))
-
-    def _may_wait(self, data: bytes) -> bool:
-        """Whether an answer may wait for the end of a turn: it is short, and no request waits behind it."""
-        return len(data) < BATCH_BYTES and not self._reader.waiting
 
     def _give_up(self, fault: HarnessFault, body: Body) -> None:
         self._hub.note(fault)

@@ -26,7 +26,7 @@ from harness.transport.http1.heads import (
     write_fields,
 )
 from harness.transport.http1.limits import RECORDED_BYTES, Limits
-from harness.transport.http1.reader import BodyReader, Data, Event, ResponseReader, begins_a_stream
+from harness.transport.http1.reader import BodyReader, Data, ResponseReader, begins_a_stream
 from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
 from harness.wire.addresses import (
     FOR_BROWSERS,
@@ -356,7 +356,20 @@ class _Answer:
         """
         self._last = self._measure_moment(now)
         for event in self.reader.feed(data):
-            self._take(event)
+            if isinstance(event, ResponseHead):
+                self._recorder.head(event.status, event.headers, event.framing, event.reason)
+                for place in find_elsewhere(event.headers, self._origin, event.status):
+                    self._notes.append(
+                        f"{self.asked.what}: the response names another address ({place}): requests to it are "
+                        "not recorded"
+                    )
+                if self._observer is not None:
+                    self._observer.note_head(event.status, event.headers, event.framing)
+            elif isinstance(event, Data):
+                self._open.append(event.data)
+                self._open_bytes += len(event.data)
+                if event.ends_chunk or self._open_bytes > _OPEN_CHUNK_BYTES:
+                    self._flush()
         own = data[: max(len(data) - self.reader.excess, 0)]
         if self._head is None:
             return b"" if self.refused else own
@@ -377,22 +390,6 @@ class _Answer:
         """The withheld part of the head."""
         head, self._head = self._head, None
         return b"" if head is None else head.rest()
-
-    def _take(self, event: Event) -> None:
-        if isinstance(event, ResponseHead):
-            self._recorder.head(event.status, event.headers, event.framing, event.reason)
-            for place in find_elsewhere(event.headers, self._origin, event.status):
-                self._notes.append(
-                    f"{self.asked.what}: the response names another address ({place}): requests to it are "
-                    "not recorded"
-                )
-            if self._observer is not None:
-                self._observer.note_head(event.status, event.headers, event.framing)
-        elif isinstance(event, Data):
-            self._open.append(event.data)
-            self._open_bytes += len(event.data)
-            if event.ends_chunk or self._open_bytes > _OPEN_CHUNK_BYTES:
-                self._flush()
 
     def _flush(self) -> None:
         if self._open_bytes and self._observer is not None:

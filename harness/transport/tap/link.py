@@ -427,19 +427,16 @@ class UpstreamEnd(_End):
         if exc is None:
             self._send_fin()
         else:
-            self._salvage()
+            # Hand over data that arrived before a reset: after a failed write, event loops do not read any more.
+            if self._transport.get_extra_info("ssl_object") is None:
+                for data in unread(self._transport.get_extra_info("socket")):
+                    self._link.from_upstream(data)
             self._link.upstream_left(_classify(exc), getattr(exc, "strerror", None) or str(exc))
         self._link.note_closed("upstream")
 
     def _send_fin(self) -> None:
         torn = _torn(self._transport)
         self._link.upstream_left(How.FIN, "TLS ended without close_notify" if torn else "", torn=torn)
-
-    def _salvage(self) -> None:
-        """Hand over data that arrived before a reset: after a failed write, event loops do not read any more."""
-        if self._transport.get_extra_info("ssl_object") is None:
-            for data in unread(self._transport.get_extra_info("socket")):
-                self._link.from_upstream(data)
 
 
 def _torn(transport: asyncio.Transport) -> bool:

@@ -157,14 +157,12 @@ class Door(asyncio.Protocol):
         came += data
         end = END_OF_HEAD.search(came, unseen)
         if end is not None:
-            self._enter(self._choose(bytes(came[: end.end()])))
+            raw = bytes(came[: end.end()])
+            request = self._read(raw)
+            is_for_page = request is not None and self._page.claims(request)
+            self._enter(ServerConnection(self._hub) if is_for_page else self._new_end())
         elif len(came) > _HEAD_BYTES or not came[:1].isalpha():
             self._enter(self._new_end())
-
-    def _choose(self, raw: bytes) -> asyncio.Protocol:
-        request = self._read(raw)
-        is_for_page = request is not None and self._page.claims(request)
-        return ServerConnection(self._hub) if is_for_page else self._new_end()
 
     def _enter(self, inside: asyncio.Protocol) -> None:
         """Hand the connection over, with what has come, after the first step of what `inside` begins.

@@ -90,7 +90,8 @@ def describe_double_create(api: Api, received: Received) -> str:
     words = api.load_client_model().words
     made = [one for one in received if one.is_create and not one.goes_on and one.status < 400]
     turns = Counter(one.continues for one in made)
-    given = _was_given_one(received)
+    # Whether the client read, before its first create, a run that it had not made.
+    given = bool(received) and received[0].request.method == "GET" and received[0].status < 400
     times = max(turns.values(), default=0) + (given and turns[None] > 0)
     if times < 2:
         return ""
@@ -128,11 +129,6 @@ def judge_context(api: Api, received: Received) -> Defect | None:
         LOST_CONTEXT,
         f"sent its further turn without the first one: it names no previous {run} and includes no earlier steps",
     )
-
-
-def _was_given_one(received: Received) -> bool:
-    """Whether the client read, before its first create, a run that it had not made."""
-    return bool(received) and received[0].request.method == "GET" and received[0].status < 400
 
 
 class _Causes:

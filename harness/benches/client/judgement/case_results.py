@@ -172,7 +172,18 @@ def judge_case(
     if wrong is not None and wrong.word == SERVER_CALL:  # it explains a refusal, too
         return _blame(CALLS, wrong.word, wrong.text)
     if ended.error:
-        return _judge_failure(attempt, ended)
+        if attempt.only_noise and attempt.status in attempt.api.load_client_model().quiet:
+            word, verb = ("crashed", "crashed on") if ended.crashed else ("gave-up", "gave up on")
+            return _blame(READS, word, f"{verb} a stream that was whole and legal: {ended.error}")
+        if ended.crashed:
+            return _blame(STANDS, "crashed", f"crashed: {ended.error}")
+        if attempt.could_not:
+            return CaseVerdict(DropOutcome.COULD_NOT)
+        if attempt.knows_end and _tells_end(attempt, ended.error):
+            return _pass_attempt(attempt)
+        report = f"gave up: {ended.error.rstrip('.')}"
+        split = attempt.find_split_call() if _UNREADABLE.search(ended.error) else ""
+        return _blame(RECOVERS, "reported", "; ".join(filter(None, (report, attempt.explain_cursor(), split))))
     model = attempt.api.load_client_model()
     if ended.status and not model.is_final(ended.status):
         if attempt.case.hopeless:
@@ -188,21 +199,6 @@ def judge_case(
 
 _UNREADABLE = re.compile(r"json|syntax|decod|pars", re.IGNORECASE)
 """An error of a client that could not read what it received."""
-
-
-def _judge_failure(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
-    if attempt.only_noise and attempt.status in attempt.api.load_client_model().quiet:
-        word, verb = ("crashed", "crashed on") if ended.crashed else ("gave-up", "gave up on")
-        return _blame(READS, word, f"{verb} a stream that was whole and legal: {ended.error}")
-    if ended.crashed:
-        return _blame(STANDS, "crashed", f"crashed: {ended.error}")
-    if attempt.could_not:
-        return CaseVerdict(DropOutcome.COULD_NOT)
-    if attempt.knows_end and _tells_end(attempt, ended.error):
-        return _pass_attempt(attempt)
-    report = f"gave up: {ended.error.rstrip('.')}"
-    split = attempt.find_split_call() if _UNREADABLE.search(ended.error) else ""
-    return _blame(RECOVERS, "reported", "; ".join(filter(None, (report, attempt.explain_cursor(), split))))
 
 
 def _tells_end(attempt: ClientAttempt, error: str) -> bool:
@@ -221,7 +217,9 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
         return _blame(CALLS, wrong.word, wrong.text)
     if attempt.missed_turn and not attempt.created_again:
         return _blame(WHOLE, UNFINISHED, "reports success, although its further turn got no response")
-    if _says_little(attempt, ended) and not attempt.created_again:
+    # Nothing to compare: only a status was reported, or a run without text was read as text.
+    says_little = ended.collected is None or (ended.collected == "" and not attempt.text)
+    if says_little and not attempt.created_again:
         defect = judge_knowledge(attempt.api, attempt.received)
     else:
         defect = attempt.find_defect(attempt.text if ended.collected is None else ended.collected)
@@ -237,11 +235,6 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
         problem = f"reports success without a status: the {words.run} is `{status}`"
         return _blame(STATUS, "untold", problem, Severity.NON_STRICT)
     return _pass_attempt(attempt)
-
-
-def _says_little(attempt: ClientAttempt, ended: ClientResult) -> bool:
-    """Whether there is nothing to compare: only a status was reported, or a run without text was read as text."""
-    return ended.collected is None or (ended.collected == "" and not attempt.text)
 
 
 def _pass_attempt(attempt: ClientAttempt) -> CaseVerdict:
@@ -281,7 +274,7 @@ def _to_moment(one: ReceivedResponse, attempt: ClientAttempt, columns: Columns) 
         at=max(0.0, one.at - attempt.begun),
         request=_describe_request(one),
         answer=_describe_answer(one, attempt),
-        fault=_describe_faults(one),
+        fault="" if one.suffered is None else ", ".join(map(str, one.suffered.fired)),
         columns=None if found is None else tuple(found),
         start=start or 0,
         broke=_describe_break(one) if one.is_stream else "",
@@ -353,10 +346,6 @@ def _describe_json(one: ReceivedResponse) -> str:
         return f": {one.error}"
     status = one.read_json().get("status")
     return f", status {status}" if isinstance(status, str) else ""
-
-
-def _describe_faults(one: ReceivedResponse) -> str:
-    return "" if one.suffered is None else ", ".join(map(str, one.suffered.fired))
 
 
 def _shorten(text: str) -> str:

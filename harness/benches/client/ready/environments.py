@@ -39,10 +39,13 @@ def install(client: ReadyClient, tell: Callable[[str], None] = lambda _: None) -
     if client.language is Language.NODE:
         start = [_find("node", client)]
         if client.package:
-            _install_once(home, client, tell, _build_npm_commands(client))
+            npm = [_find("npm", client), "install", "--ignore-scripts", *_NPM_OPTIONS]
+            _install_once(home, client, tell, [[*npm, *client.packages]])
     elif client.language is Language.PYTHON and client.package:
         python = str(home / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
-        _install_once(home, client, tell, _build_pip_commands(python, home, client))
+        make = [*PYTHON, "-m", "venv", "--clear", str(home / "venv")]
+        pip = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _install_once(home, client, tell, [make, [*pip, *client.packages]])
         start = [python, "-E"]  # the modules of PYTHONPATH are not its own
     elif client.language is Language.PYTHON:
         start = [sys.executable]
@@ -93,15 +96,6 @@ def _copy_drivers(home: Path) -> Path:
             make_folder(target.parent)
             replace_file(target, text)
     return programs
-
-
-def _build_npm_commands(client: ReadyClient) -> list[list[str]]:
-    return [[_find("npm", client), "install", "--ignore-scripts", *_NPM_OPTIONS, *client.packages]]
-
-
-def _build_pip_commands(python: str, home: Path, client: ReadyClient) -> list[list[str]]:
-    pip = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    return [[*PYTHON, "-m", "venv", "--clear", str(home / "venv")], [*pip, *client.packages]]
 
 
 def _install_once(

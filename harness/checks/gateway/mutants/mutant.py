@@ -87,22 +87,20 @@ class EditedBody(WrappedBody):
 
     def __next__(self) -> Piece:
         while not self._ready:
-            self._take(next(self._inner))
+            piece = next(self._inner)
+            if isinstance(piece, Chunk):
+                for frame in self._decoder.feed(piece.data):
+                    self._ready.extend(Chunk(data) for data in self._edit.frame(self._number, frame))
+                    self._number += 1
+            elif isinstance(piece, Ending):
+                cut = self._decoder.end()
+                data, ending = self._edit.end(cut.raw if cut is not None else b"", piece)
+                if data:
+                    self._ready.append(Chunk(data))
+                self._ready.append(ending)
+            else:
+                self._ready.append(piece)
         return self._ready.popleft()
-
-    def _take(self, piece: Piece) -> None:
-        if isinstance(piece, Chunk):
-            for frame in self._decoder.feed(piece.data):
-                self._ready.extend(Chunk(data) for data in self._edit.frame(self._number, frame))
-                self._number += 1
-        elif isinstance(piece, Ending):
-            cut = self._decoder.end()
-            data, ending = self._edit.end(cut.raw if cut is not None else b"", piece)
-            if data:
-                self._ready.append(Chunk(data))
-            self._ready.append(ending)
-        else:
-            self._ready.append(piece)
 
 
 GatewayBuild: TypeAlias = Callable[[Service], Service]
