@@ -7,17 +7,28 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from harness.faults.cut_faults import ending_of
+from harness.faults.cut_faults import Stage, ending_of
 from harness.faults.event_faults import real_id
 from harness.faults.grammar import parse
-from harness.faults.plan import Fault, Plan, Scope, choose_scope
+from harness.faults.plan import Plan, Scope, choose_scope
 from harness.faults.splitting import Splitter
-from harness.faults.transducer import FaultFilter, Transducer, build_refusal, framing_for, transducer
-from harness.faults.values import HEAD_SPOTS, Chunks, Compress, Cut, Inclusive, Reshape, Spot, Status, Trickle
+from harness.faults.transducer import Transducer, build_refusal, framing_for, transducer
+from harness.faults.values import (
+    HEAD_SPOTS,
+    Chunks,
+    Compress,
+    Cut,
+    Fault,
+    Inclusive,
+    Reshape,
+    Spot,
+    Status,
+    Trickle,
+)
 from harness.outcome.words import format_count
 from harness.wire import (
     Body,
@@ -99,26 +110,22 @@ def boundary_event(service: Service, request: Request, protocol: StreamProtocol)
         return b""
     response = service(protocol.resume(request, asked[0], None))
     try:
-        return _find_event(asked[1], response, protocol)
+        splitter, pauses = Splitter(), 0
+        for piece in response.body:
+            if isinstance(piece, Chunk):
+                for event in splitter.feed(piece.data):
+                    if protocol.cursor(event.payload() or {}) == asked[1]:
+                        return event.block
+            elif isinstance(piece, Ending):
+                return b""
+            elif isinstance(piece, Pause):
+                # Past events are replayed without pauses: a run that only pauses has caught up with the present.
+                pauses += 1
+                if pauses > _MOST_PAUSES:
+                    return b""
+        return b""
     finally:
         response.body.close()
-
-
-def _find_event(cursor: str, response: Response, protocol: StreamProtocol) -> bytes:
-    splitter, pauses = Splitter(), 0
-    for piece in response.body:
-        if isinstance(piece, Chunk):
-            for event in splitter.feed(piece.data):
-                if protocol.cursor(event.payload() or {}) == cursor:
-                    return event.block
-        elif isinstance(piece, Ending):
-            return b""
-        elif isinstance(piece, Pause):
-            # Past events are replayed without pauses, so a run that only pauses has caught up with the present.
-            pauses += 1
-            if pauses > _MOST_PAUSES:
-                return b""
-    return b""
 
 
 _KEPT = 1000
@@ -136,7 +143,7 @@ class Suffered:
     method: str
     path: str
     faults: tuple[Fault, ...]
-    stages: tuple[tuple[Fault, FaultFilter], ...] = ()
+    stages: tuple[tuple[Fault, Stage], ...] = ()
     at_once: tuple[Fault, ...] = ()
     settled: tuple[Fault, ...] | None = None
     scope: Scope = Scope.STREAMS
@@ -241,7 +248,13 @@ class FaultyService:
         suffered = Suffered(number, request.method, request.raw_path, faults, scope=scope)
         if faults and isinstance(faults[0], Status):
             suffered.at_once = faults
-            return self._refuse(faults[0]), self._keep(suffered)
+            fault = faults[0]
+            reason = HTTPStatus(fault.code).phrase if fault.code in set(HTTPStatus) else "Refused"
+            media_type, body = build_refusal(fault, f"{reason}: refused by a fault plan.", self._protocol)
+            waits = {"retry-after": fault.retry_after, "retry-after-ms": fault.retry_after_ms}
+            fields = [(name, str(value)) for name, value in waits.items() if value is not None]
+            refusal = Response.whole(fault.code, Headers([("content-type", media_type), *fields]), body)
+            return refusal, self._keep(suffered)
         return self._apply_faults(suffered, request, self._service(request)), suffered
 
     def _take_next(self, part: _Part) -> tuple[int, tuple[Fault, ...]]:
@@ -253,13 +266,6 @@ class FaultyService:
         with self._lock:
             self._log.append(suffered)
         return suffered
-
-    def _refuse(self, fault: Status) -> Response:
-        reason = HTTPStatus(fault.code).phrase if fault.code in set(HTTPStatus) else "Refused"
-        media_type, body = build_refusal(fault, f"{reason}: refused by a fault plan.", self._protocol)
-        waits = {"retry-after": fault.retry_after, "retry-after-ms": fault.retry_after_ms}
-        fields = [(name, str(value)) for name, value in waits.items() if value is not None]
-        return Response.whole(fault.code, Headers([("content-type", media_type), *fields]), body)
 
     def _apply_faults(self, suffered: Suffered, request: Request, response: Response) -> Response:
         faults = suffered.faults
@@ -355,14 +361,9 @@ def _find_unmet_of(faulty: FaultyService, plan: Plan) -> str:
     for connection in plan.connections:
         last = first + connection.times - 1 if connection.times is not None else came
         met = [suffered for suffered in log if first <= suffered.number <= max(first, last)]
-        if (missing := _find_missing(connection.faults, met)) is not None:
+        fired = [fault for suffered in met for fault in suffered.fired]
+        if (missing := next((fault for fault in connection.faults if fault not in fired), None)) is not None:
             other = f"it is for {called} {first}, and {format_count(came, called)} came"
             return f"no {called} came as far as {missing}" if met else other
         first = last + 1
     return ""
-
-
-def _find_missing(faults: Iterable[Fault], met: Iterable[Suffered]) -> Fault | None:
-    """The first of the faults that none of these responses had."""
-    fired = [fault for suffered in met for fault in suffered.fired]
-    return next((fault for fault in faults if fault not in fired), None)
