@@ -397,9 +397,6 @@ def reshape_events(fault: Reshape, protocol: StreamProtocol) -> EventStage:
 # Knows bytes and pieces only. Each byte is forwarded as soon as it arrives.
 
 
-_MOMENT = 0.001
-"""Seconds between two pieces of a trickle."""
-
 _LONG = 0.02
 """The same inside a character or a CR LF, so that a reader gets its halves one by one."""
 
@@ -483,7 +480,7 @@ class Dripper(Rechunker):
         slow: list[Piece] = []
         for part in parts:
             if slow and isinstance(part, Chunk):
-                first, pause = part.data[:1], _MOMENT
+                first, pause = part.data[:1], 0.001
                 if first in _INSIDE:
                     self._split += first != b"\n"
                     pause = _LONGEST if first != b"\n" and self._split <= _FIRST else _LONG

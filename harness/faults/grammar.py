@@ -429,10 +429,6 @@ LEGAL_NOISE = {
 """The words of the grammar, and what a client sees."""
 
 
-_READ = 120
-"""Most characters of a decoded value."""
-
-
 def spell_out(connection: str) -> str:
     """The faults of a connection as a plan spells them, and in words what of them is legal noise.
 
@@ -442,7 +438,7 @@ def spell_out(connection: str) -> str:
     words = (fault.partition(":")[0] for fault in faults)
     noise = "; ".join(LEGAL_NOISE[word] for word in dict.fromkeys(words) if word in LEGAL_NOISE)
     spelled = ",".join(
-        shorten(" ".join(escape_controls(unquote(fault)).split()), _READ) if "%" in fault else fault
+        shorten(" ".join(escape_controls(unquote(fault)).split()), 120) if "%" in fault else fault
         for fault in faults
     )
     return f"{spelled} (legal: {noise})" if noise else spelled

@@ -51,9 +51,6 @@ from harness.wire.message import EVENT_STREAM, WrappedBody
 # Knows requests through the `StreamProtocol`; must not know what a plan does.
 
 
-_MOST_PAUSES = 1000
-
-
 def kind_of(request: Request, protocol: StreamProtocol) -> Scope:
     """`starts`, `resumes` or `calls`: whether the request asks for a stream, and whether that continues one.
 
@@ -121,14 +118,11 @@ def boundary_event(service: Service, request: Request, protocol: StreamProtocol)
             elif isinstance(piece, Pause):
                 # Past events are replayed without pauses: a run that only pauses has caught up with the present.
                 pauses += 1
-                if pauses > _MOST_PAUSES:
+                if pauses > 1000:
                     return b""
         return b""
     finally:
         response.body.close()
-
-
-_KEPT = 1000
 
 
 @dataclass(slots=True)
@@ -208,7 +202,7 @@ class FaultyService:
         self._protocol = protocol
         self._lock = threading.Lock()
         self._parts = {part.scope: _Part(part, part.sequence()) for part in plan.parts}
-        self._log: deque[Suffered] = deque(maxlen=_KEPT)
+        self._log: deque[Suffered] = deque(maxlen=1000)
 
     def go_on_from(self, former: FaultyService, renewed: Collection[str]) -> None:
         """Go on where `former` is in the parts that both plans have, but for those whose scopes are `renewed`."""

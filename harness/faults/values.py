@@ -189,10 +189,6 @@ class Members(_Bare, frozen=True):
 # `after` counts complete events that reach a fault, those included that faults further to the left added.
 
 
-MOST_REPLAYED = 64
-"""The most events that `replay` may send again, because they are kept in memory."""
-
-
 class Replay(Struct, frozen=True):
     """After `after` events the last `count` of them are sent again; `count=1` is a duplicate."""
 
@@ -201,7 +197,8 @@ class Replay(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         require_range("the events before a replay", self.after, least=1)
-        require_range("the events to replay", self.count, least=1, most=min(self.after, MOST_REPLAYED) + 1)
+        # they are kept in memory
+        require_range("the events to replay", self.count, least=1, most=min(self.after, 64) + 1)
 
     def __str__(self) -> str:
         return f"dup:{self.after}" if self.count == 1 else f"replay:{self.after}+{self.count}"

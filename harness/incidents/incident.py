@@ -238,9 +238,6 @@ def find_incident(name: str) -> Incident:
     return known[name]
 
 
-_WIDTH = 120
-
-
 def format_library() -> str:
     """The overview of each area, then a section for each incident."""
     sections = (line for area in load_areas() for incident in area.incidents for line in _write_section(incident))
@@ -267,7 +264,7 @@ def _write_section(incident: Incident) -> Iterator[str]:
     yield f"- To meet it: {WORDS[incident.meet]}."
     yield f"- {format_modes(incident)}"
     yield f"- {format_origin(incident)}"
-    if incident.fault and len(incident.fault) < _WIDTH and "$" not in incident.fault:
+    if incident.fault and len(incident.fault) < 120 and "$" not in incident.fault:
         yield f"- Fault plan: `{incident.fault}`"
     yield ""
 

@@ -29,9 +29,6 @@ from harness.wire.mask import Mask
 # refusals.
 
 
-_MOST_FINDINGS = 20
-
-
 class TrafficJudge:
     """Judges the exchanges that pass. `sees_all`: no request reaches the target any other way."""
 
@@ -54,7 +51,7 @@ class TrafficJudge:
         end = time.monotonic() + seconds
         while time.monotonic() < end and (seen := self._traffic.take_ended()) is not None:
             found: dict[int, tuple[SeenExchange, list[Change]]] = {}
-            for finding in self.judge(seen)[:_MOST_FINDINGS]:
+            for finding in self.judge(seen)[:20]:
                 guilty = self._traffic.find_guilty(seen, finding)
                 change = self.describe(finding)
                 if guilty is not seen:  # `event` counts in the stream that shows it
@@ -134,7 +131,6 @@ _LONGEST_REST = 1.0
 
 _BATCH = 500
 _MOST_BATCHES = 1000
-_MOST_MASKED = 20_000
 _QUIET_LOOKS = 200
 """Pauses without news after which a comment is sent, so that a page notices a dead connection."""
 
@@ -292,7 +288,7 @@ class MaskedChanges:
 
     def encode(self, changes: list[Change]) -> bytes:
         """Return the changes as one JSON array."""
-        if self._known is not self._mask.learned or len(self._masked) > _MOST_MASKED:
+        if self._known is not self._mask.learned or len(self._masked) > 20_000:
             self._known = self._mask.learned  # a text may hold a secret that was learned since
             self._masked.clear()
         return json.dumps([self._mask_change(change) for change in changes], ensure_ascii=False).encode(

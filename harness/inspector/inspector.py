@@ -64,8 +64,6 @@ _SHARED: dict[str, Callable[[], str]] = {
 }
 _FORMS = ("curl", "fetch", "pytest", "scenario")
 _NUMBER = re.compile("[0-9]{1,18}")
-_MOST_WORDS = 20
-"""The number of an exchange or an event; what is longer is none, and would not be read in reasonable time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +223,7 @@ class Inspector:
             if name == "search":
                 # The numbers of the exchanges whose bodies contain a word, for each word of `words`.
                 given = request.parameter("words") or ""
-                words = list(dict.fromkeys(given.lower().split()))[:_MOST_WORDS]
+                words = list(dict.fromkeys(given.lower().split()))[:20]
                 found: dict[str, list[int]] = {word: [] for word in words}
                 for seen in self.traffic.all():
                     with self.traffic.lock:  # not for all of them at once: streams wait for it
@@ -359,9 +357,6 @@ def write_cassette(
 # What is in force in each session of a server: its fault plan, its queue, its held runs.
 
 
-_MOST_SESSIONS = 50
-
-
 class ServedSessions(Protocol):
     """A service with sessions: what is in force in the default one, and in each other one by name."""
 
@@ -373,7 +368,7 @@ class ServedSessions(Protocol):
 
 def describe_sessions(faulty: Faulty, service: ServedSessions) -> Change:
     """The state of the default session; `sessions` has that of the newest others, by name."""
-    newest = list(service.session_states.items())[-_MOST_SESSIONS:]
+    newest = list(service.session_states.items())[-50:]
     sessions = {
         name: {**faulty.describe_state(f"/__harness__/sessions/{name}"), **state} for name, state in newest
     }

@@ -38,9 +38,6 @@ from harness.wire.json_value import object_or_none
 # Must not know bytes or events: it is handed what was decoded. Callers hold the lock of the `SeenTraffic`.
 
 
-_MOST_STATUSES = 20
-
-
 class SeenRuns:
     """The last runs that were named, at most `most`."""
 
@@ -69,7 +66,7 @@ class SeenRuns:
         if seen.is_stream and self._is_past(statuses, status[1]):
             return None  # a stream that is read again begins with what was long ago
         statuses.append([status[1], moment])
-        del statuses[:-_MOST_STATUSES]
+        del statuses[:-20]
         return _copy(run)
 
     def describe_all(self) -> Iterator[Change]:

@@ -108,10 +108,6 @@ class Inbox(Protocol):
         """Take no more deliveries."""
 
 
-_LEAST = 4096
-"""Bytes that each delivery counts for beside its body."""
-
-
 class Mailbox(Struct):
     """A service that keeps every delivery, and answers as scripted. `room` is how many bytes it still keeps."""
 
@@ -138,7 +134,8 @@ class Mailbox(Struct):
     def __call__(self, request: Request) -> Response:
         """Keep a delivery and answer it; one too many is refused, because the target decides how many come."""
         with self.came:
-            self.room -= len(request.body) + _LEAST
+            # what a delivery takes beside its body
+            self.room -= len(request.body) + 4096
             if self.room < 0:
                 return Response.whole(429, Headers(), b"")
             answer = self.last_answer = self._choose(request)

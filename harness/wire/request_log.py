@@ -23,8 +23,6 @@ KEPT_BODY = 64 * 1024
 
 KEPT_BYTES = 16 * 1024 * 1024
 _KEPT_TEXT = 1000
-_LEAST_VALUE = 2
-"""Bytes of the shortest value in JSON, with the comma after it."""
 
 
 class _Logged(Struct, eq=False):
@@ -151,7 +149,8 @@ def _shorten_texts(body: Any, most: int) -> Any:
     def copy(value: Any) -> Any:
         nonlocal values
         values += 1
-        if values * _LEAST_VALUE > most:
+        # a value and its comma take at least two bytes
+        if values * 2 > most:
             raise _TooManyValues
         if isinstance(value, str):
             cut = len(value) - _KEPT_TEXT

@@ -63,7 +63,6 @@ MAX_EVENT = 16 * 1024 * 1024
 """Most bytes of a block; a larger one is dropped and counted instead of dispatched."""
 
 _SLICE = 1024 * 1024
-_STRAY = 64 * 1024
 _MARK = b"\xef\xbb\xbf"
 _CANONICAL = re.compile(rb"event: (.*)\ndata: (.*)\n\n")
 _CANONICAL_EXTRA = len(b"event: \ndata: \n\n")
@@ -234,7 +233,7 @@ class Decoder:
 
     def _keep_stray(self, block: bytes, start: int, end: int) -> None:
         if block.lstrip()[:1] in (b"{", b"["):
-            self.stray = StrayBlock(block[:_STRAY], start, end)
+            self.stray = StrayBlock(block[: 64 * 1024], start, end)
 
     def _advance(self, count: int) -> None:
         """Discard `count` pending bytes, which belong to finished blocks."""

@@ -29,18 +29,14 @@ from harness.wire import LogicalClock, Request, Response
 MOST_REQUESTS = 60
 """Limit on requests for one case, after which its client is stopped: a sensible client needs three."""
 
-_PATIENCE = 10
-"""How many times as many are allowed where there is nothing to reach, so that a client can end by itself."""
-
-_TICK = 0.0002
-"""Seconds between two events of a run: a tenth of the usual, as there are thousands of streams to read."""
 
 _PREFIX = re.compile(r"/case(\d+)(?=/|$)")
 
 
 def limit_requests(case: Case) -> int:
     """How many requests a client may send for a case."""
-    return MOST_REQUESTS * (_PATIENCE if case.hopeless else 1)
+    # a client with nothing to reach may try longer, so that it can end by itself
+    return MOST_REQUESTS * (10 if case.hopeless else 1)
 
 
 class CaseServer:
@@ -51,7 +47,8 @@ class CaseServer:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._clock = LogicalClock(tick_seconds=_TICK)
+        # a tenth of the usual: there are thousands of streams to read
+        self._clock = LogicalClock(tick_seconds=0.0002)
         guard = PageGuard(api.load_protocol(), pages=Pages.LOCAL, opened_by="")
         self._server = ServerThread(guard.around(self), clock=self._clock)
         self._lock = threading.Lock()

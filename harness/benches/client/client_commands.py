@@ -358,9 +358,6 @@ def _show(data: bytes) -> str:
 _WORDS = 2000
 """How many characters to keep of the end of standard error."""
 
-_GRACE = 1.0
-"""Seconds that killed processes have to end, and their last output to arrive."""
-
 
 class Process:
     """A running command; `out` holds the part of its standard output not yet consumed. Call `end` when done.
@@ -449,7 +446,8 @@ class Process:
     def end(self) -> str:
         """Kill what is still running and return the end of its standard error."""
         self.kill()
-        until = time.monotonic() + _GRACE
+        # killed processes need a moment to end, and their last output to arrive
+        until = time.monotonic() + 1.0
         self.wait(until)
         self.hear(lambda: False, until)
         self._open.close()

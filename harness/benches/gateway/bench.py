@@ -146,12 +146,6 @@ class _CallObserver:
             self._changed.notify_all()
 
 
-SETTLING = 1.0
-"""Real seconds that the upstream's side may take to end after the client's side has ended."""
-_GLANCE = 0.05
-"""Real seconds between two looks whether a request that has not arrived upstream was answered without it."""
-
-
 class GatewayBench:
     """`driver` sends to the gateway, `upstream` stands behind it, and `client` builds the requests.
 
@@ -237,7 +231,7 @@ class GatewayBench:
         """Wait until a request has arrived upstream or got a response, for at most `patience` seconds."""
         until = time.monotonic() + self.client.patience
         while not aside.ended and time.monotonic() < until:
-            if self.upstream.until(lambda: self._has_arrived(aside), _GLANCE):
+            if self.upstream.until(lambda: self._has_arrived(aside), 0.05):
                 return
 
     def _has_arrived(self, aside: AsideRequest) -> bool:
@@ -252,7 +246,7 @@ class GatewayBench:
         self, relay: Relay | RelayOpen, client: Exchange, start: int, arrivals: tuple[int, ...] | None = None
     ) -> RelayedExchange:
         """Both sides of one request: the client's, and its own calls since number `start`."""
-        self._wait_until_ended(start, SETTLING)
+        self._wait_until_ended(start, 1.0)  # the upstream's side may end a moment after the client's
         self.upstream.prime(None)
         self._unpaired.remove(relay)
         fresh = self._list_fresh(start, relay)

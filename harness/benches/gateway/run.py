@@ -121,10 +121,6 @@ def _signal(child: Child, number: int) -> None:
         os.killpg(child.pid, number)
 
 
-_SHOWN = 120
-"""The number of characters of an answer that a message shows."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayOptions:
     """The selection (`only`: globs over ids of checks, all if empty), its strictness, and the gateway.
@@ -219,7 +215,7 @@ def reach(bench: GatewayBench) -> None:
 
 def _describe_answer(exchange: Exchange) -> str:
     """Status and the beginning of the body, in one line."""
-    return f"{exchange.status} {quote_body(exchange.body, _SHOWN)}".rstrip()
+    return f"{exchange.status} {quote_body(exchange.body, 120)}".rstrip()
 
 
 def _judge_rule(

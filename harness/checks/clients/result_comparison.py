@@ -85,9 +85,6 @@ def text_in(value: Any) -> str | None:
 # The comparison.
 
 
-_SHOWN = 40
-
-
 def compare_result(whole: Sequence[Event], collected: Any, contract: Contract) -> Defect | None:
     """How the result of a client differs from the events of the whole stream; None if it does not.
 
@@ -277,13 +274,10 @@ def _show(event: Event, contract: Contract) -> str:
 
 
 def _cut(text: str) -> str:
-    return repr(shorten(text, _SHOWN))
+    return repr(shorten(text, 40))
 
 
 # --- what its requests say
-
-
-_RECOGNIZED = 6
 
 
 def find_previous(create: Request) -> str | None:
@@ -342,7 +336,7 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
             if step.get("type") == "function_call":
                 # those that are long enough to be recognized in a result
                 values = as_object(step.get("arguments")).values()
-                texts = {value for value in values if isinstance(value, str) and len(value) >= _RECOGNIZED}
+                texts = {value for value in values if isinstance(value, str) and len(value) >= 6}
                 places[str(step.get("id"))] = texts
         reported = [found[1] for value in (*events, answer) if (found := runs.status_of(value)) is not None]
         last = reported[-1] if reported else last

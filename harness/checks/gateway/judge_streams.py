@@ -264,10 +264,6 @@ def _was_cut_on_the_way(relayed: RelayedExchange) -> bool:
     return answer.complete or answer.ending.by is not By.SERVER
 
 
-_SHOWN = 20
-"""So many members that a gateway added are named."""
-
-
 def additions(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Nothing was added to creates, answers or events; each place is reported once, with some additions."""
     found: dict[str, tuple[RelayedExchange, set[str]]] = {}
@@ -282,5 +278,5 @@ def additions(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
                 if change.kind is Kind.ADDED:
                     found.setdefault(place, (relayed, set()))[1].add(change.pointer)
     for place, (relayed, pointers) in found.items():
-        shown = list_some(sorted(pointers), _SHOWN)
+        shown = list_some(sorted(pointers), 20)
         yield notice("gw.additions", relayed, f"added to {place}: {shown}")

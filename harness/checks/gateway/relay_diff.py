@@ -283,8 +283,6 @@ def _pair_in_order(alike: list[list[bool]]) -> list[tuple[int, int]]:
 
 
 NO_STREAM = "the upstream sent no stream"
-_STILL_COMING = 1.0
-"""Seconds since the last byte within which a stream has not stopped."""
 
 _OF_THE_API = ("interaction.", "step.", "error")
 
@@ -325,7 +323,8 @@ def held_back(relayed: RelayedExchange) -> bool:
 def is_unfinished(relayed: RelayedExchange) -> bool:
     """Whether bytes were still coming when our own time was up: what is missing then was not lost."""
     client = relayed.client
-    return client.hung and bool(client.arrivals.moments) and client.silence < _STILL_COMING
+    # a stream that got its last byte within this second has not stopped
+    return client.hung and bool(client.arrivals.moments) and client.silence < 1.0
 
 
 def lacks_time(relayed: RelayedExchange) -> Unmet:

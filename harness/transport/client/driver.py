@@ -51,9 +51,6 @@ from harness.wire import (
 from harness.wire.delivery import is_on_this_machine
 from harness.wire.message import TOKEN
 
-_READ_BYTES = 64 * 1024
-
-
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 
 
@@ -86,7 +83,7 @@ def read_within(sock: socket.socket, reader: ResponseReader, seconds: float) -> 
         raise TimeoutError
     try:
         sock.settimeout(seconds)
-        data = sock.recv(_READ_BYTES)
+        data = sock.recv(64 * 1024)
     except TimeoutError:
         raise
     except (OSError, ValueError) as error:
@@ -111,10 +108,6 @@ def _classify_error(error: OSError | ValueError) -> tuple[How, By, str]:
 # like a defect of the response, so a caller that takes a connection must be ready to dial again.
 
 
-_KEPT = 32
-_KEPT_SECONDS = 15.0
-
-
 class Pool:
     """Idle connections to one origin, most recently used first; thread-safe."""
 
@@ -130,14 +123,14 @@ class Pool:
                 if not self._idle:
                     return None
                 since, sock = self._idle.pop()
-            if time.monotonic() - since < _KEPT_SECONDS and not _readable(sock):
+            if time.monotonic() - since < 15.0 and not _readable(sock):
                 return sock
             sock.close()
 
     def give(self, sock: socket.socket) -> None:
         """Keep a connection whose last response ended cleanly; close it if the pool is full or closed."""
         with self._lock:
-            if not self._closed and len(self._idle) < _KEPT:
+            if not self._closed and len(self._idle) < 32:
                 self._idle.append((time.monotonic(), sock))
                 return
         sock.close()
@@ -384,8 +377,6 @@ def _drop(sock: socket.socket, clean: bool) -> None:
 _OURS = ("host", "content-length", "transfer-encoding", "connection")
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
-_MOST_LINES = 64
-"""Headers of requests whose lines a driver remembers."""
 
 
 class UrlDriver(Driver):
@@ -553,7 +544,7 @@ class UrlDriver(Driver):
         keeps, chunked = self._kept.keeps, "transfer-encoding" in headers
         known = self._lines.get(id(headers))  # the requests of an exercise share their fields
         if known is None or known[0] is not headers or known[1] is not keeps:
-            if len(self._lines) >= _MOST_LINES:
+            if len(self._lines) >= 64:
                 self._lines.clear()
             fields = [("host", self._origin.authority)]
             fields += headers.without(*_OURS).items()

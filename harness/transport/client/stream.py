@@ -197,9 +197,6 @@ def read_whole(source: ByteSource) -> Exchange:
 # gzip and deflate are left alone.
 
 
-_FREE_BYTES = 1024 * 1024
-
-
 class Breach(NamedTuple):
     """Why decoding stopped: one of our bounds, or broken data."""
 
@@ -225,7 +222,8 @@ class ContentDecoder:
             return b""
         self._came += len(data)
         limits = self._limits
-        most = min(limits.decoded_bytes, max(_FREE_BYTES, limits.decoded_ratio * self._came))
+        # a small body may be compressed by more than any ratio
+        most = min(limits.decoded_bytes, max(1024 * 1024, limits.decoded_ratio * self._came))
         try:
             part = self._inflater.feed(data, max(most - self._went, 0))
         except ValueError as error:

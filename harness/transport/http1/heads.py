@@ -30,8 +30,6 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 _BLANKS = " \t"
 """What may stand around a value. Python takes more for white space, and a proxy would frame that otherwise."""
 
-_QUOTED = 4
-"""How many characters of a line that is not HTTP an error quotes: the whole line may be a key."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -132,7 +130,7 @@ def _parse_field(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon or TOKEN.fullmatch(name) is None:
         # What may be its value is not quoted: it may be a key.
-        shown = name[:40] if colon else line[:_QUOTED]
+        shown = name[:40] if colon else line[:4]
         raise BadHead(f"a line of {len(line)} characters that begins {shown!r} is not a header field")
     value = value.strip(_BLANKS)
     if MORE_THAN_A_LINE.search(value) is not None:

@@ -213,8 +213,6 @@ class BodyReader:
 # heads are cached by their bytes.
 
 
-_CACHED_HEADS = 1024
-_CACHED_HEAD_BYTES = 4096
 _TLS_HANDSHAKE = 0x16
 """The first byte of TLS. No method begins with it, and a client that sends it would wait for an answer in vain."""
 
@@ -260,8 +258,8 @@ class HeadCache:
                 raise BadRequest(400, f"the request has {count} Host headers: send one")
             request = Request(head.method, head.target, head.headers)
             known = Incoming(request, head, self._opens is not None and self._opens(request))
-            if len(raw) <= _CACHED_HEAD_BYTES:
-                if len(self.heads) >= _CACHED_HEADS:
+            if len(raw) <= 4096:
+                if len(self.heads) >= 1024:
                     self.heads.clear()
                 self.heads[raw] = known
         return known

@@ -44,9 +44,6 @@ from harness.wire import (
 )
 from harness.wire.delivery import PATIENCE, Answer, Arrival, Delivery, Mailbox, NoReply, Outbox
 
-PACE = 0.25
-"""Logical seconds between two looks at runs that a webhook waits for."""
-
 ROOT = "http://localhost/receivers/"
 
 Elsewhere = Callable[[Delivery], int | None]
@@ -111,7 +108,8 @@ class ServicePost:
                 return
             busy = self._outbox.attend()
             due = self._outbox.next_due
-            steps = [end, *([self._clock.now + PACE] if busy else []), *([due] if due is not None else [])]
+            # so often one looks at the runs that a webhook waits for
+            steps = [end, *([self._clock.now + 0.25] if busy else []), *([due] if due is not None else [])]
             self._clock.reached(min(steps))
 
 

@@ -25,7 +25,6 @@ from harness.transport.http1.reader import HeadCache, Incoming, RequestReader
 from harness.transport.http1.writer import BATCH_BYTES, After, ResponseWriter, write_at_once
 from harness.wire import Body, Clock, Headers, Request, Response, Service
 
-_READ_BYTES = 64 * 1024
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -57,7 +56,7 @@ def unread(sock: SocketLike) -> Iterator[bytes]:
     """Yield what arrived on a non-blocking socket and was never read; the owner keeps the socket."""
     try:
         with socket.socket(fileno=os.dup(sock.fileno())) as twin:
-            while data := twin.recv(_READ_BYTES):
+            while data := twin.recv(64 * 1024):
                 yield data
     except OSError:  # nothing more, or the error that ended it
         return
@@ -121,13 +120,7 @@ def reset_now(transport: asyncio.Transport) -> None:
 
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_KEPT_ERRORS = 100
 
-_SEVERAL = 4
-"""From so many connections on, answers are written together. With fewer, clients would wait for each other."""
-
-_MOST_TOGETHER = 16
-"""So many answers are written together: the first one waits until the last one is there."""
 
 _OPENING = ("access-control-allow-origin", "access-control-expose-headers")
 _CORS = b"".join(b"%b: *\r\n" % name.encode() for name in _OPENING)
@@ -164,7 +157,7 @@ class Hub:
 
     def note(self, fault: HarnessFault) -> None:
         """Keep a fault of our own; only the first ones, because later ones repeat them."""
-        if len(self.errors) < _KEPT_ERRORS:
+        if len(self.errors) < 100:
             self.errors.append(fault)
             if self._on_fault is not None:
                 self._on_fault(fault)
@@ -178,7 +171,8 @@ class Hub:
         if not self._answered:
             loop.call_soon(self._write_answers)
         self._answered.append(connection)
-        if len(self._answered) >= _MOST_TOGETHER:
+        # the first answer waits until the last one is there
+        if len(self._answered) >= 16:
             self._write_answers()
 
     def _write_answers(self) -> None:
@@ -329,7 +323,8 @@ class ServerConnection(asyncio.Protocol):
             hub = self._hub
             # An answer may wait for the end of a turn if it is short, and no request waits behind it.
             short = len(data) < BATCH_BYTES and not self._reader.waiting
-            if short and after is After.KEEP and len(hub.connections) >= _SEVERAL:
+            # with fewer connections, clients would wait for each other
+            if short and after is After.KEEP and len(hub.connections) >= 4:
                 self._unwritten = data
                 hub.write_soon(self, self._loop)
                 return

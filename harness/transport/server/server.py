@@ -28,8 +28,6 @@ from harness.transport.server.connection import Hub, ServerConnection, list_own_
 from harness.wire import TICK, Clock, Headers, LogicalClock, Request, Response, Service
 from harness.wire.delivery import Answer, Arrival, Mailbox
 
-_BACKLOG = 1024
-
 
 async def listen(
     connection: Callable[[], asyncio.Protocol], host: str, port: int, **options: Any
@@ -40,7 +38,7 @@ async def listen(
     """
     where: dict[str, Any] = {} if options.get("sock") else {"host": host, "port": port}
     try:
-        return await asyncio.get_running_loop().create_server(connection, **where, backlog=_BACKLOG, **options)
+        return await asyncio.get_running_loop().create_server(connection, **where, backlog=1024, **options)
     except UnicodeError:  # of a name such as `a..example`, which no resolver takes
         raise UsageFault(f"cannot listen on {host}:{port}: {host!r} is not the name of a host (--host)") from None
     except OSError as error:
@@ -375,9 +373,6 @@ LEAVING: ContextVar[Leaving | None] = ContextVar("harness_leaving", default=None
 # The socket carrier for services that block: each request runs on its own thread, so none waits for another.
 
 
-_THREADS = 4096
-"""One for each waiting stream; threads are created only when they are needed."""
-
 _SERVER_LIMITS = ServerLimits(head_bytes=1024 * 1024, body_bytes=RECORDED_BYTES, request_seconds=600.0)
 """Wide limits: refusing a request is up to the server behind the proxy."""
 
@@ -409,7 +404,8 @@ class WaitingServer(Server):
 
     async def start(self) -> None:
         """Listen; raises `UsageFault` if the address cannot be used."""
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="harness-proxy")
+        # one for each waiting stream; threads are created only when they are needed
+        self._threads = ThreadPoolExecutor(4096, thread_name_prefix="harness-proxy")
         try:
             await super().start()
         except UsageFault:

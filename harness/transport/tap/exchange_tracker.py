@@ -272,8 +272,6 @@ _LIMITS = Limits(head_bytes=1024 * 1024, head_fields=10_000, body_bytes=_UNBOUND
 STOPPED = "the recorder was stopped"
 """The detail of a record that was cut short because the tap stopped before the answer ended."""
 
-_OPEN_CHUNK_BYTES = 8 * 1024 * 1024
-
 
 class ForwardedRequests(NamedTuple):
     """The bytes to send upstream, and the finished exchanges: those with a response before a whole request."""
@@ -368,7 +366,7 @@ class _Answer:
             elif isinstance(event, Data):
                 self._open.append(event.data)
                 self._open_bytes += len(event.data)
-                if event.ends_chunk or self._open_bytes > _OPEN_CHUNK_BYTES:
+                if event.ends_chunk or self._open_bytes > 8 * 1024 * 1024:
                     self._flush()
         own = data[: max(len(data) - self.reader.excess, 0)]
         if self._head is None:

@@ -22,8 +22,6 @@ from harness.wire import By, Ending, Exchange, How, Request
 _EARLY_BYTES = 256 * 1024
 _DRAIN_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
-_AFTER_SECONDS = 0.001
-"""Delay before parsing data that was forwarded unparsed, so that its receiver gets the processor first."""
 
 
 class Switchboard(Protocol):
@@ -190,7 +188,8 @@ class TapLink:
             self._ahead = data, self._loop.time()
             if not self._noting:
                 self._noting = True
-                self._loop.call_later(_AFTER_SECONDS, self._note)
+                # the receiver of data that was forwarded unparsed gets the processor first
+                self._loop.call_later(0.001, self._note)
             return
         passed = self._wire.downward(data, self._loop.time())
         self._held += passed.data

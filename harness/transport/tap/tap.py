@@ -107,7 +107,6 @@ def _place(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) ->
 # request does not wait.
 
 
-_HEAD_BYTES = 64 * 1024
 _BLANK_LINE = len(b"\r\n\r\n")
 
 
@@ -161,7 +160,7 @@ class Door(asyncio.Protocol):
             request = self._read(raw)
             is_for_page = request is not None and self._page.claims(request)
             self._enter(ServerConnection(self._hub) if is_for_page else self._new_end())
-        elif len(came) > _HEAD_BYTES or not came[:1].isalpha():
+        elif len(came) > 64 * 1024 or not came[:1].isalpha():
             self._enter(self._new_end())
 
     def _enter(self, inside: asyncio.Protocol) -> None:
@@ -212,7 +211,6 @@ _SWEEP_SECONDS = 1.0
 """How long a client may take, and how often that is looked at."""
 
 _KEPT_NOTES = 100
-_GRACE_SECONDS = 1.0
 WAITED_BYTES = 8 * 1024 * 1024
 """Clients do not wait for the record of an exchange above this size: redacting it could exceed their timeouts."""
 
@@ -348,7 +346,7 @@ class Tap:
             return
         self._listener.close()
         self._sweeper.cancel()
-        until = time.monotonic() + _GRACE_SECONDS
+        until = time.monotonic() + 1.0
         while any(link.waiting for link in self._links) and time.monotonic() < until:
             await asyncio.sleep(0.01)
         tasks: list[asyncio.Task[Any] | None] = [self._sweeper]

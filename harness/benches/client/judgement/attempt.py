@@ -246,8 +246,6 @@ class _Causes:
 _NOISE = (Chunks, Comment, Compress, Crlf, Glue, Members, Ping, Trickle, Unknown)
 """The faults that a reader must not notice."""
 
-_AT_ONCE = 1.0
-"""A client that leaves a stream so many seconds after its last bytes may have lost its patience."""
 
 _REFUSED = frozenset({429, 503})
 """Statuses of a create after which it can be sent again: nothing was created."""
@@ -362,7 +360,8 @@ class ClientAttempt:
     def find_left_stream(self) -> ReceivedResponse | None:
         """The stream that the client left at once after some bytes, in the middle, to request its run again."""
         for one, after in pairwise(self.received):
-            left = one.is_stream and one.ending is None and not one.completes and one.waited < _AT_ONCE
+            # later than a second after its last bytes, it may have lost its patience
+            left = one.is_stream and one.ending is None and not one.completes and one.waited < 1.0
             if left and after.is_read and after.find_run_id() == one.find_run_id():
                 return one
         return None

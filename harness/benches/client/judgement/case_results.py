@@ -250,9 +250,6 @@ def _blame(rule: str, word: str, message: str, severity: Severity = Severity.BRO
 # Makes data of what was observed; reports draw it.
 
 
-_TARGET_SHOWN, _TEXT_SHOWN = 110, 60
-
-
 def list_moments(attempt: ClientAttempt) -> tuple[WireMoment, ...]:
     """A moment for each request: the seconds since the attempt began, and the places of the events that came."""
     columns = Columns()
@@ -313,7 +310,7 @@ def describe_end(ended: ClientResult) -> str:
 
 
 def _describe_request(one: ReceivedResponse) -> str:
-    target = shorten(one.request.target, _TARGET_SHOWN)
+    target = shorten(one.request.target, 110)
     body = object_or_none(one.request.body)
     if body is None:
         return f"{one.request.method} {target}"
@@ -349,4 +346,4 @@ def _describe_json(one: ReceivedResponse) -> str:
 
 
 def _shorten(text: str) -> str:
-    return repr(shorten(text, _TEXT_SHOWN))
+    return repr(shorten(text, 60))

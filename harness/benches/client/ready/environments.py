@@ -25,7 +25,6 @@ PLACE = "HARNESS_CLIENTS"
 """The environment variable that names the folder of the environments."""
 
 _DONE = "installed.json"
-_LAST_LINES = 6
 _NPM_OPTIONS = ("--no-package-lock", "--no-audit", "--no-fund", "--silent")
 
 
@@ -112,7 +111,7 @@ def _install_once(
             ran = run_tool(command, home)
             if ran.returncode:
                 lines = (ran.stderr or ran.stdout).strip().splitlines()
-                last_lines = [line for line in lines if not line.startswith("WARNING:")][-_LAST_LINES:]
+                last_lines = [line for line in lines if not line.startswith("WARNING:")][-6:]
                 what = "\n".join(f"  {line[:300]}" for line in last_lines)
                 raise UsageFault(f"{client.name}: {' '.join(wanted)} cannot be installed:\n{what}")
         write_file(home / _DONE, json.dumps(wanted))
