@@ -59,18 +59,15 @@ class UpstreamServer:
         leaving = LEAVING.get()
         if leaving is not None:
             leaving.tell(body.close)
-        body.send(self._wire(request))
+        fields = [("host", self._origin.authority), *request.headers.without(*_OURS, *_HOP_BY_HOP)]
+        fields += [("accept-encoding", "identity"), ("connection", "close")]
+        body.send(request_bytes(request.method, request.target, write_fields(Headers(fields)), request.body))
         head = body.head()
         if head is None:
             return Response.dead(body.ended or Ending(how=How.FIN, at=At.BEFORE_HEADERS))
-        fields = head.headers.without(*_OF_THE_CONNECTION)
-        fields = readdress(fields, self._origin.url, stand_in_url(request))
-        return Response(head.status, fields, head.framing, body, head.reason)
-
-    def _wire(self, request: Request) -> bytes:
-        fields = [("host", self._origin.authority), *request.headers.without(*_OURS, *_HOP_BY_HOP)]
-        fields += [("accept-encoding", "identity"), ("connection", "close")]
-        return request_bytes(request.method, request.target, write_fields(Headers(fields)), request.body)
+        own = head.headers.without(*_OF_THE_CONNECTION)
+        headers = readdress(own, self._origin.url, stand_in_url(request))
+        return Response(head.status, headers, head.framing, body, head.reason)
 
 
 class _Arriving:

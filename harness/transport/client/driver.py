@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 from weakref import WeakSet
@@ -369,11 +370,6 @@ class UrlReading:
         return self.recorder.finish(self.ended, self._seconds)
 
 
-def _drop(sock: socket.socket, clean: bool) -> None:
-    """Close a connection: a server that does not read chunks may take them for its next request."""
-    sock.close()
-
-
 _OURS = ("host", "content-length", "transfer-encoding", "connection")
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -518,7 +514,7 @@ class UrlDriver(Driver):
                 limits=limits,
                 ends=self._ends,
                 began=began,
-                release=self._release if "transfer-encoding" not in request.headers else _drop,
+                release=partial(self._release, is_chunked="transfer-encoding" in request.headers),
                 free=self._kept.release,
             )
         except BaseException:
@@ -528,8 +524,9 @@ class UrlDriver(Driver):
             self._kept.doubt()
         return reading
 
-    def _release(self, sock: socket.socket, clean: bool) -> None:
-        if clean and self._kept.keeps:
+    def _release(self, sock: socket.socket, clean: bool, *, is_chunked: bool) -> None:
+        # a server that does not read chunks may take them for its next request
+        if clean and self._kept.keeps and not is_chunked:
             self._pool.give(sock)
         else:
             sock.close()

@@ -27,10 +27,6 @@ HURRIED_SECONDS = 0.2
 _NEVER = math.inf
 
 
-def _say_nothing(_: Mapping[str, Any]) -> bool | None:
-    return None
-
-
 class StreamEnds:
     """How the streams of one target end, learned by all drivers to it.
 
@@ -38,7 +34,7 @@ class StreamEnds:
     """
 
     def __init__(
-        self, sentinel: bytes = b"", ends: Callable[[Mapping[str, Any]], bool | None] = _say_nothing
+        self, sentinel: bytes = b"", ends: Callable[[Mapping[str, Any]], bool | None] = lambda event: None
     ) -> None:
         self.sentinel = sentinel
         self.ends = ends

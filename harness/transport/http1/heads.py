@@ -163,21 +163,16 @@ def parse_response_head(head: bytes, method: str) -> ResponseHead:
     headers = parse_fields(rest)
     status = int(match[2])
     body = has_body(method, status)
-    framing = _find_response_framing(headers, status, body)
-    keep = _keeps(headers, http10=match[1] == "0") and not isinstance(framing, UntilClose)
-    return ResponseHead(status, match[3] or "", headers, framing, keep, body)
-
-
-def _find_response_framing(headers: Headers, status: int, body: bool) -> Framing:
-    length = _read_content_length(headers)
-    codings = _list_codings(headers)
+    length, codings = _read_content_length(headers), _list_codings(headers)
+    framing: Framing = UntilClose() if length is None else Length(length)
     if not body:
-        return Length(length or 0) if speaks_of_length(status, Length(length or 0)) else Length(0)
-    if codings:
+        framing = Length(length or 0) if speaks_of_length(status, Length(length or 0)) else Length(0)
+    elif codings:
         if codings != ["chunked"]:
             raise BadHead(f"transfer-encoding {', '.join(codings)!r}: only chunked was offered")
-        return Chunked()
-    return UntilClose() if length is None else Length(length)
+        framing = Chunked()
+    keep = _keeps(headers, http10=match[1] == "0") and not isinstance(framing, UntilClose)
+    return ResponseHead(status, match[3] or "", headers, framing, keep, body)
 
 
 def parse_request_head(head: bytes) -> RequestHead:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from typing import TypeGuard
 
 from harness.transport.http1.heads import has_body, write_response_head, write_start
 from harness.transport.http1.observed import (
@@ -178,16 +177,13 @@ class ResponseWriter:
         out.append(head)
         if self._silent:
             self._finish()
-        elif self._is_whole(first):
+        elif (  # the first piece is the whole body by its Length, as in nearly every response but streams
+            type(first) is Chunk and isinstance(self._framing, Length) and len(first.data) == self._framing.size
+        ):
             out.append(first.data)
             self._sent = len(first.data)
         else:
             self._take(first, out)
-
-    def _is_whole(self, first: Piece) -> TypeGuard[Chunk]:
-        """Whether the first piece is the whole body by its Length, as in nearly every response but streams."""
-        framing = self._framing
-        return type(first) is Chunk and isinstance(framing, Length) and len(first.data) == framing.size
 
     def _collect(self, out: list[bytes]) -> None:
         body, size = self._body, 0

@@ -7,7 +7,7 @@ length after the moment it was pulled, so readers that pause at the same time mo
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,7 +35,6 @@ from harness.wire import (
     LogicalClock,
     Open,
     Pause,
-    Piece,
     Request,
     Send,
     Service,
@@ -180,7 +179,11 @@ class ServiceReading:
 
     def step(self) -> bytes:
         """Read one piece and return its bytes; raises `HarnessFault` if the body misbehaves."""
-        piece = self._pull()
+        try:
+            piece = self._seen.pull()
+        except HarnessFault:
+            self.stop(By.CLIENT, How.FIN, "the body raised")
+            raise
         if isinstance(piece, Chunk):
             return self._take_chunk(piece)
         if isinstance(piece, Pause):
@@ -195,13 +198,6 @@ class ServiceReading:
         else:
             self._end(piece)
         return b""
-
-    def _pull(self) -> Piece:
-        try:
-            return self._seen.pull()
-        except HarnessFault:
-            self.stop(By.CLIENT, How.FIN, "the body raised")
-            raise
 
     def _take_chunk(self, piece: Chunk) -> bytes:
         data = piece.data
@@ -326,7 +322,15 @@ class ServiceDriver(Driver):
         try:
             for request in action.requests:
                 readings.append(self._begin(request, action.timeout))  # noqa: PERF401 - those that began are stopped below
-            self._interleave(readings)
+            queue = [(self.clock.now, index) for index in range(len(readings))]
+            while queue:
+                _, index = heapq.heappop(queue)
+                current = readings[index]
+                current.awake()
+                while current.ended is None and current.wake is None:
+                    current.step()
+                if current.wake is not None:
+                    heapq.heappush(queue, (current.wake, index))
         finally:
             for reading in readings:
                 reading.stop(By.CLIENT, How.FIN, "another of the requests failed")
@@ -335,17 +339,6 @@ class ServiceDriver(Driver):
             for exchange in exchanges:
                 action.note(exchange)
         return exchanges
-
-    def _interleave(self, readings: Sequence[ServiceReading]) -> None:
-        queue = [(self.clock.now, index) for index in range(len(readings))]
-        while queue:
-            _, index = heapq.heappop(queue)
-            reading = readings[index]
-            reading.awake()
-            while reading.ended is None and reading.wake is None:
-                reading.step()
-            if reading.wake is not None:
-                heapq.heappush(queue, (reading.wake, index))
 
     def close(self) -> None:
         """Close the streams that are still open."""

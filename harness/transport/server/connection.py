@@ -150,7 +150,7 @@ class Hub:
         self.clock = clock
         self.limits = limits
         self.cors = cors
-        self.heads = HeadCache((cors_for or _opens_all) if cors else None)
+        self.heads = HeadCache((cors_for or (lambda request: True)) if cors else None)
         self.connections: set[ServerConnection] = set()
         self.errors: list[HarnessFault] = []
         self._answered: list[ServerConnection] = []
@@ -204,10 +204,6 @@ class Hub:
         if opened and "access-control-allow-origin" in response.headers:  # from a recording or another server
             response.headers = response.headers.without(*_OPENING)
         return response
-
-
-def _opens_all(request: Request) -> bool:
-    return True
 
 
 def list_own_fields(head: RequestHead, opened: bool) -> bytes:

@@ -376,12 +376,6 @@ LEAVING: ContextVar[Leaving | None] = ContextVar("harness_leaving", default=None
 _SERVER_LIMITS = ServerLimits(head_bytes=1024 * 1024, body_bytes=RECORDED_BYTES, request_seconds=600.0)
 """Wide limits: refusing a request is up to the server behind the proxy."""
 
-_Result = TypeVar("_Result")
-
-
-def _always(request: Request) -> bool:
-    return True
-
 
 class WaitingServer(Server):
     """A `Server` for a service that blocks. Takes the arguments of `Server`; its default limits are wider.
@@ -395,7 +389,7 @@ class WaitingServer(Server):
         self,
         service: Service,
         *,
-        waits: Callable[[Request], bool] = _always,
+        waits: Callable[[Request], bool] = lambda request: True,
         limits: ServerLimits = _SERVER_LIMITS,
         **options: Any,
     ) -> None:
@@ -438,7 +432,16 @@ class _WaitingConnection(ServerConnection):
 
     async def _serve_one(self, incoming: Incoming) -> After:
         head, opened = incoming.head, incoming.opened
-        response = await self._ask(incoming.request, opened)
+        # If the client leaves first, tell the service, and close the response later.
+        leaving, context = Leaving(), copy_context()
+        context.run(LEAVING.set, leaving)
+        work = self._threads.submit(context.run, self._hub.answer, incoming.request, opened)
+        try:
+            response = await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            work.add_done_callback(_close_unheard)
+            leaving.leave()
+            raise
         self._body = response.body
         own = list_own_fields(head, opened)
         writer = ResponseWriter(response, head.method, keep=head.keep, http10=head.http10, extra=own)
@@ -447,24 +450,9 @@ class _WaitingConnection(ServerConnection):
             await self._room_or_turn()
             if writer.pause is not None and writer.pause.seconds:
                 await asyncio.sleep(writer.pause.seconds)
-            data = await self._run_away(writer.batch)
+            data = await self._loop.run_in_executor(self._threads, writer.batch)
             self._write(data, writer.after)
         return await self._end(writer.after, data)
-
-    async def _ask(self, request: Request, opened: bool) -> Response:
-        """The service's response. If the client leaves first, tell the service and close the response later."""
-        leaving, context = Leaving(), copy_context()
-        context.run(LEAVING.set, leaving)
-        work = self._threads.submit(context.run, self._hub.answer, request, opened)
-        try:
-            return await asyncio.wrap_future(work)
-        except asyncio.CancelledError:
-            work.add_done_callback(_close_unheard)
-            leaving.leave()
-            raise
-
-    def _run_away(self, work: Callable[[], _Result]) -> asyncio.Future[_Result]:
-        return self._loop.run_in_executor(self._threads, work)
 
 
 def _close_unheard(work: Future[Response]) -> None:

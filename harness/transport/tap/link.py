@@ -269,11 +269,7 @@ class TapLink:
         action()
         self._keeping = False
         self.unhush("upstream", "keeping")
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Run the postponed calls, until one has to wait for a record again."""
-        while self._later and not self._keeping:
+        while self._later and not self._keeping:  # the postponed calls, until one has to wait for a record again
             self._later.popleft()()
 
     def _end_client(self, how: How) -> None:

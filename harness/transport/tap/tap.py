@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -318,11 +319,9 @@ class Tap:
         if len(self._links) + len(self._doors) >= _MOST_LINKS:
             self._refuse_more()
             return OverLimitEnd()
+        read = partial(read_request, authority=self.authority, encoding=self.encoding)
         later = asyncio.get_running_loop().call_soon
-        return Door(self._page, self._hub, self._read_head, self._new_end, self._doors, later)
-
-    def _read_head(self, raw: bytes) -> Request | None:
-        return read_request(raw, self.authority, self.encoding)
+        return Door(self._page, self._hub, read, self._new_end, self._doors, later)
 
     def _new_end(self) -> asyncio.Protocol:
         """The client's end of a new link."""
