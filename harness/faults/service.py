@@ -60,15 +60,9 @@ def kind_of(request: Request, protocol: StreamProtocol) -> Scope:
     if protocol.is_resume(request) is not None:
         return Scope.RESUMES
     if request.body:
-        return Scope.STARTS if _streams(request.body) else Scope.CALLS
+        value = object_or_none(request.body) if b'"stream"' in request.body else None
+        return Scope.STARTS if value is not None and value.get("stream") is True else Scope.CALLS
     return Scope.STARTS if EVENT_STREAM in request.headers.get("accept").lower() else Scope.CALLS
-
-
-def _streams(body: bytes) -> bool:
-    if b'"stream"' not in body:
-        return False
-    value = object_or_none(body)
-    return value is not None and value.get("stream") is True
 
 
 _OPERATIONS = {
@@ -238,7 +232,10 @@ class FaultyService:
         scope = choose_scope(self._parts, scopes_of(request, self._protocol))
         if scope is None:
             return self._service(request), None
-        number, faults = self._take_next(self._parts[scope])
+        part = self._parts[scope]
+        with self._lock:
+            part.count += 1
+            number, faults = part.count, next(part.sequence)
         suffered = Suffered(number, request.method, request.raw_path, faults, scope=scope)
         if faults and isinstance(faults[0], Status):
             suffered.at_once = faults
@@ -250,11 +247,6 @@ class FaultyService:
             refusal = Response.whole(fault.code, Headers([("content-type", media_type), *fields]), body)
             return refusal, self._keep(suffered)
         return self._apply_faults(suffered, request, self._service(request)), suffered
-
-    def _take_next(self, part: _Part) -> tuple[int, tuple[Fault, ...]]:
-        with self._lock:
-            part.count += 1
-            return part.count, next(part.sequence)
 
     def _keep(self, suffered: Suffered) -> Suffered:
         with self._lock:
@@ -271,7 +263,8 @@ class FaultyService:
             return response
         streams = response.headers.media_type() == EVENT_STREAM
         usable = [fault for fault in faults if streams or _needs_no_event(fault)]
-        lead = self._lead(request) if streams and Inclusive() in faults else b""
+        is_led = streams and Inclusive() in faults and kind_of(request, self._protocol) is Scope.RESUMES
+        lead = boundary_event(self._service, request, self._protocol) if is_led else b""
         suffered.at_once = (Inclusive(),) if lead else ()
         if usable:
             self._apply(suffered, usable, request, response, lead)
@@ -284,8 +277,10 @@ class FaultyService:
         """Put the faults around the body: those of events inside its content coding, those of bytes outside."""
         streams = response.headers.media_type() == EVENT_STREAM
         coding = next((fault for fault in faults if isinstance(fault, Compress)), None)
-        if coding is not None and not _may_compress(coding, request, response):
-            faults, coding = [fault for fault in faults if fault != coding], None
+        if coding is not None:
+            asked = accepts(request.headers.get("accept-encoding"), coding.coding)
+            if not asked or "content-encoding" in response.headers:
+                faults, coding = [fault for fault in faults if fault != coding], None
         outer = [] if coding is None else list(filter(_works_on_bytes, faults[faults.index(coding) :]))
         inner = [fault for fault in faults if fault not in outer]
         framing = framing_for(faults, response.framing)
@@ -301,11 +296,6 @@ class FaultyService:
         suffered.stages = tuple(stages)
         response.framing = framing
 
-    def _lead(self, request: Request) -> bytes:
-        if kind_of(request, self._protocol) is not Scope.RESUMES:
-            return b""
-        return boundary_event(self._service, request, self._protocol)
-
 
 def _needs_no_event(fault: Fault) -> bool:
     """Whether the fault also works on a response that is not an event stream."""
@@ -315,12 +305,6 @@ def _needs_no_event(fault: Fault) -> bool:
 
 def _works_on_bytes(fault: Fault) -> bool:
     return isinstance(fault, Chunks | Trickle) or (isinstance(fault, Cut) and fault.place.spot is Spot.BYTE)
-
-
-def _may_compress(fault: Compress, request: Request, response: Response) -> bool:
-    """Whether the client accepts this coding, and the answer has none yet."""
-    asked = accepts(request.headers.get("accept-encoding"), fault.coding)
-    return asked and "content-encoding" not in response.headers
 
 
 def cut(service: Service, plan: Plan | str, protocol: StreamProtocol) -> FaultyService:

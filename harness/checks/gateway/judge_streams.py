@@ -64,16 +64,15 @@ def events(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             unfinished.append(relayed)
             continue
         for finding in _judge_events(relayed):
-            kind = finding.where.pointer or _kind_of(finding.expected or finding.actual)
+            # The text of an event is cut, so its type is looked for and not parsed.
+            shown = _TYPE.search(finding.expected or finding.actual)
+            kind = finding.where.pointer or (shown[1] if shown else "")
             same.setdefault((finding.stable_code, finding.severity, kind), []).append(finding)
-    yield from map(_tell_once, same.values())
+    for alike in same.values():
+        more = f" (also in {format_count(len(alike) - 1, 'other stream')})" if len(alike) > 1 else ""
+        yield replace(alike[0], message=alike[0].message + more, weight=len(alike))
     if unfinished and not same:
         raise lacks_time(unfinished[0])
-
-
-def _tell_once(alike: Sequence[Finding]) -> Finding:
-    more = f" (also in {format_count(len(alike) - 1, 'other stream')})" if len(alike) > 1 else ""
-    return replace(alike[0], message=alike[0].message + more, weight=len(alike))
 
 
 _IN_PART = ("truncation.", "bare.", "hang_up.", "resume.first", "stream.strangers")
@@ -123,12 +122,6 @@ def _find_rounded(relayed: RelayedExchange, found: StreamDifference) -> Iterator
 def _text_of(exchange: Exchange) -> str:
     reading = read(exchange)
     return steps_text(assemble_steps(reading.events, reading.contract))
-
-
-def _kind_of(shown: str) -> str:
-    """The type of the event that a finding shows; its text is cut, so it is looked for and not parsed."""
-    match = _TYPE.search(shown)
-    return match[1] if match else ""
 
 
 def _list_arrived(

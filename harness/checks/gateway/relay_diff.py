@@ -235,20 +235,17 @@ def _place(
         found.doubled.append(other)
         return
     for one in left:
-        if _is_same_place(one, other, found.kept):
+        if (
+            one.value is None
+            or other.value is None
+            or one.value.get("event_type") != other.value.get("event_type")
+        ):
+            continue
+        if all((a.number < one.number) == (b.number < other.number) for a, b in found.kept):  # the same place
             found.changed.append((one, other))
             left.remove(one)
             return
     found.invented.append(other)
-
-
-def _is_same_place(
-    one: RelayedEvent, other: RelayedEvent, kept: Sequence[tuple[RelayedEvent, RelayedEvent]]
-) -> bool:
-    """Whether both events have the same type and lie between the same pairs in `kept`."""
-    if one.value is None or other.value is None or one.value.get("event_type") != other.value.get("event_type"):
-        return False
-    return all((a.number < one.number) == (b.number < other.number) for a, b in kept)
 
 
 def _carries(one: RelayedEvent, other: RelayedEvent) -> bool:
@@ -377,7 +374,11 @@ def differences(rule: str, relayed: RelayedExchange, found: StreamDifference) ->
         ("moved", "arrived out of order", "the order of the upstream", found.moved),
         ("invented", "arrived that the upstream did not send", "nothing", found.invented),
     ):
-        for severity, those in _by_severity(some, mild):
+        weak = [event for event in some if mild or not weighs(event)]
+        strong = [event for event in some if event not in weak]
+        for severity, those in ((Severity.BROKEN, strong), (Severity.NON_STRICT, weak)):
+            if not those:
+                continue
             message = f"{format_count(len(those), 'event')} {what}"
             first = those[0]
             expected, actual = (wanted, str(first)) if wanted else (str(first), _INSTEAD[word])
@@ -410,16 +411,6 @@ def _changed_events(rule: str, relayed: RelayedExchange, found: StreamDifference
     after_text = "no such field" if change.kind is Kind.LOST else format_value(change.after)
     shown = {"severity": severity, "event": before.number, "pointer": change.pointer}
     return notice(f"{rule}/changed", relayed, message, format_value(change.before), after_text, **shown)
-
-
-def _by_severity(some: list[RelayedEvent], mild: bool) -> Iterator[tuple[Severity, list[RelayedEvent]]]:
-    weak = [event for event in some if mild or not weighs(event)]
-    for severity, those in (
-        (Severity.BROKEN, [event for event in some if event not in weak]),
-        (Severity.NON_STRICT, weak),
-    ):
-        if those:
-            yield severity, those
 
 
 def weighs(event: RelayedEvent) -> bool:
