@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from harness.benches.client.case_workers import CaseQueue, CaseServer, CaseWorkers, PlayedCase, play_case
 from harness.benches.client.cases import Case
@@ -85,7 +84,14 @@ def torture(
     yield Planned(len(cases), len(cases))
     quiet = options.undisturbed or replace(cases[0], plan="pass")
     undisturbed = _run_undisturbed(api, quiet, new_client, options, timer)
-    yield _describe_undisturbed(undisturbed)
+    drop = undisturbed.attempt
+    # The first note is the text that the client has to return.
+    notes = [drop.text]
+    if quiet.mode.creates and not any(one.is_create for one in drop.received):  # so that no fault can affect it
+        notes.append(f"mode {quiet.mode.name} needs a create, but the client sent none")
+    notes += [f"this line on its standard output is not a result: {line}" for line in undisturbed.ended.stray]
+    counts = {"events": len(drop.events), "characters": len(drop.text)}
+    yield PhaseFinished(name=UNDISTURBED, seconds=undisturbed.ended.seconds, counts=counts, notes=tuple(notes))
     results: dict[int, Result] = {}
     waiting = CaseQueue(list(enumerate(cases)), options.enough)
     workers = CaseWorkers(
@@ -94,7 +100,6 @@ def torture(
         new_client,
         jobs=max(1, min(options.jobs, len(cases))),
         seconds=options.seconds,
-        first=quiet,
         start=undisturbed.ended.seconds,
         timer=timer,
     )
@@ -103,7 +108,7 @@ def torture(
         options.policy,
         command=options.command,
         repeated=options.repeated,
-        usual=len(undisturbed.attempt.received),
+        usual=len(drop.received),
         allowed=options.allowed,
     )
     with closing(iter(workers)) as ended:
@@ -146,21 +151,6 @@ def _run_undisturbed(
     return played
 
 
-def _describe_undisturbed(played: PlayedCase) -> PhaseFinished:
-    """The first note is the text that the client has to return."""
-    drop, ended = played.attempt, played.ended
-    counts = {"events": len(drop.events), "characters": len(drop.text)}
-    stray = (f"this line on its standard output is not a result: {line}" for line in ended.stray)
-    notes = (drop.text, *_list_not_done(drop), *stray)
-    return PhaseFinished(name=UNDISTURBED, seconds=ended.seconds, counts=counts, notes=notes)
-
-
-def _list_not_done(drop: ClientAttempt) -> Iterator[str]:
-    """Requests that the mode demands and the client did not send, so that no fault can affect it."""
-    if drop.case.mode.creates and not any(one.is_create for one in drop.received):
-        yield f"mode {drop.case.mode.name} needs a create, but the client sent none"
-
-
 def describe_unreadable(played: PlayedCase, problem: str) -> str:
     """Why a client that fails without any fault cannot be judged."""
     drop, ended = played.attempt, played.ended
@@ -174,7 +164,7 @@ def describe_unreadable(played: PlayedCase, problem: str) -> str:
             for one in refused[:1]
         ),
         f"  expected result:    {drop.text!r}",
-        f"  actual result:      {_start(ended.collected)}",
+        f"  actual result:      {shorten(repr(ended.collected), _SHOWN)}",
         *(f"  on the wire:        {line}" for line in wire),
         *(f"  {line}" for line in _quote_frame(drop)),
         *(f"  no result:          {line}" for line in ended.stray),
@@ -189,7 +179,3 @@ def _quote_frame(drop: ClientAttempt) -> Iterator[str]:
     first = next((frame for frame in frames if drop.text_of(events_in(frame + b"\n\n"))), b"")
     for number, line in enumerate(first.decode(errors="replace").splitlines()):
         yield f"{'' if number else 'a frame with text:':<19} {shorten(line, _SHOWN)}"
-
-
-def _start(collected: Any) -> str:
-    return shorten(repr(collected), _SHOWN)

@@ -207,10 +207,9 @@ class _Floor:
 class CaseWorkers:
     """Threads that each take the next case; iterating yields the ended cases in the order in which they end.
 
-    A case may take `seconds`, and as long again as `first`, a case without a fault, took: `start` if it ran alone.
-    With several jobs, one client runs `first` beside the others; it may take longer, and its result is not
-    reported. A case that ran out of time runs again while all others wait, and this result counts. Once it has
-    confirmed the first, other cases of its kind are believed.
+    A case may take `seconds`, and `start` more, which a case without a fault took alone. One that ran out of time
+    runs again while all others wait, and this result counts. Once it has confirmed the first, other cases of its
+    kind are believed.
 
     When the time of `timer` is up, the clients are stopped, and their current cases are not reported.
     """
@@ -223,7 +222,6 @@ class CaseWorkers:
         *,
         jobs: int,
         seconds: float,
-        first: Case,
         start: float = 0.0,
         timer: Timer | None = None,
     ) -> None:
@@ -232,7 +230,6 @@ class CaseWorkers:
         self._new_client = new_client
         self._jobs = jobs
         self._seconds = seconds
-        self._first = first
         self._start = start
         self._floor = _Floor()
         self._hung_kinds: set[str] = set()
@@ -243,10 +240,7 @@ class CaseWorkers:
         self._ended: queue.Queue[PlayedCase | BaseException | None] = queue.Queue()
 
     def __iter__(self) -> Generator[PlayedCase, None, None]:
-        threads = [
-            threading.Thread(target=self._work, args=(number,), name="harness-torture")
-            for number in range(self._jobs)
-        ]
+        threads = [threading.Thread(target=self._work, name="harness-torture") for _ in range(self._jobs)]
         for thread in threads:
             thread.start()
         try:
@@ -258,7 +252,7 @@ class CaseWorkers:
             for thread in threads:
                 thread.join()
 
-    def _work(self, number: int) -> None:
+    def _work(self) -> None:
         client = self._new_client()
         try:
             with self._lock:
@@ -266,12 +260,6 @@ class CaseWorkers:
                     return
                 self._clients.append(client)
             with CaseServer(self._api) as server:
-                if self._jobs > 1 and number == 0:
-                    # The case without a fault may take longer beside the others than alone.
-                    with self._floor.share():
-                        ended = play_case(server, client, 0, self._first, self._seconds, self._start).ended
-                    with self._lock:
-                        self._start = max(self._start, ended.seconds)
                 while (task := self._cases.take()) is not None:
                     if (played := self._play(server, client, *task)) is not None:
                         self._ended.put(played)

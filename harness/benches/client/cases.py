@@ -12,13 +12,13 @@ from typing import Any
 
 from harness.cassette import Player, load
 from harness.cassette.player import streams_of
-from harness.faults import Cut, Place, Spot, every_byte, every_event, parse, structural
+from harness.faults import Cut, Spot, every_byte, every_event, parse, structural
 from harness.faults.kinds import CaseKind, StreamShape
 from harness.kit.api import Api
 from harness.kit.client_model import ClientIncident, ClientMode, ClockedService
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
-from harness.wire import Chunk, Clock, Decoder, Pause, Piece, Response, Service, StreamProtocol
+from harness.wire import Chunk, Clock, Decoder, Pause, Service, StreamProtocol
 from harness.wire.sse import events_in
 
 EVENT_IDS = ("all", "deltas", "sparse", "none", "odd")
@@ -174,7 +174,8 @@ class StreamSource:
         self._clock: Clock | None = None
         self._release: Callable[[], object] = lambda: None
         if case.cassette is not None:
-            self._play(case.cassette)
+            self.service, self.id = recorded_stream(case.cassette, api.load_protocol())
+            self.contract = api.load_stated_contract(stated_revision(case.cassette), service.contract)
             return
         self.service, self._clock = service, service.clock
         self._release = lambda: self._scripted.release(service)  # a run that is held and never cancelled must end
@@ -191,10 +192,6 @@ class StreamSource:
             },
         )
 
-    def _play(self, cassette: str) -> None:
-        self.service, self.id = recorded_stream(cassette, self.api.load_protocol())
-        self.contract = self.api.load_stated_contract(stated_revision(cassette), self.contract)
-
     def serves(self, case: Case) -> bool:
         """Whether it can serve this case as well."""
         return self._key == _build_key(case)
@@ -209,17 +206,16 @@ class StreamSource:
         """The bytes of a run's stream, without any faults."""
         self._release()
         response = self.service(self._scripted.stream_request(run_id))
+        data = []
         try:
-            return b"".join(piece.data for piece in self._pass_pauses(response) if isinstance(piece, Chunk))
+            for piece in response.body:
+                if isinstance(piece, Chunk):
+                    data.append(piece.data)
+                elif isinstance(piece, Pause) and self._clock is not None:  # it is over at once
+                    self._clock.reached(self._clock.now + piece.seconds)
         finally:
             response.body.close()
-
-    def _pass_pauses(self, response: Response) -> Iterator[Piece]:
-        """The pieces of a body; its pauses are over at once, by the clock of the service."""
-        for piece in response.body:
-            if isinstance(piece, Pause) and self._clock is not None:
-                self._clock.reached(self._clock.now + piece.seconds)
-            yield piece
+        return b"".join(data)
 
 
 def _build_key(case: Case) -> tuple[str | None, ...]:
@@ -258,38 +254,25 @@ def cases_of(
     stream needs the first event. Raises UsageFault for an unknown enumeration or an invalid plan, CassetteError
     for an unreadable cassette.
     """
-    settings = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)
-    ways = (endings,) if isinstance(endings, str) else tuple(endings)
-    return [
-        case
-        for ids in settings
-        for case in _build_cut_cases(
-            api, replace(base, event_ids=ids), cuts=cuts, first=first, endings=ways, seed=seed
-        )
-    ]
-
-
-def _build_cut_cases(
-    api: Api, base: Case, *, cuts: str | Sequence[str], first: int, endings: Sequence[str], seed: int
-) -> Iterator[Case]:
-    if not isinstance(cuts, str):
-        for plan in cuts:
-            yield replace(base, plan=str(parse(plan)))
-        return
-    if cuts not in ENUMERATIONS:
-        raise UsageFault(f"cuts={cuts!r} is not one of {', '.join(ENUMERATIONS)}; or give a list of fault plans")
-    for place in _find_places(cuts, whole_stream(api, base, seed), first):
-        for ending in endings:
-            yield replace(base, plan=str(parse(f"{place},{ending}")))
-
-
-def _find_places(cuts: str, whole: bytes, first: int) -> Iterator[Place]:
-    ends = [0, *(frame.end for frame in Decoder().feed(whole))]
-    if not 0 <= first < len(ends):
-        raise UsageFault(f"first={first!r}: the stream has the events 0 to {len(ends) - 2}")
-    for place in ENUMERATIONS[cuts](whole):
-        if place.at is not None and place.at >= (ends[first] if place.spot is Spot.BYTE else first):
-            yield place
+    found = []
+    for ids in (event_ids,) if isinstance(event_ids, str) else event_ids:
+        of_ids = replace(base, event_ids=ids)
+        if not isinstance(cuts, str):
+            found += [replace(of_ids, plan=str(parse(plan))) for plan in cuts]
+            continue
+        if cuts not in ENUMERATIONS:
+            raise UsageFault(
+                f"cuts={cuts!r} is not one of {', '.join(ENUMERATIONS)}; or give a list of fault plans"
+            )
+        whole = whole_stream(api, of_ids, seed)
+        ends = [0, *(frame.end for frame in Decoder().feed(whole))]
+        if not 0 <= first < len(ends):
+            raise UsageFault(f"first={first!r}: the stream has the events 0 to {len(ends) - 2}")
+        for place in ENUMERATIONS[cuts](whole):
+            if place.at is not None and place.at >= (ends[first] if place.spot is Spot.BYTE else first):
+                for ending in (endings,) if isinstance(endings, str) else endings:
+                    found.append(replace(of_ids, plan=str(parse(f"{place},{ending}"))))
+    return found
 
 
 # The cases of a set, which are each kind's plans for the shape of a stream, and the cases of incidents.

@@ -323,7 +323,9 @@ def _describe_answer(one: ReceivedResponse, attempt: ClientAttempt) -> str:
     if one.headless:
         return "nothing"
     if not one.is_stream:
-        return f"{one.status}{_describe_json(one)}"
+        status = one.read_json().get("status")
+        shown = one.error or (f"status {status}" if isinstance(status, str) else "")
+        return f"{one.status}{': ' if one.error else ', '}{shown}" if shown else str(one.status)
     events = one.events()
     text = attempt.text_of(events)
     parts = [f"{one.status}, {format_count(len(events), 'event')}"]
@@ -336,13 +338,6 @@ def _describe_answer(one: ReceivedResponse, attempt: ClientAttempt) -> str:
     elif not one.completes:
         parts.append("a clean end without completion")
     return ", ".join(parts)
-
-
-def _describe_json(one: ReceivedResponse) -> str:
-    if one.error:
-        return f": {one.error}"
-    status = one.read_json().get("status")
-    return f", status {status}" if isinstance(status, str) else ""
 
 
 def _shorten(text: str) -> str:
