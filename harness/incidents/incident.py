@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
@@ -240,33 +240,28 @@ def find_incident(name: str) -> Incident:
 
 def format_library() -> str:
     """The overview of each area, then a section for each incident."""
-    sections = (line for area in load_areas() for incident in area.incidents for line in _write_section(incident))
-    return "\n".join([*_write_overview(), *sections])
-
-
-def _write_overview() -> Iterator[str]:
+    lines: list[str] = []
     for area in load_areas():
-        yield f"## {area.title}\n"
-        yield "| Incident | What happened | Outcome |"
-        yield "|---|---|---|"
+        lines += [f"## {area.title}\n", "| Incident | What happened | Outcome |", "|---|---|---|"]
         for incident in area.incidents:
             title = incident.title.rstrip(".")
-            yield f"| [`{incident.name}`](#{incident.name}) | {title} | {incident.follow or '–'} |"
-        yield ""
-
-
-def _write_section(incident: Incident) -> Iterator[str]:
-    yield f"### {incident.name}\n"
-    yield f"{incident.title}\n"
-    yield f"- On the wire: {incident.wire}"
-    yield f"- What goes wrong: {incident.mistake}"
-    yield f"- A good client {incident.client}"
-    yield f"- To meet it: {WORDS[incident.meet]}."
-    yield f"- {format_modes(incident)}"
-    yield f"- {format_origin(incident)}"
-    if incident.fault and len(incident.fault) < 120 and "$" not in incident.fault:
-        yield f"- Fault plan: `{incident.fault}`"
-    yield ""
+            lines.append(f"| [`{incident.name}`](#{incident.name}) | {title} | {incident.follow or '–'} |")
+        lines.append("")
+    for incident in load_incidents().values():
+        lines += [
+            f"### {incident.name}\n",
+            f"{incident.title}\n",
+            f"- On the wire: {incident.wire}",
+            f"- What goes wrong: {incident.mistake}",
+            f"- A good client {incident.client}",
+            f"- To meet it: {WORDS[incident.meet]}.",
+            f"- {format_modes(incident)}",
+            f"- {format_origin(incident)}",
+        ]
+        if incident.fault and len(incident.fault) < 120 and "$" not in incident.fault:
+            lines.append(f"- Fault plan: `{incident.fault}`")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def format_modes(incident: Incident) -> str:

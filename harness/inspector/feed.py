@@ -12,13 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import Any
 
 from harness.faults.values import Cut
 from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
-from harness.outcome import Finding, Level, Rule, Severity
+from harness.outcome import Finding, Level, Severity
 from harness.wire import Chunk, Pause, Piece, encode
 from harness.wire.mask import Mask
 
@@ -88,11 +87,15 @@ class TrafficJudge:
     def describe(self, finding: Finding) -> Change:
         """A finding in the form of the page."""
         rule = self._rules.get(finding.rule)
+        level = Level.MUST if rule is None else rule.level
+        weight = "fail" if level is Level.MUST and finding.severity is Severity.BROKEN else "warn"
+        if level is Level.MAY:  # no server has to meet it
+            weight = "note"
         described: Change = {
             "rule": finding.rule,
             "code": finding.stable_code,
             "severity": str(finding.severity),
-            "weight": _weigh(finding, rule),
+            "weight": weight,
             "message": finding.message,
             "expected": finding.expected,
             "actual": finding.actual,
@@ -107,14 +110,6 @@ class TrafficJudge:
                 "source": str(source), "url": source.url,
             }  # fmt: skip
         return described
-
-
-def _weigh(finding: Finding, rule: Rule | None) -> str:
-    """How a page shows a finding: `fail`, `warn`, or `note` for a MAY rule, which no server has to meet."""
-    level = Level.MUST if rule is None else rule.level
-    if level is Level.MAY:
-        return "note"
-    return "fail" if level is Level.MUST and finding.severity is Severity.BROKEN else "warn"
 
 
 _NOTHING = "nothing"
@@ -291,14 +286,14 @@ class MaskedChanges:
         if self._known is not self._mask.learned or len(self._masked) > 20_000:
             self._known = self._mask.learned  # a text may hold a secret that was learned since
             self._masked.clear()
-        return json.dumps([self._mask_change(change) for change in changes], ensure_ascii=False).encode(
-            "utf-8", "replace"
-        )
-
-    def _mask_change(self, change: Change) -> Any:
-        if change["is"] == "event":
-            return {**change, "name": self._mask_text(change["name"]), "cursor": self._mask_text(change["cursor"])}
-        return self._mask.tree(change)
+        masked = []
+        for change in changes:
+            if change["is"] == "event":
+                texts = {name: self._mask_text(change[name]) for name in ("name", "cursor")}
+                masked.append({**change, **texts})
+            else:
+                masked.append(self._mask.tree(change))
+        return json.dumps(masked, ensure_ascii=False).encode("utf-8", "replace")
 
     def _mask_text(self, text: str) -> str:
         masked = self._masked.get(text)

@@ -56,7 +56,11 @@ class SeenRuns:
         seen.run = status[0] or seen.run
         if not seen.run:
             return None
-        run = self._find(seen)
+        run = self._runs.get(seen.run)
+        if run is None:
+            run = self._runs[seen.run] = {"is": "run", "id": seen.run, "n": seen.number, "statuses": []}
+            if len(self._runs) > self._most:
+                del self._runs[next(iter(self._runs))]
         if seen.order is not None and "words" not in run:
             order = seen.order
             run |= {"parent": order.parent, "background": order.background, "words": order.words}
@@ -82,14 +86,6 @@ class SeenRuns:
         if any(known == status for known, _ in statuses):
             return True
         return bool(statuses) and self._api.is_settled(statuses[-1][0]) and not self._api.is_settled(status)
-
-    def _find(self, seen: SeenExchange) -> Change:
-        run = self._runs.get(seen.run)
-        if run is None:
-            run = self._runs[seen.run] = {"is": "run", "id": seen.run, "n": seen.number, "statuses": []}
-            if len(self._runs) > self._most:
-                del self._runs[next(iter(self._runs))]
-        return run
 
 
 def _copy(run: Change) -> Change:

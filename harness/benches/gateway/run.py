@@ -96,8 +96,13 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> Itera
     with tempfile.TemporaryFile() as output:
         child: Child | None = None
         try:
-            with hold_all():
-                child = _start(command, environment, output)
+            try:
+                with hold_all():
+                    child = start(
+                        command, environment, stdin=DEVNULL, stdout=output, stderr=STDOUT, start_new_session=True
+                    )
+            except OSError as wrong:
+                raise UsageFault(explain_not_started(command, wrong)) from None
             yield Started(child, output, command[0])
         finally:
             if child is not None:
@@ -107,13 +112,6 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> Itera
                     child.wait(PATIENCE)
                 _signal(child, signal.SIGKILL)
                 child.wait()
-
-
-def _start(command: Sequence[str], environment: Mapping[str, str], output: IO[bytes]) -> Child:
-    try:
-        return start(command, environment, stdin=DEVNULL, stdout=output, stderr=STDOUT, start_new_session=True)
-    except OSError as wrong:
-        raise UsageFault(explain_not_started(command, wrong)) from None
 
 
 def _signal(child: Child, number: int) -> None:

@@ -41,7 +41,7 @@ from harness.wire import (
     Together,
     Wait,
 )
-from harness.wire.delivery import PATIENCE, Answer, Arrival, Delivery, Mailbox, NoReply, Outbox
+from harness.wire.delivery import PATIENCE, Arrival, BoxedInbox, Delivery, Mailbox, NoReply, Outbox
 
 ROOT = "http://localhost/receivers/"
 
@@ -112,29 +112,18 @@ class ServicePost:
             self._clock.reached(min(steps))
 
 
-class ServiceReceiver:
+class ServiceReceiver(BoxedInbox):
     """A `wire.Inbox` for a service in this process."""
 
     def __init__(self, uri: str, box: Mailbox, post: ServicePost) -> None:
+        super().__init__(box)
         self.uri = uri
-        self._box = box
         self._post = post
-        self._read = 0
-
-    def answer(self, *answers: Answer) -> None:
-        """Script the next answers."""
-        self._box.answer(*answers)
-
-    def refuse_first(self, header: str) -> None:
-        """Refuse the first delivery with each value of a header."""
-        self._box.refuse_first(header)
 
     def collect(self, count: int, seconds: float) -> list[Arrival]:
         """Let logical time pass until so many deliveries have come."""
-        self._post.carry_until(lambda: len(self._box.arrivals) - self._read >= count, seconds)
-        came = self._box.arrivals[self._read :]
-        self._read += len(came)
-        return came
+        self._post.carry_until(lambda: self.waiting >= count, seconds)
+        return self.take()
 
     def close(self) -> None:
         """Close the receiver."""

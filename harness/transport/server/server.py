@@ -26,7 +26,7 @@ from harness.transport.http1.reader import Incoming
 from harness.transport.http1.writer import After, ResponseWriter
 from harness.transport.server.connection import Hub, ServerConnection, list_own_fields
 from harness.wire import TICK, Clock, Headers, LogicalClock, Request, Response, Service
-from harness.wire.delivery import Answer, Arrival, Mailbox
+from harness.wire.delivery import Arrival, BoxedInbox, Mailbox
 
 
 async def listen(
@@ -463,15 +463,14 @@ def _close_unheard(work: Future[Response]) -> None:
 # A receiver of deliveries on a port of this machine, for targets that are on this machine, too.
 
 
-class SocketReceiver:
+class SocketReceiver(BoxedInbox):
     """A `wire.Inbox`: listens as soon as it is made, until `close`."""
 
     def __init__(self) -> None:
-        self._box = Mailbox(time.monotonic)
+        super().__init__(Mailbox(time.monotonic))
         self._path = f"/deliveries/{secrets.token_hex(16)}"  # a web page can post to a port, and not guess a path
         self._server = ServerThread(self._receive)
         self._server.start()
-        self._read = 0
 
     @property
     def uri(self) -> str:
@@ -482,22 +481,11 @@ class SocketReceiver:
         known = request.raw_path.startswith(self._path)
         return self._box(request) if known else Response.whole(404, Headers(), b"")
 
-    def answer(self, *answers: Answer) -> None:
-        """Script the next answers."""
-        self._box.answer(*answers)
-
-    def refuse_first(self, header: str) -> None:
-        """Refuse the first delivery with each value of a header."""
-        self._box.refuse_first(header)
-
     def collect(self, count: int, seconds: float) -> list[Arrival]:
         """Wait, in real time, until so many deliveries have come."""
-        box = self._box
-        with box.came:
-            box.came.wait_for(lambda: len(box.arrivals) - self._read >= count, timeout=seconds)
-            came = box.arrivals[self._read :]
-        self._read += len(came)
-        return came
+        with self._box.came:
+            self._box.came.wait_for(lambda: self.waiting >= count, timeout=seconds)
+            return self.take()
 
     def close(self) -> None:
         """Stop listening."""
