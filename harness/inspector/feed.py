@@ -122,7 +122,6 @@ _WORK_SECONDS = 0.01
 """About how long a look takes apart, and then judges, what has passed."""
 _RESTS = 9
 """The rest after a look, in times of its work, so that all pages take no more than a tenth of a server's time."""
-_LONGEST_REST = 1.0
 
 _BATCH = 500
 _MOST_BATCHES = 1000
@@ -240,7 +239,7 @@ class Feed:
         if self._rest_due:
             self._rest_due = False
             self._looks = news.looks
-            return Pause(min(max(LOOK_SECONDS, _RESTS * news.spent), _LONGEST_REST))
+            return Pause(min(max(LOOK_SECONDS, _RESTS * news.spent), 1.0))
         piece = self._read()
         if piece is None and self._is_open and self._looks == news.looks:  # no other page looked during the rest
             news.look()

@@ -21,7 +21,7 @@ DECODED_IN_ALL = 4 * DECODED_BYTES
 """Limit on the decoded size of all such bodies of one file: each may be small, and there may be thousands."""
 TOO_MUCH_DECODED = f"the bodies of the file hold more than {DECODED_IN_ALL} bytes once decompressed: refused"
 
-_GZIP_OR_ZLIB, _RAW = 47, -15
+_GZIP_OR_ZLIB = 47
 
 
 def coding_of(headers: Headers) -> str:
@@ -50,7 +50,7 @@ class Inflater:
             if len(data) < 2:
                 return b""
             if self._may_be_raw and not _is_zlib(data):
-                self._inflate = zlib.decompressobj(_RAW)
+                self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         parts, room = [], most + 1
         while data and room > 0:
             try:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 KEPT_BODY = 64 * 1024
 """Bytes kept of each body; in a longer JSON body the long texts are cut, so that it can still be decoded."""
 
-KEPT_BYTES = 16 * 1024 * 1024
 _KEPT_TEXT = 1000
 
 
@@ -61,7 +60,7 @@ class RequestLog:
         fields: SecretFields | None = None,
         *,
         body: int = KEPT_BODY,
-        most_bytes: int = KEPT_BYTES,
+        most_bytes: int = 16 * 1024 * 1024,
     ) -> None:
         """`fields` are the JSON members that hold a secret."""
         self._fields = fields

@@ -223,7 +223,6 @@ class LoopClient:
 
 
 _TOO_MUCH = f"wrote more than {MOST_BYTES // 1024**2} MiB to standard output"
-_STRAY_KEPT, _STRAY_SHOWN = 5, 200
 
 
 class _StrayLines:
@@ -235,9 +234,9 @@ class _StrayLines:
 
     def add(self, line: bytes) -> None:
         self._bytes += len(line) + 1
-        text = line[: _STRAY_SHOWN * 4].decode(errors="replace").strip()
-        if text and len(self.lines) < _STRAY_KEPT:
-            self.lines += (shorten(text, _STRAY_SHOWN),)
+        text = line[: _SHOWN * 4].decode(errors="replace").strip()
+        if text and len(self.lines) < 5:
+            self.lines += (shorten(text, _SHOWN),)
 
     @property
     def too_many(self) -> bool:

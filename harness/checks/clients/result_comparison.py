@@ -93,10 +93,17 @@ def compare_result(whole: Sequence[Event], collected: Any, contract: Contract) -
     events = events_of(collected)
     if events is not None:
         return _compare_events(whole, events, contract)
-    text = collected if isinstance(collected, str) else _join_pieces(collected)
+    text = collected if isinstance(collected, str) else None
+    if isinstance(collected, list | tuple) and all(isinstance(piece, str) for piece in collected):
+        text = "".join(collected)  # such as what a client has printed piece by piece
     value = plain(collected)
     if text is None and isinstance(value, Mapping) and isinstance(value.get("steps"), list):
-        return _compare_steps(whole, value["steps"], contract)
+        steps = value["steps"]
+        different = compare_steps(assemble_steps(whole, contract), steps)
+        if not different:
+            return None
+        text = steps_text([step for step in steps if isinstance(step, Mapping)])
+        return _compare_texts(whole, text, contract) or Defect(OTHER, f"ended with other steps ({different[0]})")
     if text is None:
         text = text_in(collected)
     if text is None:
@@ -105,21 +112,6 @@ def compare_result(whole: Sequence[Event], collected: Any, contract: Contract) -
             f"ended with {collected!r}: expected text, events, an interaction, or text and status in a dict",
         )
     return _compare_texts(whole, text, contract)
-
-
-def _compare_steps(whole: Sequence[Event], steps: Sequence[Any], contract: Contract) -> Defect | None:
-    different = compare_steps(assemble_steps(whole, contract), steps)
-    if not different:
-        return None
-    text = _compare_texts(whole, steps_text([step for step in steps if isinstance(step, Mapping)]), contract)
-    return text or Defect(OTHER, f"ended with other steps ({different[0]})")
-
-
-def _join_pieces(collected: Any) -> str | None:
-    """The text of a list of strings, such as what a client has printed piece by piece; None for anything else."""
-    if isinstance(collected, list | tuple) and all(isinstance(piece, str) for piece in collected):
-        return "".join(collected)
-    return None
 
 
 def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: Contract) -> Defect | None:
@@ -148,7 +140,8 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
     """Find the pieces that `text` lacks or has twice; the difference in length bounds the search."""
     pieces = [(number, piece) for number, event in enumerate(whole) if (piece := _read_text(event, contract))]
     expected = "".join(piece for _, piece in pieces)
-    if not expected and (kinds := _step_types(whole, contract)):
+    types = {} if expected else dict.fromkeys(str(step.get("type")) for step in assemble_steps(whole, contract))
+    if kinds := [kind for kind in types if kind not in ("thought", "user_input", "model_output")]:
         return Defect(
             UNUSABLE,
             f"ended with a text, but the stream has none, only {' and '.join(kinds)}: a text cannot show whether "
@@ -260,12 +253,6 @@ def _read_thought(event: Event) -> str:
         case {"delta": {"type": "thought_summary", "content": {"text": str(text)}}}:
             return text
     return ""
-
-
-def _step_types(whole: Sequence[Event], contract: Contract) -> list[str]:
-    """The types of the steps that the stream consists of, besides thoughts, each once."""
-    types = (str(step.get("type")) for step in assemble_steps(whole, contract))
-    return [kind for kind in dict.fromkeys(types) if kind not in ("thought", "user_input", "model_output")]
 
 
 def _show(event: Event, contract: Contract) -> str:

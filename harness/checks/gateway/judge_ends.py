@@ -190,36 +190,24 @@ def judge_own_errors(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
     The plain page of a proxy whose upstream cannot be reached (502, 503, 504) claims nothing and is no mistake.
     """
-    own = [relayed for relayed in exchanges if _is_own_error(relayed)]
+    refused = [one for one in exchanges if (one.client.status or 0) >= 400 and not one.misrouted]
+    own = [one for one in refused if one.answer is None or (one.answer.status or 0) < 400]
     if not own:
         raise NotApplicable("the gateway returned no error of its own")
     seen: dict[str, list[Finding]] = {}
     for relayed in own:
-        for finding in _judge_own_error(relayed):
+        client, found = relayed.client, []
+        if not read(client).json_fault:
+            for wrong in judge_error(read(client).json, client.status):
+                shown = f"in an error of the gateway, {wrong.message}", wrong.expected, answer_line(client)
+                found.append(notice("gw.own-error/shape", relayed, *shown, severity=wrong.severity))
+        elif client.status not in NOT_READY:
+            message, expected = "an error of the gateway is not JSON", '{"error": {"code", "message"}}'
+            found.append(notice("gw.own-error/no-json", relayed, message, expected, answer_line(client)))
+        for finding in found:
             seen.setdefault(finding.stable_code + finding.message, []).append(finding)
     for same in seen.values():
         yield replace(same[0], weight=len(same))
-
-
-def _is_own_error(relayed: RelayedExchange) -> bool:
-    if (relayed.client.status or 0) < 400 or relayed.misrouted:
-        return False
-    return relayed.answer is None or (relayed.answer.status or 0) < 400
-
-
-def _judge_own_error(relayed: RelayedExchange) -> Iterator[Finding]:
-    client = relayed.client
-    if read(client).json_fault:
-        if client.status not in NOT_READY:
-            message, expected = "an error of the gateway is not JSON", '{"error": {"code", "message"}}'
-            yield notice("gw.own-error/no-json", relayed, message, expected, answer_line(client))
-        return
-    for wrong in judge_error(read(client).json, client.status):
-        message = f"in an error of the gateway, {wrong.message}"
-        severity = wrong.severity
-        yield notice(
-            "gw.own-error/shape", relayed, message, wrong.expected, answer_line(client), severity=severity
-        )
 
 
 def _is_loud(answer: Exchange) -> bool:

@@ -76,7 +76,6 @@ def reset_on_close(sock: SocketLike) -> None:
 
 _HELD_BACK = 2
 _SPIN_SECONDS = 0.001
-_POLL_SECONDS = 0.001
 
 
 async def reset_after(transport: asyncio.Transport, data: bytes, *, seconds: float) -> None:
@@ -108,7 +107,7 @@ async def _delivered(transport: asyncio.Transport, seconds: float) -> bool:
         passed = loop.time() - began
         if passed > seconds:
             return False
-        await asyncio.sleep(0 if passed < _SPIN_SECONDS else _POLL_SECONDS)
+        await asyncio.sleep(0 if passed < _SPIN_SECONDS else 0.001)
     return True
 
 

@@ -106,17 +106,15 @@ def describe_double_create(api: Api, received: Received) -> str:
             f"continued one {words.run} with {times} turns ({parent}): the later turn knows nothing of the one "
             "before it; continue the last turn each time"
         )
-    resumes = given or any(one.find_created_id() for one in again[:-1])
-    advice = "resume the first by its id" if resumes else _advise_without_an_id(again[0], words.keeps_id)
+    body = object_or_none(again[0].request.body) or {}
+    if given or any(one.find_created_id() for one in again[:-1]):
+        advice = "resume the first by its id"
+    else:  # it cannot name what it created; `keeps_id` is the mode that can, if it did not use that one
+        at_once = body.get("background") is True and not body.get("stream")
+        advice = "the first response had no id, so report that it was lost"
+        advice += "" if at_once else f" ({words.keeps_id})"
     turn = f" for turn {list(turns).index(again[0].continues) + 1}" if len(turns) > 1 else ""
     return f"sent the create {times} times{turn}: a second {words.run} runs and costs money; {advice}"
-
-
-def _advise_without_an_id(made: ReceivedResponse, keeps_id: str) -> str:
-    """The next step of a client that cannot name what it created; `keeps_id` is the mode that can."""
-    body = object_or_none(made.request.body) or {}
-    at_once = body.get("background") is True and not body.get("stream")
-    return "the first response had no id, so report that it was lost" + ("" if at_once else f" ({keeps_id})")
 
 
 def judge_context(api: Api, received: Received) -> Defect | None:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 
 from harness.benches.client.ready.ready_clients import Language, ReadyClient
@@ -48,7 +49,9 @@ def install(client: ReadyClient, tell: Callable[[str], None] = lambda _: None) -
         start = [python, "-E"]  # the modules of PYTHONPATH are not its own
     elif client.language is Language.PYTHON:
         start = [sys.executable]
-        if client.imports and any(find_spec(name) is None for name in _list_parents(client.imports)):
+        # The packages of a module, the outermost first: each has to be there to look for the next.
+        names = accumulate(client.imports.split("."), "{}.{}".format)
+        if client.imports and any(find_spec(name) is None for name in names):
             raise UsageFault(
                 f"{client.name} runs with the Python of harness, where {client.imports} is not installed: "
                 "pip install 'interactions-harness[sdk]'"
@@ -128,12 +131,6 @@ def _lock(home: Path) -> Iterator[None]:
             return
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _list_parents(module: str) -> Iterator[str]:
-    """The packages of a module, the outermost first, and the module: each has to be there to look for the next."""
-    names = module.split(".")
-    yield from (".".join(names[:number]) for number in range(1, len(names) + 1))
 
 
 def _find(program: str, client: ReadyClient) -> str:
