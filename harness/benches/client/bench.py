@@ -123,16 +123,13 @@ def torture(
         yield PhaseFinished(name=UNTRIED, counts=dict(waiting.skipped))
     ordered = tuple(results[number] for number in sorted(results))
     left = len(cases) - len(results) - sum(waiting.skipped.values())
-    halted = format_halt(options.deadline, left) if left and timer.over() and options.deadline else ""
+    halted = ""
+    if left and timer.over() and options.deadline:
+        limit = f"the time limit of {options.deadline:g} s was reached (--deadline)"
+        halted = f"{limit}, and {format_count(left, 'case')} had not been run"
     yield RunFinished(
         ordered, time.monotonic() - begun, exit_of_cases(ordered, halted=bool(halted)), halted=halted
     )
-
-
-def format_halt(seconds: float, left: int) -> str:
-    """Why a run ended before it was through."""
-    cases = format_count(left, "case")
-    return f"the time limit of {seconds:g} s was reached (--deadline), and {cases} had not been run"
 
 
 def _run_undisturbed(

@@ -18,7 +18,7 @@ from harness.kit.api import Api
 from harness.kit.client_model import ClientIncident, ClientMode, ClockedService
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
-from harness.wire import Chunk, Clock, Decoder, Pause, Service, StreamProtocol
+from harness.wire import Chunk, Clock, Decoder, Pause, Service
 from harness.wire.sse import events_in
 
 EVENT_IDS = ("all", "deltas", "sparse", "none", "odd")
@@ -133,36 +133,15 @@ def _show(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:6]
 
 
-# Takes a whole stream from a cassette, which can then be cut anywhere and resumed from any event.
-
-
-def stated_revision(path: str) -> str:
-    """The revision of the API that a cassette was recorded from, by its own metadata; "" if it names none."""
-    provenance = load(path).provenance
-    return provenance.revision if provenance is not None else ""
-
-
-def recorded_stream(path: str, protocol: StreamProtocol) -> tuple[Player, str]:
-    """A player of the first whole stream in a cassette, and the id of its run. Raises UsageFault without one.
-
-    If the stream was recorded in parts, the player has the whole: only the faults of a case drop it.
-    """
-    recordings = [recording.decode() for recording in load(path).recordings]
-    for found, stream in streams_of(recordings, protocol).items():
-        if stream.whole:
-            others = [recording for recording in recordings if not recording.events]
-            return Player([stream.recording, *others], protocol, mode="resume"), found
-    raise UsageFault(
-        f"{path} contains no complete stream of a stored interaction: record one that was not dropped"
-    )
-
-
 # The source of a stream that will drop: a run of the reference service, or a recording.
 # Knows how to begin a run and read it whole; must not know plans or clients.
 
 
 class StreamSource:
-    """The service and the run `id` for all cases that differ only in their plans; takes a fresh `service`."""
+    """The service and the run `id` for all cases that differ only in their plans; takes a fresh `service`.
+
+    With a cassette it plays the first whole stream in there. Raises UsageFault if there is none.
+    """
 
     def __init__(self, api: Api, service: ClockedService, case: Case) -> None:
         self.api = api
@@ -174,8 +153,20 @@ class StreamSource:
         self._clock: Clock | None = None
         self._release: Callable[[], object] = lambda: None
         if case.cassette is not None:
-            self.service, self.id = recorded_stream(case.cassette, api.load_protocol())
-            self.contract = api.load_stated_contract(stated_revision(case.cassette), service.contract)
+            loaded, protocol = load(case.cassette), api.load_protocol()
+            revision = loaded.provenance.revision if loaded.provenance is not None else ""
+            self.contract = api.load_stated_contract(revision, service.contract)
+            recordings = [recording.decode() for recording in loaded.recordings]
+            whole = ((found, one) for found, one in streams_of(recordings, protocol).items() if one.whole)
+            if (first := next(whole, None)) is None:
+                raise UsageFault(
+                    f"{case.cassette} contains no complete stream of a stored interaction: record one that was "
+                    "not dropped"
+                )
+            # If the stream was recorded in parts, this is the whole: only the faults of a case drop it.
+            self.id, stream = first
+            others = [recording for recording in recordings if not recording.events]
+            self.service = Player([stream.recording, *others], protocol, mode="resume")
             return
         self.service, self._clock = service, service.clock
         self._release = lambda: self._scripted.release(service)  # a run that is held and never cancelled must end

@@ -384,12 +384,9 @@ def differences(rule: str, relayed: RelayedExchange, found: StreamDifference) ->
             expected, actual = (wanted, str(first)) if wanted else (str(first), _INSTEAD[word])
             more: dict[str, Any] = {"severity": severity, "event": first.number}
             yield notice(f"{rule}/{word}", relayed, message, expected, actual, **more)
-    if found.changed:
-        yield _changed_events(rule, relayed, found, Severity.NON_STRICT if mild else Severity.BROKEN)
-
-
-def _changed_events(rule: str, relayed: RelayedExchange, found: StreamDifference, severity: Severity) -> Finding:
-    """The finding that events were changed; it shows the change that does the most harm."""
+    if not found.changed:
+        return
+    # The finding that events were changed shows the change that does the most harm.
     worst = min(
         (
             (change, before)
@@ -402,15 +399,16 @@ def _changed_events(rule: str, relayed: RelayedExchange, found: StreamDifference
     )
     count = len(found.changed)
     message = f"{format_count(count, 'event')} {'was' if count == 1 else 'were'} changed"
+    shown: dict[str, Any] = {"severity": Severity.NON_STRICT if mild else Severity.BROKEN}
     if worst is None:
         before, after = found.changed[0]
-        shown: dict[str, Any] = {"severity": severity, "event": before.number}
-        return notice(f"{rule}/changed", relayed, message, str(before), str(after), **shown)
+        yield notice(f"{rule}/changed", relayed, message, str(before), str(after), event=before.number, **shown)
+        return
     change, before = worst
     message += f": {change.pointer.removeprefix('$.')} of {before.kind}"
     after_text = "no such field" if change.kind is Kind.LOST else format_value(change.after)
-    shown = {"severity": severity, "event": before.number, "pointer": change.pointer}
-    return notice(f"{rule}/changed", relayed, message, format_value(change.before), after_text, **shown)
+    shown |= {"event": before.number, "pointer": change.pointer}
+    yield notice(f"{rule}/changed", relayed, message, format_value(change.before), after_text, **shown)
 
 
 def weighs(event: RelayedEvent) -> bool:

@@ -52,22 +52,10 @@ from harness.wire import (
 from harness.wire.delivery import is_on_this_machine
 from harness.wire.message import TOKEN
 
-_QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
-
-
 _TLS_CUT = "UNEXPECTED_EOF_WHILE_READING"
 """The reason that OpenSSL 3 gives a FIN; after a reset it reports only the broken end."""
 
 _NO_CLOSE_NOTIFY = "TLS ended without close_notify"
-
-
-def acknowledge_at_once(sock: socket.socket) -> None:
-    """Acknowledge the first bytes of the next response without delay.
-
-    A server that writes head and body separately, as Python's own does, otherwise waits 40 ms for that.
-    """
-    if _QUICKACK is not None:
-        sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 
 def receive(sock: socket.socket, reader: ResponseReader, *, until: float, limit: str) -> list[Event]:
@@ -269,7 +257,10 @@ class UrlReading:
         try:
             self._sock.settimeout(min(self._limits.head_seconds, self._limits.total_seconds))
             self._sock.sendall(wire)
-            acknowledge_at_once(self._sock)
+            if hasattr(socket, "TCP_QUICKACK"):  # Linux
+                # Acknowledge the first bytes of the response without delay: a server that writes head and body
+                # separately, as Python's own does, otherwise waits 40 ms for that.
+                self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         except TimeoutError:
             self.stop(By.LIMIT, How.TIMEOUT, "the request was not read in time (Limits.head_seconds)")
         except OSError:

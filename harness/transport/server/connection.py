@@ -62,11 +62,6 @@ def unread(sock: SocketLike) -> Iterator[bytes]:
         return
 
 
-def reset_on_close(sock: SocketLike) -> None:
-    """Make the close of this socket a RST instead of a FIN."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
-
-
 # A reset that loses no byte: everything written before it has arrived when the connection breaks. On a connection
 # that was used before, a kernel acknowledges a short segment some 40 ms late, so that the next request can carry
 # the acknowledgment. It acknowledges at once when a second segment arrives that was pushed like the first. So the
@@ -114,7 +109,8 @@ async def _delivered(transport: asyncio.Transport, seconds: float) -> bool:
 def reset_now(transport: asyncio.Transport) -> None:
     """Reset now, and discard what has not been delivered yet."""
     if not transport.is_closing():
-        reset_on_close(cast("SocketLike", transport.get_extra_info("socket")))
+        sock = cast("SocketLike", transport.get_extra_info("socket"))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)  # a close is a RST then, and no FIN
     transport.abort()
 
 
@@ -316,10 +312,10 @@ class ServerConnection(asyncio.Protocol):
         if written is not None:
             data, after = written
             hub = self._hub
-            # An answer may wait for the end of a turn if it is short, and no request waits behind it.
-            short = len(data) < BATCH_BYTES and not self._reader.waiting
-            # with fewer connections, clients would wait for each other
-            if short and after is After.KEEP and len(hub.connections) >= 4:
+            # With fewer connections, clients would wait for each other. Only a short answer may wait for the end
+            # of a turn, and only if no request waits behind it.
+            several = len(hub.connections) >= 4
+            if several and after is After.KEEP and len(data) < BATCH_BYTES and not self._reader.waiting:
                 self._unwritten = data
                 hub.write_soon(self, self._loop)
                 return

@@ -17,7 +17,7 @@ from msgspec import structs
 from harness.benches.client.case_workers import PlayedCase, limit_requests
 from harness.benches.client.cases import Case, whole_stream
 from harness.benches.client.client_commands import ClientResult
-from harness.benches.client.judgement.attempt import ClientAttempt, judge_knowledge
+from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.outcome import (
     CALLS,
     CONTEXT,
@@ -47,22 +47,6 @@ from harness.outcome.words import format_count, shorten
 from harness.wire import Decoder, How
 from harness.wire.json_value import object_or_none
 from harness.wire.stream_picture import Columns, ReadEvent
-
-
-def decide_run(
-    api: Api, run: ClientRun, finding: Finding | None, policy: Policy, *, seconds: float, command: str
-) -> Result:
-    """The result of a case that came out so; `command` repeats it."""
-    return decide(
-        api.load_client_model().rules[WHOLE if finding is None else finding.rule],
-        Observation.of([] if finding is None else [finding]),
-        structs.replace(policy, required=REQUIRED),
-        result_id=result_id(run.name),
-        title=run.name,
-        show=lambda _: (run,),
-        seconds=seconds,
-        reproduction=Reproduction(command=command),
-    )
 
 
 class CaseResults:
@@ -112,7 +96,16 @@ class CaseResults:
             finding = structs.replace(
                 finding, message=f"{finding.message} (allowed)", severity=Severity.NON_STRICT
             )
-        return decide_run(self._api, run, finding, self._policy, seconds=ended.seconds, command=line)
+        return decide(
+            self._api.load_client_model().rules[WHOLE if finding is None else finding.rule],
+            Observation.of([] if finding is None else [finding]),
+            structs.replace(self._policy, required=REQUIRED),
+            result_id=result_id(run.name),
+            title=run.name,
+            show=lambda _: (run,),
+            seconds=ended.seconds,
+            reproduction=Reproduction(command=line),
+        )
 
 
 _STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
@@ -179,7 +172,7 @@ def judge_case(
             return _blame(STANDS, "crashed", f"crashed: {ended.error}")
         if attempt.could_not:
             return CaseVerdict(DropOutcome.COULD_NOT)
-        if attempt.knows_end and _tells_end(attempt, ended.error):
+        if attempt.judge_knowledge() is None and _tells_end(attempt, ended.error):
             return _pass_attempt(attempt)
         report = f"gave up: {ended.error.rstrip('.')}"
         split = attempt.find_split_call() if _UNREADABLE.search(ended.error) else ""
@@ -215,12 +208,13 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
         return _blame(CONTEXT, forgot.word, forgot.text)
     if (wrong := attempt.find_wrong_call()) is not None:
         return _blame(CALLS, wrong.word, wrong.text)
-    if attempt.missed_turn and not attempt.created_again:
+    created_again = bool(attempt.describe_double_create())
+    if attempt.missed_turn and not created_again:
         return _blame(WHOLE, UNFINISHED, "reports success, although its further turn got no response")
     # Nothing to compare: only a status was reported, or a run without text was read as text.
     says_little = ended.collected is None or (ended.collected == "" and not attempt.text)
-    if says_little and not attempt.created_again:
-        defect = judge_knowledge(attempt.api, attempt.received)
+    if says_little and not created_again:
+        defect = attempt.judge_knowledge()
     else:
         defect = attempt.find_defect(attempt.text if ended.collected is None else ended.collected)
     if defect is not None:

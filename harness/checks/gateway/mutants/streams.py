@@ -99,34 +99,35 @@ def _drop_strangers(event: Json) -> Json:
     return {name: value for name, value in event.items() if not name.startswith("harness_")}
 
 
-class Buffers(FrameEdit):
-    """Holds everything until the end."""
+def _buffer(after: int) -> GatewayBuild:
+    """Hold everything behind the first frames until the end."""
 
-    def __init__(self, request: Request) -> None:
-        super().__init__(request)
-        self.held = b""
+    class Buffers(FrameEdit):
+        held = b""
 
-    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        self.held += encode_frame(frame)
-        return ()
+        def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+            if number < after:
+                return (encode_frame(frame),)
+            self.held += encode_frame(frame)
+            return ()
 
-    def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
-        return self.held + rest, ending
+        def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
+            return self.held + rest, ending
 
-
-class BuffersLater(Buffers):
-    """Holds everything but the beginning."""
-
-    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return (encode_frame(frame),) if number < 4 else super().frame(number, frame)
+    return edit_streams(Buffers)
 
 
-class IsOneBehind(Buffers):
+class IsOneBehind(FrameEdit):
     """Holds one frame."""
+
+    held = b""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         held, self.held = self.held, encode_frame(frame)
         return (held,) if held else ()
+
+    def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
+        return self.held + rest, ending
 
 
 def _end_what_stands_still(ending: Ending) -> GatewayBuild:
@@ -143,45 +144,27 @@ def _end_what_stands_still(ending: Ending) -> GatewayBuild:
     return change_pieces(pass_pieces)
 
 
-class EndsInOrder(FrameEdit):
-    """Ends normally a stream that was dropped upstream, after some words of its own."""
+def _end_in_order(words: bytes) -> GatewayBuild:
+    """End normally a stream that was dropped upstream, after some words of the gateway."""
 
-    words = b""
-    done = False
+    class EndsInOrder(FrameEdit):
+        done = False
 
-    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        self.done = self.done or frame.data == PROTOCOL.sentinel
-        return (encode_frame(frame),)
+        def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+            self.done = self.done or frame.data == PROTOCOL.sentinel
+            return (encode_frame(frame),)
 
-    def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
-        return (b"", ending) if self.done else (self.words, COMPLETE)
+        def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
+            return (b"", ending) if self.done else (words, COMPLETE)
 
-
-class SaysDone(EndsInOrder):
-    """Adds a sentinel."""
-
-    words = _DONE
+    return edit_streams(EndsInOrder)
 
 
 _COMPLETED: Json = {
     "interaction": {"id": "v1_x", "status": "completed", "object": "interaction"},
     "event_type": "interaction.completed",
 }
-
-
-class SaysCompleted(EndsInOrder):
-    """Adds a completion."""
-
-    words = encode("interaction.completed", json.dumps(_COMPLETED).encode()) + _DONE
-
-
-class TellsAnErrorOfItsOwn(EndsInOrder):
-    """Adds an error that is no event of the API."""
-
-    words = encode(
-        None,
-        b'{"error": {"message": "upstream closed", "type": "None", "param": null, "code": "500"}}',
-    )
+_OWN_ERROR = b'{"error": {"message": "upstream closed", "type": "None", "param": null, "code": "500"}}'
 
 
 def _decode_chunks(body: Body) -> Iterator[Piece]:
@@ -367,27 +350,27 @@ MUTANTS = (
         "Fields of events that the gateway does not know are dropped.", change_events(_drop_strangers)),
     row("broken.skipped", "broken-frame", "An event that is not valid JSON is skipped.",
         drop_frames(lambda frame: event_of(frame) is None and frame.data != PROTOCOL.sentinel)),
-    row("live.buffered", "live", "The whole stream is buffered until it has ended.", edit_streams(Buffers)),
+    row("live.buffered", "live", "The whole stream is buffered until it has ended.", _buffer(0)),
     row("live.later", "live",
         "The first events are forwarded at once, the others only after the end of the stream.",
-        edit_streams(BuffersLater)),
+        _buffer(4)),
     row("live.behind", "live", "Each event is delayed until the next one arrives.", edit_streams(IsOneBehind)),
     row("idle.ended", "idle", "A stream that is idle for two seconds is ended normally.",
         _end_what_stands_still(COMPLETE)),
     row("idle.dropped", "idle", "A stream that is idle for two seconds is dropped.",
         _end_what_stands_still(Ending(how=How.FIN))),
     row("cut.done", "truncated", "A truncated stream is ended normally, with a sentinel.",
-        edit_streams(SaysDone)),
+        _end_in_order(_DONE)),
     row("cut.completed", "truncated",
         "A truncated stream gets an interaction.completed of the gateway.",
-        edit_streams(SaysCompleted)),
+        _end_in_order(encode("interaction.completed", json.dumps(_COMPLETED).encode()) + _DONE)),
     row("cut.clean", "truncated", "A truncated stream ends normally, with nothing added.",
-        edit_streams(EndsInOrder)),
+        _end_in_order(b"")),
     row("bare.dropped", "bare-error", "Data outside of events is dropped, and the stream ends normally.",
-        edit_streams(EndsInOrder)),
+        _end_in_order(b"")),
     row("cut.own-error", "error-event",
         "A truncated stream ends with an error that is not an event of the API.",
-        edit_streams(TellsAnErrorOfItsOwn)),
+        _end_in_order(encode(None, _OWN_ERROR))),
     row("resume.late", "resume-through", "A resumed stream starts one event too late.",
         change_frames(lambda frame, number, request: (
             b"" if _is_resume(request) and number == 0 else encode_frame(frame)))),
