@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.faults.grammar import parse, random_plan
-    from harness.faults.plan import Connection, Fault, Plan, Scope, Seed
+    from harness.faults.plan import Connection, Plan, Scope, Seed
     from harness.faults.service import FaultyService, Suffered, cut
     from harness.faults.splitting import every_byte, every_event, structural
     from harness.faults.values import (
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Drop,
         ErrorEvent,
         ErrorShape,
+        Fault,
         Garble,
         Glue,
         Ids,
@@ -47,46 +48,12 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "parse": "grammar",
-    "random_plan": "grammar",
-    "Connection": "plan",
-    "Fault": "plan",
-    "Plan": "plan",
-    "Scope": "plan",
-    "Seed": "plan",
-    "FaultyService": "service",
-    "Suffered": "service",
-    "cut": "service",
-    "every_byte": "splitting",
-    "every_event": "splitting",
-    "structural": "splitting",
-    "BareError": "values",
-    "Chunks": "values",
-    "Comment": "values",
-    "Compress": "values",
-    "Crlf": "values",
-    "Cut": "values",
-    "Drop": "values",
-    "ErrorEvent": "values",
-    "ErrorShape": "values",
-    "Garble": "values",
-    "Glue": "values",
-    "Ids": "values",
-    "Inclusive": "values",
-    "Late": "values",
-    "Members": "values",
-    "Omit": "values",
-    "Ping": "values",
-    "Place": "values",
-    "Raw": "values",
-    "Replay": "values",
-    "Reshape": "values",
-    "Silence": "values",
-    "Spot": "values",
-    "Status": "values",
-    "Trickle": "values",
-    "Unknown": "values",
+    **dict.fromkeys(("parse", "random_plan"), "grammar"),
+    **dict.fromkeys(("Connection", "Plan", "Scope", "Seed"), "plan"),
+    **dict.fromkeys(("FaultyService", "Suffered", "cut"), "service"),
+    **dict.fromkeys(("every_byte", "every_event", "structural"), "splitting"),
 }
+"""The modules of names that are not in `values`, where the faults are."""
 
 __all__ = [
     "cut", "FaultyService", "Suffered",
@@ -100,6 +67,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'values')}"), name)

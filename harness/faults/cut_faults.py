@@ -15,6 +15,21 @@ from harness.faults.splitting import CR, LF
 from harness.faults.values import Cut, Drop, Place, Spot
 from harness.wire import COMPLETE, At, Chunk, Decoder, Ending, How, Pause, Piece
 
+
+class Stage:
+    """One fault being applied to one body. `fired`: it has had an effect."""
+
+    fired = False
+
+    def begin(self) -> list[Piece]:
+        """Pieces to send before the first piece; an `Ending` among them ends the body."""
+        return []
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """Pieces to send in place of one piece; an `Ending` is always the last."""
+        raise NotImplementedError
+
+
 _LEAD_BYTE = re.compile(rb"[\xc2-\xf4]")
 _HOWS = {
     Drop.FIN: How.FIN,
@@ -182,14 +197,13 @@ _LOCATORS: dict[Spot, type[_AtByte] | type[_AfterEvents]] = {
 }
 
 
-class Cutter:
+class Cutter(Stage):
     """The stage that ends a body at a place. `chunked`: a cut inside a piece leaves a torn chunk on the wire."""
 
     def __init__(self, cut: Cut, *, chunked: bool) -> None:
         self._locator: Locator = _LOCATORS[cut.place.spot](cut.place)
         self._ending = ending_of(cut)
         self._tears = chunked and cut.drop in _TEARING
-        self.fired = False
 
     def begin(self) -> list[Piece]:
         """The ending, if the place is before the first byte."""
@@ -199,25 +213,24 @@ class Cutter:
         """The piece, or the part of it before the cut, then the ending."""
         if isinstance(piece, Chunk):
             keep = self._locator.find(piece.data)
-            return [piece] if keep is None else self._cut(piece, keep)
+            if keep is None:
+                return [piece]
+            declared = len(piece.data) if piece.declared is None else piece.declared
+            data = piece.data[:keep]
+            if self._tears and 0 < keep < declared:
+                torn = replace(self._ending, at=At.IN_CHUNK, declared=declared, sent=keep)
+                return [Chunk(data, declared), *self._end(torn)]
+            return [Chunk(data), *self._end()] if data else self._end()
         if isinstance(piece, Ending) and self._locator.at_end():
             return self._end()
         return [piece]
-
-    def _cut(self, piece: Chunk, keep: int) -> list[Piece]:
-        declared = len(piece.data) if piece.declared is None else piece.declared
-        data = piece.data[:keep]
-        if self._tears and 0 < keep < declared:
-            torn = replace(self._ending, at=At.IN_CHUNK, declared=declared, sent=keep)
-            return [Chunk(data, declared), *self._end(torn)]
-        return [Chunk(data), *self._end()] if data else self._end()
 
     def _end(self, ending: Ending | None = None) -> list[Piece]:
         self.fired = True
         return [ending or self._ending]
 
 
-class TimeCutter:
+class TimeCutter(Stage):
     """A cut at `time:S`: the body ends once it has paused for so many seconds in all.
 
     Only pauses count, which a carrier plays by its clock; so ten minutes of a run are no ten minutes of a test.
@@ -226,11 +239,6 @@ class TimeCutter:
     def __init__(self, cut: Cut) -> None:
         self._left = float(cut.place.at or 0)
         self._ending = ending_of(cut)
-        self.fired = False
-
-    def begin(self) -> list[Piece]:
-        """Nothing."""
-        return []
 
     def feed(self, piece: Piece) -> list[Piece]:
         """The piece; of the pause in which time runs out, the part before that, and then the ending."""

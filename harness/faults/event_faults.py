@@ -1,6 +1,7 @@
-"""Faults that change the events of a stream, not its bytes: events are repeated, added, delayed, lose their ids.
+"""The stages of faults: each takes the pieces of a body, one by one, and returns those to send in their place.
 
-Layer 1. One subclass of `EventStage` for each fault; `replay` also keeps the events it may repeat.
+Layer 1. Knows events, bytes and the `StreamProtocol` of their API; must not know services. `STAGES` has a row for
+each fault of events and of bytes.
 """
 
 from __future__ import annotations
@@ -8,16 +9,20 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from harness.faults.cut_faults import ending_of
+from harness.faults.cut_faults import Stage, ending_of
 from harness.faults.splitting import CR, Event, Splitter
 from harness.faults.values import (
     BareError,
     Chunks,
     Comment,
+    Crlf,
     Cut,
+    Edit,
     ErrorEvent,
     Garble,
     Glue,
@@ -27,7 +32,9 @@ from harness.faults.values import (
     Omit,
     Part,
     Ping,
+    Raw,
     Replay,
+    Reshape,
     Silence,
     Spot,
     Trickle,
@@ -36,26 +43,27 @@ from harness.faults.values import (
 from harness.wire import COMPLETE, At, Chunk, Ending, How, Pause, Piece, StreamProtocol, encode
 from harness.wire.json_value import encode_json
 
-# Stages that work on the events of a stream: the bases of the faults that change events.
-# Knows events and the `StreamProtocol` of their API; must not know services. Each event is forwarded as one
-# piece, as soon as it is complete.
+EventEdit: TypeAlias = Callable[[Event, int], Sequence[Piece] | None]
+"""Takes an event and its number, from 1, and returns what to send in its place; None: the event itself."""
 
 
-class EventStage:
-    """A stage that works on whole events; a subclass decides what is sent in place of each."""
+class EventStage(Stage):
+    """A stage that works on whole events; each is forwarded as one piece, as soon as it is complete.
 
-    def __init__(self) -> None:
+    `first` is sent before the first byte.
+    """
+
+    def __init__(self, edit: EventEdit, first: Sequence[Piece] = ()) -> None:
+        self.edit = edit
+        self.first = first
+        self._count = 0
         self._splitter = Splitter()
         self._missing = 0  # bytes that the last chunk declared but did not contain
-        self.fired = False
 
     def begin(self) -> list[Piece]:
-        """Pieces to send before the first byte."""
-        return []
-
-    def event(self, event: Event) -> list[Piece]:
-        """Pieces to send in place of one event."""
-        raise NotImplementedError
+        """What is sent before the first byte."""
+        self.fired = bool(self.first)
+        return [*self.first]
 
     def feed(self, piece: Piece) -> list[Piece]:
         """Forward pauses, hold bytes until their event is complete, flush an incomplete event at the ending."""
@@ -71,7 +79,13 @@ class EventStage:
     def _change(self, events: list[Event]) -> list[Piece]:
         out: list[Piece] = []
         for event in events:
-            out += self.event(event)
+            self._count += 1
+            pieces = self.edit(event, self._count)
+            if pieces is None:
+                out.append(Chunk(event.raw))
+                continue
+            self.fired = True
+            out += pieces
             if out and isinstance(out[-1], Ending):
                 break
         return out
@@ -90,52 +104,34 @@ class EventStage:
         return [*out, Chunk(rest), ending] if rest else [*out, ending]
 
 
-class Inserter(EventStage):
-    """Base of the stages that add something after `after` events (None: after each event)."""
+def insert(after: int | None, write: Callable[[Event | None], bytes], *then: Piece) -> EventStage:
+    """Add something after `after` events (None: after each event), and the pieces `then`.
 
-    def __init__(self, after: int | None) -> None:
-        super().__init__()
-        self._after = after
-        self._count = 0
+    `write` returns it for the event before it (None: it comes first); its lines end in LF.
+    """
 
-    def event(self, event: Event) -> list[Piece]:
-        """The event, followed by the addition if one is due."""
-        self._count += 1
-        if self._after is not None and self._count != self._after:
-            return [Chunk(event.raw)]
-        self.fired = True
-        return [Chunk(event.raw), Chunk(self.build_addition(event).replace(b"\n", event.newline))]
+    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+        if after is not None and number != after:
+            return None
+        return [Chunk(event.raw), Chunk(write(event).replace(b"\n", event.newline)), *then]
 
-    def build_addition(self, event: Event | None) -> bytes:
-        """The bytes to add after `event` (None: before the first one); their lines end in LF."""
-        raise NotImplementedError
-
-    def begin(self) -> list[Piece]:
-        """The addition of `after=0`."""
-        if self._after != 0:
-            return []
-        self.fired = True
-        return [Chunk(self.build_addition(None))]
+    return EventStage(edit, [Chunk(write(None)), *then] if after == 0 else ())
 
 
-class Completion(EventStage):
-    """Base of the faults that wait for the event that completes the stream."""
+def edit_completion(protocol: StreamProtocol, edit: Callable[[Event], Sequence[Piece]]) -> EventStage:
+    """Send something in place of the event that completes the stream."""
 
-    def __init__(self, protocol: StreamProtocol) -> None:
-        super().__init__()
-        self._protocol = protocol
-
-    def event(self, event: Event) -> list[Piece]:
-        """Forward every event unchanged, except the completing one."""
+    def edit_event(event: Event, number: int) -> Sequence[Piece] | None:
         payload = event.payload()
-        if payload is None or not self._protocol.completes(payload):
-            return [Chunk(event.raw)]
-        self.fired = True
-        return self.completing(event)
+        return edit(event) if payload is not None and protocol.completes(payload) else None
 
-    def completing(self, event: Event) -> list[Piece]:
-        """Pieces to send in place of the completing event."""
-        raise NotImplementedError
+    return EventStage(edit_event)
+
+
+def rewrite(event: Event, data: bytes) -> Chunk:
+    """The frame of an event with other data."""
+    name = None if event.frame.event is None else event.frame.event.decode("utf-8", "replace")
+    return Chunk(event.raw[: event.lead] + encode(name, data, newline=event.newline))
 
 
 # Cursors that this package makes up, and the real cursor that each of them stands for.
@@ -157,288 +153,130 @@ def real_id(cursor: str) -> str | None:
     return cursor or None
 
 
-_PING = b": ping\n\n"
+# The faults that add, repeat, delay or leave out events.
+
+
+def replay(fault: Replay, protocol: StreamProtocol) -> EventStage:
+    """`replay:K+N`, `dup:K`: after the K-th event, the last N events again."""
+    last: deque[bytes] = deque(maxlen=fault.count)
+
+    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+        if number > fault.after:
+            return None
+        last.append(event.block)
+        return [Chunk(event.raw), *map(Chunk, last)] if number == fault.after else None
+
+    return EventStage(edit)
+
+
+def ping(fault: Ping, protocol: StreamProtocol) -> EventStage:
+    """`ping:K`, `ping:all`: a comment between events."""
+    return insert(fault.after, lambda event: b": ping\n\n")
+
+
 _UNKNOWN_TYPE = "harness.unknown"
-_ERROR = ("internal", "This error was put here by a fault plan.")
 
 
-class Replayer(EventStage):
-    """`replay:K+N`, `dup:K`."""
+def add_unknown(fault: Unknown, protocol: StreamProtocol) -> EventStage:
+    """`unknown:K`, `unknown:all`; the latter stops at the completion, after which no event is legal.
 
-    def __init__(self, fault: Replay) -> None:
-        super().__init__()
-        self._left = fault.after
-        self._last: deque[bytes] = deque(maxlen=fault.count)
+    The event names its type wherever the one beside it does, which alone shows how this API names types. So
+    `unknown:0` waits for the first event, and comes before it.
+    """
+    over = False
 
-    def event(self, event: Event) -> list[Piece]:
-        """The event; after the K-th one, the last N events again."""
-        if self._left == 0:
-            return [Chunk(event.raw)]
-        self._left -= 1
-        self._last.append(event.block)
-        if self._left:
-            return [Chunk(event.raw)]
-        self.fired = True
-        again = [Chunk(block) for block in self._last]
-        self._last.clear()
-        return [Chunk(event.raw), *again]
+    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+        nonlocal over
+        payload = event.payload() or {}
+        if fault.after is None:
+            over = over or protocol.completes(payload)
+            if over or event.frame.data == protocol.sentinel:
+                return None
+        elif number != max(fault.after, 1):
+            return None
+        name = event.frame.event
+        same = [field for field, value in payload.items() if value == (name or b"").decode("utf-8", "replace")]
+        data = json.dumps(dict.fromkeys(same or ["type"], _UNKNOWN_TYPE), separators=(",", ":"))
+        added = Chunk(encode(None if name is None else _UNKNOWN_TYPE, data.encode(), newline=event.newline))
+        return [added, Chunk(event.raw)] if fault.after == 0 else [Chunk(event.raw), added]
 
-
-class Pinger(Inserter):
-    """`ping:K`, `ping:all`."""
-
-    def __init__(self, fault: Ping) -> None:
-        super().__init__(fault.after)
-
-    def build_addition(self, event: Event | None) -> bytes:
-        """A comment."""
-        return _PING
+    return EventStage(edit)
 
 
-class Stranger(Inserter):
-    """`unknown:K`, `unknown:all`; the latter stops at the completion, after which no event is legal."""
-
-    def __init__(self, fault: Unknown, protocol: StreamProtocol) -> None:
-        super().__init__(fault.after)
-        self._protocol = protocol
-        self._over = False
-
-    def begin(self) -> list[Piece]:
-        """Nothing: only an event shows how this API names types, so `unknown:0` waits for the first one."""
-        return []
-
-    def event(self, event: Event) -> list[Piece]:
-        """The event and the unknown one if due, which for `unknown:0` comes before it."""
-        if self._after is None:
-            self._over = self._over or self._protocol.completes(event.payload() or {})
-            if self._over or event.frame.data == self._protocol.sentinel:
-                return [Chunk(event.raw)]
-        if self._after == 0 and not self.fired:
-            self.fired = True
-            return [Chunk(self.build_addition(event).replace(b"\n", event.newline)), Chunk(event.raw)]
-        return super().event(event)
-
-    def build_addition(self, event: Event | None) -> bytes:
-        """An event of an unknown type, which names it wherever `event` names its own."""
-        fields = ["type"] if event is None else _find_type_fields(event)
-        data = json.dumps(dict.fromkeys(fields, _UNKNOWN_TYPE), separators=(",", ":"))
-        named = event is None or event.frame.event is not None
-        return encode(_UNKNOWN_TYPE if named else None, data.encode())
-
-
-def _find_type_fields(event: Event) -> list[str]:
-    """The payload's fields that repeat the `event:` line; if there are none, the field that usually does."""
-    name = (event.frame.event or b"").decode("utf-8", "replace")
-    payload = event.payload() or {}
-    return [field for field, value in payload.items() if value == name] or ["type"]
-
-
-class Errer(Inserter):
+def add_error(fault: ErrorEvent, protocol: StreamProtocol) -> EventStage:
     """`error:K`, `error:K+id`. A resume after the error's own id continues after the real id before it."""
+    cursor: str | None = None
 
-    def __init__(self, fault: ErrorEvent, protocol: StreamProtocol) -> None:
-        super().__init__(fault.after)
-        self._protocol = protocol
-        self._own_id = fault.own_id
-        self._cursor: str | None = None
+    def write(event: Event | None) -> bytes:
+        own = own_id(cursor) if fault.own_id else None
+        return protocol.error_event("internal", "This error was put here by a fault plan.", own)
 
-    def event(self, event: Event) -> list[Piece]:
-        """The event, whose cursor is remembered, followed by the error if it is due."""
-        if self._own_id and not self.fired:
-            self._cursor = self._protocol.cursor(event.payload() or {}) or self._cursor
-        return super().event(event)
+    inserted = insert(fault.after, write)
 
-    def build_addition(self, event: Event | None) -> bytes:
-        """The API's own error event."""
-        return self._protocol.error_event(*_ERROR, own_id(self._cursor) if self._own_id else None)
+    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+        nonlocal cursor
+        if fault.own_id and number <= fault.after:
+            cursor = protocol.cursor(event.payload() or {}) or cursor
+        return inserted.edit(event, number)
 
-
-class BareErrer(Inserter):
-    """`bare-error:K`, `bare-error:K+refusal`."""
-
-    def __init__(self, fault: BareError, protocol: StreamProtocol) -> None:
-        super().__init__(fault.after)
-        self._protocol = protocol
-        self._refused = fault.refused
-
-    def begin(self) -> list[Piece]:
-        """The error and the end, for `bare-error:0`."""
-        first = super().begin()
-        return [*first, COMPLETE] if first else []
-
-    def event(self, event: Event) -> list[Piece]:
-        """The event; after the K-th one, the error and the end."""
-        pieces = super().event(event)
-        return [*pieces, COMPLETE] if self.fired else pieces
-
-    def build_addition(self, event: Event | None) -> bytes:
-        """The bytes that the API writes outside the framing."""
-        return self._protocol.bare_error(self._refused)
+    return EventStage(edit, inserted.first)
 
 
-class Identifier(EventStage):
-    """`ids:none`, `ids:N`."""
+def add_bare_error(fault: BareError, protocol: StreamProtocol) -> EventStage:
+    """`bare-error:K`, `bare-error:K+refusal`: what the API writes outside the framing, then the end."""
+    return insert(fault.after, lambda event: protocol.bare_error(fault.refused), COMPLETE)
 
-    def __init__(self, fault: Ids, protocol: StreamProtocol) -> None:
-        super().__init__()
-        self._protocol = protocol
-        self._every = fault.every
-        self._count = 0
 
-    def event(self, event: Event) -> list[Piece]:
-        """The event, with its cursor removed unless it is one of those that keep theirs."""
+def end_raw(fault: Raw, protocol: StreamProtocol) -> EventStage:
+    """`raw:K+TEXT`: the text as it is, then the end."""
+    end: list[Piece] = [Chunk(fault.text.encode("utf-8", "surrogatepass")), COMPLETE]
+
+    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+        return [Chunk(event.raw), *end] if number == fault.after else None
+
+    return EventStage(edit, end if fault.after == 0 else ())
+
+
+def remove_ids(fault: Ids, protocol: StreamProtocol) -> EventStage:
+    """`ids:none`, `ids:N`: the cursor of an event is removed unless it is one of those that keep theirs."""
+    with_cursor = 0
+
+    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+        nonlocal with_cursor
         payload = event.payload()
-        if payload is None or self._protocol.cursor(payload) is None:
-            return [Chunk(event.raw)]
-        self._count += 1
-        if self._every is not None and self._count % self._every == 0:
-            return [Chunk(event.raw)]
-        self.fired = True
-        bare = self._protocol.with_cursor(payload, None)
-        data = encode_json(bare, compact=True)
-        name = None if event.frame.event is None else event.frame.event.decode("utf-8", "replace")
-        return [Chunk(event.raw[: event.lead] + encode(name, data, newline=event.newline))]
+        if payload is None or protocol.cursor(payload) is None:
+            return None
+        with_cursor += 1
+        if fault.every is not None and with_cursor % fault.every == 0:
+            return None
+        return [rewrite(event, encode_json(protocol.with_cursor(payload, None), compact=True))]
+
+    return EventStage(edit)
 
 
-class Delayer(Completion):
+def delay_completion(fault: Late, protocol: StreamProtocol) -> EventStage:
     """`late:S`."""
-
-    def __init__(self, fault: Late, protocol: StreamProtocol) -> None:
-        super().__init__(protocol)
-        self._seconds = fault.millis / 1000
-
-    def completing(self, event: Event) -> list[Piece]:
-        """The event after a pause."""
-        return [Pause(self._seconds), Chunk(event.raw)]
+    return edit_completion(protocol, lambda event: [Pause(fault.millis / 1000), Chunk(event.raw)])
 
 
-class Silencer(EventStage):
+def be_silent(fault: Silence, protocol: StreamProtocol) -> EventStage:
     """`silence:K+S`."""
+    pause = Pause(fault.millis / 1000)
 
-    def __init__(self, fault: Silence) -> None:
-        super().__init__()
-        self._left = fault.after
-        self._pause = Pause(fault.millis / 1000)
+    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+        return [Chunk(event.raw), pause] if number == fault.after else None
 
-    def begin(self) -> list[Piece]:
-        """The pause of `silence:0+S`."""
-        self.fired = self._left == 0
-        return [self._pause] if self.fired else []
-
-    def event(self, event: Event) -> list[Piece]:
-        """The event; after the K-th one a pause."""
-        self._left -= 1
-        if self._left != 0:
-            return [Chunk(event.raw)]
-        self.fired = True
-        return [Chunk(event.raw), self._pause]
+    return EventStage(edit, [pause] if fault.after == 0 else ())
 
 
-class CompletionCutter(Completion):
+def cut_completion(fault: Cut, protocol: StreamProtocol) -> EventStage:
     """A cut at `completion`, where all events but the completing one arrive, or at `after-completion`."""
 
-    def __init__(self, cut: Cut, protocol: StreamProtocol) -> None:
-        super().__init__(protocol)
-        self._ending = ending_of(cut)
-        self._delivers = cut.place.spot is Spot.AFTER_COMPLETION
+    def edit(event: Event) -> Sequence[Piece]:
+        kept = event.raw if fault.place.spot is Spot.AFTER_COMPLETION else event.raw[: event.lead]
+        return [*([Chunk(kept)] if kept else []), ending_of(fault)]
 
-    def completing(self, event: Event) -> list[Piece]:
-        """The comments before the event, or all of it, then the ending."""
-        if self._delivers:
-            return [Chunk(event.raw), self._ending]
-        lead = event.raw[: event.lead]
-        return [Chunk(lead), self._ending] if lead else [self._ending]
-
-
-# Applies the faults of single frames (see `values`).
-# Knows events and the `StreamProtocol` of their API; must not know services.
-
-
-_MEMBER = "harness_unknown"
-_RETRY = b"retry: 10"
-_COMMENT = b": a comment inside the frame"
-_HEARTBEAT = b": heartbeat"
-
-
-class Garbler(EventStage):
-    """`garble:K`."""
-
-    def __init__(self, fault: Garble) -> None:
-        super().__init__()
-        self._left = fault.after
-
-    def event(self, event: Event) -> list[Piece]:
-        """The event; the one that is due with the first half of its data only."""
-        self._left -= 1
-        if self._left != -1 or event.payload() is None:
-            return [Chunk(event.raw)]
-        self.fired = True
-        return [rewrite(event, event.frame.data[: len(event.frame.data) // 2])]
-
-
-class SentinelOmitter(EventStage):
-    """`no-done`."""
-
-    def __init__(self, protocol: StreamProtocol) -> None:
-        super().__init__()
-        self._sentinel = protocol.sentinel
-
-    def event(self, event: Event) -> list[Piece]:
-        """The event, unless it is the final frame."""
-        if event.frame.data != self._sentinel:
-            return [Chunk(event.raw)]
-        self.fired = True
-        return []
-
-
-class CompletionOmitter(Completion):
-    """`no-completion`."""
-
-    def completing(self, event: Event) -> list[Piece]:
-        """Nothing."""
-        return []
-
-
-class Gluer(EventStage):
-    """`glue`."""
-
-    def event(self, event: Event) -> list[Piece]:
-        """The same event in other words: its data first and without a space, among lines that mean nothing."""
-        self.fired = True
-        name = event.frame.event
-        lines = [_COMMENT, _RETRY, *(b"data:" + line for line in event.frame.data.split(b"\n"))]
-        lines += [] if name is None else [b"event:" + name]
-        return [Chunk(event.raw[: event.lead] + event.newline.join((*lines, b"", b"")))]
-
-
-class Adder(EventStage):
-    """`members`."""
-
-    def event(self, event: Event) -> list[Piece]:
-        """The event with one more member."""
-        payload = event.payload()
-        if payload is None:
-            return [Chunk(event.raw)]
-        self.fired = True
-        more = {**payload, _MEMBER: {"nested": [1, None, "text"]}}
-        return [rewrite(event, encode_json(more, compact=True))]
-
-
-class Commenter(EventStage):
-    """`comment:K`, `comment:all`: a heartbeat that a proxy puts into a frame that it did not write."""
-
-    def __init__(self, fault: Comment) -> None:
-        super().__init__()
-        self._after = fault.after
-        self._count = 0
-
-    def event(self, event: Event) -> list[Piece]:
-        """The event; the one that is due with a comment as its first line."""
-        self._count += 1
-        if self._after is not None and self._count != self._after + 1:
-            return [Chunk(event.raw)]
-        self.fired = True
-        return [Chunk(event.raw[: event.lead] + _HEARTBEAT + event.newline + event.block)]
+    return edit_completion(protocol, edit)
 
 
 class NewlineOmitter(EventStage):
@@ -448,12 +286,11 @@ class NewlineOmitter(EventStage):
     """
 
     def __init__(self, protocol: StreamProtocol) -> None:
-        super().__init__()
+        super().__init__(self._hold)
         self._protocol = protocol
         self._last = b""
 
-    def event(self, event: Event) -> list[Piece]:
-        """The event, unless it may be the last one."""
+    def _hold(self, event: Event, number: int) -> Sequence[Piece]:
         before = [Chunk(self._last)] if self._last else []
         ends = event.frame.data == self._protocol.sentinel or self._protocol.completes(event.payload() or {})
         self._last = event.raw if ends else b""
@@ -462,44 +299,103 @@ class NewlineOmitter(EventStage):
     def feed(self, piece: Piece) -> list[Piece]:
         """Before the ending comes what was held back, without its line ends."""
         out = super().feed(piece)
-        if not (out and isinstance(out[-1], Ending) and self._last):
+        self.fired = bool(out and isinstance(out[-1], Ending) and self._last)
+        if not self.fired:
             return out
-        self.fired = True
         last, self._last = self._last.rstrip(b"\r\n"), b""
         return [*out[:-1], Chunk(last), out[-1]]
 
 
-def rewrite(event: Event, data: bytes) -> Chunk:
-    """The frame of an event with other data."""
-    name = None if event.frame.event is None else event.frame.event.decode("utf-8", "replace")
-    return Chunk(event.raw[: event.lead] + encode(name, data, newline=event.newline))
+def omit(fault: Omit, protocol: StreamProtocol) -> EventStage:
+    """`no-done`, `no-completion`, `no-newline`."""
+    if fault.part is Part.NEWLINE:
+        return NewlineOmitter(protocol)
+    if fault.part is Part.COMPLETION:
+        return edit_completion(protocol, lambda event: [])
+    return EventStage(lambda event, number: [] if event.frame.data == protocol.sentinel else None)
 
 
-def frame_stage(fault: Garble | Omit | Glue | Members | Comment, protocol: StreamProtocol) -> EventStage:
-    """The stage that applies one of these faults."""
-    match fault:
-        case Garble():
-            return Garbler(fault)
-        case Comment():
-            return Commenter(fault)
-        case Omit(Part.SENTINEL):
-            return SentinelOmitter(protocol)
-        case Omit(Part.NEWLINE):
-            return NewlineOmitter(protocol)
-        case Omit():
-            return CompletionOmitter(protocol)
-        case Glue():
-            return Gluer()
-        case Members():
-            return Adder()
+# The faults that change an event itself.
+
+
+def garble(fault: Garble, protocol: StreamProtocol) -> EventStage:
+    """`garble:K`: the first half of the data only."""
+
+    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+        if number != fault.after + 1 or event.payload() is None:
+            return None
+        return [rewrite(event, event.frame.data[: len(event.frame.data) // 2])]
+
+    return EventStage(edit)
+
+
+def glue(fault: Glue, protocol: StreamProtocol) -> EventStage:
+    """`glue`: the same event in other words: its data first and without a space, among lines that mean nothing."""
+
+    def edit(event: Event, number: int) -> Sequence[Piece]:
+        name = event.frame.event
+        lines = [b": a comment inside the frame", b"retry: 10"]
+        lines += [b"data:" + line for line in event.frame.data.split(b"\n")]
+        lines += [] if name is None else [b"event:" + name]
+        return [Chunk(event.raw[: event.lead] + event.newline.join((*lines, b"", b"")))]
+
+    return EventStage(edit)
+
+
+def add_member(fault: Members, protocol: StreamProtocol) -> EventStage:
+    """`members`: one more member in each event."""
+
+    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+        payload = event.payload()
+        if payload is None:
+            return None
+        more = {**payload, "harness_unknown": {"nested": [1, None, "text"]}}
+        return [rewrite(event, encode_json(more, compact=True))]
+
+    return EventStage(edit)
+
+
+def add_comment(fault: Comment, protocol: StreamProtocol) -> EventStage:
+    """`comment:K`, `comment:all`: a heartbeat that a proxy puts into a frame that it did not write."""
+
+    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+        if fault.after is not None and number != fault.after + 1:
+            return None
+        return [Chunk(event.raw[: event.lead] + b": heartbeat" + event.newline + event.block)]
+
+    return EventStage(edit)
+
+
+def reshape(value: Any, fault: Reshape) -> Any:
+    """A value without the members that `strip:NAME` names, or with empty ones for `empty:NAME`."""
+    if isinstance(value, list):
+        return [reshape(item, fault) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if fault.edit is Edit.STRIP:
+        return {key: reshape(item, fault) for key, item in value.items() if key != fault.member}
+    return {key: _empty(item) if key == fault.member else reshape(item, fault) for key, item in value.items()}
+
+
+def _empty(value: Any) -> Any:
+    """An empty value of the same kind; null for what has none."""
+    return type(value)() if isinstance(value, str | list | dict) else None
+
+
+def reshape_events(fault: Reshape, protocol: StreamProtocol) -> EventStage:
+    """`strip:NAME`, `empty:NAME` in a stream."""
+
+    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+        payload = event.payload()
+        changed = reshape(payload, fault)
+        return None if changed == payload else [rewrite(event, encode_json(changed, compact=True))]
+
+    return EventStage(edit)
 
 
 # Changes that a reader of event streams must not notice: other line ends, and other boundaries between pieces.
 # Knows bytes and pieces only. Each byte is forwarded as soon as it arrives.
 
-
-_MOMENT = 0.001
-"""Seconds between two pieces of a trickle."""
 
 _LONG = 0.02
 """The same inside a character or a CR LF, so that a reader gets its halves one by one."""
@@ -516,16 +412,11 @@ _INSIDE = frozenset(bytes([byte]) for byte in (10, *range(0x80, 0xC0)))
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
-class LineEnds:
+class LineEnds(Stage):
     """`crlf`: each LF that does not follow a CR becomes CR LF."""
 
     def __init__(self) -> None:
         self._after_cr = False
-        self.fired = False
-
-    def begin(self) -> list[Piece]:
-        """Nothing."""
-        return []
 
     def feed(self, piece: Piece) -> list[Piece]:
         """The piece with its line ends changed; a torn chunk lacks as many bytes as before."""
@@ -542,21 +433,16 @@ class LineEnds:
         return [Chunk(changed, None if piece.declared is None else piece.declared + grown)]
 
 
-class Rechunker:
+class Rechunker(Stage):
     """`chunks:N`: pieces of N bytes; the last part of each original piece may be shorter.
 
     A pause follows the first few that end inside a character: a client on a socket, such as Node's `fetch`, would
     otherwise read them together, and never see one that is split.
     """
 
-    def __init__(self, fault: Chunks) -> None:
+    def __init__(self, fault: Chunks | Trickle) -> None:
         self._size = fault.size
         self._split = 0
-        self.fired = False
-
-    def begin(self) -> list[Piece]:
-        """Nothing."""
-        return []
 
     def feed(self, piece: Piece) -> list[Piece]:
         """The piece in parts; if it is a torn chunk, its last part is torn."""
@@ -586,9 +472,6 @@ class Rechunker:
 class Dripper(Rechunker):
     """`trickle:N`: the same, with a pause between two pieces."""
 
-    def __init__(self, fault: Trickle) -> None:
-        super().__init__(Chunks(fault.size))
-
     def feed(self, piece: Piece) -> list[Piece]:
         """The parts of the piece, and a pause after each; not after the last, which may be torn."""
         parts = self._divide(piece)
@@ -597,29 +480,21 @@ class Dripper(Rechunker):
         slow: list[Piece] = []
         for part in parts:
             if slow and isinstance(part, Chunk):
-                slow.append(Pause(self._choose_pause(part.data[:1])))
+                first, pause = part.data[:1], 0.001
+                if first in _INSIDE:
+                    self._split += first != b"\n"
+                    pause = _LONGEST if first != b"\n" and self._split <= _FIRST else _LONG
+                slow.append(Pause(pause))
             slow.append(part)
         return slow
 
-    def _choose_pause(self, first: bytes) -> float:
-        """The seconds before a part that begins with this byte."""
-        if first not in _INSIDE:
-            return _MOMENT
-        self._split += first != b"\n"
-        return _LONGEST if first != b"\n" and self._split <= _FIRST else _LONG
 
-
-class ShortPromise:
+class ShortPromise(Stage):
     """Ends a body whose Content-Length declares `size` bytes before all of them are sent."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._sent = 0
-        self.fired = False
-
-    def begin(self) -> list[Piece]:
-        """Nothing."""
-        return []
 
     def feed(self, piece: Piece) -> list[Piece]:
         """The piece, cut so that at least one promised byte is never sent; a complete ending becomes a FIN."""
@@ -636,3 +511,26 @@ class ShortPromise:
         self.fired = True
         detail = "fault plan: short-length, and the body ended before the place of the cut"
         return Ending(how=How.FIN, declared=self._size, sent=self._sent, detail=detail)
+
+
+STAGES: dict[type, Callable[[Any, StreamProtocol], Stage]] = {
+    Replay: replay,
+    Ping: ping,
+    Unknown: add_unknown,
+    ErrorEvent: add_error,
+    BareError: add_bare_error,
+    Raw: end_raw,
+    Ids: remove_ids,
+    Late: delay_completion,
+    Silence: be_silent,
+    Omit: omit,
+    Garble: garble,
+    Glue: glue,
+    Members: add_member,
+    Comment: add_comment,
+    Reshape: reshape_events,
+    Crlf: lambda fault, protocol: LineEnds(),
+    Chunks: lambda fault, protocol: Rechunker(fault),
+    Trickle: lambda fault, protocol: Dripper(fault),
+}
+"""The stage of each fault of events and of bytes."""

@@ -14,14 +14,14 @@ from __future__ import annotations
 import random
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 from urllib.parse import unquote
 
 from msgspec.structs import replace
 
-from harness.faults.plan import Connection, Fault, Plan, Scope, Seed
+from harness.faults.plan import Connection, Plan, Scope, Seed
 from harness.faults.values import (
     BareError,
     Chunks,
@@ -34,6 +34,7 @@ from harness.faults.values import (
     Edit,
     ErrorEvent,
     ErrorShape,
+    Fault,
     Garble,
     Glue,
     Ids,
@@ -101,25 +102,34 @@ class _Parser:
         self._text = text
 
     def plan(self) -> Plan:
-        starts = [0, *(start for start, connection in self._locate_connections() if start and "=" in connection)]
+        starts, start = [0], 0
+        for connection in self._text.split("/"):
+            if start and "=" in connection:
+                starts.append(start)
+            start += len(connection) + 1
         ends = [*(start - 1 for start in starts[1:]), len(self._text)]
         first, *others = [self._part(start, end) for start, end in zip(starts, ends, strict=True)]
         return self._build_at(lambda: replace(first, also=tuple(others)), starts[-1]) if others else first
 
-    def _locate_connections(self) -> Iterator[tuple[int, str]]:
-        start = 0
-        for connection in self._text.split("/"):
-            yield start, connection
-            start += len(connection) + 1
-
     def _part(self, start: int, end: int) -> Plan:
         """The plan of one scope, from one column to another."""
         head, equals, _ = self._text[start:end].partition("=")
-        scope = self._parse_scope(_Word(head.strip(), start + _indent(head))) if equals else Scope.STREAMS
-        start += len(head) + 1 if equals else 0
+        scope = Scope.STREAMS
+        if equals:
+            name = _Word(head.strip(), start + _indent(head))
+            if name.text not in _SCOPES:
+                self._reject_unknown(name, "is not a kind of request", name.text, _SCOPES)
+            scope = _SCOPES[name.text]
+            start += len(head) + 1
         rest = self._text[start:end]
         if rest.strip().startswith("random:"):
-            return self._draw_plan(_Word(rest.strip(), start + _indent(rest)), scope)
+            word = _Word(rest.strip(), start + _indent(rest))
+            number, plus, events = (word.value or "").partition("+")
+            seed = self._number(word, number)
+            if not plus:
+                return self._build_at(lambda: draw(Seed(seed), scope), word.column)
+            size = self._number(word, events)
+            return self._build_at(lambda: draw(Seed(seed, size), scope), word.column)
         parts = [self._parse_connection(words) for words in self._split(start, end)]
         return self._build_at(lambda: Plan(tuple(parts), scope), start)
 
@@ -135,19 +145,6 @@ class _Parser:
                 words.append(word)
                 column += len(raw) + 1
             yield words
-
-    def _parse_scope(self, word: _Word) -> Scope:
-        if word.text not in _SCOPES:
-            self._reject_unknown(word, "is not a kind of request", word.text, _SCOPES)
-        return _SCOPES[word.text]
-
-    def _draw_plan(self, word: _Word, scope: Scope) -> Plan:
-        number, plus, events = (word.value or "").partition("+")
-        seed = self._number(word, number)
-        if not plus:
-            return self._build_at(lambda: draw(Seed(seed), scope), word.column)
-        size = self._number(word, events)
-        return self._build_at(lambda: draw(Seed(seed, size), scope), word.column)
 
     def _parse_connection(self, words: deque[_Word]) -> Connection:
         first = words[0]
@@ -251,33 +248,30 @@ class _Parser:
         """A number, or None for `special`, the one word that is allowed in its place."""
         return None if word.value == special else self._number(word, word.value)
 
-    def _replay(self, word: _Word) -> Replay:
-        after, _, count = (word.value or "").partition("+")
-        return Replay(self._number(word, after), self._number(word, count))
+    def _split_value(self, word: _Word) -> tuple[int, str]:
+        """The number in `name:K+rest`, and the rest."""
+        after, _, rest = (word.value or "").partition("+")
+        return self._number(word, after), rest.strip()
 
-    def _parse_error(self, word: _Word) -> ErrorEvent:
+    def _parse_flagged(self, word: _Word, flag: str, effect: str) -> tuple[int, bool]:
+        """The number in `name:K` or `name:K+flag`, and whether the flag is there."""
         after, plus, extra = (word.value or "").partition("+")
-        if plus and extra.strip() != "id":
-            self._fail(word, f"+{extra.strip()} means nothing here: error:{after.strip()}+id gives it its own id")
-        return ErrorEvent(self._number(word, after), bool(plus))
-
-    def _parse_bare_error(self, word: _Word) -> BareError:
-        after, plus, extra = (word.value or "").partition("+")
-        if plus and extra.strip() != "refusal":
-            hint = f"bare-error:{after.strip()}+refusal makes it a refusal"
+        if plus and extra.strip() != flag:
+            hint = f"{word.name}:{after.strip()}+{flag} {effect}"
             self._fail(word, f"+{extra.strip()} means nothing here: {hint}")
-        return BareError(self._number(word, after), bool(plus))
+        return self._number(word, after), bool(plus)
+
+    def _replay(self, word: _Word) -> Replay:
+        after, count = self._split_value(word)
+        return Replay(after, self._number(word, count))
 
     def _parse_raw(self, word: _Word) -> Raw:
-        after, _, text = (word.value or "").partition("+")
-        return Raw(self._number(word, after), self._free_text(word, text.strip()))
-
-    def _parse_late(self, word: _Word) -> Late:
-        return Late(self._parse_millis(word, word.value, "late:2 or late:0.25"))
+        after, text = self._split_value(word)
+        return Raw(after, self._free_text(word, text))
 
     def _parse_silence(self, word: _Word) -> Silence:
-        after, _, seconds = (word.value or "").partition("+")
-        return Silence(self._number(word, after), self._parse_millis(word, seconds.strip(), "silence:5+120"))
+        after, seconds = self._split_value(word)
+        return Silence(after, self._parse_millis(word, seconds, "silence:5+120"))
 
     def _parse_millis(self, word: _Word, text: str | None, example: str) -> int:
         match = _SECONDS.fullmatch(text or "")
@@ -331,10 +325,10 @@ _VALUED: dict[str, Callable[[_Parser, _Word], Fault]] = {
     "replay": _Parser._replay,
     "ping": lambda parser, word: Ping(parser._parse_optional(word, "all")),
     "unknown": lambda parser, word: Unknown(parser._parse_optional(word, "all")),
-    "error": _Parser._parse_error,
-    "bare-error": _Parser._parse_bare_error,
+    "error": lambda parser, word: ErrorEvent(*parser._parse_flagged(word, "id", "gives it its own id")),
+    "bare-error": lambda parser, word: BareError(*parser._parse_flagged(word, "refusal", "makes it a refusal")),
     "ids": lambda parser, word: Ids(parser._parse_optional(word, "none")),
-    "late": _Parser._parse_late,
+    "late": lambda parser, word: Late(parser._parse_millis(word, word.value, "late:2 or late:0.25")),
     "trickle": lambda parser, word: Trickle(parser._number(word, word.value)),
     "garble": lambda parser, word: Garble(parser._number(word, word.value)),
     "comment": lambda parser, word: Comment(parser._parse_optional(word, "all")),
@@ -435,10 +429,6 @@ LEGAL_NOISE = {
 """The words of the grammar, and what a client sees."""
 
 
-_READ = 120
-"""Most characters of a decoded value."""
-
-
 def spell_out(connection: str) -> str:
     """The faults of a connection as a plan spells them, and in words what of them is legal noise.
 
@@ -448,7 +438,7 @@ def spell_out(connection: str) -> str:
     words = (fault.partition(":")[0] for fault in faults)
     noise = "; ".join(LEGAL_NOISE[word] for word in dict.fromkeys(words) if word in LEGAL_NOISE)
     spelled = ",".join(
-        shorten(" ".join(escape_controls(unquote(fault)).split()), _READ) if "%" in fault else fault
+        shorten(" ".join(escape_controls(unquote(fault)).split()), 120) if "%" in fault else fault
         for fault in faults
     )
     return f"{spelled} (legal: {noise})" if noise else spelled

@@ -162,10 +162,6 @@ def _list_inside(*endings: str, each: int = 1) -> Plans:
     return plans
 
 
-def _list_bytes(*endings: str) -> Plans:
-    return lambda shape: _cross(every_byte(shape.body), endings)
-
-
 def _cross(places: Iterator[Place], endings: tuple[str, ...]) -> Iterator[str]:
     return (f"{place},{ending}" for place in places for ending in endings)
 
@@ -319,7 +315,11 @@ STALLS = CaseKind(
     about="the connection stays open and silent, also after the completion",
     plans=at("event:{middle},stall", "event:{after_last},stall", "event:{middle}+20,stall"),
 )
-BYTES = CaseKind(name="bytes", about="a drop after every byte", plans=_list_bytes("end", "rst"))
+BYTES = CaseKind(
+    name="bytes",
+    about="a drop after every byte",
+    plans=lambda shape: _cross(every_byte(shape.body), ("end", "rst")),
+)
 
 ALL_OF_INSIDE = INSIDE.only(_list_inside("end"))
 ALL_OF_TORN = TORN.only(_list_inside("rst", "fin"))

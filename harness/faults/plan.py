@@ -9,36 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from itertools import islice, repeat
-from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.faults.values import (
-    BareError,
-    Chunks,
-    Comment,
-    Compress,
-    Crlf,
-    Cut,
-    ErrorEvent,
-    Garble,
-    Glue,
-    Ids,
-    Inclusive,
-    Late,
-    Members,
-    Omit,
-    Ping,
-    Raw,
-    Replay,
-    Reshape,
-    Silence,
-    Status,
-    Trickle,
-    Unknown,
-    require_range,
-)
+from harness.faults.values import BareError, Cut, Fault, Raw, Status, require_range
 
 
 class Scope(StrEnum):
@@ -53,12 +28,6 @@ class Scope(StrEnum):
     CANCELS = "cancels"
     DELETES = "deletes"
     ALL = "all"
-
-
-Fault: TypeAlias = (
-    Cut | Status | Replay | Ping | Unknown | ErrorEvent | BareError | Ids | Late | Inclusive | Crlf | Chunks
-    | Garble | Omit | Glue | Members | Trickle | Comment | Raw | Silence | Reshape | Compress
-)  # fmt: skip
 
 
 class Connection(Struct, frozen=True):

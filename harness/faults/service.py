@@ -7,17 +7,28 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from harness.faults.cut_faults import ending_of
+from harness.faults.cut_faults import Stage, ending_of
 from harness.faults.event_faults import real_id
 from harness.faults.grammar import parse
-from harness.faults.plan import Fault, Plan, Scope, choose_scope
+from harness.faults.plan import Plan, Scope, choose_scope
 from harness.faults.splitting import Splitter
-from harness.faults.transducer import FaultFilter, Transducer, build_refusal, framing_for, transducer
-from harness.faults.values import HEAD_SPOTS, Chunks, Compress, Cut, Inclusive, Reshape, Spot, Status, Trickle
+from harness.faults.transducer import Transducer, build_refusal, framing_for, transducer
+from harness.faults.values import (
+    HEAD_SPOTS,
+    Chunks,
+    Compress,
+    Cut,
+    Fault,
+    Inclusive,
+    Reshape,
+    Spot,
+    Status,
+    Trickle,
+)
 from harness.outcome.words import format_count
 from harness.wire import (
     Body,
@@ -40,9 +51,6 @@ from harness.wire.message import EVENT_STREAM, WrappedBody
 # Knows requests through the `StreamProtocol`; must not know what a plan does.
 
 
-_MOST_PAUSES = 1000
-
-
 def kind_of(request: Request, protocol: StreamProtocol) -> Scope:
     """`starts`, `resumes` or `calls`: whether the request asks for a stream, and whether that continues one.
 
@@ -52,15 +60,9 @@ def kind_of(request: Request, protocol: StreamProtocol) -> Scope:
     if protocol.is_resume(request) is not None:
         return Scope.RESUMES
     if request.body:
-        return Scope.STARTS if _streams(request.body) else Scope.CALLS
+        value = object_or_none(request.body) if b'"stream"' in request.body else None
+        return Scope.STARTS if value is not None and value.get("stream") is True else Scope.CALLS
     return Scope.STARTS if EVENT_STREAM in request.headers.get("accept").lower() else Scope.CALLS
-
-
-def _streams(body: bytes) -> bool:
-    if b'"stream"' not in body:
-        return False
-    value = object_or_none(body)
-    return value is not None and value.get("stream") is True
 
 
 _OPERATIONS = {
@@ -99,29 +101,22 @@ def boundary_event(service: Service, request: Request, protocol: StreamProtocol)
         return b""
     response = service(protocol.resume(request, asked[0], None))
     try:
-        return _find_event(asked[1], response, protocol)
+        splitter, pauses = Splitter(), 0
+        for piece in response.body:
+            if isinstance(piece, Chunk):
+                for event in splitter.feed(piece.data):
+                    if protocol.cursor(event.payload() or {}) == asked[1]:
+                        return event.block
+            elif isinstance(piece, Ending):
+                return b""
+            elif isinstance(piece, Pause):
+                # Past events are replayed without pauses: a run that only pauses has caught up with the present.
+                pauses += 1
+                if pauses > 1000:
+                    return b""
+        return b""
     finally:
         response.body.close()
-
-
-def _find_event(cursor: str, response: Response, protocol: StreamProtocol) -> bytes:
-    splitter, pauses = Splitter(), 0
-    for piece in response.body:
-        if isinstance(piece, Chunk):
-            for event in splitter.feed(piece.data):
-                if protocol.cursor(event.payload() or {}) == cursor:
-                    return event.block
-        elif isinstance(piece, Ending):
-            return b""
-        elif isinstance(piece, Pause):
-            # Past events are replayed without pauses, so a run that only pauses has caught up with the present.
-            pauses += 1
-            if pauses > _MOST_PAUSES:
-                return b""
-    return b""
-
-
-_KEPT = 1000
 
 
 @dataclass(slots=True)
@@ -136,7 +131,7 @@ class Suffered:
     method: str
     path: str
     faults: tuple[Fault, ...]
-    stages: tuple[tuple[Fault, FaultFilter], ...] = ()
+    stages: tuple[tuple[Fault, Stage], ...] = ()
     at_once: tuple[Fault, ...] = ()
     settled: tuple[Fault, ...] | None = None
     scope: Scope = Scope.STREAMS
@@ -201,7 +196,7 @@ class FaultyService:
         self._protocol = protocol
         self._lock = threading.Lock()
         self._parts = {part.scope: _Part(part, part.sequence()) for part in plan.parts}
-        self._log: deque[Suffered] = deque(maxlen=_KEPT)
+        self._log: deque[Suffered] = deque(maxlen=1000)
 
     def go_on_from(self, former: FaultyService, renewed: Collection[str]) -> None:
         """Go on where `former` is in the parts that both plans have, but for those whose scopes are `renewed`."""
@@ -237,29 +232,26 @@ class FaultyService:
         scope = choose_scope(self._parts, scopes_of(request, self._protocol))
         if scope is None:
             return self._service(request), None
-        number, faults = self._take_next(self._parts[scope])
+        part = self._parts[scope]
+        with self._lock:
+            part.count += 1
+            number, faults = part.count, next(part.sequence)
         suffered = Suffered(number, request.method, request.raw_path, faults, scope=scope)
         if faults and isinstance(faults[0], Status):
             suffered.at_once = faults
-            return self._refuse(faults[0]), self._keep(suffered)
+            fault = faults[0]
+            reason = HTTPStatus(fault.code).phrase if fault.code in set(HTTPStatus) else "Refused"
+            media_type, body = build_refusal(fault, f"{reason}: refused by a fault plan.", self._protocol)
+            waits = {"retry-after": fault.retry_after, "retry-after-ms": fault.retry_after_ms}
+            fields = [(name, str(value)) for name, value in waits.items() if value is not None]
+            refusal = Response.whole(fault.code, Headers([("content-type", media_type), *fields]), body)
+            return refusal, self._keep(suffered)
         return self._apply_faults(suffered, request, self._service(request)), suffered
-
-    def _take_next(self, part: _Part) -> tuple[int, tuple[Fault, ...]]:
-        with self._lock:
-            part.count += 1
-            return part.count, next(part.sequence)
 
     def _keep(self, suffered: Suffered) -> Suffered:
         with self._lock:
             self._log.append(suffered)
         return suffered
-
-    def _refuse(self, fault: Status) -> Response:
-        reason = HTTPStatus(fault.code).phrase if fault.code in set(HTTPStatus) else "Refused"
-        media_type, body = build_refusal(fault, f"{reason}: refused by a fault plan.", self._protocol)
-        waits = {"retry-after": fault.retry_after, "retry-after-ms": fault.retry_after_ms}
-        fields = [(name, str(value)) for name, value in waits.items() if value is not None]
-        return Response.whole(fault.code, Headers([("content-type", media_type), *fields]), body)
 
     def _apply_faults(self, suffered: Suffered, request: Request, response: Response) -> Response:
         faults = suffered.faults
@@ -271,7 +263,8 @@ class FaultyService:
             return response
         streams = response.headers.media_type() == EVENT_STREAM
         usable = [fault for fault in faults if streams or _needs_no_event(fault)]
-        lead = self._lead(request) if streams and Inclusive() in faults else b""
+        is_led = streams and Inclusive() in faults and kind_of(request, self._protocol) is Scope.RESUMES
+        lead = boundary_event(self._service, request, self._protocol) if is_led else b""
         suffered.at_once = (Inclusive(),) if lead else ()
         if usable:
             self._apply(suffered, usable, request, response, lead)
@@ -284,8 +277,10 @@ class FaultyService:
         """Put the faults around the body: those of events inside its content coding, those of bytes outside."""
         streams = response.headers.media_type() == EVENT_STREAM
         coding = next((fault for fault in faults if isinstance(fault, Compress)), None)
-        if coding is not None and not _may_compress(coding, request, response):
-            faults, coding = [fault for fault in faults if fault != coding], None
+        if coding is not None:
+            asked = accepts(request.headers.get("accept-encoding"), coding.coding)
+            if not asked or "content-encoding" in response.headers:
+                faults, coding = [fault for fault in faults if fault != coding], None
         outer = [] if coding is None else list(filter(_works_on_bytes, faults[faults.index(coding) :]))
         inner = [fault for fault in faults if fault not in outer]
         framing = framing_for(faults, response.framing)
@@ -301,11 +296,6 @@ class FaultyService:
         suffered.stages = tuple(stages)
         response.framing = framing
 
-    def _lead(self, request: Request) -> bytes:
-        if kind_of(request, self._protocol) is not Scope.RESUMES:
-            return b""
-        return boundary_event(self._service, request, self._protocol)
-
 
 def _needs_no_event(fault: Fault) -> bool:
     """Whether the fault also works on a response that is not an event stream."""
@@ -315,12 +305,6 @@ def _needs_no_event(fault: Fault) -> bool:
 
 def _works_on_bytes(fault: Fault) -> bool:
     return isinstance(fault, Chunks | Trickle) or (isinstance(fault, Cut) and fault.place.spot is Spot.BYTE)
-
-
-def _may_compress(fault: Compress, request: Request, response: Response) -> bool:
-    """Whether the client accepts this coding, and the answer has none yet."""
-    asked = accepts(request.headers.get("accept-encoding"), fault.coding)
-    return asked and "content-encoding" not in response.headers
 
 
 def cut(service: Service, plan: Plan | str, protocol: StreamProtocol) -> FaultyService:
@@ -355,14 +339,9 @@ def _find_unmet_of(faulty: FaultyService, plan: Plan) -> str:
     for connection in plan.connections:
         last = first + connection.times - 1 if connection.times is not None else came
         met = [suffered for suffered in log if first <= suffered.number <= max(first, last)]
-        if (missing := _find_missing(connection.faults, met)) is not None:
+        fired = [fault for suffered in met for fault in suffered.fired]
+        if (missing := next((fault for fault in connection.faults if fault not in fired), None)) is not None:
             other = f"it is for {called} {first}, and {format_count(came, called)} came"
             return f"no {called} came as far as {missing}" if met else other
         first = last + 1
     return ""
-
-
-def _find_missing(faults: Iterable[Fault], met: Iterable[Suffered]) -> Fault | None:
-    """The first of the faults that none of these responses had."""
-    fired = [fault for suffered in met for fault in suffered.fired]
-    return next((fault for fault in faults if fault not in fired), None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from typing import TypeAlias
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -104,8 +105,39 @@ class Cut(Struct, frozen=True):
         return f"{self.place},{self.drop}"
 
 
+class _Bare(Struct, frozen=True):
+    """A fault without a value, which the grammar names as its class is named."""
+
+    def __str__(self) -> str:
+        return type(self).__name__.lower()
+
+
+class _After(Struct, frozen=True):
+    """A fault after `after` events (None: at each), which the grammar names as its class is named."""
+
+    after: int | None
+
+    def __post_init__(self) -> None:
+        require_range(type(self).__name__.lower(), self.after or 0)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__.lower()}:{'all' if self.after is None else self.after}"
+
+
+class _OfSize(Struct, frozen=True):
+    """A fault that makes pieces of `size` bytes, which the grammar names as its class is named."""
+
+    size: int
+
+    def __post_init__(self) -> None:
+        require_range(type(self).__name__.lower(), self.size, least=1)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__.lower()}:{self.size}"
+
+
 # Faults of single frames as values: one whose data is cut short, ones that are missing, legal additions inside.
-# `frame_faults` applies them. `str` of every value is its spelling in the grammar.
+# `str` of every value is its spelling in the grammar.
 
 
 class Part(StrEnum):
@@ -137,50 +169,24 @@ class Omit(Struct, frozen=True):
         return str(self.part)
 
 
-class Glue(Struct, frozen=True):
+class Glue(_Bare, frozen=True):
     """Each frame is written otherwise: a comment and a `retry` field in it, data first, no space after colons."""
 
-    def __str__(self) -> str:
-        return "glue"
 
-
-class Comment(Struct, frozen=True):
+class Comment(_After, frozen=True):
     """A comment line inside the frame of the event after `after` events (None: of each event), before its data."""
 
-    after: int | None
 
-    def __post_init__(self) -> None:
-        require_range("comment", self.after or 0)
-
-    def __str__(self) -> str:
-        return f"comment:{'all' if self.after is None else self.after}"
-
-
-class Trickle(Struct, frozen=True):
+class Trickle(_OfSize, frozen=True):
     """The body comes in pieces of `size` bytes, with a moment between them: readers get them one by one."""
 
-    size: int
 
-    def __post_init__(self) -> None:
-        require_range("trickle", self.size, least=1)
-
-    def __str__(self) -> str:
-        return f"trickle:{self.size}"
-
-
-class Members(Struct, frozen=True):
+class Members(_Bare, frozen=True):
     """Each event has a member that no reader knows."""
-
-    def __str__(self) -> str:
-        return "members"
 
 
 # Faults of the events of a stream, and of the bytes between them.
 # `after` counts complete events that reach a fault, those included that faults further to the left added.
-
-
-MOST_REPLAYED = 64
-"""The most events that `replay` may send again, because they are kept in memory."""
 
 
 class Replay(Struct, frozen=True):
@@ -191,34 +197,19 @@ class Replay(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         require_range("the events before a replay", self.after, least=1)
-        require_range("the events to replay", self.count, least=1, most=min(self.after, MOST_REPLAYED) + 1)
+        # they are kept in memory
+        require_range("the events to replay", self.count, least=1, most=min(self.after, 64) + 1)
 
     def __str__(self) -> str:
         return f"dup:{self.after}" if self.count == 1 else f"replay:{self.after}+{self.count}"
 
 
-class Ping(Struct, frozen=True):
+class Ping(_After, frozen=True):
     """A comment after `after` events (None: after each event); every reader of event streams skips comments."""
 
-    after: int | None
 
-    def __post_init__(self) -> None:
-        require_range("ping", self.after or 0)
-
-    def __str__(self) -> str:
-        return f"ping:{'all' if self.after is None else self.after}"
-
-
-class Unknown(Struct, frozen=True):
+class Unknown(_After, frozen=True):
     """An event of an unknown type after `after` events (None: after each event)."""
-
-    after: int | None
-
-    def __post_init__(self) -> None:
-        require_range("unknown", self.after or 0)
-
-    def __str__(self) -> str:
-        return f"unknown:{'all' if self.after is None else self.after}"
 
 
 class ErrorEvent(Struct, frozen=True):
@@ -294,34 +285,20 @@ def _spell_seconds(millis: int) -> str:
     return str(whole) + (f".{rest:03d}".rstrip("0") if rest else "")
 
 
-class Inclusive(Struct, frozen=True):
+class Inclusive(_Bare, frozen=True):
     """A resumed stream begins with the event whose cursor the client sent, which the client already has."""
 
-    def __str__(self) -> str:
-        return "inclusive"
 
-
-class Crlf(Struct, frozen=True):
+class Crlf(_Bare, frozen=True):
     """Every line ends in CR LF."""
 
-    def __str__(self) -> str:
-        return "crlf"
 
-
-class Chunks(Struct, frozen=True):
+class Chunks(_OfSize, frozen=True):
     """The body is sent in pieces of `size` bytes, regardless of what they split."""
-
-    size: int
-
-    def __post_init__(self) -> None:
-        require_range("chunks", self.size, least=1)
-
-    def __str__(self) -> str:
-        return f"chunks:{self.size}"
 
 
 # Faults of whole answers as values: refusals, raw text after the events, changed members, content codings.
-# `service` and `answer_faults` apply them. `str` of every value is its spelling in the grammar, where a text of
+# `str` of every value is its spelling in the grammar, where a text of
 # one's own is percent-encoded, so that no character of it means anything there or in a shell.
 
 
@@ -434,3 +411,9 @@ class Compress(Struct, frozen=True):
 def spell_text(text: str) -> str:
     """A text of one's own in the grammar."""
     return quote(text, safe="", errors="surrogatepass")
+
+
+Fault: TypeAlias = (
+    Cut | Status | Replay | Ping | Unknown | ErrorEvent | BareError | Ids | Late | Inclusive | Crlf | Chunks
+    | Garble | Omit | Glue | Members | Trickle | Comment | Raw | Silence | Reshape | Compress
+)  # fmt: skip

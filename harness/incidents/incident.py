@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ from harness.faults.values import spell_text
 from harness.kit.client_model import ClientIncident
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
-from harness.wire import Chunk, Headers, Request, Response, Service
+from harness.wire import Chunk, Request, Response, Service
 
 MODEL = "gemini-3.8-flash"
 
@@ -238,38 +238,30 @@ def find_incident(name: str) -> Incident:
     return known[name]
 
 
-_WIDTH = 120
-
-
 def format_library() -> str:
     """The overview of each area, then a section for each incident."""
-    sections = (line for area in load_areas() for incident in area.incidents for line in _write_section(incident))
-    return "\n".join([*_write_overview(), *sections])
-
-
-def _write_overview() -> Iterator[str]:
+    lines: list[str] = []
     for area in load_areas():
-        yield f"## {area.title}\n"
-        yield "| Incident | What happened | Outcome |"
-        yield "|---|---|---|"
+        lines += [f"## {area.title}\n", "| Incident | What happened | Outcome |", "|---|---|---|"]
         for incident in area.incidents:
             title = incident.title.rstrip(".")
-            yield f"| [`{incident.name}`](#{incident.name}) | {title} | {incident.follow or '–'} |"
-        yield ""
-
-
-def _write_section(incident: Incident) -> Iterator[str]:
-    yield f"### {incident.name}\n"
-    yield f"{incident.title}\n"
-    yield f"- On the wire: {incident.wire}"
-    yield f"- What goes wrong: {incident.mistake}"
-    yield f"- A good client {incident.client}"
-    yield f"- To meet it: {WORDS[incident.meet]}."
-    yield f"- {format_modes(incident)}"
-    yield f"- {format_origin(incident)}"
-    if incident.fault and len(incident.fault) < _WIDTH and "$" not in incident.fault:
-        yield f"- Fault plan: `{incident.fault}`"
-    yield ""
+            lines.append(f"| [`{incident.name}`](#{incident.name}) | {title} | {incident.follow or '–'} |")
+        lines.append("")
+    for incident in load_incidents().values():
+        lines += [
+            f"### {incident.name}\n",
+            f"{incident.title}\n",
+            f"- On the wire: {incident.wire}",
+            f"- What goes wrong: {incident.mistake}",
+            f"- A good client {incident.client}",
+            f"- To meet it: {WORDS[incident.meet]}.",
+            f"- {format_modes(incident)}",
+            f"- {format_origin(incident)}",
+        ]
+        if incident.fault and len(incident.fault) < 120 and "$" not in incident.fault:
+            lines.append(f"- Fault plan: `{incident.fault}`")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def format_modes(incident: Incident) -> str:
@@ -316,10 +308,7 @@ class IncidentControl:
             return _refuse(400, "invalid_request", str(wrong))
         except (ValueError, LookupError, TypeError, RecursionError):
             return _refuse(400, "invalid_request", 'Write {"name": "stale-chain-id"}, see docs/incidents.md.')
-        return self._set_up(incident, found[1], request.headers)
-
-    def _set_up(self, incident: Incident, control: str, headers: Headers) -> Response:
-        """Ask the control API at the path `control` for what the incident needs."""
+        control = found[1]  # the path of the control API, which is asked for what the incident needs
         asked: list[tuple[str, Any]] = []
         if incident.settings:
             asked.append(("settings", incident.settings))
@@ -328,18 +317,14 @@ class IncidentControl:
         if incident.plan is not None:
             asked.append(("faults", {"plan": str(incident.plan)}))
         for path, body in asked:
-            done = self._service(Request("POST", f"{control}/{path}", headers, json.dumps(body).encode()))
+            done = self._service(Request("POST", f"{control}/{path}", request.headers, json.dumps(body).encode()))
             if done.status != 200:
                 return done
-            _discard(done)
+            for piece in done.body:
+                if not isinstance(piece, Chunk):
+                    break
+            done.body.close()
         return _answer(incident.to_dict())
-
-
-def _discard(response: Response) -> None:
-    for piece in response.body:
-        if not isinstance(piece, Chunk):
-            break
-    response.body.close()
 
 
 def _answer(value: Any) -> Response:

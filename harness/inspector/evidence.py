@@ -16,7 +16,7 @@ from harness.inspector.seen_exchange import SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
 from harness.outcome.words import escape_obeyed, write_docstring
-from harness.wire import Exchange, Headers, Request
+from harness.wire import Headers, Request
 from harness.wire.json_value import json_or_none, object_or_none
 from harness.wire.mask import Mask
 
@@ -153,13 +153,12 @@ class Evidence:
         """The script with which the reference service returns the same response, or the result of its run."""
         known = self._of_the_run(seen)
         for other in sorted(known, key=lambda other: other.exchange is None or not other.exchange.complete):
-            script = None if other.exchange is None else self._script_for(other.exchange)
+            if other.exchange is None or other.exchange.truncated:
+                continue
+            script = self._api.new_script(other.exchange, self._contract)
             if script is not None:
                 return self._mask.tree(script)  # type: ignore[no-any-return]
         return None
-
-    def _script_for(self, exchange: Exchange) -> dict[str, Any] | None:
-        return None if exchange.truncated else self._api.new_script(exchange, self._contract)
 
     def _write_fetch(self, request: Request, root: str) -> str:
         """A module for Node. Every text is a JSON string of ASCII, which is a literal of JavaScript, too."""

@@ -12,13 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import Any
 
 from harness.faults.values import Cut
 from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
-from harness.outcome import Finding, Level, Rule, Severity
+from harness.outcome import Finding, Level, Severity
 from harness.wire import Chunk, Pause, Piece, encode
 from harness.wire.mask import Mask
 
@@ -27,9 +26,6 @@ from harness.wire.mask import Mask
 # plan did to a response is no defect: of such a response, only what came before a cut is compared. A
 # refusal may be what the client deserved, and only the client knows what it meant, so the history skips
 # refusals.
-
-
-_MOST_FINDINGS = 20
 
 
 class TrafficJudge:
@@ -54,7 +50,7 @@ class TrafficJudge:
         end = time.monotonic() + seconds
         while time.monotonic() < end and (seen := self._traffic.take_ended()) is not None:
             found: dict[int, tuple[SeenExchange, list[Change]]] = {}
-            for finding in self.judge(seen)[:_MOST_FINDINGS]:
+            for finding in self.judge(seen)[:20]:
                 guilty = self._traffic.find_guilty(seen, finding)
                 change = self.describe(finding)
                 if guilty is not seen:  # `event` counts in the stream that shows it
@@ -91,11 +87,15 @@ class TrafficJudge:
     def describe(self, finding: Finding) -> Change:
         """A finding in the form of the page."""
         rule = self._rules.get(finding.rule)
+        level = Level.MUST if rule is None else rule.level
+        weight = "fail" if level is Level.MUST and finding.severity is Severity.BROKEN else "warn"
+        if level is Level.MAY:  # no server has to meet it
+            weight = "note"
         described: Change = {
             "rule": finding.rule,
             "code": finding.stable_code,
             "severity": str(finding.severity),
-            "weight": _weigh(finding, rule),
+            "weight": weight,
             "message": finding.message,
             "expected": finding.expected,
             "actual": finding.actual,
@@ -112,14 +112,6 @@ class TrafficJudge:
         return described
 
 
-def _weigh(finding: Finding, rule: Rule | None) -> str:
-    """How a page shows a finding: `fail`, `warn`, or `note` for a MAY rule, which no server has to meet."""
-    level = Level.MUST if rule is None else rule.level
-    if level is Level.MAY:
-        return "note"
-    return "fail" if level is Level.MUST and finding.severity is Severity.BROKEN else "warn"
-
-
 _NOTHING = "nothing"
 """The actual side of a finding about an event that never came."""
 
@@ -130,11 +122,9 @@ _WORK_SECONDS = 0.01
 """About how long a look takes apart, and then judges, what has passed."""
 _RESTS = 9
 """The rest after a look, in times of its work, so that all pages take no more than a tenth of a server's time."""
-_LONGEST_REST = 1.0
 
 _BATCH = 500
 _MOST_BATCHES = 1000
-_MOST_MASKED = 20_000
 _QUIET_LOOKS = 200
 """Pauses without news after which a comment is sent, so that a page notices a dead connection."""
 
@@ -249,7 +239,7 @@ class Feed:
         if self._rest_due:
             self._rest_due = False
             self._looks = news.looks
-            return Pause(min(max(LOOK_SECONDS, _RESTS * news.spent), _LONGEST_REST))
+            return Pause(min(max(LOOK_SECONDS, _RESTS * news.spent), 1.0))
         piece = self._read()
         if piece is None and self._is_open and self._looks == news.looks:  # no other page looked during the rest
             news.look()
@@ -292,17 +282,17 @@ class MaskedChanges:
 
     def encode(self, changes: list[Change]) -> bytes:
         """Return the changes as one JSON array."""
-        if self._known is not self._mask.learned or len(self._masked) > _MOST_MASKED:
+        if self._known is not self._mask.learned or len(self._masked) > 20_000:
             self._known = self._mask.learned  # a text may hold a secret that was learned since
             self._masked.clear()
-        return json.dumps([self._mask_change(change) for change in changes], ensure_ascii=False).encode(
-            "utf-8", "replace"
-        )
-
-    def _mask_change(self, change: Change) -> Any:
-        if change["is"] == "event":
-            return {**change, "name": self._mask_text(change["name"]), "cursor": self._mask_text(change["cursor"])}
-        return self._mask.tree(change)
+        masked = []
+        for change in changes:
+            if change["is"] == "event":
+                texts = {name: self._mask_text(change[name]) for name in ("name", "cursor")}
+                masked.append({**change, **texts})
+            else:
+                masked.append(self._mask.tree(change))
+        return json.dumps(masked, ensure_ascii=False).encode("utf-8", "replace")
 
     def _mask_text(self, text: str) -> str:
         masked = self._masked.get(text)

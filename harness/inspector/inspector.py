@@ -64,8 +64,6 @@ _SHARED: dict[str, Callable[[], str]] = {
 }
 _FORMS = ("curl", "fetch", "pytest", "scenario")
 _NUMBER = re.compile("[0-9]{1,18}")
-_MOST_WORDS = 20
-"""The number of an exchange or an event; what is longer is none, and would not be read in reasonable time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,20 +214,25 @@ class Inspector:
                 return _as_json({})
         elif request.method == "GET":
             if name == "feed":
-                return self._feed()
+                body = Feed(self.traffic, self._news, self._hello)
+                fields = (("content-type", EVENT_STREAM), ("cache-control", "no-store"))
+                # A clock of its own: the pauses of a page must not move the time of the service.
+                return Response(200, Headers(fields), Chunked(), body, clock=self._clock)
             if name == "cassette":
                 return self._send_cassette(request)
             if name == "search":
-                return self._search(request)
+                # The numbers of the exchanges whose bodies contain a word, for each word of `words`.
+                given = request.parameter("words") or ""
+                words = list(dict.fromkeys(given.lower().split()))[:20]
+                found: dict[str, list[int]] = {word: [] for word in words}
+                for seen in self.traffic.all():
+                    with self.traffic.lock:  # not for all of them at once: streams wait for it
+                        for word in self._evidence.find_words(seen, words):
+                            found[word].append(seen.number)
+                return _as_json({"found": found})
             if first == "exchanges" and _names_exchange(rest):
                 return self._show_exchange(request, rest)
         return self._refuse(404, "not_found", f"The inspector has no {request.method} {request.raw_path[:100]}.")
-
-    def _feed(self) -> Response:
-        body = Feed(self.traffic, self._news, self._hello)
-        fields = (("content-type", EVENT_STREAM), ("cache-control", "no-store"))
-        # A clock of its own: the pauses of a page must not move the time of the service.
-        return Response(200, Headers(fields), Chunked(), body, clock=self._clock)
 
     def _show_exchange(self, request: Request, rest: list[str]) -> Response:
         """`N`: an exchange in full; `N/E`: one of its events; `N/curl` and the like: a copy of it."""
@@ -244,32 +247,19 @@ class Inspector:
             if rest[1] == "raw":
                 return _as_json(self._evidence.raw(seen))
             if rest[1].isdecimal():
-                return self._send_event(seen, int(rest[1]))
+                number = int(rest[1])
+                if number >= len(seen.events):
+                    return self._refuse(404, "not_found", f"The exchange has {len(seen.events)} events.")
+                return _as_json(self._evidence.event(seen, number))
             copied = self._evidence.copy(seen, rest[1], self._find_root(request))
         if copied is None:
             why = f"This exchange has no output that a {rest[1]} could return."
             return self._refuse(409, "failed_precondition", why)
         return _as_json({"text": copied})
 
-    def _search(self, request: Request) -> Response:
-        """The numbers of the exchanges whose bodies contain a word, for each word of `words`."""
-        given = request.parameter("words") or ""
-        words = list(dict.fromkeys(given.lower().split()))[:_MOST_WORDS]
-        found: dict[str, list[int]] = {word: [] for word in words}
-        for seen in self.traffic.all():
-            with self.traffic.lock:  # not for all of them at once: streams wait for it
-                for word in self._evidence.find_words(seen, words):
-                    found[word].append(seen.number)
-        return _as_json({"found": found})
-
     def _find_root(self, request: Request) -> str:
         """The URL by which the page was called."""
         return f"{self._scheme}://{request.headers.get('host')}"
-
-    def _send_event(self, seen: SeenExchange, number: int) -> Response:
-        if number >= len(seen.events):
-            return self._refuse(404, "not_found", f"The exchange has {len(seen.events)} events.")
-        return _as_json(self._evidence.event(seen, number))
 
     def _send_cassette(self, request: Request) -> Response:
         if self._provenance is None:
@@ -367,9 +357,6 @@ def write_cassette(
 # What is in force in each session of a server: its fault plan, its queue, its held runs.
 
 
-_MOST_SESSIONS = 50
-
-
 class ServedSessions(Protocol):
     """A service with sessions: what is in force in the default one, and in each other one by name."""
 
@@ -381,7 +368,7 @@ class ServedSessions(Protocol):
 
 def describe_sessions(faulty: Faulty, service: ServedSessions) -> Change:
     """The state of the default session; `sessions` has that of the newest others, by name."""
-    newest = list(service.session_states.items())[-_MOST_SESSIONS:]
+    newest = list(service.session_states.items())[-50:]
     sessions = {
         name: {**faulty.describe_state(f"/__harness__/sessions/{name}"), **state} for name, state in newest
     }

@@ -31,14 +31,11 @@ from harness.inspector.seen_exchange import (
 )
 from harness.kit.api import Api
 from harness.outcome import Finding
-from harness.wire import Ending, Frame, Request
+from harness.wire import Ending, Request
 from harness.wire.json_value import object_or_none
 
 # The facts of the responses about the runs of the API: their statuses, and which run continues which.
 # Must not know bytes or events: it is handed what was decoded. Callers hold the lock of the `SeenTraffic`.
-
-
-_MOST_STATUSES = 20
 
 
 class SeenRuns:
@@ -59,7 +56,11 @@ class SeenRuns:
         seen.run = status[0] or seen.run
         if not seen.run:
             return None
-        run = self._find(seen)
+        run = self._runs.get(seen.run)
+        if run is None:
+            run = self._runs[seen.run] = {"is": "run", "id": seen.run, "n": seen.number, "statuses": []}
+            if len(self._runs) > self._most:
+                del self._runs[next(iter(self._runs))]
         if seen.order is not None and "words" not in run:
             order = seen.order
             run |= {"parent": order.parent, "background": order.background, "words": order.words}
@@ -69,7 +70,7 @@ class SeenRuns:
         if seen.is_stream and self._is_past(statuses, status[1]):
             return None  # a stream that is read again begins with what was long ago
         statuses.append([status[1], moment])
-        del statuses[:-_MOST_STATUSES]
+        del statuses[:-20]
         return _copy(run)
 
     def describe_all(self) -> Iterator[Change]:
@@ -85,14 +86,6 @@ class SeenRuns:
         if any(known == status for known, _ in statuses):
             return True
         return bool(statuses) and self._api.is_settled(statuses[-1][0]) and not self._api.is_settled(status)
-
-    def _find(self, seen: SeenExchange) -> Change:
-        run = self._runs.get(seen.run)
-        if run is None:
-            run = self._runs[seen.run] = {"is": "run", "id": seen.run, "n": seen.number, "statuses": []}
-            if len(self._runs) > self._most:
-                del self._runs[next(iter(self._runs))]
-        return run
 
 
 def _copy(run: Change) -> Change:
@@ -280,7 +273,16 @@ class SeenTraffic:
             if not seen.forgotten:
                 self._backlog.add(seen, self._now() - self._start, part)
                 if self._backlog.is_full:
-                    self._shed()
+                    # Answers go out faster than they are taken apart: forget the oldest, as would happen soon.
+                    newest = next(reversed(self._kept), 0)
+                    while self._backlog.is_full:
+                        oldest = self._backlog.first
+                        if oldest.forgotten:
+                            self._backlog.drop()
+                        elif oldest.number == newest:
+                            self._read_next()
+                        else:
+                            self._forget(oldest)
 
     # What has passed
 
@@ -297,25 +299,23 @@ class SeenTraffic:
                 if self._now() >= end:
                     return
 
-    def _shed(self) -> None:
-        """Answers go out faster than they are taken apart: the oldest are forgotten, which they soon would be."""
-        newest = next(reversed(self._kept), 0)
-        while self._backlog.is_full:
-            oldest = self._backlog.first
-            if oldest.forgotten:
-                self._backlog.drop()
-            elif oldest.number == newest:
-                self._read_next()
-            else:
-                self._forget(oldest)
-
     def _read_next(self) -> None:
         if self._backlog.first.forgotten:
             self._backlog.drop()
             return
         seen, moment, part = self._backlog.take()
         if isinstance(part, Request):
-            self._read_request(seen, part)
+            self._learn(part)
+            seen.open()
+            seen.order = self._api.read_order(part)
+            named = self._protocol.is_resume(part)
+            if named is None:
+                seen.run = self._api.read_subject(part)
+            else:
+                seen.run, seen.cursor = named
+                self._find_earlier(seen)
+            seen.is_told = True
+            self.tell(describe_request(seen))
         elif isinstance(part, Head):
             seen.take_head(*part)
             self.tell(describe_head(seen))
@@ -325,22 +325,16 @@ class SeenTraffic:
             frames, kept = seen.take_chunks(part.chunks[part.start : part.end], moment)
             self._size += kept
             for frame in frames:
-                self._read_event(seen, frame, moment)
+                value = object_or_none(frame.data)
+                if len(seen.events) < self._bounds[1]:
+                    seen.take_event(frame, value, self._protocol, moment)
+                    self._events += 1
+                    self.tell(describe_event(seen, len(seen.events) - 1))
+                else:
+                    seen.more_events += 1
+                if value is not None:
+                    self._follow(seen, value, moment)
             self._shrink()
-
-    def _read_request(self, seen: SeenExchange, request: Request) -> None:
-        """Find the run that a request is about and, if it resumes a stream, where its first event belongs."""
-        self._learn(request)
-        seen.open()
-        seen.order = self._api.read_order(request)
-        named = self._protocol.is_resume(request)
-        if named is None:
-            seen.run = self._api.read_subject(request)
-        else:
-            seen.run, seen.cursor = named
-            self._find_earlier(seen)
-        seen.is_told = True
-        self.tell(describe_request(seen))
 
     def _find_earlier(self, seen: SeenExchange) -> None:
         if seen.cursor is None:
@@ -351,17 +345,6 @@ class SeenTraffic:
                 seen.after, seen.column = earlier.number, column
                 seen.columns, seen.next_column = earlier.columns, column
                 return
-
-    def _read_event(self, seen: SeenExchange, frame: Frame, moment: float) -> None:
-        value = object_or_none(frame.data)
-        if len(seen.events) < self._bounds[1]:
-            seen.take_event(frame, value, self._protocol, moment)
-            self._events += 1
-            self.tell(describe_event(seen, len(seen.events) - 1))
-        else:
-            seen.more_events += 1
-        if value is not None:
-            self._follow(seen, value, moment)
 
     def _read_end(self, seen: SeenExchange, ending: Ending, moment: float) -> None:
         seen.ending = ending

@@ -2,14 +2,15 @@
 
 Layer 3. Knows the calls of google-genai (`client.interactions`) and of httpx and httpx2 clients; must not know why
 it is called. Streams are always read as bytes, because google-genai's own events turn a broken frame into a
-string. Every call may raise the library's own exceptions, `ErrorResponse` or `NotAStream`.
+string. Every call may raise the library's own exceptions, `ErrorResponse` or `NotAStream`. `open` returns the
+streamed response of httpx or httpx2, which is also beneath a stream of google-genai.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from inspect import iscoroutinefunction
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from harness.errors import ConnectionLost, ErrorResponse, NotAStream
@@ -19,39 +20,7 @@ from harness.resume.state_machine import Create, OpenStream
 _EVENTS = {"accept": "text/event-stream"}
 
 
-class Opened(Protocol):
-    """An open stream."""
-
-    def chunks(self) -> Iterator[bytes]: ...
-
-    def close(self) -> None: ...
-
-
-class SyncClient(Protocol):
-    """A sync client."""
-
-    def open(self, move: Create | OpenStream) -> Opened: ...
-
-    def get(self, interaction_id: str) -> dict[str, Any]: ...
-
-
-class AsyncOpened(Protocol):
-    """An open stream."""
-
-    def chunks(self) -> AsyncIterator[bytes]: ...
-
-    async def close(self) -> None: ...
-
-
-class AsyncClient(Protocol):
-    """An async client."""
-
-    async def open(self, move: Create | OpenStream) -> AsyncOpened: ...
-
-    async def get(self, interaction_id: str) -> dict[str, Any]: ...
-
-
-def client_of(client: Any, path: str) -> SyncClient:
+def client_of(client: Any, path: str) -> _Genai | _Httpx:
     """Return the adapter for a sync client. Raises UsageFault for anything else."""
     if hasattr(client, "interactions") and not iscoroutinefunction(client.interactions.get):
         return _Genai(client)
@@ -60,7 +29,7 @@ def client_of(client: Any, path: str) -> SyncClient:
     raise _fault_for(client, "google.genai.Client or httpx.Client", "follow_async")
 
 
-def async_client_of(client: Any, path: str) -> AsyncClient:
+def async_client_of(client: Any, path: str) -> _AsyncGenai | _AsyncHttpx:
     """Return the adapter for an async client; for a `genai.Client`, its `aio` is used. Raises UsageFault."""
     if hasattr(client, "interactions") and iscoroutinefunction(getattr(client, "aio", client).interactions.get):
         return _AsyncGenai(client)
@@ -122,7 +91,9 @@ def _read_object(value: object) -> dict[str, Any]:
     return value
 
 
-def _read_refusal(response: Any) -> ErrorResponse:
+def _read_refusal(response: Any) -> ErrorResponse | NotAStream:
+    if response.status_code < 400:
+        return NotAStream("the response is not an event stream")
     return ErrorResponse(response.status_code, response.text[:500], retry_after(response.headers))
 
 
@@ -131,67 +102,33 @@ def _is_stream(response: Any) -> bool:
 
 
 class _Httpx(_Requests):
-    def open(self, move: Create | OpenStream) -> Opened:
+    def open(self, move: Create | OpenStream) -> Any:
         response = self._client.send(self.request(move), stream=True)
         if response.status_code < 400 and _is_stream(response):
-            return _Response(response)
+            return response
         try:
             response.read()
         finally:
             response.close()
-        raise (
-            _read_refusal(response)
-            if response.status_code >= 400
-            else NotAStream("the response is not an event stream")
-        )
+        raise _read_refusal(response)
 
     def get(self, interaction_id: str) -> dict[str, Any]:
         return _read_interaction(self._client.send(self.poll(interaction_id)))
 
 
 class _AsyncHttpx(_Requests):
-    async def open(self, move: Create | OpenStream) -> AsyncOpened:
+    async def open(self, move: Create | OpenStream) -> Any:
         response = await self._client.send(self.request(move), stream=True)
         if response.status_code < 400 and _is_stream(response):
-            return _AsyncResponse(response)
+            return response
         try:
             await response.aread()
         finally:
             await response.aclose()
-        raise (
-            _read_refusal(response)
-            if response.status_code >= 400
-            else NotAStream("the response is not an event stream")
-        )
+        raise _read_refusal(response)
 
     async def get(self, interaction_id: str) -> dict[str, Any]:
         return _read_interaction(await self._client.send(self.poll(interaction_id)))
-
-
-class _Response:
-    """A streamed response of httpx or httpx2, or the response beneath a google-genai stream."""
-
-    def __init__(self, response: Any) -> None:
-        self._response = response
-
-    def chunks(self) -> Iterator[bytes]:
-        chunks: Iterator[bytes] = self._response.iter_bytes()
-        return chunks
-
-    def close(self) -> None:
-        self._response.close()
-
-
-class _AsyncResponse:
-    def __init__(self, response: Any) -> None:
-        self._response = response
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        chunks: AsyncIterator[bytes] = self._response.aiter_bytes()
-        return chunks
-
-    async def close(self) -> None:
-        await self._response.aclose()
 
 
 # google-genai
@@ -217,10 +154,10 @@ class _Genai:
         self._client = client  # google-genai closes its connections once the client is unreferenced
         self._interactions = client.interactions
 
-    def open(self, move: Create | OpenStream) -> Opened:
+    def open(self, move: Create | OpenStream) -> Any:
         words = (move.id,) if isinstance(move, OpenStream) else ()
         call = self._interactions.get if isinstance(move, OpenStream) else self._interactions.create
-        return _Response(_require_stream(call(*words, **_build_arguments(move))))
+        return _require_stream(call(*words, **_build_arguments(move)))
 
     def get(self, interaction_id: str) -> dict[str, Any]:
         return _to_plain(self._interactions.get(interaction_id))
@@ -231,10 +168,10 @@ class _AsyncGenai:
         self._client = client
         self._interactions = getattr(client, "aio", client).interactions
 
-    async def open(self, move: Create | OpenStream) -> AsyncOpened:
+    async def open(self, move: Create | OpenStream) -> Any:
         words = (move.id,) if isinstance(move, OpenStream) else ()
         call = self._interactions.get if isinstance(move, OpenStream) else self._interactions.create
-        return _AsyncResponse(_require_stream(await call(*words, **_build_arguments(move))))
+        return _require_stream(await call(*words, **_build_arguments(move)))
 
     async def get(self, interaction_id: str) -> dict[str, Any]:
         return _to_plain(await self._interactions.get(interaction_id))

@@ -157,7 +157,7 @@ class Followed(_State):
         except Exception as error:
             return machine.note_failure(as_drop(error))
         try:
-            chunks = opened.chunks()
+            chunks = opened.iter_bytes()
             while not machine.hung_up:
                 try:
                     data = next(chunks)
@@ -230,7 +230,7 @@ class AsyncFollowed(_State):
             machine.note_failure(as_drop(error))
             return
         try:
-            chunks = opened.chunks()
+            chunks = opened.aiter_bytes()
             while not machine.hung_up:
                 try:
                     data = await anext(chunks)
@@ -242,7 +242,7 @@ class AsyncFollowed(_State):
                 for event in machine.feed(data):
                     yield event
         finally:
-            await opened.close()
+            await opened.aclose()
         machine.note_end()
 
 

@@ -58,7 +58,11 @@ class Progress:
             self._first = False
             if kind == CREATED_EVENT:
                 self._at = 0
-        self._learn(event)
+        self.interaction_id = self.interaction_id or PROTOCOL.stream_id(event)
+        inner = event.get("interaction")
+        status = inner.get("status") if isinstance(inner, Mapping) else event.get("status")
+        if isinstance(status, str):
+            self.status = status
         cursor = PROTOCOL.cursor(event)
         new = self._step(kind, event, cursor) if kind in STEP_EVENTS else self._take_outside_steps(kind, event)
         if cursor is not None and self._at >= self._cursor_at:
@@ -78,35 +82,27 @@ class Progress:
         if known is not None:
             self._at = max(self._at, known + 1)
             return False
-        mark = hash(_encode((kind, event.get("index"), event.get("step"), event.get("delta"))))
-        self._rewind(kind, event.get("index"))
+        index = event.get("index")
+        mark = hash(_encode((kind, index, event.get("step"), event.get("delta"))))
+        # Go back if this is a start or a stop that has come before: a step has one of each, so it is repeated.
+        # That is how a replay within a stream begins if the events that carry no id are at its beginning.
+        before = self._bounds.get((kind, index)) if isinstance(index, int) else None
+        if before is not None and self._at == len(self._row):
+            self._at = before
         new = self._at == len(self._row)
         if new:
             self._row.append(mark)
             self._assembler.event(event)
-            self._note_step(kind, event.get("index"), self._at)
+            if isinstance(index, int):  # a service that departs from the documentation may send anything here
+                (self._open.discard if kind == "step.stop" else self._open.add)(index)
+                if kind != "step.delta":
+                    self._bounds[kind, index] = self._at
         elif self._row[self._at] != mark:
             raise Diverged
         if cursor is not None:
             self._place[cursor] = self._at
         self._at += 1
         return new
-
-    def _rewind(self, kind: str, index: object) -> None:
-        """Go back if this is a start or a stop that has come before: a step has one of each, so it is repeated.
-
-        That is how a replay within a stream begins if the events that carry no id are at its beginning.
-        """
-        known = self._bounds.get((kind, index)) if isinstance(index, int) else None
-        if known is not None and self._at == len(self._row):
-            self._at = known
-
-    def _note_step(self, kind: str, index: object, place: int) -> None:
-        if not isinstance(index, int):  # a service that departs from the documentation may send anything here
-            return
-        (self._open.discard if kind == "step.stop" else self._open.add)(index)
-        if kind != "step.delta":
-            self._bounds[kind, index] = place
 
     def _take_outside_steps(self, kind: str, event: Event) -> bool:
         """Return whether an event outside the steps is new; each is yielded once."""
@@ -133,13 +129,6 @@ class Progress:
         self._told.add(mark)
         return new
 
-    def _learn(self, event: Event) -> None:
-        self.interaction_id = self.interaction_id or PROTOCOL.stream_id(event)
-        inner = event.get("interaction")
-        status = inner.get("status") if isinstance(inner, Mapping) else event.get("status")
-        if isinstance(status, str):
-            self.status = status
-
 
 # The rest of a stream that can no longer be read, from the interaction as it is fetched whole: a client sees the
 # rest of the text once, and the completion. In a partly seen step only text, a thought and the arguments of a call
@@ -163,24 +152,17 @@ def remainder(
         elif is_open(index) or text_of(step.get("content")):
             raise Contradiction(f"step {index} of the stream, a {step.get('type')}, is not in the interaction now")
     for index, step in enumerate(steps[known:], start=len(seen)):
-        yield from _write_step(index, step)
+        kind = step.get("type")
+        if kind == "model_output":
+            yield {"index": index, "step": {"type": kind}, "event_type": "step.start"}
+            content = step.get("content")
+            for part in content if isinstance(content, list) else ():
+                if isinstance(part, Mapping):
+                    yield {"index": index, "delta": dict(part), "event_type": "step.delta"}
+        else:
+            yield {"index": index, "step": dict(step), "event_type": "step.start"}
+        yield {"index": index, "event_type": "step.stop"}
     yield {"interaction": dict(interaction), "event_type": COMPLETED_EVENT}
-
-
-def _list_parts(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    content = step.get("content")
-    return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
-
-
-def _write_step(index: int, step: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    kind = step.get("type")
-    if kind == "model_output":
-        yield {"index": index, "step": {"type": kind}, "event_type": "step.start"}
-        for part in _list_parts(step):
-            yield {"index": index, "delta": dict(part), "event_type": "step.delta"}
-    else:
-        yield {"index": index, "step": dict(step), "event_type": "step.start"}
-    yield {"index": index, "event_type": "step.stop"}
 
 
 def _rest(index: int, seen: Event, step: Event, *, is_open: bool) -> Iterator[dict[str, Any]]:
@@ -190,25 +172,20 @@ def _rest(index: int, seen: Event, step: Event, *, is_open: bool) -> Iterator[di
     if not is_open:
         return
     if len(whole) > len(had):
-        delta = {"text": whole[len(had) :], "type": "text"}
+        delta: dict[str, Any] = {"text": whole[len(had) :], "type": "text"}
         yield {"index": index, "delta": delta, "event_type": "step.delta"}
-    for rest in _rest_of_thought(seen, step):
-        yield {"index": index, "delta": rest, "event_type": "step.delta"}
+    if step.get("type") == "thought":  # its signature comes last; one that is another now is left as it is
+        had, whole = text_of(seen.get("summary")), text_of(step.get("summary"))
+        if whole.startswith(had) and whole != had:
+            delta = {"content": {"text": whole[len(had) :], "type": "text"}, "type": "thought_summary"}
+            yield {"index": index, "delta": delta, "event_type": "step.delta"}
+        begun, signature = (str(one.get("signature") or "") for one in (seen, step))
+        if signature.startswith(begun) and signature != begun:
+            delta = {"signature": signature[len(begun) :], "type": "thought_signature"}
+            yield {"index": index, "delta": delta, "event_type": "step.delta"}
     if step.get("arguments") != seen.get("arguments"):
         yield {"index": index, "delta": _rest_of_arguments(index, seen, step), "event_type": "step.delta"}
     yield {"index": index, "event_type": "step.stop"}
-
-
-def _rest_of_thought(seen: Mapping[str, Any], step: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The deltas that complete a thought; a signature comes last. One that is another now is left as it is."""
-    if step.get("type") != "thought":
-        return
-    had, whole = text_of(seen.get("summary")), text_of(step.get("summary"))
-    if whole.startswith(had) and whole != had:
-        yield {"content": {"text": whole[len(had) :], "type": "text"}, "type": "thought_summary"}
-    begun, signature = (str(one.get("signature") or "") for one in (seen, step))
-    if signature.startswith(begun) and signature != begun:
-        yield {"signature": signature[len(begun) :], "type": "thought_signature"}
 
 
 def _rest_of_arguments(index: int, seen: Mapping[str, Any], step: Mapping[str, Any]) -> dict[str, str]:

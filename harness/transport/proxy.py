@@ -19,7 +19,7 @@ from harness.transport.client.dial import NoConnection, dial, trusting, upstream
 from harness.transport.client.driver import receive
 from harness.transport.http1.heads import ResponseHead, request_bytes, write_fields
 from harness.transport.http1.limits import Limits
-from harness.transport.http1.reader import Data, Event, ResponseReader
+from harness.transport.http1.reader import Data, ResponseReader
 from harness.transport.server.server import LEAVING
 from harness.wire import At, By, Chunk, Ending, Headers, How, Pause, Piece, Request, Response
 from harness.wire.addresses import readdress, stand_in_url
@@ -59,18 +59,15 @@ class UpstreamServer:
         leaving = LEAVING.get()
         if leaving is not None:
             leaving.tell(body.close)
-        body.send(self._wire(request))
+        fields = [("host", self._origin.authority), *request.headers.without(*_OURS, *_HOP_BY_HOP)]
+        fields += [("accept-encoding", "identity"), ("connection", "close")]
+        body.send(request_bytes(request.method, request.target, write_fields(Headers(fields)), request.body))
         head = body.head()
         if head is None:
             return Response.dead(body.ended or Ending(how=How.FIN, at=At.BEFORE_HEADERS))
-        fields = head.headers.without(*_OF_THE_CONNECTION)
-        fields = readdress(fields, self._origin.url, stand_in_url(request))
-        return Response(head.status, fields, head.framing, body, head.reason)
-
-    def _wire(self, request: Request) -> bytes:
-        fields = [("host", self._origin.authority), *request.headers.without(*_OURS, *_HOP_BY_HOP)]
-        fields += [("accept-encoding", "identity"), ("connection", "close")]
-        return request_bytes(request.method, request.target, write_fields(Headers(fields)), request.body)
+        own = head.headers.without(*_OF_THE_CONNECTION)
+        headers = readdress(own, self._origin.url, stand_in_url(request))
+        return Response(head.status, headers, head.framing, body, head.reason)
 
 
 class _Arriving:
@@ -118,15 +115,12 @@ class _Arriving:
         if self._closed:
             self._sock.close()
         for event in events:
-            self._take(event)
-
-    def _take(self, event: Event) -> None:
-        if isinstance(event, Data):
-            self._ready.append(Chunk(event.data))
-        elif isinstance(event, Ending):
-            self.ended = _pass_on(event)
-            self._ready.append(self.ended)
-            self.close()
+            if isinstance(event, Data):
+                self._ready.append(Chunk(event.data))
+            elif isinstance(event, Ending):
+                self.ended = _pass_on(event)
+                self._ready.append(self.ended)
+                self.close()
 
     def close(self) -> None:
         """Disconnect."""

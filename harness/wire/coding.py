@@ -21,7 +21,7 @@ DECODED_IN_ALL = 4 * DECODED_BYTES
 """Limit on the decoded size of all such bodies of one file: each may be small, and there may be thousands."""
 TOO_MUCH_DECODED = f"the bodies of the file hold more than {DECODED_IN_ALL} bytes once decompressed: refused"
 
-_GZIP_OR_ZLIB, _RAW = 47, -15
+_GZIP_OR_ZLIB = 47
 
 
 def coding_of(headers: Headers) -> str:
@@ -50,7 +50,7 @@ class Inflater:
             if len(data) < 2:
                 return b""
             if self._may_be_raw and not _is_zlib(data):
-                self._inflate = zlib.decompressobj(_RAW)
+                self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         parts, room = [], most + 1
         while data and room > 0:
             try:
@@ -144,7 +144,12 @@ class CodedBody(WrappedBody):
         if isinstance(piece, Chunk):
             return self._code(piece)
         if isinstance(piece, Ending):
-            return self._end(piece)
+            if piece.complete:
+                self._ready.append(piece)
+                return Chunk(self._coder.flush(zlib.Z_FINISH))
+            if piece.at is At.IN_CHUNK:
+                return replace(piece, declared=self._sent + self._missing, sent=self._sent)
+            return piece
         return piece
 
     def _code(self, piece: Chunk) -> Chunk:
@@ -152,14 +157,6 @@ class CodedBody(WrappedBody):
         self._sent = len(data)
         self._missing = 0 if piece.declared is None else max(0, piece.declared - len(piece.data))
         return Chunk(data, self._sent + self._missing if self._missing else None)
-
-    def _end(self, ending: Ending) -> Piece:
-        if ending.complete:
-            self._ready.append(ending)
-            return Chunk(self._coder.flush(zlib.Z_FINISH))
-        if ending.at is At.IN_CHUNK:
-            return replace(ending, declared=self._sent + self._missing, sent=self._sent)
-        return ending
 
     def close(self) -> None:
         """Close the body inside."""

@@ -108,10 +108,6 @@ class Inbox(Protocol):
         """Take no more deliveries."""
 
 
-_LEAST = 4096
-"""Bytes that each delivery counts for beside its body."""
-
-
 class Mailbox(Struct):
     """A service that keeps every delivery, and answers as scripted. `room` is how many bytes it still keeps."""
 
@@ -138,10 +134,18 @@ class Mailbox(Struct):
     def __call__(self, request: Request) -> Response:
         """Keep a delivery and answer it; one too many is refused, because the target decides how many come."""
         with self.came:
-            self.room -= len(request.body) + _LEAST
+            # what a delivery takes beside its body
+            self.room -= len(request.body) + 4096
             if self.room < 0:
                 return Response.whole(429, Headers(), b"")
-            answer = self.last_answer = self._choose(request)
+            answer: Answer = 200
+            value = request.headers.get(self._refused_by) if self._refused_by else ""
+            if self._answers:
+                answer = self._answers.popleft()
+            elif value and value not in self._refused:
+                self._refused.add(value)
+                answer = 503
+            self.last_answer = answer
             self.arrivals.append(Arrival(_record(request, answer), self.now()))
             self.came.notify_all()
         if answer is NoReply.HANG_UP:
@@ -150,14 +154,32 @@ class Mailbox(Struct):
             return Response(200, Headers(), Chunked(), PieceBody((Pause(2 * PATIENCE), Chunk(b"late"), COMPLETE)))
         return Response.whole(answer, Headers(), b"")
 
-    def _choose(self, request: Request) -> Answer:
-        if self._answers:
-            return self._answers.popleft()
-        value = request.headers.get(self._refused_by) if self._refused_by else ""
-        if not value or value in self._refused:
-            return 200
-        self._refused.add(value)
-        return 503
+
+class BoxedInbox:
+    """The part of an `Inbox` that all receivers with a mailbox share."""
+
+    def __init__(self, box: Mailbox) -> None:
+        self._box = box
+        self._read = 0
+
+    def answer(self, *answers: Answer) -> None:
+        """Script the next answers."""
+        self._box.answer(*answers)
+
+    def refuse_first(self, header: str) -> None:
+        """Refuse the first delivery with each value of a header."""
+        self._box.refuse_first(header)
+
+    @property
+    def waiting(self) -> int:
+        """How many deliveries have come that were not taken."""
+        return len(self._box.arrivals) - self._read
+
+    def take(self) -> list[Arrival]:
+        """What has come since the last call."""
+        came = self._box.arrivals[self._read :]
+        self._read += len(came)
+        return came
 
 
 def _record(request: Request, answer: Answer) -> Exchange:

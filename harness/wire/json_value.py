@@ -66,7 +66,6 @@ _SPACIOUS = json.JSONEncoder(ensure_ascii=False)
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 write_sorted = json.JSONEncoder(sort_keys=True).encode
 """A value as text, the same for whatever order of members. Made once: `json.dumps` makes an encoder for each."""
-"""Made once: `json.dumps` makes one for each value."""
 
 
 _SPACED = re.compile(rb'"[ \t\r\n]+:')

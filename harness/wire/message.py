@@ -457,12 +457,9 @@ class ObservedBody(WrappedBody):
         if not self._ended:
             self._open()
             left = Ending(by=By.CLIENT, how=How.FIN, detail="disconnected")
-            self._end(COMPLETE if self._is_whole() else left)
-
-    def _is_whole(self) -> bool:
-        """Whether only the ending was left to read."""
-        framing = self._response.framing
-        return isinstance(framing, Length) and self._sent == framing.size
+            framing = self._response.framing
+            only_ending_left = isinstance(framing, Length) and self._sent == framing.size
+            self._end(COMPLETE if only_ending_left else left)
 
     def _open(self) -> None:
         if not self._opened:

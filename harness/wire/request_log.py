@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 KEPT_BODY = 64 * 1024
 """Bytes kept of each body; in a longer JSON body the long texts are cut, so that it can still be decoded."""
 
-KEPT_BYTES = 16 * 1024 * 1024
 _KEPT_TEXT = 1000
-_LEAST_VALUE = 2
-"""Bytes of the shortest value in JSON, with the comma after it."""
 
 
 class _Logged(Struct, eq=False):
@@ -63,7 +60,7 @@ class RequestLog:
         fields: SecretFields | None = None,
         *,
         body: int = KEPT_BODY,
-        most_bytes: int = KEPT_BYTES,
+        most_bytes: int = 16 * 1024 * 1024,
     ) -> None:
         """`fields` are the JSON members that hold a secret."""
         self._fields = fields
@@ -151,7 +148,8 @@ def _shorten_texts(body: Any, most: int) -> Any:
     def copy(value: Any) -> Any:
         nonlocal values
         values += 1
-        if values * _LEAST_VALUE > most:
+        # a value and its comma take at least two bytes
+        if values * 2 > most:
             raise _TooManyValues
         if isinstance(value, str):
             cut = len(value) - _KEPT_TEXT

@@ -63,7 +63,6 @@ MAX_EVENT = 16 * 1024 * 1024
 """Most bytes of a block; a larger one is dropped and counted instead of dispatched."""
 
 _SLICE = 1024 * 1024
-_STRAY = 64 * 1024
 _MARK = b"\xef\xbb\xbf"
 _CANONICAL = re.compile(rb"event: (.*)\ndata: (.*)\n\n")
 _CANONICAL_EXTRA = len(b"event: \ndata: \n\n")
@@ -178,7 +177,9 @@ class Decoder:
         base, scan = 0, self._scanned
         while True:
             if not (self._dropping and base == 0):
-                base = self._skip_blank_lines(base)
+                # Skip any line ends, even the LF of a blank CR LF line: no field begins with one.
+                while base < len(pending) and pending[base] in _LINE_ENDS:
+                    base += 1
             match = _BLOCK_END.search(pending, max(base, scan))
             if match is None:
                 break
@@ -189,14 +190,12 @@ class Decoder:
             base = end
         self._advance(base)
         if len(pending) > self._max_event:
-            self._drop()
+            # Discard the open block except for its last byte, with which its end may begin.
+            if not self._dropping:
+                self._dropping = True
+                self.oversized += 1
+            self._advance(len(self._pending) - 1)
         return frames
-
-    def _skip_blank_lines(self, at: int) -> int:
-        """The offset after any line ends at `at`, even the LF of a blank CR LF line: no field begins with one."""
-        while at < len(self._pending) and self._pending[at] in _LINE_ENDS:
-            at += 1
-        return at
 
     def _block(self, base: int, end: int) -> Frame | None:
         if self._dropping:
@@ -234,7 +233,7 @@ class Decoder:
 
     def _keep_stray(self, block: bytes, start: int, end: int) -> None:
         if block.lstrip()[:1] in (b"{", b"["):
-            self.stray = StrayBlock(block[:_STRAY], start, end)
+            self.stray = StrayBlock(block[: 64 * 1024], start, end)
 
     def _advance(self, count: int) -> None:
         """Discard `count` pending bytes, which belong to finished blocks."""
@@ -242,13 +241,6 @@ class Decoder:
             del self._pending[:count]
             self._start += count
         self._scanned = max(0, len(self._pending) - 1)
-
-    def _drop(self) -> None:
-        """Discard the open block except for its last byte, with which its end may begin."""
-        if not self._dropping:
-            self._dropping = True
-            self.oversized += 1
-        self._advance(len(self._pending) - 1)
 
 
 def encode(

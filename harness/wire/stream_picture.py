@@ -251,19 +251,12 @@ def draw_picture(readings: Sequence[ReadStream], *, total: int = 0) -> StreamPic
     for number, (reading, start, cells, at) in enumerate(drawn):
         if not reading.left and not any(later <= at for _, later, _, _ in drawn[number + 1 :]):
             cells += [PictureCell(column=column, kind=CellKind.MISSING) for column in range(at, total)]
-        rows.append(_draw_row(reading, start, [_name(cell, names) for cell in cells], at))
+        # another connection may name an event that this one does not
+        named = [cell if cell.name else replace(cell, name=names.get(cell.column, "")) for cell in cells]
+        cut = at if reading.end or reading.left else None
+        lines = tuple(map(tuple, _stack(named)))
+        rows.append(PictureRow(name=reading.name, start=start, lines=lines, cut=cut, end=reading.end))
     return StreamPicture(columns=total, rows=tuple(rows))
-
-
-def _name(cell: PictureCell, names: Mapping[int, str]) -> PictureCell:
-    """The cell with the name that another connection gives its event, if its own gives none."""
-    return cell if cell.name else replace(cell, name=names.get(cell.column, ""))
-
-
-def _draw_row(reading: ReadStream, start: int, cells: list[PictureCell], at: int) -> PictureRow:
-    lines = tuple(tuple(line) for line in _stack(cells))
-    cut = at if reading.end or reading.left else None
-    return PictureRow(name=reading.name, start=start, lines=lines, cut=cut, end=reading.end)
 
 
 def _place(reading: ReadStream, start: int, columns: Columns) -> tuple[list[PictureCell], int]:
@@ -292,14 +285,11 @@ def _stack(cells: Iterable[PictureCell]) -> list[list[PictureCell]]:
     lines: list[dict[int, PictureCell]] = [{}]
     for cell in cells:
         free = next((line for line in lines if cell.column not in line), None)
-        if free is None and len(lines) < _MOST_LINES:
+        if free is None and len(lines) < 3:
             lines.append(free := {})
         if free is not None:
             free[cell.column] = cell
     return [list(line.values()) for line in lines]
-
-
-_MOST_LINES = 3
 
 
 def find_look(value: JsonObject | None, data: bytes, protocol: StreamProtocol, *, is_first: bool) -> str:
@@ -345,27 +335,16 @@ def picture_lines(picture: StreamPicture, *, most: int = 64) -> Iterator[str]:
     width = max((len(row.name) for row in drawn.rows), default=0)
     for row in drawn.rows:
         for number, line in enumerate(row.lines):
-            signs = _spell_line(line, drawn, before="" if number else SIGNS[CellKind.HAD] * row.start)
+            before = 0 if number else row.start
+            signs = [*SIGNS[CellKind.HAD] * before, *" " * (drawn.shown - before)]
+            for cell in line:
+                signs[cell.column // drawn.each] = "!" if cell.accused else SIGNS[cell.kind]
             if row.cut is not None and not number:
                 signs.insert(min(row.cut, len(signs) - 1), "x")
             yield f"{'' if number else row.name:<{width}}  {''.join(signs).rstrip()}".rstrip()
     each = "an event" if drawn.each == 1 else f"{drawn.each} events"
-    yield f"a column is {each}: {', '.join(_list_legend(drawn))}"
-
-
-def _spell_line(line: Iterable[PictureCell], drawn: StreamPicture, *, before: str) -> list[str]:
-    """The signs of a line of cells; `before` are those of the columns before its row began."""
-    signs = [*before, *" " * (drawn.shown - len(before))]
-    for cell in line:
-        signs[cell.column // drawn.each] = "!" if cell.accused else SIGNS[cell.kind]
-    return signs
-
-
-def _list_legend(picture: StreamPicture) -> Iterator[str]:
-    """The signs that are used, with their words."""
-    plain = {cell.kind for row in picture.rows for cell in row.cells if not cell.accused} | {CellKind.HAD}
-    yield from (f"{SIGNS[kind]} {WORDS[kind]}" for kind in CellKind if kind in picture.kinds & plain)
-    if picture.is_accused:
-        yield "! the finding"
-    if "cut" in picture.kinds:
-        yield "x cut"
+    plain = {cell.kind for row in drawn.rows for cell in row.cells if not cell.accused} | {CellKind.HAD}
+    legend = [f"{SIGNS[kind]} {WORDS[kind]}" for kind in CellKind if kind in drawn.kinds & plain]
+    legend += ["! the finding"] if drawn.is_accused else []
+    legend += ["x cut"] if "cut" in drawn.kinds else []
+    yield f"a column is {each}: {', '.join(legend)}"

@@ -21,8 +21,6 @@ _WHOLE = re.compile(r"(?:[^\\]++|\\(?:u[0-9A-Fa-f]{4}|[^u]))*", re.DOTALL)
 _HALF_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{0,3})?")
 _OPENERS, _CLOSERS = "{[", "}]"
 _BEFORE_JSON = " \t\r\n\ufeff"
-_DEEPEST = 64
-"""A deeper place has only this many outermost names, and its own: the cost must stay linear in the text."""
 
 
 class Token(NamedTuple):
@@ -88,7 +86,7 @@ def pair_up(found: Iterable[Token], is_secret: Callable[[tuple[str, ...]], bool]
 
 
 def _place(path: list[str], name: str | None) -> tuple[str, ...]:
-    above = path[:_DEEPEST]
+    above = path[:64]
     return tuple(above) if name is None else (*above, name)
 
 

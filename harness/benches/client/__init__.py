@@ -20,20 +20,11 @@ if TYPE_CHECKING:
     from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
 
 _HOMES = {
-    "TortureOptions": "bench",
-    "torture": "bench",
-    "EVENT_IDS": "cases",
-    "Case": "cases",
-    "cases_of": "cases",
-    "StreamSource": "cases",
-    "whole_stream": "cases",
+    **dict.fromkeys(("TortureOptions", "torture"), "bench"),
+    **dict.fromkeys(("EVENT_IDS", "Case", "StreamSource", "cases_of", "whole_stream"), "cases"),
+    **dict.fromkeys(("Client", "ClientResult", "CommandClient", "LoopClient"), "client_commands"),
+    **dict.fromkeys(("DropOutcome", "outcome_of"), "judgement.outcome"),
     "ClientAttempt": "judgement.attempt",
-    "DropOutcome": "judgement.outcome",
-    "outcome_of": "judgement.outcome",
-    "Client": "client_commands",
-    "ClientResult": "client_commands",
-    "CommandClient": "client_commands",
-    "LoopClient": "client_commands",
 }
 
 __all__ = [

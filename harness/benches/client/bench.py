@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from harness.benches.client.case_workers import CaseQueue, CaseServer, CaseWorkers, PlayedCase, play_case
 from harness.benches.client.cases import Case
@@ -85,7 +84,14 @@ def torture(
     yield Planned(len(cases), len(cases))
     quiet = options.undisturbed or replace(cases[0], plan="pass")
     undisturbed = _run_undisturbed(api, quiet, new_client, options, timer)
-    yield _describe_undisturbed(undisturbed)
+    drop = undisturbed.attempt
+    # The first note is the text that the client has to return.
+    notes = [drop.text]
+    if quiet.mode.creates and not any(one.is_create for one in drop.received):  # so that no fault can affect it
+        notes.append(f"mode {quiet.mode.name} needs a create, but the client sent none")
+    notes += [f"this line on its standard output is not a result: {line}" for line in undisturbed.ended.stray]
+    counts = {"events": len(drop.events), "characters": len(drop.text)}
+    yield PhaseFinished(name=UNDISTURBED, seconds=undisturbed.ended.seconds, counts=counts, notes=tuple(notes))
     results: dict[int, Result] = {}
     waiting = CaseQueue(list(enumerate(cases)), options.enough)
     workers = CaseWorkers(
@@ -94,7 +100,6 @@ def torture(
         new_client,
         jobs=max(1, min(options.jobs, len(cases))),
         seconds=options.seconds,
-        first=quiet,
         start=undisturbed.ended.seconds,
         timer=timer,
     )
@@ -103,7 +108,7 @@ def torture(
         options.policy,
         command=options.command,
         repeated=options.repeated,
-        usual=len(undisturbed.attempt.received),
+        usual=len(drop.received),
         allowed=options.allowed,
     )
     with closing(iter(workers)) as ended:
@@ -118,16 +123,13 @@ def torture(
         yield PhaseFinished(name=UNTRIED, counts=dict(waiting.skipped))
     ordered = tuple(results[number] for number in sorted(results))
     left = len(cases) - len(results) - sum(waiting.skipped.values())
-    halted = format_halt(options.deadline, left) if left and timer.over() and options.deadline else ""
+    halted = ""
+    if left and timer.over() and options.deadline:
+        limit = f"the time limit of {options.deadline:g} s was reached (--deadline)"
+        halted = f"{limit}, and {format_count(left, 'case')} had not been run"
     yield RunFinished(
         ordered, time.monotonic() - begun, exit_of_cases(ordered, halted=bool(halted)), halted=halted
     )
-
-
-def format_halt(seconds: float, left: int) -> str:
-    """Why a run ended before it was through."""
-    cases = format_count(left, "case")
-    return f"the time limit of {seconds:g} s was reached (--deadline), and {cases} had not been run"
 
 
 def _run_undisturbed(
@@ -146,26 +148,12 @@ def _run_undisturbed(
     return played
 
 
-def _describe_undisturbed(played: PlayedCase) -> PhaseFinished:
-    """The first note is the text that the client has to return."""
-    drop, ended = played.attempt, played.ended
-    counts = {"events": len(drop.events), "characters": len(drop.text)}
-    stray = (f"this line on its standard output is not a result: {line}" for line in ended.stray)
-    notes = (drop.text, *_list_not_done(drop), *stray)
-    return PhaseFinished(name=UNDISTURBED, seconds=ended.seconds, counts=counts, notes=notes)
-
-
-def _list_not_done(drop: ClientAttempt) -> Iterator[str]:
-    """Requests that the mode demands and the client did not send, so that no fault can affect it."""
-    if drop.case.mode.creates and not any(one.is_create for one in drop.received):
-        yield f"mode {drop.case.mode.name} needs a create, but the client sent none"
-
-
 def describe_unreadable(played: PlayedCase, problem: str) -> str:
     """Why a client that fails without any fault cannot be judged."""
     drop, ended = played.attempt, played.ended
     refused = [one for one in drop.received if one.status >= 400]
     wire = drop.wire() or [f"nothing: does it use {drop.api.load_client_model().words.base_url}?"]
+    words = [line for line in ended.words.splitlines() if line.strip(" ^") and not line.startswith("    at ")]
     lines = [
         f"without any fault the client {problem}; no fault case was run, because it would prove nothing",
         *(
@@ -173,21 +161,13 @@ def describe_unreadable(played: PlayedCase, problem: str) -> str:
             for one in refused[:1]
         ),
         f"  expected result:    {drop.text!r}",
-        f"  actual result:      {_start(ended.collected)}",
+        f"  actual result:      {shorten(repr(ended.collected), _SHOWN)}",
         *(f"  on the wire:        {line}" for line in wire),
         *(f"  {line}" for line in _quote_frame(drop)),
         *(f"  no result:          {line}" for line in ended.stray),
-        *(f"  standard error:     {line}" for line in _choose_words(ended.words)[-_SHOWN_WORDS:]),
+        *(f"  standard error:     {line}" for line in words[-8:]),  # without the calls below an error of Node
     ]
     return "\n".join(lines)
-
-
-_SHOWN_WORDS = 8
-
-
-def _choose_words(words: str) -> list[str]:
-    """The lines of a standard error that say something: not the calls below an error of Node."""
-    return [line for line in words.splitlines() if line.strip(" ^") and not line.startswith("    at ")]
 
 
 def _quote_frame(drop: ClientAttempt) -> Iterator[str]:
@@ -196,7 +176,3 @@ def _quote_frame(drop: ClientAttempt) -> Iterator[str]:
     first = next((frame for frame in frames if drop.text_of(events_in(frame + b"\n\n"))), b"")
     for number, line in enumerate(first.decode(errors="replace").splitlines()):
         yield f"{'' if number else 'a frame with text:':<19} {shorten(line, _SHOWN)}"
-
-
-def _start(collected: Any) -> str:
-    return shorten(repr(collected), _SHOWN)

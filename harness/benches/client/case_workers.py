@@ -29,18 +29,14 @@ from harness.wire import LogicalClock, Request, Response
 MOST_REQUESTS = 60
 """Limit on requests for one case, after which its client is stopped: a sensible client needs three."""
 
-_PATIENCE = 10
-"""How many times as many are allowed where there is nothing to reach, so that a client can end by itself."""
-
-_TICK = 0.0002
-"""Seconds between two events of a run: a tenth of the usual, as there are thousands of streams to read."""
 
 _PREFIX = re.compile(r"/case(\d+)(?=/|$)")
 
 
 def limit_requests(case: Case) -> int:
     """How many requests a client may send for a case."""
-    return MOST_REQUESTS * (_PATIENCE if case.hopeless else 1)
+    # a client with nothing to reach may try longer, so that it can end by itself
+    return MOST_REQUESTS * (10 if case.hopeless else 1)
 
 
 class CaseServer:
@@ -51,7 +47,8 @@ class CaseServer:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._clock = LogicalClock(tick_seconds=_TICK)
+        # a tenth of the usual: there are thousands of streams to read
+        self._clock = LogicalClock(tick_seconds=0.0002)
         guard = PageGuard(api.load_protocol(), pages=Pages.LOCAL, opened_by="")
         self._server = ServerThread(guard.around(self), clock=self._clock)
         self._lock = threading.Lock()
@@ -210,10 +207,9 @@ class _Floor:
 class CaseWorkers:
     """Threads that each take the next case; iterating yields the ended cases in the order in which they end.
 
-    A case may take `seconds`, and as long again as `first`, a case without a fault, took: `start` if it ran alone.
-    With several jobs, one client runs `first` beside the others; it may take longer, and its result is not
-    reported. A case that ran out of time runs again while all others wait, and this result counts. Once it has
-    confirmed the first, other cases of its kind are believed.
+    A case may take `seconds`, and `start` more, which a case without a fault took alone. One that ran out of time
+    runs again while all others wait, and this result counts. Once it has confirmed the first, other cases of its
+    kind are believed.
 
     When the time of `timer` is up, the clients are stopped, and their current cases are not reported.
     """
@@ -226,7 +222,6 @@ class CaseWorkers:
         *,
         jobs: int,
         seconds: float,
-        first: Case,
         start: float = 0.0,
         timer: Timer | None = None,
     ) -> None:
@@ -235,7 +230,6 @@ class CaseWorkers:
         self._new_client = new_client
         self._jobs = jobs
         self._seconds = seconds
-        self._first = first
         self._start = start
         self._floor = _Floor()
         self._hung_kinds: set[str] = set()
@@ -246,10 +240,7 @@ class CaseWorkers:
         self._ended: queue.Queue[PlayedCase | BaseException | None] = queue.Queue()
 
     def __iter__(self) -> Generator[PlayedCase, None, None]:
-        threads = [
-            threading.Thread(target=self._work, args=(number,), name="harness-torture")
-            for number in range(self._jobs)
-        ]
+        threads = [threading.Thread(target=self._work, name="harness-torture") for _ in range(self._jobs)]
         for thread in threads:
             thread.start()
         try:
@@ -261,7 +252,7 @@ class CaseWorkers:
             for thread in threads:
                 thread.join()
 
-    def _work(self, number: int) -> None:
+    def _work(self) -> None:
         client = self._new_client()
         try:
             with self._lock:
@@ -269,8 +260,6 @@ class CaseWorkers:
                     return
                 self._clients.append(client)
             with CaseServer(self._api) as server:
-                if self._jobs > 1 and number == 0:
-                    self._measure_start(server, client)
                 while (task := self._cases.take()) is not None:
                     if (played := self._play(server, client, *task)) is not None:
                         self._ended.put(played)
@@ -279,13 +268,6 @@ class CaseWorkers:
         finally:
             client.close()
             self._ended.put(None)
-
-    def _measure_start(self, server: CaseServer, client: Client) -> None:
-        """Let the client do the case without a fault beside the others, which may take longer than alone."""
-        with self._floor.share():
-            ended = play_case(server, client, 0, self._first, self._seconds, self._start).ended
-        with self._lock:
-            self._start = max(self._start, ended.seconds)
 
     def _play(self, server: CaseServer, client: Client, number: int, case: Case) -> PlayedCase | None:
         """How a case ended; None if the run was over before it could begin."""

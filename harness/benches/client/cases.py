@@ -12,13 +12,13 @@ from typing import Any
 
 from harness.cassette import Player, load
 from harness.cassette.player import streams_of
-from harness.faults import Cut, Place, Spot, every_byte, every_event, parse, structural
+from harness.faults import Cut, Spot, every_byte, every_event, parse, structural
 from harness.faults.kinds import CaseKind, StreamShape
 from harness.kit.api import Api
 from harness.kit.client_model import ClientIncident, ClientMode, ClockedService
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
-from harness.wire import Chunk, Clock, Decoder, Pause, Piece, Response, Service, StreamProtocol
+from harness.wire import Chunk, Clock, Decoder, Pause, Service
 from harness.wire.sse import events_in
 
 EVENT_IDS = ("all", "deltas", "sparse", "none", "odd")
@@ -133,36 +133,15 @@ def _show(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:6]
 
 
-# Takes a whole stream from a cassette, which can then be cut anywhere and resumed from any event.
-
-
-def stated_revision(path: str) -> str:
-    """The revision of the API that a cassette was recorded from, by its own metadata; "" if it names none."""
-    provenance = load(path).provenance
-    return provenance.revision if provenance is not None else ""
-
-
-def recorded_stream(path: str, protocol: StreamProtocol) -> tuple[Player, str]:
-    """A player of the first whole stream in a cassette, and the id of its run. Raises UsageFault without one.
-
-    If the stream was recorded in parts, the player has the whole: only the faults of a case drop it.
-    """
-    recordings = [recording.decode() for recording in load(path).recordings]
-    for found, stream in streams_of(recordings, protocol).items():
-        if stream.whole:
-            others = [recording for recording in recordings if not recording.events]
-            return Player([stream.recording, *others], protocol, mode="resume"), found
-    raise UsageFault(
-        f"{path} contains no complete stream of a stored interaction: record one that was not dropped"
-    )
-
-
 # The source of a stream that will drop: a run of the reference service, or a recording.
 # Knows how to begin a run and read it whole; must not know plans or clients.
 
 
 class StreamSource:
-    """The service and the run `id` for all cases that differ only in their plans; takes a fresh `service`."""
+    """The service and the run `id` for all cases that differ only in their plans; takes a fresh `service`.
+
+    With a cassette it plays the first whole stream in there. Raises UsageFault if there is none.
+    """
 
     def __init__(self, api: Api, service: ClockedService, case: Case) -> None:
         self.api = api
@@ -174,7 +153,20 @@ class StreamSource:
         self._clock: Clock | None = None
         self._release: Callable[[], object] = lambda: None
         if case.cassette is not None:
-            self._play(case.cassette)
+            loaded, protocol = load(case.cassette), api.load_protocol()
+            revision = loaded.provenance.revision if loaded.provenance is not None else ""
+            self.contract = api.load_stated_contract(revision, service.contract)
+            recordings = [recording.decode() for recording in loaded.recordings]
+            whole = ((found, one) for found, one in streams_of(recordings, protocol).items() if one.whole)
+            if (first := next(whole, None)) is None:
+                raise UsageFault(
+                    f"{case.cassette} contains no complete stream of a stored interaction: record one that was "
+                    "not dropped"
+                )
+            # If the stream was recorded in parts, this is the whole: only the faults of a case drop it.
+            self.id, stream = first
+            others = [recording for recording in recordings if not recording.events]
+            self.service = Player([stream.recording, *others], protocol, mode="resume")
             return
         self.service, self._clock = service, service.clock
         self._release = lambda: self._scripted.release(service)  # a run that is held and never cancelled must end
@@ -191,10 +183,6 @@ class StreamSource:
             },
         )
 
-    def _play(self, cassette: str) -> None:
-        self.service, self.id = recorded_stream(cassette, self.api.load_protocol())
-        self.contract = self.api.load_stated_contract(stated_revision(cassette), self.contract)
-
     def serves(self, case: Case) -> bool:
         """Whether it can serve this case as well."""
         return self._key == _build_key(case)
@@ -209,17 +197,16 @@ class StreamSource:
         """The bytes of a run's stream, without any faults."""
         self._release()
         response = self.service(self._scripted.stream_request(run_id))
+        data = []
         try:
-            return b"".join(piece.data for piece in self._pass_pauses(response) if isinstance(piece, Chunk))
+            for piece in response.body:
+                if isinstance(piece, Chunk):
+                    data.append(piece.data)
+                elif isinstance(piece, Pause) and self._clock is not None:  # it is over at once
+                    self._clock.reached(self._clock.now + piece.seconds)
         finally:
             response.body.close()
-
-    def _pass_pauses(self, response: Response) -> Iterator[Piece]:
-        """The pieces of a body; its pauses are over at once, by the clock of the service."""
-        for piece in response.body:
-            if isinstance(piece, Pause) and self._clock is not None:
-                self._clock.reached(self._clock.now + piece.seconds)
-            yield piece
+        return b"".join(data)
 
 
 def _build_key(case: Case) -> tuple[str | None, ...]:
@@ -258,38 +245,25 @@ def cases_of(
     stream needs the first event. Raises UsageFault for an unknown enumeration or an invalid plan, CassetteError
     for an unreadable cassette.
     """
-    settings = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)
-    ways = (endings,) if isinstance(endings, str) else tuple(endings)
-    return [
-        case
-        for ids in settings
-        for case in _build_cut_cases(
-            api, replace(base, event_ids=ids), cuts=cuts, first=first, endings=ways, seed=seed
-        )
-    ]
-
-
-def _build_cut_cases(
-    api: Api, base: Case, *, cuts: str | Sequence[str], first: int, endings: Sequence[str], seed: int
-) -> Iterator[Case]:
-    if not isinstance(cuts, str):
-        for plan in cuts:
-            yield replace(base, plan=str(parse(plan)))
-        return
-    if cuts not in ENUMERATIONS:
-        raise UsageFault(f"cuts={cuts!r} is not one of {', '.join(ENUMERATIONS)}; or give a list of fault plans")
-    for place in _find_places(cuts, whole_stream(api, base, seed), first):
-        for ending in endings:
-            yield replace(base, plan=str(parse(f"{place},{ending}")))
-
-
-def _find_places(cuts: str, whole: bytes, first: int) -> Iterator[Place]:
-    ends = [0, *(frame.end for frame in Decoder().feed(whole))]
-    if not 0 <= first < len(ends):
-        raise UsageFault(f"first={first!r}: the stream has the events 0 to {len(ends) - 2}")
-    for place in ENUMERATIONS[cuts](whole):
-        if place.at is not None and place.at >= (ends[first] if place.spot is Spot.BYTE else first):
-            yield place
+    found = []
+    for ids in (event_ids,) if isinstance(event_ids, str) else event_ids:
+        of_ids = replace(base, event_ids=ids)
+        if not isinstance(cuts, str):
+            found += [replace(of_ids, plan=str(parse(plan))) for plan in cuts]
+            continue
+        if cuts not in ENUMERATIONS:
+            raise UsageFault(
+                f"cuts={cuts!r} is not one of {', '.join(ENUMERATIONS)}; or give a list of fault plans"
+            )
+        whole = whole_stream(api, of_ids, seed)
+        ends = [0, *(frame.end for frame in Decoder().feed(whole))]
+        if not 0 <= first < len(ends):
+            raise UsageFault(f"first={first!r}: the stream has the events 0 to {len(ends) - 2}")
+        for place in ENUMERATIONS[cuts](whole):
+            if place.at is not None and place.at >= (ends[first] if place.spot is Spot.BYTE else first):
+                for ending in (endings,) if isinstance(endings, str) else endings:
+                    found.append(replace(of_ids, plan=str(parse(f"{place},{ending}"))))
+    return found
 
 
 # The cases of a set, which are each kind's plans for the shape of a stream, and the cases of incidents.
@@ -343,16 +317,12 @@ def _build_cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str])
     for ids, more in product(own_ids or event_ids, kind.scripts):
         script = {key: value for key, value in {**base.answer, **more}.items() if value is not None}
         case = replace(shared, event_ids=ids, script=script if more else base.script)
-        for plan in kind.plans(_shape_of(api, case)):
+        further = None
+        if case.mode.turns and case.further_answer is not None:
+            second = replace(case, script=case.further_answer)
+            further = StreamShape(whole_stream(api, second), api.load_protocol())
+        for plan in kind.plans(StreamShape(whole_stream(api, case), api.load_protocol(), further)):
             yield replace(case, plan=str(parse(plan)))
-
-
-def _shape_of(api: Api, case: Case) -> StreamShape:
-    further = None
-    if case.mode.turns and case.further_answer is not None:
-        second = replace(case, script=case.further_answer)
-        further = StreamShape(whole_stream(api, second), api.load_protocol())
-    return StreamShape(whole_stream(api, case), api.load_protocol(), further)
 
 
 # The cases of incidents: documented failures, reproduced for a client.

@@ -110,8 +110,9 @@ class CommandClient:
         finally:
             self._process = None
             words = process.end()
+        # The text on standard output, without one line ending at its end, which is for the terminal.
         return ClientResult(
-            collected=_read_text(process.out),
+            collected=process.out.decode(errors="replace").removesuffix("\n").removesuffix("\r"),
             error="" if code in (0, None) else how(code),
             crashed=code is not None and code < 0,
             stopped=_explain(process, seconds) if code is None else "",
@@ -222,7 +223,6 @@ class LoopClient:
 
 
 _TOO_MUCH = f"wrote more than {MOST_BYTES // 1024**2} MiB to standard output"
-_STRAY_KEPT, _STRAY_SHOWN = 5, 200
 
 
 class _StrayLines:
@@ -234,9 +234,9 @@ class _StrayLines:
 
     def add(self, line: bytes) -> None:
         self._bytes += len(line) + 1
-        text = line[: _STRAY_SHOWN * 4].decode(errors="replace").strip()
-        if text and len(self.lines) < _STRAY_KEPT:
-            self.lines += (shorten(text, _STRAY_SHOWN),)
+        text = line[: _SHOWN * 4].decode(errors="replace").strip()
+        if text and len(self.lines) < 5:
+            self.lines += (shorten(text, _SHOWN),)
 
     @property
     def too_many(self) -> bool:
@@ -263,11 +263,6 @@ def _read_error(answer: Mapping[str, Any]) -> str:
     """The failure that an answer reports, "" if none; an error of `null` is none."""
     error = answer.get("error")
     return "" if error is None else str(error) or "an error without a message"
-
-
-def _read_text(data: bytearray) -> str:
-    """The text on standard output, without one line ending at its end, which is for the terminal."""
-    return data.decode(errors="replace").removesuffix("\n").removesuffix("\r")
 
 
 # The answers of clients: one JSON object, on a line of standard output or in a file of its own.
@@ -362,9 +357,6 @@ def _show(data: bytes) -> str:
 _WORDS = 2000
 """How many characters to keep of the end of standard error."""
 
-_GRACE = 1.0
-"""Seconds that killed processes have to end, and their last output to arrive."""
-
 
 class Process:
     """A running command; `out` holds the part of its standard output not yet consumed. Call `end` when done.
@@ -453,7 +445,8 @@ class Process:
     def end(self) -> str:
         """Kill what is still running and return the end of its standard error."""
         self.kill()
-        until = time.monotonic() + _GRACE
+        # killed processes need a moment to end, and their last output to arrive
+        until = time.monotonic() + 1.0
         self.wait(until)
         self.hear(lambda: False, until)
         self._open.close()

@@ -102,7 +102,7 @@ class Upstream:
     def __call__(self, request: Request) -> Response:
         with self._changed:
             call = UpstreamCall(request, self.clock.now)
-            answer = self._take(call)
+            answer = self._primed.pop() if self._primed and self._is_primable(call.request) else None
             self.calls.append(call)
             self._changed.notify_all()
         response = answer(self.reference, request) if answer is not None else self.reference(request)
@@ -122,9 +122,6 @@ class Upstream:
         """These calls as exchanges."""
         with self._changed:
             return tuple(call.record(self.clock.now) for call in calls)
-
-    def _take(self, call: UpstreamCall) -> Answer | None:
-        return self._primed.pop() if self._primed and self._is_primable(call.request) else None
 
 
 class _CallObserver:
@@ -147,12 +144,6 @@ class _CallObserver:
         with self._changed:
             self._call.ended = ending
             self._changed.notify_all()
-
-
-SETTLING = 1.0
-"""Real seconds that the upstream's side may take to end after the client's side has ended."""
-_GLANCE = 0.05
-"""Real seconds between two looks whether a request that has not arrived upstream was answered without it."""
 
 
 class GatewayBench:
@@ -202,13 +193,6 @@ class GatewayBench:
                 return stream.close()
             case NoteArrivals(stream, arrivals):
                 stream.arrivals = arrivals
-            case _:
-                return self._perform_upstream(action)
-        return None
-
-    def _perform_upstream(self, action: Any) -> Any:
-        """Perform an action that sets or observes the upstream."""
-        match action:
             case Prime(answer, requests):
                 self.upstream.prime(answer, requests)
             case QueueScript(script):
@@ -218,7 +202,12 @@ class GatewayBench:
             case CountCalls():
                 return len(self.upstream.calls)
             case CollectStrays(name, exchange, start):
-                return self._collect_strays(name, exchange, start)
+                # All calls since number `start` that no client sent, once the time to watch is over.
+                self.driver.wait(max(0.0, self._watch - (time.monotonic() - self._began)))
+                strays = self._list_fresh(start)
+                relayed = RelayedExchange(name=name, client=exchange, upstream=self.upstream.records(strays))
+                self.client.note(relayed)
+                return relayed
             case _:
                 raise HarnessFault(f"an exercise yielded {action!r}, which no gateway bench can perform")
         return None
@@ -238,19 +227,11 @@ class GatewayBench:
         exchanges = self.driver.together([relay.request for relay in relays])
         return [self.pair(relay, exchange, start) for relay, exchange in zip(relays, exchanges, strict=True)]
 
-    def _collect_strays(self, name: str, client: Exchange, start: int) -> RelayedExchange:
-        """All calls since number `start` that no client sent, once the time to watch is over."""
-        self.driver.wait(max(0.0, self._watch - (time.monotonic() - self._began)))
-        strays = self._list_fresh(start)
-        relayed = RelayedExchange(name=name, client=client, upstream=self.upstream.records(strays))
-        self.client.note(relayed)
-        return relayed
-
     def await_arrival(self, aside: AsideRequest) -> None:
         """Wait until a request has arrived upstream or got a response, for at most `patience` seconds."""
         until = time.monotonic() + self.client.patience
         while not aside.ended and time.monotonic() < until:
-            if self.upstream.until(lambda: self._has_arrived(aside), _GLANCE):
+            if self.upstream.until(lambda: self._has_arrived(aside), 0.05):
                 return
 
     def _has_arrived(self, aside: AsideRequest) -> bool:
@@ -265,11 +246,14 @@ class GatewayBench:
         self, relay: Relay | RelayOpen, client: Exchange, start: int, arrivals: tuple[int, ...] | None = None
     ) -> RelayedExchange:
         """Both sides of one request: the client's, and its own calls since number `start`."""
-        self._wait_until_ended(start, SETTLING)
+        self._wait_until_ended(start, 1.0)  # the upstream's side may end a moment after the client's
         self.upstream.prime(None)
         self._unpaired.remove(relay)
         fresh = self._list_fresh(start, relay)
-        mine = self._choose_own(fresh, relay)
+        # The calls that are certainly this request; if there are none, those that are like it.
+        kinship = [(call, self.client.compare_calls(relay, call.request)) for call in fresh]
+        same = [call for call, kin in kinship if kin is Kinship.SAME]
+        mine = same or [call for call, kin in kinship if kin is Kinship.ALIKE]
         misrouted = [] if mine else fresh[:1]
         self._mine.update(map(id, (*mine, *misrouted)))
         relayed = RelayedExchange(
@@ -308,12 +292,6 @@ class GatewayBench:
         """The first of these requests that the call certainly is."""
         kin = (relay for relay in relays if self.client.compare_calls(relay, call.request) is Kinship.SAME)
         return next(kin, None)
-
-    def _choose_own(self, calls: Sequence[UpstreamCall], relay: Relay | RelayOpen) -> list[UpstreamCall]:
-        """The calls that are certainly this request; if there are none, those that are like it."""
-        kinship = [(call, self.client.compare_calls(relay, call.request)) for call in calls]
-        same = [call for call, kin in kinship if kin is Kinship.SAME]
-        return same or [call for call, kin in kinship if kin is Kinship.ALIKE]
 
     def _wait_until_ended(self, start: int, seconds: float) -> None:
         calls = self.upstream.calls

@@ -96,37 +96,27 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> Itera
     with tempfile.TemporaryFile() as output:
         child: Child | None = None
         try:
-            with hold_all():
-                child = _start(command, environment, output)
+            try:
+                with hold_all():
+                    child = start(
+                        command, environment, stdin=DEVNULL, stdout=output, stderr=STDOUT, start_new_session=True
+                    )
+            except OSError as wrong:
+                raise UsageFault(explain_not_started(command, wrong)) from None
             yield Started(child, output, command[0])
         finally:
             if child is not None:
-                _end(child)
-
-
-def _start(command: Sequence[str], environment: Mapping[str, str], output: IO[bytes]) -> Child:
-    try:
-        return start(command, environment, stdin=DEVNULL, stdout=output, stderr=STDOUT, start_new_session=True)
-    except OSError as wrong:
-        raise UsageFault(explain_not_started(command, wrong)) from None
-
-
-def _end(child: Child) -> None:
-    """Ask the whole group to end, then kill it; ending only a shell would leave its gateway running."""
-    _signal(child, signal.SIGTERM)
-    with contextlib.suppress(TimeoutExpired):
-        child.wait(PATIENCE)
-    _signal(child, signal.SIGKILL)
-    child.wait()
+                # Ask the whole group to end, then kill it; ending only a shell would leave its gateway running.
+                _signal(child, signal.SIGTERM)
+                with contextlib.suppress(TimeoutExpired):
+                    child.wait(PATIENCE)
+                _signal(child, signal.SIGKILL)
+                child.wait()
 
 
 def _signal(child: Child, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, number)
-
-
-_SHOWN = 120
-"""The number of characters of an answer that a message shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +213,7 @@ def reach(bench: GatewayBench) -> None:
 
 def _describe_answer(exchange: Exchange) -> str:
     """Status and the beginning of the body, in one line."""
-    return f"{exchange.status} {quote_body(exchange.body, _SHOWN)}".rstrip()
+    return f"{exchange.status} {quote_body(exchange.body, 120)}".rstrip()
 
 
 def _judge_rule(
@@ -355,7 +345,12 @@ class ExerciseRunner:
             while True:
                 action = running.steps.send(running.answer)
                 running.answer = self._bench.perform(action)
-                if self._keep(running.answer) or isinstance(action, RelayAside):
+                exchanges = running.answer if isinstance(running.answer, list) else [running.answer]
+                relayed = [each for each in exchanges if isinstance(each, RelayedExchange)]
+                for each in relayed:
+                    self._trail.append(each)
+                    self._hear(each)
+                if relayed or isinstance(action, RelayAside):
                     return True
         except StopIteration:
             pass
@@ -371,15 +366,6 @@ class ExerciseRunner:
             self._stops[running.name] = error(f"the exercise {running.name} raised")
         self._finished.add(running.name)
         return False
-
-    def _keep(self, result: Any) -> bool:
-        """Keep the exchanges of a result; return whether there were any."""
-        exchanges = result if isinstance(result, list) else [result]
-        relayed = [each for each in exchanges if isinstance(each, RelayedExchange)]
-        for each in relayed:
-            self._trail.append(each)
-            self._hear(each)
-        return bool(relayed)
 
     def _hear(self, relayed: RelayedExchange) -> None:
         if relayed.answered:
@@ -413,7 +399,9 @@ class ExerciseRunner:
         observation = self._judge(check, results)
         if observation.outcome in (Outcome.NOT_MET, Outcome.ERROR):
             return observation
-        if self._is_untried(check, results):
+        # An exchange that the check wants may not have been made because the run stopped.
+        wanted = [glob for glob in check.globs if glob.partition(".")[0] in self._unfinished]
+        if any("*" in glob or glob not in results for glob in wanted):
             ended = self._bench.find_end()
             again = "when the gateway no longer ends by itself; its log has the reason" if ended else ""
             return Observation.untestable("not tried", Because.NOT_TRIED, "not tried", again)
@@ -432,11 +420,6 @@ class ExerciseRunner:
         except Exception:
             return error(f"the judge of {check.id} raised")
         return stop if stop is not None and observation.outcome is Outcome.UNTESTABLE else observation
-
-    def _is_untried(self, check: Check, results: dict[str, RelayedExchange]) -> bool:
-        """Whether an exchange that the check wants was not made because the run stopped."""
-        wanted = [glob for glob in check.globs if glob.partition(".")[0] in self._unfinished]
-        return any("*" in glob or glob not in results for glob in wanted)
 
 
 def parts_of(check: Check) -> tuple[Exercise, ...]:

@@ -57,20 +57,17 @@ class Faulty:
 
     def _set(self, session: str, plan: Plan, renewed: Sequence[str] | None = None) -> None:
         if len(self._faulty) >= self._room:
-            self._forget_ended()
+            # Drop the plans of sessions that ended without a DELETE, as the oldest do when there are too many.
+            ended = [one for one in tuple(self._faulty) if self._refuse_unknown_session(one) is not None]
+            with self._lock:
+                for one in ended:
+                    self._faulty.pop(one, None)
+                self._room = _ROOM + 2 * len(self._faulty)
         faulty = cut(self._service, plan, self._protocol)
         with self._lock:
             if renewed is not None and (former := self._faulty.get(session)) is not None:
                 faulty.go_on_from(former, renewed)
             self._faulty[session] = faulty
-
-    def _forget_ended(self) -> None:
-        """Drop the plans of sessions that ended without a DELETE, as the oldest do when there are too many."""
-        ended = [session for session in tuple(self._faulty) if self._refuse_unknown_session(session) is not None]
-        with self._lock:
-            for session in ended:
-                self._faulty.pop(session, None)
-            self._room = _ROOM + 2 * len(self._faulty)
 
     def plan(self, session: str = "") -> str:
         """The plan in force, or `""`."""
@@ -145,7 +142,17 @@ class Faulty:
 
     def _dispatch(self, session: str, request: Request) -> Response:
         if request.method == "POST":
-            return self._change(session, request.body)
+            try:
+                value = json.loads(request.body)
+                plan, renewed = parse(value["plan"]), value.get("renewed")
+                if renewed is not None:
+                    renewed = [str(Scope(name)) for name in renewed]
+            except UsageFault as wrong:
+                return self._refuse(400, "invalid_request", str(wrong))
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                return self._refuse(400, "invalid_request", _HOW)
+            self._set(session, plan, renewed)
+            return _answer(200, self._record(session))
         if request.method == "DELETE":
             with self._lock:
                 self._faulty.pop(session, None)
@@ -153,19 +160,6 @@ class Faulty:
         if request.method == "GET":
             return _answer(200, self._record(session))
         return self._refuse(405, "method_not_allowed", f"{request.method}: use POST, GET or DELETE here.")
-
-    def _change(self, session: str, body: bytes) -> Response:
-        try:
-            value = json.loads(body)
-            plan, renewed = parse(value["plan"]), value.get("renewed")
-            if renewed is not None:
-                renewed = [str(Scope(name)) for name in renewed]
-        except UsageFault as wrong:
-            return self._refuse(400, "invalid_request", str(wrong))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return self._refuse(400, "invalid_request", _HOW)
-        self._set(session, plan, renewed)
-        return _answer(200, self._record(session))
 
     def _record(self, session: str) -> dict[str, Any]:
         faulty = self._faulty.get(session)

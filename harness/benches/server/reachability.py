@@ -37,7 +37,12 @@ def wait_until_up(target: ResolvedTarget, seconds: float, *, whole: float | None
             left = deadline - time.monotonic()
             exchange = driver.send(target.target.control("GET", ""), timeout=max(left, _PAUSE))
             is_late = time.monotonic() + _PAUSE > deadline
-            if _is_there(exchange.ending) if exchange.status is None else exchange.status not in NOT_READY:
+            if exchange.status is not None:
+                is_there = exchange.status not in NOT_READY
+            else:  # something answered, although it cannot be read: it is no HTTP, or exceeds a limit
+                by, how = exchange.ending.by, exchange.ending.how
+                is_there = how in _SPEAKS_OTHERWISE or (by is By.LIMIT and how is not How.TIMEOUT)
+            if is_there:
                 return
             if is_late and exchange.status is not None:
                 return
@@ -50,11 +55,6 @@ def wait_until_up(target: ResolvedTarget, seconds: float, *, whole: float | None
             driver.wait(_PAUSE)
     finally:
         driver.close()
-
-
-def _is_there(ending: Ending) -> bool:
-    """Whether there was a response at all, although it cannot be read: it is no HTTP, or exceeds a limit."""
-    return ending.how in _SPEAKS_OTHERWISE or (ending.by is By.LIMIT and ending.how is not How.TIMEOUT)
 
 
 class Died(Protocol):

@@ -85,9 +85,6 @@ def text_in(value: Any) -> str | None:
 # The comparison.
 
 
-_SHOWN = 40
-
-
 def compare_result(whole: Sequence[Event], collected: Any, contract: Contract) -> Defect | None:
     """How the result of a client differs from the events of the whole stream; None if it does not.
 
@@ -96,10 +93,17 @@ def compare_result(whole: Sequence[Event], collected: Any, contract: Contract) -
     events = events_of(collected)
     if events is not None:
         return _compare_events(whole, events, contract)
-    text = collected if isinstance(collected, str) else _join_pieces(collected)
+    text = collected if isinstance(collected, str) else None
+    if isinstance(collected, list | tuple) and all(isinstance(piece, str) for piece in collected):
+        text = "".join(collected)  # such as what a client has printed piece by piece
     value = plain(collected)
     if text is None and isinstance(value, Mapping) and isinstance(value.get("steps"), list):
-        return _compare_steps(whole, value["steps"], contract)
+        steps = value["steps"]
+        different = compare_steps(assemble_steps(whole, contract), steps)
+        if not different:
+            return None
+        text = steps_text([step for step in steps if isinstance(step, Mapping)])
+        return _compare_texts(whole, text, contract) or Defect(OTHER, f"ended with other steps ({different[0]})")
     if text is None:
         text = text_in(collected)
     if text is None:
@@ -108,21 +112,6 @@ def compare_result(whole: Sequence[Event], collected: Any, contract: Contract) -
             f"ended with {collected!r}: expected text, events, an interaction, or text and status in a dict",
         )
     return _compare_texts(whole, text, contract)
-
-
-def _compare_steps(whole: Sequence[Event], steps: Sequence[Any], contract: Contract) -> Defect | None:
-    different = compare_steps(assemble_steps(whole, contract), steps)
-    if not different:
-        return None
-    text = _compare_texts(whole, steps_text([step for step in steps if isinstance(step, Mapping)]), contract)
-    return text or Defect(OTHER, f"ended with other steps ({different[0]})")
-
-
-def _join_pieces(collected: Any) -> str | None:
-    """The text of a list of strings, such as what a client has printed piece by piece; None for anything else."""
-    if isinstance(collected, list | tuple) and all(isinstance(piece, str) for piece in collected):
-        return "".join(collected)
-    return None
 
 
 def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: Contract) -> Defect | None:
@@ -151,7 +140,8 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
     """Find the pieces that `text` lacks or has twice; the difference in length bounds the search."""
     pieces = [(number, piece) for number, event in enumerate(whole) if (piece := _read_text(event, contract))]
     expected = "".join(piece for _, piece in pieces)
-    if not expected and (kinds := _step_types(whole, contract)):
+    types = {} if expected else dict.fromkeys(str(step.get("type")) for step in assemble_steps(whole, contract))
+    if kinds := [kind for kind in types if kind not in ("thought", "user_input", "model_output")]:
         return Defect(
             UNUSABLE,
             f"ended with a text, but the stream has none, only {' and '.join(kinds)}: a text cannot show whether "
@@ -265,25 +255,16 @@ def _read_thought(event: Event) -> str:
     return ""
 
 
-def _step_types(whole: Sequence[Event], contract: Contract) -> list[str]:
-    """The types of the steps that the stream consists of, besides thoughts, each once."""
-    types = (str(step.get("type")) for step in assemble_steps(whole, contract))
-    return [kind for kind in dict.fromkeys(types) if kind not in ("thought", "user_input", "model_output")]
-
-
 def _show(event: Event, contract: Contract) -> str:
     text = _read_text(event, contract)
     return f"{event.get('event_type')} {_cut(text)}" if text else str(event.get("event_type"))
 
 
 def _cut(text: str) -> str:
-    return repr(shorten(text, _SHOWN))
+    return repr(shorten(text, 40))
 
 
 # --- what its requests say
-
-
-_RECOGNIZED = 6
 
 
 def find_previous(create: Request) -> str | None:
@@ -340,7 +321,10 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
         for step in objects_in(steps):
             made.append(step)
             if step.get("type") == "function_call":
-                places[str(step.get("id"))] = _list_texts(step.get("arguments"))
+                # those that are long enough to be recognized in a result
+                values = as_object(step.get("arguments")).values()
+                texts = {value for value in values if isinstance(value, str) and len(value) >= 6}
+                places[str(step.get("id"))] = texts
         reported = [found[1] for value in (*events, answer) if (found := runs.status_of(value)) is not None]
         last = reported[-1] if reported else last
     if last != "requires_action":
@@ -457,12 +441,6 @@ def _read_results(given: Any) -> dict[str, str]:
         for step in objects_in(given)
         if step.get("type") == "function_result"
     }
-
-
-def _list_texts(arguments: object) -> set[str]:
-    """The texts in the arguments of a call that are long enough to be recognized in a result."""
-    values = as_object(arguments).values()
-    return {value for value in values if isinstance(value, str) and len(value) >= _RECOGNIZED}
 
 
 def _find_swapped(results: Mapping[str, str], places: Mapping[str, set[str]]) -> str:

@@ -56,13 +56,9 @@ def live(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     yield from found
     for relayed in exchanges:
         if relayed.name == "gzip.live" and tells(relayed) and not found and not is_miscoded(relayed.client):
-            yield from (_blame_coding(finding, relayed) for finding in _judge_pace(relayed))
-
-
-def _blame_coding(finding: Finding, relayed: RelayedExchange) -> Finding:
-    message = f"for a client that accepts gzip, {finding.message}"
-    code = "gw.live/compressed"
-    return replace(finding, code=code, message=message, cure=choose_cure(code, relayed))
+            for finding in _judge_pace(relayed):
+                message, code = f"for a client that accepts gzip, {finding.message}", "gw.live/compressed"
+                yield replace(finding, code=code, message=message, cure=choose_cure(code, relayed))
 
 
 def judge_coding(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -88,10 +84,6 @@ def _judge_pace(relayed: RelayedExchange) -> Iterator[Finding]:
         return
     if not arrived(relayed):
         raise Unmet("no stream reached the client")
-    yield from _judge_moments(relayed, arrivals)
-
-
-def _judge_moments(relayed: RelayedExchange, arrivals: Sequence[int]) -> Iterator[Finding]:
     paced = [
         (one, other)
         for one, other in difference(relayed).kept
@@ -121,26 +113,25 @@ def idle(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     if len(relayed.upstream) > 1:
         message = "the gateway repeated the create when its stream was idle"
         yield notice("gw.idle/repeated", relayed, message, "1 create upstream", str(len(relayed.upstream)))
-    if not completes(relayed.client):
-        yield _cut_short(relayed)
-    elif not any(touched(difference(other)) for other in others):
-        yield from differences("gw.idle", relayed, difference(relayed))
-
-
-def _cut_short(relayed: RelayedExchange) -> Finding:
-    """The finding that a stream ended while it stood still. Raises Unmet if only our time was up."""
     client, answer = relayed.client, answer_of(relayed)
+    if completes(client):
+        if not any(touched(difference(other)) for other in others):
+            yield from differences("gw.idle", relayed, difference(relayed))
+        return
+    # It ended while it stood still.
     if client.ending.by is By.LIMIT and answer.ending.by is not By.CLIENT:
         raise Unmet(f"the idle stream did not end in time ({client.ending.words})")
     if client.status is not None and not arrived(relayed):
-        return no_stream("gw.idle", relayed)
+        yield no_stream("gw.idle", relayed)
+        return
     events = format_count(len(frames_of(client)), "event")
     actual = f"{events}, then {client.ending.words}, after {client.seconds:.1f} s"
     if client.ending.complete and not tells_error(client):
         message = "an idle stream ended as if it were complete"
-        return notice("gw.idle/clean-end", relayed, message, "the rest of the stream", actual)
-    message = "an idle stream was dropped"
-    return notice("gw.idle/cut", relayed, message, "the rest of the stream", actual)
+        yield notice("gw.idle/clean-end", relayed, message, "the rest of the stream", actual)
+    else:
+        message = "an idle stream was dropped"
+        yield notice("gw.idle/cut", relayed, message, "the rest of the stream", actual)
 
 
 _CLEAN_ENDS: Mapping[type[Framing], tuple[str, str]] = {
@@ -159,7 +150,12 @@ def judge_truncation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             continue
         how = answer.ending.how if _is_loud(answer) else "in order, nothing completed"
         cut = f"a response that ends after {answer.size} bytes ({how})"
-        if (made_up := _made_up_end(answer, client)) is not None:
+        made_up = ""
+        if completes(client) and not completes(answer):
+            made_up = "an interaction.completed"
+        elif has(client, PROTOCOL.sentinel) and not has(answer, PROTOCOL.sentinel):
+            made_up = f"data: {PROTOCOL.sentinel.decode()}"
+        if made_up:
             message = "the gateway invented the end of a truncated stream"
             yield notice("gw.truncated/made-up", relayed, message, cut, made_up)
         elif _is_loud(answer) and client.ending.complete:
@@ -194,36 +190,24 @@ def judge_own_errors(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
     The plain page of a proxy whose upstream cannot be reached (502, 503, 504) claims nothing and is no mistake.
     """
-    own = [relayed for relayed in exchanges if _is_own_error(relayed)]
+    refused = [one for one in exchanges if (one.client.status or 0) >= 400 and not one.misrouted]
+    own = [one for one in refused if one.answer is None or (one.answer.status or 0) < 400]
     if not own:
         raise NotApplicable("the gateway returned no error of its own")
     seen: dict[str, list[Finding]] = {}
     for relayed in own:
-        for finding in _judge_own_error(relayed):
+        client, found = relayed.client, []
+        if not read(client).json_fault:
+            for wrong in judge_error(read(client).json, client.status):
+                shown = f"in an error of the gateway, {wrong.message}", wrong.expected, answer_line(client)
+                found.append(notice("gw.own-error/shape", relayed, *shown, severity=wrong.severity))
+        elif client.status not in NOT_READY:
+            message, expected = "an error of the gateway is not JSON", '{"error": {"code", "message"}}'
+            found.append(notice("gw.own-error/no-json", relayed, message, expected, answer_line(client)))
+        for finding in found:
             seen.setdefault(finding.stable_code + finding.message, []).append(finding)
     for same in seen.values():
         yield replace(same[0], weight=len(same))
-
-
-def _is_own_error(relayed: RelayedExchange) -> bool:
-    if (relayed.client.status or 0) < 400 or relayed.misrouted:
-        return False
-    return relayed.answer is None or (relayed.answer.status or 0) < 400
-
-
-def _judge_own_error(relayed: RelayedExchange) -> Iterator[Finding]:
-    client = relayed.client
-    if read(client).json_fault:
-        if client.status not in NOT_READY:
-            message, expected = "an error of the gateway is not JSON", '{"error": {"code", "message"}}'
-            yield notice("gw.own-error/no-json", relayed, message, expected, answer_line(client))
-        return
-    for wrong in judge_error(read(client).json, client.status):
-        message = f"in an error of the gateway, {wrong.message}"
-        severity = wrong.severity
-        yield notice(
-            "gw.own-error/shape", relayed, message, wrong.expected, answer_line(client), severity=severity
-        )
 
 
 def _is_loud(answer: Exchange) -> bool:
@@ -239,15 +223,6 @@ def _breaks_off(relayed: RelayedExchange) -> bool:
     return not answer.ending.complete or (read(answer).is_stream and not completes(answer))
 
 
-def _made_up_end(answer: Exchange, client: Exchange) -> str | None:
-    if completes(client) and not completes(answer):
-        return "an interaction.completed"
-    sentinel = PROTOCOL.sentinel
-    if has(client, sentinel) and not has(answer, sentinel):
-        return f"data: {sentinel.decode()}"
-    return None
-
-
 def error_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each error that the gateway itself puts into a stream is an error event of the API.
 
@@ -258,23 +233,17 @@ def error_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         raise NotApplicable("the gateway sent no error in a stream")
     seen: set[str] = set()
     for relayed in with_error:
-        for finding in _find_wrong_errors(relayed):
-            if finding.message not in seen:
-                seen.add(finding.message)
-                yield finding
-
-
-def _find_wrong_errors(relayed: RelayedExchange) -> Iterator[Finding]:
-    for number, event in enumerate(read(relayed.client).events):
-        if "error" not in event:
-            continue
-        if not PROTOCOL.is_error(event):
-            message = "an error in a stream is not an error event"
-            expected, actual = '"event_type": "error"', format_value(event)
-            yield notice("gw.error-event/type", relayed, message, expected, actual, event=number)
-        for wrong in judge_error(event, None):
-            shown = wrong.message, wrong.expected, wrong.actual
-            yield notice("gw.error-event/shape", relayed, *shown, event=number)
+        for number, event in enumerate(read(relayed.client).events):
+            if "error" not in event:
+                continue
+            wrong = [("shape", each.message, each.expected, each.actual) for each in judge_error(event, None)]
+            if not PROTOCOL.is_error(event):
+                message = "an error in a stream is not an error event"
+                wrong.insert(0, ("type", message, '"event_type": "error"', format_value(event)))
+            for word, *shown in wrong:
+                if shown[0] not in seen:
+                    seen.add(shown[0])
+                    yield notice(f"gw.error-event/{word}", relayed, *shown, event=number)
 
 
 def resume_through(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

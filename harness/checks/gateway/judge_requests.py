@@ -78,7 +78,8 @@ def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             continue
         behind = answer_of(relayed).request
         for name, value in relayed.client.request.query:
-            if _has_parameter(behind, name, value):
+            got = behind.parameter(name)
+            if got is not None and (name == _CURSOR or got.lower() == value.lower()):
                 continue
             lost = True
             code = "gw.query" if name == _INPUT else "gw.query/stream"
@@ -86,11 +87,6 @@ def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             if in_crowd:
                 code, message = "gw.query/crowd", f"{message} during six open streams"
             yield notice(code, relayed, message, f"{name}={value}", request_line(behind))
-
-
-def _has_parameter(behind: Request, name: str, value: str) -> bool:
-    got = behind.parameter(name)
-    return got is not None and (name == _CURSOR or got.lower() == value.lower())
 
 
 _FIELD_CODES = {
@@ -104,7 +100,13 @@ def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each documented field of a create arrived with its value, or the create was refused."""
     seen: set[str] = set()
     for relayed in exchanges:
-        yield from _judge_arrival(relayed)
+        if relayed.answer is None and succeeded(relayed.client):
+            message = "a create returned a response, but no create arrived"
+            yield notice("gw.body-fields/nowhere", relayed, message, "a create upstream")
+        elif relayed.client.status is None and not (relayed.upstream or relayed.misrouted):
+            message = "a create was neither forwarded nor rejected"
+            expected, actual = "a create upstream, or a rejection", answer_line(relayed.client)
+            yield notice("gw.body-fields/no-answer", relayed, message, expected, actual)
         for change in request_changes(relayed):
             top = change.pointer.removeprefix("$.").partition(".")[0].partition("[")[0]
             is_default = change.kind is Kind.LOST and _DEFAULTS.get(change.pointer, ...) is change.before
@@ -122,16 +124,6 @@ def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 def _name_place(pointer: str) -> str:
     """A field in words; `$` is the place of a body that is no object any more."""
     return "the whole body" if pointer == "$" else f"the field {pointer.removeprefix('$.')}"
-
-
-def _judge_arrival(relayed: RelayedExchange) -> Iterator[Finding]:
-    if relayed.answer is None and succeeded(relayed.client):
-        message = "a create returned a response, but no create arrived"
-        yield notice("gw.body-fields/nowhere", relayed, message, "a create upstream")
-    elif relayed.client.status is None and not (relayed.upstream or relayed.misrouted):
-        message = "a create was neither forwarded nor rejected"
-        expected, actual = "a create upstream, or a rejection", answer_line(relayed.client)
-        yield notice("gw.body-fields/no-answer", relayed, message, expected, actual)
 
 
 def request_changes(relayed: RelayedExchange) -> list[Change]:
@@ -183,23 +175,18 @@ def once(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         if times < 2:
             continue
         refused = all((e.status or 0) >= 400 for e in relayed.upstream[:-1])
-        first = answer_line(relayed.upstream[0])
+        first = relayed.upstream[0]
+        shown = answer_line(first)
         if refused:
             message = f"a create that the upstream rejected was sent {times} times"
             yield notice(
-                "gw.once/refused", relayed, message, "1 create upstream", first, severity=Severity.NON_STRICT
+                "gw.once/refused", relayed, message, "1 create upstream", shown, severity=Severity.NON_STRICT
             )
         else:
-            message = f"one create became {times} upstream"
-            actual = f"{times}, the first of them: {_describe_first(relayed.upstream[0])}"
+            if first.is_stream:  # how it ended says more than how it began
+                shown = f"{first.status} and a stream ({'complete' if first.complete else first.ending.words})"
+            message, actual = f"one create became {times} upstream", f"{times}, the first of them: {shown}"
             yield notice("gw.once/repeated", relayed, message, "1 create upstream", actual)
-
-
-def _describe_first(exchange: Exchange) -> str:
-    """The response to a create that was sent again; of a stream, how it ended rather than how it began."""
-    if not exchange.is_stream:
-        return answer_line(exchange)
-    return f"{exchange.status} and a stream ({'complete' if exchange.complete else exchange.ending.words})"
 
 
 def nothing_else(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -236,7 +223,10 @@ def status(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def error_body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The code and message of an error arrived; more text around the message is fine."""
-    for relayed in told_by(exchanges, _is_error, "the upstream returned no error"):
+    refused = [one for one in exchanges if one.answer is not None and (one.answer.status or 0) >= 400]
+    for relayed in told_by(
+        refused, lambda one: bool(read(answer_of(one)).error), "the upstream returned no error"
+    ):
         sent, came = read(answer_of(relayed)).error, read(relayed.client).error
         assert sent is not None
         actual = answer_line(relayed.client)
@@ -311,7 +301,12 @@ def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
     A field that was lost or changed in several answers is reported once; what does the most harm comes first.
     """
-    yield from _find_stale(exchanges)
+    for relayed in exchanges:
+        polled = operation_of(relayed.client.request) is OperationName.GET
+        if polled and not relayed.upstream and read(relayed.client).status in RUNNING:
+            message = "a poll returned a stored response of the gateway, in which the run never settles"
+            expected, actual = "the settled run of the upstream", answer_line(relayed.client)
+            yield notice("gw.body/stale", relayed, message, expected, actual)
     broken: dict[tuple[str, str], list[tuple[Change, RelayedExchange]]] = {}
     for relayed in told_by(exchanges, tells_json, "the upstream returned no JSON"):
         if is_miscoded(relayed.client):  # `gw.coding` reports that
@@ -325,16 +320,15 @@ def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         if not altered:
             yield from find_new_defect("gw.body/invalid", relayed)
     for found in sorted(broken.values(), key=lambda found: found[0][0].rank):
-        yield _changed_field(found)
-
-
-def _find_stale(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    for relayed in exchanges:
-        polled = operation_of(relayed.client.request) is OperationName.GET
-        if polled and not relayed.upstream and read(relayed.client).status in RUNNING:
-            message = "a poll returned a stored response of the gateway, in which the run never settles"
-            expected, actual = "the settled run of the upstream", answer_line(relayed.client)
-            yield notice("gw.body/stale", relayed, message, expected, actual)
+        change, relayed = found[0]
+        message = f"{_name_place(change.pointer)} of a response was {change.kind}"
+        if len(found) > 1:
+            message += f", in {format_count(len(found), 'answer')}"
+        code, severity = _BODY_CODES[change.kind]
+        actual = "no such field" if change.kind is Kind.LOST else format_value(change.after)
+        place: dict[str, Any] = {"pointer": change.pointer, "severity": severity}
+        finding = notice(code, relayed, message, format_value(change.before), actual, **place)
+        yield replace(finding, weight=len(found))
 
 
 def find_new_defect(code: str, relayed: RelayedExchange) -> Iterator[Finding]:
@@ -356,18 +350,6 @@ _BODY_CODES = {
     Kind.CHANGED: ("gw.body/changed", Severity.BROKEN),
     Kind.ROUNDED: ("gw.body/rounded", Severity.NON_STRICT),
 }
-
-
-def _changed_field(found: list[tuple[Change, RelayedExchange]]) -> Finding:
-    change, relayed = found[0]
-    message = f"{_name_place(change.pointer)} of a response was {change.kind}"
-    if len(found) > 1:
-        message += f", in {format_count(len(found), 'answer')}"
-    code, severity = _BODY_CODES[change.kind]
-    actual = "no such field" if change.kind is Kind.LOST else format_value(change.after)
-    place: dict[str, Any] = {"pointer": change.pointer, "severity": severity}
-    finding = notice(code, relayed, message, format_value(change.before), actual, **place)
-    return replace(finding, weight=len(found))
 
 
 def media_type(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -405,11 +387,6 @@ def _read_status(exchange: Exchange | None) -> int | None:
 
 def _read_media_type(exchange: Exchange | None) -> str:
     return exchange.headers.media_type() if exchange is not None and succeeded(exchange) else ""
-
-
-def _is_error(relayed: RelayedExchange) -> bool:
-    answer = relayed.answer
-    return answer is not None and (answer.status or 0) >= 400 and read(answer).error is not None
 
 
 def _retry_after(exchange: Exchange | None) -> str:

@@ -21,7 +21,6 @@ from harness.checks.gateway.judge_requests import (
 )
 from harness.checks.gateway.relay_diff import (
     NO_STREAM,
-    Change,
     Kind,
     RelayedEvent,
     StreamDifference,
@@ -65,16 +64,15 @@ def events(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             unfinished.append(relayed)
             continue
         for finding in _judge_events(relayed):
-            kind = finding.where.pointer or _kind_of(finding.expected or finding.actual)
+            # The text of an event is cut, so its type is looked for and not parsed.
+            shown = _TYPE.search(finding.expected or finding.actual)
+            kind = finding.where.pointer or (shown[1] if shown else "")
             same.setdefault((finding.stable_code, finding.severity, kind), []).append(finding)
-    yield from map(_tell_once, same.values())
+    for alike in same.values():
+        more = f" (also in {format_count(len(alike) - 1, 'other stream')})" if len(alike) > 1 else ""
+        yield replace(alike[0], message=alike[0].message + more, weight=len(alike))
     if unfinished and not same:
         raise lacks_time(unfinished[0])
-
-
-def _tell_once(alike: Sequence[Finding]) -> Finding:
-    more = f" (also in {format_count(len(alike) - 1, 'other stream')})" if len(alike) > 1 else ""
-    return replace(alike[0], message=alike[0].message + more, weight=len(alike))
 
 
 _IN_PART = ("truncation.", "bare.", "hang_up.", "resume.first", "stream.strangers")
@@ -124,12 +122,6 @@ def _find_rounded(relayed: RelayedExchange, found: StreamDifference) -> Iterator
 def _text_of(exchange: Exchange) -> str:
     reading = read(exchange)
     return steps_text(assemble_steps(reading.events, reading.contract))
-
-
-def _kind_of(shown: str) -> str:
-    """The type of the event that a finding shows; its text is cut, so it is looked for and not parsed."""
-    match = _TYPE.search(shown)
-    return match[1] if match else ""
 
 
 def _list_arrived(
@@ -265,25 +257,19 @@ def _was_cut_on_the_way(relayed: RelayedExchange) -> bool:
     return answer.complete or answer.ending.by is not By.SERVER
 
 
-_SHOWN = 20
-"""So many members that a gateway added are named."""
-
-
 def additions(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Nothing was added to creates, answers or events; each place is reported once, with some additions."""
     found: dict[str, tuple[RelayedExchange, set[str]]] = {}
     for relayed in exchanges:
-        for place, change in _find_additions(relayed):
-            found.setdefault(place, (relayed, set()))[1].add(change.pointer)
+        places = [("a create", request_changes(relayed))]
+        places.append((f"the response to a {operation_of(relayed.client.request)}", answer_changes(relayed)))
+        if tells(relayed) and arrived(relayed):
+            for one, other in difference(relayed).kept:
+                places.append(("an event", list(changes(one.value, other.value, None))))
+        for place, some in places:
+            for change in some:
+                if change.kind is Kind.ADDED:
+                    found.setdefault(place, (relayed, set()))[1].add(change.pointer)
     for place, (relayed, pointers) in found.items():
-        shown = list_some(sorted(pointers), _SHOWN)
+        shown = list_some(sorted(pointers), 20)
         yield notice("gw.additions", relayed, f"added to {place}: {shown}")
-
-
-def _find_additions(relayed: RelayedExchange) -> Iterator[tuple[str, Change]]:
-    places = [("a create", request_changes(relayed))]
-    places.append((f"the response to a {operation_of(relayed.client.request)}", answer_changes(relayed)))
-    if tells(relayed) and arrived(relayed):
-        for one, other in difference(relayed).kept:
-            places.append(("an event", list(changes(one.value, other.value, None))))
-    return ((place, change) for place, some in places for change in some if change.kind is Kind.ADDED)

@@ -90,7 +90,19 @@ class Pairs:
 def changes(before: Any, after: Any, pairs: Pairs | None, pointer: str = "$") -> Iterator[Change]:
     """The differences between two values; without `pairs` any id may correspond to any other."""
     if isinstance(before, dict) and isinstance(after, dict):
-        yield from _field_changes(before, after, pairs, pointer)
+        for name, value in before.items():
+            place = f"{pointer}.{name}"
+            if name not in after:
+                if value is not None:
+                    yield Change(Kind.LOST, place, value)
+            # a gateway may rename an id and an alias
+            elif (name in _IDS or name in ALIASES) and isinstance(value, str) and isinstance(after[name], str):
+                if name in _IDS and pairs is not None and not pairs.agree(value, after[name]):
+                    yield Change(Kind.CHANGED, place, value, after[name])
+            else:
+                yield from changes(value, after[name], pairs, place)
+        for name in after.keys() - before.keys():
+            yield Change(Kind.ADDED, f"{pointer}.{name}", None, after[name])
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (one, other) in enumerate(zip(before, after, strict=True)):
             yield from changes(one, other, pairs, f"{pointer}[{index}]")
@@ -129,28 +141,6 @@ def _to_instant(value: Any) -> tuple[datetime, str] | None:
     except (ValueError, OverflowError):
         return None
     return moment, (fraction or "").rstrip("0")
-
-
-def _field_changes(
-    before: dict[str, Any], after: dict[str, Any], pairs: Pairs | None, pointer: str
-) -> Iterator[Change]:
-    for name, value in before.items():
-        place = f"{pointer}.{name}"
-        if name not in after:
-            if value is not None:
-                yield Change(Kind.LOST, place, value)
-        elif _may_differ(name, value, after[name]):
-            if name in _IDS and pairs is not None and not pairs.agree(value, after[name]):
-                yield Change(Kind.CHANGED, place, value, after[name])
-        else:
-            yield from changes(value, after[name], pairs, place)
-    for name in after.keys() - before.keys():
-        yield Change(Kind.ADDED, f"{pointer}.{name}", None, after[name])
-
-
-def _may_differ(name: str, before: Any, after: Any) -> bool:
-    """Whether a field is an id or an alias, which a gateway may rename."""
-    return (name in _IDS or name in ALIASES) and isinstance(before, str) and isinstance(after, str)
 
 
 def is_another_model(before: Any, after: Any) -> bool:
@@ -245,20 +235,17 @@ def _place(
         found.doubled.append(other)
         return
     for one in left:
-        if _is_same_place(one, other, found.kept):
+        if (
+            one.value is None
+            or other.value is None
+            or one.value.get("event_type") != other.value.get("event_type")
+        ):
+            continue
+        if all((a.number < one.number) == (b.number < other.number) for a, b in found.kept):  # the same place
             found.changed.append((one, other))
             left.remove(one)
             return
     found.invented.append(other)
-
-
-def _is_same_place(
-    one: RelayedEvent, other: RelayedEvent, kept: Sequence[tuple[RelayedEvent, RelayedEvent]]
-) -> bool:
-    """Whether both events have the same type and lie between the same pairs in `kept`."""
-    if one.value is None or other.value is None or one.value.get("event_type") != other.value.get("event_type"):
-        return False
-    return all((a.number < one.number) == (b.number < other.number) for a, b in kept)
 
 
 def _carries(one: RelayedEvent, other: RelayedEvent) -> bool:
@@ -293,8 +280,6 @@ def _pair_in_order(alike: list[list[bool]]) -> list[tuple[int, int]]:
 
 
 NO_STREAM = "the upstream sent no stream"
-_STILL_COMING = 1.0
-"""Seconds since the last byte within which a stream has not stopped."""
 
 _OF_THE_API = ("interaction.", "step.", "error")
 
@@ -335,7 +320,8 @@ def held_back(relayed: RelayedExchange) -> bool:
 def is_unfinished(relayed: RelayedExchange) -> bool:
     """Whether bytes were still coming when our own time was up: what is missing then was not lost."""
     client = relayed.client
-    return client.hung and bool(client.arrivals.moments) and client.silence < _STILL_COMING
+    # a stream that got its last byte within this second has not stopped
+    return client.hung and bool(client.arrivals.moments) and client.silence < 1.0
 
 
 def lacks_time(relayed: RelayedExchange) -> Unmet:
@@ -388,18 +374,19 @@ def differences(rule: str, relayed: RelayedExchange, found: StreamDifference) ->
         ("moved", "arrived out of order", "the order of the upstream", found.moved),
         ("invented", "arrived that the upstream did not send", "nothing", found.invented),
     ):
-        for severity, those in _by_severity(some, mild):
+        weak = [event for event in some if mild or not weighs(event)]
+        strong = [event for event in some if event not in weak]
+        for severity, those in ((Severity.BROKEN, strong), (Severity.NON_STRICT, weak)):
+            if not those:
+                continue
             message = f"{format_count(len(those), 'event')} {what}"
             first = those[0]
             expected, actual = (wanted, str(first)) if wanted else (str(first), _INSTEAD[word])
             more: dict[str, Any] = {"severity": severity, "event": first.number}
             yield notice(f"{rule}/{word}", relayed, message, expected, actual, **more)
-    if found.changed:
-        yield _changed_events(rule, relayed, found, Severity.NON_STRICT if mild else Severity.BROKEN)
-
-
-def _changed_events(rule: str, relayed: RelayedExchange, found: StreamDifference, severity: Severity) -> Finding:
-    """The finding that events were changed; it shows the change that does the most harm."""
+    if not found.changed:
+        return
+    # The finding that events were changed shows the change that does the most harm.
     worst = min(
         (
             (change, before)
@@ -412,25 +399,16 @@ def _changed_events(rule: str, relayed: RelayedExchange, found: StreamDifference
     )
     count = len(found.changed)
     message = f"{format_count(count, 'event')} {'was' if count == 1 else 'were'} changed"
+    shown: dict[str, Any] = {"severity": Severity.NON_STRICT if mild else Severity.BROKEN}
     if worst is None:
         before, after = found.changed[0]
-        shown: dict[str, Any] = {"severity": severity, "event": before.number}
-        return notice(f"{rule}/changed", relayed, message, str(before), str(after), **shown)
+        yield notice(f"{rule}/changed", relayed, message, str(before), str(after), event=before.number, **shown)
+        return
     change, before = worst
     message += f": {change.pointer.removeprefix('$.')} of {before.kind}"
     after_text = "no such field" if change.kind is Kind.LOST else format_value(change.after)
-    shown = {"severity": severity, "event": before.number, "pointer": change.pointer}
-    return notice(f"{rule}/changed", relayed, message, format_value(change.before), after_text, **shown)
-
-
-def _by_severity(some: list[RelayedEvent], mild: bool) -> Iterator[tuple[Severity, list[RelayedEvent]]]:
-    weak = [event for event in some if mild or not weighs(event)]
-    for severity, those in (
-        (Severity.BROKEN, [event for event in some if event not in weak]),
-        (Severity.NON_STRICT, weak),
-    ):
-        if those:
-            yield severity, those
+    shown |= {"event": before.number, "pointer": change.pointer}
+    yield notice(f"{rule}/changed", relayed, message, format_value(change.before), after_text, **shown)
 
 
 def weighs(event: RelayedEvent) -> bool:

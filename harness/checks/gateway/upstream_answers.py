@@ -233,44 +233,40 @@ def refusing(status: int, code: str, message: str, headers: Sequence[tuple[str, 
     return answer
 
 
-def edit_stream(edit: Edit) -> Answer:
-    """The emulator's stream with each frame replaced by `edit`; other answers are left unchanged."""
+def replace_stream(pieces: Callable[[list[Frame]], Iterable[Piece]]) -> Answer:
+    """The emulator's stream with other pieces, made of its frames; other answers are left unchanged."""
 
     def answer(service: Service, request: Request) -> Response:
         response = service(request)
         if _streams(response):
-            chunks = [Chunk(edit(number, frame)) for number, frame in enumerate(_read_frames(response))]
-            response.body = PieceBody((*chunks, COMPLETE))
+            response.body = PieceBody(pieces(_read_frames(response)))
         return response
 
     return answer
 
 
-def join_chunks(service: Service, request: Request) -> Response:
-    """The emulator's stream in a single chunk; other answers are left unchanged. This function is an `Answer`."""
-    response = service(request)
-    if _streams(response):
-        response.body = PieceBody((Chunk(b"".join(map(encode_frame, _read_frames(response)))), COMPLETE))
-    return response
+def edit_stream(edit: Edit) -> Answer:
+    """The emulator's stream with each frame replaced by `edit`."""
+    return replace_stream(
+        lambda frames: (*(Chunk(edit(number, frame)) for number, frame in enumerate(frames)), COMPLETE)
+    )
+
+
+join_chunks = replace_stream(lambda frames: (Chunk(b"".join(map(encode_frame, frames))), COMPLETE))
+"""The emulator's stream in a single chunk."""
+
+
+def break_with_bytes(after: int, data: bytes) -> Answer:
+    """The emulator's stream up to this many events, then bytes that are no event, then the end of the body."""
+    return replace_stream(
+        lambda frames: (*(Chunk(encode_frame(frame)) for frame in frames[:after]), Chunk(data), COMPLETE)
+    )
 
 
 def compress_if_asked(service: Service, request: Request) -> Response:
     """The emulator's answer in gzip, if the gateway offers to take it. This function is an `Answer`."""
     response = service(request)
     return compress(response, "gzip") if accepts(request.headers.get("accept-encoding"), "gzip") else response
-
-
-def break_with_bytes(after: int, data: bytes) -> Answer:
-    """The emulator's stream up to this many events, then bytes that are no event, then the end of the body."""
-
-    def answer(service: Service, request: Request) -> Response:
-        response = service(request)
-        if _streams(response):
-            frames = _read_frames(response)[:after]
-            response.body = PieceBody((*(Chunk(encode_frame(frame)) for frame in frames), Chunk(data), COMPLETE))
-        return response
-
-    return answer
 
 
 class Gate:
@@ -294,10 +290,7 @@ class Gate:
             self._allowed = max(self._allowed, self.sent + 1)
 
     def __call__(self, service: Service, request: Request) -> Response:
-        response = service(request)
-        if _streams(response):
-            response.body = PieceBody(self._send_as_acknowledged(_read_frames(response)))
-        return response
+        return replace_stream(self._send_as_acknowledged)(service, request)
 
     def _send_as_acknowledged(self, frames: Sequence[Frame]) -> Iterator[Piece]:
         for number, frame in enumerate(frames):
@@ -332,12 +325,10 @@ class StandStill:
         self._seconds = seconds
 
     def __call__(self, service: Service, request: Request) -> Response:
-        response = service(request)
-        if _streams(response):
-            response.body = PieceBody(self._send_and_stand_still(list(map(encode_frame, _read_frames(response)))))
-        return response
+        return replace_stream(self._send_and_stand_still)(service, request)
 
-    def _send_and_stand_still(self, frames: Sequence[bytes]) -> Iterator[Piece]:
+    def _send_and_stand_still(self, events: Sequence[Frame]) -> Iterator[Piece]:
+        frames = list(map(encode_frame, events))
         yield Chunk(b"".join(frames[: self._after]))
         self.begun = True
         yield Pause(self._seconds)
@@ -389,15 +380,15 @@ class Meeting:
         self._looks = int(seconds / _LOOK)
 
     def __call__(self, service: Service, request: Request) -> Response:
-        response = service(request)
-        if _streams(response):
-            self.note_arrival()
-            response.body = PieceBody(self._send_in_step(_read_frames(response)))
-        return response
+        return replace_stream(self._meet)(service, request)
 
     def note_arrival(self) -> None:
         """One more has come."""
         self._missing -= 1
+
+    def _meet(self, frames: Sequence[Frame]) -> Iterator[Piece]:
+        self.note_arrival()
+        return self._send_in_step(frames)
 
     def _send_in_step(self, frames: Sequence[Frame]) -> Iterator[Piece]:
         for _ in range(self._looks):

@@ -23,7 +23,6 @@ FROM_OUTSIDE = (
     "other machines can call this server, and what they name must not be called from here: start it with "
     "--deliver-webhooks if they may"
 )
-_THREADS = 8
 
 
 def post(delivery: Delivery) -> int | None:
@@ -63,7 +62,7 @@ class Courier:
             self._thread.join()
 
     def _run(self) -> None:
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="harness-courier") as threads:
+        with ThreadPoolExecutor(8, thread_name_prefix="harness-courier") as threads:
             while not self._over.wait(INTERVAL):
                 self._outbox.attend()
                 for delivery in self._outbox.take_due():

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 from weakref import WeakSet
@@ -48,28 +49,13 @@ from harness.wire import (
     Together,
     Wait,
 )
-from harness.wire.delivery import Inbox, is_on_this_machine
+from harness.wire.delivery import is_on_this_machine
 from harness.wire.message import TOKEN
-
-_READ_BYTES = 64 * 1024
-
-
-_QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
-
 
 _TLS_CUT = "UNEXPECTED_EOF_WHILE_READING"
 """The reason that OpenSSL 3 gives a FIN; after a reset it reports only the broken end."""
 
 _NO_CLOSE_NOTIFY = "TLS ended without close_notify"
-
-
-def acknowledge_at_once(sock: socket.socket) -> None:
-    """Acknowledge the first bytes of the next response without delay.
-
-    A server that writes head and body separately, as Python's own does, otherwise waits 40 ms for that.
-    """
-    if _QUICKACK is not None:
-        sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 
 def receive(sock: socket.socket, reader: ResponseReader, *, until: float, limit: str) -> list[Event]:
@@ -86,7 +72,7 @@ def read_within(sock: socket.socket, reader: ResponseReader, seconds: float) -> 
         raise TimeoutError
     try:
         sock.settimeout(seconds)
-        data = sock.recv(_READ_BYTES)
+        data = sock.recv(64 * 1024)
     except TimeoutError:
         raise
     except (OSError, ValueError) as error:
@@ -111,10 +97,6 @@ def _classify_error(error: OSError | ValueError) -> tuple[How, By, str]:
 # like a defect of the response, so a caller that takes a connection must be ready to dial again.
 
 
-_KEPT = 32
-_KEPT_SECONDS = 15.0
-
-
 class Pool:
     """Idle connections to one origin, most recently used first; thread-safe."""
 
@@ -130,14 +112,14 @@ class Pool:
                 if not self._idle:
                     return None
                 since, sock = self._idle.pop()
-            if time.monotonic() - since < _KEPT_SECONDS and not _readable(sock):
+            if time.monotonic() - since < 15.0 and not _readable(sock):
                 return sock
             sock.close()
 
     def give(self, sock: socket.socket) -> None:
         """Keep a connection whose last response ended cleanly; close it if the pool is full or closed."""
         with self._lock:
-            if not self._closed and len(self._idle) < _KEPT:
+            if not self._closed and len(self._idle) < 32:
                 self._idle.append((time.monotonic(), sock))
                 return
         sock.close()
@@ -272,30 +254,17 @@ class UrlReading:
         self._seconds = 0.0
         self.ended: Ending | None = None
         self.recorder = ExchangeBuilder(request, began=began)
-        self._write(wire)
-        self._read_head()
-
-    @property
-    def deaf(self) -> bool:
-        """Whether the connection ended before a byte of response, like a kept one that its server had closed."""
-        return self.ended is not None and not self._reader.begun and self.ended.how in {How.FIN, How.RST}
-
-    @property
-    def answered(self) -> bool:
-        """Whether the head of the response has come."""
-        return self._reader.head is not None
-
-    def _write(self, wire: bytes) -> None:
         try:
             self._sock.settimeout(min(self._limits.head_seconds, self._limits.total_seconds))
             self._sock.sendall(wire)
-            acknowledge_at_once(self._sock)
+            if hasattr(socket, "TCP_QUICKACK"):  # Linux
+                # Acknowledge the first bytes of the response without delay: a server that writes head and body
+                # separately, as Python's own does, otherwise waits 40 ms for that.
+                self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         except TimeoutError:
             self.stop(By.LIMIT, How.TIMEOUT, "the request was not read in time (Limits.head_seconds)")
         except OSError:
             pass  # the peer disconnected while we were sending: a response it sent before can still be read
-
-    def _read_head(self) -> None:
         until = time.monotonic() + self._limits.head_seconds
         while self.ended is None and self._reader.head is None:
             for event in self._receive(until, "head_seconds"):
@@ -306,6 +275,16 @@ class UrlReading:
                     self._end(event)
                 else:
                     self._ready.append(event)
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the connection ended before a byte of response, like a kept one that its server had closed."""
+        return self.ended is not None and not self._reader.begun and self.ended.how in {How.FIN, How.RST}
+
+    @property
+    def answered(self) -> bool:
+        """Whether the head of the response has come."""
+        return self._reader.head is not None
 
     def more(self) -> bytes:
         """The body bytes that have arrived already, else the next ones."""
@@ -321,20 +300,18 @@ class UrlReading:
         if self.ended is not None:
             return b""
         if isinstance(event, Data):
-            return self._take_bytes(event.data)
+            data = event.data
+            if self._coding is not None:
+                data = self._coding.feed(data)
+            if data:
+                self.recorder.chunk(Chunk(data), time.monotonic() - self._began)
+                self._last.feed(data, time.monotonic())
+            if self._coding is not None and self._coding.breach is not None:
+                self.stop(*self._coding.breach)
+            return data
         assert isinstance(event, Ending)
         self._end(event)
         return b""
-
-    def _take_bytes(self, data: bytes) -> bytes:
-        if self._coding is not None:
-            data = self._coding.feed(data)
-        if data:
-            self.recorder.chunk(Chunk(data), time.monotonic() - self._began)
-            self._last.feed(data, time.monotonic())
-        if self._coding is not None and self._coding.breach is not None:
-            self.stop(*self._coding.breach)
-        return data
 
     def _receive(self, until: float, name: str) -> list[Event]:
         """The events that arrive before `until`, or before the deadline, which another thread may bring nearer."""
@@ -384,16 +361,9 @@ class UrlReading:
         return self.recorder.finish(self.ended, self._seconds)
 
 
-def _drop(sock: socket.socket, clean: bool) -> None:
-    """Close a connection: a server that does not read chunks may take them for its next request."""
-    sock.close()
-
-
 _OURS = ("host", "content-length", "transfer-encoding", "connection")
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
-_MOST_LINES = 64
-"""Headers of requests whose lines a driver remembers."""
 
 
 class UrlDriver(Driver):
@@ -437,13 +407,26 @@ class UrlDriver(Driver):
             case Send():
                 return self._send(action.request, self._limits.within(action.timeout, action.head))
             case Open():
-                return self._open_stream(action.request, self._limits.within(action.timeout, action.head))
+                limits = self._limits.within(action.timeout, action.head)
+                reading = self._read(action.request, limits)
+                with self._lock:
+                    self._open = [other for other in self._open if other.ended is None]
+                    self._open.append(reading)
+                return LiveStreamReader(reading, self._limits.event_bytes)
             case Together():
                 return self._send_together(action)
             case Wait(seconds):
                 return time.sleep(seconds)
             case Listen():
-                return self._listen()
+                if not is_on_this_machine(self._origin.url):
+                    raise Unmet(
+                        f"{self._origin.host} cannot reach a receiver on this machine, so what it delivers "
+                        "was not seen",
+                        remedy="on a target that runs on this machine (http://127.0.0.1:PORT)",
+                    )
+                from harness.transport.server.server import SocketReceiver
+
+                return SocketReceiver()
             case Collect(receiver, count, seconds):
                 return receiver.collect(count, seconds)
             case Interrupt():
@@ -456,13 +439,6 @@ class UrlDriver(Driver):
         except BaseException:  # an interrupt: only this frame can close it
             reading.stop(By.CLIENT, How.FIN, "")
             raise
-
-    def _open_stream(self, request: Request, limits: Limits) -> LiveStreamReader:
-        reading = self._read(request, limits)
-        with self._lock:
-            self._open = [other for other in self._open if other.ended is None]
-            self._open.append(reading)
-        return LiveStreamReader(reading, self._limits.event_bytes)
 
     def _send_together(self, action: Together) -> list[Exchange]:
         """Send the requests at the same time: the first one here, each other one on its own thread."""
@@ -485,17 +461,6 @@ class UrlDriver(Driver):
         if sending:
             send(*sending[0])
         return [answer.result() for answer in answers]
-
-    def _listen(self) -> Inbox:
-        """Open a receiver on a port of this machine. Raises Unmet if the target is on another one."""
-        if not is_on_this_machine(self._origin.url):
-            raise Unmet(
-                f"{self._origin.host} cannot reach a receiver on this machine, so what it delivers was not seen",
-                remedy="on a target that runs on this machine (http://127.0.0.1:PORT)",
-            )
-        from harness.transport.server.server import SocketReceiver
-
-        return SocketReceiver()
 
     def _shut_down(self) -> None:
         """Shut down every connection: a reader of one finds its end."""
@@ -540,7 +505,7 @@ class UrlDriver(Driver):
                 limits=limits,
                 ends=self._ends,
                 began=began,
-                release=self._release if "transfer-encoding" not in request.headers else _drop,
+                release=partial(self._release, is_chunked="transfer-encoding" in request.headers),
                 free=self._kept.release,
             )
         except BaseException:
@@ -550,8 +515,9 @@ class UrlDriver(Driver):
             self._kept.doubt()
         return reading
 
-    def _release(self, sock: socket.socket, clean: bool) -> None:
-        if clean and self._kept.keeps:
+    def _release(self, sock: socket.socket, clean: bool, *, is_chunked: bool) -> None:
+        # a server that does not read chunks may take them for its next request
+        if clean and self._kept.keeps and not is_chunked:
             self._pool.give(sock)
         else:
             sock.close()
@@ -566,25 +532,21 @@ class UrlDriver(Driver):
         keeps, chunked = self._kept.keeps, "transfer-encoding" in headers
         known = self._lines.get(id(headers))  # the requests of an exercise share their fields
         if known is None or known[0] is not headers or known[1] is not keeps:
-            if len(self._lines) >= _MOST_LINES:
+            if len(self._lines) >= 64:
                 self._lines.clear()
-            lines = self._write_lines(headers, keeps=keeps, chunked=chunked)
+            fields = [("host", self._origin.authority)]
+            fields += headers.without(*_OURS).items()
+            if chunked:  # of an exercise: chunks are what it is about
+                fields.append(("transfer-encoding", "chunked"))
+            fields += [item for item in self._headers.without(*_OURS) if item[0] not in headers]
+            sent = Headers(fields)
+            if "accept-encoding" not in sent:
+                fields.append(("accept-encoding", "identity"))
+            if "user-agent" not in sent:
+                fields.append(("user-agent", f"interactions-harness/{__version__}"))
+            # So that it is free again once a stream that is read later has been written.
+            if not keeps or chunked:
+                fields.append(("connection", "close"))
+            lines = write_fields(Headers(fields))
             known = self._lines[id(headers)] = headers, keeps, lines
         return request_bytes(request.method, target, known[2], request.body, chunked=chunked)
-
-    def _write_lines(self, headers: Headers, *, keeps: bool, chunked: bool) -> bytes:
-        """The field lines of a request with these headers, without one about its length."""
-        fields = [("host", self._origin.authority)]
-        fields += headers.without(*_OURS).items()
-        if chunked:  # of an exercise: chunks are what it is about
-            fields.append(("transfer-encoding", "chunked"))
-        fields += [item for item in self._headers.without(*_OURS) if item[0] not in headers]
-        sent = Headers(fields)
-        if "accept-encoding" not in sent:
-            fields.append(("accept-encoding", "identity"))
-        if "user-agent" not in sent:
-            fields.append(("user-agent", f"interactions-harness/{__version__}"))
-        # So that it is free again once a stream that is read later has been written.
-        if not keeps or chunked:
-            fields.append(("connection", "close"))
-        return write_fields(Headers(fields))

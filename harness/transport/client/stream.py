@@ -27,10 +27,6 @@ HURRIED_SECONDS = 0.2
 _NEVER = math.inf
 
 
-def _say_nothing(_: Mapping[str, Any]) -> bool | None:
-    return None
-
-
 class StreamEnds:
     """How the streams of one target end, learned by all drivers to it.
 
@@ -38,23 +34,16 @@ class StreamEnds:
     """
 
     def __init__(
-        self, sentinel: bytes = b"", ends: Callable[[Mapping[str, Any]], bool | None] = _say_nothing
+        self, sentinel: bytes = b"", ends: Callable[[Mapping[str, Any]], bool | None] = lambda event: None
     ) -> None:
         self.sentinel = sentinel
         self.ends = ends
-        self._open: defaultdict[str, float] = defaultdict(float)
+        self.stayed_open: defaultdict[str, float] = defaultdict(float)
+        """The longest time for which an answer stayed open, by the method of its request."""
 
     def watch(self, request: Request, seconds: float) -> LastEvent:
         """Look for the end of one answer, which may stay open for so many seconds after it."""
         return LastEvent(self, request.method, seconds)
-
-    def known_open(self, method: str) -> float:
-        """The longest time for which an answer to this method stayed open; 0.0 if none did."""
-        return self._open[method]
-
-    def note_open(self, method: str, seconds: float) -> None:
-        """Learn that an answer stayed open for so many seconds."""
-        self._open[method] = max(self._open[method], seconds)
 
 
 class LastEvent:
@@ -92,7 +81,7 @@ class LastEvent:
 
     @property
     def _patience(self) -> float:
-        known = self._known.known_open(self._method)
+        known = self._known.stayed_open[self._method]
         return min(self._whole, HURRIED_SECONDS) if known else self._whole
 
     def measure_patience(self, now: float) -> float:
@@ -106,9 +95,9 @@ class LastEvent:
         stayed = now - self._since
         if stayed < self._patience * 0.99 and not self._is_sentinel:
             return ending
-        longest = self._known.known_open(self._method)
+        longest = self._known.stayed_open[self._method]
         before = f", as one before it for {longest:.1f} s" if longest > stayed else ""
-        self._known.note_open(self._method, stayed)
+        self._known.stayed_open[self._method] = max(longest, stayed)
         detail = f"the stream stayed open for {stayed:.1f} s after its last event{before}"
         return replace(ending, by=By.CLIENT, how=How.STALL, detail=detail)
 
@@ -197,9 +186,6 @@ def read_whole(source: ByteSource) -> Exchange:
 # gzip and deflate are left alone.
 
 
-_FREE_BYTES = 1024 * 1024
-
-
 class Breach(NamedTuple):
     """Why decoding stopped: one of our bounds, or broken data."""
 
@@ -225,7 +211,8 @@ class ContentDecoder:
             return b""
         self._came += len(data)
         limits = self._limits
-        most = min(limits.decoded_bytes, max(_FREE_BYTES, limits.decoded_ratio * self._came))
+        # a small body may be compressed by more than any ratio
+        most = min(limits.decoded_bytes, max(1024 * 1024, limits.decoded_ratio * self._came))
         try:
             part = self._inflater.feed(data, max(most - self._went, 0))
         except ValueError as error:

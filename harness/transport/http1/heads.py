@@ -30,8 +30,6 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 _BLANKS = " \t"
 """What may stand around a value. Python takes more for white space, and a proxy would frame that otherwise."""
 
-_QUOTED = 4
-"""How many characters of a line that is not HTTP an error quotes: the whole line may be a key."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -132,7 +130,7 @@ def _parse_field(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon or TOKEN.fullmatch(name) is None:
         # What may be its value is not quoted: it may be a key.
-        shown = name[:40] if colon else line[:_QUOTED]
+        shown = name[:40] if colon else line[:4]
         raise BadHead(f"a line of {len(line)} characters that begins {shown!r} is not a header field")
     value = value.strip(_BLANKS)
     if MORE_THAN_A_LINE.search(value) is not None:
@@ -165,21 +163,16 @@ def parse_response_head(head: bytes, method: str) -> ResponseHead:
     headers = parse_fields(rest)
     status = int(match[2])
     body = has_body(method, status)
-    framing = _find_response_framing(headers, status, body)
-    keep = _keeps(headers, http10=match[1] == "0") and not isinstance(framing, UntilClose)
-    return ResponseHead(status, match[3] or "", headers, framing, keep, body)
-
-
-def _find_response_framing(headers: Headers, status: int, body: bool) -> Framing:
-    length = _read_content_length(headers)
-    codings = _list_codings(headers)
+    length, codings = _read_content_length(headers), _list_codings(headers)
+    framing: Framing = UntilClose() if length is None else Length(length)
     if not body:
-        return Length(length or 0) if speaks_of_length(status, Length(length or 0)) else Length(0)
-    if codings:
+        framing = Length(length or 0) if speaks_of_length(status, Length(length or 0)) else Length(0)
+    elif codings:
         if codings != ["chunked"]:
             raise BadHead(f"transfer-encoding {', '.join(codings)!r}: only chunked was offered")
-        return Chunked()
-    return UntilClose() if length is None else Length(length)
+        framing = Chunked()
+    keep = _keeps(headers, http10=match[1] == "0") and not isinstance(framing, UntilClose)
+    return ResponseHead(status, match[3] or "", headers, framing, keep, body)
 
 
 def parse_request_head(head: bytes) -> RequestHead:

@@ -23,7 +23,6 @@ from harness.wire import (
     Chunked,
     Ending,
     Framing,
-    Headers,
     How,
     Length,
     Pause,
@@ -61,7 +60,16 @@ def observe_ending(ending: Ending, framing: Framing, sent: int, unfinished: Chun
     if ending.how in {How.REFUSED, How.TLS}:  # too late for either: the established connection breaks
         ending = replace(ending, how=How.RST)
     if isinstance(framing, Chunked):
-        return _note_unfinished(ending, unfinished)
+        if unfinished is not None:
+            declared, sent = cast("int", unfinished.declared), len(unfinished.data)
+            silent = ending.how is How.COMPLETE or (ending.how is How.BAD_HTTP and sent < declared)
+            how = How.FIN if silent else ending.how
+            return replace(ending, how=how, at=At.IN_CHUNK, declared=declared, sent=sent)
+        if ending.complete:
+            return COMPLETE
+        if ending.at is At.IN_CHUNK and ending.how is not How.BAD_HTTP:
+            return replace(ending, sent=0)
+        return replace(ending, at=At.IN_BODY, declared=None, sent=None)
     if isinstance(framing, Length):
         if sent >= framing.size:
             return COMPLETE
@@ -69,18 +77,6 @@ def observe_ending(ending: Ending, framing: Framing, sent: int, unfinished: Chun
         return replace(ending, how=how, at=At.IN_BODY, declared=framing.size, sent=sent)
     if ending.how in {How.COMPLETE, How.FIN, How.BAD_HTTP}:
         return COMPLETE
-    return replace(ending, at=At.IN_BODY, declared=None, sent=None)
-
-
-def _note_unfinished(ending: Ending, unfinished: Chunk | None) -> Ending:
-    if unfinished is not None:
-        declared, sent = cast("int", unfinished.declared), len(unfinished.data)
-        silent = ending.how is How.COMPLETE or (ending.how is How.BAD_HTTP and sent < declared)
-        return replace(ending, how=How.FIN if silent else ending.how, at=At.IN_CHUNK, declared=declared, sent=sent)
-    if ending.complete:
-        return COMPLETE
-    if ending.at is At.IN_CHUNK and ending.how is not How.BAD_HTTP:
-        return replace(ending, sent=0)
     return replace(ending, at=At.IN_BODY, declared=None, sent=None)
 
 
@@ -132,7 +128,10 @@ class ResponseView:
     def __init__(self, service: Service, request: Request) -> None:
         self._response = call(service, request)
         self.status = self._response.status
-        self.headers = _correct_headers(self._response)
+        keep = not (isinstance(self._response.framing, UntilClose) or says_close(self._response.headers))
+        self.headers = framed_headers(
+            self._response.status, self._response.headers, self._response.framing, keep=keep
+        )
         self._sent = 0
         self._unfinished: Chunk | None = None
         self._closed = False
@@ -144,20 +143,13 @@ class ResponseView:
         except HarnessFault:
             self.close()
             raise
-        self.dead = self._read_head_ending(self._first)
-
-    def _read_head_ending(self, first: Piece) -> Ending | None:
-        ending = head_ending(first)
-        if ending is None:
-            if self._bodiless:
-                self.ended = COMPLETE
-            return None
-        if ending.at is At.IN_HEADERS:
+        self.dead = head_ending(self._first)
+        if self.dead is not None and self.dead.at is At.IN_HEADERS:
             framing = self._response.framing
             head, _ = write_response_head(self._response, framing, keep=not isinstance(framing, UntilClose))
-            ending = replace(ending, declared=None, sent=head_bytes_sent(ending, len(head)))
-        self.ended = ending
-        return ending
+            self.dead = replace(self.dead, declared=None, sent=head_bytes_sent(self.dead, len(head)))
+        if self.dead is not None or self._bodiless:
+            self.ended = self.dead or COMPLETE
 
     def pull(self) -> Piece:
         """The next piece; after the `Ending`, that ending on every call."""
@@ -172,9 +164,6 @@ class ResponseView:
         if isinstance(piece, Ending):
             self.ended = observe_ending(piece, self.framing, self._sent, self._unfinished)
             return self.ended
-        return self._note_chunk(piece)
-
-    def _note_chunk(self, piece: Chunk) -> Chunk:
         if self._unfinished is not None:
             raise after_unfinished()
         self._sent += len(piece.data)
@@ -197,11 +186,6 @@ class ResponseView:
         if not self._closed:
             self._closed = True
             self._response.body.close()
-
-
-def _correct_headers(response: Response) -> Headers:
-    keep = not (isinstance(response.framing, UntilClose) or says_close(response.headers))
-    return framed_headers(response.status, response.headers, response.framing, keep=keep)
 
 
 def call(service: Service, request: Request) -> Response:

@@ -177,9 +177,8 @@ class BodyReader:
             found.append(Data(data, self._open, self._left == 0))
             if self._flooded():
                 return False
-        return not self._left and self._chunk_end()
-
-    def _chunk_end(self) -> bool:
+        if self._left:
+            return False
         start = bytes(self._buffer[:2])
         if start in {b"", b"\r"}:
             return False
@@ -213,8 +212,6 @@ class BodyReader:
 # heads are cached by their bytes.
 
 
-_CACHED_HEADS = 1024
-_CACHED_HEAD_BYTES = 4096
 _TLS_HANDSHAKE = 0x16
 """The first byte of TLS. No method begins with it, and a client that sends it would wait for an answer in vain."""
 
@@ -250,23 +247,21 @@ class HeadCache:
                 head = parse_request_head(raw)
             except BadHead as bad:
                 raise BadRequest(400, str(bad)) from None
-            _require_host(head)
+            # RFC 9112, 3.2 lets no server answer a request that does not name one host.
+            count = len(head.headers.all("host"))
+            if count == 0 and not head.http10:
+                raise BadRequest(
+                    400, "the request has no Host header, which HTTP/1.1 needs: send Host: 127.0.0.1:PORT"
+                )
+            if count > 1:
+                raise BadRequest(400, f"the request has {count} Host headers: send one")
             request = Request(head.method, head.target, head.headers)
             known = Incoming(request, head, self._opens is not None and self._opens(request))
-            if len(raw) <= _CACHED_HEAD_BYTES:
-                if len(self.heads) >= _CACHED_HEADS:
+            if len(raw) <= 4096:
+                if len(self.heads) >= 1024:
                     self.heads.clear()
                 self.heads[raw] = known
         return known
-
-
-def _require_host(head: RequestHead) -> None:
-    """Raise BadRequest for a request that does not name one host: RFC 9112, 3.2 lets no server answer it."""
-    count = len(head.headers.all("host"))
-    if count == 0 and not head.http10:
-        raise BadRequest(400, "the request has no Host header, which HTTP/1.1 needs: send Host: 127.0.0.1:PORT")
-    if count > 1:
-        raise BadRequest(400, f"the request has {count} Host headers: send one")
 
 
 class RequestReader:
@@ -327,7 +322,7 @@ class RequestReader:
         incoming = self._incoming
         assert incoming is not None
         if incoming.head.length != 0:
-            body = self._take_whole_body(incoming.head.length)
+            body = self._take_body(incoming.head.length)
             if body is None:
                 return None
             request = incoming.request
@@ -365,21 +360,18 @@ class RequestReader:
         self._expecting = incoming.head.expects and incoming.head.length != 0
         return True
 
-    def _take_whole_body(self, length: int | None) -> bytes | None:
+    def _take_body(self, length: int | None) -> bytes | None:
         """The body once all of it has arrived, else None; `length` is None for a chunked one."""
-        buffer, most = self._buffer, self._limits.body_bytes
-        if length is not None and length > most:
-            raise BadRequest(413, f"the request's body of {length} bytes exceeds {most}")
+        buffer, limits = self._buffer, self._limits
+        if length is not None and length > limits.body_bytes:
+            raise BadRequest(413, f"the request's body of {length} bytes exceeds {limits.body_bytes}")
         if self._body is None and length is not None and length <= len(buffer):
-            data = bytes(buffer[:length])  # nearly every request: it came with its head
+            whole = bytes(buffer[:length])  # nearly every request: it came with its head
             del buffer[:length]
-            return data
-        return self._read_on(Chunked() if length is None else Length(length))
-
-    def _read_on(self, framing: Framing) -> bytes | None:
-        limits = self._limits
+            return whole
         if self._body is None:
-            self._body = BodyReader(framing, self._buffer, most=limits.body_bytes, most_trailers=limits.head_bytes)
+            framing = Chunked() if length is None else Length(length)
+            self._body = BodyReader(framing, buffer, most=limits.body_bytes, most_trailers=limits.head_bytes)
         for part in self._body.advance():
             self._data += part.data
         ending = self._body.ended
@@ -476,14 +468,13 @@ class ResponseReader:
     def stop(self, how: How, by: By = By.SERVER, detail: str = "") -> Ending:
         """Stop reading for an external reason; the ending has the place. An earlier ending stays."""
         if self.ended is None:
-            self.ended = self._body.place(how, by, detail) if self._body else self._end_in_head(how, by, detail)
+            if self._body is not None:
+                self.ended = self._body.place(how, by, detail)
+            elif received := self._head_bytes + len(self._buffer):
+                self.ended = Ending(by, how, At.IN_HEADERS, sent=received, detail=detail)
+            else:
+                self.ended = Ending(by, how, At.BEFORE_HEADERS, detail=detail)
         return self.ended
-
-    def _end_in_head(self, how: How, by: By, detail: str) -> Ending:
-        received = self._head_bytes + len(self._buffer)
-        if received == 0:
-            return Ending(by, how, At.BEFORE_HEADERS, detail=detail)
-        return Ending(by, how, At.IN_HEADERS, sent=received, detail=detail)
 
     def _advance_head(self, events: list[Event]) -> bool:
         """Read one head; return whether there was one."""
@@ -500,13 +491,7 @@ class ResponseReader:
             return False
         if match is None:
             return False
-        return self._parse_head(bytes(buffer[:size]), events)
-
-    def _refuse(self, problem: str) -> None:
-        self.ended = Ending(By.SERVER, How.BAD_HTTP, At.BEFORE_HEADERS, detail=problem)
-
-    def _parse_head(self, raw: bytes, events: list[Event]) -> bool:
-        limits = self._limits
+        raw = bytes(buffer[:size])
         if raw.count(b"\n") - 2 > limits.head_fields:
             detail = f"response head has more than {limits.head_fields} fields (Limits.head_fields)"
             self.stop(How.FIN, By.LIMIT, detail)
@@ -519,12 +504,15 @@ class ResponseReader:
             else:
                 self._refuse(str(bad))
             return False
-        del self._buffer[: len(raw)]
-        self._head_bytes += len(raw)
+        del buffer[:size]
+        self._head_bytes += size
         self._scanned = 0
         if head.status >= 200 or head.status == 101:  # any other 1xx is interim: the final head follows
             self.head = head
             events.append(head)
             framing = head.framing if head.body else Length(0)
-            self._body = BodyReader(framing, self._buffer, most=limits.body_bytes, most_trailers=limits.head_bytes)
+            self._body = BodyReader(framing, buffer, most=limits.body_bytes, most_trailers=limits.head_bytes)
         return True
+
+    def _refuse(self, problem: str) -> None:
+        self.ended = Ending(By.SERVER, How.BAD_HTTP, At.BEFORE_HEADERS, detail=problem)

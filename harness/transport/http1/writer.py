@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from typing import TypeGuard
 
 from harness.transport.http1.heads import has_body, write_response_head, write_start
 from harness.transport.http1.observed import (
@@ -169,28 +168,22 @@ class ResponseWriter:
         head, self._keep = write_response_head(response, self._framing, keep=self._keep, extra=self._extra)
         ending = head_ending(first)
         if ending is not None:
-            self._cut_head(ending, head, out)
+            if ending.how is How.BAD_HTTP:
+                out.append(_GARBAGE if ending.at is At.BEFORE_HEADERS else head[:-2] + _GARBAGE + b"\r\n")
+            else:
+                out.append(head[: head_bytes_sent(ending, len(head))])
+            self.after = _AFTER.get(ending.how, After.RST)
             return
         out.append(head)
         if self._silent:
             self._finish()
-        elif self._is_whole(first):
+        elif (  # the first piece is the whole body by its Length, as in nearly every response but streams
+            type(first) is Chunk and isinstance(self._framing, Length) and len(first.data) == self._framing.size
+        ):
             out.append(first.data)
             self._sent = len(first.data)
         else:
             self._take(first, out)
-
-    def _is_whole(self, first: Piece) -> TypeGuard[Chunk]:
-        """Whether the first piece is the whole body by its Length, as in nearly every response but streams."""
-        framing = self._framing
-        return type(first) is Chunk and isinstance(framing, Length) and len(first.data) == framing.size
-
-    def _cut_head(self, ending: Ending, head: bytes, out: list[bytes]) -> None:
-        if ending.how is How.BAD_HTTP:
-            out.append(_GARBAGE if ending.at is At.BEFORE_HEADERS else head[:-2] + _GARBAGE + b"\r\n")
-        else:
-            out.append(head[: head_bytes_sent(ending, len(head))])
-        self.after = _AFTER.get(ending.how, After.RST)
 
     def _collect(self, out: list[bytes]) -> None:
         body, size = self._body, 0
@@ -215,26 +208,23 @@ class ResponseWriter:
 
     def _take(self, piece: Piece, out: list[bytes]) -> None:
         if isinstance(piece, Chunk):
-            self._write_chunk(piece, out)
+            data = piece.data
+            if not isinstance(self._framing, Chunked):
+                self._sent += len(data)
+                if isinstance(self._framing, Length) and self._sent > self._framing.size:
+                    raise overlong(self._framing.size)
+                out.append(data)
+            elif self._unfinished is not None:
+                raise after_unfinished()
+            elif piece.declared is not None:
+                self._unfinished = piece
+                out.append(b"%x\r\n%b" % (piece.declared, data))
+            elif data:  # an empty chunk would be the last one
+                out.append(b"%x\r\n%b\r\n" % (len(data), data))
         elif isinstance(piece, Pause):
             self.pause = piece
         else:
             self._end(observe_ending(piece, self._framing, self._sent, self._unfinished), out)
-
-    def _write_chunk(self, piece: Chunk, out: list[bytes]) -> None:
-        data = piece.data
-        if not isinstance(self._framing, Chunked):
-            self._sent += len(data)
-            if isinstance(self._framing, Length) and self._sent > self._framing.size:
-                raise overlong(self._framing.size)
-            out.append(data)
-        elif self._unfinished is not None:
-            raise after_unfinished()
-        elif piece.declared is not None:
-            self._unfinished = piece
-            out.append(b"%x\r\n%b" % (piece.declared, data))
-        elif data:  # an empty chunk would be the last one
-            out.append(b"%x\r\n%b\r\n" % (len(data), data))
 
     def _end(self, ending: Ending, out: list[bytes]) -> None:
         if ending.complete:

@@ -407,23 +407,18 @@ class _Tee:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception):
-            self._finish(self._classify_error(error))
+            by, how = _HOWS.get(type(error).__name__, (By.SERVER, How.BAD_HTTP))
+            if how is How.BAD_HTTP and any(word in str(error) for word in _CLOSED):
+                how = How.FIN
+            ending = Ending(by, how, self._at, detail=type(error).__name__)
+            framing = self._recorder.framing
+            if self._at is At.IN_BODY and isinstance(framing, Length):
+                ending = replace(ending, declared=framing.size, sent=self._recorder.size)
+            self._finish(ending)
         elif error is not None:  # GeneratorExit, a cancelled task: the reader is gone
             self.note_close()
         elif self._at is At.IN_BODY:
             self._finish(COMPLETE)
-
-    def _classify_error(self, error: Exception) -> Ending:
-        by, how = _HOWS.get(type(error).__name__, (By.SERVER, How.BAD_HTTP))
-        if how is How.BAD_HTTP and any(word in str(error) for word in _CLOSED):
-            how = How.FIN
-        return self._with_place(Ending(by, how, self._at, detail=type(error).__name__))
-
-    def _with_place(self, ending: Ending) -> Ending:
-        framing = self._recorder.framing
-        if self._at is At.IN_BODY and isinstance(framing, Length):
-            return Ending(ending.by, ending.how, At.IN_BODY, framing.size, self._recorder.size, ending.detail)
-        return ending
 
     def _finish(self, ending: Ending) -> None:
         if self._over:

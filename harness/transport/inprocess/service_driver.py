@@ -7,7 +7,7 @@ length after the moment it was pulled, so readers that pause at the same time mo
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,17 +35,13 @@ from harness.wire import (
     LogicalClock,
     Open,
     Pause,
-    Piece,
     Request,
     Send,
     Service,
     Together,
     Wait,
 )
-from harness.wire.delivery import PATIENCE, Answer, Arrival, Delivery, Mailbox, NoReply, Outbox
-
-PACE = 0.25
-"""Logical seconds between two looks at runs that a webhook waits for."""
+from harness.wire.delivery import PATIENCE, Arrival, BoxedInbox, Delivery, Mailbox, NoReply, Outbox
 
 ROOT = "http://localhost/receivers/"
 
@@ -91,7 +87,8 @@ class ServicePost:
                     self._outbox.note_answer(delivery, status)
 
     def _send(self, delivery: Delivery) -> int | None:
-        box = self._boxes.get(_find_address(delivery.uri))
+        parts = urlsplit(delivery.uri)
+        box = self._boxes.get(f"{parts.scheme}://{parts.netloc}{parts.path}")
         if box is None:
             return self._elsewhere(delivery)
         began = self._clock.now
@@ -110,38 +107,23 @@ class ServicePost:
                 return
             busy = self._outbox.attend()
             due = self._outbox.next_due
-            steps = [end, *([self._clock.now + PACE] if busy else []), *([due] if due is not None else [])]
+            # so often one looks at the runs that a webhook waits for
+            steps = [end, *([self._clock.now + 0.25] if busy else []), *([due] if due is not None else [])]
             self._clock.reached(min(steps))
 
 
-def _find_address(uri: str) -> str:
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
-
-
-class ServiceReceiver:
+class ServiceReceiver(BoxedInbox):
     """A `wire.Inbox` for a service in this process."""
 
     def __init__(self, uri: str, box: Mailbox, post: ServicePost) -> None:
+        super().__init__(box)
         self.uri = uri
-        self._box = box
         self._post = post
-        self._read = 0
-
-    def answer(self, *answers: Answer) -> None:
-        """Script the next answers."""
-        self._box.answer(*answers)
-
-    def refuse_first(self, header: str) -> None:
-        """Refuse the first delivery with each value of a header."""
-        self._box.refuse_first(header)
 
     def collect(self, count: int, seconds: float) -> list[Arrival]:
         """Let logical time pass until so many deliveries have come."""
-        self._post.carry_until(lambda: len(self._box.arrivals) - self._read >= count, seconds)
-        came = self._box.arrivals[self._read :]
-        self._read += len(came)
-        return came
+        self._post.carry_until(lambda: self.waiting >= count, seconds)
+        return self.take()
 
     def close(self) -> None:
         """Close the receiver."""
@@ -186,21 +168,25 @@ class ServiceReading:
 
     def step(self) -> bytes:
         """Read one piece and return its bytes; raises `HarnessFault` if the body misbehaves."""
-        piece = self._pull()
-        if isinstance(piece, Chunk):
-            return self._take_chunk(piece)
-        if isinstance(piece, Pause):
-            self._pause(piece.seconds)
-        else:
-            self._end(piece)
-        return b""
-
-    def _pull(self) -> Piece:
         try:
-            return self._seen.pull()
+            piece = self._seen.pull()
         except HarnessFault:
             self.stop(By.CLIENT, How.FIN, "the body raised")
             raise
+        if isinstance(piece, Chunk):
+            return self._take_chunk(piece)
+        if isinstance(piece, Pause):
+            self._count_pause()
+            left, name = self._measure_patience()
+            if piece.seconds > left:
+                self._clock.reached(self._clock.now + left)
+                self.stop(By.LIMIT, How.TIMEOUT, f"nothing came in time ({self._limits.name_wait(name)})")
+            elif self.ended is None:
+                self._idle += piece.seconds
+                self.wake = self._clock.now + piece.seconds
+        else:
+            self._end(piece)
+        return b""
 
     def _take_chunk(self, piece: Chunk) -> bytes:
         data = piece.data
@@ -226,25 +212,12 @@ class ServiceReading:
             detail = f"{self._limits.pauses} pieces in a row without a byte (Limits.pauses)"
             self.stop(By.LIMIT, How.TIMEOUT, detail)
 
-    def _pause(self, seconds: float) -> None:
-        self._count_pause()
-        left, name = self._measure_patience()
-        if seconds > left:
-            self._give_up(left, name)
-        elif self.ended is None:
-            self._idle += seconds
-            self.wake = self._clock.now + seconds
-
     def _measure_patience(self) -> tuple[float, str]:
         """Seconds that may still pass without a byte, and the name of the limit behind them."""
         limits = self._limits
         total = limits.total_seconds - (self._clock.now - self._began)
         idle = min(limits.idle_seconds - self._idle, self._last.measure_patience(self._clock.now))
         return (idle, "idle_seconds") if idle <= total else (max(total, 0.0), "total_seconds")
-
-    def _give_up(self, left: float, name: str) -> None:
-        self._clock.reached(self._clock.now + left)
-        self.stop(By.LIMIT, How.TIMEOUT, f"nothing came in time ({self._limits.name_wait(name)})")
 
     def _end(self, ending: Ending) -> None:
         if ending.how is How.STALL:
@@ -309,13 +282,21 @@ class ServiceDriver(Driver):
             case Send(request, timeout):
                 return read_whole(self._begin(request, timeout))
             case Open(request, timeout):
-                return self._open_stream(request, timeout)
+                reading = self._begin(request, timeout)
+                self._open = [other for other in self._open if other.ended is None]
+                self._open.append(reading)
+                return LiveStreamReader(reading, self._limits.event_bytes)
             case Together():
                 return self._send_together(action)
             case Wait(seconds):
                 return self.clock.reached(self.clock.now + seconds)
             case Listen():
-                return self._listen()
+                if self._post is None:
+                    outbox = getattr(self.service, "outbox", None)
+                    if outbox is None:
+                        raise Unmet("this service sends nothing by itself")
+                    self._post = ServicePost(outbox, self.clock)
+                return self._post.listen()
             case Collect(receiver, count, seconds):
                 return receiver.collect(count, seconds)
             case Interrupt():
@@ -324,19 +305,21 @@ class ServiceDriver(Driver):
     def _begin(self, request: Request, timeout: float | None = None) -> ServiceReading:
         return ServiceReading(self.service, request, self.clock, self._limits.within(timeout), self._ends)
 
-    def _open_stream(self, request: Request, timeout: float | None) -> LiveStreamReader:
-        reading = self._begin(request, timeout)
-        self._open = [other for other in self._open if other.ended is None]
-        self._open.append(reading)
-        return LiveStreamReader(reading, self._limits.event_bytes)
-
     def _send_together(self, action: Together) -> list[Exchange]:
         """Send all before reading any; then the response that wakes first is read first, ties in request order."""
         readings: list[ServiceReading] = []
         try:
             for request in action.requests:
                 readings.append(self._begin(request, action.timeout))  # noqa: PERF401 - those that began are stopped below
-            self._interleave(readings)
+            queue = [(self.clock.now, index) for index in range(len(readings))]
+            while queue:
+                _, index = heapq.heappop(queue)
+                current = readings[index]
+                current.awake()
+                while current.ended is None and current.wake is None:
+                    current.step()
+                if current.wake is not None:
+                    heapq.heappush(queue, (current.wake, index))
         finally:
             for reading in readings:
                 reading.stop(By.CLIENT, How.FIN, "another of the requests failed")
@@ -345,26 +328,6 @@ class ServiceDriver(Driver):
             for exchange in exchanges:
                 action.note(exchange)
         return exchanges
-
-    def _interleave(self, readings: Sequence[ServiceReading]) -> None:
-        queue = [(self.clock.now, index) for index in range(len(readings))]
-        while queue:
-            _, index = heapq.heappop(queue)
-            reading = readings[index]
-            reading.awake()
-            while reading.ended is None and reading.wake is None:
-                reading.step()
-            if reading.wake is not None:
-                heapq.heappush(queue, (reading.wake, index))
-
-    def _listen(self) -> ServiceReceiver:
-        """Open a receiver for what the service sends by itself. Raises Unmet if it sends nothing."""
-        if self._post is None:
-            outbox = getattr(self.service, "outbox", None)
-            if outbox is None:
-                raise Unmet("this service sends nothing by itself")
-            self._post = ServicePost(outbox, self.clock)
-        return self._post.listen()
 
     def close(self) -> None:
         """Close the streams that are still open."""

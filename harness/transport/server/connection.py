@@ -25,7 +25,6 @@ from harness.transport.http1.reader import HeadCache, Incoming, RequestReader
 from harness.transport.http1.writer import BATCH_BYTES, After, ResponseWriter, write_at_once
 from harness.wire import Body, Clock, Headers, Request, Response, Service
 
-_READ_BYTES = 64 * 1024
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -57,15 +56,10 @@ def unread(sock: SocketLike) -> Iterator[bytes]:
     """Yield what arrived on a non-blocking socket and was never read; the owner keeps the socket."""
     try:
         with socket.socket(fileno=os.dup(sock.fileno())) as twin:
-            while data := twin.recv(_READ_BYTES):
+            while data := twin.recv(64 * 1024):
                 yield data
     except OSError:  # nothing more, or the error that ended it
         return
-
-
-def reset_on_close(sock: SocketLike) -> None:
-    """Make the close of this socket a RST instead of a FIN."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
 
 
 # A reset that loses no byte: everything written before it has arrived when the connection breaks. On a connection
@@ -77,7 +71,6 @@ def reset_on_close(sock: SocketLike) -> None:
 
 _HELD_BACK = 2
 _SPIN_SECONDS = 0.001
-_POLL_SECONDS = 0.001
 
 
 async def reset_after(transport: asyncio.Transport, data: bytes, *, seconds: float) -> None:
@@ -109,25 +102,20 @@ async def _delivered(transport: asyncio.Transport, seconds: float) -> bool:
         passed = loop.time() - began
         if passed > seconds:
             return False
-        await asyncio.sleep(0 if passed < _SPIN_SECONDS else _POLL_SECONDS)
+        await asyncio.sleep(0 if passed < _SPIN_SECONDS else 0.001)
     return True
 
 
 def reset_now(transport: asyncio.Transport) -> None:
     """Reset now, and discard what has not been delivered yet."""
     if not transport.is_closing():
-        reset_on_close(cast("SocketLike", transport.get_extra_info("socket")))
+        sock = cast("SocketLike", transport.get_extra_info("socket"))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)  # a close is a RST then, and no FIN
     transport.abort()
 
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_KEPT_ERRORS = 100
 
-_SEVERAL = 4
-"""From so many connections on, answers are written together. With fewer, clients would wait for each other."""
-
-_MOST_TOGETHER = 16
-"""So many answers are written together: the first one waits until the last one is there."""
 
 _OPENING = ("access-control-allow-origin", "access-control-expose-headers")
 _CORS = b"".join(b"%b: *\r\n" % name.encode() for name in _OPENING)
@@ -157,14 +145,14 @@ class Hub:
         self.clock = clock
         self.limits = limits
         self.cors = cors
-        self.heads = HeadCache((cors_for or _opens_all) if cors else None)
+        self.heads = HeadCache((cors_for or (lambda request: True)) if cors else None)
         self.connections: set[ServerConnection] = set()
         self.errors: list[HarnessFault] = []
         self._answered: list[ServerConnection] = []
 
     def note(self, fault: HarnessFault) -> None:
         """Keep a fault of our own; only the first ones, because later ones repeat them."""
-        if len(self.errors) < _KEPT_ERRORS:
+        if len(self.errors) < 100:
             self.errors.append(fault)
             if self._on_fault is not None:
                 self._on_fault(fault)
@@ -178,7 +166,8 @@ class Hub:
         if not self._answered:
             loop.call_soon(self._write_answers)
         self._answered.append(connection)
-        if len(self._answered) >= _MOST_TOGETHER:
+        # the first answer waits until the last one is there
+        if len(self._answered) >= 16:
             self._write_answers()
 
     def _write_answers(self) -> None:
@@ -192,7 +181,13 @@ class Hub:
         `opened`: pages of any origin may send this request.
         """
         if opened and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
-            return _answer_preflight(self.cors)
+            # The response to a browser's CORS preflight: the methods and request fields that a page may use.
+            allowed = (
+                ("access-control-allow-methods", _METHODS),
+                ("access-control-allow-headers", ", ".join(self.cors)),
+                ("access-control-max-age", "600"),
+            )
+            return Response.whole(204, Headers(allowed), b"")
         try:
             if self._hear is not None:
                 self._hear(request)
@@ -206,24 +201,10 @@ class Hub:
         return response
 
 
-def _opens_all(request: Request) -> bool:
-    return True
-
-
 def list_own_fields(head: RequestHead, opened: bool) -> bytes:
     """The carrier's own header lines; CORS fields are added only here, so none is sent twice."""
     own = _CORS if opened else b""
     return own + b"connection: keep-alive\r\n" if head.http10 and head.keep else own
-
-
-def _answer_preflight(fields: Sequence[str]) -> Response:
-    """The response to a browser's CORS preflight: the methods and request fields that a page may use."""
-    allowed = (
-        ("access-control-allow-methods", _METHODS),
-        ("access-control-allow-headers", ", ".join(fields)),
-        ("access-control-max-age", "600"),
-    )
-    return Response.whole(204, Headers(allowed), b"")
 
 
 def _build_error(status: int, message: str) -> Response:
@@ -305,17 +286,14 @@ class ServerConnection(asyncio.Protocol):
                 self._refuse(bad.status, str(bad))
                 return
             if incoming is None:
-                self._await_more()
+                begun = self._reader.begun
+                if self._reader.expects():
+                    self._transport.write(_CONTINUE)
+                if not begun or not self._in_request:
+                    self._since = self._loop.time()
+                self._in_request = begun
                 return
             self._answer(incoming)
-
-    def _await_more(self) -> None:
-        begun = self._reader.begun
-        if self._reader.expects():
-            self._transport.write(_CONTINUE)
-        if not begun or not self._in_request:
-            self._since = self._loop.time()
-        self._in_request = begun
 
     def _refuse(self, status: int, message: str) -> None:
         self._transport.write(ResponseWriter(_build_error(status, message), "GET", keep=False).batch())
@@ -334,7 +312,10 @@ class ServerConnection(asyncio.Protocol):
         if written is not None:
             data, after = written
             hub = self._hub
-            if len(hub.connections) >= _SEVERAL and after is After.KEEP and self._may_wait(data):
+            # With fewer connections, clients would wait for each other. Only a short answer may wait for the end
+            # of a turn, and only if no request waits behind it.
+            several = len(hub.connections) >= 4
+            if several and after is After.KEEP and len(data) < BATCH_BYTES and not self._reader.waiting:
                 self._unwritten = data
                 hub.write_soon(self, self._loop)
                 return
@@ -358,10 +339,6 @@ class ServerConnection(asyncio.Protocol):
         else:
             self._body = response.body
             self._work(self._send_stream(writer, data, clock, start))
-
-    def _may_wait(self, data: bytes) -> bool:
-        """Whether an answer may wait for the end of a turn: it is short, and no request waits behind it."""
-        return len(data) < BATCH_BYTES and not self._reader.waiting
 
     def _give_up(self, fault: HarnessFault, body: Body) -> None:
         self._hub.note(fault)

@@ -26,9 +26,7 @@ from harness.transport.http1.reader import Incoming
 from harness.transport.http1.writer import After, ResponseWriter
 from harness.transport.server.connection import Hub, ServerConnection, list_own_fields
 from harness.wire import TICK, Clock, Headers, LogicalClock, Request, Response, Service
-from harness.wire.delivery import Answer, Arrival, Mailbox
-
-_BACKLOG = 1024
+from harness.wire.delivery import Arrival, BoxedInbox, Mailbox
 
 
 async def listen(
@@ -40,7 +38,7 @@ async def listen(
     """
     where: dict[str, Any] = {} if options.get("sock") else {"host": host, "port": port}
     try:
-        return await asyncio.get_running_loop().create_server(connection, **where, backlog=_BACKLOG, **options)
+        return await asyncio.get_running_loop().create_server(connection, **where, backlog=1024, **options)
     except UnicodeError:  # of a name such as `a..example`, which no resolver takes
         raise UsageFault(f"cannot listen on {host}:{port}: {host!r} is not the name of a host (--host)") from None
     except OSError as error:
@@ -375,17 +373,8 @@ LEAVING: ContextVar[Leaving | None] = ContextVar("harness_leaving", default=None
 # The socket carrier for services that block: each request runs on its own thread, so none waits for another.
 
 
-_THREADS = 4096
-"""One for each waiting stream; threads are created only when they are needed."""
-
 _SERVER_LIMITS = ServerLimits(head_bytes=1024 * 1024, body_bytes=RECORDED_BYTES, request_seconds=600.0)
 """Wide limits: refusing a request is up to the server behind the proxy."""
-
-_Result = TypeVar("_Result")
-
-
-def _always(request: Request) -> bool:
-    return True
 
 
 class WaitingServer(Server):
@@ -400,7 +389,7 @@ class WaitingServer(Server):
         self,
         service: Service,
         *,
-        waits: Callable[[Request], bool] = _always,
+        waits: Callable[[Request], bool] = lambda request: True,
         limits: ServerLimits = _SERVER_LIMITS,
         **options: Any,
     ) -> None:
@@ -409,7 +398,8 @@ class WaitingServer(Server):
 
     async def start(self) -> None:
         """Listen; raises `UsageFault` if the address cannot be used."""
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="harness-proxy")
+        # one for each waiting stream; threads are created only when they are needed
+        self._threads = ThreadPoolExecutor(4096, thread_name_prefix="harness-proxy")
         try:
             await super().start()
         except UsageFault:
@@ -442,7 +432,16 @@ class _WaitingConnection(ServerConnection):
 
     async def _serve_one(self, incoming: Incoming) -> After:
         head, opened = incoming.head, incoming.opened
-        response = await self._ask(incoming.request, opened)
+        # If the client leaves first, tell the service, and close the response later.
+        leaving, context = Leaving(), copy_context()
+        context.run(LEAVING.set, leaving)
+        work = self._threads.submit(context.run, self._hub.answer, incoming.request, opened)
+        try:
+            response = await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            work.add_done_callback(_close_unheard)
+            leaving.leave()
+            raise
         self._body = response.body
         own = list_own_fields(head, opened)
         writer = ResponseWriter(response, head.method, keep=head.keep, http10=head.http10, extra=own)
@@ -451,24 +450,9 @@ class _WaitingConnection(ServerConnection):
             await self._room_or_turn()
             if writer.pause is not None and writer.pause.seconds:
                 await asyncio.sleep(writer.pause.seconds)
-            data = await self._run_away(writer.batch)
+            data = await self._loop.run_in_executor(self._threads, writer.batch)
             self._write(data, writer.after)
         return await self._end(writer.after, data)
-
-    async def _ask(self, request: Request, opened: bool) -> Response:
-        """The service's response. If the client leaves first, tell the service and close the response later."""
-        leaving, context = Leaving(), copy_context()
-        context.run(LEAVING.set, leaving)
-        work = self._threads.submit(context.run, self._hub.answer, request, opened)
-        try:
-            return await asyncio.wrap_future(work)
-        except asyncio.CancelledError:
-            work.add_done_callback(_close_unheard)
-            leaving.leave()
-            raise
-
-    def _run_away(self, work: Callable[[], _Result]) -> asyncio.Future[_Result]:
-        return self._loop.run_in_executor(self._threads, work)
 
 
 def _close_unheard(work: Future[Response]) -> None:
@@ -479,15 +463,14 @@ def _close_unheard(work: Future[Response]) -> None:
 # A receiver of deliveries on a port of this machine, for targets that are on this machine, too.
 
 
-class SocketReceiver:
+class SocketReceiver(BoxedInbox):
     """A `wire.Inbox`: listens as soon as it is made, until `close`."""
 
     def __init__(self) -> None:
-        self._box = Mailbox(time.monotonic)
+        super().__init__(Mailbox(time.monotonic))
         self._path = f"/deliveries/{secrets.token_hex(16)}"  # a web page can post to a port, and not guess a path
         self._server = ServerThread(self._receive)
         self._server.start()
-        self._read = 0
 
     @property
     def uri(self) -> str:
@@ -498,22 +481,11 @@ class SocketReceiver:
         known = request.raw_path.startswith(self._path)
         return self._box(request) if known else Response.whole(404, Headers(), b"")
 
-    def answer(self, *answers: Answer) -> None:
-        """Script the next answers."""
-        self._box.answer(*answers)
-
-    def refuse_first(self, header: str) -> None:
-        """Refuse the first delivery with each value of a header."""
-        self._box.refuse_first(header)
-
     def collect(self, count: int, seconds: float) -> list[Arrival]:
         """Wait, in real time, until so many deliveries have come."""
-        box = self._box
-        with box.came:
-            box.came.wait_for(lambda: len(box.arrivals) - self._read >= count, timeout=seconds)
-            came = box.arrivals[self._read :]
-        self._read += len(came)
-        return came
+        with self._box.came:
+            self._box.came.wait_for(lambda: self.waiting >= count, timeout=seconds)
+            return self.take()
 
     def close(self) -> None:
         """Stop listening."""

@@ -26,7 +26,7 @@ from harness.transport.http1.heads import (
     write_fields,
 )
 from harness.transport.http1.limits import RECORDED_BYTES, Limits
-from harness.transport.http1.reader import BodyReader, Data, Event, ResponseReader, begins_a_stream
+from harness.transport.http1.reader import BodyReader, Data, ResponseReader, begins_a_stream
 from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
 from harness.wire.addresses import (
     FOR_BROWSERS,
@@ -272,8 +272,6 @@ _LIMITS = Limits(head_bytes=1024 * 1024, head_fields=10_000, body_bytes=_UNBOUND
 STOPPED = "the recorder was stopped"
 """The detail of a record that was cut short because the tap stopped before the answer ended."""
 
-_OPEN_CHUNK_BYTES = 8 * 1024 * 1024
-
 
 class ForwardedRequests(NamedTuple):
     """The bytes to send upstream, and the finished exchanges: those with a response before a whole request."""
@@ -356,7 +354,20 @@ class _Answer:
         """
         self._last = self._measure_moment(now)
         for event in self.reader.feed(data):
-            self._take(event)
+            if isinstance(event, ResponseHead):
+                self._recorder.head(event.status, event.headers, event.framing, event.reason)
+                for place in find_elsewhere(event.headers, self._origin, event.status):
+                    self._notes.append(
+                        f"{self.asked.what}: the response names another address ({place}): requests to it are "
+                        "not recorded"
+                    )
+                if self._observer is not None:
+                    self._observer.note_head(event.status, event.headers, event.framing)
+            elif isinstance(event, Data):
+                self._open.append(event.data)
+                self._open_bytes += len(event.data)
+                if event.ends_chunk or self._open_bytes > 8 * 1024 * 1024:
+                    self._flush()
         own = data[: max(len(data) - self.reader.excess, 0)]
         if self._head is None:
             return b"" if self.refused else own
@@ -377,22 +388,6 @@ class _Answer:
         """The withheld part of the head."""
         head, self._head = self._head, None
         return b"" if head is None else head.rest()
-
-    def _take(self, event: Event) -> None:
-        if isinstance(event, ResponseHead):
-            self._recorder.head(event.status, event.headers, event.framing, event.reason)
-            for place in find_elsewhere(event.headers, self._origin, event.status):
-                self._notes.append(
-                    f"{self.asked.what}: the response names another address ({place}): requests to it are "
-                    "not recorded"
-                )
-            if self._observer is not None:
-                self._observer.note_head(event.status, event.headers, event.framing)
-        elif isinstance(event, Data):
-            self._open.append(event.data)
-            self._open_bytes += len(event.data)
-            if event.ends_chunk or self._open_bytes > _OPEN_CHUNK_BYTES:
-                self._flush()
 
     def _flush(self) -> None:
         if self._open_bytes and self._observer is not None:

@@ -22,8 +22,6 @@ from harness.wire import By, Ending, Exchange, How, Request
 _EARLY_BYTES = 256 * 1024
 _DRAIN_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
-_AFTER_SECONDS = 0.001
-"""Delay before parsing data that was forwarded unparsed, so that its receiver gets the processor first."""
 
 
 class Switchboard(Protocol):
@@ -190,7 +188,8 @@ class TapLink:
             self._ahead = data, self._loop.time()
             if not self._noting:
                 self._noting = True
-                self._loop.call_later(_AFTER_SECONDS, self._note)
+                # the receiver of data that was forwarded unparsed gets the processor first
+                self._loop.call_later(0.001, self._note)
             return
         passed = self._wire.downward(data, self._loop.time())
         self._held += passed.data
@@ -270,11 +269,7 @@ class TapLink:
         action()
         self._keeping = False
         self.unhush("upstream", "keeping")
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Run the postponed calls, until one has to wait for a record again."""
-        while self._later and not self._keeping:
+        while self._later and not self._keeping:  # the postponed calls, until one has to wait for a record again
             self._later.popleft()()
 
     def _end_client(self, how: How) -> None:
@@ -427,19 +422,16 @@ class UpstreamEnd(_End):
         if exc is None:
             self._send_fin()
         else:
-            self._salvage()
+            # Hand over data that arrived before a reset: after a failed write, event loops do not read any more.
+            if self._transport.get_extra_info("ssl_object") is None:
+                for data in unread(self._transport.get_extra_info("socket")):
+                    self._link.from_upstream(data)
             self._link.upstream_left(_classify(exc), getattr(exc, "strerror", None) or str(exc))
         self._link.note_closed("upstream")
 
     def _send_fin(self) -> None:
         torn = _torn(self._transport)
         self._link.upstream_left(How.FIN, "TLS ended without close_notify" if torn else "", torn=torn)
-
-    def _salvage(self) -> None:
-        """Hand over data that arrived before a reset: after a failed write, event loops do not read any more."""
-        if self._transport.get_extra_info("ssl_object") is None:
-            for data in unread(self._transport.get_extra_info("socket")):
-                self._link.from_upstream(data)
 
 
 def _torn(transport: asyncio.Transport) -> bool:

@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -107,7 +108,6 @@ def _place(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) ->
 # request does not wait.
 
 
-_HEAD_BYTES = 64 * 1024
 _BLANK_LINE = len(b"\r\n\r\n")
 
 
@@ -157,14 +157,12 @@ class Door(asyncio.Protocol):
         came += data
         end = END_OF_HEAD.search(came, unseen)
         if end is not None:
-            self._enter(self._choose(bytes(came[: end.end()])))
-        elif len(came) > _HEAD_BYTES or not came[:1].isalpha():
+            raw = bytes(came[: end.end()])
+            request = self._read(raw)
+            is_for_page = request is not None and self._page.claims(request)
+            self._enter(ServerConnection(self._hub) if is_for_page else self._new_end())
+        elif len(came) > 64 * 1024 or not came[:1].isalpha():
             self._enter(self._new_end())
-
-    def _choose(self, raw: bytes) -> asyncio.Protocol:
-        request = self._read(raw)
-        is_for_page = request is not None and self._page.claims(request)
-        return ServerConnection(self._hub) if is_for_page else self._new_end()
 
     def _enter(self, inside: asyncio.Protocol) -> None:
         """Hand the connection over, with what has come, after the first step of what `inside` begins.
@@ -214,7 +212,6 @@ _SWEEP_SECONDS = 1.0
 """How long a client may take, and how often that is looked at."""
 
 _KEPT_NOTES = 100
-_GRACE_SECONDS = 1.0
 WAITED_BYTES = 8 * 1024 * 1024
 """Clients do not wait for the record of an exchange above this size: redacting it could exceed their timeouts."""
 
@@ -322,11 +319,9 @@ class Tap:
         if len(self._links) + len(self._doors) >= _MOST_LINKS:
             self._refuse_more()
             return OverLimitEnd()
+        read = partial(read_request, authority=self.authority, encoding=self.encoding)
         later = asyncio.get_running_loop().call_soon
-        return Door(self._page, self._hub, self._read_head, self._new_end, self._doors, later)
-
-    def _read_head(self, raw: bytes) -> Request | None:
-        return read_request(raw, self.authority, self.encoding)
+        return Door(self._page, self._hub, read, self._new_end, self._doors, later)
 
     def _new_end(self) -> asyncio.Protocol:
         """The client's end of a new link."""
@@ -350,7 +345,7 @@ class Tap:
             return
         self._listener.close()
         self._sweeper.cancel()
-        until = time.monotonic() + _GRACE_SECONDS
+        until = time.monotonic() + 1.0
         while any(link.waiting for link in self._links) and time.monotonic() < until:
             await asyncio.sleep(0.01)
         tasks: list[asyncio.Task[Any] | None] = [self._sweeper]

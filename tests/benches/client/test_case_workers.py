@@ -79,25 +79,6 @@ def test_the_start_of_a_client_is_not_counted() -> None:
     assert client.played == {"pass": 1, **dict.fromkeys(RESETS, 1)}
 
 
-def test_the_start_beside_others_is_measured() -> None:
-    """Several clients at once start more slowly than one alone: that, too, is not counted, once it is known."""
-    measured = threading.Event()
-
-    class Slow(Stopwatch):
-        def read(self, task: Task, seconds: float, start: float = 0.0) -> ClientResult:
-            if task.case == RESETS[0]:  # its worker does not measure, and takes it at once
-                assert measured.wait(20)
-            elif self.played["pass"] == 2:
-                measured.set()
-            return super().read(task, seconds, start)
-
-    client = Slow(lambda case, number: (2 if number == 1 else 20) if case != RESETS[1] else 20 + 25)
-    found = outcomes_of(client, *cases_of(cuts=list(RESETS)), jobs=2)
-    assert set(found.values()) == {DropOutcome.RECOVERED}
-    assert client.played[RESETS[1]] == 1
-    assert client.played["pass"] == 2
-
-
 def test_one_that_was_slow_once_is_not_hung() -> None:
     """A case that ran out of time is played again, and the second time counts."""
     client = Stopwatch(lambda case, number: 99 if case == RESETS[0] and number == 1 else 1)

@@ -12,7 +12,7 @@ import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.client_commands import ClientResult
-from harness.benches.client.judgement.attempt import ClientAttempt, judge_result
+from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_results import judge_case
 from harness.benches.client.judgement.outcome import WHOLE, DropOutcome, outcome_of, run_of
 from harness.contract.data.transcript import output_text
@@ -28,7 +28,6 @@ from harness.transport import transport
 from tests.benches.client import clients
 from tests.benches.client.cases import cases_of_set, new_case, new_source
 from tests.benches.client.clients import InProcess, Reads
-from tests.contract.streams import WHOLE as WHOLE_STREAM
 
 SETTLED = frozenset({"completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action"})
 CREATE = {"model": "gemini-3.8-flash", "input": "Mine.", "background": True, "stream": True}
@@ -56,7 +55,8 @@ def say(result: Result) -> str:
 
 def test_a_result_that_cannot_be_compared_has_one_reason() -> None:
     """A test that forgot to return its result is told what to give, and nothing about its requests."""
-    wrong = judge_result(INTERACTIONS, WHOLE_STREAM, None, (), INTERACTIONS.load_contract(""))
+    case = new_case()
+    wrong = ClientAttempt(new_source(case), case).find_defect(None)
     assert wrong is not None
     assert wrong.text == ("ended with None: expected text, events, an interaction, or text and status in a dict")
 

@@ -10,10 +10,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from harness.checks.gateway.mutants.mutant import (
-    EditedBody,
     FrameEdit,
     Gateway,
     change_json,
+    edit_frames,
     event_of,
     parse_body,
     with_body,
@@ -41,7 +41,7 @@ class RenamesIds(Gateway):
         return change_json(super().relay_response(request, response), renamed)
 
     def relay_stream(self, request: Request, body: Body) -> Body:
-        return EditedBody(body, _Renaming(request))
+        return edit_frames(body, _Renaming(request))
 
 
 class _Renaming(FrameEdit):
@@ -56,7 +56,7 @@ class RenamesCursors(Gateway):
         return replace(request, target=request.target.replace("last_event_id=own-", "last_event_id="))
 
     def relay_stream(self, request: Request, body: Body) -> Body:
-        return EditedBody(body, _Marking(request))
+        return edit_frames(body, _Marking(request))
 
 
 class _Marking(FrameEdit):
@@ -102,7 +102,7 @@ class RewritesFrames(Gateway):
     """Rewrites frames in small pieces: with spaces in the JSON, other line endings, and comments in between."""
 
     def relay_stream(self, request: Request, body: Body) -> Body:
-        return _Pieces(EditedBody(body, _Rewriting(request)))
+        return _Pieces(edit_frames(body, _Rewriting(request)))
 
 
 class _Rewriting(FrameEdit):
@@ -154,7 +154,7 @@ class JoinsDeltas(Gateway):
     """Merges two deltas into one: the same text in different events."""
 
     def relay_stream(self, request: Request, body: Body) -> Body:
-        return EditedBody(body, _Joining(request))
+        return edit_frames(body, _Joining(request))
 
 
 class _Joining(FrameEdit):

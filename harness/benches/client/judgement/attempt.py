@@ -57,84 +57,6 @@ from harness.wire.json_value import object_or_none
 Received = Sequence[ReceivedResponse]
 
 
-def judge_result(
-    api: Api, whole: Sequence[Event], collected: Any, received: Received, contract: Any
-) -> Defect | None:
-    """Return the defect of a client that reports success; None if it has none.
-
-    `whole` holds the events of the undisturbed stream, `collected` is the result of the client.
-    """
-    if again := describe_double_create(api, received):
-        return Defect(DOUBLE_CREATE, again)
-    wrong = api.load_client_model().compare(whole, collected, contract)
-    if wrong is not None:
-        why = _Causes(api, whole, received).explain(wrong.word)
-        return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
-    return judge_knowledge(api, received)
-
-
-def judge_knowledge(api: Api, received: Received) -> Defect | None:
-    """The defect of a client that reports a result, right or not, and cannot know that it is whole."""
-    if any(one.completes for one in reversed(received)):  # nearly always the last
-        return None
-    words = api.load_client_model().words
-    return Defect(
-        UNFINISHED,
-        f"accepted the end of a connection as the end of the {words.run}: it received neither {words.completion} "
-        "nor a GET with a terminal status",
-    )
-
-
-def describe_double_create(api: Api, received: Received) -> str:
-    """Say that a second run was made in place of the first; a further turn, or going on with a run, is none."""
-    words = api.load_client_model().words
-    made = [one for one in received if one.is_create and not one.goes_on and one.status < 400]
-    turns = Counter(one.continues for one in made)
-    given = _was_given_one(received)
-    times = max(turns.values(), default=0) + (given and turns[None] > 0)
-    if times < 2:
-        return ""
-    if given and turns[None] < 2:
-        return (
-            f"read an {words.run} by its id, then sent a create: a second {words.run} runs and costs money; "
-            "resume the first by its id"
-        )
-    again = [one for one in made if turns[one.continues] > 1]
-    if len({one.input for one in again}) == len(again) and (parent := again[0].continues) is not None:
-        return (
-            f"continued one {words.run} with {times} turns ({parent}): the later turn knows nothing of the one "
-            "before it; continue the last turn each time"
-        )
-    resumes = given or any(one.find_created_id() for one in again[:-1])
-    advice = "resume the first by its id" if resumes else _advise_without_an_id(again[0], words.keeps_id)
-    turn = f" for turn {list(turns).index(again[0].continues) + 1}" if len(turns) > 1 else ""
-    return f"sent the create {times} times{turn}: a second {words.run} runs and costs money; {advice}"
-
-
-def _advise_without_an_id(made: ReceivedResponse, keeps_id: str) -> str:
-    """The next step of a client that cannot name what it created; `keeps_id` is the mode that can."""
-    body = object_or_none(made.request.body) or {}
-    at_once = body.get("background") is True and not body.get("stream")
-    return "the first response had no id, so report that it was lost" + ("" if at_once else f" ({keeps_id})")
-
-
-def judge_context(api: Api, received: Received) -> Defect | None:
-    """Return the defect of a client whose last turn sends something new without the turns before it."""
-    made = [one for one in received if one.is_create and not one.goes_on and one.status < 400]
-    if len(made) < 2 or made[-1].continues is not None or made[-1].input == made[0].input:
-        return None
-    run = api.load_client_model().words.run
-    return Defect(
-        LOST_CONTEXT,
-        f"sent its further turn without the first one: it names no previous {run} and includes no earlier steps",
-    )
-
-
-def _was_given_one(received: Received) -> bool:
-    """Whether the client read, before its first create, a run that it had not made."""
-    return bool(received) and received[0].request.method == "GET" and received[0].status < 400
-
-
 class _Causes:
     """A client's use of its streams; `whole` are the events that its result has to contain."""
 
@@ -250,8 +172,6 @@ class _Causes:
 _NOISE = (Chunks, Comment, Compress, Crlf, Glue, Members, Ping, Trickle, Unknown)
 """The faults that a reader must not notice."""
 
-_AT_ONCE = 1.0
-"""A client that leaves a stream so many seconds after its last bytes may have lost its patience."""
 
 _REFUSED = frozenset({429, 503})
 """Statuses of a create after which it can be sent again: nothing was created."""
@@ -366,24 +286,68 @@ class ClientAttempt:
     def find_left_stream(self) -> ReceivedResponse | None:
         """The stream that the client left at once after some bytes, in the middle, to request its run again."""
         for one, after in pairwise(self.received):
-            left = one.is_stream and one.ending is None and not one.completes and one.waited < _AT_ONCE
+            # later than a second after its last bytes, it may have lost its patience
+            left = one.is_stream and one.ending is None and not one.completes and one.waited < 1.0
             if left and after.is_read and after.find_run_id() == one.find_run_id():
                 return one
         return None
 
-    @property
-    def knows_end(self) -> bool:
-        """Whether the client could know that the run has ended."""
-        return judge_knowledge(self.api, self.received) is None
+    def judge_knowledge(self) -> Defect | None:
+        """The defect of a client that reports a result, right or not, and cannot know that it is whole."""
+        if any(one.completes for one in reversed(self.received)):  # nearly always the last
+            return None
+        words = self._model.words
+        return Defect(
+            UNFINISHED,
+            f"accepted the end of a connection as the end of the {words.run}: it received neither "
+            f"{words.completion} nor a GET with a terminal status",
+        )
 
-    @property
-    def created_again(self) -> bool:
-        """Whether the client made a second run in place of the first."""
-        return bool(describe_double_create(self.api, self.received))
+    def describe_double_create(self) -> str:
+        """Say that a second run was made in place of the first; a further turn, or going on with one, is none."""
+        words = self._model.words
+        made = [one for one in self.received if one.is_create and not one.goes_on and one.status < 400]
+        turns = Counter(one.continues for one in made)
+        # Whether the client read, before its first create, a run that it had not made.
+        first = self.received[0] if self.received else None
+        given = first is not None and first.is_read and first.status < 400
+        times = max(turns.values(), default=0) + (given and turns[None] > 0)
+        if times < 2:
+            return ""
+        if given and turns[None] < 2:
+            return (
+                f"read an {words.run} by its id, then sent a create: a second {words.run} runs and costs money; "
+                "resume the first by its id"
+            )
+        again = [one for one in made if turns[one.continues] > 1]
+        if len({one.input for one in again}) == len(again) and (parent := again[0].continues) is not None:
+            return (
+                f"continued one {words.run} with {times} turns ({parent}): the later turn knows nothing of the "
+                "one before it; continue the last turn each time"
+            )
+        body = object_or_none(again[0].request.body) or {}
+        if given or any(one.find_created_id() for one in again[:-1]):
+            advice = "resume the first by its id"
+        else:  # it cannot name what it created; `keeps_id` is the mode that can, if it did not use that one
+            at_once = body.get("background") is True and not body.get("stream")
+            advice = "the first response had no id, so report that it was lost"
+            advice += "" if at_once else f" ({words.keeps_id})"
+        turn = f" for turn {list(turns).index(again[0].continues) + 1}" if len(turns) > 1 else ""
+        return f"sent the create {times} times{turn}: a second {words.run} runs and costs money; {advice}"
 
     def find_lost_context(self) -> Defect | None:
-        """The way in which the further turn of the mode was sent without the first; None if it was not."""
-        return judge_context(self.api, self.received) if self.case.mode.turns else None
+        """The defect of a client whose last turn sends something new without the turns before it."""
+        if not self.case.mode.turns:
+            return None
+        made = [one for one in self.received if one.is_create and not one.goes_on and one.status < 400]
+        if len(made) < 2 or made[-1].continues is not None or made[-1].input == made[0].input:
+            return None
+        run = self._model.words.run
+        return Defect(
+            LOST_CONTEXT,
+            f"sent its further turn without the first one: it names no previous {run} and includes no earlier "
+            "steps",
+        )
 
     def find_wrong_call(self) -> Defect | None:
         """The defect of the results that the client returned for the calls of the model; None if there is none."""
@@ -396,11 +360,18 @@ class ClientAttempt:
         return self._model.find_split_call([one.exchange for one in self.received])
 
     def find_defect(self, collected: Any) -> Defect | None:
-        """The defect of the client; None if there is none.
+        """The defect of a client that reports success; None if it has none.
 
         `collected` is its result: the text, the events, or the run's JSON.
         """
-        return judge_result(self.api, self.events, collected, self.received, self.contract)
+        if again := self.describe_double_create():
+            return Defect(DOUBLE_CREATE, again)
+        whole = self.events
+        wrong = self._model.compare(whole, collected, self.contract)
+        if wrong is not None:
+            why = _Causes(self.api, whole, self.received).explain(wrong.word)
+            return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
+        return self.judge_knowledge()
 
     def describe_problem(self, collected: Any) -> str:
         """The defect of the client, as a phrase with the client as its subject; "" if there is none."""

@@ -17,7 +17,7 @@ from msgspec import structs
 from harness.benches.client.case_workers import PlayedCase, limit_requests
 from harness.benches.client.cases import Case, whole_stream
 from harness.benches.client.client_commands import ClientResult
-from harness.benches.client.judgement.attempt import ClientAttempt, judge_knowledge
+from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.outcome import (
     CALLS,
     CONTEXT,
@@ -47,22 +47,6 @@ from harness.outcome.words import format_count, shorten
 from harness.wire import Decoder, How
 from harness.wire.json_value import object_or_none
 from harness.wire.stream_picture import Columns, ReadEvent
-
-
-def decide_run(
-    api: Api, run: ClientRun, finding: Finding | None, policy: Policy, *, seconds: float, command: str
-) -> Result:
-    """The result of a case that came out so; `command` repeats it."""
-    return decide(
-        api.load_client_model().rules[WHOLE if finding is None else finding.rule],
-        Observation.of([] if finding is None else [finding]),
-        structs.replace(policy, required=REQUIRED),
-        result_id=result_id(run.name),
-        title=run.name,
-        show=lambda _: (run,),
-        seconds=seconds,
-        reproduction=Reproduction(command=command),
-    )
 
 
 class CaseResults:
@@ -112,7 +96,16 @@ class CaseResults:
             finding = structs.replace(
                 finding, message=f"{finding.message} (allowed)", severity=Severity.NON_STRICT
             )
-        return decide_run(self._api, run, finding, self._policy, seconds=ended.seconds, command=line)
+        return decide(
+            self._api.load_client_model().rules[WHOLE if finding is None else finding.rule],
+            Observation.of([] if finding is None else [finding]),
+            structs.replace(self._policy, required=REQUIRED),
+            result_id=result_id(run.name),
+            title=run.name,
+            show=lambda _: (run,),
+            seconds=ended.seconds,
+            reproduction=Reproduction(command=line),
+        )
 
 
 _STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
@@ -172,7 +165,18 @@ def judge_case(
     if wrong is not None and wrong.word == SERVER_CALL:  # it explains a refusal, too
         return _blame(CALLS, wrong.word, wrong.text)
     if ended.error:
-        return _judge_failure(attempt, ended)
+        if attempt.only_noise and attempt.status in attempt.api.load_client_model().quiet:
+            word, verb = ("crashed", "crashed on") if ended.crashed else ("gave-up", "gave up on")
+            return _blame(READS, word, f"{verb} a stream that was whole and legal: {ended.error}")
+        if ended.crashed:
+            return _blame(STANDS, "crashed", f"crashed: {ended.error}")
+        if attempt.could_not:
+            return CaseVerdict(DropOutcome.COULD_NOT)
+        if attempt.judge_knowledge() is None and _tells_end(attempt, ended.error):
+            return _pass_attempt(attempt)
+        report = f"gave up: {ended.error.rstrip('.')}"
+        split = attempt.find_split_call() if _UNREADABLE.search(ended.error) else ""
+        return _blame(RECOVERS, "reported", "; ".join(filter(None, (report, attempt.explain_cursor(), split))))
     model = attempt.api.load_client_model()
     if ended.status and not model.is_final(ended.status):
         if attempt.case.hopeless:
@@ -190,21 +194,6 @@ _UNREADABLE = re.compile(r"json|syntax|decod|pars", re.IGNORECASE)
 """An error of a client that could not read what it received."""
 
 
-def _judge_failure(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
-    if attempt.only_noise and attempt.status in attempt.api.load_client_model().quiet:
-        word, verb = ("crashed", "crashed on") if ended.crashed else ("gave-up", "gave up on")
-        return _blame(READS, word, f"{verb} a stream that was whole and legal: {ended.error}")
-    if ended.crashed:
-        return _blame(STANDS, "crashed", f"crashed: {ended.error}")
-    if attempt.could_not:
-        return CaseVerdict(DropOutcome.COULD_NOT)
-    if attempt.knows_end and _tells_end(attempt, ended.error):
-        return _pass_attempt(attempt)
-    report = f"gave up: {ended.error.rstrip('.')}"
-    split = attempt.find_split_call() if _UNREADABLE.search(ended.error) else ""
-    return _blame(RECOVERS, "reported", "; ".join(filter(None, (report, attempt.explain_cursor(), split))))
-
-
 def _tells_end(attempt: ClientAttempt, error: str) -> bool:
     """Whether an error is what a client may make of the status in which the run ended.
 
@@ -219,10 +208,13 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
         return _blame(CONTEXT, forgot.word, forgot.text)
     if (wrong := attempt.find_wrong_call()) is not None:
         return _blame(CALLS, wrong.word, wrong.text)
-    if attempt.missed_turn and not attempt.created_again:
+    created_again = bool(attempt.describe_double_create())
+    if attempt.missed_turn and not created_again:
         return _blame(WHOLE, UNFINISHED, "reports success, although its further turn got no response")
-    if _says_little(attempt, ended) and not attempt.created_again:
-        defect = judge_knowledge(attempt.api, attempt.received)
+    # Nothing to compare: only a status was reported, or a run without text was read as text.
+    says_little = ended.collected is None or (ended.collected == "" and not attempt.text)
+    if says_little and not created_again:
+        defect = attempt.judge_knowledge()
     else:
         defect = attempt.find_defect(attempt.text if ended.collected is None else ended.collected)
     if defect is not None:
@@ -239,11 +231,6 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     return _pass_attempt(attempt)
 
 
-def _says_little(attempt: ClientAttempt, ended: ClientResult) -> bool:
-    """Whether there is nothing to compare: only a status was reported, or a run without text was read as text."""
-    return ended.collected is None or (ended.collected == "" and not attempt.text)
-
-
 def _pass_attempt(attempt: ClientAttempt) -> CaseVerdict:
     return CaseVerdict(DropOutcome.RECOVERED if attempt.came_back else DropOutcome.EXACT)
 
@@ -255,9 +242,6 @@ def _blame(rule: str, word: str, message: str, severity: Severity = Severity.BRO
 
 # What happened in a case, request by request: who sent what when, and where the faults hit.
 # Makes data of what was observed; reports draw it.
-
-
-_TARGET_SHOWN, _TEXT_SHOWN = 110, 60
 
 
 def list_moments(attempt: ClientAttempt) -> tuple[WireMoment, ...]:
@@ -281,7 +265,7 @@ def _to_moment(one: ReceivedResponse, attempt: ClientAttempt, columns: Columns) 
         at=max(0.0, one.at - attempt.begun),
         request=_describe_request(one),
         answer=_describe_answer(one, attempt),
-        fault=_describe_faults(one),
+        fault="" if one.suffered is None else ", ".join(map(str, one.suffered.fired)),
         columns=None if found is None else tuple(found),
         start=start or 0,
         broke=_describe_break(one) if one.is_stream else "",
@@ -320,7 +304,7 @@ def describe_end(ended: ClientResult) -> str:
 
 
 def _describe_request(one: ReceivedResponse) -> str:
-    target = shorten(one.request.target, _TARGET_SHOWN)
+    target = shorten(one.request.target, 110)
     body = object_or_none(one.request.body)
     if body is None:
         return f"{one.request.method} {target}"
@@ -333,7 +317,9 @@ def _describe_answer(one: ReceivedResponse, attempt: ClientAttempt) -> str:
     if one.headless:
         return "nothing"
     if not one.is_stream:
-        return f"{one.status}{_describe_json(one)}"
+        status = one.read_json().get("status")
+        shown = one.error or (f"status {status}" if isinstance(status, str) else "")
+        return f"{one.status}{': ' if one.error else ', '}{shown}" if shown else str(one.status)
     events = one.events()
     text = attempt.text_of(events)
     parts = [f"{one.status}, {format_count(len(events), 'event')}"]
@@ -348,16 +334,5 @@ def _describe_answer(one: ReceivedResponse, attempt: ClientAttempt) -> str:
     return ", ".join(parts)
 
 
-def _describe_json(one: ReceivedResponse) -> str:
-    if one.error:
-        return f": {one.error}"
-    status = one.read_json().get("status")
-    return f", status {status}" if isinstance(status, str) else ""
-
-
-def _describe_faults(one: ReceivedResponse) -> str:
-    return "" if one.suffered is None else ", ".join(map(str, one.suffered.fired))
-
-
 def _shorten(text: str) -> str:
-    return repr(shorten(text, _TEXT_SHOWN))
+    return repr(shorten(text, 60))

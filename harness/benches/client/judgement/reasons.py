@@ -84,7 +84,11 @@ def judge_played(
         if finding.stable_code == UNTOLD:
             advice = f"{finding.message}; return the interaction or its status, or raise"
             failures.append(CaseFailure(UNTOLD, advice))
-        elif finding.stable_code == f"{READS}/asked-again" and (why := _explain_again(attempt)):
+        elif finding.stable_code == f"{READS}/asked-again" and attempt.had_whole_stream:
+            why = "it had arrived, so the client cannot read it"
+            failures.append(CaseFailure(finding.stable_code, f"{finding.message}: {why}"))
+        elif finding.stable_code == f"{READS}/asked-again" and (left := attempt.find_left_stream()) is not None:
+            why = f"it disconnected at event {len(left.events())}, so it cannot read all of it"
             failures.append(CaseFailure(finding.stable_code, f"{finding.message}: {why}"))
         elif finding.severity is Severity.BROKEN:
             resumed = attempt.explain_cursor()  # the finding has the details
@@ -104,15 +108,6 @@ def judge_played(
         )
     failures += [CaseFailure(BLOCKS, f"makes a blocking call: {call}") for call in blocks]
     return JudgedCase(number, attempt.case, verdict.outcome, tuple(failures), tuple(attempt.wire()))
-
-
-def _explain_again(attempt: ClientAttempt) -> str:
-    """Why a client that requested a legal stream again cannot read it; "" if that is not known."""
-    if attempt.had_whole_stream:
-        return "it had arrived, so the client cannot read it"
-    if (left := attempt.find_left_stream()) is None:
-        return ""
-    return f"it disconnected at event {len(left.events())}, so it cannot read all of it"
 
 
 @dataclass(slots=True)

@@ -223,10 +223,6 @@ def describe_turns(received: Sequence[ReceivedResponse], run: str) -> Iterator[s
             yield f"creates {named} {how}: none of them knows of the others"
 
 
-READS_PER_SECOND = 4
-"""How many reads a second of real sleep between them counts as: nobody waits for fifty polls of five seconds."""
-
-
 _TOLD = 3
 """Equal reads above which the report of a failed test names them: a runner may have ended it before the limit."""
 
@@ -308,7 +304,8 @@ class RepeatedReads:
         """Why a loop that has read `target` too often never ends, in a sentence; "" if it may go on."""
         limit = limit or self.limit
         _, latest, equal = self._rows.get(target, (None, None, 0))
-        if latest is None or equal + 1 + READS_PER_SECOND * self._slept < limit:
+        # a second of sleep counts as four reads: nobody waits for fifty polls of five seconds
+        if latest is None or equal + 1 + 4 * self._slept < limit:
             return ""
         if (end := self.find_polled(target)) is None or not (end.settled or self._slept):
             return ""

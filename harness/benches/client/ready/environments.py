@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 
 from harness.benches.client.ready.ready_clients import Language, ReadyClient
@@ -25,7 +26,6 @@ PLACE = "HARNESS_CLIENTS"
 """The environment variable that names the folder of the environments."""
 
 _DONE = "installed.json"
-_LAST_LINES = 6
 _NPM_OPTIONS = ("--no-package-lock", "--no-audit", "--no-fund", "--silent")
 
 
@@ -39,14 +39,19 @@ def install(client: ReadyClient, tell: Callable[[str], None] = lambda _: None) -
     if client.language is Language.NODE:
         start = [_find("node", client)]
         if client.package:
-            _install_once(home, client, tell, _build_npm_commands(client))
+            npm = [_find("npm", client), "install", "--ignore-scripts", *_NPM_OPTIONS]
+            _install_once(home, client, tell, [[*npm, *client.packages]])
     elif client.language is Language.PYTHON and client.package:
         python = str(home / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
-        _install_once(home, client, tell, _build_pip_commands(python, home, client))
+        make = [*PYTHON, "-m", "venv", "--clear", str(home / "venv")]
+        pip = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _install_once(home, client, tell, [make, [*pip, *client.packages]])
         start = [python, "-E"]  # the modules of PYTHONPATH are not its own
     elif client.language is Language.PYTHON:
         start = [sys.executable]
-        if client.imports and any(find_spec(name) is None for name in _list_parents(client.imports)):
+        # The packages of a module, the outermost first: each has to be there to look for the next.
+        names = accumulate(client.imports.split("."), "{}.{}".format)
+        if client.imports and any(find_spec(name) is None for name in names):
             raise UsageFault(
                 f"{client.name} runs with the Python of harness, where {client.imports} is not installed: "
                 "pip install 'interactions-harness[sdk]'"
@@ -95,15 +100,6 @@ def _copy_drivers(home: Path) -> Path:
     return programs
 
 
-def _build_npm_commands(client: ReadyClient) -> list[list[str]]:
-    return [[_find("npm", client), "install", "--ignore-scripts", *_NPM_OPTIONS, *client.packages]]
-
-
-def _build_pip_commands(python: str, home: Path, client: ReadyClient) -> list[list[str]]:
-    pip = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    return [[*PYTHON, "-m", "venv", "--clear", str(home / "venv")], [*pip, *client.packages]]
-
-
 def _install_once(
     home: Path, client: ReadyClient, tell: Callable[[str], None], commands: Sequence[Sequence[str]]
 ) -> None:
@@ -118,7 +114,7 @@ def _install_once(
             ran = run_tool(command, home)
             if ran.returncode:
                 lines = (ran.stderr or ran.stdout).strip().splitlines()
-                last_lines = [line for line in lines if not line.startswith("WARNING:")][-_LAST_LINES:]
+                last_lines = [line for line in lines if not line.startswith("WARNING:")][-6:]
                 what = "\n".join(f"  {line[:300]}" for line in last_lines)
                 raise UsageFault(f"{client.name}: {' '.join(wanted)} cannot be installed:\n{what}")
         write_file(home / _DONE, json.dumps(wanted))
@@ -135,12 +131,6 @@ def _lock(home: Path) -> Iterator[None]:
             return
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _list_parents(module: str) -> Iterator[str]:
-    """The packages of a module, the outermost first, and the module: each has to be there to look for the next."""
-    names = module.split(".")
-    yield from (".".join(names[:number]) for number in range(1, len(names) + 1))
 
 
 def _find(program: str, client: ReadyClient) -> str:

@@ -7,8 +7,7 @@ thing. Streams are edited frame by frame as they pass, so pauses and hang-ups st
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -30,7 +29,7 @@ from harness.wire import (
     Service,
 )
 from harness.wire.json_value import encode_json, object_or_none
-from harness.wire.message import EVENT_STREAM, WrappedBody
+from harness.wire.message import EVENT_STREAM
 from harness.wire.sse import encode_frame
 
 Json = dict[str, Any]
@@ -75,34 +74,26 @@ class FrameEdit:
         return rest, ending
 
 
-class EditedBody(WrappedBody):
+def edit_frames(body: Body, edit: FrameEdit) -> Body:
     """A body whose frames pass through a `FrameEdit`."""
 
-    def __init__(self, inner: Body, edit: FrameEdit) -> None:
-        super().__init__(inner)
-        self._edit = edit
-        self._decoder = Decoder()
-        self._number = 0
-        self._ready: deque[Piece] = deque()
+    def pass_pieces() -> Iterator[Piece]:
+        decoder, number = Decoder(), 0
+        for piece in body:
+            if isinstance(piece, Chunk):
+                for frame in decoder.feed(piece.data):
+                    yield from map(Chunk, edit.frame(number, frame))
+                    number += 1
+            elif isinstance(piece, Ending):
+                cut = decoder.end()
+                data, ending = edit.end(cut.raw if cut is not None else b"", piece)
+                if data:
+                    yield Chunk(data)
+                yield ending
+            else:
+                yield piece
 
-    def __next__(self) -> Piece:
-        while not self._ready:
-            self._take(next(self._inner))
-        return self._ready.popleft()
-
-    def _take(self, piece: Piece) -> None:
-        if isinstance(piece, Chunk):
-            for frame in self._decoder.feed(piece.data):
-                self._ready.extend(Chunk(data) for data in self._edit.frame(self._number, frame))
-                self._number += 1
-        elif isinstance(piece, Ending):
-            cut = self._decoder.end()
-            data, ending = self._edit.end(cut.raw if cut is not None else b"", piece)
-            if data:
-                self._ready.append(Chunk(data))
-            self._ready.append(ending)
-        else:
-            self._ready.append(piece)
+    return PieceBody(pass_pieces(), body.close)
 
 
 GatewayBuild: TypeAlias = Callable[[Service], Service]
@@ -111,6 +102,7 @@ GatewayBuild: TypeAlias = Callable[[Service], Service]
 Answer: TypeAlias = Callable[[Request], Response | None]
 RequestChange: TypeAlias = Callable[[Request], Request]
 ResponseChange: TypeAlias = Callable[[Request, Response], Response]
+BodyChange: TypeAlias = Callable[[Request, Body], Body]
 FrameChange: TypeAlias = Callable[[Frame, int, Request], bytes]
 
 
@@ -124,10 +116,10 @@ class DefectiveGateway(Gateway):
         answer: Answer = lambda request: None,
         request: RequestChange = lambda request: request,
         response: ResponseChange = lambda request, response: response,
-        edit: type[FrameEdit] | None = None,
+        stream: BodyChange = lambda request, body: body,
     ) -> None:
         super().__init__(upstream)
-        self._answer, self._request, self._response, self._edit = answer, request, response, edit
+        self._answer, self._request, self._response, self._stream = answer, request, response, stream
 
     def __call__(self, request: Request) -> Response:
         answered = self._answer(request)
@@ -140,7 +132,7 @@ class DefectiveGateway(Gateway):
         return super().relay_response(request, self._response(request, response))
 
     def relay_stream(self, request: Request, body: Body) -> Body:
-        return body if self._edit is None else EditedBody(body, self._edit(request))
+        return self._stream(request, body)
 
 
 def row(name: str, rule: str, summary: str, build: GatewayBuild) -> Mutant[GatewayBuild]:
@@ -183,7 +175,12 @@ def change_answer(change: Callable[[Json], Json], *, errors: bool = False) -> Ga
 
 def edit_streams(edit: type[FrameEdit]) -> GatewayBuild:
     """Edit every stream: for defects that remember something."""
-    return partial(DefectiveGateway, edit=edit)
+    return partial(DefectiveGateway, stream=lambda request, body: edit_frames(body, edit(request)))
+
+
+def change_pieces(change: Callable[[Body], Iterable[Piece]]) -> GatewayBuild:
+    """Send other pieces for those of every stream."""
+    return partial(DefectiveGateway, stream=lambda _, body: PieceBody(change(body), body.close))
 
 
 def change_frames(change: FrameChange) -> GatewayBuild:

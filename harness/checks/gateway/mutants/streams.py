@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import chain, count, islice
 
 from msgspec.structs import replace
 
 from harness.checks.gateway.mutants.mutant import (
-    EditedBody,
     FrameEdit,
     Gateway,
+    GatewayBuild,
     Json,
     change_events,
     change_frames,
+    change_pieces,
     drop_frames,
     edit_streams,
     event_of,
@@ -97,145 +99,87 @@ def _drop_strangers(event: Json) -> Json:
     return {name: value for name, value in event.items() if not name.startswith("harness_")}
 
 
-class Buffers(FrameEdit):
-    """Holds everything until the end."""
+def _buffer(after: int) -> GatewayBuild:
+    """Hold everything behind the first frames until the end."""
 
-    def __init__(self, request: Request) -> None:
-        super().__init__(request)
-        self.held = b""
+    class Buffers(FrameEdit):
+        held = b""
 
-    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        self.held += encode_frame(frame)
-        return ()
+        def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+            if number < after:
+                return (encode_frame(frame),)
+            self.held += encode_frame(frame)
+            return ()
 
-    def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
-        return self.held + rest, ending
+        def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
+            return self.held + rest, ending
 
-
-class BuffersLater(Buffers):
-    """Holds everything but the beginning."""
-
-    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        return (encode_frame(frame),) if number < 4 else super().frame(number, frame)
+    return edit_streams(Buffers)
 
 
-class IsOneBehind(Buffers):
+class IsOneBehind(FrameEdit):
     """Holds one frame."""
+
+    held = b""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         held, self.held = self.held, encode_frame(frame)
         return (held,) if held else ()
 
-
-def _lose_patience(body: Body, ending: Ending) -> Iterator[Piece]:
-    """The pieces of a body, which ends with `ending` in place of a pause of two seconds or more."""
-    for piece in body:
-        if isinstance(piece, Pause) and piece.seconds >= 2:
-            body.close()
-            yield ending
-            return
-        yield piece
-
-
-class EndsWhatStandsStill(Gateway):
-    """Ends a stream that pauses."""
-
-    ending = COMPLETE
-
-    def relay_stream(self, request: Request, body: Body) -> Body:
-        return PieceBody(_lose_patience(body, self.ending), body.close)
-
-
-class DropsWhatStandsStill(EndsWhatStandsStill):
-    """Drops the connection of a stream that pauses."""
-
-    ending = Ending(how=How.FIN)
-
-
-class EndsInOrder(FrameEdit):
-    """Ends normally a stream that was dropped upstream, after some words of its own."""
-
-    words = b""
-    done = False
-
-    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        self.done = self.done or frame.data == PROTOCOL.sentinel
-        return (encode_frame(frame),)
-
     def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
-        return (b"", ending) if self.done else (self.words, COMPLETE)
+        return self.held + rest, ending
 
 
-class SaysDone(EndsInOrder):
-    """Adds a sentinel."""
+def _end_what_stands_still(ending: Ending) -> GatewayBuild:
+    """End a stream with `ending` in place of a pause of two seconds or more."""
 
-    words = _DONE
+    def pass_pieces(body: Body) -> Iterator[Piece]:
+        for piece in body:
+            if isinstance(piece, Pause) and piece.seconds >= 2:
+                body.close()
+                yield ending
+                return
+            yield piece
+
+    return change_pieces(pass_pieces)
+
+
+def _end_in_order(words: bytes) -> GatewayBuild:
+    """End normally a stream that was dropped upstream, after some words of the gateway."""
+
+    class EndsInOrder(FrameEdit):
+        done = False
+
+        def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+            self.done = self.done or frame.data == PROTOCOL.sentinel
+            return (encode_frame(frame),)
+
+        def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
+            return (b"", ending) if self.done else (words, COMPLETE)
+
+    return edit_streams(EndsInOrder)
 
 
 _COMPLETED: Json = {
     "interaction": {"id": "v1_x", "status": "completed", "object": "interaction"},
     "event_type": "interaction.completed",
 }
+_OWN_ERROR = b'{"error": {"message": "upstream closed", "type": "None", "param": null, "code": "500"}}'
 
 
-class SaysCompleted(EndsInOrder):
-    """Adds a completion."""
-
-    words = encode("interaction.completed", json.dumps(_COMPLETED).encode()) + _DONE
-
-
-class TellsAnErrorOfItsOwn(EndsInOrder):
-    """Adds an error that is no event of the API."""
-
-    words = encode(
-        None,
-        b'{"error": {"message": "upstream closed", "type": "None", "param": null, "code": "500"}}',
-    )
+def _decode_chunks(body: Body) -> Iterator[Piece]:
+    for piece in body:
+        yield Chunk(piece.data.decode("utf-8", "replace").encode()) if isinstance(piece, Chunk) else piece
 
 
-_DROPPED_RUN = 3
-
-
-class DecodesChunks(Gateway):
-    """Each chunk is decoded as text on its own."""
-
-    def relay_stream(self, request: Request, body: Body) -> Body:
-        return _Mapped(body)
-
-
-class _Mapped(WrappedBody):
-    """A body whose chunks are decoded and encoded again."""
-
-    def __next__(self) -> Piece:
-        piece = next(self._inner)
-        return Chunk(piece.data.decode("utf-8", "replace").encode()) if isinstance(piece, Chunk) else piece
-
-
-class LosesWhenPaced(Gateway):
-    """An event is lost if the stream paused before it; a stream without pauses is complete."""
-
-    def relay_stream(self, request: Request, body: Body) -> Body:
-        return _Lossy(body)
-
-
-class _Lossy(WrappedBody):
-    """A body that drops the first chunk after its third run of pauses."""
-
-    def __init__(self, inner: Body) -> None:
-        super().__init__(inner)
-        self._runs = 0
-        self._paused = False
-
-    def __next__(self) -> Piece:
-        piece = next(self._inner)
-        if isinstance(piece, Pause):
-            self._paused = True
-        elif self._paused:
-            self._paused = False
-            self._runs += 1
-            if self._runs == _DROPPED_RUN and isinstance(piece, Chunk):
-                return next(self._inner)
-        return piece
+def _lose_when_paced(body: Body) -> Iterator[Piece]:
+    """Drop the first chunk after the third run of pauses."""
+    runs, paused = 0, False
+    for piece in body:
+        ends_run, paused = paused, isinstance(piece, Pause)
+        runs += ends_run and not paused
+        if not (ends_run and runs == 3 and isinstance(piece, Chunk)):
+            yield piece
 
 
 class Hoards(Gateway):
@@ -284,16 +228,10 @@ class AnnouncesClosedBodies(Gateway):
     def relay_response(self, request: Request, response: Response) -> Response:
         if isinstance(response.framing, UntilClose):
             response.framing = Chunked()
-            response.body = _Forgiving(response.body)
+            body = response.body
+            forgiving = (COMPLETE if isinstance(piece, Ending) else piece for piece in body)
+            response.body = PieceBody(forgiving, body.close)
         return super().relay_response(request, response)
-
-
-class _Forgiving(WrappedBody):
-    """A body that always ends in order."""
-
-    def __next__(self) -> Piece:
-        piece = next(self._inner)
-        return COMPLETE if isinstance(piece, Ending) else piece
 
 
 class HoldsOn(Gateway):
@@ -305,14 +243,22 @@ class HoldsOn(Gateway):
 
     def relay_stream(self, request: Request, body: Body) -> Body:
         self._held.append(body)
-        return _HeldOpen(body, FrameEdit(request))
+        return PieceBody(body)
 
 
-class _HeldOpen(EditedBody):
-    """A body that ignores `close`."""
+class _Listed(WrappedBody):
+    """A body that is in a list as long as it is open."""
+
+    def __init__(self, inner: Body, everybody: list[Body]) -> None:
+        super().__init__(inner)
+        self._everybody = everybody
+        everybody.append(self)
 
     def close(self) -> None:
-        """Do nothing."""
+        """Close the wrapped body, and leave the list."""
+        if self in self._everybody:
+            self._everybody.remove(self)
+        super().close()
 
 
 class _Counted(Gateway):
@@ -343,34 +289,8 @@ class CutsTheFifth(_Counted):
     def relay_stream(self, request: Request, body: Body) -> Body:
         crowded = len(self.open) >= self.most
         kept = super().relay_stream(request, body)
-        return _Cut(kept) if crowded else kept
-
-
-class _Listed(WrappedBody):
-    """A body that is in a list as long as it is open."""
-
-    def __init__(self, inner: Body, everybody: list[Body]) -> None:
-        super().__init__(inner)
-        self._everybody = everybody
-        everybody.append(self)
-
-    def close(self) -> None:
-        """Close the wrapped body, and leave the list."""
-        if self in self._everybody:
-            self._everybody.remove(self)
-        super().close()
-
-
-class _Cut(WrappedBody):
-    """A body that ends early, after one piece."""
-
-    def __init__(self, inner: Body) -> None:
-        super().__init__(inner)
-        self._pieces = 0
-
-    def __next__(self) -> Piece:
-        self._pieces += 1
-        return next(self._inner) if self._pieces == 1 else Ending(By.SERVER, How.RST)
+        cut = chain(islice(kept, 1), (Ending(By.SERVER, How.RST),))
+        return PieceBody(cut, kept.close) if crowded else kept
 
 
 class Mixes(Gateway):
@@ -381,32 +301,15 @@ class Mixes(Gateway):
         self._open: list[Body] = []
 
     def relay_stream(self, request: Request, body: Body) -> Body:
-        return _Mixed(body, self._open)
+        listed = _Listed(body, self._open)
+        return PieceBody(self._mix(listed), listed.close)
 
-
-class _Mixed(WrappedBody):
-    """A body that takes every second piece from another body."""
-
-    def __init__(self, inner: Body, everybody: list[Body]) -> None:
-        super().__init__(inner)
-        self._everybody = everybody
-        self._turn = 0
-        everybody.append(inner)
-
-    def __next__(self) -> Piece:
-        self._turn += 1
-        others = [body for body in self._everybody if body is not self._inner]
-        if others and self._turn % 2 == 0:
-            piece = next(others[0], COMPLETE)
-            if isinstance(piece, Chunk):
-                return piece
-        return next(self._inner, COMPLETE)
-
-    def close(self) -> None:
-        """Close the wrapped body."""
-        if self._inner in self._everybody:
-            self._everybody.remove(self._inner)
-        super().close()
+    def _mix(self, own: Body) -> Iterator[Piece]:
+        """Take every second piece from another stream."""
+        for turn in count(1):
+            others = [body for body in self._open if body is not own]
+            taken = next(others[0], COMPLETE) if others and turn % 2 == 0 else None
+            yield taken if isinstance(taken, Chunk) else next(own, COMPLETE)
 
 
 MUTANTS = (
@@ -447,36 +350,37 @@ MUTANTS = (
         "Fields of events that the gateway does not know are dropped.", change_events(_drop_strangers)),
     row("broken.skipped", "broken-frame", "An event that is not valid JSON is skipped.",
         drop_frames(lambda frame: event_of(frame) is None and frame.data != PROTOCOL.sentinel)),
-    row("live.buffered", "live", "The whole stream is buffered until it has ended.", edit_streams(Buffers)),
+    row("live.buffered", "live", "The whole stream is buffered until it has ended.", _buffer(0)),
     row("live.later", "live",
         "The first events are forwarded at once, the others only after the end of the stream.",
-        edit_streams(BuffersLater)),
+        _buffer(4)),
     row("live.behind", "live", "Each event is delayed until the next one arrives.", edit_streams(IsOneBehind)),
     row("idle.ended", "idle", "A stream that is idle for two seconds is ended normally.",
-        EndsWhatStandsStill),
+        _end_what_stands_still(COMPLETE)),
     row("idle.dropped", "idle", "A stream that is idle for two seconds is dropped.",
-        DropsWhatStandsStill),
+        _end_what_stands_still(Ending(how=How.FIN))),
     row("cut.done", "truncated", "A truncated stream is ended normally, with a sentinel.",
-        edit_streams(SaysDone)),
+        _end_in_order(_DONE)),
     row("cut.completed", "truncated",
         "A truncated stream gets an interaction.completed of the gateway.",
-        edit_streams(SaysCompleted)),
+        _end_in_order(encode("interaction.completed", json.dumps(_COMPLETED).encode()) + _DONE)),
     row("cut.clean", "truncated", "A truncated stream ends normally, with nothing added.",
-        edit_streams(EndsInOrder)),
+        _end_in_order(b"")),
     row("bare.dropped", "bare-error", "Data outside of events is dropped, and the stream ends normally.",
-        edit_streams(EndsInOrder)),
+        _end_in_order(b"")),
     row("cut.own-error", "error-event",
         "A truncated stream ends with an error that is not an event of the API.",
-        edit_streams(TellsAnErrorOfItsOwn)),
+        _end_in_order(encode(None, _OWN_ERROR))),
     row("resume.late", "resume-through", "A resumed stream starts one event too late.",
         change_frames(lambda frame, number, request: (
             b"" if _is_resume(request) and number == 0 else encode_frame(frame)))),
     row("resume.stutters", "resume-through", "A resumed stream repeats one event.",
         change_frames(lambda frame, number, request: (
             encode_frame(frame) * (2 if _is_resume(request) and number == 1 else 1)))),
-    row("utf8.chunks", "utf8", "Each chunk is decoded as text on its own.", DecodesChunks),
+    row("utf8.chunks", "utf8", "Each chunk is decoded as text on its own.", change_pieces(_decode_chunks)),
     row("live.lossy", "events",
-        "An event is lost if the stream paused before it; a stream without pauses is complete.", LosesWhenPaced),
+        "An event is lost if the stream paused before it; a stream without pauses is complete.",
+        change_pieces(_lose_when_paced)),
     row("live.compressed", "live",
         "Streams are compressed for clients that accept gzip, and arrive only after their end.", Hoards),
     row("coding.unnamed", "coding",
