@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from harness.cassette import Cassette, CassetteFile, Player, Recording, Target, load
-from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, LedPaths, answer_from
+from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
 from harness.errors import CassetteError
 from harness.foreign_folders import resolve, say_how_to_trust_links, working_in
@@ -445,7 +445,6 @@ class RecordingService:
         self._key = key
         self._headers = headers
         self._parameters = parameters
-        self._led = LedPaths()
         self.kept = 0
         """How many exchanges were recorded."""
         self.unreached = 0
@@ -463,11 +462,7 @@ class RecordingService:
         written = self._without_filtered(request)
         known = self._file.play(written)
         if known is not None:
-            answer = answer_from(known, asked)
-            self._led.add(answer, asked)
-            return answer
-        if why := self._led.explain(asked, "record_mode='rewrite'"):
-            return self._miss(why)
+            return answer_from(known, asked)
         if not self._file.may_record:
             return self._miss(f"not recorded: {request.method} {request.raw_path}")
         if self._key is None and request.headers.get(self._api.key_header) == PLACEHOLDER_KEY:

@@ -187,7 +187,7 @@ def _find_provenance(layout: Layout) -> Provenance | None:
 def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Verified, api: Api) -> None:
     """Judge the readable entries of a cassette, then raise CassetteError for the first unreadable one."""
     layout = Layout(path)
-    entries = list(layout.readings(layout.check(document)["interactions"]))
+    entries = list(layout.readings(layout.check(document)))
     provenance = _find_provenance(layout)
     stated = provenance.revision if provenance is not None else ""
     contract = api.load_stated_contract(stated, contract)
