@@ -390,7 +390,7 @@ def test_the_seed_of_the_session_moves_all(pytester: pytest.Pytester) -> None:
 
 def test_a_thread_that_takes_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call in a thread that needs the loop itself gets it, instead of a deadlock."""
-    monkeypatch.setattr("harness.plugin.schedule._PATIENCE", 0.05)
+    monkeypatch.setattr("harness.plugin.schedule.THRESHOLD", 0.05)
 
     async def main() -> str:
         loop = asyncio.get_running_loop()

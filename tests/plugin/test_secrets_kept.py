@@ -60,7 +60,7 @@ def test_it(interactions_cassette, record_property):
 
 
 WRITTEN = (
-    "--junitxml=report.xml", "-o", "junit_logging=all", "-o", "junit_family=xunit1", "--log-file=test.log",
+    "--junitxml=report.xml", "-o", "junit_logging=all", "-o", "junit_family=xunit1",
 )  # fmt: skip
 
 
@@ -82,10 +82,10 @@ def test_the_report_of_a_test_repeats_no_key(pytester: pytest.Pytester, monkeypa
     result.assert_outcomes(failed=1)
     assert KEY in came
     result.stdout.fnmatch_lines(["*bad key [*][*][*]*"])
-    files = [(pytester.path / name).read_text("utf-8") for name in ("report.xml", "test.log")]
-    assert [text.count("bad key ***") > 0 for text in files] == [True, True]
-    assert 'name="answer" value="{&quot;error' in files[0]
-    shown = "".join((result.stdout.str(), *files))
+    file = (pytester.path / "report.xml").read_text("utf-8")
+    assert "bad key ***" in file
+    assert 'name="answer" value="{&quot;error' in file
+    shown = result.stdout.str() + file
     assert [secret for secret in (KEY[:16], PLAIN[:16]) if secret in shown] == []
 
 
