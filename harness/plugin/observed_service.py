@@ -129,7 +129,7 @@ class ObservedService:
         """Answer a request. Raises RequestLimit above a limit."""
         call = name_call(request)
         if not by_socket and (loop := find_asyncio_loop()) is not None:
-            self._tasks.add_request(loop, call)
+            self._tasks.add_loop(loop)
         with self._lock:
             self._count += 1
             self._log.add(request)
