@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness import written_files
-from harness.cassette.entry import REQUEST_KEYS, from_entry
+from harness.cassette.entry import from_entry
 from harness.cassette.framing import is_text
 from harness.cassette.recording import Provenance, Recording
 from harness.documents import explain_unread, load_all_yaml, load_yaml, loader_class, open_file, read_file
 from harness.errors import CassetteError, FieldError
 from harness.foreign_folders import resolve
 from harness.outcome import HarnessFault
-from harness.outcome.words import UNSEEN, escape_unseen, nearest
+from harness.outcome.words import UNSEEN, escape_unseen
 from harness.wire.coding import DECODED_IN_ALL, TOO_MUCH_DECODED
 
 _TAG = "tag:yaml.org,2002:python/"
@@ -304,34 +304,13 @@ def _find_problem(document: object) -> tuple[str, tuple[str | int, ...]] | None:
         return (f"metadata={str(document['metadata'])[:40]!r} is not a mapping: delete it", ("metadata",))
     if not isinstance(document["interactions"], list):
         return ("`interactions` is not a list: write one entry, `- request: …`, a recording", ("interactions",))
-    problems = (_problem_of_entry(number, entry) for number, entry in enumerate(document["interactions"]))
-    return next(filter(None, problems), None)
-
-
-def _problem_of_entry(number: int, entry: object) -> tuple[str, tuple[str | int, ...]] | None:
-    """(message, place) of what vcrpy would not load of the entry at position `number`, or None."""
-    place: tuple[str | int, ...] = ("interactions", number)
-    fields = entry if isinstance(entry, Mapping) else {}
-    for part in ("request", "response"):
-        if not isinstance(fields.get(part), Mapping):
-            others = [] if part in fields else [str(name) for name in fields]
-            meant = nearest(part, others, most=1)
-            hint = f"was `{meant[0]}` meant?" if meant else RESTORE
-            return f"entry {number + 1} has no `{part}` mapping: {hint}", (*place, *(meant or [part]))
-    wrong, where = _find_wrong_key(fields["request"])
-    return (f"entry {number + 1}: its request {wrong}", (*place, "request", *where)) if wrong else None
-
-
-def _find_wrong_key(asked: Mapping[object, object]) -> tuple[str, tuple[str, ...]]:
-    """The first key of a request that vcrpy does not take, or those that it misses, and the place; "" for none."""
-    missing = sorted(REQUEST_KEYS - asked.keys())
-    name = next((str(name) for name in asked if name not in REQUEST_KEYS), None)
-    if name is None:
-        lacks = f"lacks {', '.join(missing)}: write it, or vcrpy cannot load the file"
-        return (lacks if missing else ""), ()
-    slip = nearest(name, missing, most=1)
-    cure = f"did you mean {slip[0]!r}?" if slip else "delete it, or vcrpy cannot load the file"
-    return f"contains {name}: {cure}", (name,)
+    for number, entry in enumerate(document["interactions"]):
+        place = ("interactions", number)
+        fields = entry if isinstance(entry, Mapping) else {}
+        for part in ("request", "response"):
+            if not isinstance(fields.get(part), Mapping):
+                return (f"entry {number + 1} has no `{part}` mapping: {RESTORE}", (*place, part))
+    return None
 
 
 _NO_LITERAL = re.compile(f"[\r{UNSEEN}]")

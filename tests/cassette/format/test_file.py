@@ -124,7 +124,7 @@ BROKEN = (
     (
         HEAD + "- request: {method: GET, uri: /, body: null, headers: {}, x: 1}\n  response: {}\n",
         3,
-        "x: delete",
+        "request has no field `x`",
     ),
     (
         HEAD + "- request: {method: GET, uri: /, headers: {}}\n  response: {}\n",
@@ -173,14 +173,10 @@ def test_malformed(tmp_path: Path, text: str, line: int, said: str) -> None:
 
 
 SLIPS = (
-    ("method: GET", "metod: GET", "its request contains metod: did you mean 'method'?"),
-    ("  response:", "  respons:", "entry 1 has no `response` mapping: was `respons` meant?"),
+    ("method: GET", "metod: GET", "request has no field `metod`: did you mean 'method'?"),
     ("body: {string: abc}", "body: {strng: abc}", "response.body lacks `string`: it has 'strng'"),
     ("body: {string: abc}", "body: {base64_string: YWJj}", "lacks `string`: it has 'base64_string'"),
     ("body: {string: abc}", "body: {string: [abc]}", "response.body.string is list"),
-    ("    body: {string", "    bdy: {string", "response has no field `bdy`: did you mean 'body'?"),
-    ("    headers: {x", "    heders: {x", "response has no field `heders`: did you mean 'headers'?"),
-    ("    x-stream:", "    x-streem:", "response has no field `x-streem`: did you mean 'x-stream'?"),
     ("code: 200", "code: OK", "response.status.code='OK' is not a final HTTP status"),
     ("framing: close", "frameing: close", "x-stream has no field `frameing`: did you mean 'framing'?"),
     ("framing: close", "framing: closed", "framing='closed' is not one of"),
