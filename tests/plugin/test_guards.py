@@ -296,23 +296,6 @@ def test_environment_of_a_child_process(monkeypatch: pytest.MonkeyPatch) -> None
     assert "GOOGLE_GEMINI_BASE_URL" not in os.environ
 
 
-@pytest.mark.slow
-def test_switched_off(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty `interactions_environment` leaves the environment alone."""
-    monkeypatch.delenv("GOOGLE_GEMINI_BASE_URL", raising=False)
-    pytester.makeini("[pytest]\ninteractions_environment =\n")
-    pytester.makepyfile(
-        """
-        import os
-
-        def test_it(interactions_emulator):
-            assert "GOOGLE_GEMINI_BASE_URL" not in os.environ
-            assert interactions_emulator.base_url
-        """
-    )
-    run(pytester, process=True).assert_outcomes(passed=1)
-
-
 def test_nothing_is_left_behind(pytester: pytest.Pytester) -> None:
     """After a session with a server there is no thread, socket or variable of ours."""
     threads = set(threading.enumerate())
