@@ -140,7 +140,11 @@ def _as_recorded(plain: Recording, extension: object) -> Recording:
     unit = extension.get("unit", Unit.PIECE)
     if unit not in list(Unit):
         raise FieldError(f"unit={unit!r} is not one of {', '.join(Unit)}", "unit")
-    size, pieces = extension.get("size"), _read_pieces(extension)
+    try:
+        pieces = unpack(str(extension.get("pieces", "")))
+    except ValueError as wrong:
+        raise FieldError(str(wrong), "pieces") from None
+    size = extension.get("size")
     if size != pieces.total:
         raise FieldError(f"size={size!r} but the pieces add up to {pieces.total} bytes: record it again", "size")
     ending, wait = ending_from_data(extension.get("end"))
@@ -157,13 +161,6 @@ def _as_recorded(plain: Recording, extension: object) -> Recording:
         )  # fmt: skip
     known = replace(plain, framing=framing, ending=ending, wait=wait, coding=coding)
     return known.with_body(plain.body, _guess(plain, pieces.waits), before=pieces.total)
-
-
-def _read_pieces(extension: Mapping[str, Any]) -> Pieces:
-    try:
-        return unpack(str(extension.get("pieces", "")))
-    except ValueError as wrong:
-        raise FieldError(str(wrong), "pieces") from None
 
 
 def _guess(recording: Recording, waits: Sequence[int]) -> Pieces:
@@ -207,14 +204,10 @@ def _read_headers(part: Mapping[str, Any], name: str) -> Headers:
         message = f"{name}.headers={str(fields)[:60]!r} is not a mapping: write `name: [value]`"
         raise FieldError(message, name, "headers")
     return Headers(
-        (str(name), _read_text(value))
+        (str(name), value.decode("latin-1") if isinstance(value, bytes) else str(value))
         for name, values in fields.items()
         for value in (values if isinstance(values, (list, tuple)) else [values])
     )
-
-
-def _read_text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def _read_mapping(data: Mapping[str, Any], name: str, *place: str) -> Mapping[str, Any]:

@@ -192,7 +192,10 @@ def differences(
     """Every difference, in the order in which a person reads a request."""
     if got.method != recorded.method:
         yield RequestDifference("method", recorded.method, got.method)
-    if not _same_path(got.path, recorded.path, ids, bound):
+    if len(got.path) != len(recorded.path) or not all(
+        mine == theirs or ids.may_stand(mine, theirs, bound)
+        for mine, theirs in zip(got.path, recorded.path, strict=True)
+    ):
         yield RequestDifference(
             "path", _format_value("/" + "/".join(recorded.path)), _format_value("/" + "/".join(got.path))
         )
@@ -208,12 +211,6 @@ def differences(
         yield RequestDifference("body", recorded.body or ABSENT, got.body or ABSENT)
 
 
-def _same_path(got: tuple[str, ...], recorded: tuple[str, ...], ids: IdMapping, bound: dict[str, str]) -> bool:
-    return len(got) == len(recorded) and all(
-        mine == theirs or ids.may_stand(mine, theirs, bound) for mine, theirs in zip(got, recorded, strict=True)
-    )
-
-
 def _compare_pairs(
     got: Iterable[tuple[str, str, str]],
     recorded: Iterable[tuple[str, str, str]],
@@ -224,7 +221,7 @@ def _compare_pairs(
     for place in [*theirs, *(place for place in mine if place not in theirs)]:
         field, value = mine.get(place, ("", ABSENT))
         _, other = theirs.get(place, ("", ABSENT))
-        if value != other and not (ids.is_field(field) and ids.may_stand(_unquote(value), _unquote(other), bound)):
+        if value != other and not (ids.is_field(field) and ids.may_stand(value[1:-1], other[1:-1], bound)):
             yield RequestDifference(place, _format_value(other), _format_value(value))
 
 
@@ -264,10 +261,6 @@ def _show_literal(value: Any) -> str:
         size += len(_escape_surrogates(part))
     beginning = _escape_surrogates(json.dumps(value[:_SHOWN], ensure_ascii=False))[:_SHOWN]
     return f"{beginning}… ({size} characters)\0{digest.hexdigest()}"
-
-
-def _unquote(literal: str) -> str:
-    return literal[1:-1]
 
 
 def _format_value(text: str) -> str:
@@ -344,14 +337,10 @@ class Index:
 
     def nearest(self, asked: CanonicalRequest) -> tuple[int, RequestDifference]:
         """The nearest recording and its first difference; ranked by same path, same method, fewest differences."""
-        ranked = [
-            (_rank(found := list(differences(asked, form, self._ids, {}))), number, found)
-            for number, form in enumerate(self.forms)
-        ]
-        _, number, found = min(ranked, key=lambda entry: entry[:2])
-        return number, found[0]
-
-
-def _rank(found: Sequence[RequestDifference]) -> tuple[bool, bool, int]:
-    fields = {item.field for item in found}
-    return "path" in fields, "method" in fields, len(found)
+        ranked = []
+        for number, form in enumerate(self.forms):
+            found = list(differences(asked, form, self._ids, {}))
+            fields = {item.field for item in found}
+            ranked.append(("path" in fields, "method" in fields, len(found), number, found[0]))
+        *_, number, first = min(ranked, key=lambda entry: entry[:4])
+        return number, first

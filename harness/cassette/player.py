@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -27,7 +27,7 @@ from harness.cassette.matching import Canon, CanonicalRequest, Index, RequestDif
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.outcome.words import format_count
-from harness.wire import By, Decoder, Frame, How, Length, Request, Response, StreamProtocol
+from harness.wire import By, Decoder, How, Length, Request, Response, StreamProtocol
 from harness.wire.addresses import find_elsewhere, find_in_body, readdress, stand_in_url
 from harness.wire.json_value import object_or_none
 
@@ -170,14 +170,11 @@ class Player:
         resource, cursor = resumed
         if cursor is not None and (reason := why_not(stream, cursor)):
             return Miss(request, f"not recorded: {reason}")
-        self._use(resource, stream)
-        return stream.rest(cursor)
-
-    def _use(self, resource: str, stream: ResumableStream) -> None:
-        """Mark the full recording as replayed, and every recorded resume of the same resource."""
+        # The full recording counts as replayed, and so does every recorded resume of the same resource.
         began = next(number for number, recording in enumerate(self.recordings) if recording is stream.began)
         for number in (began, *self._resumes.get(resource, ())):
             self._index.play(number)
+        return stream.rest(cursor)
 
     def _miss(self, request: Request, asked: CanonicalRequest) -> Miss:
         what = f"not recorded: {asked.method} /{'/'.join(asked.path)}"
@@ -286,20 +283,17 @@ def with_cursors(recording: Recording, protocol: StreamProtocol) -> Recording:
     edits: list[ByteEdit] = []
     for number, frame in enumerate(Decoder().feed(recording.body), 1):
         event = object_or_none(frame.data)
-        if event is not None and protocol.cursor(event) is None:
-            edits += _rewrite(recording.body, frame, protocol.with_cursor(event, f"h{number}"))
+        at = recording.body.find(frame.data, frame.start, frame.end)
+        if (
+            event is None or protocol.cursor(event) is not None or at < 0
+        ):  # or its data is split over several lines
+            continue
+        made = protocol.with_cursor(event, f"h{number}")
+        data = json.dumps(made, ensure_ascii=frame.data.isascii(), separators=(",", ":")).encode("utf-8")
+        edits.append(ByteEdit(at, at + len(frame.data), data))
     return (
         recording.with_body(apply(recording.body, edits), follow(recording.pieces, edits)) if edits else recording
     )
-
-
-def _rewrite(body: bytes, frame: Frame, event: dict[str, Any]) -> list[ByteEdit]:
-    """The edit that replaces a frame's payload; none if the payload is split over several lines."""
-    at = body.find(frame.data, frame.start, frame.end)
-    if at < 0:
-        return []
-    data = json.dumps(event, ensure_ascii=frame.data.isascii(), separators=(",", ":")).encode("utf-8")
-    return [ByteEdit(at, at + len(frame.data), data)]
 
 
 def _read(recording: Recording, protocol: StreamProtocol) -> tuple[str | None, ResumableStream]:
@@ -345,10 +339,8 @@ def with_server_endings(recordings: Iterable[Recording], how: str) -> list[Recor
     if how == How.STALL:
         return list(recordings)
     return [
-        _with_server_ending(recording, How(how)) if recording.ending.by is By.CLIENT else recording
-        for recording in recordings
+        replace(one, ending=structs.replace(one.ending, by=By.SERVER, how=How(how), detail=SYNTHETIC))
+        if one.ending.by is By.CLIENT
+        else one
+        for one in recordings
     ]
-
-
-def _with_server_ending(recording: Recording, how: How) -> Recording:
-    return replace(recording, ending=structs.replace(recording.ending, by=By.SERVER, how=how, detail=SYNTHETIC))

@@ -327,7 +327,11 @@ def replace_recordings(
         answered = any(recordings[number].status is not None for number in before)
         if answered:
             gone.update(failures)
-            remarks += [_explain_not_taken(recordings[number]) for number in failures]
+            remarks += [
+                f"{failure.request.method} {failure.request.raw_path} had no response "
+                f"({failure.ending.detail or failure.ending.words}): the earlier recording of it stays"
+                for failure in (recordings[number] for number in failures)
+            ]
         if len(failures) < len(numbers) or not answered:
             gone.update(before)
             loses = loses or _weigh(recordings, before) > _weigh(recordings, numbers)
@@ -345,11 +349,3 @@ def _weigh(recordings: Sequence[Recording], numbers: Sequence[int]) -> tuple[int
     """The number of responses with a status below 400, and the number of all responses."""
     statuses = [status for number in numbers if (status := recordings[number].status) is not None]
     return sum(status < _REFUSED for status in statuses), len(statuses)
-
-
-def _explain_not_taken(failure: Recording) -> str:
-    request, ending = failure.request, failure.ending
-    return (
-        f"{request.method} {request.raw_path} had no response ({ending.detail or ending.words}): "
-        "the earlier recording of it stays"
-    )

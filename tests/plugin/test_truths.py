@@ -150,10 +150,11 @@ UNMET = {
 
 def test_a_plan_that_nothing_met(pytester: pytest.Pytester) -> None:
     """A plan that never took effect fails its test once, with a sentence; so does an assertion on nothing."""
-    tests = enumerate(source for source, _ in UNMET.values())
-    result = toy(
-        pytester, "".join(f"\ndef test_{n}(interactions_emulator, client):\n    {told}\n" for n, told in tests)
+    tests = (
+        f"\ndef test_{number}(interactions_emulator, client):\n    {source}\n"
+        for number, (source, _) in enumerate(UNMET.values())
     )
+    result = toy(pytester, "".join(tests))
     result.assert_outcomes(failed=len(UNMET))
     assert [said for _, said in UNMET.values() if said not in str(result.stdout)] == []
 

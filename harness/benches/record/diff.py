@@ -143,17 +143,14 @@ def content_of(recordings: list[Recording], protocol: StreamProtocol) -> Content
     content.lines["ending"] = ", ".join(dict.fromkeys(recording.ending.words for recording in recordings))
     content.lines["bytes"] = str(sum(len(recording.body) for recording in recordings))
     content.lines["pieces"] = str(sum(len(recording.pieces) for recording in recordings))
-    content.lines["seconds"] = f"{sum(_sum_seconds(recording) for recording in recordings):.1f}"
+    seconds = sum(sum(recording.pieces.waits) + recording.wait for recording in recordings) / 1e6
+    content.lines["seconds"] = f"{seconds:.1f}"
     for recording in recordings:
         if recording.events:
             _add_stream_content(recording, content, protocol)
         else:
             _add_values("body", _decode(recording.body), content, protocol)
     return content
-
-
-def _sum_seconds(recording: Recording) -> float:
-    return (sum(recording.pieces.waits) + recording.wait) / 1e6
 
 
 def _add_stream_content(recording: Recording, content: Content, protocol: StreamProtocol) -> None:

@@ -221,7 +221,7 @@ class Recorder:
             summary.discarded, summary.recorded = summary.recorded, 0
             self._file.discard()
 
-    # On the tap's loop, and on the threads that write.
+    # On the tap's loop, and on the thread that writes.
 
     def _sink(self, exchange: Exchange) -> Awaitable[object]:
         return asyncio.get_running_loop().run_in_executor(self._writer, self._keep, exchange)

@@ -306,7 +306,7 @@ class RecordingSession:
                 stopped = True
             elif result.state in _DONE:
                 done = [*done, scenario.name]
-                self._remember(done)
+                replace_file(self.folder / _STATE, json.dumps({"done": done}).encode())
         if len(done) == len(scenarios):
             (self.folder / _STATE).unlink(missing_ok=True)
 
@@ -318,9 +318,6 @@ class RecordingSession:
             return [str(name) for name in json.loads(read_file(self.folder / _STATE))["done"]]
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return []
-
-    def _remember(self, done: list[str]) -> None:
-        replace_file(self.folder / _STATE, json.dumps({"done": done}).encode())
 
     @contextmanager
     def _lock_folder(self) -> Iterator[None]:
