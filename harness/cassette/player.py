@@ -284,9 +284,7 @@ def with_cursors(recording: Recording, protocol: StreamProtocol) -> Recording:
     for number, frame in enumerate(Decoder().feed(recording.body), 1):
         event = object_or_none(frame.data)
         at = recording.body.find(frame.data, frame.start, frame.end)
-        if (
-            event is None or protocol.cursor(event) is not None or at < 0
-        ):  # or its data is split over several lines
+        if event is None or protocol.cursor(event) is not None or at < 0:  # one in several lines stays as it is
             continue
         made = protocol.with_cursor(event, f"h{number}")
         data = json.dumps(made, ensure_ascii=frame.data.isascii(), separators=(",", ":")).encode("utf-8")

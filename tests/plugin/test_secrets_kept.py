@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from harness.benches.client.judgement.received_responses import watch
+from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS
-from harness.plugin.sent_requests import TrafficLog
+from harness.plugin.sent_requests import ObservedCall, describe_calls
 from harness.transport import ServerThread
 from harness.wire import Headers, Request, Response
 from tests.plugin.toys import run
@@ -94,7 +96,10 @@ def test_a_story_repeats_no_key() -> None:
     headers = Headers([("x-goog-api-key", KEY), ("cookie", f"sid={PLAIN}")])
     request = Request("GET", f"/v1beta/interactions/a?key={QUERY}", headers)
     said = json.dumps({"error": {"message": f"no {KEY} {PLAIN} {QUERY}", "code": "x"}}).encode()
-    story = TrafficLog(INTERACTIONS)
-    for _ in story.note_answer(request, Response.json(400, said)).body:
+    call, response = ObservedCall(request, by_socket=False), Response.json(400, said)
+    call.received = watch(INTERACTIONS, request, response)
+    for _ in response.body:
         pass
-    assert [secret for secret in (KEY, PLAIN, QUERY) if secret in "".join(story.lines())] == []
+    (line,) = describe_calls([call], PROTOCOL.secret_fields)
+    assert line.startswith("get → 400: no ")
+    assert [secret for secret in (KEY, PLAIN, QUERY) if secret in line] == []

@@ -284,7 +284,7 @@ class DroppedStream(CheckedResult):
         """The context of a failure at this cut, unless an assertion of the fixture already contains it."""
         unsaid = self._drop is not None and not self._judged
         cut_at = [f"dropped at {self.case}", self._describe_circumstances()] if unsaid else []
-        return "\n".join([*cut_at, *self.emulator.story.refusals()])
+        return "\n".join([*cut_at, *self.emulator.list_refusals()])
 
 
 def _count_empty_connections(case: Case) -> float:

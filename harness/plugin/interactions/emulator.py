@@ -250,7 +250,7 @@ class InteractionsEmulator(ObservedService):
         return [self.look(found) or {"id": found, "steps": self._read_steps(one)} for found, one in made]
 
     def _list_answers(self) -> list[ReceivedResponse]:
-        return [one.received for one in self._made if one.received is not None and one.received.is_create]
+        return [one for one in self._list_received() if one.is_create]
 
     def _read_steps(self, answer: ReceivedResponse) -> list[Any]:
         if answer.is_stream:
