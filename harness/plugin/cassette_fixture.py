@@ -194,7 +194,7 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
         in_use=frozenset().union(*(found for test, found in used.items() if test != request.node.nodeid)),
         record_mode=str(mode),
         mode=options.pop("mode", "resume"),
-        upstream=options.pop("upstream", None) or _live_url(),
+        upstream=options.pop("upstream", None) or os.environ.get("INTERACTIONS_RECORD_URL") or LIVE,
         allow_unused=bool(options.pop("allow_unused", False)),
         dropped_headers=_names(config.get("filter_headers")),
         dropped_parameters=_names(config.get("filter_query_parameters")),
@@ -402,10 +402,6 @@ def _read_vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
 def _names(value: object) -> frozenset[str]:
     items = value if isinstance(value, list | tuple) else ()
     return frozenset(str(item[0] if isinstance(item, list | tuple) else item).lower() for item in items)
-
-
-def _live_url() -> str:
-    return os.environ.get("INTERACTIONS_RECORD_URL") or LIVE
 
 
 # Record a service while it answers: each piece is forwarded at once, and the record is kept before the last

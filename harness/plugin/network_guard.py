@@ -99,8 +99,11 @@ class _Watch:
             "or take the fixture `interactions_client`; for a client that a module builds while it is imported, "
             "set `interactions_early = true` in the pytest configuration. "
             f"If {host} is another service that the test needs, write `interactions_allowed_hosts = {host}` there"
-            f"{_explain_variable(host)}"
         )
+        if any(read_host(os.environ.get(name, "")) == host.lower() for name in BASE_URL_VARIABLES):
+            message += (
+                f". {BASE_URL_VARIABLES[0]} names that host now: leave the variable as the fixture has set it"
+            )
         self._tell(message)
         raise OutsideConnection(message)
 
@@ -113,11 +116,6 @@ class _Watch:
             host = host.decode("ascii", "replace")
         if isinstance(host, str) and self._allows(host):
             self._allowed.update(entry[4][0] for entry in found)
-
-
-def _explain_variable(host: str) -> str:
-    names = [name for name in BASE_URL_VARIABLES if read_host(os.environ.get(name, "")) == host.lower()]
-    return f". {names[0]} names that host now: leave the variable as the fixture has set it" if names else ""
 
 
 def _standard(watch: _Watch) -> Iterator[Patch]:

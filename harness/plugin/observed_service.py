@@ -175,8 +175,13 @@ class ObservedService:
         elif request.method == "GET" and (end := self._reads.describe_end(request.target)):
             self.runaway = f"{end}; if so many reads are meant, {self.more_settled_reads}"
         else:
-            if request.method == "GET" and self._reads.begin_sleeps(request.target):
-                self._watch_sleeps()
+            polls = request.method == "GET" and self._reads.begin_sleeps(request.target)
+            if polls and self._sleeps is not None:
+                # Only a test that polls in vain hears of real sleeps: it costs milliseconds.
+                from harness.plugin.virtual_time import told_sleeps
+
+                self._sleeps.enter_context(told_sleeps(self.note_sleep))
+                self._sleeps = None
             return
         self._stop()
 
@@ -184,14 +189,6 @@ class ObservedService:
         for more in (self.explain(), self.explain_waiting()):
             self.runaway += f"; {more}" if more else ""
         raise RequestLimit(self.runaway)
-
-    def _watch_sleeps(self) -> None:
-        """Hear of real sleeps from now on. It costs milliseconds, so only a test that polls in vain has it."""
-        if self._sleeps is not None:
-            from harness.plugin.virtual_time import told_sleeps
-
-            self._sleeps.enter_context(told_sleeps(self.note_sleep))
-            self._sleeps = None
 
     def note_sleep(self, seconds: float) -> None:
         """Note that the code under test sleeps in real time. Raises RequestLimit if it polls without an end."""

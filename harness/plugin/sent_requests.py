@@ -124,9 +124,11 @@ class SentRequests(list[SentRequest]):
         kind = _require_kind(call)
         count = sum(made.startswith(kind) for made in self.calls)
         if count < low or (high is not None and count > high):
+            bounds = f"exactly {low}" if low == high else f"from {low} to {high}"
+            bounds = f"at least {low}" if high is None else bounds
             raise AssertionError(
-                f"the client made {format_count(count, 'call')} of the kind {call!r}, expected "
-                f"{_describe_bounds(low, high)}:\n  " + "\n  ".join(merge_equal_lines(self.calls))
+                f"the client made {format_count(count, 'call')} of the kind {call!r}, expected {bounds}:\n  "
+                + "\n  ".join(merge_equal_lines(self.calls))
             )
 
 
@@ -151,12 +153,6 @@ def call_of(request: Mapping[str, Any]) -> str:
         return "get"
     cursor = query.get("last_event_id")
     return f"stream after {cursor[-1]}" if cursor else "stream"
-
-
-def _describe_bounds(low: int, high: int | None) -> str:
-    if high is None:
-        return f"at least {low}"
-    return f"exactly {low}" if low == high else f"from {low} to {high}"
 
 
 _OTHER = re.compile(r"[A-Z]+ /")

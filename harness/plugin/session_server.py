@@ -100,7 +100,11 @@ class SessionServer:
         if self._server is not None:
             return
         try:
-            self._server = _Door(self.environment.reserved or _bind(), self._serve)
+            sock = self.environment.reserved
+            if sock is None:
+                sock = socket.socket()
+                sock.bind(("127.0.0.1", 0))
+            self._server = _Door(sock, self._serve)
             self.environment.adopt_port(self._server.port)
             # An event loop library that is imported while sockets are forbidden stays broken: then not later.
             if "pytest_socket" in sys.modules:
@@ -125,12 +129,6 @@ class SessionServer:
         server, self._server = self._server, None
         if server is not None:
             server.stop()
-
-
-def _bind() -> socket.socket:
-    sock = socket.socket()
-    sock.bind(("127.0.0.1", 0))
-    return sock
 
 
 class _Door:
@@ -211,7 +209,7 @@ class _Router:
         """The answer of the test's service; `guard` keeps web pages of other origins away from it."""
         tenant, target = self._find_tenant(request)
         if isinstance(tenant, str):
-            return self._refuse(tenant)
+            return Response.json(400, self._api.load_protocol().error_body(400, "no_test", tenant))
         inner = Request(request.method, target, request.headers, request.body)
         response = guard.around(tenant.service)(inner)
         root = stand_in_url(request)
@@ -225,9 +223,6 @@ class _Router:
         if found is None:
             return self.current or _NO_TEST, request.target
         return self._open.get(int(found[1])) or _OVER, request.target[found.end() :] or "/"
-
-    def _refuse(self, message: str) -> Response:
-        return Response.json(400, self._api.load_protocol().error_body(400, "no_test", message))
 
 
 # --- The clocks of the services that a test uses. A sleep moves each of them to its own end, counted from its own

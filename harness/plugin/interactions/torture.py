@@ -108,7 +108,8 @@ class Torture:
         if mode not in self._model.modes:
             raise UsageFault(f"mode={mode!r} is not a mode{did_you_mean(mode, self._model.modes)}")
         named, scripted = self._choose_mode(mode, script)
-        chosen = cases or _usual_set(named)
+        # As no time passes here, the usual set is the one with the kinds in which clients wait.
+        chosen = cases or ("application" if named.usual_set == "standard" else named.usual_set)
         found = self._choose_cases(named, scripted, chosen, kinds, case)
         call = _Caller(function, self.emulator, takes_id=not named.creates, timeout=timeout)
         judged = FailureReasons(read_allowed(allow))
@@ -197,11 +198,6 @@ class Torture:
         asked_for_ever = bool(self.emulator.runaway)
         self.emulator.runaway = ""
         return PlayedCase(number, case, attempt, replace(ended, seconds=time.monotonic() - begun), asked_for_ever)
-
-
-def _usual_set(mode: ClientMode) -> str:
-    """The set of a mode: as no time passes here, the one with the kinds in which clients wait."""
-    return "application" if mode.usual_set == "standard" else mode.usual_set
 
 
 class _Caller:
