@@ -7,7 +7,6 @@ id from outside the cassette may be replaced by another, as long as it is the sa
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import ChainMap, defaultdict
@@ -25,10 +24,8 @@ from harness.wire.tokens import decode_literal
 
 HIDDEN = "<secret>"
 ABSENT = "<absent>"
-_SHOWN = 80
 _CACHED = 4096
-_LONG = 65_536
-"""Characters above which a scalar is compared by digest, to save memory; no id is that long."""
+"""How many requests are kept in their comparable form."""
 
 _PLAIN = re.compile(r"[\w-]+")
 _BOUNDARY = re.compile(r"""(?i:^multipart/.*\bboundary=)(?:"([^"]+)"|([^\s;"]+))""")
@@ -247,25 +244,11 @@ def _leaves(value: Any, place: str, field: str) -> Iterator[tuple[str, str, str]
         for number, item in enumerate(value):
             yield from _leaves(item, f"{place}[{number}]", field)
     else:
-        yield place, field, _show_literal(value)
-
-
-def _show_literal(value: Any) -> str:
-    """The JSON of a scalar; for a very long text, its shown beginning, a NUL, and the digest of its JSON."""
-    if not isinstance(value, str) or len(value) <= _LONG:
-        return json.dumps(value, ensure_ascii=False)
-    digest, size = hashlib.sha256(), len('""')
-    for at in range(0, len(value), _LONG):
-        part = json.dumps(value[at : at + _LONG], ensure_ascii=False)[1:-1]
-        digest.update(part.encode("utf-8", "surrogatepass"))
-        size += len(_escape_surrogates(part))
-    beginning = _escape_surrogates(json.dumps(value[:_SHOWN], ensure_ascii=False))[:_SHOWN]
-    return f"{beginning}… ({size} characters)\0{digest.hexdigest()}"
+        yield place, field, json.dumps(value, ensure_ascii=False)
 
 
 def _format_value(text: str) -> str:
-    shown, long, _ = text.partition("\0")
-    return shown if long else shorten_with_length(_escape_surrogates(text), _SHOWN)
+    return shorten_with_length(_escape_surrogates(text), 80)
 
 
 def _escape_surrogates(text: str) -> str:

@@ -51,8 +51,6 @@ class Tenant(Struct, frozen=True):
 SERVER_THREAD = "harness-server"
 """The name of the threads of our server: virtual time does not touch them."""
 
-_BACKLOG = 1024
-
 
 class SessionServer:
     """The session's server. Use `serving(tenant)` while a test runs; it listens from first use until `close`."""
@@ -139,7 +137,7 @@ class _Door:
 
     def __init__(self, sock: socket.socket, serve: Callable[[socket.socket], InThread[WaitingServer]]) -> None:
         self._bell, self._rung = socket.socketpair()
-        sock.listen(_BACKLOG)
+        sock.listen(1024)
         self.port: int = sock.getsockname()[1]
         self._sock = sock
         self._serve = serve

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cassette import CassetteError, CassetteFile, Recording, framing, load, matching
+from harness.cassette import CassetteError, CassetteFile, Recording, framing, load
 from harness.cassette.body_secrets import TextReader
 from harness.cassette.framing import ByteEdit, TextEdit, apply, pieces_of, text_of, to_byte_edits, windows_of
-from harness.cassette.matching import Canon
 from harness.cassette.placeholders import PlaceholderTable
 from harness.cassette.redactor import Redactor
 from harness.contract import PROTOCOL
@@ -51,21 +49,6 @@ def recording(body: bytes, kind: str, asked: bytes = b"") -> Recording:
     request = Request("POST", "/v1beta/interactions", Headers([("content-type", kind)]), asked)
     pieces = pieces_of([(len(body), 7)]) if body else pieces_of([])
     return Recording(request, 200, Headers([("content-type", kind)]), body, pieces)
-
-
-@pytest.mark.slow
-def test_what_a_request_leaves(tmp_path: Path) -> None:
-    """After a long request was written, almost nothing but its body stays in memory."""
-    asked = json.dumps({"input": [{"type": "image", "data": "A" * SIZE}]}).encode()
-    made = recording(b"{}", "application/json", asked)
-    with CassetteFile(tmp_path / "a.yaml", PROTOCOL) as file:
-        tracemalloc.start()
-        try:
-            file.add(made)
-            left = tracemalloc.get_traced_memory()[0]
-        finally:
-            tracemalloc.stop()
-    assert left < SIZE / 10
 
 
 @given(st.binary(max_size=40) | st.text(max_size=12).map(str.encode))
@@ -109,21 +92,6 @@ def test_a_fragment_that_is_not_one_literal() -> None:
     stream = delta("Use " + SECRET).replace(b"Use ", b"Use\ndata: ")
     with pytest.raises(CassetteError, match="outside of any literal"):
         Redactor(PROTOCOL).redact(recording(stream, "text/event-stream"))
-
-
-@pytest.mark.parametrize("text", ["a" * 70_000, "\udc80é🦊\n" * 20_000, "x" * 65_535])
-def test_long_scalars_are_compared_and_shown_as_ever(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long requests that differ only after 65,536 characters do not match, and the miss is worded as ever."""
-
-    def difference() -> matching.RequestDifference | None:
-        bodies = [text.encode("utf-8", "surrogateescape") + end for end in (b"", b"", b"b")]
-        one, same, other = (Canon(PROTOCOL).of(recording(b"", "text/plain", body).request) for body in bodies)
-        assert one == same
-        return matching.difference(one, other, matching.IdMapping(PROTOCOL), {})
-
-    shortened = difference()
-    monkeypatch.setattr(matching, "_LONG", 1 << 60)
-    assert shortened == difference() is not None
 
 
 @pytest.mark.slow

@@ -41,8 +41,6 @@ from harness.written_files import open_lock
 
 _PLACEHOLDER = re.compile(rb"REDACTED-[0-9]+")
 _UNAUTHORISED = frozenset({401, 403})
-_EXHAUSTED = 429
-_GAVE_UP = 408
 _REFUSALS = "400"
 
 
@@ -95,11 +93,11 @@ def problem_of(played: PlayedExercise, summary: Summary, *, reached: bool) -> Re
 
 def _problem_with(exchange: Exchange) -> RecordingProblem | None:
     status = exchange.status
-    if status == _EXHAUSTED:
+    if status == 429:
         after = exchange.headers.get("retry-after")
         when = f", again after {after} s" if after.isdecimal() else ""
         return RecordingProblem(ScenarioState.STOPPED, f"the quota is exhausted: {format_refusal(exchange)}{when}")
-    if status is not None and (status >= 500 or status == _GAVE_UP):
+    if status is not None and (status >= 500 or status == 408):
         return RecordingProblem(ScenarioState.FAILED, f"the service failed: {format_refusal(exchange)}")
     if not exchange.complete and exchange.ending.by is not By.CLIENT:
         request, how = exchange.request, exchange.ending.words

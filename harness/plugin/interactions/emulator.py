@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from google.genai import Client
 
 _KEY = ("x-goog-api-key", PLACEHOLDER_KEY)
-_SHOWN = 60
 
 
 class SettingFields(TypedDict, total=False):
@@ -185,7 +184,7 @@ class InteractionsEmulator(ObservedService):
             came = f"{format_count(creates, 'create')} came, and none took it. {self.allowed}"
             for answer, origin in unused:
                 text = answer.script.text
-                written = "…" if text is None else shorten(repr(text), _SHOWN)
+                written = "…" if text is None else shorten(repr(text), 60)
                 yield f"reply({written}){origin} was never used: {came}"
 
     def explain_waiting(self) -> str:

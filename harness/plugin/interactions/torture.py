@@ -38,8 +38,6 @@ NAME = "interactions_torture"
 
 Mode: TypeAlias = Literal["follow", "create", "background", "poll", "chain", "tools", "cancel"]
 
-_ERROR_SHOWN = 200
-
 _OWN_TIMEOUT = ". If the client that your code builds has one, say so: `timeout=60` in this call"
 """Added for the client of this fixture, which has no timeout, like the one that google-genai makes."""
 
@@ -248,7 +246,7 @@ class _Caller:
         try:
             found = asyncio.run(self._function(*given)) if self._asynchronous else self._function(*given)
         except Exception as error:
-            return ClientResult(error=shorten(f"{type(error).__name__}: {error}", _ERROR_SHOWN))
+            return ClientResult(error=shorten(f"{type(error).__name__}: {error}", 200))
         if inspect.isgenerator(found) or inspect.isasyncgen(found):
             raise UsageFault(
                 f"{NAME}: the function returned a generator: return the text, the events or the interaction"
