@@ -232,9 +232,9 @@ def pytest_runtest_makereport(
         if text := "\n".join(filter(None, (tell() for tell in found if tell is not None))):
             report.sections.append(("interactions", write_harmless(text)))
     if (report.longrepr or report.sections) and not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
-        from harness.plugin.after_test import disarm
+        from harness.plugin.after_test import hide_keys
 
-        disarm(report)
+        hide_keys(report)
     if call.excinfo is not None and call.excinfo.errisinstance(pytest.FixtureLookupError):
         from harness.plugin.names import explain_missing_fixture
 

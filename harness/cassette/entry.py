@@ -17,19 +17,18 @@ from typing import Any, TypeVar
 from harness.cassette.framing import Pieces, by_event, pack, pieces_of, unpack
 from harness.cassette.recording import UNKNOWN_ORIGIN, Recording, Unit
 from harness.errors import FieldError
-from harness.outcome.words import did_you_mean, nearest
+from harness.outcome.words import did_you_mean
 from harness.wire import At, By, Chunked, Ending, Framing, Headers, How, Length, Request, UntilClose
 from harness.wire.message import MORE_THAN_A_LINE, TOKEN, is_sendable
 
 KEY = "x-stream"
 VERSION = 1
-REQUEST_KEYS = frozenset({"method", "uri", "body", "headers"})
+_REQUEST_KEYS = ("method", "uri", "body", "headers")
 NO_ANSWER = 0
 """The status code of an entry whose connection ended before the response head arrived."""
 
 _STATUSES = range(200, 1000)
 """What a status line may say; above 599 it is invalid, but servers send it, and a recording keeps it."""
-_RESPONSE_KEYS = ("status", "headers", "body", KEY)
 _EXTENSION_KEYS = (
     "v", "framing", "length", "pieces", "unit", "approximate", "coding", "size", "sha256", "end",
 )  # fmt: skip
@@ -67,8 +66,9 @@ def request_entry(request: Request, origin: str) -> dict[str, Any]:
 def from_entry(entry: Mapping[str, Any]) -> Recording:
     """Read the recording of one entry. Raises FieldError saying what is wrong and what belongs there."""
     asked, came = _read_mapping(entry, "request"), _read_mapping(entry, "response")
-    refuse_unknown(asked, sorted(REQUEST_KEYS), "request", "request")
-    _refuse_slips(came)
+    refuse_unknown(asked, _REQUEST_KEYS, "request", "request")
+    if missing := [name for name in _REQUEST_KEYS if name not in asked]:
+        raise FieldError(f"request lacks {', '.join(missing)}: write it, or vcrpy cannot load the file", "request")
     origin, target = _split(asked.get("uri"))
     status = _read_mapping(came, "status", "response")
     data = _read_body(came.get("body"))
@@ -93,18 +93,6 @@ def from_entry(entry: Mapping[str, Any]) -> Recording:
         return _as_recorded(plain, came[KEY])
     except FieldError as wrong:
         raise wrong.inside("response", KEY) from None
-
-
-def _refuse_slips(came: Mapping[str, Any]) -> None:
-    """Raise FieldError for an unknown field of a response that seems to be meant for one which is missing.
-
-    vcrpy keeps unknown fields, and reads a response without a body as an empty one.
-    """
-    missing = [name for name in _RESPONSE_KEYS if name not in came]
-    for name in came:
-        meant = nearest(str(name), missing, most=1) if name not in _RESPONSE_KEYS else []
-        if meant:
-            raise FieldError(f"response has no field `{name}`: did you mean {meant[0]!r}?", "response", str(name))
 
 
 def _check_head(recording: Recording) -> None:
@@ -152,7 +140,11 @@ def _as_recorded(plain: Recording, extension: object) -> Recording:
     unit = extension.get("unit", Unit.PIECE)
     if unit not in list(Unit):
         raise FieldError(f"unit={unit!r} is not one of {', '.join(Unit)}", "unit")
-    size, pieces = extension.get("size"), _read_pieces(extension)
+    try:
+        pieces = unpack(str(extension.get("pieces", "")))
+    except ValueError as wrong:
+        raise FieldError(str(wrong), "pieces") from None
+    size = extension.get("size")
     if size != pieces.total:
         raise FieldError(f"size={size!r} but the pieces add up to {pieces.total} bytes: record it again", "size")
     ending, wait = ending_from_data(extension.get("end"))
@@ -169,13 +161,6 @@ def _as_recorded(plain: Recording, extension: object) -> Recording:
         )  # fmt: skip
     known = replace(plain, framing=framing, ending=ending, wait=wait, coding=coding)
     return known.with_body(plain.body, _guess(plain, pieces.waits), before=pieces.total)
-
-
-def _read_pieces(extension: Mapping[str, Any]) -> Pieces:
-    try:
-        return unpack(str(extension.get("pieces", "")))
-    except ValueError as wrong:
-        raise FieldError(str(wrong), "pieces") from None
 
 
 def _guess(recording: Recording, waits: Sequence[int]) -> Pieces:
@@ -219,14 +204,10 @@ def _read_headers(part: Mapping[str, Any], name: str) -> Headers:
         message = f"{name}.headers={str(fields)[:60]!r} is not a mapping: write `name: [value]`"
         raise FieldError(message, name, "headers")
     return Headers(
-        (str(name), _read_text(value))
+        (str(name), value.decode("latin-1") if isinstance(value, bytes) else str(value))
         for name, values in fields.items()
         for value in (values if isinstance(values, (list, tuple)) else [values])
     )
-
-
-def _read_text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def _read_mapping(data: Mapping[str, Any], name: str, *place: str) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from harness.cassette.framing import is_text
 from harness.errors import Unreadable
 from harness.wire import COMPLETE, Arrivals, At, By, Ending, Exchange, Headers, How, Request, UntilClose
 from harness.wire.coding import (
@@ -86,7 +87,9 @@ def _read_har(entry: Document) -> Exchange:
     asked, came = entry["request"], entry["response"]
     sent = _encode((asked.get("postData") or {}).get("text"))
     headers = _read_headers(asked.get("headers"))
-    request = _build_request(asked["method"], _read_target(asked["url"]), headers, sent)
+    parts = urlsplit(asked["url"])
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    request = _build_request(asked["method"], target, headers, sent)
     content = came.get("content") or {}
     data = _encode(content.get("text"))
     if content.get("encoding") == "base64":
@@ -136,22 +139,9 @@ def decode_body(body: bytes, headers: Headers) -> bytes:
             return b"".join(decode_pieces(coding, body, [len(body)]))
         except ValueError as wrong:
             raise Unreadable(str(wrong)) from None
-    if coding and coding not in CODINGS and not _is_text(body):
+    if coding and coding not in CODINGS and not is_text(body):
         raise Unreadable(f"its body is in content-encoding {coding!r}, which is not undone here")
     return body
-
-
-def _is_text(body: bytes) -> bool:
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _read_target(uri: str) -> str:
-    parts = urlsplit(uri)
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _read_headers(items: Any) -> Headers:

@@ -13,13 +13,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from harness.cassette.entry import as_entry
-from harness.cassette.framing import WINDOW, is_text, windows_of
+from harness.cassette.framing import is_text
 from harness.cassette.layout import replace_file
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
@@ -48,17 +47,21 @@ class Journal:
         """Append a recording; when this returns, it is on disk."""
         line = _line_of(recording)
         if self._file is None:
-            self._file = self._begin(line)
+            if os.path.lexists(self.path):
+                raise CassetteError(
+                    f"{self.path} exists: another recorder is at work, or one was killed; move it away"
+                )
+            self._file = self._replace([line])  # with its first entry: a cassette without one is not valid
             return
         file = self._file
         at = file.seek(0, os.SEEK_END)
         try:
-            self._write(file, chain((_HIDDEN,), line))
+            self._write(file, _HIDDEN + line)
         except BaseException:
             self._take_back(file, at)
             raise
         file.seek(at)
-        self._write(file, (_SHOWN,))
+        self._write(file, _SHOWN)
 
     def _take_back(self, file: IO[bytes], at: int) -> None:
         """Cut off an unfinished entry, also what is still buffered: the next one would become part of it."""
@@ -69,24 +72,15 @@ class Journal:
 
     def rewrite(self, recordings: Sequence[Recording]) -> None:
         """Replace all entries, of which there is at least one; readers see either the old ones or the new ones."""
-        lines = chain.from_iterable((_SHOWN, *_line_of(recording)) for recording in recordings)
-        new = self._replace(lines)
+        new = self._replace(map(_line_of, recordings))
         if self._file is not None:
             self._file.close()
         self._file = new
 
-    def _begin(self, line: Iterable[bytes]) -> IO[bytes]:
-        """Create the file with its head and the first entry: a cassette without an entry is not valid."""
-        if os.path.lexists(self.path):
-            raise CassetteError(
-                f"{self.path} exists: another recorder is at work, or one was killed; move it away"
-            )
-        return self._replace(chain((_SHOWN,), line))
-
     def _replace(self, lines: Iterable[bytes]) -> IO[bytes]:
         metadata = f"metadata: {flow(self._metadata)}\n" if self._metadata else ""
         head = f"version: 1\n{metadata}interactions:\n".encode("ascii")
-        replace_file(self.path, chain((head,), lines), like=self._of)
+        replace_file(self.path, [head, *(_SHOWN + line for line in lines)], like=self._of)
         return self._open()
 
     def _open(self) -> IO[bytes]:
@@ -95,8 +89,8 @@ class Journal:
         return file
 
     @staticmethod
-    def _write(file: IO[bytes], data: Iterable[bytes]) -> None:
-        file.writelines(data)
+    def _write(file: IO[bytes], data: bytes) -> None:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
@@ -115,8 +109,8 @@ class Journal:
         self.close()
 
 
-def _line_of(recording: Recording) -> Iterable[bytes]:
-    return chain((b"- ",), flowing(as_entry(recording)), (b"\n",))
+def _line_of(recording: Recording) -> bytes:
+    return f"- {flow(as_entry(recording))}\n".encode("ascii")
 
 
 def lock(file: IO[bytes], path: Path) -> None:
@@ -164,44 +158,18 @@ def _open_locked(guard: Path, path: Path) -> IO[bytes]:
 
 def flow(value: Any) -> str:
     """Plain data as one line of ASCII YAML; bytes that are UTF-8 become text, others `!!binary`."""
-    return b"".join(flowing(value)).decode("ascii")
-
-
-def flowing(value: Any) -> Iterator[bytes]:
-    """The same as `flow`, in parts, so that a long body is not in memory several times."""
     if isinstance(value, Mapping):
-        members = (chain(_quote((str(key),)), (b": ",), flowing(item)) for key, item in value.items())
-        yield from _encode_list(b"{}", members)
-    elif isinstance(value, bytes):
-        yield from _quote(windows_of(value, "strict")) if is_text(value) else _write_binary(value)
-    elif isinstance(value, str):
-        yield from _quote((value,))
-    elif isinstance(value, Sequence):
-        yield from _encode_list(b"[]", map(flowing, value))
-    else:
-        yield json.dumps(value).encode("ascii")
+        return "{" + ", ".join(f"{_quote(str(name))}: {flow(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, bytes):
+        return _quote(value.decode()) if is_text(value) else f'!!binary "{base64.b64encode(value).decode()}"'
+    if isinstance(value, str):
+        return _quote(value)
+    if isinstance(value, Sequence):
+        return f"[{', '.join(map(flow, value))}]"
+    return json.dumps(value)
 
 
-def _encode_list(brackets: bytes, items: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
-    yield brackets[:1]
-    for number, item in enumerate(items):
-        if number:
-            yield b", "
-        yield from item
-    yield brackets[1:]
-
-
-def _write_binary(data: bytes) -> Iterator[bytes]:
-    yield b'!!binary "'
-    for at in range(0, len(data), WINDOW):
-        yield base64.b64encode(data[at : at + WINDOW])
-    yield b'"'
-
-
-def _quote(text: Iterable[str]) -> Iterator[bytes]:
+def _quote(text: str) -> str:
     """A double-quoted scalar. JSON's own escapes do not work, because YAML has no surrogate pairs."""
-    yield b'"'
-    for part in text:
-        spelled = json.dumps(part, ensure_ascii=False)[1:-1]
-        yield _NOT_PLAIN.sub(lambda found: f"\\U{ord(found[0]):08x}", spelled).encode("ascii")
-    yield b'"'
+    spelled = json.dumps(text, ensure_ascii=False)
+    return _NOT_PLAIN.sub(lambda found: f"\\U{ord(found[0]):08x}", spelled)

@@ -7,28 +7,25 @@ id from outside the cassette may be replaced by another, as long as it is the sa
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import ChainMap, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 from harness.cassette.framing import text_of
 from harness.cassette.recording import Recording
-from harness.cassette.redactor import SHORTEST_LEARNED, Redactor, decode_request
+from harness.cassette.redactor import Redactor
 from harness.outcome.words import shorten_with_length
 from harness.wire import Request, StreamProtocol
 from harness.wire.tokens import decode_literal
 
 HIDDEN = "<secret>"
 ABSENT = "<absent>"
-_SHOWN = 80
 _CACHED = 4096
-_LONG = 65_536
-"""Characters above which a scalar is compared by digest, to save memory; no id is that long."""
+"""How many requests are kept in their comparable form."""
 
 _PLAIN = re.compile(r"[\w-]+")
 _BOUNDARY = re.compile(r"""(?i:^multipart/.*\bboundary=)(?:"([^"]+)"|([^\s;"]+))""")
@@ -84,48 +81,41 @@ class Canon:
             self._made[request] = made
         return made
 
-    def write_form(self, request: Request) -> CanonicalRequest:
-        """The same form with secrets and placeholders as they are written; never to be shown."""
-        return self._build_form(decode_request(request), str)
-
     def _canonicalize(self, request: Request) -> CanonicalRequest:
         clean = self._redactor.request(request)
         self._redactor.report.clear()  # it is never read, and would grow with every request
-        return self._build_form(clean, _hide_placeholders)
-
-    def _build_form(self, request: Request, shown: Callable[[str], str]) -> CanonicalRequest:
-        kind, value = _read_value(request, shown)
-        kept = ((n, shown(v)) for n, v in request.query if not self._protocol.secret_fields.names_parameter(n))
+        kind, value = _read_value(clean)
+        is_secret = self._protocol.secret_fields.names_parameter
         return CanonicalRequest(
-            method=request.method.upper(),
-            path=tuple(shown(unquote(segment)) for segment in request.raw_path.split("/")[1:]),
-            query=tuple(sorted(kept)),
+            method=clean.method.upper(),
+            path=tuple(_hide_placeholders(unquote(segment)) for segment in clean.raw_path.split("/")[1:]),
+            query=tuple(sorted((n, _hide_placeholders(v)) for n, v in clean.query if not is_secret(n))),
             body=kind,
             leaves=tuple(_leaves(value, "body", "")) if kind else (),
         )
 
 
-def _read_value(request: Request, shown: Callable[[str], str]) -> tuple[str, Any]:
+def _read_value(request: Request) -> tuple[str, Any]:
     """(kind, value) of a body; kind is "" for none. If not JSON, the value is its text with a fixed boundary."""
     if not request.body:
         return "", None
     try:
-        return "JSON", _show_tree(json.loads(request.body), shown)
+        return "JSON", _hide_in(json.loads(request.body))
     except (ValueError, RecursionError):
         text = text_of(request.body)
     boundary = _BOUNDARY.search(request.headers.get("content-type"))
     if boundary is not None:
         text = text.replace(f"--{boundary[1] or boundary[2]}", "--boundary")
-    return "text that is not JSON", shown(text)
+    return "text that is not JSON", _hide_placeholders(text)
 
 
-def _show_tree(value: Any, shown: Callable[[str], str]) -> Any:
+def _hide_in(value: Any) -> Any:
     if isinstance(value, dict):
-        return {shown(name): _show_tree(item, shown) for name, item in value.items()}
+        return {_hide_placeholders(name): _hide_in(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_show_tree(item, shown) for item in value]
+        return list(map(_hide_in, value))
     if isinstance(value, str):
-        return shown(value)
+        return _hide_placeholders(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
@@ -199,7 +189,10 @@ def differences(
     """Every difference, in the order in which a person reads a request."""
     if got.method != recorded.method:
         yield RequestDifference("method", recorded.method, got.method)
-    if not _same_path(got.path, recorded.path, ids, bound):
+    if len(got.path) != len(recorded.path) or not all(
+        mine == theirs or ids.may_stand(mine, theirs, bound)
+        for mine, theirs in zip(got.path, recorded.path, strict=True)
+    ):
         yield RequestDifference(
             "path", _format_value("/" + "/".join(recorded.path)), _format_value("/" + "/".join(got.path))
         )
@@ -215,12 +208,6 @@ def differences(
         yield RequestDifference("body", recorded.body or ABSENT, got.body or ABSENT)
 
 
-def _same_path(got: tuple[str, ...], recorded: tuple[str, ...], ids: IdMapping, bound: dict[str, str]) -> bool:
-    return len(got) == len(recorded) and all(
-        mine == theirs or ids.may_stand(mine, theirs, bound) for mine, theirs in zip(got, recorded, strict=True)
-    )
-
-
 def _compare_pairs(
     got: Iterable[tuple[str, str, str]],
     recorded: Iterable[tuple[str, str, str]],
@@ -231,7 +218,7 @@ def _compare_pairs(
     for place in [*theirs, *(place for place in mine if place not in theirs)]:
         field, value = mine.get(place, ("", ABSENT))
         _, other = theirs.get(place, ("", ABSENT))
-        if value != other and not (ids.is_field(field) and ids.may_stand(_unquote(value), _unquote(other), bound)):
+        if value != other and not (ids.is_field(field) and ids.may_stand(value[1:-1], other[1:-1], bound)):
             yield RequestDifference(place, _format_value(other), _format_value(value))
 
 
@@ -257,29 +244,11 @@ def _leaves(value: Any, place: str, field: str) -> Iterator[tuple[str, str, str]
         for number, item in enumerate(value):
             yield from _leaves(item, f"{place}[{number}]", field)
     else:
-        yield place, field, _show_literal(value)
-
-
-def _show_literal(value: Any) -> str:
-    """The JSON of a scalar; for a very long text, its shown beginning, a NUL, and the digest of its JSON."""
-    if not isinstance(value, str) or len(value) <= _LONG:
-        return json.dumps(value, ensure_ascii=False)
-    digest, size = hashlib.sha256(), len('""')
-    for at in range(0, len(value), _LONG):
-        part = json.dumps(value[at : at + _LONG], ensure_ascii=False)[1:-1]
-        digest.update(part.encode("utf-8", "surrogatepass"))
-        size += len(_escape_surrogates(part))
-    beginning = _escape_surrogates(json.dumps(value[:_SHOWN], ensure_ascii=False))[:_SHOWN]
-    return f"{beginning}… ({size} characters)\0{digest.hexdigest()}"
-
-
-def _unquote(literal: str) -> str:
-    return literal[1:-1]
+        yield place, field, json.dumps(value, ensure_ascii=False)
 
 
 def _format_value(text: str) -> str:
-    shown, long, _ = text.partition("\0")
-    return shown if long else shorten_with_length(_escape_surrogates(text), _SHOWN)
+    return shorten_with_length(_escape_surrogates(text), 80)
 
 
 def _escape_surrogates(text: str) -> str:
@@ -332,21 +301,11 @@ class Index:
         if same is not None:
             return same
         for number in self._drop_played(self._alike, shape(asked, self._ids)):
-            if self.bind(asked, self.forms[number]):
+            bound: dict[str, str] = {}
+            if difference(asked, self.forms[number], self._ids, bound) is None:
+                self._ids.bind(bound)
                 return number
         return None
-
-    def substitutes(self, asked: CanonicalRequest, form: CanonicalRequest) -> dict[str, str] | None:
-        """The ids that stand for recorded ones if this request is of that form; None if it is not."""
-        bound: dict[str, str] = {}
-        return bound if difference(asked, form, self._ids, bound) is None else None
-
-    def bind(self, asked: CanonicalRequest, form: CanonicalRequest) -> bool:
-        """Keep the ids that stand for recorded ones for the rest of the replay; false if there is a difference."""
-        bound = self.substitutes(asked, form)
-        if bound is not None:
-            self._ids.bind(bound)
-        return bound is not None
 
     def _drop_played(self, found: defaultdict[Any, list[int]], key: object) -> list[int]:
         """The recordings of one group that were not replayed; drop the others from it."""
@@ -361,119 +320,10 @@ class Index:
 
     def nearest(self, asked: CanonicalRequest) -> tuple[int, RequestDifference]:
         """The nearest recording and its first difference; ranked by same path, same method, fewest differences."""
-        ranked = [
-            (_rank(found := list(differences(asked, form, self._ids, {}))), number, found)
-            for number, form in enumerate(self.forms)
-        ]
-        _, number, found = min(ranked, key=lambda entry: entry[:2])
-        return number, found[0]
-
-
-def _rank(found: Sequence[RequestDifference]) -> tuple[bool, bool, int]:
-    fields = {item.field for item in found}
-    return "path" in fields, "method" in fields, len(found)
-
-
-# Match a request that quotes a secret before any request has named it. The recorder learned the secret later
-# and went back: the recording has a placeholder where the client of a replay writes an unknown text
-# to be a secret. Such a request is the recorded one if it differs only there, and if nothing else could be
-# meant: one placeholder stands for one text throughout a replay, and two for two.
-
-
-_MARK = b"REDACTED-"
-_SECRET = re.compile(rf'(?=.{{{SHORTEST_LEARNED}}})[\w+/~-][^\s"\\<>]*[\w+/~=-]')
-"""What a placeholder may stand for: the recorder learns no shorter one; a full stop after it is not its own."""
-
-
-class QuoteMatcher:
-    """Finds the recording whose placeholders stand for a request's texts. Not safe to use from several threads."""
-
-    def __init__(self, canon: Canon, index: Index) -> None:
-        self._canon = canon
-        self._index = index
-        self._texts: dict[str, str] = {}
-        self._written: dict[int, CanonicalRequest] = {}
-
-    def match(self, request: Request, asked: CanonicalRequest, recordings: Sequence[Recording]) -> int | None:
-        """The first unplayed recording that fits; None if none does, or if different requests do."""
-        if not request.body:  # as of every resume and poll, which are asked most
-            return None
-        waiting = [
-            number
-            for number, recording in enumerate(recordings)
-            if _MARK in recording.request.body and not self._index.is_played(number)
-        ]
-        if not waiting:
-            return None
-        got = self._canon.write_form(request)
-        fits = [(number, fit) for number in waiting for fit in self._fits(asked, got, number, recordings[number])]
-        if len({self._index.forms[number] for number, _ in fits}) != 1:
-            return None
-        number, (form, texts) = fits[0]
-        self._texts.update(texts)
-        self._index.bind(asked, form)
-        return number
-
-    def _fits(
-        self, asked: CanonicalRequest, got: CanonicalRequest, number: int, recording: Recording
-    ) -> Iterator[tuple[CanonicalRequest, dict[str, str]]]:
-        """The recorded form with the request's texts in it, and these texts; nothing if it is another request."""
-        form = self._index.forms[number]
-        if number not in self._written:
-            self._written[number] = self._canon.write_form(recording.request)
-        filled = fill_in(asked, got, form, self._written[number], self._texts)
-        if filled is not None and self._index.substitutes(asked, filled[0]) is not None:
-            yield filled
-
-
-def fill_in(
-    asked: CanonicalRequest,
-    got: CanonicalRequest,
-    form: CanonicalRequest,
-    written: CanonicalRequest,
-    known: dict[str, str],
-) -> tuple[CanonicalRequest, dict[str, str]] | None:
-    """Put the texts of a request where a recorded one has placeholders; None if they cannot be the same.
-
-    `asked` and `form` are compared, with their secrets hidden; `got` and `written` are the same requests as they
-    are written. `known` are the texts that placeholders already stand for.
-    """
-    if [leaf[:2] for leaf in asked.leaves] != [leaf[:2] for leaf in form.leaves]:
-        return None
-    texts: dict[str, str] = {}
-    leaves = list(form.leaves)
-    for at, (mine, theirs) in enumerate(zip(asked.leaves, form.leaves, strict=True)):
-        if mine == theirs or not PLACEHOLDER.search(written.leaves[at][2]):
-            continue
-        found = _read_texts(got.leaves[at][2], written.leaves[at][2])
-        if found is None or not all(_may_stand(*pair, texts | known) for pair in found):
-            return None
-        texts.update(found)
-        leaves[at] = mine
-    return (replace(form, leaves=tuple(leaves)), texts) if texts else None
-
-
-def _may_stand(placeholder: str, text: str, known: dict[str, str]) -> bool:
-    """Whether nothing else is known of this placeholder, and no other of this text."""
-    return known.get(placeholder, text) == text and (placeholder in known or text not in known.values())
-
-
-def _read_texts(got: str, written: str) -> list[tuple[str, str]] | None:
-    """Each placeholder of `written`, and what `got` has in its place; None if all else is not the same.
-
-    Reads from the left, without going back, so that no text takes long; a text ends where what follows the
-    placeholder begins.
-    """
-    parts = PLACEHOLDER.split(written)
-    if "" in parts[1:-1] or not got.startswith(parts[0]):
-        return None  # two placeholders side by side could be split in many ways
-    found: list[tuple[str, str]] = []
-    at = len(parts[0])
-    for placeholder, after in zip(PLACEHOLDER.findall(written), parts[1:], strict=True):
-        last = len(found) == len(parts) - 2
-        end = len(got) - len(after) if last else got.find(after, at + SHORTEST_LEARNED)
-        if end < at or not got.startswith(after, end) or not _SECRET.fullmatch(got, at, end):
-            return None
-        found.append((placeholder, got[at:end]))
-        at = end + len(after)
-    return found if len({*found}) == len({name for name, _ in found}) else None
+        ranked = []
+        for number, form in enumerate(self.forms):
+            found = list(differences(asked, form, self._ids, {}))
+            fields = {item.field for item in found}
+            ranked.append(("path" in fields, "method" in fields, len(found), number, found[0]))
+        *_, number, first = min(ranked, key=lambda entry: entry[:4])
+        return number, first

@@ -18,25 +18,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from msgspec import structs
 
 from harness.cassette.framing import ByteEdit, Pieces, after, apply, follow, until
-from harness.cassette.matching import Canon, CanonicalRequest, Index, QuoteMatcher, RequestDifference
+from harness.cassette.matching import Canon, CanonicalRequest, Index, RequestDifference
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.outcome.words import format_count
-from harness.wire import By, Decoder, Frame, How, Length, Request, Response, StreamProtocol
-from harness.wire.addresses import (
-    find_elsewhere,
-    find_in_body,
-    find_next_targets,
-    make_plain,
-    readdress,
-    split_query,
-    stand_in_url,
-)
+from harness.wire import By, Decoder, How, Length, Request, Response, StreamProtocol
+from harness.wire.addresses import find_elsewhere, find_in_body, readdress, stand_in_url
 from harness.wire.json_value import object_or_none
 
 MODES = ("strict", "resume")
@@ -65,55 +57,6 @@ def answer_from(recording: Recording, request: Request, *, scale: float = 0) -> 
     answer, asked = recording.response(scale=scale), stand_in_url(request)
     answer.headers = readdress(answer.headers, recording.origin, asked, recorded=True)
     return answer
-
-
-class LedPaths:
-    """The paths to which recorded responses led clients, in whatever field of a head.
-
-    The author of a recording must not choose which requests a target gets, with the key of the user. Safe to use
-    from several threads.
-    """
-
-    def __init__(self) -> None:
-        self._paths = set[str]()
-        self._queries: defaultdict[str, list[_Query]] = defaultdict(list)
-        self._lock = threading.Lock()
-
-    def add(self, response: Response, asked: Request) -> None:
-        """Keep where a recorded response leads the client that asked.
-
-        Of the path for which it asked, a query that it did not send: an upload has the address of its start, and
-        without a part of it, a call may do more.
-        """
-        own, sent = make_plain(asked.raw_path), split_query(asked.target)
-        with self._lock:
-            for path, query in find_next_targets(response.headers, asked):
-                if path != own:
-                    self._paths.add(path)
-                elif (parts := split_query(f"?{query}")) != sent:
-                    self._queries[path].append(_Query(parts, is_alone=parts < sent))
-
-    def explain(self, request: Request, instead: str) -> str:
-        """Why a request is not sent to the target, with what to do instead; "" if no recording led there."""
-        if not self._paths and not self._queries:
-            return ""
-        path, sent = make_plain(request.raw_path), split_query(request.target)
-        if path not in self._paths and not any(query.leads_to(sent) for query in self._queries.get(path, ())):
-            return ""
-        return (
-            f"{request.method} {request.raw_path} is not recorded, and a recorded response led the client there: "
-            f"it was not sent to the target; record that response again with {instead}"
-        )
-
-
-class _Query(NamedTuple):
-    """The parts of a query to which a recording led; `is_alone`: a client that sends more of them chose it."""
-
-    parts: set[str]
-    is_alone: bool
-
-    def leads_to(self, sent: set[str]) -> bool:
-        return self.parts == sent if self.is_alone else self.parts <= sent
 
 
 class Player:
@@ -148,7 +91,6 @@ class Player:
             self._canon.of(recording.request)
         self._index = Index(protocol)
         self._index.add(self.recordings, [self._canon.of(recording.request) for recording in self.recordings])
-        self._quotes = QuoteMatcher(self._canon, self._index)
         self._mode = mode
         self._lock = threading.Lock()
 
@@ -215,8 +157,6 @@ class Player:
 
     def _find(self, request: Request, asked: CanonicalRequest) -> Recording | Miss:
         number = self._index.match(asked)
-        if number is None:
-            number = self._quotes.match(request, asked, self.recordings)
         if number is not None:
             self._index.play(number)
             return self.recordings[number]
@@ -230,14 +170,11 @@ class Player:
         resource, cursor = resumed
         if cursor is not None and (reason := why_not(stream, cursor)):
             return Miss(request, f"not recorded: {reason}")
-        self._use(resource, stream)
-        return stream.rest(cursor)
-
-    def _use(self, resource: str, stream: ResumableStream) -> None:
-        """Mark the full recording as replayed, and every recorded resume of the same resource."""
+        # The full recording counts as replayed, and so does every recorded resume of the same resource.
         began = next(number for number, recording in enumerate(self.recordings) if recording is stream.began)
         for number in (began, *self._resumes.get(resource, ())):
             self._index.play(number)
+        return stream.rest(cursor)
 
     def _miss(self, request: Request, asked: CanonicalRequest) -> Miss:
         what = f"not recorded: {asked.method} /{'/'.join(asked.path)}"
@@ -346,20 +283,15 @@ def with_cursors(recording: Recording, protocol: StreamProtocol) -> Recording:
     edits: list[ByteEdit] = []
     for number, frame in enumerate(Decoder().feed(recording.body), 1):
         event = object_or_none(frame.data)
-        if event is not None and protocol.cursor(event) is None:
-            edits += _rewrite(recording.body, frame, protocol.with_cursor(event, f"h{number}"))
+        at = recording.body.find(frame.data, frame.start, frame.end)
+        if event is None or protocol.cursor(event) is not None or at < 0:  # one in several lines stays as it is
+            continue
+        made = protocol.with_cursor(event, f"h{number}")
+        data = json.dumps(made, ensure_ascii=frame.data.isascii(), separators=(",", ":")).encode("utf-8")
+        edits.append(ByteEdit(at, at + len(frame.data), data))
     return (
         recording.with_body(apply(recording.body, edits), follow(recording.pieces, edits)) if edits else recording
     )
-
-
-def _rewrite(body: bytes, frame: Frame, event: dict[str, Any]) -> list[ByteEdit]:
-    """The edit that replaces a frame's payload; none if the payload is split over several lines."""
-    at = body.find(frame.data, frame.start, frame.end)
-    if at < 0:
-        return []
-    data = json.dumps(event, ensure_ascii=frame.data.isascii(), separators=(",", ":")).encode("utf-8")
-    return [ByteEdit(at, at + len(frame.data), data)]
 
 
 def _read(recording: Recording, protocol: StreamProtocol) -> tuple[str | None, ResumableStream]:
@@ -405,10 +337,8 @@ def with_server_endings(recordings: Iterable[Recording], how: str) -> list[Recor
     if how == How.STALL:
         return list(recordings)
     return [
-        _with_server_ending(recording, How(how)) if recording.ending.by is By.CLIENT else recording
-        for recording in recordings
+        replace(one, ending=structs.replace(one.ending, by=By.SERVER, how=How(how), detail=SYNTHETIC))
+        if one.ending.by is By.CLIENT
+        else one
+        for one in recordings
     ]
-
-
-def _with_server_ending(recording: Recording, how: How) -> Recording:
-    return replace(recording, ending=structs.replace(recording.ending, by=By.SERVER, how=how, detail=SYNTHETIC))

@@ -218,20 +218,19 @@ class Recording:
         if self.status is None:
             return Response.dead(_move_before_head(self.ending))
         headers = self.headers.without("trailer")  # trailers are not recorded, so do not announce any
-        is_ready = scale <= 0 and self.ending == COMPLETE and len(self.body) <= _KEPT_BODY
-        body = ReadyBody(self._cut_chunks()) if is_ready else PieceBody(self._yield_parts(scale))
-        return Response(self.status, headers, self.framing, body, self.reason)
-
-    def _cut_chunks(self) -> list[Chunk]:
-        """The chunks of the body, cut and coded for its first reader and kept for the next ones."""
-        if not self._chunks:
-            parts = self._yield_parts(0)
-            self._chunks[:] = [part for part in parts if isinstance(part, Chunk)]  # at once: readers are threads
-        return self._chunks
+        if scale > 0 or self.ending != COMPLETE or len(self.body) > _KEPT_BODY:
+            parts = PieceBody(self._yield_parts(scale))
+            return Response(self.status, headers, self.framing, parts, self.reason)
+        if not self._chunks:  # cut and coded for the first reader, and kept for the next ones
+            cut = [part for part in self._yield_parts(0) if isinstance(part, Chunk)]
+            self._chunks[:] = cut  # at once: readers are threads
+        return Response(self.status, headers, self.framing, ReadyBody(self._chunks), self.reason)
 
     def _yield_parts(self, scale: float) -> Iterator[Piece]:
         """Chunks, the pauses before them, and the ending; an unfinished HTTP chunk is always one `Chunk`."""
-        opened = self._open_bytes()
+        opened = 0  # bytes at the end that belong to an unfinished HTTP chunk
+        if self.ending.at is At.IN_CHUNK and self.ending.declared is not None:
+            opened = min(self.ending.sent or 0, len(self.body))
         whole = len(self.body) - opened
         at = owed = 0
         for size, wait in zip(self.pieces.sizes, self.pieces.waits, strict=True):
@@ -246,12 +245,6 @@ class Recording:
         if opened:
             yield Chunk(self.body[whole:], self.ending.declared)
         yield self.ending
-
-    def _open_bytes(self) -> int:
-        """The number of bytes at the end that belong to an unfinished HTTP chunk."""
-        if self.ending.at is not At.IN_CHUNK or self.ending.declared is None:
-            return 0
-        return min(self.ending.sent or 0, len(self.body))
 
 
 def _pause(microseconds: int, scale: float) -> Iterator[Piece]:

@@ -1,9 +1,8 @@
 """Read and save whole cassette files, and a cassette to record into. Layer 1.
 
-`load` reads plain data only, with our own parser. A `CassetteFile` is written by vcrpy, whose format it is: its
-`Cassette` implements the record modes and keeps the entries. It is loaded but never entered as a context manager:
-that is when vcrpy patches, so no client library is touched. Requests are matched as the player matches them. New
-recordings go to a `Journal` beside the file, and the file is replaced at the end.
+The record modes are vcrpy's, whose format it is. Requests are matched as the player matches them. A new recording
+is redacted and goes to a `Journal` beside the file; at the end the file is replaced, and keeps every older
+recording that the mode does not replace.
 """
 
 from __future__ import annotations
@@ -16,20 +15,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any
 
 from harness.cassette.entry import as_entry
 from harness.cassette.journal import Journal, alone
-from harness.cassette.layout import AtomicFile, Layout, keep_copy, parse
-from harness.cassette.matching import Canon, CanonicalRequest, Index, QuoteMatcher
+from harness.cassette.layout import Layout, keep_copy, read_document, write
+from harness.cassette.matching import Canon, CanonicalRequest, Index
 from harness.cassette.recording import KEY, Provenance, Recording
 from harness.cassette.redactor import Redactor
-from harness.documents import explain_unread, open_file
 from harness.errors import CassetteError
 from harness.wire import Request, StreamProtocol
-
-Pair: TypeAlias = tuple[Any, dict[str, Any]]
-"""A request and a response as vcrpy represents them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,80 +38,28 @@ class Cassette:
 
 def load(path: str | Path) -> Cassette:
     """Read a cassette. Raises CassetteError if there is no such file, or naming the line that is wrong."""
-    path = Path(path)
+    path, layout = Path(path), Layout(Path(path))
     try:
-        with open_file(path) as file:
-            if all(line.isspace() for line in file):
-                return Cassette(path, ())
-            file.seek(0)
-            return read(path, parse(path, file))
+        document = read_document(path)
     except FileNotFoundError:
         raise CassetteError(
             f"{path} does not exist: name a cassette, or record one there with `harness record`"
         ) from None
-    except OSError as wrong:
-        raise CassetteError(f"{path} cannot be read: {explain_unread(wrong)}") from None
-
-
-def read(path: Path, document: object) -> Cassette:
-    """Return the cassette at `path` from its parsed document. Raises CassetteError as `load` does."""
-    layout = Layout(path)
-    entries = layout.check(document)["interactions"]
-    return Cassette(path, tuple(layout.recordings(entries)), layout.provenance())
+    if document is None:
+        return Cassette(path, ())
+    return Cassette(path, tuple(layout.recordings(layout.check(document))), layout.provenance())
 
 
 def save(path: str | Path, recordings: Sequence[Recording], provenance: Provenance | None = None) -> None:
     """Write a cassette, replacing any file at `path`. Nothing is redacted: do that first. Raises CassetteError."""
     if not recordings:
         raise CassetteError(f"{path}: nothing was recorded, and an empty cassette replays nothing: not written")
-    vcr_cassette()
-    layout = Layout(Path(path))
-    if provenance is not None:
-        layout.metadata = {KEY: provenance.as_metadata()}
-    write(layout, map(as_pair, recordings))
-
-
-def write(layout: Layout, pairs: Iterable[Pair]) -> None:
-    """Write vcrpy's request-response pairs to the layout's file."""
-    requests, responses = zip(*pairs, strict=True)
-    AtomicFile.save_cassette(layout.path, {"requests": requests, "responses": responses}, layout)
-
-
-def as_pair(recording: Recording) -> Pair:
-    """Convert a recording to vcrpy's request and response."""
-    from vcr.request import Request  # type: ignore[import-untyped]
-
-    entry = as_entry(recording)
-    asked = entry["request"]
-    return Request(asked["method"], asked["uri"], asked["body"], dict(asked["headers"])), entry["response"]
-
-
-def from_pair(pair: Pair) -> Mapping[str, Any]:
-    """Convert vcrpy's request and response to an entry; a body that is a file or an iterator is read."""
-    request, response = pair
-    body = request.body
-    if body is not None and not isinstance(body, (bytes, str)):
-        body = body.read() if hasattr(body, "read") else b"".join(body)
-    asked = {"method": request.method, "uri": request.uri, "body": body, "headers": dict(request.headers)}
-    return {"request": asked, "response": response}
-
-
-def vcr_cassette() -> Any:
-    """Import the vcrpy module that defines the record modes. Raises CassetteError if vcrpy is not installed."""
-    try:
-        import vcr.cassette  # type: ignore[import-untyped]
-    except ImportError:
-        raise CassetteError("vcrpy is not installed: pip install 'interactions-harness[record]'") from None
-    return vcr.cassette
+    metadata = {} if provenance is None else {KEY: provenance.as_metadata()}
+    write(Path(path), metadata, list(map(as_entry, recordings)))
 
 
 MOST_BYTES = 512 * 1024 * 1024
 """Bound on the bodies of one cassette: a file above `documents.MAX_FILE_BYTES` is not read; base64 is longer."""
-
-_FREE, _FACTOR = 4 * 1024 * 1024, 2
-"""How many bytes may be searched again for secrets that were learned late, and how many more for each byte that is
-recorded: a session that learns a secret with every request must not search everything every time. At the end,
-everything is searched once more in any case."""
 
 MODES = ("none", "once", "new_episodes", "all", "rewrite")
 
@@ -160,38 +103,35 @@ class CassetteFile:
         self.redactor = Redactor(protocol) if redact else None
         if self.redactor is not None:
             self.redactor.hide(secrets)
-        self._protocol = protocol
         self._canon = Canon(protocol)
         self._index = Index(protocol)
-        self._quotes = QuoteMatcher(self._canon, self._index)
-        self._layout = Layout(self.path, like or self.path)
+        self._layout = Layout(self.path)
+        self._like = like or self.path
         self._provenance = provenance
         self._part = self.path.with_name(f"{self.path.stem}.part.yaml")
         self._lock = threading.Lock()
-        self._cassette: Any = None
         self._recordings: list[Recording] = []
-        self._places: list[int] = []
-        self._begun = 0
-        self._loaded = 0
+        self._entries: list[Mapping[str, Any]] = []
+        """The older recordings as they were read, with fields of other tools."""
+        self.may_record = False
+        """Whether the record mode allows adding recordings to this cassette."""
         self._own = own
         self._most = most
         self._bytes = 0
-        self._swept = 0  # how many secrets were known when all that is recorded was last searched for them
-        self._credit = _FREE
+        self._known = 0 if self.redactor is None else self.redactor.learned
         self._journal: Journal | None = None
         self._discarded = False
         self._stack = ExitStack()
 
     def __enter__(self) -> CassetteFile:
-        vcr = vcr_cassette()
-        self._cassette = vcr.Cassette.load(
-            path=str(self.path),
-            serializer=self._layout,
-            persister=AtomicFile,
-            record_mode=vcr.RecordMode("all" if self.mode == "rewrite" else self.mode),
-        )
-        self._take(self._layout.recordings(map(from_pair, self._cassette.data)))
-        self._loaded = len(self._recordings)
+        try:
+            document = read_document(self.path)
+        except FileNotFoundError:
+            document = None
+        self.may_record = self.mode != "none" and (self.mode != "once" or document is None)
+        if document is not None:
+            self._entries = self._layout.check(document)
+            self._take(self._layout.recordings(self._entries))
         self._bytes = sum(len(one.body) + len(one.request.body) for one in self._recordings)
         if self.may_record:
             if self.mode != "rewrite" or self._find_own():
@@ -212,21 +152,19 @@ class CassetteFile:
                 self._part.unlink(missing_ok=True)
                 return
             try:
-                if self._hide_late():
-                    self._rewrite(journal)
-                try:
-                    self._save()
-                except OSError as wrong:
-                    if not self._loaded:  # what was written while recording is a cassette, and takes no more room
-                        self._part.replace(self.path)
-                        self.remarks.append(
-                            f"{self.path} has the layout of a part file; it cannot be rewritten: {wrong.strerror}"
-                        )
-                        return
-                    raise CassetteError(
-                        f"{self.path} cannot be written: {wrong.strerror}. What was recorded is in {self._part}, "
-                        "a cassette, too: make room and move it there"
-                    ) from None
+                self._hide_late(journal)
+                self._save()
+            except OSError as wrong:
+                if not self._entries:  # what was written while recording is a cassette, and takes no more room
+                    self._part.replace(self.path)
+                    self.remarks.append(
+                        f"{self.path} has the layout of a part file; it cannot be rewritten: {wrong.strerror}"
+                    )
+                    return
+                raise CassetteError(
+                    f"{self.path} cannot be written: {wrong.strerror}. What was recorded is in {self._part}, "
+                    "a cassette, too: make room and move it there"
+                ) from None
             finally:
                 journal.close()
             self._part.unlink(missing_ok=True)
@@ -237,43 +175,29 @@ class CassetteFile:
 
     def _save(self) -> None:
         """Write the file; what becomes of older recordings is a matter of the mode."""
-        new = sorted(range(self._loaded, len(self._recordings)), key=self._place_of)
+        loaded = len(self._entries)
+        new = range(loaded, len(self._recordings))
         self.used.update(self._recordings[number].fingerprint() for number in new)
-        numbers = [*(self._find_own() if self.mode == "rewrite" else range(self._loaded)), *new]
-        if self.mode == "all" and self._loaded:
-            merged = replace_recordings(self._recordings, self._index.forms, self._loaded, self._find_own())
+        numbers = [*(self._find_own() if self.mode == "rewrite" else range(loaded)), *new]
+        if self.mode == "all" and loaded:
+            merged = replace_recordings(self._recordings, self._index.forms, loaded, self._find_own())
             numbers, self.remarks = merged.kept, merged.remarks
             if merged.loses:
                 copy = keep_copy(self.path)
                 self.remarks.append(
                     f"the earlier content of {self.path} is in {copy}: not all of it was recorded again"
                 )
-        if self._provenance is not None and (self._loaded == 0 or numbers[0] >= self._loaded):
-            self._layout.metadata = {**self._layout.metadata, KEY: self._provenance.as_metadata()}
-        pairs = [self._cassette.data[number] for number in numbers]
-        if not pairs:
+        if not numbers:
             return  # the disk took not even the first exchange
-        self._forget()
-        write(self._layout, pairs)
+        metadata = self._layout.metadata
+        if self._provenance is not None and numbers[0] >= loaded:
+            metadata = {**metadata, KEY: self._provenance.as_metadata()}
+        entries = [self._entries[n] if n < loaded else as_entry(self._recordings[n]) for n in numbers]
+        write(self.path, metadata, entries, self._like)
 
     def _find_own(self) -> list[int]:
         """The positions of older recordings that are in use by another test of this session."""
-        return [number for number in range(self._loaded) if self._recordings[number].fingerprint() in self._own]
-
-    def _place_of(self, number: int) -> int:
-        """The place of a new recording in the order in which the exchanges ended."""
-        return self._places[number - self._loaded]
-
-    def _forget(self) -> None:
-        """Drop all recordings: none will be replayed any more, and writing needs the memory."""
-        self._cassette.data.clear()
-        self._recordings, self._index, self._canon = [], Index(self._protocol), Canon(self._protocol)
-        self._quotes = QuoteMatcher(self._canon, self._index)
-
-    @property
-    def may_record(self) -> bool:
-        """Whether the record mode allows adding recordings to this cassette."""
-        return not self._cassette.write_protected
+        return [n for n in range(len(self._entries)) if self._recordings[n].fingerprint() in self._own]
 
     def play(self, request: Request) -> Recording | None:
         """Return the next unplayed recording of this request; None if there is none or all is recorded again."""
@@ -283,11 +207,8 @@ class CassetteFile:
         with self._lock:
             number = self._index.match(asked)
             if number is None:
-                number = self._quotes.match(request, asked, self._recordings)
-            if number is None:
                 return None
             self._index.play(number)
-            self._cassette.play_counts[number] += 1
             self.used.add(self._recordings[number].fingerprint())
         return self._recordings[number]
 
@@ -295,48 +216,32 @@ class CassetteFile:
         """Leave the file as it was before: what was recorded since is worth nothing."""
         self._discarded = True
 
-    def next_place(self) -> int:
-        """The next place in the file, for an exchange whose recording is added later than those that follow it."""
-        with self._lock:
-            self._begun += 1
-            return self._begun
-
-    def add(self, recording: Recording, *, secrets: Iterable[str] = (), place: int | None = None) -> Recording:
+    def add(self, recording: Recording, *, secrets: Iterable[str] = ()) -> Recording:
         """Add a recording; return it as kept, with secrets replaced.
 
         `secrets` are values that were sent with the request but left out of the recording; the response may repeat
-        them. `place` is one that `next_place` gave. Raises CassetteError if the mode forbids it, or if the disk is
-        full; then it is not in the file.
+        them. Raises CassetteError if the mode forbids it, or if the disk is full; then it is not in the file.
         """
-        place = self.next_place() if place is None else place
         if not self.may_record:
             raise CassetteError(
                 f"{recording.request.method} {recording.request.raw_path} is not in {self.path}, and mode "
                 f"{self.mode!r} adds nothing to it: use new_episodes or all, or delete the file"
             )
-        known, kept = 0, recording
+        kept = recording
         if self.redactor is not None:
-            known = self.redactor.learned
             self.redactor.hide(secrets)
             kept = self.redactor.redact(recording)
         with self._lock:
-            if self.redactor is not None and self.redactor.learned != known:
-                self._swept = -1  # another thread may have searched while this one learned
-            journal = self._write(kept)
-            self._cassette.append(*as_pair(kept))
+            self._write(kept)
             self._take([kept])
-            self._places.append(place)
             self._index.play(len(self._recordings) - 1)  # the client has this answer: the next poll must go live
-            self._credit += _FACTOR * _estimate_cost(kept)
-            if self._is_worth_it() and self._hide_late():
-                self._rewrite(journal)
         return kept
 
-    def _write(self, kept: Recording) -> Journal:
-        """Append a recording to the journal, and return that. Raises CassetteError where there is no room."""
+    def _write(self, kept: Recording) -> None:
+        """Append a recording to the journal. Raises CassetteError where there is no room."""
         if self._journal is None:
             metadata = {} if self._provenance is None else {KEY: self._provenance.as_metadata()}
-            self._journal = Journal(self._part, metadata, self._layout.like)
+            self._journal = Journal(self._part, metadata, self._like)
         what = f"{kept.request.method} {kept.request.raw_path}"
         size = len(kept.body) + len(kept.request.body)
         if self._bytes + size > self._most:
@@ -346,48 +251,24 @@ class CassetteFile:
         except OSError as wrong:
             raise CassetteError(f"{what} cannot be written to {self._part}: {wrong.strerror}") from None
         self._bytes += size
-        return self._journal
 
-    def _is_worth_it(self) -> bool:
-        """Whether to search what was recorded before for the secrets learned since; it costs `_FACTOR` at most."""
-        if self.redactor is None or self.redactor.learned == self._swept:
-            return False
-        cost = sum(map(_estimate_cost, self._recordings[self._loaded :]))
-        if len(self._recordings) - self._loaded == 1 or cost > self._credit:
-            return False  # the only one was just searched
-        self._credit -= cost
-        return True
-
-    def _hide_late(self) -> bool:
-        """Remove secrets that were learned late from what was recorded earlier; return whether there were any."""
-        if self.redactor is None or self.redactor.learned == self._swept:
-            return False
-        self._swept = self.redactor.learned
-        changed = False
-        for number in range(self._loaded, len(self._recordings)):
-            old = self._recordings[number]
-            new = self.redactor.redact(old)
-            if new != old:
-                self._recordings[number] = new
-                self._cassette.data[number] = as_pair(new)
-                changed = True
-        return changed
-
-    def _rewrite(self, journal: Journal) -> None:
-        """Write the whole journal again, after recordings in it have changed."""
+    def _hide_late(self, journal: Journal) -> None:
+        """Remove secrets that a later exchange named from earlier recordings, and from the journal."""
+        old = self._recordings[len(self._entries) :]
+        if self.redactor is None or self.redactor.learned == self._known or len(old) == 1:
+            return
+        new = [self.redactor.redact(recording) for recording in old]
+        if new == old:
+            return
+        self._recordings[len(self._entries) :] = new
         try:
-            journal.rewrite(self._recordings[self._loaded :])
+            journal.rewrite(new)
         except (OSError, CassetteError) as wrong:
             reason = wrong.strerror if isinstance(wrong, OSError) else wrong
             self.remarks.append(
                 f"{self._part} may hold secrets that were recognized too late to rewrite it ({reason}): "
                 f"look into it with `harness verify --secrets {self._part}`"
             )
-
-
-def _estimate_cost(recording: Recording) -> int:
-    """About what it costs to search a recording for secrets, in bytes."""
-    return len(recording.body) + len(recording.request.body) + 2048
 
 
 def _must_be_of_one_class(path: Path, held: Provenance | None, made: Provenance | None) -> None:
@@ -446,7 +327,11 @@ def replace_recordings(
         answered = any(recordings[number].status is not None for number in before)
         if answered:
             gone.update(failures)
-            remarks += [_explain_not_taken(recordings[number]) for number in failures]
+            remarks += [
+                f"{failure.request.method} {failure.request.raw_path} had no response "
+                f"({failure.ending.detail or failure.ending.words}): the earlier recording of it stays"
+                for failure in (recordings[number] for number in failures)
+            ]
         if len(failures) < len(numbers) or not answered:
             gone.update(before)
             loses = loses or _weigh(recordings, before) > _weigh(recordings, numbers)
@@ -464,11 +349,3 @@ def _weigh(recordings: Sequence[Recording], numbers: Sequence[int]) -> tuple[int
     """The number of responses with a status below 400, and the number of all responses."""
     statuses = [status for number in numbers if (status := recordings[number].status) is not None]
     return sum(status < _REFUSED for status in statuses), len(statuses)
-
-
-def _explain_not_taken(failure: Recording) -> str:
-    request, ending = failure.request, failure.ending
-    return (
-        f"{request.method} {request.raw_path} had no response ({ending.detail or ending.words}): "
-        "the earlier recording of it stays"
-    )

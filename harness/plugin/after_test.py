@@ -5,11 +5,8 @@ Layer 7. Knows neither fixtures nor the API: fixtures with complaints register i
 
 from __future__ import annotations
 
-import copy
 import json
-import logging
 import os
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -20,7 +17,7 @@ import pytest
 
 from harness.errors import LeftBehindWarning, UncheckedResultWarning
 from harness.outcome import UsageFault
-from harness.outcome.words import to_one_line, write_harmless
+from harness.outcome.words import write_harmless
 from harness.plugin.environment_variables import KEY_VARIABLES, OTHER_KEY_VARIABLE, PLACEHOLDER_KEY
 
 if TYPE_CHECKING:
@@ -129,154 +126,29 @@ _SHORTEST_KEY = 16
 """Characters of a key that is hidden: a shorter one, such as `test-api-key`, is made up."""
 
 
-def write_safely(text: str) -> str:
-    """The text so that nothing in it is obeyed, without the keys of the environment: a service may repeat one."""
+def hide_keys(report: pytest.TestReport) -> None:
+    """Hide the keys of the environment in what pytest prints of a test: a service may repeat the one it got."""
     found = (os.environ.get(name, "").strip() for name in (*KEY_VARIABLES, OTHER_KEY_VARIABLE))
     keys = tuple(key for key in found if len(key) >= _SHORTEST_KEY and key != PLACEHOLDER_KEY)
-    shown = write_harmless(text)
-    return _hiding(keys).hide_known(shown) if keys else shown
+    if not keys:
+        return
+    hide = _build_mask(keys).hide_known
+    if isinstance(report.longrepr, tuple):  # of a skip: where, and why
+        report.longrepr = (*report.longrepr[:2], hide(report.longrepr[2]))
+    elif report.longrepr is not None and (shown := hide(text := str(report.longrepr))) != text:
+        report.longrepr = shown
+    report.sections = [(title, hide(text)) for title, text in report.sections]
+    report.user_properties = [
+        (name, hide(value) if isinstance(value, str) and name != COUNTED else value)
+        for name, value in report.user_properties
+    ]
 
 
 @lru_cache(maxsize=1)
-def _hiding(keys: tuple[str, ...]) -> Mask:
+def _build_mask(keys: tuple[str, ...]) -> Mask:
     from harness.wire.mask import Mask  # late: most environments have no key
 
     return Mask({str(number): key for number, key in enumerate(keys)})
-
-
-def disarm(report: pytest.TestReport) -> None:
-    """Write what pytest prints of a test that used our fixtures so that nothing in it is obeyed.
-
-    It quotes texts of a recording or a server, whether a fixture, an SDK or an assertion raised it.
-    """
-    found: Any = report.longrepr
-    if isinstance(found, str):
-        report.longrepr = write_safely(found)
-    elif isinstance(found, tuple):  # of a skip: where, and why
-        report.longrepr = (*found[:2], write_safely(found[2]))
-    elif found is not None:
-        # The native style of a traceback has no chain.
-        chain = getattr(
-            found, "chain", ((getattr(found, "reprtraceback", None), getattr(found, "reprcrash", None)),)
-        )
-        for trace, crash, *_ in chain:
-            if trace is not None and getattr(trace, "extraline", None):
-                trace.extraline = write_safely(trace.extraline)
-            for entry in getattr(trace, "reprentries", ()):
-                _disarm_entry(entry)
-            if crash is not None:
-                crash.message = write_safely(crash.message)
-    if hasattr(report, "wasxfail"):
-        report.wasxfail = write_safely(report.wasxfail)
-    if text := getattr(found, "errorstring", ""):  # of a fixture that does not exist
-        found.errorstring = write_safely(text)
-    report.sections = _write_sections(report)
-    report.user_properties = [(name, _write_property(name, value)) for name, value in report.user_properties]
-
-
-def _write_property(name: str, value: object) -> object:
-    return write_safely(value) if isinstance(value, str) and name != COUNTED else value
-
-
-def _write_sections(report: pytest.TestReport) -> list[tuple[str, str]]:
-    return [(write_safely(to_one_line(title)), _write_captured(text)) for title, text in report.sections]
-
-
-def _disarm_entry(entry: Any) -> None:
-    """Write one entry of a traceback: its lines, and the values of arguments and variables."""
-    entry.lines = [write_safely(line) for line in getattr(entry, "lines", ())]
-    if arguments := getattr(entry, "reprfuncargs", None):
-        arguments.args = [(name, write_safely(str(value))) for name, value in arguments.args]
-    if variables := getattr(entry, "reprlocals", None):
-        variables.lines = [write_safely(line) for line in variables.lines]
-
-
-_COLOR = re.compile(r"(\x1b\[[\d;]{0,20}m)")
-
-
-def _write_captured(text: str) -> str:
-    """Write the output or the log of a test; its colors stay, because they give a terminal no command."""
-    parts = _COLOR.split(text)
-    parts[::2] = map(write_safely, parts[::2])
-    return "".join(parts)
-
-
-def disarm_session(config: pytest.Config) -> None:
-    """Disarm what a session prints from now on, once: a test of it uses our fixtures, or is of the suite."""
-    if not config.pluginmanager.has_plugin(_DISARMED):
-        config.pluginmanager.register(_DisarmedSession(config), _DISARMED)
-
-
-_DISARMED = "interactions-disarmed"
-
-
-class _DisarmedSession:
-    """The hooks that disarm what a session prints, its warnings and subtests."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        terminal = config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None:
-            _disarm_writer(config.get_terminal_writer())
-        for name in ("log_cli_handler", "log_file_handler"):
-            handler = getattr(config.pluginmanager.get_plugin("logging-plugin"), name, None)
-            if handler is not None and handler.formatter is not None:
-                handler.setFormatter(_DisarmedFormatter(handler.formatter))
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
-        """Rewrite the text and the file of a warning before another hook reads them; its category stays."""
-        warning_message.filename = write_safely(to_one_line(warning_message.filename))
-        text = str(warning_message.message)
-        if (shown := write_safely(text)) != text:
-            warning_message.message = Warning(shown)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Rewrite what only a finished report has: the words and output of a subtest, and an expected failure."""
-        if hasattr(report, "wasxfail"):
-            report.wasxfail = write_safely(str(report.wasxfail))
-        context = getattr(report, "context", None)
-        if context is None:
-            return
-        # It is frozen, and a new one would write its values a second time as literals.
-        if isinstance(getattr(context, "msg", None), str):
-            object.__setattr__(context, "msg", write_safely(to_one_line(context.msg)))
-        if kwargs := getattr(context, "kwargs", None):
-            shown = {name: write_safely(to_one_line(str(value))) for name, value in kwargs.items()}
-            object.__setattr__(context, "kwargs", shown)
-        report.sections = _write_sections(report)
-
-
-def _disarm_writer(writer: Any) -> None:
-    """Let a terminal writer of pytest write no command: why a session ends passes no hook of a report."""
-    write, sep = writer.write, writer.sep
-
-    def write_disarmed(msg: str, *, flush: bool = False, **markup: bool) -> None:
-        again = "\r" if msg.startswith("\r") else ""  # pytest writes its progress over the line before
-        write(again + _write_captured(msg.removeprefix("\r")), flush=flush, **markup)
-
-    def sep_disarmed(sepchar: str, title: str | None = None, *more: Any, **markup: Any) -> None:
-        sep(sepchar, title and _write_captured(to_one_line(title)), *more, **markup)
-
-    writer.write, writer.sep = write_disarmed, sep_disarmed
-
-
-class _DisarmedFormatter(logging.Formatter):
-    """Formats a record whose texts nothing obeys as another formatter does, which adds the colors."""
-
-    def __init__(self, inner: logging.Formatter) -> None:
-        super().__init__()
-        self._inner = inner
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line of a record. A copy is changed: other handlers get the record as it is."""
-        shown = copy.copy(record)
-        shown.msg, shown.args = write_safely(record.getMessage()), None
-        if record.exc_info:
-            shown.exc_text = write_safely(self._inner.formatException(record.exc_info))
-        if record.stack_info:
-            shown.stack_info = write_safely(record.stack_info)
-        return self._inner.format(shown)
 
 
 def _cut(trace: TracebackType | None) -> None:
@@ -307,7 +179,7 @@ def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:
     for name, title in TITLES.items():
         remarks = dict.fromkeys(str(value) for found, value in properties if found == name)
         if remarks:
-            yield title, write_safely("\n".join(remarks))
+            yield title, write_harmless("\n".join(remarks))
     if counted := {str(value) for found, value in properties if found == COUNTED}:
         seconds = sum(getattr(report, "duration", 0.0) for report in reports)
         yield "interactions checks", "\n".join(_account(counted, seconds))

@@ -17,14 +17,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 from harness.errors import BlockingCallWarning
-from harness.outcome.words import format_count
 from harness.plugin.late_patches import patched_modules
 
 if TYPE_CHECKING:
@@ -34,15 +32,6 @@ _RUNNERS = frozenset({"asyncio.runners"})
 _OURS = str(Path(__file__).parents[1])
 _LOOPS = ("asyncio.events", "asyncio.runners", "asyncio.base_events", "trio._core._run")
 _COROUTINE = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
-
-_RAISE_AGAIN = (
-    "code in it catches `CancelledError` (`except BaseException`, a bare `except`) and goes on, so that neither a "
-    "timeout nor a stop button ends it. Clean up, then `raise`; and await the task after `cancel()`"
-)
-
-_CLEANING = ("cancel", "delete")
-_GOING_ON = 3
-"""So many requests in a row that do not clean up show that a cancelled task goes on, even if it then raises."""
 
 _listeners: list[dict[str, None]] = []
 """Who collects notes, the latest last; without one, a note is a warning."""
@@ -86,32 +75,16 @@ def _may_warn(frame: FrameType, *, always: bool) -> bool:
 
 
 class LeftTasks:
-    """The application's tasks that still run when a loop or the test ends, or that outlive their cancellation."""
+    """The application's tasks that still run when a loop or the test ends."""
 
     def __init__(self) -> None:
         self._loops: WeakSet[Any] = WeakSet()
-        self._tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
-        self._later: WeakKeyDictionary[asyncio.Task[Any], list[str]] = WeakKeyDictionary()
-        """The calls that a task made after it was cancelled."""
         self._left: dict[str, None] = {}
 
     def add_loop(self, loop: Any) -> None:
         """Look at the tasks of a loop when the test has ended."""
         with suppress(TypeError):  # a loop that takes no weak reference
             self._loops.add(loop)
-
-    def add_request(self, loop: Any, call: str) -> None:
-        """Note the loop and the task that send a request."""
-        self.add_loop(loop)
-        import asyncio
-
-        if (task := asyncio.current_task(loop)) is None:
-            return
-        if task not in self._tasks:
-            self._tasks.add(task)
-            task.add_done_callback(self._note_end)
-        if task.cancelling():
-            self._later.setdefault(task, []).append(call)
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -139,37 +112,9 @@ class LeftTasks:
         import asyncio
 
         for task in asyncio.all_tasks(loop):
-            if (name := _name_task(task)) is None:
-                continue
-            # A task that has yet to receive its cancellation waits for a future that is done, or for none.
-            waiter = getattr(task, "_fut_waiter", None)
-            if task.cancelling() and waiter is not None and not waiter.done():
-                self._left[f"{name} was cancelled and still ran when the test had ended: {_RAISE_AGAIN}"] = None
-                continue
-            self._left[
-                f"{name} still ran when the test had ended: no other task awaits it. Cancel it and await it, or "
-                "start it in an `asyncio.TaskGroup`"
-            ] = None
-
-    def _note_end(self, task: asyncio.Task[Any]) -> None:
-        """Note a task that has ended as if it had not been cancelled: with a value, or after more requests."""
-        calls = self._later.get(task, [])
-        if not (calls or task.cancelling()) or (name := _name_task(task)) is None:
-            return
-        # A timeout takes its cancellation back at its end, so that the task ends as any other. `exception()` would
-        # count as retrieving it, and asyncio would keep silent about it.
-        if not task.cancelling() or task.cancelled() or getattr(task, "_exception", None) is not None:
-            more = sum(1 for _ in takewhile(lambda call: call not in _CLEANING, calls))
-            if more < _GOING_ON:
-                return
-            did = f"sent {format_count(more, 'more request')} before it ended"
-        else:
-            more = sum(call not in _CLEANING for call in calls)
-            if not more and task.result() is None:
-                return
-            did = f"sent {format_count(more, 'more request')}" if more else "returned a value"
-            did += " and ended as if it had not been"
-        self._left[f"{name} was cancelled, {did}: {_RAISE_AGAIN}"] = None
+            if (name := _name_task(task)) is not None:
+                advice = "Cancel it and await it, or start it in an `asyncio.TaskGroup`"
+                self._left[f"{name} still ran when the test had ended: no other task awaits it. {advice}"] = None
 
     def describe(self) -> Iterator[str]:
         """Each task that was left, with what to do, in a sentence."""

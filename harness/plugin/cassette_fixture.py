@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from harness.cassette import Cassette, CassetteFile, Player, Recording, Target, load
-from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, LedPaths, answer_from
+from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
 from harness.errors import CassetteError
 from harness.foreign_folders import resolve, say_how_to_trust_links, working_in
@@ -194,7 +194,7 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
         in_use=frozenset().union(*(found for test, found in used.items() if test != request.node.nodeid)),
         record_mode=str(mode),
         mode=options.pop("mode", "resume"),
-        upstream=options.pop("upstream", None) or _live_url(),
+        upstream=options.pop("upstream", None) or os.environ.get("INTERACTIONS_RECORD_URL") or LIVE,
         allow_unused=bool(options.pop("allow_unused", False)),
         dropped_headers=_names(config.get("filter_headers")),
         dropped_parameters=_names(config.get("filter_query_parameters")),
@@ -404,10 +404,6 @@ def _names(value: object) -> frozenset[str]:
     return frozenset(str(item[0] if isinstance(item, list | tuple) else item).lower() for item in items)
 
 
-def _live_url() -> str:
-    return os.environ.get("INTERACTIONS_RECORD_URL") or LIVE
-
-
 # Record a service while it answers: each piece is forwarded at once, and the record is kept before the last
 # one.
 # Knows an open cassette and the server to record; the requests of a test are read in `replay`.
@@ -445,7 +441,6 @@ class RecordingService:
         self._key = key
         self._headers = headers
         self._parameters = parameters
-        self._led = LedPaths()
         self.kept = 0
         """How many exchanges were recorded."""
         self.unreached = 0
@@ -463,11 +458,7 @@ class RecordingService:
         written = self._without_filtered(request)
         known = self._file.play(written)
         if known is not None:
-            answer = answer_from(known, asked)
-            self._led.add(answer, asked)
-            return answer
-        if why := self._led.explain(asked, "record_mode='rewrite'"):
-            return self._miss(why)
+            return answer_from(known, asked)
         if not self._file.may_record:
             return self._miss(f"not recorded: {request.method} {request.raw_path}")
         if self._key is None and request.headers.get(self._api.key_header) == PLACEHOLDER_KEY:

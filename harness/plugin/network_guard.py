@@ -1,9 +1,8 @@
 """Refuse connections to anything but this machine while a fixture is in use.
 
 Layer 7. Patches the standard library's sockets, which asyncio and trio use too. uvloop has sockets of its own, so
-the methods of its loops that take an address are patched once uvloop is imported. A proxy that the environment
-names is outside, even on this machine. Not guarded: child processes, and libraries in other languages with sockets
-of their own.
+the methods of its loops that take an address are patched once uvloop is imported. Not guarded: child processes,
+and libraries in other languages with sockets of their own.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -20,7 +19,7 @@ from harness.errors import OutsideConnection
 from harness.plugin.blocking_calls import note_blocking
 from harness.plugin.environment_variables import BASE_URL_VARIABLES
 from harness.plugin.late_patches import patched_modules
-from harness.wire.addresses import read_host, split_url
+from harness.wire.addresses import read_host
 
 _CONNECTING = (
     "a connection of a synchronous client",
@@ -33,8 +32,6 @@ Patch = tuple[Any, str, Any]
 
 _UVLOOP = frozenset({"uvloop"})
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"})
-_RAW_PROXIES = _PROXIES | {os.fsencode(name) for name in _PROXIES}
-_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080, "socks4": 1080}
 
 
 @contextmanager
@@ -47,13 +44,12 @@ def loopback_only(
 ) -> Iterator[None]:
     """Raise OutsideConnection for connections to, and look-ups of, any host but this machine and those in `allow`.
 
-    A name in `allow` may begin with `*.`. Proxies that environment variables name count as outside, and the
-    variables are hidden, unless `proxies` are to be used. `tell` is also called with each message, because the
+    A name in `allow` may begin with `*.`. Environment variables that name a proxy are hidden, unless `proxies` are
+    to be used. `tell` is also called with each message, because the
     code under test may swallow the exception. `before` is called first, at each connection, and may raise.
     """
     watch = _Watch(allow, tell, before)
-    found = {} if proxies else {name: os.environ[name] for name in _list_proxy_variables()}
-    watch.proxies = None if proxies else proxies_in(found)
+    found = {} if proxies else {name: value for name, value in os.environ.items() if name.lower() in _PROXIES}
     for name in found:
         del os.environ[name]
     patched: list[tuple[Any, str, Any, Any]] = []
@@ -78,14 +74,6 @@ def loopback_only(
                 setattr(owner, name, original)
 
 
-def _list_proxy_variables() -> list[str]:
-    """The names of the variables that name a proxy, in any case."""
-    # Each test asks. `os.environ` decodes every name in Python, two fifths of what a guard costs. So its own table
-    # is read where there is one; it has bytes, but on Windows.
-    names: Iterable[bytes | str] = getattr(os.environ, "_data", os.environ)
-    return [os.fsdecode(name) for name in names if name.lower() in _RAW_PROXIES]
-
-
 class _Watch:
     """The hosts that may be reached, and the addresses to which their names resolve."""
 
@@ -96,20 +84,12 @@ class _Watch:
         self._suffixes = tuple(host[1:].lower() for host in allow if host.startswith("*."))
         self._tell = tell
         self._before = before
-        self.proxies: frozenset[tuple[str, int]] | None = None
 
-    def check(self, host: Any, port: Any = None) -> None:
+    def check(self, host: Any) -> None:
         """Raise OutsideConnection unless the host may be reached."""
         if isinstance(host, bytes):
             host = host.decode("ascii", "replace")
         self._before()
-        if self._is_proxy(host, port):
-            self._refuse(
-                f"a connection to the proxy {host}:{port} was refused: while an interactions fixture is in use "
-                "only this machine can be reached, and a proxy leads further. The variables that name it are "
-                "hidden from clients built now, but this one was built earlier. Build it in the test, or with "
-                f"trust_env=False, or write `interactions_allowed_hosts = {host}` in the pytest configuration"
-            )
         if not isinstance(host, str) or self._allows(host) or _is_here(host):
             return
         message = (
@@ -119,18 +99,13 @@ class _Watch:
             "or take the fixture `interactions_client`; for a client that a module builds while it is imported, "
             "set `interactions_early = true` in the pytest configuration. "
             f"If {host} is another service that the test needs, write `interactions_allowed_hosts = {host}` there"
-            f"{_explain_variable(host)}"
         )
-        self._refuse(message)
-
-    def _refuse(self, message: str) -> None:
+        if any(read_host(os.environ.get(name, "")) == host.lower() for name in BASE_URL_VARIABLES):
+            message += (
+                f". {BASE_URL_VARIABLES[0]} names that host now: leave the variable as the fixture has set it"
+            )
         self._tell(message)
         raise OutsideConnection(message)
-
-    def _is_proxy(self, host: Any, port: Any) -> bool:
-        if self.proxies is None or not isinstance(host, str) or self._allows(host):
-            return False
-        return (_unify_name(host), port) in self.proxies or (_unify_name(host), port) in proxies_in(os.environ)
 
     def _allows(self, host: str) -> bool:
         return host.lower() in self._allowed or host.lower().endswith(self._suffixes or ("\0",))
@@ -141,11 +116,6 @@ class _Watch:
             host = host.decode("ascii", "replace")
         if isinstance(host, str) and self._allows(host):
             self._allowed.update(entry[4][0] for entry in found)
-
-
-def _explain_variable(host: str) -> str:
-    names = [name for name in BASE_URL_VARIABLES if read_host(os.environ.get(name, "")) == host.lower()]
-    return f". {names[0]} names that host now: leave the variable as the fixture has set it" if names else ""
 
 
 def _standard(watch: _Watch) -> Iterator[Patch]:
@@ -161,7 +131,7 @@ def _standard(watch: _Watch) -> Iterator[Patch]:
 def _connecting(original: Callable[..., Any], watch: _Watch) -> Any:
     def connect(self: socket.socket, address: Any, *rest: Any) -> Any:
         if isinstance(address, tuple) and address:
-            watch.check(*address[:2])
+            watch.check(address[0])
             if self.gettimeout() != 0:  # asyncio and trio connect without blocking
                 note_blocking(*_CONNECTING)
         return original(self, address, *rest)
@@ -182,7 +152,7 @@ def _sending(original: Callable[..., Any], watch: _Watch) -> Any:
 
 def _looking_up(original: Callable[..., Any], watch: _Watch) -> Any:
     def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
-        watch.check(host, args[0] if args else kwargs.get("port"))
+        watch.check(host)
         found = original(host, *args, **kwargs)
         watch.learn(host, found)
         return found
@@ -196,13 +166,13 @@ def _patch_uvloop(uvloop: ModuleType, watch: _Watch) -> Iterator[Patch]:
     look_up, create, datagrams = loop.getaddrinfo, loop.create_connection, loop.create_datagram_endpoint
 
     async def getaddrinfo(self: Any, host: Any, *args: Any, **kwargs: Any) -> Any:
-        watch.check(host, args[0] if args else kwargs.get("port"))
+        watch.check(host)
         found = await look_up(self, host, *args, **kwargs)
         watch.learn(host, found)
         return found
 
     async def create_connection(self: Any, factory: Any, host: Any = None, *args: Any, **kwargs: Any) -> Any:
-        watch.check(host, args[0] if args else kwargs.get("port"))
+        watch.check(host)
         return await create(self, factory, host, *args, **kwargs)
 
     async def create_datagram_endpoint(
@@ -213,22 +183,6 @@ def _patch_uvloop(uvloop: ModuleType, watch: _Watch) -> Iterator[Patch]:
 
     for function in (getaddrinfo, create_connection, create_datagram_endpoint):
         yield loop, function.__name__, function
-
-
-def proxies_in(environment: Mapping[str, str]) -> frozenset[tuple[str, int]]:
-    """Host and port of the proxies that an environment names."""
-    found = set()
-    for name, value in environment.items():
-        if name.lower() in _PROXIES and value:
-            with suppress(ValueError):  # a proxy that no client can use, either
-                parts = split_url(value if "://" in value else f"http://{value}")
-                found.add((_unify_name(parts.hostname or ""), parts.port or _PORTS.get(parts.scheme, 80)))
-    return frozenset(found)
-
-
-def _unify_name(host: str) -> str:
-    """The same name for all names of this machine: a client may resolve `localhost` before it connects."""
-    return "localhost" if _is_here(host) else host.lower()
 
 
 def _is_here(host: str) -> bool:

@@ -29,7 +29,7 @@ from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.blocking_calls import LeftTasks, find_asyncio_loop, note_blocking
 from harness.plugin.late_patches import patched_modules
-from harness.plugin.sent_requests import SentRequest, SentRequests, TrafficLog, call_of, name_call
+from harness.plugin.sent_requests import ObservedCall, SentRequest, SentRequests, call_of, describe_calls
 from harness.plugin.session_server import IsLive, SessionServer, Tenant
 from harness.transport import ServiceDriver
 from harness.wire import Clock, Headers, Request, Response, Service, StreamProtocol, UntilClose
@@ -99,7 +99,8 @@ class ObservedService:
         """Whether answers may take real time; each is then given on a separate thread."""
         self.explain: Callable[[], str] = str
         """Returns circumstances to add to the message if the test is stopped, and to the report of any failure."""
-        self.story = TrafficLog(self._api)
+        self._refused: dict[str, None] = {}
+        """The refused connections to other machines, each once."""
         self.was_looked_at = False
         """Whether the test read `requests`."""
         self._count = 0
@@ -107,7 +108,7 @@ class ObservedService:
         self._log = RequestLog(
             self.limit, self._protocol.secret_fields, body=sys.maxsize
         )  # whole bodies, because tests assert on them
-        self._made: deque[MadeBy] = deque(maxlen=self.limit)
+        self._calls: deque[ObservedCall] = deque(maxlen=self.limit)
         self._planned = PlannedFaults()
         self.assert_all_used = True
         """Whether a refusal or a fault plan that never took effect makes the test fail."""
@@ -127,24 +128,23 @@ class ObservedService:
 
     def __call__(self, request: Request, *, by_socket: bool = False) -> Response:
         """Answer a request. Raises RequestLimit above a limit."""
-        call = name_call(request)
+        call = ObservedCall(request, by_socket=by_socket)
         if not by_socket and (loop := find_asyncio_loop()) is not None:
-            self._tasks.add_request(loop, call)
+            self._tasks.add_loop(loop)
         with self._lock:
             self._count += 1
             self._log.add(request)
-            made = MadeBy(by_socket)
-            self._made.append(made)
+            self._calls.append(call)
             self._enforce_limit(request)
-            refusal = self._planned.refuse(call)
+            refusal = self._planned.refuse(call.name)
         if refusal is None:
             for action in self.before:
                 action(request)
         response = refusal or self.service(request)
-        if call.startswith(("create", "stream", "get")):
-            made.received = watch(self._api, request, response)
-            self._reads.add(made.received)
-        return self.story.note_answer(request, response)
+        call.received = watch(self._api, request, response)
+        if call.is_of_run:
+            self._reads.add(call.received)
+        return response
 
     def over_socket(self, request: Request) -> Response:
         """Return the response to a request from the socket; above the limit, refuse it and close the connection.
@@ -175,8 +175,13 @@ class ObservedService:
         elif request.method == "GET" and (end := self._reads.describe_end(request.target)):
             self.runaway = f"{end}; if so many reads are meant, {self.more_settled_reads}"
         else:
-            if request.method == "GET" and self._reads.begin_sleeps(request.target):
-                self._watch_sleeps()
+            polls = request.method == "GET" and self._reads.begin_sleeps(request.target)
+            if polls and self._sleeps is not None:
+                # Only a test that polls in vain hears of real sleeps: it costs milliseconds.
+                from harness.plugin.virtual_time import told_sleeps
+
+                self._sleeps.enter_context(told_sleeps(self.note_sleep))
+                self._sleeps = None
             return
         self._stop()
 
@@ -184,14 +189,6 @@ class ObservedService:
         for more in (self.explain(), self.explain_waiting()):
             self.runaway += f"; {more}" if more else ""
         raise RequestLimit(self.runaway)
-
-    def _watch_sleeps(self) -> None:
-        """Hear of real sleeps from now on. It costs milliseconds, so only a test that polls in vain has it."""
-        if self._sleeps is not None:
-            from harness.plugin.virtual_time import told_sleeps
-
-            self._sleeps.enter_context(told_sleeps(self.note_sleep))
-            self._sleeps = None
 
     def note_sleep(self, seconds: float) -> None:
         """Note that the code under test sleeps in real time. Raises RequestLimit if it polls without an end."""
@@ -211,14 +208,14 @@ class ObservedService:
     def list_requests(self) -> SentRequests:
         """The same, for the harness itself: it does not count as looking."""
         with self._lock:
-            logged, made = self._log.to_dicts(), list(self._made)
+            logged, calls = self._log.to_dicts(), list(self._calls)
         return SentRequests(
             SentRequest(
                 **request,
-                interaction=self.look(found) if (found := by.find_id()) else None,
-                refusal=by.find_refusal(),
+                interaction=self.look(found) if (found := call.find_id()) else None,
+                refusal=call.find_refusal(),
             )
-            for request, by in zip(logged, made, strict=True)
+            for request, call in zip(logged, calls, strict=True)
         )
 
     def look(self, interaction_id: str) -> Mapping[str, Any] | None:
@@ -283,9 +280,7 @@ class ObservedService:
 
     def find_left_behind(self) -> Iterator[str]:
         """The streams of in-process clients and the tasks that the code under test left open or running."""
-        with self._lock:
-            left = [one.received for one in self._made if one.received is not None and not one.by_socket]
-        for stream in left:
+        for stream in self._list_received(by_socket=False):
             if stream.left_open:
                 events = format_count(len(stream.events()), "event")
                 yield (
@@ -314,38 +309,52 @@ class ObservedService:
         """Forget the requests so far, and restart the count for the limit."""
         with self._lock:
             self._log.clear()
-            self._made.clear()
+            self._calls.clear()
             self._reads.forget()
             self._count = 0
             self._begun = self.clock.now
-            self.story = TrafficLog(self._api)
+            self._refused.clear()
 
     def note_refusal(self, message: str) -> None:
         """Note a refused connection to another machine."""
-        self.story.note_refusal(message)
+        self._refused[message] = None
+
+    def list_refusals(self) -> list[str]:
+        """The refused connections, each once."""
+        return list(self._refused)
+
+    def list_calls(self) -> list[str]:
+        """The latest requests and what became of each, and all refused connections, in a line each."""
+        with self._lock:
+            calls = list(self._calls)
+        return [*describe_calls(calls, self._protocol.secret_fields), *self._refused]
+
+    def _list_received(self, *, by_socket: bool = True) -> list[ReceivedResponse]:
+        """The responses to creates and reads; without those on a socket, if not `by_socket`."""
+        with self._lock:
+            calls = [one for one in self._calls if one.is_of_run and (by_socket or not one.by_socket)]
+        return [one.received for one in calls if one.received is not None]
 
     def format_context(self) -> str:
         """The context of a failure of this test: the circumstances, and the requests and responses."""
         circumstances = self.runaway or self.explain()
         polled = "" if self.runaway else self._reads.describe_last()
         causes = [self.describe_unresumed(), *self._describe_turns()]
-        parts = [circumstances, polled, *self.story.lines(), *causes, *self._tasks.describe()]
+        parts = [circumstances, polled, *self.list_calls(), *causes, *self._tasks.describe()]
         return "\n".join(filter(None, parts))
 
     def _describe_turns(self) -> Iterator[str]:
         """The turns that the creates of one test leave out, and a call that they leave without a result."""
         if self.shared_as:
             return
-        with self._lock:
-            received = [by.received for by in self._made if by.received is not None]
+        received = self._list_received()
         model = self._api.load_client_model()
         yield from describe_turns(received, model.words.run)
         yield model.find_split_call([one.exchange for one in received])
 
     def describe_unresumed(self) -> str:
         """The end of a dropped stream that the code under test did not resume; "" if there is none."""
-        with self._lock:
-            return describe_unresumed([by.received for by in self._made if by.received is not None])
+        return describe_unresumed(self._list_received())
 
     def assert_resumed(self) -> None:
         """Assert that the code under test continued each dropped stream.
@@ -354,7 +363,7 @@ class ObservedService:
         """
         __tracebackhide__ = True
         if problem := self.describe_unresumed():
-            raise AssertionError(f"{problem}\n  " + "\n  ".join(self.story.lines()))
+            raise AssertionError(f"{problem}\n  " + "\n  ".join(self.list_calls()))
 
     # Ways in
 
@@ -425,26 +434,6 @@ async def _pass_silence(seconds: float) -> None:
     from harness.plugin.virtual_time import pass_silence  # late: it brings asyncio, which most tests do without
 
     await pass_silence(seconds)
-
-
-class MadeBy:
-    """The interactions that a request created; `received` is the response to a create, or to a read."""
-
-    def __init__(self, by_socket: bool = False) -> None:
-        self.received: ReceivedResponse | None = None
-        self.by_socket = by_socket
-
-    def find_id(self) -> str | None:
-        """The id of the interaction that it made; None if it made none."""
-        if self.received is None or self.received.status >= 400:
-            return None
-        return self.received.find_created_id()
-
-    def find_refusal(self) -> str:
-        """The status and the error that it was refused with; "" if it was not."""
-        if self.received is None or not self.received.is_create or self.received.status < 400:
-            return ""
-        return f"{self.received.status}: {self.received.error}".rstrip(": ")
 
 
 # What a test has planned to go wrong: refused requests and fault plans, and which of them never took effect.

@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.plugin.blocking_calls import LeftTasks, collected_calls
-from harness.plugin.virtual_time import ASLEEP
+from harness.plugin.virtual_time import ASLEEP, THRESHOLD
 
 NAME = "interactions_schedule"
 """The fixture, and the marker that configures it."""
@@ -31,9 +31,6 @@ NAME = "interactions_schedule"
 SEEDS = 10
 """How many seeds a test is run with if its marker names none."""
 
-
-_PATIENCE = 1.0
-"""Real seconds that the result of a thread is waited for; one that takes longer arrives when it does."""
 
 _real = time.monotonic
 
@@ -174,7 +171,7 @@ class _Job:
     def __post_init__(self) -> None:
         self.future = self.loop.create_future()
         self._done = threading.Event()
-        self._until = _real() + _PATIENCE
+        self._until = _real() + THRESHOLD  # a result that takes longer arrives when it does
         self._result: Any = None
         self._error: BaseException | None = None
 

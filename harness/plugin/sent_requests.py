@@ -14,12 +14,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from urllib.parse import parse_qs
 
-from harness.benches.client.judgement.received_responses import merge_equal_lines, watch
-from harness.kit.api import Api
+from harness.benches.client.judgement.received_responses import ReceivedResponse, merge_equal_lines
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count, nearest
-from harness.wire import At, Ending, Piece, Request, Response
-from harness.wire.message import WrappedBody, escape_controls
+from harness.wire import Request
+from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.wire.secrets import SecretFields
@@ -125,9 +124,11 @@ class SentRequests(list[SentRequest]):
         kind = _require_kind(call)
         count = sum(made.startswith(kind) for made in self.calls)
         if count < low or (high is not None and count > high):
+            bounds = f"exactly {low}" if low == high else f"from {low} to {high}"
+            bounds = f"at least {low}" if high is None else bounds
             raise AssertionError(
-                f"the client made {format_count(count, 'call')} of the kind {call!r}, expected "
-                f"{_describe_bounds(low, high)}:\n  " + "\n  ".join(merge_equal_lines(self.calls))
+                f"the client made {format_count(count, 'call')} of the kind {call!r}, expected {bounds}:\n  "
+                + "\n  ".join(merge_equal_lines(self.calls))
             )
 
 
@@ -152,12 +153,6 @@ def call_of(request: Mapping[str, Any]) -> str:
         return "get"
     cursor = query.get("last_event_id")
     return f"stream after {cursor[-1]}" if cursor else "stream"
-
-
-def _describe_bounds(low: int, high: int | None) -> str:
-    if high is None:
-        return f"at least {low}"
-    return f"exactly {low}" if low == high else f"from {low} to {high}"
 
 
 _OTHER = re.compile(r"[A-Z]+ /")
@@ -225,74 +220,55 @@ def _shorten_texts(value: Any) -> Any:
 
 
 # The requests and answers of a test in a few lines, for the report of a failing test.
-# Keeps only the status and ending of an answer, and the body of an error, which reports what was wrong.
 
 
 _SHOWN_CALLS = 15
 
 
-class TrafficLog:
-    """Collects answers, with `note_answer`, and refused connections to other machines, with `note_refusal`."""
+class ObservedCall:
+    """A request, and its response as far as the client has read it; None until there is one."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._answers: list[_LoggedAnswer] = []
-        self._refused: list[str] = []
+    def __init__(self, request: Request, *, by_socket: bool) -> None:
+        self.request = request
+        self.by_socket = by_socket
+        streamed = {"stream": b'"stream":true' in request.body.replace(b" ", b"")}
+        self.name = call_of({"method": request.method, "target": request.target, "body": streamed})
+        self.received: ReceivedResponse | None = None
 
-    def note_answer(self, request: Request, response: Response) -> Response:
-        """Note an answer, and return it."""
-        self._answers.append(_LoggedAnswer(self._api, request, response))
-        return response
+    @property
+    def is_of_run(self) -> bool:
+        """Whether it makes or reads an interaction."""
+        return self.name.startswith(("create", "stream", "get"))
 
-    def note_refusal(self, message: str) -> None:
-        """Note a refused connection to another machine."""
-        self._refused.append(message)
+    def find_id(self) -> str | None:
+        """The id of the interaction that it made; None if it made none."""
+        if self.received is None or self.received.status >= 400:
+            return None
+        return self.received.find_created_id()
 
-    def lines(self) -> list[str]:
-        """The latest answers, then all refusals, oldest first; empty if there were none."""
-        merged = merge_equal_lines(map(str, self._answers))
-        left_out = [f"… {len(merged) - _SHOWN_CALLS} more before"] if len(merged) > _SHOWN_CALLS else []
-        return [*left_out, *merged[-_SHOWN_CALLS:], *self.refusals()]
+    def find_refusal(self) -> str:
+        """The status and the error that a create was refused with; "" if it was not."""
+        if self.received is None or not self.received.is_create or self.received.status < 400:
+            return ""
+        return f"{self.received.status}: {self.received.error}".rstrip(": ")
 
-    def refusals(self) -> list[str]:
-        """The refused connections, each once."""
-        return list(dict.fromkeys(self._refused))
-
-
-def name_call(request: Request) -> str:
-    """The call that a request makes, such as `create` or `stream after …`."""
-    streamed = {"stream": b'"stream":true' in request.body.replace(b" ", b"")}
-    return call_of({"method": request.method, "target": request.target, "body": streamed})
-
-
-class _LoggedAnswer(WrappedBody):
-    """One answer, shown in a line. Wraps the response's body, to see the ending."""
-
-    def __init__(self, api: Api, request: Request, response: Response) -> None:
-        self._fields = api.load_protocol().secret_fields
-        self._request = request
-        self._status = response.status
-        self._refusal = watch(api, request, response) if response.status >= 400 else None  # wraps the body, too
-        super().__init__(response.body)
-        self._ending: Ending | None = None
-        response.body = self
-
-    def __next__(self) -> Piece:
-        piece = next(self._inner)
-        if isinstance(piece, Ending):
-            self._ending = piece
-        return piece
-
-    def __str__(self) -> str:
-        what, ending = name_call(self._request), self._ending
+    def describe(self, received: ReceivedResponse, fields: SecretFields) -> str:
+        """A line: the call, and the status, the error or the ending of its response."""
+        ending = received.ending
         if ending is None or ending.complete:
-            error = self._refusal.error if self._refusal is not None else ""
-            return f"{what} → {self._status}" + (
-                f": {_mask_secrets(self._request, error, self._fields)}" if error else ""
-            )
+            error = _mask_secrets(self.request, received.error, fields) if received.error else ""
+            return f"{self.name} → {received.status}" + (f": {error}" if error else "")
         how = f"{ending.words} ({ending.detail})" if ending.detail else ending.words
-        unanswered = ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
-        return f"{what} → no response, {how}" if unanswered else f"{what} → {self._status}, then {how}"
+        return f"{self.name} → " + (
+            f"no response, {how}" if received.headless else f"{received.status}, then {how}"
+        )
+
+
+def describe_calls(calls: Iterable[ObservedCall], fields: SecretFields) -> list[str]:
+    """The latest calls in a line each, oldest first; repeated ones once."""
+    merged = merge_equal_lines(call.describe(call.received, fields) for call in calls if call.received is not None)
+    left_out = [f"… {len(merged) - _SHOWN_CALLS} more before"] if len(merged) > _SHOWN_CALLS else []
+    return [*left_out, *merged[-_SHOWN_CALLS:]]
 
 
 def _mask_secrets(request: Request, text: str, fields: SecretFields) -> str:

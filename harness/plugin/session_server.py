@@ -51,8 +51,6 @@ class Tenant(Struct, frozen=True):
 SERVER_THREAD = "harness-server"
 """The name of the threads of our server: virtual time does not touch them."""
 
-_BACKLOG = 1024
-
 
 class SessionServer:
     """The session's server. Use `serving(tenant)` while a test runs; it listens from first use until `close`."""
@@ -100,7 +98,11 @@ class SessionServer:
         if self._server is not None:
             return
         try:
-            self._server = _Door(self.environment.reserved or _bind(), self._serve)
+            sock = self.environment.reserved
+            if sock is None:
+                sock = socket.socket()
+                sock.bind(("127.0.0.1", 0))
+            self._server = _Door(sock, self._serve)
             self.environment.adopt_port(self._server.port)
             # An event loop library that is imported while sockets are forbidden stays broken: then not later.
             if "pytest_socket" in sys.modules:
@@ -127,12 +129,6 @@ class SessionServer:
             server.stop()
 
 
-def _bind() -> socket.socket:
-    sock = socket.socket()
-    sock.bind(("127.0.0.1", 0))
-    return sock
-
-
 class _Door:
     """Listens at once on a bound socket; the server begins to `serve` there when the first client knocks.
 
@@ -141,7 +137,7 @@ class _Door:
 
     def __init__(self, sock: socket.socket, serve: Callable[[socket.socket], InThread[WaitingServer]]) -> None:
         self._bell, self._rung = socket.socketpair()
-        sock.listen(_BACKLOG)
+        sock.listen(1024)
         self.port: int = sock.getsockname()[1]
         self._sock = sock
         self._serve = serve
@@ -211,7 +207,7 @@ class _Router:
         """The answer of the test's service; `guard` keeps web pages of other origins away from it."""
         tenant, target = self._find_tenant(request)
         if isinstance(tenant, str):
-            return self._refuse(tenant)
+            return Response.json(400, self._api.load_protocol().error_body(400, "no_test", tenant))
         inner = Request(request.method, target, request.headers, request.body)
         response = guard.around(tenant.service)(inner)
         root = stand_in_url(request)
@@ -225,9 +221,6 @@ class _Router:
         if found is None:
             return self.current or _NO_TEST, request.target
         return self._open.get(int(found[1])) or _OVER, request.target[found.end() :] or "/"
-
-    def _refuse(self, message: str) -> Response:
-        return Response.json(400, self._api.load_protocol().error_body(400, "no_test", message))
 
 
 # --- The clocks of the services that a test uses. A sleep moves each of them to its own end, counted from its own

@@ -54,7 +54,9 @@ def guard_beside(
     """
     cassette = _open_cassette(request)
     if cassette is not None:
-        _leave_out(cassette, url)
+        # There is no public way: `ignore_hosts` does not support ports, and the user's own filters come first.
+        filtered = cassette._before_record_request
+        cassette._before_record_request = lambda sent: None if sent.uri.startswith(url) else filtered(sent)
         if not cassette.write_protected:
             return nullcontext()
     hosts = (*allow, *request.config.getini("interactions_allowed_hosts"))
@@ -74,15 +76,6 @@ def _open_cassette(request: pytest.FixtureRequest) -> Any:
     except pytest.FixtureLookupError:
         return None
     return found if hasattr(found, "filter_request") else None
-
-
-def _leave_out(cassette: Any, url: str) -> None:
-    """Make vcrpy ignore requests to `url`, before the user's own filters run.
-
-    There is no public way: `ignore_hosts` does not support ports, and the user's own filters come first.
-    """
-    filtered = cassette._before_record_request
-    cassette._before_record_request = lambda request: None if request.uri.startswith(url) else filtered(request)
 
 
 def bear_metadata(vcr: Any) -> None:

@@ -20,10 +20,9 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from math import inf
-from pathlib import Path
 from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -31,7 +30,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from msgspec import Struct
 
 from harness.outcome.words import format_count
-from harness.plugin.blocking_calls import is_user_file, note_blocking
+from harness.plugin.blocking_calls import note_blocking
 from harness.plugin.session_server import SERVER_THREAD, begin_sleep
 
 _TOOLS = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")
@@ -342,14 +341,14 @@ _SLICE = 0.005
 _TRIFLE = 0.05
 """Seconds that a caller may have counted off a wait before it began; services get the whole of it."""
 
-_PATIENCE = 0.5
-"""Seconds that a sleep gives another thread to come to its next wait; without that, it would be behind.
+THRESHOLD = 2.0
+"""Real seconds that a sleep waits for a thread that runs, before the clock jumps over it; as trio's
+`autojump_threshold`, but counted for one thread at a time, from its last wait.
 
-Those in which the thread works, or is kept from it by other processes, do not count, where the system tells them.
+Threads that sleep or wait are seen at once, so that most tests never come to it. What runs may compute, and then
+sleep for less than this sleep does: with a smaller threshold it would be left behind on a busy machine. Or it may
+wait for something that is not seen, such as a socket: it delays a test once by so much.
 """
-
-_WORK = 2.0
-"""Seconds for which a thread may work meanwhile; one that never waits is not waited for."""
 
 _WAITING = (
     "a wait of a thread, such as `Event.wait`, `queue.get` or `future.result`,",
@@ -382,27 +381,6 @@ class _Wait(Struct, eq=False):
     condition: Any = None
 
 
-class _Spent(Struct):
-    """Seconds at a look at a thread: the machine's clock, its work, and those for which it was kept from work.
-
-    `worked` and `idle` are those since its last wait; the time for which it was `ready` is known once it works.
-    """
-
-    real: float
-    working: float
-    kept: float
-    ready: bool = False
-    worked: float = 0.0
-    idle: float = 0.0
-
-    def add(self, last: _Spent) -> None:
-        """Count what has passed since the last look."""
-        worked = self.working - last.working
-        idle = self.real - last.real - worked - max(0.0, self.kept - last.kept)  # less if a thread has ended
-        self.worked = last.worked + worked
-        self.idle = last.idle + (0.0 if self.ready else max(0.0, idle))
-
-
 class ThreadWaits:
     """The waits of the code under test; `record` is called with the seconds of each that nothing ended early."""
 
@@ -416,8 +394,8 @@ class ThreadWaits:
         # A thread that was there before is not waited for until it has waited itself; but this one runs the
         # test. It used to be known only from its wait for the start of a thread, which on a busy machine may have
         # started before any thread waits for it.
-        self._running_since: dict[int, _Spent | None] = {threading.get_ident(): None}
-        """None until another thread looks: the files take longer to read than the rest of a sleep."""
+        self._running_since: dict[int, float | None] = {threading.get_ident(): None}
+        """The moment of the first look at a thread since its last wait; None until then."""
 
     def sleep(self, seconds: float) -> None:
         """Let the seconds pass; threads that wait for less come first."""
@@ -494,14 +472,13 @@ class ThreadWaits:
 
     def _is_anyone_on_the_way(self) -> bool:
         """Whether a thread that is new, or has waited before, may soon wait for less than this one."""
-        native = {thread.ident: thread.native_id for thread in threading.enumerate()}
         for ident in self._find_running():
             if ident in self._older and ident not in self._running_since:
                 continue
-            now = _measure(native.get(ident))
-            now.add(self._running_since.get(ident) or now)
-            self._running_since[ident] = now
-            if now.worked < _WORK and now.idle < _PATIENCE:
+            since = self._running_since.get(ident)
+            if since is None:
+                self._running_since[ident] = since = _real()
+            if _real() - since < THRESHOLD:
                 return True
         return False
 
@@ -519,36 +496,6 @@ def list_frames() -> dict[int, FrameType]:
     finally:
         if collects:
             gc.enable()
-
-
-def _measure(native_id: int | None) -> _Spent:
-    """The time that a thread has spent so far; files of Linux have it, elsewhere only real time counts.
-
-    On a busy machine any thread may be kept from a processor while it has the interpreter, and threads that want
-    to run sleep until then: so the seconds for which the others were kept are not idle either.
-    """
-    try:
-        spent = {task.name: _read_schedule(task.name) for task in Path(_TASKS).iterdir()}
-        working, _ = spent[str(native_id)]
-        state = Path(f"{_TASKS}/{native_id}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
-    except (OSError, ValueError, IndexError, KeyError):
-        return _Spent(_real(), 0.0, 0.0)
-    kept = sum(each for _, each in spent.values())
-    return _Spent(_real(), working, kept, state in _BUSY)
-
-
-_TASKS = "/proc/self/task"
-_BUSY = ("R", "D")
-"""States of a thread that goes on as soon as the machine lets it: ready, and waiting for a disk."""
-
-
-def _read_schedule(name: str) -> tuple[float, float]:
-    """The seconds for which a thread had a processor, and those for which it was ready and had none."""
-    try:
-        working, kept, _ = Path(f"{_TASKS}/{name}/schedstat").read_text("ascii").split()
-    except FileNotFoundError:  # it has ended meanwhile
-        return 0.0, 0.0
-    return int(working) / 1e9, int(kept) / 1e9
 
 
 def _find_whole(caller: FrameType, timeout: float) -> float:
@@ -587,8 +534,7 @@ def _is_exempt_thread(thread: threading.Thread | None, frame: FrameType) -> bool
 
 _PLACES = ("time", "asyncio", "asyncio.tasks", "anyio", "anyio._core._eventloop", "trio", "trio._timeouts")
 _ASYNC_HOMES = ("asyncio", "anyio", "trio")
-_SLEEPING = ("sleep", "wait_for")
-_NAMES = frozenset({*_SLEEPING, *NAMES})
+_NAMES = frozenset({"sleep", *NAMES})
 
 
 class Sleeps(list[float]):
@@ -657,7 +603,7 @@ def _replace(replacements: Mapping[Any, Any], spares: Callable[[str], bool] = la
                 replacement = replacements.get(names[name])
             except TypeError:  # an unhashable object of that name
                 continue
-            if replacement is not None and (name in _SLEEPING or not spares(str(names.get("__name__")))):
+            if replacement is not None and (name == "sleep" or not spares(str(names.get("__name__")))):
                 setattr(module, name, replacement)
 
 
@@ -714,10 +660,9 @@ def _is_real(seconds: float) -> bool:
 
 @contextmanager
 def told_sleeps(tell: Callable[[float], object]) -> Iterator[None]:
-    """Call `report`, which may raise, with the seconds of each real sleep before it begins, while the block runs.
+    """Call `tell`, which may raise, with the seconds of each real sleep before it begins, while the block runs.
 
-    A wait of a thread and `asyncio.wait_for`, which something may end early, are reported when their time is up.
-    Where sleeps are skipped there is nothing to report.
+    Where sleeps are skipped there is nothing to tell.
     """
     if _open:
         yield
@@ -728,40 +673,14 @@ def told_sleeps(tell: Callable[[float], object]) -> Iterator[None]:
         if active and 0 < seconds < inf and not is_exempt(find_caller()):
             tell(seconds)
 
-    wait_thread = threading.Condition.wait
-
-    def wait(self: threading.Condition, timeout: float | None = None) -> bool:
-        ended = wait_thread(self, timeout)
-        if not ended and timeout is not None:
-            pass_on(timeout)
-        return ended
-
     found = (getattr(sys.modules.get(home), "sleep", None) for home in _PLACES)
     replacements = {sleep: _telling(sleep, pass_on) for sleep in found if sleep is not None}
-    replacements[asyncio.wait_for] = _telling_late(asyncio.wait_for, pass_on)
     _replace(replacements)
-    threading.Condition.wait = wait  # type: ignore[method-assign]
-    with ExitStack() as kept:
-        for original, new in replacements.items():
-            _replace_kept(original, new, kept)
-        try:
-            yield
-        finally:
-            active.clear()
-            threading.Condition.wait = wait_thread  # type: ignore[method-assign]
-            _replace({new: original for original, new in replacements.items()})
-
-
-def _replace_kept(original: Any, new: Any, kept: ExitStack) -> None:
-    """Replace a function where objects of the application keep it, as in `self._sleep = time.sleep`."""
-    for holder in gc.get_referrers(original):
-        module = sys.modules.get(type(holder).__module__)
-        if module is None or not is_user_file(getattr(module, "__file__", None) or "<"):
-            continue
-        for name, value in list(getattr(holder, "__dict__", {}).items()):
-            if value is original:
-                setattr(holder, name, new)
-                kept.callback(setattr, holder, name, original)
+    try:
+        yield
+    finally:
+        active.clear()
+        _replace({new: original for original, new in replacements.items()})
 
 
 def _telling(original: Callable[..., Any], tell: Callable[[float], object]) -> Callable[..., Any]:
@@ -776,16 +695,3 @@ def _telling(original: Callable[..., Any], tell: Callable[[float], object]) -> C
         return await sleep(*args, **kwargs)
 
     return suspend if named else sleep
-
-
-def _telling_late(original: Callable[..., Any], tell: Callable[[float], object]) -> Callable[..., Any]:
-    """`asyncio.wait_for`, reported when its time is up."""
-
-    async def wait_for(fut: Any, timeout: float | None) -> Any:
-        try:
-            return await original(fut, timeout)
-        except TimeoutError:
-            tell(timeout or 0.0)
-            raise
-
-    return wait_for

@@ -17,7 +17,7 @@ from harness.engine.baseline import Entry
 from harness.kit.check import Check
 from harness.outcome import Accounted, Exit, TargetFault, UsageFault, Verdict
 from harness.outcome.words import write_harmless
-from harness.plugin.after_test import COUNTED, disarm_session
+from harness.plugin.after_test import COUNTED
 from harness.plugin.interactions.suite_options import baseline_of, find_target, revision_of, select_checks
 from harness.suite.shared_run import SharedRun
 
@@ -41,7 +41,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         config.getoption("--interactions-level"),
         revision_of(config.getoption("--interactions-revision")),
     )
-    disarm_session(config)  # `--setup-show` prints the entries of a baseline
     known = baseline_of(config.getoption("--interactions-baseline"))
     for name in sorted({name for check in checks for name in _list_marks(check)}):
         config.addinivalue_line("markers", f"{name}: checks of the catalog")

@@ -277,47 +277,9 @@ def find_elsewhere(headers: Headers, server: str, status: int | None = None) -> 
             yield re.sub(r"(?:^|(?<=[/\\]))[^/\\@]*@", "…@", other[0])  # before it may be a password
 
 
-def find_next_targets(headers: Headers, asked: Request) -> Iterator[tuple[str, str]]:
-    """The plain path and the query of each address to which a client may go on.
-
-    Such as that of a redirect, of an upload, of a result, or of a link.
-    """
-    for name, value in headers:
-        if name.lower() == "link":
-            values = _LINKED.findall(value)
-        else:
-            values = [value] if _NAME.fullmatch(name) else []
-        for address in values:
-            root = _ROOT.match(address)
-            path, _, query = (address[root.end() :] if root else address).partition("#")[0].partition("?")
-            if root is None and not path.startswith("/"):
-                path = f"{asked.raw_path.rpartition('/')[0]}/{path}" if path else asked.raw_path
-            yield make_plain(path), query
-
-
 def _names_upload(name: str) -> bool:
     """Whether a field of this name has the address of an upload, to which a client goes on."""
     return "upload" in name.lower() and _NAME.fullmatch(name) is not None
-
-
-def make_plain(path: str) -> str:
-    """One form for all spellings of a path: decoded, in lower case, without empty segments and those of dots."""
-    plain: list[str] = []
-    for segment in map(str.lower, split_steps(path)):
-        if segment == "..":
-            del plain[-1:]
-        elif segment not in ("", "."):
-            plain.append(segment)
-    return "/".join(plain)
-
-
-def split_query(target: str) -> set[str]:
-    """The parts of a query, one form for all their spellings: a client may write an address in its own.
-
-    Some write a blank as `+`, or a `+` as `%2B`: neither counts.
-    """
-    parts = target.partition("?")[2].split("&")
-    return {_decode_all(part).replace("+", "").rstrip("=") for part in parts} - {""}
 
 
 def keep_below(path: str) -> str:

@@ -390,7 +390,7 @@ def test_the_seed_of_the_session_moves_all(pytester: pytest.Pytester) -> None:
 
 def test_a_thread_that_takes_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call in a thread that needs the loop itself gets it, instead of a deadlock."""
-    monkeypatch.setattr("harness.plugin.schedule._PATIENCE", 0.05)
+    monkeypatch.setattr("harness.plugin.schedule.THRESHOLD", 0.05)
 
     async def main() -> str:
         loop = asyncio.get_running_loop()
@@ -473,135 +473,6 @@ def test_cancelled(interactions_emulator, interactions_async_client):
                     pass
     asyncio.run(main())
 """
-
-
-CANCELLED = """
-import asyncio
-
-async def lines(client, path):
-    async with client.stream("GET", path + "?stream=true") as response:
-        async for line in response.aiter_lines():
-            yield line
-
-async def returns_a_part(client, path):
-    text = ""
-    try:
-        async for line in lines(client, path):
-            text += line
-    except BaseException:
-        pass
-    return text
-
-async def goes_on_polling(client, path):
-    for _ in range(2):
-        try:
-            await client.get(path)
-            await asyncio.sleep(3600)
-        except asyncio.CancelledError:
-            continue
-
-async def asks_once_more(client, path):
-    try:
-        async for _ in lines(client, path):
-            pass
-    except asyncio.CancelledError:
-        await client.get(path)
-
-async def cancels_the_run(client, path):
-    try:
-        async for _ in lines(client, path):
-            pass
-    except asyncio.CancelledError:
-        await client.post(path + "/cancel")
-
-async def raises_again(client, path):
-    try:
-        return [line async for line in lines(client, path)]
-    except asyncio.CancelledError:
-        await client.get(path)
-        raise
-
-async def has_its_own_timeout(client, path):
-    try:
-        async with asyncio.timeout(10):
-            return [line async for line in lines(client, path)]
-    except TimeoutError:
-        return (await client.get(path)).status_code
-
-async def gives_up_late(client, path):
-    for _ in range(4):
-        try:
-            await client.get(path)
-            await asyncio.sleep(0.1)
-        except asyncio.CancelledError:
-            continue
-    raise RuntimeError("no answer")
-
-async def outlives_its_timeout(client, path):
-    async with asyncio.timeout(10):
-        for _ in range(4):
-            try:
-                await client.get(path)
-                await asyncio.sleep(3600)
-            except asyncio.CancelledError:
-                for _ in range(3):
-                    await client.get(path)
-                return
-
-async def waits_for_its_cancel(client, path):
-    try:
-        async for _ in lines(client, path):
-            pass
-    except asyncio.CancelledError:
-        await client.post(path + "/cancel")
-        for _ in range(4):
-            await client.get(path)
-        raise
-"""
-CANCELLING = """
-import asyncio, app, httpx, pytest
-
-async def main(emulator, name, seconds):
-    client = httpx.AsyncClient(
-        base_url="http://x.test", transport=emulator.async_transport, headers={"x-goog-api-key": "k"}, timeout=None
-    )
-    task = asyncio.create_task(getattr(app, name)(client, "/v1beta/interactions/" + emulator.create()["id"]))
-    for _ in range(20):  # in the middle of the stream
-        await asyncio.sleep(0)
-    if name not in ("has_its_own_timeout", "outlives_its_timeout"):
-        task.cancel()
-    if seconds:
-        await asyncio.wait([task], timeout=seconds)
-
-@pytest.mark.parametrize("name", [name for name in vars(app) if "_" in name.strip("_")])
-def test_it(interactions_emulator, name):
-    interactions_emulator.reply(deltas=90)
-    if name == "has_its_own_timeout":
-        interactions_emulator.drop("event:3,stall")
-    asyncio.run(main(interactions_emulator, name, 1 if name == "goes_on_polling" else 60))
-
-def test_not_awaited(interactions_emulator):
-    interactions_emulator.reply(deltas=90)
-    asyncio.run(main(interactions_emulator, "raises_again", None))
-"""
-
-
-@pytest.mark.slow
-def test_what_outlives_its_cancellation(pytester: pytest.Pytester) -> None:
-    """A task that goes on, asks again or returns a value after `cancel()` is told; one that cleans up is not."""
-    pytester.makepyfile(app=CANCELLED, test_app=CANCELLING)
-    result = run(pytester)
-    said = result.stdout.str()
-    for words in (
-        "the task `returns_a_part` (app.py:8) was cancelled, returned a value and ended as if it had not been",
-        "the task `goes_on_polling` (app.py:17) was cancelled and still ran when the test had ended: code in it",
-        "the task `asks_once_more` (app.py:25) was cancelled, sent 1 more request and ended as if it had not been",
-        "the task `raises_again` (app.py:39) still ran when the test had ended: no other task awaits it",
-        "the task `gives_up_late` (app.py:53) was cancelled, sent 3 more requests before it ended: code in it",
-        "the task `outlives_its_timeout` (app.py:62) was cancelled, sent 3 more requests before it ended: ",
-    ):
-        assert f"LeftBehindWarning: {words}" in said
-    assert result.parseoutcomes() == {"failed": 6, "passed": 4}
 
 
 def test_what_is_left_behind(pytester: pytest.Pytester) -> None:

@@ -8,8 +8,8 @@ from tests.plugin.toys import run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-BOTH_WAYS = """
-import httpx, httpx2
+WAYS = """
+import httpx, httpx2, pytest
 
 BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 
@@ -41,6 +41,40 @@ def test_async_client(interactions_async_client, interactions_emulator):
     import asyncio
     interactions_emulator.reply("Hello")
     assert asyncio.run(asked(interactions_async_client)) == "Hello"
+
+old = []
+
+def test_url_of_one(interactions_emulator):
+    old.append(interactions_emulator.base_url)
+
+def test_old_url(interactions_emulator):
+    answer = httpx.get(old[0] + "/v1beta/interactions/v1_x", headers={"x-goog-api-key": "k"})
+    assert answer.status_code == 400
+    assert "this URL belonged to a finished test: build a new client in each test" in answer.text
+    assert interactions_emulator.requests == []
+
+def test_retried_failures(interactions_emulator, interactions_client, interactions_no_sleep):
+    interactions_emulator.fail(429, times=2, on="create")
+    assert interactions_client.interactions.create(**BODY).status == "completed"
+    interactions_emulator.requests.assert_calls("create", "create", "create")
+    interactions_no_sleep.assert_total(at_least=0.002, at_most=0.1)
+
+def test_held(interactions_emulator, interactions_client):
+    interactions_emulator.hold()
+    get = interactions_client.interactions.get
+    run = interactions_client.interactions.create(**BODY, background=True)
+    assert {get(run.id).status for _ in range(9)} == {"in_progress"}
+    interactions_emulator.release()
+    assert [get(run.id).status for _ in range(4)][-1] == "completed"
+
+def test_created_in_part(interactions_emulator):
+    given = [{"type": "text", "text": "One"}, {"type": "text", "text": "Two"}]
+    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test") as client:
+        client.post("/v1beta/interactions", json={**BODY, "input": given}, headers={"x-goog-api-key": "k"})
+    interactions_emulator.requests.assert_created({"input": [{"text": "One"}, {"text": "Two"}]})
+    for wrong in ([{"text": "One"}], [{"text": "One"}, {"text": "2"}]):
+        with pytest.raises(AssertionError, match="something else than expected"):
+            interactions_emulator.requests.assert_created({"input": wrong})
 """
 
 
@@ -73,9 +107,9 @@ def test_a_finished_test_holds_no_service(pytester: pytest.Pytester) -> None:
 
 
 def test_every_way_in(pytester: pytest.Pytester) -> None:
-    """The socket, both transports and both clients reach the test's emulator, without a warning."""
-    pytester.makepyfile(BOTH_WAYS)
-    run(pytester).assert_outcomes(passed=4)
+    """The socket, both transports and both clients reach the emulator of their test, and no other."""
+    pytester.makepyfile(WAYS)
+    run(pytester).assert_outcomes(passed=9)
 
 
 IMPORT_TIME = """
@@ -121,78 +155,6 @@ def test_client_built_at_import_time(pytester: pytest.Pytester, monkeypatch: pyt
     run(pytester).assert_outcomes(passed=3)
 
 
-def test_old_clients_reach_nobody(pytester: pytest.Pytester) -> None:
-    """A client that outlives its test is refused, instead of reaching the next test's interactions."""
-    pytester.makepyfile(
-        """
-        import httpx
-        old = []
-
-        def test_one(interactions_emulator):
-            old.append(interactions_emulator.base_url)
-
-        def test_two(interactions_emulator):
-            answer = httpx.get(old[0] + "/v1beta/interactions/v1_x", headers={"x-goog-api-key": "k"})
-            assert answer.status_code == 400
-            assert "this URL belonged to a finished test: build a new client in each test" in answer.text
-            assert interactions_emulator.requests == []
-        """
-    )
-    run(pytester).assert_outcomes(passed=2)
-
-
-def test_failures(pytester: pytest.Pytester) -> None:
-    """Injected failures are retried by an SDK at once, and are shown among the requests."""
-    pytester.makepyfile(
-        """
-        def test_retried(interactions_emulator, interactions_client, interactions_no_sleep):
-            interactions_emulator.fail(429, times=2, on="create")
-            interaction = interactions_client.interactions.create(model="gemini-3.8-flash", input="Hi")
-            assert interaction.status == "completed"
-            interactions_emulator.requests.assert_calls("create", "create", "create")
-            interactions_no_sleep.assert_total(at_least=0.002, at_most=0.1)
-        """
-    )
-    run(pytester).assert_outcomes(passed=1)
-
-
-@pytest.mark.slow
-def test_hold_and_release(pytester: pytest.Pytester) -> None:
-    """A held run stays in progress for any number of polls, and continues when it is released."""
-    pytester.makepyfile(
-        """
-        def test_held(interactions_emulator, interactions_client):
-            interactions_emulator.hold()
-            get = interactions_client.interactions.get
-            run = interactions_client.interactions.create(model="gemini-3.8-flash", input="Hi", background=True)
-            assert {get(run.id).status for _ in range(9)} == {"in_progress"}
-            interactions_emulator.release()
-            assert [get(run.id).status for _ in range(4)][-1] == "completed"
-        """
-    )
-    run(pytester).assert_outcomes(passed=1)
-
-
-def test_assertions_ask_for_parts(pytester: pytest.Pytester) -> None:
-    """`assert_created` ignores fields that it does not name, at any depth, but lists must have equal length."""
-    pytester.makepyfile(
-        """
-        import httpx, pytest
-
-        def test_it(interactions_emulator):
-            given = [{"type": "text", "text": "One"}, {"type": "text", "text": "Two"}]
-            body = {"model": "gemini-3.8-flash", "input": given}
-            with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test") as client:
-                client.post("/v1beta/interactions", json=body, headers={"x-goog-api-key": "k"})
-            interactions_emulator.requests.assert_created({"input": [{"text": "One"}, {"text": "Two"}]})
-            for wrong in ([{"text": "One"}], [{"text": "One"}, {"text": "2"}]):
-                with pytest.raises(AssertionError, match="something else than expected"):
-                    interactions_emulator.requests.assert_created({"input": wrong})
-        """
-    )
-    run(pytester).assert_outcomes(passed=1)
-
-
 def test_assertions_show_a_diff(pytester: pytest.Pytester) -> None:
     """A failed assertion shows a diff of what was sent and what was expected."""
     pytester.makepyfile(
@@ -207,16 +169,16 @@ def test_assertions_show_a_diff(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(['*-*"input": "Hello"*', '*+*"input": "Hi"*'])
 
 
-@pytest.mark.parametrize("how", ["interactions_emulator.base_url", "None"], ids=["socket", "in-process"])
-def test_endless_client(pytester: pytest.Pytester, how: str) -> None:
+def test_endless_client(pytester: pytest.Pytester) -> None:
     """A client that loops for ever is stopped, even if it catches every Exception."""
     pytester.makepyfile(
-        f"""
+        """
         import httpx, pytest
 
         @pytest.mark.interactions_emulator(max_requests=20)
-        def test_it(interactions_emulator):
-            url = {how}
+        @pytest.mark.parametrize("socket", [True, False])
+        def test_it(interactions_emulator, socket):
+            url = interactions_emulator.base_url if socket else None
             transport = None if url else interactions_emulator.transport
             with httpx.Client(base_url=url or "http://x.test", transport=transport, timeout=60) as client:
                 while True:
@@ -227,8 +189,8 @@ def test_endless_client(pytester: pytest.Pytester, how: str) -> None:
         """
     )
     result = run(pytester)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*sent more than 20 requests*"])
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*sent more than 20 requests*"] * 2)
 
 
 LIVE = "generativelanguage.googleapis.com"

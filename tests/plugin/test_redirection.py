@@ -188,11 +188,13 @@ def test_switched_off(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         app=APP,
         test_it=f"""
-        import app, pytest
+        import app, os, pytest
 
         def test_it(interactions_emulator):
             with pytest.raises(Exception, match="{LIVE} was refused"):
                 app.plain.post("/v1beta/interactions", json={{}})
+            assert "GOOGLE_GEMINI_BASE_URL" not in os.environ
+            assert interactions_emulator.base_url
         """,
     )
     run(pytester, process=True).assert_outcomes(passed=1)

@@ -26,6 +26,7 @@ PATH, KEY = "/v1beta/interactions", {"x-goog-api-key": "k"}
 BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
 early = httpx.Client(base_url="https://generativelanguage.googleapis.com", headers=KEY)
 """
+SCOPES = ("module", "session")
 SHARED = """
 @pytest.fixture(scope="module")
 def made(interactions_SCOPE_emulator):
@@ -60,7 +61,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("scope", ["module", "session"])
+@pytest.mark.parametrize("scope", SCOPES)
 def test_a_shared_emulator(pytester: pytest.Pytester, scope: str) -> None:
     """A wider emulator keeps its interactions from test to test, and leaves tests that do not use it alone."""
     pytest.importorskip("google.genai")
@@ -69,29 +70,12 @@ def test_a_shared_emulator(pytester: pytest.Pytester, scope: str) -> None:
 
 
 def test_a_shared_plan_that_nothing_met(pytester: pytest.Pytester) -> None:
-    """What a shared emulator was told, and never happened, is an error when it is closed."""
+    """What a shared emulator was told, and never happened, is an error when it is closed; it names the test."""
     pytester.makepyfile(
         HEAD
         + """
-def test_one(interactions_module_emulator):
+def test_plans(interactions_module_emulator, interactions_session_emulator):
     interactions_module_emulator.fail(503, on="cancel")
-
-def test_two(interactions_module_emulator):
-    pass
-"""
-    )
-    result = run(pytester)
-    result.assert_outcomes(passed=2, errors=1)
-    said = "*fail(503, on='cancel') (interactions_module_emulator, planned in test_*.py::test_one) was never met*"
-    result.stdout.fnmatch_lines([said])
-
-
-def test_a_shared_answer_that_nobody_took(pytester: pytest.Pytester) -> None:
-    """The error after the last test names the fixture, and the test that queued the answer."""
-    pytester.makepyfile(
-        HEAD
-        + """
-def test_queues(interactions_session_emulator):
     interactions_session_emulator.reply("B")
     interactions_session_emulator.drop("event:3,rst")
 
@@ -101,9 +85,13 @@ def test_innocent():
     )
     result = run(pytester)
     result.assert_outcomes(passed=2, errors=1)
-    whose = "(interactions_session_emulator, planned in test_*.py::test_queues)"
-    said = [f"*drop('event:3,rst') {whose} never took effect*", f"*reply('B') {whose} was never used*"]
-    result.stdout.fnmatch_lines(said)
+    module, session = (f"(interactions_{scope}_emulator, planned in test_*.py::test_plans)" for scope in SCOPES)
+    for said in (
+        f"fail(503, on='cancel') {module} was never met",
+        f"drop('event:3,rst') {session} never took effect",
+        f"reply('B') {session} was never used",
+    ):
+        result.stdout.fnmatch_lines([f"*{said}*"])
 
 
 def test_nothing_stays_in_the_environment(pytester: pytest.Pytester) -> None:

@@ -231,8 +231,8 @@ WRONG_VALUES = {
     "interactions_lifecycle('canceled', 'queud', ['x'])": (
         "did you mean 'cancelled'", "did you mean 'queued'", "\"['x']\" is none",
     ),
-    "interactions_dropped_stream(cut='x', first='3', cuts=['evnt:5,rst'], endings='fini', event_ids=5)": (
-        "no option 'cut'", "first='3'): it takes a whole number", "did you mean 'event'", "did you mean 'fin'",
+    "interactions_dropped_stream(cut='x', first='3', cuts=['evnt:5,rst'], event_ids=5)": (
+        "no option 'cut'", "first='3'): it takes a whole number", "did you mean 'event'",
         "event_ids=5): it takes a text",
     ),
     "interactions_incident('stale-chain-idd', 5)": ("did you mean 'stale-chain-id'", "no incident is named '5'"),

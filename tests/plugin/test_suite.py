@@ -241,17 +241,6 @@ def test_an_entry_of_a_check_that_passes_is_stale(pytester: pytest.Pytester) -> 
     stale.stdout.fnmatch_lines(["*the baseline excuses it (known PASSED: all): take it out of the baseline"])
 
 
-@pytest.mark.parametrize("option", ["-v", "--setup-show", "--setup-plan"])
-def test_no_entry_of_a_baseline_names_a_command(pytester: pytest.Pytester, option: str) -> None:
-    """A runner obeys a command within a line, and pytest prints the name and the values of an item as they are."""
-    path = pytester.path / "baseline.yaml"
-    path.write_text("- {id: 'zz##[error]q', reason: known}\n", "utf-8")
-    words = ("--interactions-url", "emulator", "-k", "zz", "--interactions-baseline", str(path))
-    ran = run(pytester, *SUITE, option, *words)
-    assert option == "--setup-plan" or (ran.parseoutcomes()["failed"], ran.ret) == (1, 1)
-    ran.stdout.no_fnmatch_line("*##[[]*")
-
-
 def test_without_a_target(pytester: pytest.Pytester) -> None:
     """Without a URL, nothing is sent, and the only item says what is missing."""
     result = run(pytester, *SUITE, "-rs")

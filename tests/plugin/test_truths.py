@@ -148,13 +148,15 @@ UNMET = {
 }
 
 
-@pytest.mark.parametrize("name", UNMET)
-def test_a_plan_that_nothing_met(pytester: pytest.Pytester, name: str) -> None:
+def test_a_plan_that_nothing_met(pytester: pytest.Pytester) -> None:
     """A plan that never took effect fails its test once, with a sentence; so does an assertion on nothing."""
-    source, said = UNMET[name]
-    result = toy(pytester, f"\ndef test_it(interactions_emulator, client):\n    {source}\n")
-    result.assert_outcomes(failed=1)
-    assert said in str(result.stdout)
+    tests = (
+        f"\ndef test_{number}(interactions_emulator, client):\n    {source}\n"
+        for number, (source, _) in enumerate(UNMET.values())
+    )
+    result = toy(pytester, "".join(tests))
+    result.assert_outcomes(failed=len(UNMET))
+    assert [said for _, said in UNMET.values() if said not in str(result.stdout)] == []
 
 
 def test_a_plan_that_may_stay_unmet(pytester: pytest.Pytester) -> None:
@@ -341,6 +343,14 @@ DIAGNOSES = {
 """,
         "has another text",
     ),
+    "printed whole": (
+        'cuts=["ping:2"]',
+        """
+    events = read(client, f"{PATH}/{stream.id}")
+    stream.assert_seen_once([text_of([event]) for event in events])
+""",
+        "",
+    ),
     "printed": (
         'cuts=["ping:2"]',
         """
@@ -360,31 +370,20 @@ DIAGNOSES = {
 }
 
 
-@pytest.mark.parametrize("name", DIAGNOSES)
-def test_the_diagnosis_is_right(pytester: pytest.Pytester, name: str) -> None:
-    """A message says what happened, and does not say "twice" of something that came once or not at all."""
-    options, body, said = DIAGNOSES[name]
-    result = toy(
-        pytester,
+def test_the_diagnosis_is_right(pytester: pytest.Pytester) -> None:
+    """A message says what happened, and does not say "twice" of something that came once or not at all.
+
+    A list of the strings that a client printed is judged as the text it makes.
+    """
+    tests = (
         f"\n@pytest.mark.interactions_dropped_stream({options})\n"
-        f"def test_it(interactions_dropped_stream, client):\n    stream = interactions_dropped_stream{body}",
+        f"def test_{number}(interactions_dropped_stream, client):\n    stream = interactions_dropped_stream{body}"
+        for number, (options, body, _) in enumerate(DIAGNOSES.values())
     )
-    result.assert_outcomes(failed=1)
-    assert said in str(result.stdout)
+    result = toy(pytester, "".join(tests))
+    result.assert_outcomes(failed=len(DIAGNOSES) - 1, passed=1)
+    assert [said for *_, said in DIAGNOSES.values() if said not in str(result.stdout)] == []
     result.stdout.no_fnmatch_line("*twice*")
-
-
-def test_printed_pieces_are_a_text(pytester: pytest.Pytester) -> None:
-    """A list of the strings that a client printed is judged as the text it makes."""
-    toy(
-        pytester,
-        """
-@pytest.mark.interactions_dropped_stream(cuts=["ping:2"])
-def test_it(interactions_dropped_stream, client):
-    events = read(client, f"{PATH}/{interactions_dropped_stream.id}")
-    interactions_dropped_stream.assert_seen_once([text_of([event]) for event in events])
-""",
-    ).assert_outcomes(passed=1)
 
 
 def test_the_code_of_a_refusal(pytester: pytest.Pytester) -> None:

@@ -16,7 +16,6 @@ from harness.wire.addresses import (
     may_name_addresses,
     read_host,
     readdress,
-    split_query,
     split_url,
     stand_in_url,
 )
@@ -252,19 +251,6 @@ def test_one_function_reads_the_host_of_a_url() -> None:
         )
     ]
     assert not wrong, "\n".join(wrong)
-
-
-@pytest.mark.parametrize(
-    ("recorded", "sent"),
-    [
-        ("u=%7ev", "u=~v"), ("u=%41BC", "u=ABC"), ("u={v}", "u=%7Bv%7D"), ("u=v|w", "u=v%7Cw"),
-        ("u=v+w", "u=v%2bw"),
-        ("u=v+w", "u=v%20w"), ("u=<v>", "u=%3Cv%3E"), ("u=v%", "u=v%25"), ("u", "u="), ("a=1&b=2", "b=2&a=1"),
-    ],
-)  # fmt: skip
-def test_all_spellings_of_a_query_are_one(recorded: str, sent: str) -> None:
-    """Clients write the query of an address to which they go on in their own way."""
-    assert split_query(f"/a?{recorded}") == split_query(f"/b?{sent}") != split_query("/a?U=v&u=w")
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import SequenceMatcher
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -144,17 +143,14 @@ def content_of(recordings: list[Recording], protocol: StreamProtocol) -> Content
     content.lines["ending"] = ", ".join(dict.fromkeys(recording.ending.words for recording in recordings))
     content.lines["bytes"] = str(sum(len(recording.body) for recording in recordings))
     content.lines["pieces"] = str(sum(len(recording.pieces) for recording in recordings))
-    content.lines["seconds"] = f"{sum(_sum_seconds(recording) for recording in recordings):.1f}"
+    seconds = sum(sum(recording.pieces.waits) + recording.wait for recording in recordings) / 1e6
+    content.lines["seconds"] = f"{seconds:.1f}"
     for recording in recordings:
         if recording.events:
             _add_stream_content(recording, content, protocol)
         else:
             _add_values("body", _decode(recording.body), content, protocol)
     return content
-
-
-def _sum_seconds(recording: Recording) -> float:
-    return (sum(recording.pieces.waits) + recording.wait) / 1e6
 
 
 def _add_stream_content(recording: Recording, content: Content, protocol: StreamProtocol) -> None:
@@ -289,17 +285,8 @@ def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], pro
     return drifts
 
 
-_MOST_PAIRS = 100_000
-_MOST_KEYS = 10_000
-"""Of more pairs of equal keys, or of more keys, a search for the longest common order takes minutes, and more."""
-
-
 def _align(old: Sequence[Key], new: Sequence[Key]) -> list[tuple[int, int]]:
-    """The places of equal keys in both, in a common order; if far too many are equal, in the order of each key."""
-    counts = Counter(new)
-    if len(old) + len(new) <= _MOST_KEYS and sum(counts[key] for key in old) <= _MOST_PAIRS:
-        blocks = SequenceMatcher(a=old, b=new, autojunk=False).get_matching_blocks()
-        return [(block.a + n, block.b + n) for block in blocks for n in range(block.size)]
+    """The places of equal keys in both: the first with the first, the second with the second."""
     places: defaultdict[Key, deque[int]] = defaultdict(deque)
     for place, key in enumerate(new):
         places[key].append(place)
@@ -408,24 +395,8 @@ def _label(key: Key) -> str:
 
 def _collect_ids(recordings: Sequence[Recording], protocol: StreamProtocol) -> set[str]:
     """Every id that an answer contains."""
-    found: set[str] = set()
-    for recording in recordings:
-        bodies = [frame.data for frame in Decoder().feed(recording.body)] if recording.events else [recording.body]
-        for body in bodies:
-            found.update(_ids_in(json_or_none(body), protocol.id_fields))
-    return found
-
-
-def _ids_in(value: Any, fields: frozenset[str]) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, item in value.items():
-            if name in fields and isinstance(item, str):
-                yield item
-            else:
-                yield from _ids_in(item, fields)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _ids_in(item, fields)
+    given = (_find_given(recording, protocol) for recording in recordings)
+    return {identity for found in given for identities in found.values() for identity in identities}
 
 
 _REQUEST = ".request.json"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
-import sys
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
@@ -22,7 +21,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
-from harness.cassette.player import MISS_CODE, MISS_STATUS, LedPaths, answer_from
+from harness.cassette.player import answer_from
 from harness.cassette.writer import MOST_BYTES
 from harness.kit.api import Api
 from harness.kit.wrong_call import explain_wrong_url
@@ -34,7 +33,7 @@ from harness.transport.http1.limits import RECORDED_BYTES
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
 from harness.transport.tap.exchange_tracker import STOPPED
-from harness.transport.tap.tap import WAITED_BYTES, OwnPage, Tap
+from harness.transport.tap.tap import OwnPage, Tap
 from harness.wire import By, Chunked, Exchange, Request, Response, Service
 from harness.wire.addresses import (
     find_in_body,
@@ -44,9 +43,6 @@ from harness.wire.addresses import (
 )
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
-
-_SMALL_BYTES = 256 * 1024
-"""Up to this size an exchange is kept so fast that others of its size may wait for it."""
 
 _OTHER_PROTOCOL = 101
 """No final answer, so no cassette may hold it; the tap tells that what follows it is not recorded."""
@@ -146,15 +142,12 @@ class Recorder:
             path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets, most=most_in_all, like=like
         )
         self._stack = ExitStack()
-        self._writers = [
-            (most, ThreadPoolExecutor(1, thread_name_prefix=f"harness-recorder-{number}"))
-            for number, most in enumerate((_SMALL_BYTES, WAITED_BYTES, sys.maxsize))
-        ]
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder")
+        """One thread: the file has the exchanges in the order in which they ended."""
         self._lock = threading.Lock()
         self._named: dict[str, str] = {}
         self._tap: Tap | None = None
         self._player: Player | None = None
-        self._led = LedPaths()
         self.url = ""
         self.summary = Summary(str(path), mode)
 
@@ -166,8 +159,7 @@ class Recorder:
             front = self.summary.mode == "new_episodes" and self._path.exists()
             stack.enter_context(self._file)
             stack.callback(self._discard_unless_answered)
-            for _, writer in self._writers:
-                stack.callback(writer.shutdown)
+            stack.callback(self._writer.shutdown)
             if not self._adds:
                 self._player = Player(load(self._path).recordings, self._protocol)
                 player = self._player if window is None else _behind(window, self._player)
@@ -229,19 +221,16 @@ class Recorder:
             summary.discarded, summary.recorded = summary.recorded, 0
             self._file.discard()
 
-    # On the tap's loop, and on the threads that write.
+    # On the tap's loop, and on the thread that writes.
 
     def _sink(self, exchange: Exchange) -> Awaitable[object]:
-        """Keep an exchange. Larger ones have threads of their own, and delay only those of their size."""
-        size = exchange.size + len(exchange.request.body)
-        writer = next(writer for most, writer in self._writers if size <= most)
-        return asyncio.get_running_loop().run_in_executor(writer, self._keep, exchange, self._file.next_place())
+        return asyncio.get_running_loop().run_in_executor(self._writer, self._keep, exchange)
 
-    def _keep(self, exchange: Exchange, place: int) -> None:
+    def _keep(self, exchange: Exchange) -> None:
         if not self._wanted(exchange) or exchange.status == _OTHER_PROTOCOL:
             return
         recording = recording_of(exchange, self._tap.origin if self._tap else "")
-        self._file.add(recording, place=place)
+        self._file.add(recording)
         named = list(dict.fromkeys(find_in_body(recording.body, recording.origin)))
         with self._lock:
             for address in named:
@@ -266,21 +255,12 @@ class Recorder:
         def service(request: Request) -> Response:
             known = self._file.play(request)
             if known is None:
-                return self._refuse_led(request) or upstream(request)
-            response = answer_from(known, request)
-            self._led.add(response, request)
+                return upstream(request)
             with self._lock:
                 self.summary.played += 1
-            return response
+            return answer_from(known, request)
 
         return service
-
-    def _refuse_led(self, request: Request) -> Response | None:
-        """An error for a request to which a recording led the client: its author does not choose what is sent."""
-        if not (why := self._led.explain(request, "--record-mode all")):
-            return None
-        self._warn(why)
-        return Response.json(MISS_STATUS, self._protocol.error_body(MISS_STATUS, MISS_CODE, why))
 
 
 def _behind(window: Window, service: Service) -> Service:

@@ -41,8 +41,6 @@ from harness.written_files import open_lock
 
 _PLACEHOLDER = re.compile(rb"REDACTED-[0-9]+")
 _UNAUTHORISED = frozenset({401, 403})
-_EXHAUSTED = 429
-_GAVE_UP = 408
 _REFUSALS = "400"
 
 
@@ -95,11 +93,11 @@ def problem_of(played: PlayedExercise, summary: Summary, *, reached: bool) -> Re
 
 def _problem_with(exchange: Exchange) -> RecordingProblem | None:
     status = exchange.status
-    if status == _EXHAUSTED:
+    if status == 429:
         after = exchange.headers.get("retry-after")
         when = f", again after {after} s" if after.isdecimal() else ""
         return RecordingProblem(ScenarioState.STOPPED, f"the quota is exhausted: {format_refusal(exchange)}{when}")
-    if status is not None and (status >= 500 or status == _GAVE_UP):
+    if status is not None and (status >= 500 or status == 408):
         return RecordingProblem(ScenarioState.FAILED, f"the service failed: {format_refusal(exchange)}")
     if not exchange.complete and exchange.ending.by is not By.CLIENT:
         request, how = exchange.request, exchange.ending.words
@@ -306,7 +304,7 @@ class RecordingSession:
                 stopped = True
             elif result.state in _DONE:
                 done = [*done, scenario.name]
-                self._remember(done)
+                replace_file(self.folder / _STATE, json.dumps({"done": done}).encode())
         if len(done) == len(scenarios):
             (self.folder / _STATE).unlink(missing_ok=True)
 
@@ -318,9 +316,6 @@ class RecordingSession:
             return [str(name) for name in json.loads(read_file(self.folder / _STATE))["done"]]
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return []
-
-    def _remember(self, done: list[str]) -> None:
-        replace_file(self.folder / _STATE, json.dumps({"done": done}).encode())
 
     @contextmanager
     def _lock_folder(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from harness.cassette import CassetteError, Hit, Provenance, Recording, scan_file
+from harness.cassette import CassetteError, Hit, Recording, scan_file
 from harness.cassette.har import decode_body, name_entry
 from harness.cassette.layout import RESTORE, Layout, parse_all
 from harness.documents import list_files, read_file
@@ -109,11 +110,8 @@ def verify_each(paths: Iterable[Path], contract: ApiContract, api: Api) -> Itera
     for file in _list_named(paths, hidden, hidden=False):
         yield file, _verify_file(file, contract, api)
     for path in sorted(hidden):
-        yield path, Verified(Verification(left_out=[UnjudgedEntry(str(path), "", _explain_left_out(path))]))
-
-
-def _explain_left_out(path: Path) -> str:
-    return _HIDDEN if path.name.startswith(".") else "no file: remove it"
+        why = _HIDDEN if path.name.startswith(".") else "no file: remove it"
+        yield path, Verified(Verification(left_out=[UnjudgedEntry(str(path), "", why)]))
 
 
 def verify(paths: Iterable[Path], contract: ApiContract, api: Api) -> Verified:
@@ -177,18 +175,13 @@ def _find_answers(request: Path) -> Iterator[Answer]:
             yield Answer(read_file(path), path.suffix == ".json")
 
 
-def _find_provenance(layout: Layout) -> Provenance | None:
-    try:
-        return layout.provenance()
-    except CassetteError:  # reported after its entries
-        return None
-
-
 def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Verified, api: Api) -> None:
     """Judge the readable entries of a cassette, then raise CassetteError for the first unreadable one."""
     layout = Layout(path)
-    entries = list(layout.readings(layout.check(document)["interactions"]))
-    provenance = _find_provenance(layout)
+    entries = list(layout.readings(layout.check(document)))
+    provenance = None
+    with suppress(CassetteError):  # reported after its entries
+        provenance = layout.provenance()
     stated = provenance.revision if provenance is not None else ""
     contract = api.load_stated_contract(stated, contract)
     result.revisions[contract.revision] += 1
@@ -302,6 +295,9 @@ def _name_unusable(unusable: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
     traffic = part.traffic
+    left_out: dict[str, list[str]] = {}
+    for _, entry, reason in traffic.left_out:
+        left_out.setdefault(reason, []).append(entry)
     return PhaseFinished(
         name=str(path),
         counts={
@@ -309,24 +305,13 @@ def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
             UNRECOGNIZED: traffic.unrecognized,
             UNJUDGED: traffic.unjudged,
             **traffic.judged,
-            **_by_revision(part),
+            **{f"{REVISION}{revision}": files for revision, files in part.revisions.items()},
         },
         findings=len(traffic.findings),
         notes=tuple(line for facts in part.facts for line in _write_facts(facts)),
         vacuous=tuple(reason for _, reason in part.unusable),
-        left_out=_group_left_out(traffic),
+        left_out={reason: tuple(names) for reason, names in left_out.items()},
     )
-
-
-def _group_left_out(traffic: Verification) -> dict[str, tuple[str, ...]]:
-    entries: dict[str, list[str]] = {}
-    for _, entry, reason in traffic.left_out:
-        entries.setdefault(reason, []).append(entry)
-    return {reason: tuple(names) for reason, names in entries.items()}
-
-
-def _by_revision(part: Verified) -> dict[str, int]:
-    return {f"{REVISION}{revision}": files for revision, files in part.revisions.items()}
 
 
 def _write_edited(numbers: Sequence[int]) -> str:

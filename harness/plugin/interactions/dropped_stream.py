@@ -128,7 +128,7 @@ def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
     try:
         cases = cases_of(seed=seed, **options)
     except UsageFault as wrong:
-        mistakes += _find_wrong_values(options) or [str(wrong)]
+        mistakes.append(str(wrong))
     if mistakes:
         raise UsageFault("\n".join(mistakes))
     return [Loop(tuple(cases))] if mode == "loop" else list(cases)
@@ -147,17 +147,6 @@ def _is_of_kind(name: str, value: object) -> bool:
     if _OPTIONS[name] == _TEXTS and isinstance(value, list | tuple):
         return all(isinstance(one, str) for one in value)
     return isinstance(value, str)
-
-
-def _find_wrong_values(options: Mapping[str, Any]) -> list[str]:
-    """The errors in each option alone, because an error about all of them names only the first."""
-    mistakes = []
-    for name, value in options.items():
-        try:
-            cases_of(**{name: value})
-        except UsageFault as wrong:
-            mistakes.append(str(wrong))
-    return mistakes
 
 
 class DroppedStream(CheckedResult):
@@ -295,7 +284,7 @@ class DroppedStream(CheckedResult):
         """The context of a failure at this cut, unless an assertion of the fixture already contains it."""
         unsaid = self._drop is not None and not self._judged
         cut_at = [f"dropped at {self.case}", self._describe_circumstances()] if unsaid else []
-        return "\n".join([*cut_at, *self.emulator.story.refusals()])
+        return "\n".join([*cut_at, *self.emulator.list_refusals()])
 
 
 def _count_empty_connections(case: Case) -> float:

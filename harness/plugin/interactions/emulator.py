@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from google.genai import Client
 
 _KEY = ("x-goog-api-key", PLACEHOLDER_KEY)
-_SHOWN = 60
 
 
 class SettingFields(TypedDict, total=False):
@@ -181,7 +180,10 @@ class InteractionsEmulator(ObservedService):
         if unused := [one for one in self._answers if self.assert_all_used and not one[0].taken]:
             creates = sum(call.startswith("create") for call in self.list_requests().calls)
             came = f"{format_count(creates, 'create')} came, and none took it. {self.allowed}"
-            yield from (f"{_describe(answer)}{origin} was never used: {came}" for answer, origin in unused)
+            for answer, origin in unused:
+                text = answer.script.text
+                written = "…" if text is None else shorten(repr(text), 60)
+                yield f"reply({written}){origin} was never used: {came}"
 
     def explain_waiting(self) -> str:
         """The state that an endless loop may wait for, and that only the clock changes."""
@@ -248,7 +250,7 @@ class InteractionsEmulator(ObservedService):
         return [self.look(found) or {"id": found, "steps": self._read_steps(one)} for found, one in made]
 
     def _list_answers(self) -> list[ReceivedResponse]:
-        return [one.received for one in self._made if one.received is not None and one.received.is_create]
+        return [one for one in self._list_received() if one.is_create]
 
     def _read_steps(self, answer: ReceivedResponse) -> list[Any]:
         if answer.is_stream:
@@ -269,12 +271,6 @@ def _find_dead_end(emulator: Emulator, interaction_id: str, status: int) -> Dead
         return None
     advice = "Call release() from another thread or task, or give the loop a limit"
     return DeadEnd("the test keeps on hold", "only release() lets it go on", advice)
-
-
-def _describe(answer: QueuedAnswer) -> str:
-    """An answer as the test wrote it, shortened."""
-    text = answer.script.text
-    return f"reply({'…' if text is None else shorten(repr(text), _SHOWN)})"
 
 
 # The answers that a test gives: scripts that are checked, functions that make them, recordings to give again.

@@ -60,14 +60,12 @@ def find_session(config: pytest.Config) -> SessionServer:
     if SESSION not in config.stash:
         from harness.interactions import INTERACTIONS
         from harness.plugin import environment_variables
-        from harness.plugin.after_test import disarm_session
         from harness.plugin.session_server import SessionServer
 
         names, early = config.getini("interactions_environment"), config.getini("interactions_early")
         names = environment_variables.BASE_URL_VARIABLES if names is None else names
         config.stash[ENVIRONMENT] = environment = environment_variables.EnvironmentVariables(names, early=early)
         environment.install()
-        disarm_session(config)
         config.stash[SESSION] = SessionServer(environment, INTERACTIONS)
     return config.stash[SESSION]
 

@@ -32,7 +32,6 @@ _PREFIX = re.compile(r"/case(\d+)(?=/|$)")
 _TICK = 0.0002
 _SPEED = 20.0
 """How much faster than the machine's the clock of a case runs: a runner of tests ends what takes many seconds."""
-_SHOWN_LINES = 8
 _RESULTS = ("steps", "text", "events")
 """Where an object of a reader has its result, the most telling first."""
 _THOUGHT = {"thought": "This summary of a thought is no output."}
@@ -281,7 +280,7 @@ def _write_problem(case: Case, problem: str, wire: Sequence[str]) -> str:
         return ""
     where = "with nothing wrong" if case.plan == "pass" else f"dropped at {case}"
     lines = [f"{where}, the client {problem.rstrip('.')}.", "  on the wire:"]
-    lines += [f"    {line}" for line in wire[:_SHOWN_LINES] or ("nothing",)]
+    lines += [f"    {line}" for line in wire[:8] or ("nothing",)]
     return "\n".join([*lines, f"  this one again:  session.cuts({_write_options(case)})"])
 
 

@@ -5,7 +5,7 @@ Layer 7. A route is data: how the emulator answers, who interferes and when, and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -249,7 +249,7 @@ class Lifecycle(CheckedResult):
             )
         if status in STATUSES and status != expected:
             return f"ended with {status!r} instead of {expected!r}"
-        if expected in _without_result(raised) and not isinstance(result, BaseException):
+        if isinstance(raised, Mapping) and expected in raised and not isinstance(result, BaseException):
             return f"ended with {result!r}, but the test expects an exception for {expected!r}"
         return self._judge_text(result, status, expected)
 
@@ -333,11 +333,6 @@ class Lifecycle(CheckedResult):
         if late > _GRACE and len(calls) > _GRACE:
             return f"asked {late} times more after it was {self._shown[ends[0]]!r}"
         return ""
-
-
-def _without_result(raised: Reports | Mapping[str, Reports] | None) -> Collection[str]:
-    """The statuses that the test declares to be reported by exceptions, one by one."""
-    return raised.keys() if isinstance(raised, Mapping) else ()
 
 
 def _code_of(result: Any) -> int | None:

@@ -38,8 +38,6 @@ NAME = "interactions_torture"
 
 Mode: TypeAlias = Literal["follow", "create", "background", "poll", "chain", "tools", "cancel"]
 
-_ERROR_SHOWN = 200
-
 _OWN_TIMEOUT = ". If the client that your code builds has one, say so: `timeout=60` in this call"
 """Added for the client of this fixture, which has no timeout, like the one that google-genai makes."""
 
@@ -108,7 +106,8 @@ class Torture:
         if mode not in self._model.modes:
             raise UsageFault(f"mode={mode!r} is not a mode{did_you_mean(mode, self._model.modes)}")
         named, scripted = self._choose_mode(mode, script)
-        chosen = cases or _usual_set(named)
+        # As no time passes here, the usual set is the one with the kinds in which clients wait.
+        chosen = cases or ("application" if named.usual_set == "standard" else named.usual_set)
         found = self._choose_cases(named, scripted, chosen, kinds, case)
         call = _Caller(function, self.emulator, takes_id=not named.creates, timeout=timeout)
         judged = FailureReasons(read_allowed(allow))
@@ -199,11 +198,6 @@ class Torture:
         return PlayedCase(number, case, attempt, replace(ended, seconds=time.monotonic() - begun), asked_for_ever)
 
 
-def _usual_set(mode: ClientMode) -> str:
-    """The set of a mode: as no time passes here, the one with the kinds in which clients wait."""
-    return "application" if mode.usual_set == "standard" else mode.usual_set
-
-
 class _Caller:
     """Calls the function with what it takes, in an event loop if it is async."""
 
@@ -252,7 +246,7 @@ class _Caller:
         try:
             found = asyncio.run(self._function(*given)) if self._asynchronous else self._function(*given)
         except Exception as error:
-            return ClientResult(error=shorten(f"{type(error).__name__}: {error}", _ERROR_SHOWN))
+            return ClientResult(error=shorten(f"{type(error).__name__}: {error}", 200))
         if inspect.isgenerator(found) or inspect.isasyncgen(found):
             raise UsageFault(
                 f"{NAME}: the function returned a generator: return the text, the events or the interaction"

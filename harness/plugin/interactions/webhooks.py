@@ -224,7 +224,9 @@ class WebhooksFixture:
             "another secret": other,
             "the secret's text as the key": _seal(right.webhook_id, moment, right.body, text),
             "another version of signature": having(signature=right.headers[SIGNATURE].replace("v1,", "v2,")),
-            "no signature": replace(right, headers=_without(right.headers, SIGNATURE)),
+            "no signature": replace(
+                right, headers={name: value for name, value in right.headers.items() if name != SIGNATURE}
+            ),
             "ten minutes old": _seal(right.webhook_id, moment - stale, right.body, self.secret),
             "ten minutes ahead": _seal(right.webhook_id, moment + stale, right.body, self.secret),
         }
@@ -263,10 +265,6 @@ def _seal(name: str, moment: int, body: bytes, secret: str) -> WebhookDelivery:
     signature = signing.sign([secret], name, moment, body)
     fields = {"content-type": "application/json", ID: name, TIMESTAMP: str(moment), SIGNATURE: signature}
     return WebhookDelivery(fields, body)
-
-
-def _without(headers: Mapping[str, str], name: str) -> dict[str, str]:
-    return {key: value for key, value in headers.items() if key != name}
 
 
 def _refuse_unknown(events: Iterable[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -381,13 +380,6 @@ def test_the_bound_of_settled_reads() -> None:
         InteractionsEmulator(max_settled_reads=0)
 
 
-class Waiter:
-    """An application's poller that keeps the function it sleeps with."""
-
-    def __init__(self) -> None:
-        self.sleep = time.sleep
-
-
 def poll(client: httpx.Client, path: str, sleep: Callable[[], Any], times: int = 9) -> None:
     """A loop that waits for a status that never comes, and goes on after errors."""
     for _ in range(times):
@@ -398,24 +390,18 @@ def poll(client: httpx.Client, path: str, sleep: Callable[[], Any], times: int =
 @pytest.fixture
 def instant(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sleeps of the machine that take no time, other than the server's, because the tests look at real sleeps."""
-    sleep, wait = asyncio.sleep, threading.Condition.wait
+    sleep = asyncio.sleep
 
     async def sleep_async(delay: float, result: object = None) -> object:
         return await sleep(0 if delay == 5 else delay, result)
 
-    def wait_for_none(self: threading.Condition, timeout: float | None = None) -> bool:
-        return timeout != 5 and wait(self, timeout)
-
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     monkeypatch.setattr(asyncio, "sleep", sleep_async)
-    monkeypatch.setattr(threading.Condition, "wait", wait_for_none)
 
 
-SLEEPS: dict[str, Callable[[Waiter], object]] = {
-    "time": lambda waiter: time.sleep(5),
-    "attribute": lambda waiter: waiter.sleep(5),
-    "event": lambda waiter: threading.Event().wait(5),
-    "asyncio": lambda waiter: asyncio.run(asyncio.sleep(5)),
+SLEEPS: dict[str, Callable[[], object]] = {
+    "time": lambda: time.sleep(5),
+    "asyncio": lambda: asyncio.run(asyncio.sleep(5)),
 }
 
 
@@ -424,14 +410,14 @@ SLEEPS: dict[str, Callable[[Waiter], object]] = {
 @pytest.mark.usefixtures("instant")
 def test_a_loop_that_really_sleeps_ends(kind: str) -> None:
     """A poller that sleeps in real time is stopped after a few polls, whichever way it sleeps."""
-    waiter, made = Waiter(), time.sleep
+    made = time.sleep
     with InteractionsEmulator() as service, client_of(service) as client:
         path = settled_run(service)
         said = r"settled 5 times in a row and slept 15 s in between .*the status 'completed' each time"
         with pytest.raises(RequestLimit, match=said):
-            poll(client, path, lambda: SLEEPS[kind](waiter))
+            poll(client, path, SLEEPS[kind])
         assert "max_settled_reads=…" in " ".join(service.find_complaints())
-    assert time.sleep is waiter.sleep is made
+    assert time.sleep is made
 
 
 STUCK: dict[str, tuple[Callable[[InteractionsEmulator], str], str]] = {
