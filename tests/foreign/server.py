@@ -11,7 +11,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ from tests.busy_machine import Stretch
 from tests.foreign.answering import AnsweringHandler, Json, Refused, encode_event, parse_object
 from tests.foreign.listening import listening
 
-WORDS = ["Hello", " there,", " all", " together."]
+WORDS = ["Hello", " there,", " all", " of", " you."]
 OFFERED = frozenset({"model", "input", "stream", "background", "store", "previous_interaction_id"})
 
 
@@ -38,6 +38,13 @@ def say(text: str) -> Json:
     return {"type": "model_output", "content": [{"type": "text", "text": text}]}
 
 
+def stream_parts(first: Json, deltas: Iterable[Json] = ()) -> Iterator[Json]:
+    """The events of a step that begins so, without its index."""
+    yield {"step": first, "event_type": "step.start"}
+    yield from ({"delta": delta, "event_type": "step.delta"} for delta in deltas)
+    yield {"event_type": "step.stop"}
+
+
 @dataclass
 class Run:
     """One interaction. It began at `begun`, and settles `lasts` seconds later as `end` unless it is cancelled."""
@@ -50,6 +57,8 @@ class Run:
     cancelled_at: float | None = None
     steps: list[Json] = field(default_factory=list)
     end: str = "completed"
+    owner: str = ""
+    """The key with which it was created."""
 
     @property
     def age(self) -> float:
@@ -67,7 +76,8 @@ class Run:
 class ForeignService:
     """What the server answers; `lasts` is the length of a background run in seconds, `handler` writes it.
 
-    Fields that `takes` names are allowed in a create, and have no effect.
+    Fields that `takes` names are allowed in a create, and have no effect. Changes may need what was `deleted`;
+    what they remember themselves is `noted`.
     """
 
     lasts = 0.3
@@ -81,11 +91,22 @@ class ForeignService:
         self.numbers = itertools.count(1)
         self.own = threading.local()
         self.stretch = Stretch()
+        self.deleted: dict[str, Run] = {}
+        self.noted: dict[str, Any] = {}
 
     @property
     def made(self) -> int:
         """The number of the run that this connection, and so this thread, created last."""
         return getattr(self.own, "made", 0)
+
+    @property
+    def key(self) -> str:
+        """The key of the request that this thread answers."""
+        return getattr(self.own, "key", "")
+
+    def parent_of(self, body: Json) -> Run | None:
+        """The interaction that a create continues, if it is still there."""
+        return self.runs.get(str(body.get("previous_interaction_id")))
 
     # --- operations; each returns a JSON object, or a list of events to stream
 
@@ -97,7 +118,7 @@ class ForeignService:
             raise Refused(400, "failed_precondition", "The previous interaction is still in progress.")
         self.own.made = self.number(body)
         lasts = self.length_of(body) if body.get("background") else 0.0
-        run = Run(f"i{self.made}", body, lasts, 4 + (parent.tokens + 4 if parent else 0))
+        run = Run(f"i{self.made}", body, lasts, 4 + (parent.tokens + 4 if parent else 0), owner=self.key)
         run.steps = [say("".join(WORDS))]
         if body.get("store") is not False:
             self.runs[run.id] = run
@@ -151,6 +172,7 @@ class ForeignService:
 
     def delete(self, run: Run) -> Json:
         """Delete an interaction."""
+        self.deleted[run.id] = run
         self.runs.pop(run.id, None)
         return {}
 
@@ -198,23 +220,18 @@ class ForeignService:
         yield run.lasts, self.last_event(run, told)
 
     def stream_step(self, run: Run, step: Json) -> Iterator[Json]:
-        """The events of a step, without its index; a step of a tool comes whole in its first event."""
-        bare, deltas = step, []
+        """The events of a step, without its index."""
         if step["type"] == "model_output":
-            bare = {"type": "model_output"}
-            texts = [piece for part in step["content"] for piece in self.pieces(run, part["text"])]
-            deltas = [{"type": "text", "text": text} for text in texts]
-        elif step["type"] == "thought":
-            bare = {"type": "thought"}
+            texts = (piece for part in step["content"] for piece in self.pieces(run, part["text"]))
+            return stream_parts({"type": "model_output"}, [{"type": "text", "text": text} for text in texts])
+        if step["type"] == "thought":
             deltas = [{"type": "thought_summary", "content": part} for part in step.get("summary", ())]
-            if "signature" in step:
-                deltas.append({"type": "thought_signature", "signature": step["signature"]})
-        elif step["type"] == "function_call":
-            bare = {**step, "arguments": {}}
-            deltas = [{"type": "arguments_delta", "arguments": self.tell_arguments(step)}]
-        yield {"step": bare, "event_type": "step.start"}
-        yield from ({"delta": delta, "event_type": "step.delta"} for delta in deltas)
-        yield {"event_type": "step.stop"}
+            signed = [{"type": "thought_signature", "signature": step["signature"]}] if "signature" in step else []
+            return stream_parts({"type": "thought"}, [*deltas, *signed])
+        if step["type"] == "function_call":
+            delta = {"type": "arguments_delta", "arguments": self.tell_arguments(step)}
+            return stream_parts({**step, "arguments": {}}, [delta])
+        return stream_parts(step)
 
     def pieces(self, run: Run, text: str) -> list[str]:
         """The text of a step in the pieces in which it is streamed."""
@@ -253,6 +270,7 @@ class Handler(AnsweringHandler):
     def dispatch(self, data: bytes) -> Any:
         """Call the operation."""
         query = self.query
+        self.service.own.key = self.headers.get("x-goog-api-key", "")
         version, _, path = urlsplit(self.path).path.strip("/").partition("/")
         if version == "upload":
             return self.service.upload(path.partition("/")[2], query, dict(self.headers.items()), data)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import Row, rows_of
-from tests.foreign.server import WORDS, ForeignService, Run
+from tests.foreign.server import WORDS, ForeignService, Run, say
 
 THOUGHT = {"type": "thought", "signature": "QUJDREVGR0g="}
 
@@ -22,12 +22,8 @@ class CountsWords(ForeignService):
     thinks = 2
     takes = frozenset({"generation_config"})
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.parents: dict[str, Run | None] = {}
-
     def prepare(self, run: Run) -> None:
-        self.parents[run.id] = self.runs.get(str(run.body.get("previous_interaction_id", "")))
+        self.noted[run.id] = self.parent_of(run.body)
         run.tokens = self.count_given(run.body["input"]) + self.count_history(run)
 
     def count_given(self, given: Any) -> int:
@@ -40,7 +36,7 @@ class CountsWords(ForeignService):
 
     def count_history(self, run: Run) -> int:
         """What the turns before it cost."""
-        parent = self.parents[run.id]
+        parent = self.noted[run.id]
         return 0 if parent is None else self.count_turn(parent) + self.count_history(parent)
 
 
@@ -48,7 +44,7 @@ class OneHop(CountsWords):
     """The history reaches only one turn back."""
 
     def count_history(self, run: Run) -> int:
-        parent = self.parents[run.id]
+        parent = self.noted[run.id]
         return 0 if parent is None else self.count_turn(parent)
 
 
@@ -58,10 +54,10 @@ class DropsThoughts(CountsWords):
     thinks = 40
 
     def count_history(self, run: Run) -> int:
-        parent, older = self.parents[run.id], 0
-        while (parent is not None) and (above := self.parents[parent.id]) is not None:
+        parent, older = self.noted[run.id], 0
+        while (parent is not None) and (above := self.noted[parent.id]) is not None:
             older, parent = older + self.count_turn(above) - self.thinks, above
-        parent = self.parents[run.id]
+        parent = self.noted[run.id]
         return 0 if parent is None else self.count_turn(parent) + older
 
 
@@ -73,11 +69,7 @@ class Cuts(ForeignService):
 
     def prepare(self, run: Run) -> None:
         if "generation_config" in run.body:
-            run.steps = [{"type": "model_output", "content": [{"type": "text", "text": WORDS[0]}]}]
-
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        return {**body, "status": self.cut} if "generation_config" in run.body else body
+            run.steps, run.end = [say(WORDS[0])], self.cut
 
 
 class SaysSo(Cuts):
@@ -92,8 +84,7 @@ class Writes(ForeignService):
     takes = frozenset({"generation_config"})
 
     def prepare(self, run: Run) -> None:
-        said = "".join(WORDS) + ("." if self.made % 2 else "")
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": said}]}]
+        run.steps = [say("".join(WORDS) + ("." if self.made % 2 else ""))]
 
 
 class Resurrects(ForeignService):
@@ -101,18 +92,10 @@ class Resurrects(ForeignService):
 
     lasts = 0.8
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.deleted: dict[str, Run] = {}
-
-    def delete(self, run: Run) -> Json:
-        if run.status == "in_progress":
-            self.deleted[run.id] = run
-        return super().delete(run)
-
     def find(self, identity: str) -> Run:
         run = self.deleted.get(identity)
-        return run if run is not None and run.status == "completed" else super().find(identity)
+        ended = run is not None and run.body.get("background") and run.status == "completed"
+        return run if ended else super().find(identity)
 
 
 class Buries(Resurrects):
@@ -204,11 +187,7 @@ class Calls(CountsWords):
         if run.body.get("tools") and not answers:
             call = {"type": "function_call", "id": f"c{run.id}", "name": run.body["tools"][0]["name"]}
             run.steps = [THOUGHT, {**call, "arguments": {"location": "Paris", "city": "Paris"}}]
-
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        calls = any(step["type"] == "function_call" for step in run.steps)
-        return {**body, "status": "requires_action"} if calls and body["status"] == "completed" else body
+            run.end = "requires_action"
 
     def events(self, run: Run) -> Iterator[tuple[float, Json]]:
         raise Refused(501, "unimplemented", "Nothing is streamed.")
@@ -241,7 +220,7 @@ class Fences(ForeignService):
 
     def prepare(self, run: Run) -> None:
         if "response_format" in run.body:
-            run.steps = [{"type": "model_output", "content": [{"type": "text", "text": self.text}]}]
+            run.steps = [say(self.text)]
 
 
 class Spaces(Fences):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import Any
 
 import pytest
 
-from tests.foreign.rows import Row, each, rows_of, vary, without
-from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run, say
+from tests.foreign.rows import Row, each, rows_of, without
+from tests.foreign.server import WORDS, ForeignService, Json, Refused, Run, say
 
 PLACE = {"location": "Zürich 北京"}
 CALL = {"type": "function_call", "id": "c1", "name": "get_weather", "arguments": PLACE}
@@ -63,32 +62,14 @@ def keep_streams(self: ForeignService, usual: Any, body: Json) -> Any:
     return answer
 
 
-def note_key(self: Handler, usual: Any, data: bytes) -> Any:
-    """Note the key of a request, and work on one at a time."""
-    service: Any = self.service
-    with service.lock:
-        service.key = self.headers.get("x-goog-api-key", "")
-        return usual(data)
-
-
 class TwoProjects(ForeignService):
     """Odd, but right: another project is told that it is forbidden, not that there is nothing."""
 
-    handler = vary(Handler, dispatch=note_key)
-    key = ""
     lasts = 3.0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lock = threading.RLock()
-        self.owners: dict[str, str] = {}
-
-    def prepare(self, run: Run) -> None:
-        self.owners[run.id] = self.key
 
     def find(self, identity: str) -> Run:
         run = super().find(identity)
-        if self.owners[identity] != self.key:
+        if run.owner != self.key:
             raise Refused(403, "permission_denied", "It belongs to another project.")
         return run
 
@@ -98,13 +79,13 @@ class Stopping(TwoProjects):
 
     def cancel(self, run: Run) -> Json:
         super().cancel(run)
-        if self.owners[run.id] != self.key:
+        if run.owner != self.key:
             raise Refused(403, "permission_denied", "It belongs to another project.")
         return self.show(run)
 
     def find(self, identity: str) -> Run:
         run = ForeignService.find(self, identity)
-        if self.owners[identity] != self.key and run.status != "in_progress":
+        if run.owner != self.key and run.status != "in_progress":
             raise Refused(403, "permission_denied", "It belongs to another project.")
         return run
 
@@ -162,21 +143,17 @@ class EndsAfterItsCancel(ForeignService):
 
     lasts = 60.0
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.looked_at: dict[str, bool] = {}
-
     def cancel(self, run: Run) -> Json:
         if run.status != "in_progress":
             raise Refused(400, "failed_precondition", "Only a background run in progress can be cancelled.")
-        self.looked_at[run.id] = False
+        self.noted[run.id] = "canceled"
         return self.show(run)
 
     def get(self, run: Run, query: Json) -> Any:
-        if self.looked_at.get(run.id):
+        if self.noted.get(run.id) == "looked at":
             run.begun -= self.lasts
-        if run.id in self.looked_at and query.get("stream") != "true":
-            self.looked_at[run.id] = True
+        if run.id in self.noted and query.get("stream") != "true":
+            self.noted[run.id] = "looked at"
         return super().get(run, query)
 
 
@@ -201,22 +178,22 @@ class Limits(ForeignService):
 def give_to_both(self: TwoProjects, usual: Any, body: Json) -> Any:
     """Answer the same request with the same interaction, whoever asks."""
     request = json.dumps(body, sort_keys=True)
-    owner, answer = self.answers.get(request, (self.key, None))
+    owner, answer = self.noted.get(request, (self.key, None))
     if owner == self.key:
         answer = usual(body)
-        self.answers[request] = (owner, None if body.get("stream") else answer)
+        self.noted[request] = (owner, None if body.get("stream") else answer)
     return answer or usual(body)
 
 
 def continue_early(self: ForeignService, usual: Any, body: Json) -> Any:
     """Take a run in progress as the parent of a streamed turn."""
-    early = self.runs.get(body.get("previous_interaction_id", "")) if body.get("stream") else None
+    early = self.parent_of(body) if body.get("stream") else None
     return usual(without(body, "previous_interaction_id") if early and early.status == "in_progress" else body)
 
 
 def inherit_limits(self: Limits, usual: Any, run: Run) -> bool:
     """Take the settings of the parent where a turn has none."""
-    parent = self.runs.get(run.body.get("previous_interaction_id", ""))
+    parent = self.parent_of(run.body)
     return bool(usual(run) or (parent is not None and usual(parent)))
 
 
@@ -237,20 +214,10 @@ def answer_the_last(self: Obeys, usual: Any, run: Run) -> Any:
     return usual(before if before is not None and not run.body.get("stream") else run)
 
 
-class RemembersTheDeleted(ForeignService):
-    """Wrong: what was deleted can be continued."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.deleted: dict[str, Run] = {}
-
-    def delete(self, run: Run) -> Json:
-        self.deleted[run.id] = run
-        return super().delete(run)
-
-    def create(self, body: Json) -> Any:
-        parent = body.get("previous_interaction_id")
-        return super().create(without(body, "previous_interaction_id") if parent in self.deleted else body)
+def continue_the_deleted(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Continue what was deleted."""
+    parent = body.get("previous_interaction_id")
+    return usual(without(body, "previous_interaction_id") if parent in self.deleted else body)
 
 
 def end_in_progress(self: ForeignService, usual: Any, run: Run, told: Json) -> Json:
@@ -311,7 +278,6 @@ ROWS = [
     rows_of(Stopping)("stops-the-other: store.isolation -> fail store.isolation/stopped", **KEYS),
     rows_of(TwoProjects)(
         "gives-to-both: store.isolation create.id-unique -> fail create.id-unique",
-        answers={},
         create=give_to_both,
         **KEYS,
     ),
@@ -403,8 +369,9 @@ ROWS = [
         words="--strict --capability -prompts",
         takes=LIMIT,
     ),
-    rows_of(RemembersTheDeleted)(
-        "continues-the-deleted: del.chain-after del.gone -> fail del.chain-after, exit 1"
+    service(
+        "continues-the-deleted: del.chain-after del.gone -> fail del.chain-after, exit 1",
+        create=continue_the_deleted,
     ),
     service(
         "ends-in-progress: stream.completed-status bg.no-regress stream.end-matches-get -> "

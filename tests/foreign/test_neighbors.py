@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 
 from tests.foreign.answering import Json
 from tests.foreign.rows import Row, each, is_stream, refuse, rows_of
-from tests.foreign.server import ForeignService, Run
+from tests.foreign.server import ForeignService, Run, say
 
 LONG_ENOUGH = 2.0
 
@@ -50,7 +48,10 @@ class Answers(ForeignService):
         return answer if isinstance(answer, Iterator) or body.get("background") else self.finish(answer)
 
     def prepare(self, run: Run) -> None:
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "".join(self.words(run))}]}]
+        run.steps = [say("".join(self.words(run)))]
+
+    def pieces(self, run: Run, text: str) -> list[str]:
+        return self.words(run)
 
     def words(self, run: Run) -> list[str]:
         """The text of a run, in the parts in which it is streamed."""
@@ -59,12 +60,6 @@ class Answers(ForeignService):
     def finish(self, body: Json) -> Json:
         """Answer a create."""
         return body
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        words = self.words(run)
-        for due, event in super().events(run):
-            text = {"delta": {"type": "text", "text": words.pop(0)}} if "delta" in event else {}
-            yield due, {**event, **text}
 
 
 class Crosses(Answers):
@@ -81,34 +76,27 @@ class Trims(Answers):
 
     def finish(self, body: Json) -> Json:
         text = body["steps"][0]["content"][0]["text"]
-        return {**body, "steps": [{"type": "model_output", "content": [{"type": "text", "text": text[:-1]}]}]}
+        return {**body, "steps": [say(text[:-1])]}
 
 
-class Forgetful(ForeignService):
-    """The second and each later GET of what is finished shows no steps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.looks: Counter[str] = Counter()
-
-    def get(self, run: Run, query: Json) -> Any:
-        answer = super().get(run, query)
-        if not isinstance(answer, dict) or answer["status"] != "completed":
-            return answer
-        self.looks[run.id] += 1
-        return answer if self.looks[run.id] < 2 else {**answer, "steps": []}
+def show_steps_once(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Show no steps in the second and each later GET of what is finished."""
+    answer = usual(run, query)
+    if not isinstance(answer, dict) or answer["status"] != "completed":
+        return answer
+    self.noted[run.id] = self.noted.get(run.id, 0) + 1
+    return answer if self.noted[run.id] < 2 else {**answer, "steps": []}
 
 
 class DoublesOnce(ForeignService):
     """One delta of the fourth stream since the start comes twice; all others are right."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.streams = itertools.count(1)
+    streams = 0
 
     def create(self, body: Json) -> Any:
         answer = super().create(body)
-        return self.double(answer) if body.get("stream") and next(self.streams) == 4 else answer
+        self.streams += bool(body.get("stream"))
+        return self.double(answer) if body.get("stream") and self.streams == 4 else answer
 
     def double(self, events: Iterator[tuple[float, Json]]) -> Iterator[tuple[float, Json]]:
         """The events of a stream, one of them twice."""
@@ -128,7 +116,7 @@ class LosesCharacters(Answers):
         answer = super().get(run, query)
         if isinstance(answer, dict) and "steps" in answer:
             text = "".join("?" if one > "\uffff" else one for one in "".join(self.words(run)))
-            answer["steps"] = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+            answer["steps"] = [say(text)]
         return answer
 
 
@@ -188,8 +176,9 @@ ROWS = [
         said=["a create returns the output of another interaction"],
     ),
     rows_of(Trims)("trims: create.ok rob.concurrent -> rest pass", words="-j 4"),
-    rows_of(Forgetful)(
+    rows_of(ForeignService)(
         f"forgetful: {READS} -> fail bg.result/lost, warn get.same",
+        get=show_steps_once,
         said=["a later GET of a completed run no longer returns its output"],
     ),
     rows_of(DoublesOnce)(

@@ -96,11 +96,6 @@ KINDS = [tool["type"] for tool in TOOLS]
 BAD = refusal(400)
 
 
-def armed(*kinds):
-    """An agent with tools of these kinds."""
-    return answer(body={"id": OWN[0], "base_agent": "x", "tools": [{"type": kind} for kind in kinds]})
-
-
 def shapes(agent, **more):
     """Answers that all show the same agent."""
     shown = answer(body=agent, target="/v1beta/agents/a")

@@ -16,7 +16,6 @@ SOME = shows("in_progress", steps=[SIGNED, {"type": "model_output", "content": [
 MORE = shows("in_progress", steps=[SIGNED, {"type": "model_output", "content": [{"type": "text", "text": "Hi"}]}])
 QUEUED = shows("queued", steps=None)
 REFUSED = refusal(400)
-CRASH = refusal(500)
 DEAD = answer(None)
 THOUGHT = shows("completed", steps=[{"type": "thought"}])
 SLOW = replace(RUNNING, seconds=61.0)

@@ -34,7 +34,6 @@ def page(*names, token=None):
 ONE = place()
 EMPTY = answer(body={})
 MISSING = refusal(404, "not_found")
-BOTH = ["env1", "env2"]
 LIFE = {"made": ONE, "fetched": ONE, "listed": page("env1"), "deleted": EMPTY, "gone": MISSING}
 
 CASES = [
