@@ -191,19 +191,14 @@ def takes_form(
     forms = {"create.input-content": content, "create.input-contents": contents, "create.input-steps": steps}
     name, answer = rule.removeprefix("create.input-"), forms[rule]
     yield from at(name, expect_interaction(answer))
-    said, expected = (_find_numbers(one) for one in (answer, silent))
+    texts = (output_text(object_in(one)) for one in (answer, silent))
+    said, expected = ([number for number in _REPEATED if number in text] for text in texts)
     if len(expected) == len(_REPEATED) and status_of(answer) == "completed" and said != expected:
         message = "a part of the input has no effect in this form"
         lost = finding(
             message, expected=f"{' and '.join(_REPEATED)}, as for a string", actual=" ".join(said) or "none"
         )
         yield replace(lost, code=f"{rule}/unread").at(exchange=name, pointer="$.steps")
-
-
-def _find_numbers(answer: Exchange) -> list[str]:
-    """The numbers of the input that the text of an answer repeats."""
-    text = output_text(object_in(answer))
-    return [number for number in _REPEATED if number in text]
 
 
 def bears_turns(turns: Exchange) -> Iterator[Finding]:

@@ -111,13 +111,10 @@ def parallel_streams(t: RequestBuilder) -> Steps:
     """A stream alone, four at the same time, each with its own prompt, then a GET of each that reported its id."""
     alone = yield Send(t.create(input=PROMPTS[4], stream=True))
     streams = yield Together(tuple(t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]))
-    by_id = {found: stream for stream in (*streams, alone) if (found := _told_id(stream))}
+    whole = (stream for stream in (*streams, alone) if is_stream(stream))
+    by_id = {found: stream for stream in whole if (found := stream_id(events_in(stream)))}
     stored = yield from poll_after_streams(t, by_id)
     return {"alone": alone, "opened": streams, "streams": list(by_id.values()), "stored": stored}
-
-
-def _told_id(stream: Exchange) -> str:
-    return stream_id(events_in(stream)) if is_stream(stream) else ""
 
 
 def keeps_streams_apart(

@@ -334,10 +334,6 @@ def a_stream_asked_for_twice(t: RequestBuilder) -> Steps:
     }
 
 
-def bears_alt(streamed: Exchange) -> Iterator[Finding]:
-    yield from expect_stream(streamed)
-
-
 def reports_the_error(failing: Exchange) -> Iterator[Finding]:
     yield from expect_stream(failing)
     stream = read(failing).stream

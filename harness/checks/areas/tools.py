@@ -263,10 +263,6 @@ def a_format_beside_a_tool(t: RequestBuilder) -> Steps:
 # --- judges
 
 
-def takes_mixed_tools(mixed: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(mixed, notes={400})
-
-
 def waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
     yield from expect_offered(asked)
     need_calls(asked)
@@ -724,10 +720,6 @@ def a_stateless_tool_search(t: RequestBuilder) -> Steps:
     question = {"type": "user_input", "content": [{"type": "text", "text": QUESTION}]}
     given = [question, *steps, *(result_of(call) for call in calls_in(asked) if call.get("id"))]
     return {"asked": asked, "answered": (yield Send(t.create(input=given, tools=TOOLS, store=False)))}
-
-
-def takes_the_search_back(answered: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(answered)
 
 
 def is_paired(asked: Exchange, streamed: Exchange) -> Iterator[Finding]:

@@ -312,6 +312,11 @@ UPLOAD_STATUS = "x-goog-upload-status"
 UPLOAD_RECEIVED = "x-goog-upload-size-received"
 
 
+def is_processed(answer: Exchange) -> bool:
+    """Whether a GET of a file shows no more that it is being processed."""
+    return answer.status not in SUCCESS or object_in(answer).get("state") != "PROCESSING"
+
+
 def begin_upload(t: RequestBuilder, path: str, body: Any, data: bytes, media_type: str) -> Request:
     """Build the first request of an upload of `data`; `path` comes after the version."""
     headers = start_headers(data, media_type)
