@@ -238,7 +238,6 @@ OWN = ("harness-check-one", "harness-check-two")
 
 WITH_TOOLS = "harness-check-tools"
 INSTRUCTION = "Answer in one word."
-NOT_IMPLEMENTED = 501
 CHANGED = "Changed by interactions-harness."
 
 
@@ -333,7 +332,7 @@ def can_be_managed(
 
 
 def changes_one_field(patched: Exchange) -> Iterator[Finding]:
-    if patched.status in CLIENT_ERROR or patched.status == NOT_IMPLEMENTED:
+    if patched.status in CLIENT_ERROR or patched.status == 501:
         raise NotApplicable(f"the target does not offer PATCH of agents: {format_answer(patched)}")
     yield from expect_object(patched)
     yield from judge_values(patched, {"description": CHANGED, "system_instruction": INSTRUCTION})

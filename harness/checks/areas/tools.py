@@ -582,7 +582,8 @@ def takes_every_form(
     texts = {mode: answer for mode, answer in modes.items() if not mode.startswith(_AS_A_LIST)}
     answers += [(f"modes[{mode}]", f"that is sent {mode}", answer) for mode, answer in texts.items()]
     quotes = [_quotes_the_report(answer) for _, _, answer in answers]
-    for (place, what, _), quoted in zip(answers, quotes, strict=True) if quotes.count(True) >= _ENOUGH else ():
+    # Results whose number the text must quote, until a text without it proves anything.
+    for (place, what, _), quoted in zip(answers, quotes, strict=True) if quotes.count(True) >= 2 else ():
         if quoted is False:
             message = f"the model does not read a result {what}"
             unread = finding(message, expected=f"{REPORT} in the text, as for another", actual="a text without it")
@@ -591,8 +592,6 @@ def takes_every_form(
 
 _AS_A_LIST = "as a list"
 _FORMS = {"string": "a string", "object": "an object", "list": "a list"}
-_ENOUGH = 2
-"""Results whose number the text must quote, until a text without it proves anything."""
 
 
 def _quotes_the_report(answer: Exchange) -> bool | None:

@@ -282,10 +282,6 @@ def _pause(seconds: float, spent: float, now: Callable[[], float]) -> Part[float
     return waited
 
 
-_MUTE = 5
-"""Answers in a row that show no status, after which no other will: the run may be over, and no GET says so."""
-
-
 def _watch() -> Callable[[Exchange], bool]:
     """A question to ask of each answer in turn: whether to look no more."""
     mute = 0
@@ -294,7 +290,8 @@ def _watch() -> Callable[[Exchange], bool]:
         nonlocal mute
         shows_none = answer.status is None or (answer.status in SUCCESS and not status_of(answer))
         mute = mute + 1 if shows_none else 0
-        return _is_over(answer) or mute >= _MUTE
+        # Answers in a row that show no status, after which no other will: the run may be over, and no GET says so.
+        return _is_over(answer) or mute >= 5
 
     return is_enough
 

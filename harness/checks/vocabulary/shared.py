@@ -41,10 +41,6 @@ MODES = ("stream", "background")
 """The fields of a create that choose another mode than the plain one; each is a capability."""
 
 
-_RESTORED_AFTER = 0.8
-"""Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back."""
-
-
 @exercise(requests=21, interactions=2)
 def a_stored_interaction(t: RequestBuilder) -> Steps:
     """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
@@ -80,7 +76,8 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
         deleted_again=t.delete(found),
         chained=t.create(input=HELLO, previous_interaction_id=found),
     )
-    later = look_later(t, found, _RESTORED_AFTER)
+    # Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back.
+    later = look_later(t, found, 0.8)
     answers, seen["later"], streamed = yield SideBySide((asked_again, later, _delete_a_streamed_one(t)))
     seen |= answers | streamed
     chain = {"input": HELLO, "previous_interaction_id": found}

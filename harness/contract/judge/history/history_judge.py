@@ -148,7 +148,8 @@ class HistoryJudge:
         elif judge_ending := _ENDINGS.get((call, self._state.sole_client)):
             judge_ending(self._state, model, exchange)
         if exchange.began is not None and streamed is None:
-            model.seen_until = exchange.began + exchange.seconds - _ROUNDING
+            # Seconds by which the sum of two readings of a clock may exceed the next one.
+            model.seen_until = exchange.began + exchange.seconds - 1e-6
 
     def _find(self, exchange: Exchange) -> InteractionModel | None:
         """The interaction that a request names; a recording may begin in the middle, so it may be new there."""
@@ -158,9 +159,6 @@ class HistoryJudge:
             model = self._state.learn(InteractionModel(identity))
         return model
 
-
-_ROUNDING = 1e-6
-"""Seconds by which the sum of two readings of a clock may exceed the next one."""
 
 _ABOUT_ONE = frozenset({GET, DELETE, CANCEL})
 _ENDINGS = {(DELETE, True): judge_delete, (CANCEL, True): judge_cancel, (CANCEL, False): judge_cancel_look}

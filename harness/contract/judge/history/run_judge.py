@@ -70,9 +70,6 @@ _VARIES = frozenset({KEY_HEADER, "accept-encoding", "content-length", "host", "u
 _NO_CURSOR = frozenset({400, 404})
 """Statuses that may mean the cursor of a resume, and not its run (`resume.unknown`)."""
 
-_MOMENT = 1.0
-"""Seconds after the create of a background run in which a 404 proves nothing."""
-
 
 class _Shown(Struct):
     """An interaction that the server has: the request that showed it last, and what that showed."""
@@ -303,7 +300,8 @@ def _is_brief(shown: _Shown, denied: Exchange) -> bool:
     """Whether a run that is not found yet began so shortly before that a client tolerates it (API errors, 404)."""
     if shown.began is None or denied.began is None:
         return False
-    return _is_early(shown, denied) and denied.began - shown.began < _MOMENT
+    # Seconds after the create of a background run in which a 404 proves nothing.
+    return _is_early(shown, denied) and denied.began - shown.began < 1.0
 
 
 def _report(rule: str, exchange: Exchange, why: str, accepted: str, since: str) -> Finding:
@@ -471,10 +469,6 @@ def _tell_crossing(exchange: Exchange, output: str, own: str, origin: str) -> tu
     return exchange, Finding.from_code("create.ok/another", message, f"the output of {own}", actual)
 
 
-_LEAST = 4
-"""Events with an id that a stream needs so that one strange id among them tells something."""
-
-
 class EventIds(Struct):
     """The ids of events by the interaction whose stream had them first.
 
@@ -510,7 +504,8 @@ class EventIds(Struct):
         if not strange or len(known) != 1:
             return ""
         (one,) = strange
-        return one if min(len(ids), self._counts[self._owners[one]]) >= _LEAST else ""
+        # Events with an id that a stream needs so that one strange id among them tells something.
+        return one if min(len(ids), self._counts[self._owners[one]]) >= 4 else ""
 
 
 # --- all of them
