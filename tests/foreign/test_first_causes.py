@@ -138,25 +138,21 @@ def test_the_first_cause(
     assert {rule: set(report.codes[rule]) for rule, word in report.verdicts.items() if word == "fail"} == causes
 
 
-class SendsTwice(ForeignService):
-    """One delta of each stream is sent twice, the second time under an id of its own."""
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        for due, event in super().events(run):
-            yield due, event
-            if event.get("delta", {}).get("text") == " there,":
-                yield due, {**event, "event_id": f"{event['event_id']}-again"}
+def send_twice(self: ForeignService, usual: Any, run: Run) -> Iterator[tuple[float, Json]]:
+    """Send one delta of each stream twice, the second time under an id of its own."""
+    for due, event in usual(run):
+        yield due, event
+        if event.get("delta", {}).get("text") == " there,":
+            yield due, {**event, "event_id": f"{event['event_id']}-again"}
 
 
-class ReplaysTwice(ForeignService):
-    """A replay has the first delta that it shows twice, under one id; a resume after it is right."""
-
-    def get(self, run: Run, query: Json) -> Any:
-        answer = super().get(run, query)
-        if query.get("stream") != "true" or "last_event_id" in query:
-            return answer
-        first = next(pair for pair in answer if "delta" in pair[1])
-        return [pair for shown in answer for pair in ([shown] if shown is not first else [shown, shown])]
+def replay_twice(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Replay the first delta twice, under one id; a resume after it is right."""
+    answer = usual(run, query)
+    if query.get("stream") != "true" or "last_event_id" in query:
+        return answer
+    first = next(pair for pair in answer if "delta" in pair[1])
+    return [pair for shown in answer for pair in ([shown] if shown is not first else [shown, shown])]
 
 
 class Starts(ForeignService.handler):
@@ -189,12 +185,14 @@ SENTENCES = [
         handler=Mislabels,
         said=["-H 'accept-encoding: gzip, deflate' \\ --compressed"],
     ),
-    rows_of(SendsTwice)(
+    service(
         "sends-twice: stream.text -> fail stream.text",
+        events=send_twice,
         said=["the stream sends text twice: characters 6 to 13 of the stored text"],
     ),
-    rows_of(ReplaysTwice)(
+    service(
         "replays-twice: resume.no-gap stream.evid-unique -> fail resume.no-gap stream.evid-unique",
+        get=replay_twice,
         said=["event 4 (`step.delta`), which the stream before it sent twice"],
     ),
 ]
