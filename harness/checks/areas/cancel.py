@@ -99,7 +99,10 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
             if text is LONGER or not unmet.race_lost:
                 raise
             continue
-        waits = waits + 1 if _waits_for_the_stream(seen["run"], seen["bystander"], seen["polled"]) else 0
+        # A create that takes until the run has ended by itself waits for the reader of its stream.
+        end = status_of(seen["polled"][0])
+        late = seen["bystander"].seconds >= max(_LEAST_WAIT, _TIMES * seen["run"].seconds)
+        waits = waits + 1 if late and is_settled(end) and end != "cancelled" else 0
         if not _is_lost(seen["held"], seen["cancelled"], seen["polled"]):
             break
     seen["waits"] = waits
@@ -234,12 +237,6 @@ def can_be_cancelled(
 _BLOCKED = "the target returns no other response while the stream of a run is open: a cancel comes too late"
 _LEAST_WAIT, _TIMES = 1.0, 10
 """The least seconds that a create waits for another's stream, and how many times as long as it takes otherwise."""
-
-
-def _waits_for_the_stream(run: Exchange, bystander: Exchange, polled: list[Exchange]) -> bool:
-    """Whether a create took until the run had ended by itself that a reader streamed beside it."""
-    ended = is_settled(status_of(polled[0])) and status_of(polled[0]) != "cancelled"
-    return ended and bystander.seconds >= max(_LEAST_WAIT, _TIMES * run.seconds)
 
 
 def is_seen(

@@ -6,7 +6,7 @@ Layer 2. Unusual requests need only be refused cleanly; only the parallel create
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from harness.checks.vocabulary.expect import (
@@ -244,7 +244,8 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
     foreign = {}
     for number, own in ids.items():
         others = set[str | None]().union(*(named[one] for one in ids if one != number))
-        foreign[number] = _find_foreign(streams[number], others - {own})
+        told = (PROTOCOL.stream_id(event) for event in events_in(streams[number]))
+        foreign[number] = next((f"events of {name}" for name in told if name and name in others - {own}), "")
     mixed = any(foreign.values())  # else something is wrong with single streams, perhaps not with each
     message = "a stream contains events of a parallel stream" if mixed else "parallel streams are out of order"
     for number, own in ids.items():
@@ -252,12 +253,6 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
             expected = f"the events of {own or 'one interaction'}, in the order of a single stream"
             code = f"{rule}/mixed" if mixed else rule
             yield Finding.from_code(code, message, expected, wrong).at(exchange=f"opened[{number}]")
-
-
-def _find_foreign(stream: Exchange, others: Container[str | None]) -> str:
-    """A part of another stream in this one; "" if there is none."""
-    names = (PROTOCOL.stream_id(event) for event in events_in(stream))
-    return next((f"events of {name}" for name in names if name and name in others), "")
 
 
 def _find_disorder(stream: Exchange) -> str:
