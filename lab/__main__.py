@@ -14,6 +14,7 @@ COMMANDS = {
         "lab.clients.command",
         "run known clients against each fault, and write the table of the outcomes",
     ),
+    "facts": ("lab.facts", "show what recordings say otherwise than the tables of models"),
     "modes": ("lab.modes", "show the modes and moments in which each rule is judged"),
     "peers": ("lab.peers.publish", "install and judge other implementations, and write the pages about them"),
     "score": ("lab.score", "count the generated defects that the checks report"),

@@ -30,6 +30,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.resources import expect_made
 from harness.checks.vocabulary.shared import judge_refusals
+from harness.checks.vocabulary.streams import expect_stream
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.tables.refusals import REFUSALS
 from harness.errors import TableError
@@ -49,6 +50,7 @@ _SHARED: Mapping[str, Callable[..., Iterable[Finding]]] = {
         expect_refusal,
         expect_settled,
         expect_status,
+        expect_stream,
         *_OF_THE_RULE,
     )
 }

@@ -198,9 +198,6 @@ def _nothing_there(target: RequestBuilder, plain: Exchange) -> str:
 
 
 SLOW_INPUT = "Write a story of about 300 words."
-_STREAM_LOOK = 6
-_LOOK_SECONDS = 10.0
-"""Seconds for the first events of a stream, which may never end; none within that is no answer."""
 _MORE_SECONDS, _PACE = 2.0, 20
 """The least seconds for those after the first, and for how many times what a create took they are waited for."""
 _UNSETTLED = frozenset({"in_progress", "queued"})
@@ -428,10 +425,11 @@ def _settle_resume(ask: Probe, stream: Exchange, events: list[dict[str, Any]]) -
 
 def _read_first_events(t: RequestBuilder, found: str, pace: float) -> Part[Exchange]:
     """The first events of a stream; those after the first one are waited for as fits the pace of the target."""
-    stream = yield from open_stream(t, found, timeout=min(t.wait, _LOOK_SECONDS))
+    # Seconds for the first events of a stream, which may never end; none within that is no answer.
+    stream = yield from open_stream(t, found, timeout=min(t.wait, 10.0))
     yield Read(stream, 1)
     stream.hurry(max(_MORE_SECONDS, _PACE * pace))
-    yield Read(stream, _STREAM_LOOK - 1)
+    yield Read(stream, 5)
     exchange: Exchange = yield Close(stream)
     return exchange
 

@@ -125,8 +125,6 @@ def _read_body(message: Request | Exchange) -> dict[str, Any]:
 Json = Mapping[str, Any]
 
 _CALLS = frozenset(operation.call for operation in OPERATIONS)
-_HEAD = 65_536
-"""Number of bytes of a stream searched for ids, which are in the first events."""
 _FORCED = frozenset({"fileSearchStores"})
 """Resources that are deleted with what they hold only on demand."""
 
@@ -193,7 +191,8 @@ def _makes_environment(request: Request) -> bool:
 def _read_stream(exchange: Exchange) -> dict[str, Any]:
     """The ids that the first events of a stream name."""
     found: dict[str, Any] = {}
-    for frame in Decoder().feed(exchange.body[:_HEAD]):
+    # Number of bytes of a stream searched for ids, which are in the first events.
+    for frame in Decoder().feed(exchange.body[:65_536]):
         event = object_or_none(frame.data) or {}
         inner = event.get("interaction")
         if isinstance(inner, Mapping) and "environment_id" in inner:

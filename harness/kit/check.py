@@ -133,7 +133,10 @@ class Check(Struct, frozen=True, kw_only=True):
             return self._observe_stop(exchanges, absent)
         found: list[Finding] = []
         try:
-            result = self._ask(exchanges)
+            if self.globs:
+                result = self.judge(_select(exchanges, self.globs + self.overhears))
+            else:
+                result = self.judge(**{name: exchanges[name] for name in self.wants})
             if isinstance(result, Observation):
                 return result
             for finding in result:
@@ -149,11 +152,6 @@ class Check(Struct, frozen=True, kw_only=True):
         """The results that the globs name."""
         return _select(exchanges, self.globs)
 
-    def _ask(self, exchanges: Mapping[str, Any]) -> Observation | Iterable[Finding]:
-        if self.globs:
-            return self.judge(_select(exchanges, self.globs + self.overhears))
-        return self.judge(**{name: exchanges[name] for name in self.wants})
-
     def _observe_stop(self, exchanges: Mapping[str, Any], absent: list[str]) -> Observation:
         reason = exchanges.get(STOPPED)
         if not isinstance(reason, Unmet):
@@ -163,12 +161,10 @@ class Check(Struct, frozen=True, kw_only=True):
             )
         return Observation.unmet(reason)
 
-    def _complete(self, code: str) -> str:
-        """The code of this check's rule, if it is only the word of a judge that several rules share."""
-        return f"{self.id}{code}" if code.startswith("/") else code
-
     def _with_origin(self, finding: Finding) -> Finding:
-        named = finding if finding.rule else replace(finding, rule=self.id, code=self._complete(finding.code))
+        # A code that begins with a slash is the word of a judge that several rules share.
+        code = f"{self.id}{finding.code}" if finding.code.startswith("/") else finding.code
+        named = finding if finding.rule else replace(finding, rule=self.id, code=code)
         about = self.about or (self.wants[0] if len(self.wants) == 1 else "")
         return named if named.where.exchange or not about else named.at(exchange=about)
 

@@ -158,9 +158,6 @@ class RelayCatalogue(Struct, frozen=True):
 # Must not know which API passes through, how a request is sent, or what is right.
 
 
-_NOT_IMPLEMENTED = 501
-
-
 class RelayedExchange(Struct, frozen=True, kw_only=True):
     """`client` is what the client sent and got; `upstream` is what arrived behind the intermediary, in order.
 
@@ -189,7 +186,7 @@ class RelayedExchange(Struct, frozen=True, kw_only=True):
     def not_offered(self) -> bool:
         """Whether the intermediary itself refused the request (4xx, 501): nothing arrived upstream."""
         status = self.client.status or 0
-        return self.stayed and (400 <= status < 500 or status == _NOT_IMPLEMENTED)
+        return self.stayed and (400 <= status < 500 or status == 501)
 
     @property
     def stayed(self) -> bool:

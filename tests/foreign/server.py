@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from tests.busy_machine import Stretch
 from tests.foreign.answering import AnsweringHandler, Json, Refused, encode_event, parse_object
 from tests.foreign.listening import listening
 
-WORDS = ["Hello", " there,", " all", " of you."]
+WORDS = ["Hello", " there,", " all", " of", " you."]
 OFFERED = frozenset({"model", "input", "stream", "background", "store", "previous_interaction_id"})
 
 
@@ -32,9 +33,21 @@ class Headed(dict[str, Any]):
         self.headers = {name.replace("_", "-"): text for name, text in headers.items()}
 
 
+def say(text: str) -> Json:
+    """A step that says something."""
+    return {"type": "model_output", "content": [{"type": "text", "text": text}]}
+
+
+def stream_parts(first: Json, deltas: Iterable[Json] = ()) -> Iterator[Json]:
+    """The events of a step that begins so, without its index."""
+    yield {"step": first, "event_type": "step.start"}
+    yield from ({"delta": delta, "event_type": "step.delta"} for delta in deltas)
+    yield {"event_type": "step.stop"}
+
+
 @dataclass
 class Run:
-    """One interaction. It began at `begun`, and settles `lasts` seconds later unless it is cancelled."""
+    """One interaction. It began at `begun`, and settles `lasts` seconds later as `end` unless it is cancelled."""
 
     id: str
     body: Json
@@ -43,6 +56,9 @@ class Run:
     begun: float = field(default_factory=time.monotonic)
     cancelled_at: float | None = None
     steps: list[Json] = field(default_factory=list)
+    end: str = "completed"
+    owner: str = ""
+    """The key with which it was created."""
 
     @property
     def age(self) -> float:
@@ -54,13 +70,14 @@ class Run:
         """Its status now."""
         if self.cancelled_at is not None:
             return "cancelled"
-        return "completed" if self.age >= self.lasts else "in_progress"
+        return self.end if self.age >= self.lasts else "in_progress"
 
 
 class ForeignService:
     """What the server answers; `lasts` is the length of a background run in seconds, `handler` writes it.
 
-    Fields that `takes` names are allowed in a create, and have no effect.
+    Fields that `takes` names are allowed in a create, and have no effect. Changes may need what was `deleted`;
+    what they remember themselves is `noted`.
     """
 
     lasts = 0.3
@@ -74,11 +91,22 @@ class ForeignService:
         self.numbers = itertools.count(1)
         self.own = threading.local()
         self.stretch = Stretch()
+        self.deleted: dict[str, Run] = {}
+        self.noted: dict[str, Any] = {}
 
     @property
     def made(self) -> int:
         """The number of the run that this connection, and so this thread, created last."""
         return getattr(self.own, "made", 0)
+
+    @property
+    def key(self) -> str:
+        """The key of the request that this thread answers."""
+        return getattr(self.own, "key", "")
+
+    def parent_of(self, body: Json) -> Run | None:
+        """The interaction that a create continues, if it is still there."""
+        return self.runs.get(str(body.get("previous_interaction_id")))
 
     # --- operations; each returns a JSON object, or a list of events to stream
 
@@ -90,8 +118,8 @@ class ForeignService:
             raise Refused(400, "failed_precondition", "The previous interaction is still in progress.")
         self.own.made = self.number(body)
         lasts = self.length_of(body) if body.get("background") else 0.0
-        run = Run(f"i{self.made}", body, lasts, 4 + (parent.tokens + 4 if parent else 0))
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "".join(WORDS)}]}]
+        run = Run(f"i{self.made}", body, lasts, 4 + (parent.tokens + 4 if parent else 0), owner=self.key)
+        run.steps = [say("".join(WORDS))]
         if body.get("store") is not False:
             self.runs[run.id] = run
         self.prepare(run)
@@ -102,7 +130,7 @@ class ForeignService:
         return next(self.numbers)
 
     def prepare(self, run: Run) -> None:
-        """Change a run that was made, before anybody sees it."""
+        """Change a run that was made, before anybody sees it: what it says, and how it ends."""
 
     def length_of(self, body: Json) -> float:
         """The seconds that a background run takes."""
@@ -144,6 +172,7 @@ class ForeignService:
 
     def delete(self, run: Run) -> Json:
         """Delete an interaction."""
+        self.deleted[run.id] = run
         self.runs.pop(run.id, None)
         return {}
 
@@ -166,7 +195,7 @@ class ForeignService:
         status = run.status  # asked for once: it changes with the time
         body: Json = {"id": run.id if run.body.get("store") is not False else "", "object": "interaction",
                       "status": status, "model": run.body["model"], "created": "2026-11-20T10:00:00Z",
-                      "updated": f"2026-11-20T10:00:0{int(status == 'completed')}Z"}  # fmt: skip
+                      "updated": f"2026-11-20T10:00:0{int(status == run.end)}Z"}  # fmt: skip
         if status != "in_progress":
             body["usage"] = self.usage(run)
             body["steps"] = run.steps
@@ -183,17 +212,38 @@ class ForeignService:
         events: list[Json] = [
             {"interaction": {**told, "status": "in_progress"}, "event_type": "interaction.created"},
             {"interaction_id": identity, "status": "in_progress", "event_type": "interaction.status_update"},
-            {"index": 0, "step": {"type": "model_output"}, "event_type": "step.start"},
-            *({"index": 0, "delta": {"type": "text", "text": word}, "event_type": "step.delta"} for word in WORDS),
-            {"index": 0, "event_type": "step.stop"},
         ]
+        for index, step in enumerate(run.steps):
+            events += ({"index": index, **event} for event in self.stream_step(run, step))
         for number, event in enumerate(events):
             yield run.lasts * number / len(events), {**event, "event_id": f"{run.id}-{number}"}
         yield run.lasts, self.last_event(run, told)
 
+    def stream_step(self, run: Run, step: Json) -> Iterator[Json]:
+        """The events of a step, without its index."""
+        if step["type"] == "model_output":
+            texts = (piece for part in step["content"] for piece in self.pieces(run, part["text"]))
+            return stream_parts({"type": "model_output"}, [{"type": "text", "text": text} for text in texts])
+        if step["type"] == "thought":
+            deltas = [{"type": "thought_summary", "content": part} for part in step.get("summary", ())]
+            signed = [{"type": "thought_signature", "signature": step["signature"]}] if "signature" in step else []
+            return stream_parts({"type": "thought"}, [*deltas, *signed])
+        if step["type"] == "function_call":
+            delta = {"type": "arguments_delta", "arguments": self.tell_arguments(step)}
+            return stream_parts({**step, "arguments": {}}, [delta])
+        return stream_parts(step)
+
+    def pieces(self, run: Run, text: str) -> list[str]:
+        """The text of a step in the pieces in which it is streamed."""
+        return re.findall(r"\s*\S+|\s+$", text)
+
+    def tell_arguments(self, call: Json) -> str:
+        """The arguments of a call, as its stream has them."""
+        return json.dumps(call["arguments"], ensure_ascii=False)
+
     def last_event(self, run: Run, told: Json) -> Json:
         """The event that ends a stream."""
-        end = {**told, "status": "completed", "usage": self.usage(run)}
+        end = {**told, "status": run.end, "usage": self.usage(run)}
         return {"interaction": end, "event_id": f"{run.id}-end", "event_type": "interaction.completed"}
 
     def encode(self, event: Json) -> bytes:
@@ -220,6 +270,7 @@ class Handler(AnsweringHandler):
     def dispatch(self, data: bytes) -> Any:
         """Call the operation."""
         query = self.query
+        self.service.own.key = self.headers.get("x-goog-api-key", "")
         version, _, path = urlsplit(self.path).path.strip("/").partition("/")
         if version == "upload":
             return self.service.upload(path.partition("/")[2], query, dict(self.headers.items()), data)

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from tests.foreign.rows import Row, refuse, rows_of, without
-from tests.foreign.server import ForeignService, Headed, Json, Refused, Run
+from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, say, stream_parts
 
 Events = Iterator[tuple[float, Json]]
 JSON_TEXT = ' {\n "word": "hi"}\n'
 
 
-def say(text: str) -> Json:
-    """A step that says something."""
-    return {"type": "model_output", "content": [{"type": "text", "text": text}]}
+def call_of(name: str, **arguments: str) -> Json:
+    """A step that calls a function."""
+    return {"type": "function_call", "id": "c1", "name": name, "arguments": arguments}
 
 
 def always(value: Any) -> Callable[..., Any]:
@@ -47,32 +47,29 @@ class Obliging(ForeignService):
 
     def prepare(self, run: Run) -> None:
         body = run.body
-        if body.get("stream"):
-            return
         if body.get("tools") and body.get("generation_config", {}).get("tool_choice") == "any":
-            run.steps = [self.force(body)]
-        elif "generation_config" in body:
+            self.force(run)
+        elif "response_format" in body:
+            run.steps = [say(self.text)]
+        elif "generation_config" in body and not body.get("stream"):
             run.steps = [{"type": "thought", "signature": "c2ln", "summary": [*self.summary]}, *run.steps]
 
-    def force(self, body: Json) -> Json:
-        """The step of an answer that has to be a call."""
-        return {"type": "function_call", "id": "c1", "name": body["tools"][0]["name"], "arguments": {}}
+    def force(self, run: Run) -> None:
+        """Answer with the call that is demanded."""
+        run.steps, run.end = [call_of(run.body["tools"][0]["name"])], "requires_action"
 
     def show(self, run: Run) -> Json:
-        waits = run.steps[0]["type"] == "function_call"
-        return {**super().show(run), "service_tier": "flex", **({"status": "requires_action"} if waits else {})}
+        return {**super().show(run), "service_tier": "flex"}
 
     def events(self, run: Run) -> Events:
-        wants_json = "response_format" in run.body
         for due, event in super().events(run):
-            if event["event_type"] == "step.stop":
-                yield due, {**event, "usage": {"total_tokens": 8}}
-                yield due, {"index": 1, "step": {"type": "thought"}, "event_type": "step.start"}
-                yield due, {"index": 1, "usage": {"total_tokens": self.total}, "event_type": "step.stop"}
-            elif event["event_type"] != "step.delta" or not wants_json:
+            if event["event_type"] != "step.stop" or event["index"] + 1 < len(run.steps):
                 yield due, event
-            elif event["delta"]["text"] == "Hello":
-                yield due, {**event, "delta": {"type": "text", "text": self.text}}
+                continue
+            yield due, {**event, "usage": {"total_tokens": 8}}
+            more = event["index"] + 1
+            yield due, {"index": more, "step": {"type": "thought"}, "event_type": "step.start"}
+            yield due, {"index": more, "usage": {"total_tokens": self.total}, "event_type": "step.stop"}
 
 
 class Painter(ForeignService):
@@ -124,9 +121,9 @@ class Searching(ForeignService):
 
     def prepare(self, run: Run) -> None:
         if "tools" in run.body and not isinstance(run.body["input"], list):
-            call = {"type": "function_call", "id": "c1", "name": "get_weather", "arguments": {"location": "Paris"}}
             searches = any(tool["type"] == "tool_search" for tool in run.body["tools"])
-            run.steps = [*(self.search() if searches else []), call]
+            call = call_of("get_weather", location="Paris")
+            run.steps, run.end = [*(self.search() if searches else []), call], "requires_action"
 
     def search(self) -> list[Json]:
         """The steps of a search."""
@@ -136,11 +133,6 @@ class Searching(ForeignService):
             {"type": "tool_search_result", "call_id": "s2", "result": [TOOL]},
             {"type": "tool_search_result", "call_id": "s1", "result": []},
         ]
-
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        waits = any(step["type"] == "function_call" for step in run.steps)
-        return {**body, "status": "requires_action"} if waits else body
 
 
 def last_search(**fields: Any) -> Callable[..., Any]:
@@ -162,6 +154,9 @@ class Hopping(ForeignService):
     takes = frozenset({"generation_config"})
     streamed = tuple(HOPS)
 
+    def prepare(self, run: Run) -> None:
+        run.steps = [say(text) for text in self.streamed]
+
     def show(self, run: Run) -> Json:
         body = super().show(run)
         over = len(HOPS) if body["status"] == "completed" else int(run.age / run.lasts * len(HOPS))
@@ -170,22 +165,6 @@ class Hopping(ForeignService):
     def stored(self, over: int) -> list[Json]:
         """The steps of the hops that are over."""
         return [step for text in HOPS[:over] for step in hop(text)]
-
-    def events(self, run: Run) -> Events:
-        told = {"id": run.id, "object": "interaction", "model": run.body["model"]}
-        events: list[Json] = [
-            {"interaction": {**told, "status": "in_progress"}, "event_type": "interaction.created"}
-        ]
-        for index, text in enumerate(self.streamed):
-            delta = {"type": "text", "text": text}
-            events += [
-                {"index": index, "step": {"type": "model_output"}, "event_type": "step.start"},
-                {"index": index, "delta": delta, "event_type": "step.delta"},
-                {"index": index, "event_type": "step.stop"},
-            ]
-        for number, event in enumerate(events):
-            yield run.lasts * number / len(events), {**event, "event_id": f"{run.id}-{number}"}
-        yield run.lasts, self.last_event(run, told)
 
 
 class Reads(ForeignService):
@@ -279,18 +258,13 @@ class Formats(ForeignService):
     def prepare(self, run: Run) -> None:
         forced = run.body.get("generation_config", {}).get("tool_choice") == "any"
         if run.body.get("tools") and forced and not self.is_result(run.body):
-            name = run.body["tools"][0]["name"]
-            run.steps = [{"type": "function_call", "id": "c1", "name": name, "arguments": {}}]
+            run.steps, run.end = [call_of(run.body["tools"][0]["name"])], "requires_action"
         elif self.formats(run.body):
             run.steps = [say(JSON_TEXT)]
 
     def formats(self, body: Json) -> bool:
         """Whether the answer is JSON."""
         return "response_format" in body
-
-    def show(self, run: Run) -> Json:
-        waits = run.steps[0]["type"] == "function_call"
-        return {**super().show(run), **({"status": "requires_action"} if waits else {})}
 
 
 def halve_films(self: ReadsAll, usual: Any, part: Json) -> Json:
@@ -315,7 +289,7 @@ class Thinks(ForeignService):
 
 
 class Calls(ForeignService):
-    """Odd, but right: calls the last function at once, also in the background."""
+    """Odd, but right: calls the last function, also in the background; a stream has the call in one event."""
 
     takes = frozenset({"tools", "generation_config"})
     waiting = "requires_action"
@@ -331,30 +305,13 @@ class Calls(ForeignService):
         """Whether a run calls a function: the first turn of one that declares any."""
         return bool(run.body.get("tools")) and "previous_interaction_id" not in run.body
 
-    def call(self, run: Run) -> Json:
-        """The step of the call."""
-        called = {"id": f"c-{run.id}", "name": run.body["tools"][-1]["name"], "arguments": {"location": "Paris"}}
-        return {"type": "function_call", **called}
+    def prepare(self, run: Run) -> None:
+        if self.calls(run):
+            called = call_of(run.body["tools"][-1]["name"], location="Paris")
+            run.steps, run.end = [{**called, "id": f"c-{run.id}"}], self.waiting
 
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        if self.calls(run) and body["status"] == "completed":
-            body |= {"status": self.waiting, "steps": [self.call(run)]}
-        return body
-
-    def events(self, run: Run) -> Events:
-        if not self.calls(run):
-            yield from super().events(run)
-            return
-        told = {"id": run.id, "object": "interaction", "model": run.body["model"]}
-        steps = (
-            {"interaction": {**told, "status": "in_progress"}, "event_type": "interaction.created"},
-            {"index": 0, "step": self.call(run), "event_type": "step.start"},
-            {"index": 0, "event_type": "step.stop"},
-        )
-        for number, event in enumerate(steps):
-            yield 0.0, {**event, "event_id": f"{run.id}-{number}"}
-        yield run.lasts, self.last_event(run, told)
+    def stream_step(self, run: Run, step: Json) -> Iterator[Json]:
+        return stream_parts(step) if step["type"] == "function_call" else super().stream_step(run, step)
 
     def last_event(self, run: Run, told: Json) -> Json:
         event = super().last_event(run, told)
@@ -369,7 +326,7 @@ class Calls(ForeignService):
 
 def take_no_result(self: Calls, usual: Any, body: Json) -> None:
     """Refuse what a background run waits for."""
-    parent = self.runs.get(body.get("previous_interaction_id", ""))
+    parent = self.parent_of(body)
     if parent is not None and parent.body.get("background"):
         raise Refused(400, "failed_precondition", "The previous interaction ran in the background.")
     usual(body)
@@ -379,7 +336,7 @@ def refuse_results(refused: Callable[[Json, Json], Any]) -> Any:
     """Refuse turns that follow a streamed call; `refused` gets the creates of both."""
 
     def admit(self: Calls, usual: Any, body: Json) -> None:
-        parent = self.runs.get(body.get("previous_interaction_id", ""))
+        parent = self.parent_of(body)
         if parent is not None and parent.body.get("stream") and refused(parent.body, body):
             raise Refused(400, "failed_precondition", "No function call has this id.")
         usual(body)
@@ -412,7 +369,7 @@ ROWS = [
     # White space around JSON, empty summaries, an unasked tier and a usage that stays are no faults.
     obliging(f"obliging: {ASKED} -> rest pass"),
     # It answers in prose although a call was forced, as a proxy does that drops `tool_choice`.
-    obliging(f"talks-instead: {ASKED} -> warn tool.choice-any, rest pass", slow=True, force=always(say("Hi."))),
+    obliging(f"talks-instead: {ASKED} -> warn tool.choice-any, rest pass", slow=True, force=always(None)),
     obliging(
         f"fences: {ASKED} -> fail create.format-streamed, rest pass", slow=True, text=f"```json\n{JSON_TEXT}```"
     ),

@@ -6,16 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.foreign.rows import Row, is_background, is_stream, rows_of
+from tests.foreign.rows import Row, is_background, is_stream, refuse, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run
 
 
 class Forgetful(ForeignService):
     """From the second look on it shows another instant of the create, of some runs only."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.looks: dict[str, int] = {}
 
     def forgets(self, body: Json) -> bool:
         """Whether it has forgotten when the run of this create began."""
@@ -25,8 +21,8 @@ class Forgetful(ForeignService):
         shown = super().get(run, query)
         if not isinstance(shown, dict) or run.status == "in_progress":
             return shown
-        self.looks[run.id] = self.looks.get(run.id, 0) + 1
-        wrong = self.looks[run.id] > 1 and self.forgets(run.body)
+        self.noted[run.id] = self.noted.get(run.id, 0) + 1
+        wrong = self.noted[run.id] > 1 and self.forgets(run.body)
         return {**shown, "created": "2026-11-19T10:00:00Z"} if wrong else shown
 
 
@@ -34,34 +30,17 @@ class Touches(Forgetful):
     """Odd, but right: each look moves `updated`, and the server counts the looks in a member of its own."""
 
     def get(self, run: Run, query: Json) -> Any:
-        shown = super().get(run, query)
-        if not isinstance(shown, dict):
-            return shown
-        seconds = self.looks.get(run.id, 0)
-        return {**shown, "updated": f"2026-11-20T10:{seconds:02}:01Z", "x_looks": seconds}
+        shown, looks = super().get(run, query), self.noted.get(run.id, 0)
+        moved = {"updated": f"2026-11-20T10:{looks:02}:01Z", "x_looks": looks}
+        return {**shown, **moved} if isinstance(shown, dict) else shown
 
 
-class FindsLater(ForeignService):
+def find_later(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
     """Odd, but right: a run is not there at its first look, as its store takes a while."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.looked_at: set[str] = set()
-
-    def get(self, run: Run, query: Json) -> Any:
-        if run.id not in self.looked_at:
-            self.looked_at.add(run.id)
-            raise Refused(404, "not_found", "There is no such interaction yet.")
-        return super().get(run, query)
-
-
-class WithoutLooks(ForeignService):
-    """Odd, but right: it offers no plain GET at all."""
-
-    def get(self, run: Run, query: Json) -> Any:
-        if query.get("stream") != "true":
-            raise Refused(404, "not_found", "There is no such route.")
-        return super().get(run, query)
+    if not self.noted.get(run.id):
+        self.noted[run.id] = True
+        raise Refused(404, "not_found", "There is no such interaction yet.")
+    return usual(run, query)
 
 
 def is_one_of_several(_: Any, __: Any, body: Json) -> bool:
@@ -82,7 +61,7 @@ def rename_model(self: ForeignService, usual: Any, run: Run, query: Json) -> Any
     return {**shown, "model": "gemini-2.5-pro"} if isinstance(shown, dict) else shown
 
 
-forgetful = rows_of(Forgetful)
+service, forgetful = rows_of(ForeignService), rows_of(Forgetful)
 ROWS = [
     forgetful("keeps-all: rob.concurrent get.constant -> rest pass"),
     forgetful(
@@ -109,10 +88,13 @@ ROWS = [
     # One interaction has one model, in GET as in its create; a server may resolve its name, so this only warns.
     forgetful("resolves-models: bg.result get.constant -> warn get.constant, exit 0", show=resolve_model),
     forgetful("renames-models: create.ok get.constant -> warn get.constant, exit 0", get=rename_model),
-    rows_of(WithoutLooks)(
-        "without-looks: create.* http.* get.constant get.same -> fail get.ok, exit 1", slow=True
+    # Odd, but right: it offers no plain GET at all.
+    service(
+        "without-looks: create.* http.* get.constant get.same -> fail get.ok, exit 1",
+        slow=True,
+        get=refuse(404, lambda run, query: query.get("stream") != "true"),
     ),
-    rows_of(FindsLater)("finds-later: create.ok get.ok rob.concurrent del.ok -> warn get.ok, exit 0"),
+    service("finds-later: create.ok get.ok rob.concurrent del.ok -> warn get.ok, exit 0", get=find_later),
 ]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.foreign.judging import check
 from tests.foreign.rows import Row, rows_of, without
-from tests.foreign.server import ForeignService, Json, Refused, Run
+from tests.foreign.server import ForeignService, Json, Refused, Run, say
 
 COSTS = "chain.* cancel.* get.* stream.end-matches-get rob.concurrent-streams"
 
@@ -118,12 +118,12 @@ class Echoes(ForeignService):
 
     def prepare(self, run: Run) -> None:
         words = [*self.history(run.body), *self.listen(run.body["input"])]
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": " ".join(words)}]}]
+        run.steps = [say(" ".join(words))]
         run.tokens = len(words)
 
     def history(self, body: Json, deep: bool = True) -> list[str]:
         """The words of the turns before, or of the last one."""
-        parent = self.runs.get(str(body.get("previous_interaction_id")))
+        parent = self.parent_of(body)
         if parent is None:
             return []
         before = self.history(parent.body) if deep else []
@@ -159,16 +159,8 @@ class TakesLimits(ForeignService):
 class KeepsLimits(TakesLimits):
     """Odd, but right: it says what an answer that was cut would have cost, and that it is incomplete."""
 
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        limited = "generation_config" in run.body and body["status"] == "completed"
-        return {**body, "status": "incomplete"} if limited else body
-
-    def last_event(self, run: Run, told: Json) -> Json:
-        event = super().last_event(run, told)
-        if "generation_config" in run.body:
-            event["interaction"]["status"] = "incomplete"
-        return event
+    def prepare(self, run: Run) -> None:
+        run.end = "incomplete" if "generation_config" in run.body else "completed"
 
 
 def count_cached_apart(self: ForeignService, usual: Any, run: Run) -> Json:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.foreign.judging import check
 from tests.foreign.rows import vary
-from tests.foreign.server import ForeignService, Json, Run, as_list
+from tests.foreign.server import ForeignService, Json, Run, as_list, say
 
 LONG = " ".join(f"{number}," for number in range(1, 60))
 LIMIT, INSTRUCTION = "generation_config", "system_instruction"
@@ -39,7 +38,7 @@ class Remembers(ForeignService):
         self.read[run.id] = [*self.recall(run), *self.read_input(run)]
         words = [*re.findall(r"[0-9]{5}", " ".join(self.reads(run))), *LONG.split()]
         text = " ".join(words[:3] if self.limits(run) else words)
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": self.speak(text)}]}]
+        run.steps, run.end = [say(self.speak(text))], "incomplete" if self.limits(run) else "completed"
 
     def speak(self, text: str) -> str:
         """What it says."""
@@ -65,24 +64,6 @@ class Remembers(ForeignService):
     def limits(self, run: Run) -> bool:
         """Whether a limit cuts a run."""
         return LIMIT in run.body
-
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        cut = body["status"] == "completed" and self.limits(run)
-        return {**body, "status": "incomplete"} if cut else body
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        said = [run.steps[0]["content"][0]["text"]]
-        for due, event in super().events(run):
-            if "delta" not in event:
-                yield due, event
-            elif said:
-                yield due, {**event, "delta": {"type": "text", "text": said.pop()}}
-
-    def last_event(self, run: Run, told: Json) -> Json:
-        event = super().last_event(run, told)
-        event["interaction"]["status"] = "incomplete" if self.limits(run) else "completed"
-        return event
 
     def usage(self, run: Run) -> Json:
         read, said = self.count(run), 3 if self.limits(run) else 60

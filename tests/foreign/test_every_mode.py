@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import Row, rows_of, vary
-from tests.foreign.server import WORDS, ForeignService, Handler, Run
+from tests.foreign.server import WORDS, ForeignService, Handler, Run, say
 from tests.foreign.test_modes import Calling, Limits
 from tests.foreign.test_pairs import Searches
 from tests.foreign.test_turns import Reciting
@@ -62,27 +63,9 @@ class Thinking(ForeignService):
         """Whether the thought has a summary."""
         return (run.body.get("generation_config") or {}).get("thinking_summaries") != "none"
 
-    def thought_of(self, run: Run) -> Json:
-        """The thought of a run."""
-        summary = [{"type": "text", "text": "Numbers."}] if self.summarizes(run) else []
-        return {"type": "thought", "signature": "c2ln", "summary": summary}
-
     def prepare(self, run: Run) -> None:
-        run.steps = [self.thought_of(run), *run.steps]
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        told, thought = list(super().events(run)), self.thought_of(run)
-        yield from told[:2]
-        deltas = [{"type": "thought_summary", "content": part} for part in thought["summary"]]
-        deltas.append({"type": "thought_signature", "signature": thought["signature"]})
-        events = [
-            {"step": {"type": "thought"}, "event_type": "step.start"},
-            *({"delta": delta, "event_type": "step.delta"} for delta in deltas),
-            {"event_type": "step.stop"},
-        ]
-        for number, event in enumerate(events):
-            yield 0.0, {"index": 0, **event, "event_id": f"{run.id}-t{number}"}
-        yield from ((due, {**event, "index": 1} if "index" in event else event) for due, event in told[2:])
+        summary = [{"type": "text", "text": "Numbers."}] if self.summarizes(run) else []
+        run.steps = [{"type": "thought", "signature": "c2ln", "summary": summary}, *run.steps]
 
 
 class Waiting(Searches):
@@ -92,34 +75,21 @@ class Waiting(Searches):
         """The status with which a run ends."""
         return "completed"
 
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        return {**body, "status": self.end_of(run)} if body["status"] == "completed" else body
-
-    def last_event(self, run: Run, told: Json) -> Json:
-        event = super().last_event(run, told)
-        event["interaction"]["status"] = self.end_of(run)
-        return event
+    def prepare(self, run: Run) -> None:
+        super().prepare(run)
+        run.end = self.end_of(run)
 
 
 class Talking(Limits):
     """Odd, but right: it talks until its limit."""
 
     def prepare(self, run: Run) -> None:
+        run.steps = [say("Hello there. " * 20)]
         super().prepare(run)
-        if not self.limits(run):
-            run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "Hello there. " * 20}]}]
 
     def usage(self, run: Run) -> Json:
         written = len(run.steps[0]["content"][0]["text"].split())
         return {**super().usage(run), "total_output_tokens": written, "total_tokens": run.tokens + written}
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        for due, event in super().events(run):
-            if event.get("delta", {}).get("text") == "Hello":
-                yield due, {**event, "delta": {"type": "text", "text": run.steps[0]["content"][0]["text"]}}
-            elif "delta" not in event:
-                yield due, event
 
 
 class Stopping(ForeignService):
@@ -137,13 +107,7 @@ class Stopping(ForeignService):
         return WORDS[: min(ends, default=len(WORDS))]
 
     def prepare(self, run: Run) -> None:
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "".join(self.words_of(run))}]}]
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        kept = self.words_of(run)
-        for due, event in super().events(run):
-            if "delta" not in event or event["delta"]["text"] in kept:
-                yield due, event
+        run.steps = [say("".join(self.words_of(run)))]
 
 
 def where(*names: str, change: Callable[..., Any]) -> Callable[..., Any]:
@@ -178,9 +142,9 @@ def refuse_while_it_runs(self: ForeignService, usual: Any, run: Run, query: Json
 
 
 def skip_after_a_thought(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
-    """Skip the first event after a cursor that is in a thought."""
+    """Skip the first event after a cursor, if it is in a thought."""
     rest = usual(run, query)
-    return rest[1:] if "-t" in query.get("last_event_id", "") else rest
+    return rest[1:] if "last_event_id" in query and rest and rest[0][1].get("index") == 0 else rest
 
 
 def say_nothing_twice(self: Handler, usual: Any, data: bytes) -> Any:
@@ -194,7 +158,7 @@ def say_nothing_twice(self: Handler, usual: Any, data: bytes) -> Any:
 
 def fail_after_a_cancel(self: ForeignService, usual: Any, body: Json) -> Any:
     """Fail at a turn whose parent was canceled."""
-    parent = self.runs.get(str(body.get("previous_interaction_id")))
+    parent = self.parent_of(body)
     if parent is not None and parent.cancelled_at is not None:
         raise Refused(500, "api_error", "There are no steps.")
     return usual(body)
@@ -205,15 +169,6 @@ def fail_at_streamed_images(self: ForeignService, usual: Any, body: Json) -> Any
     if body.get("stream") and "image/png" in json.dumps(body["input"]):
         raise Refused(500, "api_error", "There is no text.")
     return usual(body)
-
-
-def change_in_streams(self: Waiting, usual: Any, run: Run) -> list[tuple[float, Json]]:
-    """Stream the steps of a search as a stream has them."""
-    self.own.streams = True
-    try:
-        return list(usual(run))
-    finally:
-        self.own.streams = False
 
 
 CITATION = {"type": "url_citation", "url": "https://example.org/", "start_index": 0, "end_index": 2}
@@ -231,17 +186,13 @@ class Citing(Waiting):
         """Whether a stream has the citation."""
         return bool(self.searches(run))
 
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        for due, event in super().events(run):
-            if (
-                event["event_type"] == "step.stop"
-                and event["index"] == len(self.searches(run))
-                and self.cites(run)
-            ):
-                delta = {"type": "text_annotation_delta", "annotations": [CITATION]}
-                cited = {"index": event["index"], "delta": delta, "event_type": "step.delta"}
-                yield due, {**cited, "event_id": f"{run.id}-cited"}
-            yield due, event
+    def stream_step(self, run: Run, step: Json) -> Iterator[Json]:
+        *events, stop = super().stream_step(run, step)
+        yield from events
+        if step["type"] == "model_output" and self.cites(run):
+            delta = {"type": "text_annotation_delta", "annotations": [CITATION]}
+            yield {"delta": delta, "event_type": "step.delta"}
+        yield stop
 
 
 service = rows_of(ForeignService)
@@ -318,7 +269,7 @@ MEETINGS = [
     rows_of(Waiting)(
         "streams-no-search: tool.search stream.equals-get -> fail stream.equals-get/steps, exit 1",
         slow=True,
-        events=lambda self, usual, run: ForeignService.events(self, run),
+        events=lambda self, usual, run: usual(replace(run, steps=run.steps[-1:])),
     ),
     rows_of(Citing)("cites: tool.search stream.equals-get stream.text -> rest pass", slow=True),
     rows_of(Citing)(
@@ -335,26 +286,17 @@ MEETINGS = [
     rows_of(Waiting)(
         "renames-searches-in-streams: tool.search stream.equals-get -> fail stream.equals-get/id, exit 1",
         slow=True,
-        searches=lambda self, usual, run: (
-            [{**step, **{name: "s2" for name in ("id", "call_id") if name in step}} for step in usual(run)]
-            if getattr(self.own, "streams", False)
-            else usual(run)
+        stream_step=lambda self, usual, run, step: usual(
+            run, {**step, **{name: "s2" for name in ("id", "call_id") if name in step}}
         ),
-        events=change_in_streams,
     ),
     rows_of(Waiting)(
         "searches-for-else-in-streams: tool.search stream.equals-get -> fail stream.equals-get/data, exit 1",
         slow=True,
         said=["a tool has other data in the stream than in GET"],
-        searches=lambda self, usual, run: (
-            [
-                {**step, **({"arguments": {"queries": ["go"]}} if "arguments" in step else {})}
-                for step in usual(run)
-            ]
-            if getattr(self.own, "streams", False)
-            else usual(run)
+        stream_step=lambda self, usual, run, step: usual(
+            run, {**step, **({"arguments": {"queries": ["go"]}} if "arguments" in step else {})}
         ),
-        events=change_in_streams,
     ),
     rows_of(Thinking)(
         "resumes-thoughts: resume.no-gap resume.exclusive stream.text create.no-summaries -> rest pass", slow=True

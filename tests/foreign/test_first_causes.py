@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from harness.cli import main
-from tests.foreign.answering import Json, Refused
+from tests.foreign.answering import Json
 from tests.foreign.judging import check
 from tests.foreign.rows import Row, rows_of, vary
-from tests.foreign.server import ForeignService, Run, serving
+from tests.foreign.server import ForeignService, Run, say, serving
 
 
 class StoresLate(ForeignService):
@@ -20,16 +19,12 @@ class StoresLate(ForeignService):
 
     early = 2
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.looks: Counter[str] = Counter()
-
     def show(self, run: Run) -> Json:
         body = super().show(run)
         if not run.body.get("background") or body["status"] != "completed":
             return body
-        self.looks[run.id] += 1
-        return body if self.looks[run.id] > self.early else self.show_early(body)
+        self.noted[run.id] = self.noted.get(run.id, 0) + 1
+        return body if self.noted[run.id] > self.early else self.show_early(body)
 
     def show_early(self, body: Json) -> Json:
         """What the first looks show."""
@@ -43,44 +38,20 @@ class SettlesLate(StoresLate):
         return {name: value for name, value in body.items() if name != "steps"} | {"status": "in_progress"}
 
 
-class StreamsDeleted(ForeignService):
-    """A deleted interaction is gone for every call but GET with stream=true."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.deleted: dict[str, Run] = {}
-
-    def delete(self, run: Run) -> Json:
-        self.deleted[run.id] = run
-        return super().delete(run)
-
-    def find(self, identity: str) -> Run:
-        if identity in self.deleted:
-            raise Deleted(self.deleted[identity])
-        return super().find(identity)
-
-
-class Deleted(Refused):
-    """The refusal of a call about a deleted interaction, and that interaction."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__(404, "not_found", "There is no such interaction.")
-        self.run = run
-
-
 class StreamsDeletedHandler(ForeignService.handler):
     """Answers a GET with stream=true before anybody looks whether the interaction is still there."""
 
     def dispatch(self, data: bytes) -> Any:
-        try:
-            return super().dispatch(data)
-        except Deleted as deleted:
-            if self.command == "GET" and self.query.get("stream") == "true":
-                return self.service.events(deleted.run)
-            raise
+        deleted = self.service.deleted.get(self.parts[-1])
+        if self.command == "GET" and self.query.get("stream") == "true" and deleted is not None:
+            return self.service.events(deleted)
+        return super().dispatch(data)
 
 
-StreamsDeleted.handler = StreamsDeletedHandler
+class StreamsDeleted(ForeignService):
+    """A deleted interaction is gone for every call but GET with stream=true."""
+
+    handler = StreamsDeletedHandler
 
 
 PLACES = [
@@ -93,28 +64,21 @@ PLACES = [
 class SharesABuffer(ForeignService):
     """The second part of a background stream is that of the run before: both were written to one buffer."""
 
-    def create(self, body: Json) -> Any:
-        answer = super().create(body)
-        if (run := self.runs.get(f"i{self.made}")) is not None:
-            run.steps[0]["content"][0]["text"] = "".join(self.say(run.id))
-        return answer
+    def prepare(self, run: Run) -> None:
+        run.steps = [say("".join(self.write(run.id)))]
 
-    def say(self, name: str) -> list[str]:
+    def write(self, name: str) -> list[str]:
         """What a run says: each something else."""
         return ["I think that ", PLACES[int(name[1:]) % len(PLACES)], ", and that", f" {name} ends here."]
 
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        words = self.say(run.id)
-        words[1] = self.mix(run, words[1])
-        for due, event in super().events(run):
-            if event["event_type"] == "step.delta":
-                event = {**event, "delta": {"type": "text", "text": words.pop(0)}}
-            yield due, event
+    def pieces(self, run: Run, text: str) -> list[str]:
+        first, second, *rest = self.write(run.id)
+        return [first, self.mix(run, second), *rest]
 
     def mix(self, run: Run, text: str) -> str:
         """The text that goes out in place of the second part."""
         before = f"i{int(run.id[1:]) - 1}"
-        return self.say(before)[1] if run.body.get("background") and before in self.runs else text
+        return self.write(before)[1] if run.body.get("background") and before in self.runs else text
 
 
 class SharesNothing(SharesABuffer):
@@ -127,29 +91,12 @@ class SharesNothing(SharesABuffer):
 class CutsSilently(ForeignService):
     """A limit of tokens is used up by thinking, and the run is called completed."""
 
+    takes = frozenset({"generation_config"})
     cut = "completed"
 
-    def admit(self, body: Json) -> None:
-        super().admit({name: value for name, value in body.items() if name != "generation_config"})
-
-    def create(self, body: Json) -> Any:
-        limited = (body.get("generation_config") or {}).get("max_output_tokens")
-        answer = super().create({**body, "stream": False})
-        run = self.runs.get(f"i{self.made}")
-        if limited is not None and run is not None:
-            run.steps = [{"type": "thought", "signature": ""}]
-        return answer if not body.get("stream") else super().events(run) if run else answer
-
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        limited = (run.body.get("generation_config") or {}).get("max_output_tokens") is not None
-        return {**body, "status": self.cut} if limited and body["status"] == "completed" else body
-
-    def last_event(self, run: Run, told: Json) -> Json:
-        event = super().last_event(run, told)
-        limited = (run.body.get("generation_config") or {}).get("max_output_tokens") is not None
-        event["interaction"]["status"] = self.cut if limited else "completed"
-        return event
+    def prepare(self, run: Run) -> None:
+        if (run.body.get("generation_config") or {}).get("max_output_tokens") is not None:
+            run.steps, run.end = [{"type": "thought", "signature": ""}], self.cut
 
 
 class SaysThatItCut(CutsSilently):
@@ -191,25 +138,21 @@ def test_the_first_cause(
     assert {rule: set(report.codes[rule]) for rule, word in report.verdicts.items() if word == "fail"} == causes
 
 
-class SendsTwice(ForeignService):
-    """One delta of each stream is sent twice, the second time under an id of its own."""
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        for due, event in super().events(run):
-            yield due, event
-            if event.get("delta", {}).get("text") == " there,":
-                yield due, {**event, "event_id": f"{event['event_id']}-again"}
+def send_twice(self: ForeignService, usual: Any, run: Run) -> Iterator[tuple[float, Json]]:
+    """Send one delta of each stream twice, the second time under an id of its own."""
+    for due, event in usual(run):
+        yield due, event
+        if event.get("delta", {}).get("text") == " there,":
+            yield due, {**event, "event_id": f"{event['event_id']}-again"}
 
 
-class ReplaysTwice(ForeignService):
-    """A replay has the first delta that it shows twice, under one id; a resume after it is right."""
-
-    def get(self, run: Run, query: Json) -> Any:
-        answer = super().get(run, query)
-        if query.get("stream") != "true" or "last_event_id" in query:
-            return answer
-        first = next(pair for pair in answer if "delta" in pair[1])
-        return [pair for shown in answer for pair in ([shown] if shown is not first else [shown, shown])]
+def replay_twice(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Replay the first delta twice, under one id; a resume after it is right."""
+    answer = usual(run, query)
+    if query.get("stream") != "true" or "last_event_id" in query:
+        return answer
+    first = next(pair for pair in answer if "delta" in pair[1])
+    return [pair for shown in answer for pair in ([shown] if shown is not first else [shown, shown])]
 
 
 class Starts(ForeignService.handler):
@@ -242,12 +185,14 @@ SENTENCES = [
         handler=Mislabels,
         said=["-H 'accept-encoding: gzip, deflate' \\ --compressed"],
     ),
-    rows_of(SendsTwice)(
+    service(
         "sends-twice: stream.text -> fail stream.text",
+        events=send_twice,
         said=["the stream sends text twice: characters 6 to 13 of the stored text"],
     ),
-    rows_of(ReplaysTwice)(
+    service(
         "replays-twice: resume.no-gap stream.evid-unique -> fail resume.no-gap stream.evid-unique",
+        get=replay_twice,
         said=["event 4 (`step.delta`), which the stream before it sent twice"],
     ),
 ]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import Row, rows_of
-from tests.foreign.server import WORDS, ForeignService, Run
+from tests.foreign.rows import Row, rows_of, vary, without
+from tests.foreign.server import WORDS, ForeignService, Run, say
 
 THOUGHT = {"type": "thought", "signature": "QUJDREVGR0g="}
 
@@ -22,12 +22,8 @@ class CountsWords(ForeignService):
     thinks = 2
     takes = frozenset({"generation_config"})
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.parents: dict[str, Run | None] = {}
-
     def prepare(self, run: Run) -> None:
-        self.parents[run.id] = self.runs.get(str(run.body.get("previous_interaction_id", "")))
+        self.noted[run.id] = self.parent_of(run.body)
         run.tokens = self.count_given(run.body["input"]) + self.count_history(run)
 
     def count_given(self, given: Any) -> int:
@@ -40,16 +36,17 @@ class CountsWords(ForeignService):
 
     def count_history(self, run: Run) -> int:
         """What the turns before it cost."""
-        parent = self.parents[run.id]
+        parent = self.noted[run.id]
         return 0 if parent is None else self.count_turn(parent) + self.count_history(parent)
 
 
-class OneHop(CountsWords):
-    """The history reaches only one turn back."""
+def count_one_hop(self: CountsWords, usual: Any, run: Run) -> int:
+    """Let the history reach only one turn back."""
+    parent = self.noted[run.id]
+    return 0 if parent is None else self.count_turn(parent)
 
-    def count_history(self, run: Run) -> int:
-        parent = self.parents[run.id]
-        return 0 if parent is None else self.count_turn(parent)
+
+OneHop = vary(CountsWords, count_history=count_one_hop)
 
 
 class DropsThoughts(CountsWords):
@@ -58,10 +55,10 @@ class DropsThoughts(CountsWords):
     thinks = 40
 
     def count_history(self, run: Run) -> int:
-        parent, older = self.parents[run.id], 0
-        while (parent is not None) and (above := self.parents[parent.id]) is not None:
+        parent, older = self.noted[run.id], 0
+        while (parent is not None) and (above := self.noted[parent.id]) is not None:
             older, parent = older + self.count_turn(above) - self.thinks, above
-        parent = self.parents[run.id]
+        parent = self.noted[run.id]
         return 0 if parent is None else self.count_turn(parent) + older
 
 
@@ -73,17 +70,7 @@ class Cuts(ForeignService):
 
     def prepare(self, run: Run) -> None:
         if "generation_config" in run.body:
-            run.steps = [{"type": "model_output", "content": [{"type": "text", "text": WORDS[0]}]}]
-
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        return {**body, "status": self.cut} if "generation_config" in run.body else body
-
-
-class SaysSo(Cuts):
-    """Correct: it is called incomplete."""
-
-    cut = "incomplete"
+            run.steps, run.end = [say(WORDS[0])], self.cut
 
 
 class Writes(ForeignService):
@@ -92,8 +79,7 @@ class Writes(ForeignService):
     takes = frozenset({"generation_config"})
 
     def prepare(self, run: Run) -> None:
-        said = "".join(WORDS) + ("." if self.made % 2 else "")
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": said}]}]
+        run.steps = [say("".join(WORDS) + ("." if self.made % 2 else ""))]
 
 
 class Resurrects(ForeignService):
@@ -101,18 +87,10 @@ class Resurrects(ForeignService):
 
     lasts = 0.8
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.deleted: dict[str, Run] = {}
-
-    def delete(self, run: Run) -> Json:
-        if run.status == "in_progress":
-            self.deleted[run.id] = run
-        return super().delete(run)
-
     def find(self, identity: str) -> Run:
         run = self.deleted.get(identity)
-        return run if run is not None and run.status == "completed" else super().find(identity)
+        ended = run is not None and run.body.get("background") and run.status == "completed"
+        return run if ended else super().find(identity)
 
 
 class Buries(Resurrects):
@@ -134,18 +112,6 @@ class OpenHandler(ForeignService.handler):
         return super().dispatch(data)
 
 
-class KeylessHandler(OpenHandler):
-    """Correct: a server on one's own machine, which has no keys at all."""
-
-    open = ("GET", "POST", "DELETE")
-
-
-class LockedHandler(OpenHandler):
-    """Correct: each call needs the key, which may come as a bearer token or in the query, too."""
-
-    open = ()
-
-
 def opens(kind: str) -> type[OpenHandler]:
     """Ask for the key, but not in the requests that match a pattern: they have a handler of their own."""
 
@@ -158,9 +124,10 @@ def opens(kind: str) -> type[OpenHandler]:
     return Handler
 
 
-class UnreadHandler(LockedHandler):
+class UnreadHandler(OpenHandler):
     """Refuses a key before it reads the body, which then stands before the next request of the connection."""
 
+    open = ()
     leaves = False
 
     def handle_any(self) -> None:
@@ -172,12 +139,6 @@ class UnreadHandler(LockedHandler):
         self.reply(401, body, {"connection": "close"} if self.leaves else {})
 
     do_GET = do_POST = do_DELETE = handle_any
-
-
-class LeavingHandler(UnreadHandler):
-    """Correct: it leaves the connection with what it has not read."""
-
-    leaves = True
 
 
 class Calls(CountsWords):
@@ -204,11 +165,7 @@ class Calls(CountsWords):
         if run.body.get("tools") and not answers:
             call = {"type": "function_call", "id": f"c{run.id}", "name": run.body["tools"][0]["name"]}
             run.steps = [THOUGHT, {**call, "arguments": {"location": "Paris", "city": "Paris"}}]
-
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        calls = any(step["type"] == "function_call" for step in run.steps)
-        return {**body, "status": "requires_action"} if calls and body["status"] == "completed" else body
+            run.end = "requires_action"
 
     def events(self, run: Run) -> Iterator[tuple[float, Json]]:
         raise Refused(501, "unimplemented", "Nothing is streamed.")
@@ -225,12 +182,10 @@ def refuses(kind: str, form: type | None = None) -> type[Calls]:
     return Refuses
 
 
-class IgnoresStrangers(CountsWords):
-    """An unknown parent is no parent."""
-
-    def create(self, body: Json) -> Any:
-        known = body.get("previous_interaction_id") in (None, *self.runs)
-        return super().create(body if known else {k: v for k, v in body.items() if k != "previous_interaction_id"})
+def ignore_strangers(self: CountsWords, usual: Any, body: Json) -> Any:
+    """Take an unknown parent for none."""
+    known = body.get("previous_interaction_id") in (None, *self.runs)
+    return usual(body if known else without(body, "previous_interaction_id"))
 
 
 class Fences(ForeignService):
@@ -241,13 +196,7 @@ class Fences(ForeignService):
 
     def prepare(self, run: Run) -> None:
         if "response_format" in run.body:
-            run.steps = [{"type": "model_output", "content": [{"type": "text", "text": self.text}]}]
-
-
-class Spaces(Fences):
-    """Correct: JSON with white space around it."""
-
-    text = '\n  {"word" : "hi"}\n'
+            run.steps = [say(self.text)]
 
 
 LOOP = "tool.result-ok tool.result-forms tool.stateless bg.result-ok chain.stateless"
@@ -259,7 +208,7 @@ ROWS = [
     rows_of(CountsWords)("counts-words: chain.whole-history -> rest pass"),
     rows_of(DropsThoughts)("drops-thoughts: chain.whole-history -> rest pass"),
     rows_of(Cuts)("cuts: create.cut-short create.max-tokens -> fail create.cut-short"),
-    rows_of(SaysSo)("says-so: create.cut-short create.max-tokens -> rest pass"),
+    rows_of(Cuts)("says-so: create.cut-short create.max-tokens -> rest pass", cut="incomplete"),
     rows_of(Writes)("writes: create.cut-short -> rest not_applicable"),
     rows_of(Resurrects)(
         "resurrects: del.gone del.stays-gone -> fail del.stays-gone",
@@ -274,23 +223,27 @@ ROWS = [
                             handler=opens(r"^POST .*/cancel"), words=OFFERED),
     rows_of(ForeignService)("open-runs: auth.missing auth.wrong -> fail auth.missing",
                             handler=opens('"background": ?true'), words=OFFERED),
+    # A server on one's own machine, which has no keys at all.
     rows_of(ForeignService)("keyless: auth.missing auth.wrong -> rest not_applicable",
-                            handler=KeylessHandler, words="--api-key k"),
+                            handler=vary(OpenHandler, open=("GET", "POST", "DELETE")), words="--api-key k"),
     rows_of(ForeignService)("locked: auth.missing auth.wrong -> rest pass",
-                            handler=LockedHandler, words="--api-key k"),
+                            handler=vary(OpenHandler, open=()), words="--api-key k"),
     rows_of(ForeignService)("leaves-bodies: auth.* -> fail auth.next, pass auth.wrong",
                             handler=UnreadHandler, words="--api-key k"),
+    # It leaves the connection with what it has not read.
     rows_of(ForeignService)("leaves-connections: auth.next auth.wrong auth.missing -> rest pass",
-                            handler=LeavingHandler, words="--api-key k"),
+                            handler=vary(UnreadHandler, leaves=True), words="--api-key k"),
     rows_of(Calls)(f"calls: {LOOP} -> rest pass"),
     rows_of(refuses("thought"))(f"no-thoughts: {LOOP} -> fail tool.stateless"),
     rows_of(refuses("function_result", dict))(f"no-objects: {LOOP} -> fail tool.result-forms"),
-    rows_of(IgnoresStrangers)("ignores-strangers: chain.unknown chain.takes-effect -> fail chain.unknown"),
+    rows_of(CountsWords)("ignores-strangers: chain.unknown chain.takes-effect -> fail chain.unknown",
+                         create=ignore_strangers),
     rows_of(Fences)("fences: create.response-format -> fail create.response-format"),
     # A mock with scripted texts: its user says so.
     rows_of(Fences)("scripted: create.ok create.response-format -> pass create.ok, rest excluded",
                     words="--capability -formats"),
-    rows_of(Spaces)("spaces: create.response-format -> rest pass"),
+    # White space around JSON is right.
+    rows_of(Fences)("spaces: create.response-format -> rest pass", text='\n  {"word" : "hi"}\n'),
 ]  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -16,22 +15,17 @@ from tests.foreign.server import ForeignService, Json, Run
 pytestmark = pytest.mark.slow
 
 
-class CountsPerConnection(ForeignService):
-    """Each connection counts its interactions from one."""
-
-    def number(self, body: Json) -> int:
-        return self.made + 1
+def count_per_connection(self: ForeignService, usual: Any, body: Json) -> int:
+    """Count the interactions of each connection from one."""
+    return self.made + 1
 
 
-class CountsByKind(ForeignService):
-    """Background runs have a counter of their own, and the same ids."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.background = itertools.count(1)
-
-    def number(self, body: Json) -> int:
-        return next(self.background) if body.get("background") is True else super().number(body)
+def count_by_kind(self: ForeignService, usual: Any, body: Json) -> int:
+    """Give background runs a counter of their own, and the same ids."""
+    if body.get("background") is not True:
+        return usual(body)
+    self.noted["runs"] = self.noted.get("runs", 0) + 1
+    return self.noted["runs"]
 
 
 class NamesNothingAlike(ForeignService):
@@ -83,10 +77,10 @@ HasFewIds = vary(ForeignService, number=count_anew(8))
 ForgetsItsCount = vary(ForeignService, number=count_anew(40))
 GivesFreeIds = vary(ForeignService, number=give_free_id)
 KINDS = {
-    "per-connection": CountsPerConnection,
+    "per-connection": vary(ForeignService, number=count_per_connection),
     "few": HasFewIds,
     "restarted": ForgetsItsCount,
-    "by-kind": CountsByKind,
+    "by-kind": vary(ForeignService, number=count_by_kind),
     "free": GivesFreeIds,
 }
 

@@ -103,10 +103,7 @@ class Ticks(ForeignService):
     """Wrong: two creates without another call between them get one id, and one interaction."""
 
     lasts = 0.8
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.last = ""
+    last = ""
 
     def prepare(self, run: Run) -> None:
         if self.last:
@@ -120,17 +117,11 @@ class Ticks(ForeignService):
         return super().find(identity)
 
 
-class Forgets(ForeignService):
-    """Wrong: the second resume with a cursor gets no event."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.used: set[str] = set()
-
-    def get(self, run: Run, query: Json) -> Any:
-        used, cursor = self.used, query.get("last_event_id", "")
-        again, self.used = cursor in used, used | {cursor}
-        return [] if cursor and again else super().get(run, query)
+def forget_cursors(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Give the second resume with a cursor no event."""
+    cursor = query.get("last_event_id", "")
+    again, self.noted[cursor] = self.noted.get(cursor, False), True
+    return [] if cursor and again else usual(run, query)
 
 
 KEY = {"words": "--api-key k"}
@@ -175,8 +166,10 @@ ROWS = [
         "shows-input-of-settled-runs: get.own-input cancel.get-after -> rest pass",
         shown_input=lambda self, usual, run: "" if run.status == "in_progress" else usual(run),
     ),
-    rows_of(Forgets)(
-        "forgets-cursors: resume.no-gap resume.ends -> fail resume.no-gap", said=["second resume after event"]
+    service(
+        "forgets-cursors: resume.no-gap resume.ends -> fail resume.no-gap",
+        said=["second resume after event"],
+        get=forget_cursors,
     ),
     rows_of(Ticks)("shares-ids: create.id-unique bg.* rob.concurrent -> fail create.id-unique"),
 ]  # fmt: skip

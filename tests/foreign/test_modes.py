@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import Any
 
 import pytest
 
-from tests.foreign.rows import Row, rows_of, vary, without
-from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run
+from tests.foreign.rows import Row, each, rows_of, without
+from tests.foreign.server import WORDS, ForeignService, Json, Refused, Run, say
 
 PLACE = {"location": "Zürich 北京"}
 CALL = {"type": "function_call", "id": "c1", "name": "get_weather", "arguments": PLACE}
@@ -26,45 +25,23 @@ class Calling(ForeignService):
         """Whether the run calls its client."""
         return bool(run.body.get("tools")) and isinstance(run.body["input"], str)
 
+    def prepare(self, run: Run) -> None:
+        if self.waits(run):
+            run.steps, run.end = self.calls_of(run), "requires_action"
+
     def show(self, run: Run) -> Json:
-        is_early = run.body.get("background") and run.age < run.lasts + self.late
         body = super().show(run)
-        if not self.waits(run):
-            return body
-        if is_early:
+        if self.waits(run) and run.body.get("background") and run.age < run.lasts + self.late:
             return {**without(body, "steps", "usage"), "status": "in_progress"}
-        return {**body, "status": "requires_action", "steps": [self.call_of(run)]}
+        return body
 
     def call_of(self, run: Run) -> Json:
         """The call that a run makes, of the first function that it declares."""
         return {**CALL, "name": run.body["tools"][0]["name"]}
 
-    def events(self, run: Run) -> Any:
-        if not self.waits(run):
-            yield from super().events(run)
-            return
-        events = list(super().events(run))
-        call = {**self.call_of(run), "arguments": {}}
-        delta = {"type": "arguments_delta", "arguments": self.tell_arguments()}
-        yield from events[:2]
-        steps = (
-            {"index": 0, "step": call, "event_type": "step.start"},
-            {"index": 0, "delta": delta, "event_type": "step.delta"},
-            {"index": 0, "event_type": "step.stop"},
-        )
-        for number, event in enumerate(steps):
-            yield run.lasts, {**event, "event_id": f"{run.id}-c{number}"}
-        yield run.lasts, events[-1][1]
-
-    def tell_arguments(self) -> str:
-        """The arguments of a call, as its stream has them."""
-        return '{"location": "Zürich 北京"}'
-
-    def last_event(self, run: Run, told: Json) -> Json:
-        event = super().last_event(run, told)
-        if self.waits(run):
-            event["interaction"]["status"] = "requires_action"
-        return event
+    def calls_of(self, run: Run) -> list[Json]:
+        """The calls that a run makes."""
+        return [self.call_of(run)]
 
 
 class Forgetful(ForeignService):
@@ -85,32 +62,14 @@ def keep_streams(self: ForeignService, usual: Any, body: Json) -> Any:
     return answer
 
 
-def note_key(self: Handler, usual: Any, data: bytes) -> Any:
-    """Note the key of a request, and work on one at a time."""
-    service: Any = self.service
-    with service.lock:
-        service.key = self.headers.get("x-goog-api-key", "")
-        return usual(data)
-
-
 class TwoProjects(ForeignService):
     """Odd, but right: another project is told that it is forbidden, not that there is nothing."""
 
-    handler = vary(Handler, dispatch=note_key)
-    key = ""
     lasts = 3.0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lock = threading.RLock()
-        self.owners: dict[str, str] = {}
-
-    def prepare(self, run: Run) -> None:
-        self.owners[run.id] = self.key
 
     def find(self, identity: str) -> Run:
         run = super().find(identity)
-        if self.owners[identity] != self.key:
+        if run.owner != self.key:
             raise Refused(403, "permission_denied", "It belongs to another project.")
         return run
 
@@ -120,13 +79,13 @@ class Stopping(TwoProjects):
 
     def cancel(self, run: Run) -> Json:
         super().cancel(run)
-        if self.owners[run.id] != self.key:
+        if run.owner != self.key:
             raise Refused(403, "permission_denied", "It belongs to another project.")
         return self.show(run)
 
     def find(self, identity: str) -> Run:
         run = ForeignService.find(self, identity)
-        if self.owners[identity] != self.key and run.status != "in_progress":
+        if run.owner != self.key and run.status != "in_progress":
             raise Refused(403, "permission_denied", "It belongs to another project.")
         return run
 
@@ -135,32 +94,22 @@ class Echoing(ForeignService):
     """Odd, but right: it repeats its input, and cuts its stream wherever a letter ends."""
 
     def prepare(self, run: Run) -> None:
-        text = str(run.body["input"])
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+        run.steps = [say(str(run.body["input"]))]
 
     def show(self, run: Run) -> Json:
         body = super().show(run)
-        told = {"type": "user_input", "content": [{"type": "text", "text": self.keep(str(run.body["input"]))}]}
+        told = {**say(self.keep(run, str(run.body["input"]))), "type": "user_input"}
         return {**body, "steps": [told, *body["steps"]]} if "steps" in body else body
 
-    def keep(self, text: str) -> str:
+    def keep(self, run: Run, text: str) -> str:
         """What is stored of an input."""
         return text
 
-    def pieces(self, text: str) -> list[str]:
-        """The text of a stream in its deltas."""
+    def pieces(self, run: Run, text: str) -> list[str]:
         return [text[at : at + 7] for at in range(0, len(text), 7)]
 
-    def events(self, run: Run) -> Any:
-        first, *rest = [pair for pair in super().events(run) if "delta" not in pair[1]]
-        yield from [first, rest[0], rest[1]]
-        for number, text in enumerate(self.pieces(str(run.body["input"]))):
-            event = {"index": 0, "delta": {"type": "text", "text": text}, "event_type": "step.delta"}
-            yield run.lasts, {**event, "event_id": f"{run.id}-d{number}"}
-        yield from rest[2:]
 
-
-def cut_letters(self: Echoing, usual: Any, text: str) -> list[str]:
+def cut_letters(self: Echoing, usual: Any, run: Run, text: str) -> list[str]:
     """Cut bytes, and read each piece alone."""
     data = text.encode()
     return [data[at : at + 7].decode(errors="replace") for at in range(0, len(data), 7)]
@@ -173,49 +122,14 @@ def refuse_long(self: Echoing, usual: Any, body: Json) -> None:
         raise Refused(413, "invalid_request", "The input is too long.")
 
 
-def show_half_of_streams(self: Echoing, usual: Any, run: Run) -> Json:
-    """Show half of the input of what was streamed."""
-    body = usual(run)
-    told = body.get("steps", [{}])[0].get("content", [{}])
-    told[0]["text"] = told[0].get("text", "")[:5] if run.body.get("stream") else told[0].get("text", "")
-    return body
-
-
 class CallsTwice(Calling):
-    """Odd, but right: it makes two calls of one function, whose arguments come whole, in the plain form, too."""
+    """Odd, but right: it makes two calls of one function."""
 
     late = 0.0
 
     def calls_of(self, run: Run) -> list[Json]:
-        """The calls that a run makes."""
         call = self.call_of(run)
         return [call, {**call, "id": "c2", "arguments": {"location": "Roma"}}]
-
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        calls = self.waits(run) and body["status"] == "requires_action"
-        return {**body, "steps": self.calls_of(run)} if calls else body
-
-    def events(self, run: Run) -> Any:
-        told = list(super().events(run))
-        if not self.waits(run):
-            yield from told
-            return
-        yield from told[:2]
-        for index, call in enumerate(self.calls_of(run)):
-            delta = {"type": "arguments_delta", "arguments": json.dumps(call["arguments"])}
-            steps = (
-                {"index": index, "step": {**call, "arguments": {}}, "event_type": "step.start"},
-                {"index": self.index_of(index), "delta": delta, "event_type": "step.delta"},
-                {"index": index, "event_type": "step.stop"},
-            )
-            for number, event in enumerate(steps):
-                yield run.lasts, {**event, "event_id": f"{run.id}-c{index}{number}"}
-        yield told[-1]
-
-    def index_of(self, index: int) -> int:
-        """The index under which the arguments of a call come."""
-        return index
 
 
 def name_no_plain_ones(self: ForeignService, usual: Any, body: Json) -> Any:
@@ -229,21 +143,17 @@ class EndsAfterItsCancel(ForeignService):
 
     lasts = 60.0
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.looked_at: dict[str, bool] = {}
-
     def cancel(self, run: Run) -> Json:
         if run.status != "in_progress":
             raise Refused(400, "failed_precondition", "Only a background run in progress can be cancelled.")
-        self.looked_at[run.id] = False
+        self.noted[run.id] = "canceled"
         return self.show(run)
 
     def get(self, run: Run, query: Json) -> Any:
-        if self.looked_at.get(run.id):
+        if self.noted.get(run.id) == "looked at":
             run.begun -= self.lasts
-        if run.id in self.looked_at and query.get("stream") != "true":
-            self.looked_at[run.id] = True
+        if run.id in self.noted and query.get("stream") != "true":
+            self.noted[run.id] = "looked at"
         return super().get(run, query)
 
 
@@ -251,7 +161,6 @@ class Limits(ForeignService):
     """Odd, but right: a limit of tokens cuts the text of its own run after one word, in every mode."""
 
     takes = frozenset({"generation_config"})
-    end = "incomplete"
 
     def limits(self, run: Run) -> bool:
         """Whether a run is cut."""
@@ -263,44 +172,28 @@ class Limits(ForeignService):
 
     def prepare(self, run: Run) -> None:
         if self.limits(run):
-            run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "Hello"}]}]
-
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        cut = body["status"] == "completed" and self.limits(run)
-        return {**body, "status": self.end_of(run)} if cut else body
-
-    def events(self, run: Run) -> Any:
-        told = list(super().events(run))
-        cut = self.limits(run)
-        yield from (pair for pair in told if not cut or pair[1].get("delta", {}).get("text", "Hello") == "Hello")
-
-    def last_event(self, run: Run, told: Json) -> Json:
-        event = super().last_event(run, told)
-        if self.limits(run):
-            event["interaction"]["status"] = self.end_of(run)
-        return event
+            run.steps, run.end = [say(WORDS[0])], self.end_of(run)
 
 
 def give_to_both(self: TwoProjects, usual: Any, body: Json) -> Any:
     """Answer the same request with the same interaction, whoever asks."""
     request = json.dumps(body, sort_keys=True)
-    owner, answer = self.answers.get(request, (self.key, None))
+    owner, answer = self.noted.get(request, (self.key, None))
     if owner == self.key:
         answer = usual(body)
-        self.answers[request] = (owner, None if body.get("stream") else answer)
+        self.noted[request] = (owner, None if body.get("stream") else answer)
     return answer or usual(body)
 
 
 def continue_early(self: ForeignService, usual: Any, body: Json) -> Any:
     """Take a run in progress as the parent of a streamed turn."""
-    early = self.runs.get(body.get("previous_interaction_id", "")) if body.get("stream") else None
+    early = self.parent_of(body) if body.get("stream") else None
     return usual(without(body, "previous_interaction_id") if early and early.status == "in_progress" else body)
 
 
 def inherit_limits(self: Limits, usual: Any, run: Run) -> bool:
     """Take the settings of the parent where a turn has none."""
-    parent = self.runs.get(run.body.get("previous_interaction_id", ""))
+    parent = self.parent_of(run.body)
     return bool(usual(run) or (parent is not None and usual(parent)))
 
 
@@ -308,8 +201,7 @@ class Obeys(ForeignService):
     """Odd, but right: it says what its input tells it to say."""
 
     def prepare(self, run: Run) -> None:
-        text = str(self.choose_input(run)).partition("Say: ")[2] or "".join(WORDS)
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+        run.steps = [say(str(self.choose_input(run)).partition("Say: ")[2] or "".join(WORDS))]
 
     def choose_input(self, run: Run) -> Any:
         """The input that a run answers."""
@@ -322,20 +214,10 @@ def answer_the_last(self: Obeys, usual: Any, run: Run) -> Any:
     return usual(before if before is not None and not run.body.get("stream") else run)
 
 
-class RemembersTheDeleted(ForeignService):
-    """Wrong: what was deleted can be continued."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.deleted: dict[str, Run] = {}
-
-    def delete(self, run: Run) -> Json:
-        self.deleted[run.id] = run
-        return super().delete(run)
-
-    def create(self, body: Json) -> Any:
-        parent = body.get("previous_interaction_id")
-        return super().create(without(body, "previous_interaction_id") if parent in self.deleted else body)
+def continue_the_deleted(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Continue what was deleted."""
+    parent = body.get("previous_interaction_id")
+    return usual(without(body, "previous_interaction_id") if parent in self.deleted else body)
 
 
 def end_in_progress(self: ForeignService, usual: Any, run: Run, told: Json) -> Json:
@@ -396,7 +278,6 @@ ROWS = [
     rows_of(Stopping)("stops-the-other: store.isolation -> fail store.isolation/stopped", **KEYS),
     rows_of(TwoProjects)(
         "gives-to-both: store.isolation create.id-unique -> fail create.id-unique",
-        answers={},
         create=give_to_both,
         **KEYS,
     ),
@@ -412,30 +293,30 @@ ROWS = [
     calling("streams-arguments: tool.stream-call -> pass tool.stream-call/-"),
     calling(
         "misspells: tool.stream-call -> fail tool.stream-call/arguments",
-        tell_arguments=lambda self, usual: usual().encode().decode("latin-1"),
+        tell_arguments=lambda self, usual, call: usual(call).encode().decode("latin-1"),
     ),
     echoing("echoes: stream.text create.long-input -> rest pass"),
     echoing("cuts-letters: stream.text -> fail stream.text", pieces=cut_letters),
     # What is longer than 64 KiB is cut, and nobody is told; a limit is legal if the client is told of it.
     echoing(
         "cuts-input: create.long-input -> warn create.long-input",
-        keep=lambda self, usual, text: text[:65_536],
+        keep=lambda self, usual, run, text: text[:65_536],
     ),
     # What GET shows as the user's words is another user's, or half of them; plain, streamed and in the background.
     echoing("keeps-input: get.own-input bg.result stream.text -> rest pass"),
     echoing(
         "halves-input: get.own-input -> fail get.own-input/text",
-        keep=lambda self, usual, text: text[: len(text) // 2],
+        keep=lambda self, usual, run, text: text[: len(text) // 2],
     ),
     echoing(
         "halves-input-of-streams: get.own-input get.ok stream.text -> fail get.own-input/text, exit 1",
-        show=show_half_of_streams,
+        keep=lambda self, usual, run, text: text[:5] if run.body.get("stream") else text,
     ),
     # Two calls in one stream: each has its own step, id and arguments.
     twice("calls-twice: tool.stream-parallel tool.ids-unique tool.stream-call stream.start-before -> rest pass"),
     twice(
         "mixes-calls: tool.stream-parallel stream.start-before -> fail stream.start-before, exit 1",
-        index_of=lambda self, usual, index: 0,
+        events=each(lambda event: {**event, "index": 0} if "delta" in event else event),
     ),
     twice(
         "shares-call-ids: tool.stream-parallel tool.ids-unique -> fail tool.ids-unique, exit 1",
@@ -488,8 +369,9 @@ ROWS = [
         words="--strict --capability -prompts",
         takes=LIMIT,
     ),
-    rows_of(RemembersTheDeleted)(
-        "continues-the-deleted: del.chain-after del.gone -> fail del.chain-after, exit 1"
+    service(
+        "continues-the-deleted: del.chain-after del.gone -> fail del.chain-after, exit 1",
+        create=continue_the_deleted,
     ),
     service(
         "ends-in-progress: stream.completed-status bg.no-regress stream.end-matches-get -> "

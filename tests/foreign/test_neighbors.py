@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,34 +10,26 @@ import pytest
 
 from tests.foreign.answering import Json
 from tests.foreign.rows import Row, each, is_stream, refuse, rows_of
-from tests.foreign.server import ForeignService, Run
+from tests.foreign.server import ForeignService, Run, say
 
 LONG_ENOUGH = 2.0
 
 
-class CancelsAll(ForeignService):
-    """A cancel stops every background run in progress."""
-
-    lasts = LONG_ENOUGH
-
-    def cancel(self, run: Run) -> Json:
-        shown = super().cancel(run)
-        for other in list(self.runs.values()):
-            if other.body.get("background") and other.status == "in_progress":
-                other.cancelled_at = time.monotonic()
-        return shown
+def cancel_all(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Stop every background run in progress."""
+    shown: Json = usual(run)
+    for other in list(self.runs.values()):
+        if other.body.get("background") and other.status == "in_progress":
+            other.cancelled_at = time.monotonic()
+    return shown
 
 
-class CancelsAndFails(ForeignService):
+def fail_a_bystander(self: ForeignService, usual: Any, run: Run) -> Json:
     """Correct: a run that nobody cancelled ends as it likes, here as failed."""
-
-    lasts = LONG_ENOUGH
-
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        if "(bystander)" in str(run.body["input"]) and body["status"] == "in_progress":
-            return {**body, "status": "failed", "steps": [], "updated": "2026-11-20T10:00:01Z"}
-        return body
+    body: Json = usual(run)
+    if "(bystander)" in str(run.body["input"]) and body["status"] == "in_progress":
+        return {**body, "status": "failed", "steps": [], "updated": "2026-11-20T10:00:01Z"}
+    return body
 
 
 class Answers(ForeignService):
@@ -50,7 +40,10 @@ class Answers(ForeignService):
         return answer if isinstance(answer, Iterator) or body.get("background") else self.finish(answer)
 
     def prepare(self, run: Run) -> None:
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "".join(self.words(run))}]}]
+        run.steps = [say("".join(self.words(run)))]
+
+    def pieces(self, run: Run, text: str) -> list[str]:
+        return self.words(run)
 
     def words(self, run: Run) -> list[str]:
         """The text of a run, in the parts in which it is streamed."""
@@ -59,12 +52,6 @@ class Answers(ForeignService):
     def finish(self, body: Json) -> Json:
         """Answer a create."""
         return body
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        words = self.words(run)
-        for due, event in super().events(run):
-            text = {"delta": {"type": "text", "text": words.pop(0)}} if "delta" in event else {}
-            yield due, {**event, **text}
 
 
 class Crosses(Answers):
@@ -81,34 +68,27 @@ class Trims(Answers):
 
     def finish(self, body: Json) -> Json:
         text = body["steps"][0]["content"][0]["text"]
-        return {**body, "steps": [{"type": "model_output", "content": [{"type": "text", "text": text[:-1]}]}]}
+        return {**body, "steps": [say(text[:-1])]}
 
 
-class Forgetful(ForeignService):
-    """The second and each later GET of what is finished shows no steps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.looks: Counter[str] = Counter()
-
-    def get(self, run: Run, query: Json) -> Any:
-        answer = super().get(run, query)
-        if not isinstance(answer, dict) or answer["status"] != "completed":
-            return answer
-        self.looks[run.id] += 1
-        return answer if self.looks[run.id] < 2 else {**answer, "steps": []}
+def show_steps_once(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Show no steps in the second and each later GET of what is finished."""
+    answer = usual(run, query)
+    if not isinstance(answer, dict) or answer["status"] != "completed":
+        return answer
+    self.noted[run.id] = self.noted.get(run.id, 0) + 1
+    return answer if self.noted[run.id] < 2 else {**answer, "steps": []}
 
 
 class DoublesOnce(ForeignService):
     """One delta of the fourth stream since the start comes twice; all others are right."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.streams = itertools.count(1)
+    streams = 0
 
     def create(self, body: Json) -> Any:
         answer = super().create(body)
-        return self.double(answer) if body.get("stream") and next(self.streams) == 4 else answer
+        self.streams += bool(body.get("stream"))
+        return self.double(answer) if body.get("stream") and self.streams == 4 else answer
 
     def double(self, events: Iterator[tuple[float, Json]]) -> Iterator[tuple[float, Json]]:
         """The events of a stream, one of them twice."""
@@ -128,7 +108,7 @@ class LosesCharacters(Answers):
         answer = super().get(run, query)
         if isinstance(answer, dict) and "steps" in answer:
             text = "".join("?" if one > "\uffff" else one for one in "".join(self.words(run)))
-            answer["steps"] = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+            answer["steps"] = [say(text)]
         return answer
 
 
@@ -142,54 +122,52 @@ class Asks(LosesCharacters):
         return ForeignService.get(self, run, query)
 
 
-class CompletesAtOnce(ForeignService):
-    """The create of a background run says `completed`, before it has run."""
-
-    lasts = LONG_ENOUGH
-
-    def create(self, body: Json) -> Any:
-        answer = super().create(body)
-        early = isinstance(answer, dict) and body.get("background")
-        return {**answer, "status": "completed", "steps": []} if early else answer
+def complete_at_once(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Say `completed` to the create of a background run, before it has run."""
+    answer = usual(body)
+    early = isinstance(answer, dict) and body.get("background")
+    return {**answer, "status": "completed", "steps": []} if early else answer
 
 
-class CountsInSteps(ForeignService):
-    """The ids of events begin anew with each step, and a resume takes the first match."""
-
-    lasts = 0.6
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        number = 0
-        for due, event in super().events(run):
-            number = 0 if event["event_type"] == "step.start" else number + 1
-            yield due, {**event, "event_id": f"{run.id}-{number}"}
+def count_in_steps(self: ForeignService, usual: Any, run: Run) -> Iterator[tuple[float, Json]]:
+    """Begin the ids of events anew with each step; a resume takes the first match."""
+    number = 0
+    for due, event in usual(run):
+        number = 0 if event["event_type"] == "step.start" else number + 1
+        yield due, {**event, "event_id": f"{run.id}-{number}"}
 
 
-class LeadsWithZero(CountsInSteps):
+def lead_with_zero(self: ForeignService, usual: Any, run: Run) -> Iterator[tuple[float, Json]]:
     """Correct: ids with leading zeros, counted through."""
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        for number, (due, event) in enumerate(ForeignService.events(self, run)):
-            yield due, {**event, "event_id": f"{run.id}-00{number}"}
+    for number, (due, event) in enumerate(usual(run)):
+        yield due, {**event, "event_id": f"{run.id}-00{number}"}
 
 
 TEXTS = "stream.text stream.equals-get get.matches-post get.same rob.*-streams create.ok"
 READS = "bg.result bg.settles get.same get.ok"
 
+service = rows_of(ForeignService)
 ROWS = [
-    rows_of(CancelsAll)(
+    service(
         "cancels-all: cancel.state bg.survives-hangup bg.transition -> fail cancel.state/others",
+        lasts=LONG_ENOUGH,
+        cancel=cancel_all,
         said=["a cancel stops another run, too, which was not canceled"],
     ),
-    rows_of(CancelsAndFails)("cancels-and-fails: cancel.state bg.transition -> rest pass untestable"),
+    service(
+        "cancels-and-fails: cancel.state bg.transition -> rest pass untestable",
+        lasts=LONG_ENOUGH,
+        show=fail_a_bystander,
+    ),
     rows_of(Crosses)(
         "crosses: create.* get.matches-post rob.concurrent -> fail create.ok/another",
         words="-j 4",
         said=["a create returns the output of another interaction"],
     ),
     rows_of(Trims)("trims: create.ok rob.concurrent -> rest pass", words="-j 4"),
-    rows_of(Forgetful)(
+    service(
         f"forgetful: {READS} -> fail bg.result/lost, warn get.same",
+        get=show_steps_once,
         said=["a later GET of a completed run no longer returns its output"],
     ),
     rows_of(DoublesOnce)(
@@ -200,22 +178,28 @@ ROWS = [
         said=["GET shows a replacement in place of a character of the stream, from character 8"],
     ),
     rows_of(Asks)(f"asks: {TEXTS} -> rest pass"),
-    rows_of(CompletesAtOnce)(
+    service(
         "completes-at-once: bg.at-once create.comp* -> fail bg.at-once/ create.completed-has-output",
+        lasts=LONG_ENOUGH,
+        create=complete_at_once,
         said=["the worst failure: bg.at-once", "before there is any output", "(1 cause: bg.at-once)"],
     ),
-    rows_of(CountsInSteps)("counts-in-steps: stream.evid-unique resume.exclusive -> fail stream.evid-unique/"),
-    rows_of(LeadsWithZero)("leads-with-zero: stream.evid-unique resume.exclusive -> rest pass"),
-    rows_of(ForeignService)(
+    service(
+        "counts-in-steps: stream.evid-unique resume.exclusive -> fail stream.evid-unique/",
+        lasts=0.6,
+        events=count_in_steps,
+    ),
+    service("leads-with-zero: stream.evid-unique resume.exclusive -> rest pass", lasts=0.6, events=lead_with_zero),
+    service(
         "empty-cancel: cancel.ok create.status cancel.schema -> fail cancel.ok/no-interaction",
         lasts=LONG_ENOUGH,
         cancel=lambda _, usual, run: usual(run) and {},
     ),
-    rows_of(ForeignService)(
+    service(
         "crashes: err.no-crash err.stream-prestream stream.first stream.opens -> fail err.no-crash/",
         create=refuse(500, is_stream),
     ),
-    rows_of(ForeignService)(
+    service(
         "extra-events: stream.evid-unique cancel.ok -> rest pass",
         lasts=LONG_ENOUGH,
         events=each(lambda event: {**event, "trace": "t"}),

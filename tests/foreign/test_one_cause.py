@@ -9,7 +9,7 @@ import pytest
 
 from tests.foreign.answering import encode_event
 from tests.foreign.rows import Row, rows_of, vary
-from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
+from tests.foreign.server import ForeignService, Handler, Json, Refused, Run, say
 
 pytestmark = pytest.mark.slow
 
@@ -68,36 +68,26 @@ def write_over_lines(self: ForeignService, usual: Any, event: Json) -> bytes:
     return encode_event(event["event_type"], "{").replace(b"{\n", b"{\n" + b'"event_type": 1}\n')
 
 
-class KeepsItInAnEnvelope(ForeignService):
-    """GET returns the interaction inside another object."""
-
-    def get(self, run: Run, query: Json) -> Any:
-        answer = super().get(run, query)
-        return {"interaction": answer} if isinstance(answer, dict) else answer
+def wrap(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Return the interaction inside another object."""
+    answer = usual(run, query)
+    return {"interaction": answer} if isinstance(answer, dict) else answer
 
 
-class DeletesItsParent(ForeignService):
-    """The DELETE of a turn deletes the turn before it, too."""
-
-    def delete(self, run: Run) -> Json:
-        self.runs.pop(run.body.get("previous_interaction_id", ""), None)
-        return super().delete(run)
+def delete_its_parent(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Delete the turn before a turn with it."""
+    self.runs.pop(run.body.get("previous_interaction_id", ""), None)
+    return usual(run)
 
 
-class ContinuesOnce(ForeignService):
+def continue_once(self: ForeignService, usual: Any, body: Json) -> Any:
     """Correct, though narrow: an interaction can be continued, and then its continuation."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.continued: set[str] = set()
-
-    def create(self, body: Json) -> Any:
-        parent = body.get("previous_interaction_id")
-        if parent in self.continued:
-            raise Refused(404, "not_found", "There is no such interaction.")
-        answer = super().create(body)
-        self.continued |= {parent} - {None}
-        return answer
+    parent = body.get("previous_interaction_id")
+    if parent in self.noted:
+        raise Refused(404, "not_found", "There is no such interaction.")
+    answer = usual(body)
+    self.noted |= {parent: True} if parent else {}
+    return answer
 
 
 class NamesTheRequest(ForeignService):
@@ -115,30 +105,17 @@ class NamesTheRequest(ForeignService):
             yield due, event
 
 
-class DeletesLate(ForeignService):
+def find_once_more(self: ForeignService, usual: Any, identity: str) -> Run:
     """Correct, but slow: what is deleted is found once more."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.leaving: dict[str, Run] = {}
-
-    def delete(self, run: Run) -> Json:
-        self.leaving[run.id] = run
-        return super().delete(run)
-
-    def find(self, identity: str) -> Run:
-        late = self.leaving.pop(identity, None)
-        return late if late is not None else super().find(identity)
+    return self.deleted.pop(identity, None) or usual(identity)
 
 
-class StreamsWithoutStoring(ForeignService):
-    """A streamed create gives an id under which nothing is stored."""
-
-    def create(self, body: Json) -> Any:
-        answer = super().create(body)
-        if body.get("stream") and not body.get("background"):
-            self.runs.pop(f"i{self.made}", None)
-        return answer
+def store_no_streams(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Give a streamed create an id under which nothing is stored."""
+    answer = usual(body)
+    if body.get("stream") and not body.get("background"):
+        self.runs.pop(f"i{self.made}", None)
+    return answer
 
 
 class LeavesOnGets(Handler):
@@ -153,33 +130,22 @@ class LeavesOnGets(Handler):
     do_GET = do_POST = do_DELETE = handle_any
 
 
-class ShowsTheLastInput(ForeignService):
-    """GET shows the input of the create before."""
-
-    def get(self, run: Run, query: Json) -> Any:
-        answer = super().get(run, query)
-        text = self.runs.get(f"i{int(run.id[1:]) - 1}", run).body["input"]
-        if not isinstance(answer, dict) or "steps" not in answer or not isinstance(text, str):
-            return answer
-        return {
-            **answer,
-            "steps": [{"type": "user_input", "content": [{"type": "text", "text": text}]}, *run.steps],
-        }
+def show_the_last_input(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Show the input of the create before."""
+    answer = usual(run, query)
+    text = self.runs.get(f"i{int(run.id[1:]) - 1}", run).body["input"]
+    if not isinstance(answer, dict) or "steps" not in answer or not isinstance(text, str):
+        return answer
+    return {**answer, "steps": [{**say(text), "type": "user_input"}, *run.steps]}
 
 
-class FindsLate(ForeignService):
-    """A background run is found at the second look."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.looked: set[str] = set()
-
-    def find(self, identity: str) -> Run:
-        run = super().find(identity)
-        if run.body.get("background") and identity not in self.looked:
-            self.looked.add(identity)
-            raise Refused(404, "not_found", "There is no such interaction.")
-        return run
+def find_late(self: ForeignService, usual: Any, identity: str) -> Run:
+    """Find a background run at the second look."""
+    run: Run = usual(identity)
+    if run.body.get("background") and not self.noted.get(identity):
+        self.noted[identity] = True
+        raise Refused(404, "not_found", "There is no such interaction.")
+    return run
 
 
 def fail_to_refuse(self: Handler, usual: Any, status: int, value: Any, headers: Json | None = None) -> None:
@@ -221,9 +187,10 @@ ROWS = [
         said=["(1 cause: stream.json/syntax)"],
         encode=write_over_lines,
     ),
-    rows_of(KeepsItInAnEnvelope)("envelope: get.* create.status http.* -> fail get.ok/missing, exit 1", **ALONE),
-    rows_of(DeletesItsParent)(
+    row("envelope: get.* create.status http.* -> fail get.ok/missing, exit 1", get=wrap, **ALONE),
+    row(
         "takes-the-parent: chain.* del.* -> fail del.ok/denied, exit 1",
+        delete=delete_its_parent,
         said=["denies an existing interaction, after DELETE", "which continued it"],
         **ALONE,
     ),
@@ -243,8 +210,9 @@ ROWS = [
         said=["wrong creates cause a server error, as if the server had failed", "(1 cause: err.status/failed)"],
         **ALONE,
     ),
-    rows_of(StreamsWithoutStoring)(
+    row(
         "keeps-no-streams: get.* del.* stream.* rob.concurrent-streams -> fail get.ok/denied, exit 1",
+        create=store_no_streams,
         said=["denies an existing interaction, which was created with `stream=true`", "(1 cause: get.ok/denied)"],
         **ALONE,
     ),
@@ -256,23 +224,25 @@ ROWS = [
     ),
     row(
         f"resumes-lack-the-stop: {RESUMES} stream.stop-once -> fail resume.no-gap, exit 1",
-        said=["skips event 7 (`step.stop`)", "(1 cause: resume.no-gap)"],
+        said=["skips event 8 (`step.stop`)", "(1 cause: resume.no-gap)"],
         **resume(drop_stops),
     ),
     # A check of level SHOULD that sees the same does not keep the MUST rule from being told.
-    rows_of(ShowsTheLastInput)(
+    row(
         "shows-the-last-input: get.* rob.concurrent -> fail get.own-input/text, exit 1",
+        get=show_the_last_input,
         said=["(1 cause: get.own-input/text)"],
         **ALONE,
     ),
-    rows_of(FindsLate)(
+    row(
         "finds-late: get.ok bg.settles bg.same-id del.ok -> warn get.ok/late, exit 0",
+        find=find_late,
         said=["a GET after the create does not find the interaction, and a later one does"],
         **ALONE,
     ),
     # Odd, and allowed: no MUST is broken, and no cause is named that no check found.
-    rows_of(ContinuesOnce)("continues-once: chain.* get.ok create.* tool.* -> exit 0", **ALONE),
-    rows_of(DeletesLate)("deletes-late: del.gone get.ok del.ok -> exit 0", **ALONE),
+    row("continues-once: chain.* get.ok create.* tool.* -> exit 0", create=continue_once, **ALONE),
+    row("deletes-late: del.gone get.ok del.ok -> exit 0", find=find_once_more, **ALONE),
 ]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import Row, refuse, rows_of, vary, without
-from tests.foreign.server import ForeignService, Handler, Run
+from tests.foreign.rows import Row, each, refuse, rows_of, vary, without
+from tests.foreign.server import ForeignService, Handler, Run, as_list, say
 from tests.foreign.test_modes import PLACE, Calling, CallsTwice, Forgetful
 from tests.foreign.test_turns import Reciting, list_texts
 
@@ -26,7 +26,7 @@ def read_the_last_in_a_stream(self: Reciting, usual: Any, run: Run) -> None:
 
 def replay_the_parent(self: Reciting, usual: Any, run: Run, query: Json) -> Any:
     """Stream the output of the turn before, where a turn is streamed later."""
-    parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+    parent = self.parent_of(run.body)
     if query.get("stream") != "true" or parent is None:
         return usual(run, query)
     return usual(Run(run.id, run.body, run.lasts, run.tokens, run.begun, steps=parent.steps), query)
@@ -48,48 +48,27 @@ class CountsInputs(ForeignService):
 
     def count(self, run: Run) -> int:
         """The words that a turn reads."""
-        parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+        parent = self.parent_of(run.body)
         own = len(" ".join(list_texts(run.body["input"])).split())
         return own if parent is None else own + self.outputs + self.count(parent)
 
 
-class ContinuesTheUnstored(Forgetful):
-    """Wrong: what was streamed with store=false cannot be read, but continued."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unstored: set[str] = set()
-
-    def create(self, body: Json) -> Any:
-        known = body.get("previous_interaction_id") in self.unstored
-        answer = super().create(without(body, "previous_interaction_id") if known else body)
-        if body.get("stream") and body.get("store") is False:
-            self.unstored.add(f"i{self.made}")
-        return answer
+def continue_the_unstored(self: Forgetful, usual: Any, body: Json) -> Any:
+    """Continue what was streamed with store=false, and cannot be read."""
+    known = body.get("previous_interaction_id") in self.noted
+    answer = usual(without(body, "previous_interaction_id") if known else body)
+    if body.get("stream") and body.get("store") is False:
+        self.noted[f"i{self.made}"] = True
+    return answer
 
 
 def stream_the_deleted(self: Handler, usual: Any, data: bytes) -> Any:
     """Stream what was streamed once and then deleted."""
-    deleted: dict[str, Run] = self.service.deleted  # type: ignore[attr-defined]
-    run = deleted.get(self.parts[-1])
-    if self.command == "GET" and self.query.get("stream") == "true" and run is not None:
+    run = self.service.deleted.get(self.parts[-1])
+    is_stream = self.command == "GET" and self.query.get("stream") == "true"
+    if is_stream and run is not None and run.body.get("stream"):
         return self.service.get(run, self.query)
     return usual(data)
-
-
-class StreamsTheDeleted(ForeignService):
-    """Wrong: the events of what was streamed outlive its deletion."""
-
-    handler = vary(Handler, dispatch=stream_the_deleted)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.deleted: dict[str, Run] = {}
-
-    def delete(self, run: Run) -> Json:
-        if run.body.get("stream"):
-            self.deleted[run.id] = run
-        return super().delete(run)
 
 
 def refuse_to_cancel_streams(self: ForeignService, usual: Any, run: Run) -> Json:
@@ -135,32 +114,20 @@ class Conducts(Calling):
 
     def results_of(self, body: Json) -> list[str]:
         """The results that a turn sends back."""
-        given = body.get("input")
-        steps = given if isinstance(given, list) else []
-        results = (step for step in steps if isinstance(step, dict) and step.get("type") == "function_result")
-        return [str(step.get("result")) for step in results]
+        steps = [step for step in as_list(body.get("input")) if isinstance(step, dict)]
+        return [str(step.get("result")) for step in steps if step.get("type") == "function_result"]
 
     def read(self, results: list[str]) -> str:
         """The text that answers results."""
         return " ".join(results)
 
     def prepare(self, run: Run) -> None:
+        super().prepare(run)
         if results := self.results_of(run.body):
-            run.steps = [{"type": "model_output", "content": [{"type": "text", "text": self.read(results)}]}]
-
-    def events(self, run: Run) -> Iterator[tuple[float, Json]]:
-        said = [run.steps[0]["content"][0]["text"]]
-        for due, event in super().events(run):
-            if event.get("delta", {}).get("type") != "text":
-                yield due, event
-            elif said:
-                yield due, {**event, "delta": {"type": "text", "text": said.pop()}}
+            run.steps = [say(self.read(results))]
 
     def call_of(self, run: Run) -> Json:
         return {**super().call_of(run), "arguments": {"seats": 2, "direct": True, "stops": ["Bern"], **PLACE}}
-
-    def tell_arguments(self) -> str:
-        return json.dumps({"seats": 2, "direct": True, "stops": ["Bern"], **PLACE})
 
 
 class ConductsTwice(Conducts, CallsTwice):
@@ -202,22 +169,6 @@ class Searches(ForeignService):
     def prepare(self, run: Run) -> None:
         run.steps = [*self.searches(run), *run.steps]
 
-    def events(self, run: Run) -> Any:
-        told = list(super().events(run))
-        found = self.searches(run)
-        yield from told[:2]
-        for number, step in enumerate(found):
-            index = self.index_of(number)
-            for kind, more in (("start", {"step": step}), ("stop", {})):
-                named = {"event_id": f"{run.id}-s{number}{kind}", "event_type": f"step.{kind}"}
-                yield 0.0, {"index": index, **more, **named}
-        for due, event in told[2:]:
-            yield due, {**event, "index": len(found)} if "index" in event else event
-
-    def index_of(self, number: int) -> int:
-        """The index of a step of the search."""
-        return number
-
 
 def name_plainly_in_streams(self: Conducts, usual: Any, run: Run) -> Json:
     """Call a function in a stream by its name with all other signs replaced."""
@@ -227,7 +178,7 @@ def name_plainly_in_streams(self: Conducts, usual: Any, run: Run) -> Json:
 
 def fail_after_a_search(self: Searches, usual: Any, body: Json) -> Any:
     """Fail at a turn whose parent searched."""
-    parent = self.runs.get(str(body.get("previous_interaction_id")))
+    parent = self.parent_of(body)
     if parent is not None and self.searches(parent):
         raise Refused(500, "api_error", "KeyError: 'google_search_call'")
     return usual(body)
@@ -264,14 +215,20 @@ ROWS = [
         create=take_strangers_in_background,
     ),
     # `store=false` and a deletion concern streams as well.
-    rows_of(ContinuesTheUnstored)("continues-the-unstored: store.false-* -> warn store.false-chain"),
+    rows_of(Forgetful)(
+        "continues-the-unstored: store.false-* -> warn store.false-chain", create=continue_the_unstored
+    ),
     service(
         "keeps-deleted-streams: del.* -> fail del.gone, exit 1",
         slow=True,
         said=["(1 cause: del.gone)"],
         delete=lambda self, usual, run: {} if run.body.get("stream") else usual(run),
     ),
-    rows_of(StreamsTheDeleted)("streams-the-deleted: del.* -> fail del.gone-stream, exit 1", slow=True),
+    service(
+        "streams-the-deleted: del.* -> fail del.gone-stream, exit 1",
+        slow=True,
+        handler=vary(Handler, dispatch=stream_the_deleted),
+    ),
     # A run can be canceled while the stream of its create is read.
     service("cancels-streams: cancel.* -> exit 0", slow=True, lasts=3.0),
     service(
@@ -309,7 +266,7 @@ ROWS = [
     conducts(
         "conducts-in-words: tool.choice-any tool.stream-call -> fail tool.stream-call/arguments, exit 1",
         slow=True,
-        tell_arguments=lambda self, usual: usual().replace("2", '"2"'),
+        tell_arguments=lambda self, usual, call: usual(call).replace("2", '"2"'),
     ),
     conducts(
         "renames: tool.choice-any tool.declared tool.stream-call -> fail tool.declared, exit 1",
@@ -353,7 +310,7 @@ ROWS = [
     rows_of(Searches)(f"searches: {SEARCHES} -> rest pass"),
     rows_of(Searches)(
         f"shares-an-index: {SEARCHES} -> fail stream.index-reuse, exit 1",
-        index_of=lambda self, usual, number: 0,
+        events=each(lambda event: {**event, "index": 0} if event.get("index") == 1 else event),
     ),
     rows_of(Searches)(
         f"ends-with-a-search: {SEARCHES} -> fail err.no-crash, exit 1",

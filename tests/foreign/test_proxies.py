@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 def cache_by_path(self: Any, usual: Any, data: bytes) -> Any:
     """Answer a GET, for a second, from a cache that knows paths and no queries."""
-    kept = self.service.kept
+    kept = self.service.noted
     path = urlsplit(self.path).path
     if self.command != "GET":
         kept.clear()
@@ -32,22 +32,14 @@ def cache_by_path(self: Any, usual: Any, data: bytes) -> Any:
     return value
 
 
-class Caching(ForeignService):
-    """Has a cache in front."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[str, Any] = {}
-
-
 def keep_the_first_look(self: Any, usual: Any, run: Run, query: Json) -> Any:
     """Answer a GET without a query from a cache for ever, and report so."""
-    return usual(run, query) if query else Headed(self.kept.setdefault(run.id, self.show(run)), age="77")
+    return usual(run, query) if query else Headed(self.noted.setdefault(run.id, self.show(run)), age="77")
 
 
 def keep_for_ever(self: Any, usual: Any, data: bytes) -> Any:
     """Answer a GET as when its URL was asked for first, whatever was changed or deleted since."""
-    kept = self.service.kept
+    kept = self.service.noted
     if self.command != "GET":
         return usual(data)
     if self.path not in kept:
@@ -59,10 +51,10 @@ def keep_for_ever(self: Any, usual: Any, data: bytes) -> Any:
 def forget_what_changes(self: Any, usual: Any, data: bytes) -> Any:
     """Keep what has settled, until anything is changed or deleted."""
     if self.command != "GET":
-        self.service.kept.clear()
+        self.service.noted.clear()
     value = usual(data)
     if isinstance(value, dict) and value.get("status") == "in_progress":
-        self.service.kept.pop(self.path, None)
+        self.service.noted.pop(self.path, None)
     return value
 
 
@@ -119,16 +111,12 @@ def compress_at_the_end(self: Handler, usual: Any, events: Iterator[tuple[float,
 class UndoesDeletes(ForeignService):
     """A replica that is behind brings what was deleted back after half a second, or more on a busy machine."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.gone: dict[str, float] = {}
-
     def delete(self, run: Run) -> Json:
-        self.gone[run.id] = time.monotonic()
+        self.noted[run.id] = time.monotonic()
         return {}
 
     def find(self, identity: str) -> Run:
-        if time.monotonic() - self.gone.get(identity, 0.0) < self.stretch(0.5):
+        if time.monotonic() - self.noted.get(identity, 0.0) < self.stretch(0.5):
             raise Refused(404, "not_found", "There is no such interaction.")
         return super().find(identity)
 
@@ -217,7 +205,7 @@ ODD = "stream.* resume.* bg.* http.* -> pass resume.no-gap"
 GETS = "bg.settles bg.result del.gone get.ok"
 SHORT = {"words": "--timeout 3"}
 
-row, caching = rows_of(ForeignService), rows_of(Caching)
+row = rows_of(ForeignService)
 ROWS = [
     # What the standards allow has no finding.
     row(
@@ -250,7 +238,7 @@ ROWS = [
         "bare-line-feeds: http.* stream.terminal -> fail http.length, blocked stream.terminal",
         handler=vary(Handler, chunk=write_bare_line_feeds),
     ),
-    caching("caches-by-path: resume.* -> fail resume.opens", handler=vary(Handler, dispatch=cache_by_path)),
+    row("caches-by-path: resume.* -> fail resume.opens", handler=vary(Handler, dispatch=cache_by_path)),
     row(
         "reads-plus-as-space: resume.* -> fail resume.no-gap",
         events=each(lambda event: {**event, "event_id": event["event_id"].replace("-", "-a+")}),
@@ -279,17 +267,15 @@ ROWS = [
     ),
     row("no-sentinel: stream.* resume.* -> warn stream.done", closing=lambda self, usual: b": over\n\n"),
     # A run whose stream is completed, and which GET shows as going on for ever, breaks a MUST that says so.
-    caching(
+    row(
         "keeps-the-first-look: bg.settles bg.result bg.transition bg.create resume.opens"
         " -> fail bg.result/outlived, blocked bg.settles",
         get=keep_the_first_look,
         **SHORT,
     ),
     # That a deleted interaction is still shown follows from answers that never change.
-    caching(
-        f"keeps-for-ever: {GETS} -> fail bg.result, blocked del.gone", thorough=True, handler=FOR_EVER, **SHORT
-    ),
-    caching(f"forgets-what-changes: {GETS}", handler=vary(FOR_EVER, dispatch=forget_what_changes)),
+    row(f"keeps-for-ever: {GETS} -> fail bg.result, blocked del.gone", thorough=True, handler=FOR_EVER, **SHORT),
+    row(f"forgets-what-changes: {GETS}", handler=vary(FOR_EVER, dispatch=forget_what_changes)),
     # Another finding about a result does not hide a deletion that is not done.
     row(
         f"deletes-nothing: {GETS} -> fail bg.result del.gone",

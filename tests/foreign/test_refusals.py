@@ -14,25 +14,10 @@ from tests.foreign.rows import Row, add, each, is_background, is_stream, refuse,
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
 
 
-class KnowsAll(ForeignService):
-    """Finds something under every id."""
-
-    def find(self, identity: str) -> Run:
-        return self.runs.get(identity) or Run(identity, {"model": "gemini-x"}, 0.0, 4)
-
-
-class Asked(ForeignService):
-    """Remembers what was read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: set[str] = set()
-
-
 def crash_at_first(handler: Any, usual: Callable[..., Any], data: bytes) -> Any:
     """Answer what is read for the first time with 500."""
-    if handler.command == "GET" and handler.path not in handler.service.asked:
-        handler.service.asked.add(handler.path)
+    if handler.command == "GET" and not handler.service.noted.get(handler.path):
+        handler.service.noted[handler.path] = True
         raise Refused(500, "api_error", "a bad moment")
     return usual(data)
 
@@ -47,15 +32,10 @@ def hang_up(_: Any, usual: Callable[..., Any], body: Json) -> Any:
 THOUGHT = {"type": "thought", "signature": "c2lnbmVk"}
 
 
-def sign_twice(_: Any, usual: Callable[..., Any], run: Run) -> Any:
-    """Stream a thought that has its signature in its start and in a delta, which has no event id."""
-    *most, last = usual(run)
-    signed = {"type": "thought_signature", "signature": THOUGHT["signature"]}
-    yield from most
-    yield run.lasts, {"index": 1, "step": THOUGHT, "event_type": "step.start"}
-    yield run.lasts, {"index": 1, "delta": signed, "event_type": "step.delta"}
-    yield run.lasts, {"index": 1, "event_type": "step.stop"}
-    yield last
+def sign_twice(_: Any, usual: Callable[..., Any], run: Run, step: Json) -> Any:
+    """Stream a thought that has its signature in its start and in a delta."""
+    for event in usual(run, step):
+        yield {**event, "step": step} if event.get("step", {}).get("type") == "thought" else event
 
 
 CRASHES_IN_BACKGROUND = {"create": refuse(500, is_background)}
@@ -170,7 +150,8 @@ ROWS = [
     row(
         "signs-twice: stream.equals-get stream.text stream.sig-last stream.evid-delta -> info stream.evid-delta",
         prepare=lambda self, usual, run: run.steps.append(THOUGHT),
-        events=sign_twice,
+        stream_step=sign_twice,
+        events=each(lambda event: without(event, "event_id") if event.get("index") == 1 else event),
     ),
     # Denials: what others contradict breaks the rule of the denied request, and nothing else.
     row(
@@ -251,8 +232,9 @@ ROWS = [
     ),
     row("no-status: create.schema create.status -> fail create.status", show=add(status=None)),
     row("all-listed: http.unlisted -> rest pass"),
-    rows_of(KnowsAll)(
+    row(
         "no-get: store.false-get -> not_applicable store.false-get",
+        find=lambda self, usual, identity: self.runs.get(identity) or Run(identity, {"model": "gemini-x"}, 0.0, 4),
         get=refuse(405),
         show=lambda self, usual, run: {**usual(run), "id": run.id},
     ),
@@ -267,7 +249,7 @@ def test_an_answer_is_blamed_for_what_it_denies_alone(case: Row, capsys: pytest.
 
 def test_one_crash_of_a_question_is_no_offer() -> None:
     """What a target does not offer is not asked of it, though the first question was answered 500."""
-    service = vary(Asked, handler=vary(Handler, dispatch=crash_at_first))
+    service = vary(ForeignService, handler=vary(Handler, dispatch=crash_at_first))
     report = check(service(), "env.*", "trigger.*", "hook.*", "agents.*")
     assert set(report.verdicts.values()) <= {"not_applicable", "untestable"}
 
@@ -279,15 +261,8 @@ class FailsAll(ForeignService):
         """Whether a run fails."""
         return True
 
-    def show(self, run: Run) -> Json:
-        body = super().show(run)
-        return {**body, "status": "failed"} if self.fails(run) and body["status"] == "completed" else body
-
-    def last_event(self, run: Run, told: Json) -> Json:
-        event = super().last_event(run, told)
-        if self.fails(run):
-            event["interaction"]["status"] = "failed"
-        return event
+    def prepare(self, run: Run) -> None:
+        run.end = "failed" if self.fails(run) else "completed"
 
 
 class FailsInBackground(FailsAll):

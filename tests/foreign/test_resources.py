@@ -10,7 +10,6 @@ import pytest
 from tests.foreign.rows import Row, add, in_pages, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
 
-NOUL = {"type": "noul"}
 PAGED = "page.files page.voices"
 MINE = f"file.* filesearch.* voice.* decision.* {PAGED}"
 TOPICS = {"shop": 0.5, "travel": 0.25, "food": 0.25}

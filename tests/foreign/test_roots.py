@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -49,19 +48,13 @@ def forget_in_turn(self: Any, usual: Any, identity: str) -> Run:
     return usual(identity)
 
 
-class AnswersByBody(ForeignService):
-    """A cache in front: whoever asks the same gets the same interaction."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[str, Any] = {}
-
-    def create(self, body: Json) -> Any:
-        asked = json.dumps(body, sort_keys=True)
-        if asked not in self.kept:
-            answer = super().create(body)
-            self.kept[asked] = answer if isinstance(answer, dict) else list(answer)
-        return self.kept[asked]
+def answer_by_body(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Be a cache in front: whoever asks the same gets the same interaction."""
+    asked = json.dumps(body, sort_keys=True)
+    if asked not in self.noted:
+        answer = usual(body)
+        self.noted[asked] = answer if isinstance(answer, dict) else list(answer)
+    return self.noted[asked]
 
 
 def mint_anew(self: Any, usual: Any, run: Run) -> Json:
@@ -81,16 +74,12 @@ def edit(name: str, change: Callable[[Any], Any]) -> Callable[..., Any]:
     return show
 
 
-class RemembersOneAnswer(ForeignService):
-    """A cache in front that knows the route alone: every GET is answered as the first of a completed run."""
-
-    kept: Json | None = None
-
-    def get(self, run: Run, query: Json) -> Any:
-        answer = super().get(run, query)
-        if isinstance(answer, dict) and answer["status"] == "completed":
-            self.kept = self.kept or answer
-        return answer if query else self.kept or answer
+def remember_one_answer(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Be a cache in front that knows the route alone: every GET is answered as the first of a completed run."""
+    answer = usual(run, query)
+    if isinstance(answer, dict) and answer["status"] == "completed":
+        self.noted.setdefault("kept", answer)
+    return answer if query else self.noted.get("kept", answer)
 
 
 class SpellsStatuses(ForeignService):
@@ -147,29 +136,12 @@ def label_as_json(self: Handler, usual: Any, keyword: str, value: str) -> None:
     usual(keyword, value.replace("text/event-stream", "application/json"))
 
 
-def note_key(self: Any, usual: Any, data: bytes) -> Any:
-    """Note who asks, by the key."""
-    self.service.asking.key = self.headers.get("x-goog-api-key", "")
-    return usual(data)
-
-
-class KeepsKeysApart(ForeignService):
+def find_own(self: ForeignService, usual: Any, identity: str) -> Run:
     """Right: an interaction is found by the key that made it."""
-
-    handler = vary(Handler, dispatch=note_key)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asking = threading.local()
-        self.owners: dict[str, str] = {}
-
-    def prepare(self, run: Run) -> None:
-        self.owners[run.id] = self.asking.key
-
-    def find(self, identity: str) -> Run:
-        if self.owners.get(identity) != self.asking.key:
-            raise Refused(404, "not_found", "There is no such interaction.")
-        return super().find(identity)
+    run: Run = usual(identity)
+    if run.owner != self.key:
+        raise Refused(404, "not_found", "There is no such interaction.")
+    return run
 
 
 def answer_with(status: Callable[[int], int]) -> type:
@@ -264,9 +236,11 @@ ROWS = [
         usage=lambda self, usual, run: [usual(run)],
         **ALONE,
     ),
-    rows_of(RemembersOneAnswer)(f"remembers-one-answer: {MOST} bg.* -> fail get.ok, exit 1", **ALONE),
-    rows_of(AnswersByBody)(
-        "answers-by-body: create.* get.* del.* http.* -> fail create.id-unique, exit 1", **ALONE
+    row(f"remembers-one-answer: {MOST} bg.* -> fail get.ok, exit 1", get=remember_one_answer, **ALONE),
+    row(
+        "answers-by-body: create.* get.* del.* http.* -> fail create.id-unique, exit 1",
+        create=answer_by_body,
+        **ALONE,
     ),
     # Whatever shows an interaction breaks its own rule by a defect of a schema, and nothing else is accused.
     row(f"tells-milliseconds: {SHOWN}", show=add(created=1763650000000, updated=1763650000001), **TYPE),
@@ -318,7 +292,7 @@ ROWS = [
     ),
     # A DELETE by another key that was answered 200 is what let the interaction go.
     row("one-key: store.isolation get.* chain.* -> warn store.isolation", **KEYS),
-    rows_of(KeepsKeysApart)("keys-apart: store.isolation get.* chain.*", **KEYS),
+    row("keys-apart: store.isolation get.* chain.*", find=find_own, **KEYS),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -58,7 +58,7 @@ def hang_up(self: LosesReaders, usual: Any, run: Run) -> Json:
 
 def forget_streamed_input(self: ForeignService, usual: Any, run: Run) -> None:
     """Carry from a streamed turn its output alone."""
-    parent = self.runs.get(run.body.get("previous_interaction_id", ""))
+    parent = self.parent_of(run.body)
     run.tokens -= 4 if parent is not None and parent.body.get("stream") else 0
 
 
@@ -75,17 +75,12 @@ def keep_turns(self: ForeignService, usual: Any, run: Run) -> None:
         self.runs[run.id] = run
 
 
-class CountsChildren(ForeignService):
-    """A second child of a parent carries the turn of the first."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.children: Counter[str] = Counter()
-
-    def prepare(self, run: Run) -> None:
-        parent = str(run.body.get("previous_interaction_id"))
-        run.tokens += 8 * self.children[parent] if parent in self.runs else 0
-        self.children[parent] += 1
+def count_children(self: ForeignService, usual: Any, run: Run) -> None:
+    """Let a second child of a parent carry the turn of the first."""
+    if self.parent_of(run.body) is not None:
+        parent = run.body["previous_interaction_id"]
+        run.tokens += 8 * self.noted.get(parent, 0)
+        self.noted[parent] = self.noted.get(parent, 0) + 1
 
 
 class Clock(ForeignService):
@@ -204,8 +199,9 @@ ROWS = [
         words=f"--timeout {TIMEOUT} --capability -stream",
     ),
     # What is stored.
-    rows_of(CountsChildren)(
-        "sibling-continued: chain.* bg.updated bg.no-regress -> warn chain.siblings-apart/history, exit 0"
+    row(
+        "sibling-continued: chain.* bg.updated bg.no-regress -> warn chain.siblings-apart/history, exit 0",
+        prepare=count_children,
     ),
     row("forgets-streamed-input: chain.* -> fail chain.whole-history/streamed", prepare=forget_streamed_input),
     row(

@@ -13,7 +13,7 @@ import pytest
 
 from tests.foreign.judging import check
 from tests.foreign.rows import Row, each, is_stream, rows_of, vary
-from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run
+from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run, say
 
 Events = Iterator[tuple[float, Json]]
 
@@ -232,15 +232,10 @@ def say_the_end_first(self: ForeignService, usual: Any, run: Run) -> Events:
 
 def think_aside(self: ForeignService, usual: Any, run: Run) -> Events:
     """Odd, but right: the thought, step 0, stops when the output, step 1, has begun."""
-    for due, event in usual(run):
-        thought = event["event_type"] == "step.start"
-        own = {**event, "index": 1} if "index" in event else event
-        if thought:
-            start = {"index": 0, "step": {"type": "thought"}, "event_type": "step.start"}
-            yield due, {**start, "event_id": f"{run.id}-thinks"}
-        yield due, own
-        if thought:
-            yield due, {"index": 0, "event_type": "step.stop", "event_id": f"{run.id}-thought"}
+    found = list(usual(run))
+    stop = next(number for number, (_, event) in enumerate(found) if event["event_type"] == "step.stop")
+    found[stop : stop + 2] = reversed(found[stop : stop + 2])
+    return iter(found)
 
 
 class RunsInItsStream(ForeignService):
@@ -285,7 +280,7 @@ class Checkpointing(ForeignService):
             raise Refused(400, "invalid_request", "There is no such token.")
         super().create(body)
         run = self.runs[f"i{self.made}"]
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": "".join(self.rest())}]}]
+        run.steps = [say("".join(self.rest()))]
         return self.show(run)
 
     def rest(self) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import Row, rows_of
-from tests.foreign.server import ForeignService, Run
+from tests.foreign.server import ForeignService, Run, say
 
 
 def list_texts(given: Any) -> list[str]:
@@ -32,7 +32,7 @@ class Reciting(ForeignService):
     def prepare(self, run: Run) -> None:
         text = self.write(run)
         run.tokens = len(text.split()) + self.count_outputs(run)
-        run.steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+        run.steps = [say(text)]
 
     def write(self, run: Run) -> str:
         """The answer."""
@@ -47,12 +47,12 @@ class Reciting(ForeignService):
 
     def remember(self, run: Run) -> list[str]:
         """The inputs of the turns before."""
-        parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+        parent = self.parent_of(run.body)
         return [] if parent is None else [*self.read(parent.body["input"]), *self.remember(parent)]
 
     def count_outputs(self, run: Run) -> int:
         """The words of the outputs of the turns before, which it reads, but does not repeat."""
-        parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+        parent = self.parent_of(run.body)
         return 0 if parent is None else len(list_texts(parent.steps)[0].split()) + self.count_outputs(parent)
 
     def instruction_of(self, run: Run) -> str:
@@ -62,13 +62,6 @@ class Reciting(ForeignService):
     def format_of(self, run: Run) -> Any:
         """The format of a run."""
         return run.body.get("response_format")
-
-    def events(self, run: Run) -> Any:
-        for due, event in super().events(run):
-            if event.get("delta", {}).get("text") == "Hello":
-                yield due, {**event, "delta": {"type": "text", "text": run.steps[0]["content"][0]["text"]}}
-            elif "delta" not in event:
-                yield due, event
 
 
 class Sticky(Reciting):
@@ -81,62 +74,46 @@ class Sticky(Reciting):
         return self.last
 
 
-class Caching(Reciting):
-    """Wrong: the same input gets the same answer, whatever conversation it is in."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.answers: dict[str, str] = {}
-
-    def write(self, run: Run) -> str:
-        return self.answers.setdefault(json.dumps(run.body["input"]), super().write(run))
-
-
 class Remembering(Reciting):
     """Wrong: a turn that is not stored becomes a part of its parent all the same."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.more: dict[str, list[str]] = {}
 
     def prepare(self, run: Run) -> None:
         super().prepare(run)
         parent = run.body.get("previous_interaction_id")
         if parent and run.body.get("store") is False:
-            self.more.setdefault(parent, []).extend(self.read(run.body["input"]))
+            self.noted.setdefault(parent, []).extend(self.read(run.body["input"]))
 
     def remember(self, run: Run) -> list[str]:
-        return [*super().remember(run), *self.more.get(str(run.body.get("previous_interaction_id")), [])]
+        return [*super().remember(run), *self.noted.get(str(run.body.get("previous_interaction_id")), [])]
 
 
-class Locking(Reciting):
-    """Wrong: a create that is refused keeps its parent locked."""
+def repeat_answers(self: Reciting, usual: Any, run: Run) -> str:
+    """Answer the same input the same, whatever conversation it is in."""
+    return self.noted.setdefault(json.dumps(run.body["input"]), usual(run))
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.locked: set[str] = set()
 
-    def admit(self, body: Json) -> None:
-        parent = str(body.get("previous_interaction_id"))
-        if parent in self.locked:
-            raise Refused(400, "failed_precondition", "It is being continued.")
-        try:
-            super().admit(body)
-        except Refused:
-            self.locked |= {parent} & self.runs.keys()
-            raise
+def lock_parents(self: Reciting, usual: Any, body: Json) -> None:
+    """Keep the parent of a create locked that is refused."""
+    parent = str(body.get("previous_interaction_id"))
+    if parent in self.noted:
+        raise Refused(400, "failed_precondition", "It is being continued.")
+    try:
+        usual(body)
+    except Refused:
+        self.noted |= {parent: True} if parent in self.runs else {}
+        raise
 
 
 def forget_background(self: Reciting, usual: Any, run: Run) -> list[str]:
     """Forget the turns that ran in the background."""
-    parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+    parent = self.parent_of(run.body)
     known: list[str] = usual(run)
     return known[1:] if parent is not None and parent.body.get("background") else known
 
 
 def forget_background_outputs(self: Reciting, usual: Any, run: Run) -> int:
     """Forget what the turns answered that ran in the background."""
-    parent = self.runs.get(str(run.body.get("previous_interaction_id")))
+    parent = self.parent_of(run.body)
     return 0 if parent is not None and parent.body.get("background") else usual(run)
 
 
@@ -157,9 +134,10 @@ reciting = rows_of(Reciting)
 ROWS = [
     reciting(f"recites: {CHAINS} create.input* create.sys* create.zero -> exit 0", slow=True),
     rows_of(Sticky)("keeps-instructions: create.sys* -> fail create.system-instruction/leaks, exit 1"),
-    rows_of(Caching)(
+    reciting(
         f"caches: {CHAINS} -> fail chain.siblings-apart/text, exit 1",
         slow=True,
+        write=repeat_answers,
         said=["a turn returns the answer to the same input in another conversation"],
     ),
     rows_of(Remembering)(
@@ -167,7 +145,7 @@ ROWS = [
         slow=True,
         said=["a continuation repeats the input of a turn with `store=false`"],
     ),
-    rows_of(Locking)(f"stays-locked: {CHAINS} -> fail chain.ok/after-refusal, exit 1", slow=True),
+    reciting(f"stays-locked: {CHAINS} -> fail chain.ok/after-refusal, exit 1", slow=True, admit=lock_parents),
     reciting(
         f"forgets-background: {CHAINS} -> fail chain.whole-history/background, exit 1",
         slow=True,

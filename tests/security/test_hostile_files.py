@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,6 @@ import pytest
 from harness import written_files
 from harness.cassette import load, save
 from harness.cassette.journal import Journal
-from harness.cli.main import main
-from harness.contract.models.profiles import FOLDER as MODELS
-from harness.documents import load_yaml
-from harness.emulator import Emulator
-from harness.transport import ServerThread
-from harness.wire import Request, Response
 from harness.written_files import append_file, write_file
 from tests.cassette.samples import answered, comparable, post
 
@@ -81,39 +73,3 @@ def test_a_cassette_shows_what_hides(is_journal: bool, body: str, tmp_path: Path
         save(path, [recording])
     assert find_hiding(tmp_path) == {}
     assert list(map(comparable, load(path).recordings)) == [comparable(recording)]
-
-
-def refuse_plain(request: Request) -> Response:
-    """The emulator, but a create of a model and an input alone is refused with such a text."""
-    try:
-        names = json.loads(request.body or b"{}").keys()
-    except ValueError:
-        names = set()
-    if request.method == "POST" and names and names <= {"model", "input"}:
-        error = {"code": f"no {HIDING}", "message": f"Refused{HIDING}\n+++ b/.git/hooks/pre-commit"}
-        return Response.json(400, json.dumps({"error": error}, ensure_ascii=False).encode())
-    return EMULATOR(request)
-
-
-EMULATOR = Emulator()
-
-
-def test_a_patch_of_a_recording_shows_what_hides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The patch that `record` proposes, and its cassettes; `git apply` changes just the tables of models."""
-    monkeypatch.chdir(tmp_path)
-    words = ["--cassettes", "out", "--api-key", "any-key", "--yes", "--max-requests", "50"]
-    with ServerThread(refuse_plain) as server:
-        assert main(["record", "--target", server.url, "--scenario", "limits", *words]) == 0
-    assert sorted(path.name for path in Path("out").iterdir()) == ["limits.yaml", "profiles.patch"]
-    assert find_hiding(tmp_path) == {}
-    shutil.copytree(MODELS, tmp_path / "harness" / "contract" / "models", ignore=IGNORED)
-    changed = subprocess.run(
-        ["git", "apply", "--numstat", "--apply", "out/profiles.patch"], check=True, capture_output=True, text=True
-    ).stdout
-    assert {line.split("\t")[2].rpartition("/")[0] for line in changed.splitlines()} == {"harness/contract/models"}
-    (family,) = [each for each in load_yaml(Path(MODEL).read_bytes()) if "gemini-3.7-flash" in each["models"]]
-    assert family["models"]["gemini-3.7-flash"]["interactions"]["is"]["code"] == f"no {HIDING}"
-
-
-MODEL = "harness/contract/models/gemini-3.yaml"
-IGNORED = shutil.ignore_patterns("__pycache__")

@@ -206,7 +206,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One scenario's result. `judged` are the rules that `verify` looked at.
+    """One scenario's result.
 
     `drifts` is None if no predecessor was compared; `left` could not be deleted.
     """
@@ -216,7 +216,6 @@ class Recorded:
     reason: str = ""
     exchanges: int = 0
     findings: tuple[Finding, ...] = ()
-    judged: frozenset[str] = frozenset()
     breaks_contract: bool = False
     drifts: Drifts | None = None
     had_predecessor: bool = False
@@ -365,7 +364,7 @@ class RecordingSession:
         traffic = verify([fresh], contract, self.target.api).traffic
         findings = tuple(finding.at(file=str(path)) for finding in traffic.findings)
         wrong = breaks_contract(findings, self.target.api.load_rules())
-        result = replace(result, findings=findings, judged=frozenset(traffic.rules), breaks_contract=wrong)
+        result = replace(result, findings=findings, breaks_contract=wrong)
         before = load(path).recordings if result.had_predecessor else None
         if before is None:
             return result

@@ -59,15 +59,8 @@ from harness.outcome import Finding, Unmet, Where
 from harness.wire import Exchange
 from harness.wire.message import segment
 
-_AT_ONCE = 1.0
-"""Seconds within which nobody minds that a create waits for its run."""
-
 _STREAM_LOOK = 3.0
 """Seconds for the stream of a run that does not settle, which may never end."""
-
-HTTP_PATIENCE = 60.0
-"""Seconds after which plain HTTP calls are typically cut off."""
-
 
 # --- exercises
 
@@ -184,7 +177,8 @@ def does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> Ite
     message = f"the create waits for the run: it returned after {seconds} with a settled run"
     if status_of(last) == "completed" and any(judge_result(interaction_in(last))):
         message = f"the create returns `completed` after {seconds}, before there is any output"
-    elif last.seconds < _AT_ONCE:
+    elif last.seconds < 1.0:
+        # Seconds within which nobody minds that a create waits for its run.
         message = f"`background` seems to be ignored: even a run with a long response settled after {seconds}"
     waited = finding(
         message,
@@ -196,7 +190,8 @@ def does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> Ite
 
 def answers_in_time(created: Exchange) -> Iterator[Finding]:
     interaction_in(created)
-    if created.seconds >= HTTP_PATIENCE:
+    # Seconds after which plain HTTP calls are typically cut off.
+    if created.seconds >= 60.0:
         yield finding(
             "the create took as long as the run", expected="well below 60 s", actual=f"{created.seconds:.1f} s"
         )

@@ -80,13 +80,6 @@ from harness.wire.message import segment
 _A_MOMENT = 1.0
 """Seconds after which a run that was not really cancelled would show another status."""
 
-_REPLAY = 5.0
-"""Seconds for the stream of a run that is over: nothing keeps it open."""
-
-TAKES_EFFECT = 2.0
-"""Seconds within which an accepted cancel takes effect; a run that still goes on then was not cancelled."""
-
-
 # --- exercises
 
 
@@ -106,7 +99,10 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
             if text is LONGER or not unmet.race_lost:
                 raise
             continue
-        waits = waits + 1 if _waits_for_the_stream(seen["run"], seen["bystander"], seen["polled"]) else 0
+        # A create that takes until the run has ended by itself waits for the reader of its stream.
+        end = status_of(seen["polled"][0])
+        late = seen["bystander"].seconds >= max(_LEAST_WAIT, _TIMES * seen["run"].seconds)
+        waits = waits + 1 if late and is_settled(end) and end != "cancelled" else 0
         if not _is_lost(seen["held"], seen["cancelled"], seen["polled"]):
             break
     seen["waits"] = waits
@@ -130,7 +126,8 @@ def _look_after_the_cancel(t: RequestBuilder, found: str, last: Exchange, cancel
 
     Every run judges the response to the turn after it, which may be a refusal.
     """
-    within = max(_LEAST_PATIENCE, _TIMES * cancelled.seconds)
+    # The least seconds that a second cancel gets; where the first one took longer, it gets so many times as long.
+    within = max(5.0, _TIMES * cancelled.seconds)
     again: Exchange = yield Send(t.cancel(found), timeout=within)
     seen: Exchanges = {"again": again, "silent": None}
     if "chain" in t.capabilities:
@@ -144,7 +141,8 @@ def _look_after_the_cancel(t: RequestBuilder, found: str, last: Exchange, cancel
     if list(judge_result_stays(object_in(last), object_in(seen["later"]))):  # counts may come late, but not go on
         yield Wait(_A_MOMENT)
         seen["latest"] = yield Send(t.get(found))
-    seen["replay"] = yield from read_whole_stream(t.get(found, stream=True), min(t.wait, _REPLAY))
+    # Seconds for the stream of a run that is over: nothing keeps it open.
+    seen["replay"] = yield from read_whole_stream(t.get(found, stream=True), min(t.wait, 5.0))
     return seen
 
 
@@ -167,9 +165,6 @@ def _is_silent(answer: Exchange) -> bool:
     """Whether the harness waited in vain for the head of a response."""
     return answer.status is None and answer.ending.by is By.LIMIT
 
-
-_LEAST_PATIENCE = 5.0
-"""The least seconds that a second cancel gets; where the first one took longer, it gets so many times as long."""
 
 _UNREPEATED: Exchanges = {"silent": None}
 """The result of a second cancel that was not sent, as the first one had no effect."""
@@ -242,12 +237,6 @@ def can_be_cancelled(
 _BLOCKED = "the target returns no other response while the stream of a run is open: a cancel comes too late"
 _LEAST_WAIT, _TIMES = 1.0, 10
 """The least seconds that a create waits for another's stream, and how many times as long as it takes otherwise."""
-
-
-def _waits_for_the_stream(run: Exchange, bystander: Exchange, polled: list[Exchange]) -> bool:
-    """Whether a create took until the run had ended by itself that a reader streamed beside it."""
-    ended = is_settled(status_of(polled[0])) and status_of(polled[0]) != "cancelled"
-    return ended and bystander.seconds >= max(_LEAST_WAIT, _TIMES * run.seconds)
 
 
 def is_seen(
@@ -369,7 +358,8 @@ def _explain_lost_race(cancelled: Exchange, polled: list[Exchange]) -> str:
     if cancelled.status in CLIENT_ERROR:
         return "" if status_of(polled[0]) in RUNNING else f"the run ended as {status} before the cancel"
     if cancelled.status in SUCCESS:
-        in_time = status_of(cancelled) == "cancelled" or (_find_last_running(polled) or 0.0) >= TAKES_EFFECT
+        # Seconds within which an accepted cancel takes effect; a run that still goes on then was not cancelled.
+        in_time = status_of(cancelled) == "cancelled" or (_find_last_running(polled) or 0.0) >= 2.0
         return "" if in_time else f"the cancel was accepted, but the run ended as {status}"
     return f"the run ended as {status} before the cancel"
 

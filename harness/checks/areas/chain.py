@@ -338,14 +338,11 @@ def once_it_is_over(late: Exchange) -> Iterator[Finding]:
 def continues_at_once(begun: Exchange, continued: Exchange) -> Iterator[Finding]:
     interaction_in(continued)
     waited = continued.seconds - begun.seconds
-    if is_settled(status_of(continued)) and waited >= LEAST_WAIT:
+    # Seconds by which a create that waits for its run is later than one that does not.
+    if is_settled(status_of(continued)) and waited >= 1.0:
         message = f"the create waits for the run: it returned {waited:.1f} s later than one without a parent"
         words = {"expected": "in_progress, as without a parent", "actual": status_of(continued)}
         yield finding(message, **words)
-
-
-LEAST_WAIT = 1.0
-"""Seconds by which a create that waits for its run is later than one that does not."""
 
 
 def takes_all_steps(
@@ -499,10 +496,6 @@ def _place_lost(mode: str, found: Finding) -> Finding:
     )
 
 
-_ENOUGH_WORDS = 5
-"""Words of an output, from which on a count of input tokens shows whether it was among them."""
-
-
 def _judge_all_outputs(
     parent: Exchange,
     child: Exchange,
@@ -533,7 +526,8 @@ def _judge_outputs(
     sent_again = _tokens_told(parent_retold) - 2 * alone
     if sent_again < -alone / 4:
         return  # each create costs a constant, such as a hidden prompt: two turns in one cost it once
-    if words < _ENOUGH_WORDS or not 0 < more <= alone + words / 4:
+    # Words of an output, from which on a count of input tokens shows whether it was among them.
+    if words < 5 or not 0 < more <= alone + words / 4:
         return
     # A server that counts the JSON of sent steps, or counts no outputs at all, may still give them to its model.
     say = finding if words / 2 <= sent_again <= 2 * max(words, _read_count(parent, _WRITTEN)) else lenient_finding

@@ -191,19 +191,14 @@ def takes_form(
     forms = {"create.input-content": content, "create.input-contents": contents, "create.input-steps": steps}
     name, answer = rule.removeprefix("create.input-"), forms[rule]
     yield from at(name, expect_interaction(answer))
-    said, expected = (_find_numbers(one) for one in (answer, silent))
+    texts = (output_text(object_in(one)) for one in (answer, silent))
+    said, expected = ([number for number in _REPEATED if number in text] for text in texts)
     if len(expected) == len(_REPEATED) and status_of(answer) == "completed" and said != expected:
         message = "a part of the input has no effect in this form"
         lost = finding(
             message, expected=f"{' and '.join(_REPEATED)}, as for a string", actual=" ".join(said) or "none"
         )
         yield replace(lost, code=f"{rule}/unread").at(exchange=name, pointer="$.steps")
-
-
-def _find_numbers(answer: Exchange) -> list[str]:
-    """The numbers of the input that the text of an answer repeats."""
-    text = output_text(object_in(answer))
-    return [number for number in _REPEATED if number in text]
 
 
 def bears_turns(turns: Exchange) -> Iterator[Finding]:
@@ -225,7 +220,6 @@ def streams_only_when_asked(content: Exchange, silent: Exchange) -> Iterator[Fin
 # --- the fields of a create: contradictions that are refused, and options that take effect
 
 UNUSUAL_TEXT = "Say hi. Zażółć, 日本語, e\u0301, שלום, 👩\u200d👩\u200d👧, \U0001d11e, tab\t, line\n, \u2028 end."
-_MEGABYTE = 1_000_000
 LONG_TEXT = "Say hi. " + "hi " * 22_000 + "That is all."
 """Longer than 64 KiB, where buffers and database fields end."""
 
@@ -320,7 +314,7 @@ def _shows_the_long_text(got: Exchange) -> Iterator[Finding]:
 @exercise(requests=1, odd=True)
 def a_large_create(t: RequestBuilder) -> Steps:
     """A megabyte of input with an unknown parent, so that it is refused before it costs a token."""
-    return {"large": (yield Send(t.create(input="hi " * (_MEGABYTE // 3), previous_interaction_id=UNKNOWN_ID)))}
+    return {"large": (yield Send(t.create(input="hi " * (1_000_000 // 3), previous_interaction_id=UNKNOWN_ID)))}
 
 
 # --- what a create asks of its answer: a format, thoughts without summaries, a tier, a limit of tokens
@@ -651,17 +645,14 @@ def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[F
         yield replace(found, severity=Severity.NON_STRICT)
     if status != "incomplete":
         return  # a limit that is not offered has no effect in any mode
-    longest = max(_FEW_TOKENS * _LONG_TOKEN, 2 * len(output_text(body)))
+    # Characters of a token: more than those of any text of ordinary words.
+    longest = max(_FEW_TOKENS * 8, 2 * len(output_text(body)))
     for mode, end in read_ends(modes):
         for found in _expect_limit(end, f"the limit has no effect {mode}"):
             # A count may be the same for each response: the length of the text shows what the limit did.
             proved = len(output_text(end)) > longest
             where = found.at(exchange=f"modes[{mode}]")
             yield where if proved else replace(where, severity=Severity.NON_STRICT)
-
-
-_LONG_TOKEN = 8
-"""Characters of a token: more than those of any text of ordinary words."""
 
 
 def _expect_limit(body: Mapping[str, Any], message: str) -> Iterator[Finding]:

@@ -60,7 +60,7 @@ def decisions_that_cannot_be(t: RequestBuilder) -> Steps:
 
 def are_answered(decided: Exchange) -> Iterator[Finding]:
     yield from expect_object(decided)
-    given = {name: _kind_of(answer) for name, answer in _answers(decided).items()}
+    given = {name: as_object(answer).get("type") for name, answer in _answers(decided).items()}
     wanted = {name: question["type"] for name, question in QUESTIONS.items()}
     for name, answer in _answers(decided).items():
         asked, chances = as_object(QUESTIONS.get(name)), as_object(as_object(answer).get("probabilities"))
@@ -100,10 +100,6 @@ def _answers(decided: Exchange) -> Mapping[str, Any]:
     if "answers" not in body and isinstance(feedback, dict) and feedback.get("block_reason"):
         raise Unmet(f"the input was blocked: {format_value(feedback)}")
     return as_object(body.get("answers"))
-
-
-def _kind_of(answer: Any) -> Any:
-    return answer.get("type") if isinstance(answer, dict) else None
 
 
 def _list_numbers(answer: Any) -> Iterator[tuple[str, float, Any]]:

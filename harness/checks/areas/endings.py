@@ -154,8 +154,6 @@ def _streams(status: str, stream: Exchange, name: str) -> Iterator[Finding]:
 
 TEXT = "The first hop ends within a sentence, the second goes on with it, and the third hop ends the answer."
 HOPS = 3
-BUDGET = 131_072
-"""Output tokens: two hops of the service."""
 
 INPUT = "Count from 1 to 40000 in English words, one number a line, and leave none out."
 _SHOWN = 40
@@ -169,7 +167,8 @@ def a_long_answer(t: RequestBuilder) -> Steps:
     Looks that came too early to find it are left out.
     """
     scripted = yield from script(t, "long-answer", text=TEXT, hops=HOPS)
-    config = {"max_output_tokens": BUDGET}
+    # Output tokens: two hops of the service.
+    config = {"max_output_tokens": 131_072}
     body = {"input": f"{INPUT} (long-answer)", "background": True, "generation_config": config}
     found = need_id((yield Send(t.create(body))))
     seen: Exchanges = {"asked": found, "text": TEXT if scripted else ""}

@@ -5,7 +5,7 @@ Layer 2. A conforming target rejects every request here before a model runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
 from harness.checks.vocabulary.expect import (
@@ -78,12 +78,8 @@ def gives_errors_their_status(answers: list[Exchange]) -> Iterator[Finding]:
 
 
 def survives_right_requests(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from among("answers", answers, _judge_survival)
-
-
-def _judge_survival(answer: Exchange) -> Iterable[Finding]:
-    """The crash that an answer shows. Raises `Unmet` if there is neither a crash nor an answer."""
-    return read(answer).crash or read(require_answer(answer)).crash
+    # What crashed need not have answered; what did neither is not tested.
+    yield from among("answers", answers, lambda one: read(one).crash or read(require_answer(one)).crash)
 
 
 def keeps_secrets(errors: list[Exchange], unknown_route: Exchange, wrong_key: Exchange) -> Iterator[Finding]:

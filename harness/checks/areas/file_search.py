@@ -21,6 +21,7 @@ from harness.checks.vocabulary.resources import (
     continue_upload,
     delete_and_look,
     find_upload_url,
+    is_processed,
     judge_life,
     read_and_list,
 )
@@ -150,7 +151,7 @@ def _keep_file(t: RequestBuilder) -> Part[str]:
     started: Exchange = yield Send(begin_upload(t, "files", FILE, TEXT, "text/plain"))
     kept: Exchange = yield Send(continue_upload(t, started, "upload, finalize", TEXT))
     file = _name_of_file(kept)
-    yield from repeat(t, t.request("GET", _escape(file)), _is_active, within=t.wait)
+    yield from repeat(t, t.request("GET", _escape(file)), is_processed, within=t.wait)
     return file
 
 
@@ -237,10 +238,6 @@ def _name_of_file(kept: Exchange) -> str:
     if not isinstance(name, str) or not name:
         raise Unmet(f"the target accepted no upload of a file: {format_answer(kept)}")
     return name
-
-
-def _is_active(answer: Exchange) -> bool:
-    return answer.status not in SUCCESS or object_in(answer).get("state") != "PROCESSING"
 
 
 def _name_of(answer: Exchange) -> str:

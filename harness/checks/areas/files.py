@@ -23,6 +23,7 @@ from harness.checks.vocabulary.resources import (
     continue_upload,
     delete_and_look,
     find_upload_url,
+    is_processed,
     judge_life,
     judge_pages,
     pages_holding,
@@ -60,7 +61,7 @@ def an_uploaded_file(t: RequestBuilder) -> Steps:
     if not name:
         return stop_exercise(seen, f"the upload returned no file: {format_answer(seen['finished'])}")
     path = f"files/{segment(name)}"
-    looks = yield from repeat(t, t.request("GET", path), _is_ready, within=t.wait)
+    looks = yield from repeat(t, t.request("GET", path), is_processed, within=t.wait)
     seen["fetched"] = looks[-1]
     seen["listed"] = yield Send(t.request("GET", "files", query={"pageSize": 100}))
     content = {"type": "image", "uri": _file_in(seen["finished"]).get("uri"), "mime_type": TYPE}
@@ -148,7 +149,3 @@ def _name_of(finished: Exchange) -> str:
     """Return the id in the name of the file, `""` if the answer has none."""
     name = _file_in(finished).get("name")
     return name.removeprefix("files/") if isinstance(name, str) else ""
-
-
-def _is_ready(answer: Exchange) -> bool:
-    return object_in(answer).get("state") != "PROCESSING"

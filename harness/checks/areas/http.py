@@ -154,14 +154,11 @@ def takes_what_clients_send(
     if whole.status in SUCCESS:
         return
     answer = alone[rule]
-    if rule == "http.chunked" and answer.status == _LENGTH_REQUIRED:
+    if rule == "http.chunked" and answer.status == 411:
         raise NotApplicable("the server requires a Content-Length, as RFC 9110 allows")
     if rule == "create.zero" and warm is not None and warm.status in CLIENT_ERROR:
         raise NotApplicable(f"the target rejects any `temperature`: {format_answer(warm)}")
     yield from at(f"alone[{rule}]", expect_status(answer, accepts=SUCCESS))
-
-
-_LENGTH_REQUIRED = 411
 
 
 @exercise(requests=4, interactions=1)
@@ -174,14 +171,11 @@ def both_versions(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"own": own, "nowhere": (yield Send(t.request("POST", NEARLY, body)))}
     for version in ("v1beta", "v1"):
         seen[version] = yield Send(t.request("POST", "interactions", body, version=version))
-        if version != own and seen[version].status == _REFUSES and "stream" in t.capabilities:
+        # How a route answers a create that lacks its model.
+        if version != own and seen[version].status == 400 and "stream" in t.capabilities:
             create = {"model": t.model, "input": HELLO, "stream": True}
             yield from read_whole_stream(t.request("POST", "interactions", create, version=version))
     return seen
-
-
-_REFUSES = 400
-"""How a route answers a create that lacks its model."""
 
 
 def has_v1beta(v1beta: Exchange, nowhere: Exchange, own: str) -> Iterator[Finding]:

@@ -56,12 +56,6 @@ from harness.wire import Exchange, LiveStream
 _READ_BEFORE_CUT = 5
 """Events a reader receives before it disconnects; more if none of them carries a cursor."""
 
-_READ_BEFORE_EARLY_CUT = 3
-"""The same for a run of so few events that it would be over."""
-
-_ALONE = 0.25
-"""The part of the time of a run after which one that was left is compared with another."""
-
 
 @exercise(requests=8, interactions=1)
 def a_running_run_with_readers(t: RequestBuilder) -> Steps:
@@ -69,7 +63,8 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
 
     A run that is over before the third reader is back is tried again with a longer one, which is left earlier.
     """
-    for text, count in ((LONG, _READ_BEFORE_CUT), (LONGER, _READ_BEFORE_EARLY_CUT)):
+    # A longer run is left earlier: it may have so few events that it would be over.
+    for text, count in ((LONG, _READ_BEFORE_CUT), (LONGER, 3)):
         seen = yield from _leave_and_return(t, text, count)
         over = completion(seen["had"]) is not None or (seen["live"] is not None and settled(seen["live"]))
         if not over:
@@ -173,7 +168,8 @@ def _poll_beside_a_twin(t: RequestBuilder, found: str, text: str) -> Part[Exchan
 
     The other began later, so a run that is not over then has stopped.
     """
-    polled = yield from poll_for(t, found, t.wait * _ALONE)
+    # The part of the time of a run after which one that was left is compared with another.
+    polled = yield from poll_for(t, found, t.wait * 0.25)
     if _ends_well(polled[-1]):
         return {"polled": polled, "twin": None}
     twin = need_id((yield Send(t.create(input=text, background=True))))

@@ -75,9 +75,6 @@ class Resumed(Struct, frozen=True):
         return self.before or whole
 
 
-_PART = 12
-"""Which part of the time of a request an answer gets that has nothing to wait for: its run is over."""
-
 # --- exercises
 
 
@@ -107,11 +104,12 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     seen["events"] = events
     rests = yield SideBySide(tuple(_resume(t, found, events, place) for place in places))
     middle, final = places[len(places) // 2], cursor(events[-1])
+    # Which part of the time of a request an answer gets that has nothing to wait for: its run is over.
     again, encoded, *last = yield SideBySide(
         (
             _resume_again(t, found, rests[len(rests) // 2]),
             read_whole_stream(_escape_cursor(t, found, cursor(events[middle]) or "")),
-            *([_read_after(t, found, final, t.wait / _PART)] if final is not None else []),
+            *([_read_after(t, found, final, t.wait / 12)] if final is not None else []),
         )
     )
     seen["rests"] = [*rests, *again]

@@ -6,7 +6,7 @@ Layer 2. Unusual requests need only be refused cleanly; only the parallel create
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from harness.checks.vocabulary.expect import (
@@ -111,13 +111,10 @@ def parallel_streams(t: RequestBuilder) -> Steps:
     """A stream alone, four at the same time, each with its own prompt, then a GET of each that reported its id."""
     alone = yield Send(t.create(input=PROMPTS[4], stream=True))
     streams = yield Together(tuple(t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]))
-    by_id = {found: stream for stream in (*streams, alone) if (found := _told_id(stream))}
+    whole = (stream for stream in (*streams, alone) if is_stream(stream))
+    by_id = {found: stream for stream in whole if (found := stream_id(events_in(stream)))}
     stored = yield from poll_after_streams(t, by_id)
     return {"alone": alone, "opened": streams, "streams": list(by_id.values()), "stored": stored}
-
-
-def _told_id(stream: Exchange) -> str:
-    return stream_id(events_in(stream)) if is_stream(stream) else ""
 
 
 def keeps_streams_apart(
@@ -247,7 +244,8 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
     foreign = {}
     for number, own in ids.items():
         others = set[str | None]().union(*(named[one] for one in ids if one != number))
-        foreign[number] = _find_foreign(streams[number], others - {own})
+        told = (PROTOCOL.stream_id(event) for event in events_in(streams[number]))
+        foreign[number] = next((f"events of {name}" for name in told if name and name in others - {own}), "")
     mixed = any(foreign.values())  # else something is wrong with single streams, perhaps not with each
     message = "a stream contains events of a parallel stream" if mixed else "parallel streams are out of order"
     for number, own in ids.items():
@@ -255,12 +253,6 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
             expected = f"the events of {own or 'one interaction'}, in the order of a single stream"
             code = f"{rule}/mixed" if mixed else rule
             yield Finding.from_code(code, message, expected, wrong).at(exchange=f"opened[{number}]")
-
-
-def _find_foreign(stream: Exchange, others: Container[str | None]) -> str:
-    """A part of another stream in this one; "" if there is none."""
-    names = (PROTOCOL.stream_id(event) for event in events_in(stream))
-    return next((f"events of {name}" for name in names if name and name in others), "")
 
 
 def _find_disorder(stream: Exchange) -> str:

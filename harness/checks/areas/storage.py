@@ -142,7 +142,6 @@ def bears_a_stray_cursor(with_cursor: Exchange) -> Iterator[Finding]:
 
 PAGE, LARGEST = 10, 500
 """How many interactions a page holds unless the request says so, and at most."""
-_PAGES = 8
 
 
 @exercise(requests=21, interactions=11)
@@ -164,7 +163,7 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
     for _ in range(READINGS):  # a token may count entries, which others create and delete meanwhile
         sized: Exchange = yield Send(largest)
         known = len(objects_in(object_in(sized).get(LISTED)))
-        size = LARGEST if next_token(sized) else -(-known // _PAGES)
+        size = LARGEST if next_token(sized) else -(-known // 8)
         paged = yield from pages_holding(t, "interactions", made, size=max(1, size))
         if next_token(sized) or not 0 < known <= LARGEST:
             expected = made  # it does not show the whole list
@@ -393,9 +392,6 @@ def an_unknown_id_deleted(t: RequestBuilder) -> Steps:
     return {"unknown": (yield Send(t.delete(UNKNOWN_ID)))}
 
 
-_READER_PART = 0.25
-"""Part of the time of a request that the reader of a deleted run gets, to tell silence from a pause."""
-
 _A_MOMENT = 0.6
 """Seconds by which a run may end after one that began later."""
 
@@ -455,7 +451,8 @@ def stops_or_refuses(deleted: Exchange, gone: list[Exchange], later: list[Exchan
 def a_run_deleted_under_its_reader(t: RequestBuilder) -> Steps:
     """A background run, deleted in progress while a reader streams it; the stream is read to its end."""
     found = need_id((yield from start_run(t)))
-    reader = yield from open_stream(t, found, timeout=min(t.wait * _READER_PART, t.wait))
+    # Part of the time of a request that the reader of a deleted run gets, to tell silence from a pause.
+    reader = yield from open_stream(t, found, timeout=t.wait * 0.25)
     yield Read(reader, 1)
     deleted: Exchange = yield Send(t.delete(found))
     return {"deleted": deleted, "stream": (yield Finish(reader))}

@@ -31,6 +31,7 @@ from harness.checks.vocabulary.modes import (
     UNPOLLED,
     create_in_each_mode,
     find_lacking,
+    list_ends,
     read_end,
     read_ends,
     repeat_in_each_mode,
@@ -222,13 +223,6 @@ def _answer_streamed_calls(t: RequestBuilder) -> Part[Exchanges]:
     return answered
 
 
-def _resume_in_arguments(t: RequestBuilder, streamed: Exchange, found: str) -> Part[None]:
-    """Resume a stream after the first piece of the arguments of a call: every run compares it with the whole."""
-    pieces = [cursor(event) for event in deltas(events_in(streamed), "arguments_delta")]
-    if "resume" in t.capabilities and found and pieces and pieces[0]:
-        yield from read_whole_stream(t.get(found, stream=True, last_event_id=pieces[0]))
-
-
 def _stream_a_call(t: RequestBuilder, create: Request) -> Part[Mapping[str, Any]]:
     """The fields of a turn with the results of a streamed call; none if the stream brought no call with an id."""
     streamed = yield from read_whole_stream(create)
@@ -237,7 +231,10 @@ def _stream_a_call(t: RequestBuilder, create: Request) -> Part[Mapping[str, Any]
     calls = [call for call in _streamed_calls(streamed) if isinstance(call.get("id"), str) and call["id"]]
     if not parent or not calls:
         return {}
-    yield from _resume_in_arguments(t, streamed, parent)
+    # Resume after the first piece of the arguments: every run compares it with the whole.
+    pieces = [cursor(event) for event in deltas(events_in(streamed), "arguments_delta")]
+    if "resume" in t.capabilities and pieces and pieces[0]:
+        yield from read_whole_stream(t.get(parent, stream=True, last_event_id=pieces[0]))
     results = [result_of(call) for call in calls]
     return {"input": results, "tools": [WEATHER], "previous_interaction_id": parent}
 
@@ -261,10 +258,6 @@ def a_format_beside_a_tool(t: RequestBuilder) -> Steps:
 
 
 # --- judges
-
-
-def takes_mixed_tools(mixed: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(mixed, notes={400})
 
 
 def waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
@@ -436,26 +429,21 @@ def is_forced(answer: Exchange, modes: Mapping[str, Exchange], again: Mapping[st
 
 def calls_nothing(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from at("answer", expect_offered(answer))
-    for place, mode, call in _list_calls(answer, modes):
-        called = finding(f"a function was called{mode}", expected="no call", actual=format_value(call))
-        yield called.at(exchange=place)
+    for place, mode, body in list_ends(answer, modes):
+        for call in pending_calls(output_steps(body)):
+            called = finding(f"a function was called{mode}", expected="no call", actual=format_value(call))
+            yield called.at(exchange=place)
 
 
 def calls_what_is_allowed(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from at("answer", expect_offered(answer))
     need_calls(answer)
-    for place, mode, call in _list_calls(answer, modes):
-        if call.get("name") != WEATHER["name"]:
-            expected, actual = str(WEATHER["name"]), format_value(call.get("name"))
-            other = finding(f"the call names another function{mode}", expected=expected, actual=actual)
-            yield other.at(exchange=place)
-
-
-def _list_calls(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[tuple[str, str, Call]]:
-    """The calls of a plain answer, and of the same in each mode: the exchange, the mode in words, and the call."""
-    yield from (("answer", "", call) for call in calls_in(answer))
-    for mode, body in read_ends(modes):
-        yield from ((f"modes[{mode}]", f" {mode}", call) for call in pending_calls(output_steps(body)))
+    for place, mode, body in list_ends(answer, modes):
+        for call in pending_calls(output_steps(body)):
+            if call.get("name") != WEATHER["name"]:
+                expected, actual = str(WEATHER["name"]), format_value(call.get("name"))
+                other = finding(f"the call names another function{mode}", expected=expected, actual=actual)
+                yield other.at(exchange=place)
 
 
 # --- results sent back for function calls: in every form, for several calls at once, without storing
@@ -586,7 +574,8 @@ def takes_every_form(
     texts = {mode: answer for mode, answer in modes.items() if not mode.startswith(_AS_A_LIST)}
     answers += [(f"modes[{mode}]", f"that is sent {mode}", answer) for mode, answer in texts.items()]
     quotes = [_quotes_the_report(answer) for _, _, answer in answers]
-    for (place, what, _), quoted in zip(answers, quotes, strict=True) if quotes.count(True) >= _ENOUGH else ():
+    # Results whose number the text must quote, until a text without it proves anything.
+    for (place, what, _), quoted in zip(answers, quotes, strict=True) if quotes.count(True) >= 2 else ():
         if quoted is False:
             message = f"the model does not read a result {what}"
             unread = finding(message, expected=f"{REPORT} in the text, as for another", actual="a text without it")
@@ -595,8 +584,6 @@ def takes_every_form(
 
 _AS_A_LIST = "as a list"
 _FORMS = {"string": "a string", "object": "an object", "list": "a list"}
-_ENOUGH = 2
-"""Results whose number the text must quote, until a text without it proves anything."""
 
 
 def _quotes_the_report(answer: Exchange) -> bool | None:
@@ -726,10 +713,6 @@ def a_stateless_tool_search(t: RequestBuilder) -> Steps:
     return {"asked": asked, "answered": (yield Send(t.create(input=given, tools=TOOLS, store=False)))}
 
 
-def takes_the_search_back(answered: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(answered)
-
-
 def is_paired(asked: Exchange, streamed: Exchange) -> Iterator[Finding]:
     yield from at("asked", expect_offered(asked))
     for name, steps in _searches(asked, streamed).items():
@@ -823,7 +806,7 @@ def _resume_after_the_first_step(t: RequestBuilder, streamed: Exchange) -> Part[
 
 def searches_itself(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from at("answer", expect_offered(answer))
-    for place, mode, body in _list_searches(answer, modes):
+    for place, mode, body in list_ends(answer, modes):
         if body.get("status") == "requires_action":
             message = f"the search waits for the client{mode}"
             waits = finding(message, expected="a completed search", actual="requires_action")
@@ -844,19 +827,10 @@ def searches_itself(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator
 _SEARCH = ("google_search_call", "google_search_result")
 
 
-def _list_searches(
-    answer: Exchange, modes: Mapping[str, Exchange]
-) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """The interactions that were asked to search: the exchange, the mode in words, and the interaction."""
-    yield "answer", "", object_in(answer)
-    for mode, body in read_ends(modes):
-        yield f"modes[{mode}]", f" {mode}", body
-
-
 def search_has_both_halves(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     interaction_in(answer)
     searched = False
-    for place, mode, body in _list_searches(answer, modes):
+    for place, mode, body in list_ends(answer, modes):
         steps = output_steps(body)
         calls = [step for step in steps if step.get("type") == "google_search_call"]
         results = [step for step in steps if step.get("type") == "google_search_result"]

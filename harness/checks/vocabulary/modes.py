@@ -138,3 +138,10 @@ def read_ends(modes: Mapping[str, Exchange]) -> Iterator[tuple[str, Mapping[str,
     for mode, answer in modes.items():
         if answer.status in SUCCESS and (body := read_end(answer)):
             yield mode, body
+
+
+def list_ends(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """The interactions of a plain `answer` and of `read_ends`: their exchange, the mode in words, and they."""
+    yield "answer", "", object_in(answer)
+    for mode, body in read_ends(modes):
+        yield f"modes[{mode}]", f" {mode}", body

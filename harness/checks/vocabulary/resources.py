@@ -192,9 +192,6 @@ def pages(
     return found
 
 
-_PAGES = 3
-"""About how many pages a list is read in whose entries are counted before."""
-
 READINGS = 3
 """How often a list is read before it is said to lack an entry, or to repeat one."""
 
@@ -227,7 +224,8 @@ def pages_holding(
 
 def choose_page_size(listed: Exchange, collection: str) -> int:
     """The size of pages of which a list takes a few: the user or other exercises may have made many entries."""
-    return max(1, len(objects_in(object_in(listed).get(collection))) // _PAGES)
+    # About how many pages a list is read in whose entries are counted before.
+    return max(1, len(objects_in(object_in(listed).get(collection))) // 3)
 
 
 def make_and_page(t: RequestBuilder, collection: str, *bodies: Any, **filters: Any) -> Part[Exchanges]:
@@ -310,6 +308,11 @@ def each_once(
 
 UPLOAD_STATUS = "x-goog-upload-status"
 UPLOAD_RECEIVED = "x-goog-upload-size-received"
+
+
+def is_processed(answer: Exchange) -> bool:
+    """Whether a GET of a file shows no more that it is being processed."""
+    return answer.status not in SUCCESS or object_in(answer).get("state") != "PROCESSING"
 
 
 def begin_upload(t: RequestBuilder, path: str, body: Any, data: bytes, media_type: str) -> Request:

@@ -25,7 +25,6 @@ NOWHERE = "harness-no-route"
 NEARLY = "no-interactions"
 """A path that is no route, either, and so near to one that a server which proposes names proposes the same."""
 
-_NOT_FOUND = 404
 _PATHS = re.compile(rb"(?<![\w.~%-])[\w.~%-]*+/[\w.~%/-]*|v1_\w+")
 _VARYING = re.compile(r"(?<!\S)\S*[\d/]\S*")
 """A word with a digit or a slash: a path, the id of a request."""
@@ -35,7 +34,7 @@ def is_no_route(t: RequestBuilder, answer: Exchange) -> Part[bool]:
     """Whether a request got the response of a path without a route."""
     if answer.status in NO_ROUTE:
         return True
-    if answer.status != _NOT_FOUND:
+    if answer.status != 404:
         return False
     nowhere: Exchange = yield Send(
         t.request(answer.request.method, f"{NOWHERE}/{segment(answer.request.segments[-1])}")

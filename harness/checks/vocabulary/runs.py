@@ -151,7 +151,13 @@ def _watch_text(streamed: Exchange | None) -> Callable[[Exchange], bool]:
     """A question like `_watch`, which also looks for the text that was streamed."""
     streamed_text = steps_text(output_of(read(streamed).streamed_steps)) if streamed is not None else ""
     is_over = _watch()
-    return lambda seen: is_over(seen) and not _lacks(seen, streamed_text)
+
+    def is_enough(seen: Exchange) -> bool:
+        over, stored = is_over(seen), output_text(read(seen).interaction or {})
+        is_cut = stored != streamed_text and streamed_text.startswith(stored)
+        return over and not (is_cut and status_of(seen) == "completed")
+
+    return is_enough
 
 
 def poll_for_output(t: RequestBuilder, interaction_id: str, settled_run: Exchange) -> Part[list[Exchange]]:
@@ -282,10 +288,6 @@ def _pause(seconds: float, spent: float, now: Callable[[], float]) -> Part[float
     return waited
 
 
-_MUTE = 5
-"""Answers in a row that show no status, after which no other will: the run may be over, and no GET says so."""
-
-
 def _watch() -> Callable[[Exchange], bool]:
     """A question to ask of each answer in turn: whether to look no more."""
     mute = 0
@@ -294,22 +296,13 @@ def _watch() -> Callable[[Exchange], bool]:
         nonlocal mute
         shows_none = answer.status is None or (answer.status in SUCCESS and not status_of(answer))
         mute = mute + 1 if shows_none else 0
-        return _is_over(answer) or mute >= _MUTE
+        refused = answer.status is not None and answer.status not in SUCCESS and answer.status not in _PASSING
+        whole = answer.status in SUCCESS and answer.complete
+        unreadable = whole and read(answer).json_fault not in ("", "surrogate")
+        # Answers in a row that show no status, after which no other will: the run may be over, and no GET says so.
+        return settled(answer) or refused or unreadable or mute >= 5
 
     return is_enough
-
-
-def _is_over(answer: Exchange) -> bool:
-    """Whether to stop polling: it has settled, was rejected for good, or its response cannot be read."""
-    refused = answer.status is not None and answer.status not in SUCCESS and answer.status not in _PASSING
-    unreadable = answer.status in SUCCESS and answer.complete and read(answer).json_fault not in ("", "surrogate")
-    return settled(answer) or refused or unreadable
-
-
-def _lacks(answer: Exchange, streamed_text: str) -> bool:
-    """Whether a completed run is shown with only the beginning of its text, or none of it."""
-    stored = output_text(read(answer).interaction or {}) if status_of(answer) == "completed" else streamed_text
-    return stored != streamed_text and streamed_text.startswith(stored)
 
 
 # --- background runs

@@ -31,10 +31,10 @@ from harness.cli.options import (
     flag,
     option,
 )
-from harness.cli.output import format_patch, say, say_masked, write_json
+from harness.cli.output import say, say_masked, write_json
 from harness.cli.serving import DUMMY_KEY, ListenOptions, ask_for_client, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
-from harness.outcome import Exit, Severity, UsageFault
+from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 from harness.report.screen import wants_colour
 
@@ -54,9 +54,6 @@ SCENARIOS_ONLY = (
     "cassettes", "api_key", "api_version", "model", "agent", "header", "timeout", "yes", "max_requests",
     "continued", "plain_http",
 )  # fmt: skip
-
-PROFILES = "profiles.patch"
-"""The file beside the cassettes with what they change in the tables of models."""
 
 _AMPLE = 10
 """Factor from the estimate to the budget of requests if no bound was given: long runs are polled often."""
@@ -114,8 +111,6 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
 
     def report_end(code: Exit) -> Exit:
         report.end(session, results, [scenario.name for scenario in scenarios])
-        for line in _propose(session, results):
-            say(mask.show(line), to_errors=arguments.json)
         if arguments.json:
             write_json(session_record(session, results, mask))
         report.conclude(results, len(scenarios), code)
@@ -129,31 +124,6 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
         report_end(Exit.INTERRUPTED)
         raise
     return report_end(_exit_of_scenarios(results))
-
-
-def _propose(session: RecordingSession, results: Sequence[Recorded]) -> Iterator[str]:
-    """Write the patch of the tables of models that the recordings ask for; yield what they show, a line each."""
-    from harness.benches.record.session import ScenarioState
-    from harness.cassette import load
-    from harness.checks.recordings import change_tables, find_cells, find_settled
-    from harness.written_files import write_file
-
-    done = (ScenarioState.RECORDED, ScenarioState.SKIPPED)
-    files = {result.name: session.folder / f"{result.name}.yaml" for result in results if result.state in done}
-    cells = find_cells({name: load(path).recordings for name, path in files.items() if path.is_file()})
-    for cell in cells:
-        yield f"profile: {cell}"
-    if patch := format_patch(change_tables(cells)):
-        write_file(session.folder / PROFILES, patch)
-        yield f"{session.folder / PROFILES}: apply it with `git apply` to follow the recordings"
-    if session.provenance.target == "live":
-        recorded = [result for result in results if result.state is ScenarioState.RECORDED]
-        broken = {
-            result.name: frozenset(one.rule for one in result.findings if one.severity is not Severity.INFORMATION)
-            for result in recorded
-        }
-        judged = {result.name: result.judged for result in recorded}
-        yield from (f"sentence: {line}" for line in find_settled(judged, broken))
 
 
 def _exit_of_scenarios(results: Sequence[Recorded]) -> Exit:
@@ -181,11 +151,8 @@ def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
 
 def _describe_cost(session: RecordingSession, ahead: Sequence[Scenario]) -> Iterator[str]:
     """The content of the recording, and the largest number of requests that it takes."""
-    settled = _list_settled(session, ahead)
     for scenario in ahead:
         yield f"  {scenario.name:<10} {scenario.shows}"
-        if settled.get(scenario.name):
-            yield f"  {'':<10} settles {', '.join(settled[scenario.name])}"
     estimate = sum(scenario.exercise.requests for scenario in ahead)
     creates = sum(scenario.exercise.interactions for scenario in ahead)
     what = format_count(len(ahead), "scenario") if ahead else "nothing is left to record"
@@ -214,18 +181,6 @@ def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: S
     say("Continue? [y/N]", to_errors=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageFault("not confirmed: nothing was sent")
-
-
-def _list_settled(session: RecordingSession, scenarios: Sequence[Scenario]) -> dict[str, list[str]]:
-    """The sentences of the documents that a recording settles, by scenario: only the live service can."""
-    if session.provenance.target != "live":
-        return {}
-    from harness.rules.ledger import load_ledger
-
-    return {
-        scenario.name: [line.id for line in load_ledger() if scenario.name in line.scenarios]
-        for scenario in scenarios
-    }
 
 
 def _need_key(session: RecordingSession) -> None:

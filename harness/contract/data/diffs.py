@@ -44,7 +44,6 @@ LIMIT = 20
 _NEVER_STREAMED = frozenset({"search_type"})
 """Fields of whole steps that no event of a recorded stream carries and no delta type lists."""
 
-_SHOWN = 80
 _ABSENT = object()
 
 
@@ -124,7 +123,7 @@ def common_length(one: str, other: str) -> int:
 
 
 def _show(value: Any) -> str:
-    return "absent" if value is _ABSENT else shorten(repr(value), _SHOWN)
+    return "absent" if value is _ABSENT else shorten(repr(value), 80)
 
 
 # --- streams

@@ -333,20 +333,15 @@ def lost_characters(shown: str, stored: str) -> bool:
     return at == len(shown)
 
 
-_LONGEST_DOUBLED = 2_000
-"""Characters up to which a part is looked for that came twice beside others; one alone may have any length."""
-
-_MOST_DOUBLED = 500
-"""Parts after which the search is given up."""
-
-
 def _find_doubled(shown: str, stored: str) -> list[tuple[int, int]]:
     """The parts of `stored`, from which character to which, that `shown` has twice; none if more differs."""
     found: list[tuple[int, int]] = []
     at = 0
-    while (surplus := len(shown) - len(stored)) > 0 and len(found) < _MOST_DOUBLED:
+    # Parts after which the search is given up.
+    while (surplus := len(shown) - len(stored)) > 0 and len(found) < 500:
         at += common_length(shown[at:], stored[at:])
-        lengths = (surplus, *range(min(at, surplus, _LONGEST_DOUBLED), 0, -1))
+        # Characters up to which a part is looked for that came twice beside others; one alone may have any length.
+        lengths = (surplus, *range(min(at, surplus, 2_000), 0, -1))
         length = next((n for n in lengths if n <= at and shown.startswith(shown[at - n : at], at)), 0)
         if not length:
             return []

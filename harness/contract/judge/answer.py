@@ -22,9 +22,6 @@ TRACE = re.compile(
 )
 """The first lines of Python, JavaScript, Java and Go stack traces, in JSON strings too."""
 
-LEAKABLE = 8
-"""The shortest key to look for in errors; a shorter one might occur in any text."""
-
 _CUT = frozenset({How.FIN, How.RST, How.BAD_HTTP})
 
 
@@ -169,7 +166,8 @@ def judge_error_shape(exchange: Exchange) -> Iterator[Finding]:
 
 def judge_leaks(exchange: Exchange, key: str) -> Iterator[Finding]:
     """An error must show neither the caller's key nor a stack trace."""
-    if len(key) >= LEAKABLE and key.encode() in exchange.body:
+    # The shortest key to look for in errors; a shorter one might occur in any text.
+    if len(key) >= 8 and key.encode() in exchange.body:
         yield Finding(
             "err.no-leak", f"the error response to {format_request(exchange)} contains the key of the caller"
         )

@@ -157,7 +157,6 @@ FAILED = frozenset(range(500, 600)) - {501, 502, 503, 504}
 """Statuses that say that the server failed: not that it is busy, lacks the ability, or is not reached."""
 
 _UNANSWERED = frozenset({How.FIN, How.RST})
-_SHOWN = 120
 
 
 def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contract) -> Iterator[Finding]:
@@ -167,7 +166,7 @@ def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contr
         return
     expected = "2xx, or 4xx if it is rejected"
     if failed:
-        actual = f"{exchange.status} {quote_body(exchange.body, _SHOWN)}".rstrip()
+        actual = f"{exchange.status} {quote_body(exchange.body, 120)}".rstrip()
         message = f"{operation.call}{_name_fields(exchange)} causes a server error"
         yield Finding("err.no-crash", message, expected, actual)
     else:

@@ -71,7 +71,6 @@ UNLISTED = frozenset({"http.unlisted"})
 """The rule that says so."""
 
 _SHOWN = 60
-_KINDS = 64
 
 
 def judge_unlisted_in(review: Review, revision: str) -> Iterator[Finding]:
@@ -86,7 +85,7 @@ def judge_unlisted(parts: Iterable[tuple[int | None, UnknownPart]], revision: st
         subject = f"{part.kind} {part.name[:_SHOWN]}"
         if not part.name or subject in seen:  # what has no name is an odd form of something known
             continue
-        if len(seen) == _KINDS:
+        if len(seen) == 64:
             return
         seen.add(subject)
         yield Finding(

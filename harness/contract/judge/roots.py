@@ -90,7 +90,9 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     if at is None or read(known := before[at]).call == DELETE or _was_deleted(found, before):
         return
     proven = _is_plain_get(known) and _is_plain_get(exchange)
-    cause = "a rejected DELETE took effect: " if found in _list_deleted(before[at:]) else ""
+    deletes = (seen for seen in before[at:] if read(seen).call == DELETE)
+    rejected = any(named_interaction(seen.request) == found for seen in deletes)
+    cause = "a rejected DELETE took effect: " if rejected else ""
     yield Finding.from_code(
         "get.ok/lost",
         f"{cause}{format_request(exchange)} does not find an existing interaction",
@@ -104,10 +106,6 @@ def _was_deleted(found: str, before: Sequence[Exchange]) -> bool:
     """Whether the last DELETE of an interaction succeeded: a look that showed it after that is the defect."""
     deletes = [seen for seen in before if read(seen).call == DELETE and named_interaction(seen.request) == found]
     return bool(deletes) and deletes[-1].succeeded
-
-
-def _list_deleted(exchanges: Sequence[Exchange]) -> list[str]:
-    return [named_interaction(seen.request) for seen in exchanges if read(seen).call == DELETE]
 
 
 def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:

@@ -16,9 +16,6 @@ from harness.wire import Exchange, Request
 _KEY = re.compile(r"([?&](?:key|access_token)=)[^&]*")
 _GZIP = b"\x1f\x8b"
 
-_MOST = 50
-"""If more statuses of one class are listed, a message names the class and the missing ones."""
-
 
 def format_request(exchange: Exchange) -> str:
     """The request's method and target; a key in the query is masked."""
@@ -63,7 +60,8 @@ def format_statuses(statuses: Container[int]) -> str:
     words: list[str] = []
     for first in range(100, 600, 100):
         listed = [status for status in range(first, first + 100) if status in statuses]
-        if len(listed) > _MOST:
+        # If more statuses of one class are listed, a message names the class and the missing ones.
+        if len(listed) > 50:
             missing = [str(status) for status in range(first, first + 100) if status not in statuses]
             words.append(f"{first // 100}xx" + (f" other than {' and '.join(missing)}" if missing else ""))
         else:

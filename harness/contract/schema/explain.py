@@ -32,12 +32,6 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 
-_WRONG = 10
-"""So many wrong members of a list or a map are looked at; more than a reader is ever told of."""
-
-_ERRORS = 2_000
-"""So many errors of its members end a list early: lists of lists of unions would multiply."""
-
 Keyword = Callable[[Any, Any, Any, Any], Iterator["ValidationError"]]
 Fits = Callable[[Schema | bool, Any], bool]
 """Tells fast whether a value fits a part of the schema."""
@@ -134,7 +128,9 @@ def _take_first(members: Iterable[Iterable[ValidationError]]) -> Iterator[Valida
             seen += _count(error)
             yield error
         wrong += seen > before
-        if wrong == _WRONG or seen >= _ERRORS:
+        # So many wrong members of a list or a map are looked at; more than a reader is ever told of.
+        # So many errors of its members end a list early: lists of lists of unions would multiply.
+        if wrong == 10 or seen >= 2_000:
             return
 
 
@@ -206,7 +202,6 @@ def _gather(errors: list[ValidationError]) -> ValidationError:
     return error
 
 
-_SHOWN = 80
 _COUNTED = {"Items": "item", "Length": "character", "Properties": "member"}
 _CAPITAL = re.compile(r"[A-Z]")
 
@@ -457,7 +452,7 @@ def _join(items: Iterable[str]) -> str:
 
 
 def _show(value: Any) -> str:
-    return shorten(json.dumps(value, ensure_ascii=False, default=repr), _SHOWN)
+    return shorten(json.dumps(value, ensure_ascii=False, default=repr), 80)
 
 
 def json_type(value: Any) -> str:

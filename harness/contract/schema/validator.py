@@ -26,7 +26,6 @@ from harness.outcome.words import list_some
 if TYPE_CHECKING:
     import jsonschema_rs
 
-_SHOWN = 3
 _ROUNDS = 20
 _BUNDLE = "urn:bundle"
 """What a schema is called that its own parts are looked up in."""
@@ -112,7 +111,7 @@ def null_finding(rule: str, pointers: tuple[str, ...]) -> Finding:
     verb = "is" if len(names) == 1 else "are"
     return Finding.from_code(
         f"{rule}/null",
-        f"{list_some(names, _SHOWN)} {verb} null: optional fields without a value are left out",
+        f"{list_some(names, 3)} {verb} null: optional fields without a value are left out",
         "a value, or no such field",
         "null",
         where=Where(pointer=pointers[0]),

@@ -22,7 +22,6 @@ def decided(usage=None, **answers):
 BLOCKED = {"decided": answer(body={"prompt_feedback": {"block_reason": "safety"}})}
 
 CASES = [
-    case("decision.answers", "met", "one each", **decided()),
     case("decision.answers", "not_met", "one is missing", **decided(mood=None)),
     case("decision.answers", "not_met", "one too many", **decided(more=NOUL)),
     case("decision.answers", "not_met", "of another kind", **decided(late=CHOICE)),
@@ -30,7 +29,6 @@ CASES = [
     case("decision.answers", "not_met", "refused", decided=refusal(404)),
     case("decision.probabilities", "met", "they agree", **decided()),
     case("decision.probabilities", "met", "rounded", **decided(late={**NOUL, "confidence": 0.805})),
-    case("decision.probabilities", "not_met", "sure of no", **decided(late={**NOUL, "confidence": 0.2})),
     case("decision.probabilities", "not_met", "the second best", **decided(topic={**CHOICE, "choice": "food"})),
     case("decision.probabilities", "not_met", "half", **decided(topic={**CHOICE, "probabilities": {"shop": 0.5}})),
     case("decision.probabilities", "not_met", "another score", **decided(mood={**SCORE, "score": 1.9})),
@@ -50,9 +48,7 @@ CASES = [
     ),
     case("decision.schema", "met", "an unknown kind", **decided(more={"type": "essay"})),
     case("decision.schema", "not_met", "a sure thing", **decided(late={**NOUL, "noul": 1.0})),
-    case("decision.options", "met", "refused", alone=refusal(400)),
     case("decision.options", "not_met", "taken", alone=answer(body={"answers": {}})),
-    case("decision.questions", "met", "refused", empty=refusal(400)),
     case("decision.questions", "not_met", "taken", empty=answer(body={"answers": {}})),
     case("decision.zero-output", "met", "none", **decided({"total_output_tokens": 0})),
     case("decision.zero-output", "not_met", "some", **decided({"total_output_tokens": 5})),

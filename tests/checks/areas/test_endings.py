@@ -33,7 +33,6 @@ CASES = [
         {"type": "model_output", "error": {"code": 13, "message": "No."}}
     ])),
     case("bg.failed-diag", "not_met", "neither", failed=shows("failed")),
-    case("bg.failed-visible", "met", "as its status", failed=FAILED),
     case("bg.failed-visible", "not_met", "completed", failed=DONE),
     case("bg.failed-streamed", "met", "as its status", failed_stream=FAILED_STREAM),
     case("bg.failed-streamed", "met", "as an error event", failed_stream=ERROR_STREAM),

@@ -67,10 +67,8 @@ CASES += [
     case("create.page-range", "not_met", "backwards", forwards=MADE, backwards=MADE, zeroth=refusal(400)),
     case("create.page-range", "not_met", "from zero", forwards=MADE, backwards=refusal(400), zeroth=MADE),
     case("create.page-range", "untestable", "no parts", forwards=refusal(400), backwards=MADE, zeroth=MADE),
-    case("create.level-listed", "met", "taken", listed=MADE, warm=None),
     case("create.level-listed", "not_met", "refused, and a temperature is taken", listed=refusal(400), warm=MADE),
     case("create.level-listed", "untestable", "no settings at all", listed=refusal(400), warm=refusal(400)),
-    case("create.level-refused", "met", "400", lacking=refusal(400)),
     case("create.level-refused", "not_met", "taken", lacking=MADE),
     case("create.level-refused", "not_met", "crash", lacking=refusal(500)),
 ]

@@ -23,7 +23,6 @@ from tests.checks._play import TARGET, answer, interaction, refusal
 
 SCRIPTABLE = replace(TARGET, capabilities=frozenset(CAPABILITIES))
 RUNNING = answer(body=interaction(status="in_progress"))
-TAKEN = answer(body={"queued": 1})
 
 
 def drive(part, *answers: Exchange):
@@ -40,14 +39,6 @@ def drive(part, *answers: Exchange):
                 action = part.send(None)
     except StopIteration as stop:
         return stop.value, asked
-
-
-def test_a_scriptable_target_is_made_to_stand_still():
-    """On a scriptable target the script is queued before the create, and the run can be released afterwards."""
-    run, asked = drive(start_held_run(SCRIPTABLE, "mark"), TAKEN, RUNNING)
-    assert (run.id, run.held) == ("v1_one", True)
-    assert asked == ["POST /__harness__/scripts", "POST /v1beta/interactions"]
-    assert drive(release_run(SCRIPTABLE, run), TAKEN)[1] == ["POST /__harness__/release"]
 
 
 def test_any_other_target_is_asked_for_a_long_answer():
@@ -100,15 +91,6 @@ def test_what_needs_a_script_is_unmet_without(taken):
     """If a target that was declared scriptable refuses a script, that is Unmet, not an error of the harness."""
     with pytest.raises(Unmet):
         drive(require_script(SCRIPTABLE, "mark"), taken)
-
-
-def test_pages_are_read_to_the_end():
-    """Each next page is requested with the token of the page before."""
-    listed, asked = drive(
-        pages(TARGET, "agents", 1), answer(body={"next_page_token": "a b"}), answer(body={"agents": []})
-    )
-    assert len(listed) == 2
-    assert asked == ["GET /v1beta/agents?page_size=1", "GET /v1beta/agents?page_size=1&page_token=a+b"]
 
 
 def test_pages_without_end_are_left():

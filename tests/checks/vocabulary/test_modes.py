@@ -23,7 +23,6 @@ from harness.checks.vocabulary.modes import (
     create_in_each_mode,
     find_lacking,
     read_ends,
-    repeat_in_each_mode,
 )
 from harness.checks.vocabulary.runs import id_of
 from harness.contract.requests import RequestBuilder
@@ -32,7 +31,7 @@ from harness.kit.actions import Send, Steps
 from harness.kit.check import Exercise
 from harness.transport import ServiceDriver
 from harness.wire import Exchange, LogicalClock, Request, Response
-from tests.checks._play import TARGET, answer, interaction, play, refusal
+from tests.checks._play import TARGET, play
 
 ALL = frozenset({"stream", "background", "chain"})
 BODY = {"input": "Say hi."}
@@ -76,34 +75,6 @@ def test_a_target_is_asked_in_the_modes_that_it_offers(
     assert answers.keys() == modes
     assert len(bodies) == len(modes)
     assert {mode for mode, _ in read_ends(answers)} == modes
-
-
-def test_a_mode_adds_its_fields_alone() -> None:
-    """A run in the background comes first, so that its wait passes meanwhile; the last look at it counts."""
-    bodies, answers = send()
-    added = [sorted(body.keys() - {"model", "input"}) for body in bodies]
-    parent = "previous_interaction_id"
-    assert added[0] == ["background"]
-    assert sorted(added[1:]) == sorted(
-        [["stream"], ["store"], [parent], [parent, "stream"], ["background", parent, "stream"]]
-    )
-    assert answers[IN_BACKGROUND].request.method == "GET"
-    assert {mode for mode, one in answers.items() if one.request.method == "POST"} == answers.keys() - {
-        IN_BACKGROUND
-    }
-
-
-def test_a_refused_create_is_not_repeated() -> None:
-    """What a plain create is refused for says nothing of other modes."""
-    with pytest.raises(StopIteration) as done:
-        next(repeat_in_each_mode(TARGET, BODY, refusal(400)))
-    assert done.value.value == {}
-
-
-def test_a_mode_without_an_end_has_no_interaction() -> None:
-    """Nothing is claimed of a mode that the target refuses, or whose stream is cut."""
-    answers = {"done": answer(body=interaction()), "refused": refusal(400), "dead": answer(None)}
-    assert [mode for mode, _ in read_ends(answers)] == ["done"]
 
 
 @pytest.mark.parametrize(

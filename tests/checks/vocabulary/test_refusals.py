@@ -12,8 +12,6 @@ from harness.checks.vocabulary.shared import send_wrong_creates
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, InvalidCreates, Own
 from harness.kit.actions import Part, SideBySide
-from harness.outcome import Outcome
-from tests.checks._play import answer
 
 CHECKS = {check.id: check for check in CATALOGUE}
 
@@ -42,22 +40,6 @@ def test_each_row_is_judged_by_its_check(row: InvalidCreates) -> None:
     assert sent == list(row.creates)
 
 
-@pytest.mark.parametrize(("status", "outcome"), [
-    (404, Outcome.MET), (200, Outcome.NON_STRICT), (500, Outcome.NOT_MET), (None, Outcome.NOT_MET),
-])  # fmt: skip
-def test_a_status_is_judged_by_the_row(status: int | None, outcome: Outcome) -> None:
-    """An accepted status meets the rule, a tolerated one only in a lenient reading, any other breaks it."""
-    assert CHECKS["err.unknown-model"].observe({"unknown_model": answer(status)}).outcome is outcome
-
-
-def test_a_finding_names_the_create_that_was_not_refused() -> None:
-    """If one of a rule's creates is answered wrongly, the finding is about that answer."""
-    answers = {"number_input": answer(400), "text_tools": answer(200), "background_input": answer(400)}
-    answers["streamed_tools"] = answer(400)
-    observation = CHECKS["err.wrong-type"].observe(answers)
-    assert [finding.where.exchange for finding in observation.findings] == ["text_tools"]
-
-
 def test_the_words_of_a_check_agree_with_its_row() -> None:
     """A check whose words name no status but 400 as accepted or tolerated accepts no success."""
     for row in REFUSALS.values():
@@ -66,13 +48,6 @@ def test_the_words_of_a_check_agree_with_its_row() -> None:
         assert ("404" in words) <= (404 in row.accepts), row.rule
         assert 400 in row.accepts, row.rule
         assert ("422" in words) <= (422 in row.tolerates), row.rule
-
-
-def test_a_body_has_the_changes_and_the_names_of_the_target() -> None:
-    """A change replaces a field of the plain create; a placeholder becomes the target's own name."""
-    row = InvalidCreates("x", {"a": {"input": 7}, "b": {"agent": Own.AGENT, "model": None}}, {400})
-    bodies = dict(row.bodies({"input": "Hi"}, {Own.AGENT: "helper"}))
-    assert bodies == {"a": {"input": 7}, "b": {"input": "Hi", "agent": "helper", "model": None}}
 
 
 def test_creates_are_sent_in_order_and_answered_by_name() -> None:

@@ -37,11 +37,6 @@ def nodes(value: Any) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
-def relative(path: Path) -> str:
-    """The path of a file for test ids."""
-    return path.relative_to(ROOT).as_posix()
-
-
 def read(path: Path) -> Any:
     """The parsed content of a file."""
     return json.loads(path.read_bytes())

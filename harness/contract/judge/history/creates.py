@@ -49,8 +49,8 @@ def judge_create(state: HistoryState, exchange: Exchange, intent: Intent) -> Non
 
 
 def _judge_status(state: HistoryState, exchange: Exchange, request: Json, parent: InteractionModel | None) -> None:
-    if _is_declined(exchange, request):
-        return
+    if exchange.status in {*CLIENT_ERROR, 501} and not request.keys() <= _PROMISED:
+        return  # it asks for something that a target need not offer
     rule = _rule_of(request, parent)
     if rule == "chain.running" and parent is not None and is_success(exchange) and not state.is_certain(parent):
         parent.suspicion = rule
@@ -82,11 +82,6 @@ _PROMISED = frozenset(
     {"model", "agent", "input", "stream", "background", "store", "previous_interaction_id", "tools"}
 )
 """The members of a create that rules promise something of; only a target that calls functions is sent `tools`."""
-
-
-def _is_declined(exchange: Exchange, request: Json) -> bool:
-    """Whether a create is refused that asks for something which a target need not offer."""
-    return exchange.status in {*CLIENT_ERROR, 501} and not request.keys() <= _PROMISED
 
 
 _REFUSALS = frozenset({"del.chain-after", "store.false-chain", "chain.running"})
@@ -125,16 +120,13 @@ def _learn(
     if reading.stream is not None:
         _learn_stream(state, model, reading.events, reading.stream.statuses)
     elif reading.interaction is not None:
-        _learn_output(state, model, reading.interaction)
+        body = reading.interaction
+        model.updated = body.get("updated")
+        judge_constant(state, model, body)
+        if model.status not in RUNNING:
+            model.steps, model.source = json_parse.as_list(body.get("steps")), "get.matches-post"
+            model.usage = body.get("usage")
     return model
-
-
-def _learn_output(state: HistoryState, model: InteractionModel, body: Json) -> None:
-    model.updated = body.get("updated")
-    judge_constant(state, model, body)
-    if model.status not in RUNNING:
-        model.steps, model.source = json_parse.as_list(body.get("steps")), "get.matches-post"
-        model.usage = body.get("usage")
 
 
 def _learn_stream(
@@ -238,8 +230,12 @@ def judge_cancel_look(state: HistoryState, model: InteractionModel, exchange: Ex
 
 def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     """Judge the cancel of a run that was in progress at the last look: it is cancelled, or had just ended."""
+    if is_refusal(exchange) and not state.is_certain(model):
+        model.suspicion = "cancel.ok"
+        return
     if not is_success(exchange):
-        _judge_refused(state, model, exchange)
+        message, actual = "a run in progress cannot be canceled", format_answer(exchange)
+        state.decide("cancel.ok", [Finding.from_code("cancel.ok/refused", message, "2xx", actual)])
         return
     status = read(exchange).status
     body = read(exchange).interaction
@@ -258,14 +254,6 @@ def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Excha
         state.decide("cancel.state", judge_cancelled(status))
     if status == "cancelled":
         model.status = status
-
-
-def _judge_refused(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
-    if is_refusal(exchange) and not state.is_certain(model):
-        model.suspicion = "cancel.ok"
-        return
-    message, actual = "a run in progress cannot be canceled", format_answer(exchange)
-    state.decide("cancel.ok", [Finding.from_code("cancel.ok/refused", message, "2xx", actual)])
 
 
 def judge_cancel_answer(exchange: Exchange, identity: str) -> Iterator[Finding]:

@@ -72,8 +72,18 @@ class HistoryJudge:
             is_no_answer(exchange) or reading.says_error
         ):  # a defect in itself, which reports nothing of the history
             return judgement
-        if reading.operation is not None:
-            self._judge(reading.call, exchange, intent)
+        if reading.operation is None:
+            return judgement
+        if reading.call == CREATE:
+            judge_create(self._state, exchange, intent)
+        elif intent.foreign:
+            model = self._state.find(named_interaction(exchange.request))
+            if model is not None and model.there:
+                self._state.decide_reply("store.isolation", exchange)
+        elif intent.refused_by:
+            self._state.decide_reply(intent.refused_by, exchange)
+        elif reading.call in _ABOUT_ONE:
+            self._judge_one(reading.call, exchange, intent)
         return judgement
 
     # --- streams that are read in parts
@@ -112,16 +122,6 @@ class HistoryJudge:
         self._state.judgement, self._state.is_cut = Judgement(), is_cut
         return self._state.judgement
 
-    def _judge(self, call: str, exchange: Exchange, intent: Intent) -> None:
-        if call == CREATE:
-            judge_create(self._state, exchange, intent)
-        elif intent.foreign:
-            self._judge_foreign(exchange)
-        elif intent.refused_by:
-            self._state.decide_reply(intent.refused_by, exchange)
-        elif call in _ABOUT_ONE:
-            self._judge_one(call, exchange, intent)
-
     def knows(self, identity: str) -> bool:
         """Whether a create brought this id, or an exchange about it was noted."""
         return self._state.find(identity) is not None
@@ -148,12 +148,8 @@ class HistoryJudge:
         elif judge_ending := _ENDINGS.get((call, self._state.sole_client)):
             judge_ending(self._state, model, exchange)
         if exchange.began is not None and streamed is None:
-            model.seen_until = exchange.began + exchange.seconds - _ROUNDING
-
-    def _judge_foreign(self, exchange: Exchange) -> None:
-        model = self._state.find(named_interaction(exchange.request))
-        if model is not None and model.there:
-            self._state.decide_reply("store.isolation", exchange)
+            # Seconds by which the sum of two readings of a clock may exceed the next one.
+            model.seen_until = exchange.began + exchange.seconds - 1e-6
 
     def _find(self, exchange: Exchange) -> InteractionModel | None:
         """The interaction that a request names; a recording may begin in the middle, so it may be new there."""
@@ -163,9 +159,6 @@ class HistoryJudge:
             model = self._state.learn(InteractionModel(identity))
         return model
 
-
-_ROUNDING = 1e-6
-"""Seconds by which the sum of two readings of a clock may exceed the next one."""
 
 _ABOUT_ONE = frozenset({GET, DELETE, CANCEL})
 _ENDINGS = {(DELETE, True): judge_delete, (CANCEL, True): judge_cancel, (CANCEL, False): judge_cancel_look}
@@ -277,8 +270,16 @@ def _judge_uncanceled(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Fin
     A client that leaves the stream of the create may seem to give the run up (`bg.survives-hangup`); one that
     leaves another stream of it does not.
     """
-    begun = {_find_background_run(exchange) for exchange in trail} - {""}
-    begun -= {_find_subject(exchange) for exchange in trail if _may_cancel(exchange)}
+    begun: set[str] = set()
+    stopped = {""}
+    for exchange in trail:
+        call, order = read(exchange).call, summarise_create(exchange.request)
+        if order is not None and order.background:
+            begun.add(read_new_id(exchange))
+        left = call == CREATE and not exchange.ending.complete
+        if left or call in (CANCEL, DELETE) or exchange.request.path.endswith(_COLON):
+            stopped.add(named_interaction(exchange.request).removesuffix(_COLON) or read(exchange).id or "")
+    begun -= stopped
     for exchange in trail:
         shown = read(exchange).id if is_success(exchange) else None
         if read(exchange).status == "cancelled" and shown in begun:
@@ -301,24 +302,8 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
             settled |= {identity} if is_settled(read(exchange).status) else set()
 
 
-def _find_background_run(exchange: Exchange) -> str:
-    order = summarise_create(exchange.request)
-    return read_new_id(exchange) if order is not None and order.background else ""
-
-
-def _find_subject(exchange: Exchange) -> str:
-    return named_interaction(exchange.request).removesuffix(_COLON) or read(exchange).id or ""
-
-
 _COLON = ":cancel"
 """How one sample spells a cancel; a target may take it for one."""
-
-
-def _may_cancel(exchange: Exchange) -> bool:
-    """Whether this may end a run early: a cancel, a delete, or a client that leaves its create."""
-    spelled = exchange.request.path.endswith(_COLON)
-    left = read(exchange).call == CREATE and not exchange.ending.complete
-    return spelled or read(exchange).call in (CANCEL, DELETE) or left
 
 
 def _judge_each(

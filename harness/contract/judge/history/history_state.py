@@ -212,14 +212,19 @@ def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event
     rule = _choose_rule(timeline, reading, position)
     if is_same_event(event, expected):
         judgement.judged[rule] += 1
-        found = list(_judge_cursor(expected, event))
-        differs = judgement.decide("resume.ids-stable", [finding.at(event=number) for finding in found])
-        if not PROTOCOL.cursor(expected):
+        one, other = PROTOCOL.cursor(expected), PROTOCOL.cursor(event)
+        moved = []
+        if one and one != other:
+            message = "an event has another event_id in a later stream"
+            moved = [Finding("resume.ids-stable", message, str(one), str(other)).at(event=number)]
+        differs = judgement.decide("resume.ids-stable", moved)
+        if not one:
             timeline.events[position] = event  # a stream may lack ids; the next one is compared with these
     else:
         if not reading.resumed and timeline.is_pieced(position):  # a resume gave what is known, and is judged
             expected, event = event, expected
-        skipped = _count_skipped(timeline.events[position:], event) if reading.resumed else 0
+        later = enumerate(timeline.events[position:] if reading.resumed else ())
+        skipped = next((count for count, due in later if is_same_event(event, due)), 0)
         difference = _report_difference(reading, rule, position, expected, event, skipped)
         # what never came is named by its number in the whole stream
         differs = judgement.decide(rule, [difference.at(event=position if skipped else number)])
@@ -244,18 +249,6 @@ def _judge_beginning(before: Sequence[Event], event: Event) -> Iterator[Finding]
     )
     severity = judge_repeat(event) if once else Severity.BROKEN
     yield Finding("resume.exclusive", message, "what follows the cursor", _format(event), severity=severity)
-
-
-def _judge_cursor(expected: Event, event: Event) -> Iterator[Finding]:
-    one, other = PROTOCOL.cursor(expected), PROTOCOL.cursor(event)
-    if one and one != other:
-        message = "an event has another event_id in a later stream"
-        yield Finding("resume.ids-stable", message, str(one), str(other))
-
-
-def _count_skipped(expected: Sequence[Event], event: Event) -> int:
-    """How many of the expected events a reading lacks before this one; 0 if it is not among them."""
-    return next((number for number, other in enumerate(expected) if is_same_event(event, other)), 0)
 
 
 def _report_difference(

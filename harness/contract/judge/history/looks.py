@@ -42,7 +42,11 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
         _judge_absent(state, exchange, intent, "del.gone" if model.gone else "store.false-get")
         return
     body = read(exchange).interaction
-    _judge_found(state, model, exchange, intent)
+    if state.sole_client and intent.final:
+        rule = "cancel.get-after" if model.status == "cancelled" else "get.ok"
+        if not state.decide_reply(rule, exchange) and body is None:
+            actual = format_answer(exchange)
+            state.decide(rule, [Finding(rule, "a GET returned no interaction", "the interaction", actual)])
     if not is_success(exchange) or body is None:
         return
     if state.decide("bg.same-id", agreement.judge_identity("bg.same-id", model.id, body.get("id"))):
@@ -53,8 +57,12 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
     before = model.status
     judge_status(state, model, read(exchange).status or "", intent)
     _judge_growth(state, model, body)
-    if state.sole_client:
-        _judge_own(state, model, body, intent)
+    if state.sole_client and model.background and model.status in SETTLED:
+        state.decide("bg.settles")
+    elif state.sole_client and model.background and intent.awaited and model.running:
+        state.decide("bg.settles", agreement.judge_end_status(model.status))
+    if state.sole_client and model.parent is not None and not model.echoed:
+        model.echoed = not state.decide("chain.echo", agreement.judge_echo(model.parent.id, [body]))
     if model.settled and is_settled(read(exchange).status or ""):  # else only a stream has shown its end
         with_input = (exchange.request.parameter("include_input") or "").lower() == "true"
         _judge_output(state, model, before, body, with_input)
@@ -135,45 +143,20 @@ def judge_status(
     model.status, model.streamed_only = status, streamed
     if model.cancelled:
         _judge_cancelled(state, model, before, intent)
-    elif (
-        before
-        and status
-        and not (was_streamed_only and status == "requires_action" and _ended_with_a_call(state, model))
-    ):
-        state.decide(agreement.rule_of_change(before), agreement.judge_changes((before, status)))
+    elif before and status:
+        # A stream that ended with a pending call had the wrong status, which is judged there.
+        may_wait = was_streamed_only and status == "requires_action"
+        if not (may_wait and agreement.pending_calls(assemble_steps(model.timeline.events, state.contract))):
+            state.decide(agreement.rule_of_change(before), agreement.judge_changes((before, status)))
     suspicion, model.suspicion = model.suspicion, ""
     if suspicion and model.running:  # else the run may have settled before the request came: nothing is proven
         state.decide(suspicion, [Finding(suspicion, _SUSPICIONS[suspicion], "a settled run", status)])
-
-
-def _ended_with_a_call(state: HistoryState, model: InteractionModel) -> bool:
-    """Whether the stream with the end had a pending call: its status is then wrong, and judged there."""
-    return bool(agreement.pending_calls(assemble_steps(model.timeline.events, state.contract)))
 
 
 _SUSPICIONS = {
     "chain.running": "a run in progress was continued",
     "cancel.ok": "a cancel was rejected, and the run continues",
 }
-
-
-def _judge_found(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
-    if not state.sole_client or not intent.final:
-        return
-    rule = "cancel.get-after" if model.status == "cancelled" else "get.ok"
-    if not state.decide_reply(rule, exchange) and read(exchange).interaction is None:
-        actual = format_answer(exchange)
-        state.decide(rule, [Finding(rule, "a GET returned no interaction", "the interaction", actual)])
-
-
-def _judge_own(state: HistoryState, model: InteractionModel, body: dict[str, Any], intent: Intent) -> None:
-    """Judge what only the client that made an interaction can know: that it waited, and what it continues."""
-    if model.background and model.status in SETTLED:
-        state.decide("bg.settles")
-    elif model.background and intent.awaited and model.running:
-        state.decide("bg.settles", agreement.judge_end_status(model.status))
-    if model.parent is not None and not model.echoed:
-        model.echoed = not state.decide("chain.echo", agreement.judge_echo(model.parent.id, [body]))
 
 
 def _judge_cancelled(state: HistoryState, model: InteractionModel, before: str, intent: Intent) -> None:
@@ -185,16 +168,11 @@ def _judge_cancelled(state: HistoryState, model: InteractionModel, before: str, 
         state.decide("cancel.state")
     elif is_settled(status) and status != "failed" and not model.in_time:
         model.cancelled = False
-    else:
-        _judge_uncancelled(state, model, intent)
-
-
-def _judge_uncancelled(state: HistoryState, model: InteractionModel, intent: Intent) -> None:
-    """Judge another status than `cancelled` after a cancel: for a few looks it may be that of before."""
-    model.looks_since_cancel += 1
-    late = intent.awaited or (intent.final and model.in_time and model.looks_since_cancel > GRACE)
-    if late or is_settled(model.status):
-        state.decide("cancel.state", agreement.judge_cancelled(model.status))
+    else:  # for a few looks it may be the status of before
+        model.looks_since_cancel += 1
+        late = intent.awaited or (intent.final and model.in_time and model.looks_since_cancel > GRACE)
+        if late or is_settled(status):
+            state.decide("cancel.state", agreement.judge_cancelled(status))
 
 
 def _judge_output(

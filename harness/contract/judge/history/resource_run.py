@@ -128,7 +128,8 @@ class ResourceRun(Struct):
         if of_one:
             owner = collection if identity else exchange.request.segments[-3]
             was_there = key_of(exchange, owner, of_one) in self._made
-            denies = _DENIES | _KEEPS if _is_forced(exchange) else _DENIES
+            is_forced = (exchange.request.parameter("force") or "").lower() == "true"
+            denies = _DENIES | _KEEPS if is_forced else _DENIES
             if not was_there or exchange.status not in denies or owner in _ENDS_BY_ITSELF:
                 return
             message = f"{format_request(exchange)} denies a resource that was created and not deleted"
@@ -180,11 +181,6 @@ def _sign(exchange: Exchange, method: str, collection: str, identity: str) -> tu
         return ()
     text = json.dumps({name: "" if name in _NAMES else value for name, value in sent.items()}, sort_keys=True)
     return () if _REFERS.search(text) else (method, collection, text, caller)
-
-
-def _is_forced(exchange: Exchange) -> bool:
-    """Whether a delete is to delete the contents, too."""
-    return (exchange.request.parameter("force") or "").lower() == "true"
 
 
 def _list_leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

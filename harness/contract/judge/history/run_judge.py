@@ -70,9 +70,6 @@ _VARIES = frozenset({KEY_HEADER, "accept-encoding", "content-length", "host", "u
 _NO_CURSOR = frozenset({400, 404})
 """Statuses that may mean the cursor of a resume, and not its run (`resume.unknown`)."""
 
-_MOMENT = 1.0
-"""Seconds after the create of a background run in which a 404 proves nothing."""
-
 
 class _Shown(Struct):
     """An interaction that the server has: the request that showed it last, and what that showed."""
@@ -130,7 +127,9 @@ class Denials(Struct):
                 self._owners[new] = caller
                 if order.parent:
                     self._continued[new] = order.parent
-                if not _names_several(exchange):
+                stream = read(exchange).stream
+                # Which of the interactions exists that a stream names is not known.
+                if stream is None or all(found.rule != "stream.id-constant" for found in stream.findings):
                     self._show(caller, new, exchange, order.background)
         elif name and read(exchange).call in (GET, DELETE, CANCEL):
             yield from self._note_call(caller, name, exchange)
@@ -175,12 +174,19 @@ class Denials(Struct):
             yield from self._judge_denial(key, kind, shown, exchange)
             return
         if kind is _Kind.LOOK and is_success(exchange) and shown is not None:
-            if shown.denied_look is not None:
-                yield from _report_late(shown, shown.denied_look)
+            late = shown.denied_look
+            if late is not None and late.status == 404 and not shown.looked_at:
+                message = "a GET after the create does not find the interaction, and a later one does"
+                words = (message, "200 at once", format_answer(late))  # the documented poll loop ends with a 404
+                yield late, Finding.from_code("get.ok/late", *words, severity=Severity.NON_STRICT)
             if shown.denied_delete is not None:
                 self._vain.setdefault((*caller, *_KEYS[_Kind.DELETE]), []).append(shown.denied_delete)
         yield from self._compare(key, _RULES[kind], exchange, denied=False)
-        yield from self._report_vain()
+        for vain in [vain for vain in self._vain if (alike := self._alike.get(vain)) and alike.accepted]:
+            for one in self._vain.pop(vain):
+                message = "a DELETE after the create does not find the interaction, and a later GET does"
+                words = (message, self._alike[vain].accepted, format_answer(one))
+                yield one, Finding.from_code("del.ok/late", *words, severity=Severity.NON_STRICT)
 
     def _judge_denial(
         self, key: tuple[str, ...], kind: _Kind, shown: _Shown, exchange: Exchange
@@ -216,14 +222,6 @@ class Denials(Struct):
             waiting, alike.denied = alike.denied, []
             for one, reason, deleted in waiting:
                 yield one, _report(rule, one, reason, alike.accepted, deleted)
-
-    def _report_vain(self) -> Iterator[tuple[Exchange, Finding]]:
-        """Tell of a DELETE that did not find a run which the create had named and a later look found."""
-        for key in [key for key in self._vain if (alike := self._alike.get(key)) and alike.accepted]:
-            for denied in self._vain.pop(key):
-                message = "a DELETE after the create does not find the interaction, and a later GET does"
-                words = (message, self._alike[key].accepted, format_answer(denied))
-                yield denied, Finding.from_code("del.ok/late", *words, severity=Severity.NON_STRICT)
 
     def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
         """Note an exchange that shows an interaction.
@@ -302,24 +300,8 @@ def _is_brief(shown: _Shown, denied: Exchange) -> bool:
     """Whether a run that is not found yet began so shortly before that a client tolerates it (API errors, 404)."""
     if shown.began is None or denied.began is None:
         return False
-    return _is_early(shown, denied) and denied.began - shown.began < _MOMENT
-
-
-def _names_several(exchange: Exchange) -> bool:
-    """Whether a stream names different interactions (`stream.id-constant`): which of them exists is not known."""
-    stream = read(exchange).stream
-    return stream is not None and any(found.rule == "stream.id-constant" for found in stream.findings)
-
-
-def _report_late(shown: _Shown, denied: Exchange) -> Iterator[tuple[Exchange, Finding]]:
-    """Tell of a look that did not find yet what was just created: the documented poll loop ends with a 404."""
-    if not shown.looked_at and denied.status == 404:
-        message, expected = (
-            "a GET after the create does not find the interaction, and a later one does",
-            "200 at once",
-        )
-        actual, severity = format_answer(denied), Severity.NON_STRICT
-        yield denied, Finding.from_code("get.ok/late", message, expected, actual, severity=severity)
+    # Seconds after the create of a background run in which a 404 proves nothing.
+    return _is_early(shown, denied) and denied.began - shown.began < 1.0
 
 
 def _report(rule: str, exchange: Exchange, why: str, accepted: str, since: str) -> Finding:
@@ -396,7 +378,13 @@ class Mixtures(Struct):
             self._learn(name, exchange)
             if name in self._whole and name in self._streamed and name not in self._shared:
                 self._compare(name)
-        yield from self._find_origins()
+        for one in list(self._strange):
+            origin = next((n for n, text in self._stored.items() if n != one.own and one.text in text), "")
+            if origin:
+                self._strange.remove(one)
+                expected, actual = f"text of {one.own}", f"{format_value(shorten(one.text, 60))}, text of {origin}"
+                message = "a stream contains text of another interaction"
+                yield one.exchange, Finding.from_code("rob.concurrent-streams/mixed", message, expected, actual)
 
     def _learn(self, name: str, exchange: Exchange) -> None:
         """Keep the text that an exchange shows of an interaction."""
@@ -422,15 +410,6 @@ class Mixtures(Struct):
             return
         if len(strange) >= _TELLING and strange not in stored:
             self._strange.append(_Strange(exchange, name, strange))
-
-    def _find_origins(self) -> Iterator[tuple[Exchange, Finding]]:
-        for one in list(self._strange):
-            origin = next((n for n, text in self._stored.items() if n != one.own and one.text in text), "")
-            if origin:
-                self._strange.remove(one)
-                expected, actual = f"text of {one.own}", f"{format_value(shorten(one.text, 60))}, text of {origin}"
-                message = "a stream contains text of another interaction"
-                yield one.exchange, Finding.from_code("rob.concurrent-streams/mixed", message, expected, actual)
 
 
 class Crossings(Struct):
@@ -490,10 +469,6 @@ def _tell_crossing(exchange: Exchange, output: str, own: str, origin: str) -> tu
     return exchange, Finding.from_code("create.ok/another", message, f"the output of {own}", actual)
 
 
-_LEAST = 4
-"""Events with an id that a stream needs so that one strange id among them tells something."""
-
-
 class EventIds(Struct):
     """The ids of events by the interaction whose stream had them first.
 
@@ -529,7 +504,8 @@ class EventIds(Struct):
         if not strange or len(known) != 1:
             return ""
         (one,) = strange
-        return one if min(len(ids), self._counts[self._owners[one]]) >= _LEAST else ""
+        # Events with an id that a stream needs so that one strange id among them tells something.
+        return one if min(len(ids), self._counts[self._owners[one]]) >= 4 else ""
 
 
 # --- all of them

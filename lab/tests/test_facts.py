@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from harness.cassette import Recording
-from harness.checks.recordings import RecordedCell, change_tables, find_cells, find_settled
 from harness.cli.output import format_patch
 from harness.contract.models.profiles import FOLDER, find_profile
 from harness.documents import load_yaml
@@ -19,6 +18,8 @@ from harness.emulator import Emulator, Settings
 from harness.rules.ledger import load_ledger
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request, Response
+from lab.__main__ import main
+from lab.facts import RecordedCell, change_tables, find_cells, find_settled
 
 Json = dict[str, Any]
 
@@ -136,3 +137,13 @@ def test_sentences_are_settled() -> None:
     unseen = {line.id: str(line) for line in find_settled({"agent": frozenset()}, {"agent": frozenset()})}
     said = "no rule was judged in agent.yaml: read there whether the sentence is true"
     assert unseen["probes.chain-environment"] == f"probes.chain-environment: {said}"
+
+
+def test_the_command_reads_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The recordings of the emulator, which follows the tables, change no cell; they settle sentences."""
+    patch = tmp_path / "tables.patch"
+    assert main(["facts", "cassettes/emulator", "--patch", str(patch), "--live"]) == 0
+    said = capsys.readouterr().out
+    assert "sentence: breaking-changes.get-steps: true in lifecycle.yaml" in said
+    assert ("profile: " in said, patch.exists()) == (False, False)
+    assert main(["facts", str(tmp_path)]) == 3
