@@ -82,37 +82,6 @@ def recording(path: Path, url: str, mode: str = "once") -> Iterator[CassetteFixt
         environment.uninstall()
 
 
-@pytest.mark.parametrize("name", ["location", "x-goog-upload-url"])
-def test_a_recording_sends_no_request_to_the_service(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stranger's recorded redirect leads a client to the fixture, which sends nothing there, and no key."""
-    monkeypatch.setenv("GEMINI_API_KEY", "of-the-user-0123456789")
-    path, led, asked = tmp_path / "a.yaml", "/v1beta/interactions/of_a_victim", list[str]()
-
-    def lead(request: Request) -> Response:
-        return Response.json(307 if name == "location" else 200, b"{}", [(name, led)])
-
-    def serve(request: Request) -> Response:
-        asked.append(request.raw_path)
-        return Response.json(200, b"{}")
-
-    with ServerThread(lead) as server, recording(path, server.url) as cassette:
-        httpx.delete(f"{cassette.base_url}/v1beta/interactions/a")
-    with (
-        ServerThread(serve) as server,
-        recording(path, server.url, "new_episodes") as cassette,
-        httpx.Client(follow_redirects=True, base_url=cassette.base_url) as client,
-    ):
-        response = client.delete("/v1beta/interactions/a")
-        if name != "location":
-            response = client.post(response.headers[name], content=b"x")
-        assert response.status_code == 400
-        assert "a recorded response led the client there" in response.text
-        assert client.delete("/v1beta/interactions/b").status_code == 200
-    assert [target for target in asked if "__harness__" not in target] == ["/v1beta/interactions/b"]
-
-
 @pytest.mark.parametrize("here", [True, False], ids=["this machine", "another one"])
 def test_the_key_of_the_user_crosses_no_network_in_plain_text(
     here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
