@@ -31,10 +31,7 @@ from harness.wire import By, Decoder, Frame, How, Length, Request, Response, Str
 from harness.wire.addresses import (
     find_elsewhere,
     find_in_body,
-    find_next_targets,
-    make_plain,
     readdress,
-    split_query,
     stand_in_url,
 )
 from harness.wire.json_value import object_or_none
@@ -65,55 +62,6 @@ def answer_from(recording: Recording, request: Request, *, scale: float = 0) -> 
     answer, asked = recording.response(scale=scale), stand_in_url(request)
     answer.headers = readdress(answer.headers, recording.origin, asked, recorded=True)
     return answer
-
-
-class LedPaths:
-    """The paths to which recorded responses led clients, in whatever field of a head.
-
-    The author of a recording must not choose which requests a target gets, with the key of the user. Safe to use
-    from several threads.
-    """
-
-    def __init__(self) -> None:
-        self._paths = set[str]()
-        self._queries: defaultdict[str, list[_Query]] = defaultdict(list)
-        self._lock = threading.Lock()
-
-    def add(self, response: Response, asked: Request) -> None:
-        """Keep where a recorded response leads the client that asked.
-
-        Of the path for which it asked, a query that it did not send: an upload has the address of its start, and
-        without a part of it, a call may do more.
-        """
-        own, sent = make_plain(asked.raw_path), split_query(asked.target)
-        with self._lock:
-            for path, query in find_next_targets(response.headers, asked):
-                if path != own:
-                    self._paths.add(path)
-                elif (parts := split_query(f"?{query}")) != sent:
-                    self._queries[path].append(_Query(parts, is_alone=parts < sent))
-
-    def explain(self, request: Request, instead: str) -> str:
-        """Why a request is not sent to the target, with what to do instead; "" if no recording led there."""
-        if not self._paths and not self._queries:
-            return ""
-        path, sent = make_plain(request.raw_path), split_query(request.target)
-        if path not in self._paths and not any(query.leads_to(sent) for query in self._queries.get(path, ())):
-            return ""
-        return (
-            f"{request.method} {request.raw_path} is not recorded, and a recorded response led the client there: "
-            f"it was not sent to the target; record that response again with {instead}"
-        )
-
-
-class _Query(NamedTuple):
-    """The parts of a query to which a recording led; `is_alone`: a client that sends more of them chose it."""
-
-    parts: set[str]
-    is_alone: bool
-
-    def leads_to(self, sent: set[str]) -> bool:
-        return self.parts == sent if self.is_alone else self.parts <= sent
 
 
 class Player:

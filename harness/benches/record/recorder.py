@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
-from harness.cassette.player import MISS_CODE, MISS_STATUS, LedPaths, answer_from
+from harness.cassette.player import answer_from
 from harness.cassette.writer import MOST_BYTES
 from harness.kit.api import Api
 from harness.kit.wrong_call import explain_wrong_url
@@ -39,8 +39,6 @@ from harness.wire import By, Chunked, Exchange, Request, Response, Service
 from harness.wire.addresses import (
     find_in_body,
     is_loopback,
-    is_of_browser,
-    keep_for_browsers,
 )
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
@@ -154,7 +152,6 @@ class Recorder:
         self._named: dict[str, str] = {}
         self._tap: Tap | None = None
         self._player: Player | None = None
-        self._led = LedPaths()
         self.url = ""
         self.summary = Summary(str(path), mode)
 
@@ -266,21 +263,12 @@ class Recorder:
         def service(request: Request) -> Response:
             known = self._file.play(request)
             if known is None:
-                return self._refuse_led(request) or upstream(request)
-            response = answer_from(known, request)
-            self._led.add(response, request)
+                return upstream(request)
             with self._lock:
                 self.summary.played += 1
-            return response
+            return answer_from(known, request)
 
         return service
-
-    def _refuse_led(self, request: Request) -> Response | None:
-        """An error for a request to which a recording led the client: its author does not choose what is sent."""
-        if not (why := self._led.explain(request, "--record-mode all")):
-            return None
-        self._warn(why)
-        return Response.json(MISS_STATUS, self._protocol.error_body(MISS_STATUS, MISS_CODE, why))
 
 
 def _behind(window: Window, service: Service) -> Service:
@@ -290,10 +278,7 @@ def _behind(window: Window, service: Service) -> Service:
     def serve(request: Request) -> Response:
         if window.claims(request):
             return window.answer(request)
-        response = seen(request)
-        if is_of_browser(request.headers):
-            response.headers = keep_for_browsers(response.headers)
-        return response
+        return seen(request)
 
     return serve
 

@@ -10,7 +10,6 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -92,73 +91,6 @@ def test_record_modes_are_those_of_vcrpy(
     assert (answers[0].content == first) is (mode != "all")
     assert (recorder.summary.played, recorder.summary.recorded) == (played, recorded)
     assert recorder.summary.misses == []
-
-
-LED = {
-    "absolute": "/team-b/steal",
-    "relative": "../../team-b/./steal",
-    "of another server": "https://evil.example/team-b/steal?x=1",
-    "encoded": "/v1beta/%2e%2e/team-b/%73teal",
-    "of an upload of somebody else": "/v1beta/interactions/a?upload_id=of_somebody",
-    "in a spelling that clients change": '/v1beta/interactions/a?of=%27a%7e"b{d}%&p=q+r&%66orce=true',
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "status"),
-    [("location", 307), ("location", 200), ("x-goog-upload-url", 200), ("operation-location", 202), ("link", 200)],
-)
-@pytest.mark.parametrize("url", LED.values(), ids=LED)
-def test_a_recording_sends_no_request_to_the_target(name: str, status: int, url: str, tmp_path: Path) -> None:
-    """A stranger's recorded address leads a client to the recorder, which forwards nothing there."""
-    path, asked, warned = tmp_path / "a.yaml", list[str](), list[str]()
-
-    def lead(request: Request) -> Response:
-        return Response.json(status, b"{}", [(name, f'<{url}>; rel="next"' if name == "link" else url)])
-
-    def serve(request: Request) -> Response:
-        asked.append(request.target)
-        return Response.json(200, b"{}")
-
-    with ServerThread(lead) as server, Recorder(server.url, path, INTERACTIONS) as recorder:
-        httpx.get(f"{recorder.url}/v1beta/interactions/a")
-    with (
-        ServerThread(serve) as server,
-        Recorder(server.url, path, INTERACTIONS, mode="new_episodes", warn=warned.append) as recorder,
-        httpx.Client(follow_redirects=True) as client,
-    ):
-        response = client.get(f"{recorder.url}/v1beta/interactions/a")
-        if status != 307:
-            led = response.headers[name].partition(";")[0].strip("<>")
-            response = client.post(urljoin(str(response.url), led), content=b"x")
-        assert response.status_code == 400
-        assert "a recorded response led the client there" in response.text
-        assert client.get(f"{recorder.url}/v1beta/interactions/b").status_code == 200
-    assert [target for target in asked if "__harness__" not in target] == ["/v1beta/interactions/b"]
-    assert len(warned) == 1
-
-
-def test_a_recording_leads_to_no_call_without_a_part_of_its_query(tmp_path: Path) -> None:
-    """A recorded redirect of a trial leads to the call itself; another query of the same path is the client's."""
-    path, asked, call = tmp_path / "a.yaml", list[str](), "/v1beta/interactions/a"
-
-    def lead(request: Request) -> Response:
-        return Response.json(307, b"{}", [("location", call)])
-
-    def serve(request: Request) -> Response:
-        asked.append(request.target)
-        return Response.json(200, b"{}")
-
-    with ServerThread(lead) as server, Recorder(server.url, path, INTERACTIONS) as recorder:
-        httpx.delete(f"{recorder.url}{call}?validate_only=true")
-    with (
-        ServerThread(serve) as server,
-        Recorder(server.url, path, INTERACTIONS, mode="new_episodes") as recorder,
-        httpx.Client(follow_redirects=True, base_url=recorder.url) as client,
-    ):
-        assert client.delete(f"{call}?validate_only=true").status_code == 400
-        assert client.delete(f"{call}?trace=1").status_code == 200
-    assert [target for target in asked if "__harness__" not in target] == [f"{call}?trace=1"]
 
 
 @pytest.mark.slow
