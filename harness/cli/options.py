@@ -249,7 +249,7 @@ class Option:
 
     @property
     def allowed(self) -> Trust:
-        """The values that a configuration file may give to it. Only an option whose kind is no place may leave this open."""
+        """The values that a configuration file may give to it; open only if the kind of the option is no place."""
         if self.trust is None:
             assert not self.kind.is_place, f"{self.name} names a place, but has no trust"
             return Trust.JUDGE

@@ -82,14 +82,14 @@ class PageGuard:
         if not is_control(request):
             return None
         return (
-            self._refuse_host(request, is_control=True)
+            self.refusal_of_host(request, is_control=True)
             or self._refuse_page(request, "controlled only by programs: send control calls from one")
             or self._refuse_token(request)
         )
 
     def refusal_of_caller(self, request: Request) -> Response | None:
         """The answer to a request, whatever for, that came from a page that may not call."""
-        if (refusal := self._refuse_host(request)) is not None:
+        if (refusal := self.refusal_of_host(request)) is not None:
             return refusal
         if request.headers.names.isdisjoint(_OF_PAGES) or self._pages is Pages.ANY:
             return None
@@ -102,12 +102,8 @@ class PageGuard:
             request, f"open to pages of this machine alone (such as http://localhost:3000){how}"
         )
 
-    def refusal_of_host(self, request: Request) -> Response | None:
-        """The refusal of a request, whatever for, that came by a name that a page may own; None for others."""
-        return self._refuse_host(request)
-
-    def _refuse_host(self, request: Request, *, is_control: bool = False) -> Response | None:
-        """The refusal of a name that is not known to mean this server. Only programs send no Host at all."""
+    def refusal_of_host(self, request: Request, *, is_control: bool = False) -> Response | None:
+        """The answer to a request that came by a name that a page may own. Only programs send no Host at all."""
         headers = request.headers
         named = headers.all("host")
         if not named:
@@ -181,6 +177,7 @@ def _is_local_name(name: str) -> bool:
     return is_loopback(name) or name.endswith(".localhost")
 
 
+@lru_cache(maxsize=256)  # hot: each request has one
 def _name_in(authority: str) -> str:
     """The host in a Host header, in lower case and without brackets; `""` if it is none."""
     return "" if "@" in authority else read_authority(authority).removesuffix(".")
