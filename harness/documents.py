@@ -126,7 +126,7 @@ def list_files(
                 todo.append(path)
             elif entry.is_file():
                 kept.append(path)
-            elif not (path.is_dir() and path.resolve().is_relative_to(root.resolve())):
+            elif not (path.is_dir() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))):
                 skipped.append(path)
     return sorted(kept)
 

@@ -39,7 +39,7 @@ def replacing(path: Path, *, like: Path | None = None) -> Iterator[IO[bytes]]:
     those of the file `like`, or the default under the umask; they are never wider meanwhile. Raises OSError, which
     names the file.
     """
-    real = path.resolve()
+    real = Path(os.path.realpath(path))  # of links in a circle, the path itself
     make_folder(real.parent)
     beside = real.with_name(f".{real.name}.{os.urandom(4).hex()}.tmp")
     model = next((place for place in (real, like) if place is not None and place.is_file()), None)

@@ -134,7 +134,7 @@ def lock(file: IO[bytes], path: Path) -> None:
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Lock the cassette at `path`, even before it exists. Raises CassetteError if another recorder has done so."""
-    real = path.resolve()
+    real = Path(os.path.realpath(path))
     guard = real.with_name(f".{real.name}.lock")
     with _open_locked(guard, path):
         try:

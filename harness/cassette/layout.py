@@ -327,7 +327,7 @@ def replacing(path: Path, like: Path | None = None) -> Iterator[IO[bytes]]:
     except OSError as wrong:
         if is_open:
             raise
-        raise CassetteError(f"{path.resolve()} cannot be written: {wrong.strerror}") from None
+        raise CassetteError(f"{os.path.realpath(path)} cannot be written: {wrong.strerror}") from None
 
 
 def replace_file(path: Path, data: bytes | Iterable[bytes], like: Path | None = None) -> None:

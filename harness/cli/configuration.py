@@ -7,6 +7,7 @@ stay in its own folder (`options.Trust`).
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,9 @@ class ConfigurationFile(Struct, frozen=True, dict=True):
         """Raise UsageFault for a path of the file that leaves its folder, links followed, or enters its `.git`."""
         if option.allowed is not Trust.INSIDE or (option.kind is REVISION and value in REVISIONS):
             return
-        folder = self.path.parent.resolve()
+        folder = Path(os.path.realpath(self.path.parent))
         for one in value if isinstance(value, list) else [value]:
-            real = Path(one.partition("=")[2] if option.kind is REPORT else one).resolve()
+            real = Path(os.path.realpath(one.partition("=")[2] if option.kind is REPORT else one))
             if real.is_relative_to(folder) and ".git" not in real.relative_to(folder).parts:
                 continue
             why = "in its `.git`" if real.is_relative_to(folder) else f"outside {str(folder)!r}"

@@ -233,10 +233,9 @@ def _choose_store(arguments: FuzzArguments, target: ResolvedTarget) -> Path | No
     if arguments.no_store:
         return None
     store = Path(arguments.store or _STORE)
-    if arguments.store is None and not store.resolve().is_relative_to(Path.cwd().resolve()):
-        raise UsageFault(
-            f"{store} leads to {str(store.resolve())!r}: remove the link, or name the folder with --store"
-        )
+    real = Path(os.path.realpath(store))
+    if arguments.store is None and not real.is_relative_to(os.path.realpath(Path.cwd())):
+        raise UsageFault(f"{store} leads to {str(real)!r}: remove the link, or name the folder with --store")
     from harness.engine.search.run import Store
 
     if kept := len(Store(store, target).list_stored()):
