@@ -1,9 +1,9 @@
 """Starts every other program: which file runs, in which folder, and with which environment.
 
-Layer 0. People run the harness inside folders that they did not write, with a key in their environment. So a
-tool that we run ourselves (`run_tool`: pip, npm, node) has an absolute path and a folder of ours, and gets no
-variable but those that it needs. A command that the user typed (`start`) is theirs: it runs where they are, with
-the environment that its caller documents. Must not know what a program does.
+Layer 0. A tool that we run ourselves (`run_tool`: pip, npm, node) has an absolute path and a folder of ours, so it
+obeys nothing of the current folder. It gets no variable but those that it needs, so it gets no key. A command that
+the user typed (`start`) is theirs: it runs where they are, with the environment that its caller documents. Must
+not know what a program does.
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote
-
-from harness.foreign_folders import find_shared, resolve
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -56,135 +53,48 @@ def find_program(name: str) -> str | None:
     return found if found and Path(found).is_absolute() else None
 
 
-def explain_not_found(name: str) -> str:
-    """Why `find_program` finds none: there is none, or another person may have written it."""
-    found = shutil.which(name, path=_absolute_path(os.environ))
-    shared = find_shared(Path(found).parent) if found else None
-    return f"{name} is in {str(shared[0])!r} alone: {shared[1]}" if shared else f"{name} is not on PATH"
-
-
 def tool_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables that a tool gets, of those of this process by default: an allow-list, which has no key."""
     given = os.environ if environment is None else environment
-    keys = _Keys(given)
     passed = {
         name: value
         for name, value in given.items()
-        if (name.upper() in _PASSED or name.upper().startswith(_PASSED_PREFIXES)) and not keys.are_in(value)
+        if name.upper() in _PASSED or name.upper().startswith(_PASSED_PREFIXES)
     }
-    if "PIP_CONFIG_FILE" not in passed and is_home_shared(given):
-        passed["PIP_CONFIG_FILE"] = os.devnull  # it would name the index of packages
     return {**passed, "PATH": _own_path(given) or os.devnull}  # an empty one means the current folder
 
 
-def is_home_shared(environment: Mapping[str, str]) -> bool:
-    """Whether another person may have filled the home or the folder of settings, as in a checkout of CI."""
-    settings = environment.get("XDG_CONFIG_HOME") or Path.home()
-    return any(map(find_shared, (Path.home(), Path.cwd() / settings)))
-
-
-_SHORTEST_KEY = 8
-"""A shorter value is in too many variables by chance."""
-_NAME_OF_KEY = (
-    r"(?:gemini|genai|generative_?ai|google|palm|ai_?studio)(?:_*ai)?_*"
-    r"(?:(?:api|access|auth|secret)_*)?(?:key|token)"
-)
-_KEY_VARIABLE = re.compile(
-    rf"(?i)(?:\w+_)?{_NAME_OF_KEY}(?:s|_?\d+|_(?:prod|live|test|dev|primary|secondary|backup|other))?"
-)
-"""Names under which clients and frameworks read a key of the API, such as `VITE_GEMINI_API_KEY`; in any case,
-because some readers of settings ignore it."""
-_PERHAPS_KEY = re.compile(rf"(?i){_NAME_OF_KEY}s?(?![a-z])")
-_LIKE_A_KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[\w.~+=\-]{20,}", re.ASCII)
-"""A longer name, such as `GEMINI_API_KEY_EU` or `GEMINI_API_KEY_FILE`, and a value that makes it one of a key."""
-_AROUND = re.compile(r"^google|(?:api)?(?:key|token)s?$")
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_OTHER_SERVICES = frozenset({
-    "ads", "admob", "analytics", "bigquery", "blogger", "calendar", "cse", "customsearch", "dialogflow",
-    "directions", "drive", "earth", "elevation", "fcm", "firebase", "fonts", "gcm", "gcs", "geocode",
-    "geocoder", "geocoding", "geolocation", "gmail", "gmaps", "gmp", "kgsearch", "maps", "pagespeed",
-    "photos", "places", "pubsub", "recaptcha", "roads", "routes", "safebrowsing", "search", "sheets",
-    "speech", "storage", "streetview", "stt", "timezone", "translate", "translation", "tts", "vision",
-    "weather", "webrisk", "youtube", "yt",
-})  # fmt: skip
-"""Other services of Google have keys of the same form: one in a variable with such a word (`MAPS_KEY`) stays."""
-_OF_THE_API = re.compile(r"(?i)gemini|genai|generative_?(?:ai|language)|palm|ai_?studio|vertex")
-
-
-def _names_other_service(name: str) -> bool:
-    words = {_AROUND.sub("", word.lower()) for word in _WORD.findall(name)}
-    return not words.isdisjoint(_OTHER_SERVICES) and _OF_THE_API.search(name) is None
-
-
-def _holds_key(name: str, value: str) -> bool:
-    from harness.wire.secrets import is_api_key
-
-    if _KEY_VARIABLE.fullmatch(name):
-        return True
-    value = value.strip()
-    if _PERHAPS_KEY.search(name) and _LIKE_A_KEY.fullmatch(value):
-        return True
-    return is_api_key(value) and not _names_other_service(name)
-
-
-def find_keys(environment: Mapping[str, str]) -> set[str]:
-    """The keys of the API: the values of the variables that hold one, and those in a longer value."""
-    from harness.wire.secrets import find_api_keys
-
-    named = {value.strip() for name, value in environment.items() if _holds_key(name, value)}
-    for name, value in environment.items():
-        if not _names_other_service(name):
-            named.update((*find_api_keys(value), *find_api_keys(unquote(value))))
-    return {value for value in named if len(value) >= _SHORTEST_KEY}
-
-
-class _Keys:
-    """The keys of an environment, also as they are written in URLs, in JSON and in hex."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        from harness.wire.secret_texts import spellings
-
-        spelled = {text for key in find_keys(environment) for text in spellings(key)}
-        longest_first = sorted(spelled, key=len, reverse=True)
-        self._texts = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)", re.I)
-
-    def are_in(self, value: str) -> bool:
-        return self._texts.search(value) is not None or self._texts.search(unquote(value)) is not None
-
-    def replace_in(self, value: str, stand_in: str) -> str:
-        value = self._texts.sub(lambda _: stand_in, value)
-        plain = unquote(value)
-        return self._texts.sub(lambda _: stand_in, plain) if self._texts.search(plain) else value
-
-
-def replace_keys(environment: Mapping[str, str], stand_in: str) -> dict[str, str]:
-    """The environment of a command that needs the user's variables, but no key of the API: it gets the stand-in.
-
-    A key may also be in a variable of the user's own, or in a URL there.
-    """
-    keys = _Keys(environment)
-    return {
-        name: stand_in if value and _holds_key(name, value) else keys.replace_in(value, stand_in)
-        for name, value in environment.items()
-    }
-
-
-def _absolute_path(environment: Mapping[str, str]) -> str:
+def _own_path(environment: Mapping[str, str]) -> str:
     """PATH without the folders that depend on where we are: an empty entry means the current folder."""
     folders = environment.get("PATH", os.defpath).split(os.pathsep)
     return os.pathsep.join(folder for folder in folders if Path(folder).is_absolute())
 
 
-def _own_path(environment: Mapping[str, str]) -> str:
-    """PATH without the folders that another person may have filled, such as the `node_modules/.bin` of a checkout.
+_KEY_VARIABLE = re.compile(
+    r"(?i)(?:\w+_)?(?:gemini|genai|generative_?ai|google|palm|ai_?studio)(?:_*ai)?_*"
+    r"(?:(?:api|access|auth|secret)_*)?(?:key|token)(?:s|_?\d+|_(?:prod|live|test|dev|primary|secondary|backup|other))?"
+)
+"""Names under which clients and frameworks read a key of the API, such as `VITE_GEMINI_API_KEY`; in any case,
+because some readers of settings ignore it."""
+_SHORTEST_KEY = 8
+"""A shorter value is in too many variables by chance."""
 
-    The folder of our own Python stays: a person who fills that one has replaced us.
+
+def replace_keys(environment: Mapping[str, str], stand_in: str) -> dict[str, str]:
+    """The environment of a command that needs the user's variables, but no key of the API: it gets the stand-in.
+
+    A variable is one of a key by its name. The same key, or a text of the form of one, is replaced in all others.
     """
-    own = resolve(Path(sys.executable).parent)
-    folders = _absolute_path(environment).split(os.pathsep)
-    return os.pathsep.join(
-        folder for folder in folders if resolve(Path(folder)) == own or find_shared(Path(folder)) is None
-    )
+    from harness.wire.secrets import find_api_keys
+
+    named = {name: value.strip() for name, value in environment.items() if value and _KEY_VARIABLE.fullmatch(name)}
+    keys = {value for value in named.values() if len(value) >= _SHORTEST_KEY}
+    made = {}
+    for name, value in environment.items():
+        for key in sorted(keys.union(find_api_keys(value)), key=len, reverse=True):
+            value = value.replace(key, stand_in)
+        made[name] = stand_in if name in named else value
+    return made
 
 
 def run_tool(

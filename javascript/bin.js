@@ -2,12 +2,11 @@
 // `npx interactions-harness …` is the command `harness …`: the one that is installed, or the one that uvx or pipx fetch.
 //
 // It may run in a folder that somebody else wrote, so it starts no program of the folder: none of a `.venv` there that
-// is not on PATH, and none of `node_modules/.bin` or of a relative folder, which npx and users have on PATH. A folder
-// of /proc is relative, too: `/proc/self/cwd`.
+// is not on PATH, and none of `node_modules/.bin` or of a relative folder, which npx and users have on PATH.
 
 import { spawn } from "node:child_process";
-import { accessSync, constants, realpathSync } from "node:fs";
-import { delimiter, isAbsolute, join, resolve } from "node:path";
+import { accessSync, constants } from "node:fs";
+import { delimiter, isAbsolute, join } from "node:path";
 import { findCommands } from "./index.js";
 
 const words = process.argv.slice(2);
@@ -17,20 +16,14 @@ let candidates = (await findCommands(named, { folders: false })).flatMap((candid
   return program === undefined ? [] : [{ ...candidate, words: [program, ...candidate.words.slice(1)] }];
 });
 
-function isTrusted(folder) {
-  try {
-    const places = [resolve(folder), realpathSync(folder)];
-    const isOfFolder = (place) => /[\\/]node_modules[\\/]\.bin([\\/]|$)|^\/proc\//i.test(place);
-    return isAbsolute(folder) && !places.some(isOfFolder);
-  } catch {
-    return false; // there is none
-  }
+function isOfFolder(folder) {
+  return !isAbsolute(folder) || /[\\/]node_modules[\\/]\.bin[\\/]?$/.test(folder);
 }
 
 function locate(program) {
-  const trusted = (process.env.PATH ?? "").split(delimiter).filter(isTrusted);
+  const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => !isOfFolder(folder));
   const name = process.platform === "win32" ? `${program}.exe` : program;
-  return trusted.map((folder) => join(folder, name)).find((path) => {
+  return folders.map((folder) => join(folder, name)).find((path) => {
     try {
       accessSync(path, constants.X_OK);
       return true;

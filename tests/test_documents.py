@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 import yaml
 
 from harness import documents
-from harness.documents import list_files, load_all_yaml, load_toml, load_yaml, open_file, read_file
+from harness.documents import list_files, load_all_yaml, load_yaml, open_file, read_file
 from harness.resources import folder
 
 LAUGHS = "a: &a ['lol','lol','lol','lol','lol','lol','lol','lol','lol']\n" + "".join(
@@ -32,8 +31,6 @@ BOMBS = {
     "a mapping in itself, by a detour": ("a: &a {b: {c: [1, *a]}}\n", "never ends"),
     "30,000 levels": ("[" * 30_000, "levels deep"),
     "30,000 levels in block style": ("".join("- " for _ in range(30_000)) + "1\n", "levels deep"),
-    "a number in base 60": ("a: 1" + ":59" * 5_000 + "\n", "a number of"),
-    "a decimal number": ("a: " + "9" * 5_000 + "\n", "a number of"),
 }
 COMMANDS = {
     "verify": ["verify"],
@@ -49,7 +46,7 @@ COMMANDS = {
 @pytest.mark.parametrize("before", range(-8, 2))
 def test_a_bomb_far_into_a_file_is_refused(before: int, long_line: bool) -> None:
     """Anchors are looked for in blocks, and wherever one block ends, what stands there is seen."""
-    size = documents._BLOCK + before
+    size = (1 << 20) + before
     padding = f"# {'x' * (size - 3)}\n" if long_line else ("#\n" * (size // 2 + 1))[-size:]
     assert len(padding) == size
     with pytest.raises(yaml.YAMLError, match="never ends"):
@@ -162,17 +159,10 @@ def _make_huge(path: Path) -> None:
         file.truncate(2 << 30)  # a sparse file: it takes no space
 
 
-def _make_zeros(path: Path) -> None:
-    with path.open("wb") as file:
-        file.write(b"a: 1\n")
-        file.truncate(100 << 20)
-
-
 ODD = {
     "a pipe": (_make_pipe, "it is a pipe"),
     "a device": (_make_link_to_device, "it is a device"),
     "a folder": (Path.mkdir, "it is a folder"),
-    "100 MiB of zeros": (_make_zeros, "begin with zeros"),
     "2 GiB": (_make_huge, "at most 1,073,741,824 are read"),
 }
 
@@ -187,17 +177,6 @@ def test_what_is_no_file_is_refused_before_it_is_read(tmp_path: Path, kind: str)
     with pytest.raises(OSError, match=reason) as raised:
         open_file(path)
     assert raised.value.filename == str(path)
-
-
-def test_a_large_text_is_read(tmp_path: Path) -> None:
-    """A large file is no odd one, neither with a zero far inside nor in UTF-16, which has zeros from the start."""
-    for number, start in enumerate((b"a" * 70_000 + b"\0", "a: b\n".encode("utf-16"))):
-        path = tmp_path / f"{number}.yaml"
-        with path.open("wb") as file:
-            file.write(start)
-            file.truncate(65 << 20)
-        with open_file(path) as file:
-            assert file.read(10) == start[:10]
 
 
 def test_a_missing_file_is_missing(tmp_path: Path) -> None:
@@ -238,52 +217,12 @@ def test_every_command_that_reads_a_file_refuses_evil_ones(tmp_path: Path, comma
         assert "Traceback" not in printed, f"{name}: {printed}"
 
 
-@pytest.mark.parametrize(
-    "words", [("serve", "--port", "0", "--tls-cert"), ("smoke", "https://127.0.0.1:9", "--ca-file")], ids=" ".join
-)
-def test_certificates_are_files(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """A pipe where a certificate should be is refused, although the TLS library would wait for it for ever."""
-    os.mkfifo(tmp_path / "pipe.pem")
-    command = [sys.executable, "-m", "harness", *words, str(tmp_path / "pipe.pem")]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ran.returncode == 2
-    assert "it is a pipe" in " ".join(ran.stderr.split())
-
-
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file here fails to be read once it is open")
 def test_a_file_that_fails_while_it_is_read_is_named() -> None:
     """As one that cannot be opened is: the operating system says only why."""
     with pytest.raises(OSError, match="/proc/self/mem") as told:
         read_file("/proc/self/mem")
     assert told.value.filename == "/proc/self/mem"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        ".".join("a" * 50_000) + " = 1", "[" + ".".join("a" * 50_000) + "]", "[[" + ".".join("a" * 50_000) + "]]",
-        " . ".join(["'x'", '"y"', "z"] * 20_000) + " = 1", "b = {" + ".".join("a" * 50_000) + " = 1}",
-        "s = '''\n'''\n" + ".".join("a" * 50_000) + " = 1", "# '\n" + ".".join("a" * 50_000) + " = 1 # '",
-        'q = "\\""\n' + ".".join("a" * 50_000) + ' = "', "x = [" * 50_000, "x = " + "{a=" * 50_000,
-        "a = 1 # " + "x" * (5 << 20),
-    ],
-    ids=[
-        "key", "table", "list", "quoted", "inline", "after a text", "after a comment", "after a quote", "lists",
-        "tables", "size",
-    ],
-)  # fmt: skip
-def test_no_toml_takes_long(text: str) -> None:
-    """A key of many parts takes the square of them: it is refused before it is parsed, wherever it is."""
-    with pytest.raises((ValueError, RecursionError)):
-        load_toml(text.encode())
-
-
-def test_dots_that_are_no_key_are_read() -> None:
-    """Versions, numbers and texts may have any number of dots."""
-    dots = ".".join("a" * 200)
-    text = f'a = "{dots}"\nb = [{"1.0, " * 200}]\nc = \'{dots}\' # {dots}\nd = """\n{dots} = 1\n"" """\n'
-    text += f"e = '''\n{dots}'''\n" + ".".join("k" * 60) + " = 2\n"
-    assert load_toml(text.encode())["d"] == f'{dots} = 1\n"" '
 
 
 def test_folders_that_tools_fill_are_left_out_if_wanted(tmp_path: Path) -> None:
@@ -301,39 +240,13 @@ def test_folders_that_tools_fill_are_left_out_if_wanted(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / ".hid" / "python").symlink_to(sys.executable)
     left_out: list[Path] = []
-    assert {file.name for file in list_files(tmp_path, of_tools=False, left_out=left_out)} == {"d", "CACHEDIR.TAG"}
-    assert {path.name for path in left_out} == {".git", ".venv", ".cache", "python"}
-    with pytest.raises(OSError, match="leads out of the folder"):
-        list_files(tmp_path)
-
-
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-@pytest.mark.parametrize(
-    "form",
-    [(), ("--index-version", "4"), ("--split-index",), ("--split-index", "--index-version", "4")],
-    ids=["plain", "version 4", "split", "both"],
-)
-@pytest.mark.parametrize("kind", ["sha1", "sha256"])
-def test_a_mark_that_git_tracks_leaves_nothing_out(
-    kind: str, form: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file of a repository does not hide the others from a search; what is left out is named."""
-    for name in ("d/live/CACHEDIR.TAG", "d/live/a", "d/.venv/pyvenv.cfg", "d/.venv/b", "d/cache/CACHEDIR.TAG",
-                 "d/submodule/CACHEDIR.TAG", "d/submodule/c", "d/submodule/.git"):  # fmt: skip
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    init = ["init", "-q", f"--object-format={kind}"]
-    for words in (init, ["add", "-f", "d/live", "d/.venv/b"], ["update-index", *form]):
-        subprocess.run(["git", *words], cwd=tmp_path, check=True)
-    left_out: list[Path] = []
-    assert [path.name for path in list_files(tmp_path / "d", of_tools=False, left_out=left_out)] == [
-        "b", "pyvenv.cfg", "CACHEDIR.TAG", "a", ".git", "CACHEDIR.TAG", "c",
-    ]  # fmt: skip
-    assert left_out == [tmp_path / "d" / "cache"]
-    (tmp_path / ".git").rename(tmp_path / "elsewhere")
-    (tmp_path / ".git").write_text("gitdir: elsewhere\n", "utf-8")  # as in a worktree
-    monkeypatch.chdir(tmp_path)
-    assert len(list_files("d", of_tools=False)) == 7
+    assert {file.name for file in list_files(tmp_path, of_tools=False, left_out=left_out)} == {
+        "d",
+        "CACHEDIR.TAG",
+        "python",
+    }
+    assert {path.name for path in left_out} == {".git", ".venv", ".cache"}
+    assert tmp_path / ".hid" / "python" in list_files(tmp_path)
 
 
 def test_files_are_listed_in_order_and_hidden_ones_only_if_wanted(tmp_path: Path) -> None:
@@ -349,8 +262,8 @@ def test_files_are_listed_in_order_and_hidden_ones_only_if_wanted(tmp_path: Path
     assert {file.name for file in list_files(tmp_path)} == {"b.yaml", "c.yaml", ".d.yaml", "f.yaml"}
 
 
-def test_a_link_to_a_folder_hides_no_file(tmp_path: Path) -> None:
-    """Within the folder, its files have names of their own; out of it, other readers follow it."""
+def test_a_link_to_a_folder_is_not_followed(tmp_path: Path) -> None:
+    """Within the folder, its files have names of their own; out of it, the link is left out, and named."""
     for name in ("folder/a/b", "elsewhere/c"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -360,9 +273,7 @@ def test_a_link_to_a_folder_hides_no_file(tmp_path: Path) -> None:
     assert list_files(folder, left_out=left_out) == [folder / "a" / "b"]
     assert left_out == []
     (folder / "moved").symlink_to("../elsewhere")
-    with pytest.raises(OSError, match="it is a link that leads out of the folder: name the folder itself"):
-        list_files(folder, hidden=False)
-    assert list_files(folder, of_tools=False, left_out=left_out) == [folder / "a" / "b"]
+    assert list_files(folder, left_out=left_out) == [folder / "a" / "b"]
     assert left_out == [folder / "moved"]
 
 

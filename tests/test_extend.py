@@ -176,39 +176,20 @@ def test_the_variable_names_no_file_of_the_current_folder(
         assert "which depends on the current folder: write an absolute path, or pass --extension" in shown
 
 
-def test_an_option_and_a_trusted_file_name_it(
-    extend: Extend,
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """`--extension` names it; a pyproject.toml does so once the user trusts that."""
-    extend(EXAMPLE)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-    for words in (["list", "acme.*", "--extension", "acme.py"], ["check", "emulator", "-c", "acme.id"]):
-        monkeypatch.setenv(EXTENSION_VARIABLE, "")
-        load_beside_installed.cache_clear()
-        if words[0] == "check":
-            (tmp_path / "pyproject.toml").write_text('[tool.harness]\nextension = ["acme.py"]\n', encoding="utf-8")
-            code, shown = run(capsys, *words)
-            assert (code, "changes a setting that needs your consent" in shown) == (2, True)
-            assert main(["trust"]) == 0
-        code, shown = run(capsys, *words)
-        assert (code, "acme.id" in shown or "1 passed" in shown) == (0, True)
-
-
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
         (("list", "acme.*"), "acme.id"),
         (("explain", "acme.id"), "Acme handbook"),
         (("mutants", "acme-*", "--list"), "acme-no-id"),
+        (("check", "emulator", "-c", "acme.id"), "1 passed"),
         (("serve", "--mutant", "acme-no-id", "--port", "0", "--", sys.executable, "-c", ""), ""),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_what_check_runs_is_known_to_the_others(
+@pytest.mark.parametrize("is_option", [True, False], ids=["option", "variable"])
+def test_an_option_and_the_variable_name_it(
+    is_option: bool,
     extend: Extend,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -216,15 +197,26 @@ def test_what_check_runs_is_known_to_the_others(
     words: tuple[str, ...],
     shown: str,
 ) -> None:
-    """Commands that take nothing else of a pyproject.toml take its extension if it is trusted, or say why not."""
+    """Every command that knows rules or mutants knows those of an extension."""
     extend(EXAMPLE)
-    (tmp_path / "pyproject.toml").write_text('[tool.harness]\nextension = ["acme.py"]\n', encoding="utf-8")
+    load_beside_installed.cache_clear()
+    monkeypatch.setenv(EXTENSION_VARIABLE, "" if is_option else str(tmp_path / "acme.py"))
+    option = ("--extension", "acme.py") if is_option else ()
+    code, said = run(capsys, words[0], *option, *words[1:])
+    assert (code, shown in said) == (0, True), said
+
+
+def test_a_configuration_file_names_no_extension(
+    extend: Extend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would run code of a folder that the user only entered: `check` refuses it, others do not read it."""
+    extend("raise SystemExit('the file ran')\n")
     monkeypatch.setenv(EXTENSION_VARIABLE, "")
-    code, said = run(capsys, *words)
-    assert (code, "no extension is loaded: " in said, "harness trust" in said) == (2, True, True), said
-    monkeypatch.setenv("HARNESS_TRUST", str(tmp_path))
-    code, said = run(capsys, *words)
-    assert (code, shown in said, "no extension" in said) == (0, True, False), said
+    (tmp_path / "pyproject.toml").write_text('[tool.harness]\nextension = ["acme.py"]\n', encoding="utf-8")
+    code, said = run(capsys, "check", "emulator")
+    assert (code, "the file ran" in said, "pass --extension on the command line" in said) == (2, False, True)
+    code, said = run(capsys, "list", "create.*")
+    assert (code, "the file ran" in said) == (0, False)
 
 
 def test_the_entry_point_of_a_package_is_loaded(extend: Extend, monkeypatch: pytest.MonkeyPatch) -> None:

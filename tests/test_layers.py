@@ -24,8 +24,6 @@ LAYERS: dict[str, int] = {
     "resources": 0,
     "documents": 0,
     "child_processes": 0,
-    "foreign_folders": 0,
-    "held_paths": 0,
     "written_files": 0,
     "look": 0,
     "rules": 0,
@@ -59,12 +57,10 @@ _LOWEST = frozenset({"errors", "wire", "outcome", "resources", "documents", "con
 
 REACH: dict[str, frozenset[str]] = {
     "rules": frozenset({"errors", "outcome", "resources", "documents"}),
-    "foreign_folders": frozenset({"errors"}),
-    "held_paths": frozenset({"foreign_folders"}),
-    "documents": frozenset({"foreign_folders", "held_paths"}),
-    "written_files": frozenset({"outcome", "foreign_folders", "held_paths"}),
-    "child_processes": frozenset({"wire", "foreign_folders"}),
-    "transport": _LOWEST | {"foreign_folders"},
+    "documents": frozenset(),
+    "written_files": frozenset({"outcome"}),
+    "child_processes": frozenset({"wire"}),
+    "transport": _LOWEST,
     "resume": _LOWEST,
 }
 """Packages whose imports are listed, because their layer alone would allow more, or less."""

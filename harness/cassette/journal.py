@@ -22,8 +22,7 @@ from harness.cassette.framing import is_text
 from harness.cassette.layout import replace_file
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
-from harness.foreign_folders import resolve
-from harness.written_files import find_way_out, make_folder, open_lock
+from harness.written_files import make_folder, open_lock
 
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 _HIDDEN, _SHOWN = b"#", b" "
@@ -129,9 +128,7 @@ def lock(file: IO[bytes], path: Path) -> None:
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Lock the cassette at `path`, even before it exists. Raises CassetteError if another recorder has done so."""
-    if why := find_way_out(path):
-        raise CassetteError(f"{path} cannot be written: {why}")
-    real = resolve(path)
+    real = Path(os.path.realpath(path))
     guard = real.with_name(f".{real.name}.lock")
     with _open_locked(guard, path):
         try:

@@ -22,7 +22,6 @@ from harness.cassette.framing import is_text
 from harness.cassette.recording import Provenance, Recording
 from harness.documents import explain_unread, load_all_yaml, load_yaml, loader_class, open_file, read_file
 from harness.errors import CassetteError, FieldError
-from harness.foreign_folders import resolve
 from harness.outcome import HarnessFault
 from harness.outcome.words import UNSEEN, escape_unseen
 from harness.wire.coding import DECODED_IN_ALL, TOO_MUCH_DECODED
@@ -265,22 +264,22 @@ def _as_text(body: Any) -> Any:
 
 
 @contextmanager
-def replacing(path: Path, place: Path | None = None, like: Path | None = None) -> Iterator[IO[bytes]]:
+def replacing(path: Path, like: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a file that replaces the cassette at `path` when the block ends. Raises CassetteError."""
     is_open = False
     try:
-        with written_files.replacing(path, place, like=like) as file:
+        with written_files.replacing(path, like=like) as file:
             is_open = True
             yield file
     except OSError as wrong:
         if is_open:
             raise
-        raise CassetteError(f"{resolve(path)} cannot be written: {wrong.strerror}") from None
+        raise CassetteError(f"{os.path.realpath(path)} cannot be written: {wrong.strerror}") from None
 
 
 def replace_file(path: Path, data: bytes | Iterable[bytes], like: Path | None = None) -> None:
-    """Replace the file at `path`, a name of ours, with `data`, given whole or in parts. It follows no link."""
-    with replacing(path, resolve(path.parent) / path.name, like) as file:
+    """Replace the file at `path`, a name of ours, with `data`, given whole or in parts."""
+    with replacing(path, like) as file:
         file.writelines((data,) if isinstance(data, bytes) else data)
 
 

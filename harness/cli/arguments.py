@@ -18,9 +18,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from harness.cli.folder_trust import FolderFile, find_file, place_value, require_allowed
+from harness.cli.configuration import ConfigurationFile, find_file
 from harness.cli.main import COMMANDS
-from harness.cli.options import FLAG, TALLY, Option, Options
+from harness.cli.options import FLAG, TALLY, Option, Options, Trust
 from harness.cli.output import say
 from harness.cli.renamed import explain_command, explain_option
 from harness.kit.api import EXTENSION_VARIABLE, join_names, split_names
@@ -34,8 +34,6 @@ _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 _NEEDLESS = re.compile(r"argument (?:\S+/)?(\S+): ignored explicit argument (.*)", re.DOTALL)
 _WIDEST_HELP = 118
 """Longer lines are hard to read, however wide a terminal is."""
-_MOST_SHOWN = 60
-"""How much of a setting a run shows."""
 _TAKES_A_SIGN = ("--capability",)
 _SECRETS = {"api-key": "GEMINI_API_KEY", "other-api-key": "OTHER_GEMINI_API_KEY"}
 
@@ -53,38 +51,14 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
         from harness.transport.client.dial import trusting
 
         trusting(values["ca_file"])
-    file, settings = None, dict[str, Any]()
-    if COMMANDS[cls.page.name].table is not None:
-        file = find_file()
-        settings = {} if file is None else _take_settings(cls, file, values)
-    elif "extension" in cls.list_options() and "extension" not in values:
-        settings = _take_extension(cls)
-    values |= settings
-    if values.get("extension") and "extension" in (given | settings):
+    if COMMANDS[cls.page.name].table is not None and (file := find_file()) is not None:
+        values |= _take_settings(cls, file, values)
+    if "extension" in given:
         named = [str(Path.cwd() / name) if name.endswith(".py") else name for name in values["extension"]]
         os.environ[EXTENSION_VARIABLE] = join_names(named)  # what loads the catalog reads it there
     options = cls(**values)
     options.given = frozenset(given)
-    options.unvouched = frozenset() if file is None or file.trusted else frozenset(settings)
     return options
-
-
-def _take_extension(cls: type[Options]) -> dict[str, Any]:
-    """The extensions of a trusted file, for commands without a table: they name and explain what `check` runs.
-
-    They also work without them, so a file that cannot be taken is noted and stops nothing.
-    """
-    file, item = find_file(), cls.list_options()["extension"]
-    try:
-        if file is None or not (named := file.table.get("extension")):
-            return {}
-        place = f"{file.path}: [tool.harness] extension"
-        value = place_value(item, item.read(named, place, of_file=True), file)
-        require_allowed(item, value, file, place, sends_key=False)
-    except UsageFault as wrong:
-        say(f"harness: no extension is loaded: {wrong}", to_errors=True)
-        return {}
-    return {"extension": value}
 
 
 def _read_given(declared: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,32 +72,17 @@ def _read_given(declared: Mapping[str, Option], given: Mapping[str, Any]) -> dic
     return values
 
 
-def _take_settings(cls: type[Options], file: FolderFile, values: Mapping[str, Any]) -> dict[str, Any]:
+def _take_settings(cls: type[Options], file: ConfigurationFile, values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a file for the options that the user did not give; standard error names the file."""
-    declared, sends_key = cls.list_options(), _sends_key(values)
-    settings = {
-        name: (place_value(declared[name], value, file), place)
-        for name, (value, place) in read_settings(cls, file).items()
-        if name not in values
-    }
-    for name, (value, place) in settings.items():
-        require_allowed(declared[name], value, file, place, sends_key=sends_key)
+    settings = {name: value for name, (value, _) in read_settings(cls, file).items() if name not in values}
     if settings:
-        keys = ", ".join(_show_setting(declared[name], value) for name, (value, _) in settings.items())
-        trusted = ", trusted" if file.trusted else ""
-        say(f"harness: {file.path} sets {keys}{trusted}", to_errors=True)
-    return {name: value for name, (value, _) in settings.items()}
+        declared = cls.list_options()
+        keys = ", ".join(declared[name].key for name in settings)
+        say(f"harness: {file.path} sets {keys}", to_errors=True)
+    return settings
 
 
-def _show_setting(item: Option, value: Any) -> str:
-    """The key of a setting; with its value, cut, if requests with the user's key cost more with another one."""
-    if not item.costs:
-        return item.key
-    shown = ", ".join(map(repr, value)) if isinstance(value, list) else repr(value)
-    return f"{item.key} = {shown if len(shown) <= _MOST_SHOWN else f'{shown[:_MOST_SHOWN]}…'}"
-
-
-def read_settings(cls: type[Options], file: FolderFile) -> dict[str, tuple[Any, str]]:
+def read_settings(cls: type[Options], file: ConfigurationFile) -> dict[str, tuple[Any, str]]:
     """The settings of a file for a command, by the name of the option: the value, and its place.
 
     The command's own table takes precedence over the shared keys of `[tool.harness]`.
@@ -152,7 +111,7 @@ def load_options(command: str) -> type[Options]:
 
 
 def _read_table(
-    cls: type[Options], table: Mapping[str, Any], file: FolderFile, section: str, tables: Collection[str]
+    cls: type[Options], table: Mapping[str, Any], file: ConfigurationFile, section: str, tables: Collection[str]
 ) -> dict[str, tuple[Any, str]]:
     place = f"{file.path}: [tool.harness{section}]"
     keys = {item.key: item for item in cls.list_options().values() if item.is_key}
@@ -167,33 +126,27 @@ def _read_table(
             )
         if secret := _SECRETS.get(key.replace("_", "-")):
             raise UsageFault(f"{place} {key}: a file must not contain a key: set {secret} instead")
-        if own := _find_flag_of_one_run(cls, key):
-            raise UsageFault(f"{place} {key}: a file cannot set it: pass {own} on the command line, for one run")
+        if refused := _explain_refused(cls, key):
+            raise UsageFault(f"{place} {key}: a configuration file cannot set it, because {refused}")
         if removed := explain_option(cls.page.name, f"--{key}") or explain_command(key):
             raise UsageFault(f"{place} {key}: {removed}")
         if key not in keys:
             where = ": docs/configuration.md lists the keys"
             raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, [*keys, *tables], otherwise=where)}")
         item = keys[key]
-        values[item.name] = (item.read(value, f"{place} {key}", of_file=True), f"{place} {key}")
+        read = item.read(value, f"{place} {key}", of_file=True)
+        file.require_inside(item, read, f"{place} {key}")
+        values[item.name] = (read, f"{place} {key}")
     return values
 
 
-def _find_flag_of_one_run(cls: type[Options], key: str) -> str:
-    """The flag of an option that only the command line has; "" if `key` is no such option."""
-    declared = cls.list_options().values()
-    return next(
-        (item.list_flags()[-1] for item in declared if item.key == key and not item.is_key and item.flags != ()),
-        "",
-    )
-
-
-def _sends_key(values: Mapping[str, Any]) -> bool:
-    """Whether requests carry a credential that the user gave: any header of theirs may be one."""
-    from harness.wire.secrets import may_hold_secret
-
-    personal = any(may_hold_secret(name) for name, _ in values.get("header") or ())
-    return bool(values.get("api_key") or values.get("other_api_key") or personal)
+def _explain_refused(cls: type[Options], key: str) -> str:
+    """Why a file cannot set an option, and what can; "" if `key` is no such option."""
+    item = next((item for item in cls.list_options().values() if item.key == key and not item.is_key), None)
+    if item is None or (item.flags == () and item.allowed is Trust.CALL):
+        return ""
+    variable = f", or set {item.variable}" if item.variable else ""
+    return f"{item.allowed}: pass {item.long_flag} on the command line{variable}"
 
 
 def split_command(words: Sequence[str], name: str) -> tuple[list[str], list[str] | None]:

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from harness.contract import Contract
 
 
-def revision_option(group: str = "", *, trust: Trust = Trust.READ) -> Any:
+def revision_option(group: str = "") -> Any:
     """Declare the revision of the API; `revision_of` and `contract_of` read it."""
     about = f"revision of the API, or a folder with one; known: {', '.join(REVISIONS)}"
-    return option(about, REVISION, shown=CURRENT, completes="revision", group=group, trust=trust)
+    return option(about, REVISION, shown=CURRENT, completes="revision", group=group, trust=Trust.INSIDE)
 
 
 class HasRevision(Protocol):
@@ -66,6 +66,7 @@ def header_option(group: str) -> Any:
         HEADER,
         flags=("-H", "--header"),
         repeats=True,
+        trust=Trust.SEND,  # a gateway may route by any of them
         group=group,
     )
 
@@ -83,7 +84,7 @@ def api_key_option(group: str) -> Any:
 def plain_http_option(group: str) -> Any:
     """Declare that a key, or a header that may be one, may cross the network in plain text."""
     return flag(
-        "also send the key and `-H` headers over plain HTTP to other machines", trust=Trust.NEVER, group=group
+        "also send the key and `-H` headers over plain HTTP to other machines", trust=Trust.SEND, group=group
     )
 
 
@@ -98,7 +99,7 @@ class ExtensionOptions(Options):
 
     extension: Sequence[str] | None = option(
         "module or file that adds rules, checks, mutants and faults (repeatable)",
-        MODULE, repeats=True, variable=EXTENSION_VARIABLE, trust=Trust.NEVER,
+        MODULE, repeats=True, variable=EXTENSION_VARIABLE, trust=Trust.RUN,
     )  # fmt: skip
 
 
@@ -110,7 +111,7 @@ def json_option(about: str = "print one JSON object", group: str = "") -> Any:
 def report_option(formats: Collection[str], group: str = "") -> Any:
     """Declare report files."""
     about = f"write a report (repeatable): {', '.join(formats)}"
-    return option(about, REPORT, repeats=True, trust=Trust.WRITE, completes="report", group=group)
+    return option(about, REPORT, repeats=True, trust=Trust.INSIDE, completes="report", group=group)
 
 
 def color_option(group: str = "") -> Any:

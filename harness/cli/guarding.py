@@ -5,7 +5,6 @@ Layer 8. Must not know what is served.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.options import Options, Trust, ValueKind, flag, option
 from harness.outcome import UsageFault
-from harness.wire import Request
 
 if TYPE_CHECKING:
     from harness.benches.server.page_guard import PageGuard, Pages
@@ -125,37 +123,9 @@ def access(
         program_hosts=program_hosts,
         token=token,
         pages=Pages.ANY if pages is None else pages,
-        reaches_out=registers_receiver,
         opened_by=opened_by,
     )
     return Access(guard, token)
-
-
-def registers_receiver(request: Request) -> bool:
-    """Whether a call names an address that a server would deliver to: a webhook, or the receiver of one run."""
-    if request.method not in ("POST", "PATCH", "PUT"):
-        return False
-    if "webhooks" in request.segments:
-        return True
-    try:
-        value = json.loads(request.body)
-    except (ValueError, RecursionError):  # the service refuses it, too
-        return False
-    return _holds(value, "webhook_config")
-
-
-def _holds(value: Any, name: str) -> bool:
-    """Whether an object anywhere in a JSON value has a member of this name."""
-    left = [value]
-    while left:
-        item = left.pop()
-        if isinstance(item, dict):
-            if name in item:
-                return True
-            left.extend(item.values())
-        elif isinstance(item, list):
-            left.extend(item)
-    return False
 
 
 def _choose_token(host: str) -> str:

@@ -5,7 +5,6 @@ Layer 8.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -52,7 +51,7 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.report.screen import Heartbeat
 from harness.wire.addresses import is_loopback, read_host
-from harness.written_files import find_way_out, write_file
+from harness.written_files import write_file
 
 TIMEOUT, LOCAL_TIMEOUT = DEFAULT_WAIT, 30.0
 """Seconds that a response may take by default, and one of a server on this machine."""
@@ -80,14 +79,14 @@ class TargetArguments(Options):
         KEY, variable=INTERACTIONS.other_key_variable, trust=Trust.CALL, group="target",
     )  # fmt: skip
     revision: str | None = revision_option("target")
-    model: str | None = option("model to request", group="target", costs=True)
-    agent: str | None = option("agent to request", group="target", costs=True)
+    model: str | None = option("model to request", group="target")
+    agent: str | None = option("agent to request", group="target")
     header: Sequence[tuple[str, str]] | None = header_option("target")
     ca_file: str | None = ca_file_option("target")
     plain_http: bool = plain_http_option("target")
     capability: Sequence[str] | None = option(
         "declare or deny a capability (repeatable)",
-        repeats=True, metavar="+X|-Y", completes="capability", group="target", costs=True,
+        repeats=True, metavar="+X|-Y", completes="capability", group="target",
     )  # fmt: skip
     wait: float | None = option("wait up to S seconds until the target is ready", SECONDS, group="target")
     timeout: float | None = option(
@@ -202,7 +201,7 @@ class BaselineOptions(OutputOptions):
     """The same for a command that judges, and the file of known failures."""
 
     baseline: str | None = option(
-        "file of known failures, each with a reason", PATH, trust=Trust.READ, group="verdicts"
+        "file of known failures, each with a reason", PATH, trust=Trust.INSIDE, group="verdicts"
     )
     baseline_update: bool = flag("add new failures to the baseline", trust=Trust.CALL, group="verdicts")
     baseline_prune: bool = flag("remove stale entries from the baseline", trust=Trust.CALL, group="verdicts")
@@ -218,26 +217,12 @@ def baseline_of(
         return Baseline()
     path = Path(options.baseline)
     if options.baseline_update or options.baseline_prune:
-        _require_named(options, path)
         require_writable(path, "--baseline")
     if options.baseline_update:
         _refuse_shortened(options)
     if options.baseline_update and not path.exists():
         return Baseline()
     return read_baseline(path, known, is_known=is_known)
-
-
-def _require_named(options: BaselineOptions, path: Path) -> None:
-    """Raise UsageFault unless the user chose the file to write: neither a file nor a link of the folder does."""
-    if "baseline" in options.unvouched:
-        word = "--baseline-update" if options.baseline_update else "--baseline-prune"
-        raise UsageFault(
-            f"{word} writes only a baseline that you name, and the configuration of this folder names "
-            f"{str(path)!r}: pass --baseline {shlex.quote(str(path))} on the command line, or trust it with "
-            "`harness trust`"
-        )
-    if why := find_way_out(path):
-        raise UsageFault(f"--baseline: {str(path)!r} cannot be written: {why}")
 
 
 def _refuse_shortened(options: BaselineOptions) -> None:

@@ -101,7 +101,6 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
     },
     "set-up": {
         "doctor": CommandEntry(f"{_HERE}.doctor", "report what is installed, and problems of this machine"),
-        "trust": CommandEntry(f"{_HERE}.trust", "trust a configuration file with settings that need your consent"),
         "completion": CommandEntry(f"{_HERE}.completion", "print the completion script for bash, zsh or fish"),
     },
 }
@@ -197,25 +196,9 @@ def _run(words: list[str]) -> int:
     if note := shadow_note():
         _say(f"harness: note: {note}", Exit.OK)
     # SIGTERM, too, must unwind: what was created is deleted
-    with _working_here(name), told_like_interrupted(), _keeping_garbage(name):
+    with told_like_interrupted(), _keeping_garbage(name):
         command = cast("Command", import_module(COMMANDS[name].module))
         return command.run(words[1:])
-
-
-def _working_here(command: str) -> contextlib.AbstractContextManager[None]:
-    """Use the current folder only as the user allows. A shell waits for `completion`, which uses nothing of it."""
-    if command == "completion":
-        return contextlib.nullcontext()
-    from harness.foreign_folders import (
-        CERTIFICATES,
-        find_relative_certificates,
-        say_how_to_trust_links,
-        working_in,
-    )
-
-    if why := find_relative_certificates((*CERTIFICATES, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")):
-        raise UsageFault(why)
-    return working_in(Path.cwd(), say_how_to_trust_links)
 
 
 @contextlib.contextmanager

@@ -20,15 +20,6 @@ from harness.written_files import write_file
 SCHEMA = "output/configuration.schema.json"
 PAGE = "docs/configuration.md"
 _TABLES = re.compile(r"(?<=<!-- tables -->\n).*?(?=<!-- end of tables -->)", re.DOTALL)
-_WORDS = {
-    Trust.JUDGE: "",
-    Trust.READ: "only a path in its own folder",
-    Trust.WRITE: "only in the current folder or its folder `reports`, and in place of no other file than a report",
-    Trust.SEND: "with a key, only this machine and the live service",
-    Trust.BIND: "only loopback",
-    Trust.NEVER: "no",
-}
-"""What an untrusted file may do with a key; nothing to say where it may do all."""
 
 
 def make_schema() -> dict[str, Any]:
@@ -76,7 +67,7 @@ def _write_table(name: str, cls: type[Options]) -> Iterator[str]:
     if cls.page.shares:
         keys = ", ".join(f"`{key}`" for key in sorted(cls.page.shares))
         yield f"It also takes from `[tool.harness]`: {keys}.\n"
-    yield "| Key | Value | Meaning | Without consent |\n|---|---|---|---|"
+    yield "| Key | Value | Meaning |\n|---|---|---|"
     shared = load_options("check").list_options() if name else {}
     for item in _list_keys(cls):
         if item.key not in cls.page.shares or item.name not in shared:
@@ -86,7 +77,8 @@ def _write_table(name: str, cls: type[Options]) -> Iterator[str]:
 def _write_row(item: Option) -> str:
     words = ", ".join(f"`{choice}`" for choice in item.choices) or item.kind.words
     value = f"list: {words}" if item.repeats else words
-    return f"| `{item.key}` | {value} | {item.help.replace('|', '/')} | {_WORDS[item.allowed]} |"
+    where = f"; {item.allowed}" if item.allowed is Trust.INSIDE else ""
+    return f"| `{item.key}` | {value} | {item.help.replace('|', '/')}{where} |"
 
 
 def _list_keys(cls: type[Options]) -> Iterator[Option]:

@@ -4,7 +4,8 @@ Layer 8. The command line, the environment, `[tool.harness]`, completion, the ta
 JSON Schema for editors all come from these fields. `arguments` turns them into values. A value passes the same
 reader whichever way it comes in.
 
-Every option declares its use by a file of a folder (`Trust`). `harness.cli.folder_trust` enforces that.
+Every option that names a place declares what a configuration file may do with it (`Trust`), because people run
+the harness in folders that they did not write. `harness.cli.configuration` reads the file.
 """
 
 from __future__ import annotations
@@ -24,18 +25,19 @@ from harness.wire.message import is_sendable
 
 
 class Trust(StrEnum):
-    """The use of an option that a file of the current or a parent folder may make."""
+    """The values that a configuration file may give to an option, or the reason why it may not set the option.
 
-    JUDGE = "decide it"
-    """It says how things are judged, and reaches nothing outside."""
-    READ = "name a path in its own folder"
-    WRITE = "name a report in the current folder or its folder `reports`, but not in place of another file"
-    SEND = "decide it, but a key goes there only with the user's word"
-    BIND = "decide it for loopback addresses; others need the user's word"
-    NEVER = "decide it only with the user's word"
-    """It names a program, or what decides who can read the traffic."""
-    CALL = "not decide it"
-    """It is for one call, or a secret, and no key of a file at all."""
+    A file may set how results are judged. Only the command line and the environment choose the receiver of a key,
+    code that runs, and files outside the folder of the file.
+    """
+
+    JUDGE = "any value"
+    INSIDE = "only a path in its own folder"
+    SEND = "it decides who receives your key"
+    RUN = "it chooses code that runs"
+    WRITE = "it chooses where data is stored"
+    BIND = "it decides which machines can connect"
+    CALL = "it is for one run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class ValueKind:
     """The values that an option takes: how a text is read, and what a file holds instead of a text.
 
     `read` raises ValueError with a sentence that repeats the value. `is_place`: a value names a file, a program, a
-    server or an interface, so its option must say what a folder may do with it.
+    server or an interface, so its option must say what a configuration file may do with it.
     """
 
     words: str
@@ -226,8 +228,6 @@ class Option:
     """The default in words, where it is no single value."""
     completes: str
     """What completion offers: a key of `command_words.LISTS`."""
-    costs: bool
-    """Whether requests cost more or less with another value, so that a run shows the one of a file."""
     name: str = ""
 
     @property
@@ -244,12 +244,12 @@ class Option:
 
     @property
     def is_key(self) -> bool:
-        """Whether a file may have this key."""
-        return self.allowed is not Trust.CALL
+        """Whether a configuration file may have this key."""
+        return self.allowed in (Trust.JUDGE, Trust.INSIDE)
 
     @property
     def allowed(self) -> Trust:
-        """The use that a file may make of it. Only an option whose kind is no place may leave this open."""
+        """The values that a configuration file may give to it; open only if the kind of the option is no place."""
         if self.trust is None:
             assert not self.kind.is_place, f"{self.name} names a place, but has no trust"
             return Trust.JUDGE
@@ -327,12 +327,11 @@ def option(
     group: str = "",
     shown: str = "",
     completes: str = "",
-    costs: bool = False,
 ) -> Any:
     """Declare an option: the value of a field in an `Options` class."""
     declared = Option(
         about, kind, default, flags, nargs, const, repeats, metavar or kind.metavar, tuple(choices), variable,
-        trust, group, shown, completes, costs,
+        trust, group, shown, completes,
     )  # fmt: skip
     return dataclasses.field(default=default, metadata={"option": declared})
 
@@ -374,8 +373,6 @@ class Options:
     def __post_init__(self) -> None:
         self.given: frozenset[str] = frozenset()
         """The options that the command line has."""
-        self.unvouched: frozenset[str] = frozenset()
-        """The options that a file of the folder sets without the user's word."""
 
     @classmethod
     def list_options(cls) -> dict[str, Option]:

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.common_options import OutputOptions, revision_of
 from harness.cli.masking import hide_own, mask_text
 from harness.cli.printing import GuardedStream, write_line
-from harness.foreign_folders import resolve
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.report.formats import FORMATS, dump
 from harness.wire.message import escape_controls
-from harness.written_files import append_file, find_place, find_way_out, write_file
+from harness.written_files import append_file, write_file
 
 if TYPE_CHECKING:
     from harness.engine.baseline import Baseline
@@ -108,20 +107,20 @@ class ReportFiles:
     """
 
     def __init__(self, words: Iterable[str] | None, formats: Collection[str] = FORMATS) -> None:
-        self._files = [(name, path, find_place(path)) for name, path in read_report_words(words, formats)]
+        self._files = read_report_words(words, formats)
 
     def write(self, render: Callable[[str], str]) -> None:
         """Write every report of a finished run; `render` returns the text for a format.
 
         An error of writing is reported, and does not change the verdict.
         """
-        for name, path, place in self._files:
+        for name, path in self._files:
             text = render(name)
             try:
                 if _is_step_summary(path):
                     append_file(path, text)
                 else:
-                    write_file(path, text, place)
+                    write_file(path, text)
             except OSError as wrong:
                 old = "; the file there is of an earlier run" if path.is_file() else ""
                 why = f"{str(path)!r} cannot be written: {wrong.strerror}{old}"
@@ -270,7 +269,7 @@ def read_report_words(words: Iterable[str] | None, formats: Collection[str] = FO
     for name, path in files:
         require_writable(path, "--report")
         _refuse_other_suffix(name, path)
-        if (other := taken.setdefault(str(resolve(path)), name)) != name:
+        if (other := taken.setdefault(os.path.realpath(path), name)) != name:
             raise UsageFault(f"--report: {other} and {name} both name {str(path)!r}: give each its own file")
     return files
 
@@ -284,8 +283,6 @@ def require_writable(path: Path, option: str) -> None:
         )
     if path.is_dir():
         raise UsageFault(f"{option}: {str(path)!r} is a folder: name a file in it")
-    if why := find_way_out(path):
-        raise UsageFault(f"{option}: {str(path)!r}: {why}")
     try:
         path.stat()
     except FileNotFoundError:

@@ -37,6 +37,10 @@ RENAMED_COMMANDS: dict[str, Removed] = {
     ),
     "drift": Removed(_LAB, "run `python -m lab drift` in a checkout"),
     "merge": _SCALE,
+    "trust": Removed(
+        "a configuration file sets nothing that needs trust",
+        "pass the settings that it names as options, or in environment variables (docs/configuration.md)",
+    ),
 }
 
 RENAMED_OPTIONS: dict[tuple[str, str], Removed] = {

@@ -22,7 +22,6 @@ from harness.contract.tables.protocol import PROTOCOL
 from harness.contract.tables.steps import ContentType, DeltaType, StepTable, StepType, read_steps
 from harness.contract.tables.stream_order import Row, State
 from harness.contract.written_revision import check_revision
-from harness.foreign_folders import bind_like, resolve
 from harness.outcome import Rule, UsageFault
 from harness.outcome.words import nearest, to_one_line
 from harness.wire import StreamProtocol
@@ -137,8 +136,7 @@ def find_revision(name: str, option: str) -> str:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         known = ", ".join(REVISIONS)
         raise UsageFault(f"{option}: unknown revision {name!r} of the API; known are {known}{hint}")
-    folder = resolve(Path(name))
-    bind_like(folder, name)
+    folder = Path(name).resolve()
     check_revision_name(folder, option)
     try:
         load(str(folder))

@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 
 from harness.contract.contract import CURRENT, Contract, load
 from harness.wire import Headers, Request
-from harness.wire.addresses import keep_below
 from harness.wire.json_value import encode_json
 from harness.wire.message import segment
 
@@ -100,12 +99,8 @@ class RequestBuilder:
         headers: Iterable[tuple[str, str]] = (),
         key: str | None = None,
         version: str | None = None,
-        own_path: bool = False,
     ) -> Request:
         """Build a request below the API version. `path` has no leading slash and is already percent-encoded.
-
-        A server chooses names that become parts of it, so no dots in it lead up. They stay in an `own_path`, which
-        has no name of a server.
 
         `body` is sent as JSON unless it is bytes or None; `key=""` sends no key. Another `version` keeps the
         project and the location of the target's own.
@@ -115,7 +110,7 @@ class RequestBuilder:
         text = urlencode(plain, errors="surrogatepass") if plain else ""
         below = self.version.partition("/")[2] if version and "/" not in version else ""
         root = "/".join(filter(None, (version or self.version, below)))
-        target = f"/{root}/{path if own_path else keep_below(path)}" + (f"?{text}" if text else "")
+        target = f"/{root}/{path}" + (f"?{text}" if text else "")
         payload = b"" if body is None else body if isinstance(body, bytes) else encode_json(body)
         return Request(
             method, target, self._build_headers(payload, headers, self.key if key is None else key), payload

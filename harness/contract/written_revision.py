@@ -8,8 +8,6 @@ read. Every message names the file, and the fix. Whether the marks of steps fit 
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,7 +27,6 @@ from harness.contract.schema.openness import (
 )
 from harness.contract.schema.schemas import REVISIONS, Schemas, find_target, load_schemas
 from harness.contract.tables.operations import OPERATIONS
-from harness.foreign_folders import find_bound
 from harness.outcome.words import did_you_mean
 
 _READ_IN = {
@@ -68,15 +65,6 @@ _NOT_READ = {
     "$recursiveRef": _REFERENCE,
     "patternProperties": "write `properties`, or `propertyNames` and `additionalProperties`",
 }
-_LOCAL = re.compile(r"(?!/)[\w./-]*(?:#.*)?", re.ASCII)
-"""A reference without a scheme and a host."""
-_LEADING = frozenset({
-    "$id", "$anchor", "$schema", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "externalValue", "operationRef",
-})  # fmt: skip
-_SAME_VALUE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
-"""Keywords whose schemas judge the value itself: each of them costs time at each look at one value."""
-_MOST_PARTS, _MOST_DEPTH = 10_000, 50
-"""Most parts that may judge one value, and how deep a schema may be nested."""
 _MEMBERS = tuple(f"{folder}/" for folder in {union.folder for union in UNIONS.values()})
 
 
@@ -103,75 +91,15 @@ def check_revision(contract: WrittenContract) -> None:
     _check_unions(schemas)
     for folder in sorted(_MEMBERS):
         _check_types_differ(schemas, folder)
-    parts = [
-        (name, f"{path}, {pointer}", part)
-        for name, (path, document) in own.items()
-        for pointer, part in _list_parts(document, "$")
-    ]
-    for name, place, part in parts:
-        if "$ref" in part:
-            _check_reference(schemas, name, place, part["$ref"])
     for name, (path, document) in own.items():
-        _check_addresses(schemas, name, path, document)
-    _check_sizes(schemas, parts)
+        for pointer, part in _list_parts(document, "$"):
+            if "$ref" in part:
+                _check_reference(schemas, name, f"{path}, {pointer}", part["$ref"])
     _check_use(schemas)
     _check_tables(contract)
     openapi = schemas.path(_OPENAPI)
     if openapi is not None and openapi.parent.parent != resources.folder("schemas"):
-        _check_openapi(schemas, openapi)
-
-
-def _check_openapi(schemas: Schemas, path: Path) -> None:
-    """Raise ValueError for a document that a folder brings without consent, or that leads out of the revision."""
-    if find_bound(path):
-        raise ValueError(
-            f"{path} chooses the requests that a search sends: name the revision with --revision, or trust the "
-            "file that names it (`harness trust`)"
-        )
-    document, ours = _read(path, schemas.openapi), load_schemas(REVISIONS[-1]).openapi()
-    _check_addresses(schemas, _OPENAPI, path, document)
-    if document.get("jsonSchemaDialect", _DRAFT) not in (_DRAFT, ours.get("jsonSchemaDialect")):
-        raise ValueError(f"{path}: jsonSchemaDialect is another one: leave it out")
-    if other := _list_servers(document) - _list_servers(ours):
-        raise ValueError(f"{path} names another server, {min(other)[:100]!r}: leave it out")
-
-
-def _list_servers(value: Any) -> set[str]:
-    """The URLs of all servers that a document names."""
-    if isinstance(value, list):
-        return set().union(*map(_list_servers, value))
-    if not isinstance(value, dict):
-        return set()
-    named = value.get("servers")
-    own = {str(one.get("url")) for one in named if isinstance(one, dict)} if isinstance(named, list) else set()
-    return own.union(*map(_list_servers, value.values()))
-
-
-def _check_addresses(schemas: Schemas, name: str, path: Path, document: Schema) -> None:
-    """Raise ValueError for what leads to another document than those of the revision, wherever it stands.
-
-    Tools follow such an address also within examples, to hosts and to files of this machine.
-    """
-    names = schemas.files.keys() | {name.replace("requests/", "strict/") for name in schemas.files}
-    for is_top, key, value in _list_texts(document):
-        if key == "$ref":
-            if _LOCAL.fullmatch(value) is None or find_target(name, value)[0] not in {*names, name}:
-                raise ValueError(f"{path}: $ref {value[:100]!r} leads out of the revision: name a schema of it")
-        elif key in _LEADING and not (is_top and key in ("$schema", "$id")):
-            raise ValueError(f"{path}: {key} {value[:100]!r} may lead out of the revision: leave it out")
-
-
-def _list_texts(document: Any, *, is_top: bool = True) -> Iterator[tuple[bool, str, str]]:
-    """Each member of a document that is a text: whether it is at the top, its name, and the text."""
-    if isinstance(document, list):
-        for item in document:
-            yield from _list_texts(item, is_top=False)
-    elif isinstance(document, dict):
-        for key, value in document.items():
-            if isinstance(value, str):
-                yield is_top, key, value
-            else:
-                yield from _list_texts(value, is_top=False)
+        _read(openapi, schemas.openapi)
 
 
 def _check_whole(schemas: Schemas) -> None:
@@ -250,14 +178,7 @@ def _read(path: Path, read: Callable[[], Schema]) -> Schema:
         raise ValueError(f"{path} is not JSON that can be read: {error}") from None
     if not isinstance(document, dict):
         raise ValueError(f"{path} is not a schema: write an object, as the files of the base are")
-    if _is_deeper(document, _MOST_DEPTH):
-        raise ValueError(f"{path} is nested more than {_MOST_DEPTH} levels deep: name its parts in `$defs`")
     return document
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(levels == 0 or _is_deeper(each, levels - 1) for each in inner)
 
 
 def _check_description(path: Path, document: Schema) -> None:
@@ -331,31 +252,6 @@ def _check_reference(schemas: Schemas, name: str, place: str, reference: str) ->
             )
         seen.append(target)
         at, part = target[0], _find_part(schemas, *target, f"{place}: $ref {reference!r}")
-
-
-def _check_sizes(schemas: Schemas, parts: Iterable[tuple[str, str, Schema]]) -> None:
-    """Raise ValueError for a part, of the schema of a name and at a place, that takes too long to judge by."""
-    known: dict[int, float] = {}
-    for name, place, part in parts:
-        if _count_parts(schemas, name, part, known) > _MOST_PARTS:
-            raise ValueError(
-                f"{place}: more than {_MOST_PARTS} parts judge one value here, or it contains itself: refer to "
-                "each part once"
-            )
-
-
-def _count_parts(schemas: Schemas, name: str, part: Any, known: dict[int, float]) -> float:
-    """How many parts of schemas judge one value; infinite if one contains itself. `known` are those of before."""
-    if not isinstance(part, dict):
-        return sum(_count_parts(schemas, name, each, known) for each in part) if isinstance(part, list) else 1
-    if id(part) not in known:
-        known[id(part)] = math.inf  # for what leads back to it
-        count = 1 + sum(_count_parts(schemas, name, part[word], known) for word in _SAME_VALUE if word in part)
-        if "$ref" in part:
-            target = find_target(name, part["$ref"])
-            count += _count_parts(schemas, target[0], _find_part(schemas, *target, name), known)
-        known[id(part)] = count
-    return known[id(part)]
 
 
 def _find_part(schemas: Schemas, target: str, fragment: str, place: str) -> Any:

@@ -26,7 +26,6 @@ from harness.cassette import Cassette, CassetteFile, Player, Recording, Target, 
 from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
 from harness.errors import CassetteError
-from harness.foreign_folders import resolve, say_how_to_trust_links, working_in
 from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
@@ -58,7 +57,7 @@ from harness.wire.addresses import is_readable_on_the_way, read_host, readdress,
 from harness.wire.message import EVENT_STREAM, WrappedBody
 from harness.wire.secret_texts import secrets_in_header
 from harness.wire.sse import events_in
-from harness.written_files import find_way_out, make_folder
+from harness.written_files import make_folder
 
 LIVE = f"https://{LIVE_HOST}"
 PROPERTY = "interactions_cassette"
@@ -143,7 +142,6 @@ class Wanted:
     """Whether other tests may use the same file, since its name does not belong to this test alone."""
     in_use: frozenset[bytes] = frozenset()
     """The fingerprints of the recordings in it that other tests of this session recorded or replayed."""
-    root: Path = field(default_factory=Path.cwd)
     today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
 
 
@@ -199,19 +197,7 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
         dropped_headers=_names(config.get("filter_headers")),
         dropped_parameters=_names(config.get("filter_query_parameters")),
         max_age=request.config.getoption("--interactions-max-age"),
-        root=_find_root(request),
     )
-
-
-def _find_root(request: pytest.FixtureRequest) -> Path:
-    """The folder that no link may leave: the checkout of the test, or the folder in which pytest runs.
-
-    The root of pytest may be far above: a `setup.py` or a `pytest.ini` there is enough.
-    """
-    root, asked = request.config.rootpath, request.config.invocation_params.dir
-    folders = [folder for folder in request.path.parents if folder.is_relative_to(root)]
-    checkout = next((folder for folder in folders if os.path.lexists(folder / ".git")), None)
-    return checkout or (asked if asked in folders else root)
 
 
 def find_wrong_options(marker: pytest.Mark) -> list[str]:
@@ -295,44 +281,43 @@ def _say_why_stale(cassette: Cassette, wanted: Wanted) -> str | None:
 def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     from harness.benches.record import provenance_of  # imports the tap, which only recording needs
 
-    with working_in(wanted.root, say_how_to_trust_links):
-        path = _find_place(wanted)
-        provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
-        make_folder(path.parent)
-        replaces = wanted.record_mode in ("all", "rewrite") and path.exists()
-        # In a shared file, other tests may need what this one does not record again: `all` leaves that.
-        mode = "all" if wanted.record_mode == "rewrite" and wanted.is_shared else wanted.record_mode
-        own, is_readable = own_key(), is_readable_on_the_way(wanted.upstream)
-        key = (None if is_readable else own) or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
-        secrets = [key for key in wanted.api.keys_in(os.environ).values() if key != PLACEHOLDER_KEY]
-        protocol = wanted.api.load_protocol()
-        with CassetteFile(
-            path, protocol, mode=mode, provenance=provenance, secrets=secrets, own=wanted.in_use
-        ) as file:
-            service = RecordingService(
-                file,
-                wanted.upstream,
-                wanted.api,
-                key=key,
-                headers=wanted.dropped_headers,
-                parameters=wanted.dropped_parameters,
+    path = wanted.path
+    provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
+    make_folder(path.parent)
+    replaces = wanted.record_mode in ("all", "rewrite") and path.exists()
+    # In a shared file, other tests may need what this one does not record again: `all` leaves that.
+    mode = "all" if wanted.record_mode == "rewrite" and wanted.is_shared else wanted.record_mode
+    own, is_readable = own_key(), is_readable_on_the_way(wanted.upstream)
+    key = (None if is_readable else own) or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
+    secrets = [key for key in wanted.api.keys_in(os.environ).values() if key != PLACEHOLDER_KEY]
+    protocol = wanted.api.load_protocol()
+    with CassetteFile(
+        path, protocol, mode=mode, provenance=provenance, secrets=secrets, own=wanted.in_use
+    ) as file:
+        service = RecordingService(
+            file,
+            wanted.upstream,
+            wanted.api,
+            key=key,
+            headers=wanted.dropped_headers,
+            parameters=wanted.dropped_parameters,
+        )
+        fixture = CassetteFixture(wanted, service, waits=True)
+        if is_readable and own:
+            fixture.remarks.append(
+                f"{path.name}: {wanted.api.key_variable} is not sent to {wanted.upstream}, because others "
+                "could read it: use https, or give your client a key"
             )
-            fixture = CassetteFixture(wanted, service, waits=True)
-            if is_readable and own:
+        try:
+            yield fixture
+        finally:
+            if replaces and (why := _why_not_replaced(fixture, service, wanted.record_mode)):
+                file.discard()
                 fixture.remarks.append(
-                    f"{path.name}: {wanted.api.key_variable} is not sent to {wanted.upstream}, because others "
-                    "could read it: use https, or give your client a key"
+                    f"{path.name}: not recorded again, because {why}; the older recording is kept"
                 )
-            try:
-                yield fixture
-            finally:
-                if replaces and (why := _why_not_replaced(fixture, service, wanted.record_mode)):
-                    file.discard()
-                    fixture.remarks.append(
-                        f"{path.name}: not recorded again, because {why}; the older recording is kept"
-                    )
-        fixture.used = file.used
-        fixture.remarks += file.remarks
+    fixture.used = file.used
+    fixture.remarks += file.remarks
 
 
 def _why_not_replaced(fixture: CassetteFixture, service: RecordingService, mode: str) -> str:
@@ -346,17 +331,6 @@ def _why_not_replaced(fixture: CassetteFixture, service: RecordingService, mode:
     if service.unreached:
         return "some requests did not reach the service"
     return "" if service.kept else "nothing was recorded"
-
-
-def _find_place(wanted: Wanted) -> Path:
-    """The file to record into; a link may lead to another cassette of the repository. Raises UsageFault."""
-    if not (why := find_way_out(wanted.path)):
-        return wanted.path
-    real, root = resolve(wanted.path), resolve(wanted.root)
-    inside = real.relative_to(root).parts if real.is_relative_to(root) else (".",)
-    if real.suffix in _SUFFIXES and not any(part.startswith(".") for part in inside):
-        return real
-    raise UsageFault(f"{wanted.path} is not recorded: {why}")
 
 
 # Names and places

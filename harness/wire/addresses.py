@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from harness.wire.message import Headers, Request
 
@@ -18,14 +18,6 @@ _FIELD = r"(?:[\w-]+-)?(?:location|ur[il])"
 _NAME = re.compile(rf"(?i){_FIELD}")
 _ADDRESS = re.compile(rf"(?im)^(?:{_FIELD}|(link)):[ \t]*".encode())
 _LINKED = re.compile(r"(?<=<)[^<>]*(?=>)")
-_OF_LINK = r"(?i:rel|rev|title\*?|type|media|hreflang)"
-_LINK = rf"""[ \t]*<[^<>]*>(?:[ \t]*;[ \t]*{_OF_LINK}(?:="[^"<>;\\]*"|=[^"<>,;\s]+))*[ \t]*"""
-_LINKS = re.compile(f"{_LINK}(?:,{_LINK})*")
-"""The value of a `Link` in which every reader finds the same addresses: those in brackets.
-
-Some readers put its parameters beside the address, so one that is called `url` would replace it. Some end a
-parameter at any semicolon, also within quotes.
-"""
 _IN_JSON = re.compile(rb'"(https?:\\?/\\?/[^"\s]*)"')
 _URL = re.compile(rb"[ \t]*(\S+)")
 _VALUE = re.compile(rb"([^\r\n]+)")
@@ -99,55 +91,6 @@ def _read_address(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-FOR_BROWSERS = (("content-security-policy", "sandbox; default-src 'none'"), ("cache-control", "no-store"))
-"""A browser runs nothing in a response with these fields, and keeps none to show it later without them."""
-
-_SHOWN_TO_BROWSERS = frozenset({
-    "content-type", "content-length", "content-encoding", "transfer-encoding", "connection", "date", "retry-after",
-    "allow", "vary", "server", "etag", "last-modified", "warning", "expires", "pragma", "cache-control",
-})  # fmt: skip
-_OBEYED_BY_BROWSERS = frozenset({"x-sourcemap", "x-dns-prefetch-control"})
-
-
-def keep_for_browsers(headers: Headers) -> Headers:
-    """The fields of a response that a browser may get, and ours: it obeys none of the others.
-
-    A stranger may have written the recording. A policy reports the address, with its key, to another host. A
-    cookie reaches all servers of this machine. A location leads to another host.
-    """
-    kept = [
-        (name, value)
-        for name, value in headers.items()
-        if (low := name.lower()) in _SHOWN_TO_BROWSERS
-        or low.startswith("access-control-")
-        or (low.startswith("x-") and low not in _OBEYED_BY_BROWSERS)
-    ]
-    return Headers((*kept, *FOR_BROWSERS))
-
-
-_OF_BROWSERS = frozenset({"origin", "sec-fetch-site", "sec-fetch-dest", "service-worker"})
-
-
-def is_of_browser(headers: Headers) -> bool:
-    """Whether a request comes from a browser, which may show the response as a page, at once or from its cache.
-
-    A script in it would run in the origin of the server, beside the inspector and the control calls: a cassette or
-    a target may send one, and any page can open its address. A browser marks its requests only at addresses that
-    it knows to be of this machine, but always has its old name, and asks for HTML in order to show it.
-    """
-    return (
-        not headers.names.isdisjoint(_OF_BROWSERS)
-        or "text/html" in headers.get("accept").lower()
-        or headers.get("sec-fetch-mode").lower() == "navigate"
-        or headers.get("user-agent").lower().startswith("mozilla/")
-    )
-
-
-def is_fetched_ahead(headers: Headers) -> bool:
-    """Whether a browser sends a request before the user opens the address: a page asks for it, or none at all."""
-    return any("prefetch" in headers.get(name).lower() for name in ("sec-purpose", "purpose", "x-moz"))
-
-
 def stand_in_url(request: Request) -> str:
     """The root under which the client of a stand-in, which speaks plain HTTP, reaches it; "" if it is unknown."""
     host = request.headers.get("host")
@@ -159,7 +102,7 @@ def readdress(headers: Headers, server: str, stand_in: str, *, recorded: bool = 
 
     A client that already calls the stand-in by the name of the server gets no other. Those of a `recorded`
     response lead nowhere else, and of another address the path is kept: a stranger who wrote the recording
-    would get the request, with its key. A `Link` of it in which readers find different addresses is left out.
+    would get the request, with its key.
     """
 
     def readdress_one(name: str, value: str) -> str:
@@ -171,11 +114,7 @@ def readdress(headers: Headers, server: str, stand_in: str, *, recorded: bool = 
         value = _readdress(value, server, stand_in)
         return _lead_here(value, stand_in) if recorded else value
 
-    return Headers(
-        (name, readdress_one(name, value))
-        for name, value in headers
-        if not (recorded and name.lower() == "link" and _LINKS.fullmatch(value) is None)
-    )
+    return Headers((name, readdress_one(name, value)) for name, value in headers)
 
 
 _RELATIVE = re.compile(r"(?![/\\]{2})[\w.~%-]*(?:[/?#][!-~]*)?", re.ASCII)
@@ -184,36 +123,23 @@ _HOST_OF_ANY = re.compile(r"(?:[^/\\?#]*:)?[/\\\s]*[^/\\?#]*")
 
 
 def _lead_here(url: str, stand_in: str) -> str:
+    """The URL, or its path below the stand-in if some reader finds another host in it."""
     root = _ROOT.match(url)
-    if _RELATIVE.fullmatch(url):
-        return _join_slashes(url)
-    is_ours = root is not None and bool(stand_in) and _is_name_of(stand_in, root[0])
-    if root is not None and is_ours and url.isprintable() and not {" ", "\\"} & {*url}:
-        return root[0] + _join_slashes(url[root.end() :])
-    path = _HOST_OF_ANY.sub("", "".join(url.split()), count=1)
-    return f"{stand_in}{_join_slashes(f'/{path}')}"
-
-
-def _join_slashes(url: str) -> str:
-    """A path without empty segments, and what follows it: some client takes what follows two slashes for a host.
-
-    It does so when it resolves the next address. Segments of dots may leave such a path, so no empty one stays.
-    """
-    path = re.split("[?#]", url, maxsplit=1)[0]
-    return re.sub(r"[/\\]+", "/", path) + url[len(path) :]
+    if _RELATIVE.fullmatch(url) or (root is not None and stand_in and _is_name_of(stand_in, root[0])):
+        return url
+    path = _HOST_OF_ANY.sub("", "".join(url.split()), count=1).lstrip("/\\")
+    return f"{stand_in}/{path}"
 
 
 class HeadReaddresser:
     """The same for the bytes of a head that comes in pieces, in which nothing else changes.
 
     An address is held back until its line is whole. No byte is looked at twice, however small the pieces are.
-    `extra` are field lines that follow each status line.
     """
 
-    def __init__(self, server: str, stand_in: str, extra: bytes = b"") -> None:
+    def __init__(self, server: str, stand_in: str) -> None:
         self._server = server
         self._stand_in = stand_in
-        self._extra = extra
         self._begin_line()
 
     def _begin_line(self) -> None:
@@ -243,8 +169,7 @@ class HeadReaddresser:
                 self._is_link = named[1] is not None
         if piece.endswith(b"\n"):
             self._put_address()
-            extra = self._extra if self._line.startswith(b"HTTP/") else b""
-            return self.rest() + extra
+            return self.rest()
         sent, self._sent = self._sent, len(self._line) if self._address_at is None else self._address_at
         return bytes(self._line[sent : self._sent])
 
@@ -280,43 +205,6 @@ def find_elsewhere(headers: Headers, server: str, status: int | None = None) -> 
 def _names_upload(name: str) -> bool:
     """Whether a field of this name has the address of an upload, to which a client goes on."""
     return "upload" in name.lower() and _NAME.fullmatch(name) is not None
-
-
-def keep_below(path: str) -> str:
-    """The path, without the dots of its segments that some server takes for a step up, in whatever spelling."""
-    if path.isascii() and "." not in path and "%" not in path:
-        return path
-    segments = list(split_steps(path))
-    if not {".", ".."} & {*segments}:
-        return path
-    return "/".join(quote(re.sub(r"^\.{1,2}$", "__", one), safe=":~") for one in segments)
-
-
-def split_steps(path: str) -> Iterator[str]:
-    """The segments of a path as a tolerant server reads them; one of Java drops what follows a semicolon."""
-    return (part.partition(";")[0] for part in re.split(r"[/\\]", _decode_all(path)))
-
-
-_OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]")
-_LAYERS = 8
-"""More escapes of escapes than gateways in a row decode."""
-
-
-def _decode_all(text: str) -> str:
-    """A text with all layers of escapes read, and letters read as the most tolerant server reads them."""
-    for _ in range(_LAYERS):
-        if text == (text := _decode_once(text)):
-            break
-    return text
-
-
-def _decode_once(path: str) -> str:
-    import unicodedata  # late: few paths need it
-
-    data = unquote_to_bytes(re.sub("%u([0-9A-Fa-f]{4})", lambda found: chr(int(found[1], 16)), path))
-    data = _OVERLONG.sub(lambda found: bytes([(found[0][-2] & 0x03) << 6 | found[0][-1] & 0x3F]), data)
-    text = unicodedata.normalize("NFKC", data.decode("utf-8", "replace"))
-    return "".join(letter for letter in text if unicodedata.category(letter)[0] not in "CZ")
 
 
 def find_in_body(body: bytes, server: str) -> Iterator[str]:

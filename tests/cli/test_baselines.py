@@ -144,7 +144,7 @@ def test_a_report_that_is_a_link_to_itself(harness: Harness, tmp_path: Path) -> 
     link.symlink_to(link)
     done = harness("check", "emulator", "--report", f"json={link}")
     assert done.code == 2
-    assert done.err == f"harness: --report: {str(link)!r}: it passes more than 40 links: name the file itself\n"
+    assert done.err.startswith(f"harness: --report: {str(link)!r} cannot be written: ")
 
 
 def test_two_reports_do_not_share_a_file(harness: Harness) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from harness.cli.commands.fuzz import FuzzArguments
 from harness.cli.commands.gateway import GatewayArguments
 from harness.cli.commands.torture import TortureArguments
 from harness.cli.commands.verify import VerifyArguments
-from harness.cli.folder_trust import find_file
+from harness.cli.configuration import find_file
 from harness.outcome import UsageFault
 from tests.cli.conftest import Harness
 
@@ -41,16 +43,15 @@ def test_the_nearest_file_counts(tmp_path: Path) -> None:
 
 
 def test_every_key_has_its_argument_name(tmp_path: Path) -> None:
-    """Keys have dashes where options have underscores; a header is split into name and value."""
-    found = settings_in(write(tmp_path, '[tool.harness]\nfail-fast = true\nheader = ["A: b"]\n'))
-    assert found == {"fail_fast": True, "header": [("A", "b")]}
+    """Keys have dashes where options have underscores."""
+    assert settings_in(write(tmp_path, "[tool.harness]\nfail-fast = true\n")) == {"fail_fast": True}
 
 
 def test_command_line_before_environment_before_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line counts most, then a variable, then the file; the default comes last."""
-    monkeypatch.chdir(write(tmp_path, '[tool.harness]\ntarget = "http://127.0.0.1:1"\njobs = 8\nlevel = "must"\n'))
-    assert read_options(CheckArguments, []).target == "http://127.0.0.1:1"
+    """The command line counts most, then a variable or the file; the default comes last."""
+    monkeypatch.chdir(write(tmp_path, '[tool.harness]\njobs = 8\nlevel = "must"\n'))
     monkeypatch.setenv("HARNESS_TARGET", "http://127.0.0.1:2")
+    assert read_options(CheckArguments, []).jobs == 8
     assert read_options(CheckArguments, []).target == "http://127.0.0.1:2"
     said = read_options(CheckArguments, ["", "--jobs", "2"])
     assert (said.target, said.jobs, said.level, said.timeout) == ("", 2, "MUST", None)
@@ -111,11 +112,9 @@ def test_a_table_of_a_command_is_proposed(tmp_path: Path) -> None:
 
 GATEWAY = """
 [tool.harness]
-target = "http://127.0.0.1:9"
 strict = true
 baseline = "of-check.yaml"
 profile = ["core"]
-header = ["X-Team: a"]
 
 [tool.harness.gateway]
 baseline = "of-gateway.yaml"
@@ -132,17 +131,11 @@ def test_a_command_with_a_table_of_its_own(
     """`gateway` takes what means the same to it and its own table; standard error names the file."""
     monkeypatch.chdir(write(tmp_path, GATEWAY))
     arguments = read_options(GatewayArguments, ["--timeout", "3", "--only", "gw.once"])
-    assert (arguments.target, arguments.strict, arguments.header) == (
-        "http://127.0.0.1:9",
-        True,
-        [("X-Team", "a")],
-    )
+    assert arguments.strict is True
     assert (arguments.baseline, arguments.patience, arguments.upstream_port) == ("of-gateway.yaml", 1.5, 9200)
     assert (arguments.timeout, arguments.only) == (3.0, ["gw.once"])
     told = capsys.readouterr().err
-    assert told == (
-        f"harness: {tmp_path / 'pyproject.toml'} sets target, strict, header, baseline, patience, upstream-port\n"
-    )
+    assert told == (f"harness: {tmp_path / 'pyproject.toml'} sets strict, baseline, patience, upstream-port\n")
     assert settings_in(tmp_path)["baseline"] == "of-check.yaml"
 
 
@@ -157,7 +150,7 @@ def test_a_command_with_a_table_of_its_own(
         ("watch = 1e308", r"watch: '1e\+308' must be a number of seconds, 0 or more, at most 1e\+09"),
         ('api-key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
         ('api_key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
-        ("json = true", "json: a file cannot set it: pass --json on the command line, for one run"),
+        ("json = true", "json: a configuration file cannot set it, because it is for one run: pass --json on the"),
     ],
 )
 def test_wrong_tables_of_a_command(text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +158,76 @@ def test_wrong_tables_of_a_command(text: str, said: str, tmp_path: Path, monkeyp
     monkeypatch.chdir(write(tmp_path, f"[tool.harness.gateway]\n{text}\n"))
     with pytest.raises(UsageFault, match=said):
         read_options(GatewayArguments, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "why", "instead"),
+    [
+        (
+            'target = "http://127.0.0.1:9"',
+            "decides who receives your key",
+            "pass TARGET on the command line, or set HARNESS_TARGET",
+        ),
+        ('header = ["Host: evil.test"]', "decides who receives your key", "pass --header on the command line"),
+        ('ca-file = "ca.pem"', "decides who receives your key", "pass --ca-file on the command line"),
+        ("plain-http = true", "decides who receives your key", "pass --plain-http on the command line"),
+        (
+            'extension = ["evil.py"]',
+            "chooses code that runs",
+            "pass --extension on the command line, or set HARNESS_EXTENSION",
+        ),
+        ('[tool.harness.torture]\nclient = "evil"', "chooses code that runs", "pass --client on the command line"),
+        (
+            '[tool.harness.fuzz]\ndatabase = "/"',
+            "chooses where data is stored",
+            "pass --database on the command line",
+        ),
+        (
+            '[tool.harness.gateway]\nupstream-host = "0.0.0.0"',
+            "decides which machines can connect",
+            "pass --upstream-host on the command line",
+        ),
+    ],
+)
+def test_a_file_cannot_set_what_the_user_must_choose(text: str, why: str, instead: str, tmp_path: Path) -> None:
+    """The error names the key, the reason, and the option or variable that does it, with and without a key."""
+    file = find_file(write(tmp_path, f"[tool.harness]\n{text}\n"))
+    assert file is not None
+    said = []
+    for cls in (CheckArguments, FuzzArguments, GatewayArguments, TortureArguments):
+        with suppress(UsageFault):
+            read_settings(cls, file)
+            continue
+        with pytest.raises(UsageFault) as refused:
+            read_settings(cls, file)
+        said.append(str(refused.value))
+    assert said
+    assert all(f"a configuration file cannot set it, because it {why}: {instead}" in each for each in said)
+
+
+@pytest.mark.parametrize("key", ["report", "baseline", "revision", "store", "scenario"])
+@pytest.mark.parametrize("path", ["../out.json", "/out.json", "link/out.json", "link", ".git/config"])
+def test_a_path_of_a_file_stays_in_its_folder(
+    key: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file names no path outside its folder, links followed, and none in `.git`."""
+    here = write(tmp_path / "here", "")
+    (here / ".git").mkdir()
+    (here / "deep").mkdir()
+    (here / "link").symlink_to(tmp_path)
+    cls = {"store": FuzzArguments, "scenario": TortureArguments}.get(key, CheckArguments)
+    table = {"store": ".fuzz", "scenario": ".torture"}.get(key, "")
+    for folder in (here, here / "deep"):
+        monkeypatch.chdir(folder)
+        for where, is_inside in ((os.path.relpath(here / path), False), ("out.json", True)):
+            value = f'["json={where}"]' if key == "report" else f'"{where}"'
+            write(here, f"[tool.harness{table}]\n{key} = {value}\n")
+            with (
+                nullcontext()
+                if is_inside
+                else pytest.raises(UsageFault, match="where a configuration file names no path: pass --")
+            ):
+                read_options(cls, ["emulator"] if cls is FuzzArguments else [])
 
 
 def test_other_commands_have_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

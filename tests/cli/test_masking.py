@@ -64,7 +64,7 @@ def test_a_configured_header_that_is_none(harness: Harness) -> None:
     Path("pyproject.toml").write_text(f'[tool.harness]\nheader = "Authorization: Bearer {BEARER}"\n')
     done = harness("check", "emulator")
     assert (done.code, BEARER in done.err) == (2, False)
-    assert "header must be a list of strings" in done.err
+    assert "header: a configuration file cannot set it" in done.err
 
 
 def test_a_bug_of_ours(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("serve", "--", "no-such-command"), Exit.USAGE, "check the spelling, or name the path of the program"),
     (("torture", "--", "./plain.txt"), Exit.USAGE, "make the file executable, or name the program"),
     (("torture", "--mode", "folow", "--", "true"), Exit.USAGE, "is not a mode: did you mean 'follow'?"),
-    (("trust", "missing.toml"), Exit.USAGE, SPELLING),
+    (("trust",), Exit.USAGE, "pass the settings that it names as options"),
     (("gateway", DEAD, "--upstream-port", "0"), Exit.UNREACHABLE, "start it, check the URL, or wait for it"),
     (("check", "emulator", "--capability", "+foo"), Exit.USAGE, "known are v1, auth, "),
     (("check", "emulator", "--extension", "plain.txt"), Exit.USAGE, "name a file that ends in .py, or a module"),

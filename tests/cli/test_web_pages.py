@@ -21,11 +21,6 @@ EVIL = "http://evil.test"
 JSON = {"content-type": "application/json"}
 CREATE = b'{"model": "gemini-3.8-flash", "input": "a secret prompt"}'
 KEYED = {"x-goog-api-key": "any"}
-WEBHOOK = b'{"uri": "http://127.0.0.1:9/hook", "subscribed_events": ["interaction.completed"]}'
-RECEIVER = (
-    b'{"model": "gemini-3.8-flash", "input": "x", "background": true, '
-    b'"webhook\\u005fconfig": {"uris": ["http://127.0.0.1:9/hook"]}}'
-)
 COMMANDS = ("serve", "replay", "proxy")
 LOCAL = "127.0.0.1:{port}"
 
@@ -131,7 +126,6 @@ READING = {
     "a page on another port": {"origin": "http://127.0.0.1:1"},
     "an element of a page": {"sec-fetch-site": "cross-site"},
     "an element on another port": {"sec-fetch-site": "same-site"},
-    "speculation rules of a page": {"sec-purpose": "prefetch", "sec-fetch-site": "none"},
 }
 
 
@@ -178,8 +172,6 @@ def test_a_target_that_is_no_path_is_refused(start: Start) -> None:
 WRITING = {
     "a page's text": ({"origin": EVIL, "content-type": "text/plain"}, 403, EVIL),
     "a page's JSON": ({"origin": EVIL, **JSON}, 403, EVIL),
-    "a form without an origin": ({"content-type": "text/plain;charset=UTF-8"}, 415, "text/plain"),
-    "a body without a type": ({}, 415, "missing"),
 }
 
 
@@ -266,8 +258,6 @@ def test_a_page_of_another_origin_passes_no_carrier(command: str, page: str, sta
         assert (answer.status, answer.cors) == (403, [])
         assert "a web page of another origin" in answer.message
     assert server.ask("GET", "/favicon.ico").message == "The inspector has no GET /favicon.ico."
-    ahead = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-purpose": "prefetch;prerender"}
-    assert server.ask("GET", "/v1beta/interactions/x", {**KEYED, **ahead}).status == 403
     for place in FRAMES:
         opened = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": place}
         assert server.ask("GET", "/v1beta/interactions/x", {**KEYED, **opened}).status == 403
@@ -308,35 +298,13 @@ def test_local_names_are_served(command: str, host: str, start: Start) -> None:
     assert server.ask("GET", server.looking, own, host=host).status == 200
 
 
-PRIVATE_NAMES = ("host.docker.internal:{port}", "192.0.2.7:{port}", "app.localhost")
+PRIVATE_NAMES = ("host.docker.internal:{port}", "192.0.2.7:{port}", "harness:{port}")
 ALLOWED = [
     word
     for host in (*PRIVATE_NAMES, "Build7.example.com")
     for word in ("--allow-host", host.removesuffix(":{port}"))
 ]
 """One server has all these names: to start one takes as long as fifty requests."""
-NAMES_THAT_LEAD_HERE = (
-    "0.0.0.0:{port}", "[::]:{port}", "[::ffff:127.0.0.1]:{port}", "localhost4:{port}", "harness:{port}",
-    "kubernetes.docker.internal:{port}", "evil.internal", "host.evil.internal",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("host", NAMES_THAT_LEAD_HERE)
-@pytest.mark.parametrize("command", [*CARRIERS, "serve"])
-def test_a_server_of_this_machine_has_no_name_that_browsers_do_not_know(
-    command: str, host: str, start: Start
-) -> None:
-    """A browser sends what a page loads from such an address without any field that shows the page."""
-    answer = start(command).ask("GET", "/v1beta/interactions/x", KEYED, host=host)
-    assert (answer.status, answer.cors) == (403, [])
-    assert "--allow-host" in answer.message
-
-
-def test_a_server_of_other_machines_has_the_names_of_containers(start: Start) -> None:
-    """A container calls it by the name of one label that its network gives it."""
-    server = start("serve", "--host", "0.0.0.0")
-    for host in ("harness:{port}", "0.0.0.0:{port}", "kubernetes.docker.internal"):
-        assert server.ask("GET", "/v1beta/interactions/x", KEYED, host=host).status == 404
 
 
 @pytest.mark.parametrize("host", PRIVATE_NAMES)
@@ -377,23 +345,6 @@ def test_pages_may_call_the_api_of_a_session(start: Start) -> None:
     answer = server.ask("POST", f"{path}/v1beta/interactions", {"origin": EVIL, **KEYED}, CREATE)
     assert answer.status == 200
     assert "access-control-allow-origin" in answer.cors
-
-
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/v1beta/webhooks", WEBHOOK),
-        ("/v1beta/interactions", RECEIVER),
-    ],
-    ids=["a webhook", "the receiver of a run"],
-)
-def test_a_page_cannot_have_the_server_call_others(path: str, body: bytes, start: Start) -> None:
-    """A page may not name an address of this machine that the server would then deliver to; a program may."""
-    server = start("serve", "--cors")
-    answer = server.ask("POST", path, {"origin": EVIL, **KEYED, **JSON}, body)
-    assert answer.status == 403
-    assert "register receivers from a program" in answer.message
-    assert server.ask("POST", path, {**KEYED, **JSON}, body).status == 200
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -65,63 +65,6 @@ def test_record_and_play(pytester: pytest.Pytester, live: Emulator) -> None:
     assert len(live.requests) == asked
 
 
-@pytest.mark.parametrize("mode", ["once", "new_episodes", "all"])
-def test_a_link_of_the_repository_leads_no_recording_elsewhere(
-    mode: str, pytester: pytest.Pytester, live: Emulator, tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    """A checkout may have a link where a recording will be; the user may say that the repository is theirs."""
-    toy(pytester, f"record_mode={mode!r}")
-    (pytester.path / ".git").mkdir()
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    link = pytester.path / "cassettes" / "test_app" / "test_it.yaml"
-    link.parent.mkdir(parents=True)
-    link.symlink_to(elsewhere / "a.yaml")
-    result = run(pytester)
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*test_it.yaml is not recorded: a link of*elsewhere*HARNESS_TRUST=*"])
-    assert list(elsewhere.iterdir()) == []
-    for inside in (".git/a.yaml", ".github/workflows/a.yml", "conftest.py"):
-        link.unlink()
-        link.symlink_to(pytester.path / inside)
-        run(pytester).assert_outcomes(errors=1)
-        assert not (pytester.path / inside).exists()
-    link.unlink()
-    link.symlink_to(pytester.path / "shared.yaml")
-    run(pytester).assert_outcomes(passed=1)
-    assert (pytester.path / "shared.yaml").is_file()
-    link.unlink()
-    link.parent.rmdir()
-    link.parent.symlink_to(elsewhere)
-    run(pytester).assert_outcomes(errors=1)
-    assert list(elsewhere.iterdir()) == []
-    monkeypatch.setenv("HARNESS_TRUST", str(pytester.path))
-    run(pytester).assert_outcomes(passed=1)
-    assert [path.name for path in elsewhere.iterdir()] == ["test_it.yaml"]
-
-
-@pytest.mark.parametrize("mark", [".git", ""])
-def test_a_file_above_the_repository_lets_no_recording_out(
-    mark: str, pytester: pytest.Pytester, live: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Anybody may put a `setup.py` into `/tmp`, which makes it the root of what pytest runs below it."""
-    pytester.makefile(".py", setup="")
-    checkout = pytester.mkdir("checkout")
-    if mark:
-        (checkout / mark).mkdir()
-    (checkout / "tests").mkdir()
-    source = RECORDED.replace("MARK", "@pytest.mark.interactions_cassette(record_mode='once')")
-    (checkout / "tests" / "test_app.py").write_text(source, "utf-8")
-    link = checkout / "tests" / "cassettes" / "test_app" / "test_it.yaml"
-    link.parent.mkdir(parents=True)
-    link.symlink_to(pytester.path / "a.yaml")
-    monkeypatch.chdir(checkout)
-    result = run(pytester)
-    result.stdout.fnmatch_lines(["*test_it.yaml is not recorded: a link of *"])
-    result.assert_outcomes(errors=1)
-    assert not (pytester.path / "a.yaml").exists()
-
-
 KEYED = """
 import pytest
 

@@ -11,7 +11,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
 
 import pytest
 
@@ -24,7 +23,6 @@ from harness.cli.commands.gateway import gateway_environment
 from harness.cli.commands.serve import command_environment
 from harness.cli.main import main
 from harness.cli.tested_clients import environment_of, new_client
-from harness.foreign_folders import working_in
 from tests.security.test_hostile_folder import KEY, plant
 
 PACKAGE = Path(child_processes.__file__).parent
@@ -76,27 +74,6 @@ def test_one_module_starts_processes() -> None:
     assert set(starts_of(DOOR.read_text("utf-8"))) >= {"subprocess", "multiprocessing", "ProcessPoolExecutor"}
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "import subprocess",
-        "import multiprocessing.pool",
-        "from subprocess import run",
-        "from os import execvp",
-        "import os\nos.system('x')",
-        "import os\nos.spawnv(0, 'x', [])",
-        "from concurrent.futures import ProcessPoolExecutor",
-        "import asyncio\nasyncio.create_subprocess_exec('x')",
-        "loop.subprocess_exec(x)",
-        "import webbrowser",
-        "__import__('pty')",
-    ],
-)
-def test_each_way_to_start_a_process_is_seen(source: str) -> None:
-    """The test above would notice each of these."""
-    assert list(starts_of(source))
-
-
 @pytest.fixture
 def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hostile current folder; what it runs leaves a file beside it."""
@@ -123,24 +100,6 @@ def test_a_tool_has_no_key_and_another_folder(hostile: Path) -> None:
     assert not (hostile.parent / "ran").exists()
 
 
-@pytest.mark.parametrize("variable", ["HOME", "XDG_CONFIG_HOME"])
-def test_pip_asks_no_index_of_a_home_in_the_checkout(
-    variable: str, hostile: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Some CI systems put the home into the checkout, whose `pip.conf` would choose what is installed."""
-    for name in ("PIP_CONFIG_FILE", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(variable, str(hostile.parent))
-    assert "PIP_CONFIG_FILE" not in child_processes.tool_environment()
-    (hostile / ".git").mkdir(exist_ok=True)
-    monkeypatch.setenv("XDG_CONFIG_HOME", "")
-    assert "PIP_CONFIG_FILE" not in child_processes.tool_environment()
-    monkeypatch.setenv(variable, str(hostile / "home"))
-    assert child_processes.tool_environment()["PIP_CONFIG_FILE"] == os.devnull
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/etc/pip.conf")
-    assert child_processes.tool_environment()["PIP_CONFIG_FILE"] == "/etc/pip.conf"
-
-
 def test_a_tool_has_an_absolute_path() -> None:
     """A program that is only a name is refused: the current folder may hold one of that name."""
     with pytest.raises(ValueError, match="'npm' is not an absolute path"):
@@ -154,56 +113,6 @@ def test_a_program_of_the_folder_is_not_found(hostile: Path, monkeypatch: pytest
     monkeypatch.setenv("PATH", os.pathsep.join(("", ".", str(hostile.parent / "no"))))
     assert child_processes.find_program("npm") is None
     assert child_processes.tool_environment()["PATH"] == str(hostile.parent / "no")
-
-
-@pytest.mark.parametrize("below", ["", "packages/app"])
-@pytest.mark.parametrize("mark", [".git", "pyproject.toml", "none"])
-def test_a_program_of_the_checkout_is_not_found(
-    mark: str, below: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nor by an absolute entry of PATH, as `npm run` and direnv write it; a tool has its own checkout."""
-    checkout, nvm = tmp_path / "checkout", tmp_path / "nvm"
-    here, planted, tools = checkout / below, checkout / "node_modules" / ".bin", nvm / "bin"
-    for folder in (here, planted, tools, nvm / ".git"):
-        folder.mkdir(parents=True, exist_ok=True)
-    (planted / "pyproject.toml").touch()  # which makes it no checkout of its own
-    (tmp_path / "link").symlink_to(planted)
-    if mark != "none":
-        (checkout / mark).touch()
-    elif below:
-        planted = here / "bin"
-        planted.mkdir()
-    for folder in (planted, tools):
-        (folder / "npm").write_text("#!/bin/sh\n", encoding="utf-8")
-        (folder / "npm").chmod(0o755)
-    monkeypatch.chdir(here)
-    ways = [str(planted), str(planted.parent / ".bin"), f"{planted}/../{planted.name}"]
-    ways += [str(tmp_path / "link")] if mark != "none" else []
-    monkeypatch.setenv("PATH", os.pathsep.join(ways))
-    assert child_processes.find_program("npm") is None
-    assert child_processes.tool_environment()["PATH"] == os.devnull
-    assert str(checkout) in child_processes.explain_not_found("npm")
-    monkeypatch.setenv("PATH", os.pathsep.join([*ways, str(tools)]))
-    assert child_processes.find_program("npm") == str(tools / "npm")
-    assert child_processes.tool_environment()["PATH"] == str(tools)
-    with working_in(here, lambda folder: ""):
-        assert child_processes.find_program("npm") == str(planted / "npm"), "the word of the user counts"
-
-
-def test_the_environment_of_the_harness_may_be_in_the_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Programs beside our own Python are found: who installs the harness in `.venv` may have npm there, too."""
-    programs = tmp_path / ".venv" / "bin"
-    programs.mkdir(parents=True)
-    (programs / "npm").write_text("#!/bin/sh\n", encoding="utf-8")
-    (programs / "npm").chmod(0o755)
-    (tmp_path / ".git").touch()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(programs))
-    assert child_processes.find_program("npm") is None
-    monkeypatch.setattr(sys, "executable", str(programs / "python"))
-    assert child_processes.find_program("npm") == str(programs / "npm")
 
 
 def test_a_worker_imports_nothing_of_the_folder(hostile: Path) -> None:
@@ -245,27 +154,29 @@ def test_a_browser_sees_no_key_and_no_token(hostile: Path, monkeypatch: pytest.M
     assert door.parent.stat().st_mode & 0o077 == 0
 
 
-SPELLINGS = (
-    "GEMINI_API_KEY", "GOOGLE_API_KEY", "OTHER_GEMINI_API_KEY", "gemini_api_key", "Google_Api_Key", "GEMINI_KEY",
-    "GEMINI_APIKEY", "VITE_GEMINI_API_KEY", "NEXT_PUBLIC_GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY",
-    "GOOGLE_GENAI_API_KEY", "google_genai_api_key", "GOOGLE_AI_API_KEY", "GEMINI_API_KEYS", "GEMINI_API_KEY_2",
-    "GEMINI_API_KEY_PROD", "GOOGLE_GENAI_ACCESS_TOKEN", "PALM_API_KEY", "GEMINI__API_KEY", "GEMINIAPIKEY",
-    "GoogleAI__ApiKey", "AI_STUDIO_KEY",
+REAL = "AIza" + "Sy0123456789-abcdefghijklmnopqrstuv"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, KEY) for name in (
+            "GEMINI_API_KEY", "GOOGLE_API_KEY", "OTHER_GEMINI_API_KEY", "google_genai_api_key", "GEMINI_KEY",
+            "VITE_GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY", "GEMINI_API_KEYS", "GEMINI_API_KEY_2",
+            "GEMINI_API_KEY_PROD", "GOOGLE_GENAI_ACCESS_TOKEN", "PALM_API_KEY", "GoogleAI__ApiKey",
+            "AI_STUDIO_KEY",
+        )),
+        *((name, REAL) for name in ("LLM_API_KEY", "GEMINI_API_KEY_EU", "MINE", "GEMINI_CREDENTIALS")),
+        *(("LLM", value) for value in (
+            f"{REAL},{REAL}", f'["{REAL}"]', f"https://h/?a=b&key={REAL}", f"Authorization: Bearer {REAL}",
+            f"{REAL}\n",
+        )),
+    ],
 )  # fmt: skip
-
-
-@pytest.mark.parametrize("name", SPELLINGS)
-def test_no_spelling_of_a_key_reaches_a_command(name: str) -> None:
-    """A command after `--`, a client and a gateway get no real key by any name, and in no other variable."""
-    given = {
-        name: KEY,
-        "MINE": KEY,
-        "UPSTREAM": f"https://x/?key={KEY}",
-        "PIP_INDEX_URL": f"https://{KEY}@x/",
-        "ESCAPED": KEY.replace("-", "%2D"),
-        "HEX": KEY.encode().hex(),
-        "A": "b",
-    }
+def test_no_key_reaches_a_command(name: str, value: str) -> None:
+    """A command after `--`, a client and a gateway get the stand-in: by any name, and in any other variable."""
+    key = KEY if KEY in value else REAL
+    given = {name: value, "UPSTREAM": f"https://x/?key={key}", "A": "b"}
     task = Task("http://127.0.0.1:1", "v1_x", "case", "follow")
     for made in (
         command_environment("http://127.0.0.1:1", given),
@@ -274,96 +185,21 @@ def test_no_spelling_of_a_key_reaches_a_command(name: str) -> None:
         environment_of(task, given),
         child_processes.tool_environment(given),
     ):
-        assert KEY not in unquote(json.dumps(made))
-        assert KEY.encode().hex() not in json.dumps(made)
+        assert key not in json.dumps(made)
     made = command_environment("http://127.0.0.1:1", given)
-    assert (made["A"], made["MINE"]) == ("b", made["GEMINI_API_KEY"])
-    assert command_environment("http://127.0.0.1:1", {name: "sh0rt"}).get(name) in (None, made["GEMINI_API_KEY"])
-
-
-REAL = "AIza" + "Sy0123456789-abcdefghijklmnopqrstuv"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "GEMINI_API_KEY_STAGING", "GEMINI_API_KEY_EU", "gemini_api_key_eu", "GEMINI_API_KEY_1_TEST",
-        "GOOGLE_API_KEY_2B", "MyGeminiApiKey_EU", "MY_KEY", "LLM_API_KEY", "API_KEY",
-    ],
-)  # fmt: skip
-def test_a_real_key_under_another_name_reaches_no_command(name: str) -> None:
-    """A name that is longer than usual, or names no service, is one of a key if its value looks like one."""
-    made = command_environment("http://127.0.0.1:1", {name: REAL, "OTHER": f"https://x/?k={REAL}"})
-    assert REAL not in json.dumps(made)
-    assert made[name] == made["GEMINI_API_KEY"]
-
-
-FORMS = (
-    "AQ.Ab8RN6J" + "0123456789-abcdefghijklmnopqrstuvwxyz",
-    "ya29." + "a0.0123456789_abcdefghij",
-    REAL[:30],
-    REAL + "Z",
-)
-
-
-@pytest.mark.parametrize("key", [*FORMS, REAL])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "LLM_API_KEY", "GOOGLE_CLOUD_API_KEY", "VERTEX_API_KEY", "VERTEXAI_API_KEY", "GCP_API_KEY", "GEMINI",
-        "MINE", "GEMINI_CREDENTIALS", "GEMINI_SECRET", "AISTUDIO", "GOOGLE_OAUTH_ACCESS_TOKEN", "DRIVER_API_KEY",
-        "GEMINI_VISION", "PROVISION_KEY", "apiKey",
-    ],
-)  # fmt: skip
-def test_a_key_of_google_reaches_no_command(name: str, key: str) -> None:
-    """Whatever its form and length, it stays only under the name of another service of Google's."""
-    made = command_environment("http://127.0.0.1:1", {name: f" {key}\n", "OTHER": f"https://x/?k={key}"})
-    assert key not in json.dumps(made)
-    assert made[name] == made["GEMINI_API_KEY"]
-    assert key not in json.dumps(gateway_environment("http://127.0.0.1:1", {name: key}))
-
-
-@pytest.mark.parametrize("key", [*FORMS, REAL])
-@pytest.mark.parametrize(
-    "value",
-    [
-        "{},{}", '["{}","{}"]', "https://h/?a=b&key={}", "https://h/?a=b%26key%3D{}", "https://me:{}@h/",
-        '{{"x-goog-api-key": "{}"}}', "Authorization: Bearer {}", '"{}"', "{}\n{}",
-    ],
-)  # fmt: skip
-def test_a_key_in_a_longer_value_reaches_no_command(value: str, key: str) -> None:
-    """A list of keys, a URL, a header or quotes around it: no variable of another name hides a key."""
-    made = command_environment("http://127.0.0.1:1", {"LLM": value.format(key, key), "LLM_MODEL": "m"})
-    assert key not in unquote(made["LLM"])
-    assert made["GEMINI_API_KEY"] in made["LLM"]
-    assert command_environment("http://127.0.0.1:1", {"MAPS_URL": value.format(key, key)})["MAPS_URL"].count(key)
-
-
-@pytest.mark.parametrize("key", [*FORMS, REAL])
-def test_a_key_of_another_service_of_google_stays(key: str) -> None:
-    """Its name says what it is for."""
-    names = (
-        "MAPS_KEY", "GOOGLEMAPSKEY", "googleMapsApiKey", "NEXT_PUBLIC_FIREBASE_API_KEY", "YOUTUBE_TOKEN",
-        "VITE_GOOGLE_MAPS_API_KEY",
-    )  # fmt: skip
-    given = dict.fromkeys(names, key)
-    assert given.items() <= command_environment("http://127.0.0.1:1", given).items()
+    assert made["A"] == "b"
+    assert made["GEMINI_API_KEY"] in made["UPSTREAM"]
 
 
 def test_what_is_no_key_stays() -> None:
     """Other settings and the keys of other services are the user's own."""
     given = {
         "GEMINI_API_KEY_HEADER": "x-goog-api-key", "GEMINI_API_KEY_SECRET_NAME": "prod-gemini-api-key-v2",
-        "GEMINI_TOKENIZER": "Gemini-Tokenizer-v2-Large", "FIREBASE_API_KEY": REAL, "GOOGLE_PLACES_KEY": REAL,
-        "API_KEY": "sk-0123456789Abcdefghijkl",
-        "GEMINI_MAX_TOKENS": "1024", "GEMINI_MODEL": "m", "GOOGLE_MAPS_API_KEY": "maps-key",
-        "OPENAI_API_KEY": "other",
-        "GEMINI_API_KEY_FILE": "/run/key", "GEMINI_API_KEY": "1", "SHLVL": "1", "GOOGLE_CLOUD_PROJECT": "p",
+        "API_KEY": "sk-0123456789Abcdefghijkl", "GEMINI_MAX_TOKENS": "1024", "GEMINI_MODEL": "m",
+        "OPENAI_API_KEY": "other", "GEMINI_API_KEY_FILE": "/run/key", "SHLVL": "1", "GOOGLE_CLOUD_PROJECT": "p",
     }  # fmt: skip
-    made = command_environment("http://127.0.0.1:1", given)
-    assert {name: made[name] for name in given if name != "GEMINI_API_KEY"} == {
-        name: value for name, value in given.items() if name != "GEMINI_API_KEY"
-    }
+    made = command_environment("http://127.0.0.1:1", {**given, "GEMINI_API_KEY": "1"})
+    assert {name: made[name] for name in given} == given
 
 
 def test_a_client_that_we_install_gets_no_variable_of_the_user(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import gzip
 import http.server
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -16,21 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from unittest import mock
 
 import pytest
 from msgspec import structs
 
 from harness import child_processes
 from harness.cli.arguments import load_options
-from harness.cli.commands import completion, fuzz
 from harness.cli.main import COMMANDS, main
 from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.foreign_folders import working_in
 from harness.interactions import INTERACTIONS
-from harness.report.formats import FORMATS
 from harness.transport import ServerThread
 from harness.wire import Headers, Request, Response
 from harness.wire.coding import DECODED_IN_ALL
@@ -105,75 +100,31 @@ def test_a_version_leads_no_key_above_the_path_of_the_target(
         assert {path for path, _ in heard} == {"/mine/v1/projects/x/interactions"}
 
 
-CHECK = ("check", "emulator", "-c", "get.unknown")
+CARRIES_KEY = ("check", "smoke", "fuzz", "gateway", "record --scenario errors --cassettes out", "proxy")
 
 
-@pytest.mark.parametrize(
-    "where", ["../victim", "link", "folder/victim", ".git/hooks/post-checkout", ".GIT/new.md"]
-)
-def test_a_report_stays_in_its_folder(where: str, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A report that a file of the folder names is not written outside, through a link, or among git's files."""
-    victim = repository.parent / "victim"
-    victim.write_text("mine", encoding="utf-8")
-    (repository / "link").symlink_to(victim)
-    (repository / "folder").symlink_to(repository.parent)
-    (repository / ".git" / "hooks").mkdir(parents=True)
-    (repository / ".GIT").mkdir(exist_ok=True)
-    configure(repository, f'model = "; rm -rf /"\nreport = ["markdown={where}"]')
-    assert main(CHECK) == 2
-    assert victim.read_text("utf-8") == "mine"
-    assert not (repository / ".git" / "hooks" / "post-checkout").exists()
-    assert not (repository / ".GIT" / "new.md").exists()
-    said = capsys.readouterr().err
-    assert str(repository / "pyproject.toml") in said
-    is_linked = where in ("link", "folder/victim")  # which no command line writes through
-    word = (
-        f"set HARNESS_TRUST={repository}" if is_linked else f"pass --report markdown={where} on the command line"
-    )
-    assert word in said
-
-
-@pytest.mark.parametrize(
-    ("where", "why"),
-    [
-        ("zz.pth", "names no visible file that ends with .md"),
-        ("Makefile", "names no visible file that ends with .md"),
-        (".rules.md", "names no visible file that ends with .md"),
-        ("env/lib/python3.11/site-packages/zz.md", "is not directly in the current folder"),
-        ("target/zz.md", "is not directly in the current folder"),
-        (".vscode/zz.md", "is not directly in the current folder"),
-        ("reports/deep/zz.md", "is not directly in the current folder"),
-        ("linked/zz.md", "a link of this folder leads to "),
-        ("a\\ntouch ran.md", "contains a line feed"),
-    ],
-)
-def test_a_report_becomes_no_part_of_a_program(
-    where: str, why: str, repository: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", CARRIES_KEY)
+@pytest.mark.parametrize("inside", [".", "deep/er"])
+def test_no_target_of_the_folder_gets_the_key(
+    command: str,
+    inside: str,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Python runs a line of any `.pth` that a report of a folder's choice could become; nor is a tool fed."""
-    folder = repository / "env" / "lib" / "python3.11" / "site-packages"
-    folder.mkdir(parents=True)
-    for name in ("target", ".vscode", "reports/deep"):
-        (repository / name).mkdir(parents=True)
-    (repository / "linked").symlink_to("target")
-    configure(repository, f'report = ["markdown={where}"]')
-    before = sorted(repository.rglob("*"))
-    assert main(CHECK) == 2
-    assert sorted(repository.rglob("*")) == before
-    said = capsys.readouterr().err
-    assert why in said
-    assert not re.search(r"^touch", said, re.MULTILINE)
+    """A pyproject.toml here or above names no server, for any command; the error says what to write."""
+    (repository / inside).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(repository / inside)
+    with listening() as (url, heard):
+        name = command.split()[0]
+        for table in ("", f".{name}"):
+            (repository / "pyproject.toml").write_text(f'[tool.harness{table}]\ntarget = "{url}"\n', "utf-8")
+            assert main(command.split()) == 2
+            capsys.readouterr()
+    assert heard == []
 
 
-@pytest.mark.parametrize("where", ["a.md", "reports/a.md", "reports/A.MD"])
-@pytest.mark.parametrize("inside", [".", "deep"])
-def test_a_report_may_be_in_one_folder(where: str, inside: str, repository: Path) -> None:
-    """A file of a folder names reports in the current folder or its `reports` without the user's word."""
-    configure(repository, f'report = ["markdown={where}"]')
-    (repository / inside / "reports").mkdir(parents=True)
-    os.chdir(inside)
-    assert main(CHECK) == 0
-    assert (repository / inside / where).is_file()
+CHECK = ("check", "emulator", "-c", "get.unknown")
 
 
 def test_a_missing_baseline_is_named_as_a_word(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,132 +137,14 @@ def test_a_missing_baseline_is_named_as_a_word(repository: Path, capsys: pytest.
     assert "contains a line feed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_report_replaces_only_a_report(name: str, repository: Path) -> None:
-    """A file of the user's stays as it was; a report of ours is replaced, and the user may name any file."""
-    out = repository / f"out{FORMATS[name].suffixes[0]}"
-    configure(repository, f'report = ["{name}={out.name}"]')
-    out.write_text("def mine(): ...\n", encoding="utf-8")
-    assert main(CHECK) == 2
-    assert out.read_text("utf-8") == "def mine(): ...\n"
-    assert main((*CHECK, "--report", f"{name}={out.name}")) == 0
-    first = out.read_text("utf-8")
-    assert first != "def mine(): ...\n"
-    out.write_text(first + " ", encoding="utf-8")
-    assert main(CHECK) == 0
-    assert not out.read_text("utf-8").endswith(" ")
-
-
-def test_a_baseline_stays_in_its_folder(repository: Path) -> None:
-    """A baseline that the folder names elsewhere is not rewritten, even if the user asks for an update."""
-    configure(repository, 'baseline = "../new.yaml"')
-    assert main((*CHECK, "--baseline-update")) == 2
-    assert not (repository.parent / "new.yaml").exists()
-
-
-@pytest.mark.parametrize("word", ["--baseline-update", "--baseline-prune"])
-@pytest.mark.parametrize("there", ["", "# a script of ours\n", "[]\n"])
-def test_a_baseline_is_written_where_the_user_says(
-    there: str, word: str, repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A baseline that only the folder names excuses, but is neither made nor rewritten until the user names it."""
-    configure(repository, 'baseline = "mine.yaml"')
-    mine = repository / "mine.yaml"
-    if there:
-        mine.write_text(there, encoding="utf-8")
-        assert main(CHECK) == 0
-    assert main((*CHECK, word)) == 2
-    assert mine.exists() is bool(there)
-    assert not there or mine.read_text("utf-8") == there
-    said = capsys.readouterr().err
-    assert (
-        f"{word} writes only a baseline that you name, and the configuration of this folder names 'mine.yaml'"
-        in said
-    )
-    assert "pass --baseline mine.yaml on the command line" in said
-    mine.write_text(there or "[]\n", encoding="utf-8")
-    assert main((*CHECK, word, "--baseline", "mine.yaml")) == 0
-    assert mine.read_text("utf-8") == "[]\n"
-    assert main(["trust", "pyproject.toml"]) == 0
-    assert main((*CHECK, word)) == 0
-
-
-@pytest.mark.parametrize("there", [False, True])
-@pytest.mark.parametrize("name", ["link.yaml", "folder/victim.yaml"])
-def test_a_baseline_is_not_written_through_a_link(name: str, there: bool, repository: Path) -> None:
-    """A link of the folder does not lead what the user names in it to a file elsewhere."""
-    victim = repository.parent / "victim.yaml"
-    if there:
-        victim.write_text("# mine\n", encoding="utf-8")
-    (repository / "link.yaml").symlink_to(victim)
-    (repository / "folder").symlink_to(repository.parent)
-    assert main((*CHECK, "--baseline", name, "--baseline-update")) == 2
-    assert victim.exists() is there
-    assert not there or victim.read_text("utf-8") == "# mine\n"
-    assert main((*CHECK, "--baseline", str(victim), "--baseline-update")) == 0
-
-
-@pytest.mark.parametrize("name", ["link.yaml", "folder/secret"])
-def test_textconv_shows_nothing_from_outside(
-    name: str, repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What git shows of a file is never that of a file to which a link of the folder leads."""
-    secret = repository.parent / "secret"
-    secret.write_text("top secret", encoding="utf-8")
-    (repository / "link.yaml").symlink_to(secret)
-    (repository / "folder").symlink_to(repository.parent)
-    assert main(["diff", "--textconv", name]) == 0
-    shown = capsys.readouterr()
-    assert "top secret" not in shown.out + shown.err
-    assert f"leads to {str(secret)!r}, out of its own folder" in shown.err
-
-
-def test_textconv_refuses_a_file_that_is_too_large(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file of gigabytes, which takes no room on the disk, is refused with a reason."""
-    with (repository / "huge.yaml").open("wb") as file:
-        file.truncate(9 << 30)
-    assert main(["diff", "--textconv", "huge.yaml"]) == 2
-    assert "'huge.yaml' cannot be read: it has 9,663,676,416 bytes" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("variable", [pytest.param("", marks=pytest.mark.thorough), ".hypothesis"])
-def test_fuzz_keeps_nothing_in_the_folder(variable: str, repository: Path) -> None:
-    """Hypothesis reads no file of the current folder, and a link there leads its notes nowhere."""
-    outside, cache = repository.parent / "outside", repository.parent / "cache"
-    outside.mkdir()
-    (repository / ".hypothesis").symlink_to(outside)
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "HYPOTHESIS_STORAGE_DIRECTORY": variable}
-    words = ("fuzz", "emulator", "--engine", "laws", "--max-examples", "3", "--no-store")
-    done = subprocess.run(
-        [sys.executable, "-I", "-m", "harness", *words], env=environment, capture_output=True, check=False
-    )
-    assert done.returncode in (0, 3), done.stderr
-    assert list(outside.iterdir()) == []
-    assert [path.name for path in repository.iterdir()] == [".hypothesis"]
-    assert list((cache / "harness" / "hypothesis").iterdir()) != []
-
-
-@pytest.mark.parametrize("link", ["harness/hypothesis", "harness/hypothesis/unicode_data", "harness"])
-@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "HYPOTHESIS_STORAGE_DIRECTORY"])
-def test_a_cache_in_the_checkout_leads_no_notes_elsewhere(
-    variable: str, link: str, repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Some CI systems have the user's cache in the checkout, where a link may be."""
-    outside, cache = repository.parent / "outside", repository / ".cache"
-    outside.mkdir()
-    place = cache / link
-    place.parent.mkdir(parents=True)
-    place.symlink_to(outside)
-    monkeypatch.delenv("HYPOTHESIS_STORAGE_DIRECTORY", raising=False)
-    monkeypatch.setenv(variable, str(cache if variable == "XDG_CACHE_HOME" else cache / "harness" / "hypothesis"))
-    (repository / ".git").mkdir(exist_ok=True)
-    set_home = mock.Mock()
-    monkeypatch.setattr("hypothesis.configuration.set_hypothesis_home_dir", set_home)
-    with working_in(repository, lambda folder: "a way to allow it"), fuzz._keeping_notes_of_hypothesis():
-        home = Path(set_home.call_args.args[0])
-        assert home.is_dir()
-        assert not home.resolve().is_relative_to(repository.parent)
+def test_a_link_leads_no_store_of_failures_elsewhere(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The default place of `fuzz` is inside the current folder; another one is written if the user names it."""
+    pytest.importorskip("schemathesis")
+    (repository.parent / "outside").mkdir()
+    (repository / ".harness").symlink_to(repository.parent / "outside")
+    assert main(["fuzz", "emulator", "--engine", "laws", "--max-examples", "1"]) == 2
+    assert "remove the link, or name the folder with --store" in capsys.readouterr().err
+    assert list((repository.parent / "outside").iterdir()) == []
 
 
 def test_no_address_in_a_body_gets_the_key_from_the_sdk(repository: Path) -> None:
@@ -436,8 +269,8 @@ def test_fuzz_sends_no_request_of_the_folder_and_no_variable(
         return emulator(structs.replace(request, target=below, headers=headers))
 
     with ServerThread(note, clock=emulator.clock) as server:
-        configure(repository, f'target = "{server.url}/${{PRIVATE}}"\nheader = ["X-Team: ${{PRIVATE}}"]')
-        main(["fuzz", "--engine", "schema", "--max-examples", "1", "--no-store", "--time", "8"])
+        target = (f"{server.url}/${{PRIVATE}}", "-H", "X-Team: ${PRIVATE}")
+        main(["fuzz", *target, "--engine", "schema", "--max-examples", "1", "--no-store", "--time", "8"])
     assert len(heard) > 20
     assert {request.headers.get("x-team") for request in heard} == {"${PRIVATE}"}
     assert not [
@@ -466,44 +299,6 @@ def test_fuzz_follows_no_redirect(status: int, repository: Path, monkeypatch: py
         main(["fuzz", server.url, "--engine", "schema", "--max-examples", "1", "--no-store"])
     assert len(led) > 10
     assert not [target for target in heard if "team-b" in target]
-
-
-@pytest.mark.parametrize("key", ["store", "revision", "baseline"])
-def test_a_folder_elsewhere_is_refused_unread(key: str, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder outside, such as `/`, is refused for its name: to list it all could take hours."""
-    (repository.parent / "elsewhere" / "deep").mkdir(parents=True)
-    (repository / "pyproject.toml").write_text(f'[tool.harness.fuzz]\n{key} = "../elsewhere"\n', encoding="utf-8")
-    listed: list[str] = []
-    scan = os.scandir
-
-    def note(path: str) -> os._ScandirIterator[str]:
-        listed.append(os.path.realpath(path))
-        return scan(path)
-
-    monkeypatch.setattr(os, "scandir", note)
-    assert main(["fuzz", "emulator"]) == 2
-    assert not [path for path in listed if path.startswith(str(repository.parent / "elsewhere"))]
-
-
-@pytest.mark.parametrize("command", ["check", "smoke", "fuzz", "gateway"])
-@pytest.mark.parametrize("inside", [".", "deep/er"])
-def test_a_target_of_the_folder_gets_no_key(
-    command: str,
-    inside: str,
-    repository: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """A target that a pyproject.toml here or above names gets no key; the error says what to write."""
-    configure(repository, 'target = "https://keys.example"')
-    (repository / inside).mkdir(parents=True, exist_ok=True)
-    monkeypatch.chdir(repository / inside)
-    assert main([command]) == 2
-    said = capsys.readouterr().err
-    file = repository / "pyproject.toml"
-    assert f"{file}: [tool.harness] target = 'https://keys.example' chooses who receives your key" in said
-    assert f"run `harness trust {file}`, or pass https://keys.example on the command line" in said
-    assert KEY not in said
 
 
 @pytest.mark.parametrize(
@@ -722,58 +517,6 @@ def test_a_planted_session_is_none(kind: str, repository: Path, capsys: pytest.C
     assert "0 of 1 scenario" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["a.request.json", "a.json"])
-def test_a_huge_half_of_a_pair_is_refused(name: str, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`diff FOLDER emulator` reads the pairs of a folder within the limit of size."""
-    (repository / "pairs").mkdir()
-    for half in ("a.request.json", "a.json"):
-        with (repository / "pairs" / half).open("wb") as file:
-            file.truncate(9 << 30 if half == name else 0)
-    assert main(["diff", "pairs", "emulator"]) == 2
-    assert "9,663,676,416 bytes" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("command", ["check", "smoke", "fuzz", "gateway"])
-def test_one_word_trusts_a_target_of_the_network(
-    command: str, repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A file of the user's own may name a target and the plain text: `harness trust` alone allows both."""
-    configure(repository, 'target = "http://target.invalid:1"\nplain-http = true')
-    assert main([command]) == 2
-    assert "harness trust" in capsys.readouterr().err
-    configure(repository, "plain-http = true")
-    assert main([command, "http://target.invalid:1"]) == 2
-    assert "plain-http = true changes a setting that needs your consent" in capsys.readouterr().err
-    configure(repository, 'target = "http://target.invalid:1"\nplain-http = true')
-    assert main(["trust"]) == 0
-    assert main([command, "--timeout", "1"]) == 4
-    assert "plain text" not in capsys.readouterr().err
-
-
-def test_a_link_of_my_own_needs_one_word(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """For a report behind a link, the error proposes the word that allows it."""
-    (repository.parent / "elsewhere").mkdir()
-    (repository / "reports").symlink_to(repository.parent / "elsewhere")
-    configure(repository, 'report = ["json=reports/a.json"]')
-    assert main(CHECK) == 2
-    said = capsys.readouterr().err
-    assert f"name that file itself, or set HARNESS_TRUST={repository} if the folder is yours" in said
-    assert "harness trust" not in said
-    monkeypatch.setenv("HARNESS_TRUST", str(repository))
-    assert main(CHECK) == 0
-    assert (repository.parent / "elsewhere" / "a.json").is_file()
-
-
-def test_a_target_on_this_machine_gets_the_key(repository: Path) -> None:
-    """A target on loopback may be named by the folder: no other machine receives what is sent there."""
-    with listening() as (url, heard):
-        configure(repository, f'target = "{url}"')
-        main(["check", "-c", "get.unknown", "--timeout", "5"])
-    assert any(KEY in headers for _, headers in heard)
-
-
 def plant(folder: Path, marker: Path) -> None:
     """Put files into a folder that Python would run or read if it looked for its own modules there."""
     code = f"open({str(marker)!r}, 'a').write(__file__ + chr(10))\n"
@@ -803,15 +546,12 @@ def test_npx_runs_no_program_of_the_folder(repository: Path) -> None:
         (place / "harness").write_text(f'#!/bin/sh\necho "$0" >> {repository.parent / "ran"}\n', encoding="utf-8")
         (place / "harness").chmod(0o755)
     inside = repository / "node_modules" / ".bin"
-    (repository / "link").symlink_to(inside)
     path = [
         "",
         ".",
         "bin",
-        "/proc/self/cwd/bin",
-        "//proc/self/cwd",
-        *(f"{inside}{odd}" for odd in ("", "/.", "/../.bin", "//")),
-        str(repository / "link"),
+        str(inside),
+        f"{inside}/",
     ]
     for last, code in (([], 127), ([str(own)], 0)):
         environment = {"PATH": os.pathsep.join((*path, *last)), "HOME": str(repository.parent)}
@@ -835,17 +575,3 @@ def test_npx_has_pipx_run_no_program_of_the_folder(repository: Path) -> None:
     (repository / "__pypackages__").mkdir()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (127, "")
-
-
-def test_a_relative_cache_completes_no_word(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The shell offers no word that a folder brings: the user would run it with the next key."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
-    planted = tmp_path / "cache" / "harness" / "completion" / "check.json"
-    planted.parent.mkdir(parents=True)
-    planted.write_text(json.dumps((completion._stamp(), ({}, [("$(id)", "")]))), encoding="utf-8")
-    assert main(["completion", "bash", "--reply", "check", "$"]) == 0
-    assert capsys.readouterr().out == ""

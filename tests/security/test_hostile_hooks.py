@@ -46,19 +46,12 @@ def test_a_hook_runs_nothing_of_the_tree(hook: dict[str, Any], tmp_path: Path) -
     variables = {**os.environ, "PYTHONPATH": str(tree), "PYTHONSTARTUP": str(tree / "evil.py")}
     judged = {"interactions-secrets": Exit.OK, "interactions-verify": Exit.FAILED}[hook["id"]]
     for planted, code, said in (
-        (
-            '[tool.harness]\nextension = ["evil.py"]\nreport = ["json=../victim"]\n',
-            judged,
-            "",
-        ),  # check's, not verify's
-        ('[tool.harness.verify]\nreport = ["json=../victim"]\n', Exit.USAGE, "out of its own folder"),
-        (
-            '[tool.harness.verify]\nreport = ["json=victim.json"]\nbaseline = "../b"\n',
-            Exit.USAGE,
-            "out of its own",
-        ),
+        ('[tool.harness]\nextension = ["evil.py"]\n', Exit.USAGE, "a configuration file cannot set it"),
+        ('[tool.harness.verify]\nreport = ["json=../victim"]\n', Exit.USAGE, "is outside"),
+        ('[tool.harness.verify]\nreport = ["json=victim.json"]\nbaseline = "../b"\n', Exit.USAGE, "is outside"),
         ('[tool.harness.verify]\nextension = ["evil.py"]\n', Exit.USAGE, "has no key 'extension'"),
-        ("[tool.harness.verify]\nsecrets = true\n", Exit.USAGE, "a file cannot set it"),  # and judge nothing
+        # It would judge nothing.
+        ("[tool.harness.verify]\nsecrets = true\n", Exit.USAGE, "a configuration file cannot set it"),
         ("", judged, ""),
     ):
         (tree / "pyproject.toml").write_text(planted, encoding="utf-8")

@@ -38,8 +38,6 @@ from harness.wire import By, Chunked, Exchange, Request, Response, Service
 from harness.wire.addresses import (
     find_in_body,
     is_loopback,
-    is_of_browser,
-    keep_for_browsers,
 )
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
@@ -270,10 +268,7 @@ def _behind(window: Window, service: Service) -> Service:
     def serve(request: Request) -> Response:
         if window.claims(request):
             return window.answer(request)
-        response = seen(request)
-        if is_of_browser(request.headers):
-            response.headers = keep_for_browsers(response.headers)
-        return response
+        return seen(request)
 
     return serve
 

@@ -36,7 +36,6 @@ from harness.engine.events import (
 )
 from harness.engine.results import RecordedPlace, Result
 from harness.errors import Unreadable
-from harness.foreign_folders import bind, find_bound
 from harness.kit.api import ANSWERS, Answer, Api, ApiContract, UnjudgedEntry, Verification
 from harness.outcome import Exit, Finding, Observation, Rule
 from harness.outcome.words import format_count, list_some
@@ -169,8 +168,6 @@ def _find_answers(request: Path) -> Iterator[Answer]:
     """The recorded answers that lie beside the file of a request."""
     stem = request.name[: -len(_REQUEST)]
     for path in (request.with_name(stem + suffix) for suffix in ANSWERS):
-        if find_bound(path) is None:  # the user named the request, and no link beside it
-            bind(path, request.parent, with_git=True)
         if path.is_file():
             yield Answer(read_file(path), path.suffix == ".json")
 

@@ -19,7 +19,6 @@ from harness.child_processes import (
     STDOUT,
     TimeoutExpired,
     find_program,
-    is_home_shared,
     start,
     tool_environment,
 )
@@ -62,9 +61,7 @@ def run_commands(
     with TemporaryDirectory(prefix="harness-") as name:
         folder = Path(name)
         safe = [_move_keys(command, secrets, folder) for command in commands]
-        parts, in_time = _run_script(
-            safe, {**tool_environment(), **_find_settings(folder), **secrets}, seconds, folder
-        )
+        parts, in_time = _run_script(safe, {**tool_environment(), **secrets}, seconds, folder)
         last = max(parts, default=0)
         files = {number: file for number in parts if (file := folder / name_file(number)).is_file()}
         answers = [
@@ -78,14 +75,6 @@ def run_commands(
         answer.with_excuse("time limit reached") if number in unread and not answer.hung else answer
         for number, answer in enumerate(answers)
     ]
-
-
-def _find_settings(folder: Path) -> dict[str, str]:
-    """Variables for curl: it reads no `.curlrc` of a home in the checkout."""
-    if not is_home_shared(os.environ):
-        return {}
-    write_file(folder / ".curlrc", "")
-    return {"CURL_HOME": str(folder)}
 
 
 def _move_keys(command: str, secrets: Mapping[str, str], folder: Path) -> str:

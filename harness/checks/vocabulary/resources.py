@@ -35,7 +35,6 @@ from harness.kit.check import Judge, take
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Headers, Request
-from harness.wire.addresses import keep_below
 from harness.wire.json_value import object_or_none
 from harness.wire.message import segment
 
@@ -360,6 +359,6 @@ def continue_by_range(t: RequestBuilder, address: str, data: bytes) -> Request:
 
 def _send_there(t: RequestBuilder, method: str, address: str, data: bytes, *more: tuple[str, str]) -> Request:
     parts = urlsplit(address)
-    path = "/" + keep_below(parts.path[max(0, parts.path.find("/upload/")) :].lstrip("/"))
+    path = "/" + parts.path[max(0, parts.path.find("/upload/")) :].lstrip("/")
     fields = [(name, value) for name, value in t.headers if name.lower() != KEY_HEADER]
     return Request(method, f"{path}?{parts.query}" if parts.query else path, Headers([*fields, *more]), data)

@@ -18,10 +18,10 @@ from enum import StrEnum
 from importlib import import_module, metadata
 
 from harness import __version__
-from harness.child_processes import explain_not_found, find_program, run_tool
+from harness.child_processes import find_program, run_tool
 from harness.cli.arguments import load_options, read_options, read_settings
 from harness.cli.common_options import color_option, json_option
-from harness.cli.folder_trust import find_file
+from harness.cli.configuration import find_file
 from harness.cli.main import COMMANDS, shadow_note
 from harness.cli.masking import mask_text, show_text
 from harness.cli.options import Options, Page
@@ -207,7 +207,7 @@ def _diagnose_sdks() -> Iterator[Diagnosis]:
         yield Diagnosis("google-genai", Condition.OK, version)
     node = find_program("node")
     if node is None:
-        yield Diagnosis("node", Condition.NOTE, explain_not_found("node"), "only clients in JavaScript need it")
+        yield Diagnosis("node", Condition.NOTE, "node is not on PATH", "only clients in JavaScript need it")
     else:
         try:
             done = run_tool([node, "--version"], seconds=10)
@@ -341,9 +341,7 @@ def _diagnose_configuration() -> Iterator[Diagnosis]:
     if file is None or not names:
         yield Diagnosis("configuration", Condition.OK, "no [tool.harness]")
         return
-    remedy = "" if file.trusted else "`harness trust` allows the settings that need your consent"
-    trusted = "trusted" if file.trusted else "not trusted"
-    yield Diagnosis("configuration", Condition.OK, f"{file.path} sets {names} ({trusted})", remedy)
+    yield Diagnosis("configuration", Condition.OK, f"{file.path} sets {names}")
 
 
 _QUESTIONS: dict[str, Callable[[], Iterator[Diagnosis]]] = {

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shlex
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -17,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.benches.server.script_run import MOST_SECONDS, is_alike, is_runnable, run_commands
 from harness.cli.arguments import read_options
-from harness.cli.common_options import level_option, revision_option
-from harness.cli.folder_trust import require_own
+from harness.cli.common_options import level_option
 from harness.cli.judging_options import (
     BaselineOptions,
     TargetArguments,
@@ -45,16 +42,13 @@ from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.results import Result
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer
-from harness.foreign_folders import is_named_folder
 from harness.outcome import Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.report.evidence.curl import Display, curl_lines, name_answer_file, trail_of
 from harness.resources import cache_folder
 from harness.transport.client.dial import without_user_settings
 from harness.wire import Exchange
-from harness.wire.addresses import is_loopback, read_host
 from harness.wire.mask import Mask
-from harness.written_files import find_way_out
 
 if TYPE_CHECKING:
     from harness.engine.search.run import FuzzOptions
@@ -68,7 +62,6 @@ _STORE = ".harness/fuzz"
 class FuzzArguments(TargetArguments, BaselineOptions):
     """The options of `harness fuzz`."""
 
-    revision: str | None = revision_option("target", trust=Trust.NEVER)  # its schemas choose the requests
     engine: Sequence[str] | None = option(
         "history, laws, schema or exhaustive (repeatable)",
         flags=("-e", "--engine"), repeats=True, metavar="NAME", group="search",
@@ -81,22 +74,20 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         default="smoke",
         metavar="NAME",
         group="search",
-        costs=True,
     )
     max_examples: int | None = option(
         "number of request sequences, of stream checks, and of examples per operation",
         COUNT,
         group="search",
-        costs=True,
     )
     time: float | None = option(
         "time budget for all engines together, in seconds; the run reports what it found by then",
-        POSITIVE_SECONDS, flags=("--deadline", "--time"), group="search", costs=True,
+        POSITIVE_SECONDS, flags=("--deadline", "--time"), group="search",
     )  # fmt: skip
     seed: int = option("seed of the random generators", SEED, 0, group="search")
     database: str | None = option(
         "database of Hypothesis examples: DIR, redis://… or github:OWNER/REPO",
-        URL, metavar="WHERE", trust=Trust.NEVER, group="search",
+        URL, metavar="WHERE", trust=Trust.WRITE, group="search",
     )  # fmt: skip
     level: Level = level_option("weakest level to judge", "verdicts")
     strict: bool = flag("also fail on broken SHOULD rules, unless their source is only inferred", group="verdicts")
@@ -105,7 +96,7 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         repeats=True, metavar="CODE", completes="check", group="verdicts",
     )  # fmt: skip
     store: str | None = option(
-        "failures to replay first next time", FOLDER, trust=Trust.NEVER, shown=_STORE, group="output"
+        "failures to replay first next time", FOLDER, trust=Trust.INSIDE, shown=_STORE, group="output"
     )
     no_store: bool = flag("neither keep nor replay failures", group="output")
     output: str | None = option(
@@ -122,8 +113,8 @@ With --exhaustive and no --engine, only that engine runs. The profile `strict` a
 break (such as the rejection of unknown fields) and also fails on broken SHOULD rules. A live target bills the
 interactions of the search.""",
         shares=frozenset(
-            {"target", "api-version", "revision", "model", "agent", "header", "ca-file", "plain-http",
-             "capability", "wait", "timeout", "level", "strict", "baseline", "report"}
+            {"api-version", "revision", "model", "agent", "capability", "wait", "timeout", "level", "strict",
+             "baseline", "report"}
         ),
     )  # fmt: skip
 
@@ -145,9 +136,7 @@ def run(words: Sequence[str]) -> int:
     baseline = baseline_of(arguments, [*rules, *(f"{name}?" for name in rules)])
     if arguments.output and not Path(arguments.output).is_dir() and Path(arguments.output).exists():
         raise UsageFault(f"--output: {arguments.output!r} is a file: name a folder, old or new")
-    if arguments.output and (why := find_way_out(Path(arguments.output))):
-        raise UsageFault(f"--output: {arguments.output!r} cannot be written: {why}")
-    options = replace(_read_options(arguments, target, words), baseline=baseline, excluded=excluded)
+    options = replace(_read_options(arguments, target), baseline=baseline, excluded=excluded)
     presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
     listeners = Listeners(arguments, presentation, baseline)
     runs = CurlRuns(target, options.seconds)
@@ -169,23 +158,15 @@ def run(words: Sequence[str]) -> int:
 
 @contextmanager
 def _keeping_notes_of_hypothesis() -> Iterator[None]:
-    """Keep the notes of Hypothesis in the user's cache, not in the current folder, unless the user names a place.
-
-    Someone else may have written `.hypothesis` there: a link would lead the notes elsewhere. A relative place does
-    not count. Nor does one with a link of the checkout, which has the user's cache on some CI systems.
-    """
+    """Keep the notes of Hypothesis in the user's cache, not in the current folder, unless a variable names one."""
     from hypothesis.configuration import set_hypothesis_home_dir
 
-    named = Path(os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY", ""))
-    home = named if named.is_absolute() else cache_folder("hypothesis")
-    with tempfile.TemporaryDirectory(prefix="harness-fuzz-") as elsewhere:
-        links = (inside for inside in home.rglob("*") if inside.is_symlink()) if home.is_dir() else ()
-        is_led_out = any(map(find_way_out, (home, *links)))
-        set_hypothesis_home_dir(elsewhere if is_led_out else home)
-        try:
-            yield
-        finally:
-            set_hypothesis_home_dir(None)
+    named = os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY")
+    set_hypothesis_home_dir(named or cache_folder("hypothesis"))
+    try:
+        yield
+    finally:
+        set_hypothesis_home_dir(None)
 
 
 def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:
@@ -216,12 +197,11 @@ def _need_the_extra() -> None:
         raise UsageFault(f"{' and '.join(missing)} {verb} not installed: pip install 'interactions-harness[fuzz]'")
 
 
-def _read_options(arguments: FuzzArguments, target: ResolvedTarget, words: Sequence[str]) -> FuzzOptions:
+def _read_options(arguments: FuzzArguments, target: ResolvedTarget) -> FuzzOptions:
     from harness.engine.search.budget import BUDGETS, open_database
     from harness.engine.search.run import FuzzOptions
 
     size, strict = _choose_size(arguments.profile)
-    store, replays = _choose_store(arguments, target, words)
     return FuzzOptions(
         engines=_choose_engines(arguments),
         budget=BUDGETS[size].with_limits(arguments.max_examples, None),
@@ -232,8 +212,7 @@ def _read_options(arguments: FuzzArguments, target: ResolvedTarget, words: Seque
         strict=strict or arguments.strict,
         stated=said_capabilities(arguments),
         database=open_database(arguments.database),
-        store=store,
-        replays=replays,
+        store=_choose_store(arguments, target),
     )
 
 
@@ -249,36 +228,20 @@ def _choose_size(profile: str) -> tuple[str, bool]:
     return sizes[0], "strict" in profiles
 
 
-def _choose_store(
-    arguments: FuzzArguments, target: ResolvedTarget, words: Sequence[str]
-) -> tuple[Path | None, bool]:
-    """The folder of stored failures, named if it has any, and whether they are sent again.
-
-    Another person may have written them: they can delete resources of the key, or spend its money.
-    """
+def _choose_store(arguments: FuzzArguments, target: ResolvedTarget) -> Path | None:
+    """The folder of stored failures, None without one. Standard error names those that are replayed."""
     if arguments.no_store:
-        return None, False
+        return None
     store = Path(arguments.store or _STORE)
-    if arguments.store is not None and (why := find_way_out(store)):
-        raise UsageFault(f"--store: {arguments.store!r} cannot be written: {why}")
-    if arguments.store is None:
-        require_own(store, Path.cwd(), "remove the link, or name the folder with --store")
+    real = Path(os.path.realpath(store))
+    if arguments.store is None and not real.is_relative_to(os.path.realpath(Path.cwd())):
+        raise UsageFault(f"{store} leads to {str(real)!r}: remove the link, or name the folder with --store")
     from harness.engine.search.run import Store
 
-    kept = len(Store(store, target).list_stored())
-    if not kept:
-        return store, True
-    host = read_host(target.info.url) if target.info.url else "localhost"
-    is_said = any(word.partition("=")[0] == "--store" for word in words)  # not by a file of the folder
-    may_replay = is_said or is_named_folder(Path.cwd()) or is_loopback(host) or not target.info.secrets
-    failures = f"{format_count(kept, 'earlier failure')} of this target"
-    if may_replay:
-        effect = f"replaying {failures} from {store} first (--no-store excludes them)"
-    else:
-        effect = f"not replaying {failures} from {store}: with your key, they could change what is at "
-        effect += f"{target.info.name}; read them, and add --store {shlex.quote(str(store))} to replay them"
-    say(f"harness: {effect}", to_errors=True)
-    return store, may_replay
+    if kept := len(Store(store, target).list_stored()):
+        failures = f"{format_count(kept, 'earlier failure')} of this target"
+        say(f"harness: replaying {failures} from {store} first (--no-store excludes them)", to_errors=True)
+    return store
 
 
 def _choose_engines(arguments: FuzzArguments) -> tuple[str, ...]:

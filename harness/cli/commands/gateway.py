@@ -103,8 +103,8 @@ class GatewayArguments(HostOptions, BaselineOptions):
     )  # fmt: skip
     header: Sequence[tuple[str, str]] | None = header_option("gateway")
     revision: str | None = revision_option("gateway")
-    model: str | None = option("model to request, by its name in the gateway", group="gateway", costs=True)
-    agent: str | None = option("agent to request", group="gateway", costs=True)
+    model: str | None = option("model to request, by its name in the gateway", group="gateway")
+    agent: str | None = option("agent to request", group="gateway")
     ca_file: str | None = ca_file_option("gateway")
     plain_http: bool = plain_http_option("gateway")
     upstream_port: int = option("port to listen on; 0 picks a free one", PORT, UPSTREAM_PORT, group="upstream")

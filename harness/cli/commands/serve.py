@@ -78,7 +78,9 @@ class ServeArguments(ExtensionOptions, ListenOptions, GuardOptions, TlsOptions):
     mutant: str | None = option(
         "serve this mutant instead (`harness mutants --list`)", metavar="ID", completes="mutant"
     )
-    scenario: str | None = option("scripted responses (YAML, docs/emulator-reference.md)", PATH, trust=Trust.READ)
+    scenario: str | None = option(
+        "scripted responses (YAML, docs/emulator-reference.md)", PATH, trust=Trust.INSIDE
+    )
     key: Sequence[str] | None = option(
         "accept only this key (repeatable), which belongs to a project",
         repeats=True, metavar="KEY[=PROJECT]", trust=Trust.CALL, shown="any key; the project `default`",

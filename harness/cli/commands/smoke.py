@@ -48,8 +48,7 @@ class SmokeArguments(TargetArguments, TrafficOptions):
         groups=("target", "rate limits"),
         notes="Ends after 3 times --timeout plus --max-wait; with --probe, 34 times --timeout plus --max-wait.",
         shares=frozenset(
-            {"target", "api-version", "revision", "model", "agent", "header", "ca-file", "plain-http",
-             "capability", "wait", "timeout", "rate", "max-wait"}
+            {"api-version", "revision", "model", "agent", "capability", "wait", "timeout", "rate", "max-wait"}
         ),
     )  # fmt: skip
 

@@ -98,11 +98,11 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
     further: str | None = option(
         "the response in further turns", metavar="JSON", shown="that of the mode", group=_PLAYED
     )
-    scenario: str | None = option("serve a file of scripted responses", PATH, trust=Trust.READ, group=_PLAYED)
-    cassette: str | None = option("serve a recorded stream", PATH, trust=Trust.READ, group=_PLAYED)
+    scenario: str | None = option("serve a file of scripted responses", PATH, trust=Trust.INSIDE, group=_PLAYED)
+    cassette: str | None = option("serve a recorded stream", PATH, trust=Trust.INSIDE, group=_PLAYED)
     client: str | None = option(
         "run a known client instead of CMD (docs/clients.md has the names)",
-        PROGRAM, trust=Trust.NEVER, completes="client", group="the client",
+        PROGRAM, trust=Trust.RUN, completes="client", group="the client",
     )  # fmt: skip
     mode: str | None = option(
         "follow, create, background, poll, chain, tools or cancel",

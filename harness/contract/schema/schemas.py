@@ -32,8 +32,6 @@ from harness.contract.schema.openness import (
 )
 from harness.contract.schema.validator import Validator
 from harness.documents import read_file
-from harness.foreign_folders import bind_like
-from harness.held_paths import list_folder
 from harness.outcome.words import did_you_mean, nearest
 from harness.written_files import write_file
 
@@ -82,11 +80,14 @@ class Schemas:
         todo = [""]
         while todo:
             above = todo.pop()
-            folders, files = list_folder(Path(root, above))
-            todo += [f"{above}{name}/" for name in folders if above or name not in _NOT_SCHEMAS]
-            for file in files:
-                if file.endswith(".json") and (above or file not in _NOT_SCHEMAS):
-                    own[f"{above}{file.removesuffix('.json')}"] = f"{root}{os.sep}{above}{file}"
+            with os.scandir(Path(root, above)) as entries:
+                for entry in entries:
+                    if not above and entry.name in _NOT_SCHEMAS:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(f"{above}{entry.name}/")
+                    elif entry.name.endswith(".json"):
+                        own[f"{above}{entry.name.removesuffix('.json')}"] = f"{root}{os.sep}{above}{entry.name}"
         return {**self._base._places, **own} if self._base is not None else own
 
     @cached_property
@@ -212,7 +213,6 @@ def schemas_in(folder: Path, heirs: tuple[Path, ...] = ()) -> Schemas:
             f"{file} names the base {base!r}, which builds on it ({circle}): name an older one, such "
             f"as {REVISIONS[-1]!r}"
         )
-    bind_like(beside, folder)
     if beside.is_dir():
         return Schemas(folder, schemas_in(beside, (*heirs, folder)))
     if base not in REVISIONS:

@@ -49,12 +49,11 @@ from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.patience import FLOOR, Patience
 from harness.engine.workers import INTERRUPTED
-from harness.held_paths import list_folder
 from harness.kit.api import Api
 from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict
 from harness.wire import Driver
 from harness.wire.mask import Mask
-from harness.written_files import delete_file, make_folder, write_file
+from harness.written_files import make_folder, write_file
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
@@ -92,10 +91,10 @@ class Store:
     def list_stored(self) -> list[Path]:
         """The files of the stored failures. Raises UsageFault if their folder cannot be read."""
         try:
-            names = list_folder(self.folder)[1] if self.folder.is_dir() else ()
+            files = self.folder.iterdir() if self.folder.is_dir() else ()
+            return sorted(path for path in files if path.suffix == ".json")
         except OSError as wrong:
             raise UsageFault(f"{str(self.folder)!r} cannot be read: {explain_unread(wrong)}") from None
-        return [self.folder / name for name in sorted(names) if name.endswith(".json")]
 
     def replay(self, place: SearchTarget) -> EngineRun:
         """Play everything that is stored; remove what no longer fails."""
@@ -141,7 +140,7 @@ class Store:
 def _remove(path: Path) -> str:
     """Remove a stored failure; in words, whether that was possible."""
     try:
-        delete_file(path)
+        path.unlink(missing_ok=True)
     except OSError as wrong:
         return f"{path.name} cannot be removed: {wrong.strerror}"
     return f"{path.name} was removed"
@@ -190,8 +189,8 @@ class FuzzOptions:
     """The user's choices.
 
     `seconds` is the limit for the whole run, None if the user gave none. `depth` is that of the exhaustive engine,
-    which no profile bounds. If `store` is None, failures are not stored; `replays`: those in it are sent again
-    first. `excluded` holds rules and codes that are not reported.
+    which no profile bounds. If `store` is None, failures are not stored; those in it are
+    sent again first. `excluded` holds rules and codes that are not reported.
     """
 
     engines: tuple[str, ...] = USUAL
@@ -205,7 +204,6 @@ class FuzzOptions:
     stated: tuple[Capability, ...] = ()
     database: ExampleDatabase | None = None
     store: Path | None = None
-    replays: bool = True
     excluded: tuple[str, ...] = ()
 
 
@@ -268,7 +266,7 @@ def _runs(
         earlier: list[Failure] = []
         store = Store(options.store, resolved) if options.store is not None else None
         known: set[str] = set()
-        if store is not None and options.replays:
+        if store is not None:
             yield _fold(_noting(store.replay(place.within(timer)), known), earlier, resolved.api)
         for number, engine in enumerate(options.engines):
             yield ExerciseStarted(engine)

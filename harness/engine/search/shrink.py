@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, TypeVar, cast
+from urllib.parse import unquote
 
 from harness.engine.results import Replays
 from harness.engine.search.exhaustive import every
@@ -25,7 +26,6 @@ from harness.engine.traffic.patience import Pace
 from harness.kit.api import Api
 from harness.kit.search import simpler_values
 from harness.wire import Exchange, Headers, Request
-from harness.wire.addresses import split_steps
 from harness.wire.json_value import GivenValue, encode_json, find_given, given_values, replace_given
 from harness.wire.message import TOKEN, is_sendable
 from harness.wire.secrets import is_personal_header, is_secret_header
@@ -94,14 +94,14 @@ def read_template(record: dict[str, Any], api: Api) -> Template:
 
 
 def _is_of_api(target: str, api: Api, version: str) -> bool:
-    """Whether a path is below a resource of the API, also if a server resolves its steps, in whatever spelling.
+    """Whether a path is below a resource of the API, also if a server decodes it and resolves its steps.
 
     Other services of this machine, or of a gateway, may be at other paths.
     """
     path = target.partition("?")[0]
     if not (target.isprintable() and path.startswith("/")):
         return False
-    segments = [segment for segment in split_steps(path) if segment]
+    segments = [segment for segment in unquote(path).split("/") if segment]
     if segments[:1] == ["upload"]:
         del segments[0]
     usual = re.match(rf"{VERSION_PATTERN}(?:/{api.scope})?/", "/".join(segments), re.ASCII)

@@ -18,7 +18,6 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from harness.documents import read_file
-from harness.foreign_folders import find_relative_certificates
 from harness.outcome import TargetFault, UsageFault
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.reader import ResponseReader
@@ -142,8 +141,6 @@ _IGNORE_EOF = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
 
 def trusting(ca_file: str | None) -> ssl.SSLContext:
     """A context that trusts the system and `ca_file`, and offers HTTP/1.1 only; raises `UsageFault`."""
-    if why := find_relative_certificates():
-        raise UsageFault(why)
     context = ssl.create_default_context()
     context.options &= ~_IGNORE_EOF
     context.set_alpn_protocols(["http/1.1"])

@@ -23,16 +23,13 @@ from harness.transport.http1.heads import (
     RequestHead,
     ResponseHead,
     parse_request_head,
-    write_fields,
 )
 from harness.transport.http1.limits import RECORDED_BYTES, Limits
 from harness.transport.http1.reader import BodyReader, Data, ResponseReader, begins_a_stream
-from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
+from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, How, Length, Request
 from harness.wire.addresses import (
-    FOR_BROWSERS,
     HeadReaddresser,
     find_elsewhere,
-    is_of_browser,
     may_name_addresses,
 )
 from harness.wire.message import AnswerObserver
@@ -51,13 +48,12 @@ _ENCODING = re.compile(rb"(?im)^accept-encoding:[^\r\n]*\r?\n")
 class Asked(Struct, eq=False):
     """One request, created when its head is complete; `sent` is the moment at which its body was complete too.
 
-    `client_sees` is the root of the URL that its client asked, `is_shown` whether a browser may show the answer.
+    `client_sees` is the root of the URL that its client asked.
     `too_large` means that its body or its answer's body exceeds what is recorded.
     """
 
     head: RequestHead
     client_sees: str = ""
-    is_shown: bool = False
     body: bytearray = field(default_factory=bytearray)
     sent: float | None = None
     too_large: bool = False
@@ -88,14 +84,13 @@ class Asked(Struct, eq=False):
 class _Forwarded(NamedTuple):
     """A head to send upstream, its parsed form or its fault, and the request as its client sent it.
 
-    `client_sees` and `is_shown` are those of `Asked`.
+    `client_sees` is that of `Asked`.
     """
 
     data: bytes
     head: RequestHead | BadHead
     came: Request | None = None
     client_sees: str = ""
-    is_shown: bool = False
 
 
 @lru_cache(maxsize=128)
@@ -115,7 +110,7 @@ def _rewrite_head(raw: bytes, authority: str, encoding: str | None) -> _Forwarde
         return _Forwarded(head, bad, came)
     host = _HOST.search(raw)
     client_sees = f"http://{host[2].strip().decode('latin-1')}" if host else ""
-    return _Forwarded(head, sent, came, client_sees, is_of_browser(sent.headers))
+    return _Forwarded(head, sent, came, client_sees)
 
 
 def read_request(raw: bytes, authority: str, encoding: str | None) -> Request | None:
@@ -179,7 +174,7 @@ class RequestFollower:
         if len(data) != len(raw) + (head.length or 0) or not data.startswith(raw):
             return None
         body = data[len(raw) :]
-        asked = Asked(head, forwarded.client_sees, forwarded.is_shown, sent=now, _whole=body)
+        asked = Asked(head, forwarded.client_sees, sent=now, _whole=body)
         self.asked.append(asked)
         self._hear(asked.request)
         return forwarded.data + body
@@ -229,7 +224,7 @@ class RequestFollower:
             return False
         is_short = head.length is not None and head.length <= self._most
         self._last = (raw, forwarded, head) if is_short else None
-        self._begin(Asked(head, forwarded.client_sees, forwarded.is_shown))
+        self._begin(Asked(head, forwarded.client_sees))
         return True
 
     def _begin(self, asked: Asked) -> None:
@@ -294,38 +289,16 @@ class Passed(NamedTuple):
     open: int = 0
 
 
-_HEAD = rb"HTTP/1\.[01] %b(?: [^\r\n\0]*)?\r?\n(?:[!#$%%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r?\n)*\r?\n"
-_HEADS = re.compile(b"(?:%b)*%b" % (_HEAD % rb"1(?!01)\d\d", _HEAD % rb"[2-9]\d\d"))
-"""A head that a browser reads in the same way, with interim ones. It may run what is behind another."""
-_OF_BROWSER = re.compile(
-    rb"(?i)\n(?:origin:|sec-fetch-|service-worker:|accept:[^\r\n]*text/html|user-agent:[ \t]*mozilla/)"
-)
-"""The same as `is_of_browser`, in bytes that are no request."""
-_WITHHELD = b"The recorder shows no response with such a head in a browser; any other client gets it as it is."
-_REFUSAL = (
-    b"HTTP/1.1 502 Bad Gateway\r\ncontent-type: text/plain\r\nconnection: close\r\n"
-    b"content-length: %d\r\n\r\n%b" % (len(_WITHHELD), _WITHHELD)
-)
-
-
 class _Answer:
-    """The answer to one request, while it passes through.
-
-    If it is for a browser, its head is withheld until it is whole. One that is not in `_HEADS` is `refused`:
-    it is recorded, but does not pass.
-    """
+    """The answer to one request, while it passes through."""
 
     def __init__(
         self, asked: Asked, origin: str, most: int, notes: list[str], observer: AnswerObserver | None
     ) -> None:
         self.asked = asked
         self._origin = origin
-        self._is_shown = asked.is_shown
-        self._withheld = b""
-        self.refused = False
-        extra = write_fields(Headers(FOR_BROWSERS)) if self._is_shown else b""
         # None behind the head
-        self._head: HeadReaddresser | None = HeadReaddresser(origin, asked.client_sees, extra)
+        self._head: HeadReaddresser | None = HeadReaddresser(origin, asked.client_sees)
         self._head_bytes = 0
         self._observer = observer
         self._notes = notes
@@ -370,19 +343,12 @@ class _Answer:
                     self._flush()
         own = data[: max(len(data) - self.reader.excess, 0)]
         if self._head is None:
-            return b"" if self.refused else own
+            return own
         if self.reader.head is None and not self.over:
             self._head_bytes += len(own)
-            if self._is_shown:
-                self._withheld += own
-                return b""
             return self._head.feed(own)
         size = self.reader.head_bytes - self._head_bytes if self.reader.head is not None else len(own)
-        head = self._withheld + own[:size]
-        if self._is_shown and _HEADS.fullmatch(head) is None:
-            self.refused, self._head = True, None
-            return _REFUSAL
-        return self._head.feed(head) + self.rest() + own[size:]
+        return self._head.feed(own[:size]) + self.rest() + own[size:]
 
     def rest(self) -> bytes:
         """The withheld part of the head."""
@@ -413,7 +379,7 @@ class Wiretap:
     """Listens to one connection. Bodies of more than `most` bytes are forwarded but not recorded.
 
     `origin` is the target's root. `lost` is why the traffic can no longer be parsed, "" while it can; it is
-    forwarded in any case, but to a browser that shows it.
+    forwarded in any case.
     """
 
     def __init__(
@@ -436,8 +402,6 @@ class Wiretap:
         self._answer: _Answer | None = None
         self._lost = ""
         self._told = False
-        self._unasked = False  # something came from upstream that is part of no response
-        self._muted = False  # nothing passes any more, in either direction
 
     @property
     def lost(self) -> str:
@@ -447,7 +411,7 @@ class Wiretap:
     @property
     def turned_away(self) -> bool:
         """Whether a request came that must not pass on this connection, nor anything after it."""
-        return self._requests.turned_away or self._muted
+        return self._requests.turned_away
 
     def is_slow(self, now: float, seconds: float) -> bool:
         """Whether a head takes longer to come than these seconds, while no request waits for its answer."""
@@ -480,15 +444,9 @@ class Wiretap:
 
     def upward(self, data: bytes, now: float) -> ForwardedRequests:
         """Process bytes from the client."""
-        self._muted = self._muted or (bool(self.lost) and _OF_BROWSER.search(data) is not None)
-        if self._muted:
-            return ForwardedRequests(b"", ())
         if self._lost:
             return ForwardedRequests(data, ())
         out = self._requests.feed(data, now)
-        if self._unasked and any(asked.is_shown for asked in self._asked):
-            self._muted = True
-            return ForwardedRequests(b"", ())
         answer = self._answer
         if answer is None or answer.reader.ended is None or answer.asked.sent is None:
             return ForwardedRequests(out, ())
@@ -505,31 +463,23 @@ class Wiretap:
 
         The test is cheap, so that no byte of a stream has to wait for parsing.
         """
-        if self._muted:
-            return False
         if self._lost or not self._asked:
-            self._unasked = True
             return True
         if len(self._asked) > 1 or self._asked[0].sent is None:
             return False
         if self._answer is None:
-            asked = self._asked[0]
-            if asked.is_shown:
-                return False
-            return begins_a_stream(asked.head.method, data) and not may_name_addresses(data)
+            return begins_a_stream(self._asked[0].head.method, data) and not may_name_addresses(data)
         return self._answer.reader.outlasts(data)
 
     def downward(self, data: bytes, now: float) -> Passed:
         """Process bytes from upstream, of which only addresses in heads change on their way to the client."""
         finished: list[Exchange] = []
         out, ending_at, rest = b"", -1, data
-        was_muted = self._muted
         while rest and self._asked and not self._lost:
             answer = self._take_current()
             if answer.over:
                 break  # complete before its request is: wait for the request
             out += answer.feed(rest, now)
-            self._muted = self._muted or answer.refused
             excess = answer.reader.excess
             rest = rest[max(len(rest) - excess, 0) :] if excess else b""
             ending = answer.reader.ended
@@ -540,9 +490,6 @@ class Wiretap:
             finished += self._finish(answer, ending, now)
         waiting = self._answer
         unfinished = 0 if waiting is None or waiting.over or self._lost else waiting.reader.ending_bytes
-        if self._muted:
-            return Passed(finished, b"" if was_muted else out, 0)
-        self._unasked = self._unasked or bool(rest)
         out += rest
         ending_bytes = len(out) - ending_at if finished else 0
         return Passed(finished, out, max(ending_bytes, unfinished), unfinished)

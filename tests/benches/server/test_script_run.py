@@ -6,14 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from harness.benches.server.reachability import report_silent_requests, wait_until_up
 from harness.benches.server.script_run import is_alike, is_runnable, run_commands
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.foreign_folders import working_in
 from harness.interactions import INTERACTIONS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread
@@ -58,27 +56,6 @@ def test_answers_are_read_in_order() -> None:
         answers = run_commands(lines, [Request("GET", "/")] * 3, {"KEY": "k"})
     assert [exchange.status for exchange in answers] == [200, 200, None]
     assert answers[1].body.strip().startswith(b'{"id": "v1_foreign0001"')
-
-
-@pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
-@pytest.mark.parametrize("variable", ["HOME", "XDG_CONFIG_HOME"])
-@pytest.mark.parametrize("is_mine", [True, False])
-def test_curl_obeys_no_home_of_the_checkout(
-    variable: str, is_mine: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Some CI systems put the home into the checkout; that of a user elsewhere counts."""
-    checkout, home = tmp_path / "checkout", tmp_path / ("home" if is_mine else "checkout/home")
-    checkout.mkdir()
-    home.mkdir()
-    (home / ".curlrc").write_text('write-out = "obeyed"\n', encoding="utf-8")
-    monkeypatch.chdir(checkout)
-    for name in ("CURL_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(variable, str(home))
-    with working_in(checkout, str), foreign.serving(foreign.Plain()) as url:
-        (one,) = run_commands([f"curl -sS -i {url}/v1beta/interactions/x"], [Request("GET", "/")], {})
-    assert one.status is not None
-    assert one.body.endswith(b"obeyed") is is_mine
 
 
 @pytest.mark.skipif(not is_runnable(), reason="curl is not installed")

@@ -142,40 +142,6 @@ def test_an_archive_of_a_target_is_read_in_bounded_time(archive: bytes) -> None:
     assert _unpack(archive) in (None, {"a": b"data"})
 
 
-class Counted(bytes):
-    """Bytes that count how many of them were copied."""
-
-    copied = 0
-
-    def __getitem__(self, place):
-        part = super().__getitem__(place)
-        self.copied += len(part)
-        return part
-
-
-def test_a_look_at_an_archive_copies_each_part_once() -> None:
-    """One of megabytes may have thousands of blocks: no look at a block copies what follows it."""
-    archive = Counted(in_pax(b"6 a=b\n") * 200)
-    _unpack(archive)
-    assert 0 < archive.copied < 2 * len(archive)
-
-
-def test_a_record_that_reaches_over_others_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some versions keep for each of 8,000 records the 16 KB after it as its name: 66 MB for each such block."""
-    monkeypatch.setattr(tarfile, "open", None)
-    assert _unpack(in_pax(b"2 " * 8_190 + b"=\n")) is None
-    assert _unpack(in_pax(b"9 a=b\n6 c=d\n")) is None
-
-
-def test_a_list_of_the_pieces_of_a_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each piece takes 2 bytes of an archive, and 100 of memory."""
-    few = sparse(10)
-    monkeypatch.setattr(tarfile, "open", None)
-    assert _unpack(few) is None
-    assert _unpack(in_pax(b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n")) is None
-    assert _unpack(in_pax(b"", b"S")) is None
-
-
 @pytest.mark.parametrize("record", [b"9 size=4\n", b"23 path=a\xc3\xa4" + b"1" * 11 + b"\n", b""])
 def test_an_archive_of_other_tools_is_read(record: bytes) -> None:
     """`npm pack` names the size beside a long name, too."""
@@ -183,16 +149,6 @@ def test_an_archive_of_other_tools_is_read(record: bytes) -> None:
     assert _unpack(in_pax(b"long/" * 40 + b"1" * 70 + b"\0", tarfile.GNUTYPE_LONGNAME)) == {
         "long/" * 40 + "1" * 70: b"data"
     }
-
-
-def test_blocks_that_cost_too_much_together_are_refused() -> None:
-    """Each is short, but one takes the square of its digits, and each file gets what is said of all."""
-    assert _unpack(in_pax(b"1" * 8_000) * 1_000) is None
-    assert _unpack(in_pax(b"%d comment=%s\n" % (8_014, b"1" * 8_000)) * 1_000) is None
-    assert _unpack(in_pax(b"11 a=b\n" * 50, tarfile.XGLTYPE) * 2) is None
-    name = b"a size=9 " + b"x" * 200
-    assert _unpack(in_pax(b"%d path=%b\n" % (len(name) + 10, name))) == {name.decode(): b"data"}
-    assert _unpack(in_pax(b"52 comment=" + b"4f" * 20 + b"\n", tarfile.XGLTYPE)) == {"a": b"data"}  # as git does
 
 
 def test_a_long_name_is_read() -> None:

@@ -6,9 +6,7 @@ import json
 
 import pytest
 
-from harness.checks.vocabulary.routes import NOWHERE, is_like_nowhere, is_no_route
-from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Send
+from harness.checks.vocabulary.routes import NOWHERE, is_like_nowhere
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Request, UntilClose
 
 JSON = Headers([("content-type", "application/json")])
@@ -42,10 +40,3 @@ def test_what_varies_in_every_404_makes_no_route(
 def test_an_error_without_a_message_is_compared_as_a_whole() -> None:
     assert is_like_nowhere(answered("decisions"), answered(f"{NOWHERE}/decisions"))
     assert not is_like_nowhere(answered("decisions", trace="a"), answered(f"{NOWHERE}/decisions", trace="b"))
-
-
-def test_the_look_for_a_route_leads_nowhere_up() -> None:
-    """The id of a resource, which a server chose, has no step in that path, too."""
-    asked = next(is_no_route(RequestBuilder(), answered("interactions/..%2F..%2F..%2Fteam-b")))
-    assert isinstance(asked, Send)
-    assert asked.request.target == f"/v1beta/{NOWHERE}/__/__/__/team-b"

@@ -287,11 +287,10 @@ def test_dry_run_sends_nothing(harness: Harness, toy: Toy) -> None:
     assert toy[0].log == []
 
 
-def test_configuration(harness: Harness, toy: Toy) -> None:
+def test_configuration(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """[tool.harness] sets defaults, and the command line overrides them."""
-    Path("pyproject.toml").write_text(
-        f'[tool.harness]\ntarget = "{toy[1]}"\ncheck = ["get.ok"]\n', encoding="utf-8"
-    )
+    monkeypatch.setenv("HARNESS_TARGET", toy[1])
+    Path("pyproject.toml").write_text('[tool.harness]\ncheck = ["get.ok"]\n', encoding="utf-8")
     assert " 1 passed, 2 excluded." in harness("check").out
     assert " 2 passed, 1 excluded." in harness("check", "-c", "get.ok,create.ok").out
     assert harness("check", "").code == 2, "an empty target is not filled in"
@@ -303,7 +302,6 @@ def test_configuration(harness: Harness, toy: Toy) -> None:
         ('modle = "x"', "did you mean 'model'"),
         ('jobs = "many"', "must be a whole number"),
         ('api-key = "k"', "set GEMINI_API_KEY"),
-        ('header = ["nonsense"]', "Name: value"),
         ("strict = 1", "true or false"),
     ],
 )

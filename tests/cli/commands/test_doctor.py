@@ -74,7 +74,7 @@ def test_a_machine_without_loopback(harness: Harness, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("name", "text", "about", "said"),
     [
-        ("pyproject.toml", "[tool.harness]\ntarge = 'x'\n", "configuration", "target"),
+        ("pyproject.toml", "[tool.harness]\nmodl = 'x'\n", "configuration", "model"),
         ("harness.py", "", "harness", "harness.py"),
     ],
     ids=["a wrong configuration", "a module of the same name"],

@@ -17,7 +17,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from harness.benches.client.ready.ready_clients import Language, ReadyClient
-from harness.child_processes import PYTHON, explain_not_found, find_program, run_tool
+from harness.child_processes import PYTHON, find_program, run_tool
 from harness.outcome import UsageFault
 from harness.resources import cache_folder, folder
 from harness.written_files import make_folder, open_lock, replace_file, write_file
@@ -136,5 +136,5 @@ def _lock(home: Path) -> Iterator[None]:
 def _find(program: str, client: ReadyClient) -> str:
     found = find_program(program)
     if found is None:
-        raise UsageFault(f"{client.name} needs {program}: {explain_not_found(program)}")
+        raise UsageFault(f"{client.name} needs {program}, which is not on PATH")
     return found
