@@ -142,7 +142,7 @@ class _Keys:
     """The keys of an environment, also as they are written in URLs, in JSON and in hex."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        from harness.wire.secret_texts import spellings
+        from harness.wire.secret_finder import spellings
 
         spelled = {text for key in find_keys(environment) for text in spellings(key)}
         longest_first = sorted(spelled, key=len, reverse=True)
