@@ -115,7 +115,7 @@ AGREED: dict[str, tuple[str, str]] = {
     "kit/check.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "benches/client/ready/ready_clients.py": ("google gemini interactions", "names of packages and their calls"),
     **dict.fromkeys(_CHOOSE_IDS, ("event_id", "the setting that says which events of a stream carry an id")),
-    "wire/secrets.py": ("google x-goog", "a secret must be known by its looks, whoever issued it"),
+    "wire/secrets.py": ("google", "a secret must be known by its looks, whoever issued it"),
 }
 """Exceptions: the words that a generic module may use all the same, and why."""
 

@@ -20,7 +20,7 @@ from harness.cassette.recording import Recording
 from harness.cassette.redactor import Redactor
 from harness.outcome.words import shorten_with_length
 from harness.wire import Request, StreamProtocol
-from harness.wire.tokens import decode_literal
+from harness.wire.secret_finder import decode_literal
 
 HIDDEN = "<secret>"
 ABSENT = "<absent>"

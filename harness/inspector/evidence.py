@@ -112,7 +112,7 @@ class Evidence:
         shown = [self._show_body(body, seen.request) for body in (request, b"" if seen.is_stream else answer)]
         text = "\n".join(json.dumps(body, ensure_ascii=False) for body in shown if body is not None)
         if seen.is_stream:
-            text += self._mask.text(answer.decode("utf-8", "replace"), seen.request)
+            text += self._mask.stream(answer.decode("utf-8", "replace"), self._api.load_protocol())
         text = text.lower()
         return [word for word in likely if any(form in text for form in _forms_of(word))]
 

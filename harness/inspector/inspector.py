@@ -345,7 +345,7 @@ def write_cassette(
     for exchange in exchanges:
         if not exchange.truncated:
             recordings.append(recording_of(exchange, origin))
-            redactor.learn(recordings[-1].decode())
+            redactor.learn(recordings[-1])
     if not recordings:
         raise CassetteError("no exchange has ended yet that could be saved")
     with tempfile.TemporaryDirectory() as folder:

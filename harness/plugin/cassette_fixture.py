@@ -55,7 +55,7 @@ from harness.wire import (  # fmt: skip
 )
 from harness.wire.addresses import is_readable_on_the_way, read_host, readdress, stand_in_url
 from harness.wire.message import EVENT_STREAM, WrappedBody
-from harness.wire.secret_texts import secrets_in_header
+from harness.wire.secrets import secrets_in_header
 from harness.wire.sse import events_in
 from harness.written_files import make_folder
 

@@ -274,8 +274,7 @@ def describe_calls(calls: Iterable[ObservedCall], fields: SecretFields) -> list[
 def _mask_secrets(request: Request, text: str, fields: SecretFields) -> str:
     """A service's text without the secrets of the client's request."""
     from harness.wire.mask import Mask
-    from harness.wire.secret_texts import secrets_in_header
-    from harness.wire.secrets import is_secret_header
+    from harness.wire.secrets import is_secret_header, secrets_in_header
 
     held = (secrets_in_header(name, value) for name, value in request.headers if is_secret_header(name))
     secrets = [*chain.from_iterable(held), *(value for name, value in request.query if name == "key")]

@@ -6,10 +6,11 @@ down, so that `cassette`, `faults`, `transport` and `resume` work for any such A
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.wire.message import Request
 from harness.wire.secrets import SecretFields
@@ -67,3 +68,11 @@ class StreamProtocol(Struct, frozen=True, kw_only=True):
     """JSON field names, at any depth, whose values name a kind or a state: part of the shape of an answer."""
     secret_fields: SecretFields
     """Which members of its bodies hold secrets."""
+
+    def hiding(self, names: Iterable[str] = (), patterns: Iterable[str] = ()) -> StreamProtocol:
+        """The same API for a project with secrets of its own.
+
+        They are the values of headers, query and form parameters and JSON members of these names, and what the
+        regular expressions match.
+        """
+        return replace(self, secret_fields=self.secret_fields.having(names, patterns))

@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cassette import CassetteError, CassetteFile, Recording, framing, load
-from harness.cassette.body_secrets import TextReader
 from harness.cassette.framing import ByteEdit, TextEdit, apply, pieces_of, text_of, to_byte_edits, windows_of
-from harness.cassette.placeholders import PlaceholderTable
 from harness.cassette.redactor import Redactor
 from harness.contract import PROTOCOL
 from harness.wire import Headers, Request
@@ -76,15 +74,6 @@ def test_edits() -> None:
     """Edits produce a new body, and without edits the body is unchanged."""
     assert apply(b"abcdef", [ByteEdit(0, 1, b"xx"), ByteEdit(3, 3, b"-"), ByteEdit(5, 6, b"")]) == b"xxbc-de"
     assert apply(b"abc", []) == b"abc"
-
-
-@given(st.lists(st.integers(1, 30), max_size=6))
-def test_names_across_windows(cuts: list[int]) -> None:
-    """A secret's name is found wherever the text is cut, even with long runs of dashes in it."""
-    reader, text = TextReader(PROTOCOL, PlaceholderTable()), 'x "P-a_s-----S__w-ord": "İ"'
-    parts = [text[start:end] for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), None], strict=True)]
-    assert reader.any_names_secrets(parts)
-    assert not reader.any_names_secrets([part.replace("w", "q") for part in parts])
 
 
 def test_a_fragment_that_is_not_one_literal() -> None:

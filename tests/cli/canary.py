@@ -1,28 +1,23 @@
-"""A key in sixty places of what a server answers, and the search for it in what commands write.
+"""Keys in many places of what a server answers, and the search for them in what commands write.
 
-The server is the emulator; what it says also repeats a key, spelled in every way that is known.
+The server is the emulator; what it says also repeats a known key and one that only its shape tells, in plain form
+and as each encoding writes it.
 """
 
 from __future__ import annotations
 
-import gzip
-import itertools
 import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from harness.emulator import Emulator
 from harness.wire import (
     COMPLETE,
-    At,
     Chunk,
     Chunked,
-    Ending,
     Headers,
-    How,
     Length,
     PieceBody,
     Request,
@@ -30,34 +25,25 @@ from harness.wire import (
     Service,
     encode,
 )
-from harness.wire.secret_texts import cores, spellings
+from harness.wire.message import WrappedBody
 
 KEY = "zq9/canary+0f1e2d3c4b5a6978"
+SHAPE = "AIzaSyD-canary0f1e2d3c4b5a69788796a5b4c3d"
+"""A key of somebody else, which nobody names."""
 TENANT = "zqt-tenant-0f1e2d3c4b5a6978"
 """A value that the user gives with `-H` under a name that says nothing."""
 
 
 def spell(key: str) -> dict[str, str]:
-    """The key in each spelling, by what it is called."""
+    """The key in plain form, and as each encoding writes it."""
     data = key.encode()
     return {
         "plain": key,
-        "upper case": key.upper(),
-        "lower case": key.lower(),
-        "hex": data.hex(),
-        "upper hex": data.hex().upper(),
         "percent": quote(key, safe=""),
-        "small percent": quote(key, safe="").lower(),
+        "small percent": quote(key, safe="").replace("%2F", "%2f"),
         "form": quote_plus(key),
-        "all percent": "".join(f"%{byte:02X}" for byte in data),
-        "all percent twice": "".join(f"%25{byte:02X}" for byte in data),
-        "unicode twice": "".join(f"\\\\u{byte:04x}" for byte in data),
-        "twice percent": quote(quote(key, safe=""), safe=""),
-        "HTML": escape(key).replace("/", "&#x2F;").replace("+", "&#43;"),
-        "decimal HTML": "".join(f"&#{byte};" for byte in data),
-        "hex HTML": "".join(f"&#x{byte:x};" for byte in data),
+        "segment of a path": key.replace("/", "%2F"),
         "JSON": key.replace("/", "\\/"),
-        "unicode": "".join(f"\\u{byte:04x}" for byte in data),
         "base64": b64encode(data).decode(),
         "base64, one before": b64encode(b":" + data).decode(),
         "base64, two before": b64encode(b"a:" + data).decode(),
@@ -66,25 +52,22 @@ def spell(key: str) -> dict[str, str]:
     }
 
 
-def repeat(key: str) -> dict[str, object]:
-    """Forty places in a JSON value: each spelling as text, and as a member's name or in nested JSON."""
-    texts = {f"as {name}": f"you sent {spelled} to us" for name, spelled in spell(key).items()}
-    others: dict[str, object] = {}
-    for number, (name, spelled) in enumerate(spell(key).items()):
-        places: tuple[object, ...] = (
-            {f"m {spelled}": number},
-            [[{"deep": spelled}]],
-            json.dumps({"inner": [spelled]}),
-            f"https://a.example/{number}?next={spelled}#f",
-        )
-        others[f"in {name}"] = places[number % 4]
-    return {**texts, **others}
+def repeat() -> dict[str, object]:
+    """Each spelling of each key as text, as a member's name, deep in a list, in nested JSON, and in a URL."""
+    spelled = [text for key in (KEY, SHAPE) for text in spell(key).values()]
+    return {
+        "text": [f"you sent {text} to us" for text in spelled],
+        **{f"m {text}": number for number, text in enumerate(spelled)},
+        "deep": [[{"deep": text}] for text in spelled],
+        "nested": [json.dumps({"inner": [text]}) for text in spelled],
+        "URL": [f"https://a.example/?next={text}#f" for text in spelled],
+    }
 
 
 class Repeats:
-    """The emulator, or another service, behind a wrapper that adds the key to each answer.
+    """The emulator, or another service, behind a wrapper that adds the keys to each answer.
 
-    With `wrong`, findings quote it: it is in the status of what is created.
+    With `wrong`, findings quote them: they are in the status of what is created.
     """
 
     def __init__(self, inner: Service | None = None, *, wrong: bool = False) -> None:
@@ -92,110 +75,68 @@ class Repeats:
         self._wrong = wrong
 
     def __call__(self, request: Request) -> Response:
-        """Answer, with the key and the tenant in head and body."""
-        key, tenant = KEY, TENANT
+        """Answer, with the keys and the tenant in head and body."""
         answer = self._inner(request)
-        answer.reason = f"Sent {key}"
-        answer.headers = Headers([*_heads(answer.headers), *_leaking_headers(key, tenant)])
+        answer.reason = f"Sent {KEY} {SHAPE}"
+        fields = [
+            ("x-echo", KEY),
+            ("x-other", SHAPE),
+            ("x-goog-api-key", KEY),
+            ("set-cookie", f"s={KEY}; Path=/"),
+            ("x-tenant", TENANT),
+            ("location", f"/v1beta/x?key={quote(KEY)}&upload_id={quote(KEY)}"),
+            ("www-authenticate", f'Key realm="{KEY}"'),
+        ]
+        head = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
+        answer.headers = Headers([*head, *fields])
         if answer.headers.media_type() == "application/json" and isinstance(answer.framing, Length):
             body = b"".join(piece.data for piece in answer.body if isinstance(piece, Chunk))
             answer.body.close()
-            said = _with(json.loads(body or b"{}"), key, tenant)
-            if self._wrong and isinstance(said, dict) and "status" in said:
-                said["status"] = f"quota of {key} used"
+            said = json.loads(body or b"{}")
+            if isinstance(said, dict):
+                said |= {"echo": repeat(), "tenant": TENANT}
+                if isinstance(said.get("error"), dict):
+                    said["error"]["message"] += f" {KEY} {TENANT}"
+                if self._wrong and "status" in said:
+                    said["status"] = f"quota of {KEY} used by {SHAPE}"
             data = json.dumps(said).encode()
             answer.framing, answer.body = Length(len(data)), PieceBody([Chunk(data), COMPLETE])
         elif isinstance(answer.framing, Chunked):
-            answer.body = _Leaking(answer.body, key)
+            answer.body = _Leaking(answer.body)
         return answer
 
 
-class Cuts:
-    """The emulator, every second answer of which breaks off inside the key, each time in another spelling."""
+class _Leaking(WrappedBody):
+    """A stream with a comment, an unknown event, and texts that hold the keys, each split over two events."""
 
-    def __init__(self) -> None:
-        self._inner = Emulator()
-        cut = (one[: len(one) * 4 // 5] for one in spell(KEY).values())
-        self._spelled = itertools.cycle(f'{{"id": "v1_a", "x": "{one}' for one in cut)
-        self._number = 0
-
-    def __call__(self, request: Request) -> Response:
-        """Answer, or break off."""
-        self._number += 1
-        answer = self._inner(request)
-        if self._number % 2:
-            return answer
-        answer.body.close()
-        said = [Chunk(next(self._spelled).encode()), Ending(how=How.FIN, at=At.IN_BODY)]
-        fields = Headers([("content-type", "application/json")])
-        return Response(200, fields, Length(9000), PieceBody(said))
-
-
-def _heads(headers: Headers) -> Iterator[tuple[str, str]]:
-    return ((name, value) for name, value in headers if name.lower() != "content-length")
-
-
-def _leaking_headers(key: str, tenant: str) -> list[tuple[str, str]]:
-    """Nine places in a response head."""
-    return [
-        ("x-echo", key), ("x-goog-api-key", key), ("set-cookie", f"s={key}; Path=/"), ("x-tenant", tenant),
-        ("x-hex", key.encode().hex()), ("location", f"/v1beta/x?key={quote(key)}&upload_id={quote(key)}"),
-        (f"x-{key.encode().hex()}", "1"), ("www-authenticate", f'Key realm="{key}"'), ("x-html", escape(key)),
-    ]  # fmt: skip
-
-
-def _with(value: object, key: str, tenant: str) -> object:
-    if not isinstance(value, dict):
-        return value
-    error = value.get("error")
-    if isinstance(error, dict):
-        value = {**value, "error": {**error, "message": f"{error.get('message')} {key} {tenant}"}}
-    packed = gzip.compress(key.encode(), mtime=0).hex()
-    return {**value, "echo": repeat(key), "tenant": tenant, "packed": len(packed)}
-
-
-class _Leaking:
-    """A stream with a comment, an event name, an unknown event and a text that hold the key."""
-
-    def __init__(self, inner: object, key: str) -> None:
-        self._inner = inner
-        halves = [{"index": 0, "delta": {"type": "text", "text": part}} for part in (key[:9], key[9:])]
-        said = [encode("step.delta", json.dumps({**half, "event_type": "step.delta"}).encode()) for half in halves]
-        said += [f": comment {key}\n\n".encode(), encode("echo", json.dumps(repeat(key)).encode())]
-        self._first = [Chunk(part) for part in said]
+    def __init__(self, inner: object) -> None:
+        super().__init__(inner)  # type: ignore[arg-type]
+        halves = [key[start:end] for key in (KEY, SHAPE) for start, end in ((0, 9), (9, None))]
+        deltas = [{"index": 0, "delta": {"type": "text", "text": f"{half}"}} for half in halves]
+        said = [encode("step.delta", json.dumps({**d, "event_type": "step.delta"}).encode()) for d in deltas]
+        said += [f": comment {KEY}\n\n".encode(), encode("echo", json.dumps(repeat()).encode())]
+        self._said: Iterator[Chunk] = map(Chunk, said)
         self._begun = False
 
-    def __iter__(self) -> _Leaking:
-        return self
-
-    def __next__(self) -> object:
-        if self._begun and self._first:
-            return self._first.pop(0)
+    def __next__(self) -> object:  # type: ignore[override]
+        first = next(self._said, None) if self._begun else None
         self._begun = True
-        return next(self._inner)  # type: ignore[call-overload]
-
-    def close(self) -> None:
-        """Close the inner body."""
-        self._inner.close()  # type: ignore[attr-defined]
+        return first or next(self._inner)
 
 
-def leaks(*texts: str, folder: Path, key: str = KEY, parts: bool = False) -> list[str]:
-    """What is left of the key or the tenant in texts and in all files of a folder: the spelling, and where.
-
-    With `parts`, twelve characters of the key in any spelling are too many.
-    """
-    forms = {form.lower() for secret in (key, TENANT) for form in (*spell(secret).values(), *spellings(secret))}
-    forms |= {core.lower() for secret in (key, TENANT) for core in cores(secret)}
-    if parts:
-        forms |= {spelled[6:18].lower().replace("\\\\", "\\") for spelled in spell(key).values()}
+def leaks(*texts: str, folder: Path) -> list[str]:
+    """What is left of a key or the tenant in texts and in all files of a folder: where, and what."""
+    forms = {form for secret in (KEY, SHAPE, TENANT) for form in spell(secret).values()}
+    # Of base64, what depends on the key alone.
+    forms |= {
+        form[4:-4] for secret in (KEY, SHAPE, TENANT) for name, form in spell(secret).items() if "base64" in name
+    }
     said = {f"text {number}": text for number, text in enumerate(texts)}
     files = (path for path in folder.rglob("*") if path.is_file())
     said |= {str(path.relative_to(folder)): path.read_bytes().decode("utf-8", "replace") for path in files}
-    found = []
-    for place, text in said.items():
-        low = text.lower().replace("\\\\", "\\")
-        for form in sorted(forms):
-            if form in low:
-                at = low.index(form)
-                found.append(f"{place}: {text[max(0, at - 60) : at + len(form) + 10]!r}")
-    return found
+    return [
+        f"{place}: {text[max(0, at - 60) : at + len(form) + 10]!r}"
+        for place, text in said.items()
+        for form in sorted(forms)
+        if (at := text.find(form)) >= 0
+    ]

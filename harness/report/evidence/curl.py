@@ -26,8 +26,7 @@ from harness.wire import By, Exchange, Request
 from harness.wire.json_value import GivenValue, given_values, object_or_none
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
-from harness.wire.secret_texts import SCHEME
-from harness.wire.secrets import SECRET_VARIABLES, is_secret_header, name_secret_variable
+from harness.wire.secrets import SCHEME, SECRET_VARIABLES, is_secret_header, name_secret_variable
 from harness.written_files import make_folder, write_file
 
 # How evidence is shown: by whose API it is read, where its requests go, and what must not be printed.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode, urlsafe_b64encode
+import re
+from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,38 +74,23 @@ def test_what_nested_json_names_is_found_in_every_entry(tmp_path: Path) -> None:
     assert [sum(f"interactions[{number}]" in place for place in places) > 0 for number in (0, 1)] == [True, True]
 
 
-@pytest.mark.parametrize("levels", range(5))
-def test_a_name_in_escaped_json_within_words(levels: int, tmp_path: Path) -> None:
-    """A key after its name is found in text that quotes JSON, however often that was escaped."""
-    said = json.dumps({"api_key": "zq9nestedkey1234567890abcdef"})
-    for _ in range(levels):
-        said = json.dumps(said)
-    save(tmp_path / "a.yaml", [answered(post({}), {"text": f"You said {said}."})])
-    assert {hit.kind for hit in scan_file(tmp_path / "a.yaml", PROTOCOL)} == {"named secret"}
-
-
 FILES = (
-    (
-        "a.har",
-        {"log": {"entries": [{"request": {"headers": [{"name": "Authorization", "value": "x y"}]}}]}},
-        "headers",
-    ),
-    ("a.json", {"a": [{"password": "hm"}]}, "a[0].password"),
-    ("a.json", {"text": json.dumps({"deep": KEY})}, "text"),
-    ("a.json", {KEY: 1}, ""),
-    ("a.json", {"environment": {"env": {"DSN": "hm"}}}, "environment.env.DSN"),
-    ("a.json", {"tools": [{"headers": {"X-T": "hm"}}]}, "tools[0].headers.X-T"),
-    ("a.json", {"env": [{"name": "DSN", "value": "hm"}]}, "env[0].value"),
+    ("a.har", {"log": {"entries": [{"request": {"headers": [{"name": "Authorization", "value": "x y"}]}}]}}),
+    ("a.json", {"a": [{"password": "hm"}]}),
+    ("a.json", {"text": json.dumps({"deep": KEY})}),
+    ("a.json", {KEY: 1}),
+    ("a.json", {"environment": {"env": {"DSN": "hm"}}}),
+    ("a.json", {"tools": [{"headers": {"X-T": "hm"}}]}),
+    ("a.json", {"env": [{"name": "DSN", "value": "hm"}]}),
+    ("a.json", {"name": "X-Auth-Token", "value": "opaque-nonsense-123456789"}),
 )
 
 
-@pytest.mark.parametrize(("name", "value", "place"), FILES)
-def test_other_files(tmp_path: Path, name: str, value: object, place: str) -> None:
-    """Secrets are found in the files of other recorders and reported with their place."""
-    (tmp_path / name).write_text(json.dumps(value))
-    hits = scan_file(tmp_path / name, PROTOCOL)
-    assert hits
-    assert any(place in hit.place for hit in hits)
+@pytest.mark.parametrize(("name", "value"), FILES)
+def test_other_files(tmp_path: Path, name: str, value: object) -> None:
+    """Secrets are found in the files of other recorders and reported with their line."""
+    (tmp_path / name).write_text(f"\n{json.dumps(value)}")
+    assert [hit.place for hit in scan_file(tmp_path / name, PROTOCOL)] == ["line 2"]
 
 
 WRITTEN = (
@@ -170,107 +156,45 @@ def test_unreadable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line"),
+    ("text", "place"),
     [
-        (f"# {KEY}\nversion: 1\ninteractions: []\n", 1),
-        (f"version: 1\nnote: |  # {KEY}\n  text\n  more\ninteractions: []\n", 2),
-        (f"version: 1\nnote: 'a\n\n  b'  # {KEY}\ninteractions: []\n", 4),
-        (f"version: 1\nnote: &{KEY} text\ninteractions: []\n", 2),
-        (f"version: 1\nnote: !{KEY} text\ninteractions: []\n", 2),
-        (f"version: 1\ninteractions: []\n...\n# \u00e9\U0001f600 {KEY}\n", 4),
+        (f"# {KEY}\nversion: 1\ninteractions: []\n", "line 1"),
+        (f"version: 1\nnote: |  # {KEY}\n  text\n  more\ninteractions: []\n", "line 2"),
+        (f"version: 1\nnote: &{KEY} text\ninteractions: []\n", "line 2"),
+        (f"version: 1\nnote: {KEY}\ninteractions: []\n", "line 5"),
     ],
-    ids=["comment", "comment of a block", "comment after lines", "anchor", "tag", "comment at the end"],
+    ids=["comment", "comment of a block", "anchor", "metadata"],
 )
-def test_what_is_no_value_of_a_file_is_searched(text: str, line: int, tmp_path: Path) -> None:
-    """A secret in a comment, or in the name of an anchor or a tag, is found at its line, once."""
-    path = tmp_path / "a.yaml"
-    path.write_text(text, encoding="utf-8")
-    hits = scan_file(path, PROTOCOL)
-    assert [hit.place for hit in hits if "line" in hit.place] == [f"line {line}"]
-    assert len({hit.place for hit in hits}) == 1
-
-
-ESCAPED = ("\\x41" + KEY[1:], "".join(f"\\u{ord(letter):04X}" for letter in KEY), KEY[:20] + "\\\n    " + KEY[20:],
-           KEY[:9] + "\\\r\n\t " + KEY[9:-1] + f"\\U{ord(KEY[-1]):08x}",
-           *(f"{KEY[:9]}\\{end}  {KEY[9:]}" for end in ("\r", "\x85", "\u2028", "\u2029")))  # fmt: skip
-
-
-@pytest.mark.parametrize("word", ESCAPED, ids=["hex", "unicode", "two lines", "mixed", "CR", "NEL", "LS", "PS"])
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("", ""), ("", "b: [\n"), ("<<<<<<< HEAD\n", ""), ("", "b: 2026-99-99\n"), ("", "a: x\n"),
-        ("", "b: !f 1\n"),
-        ("? [1, 2]\n: 1\n", ""), ("b: " + "[" * 300 + "]" * 300 + "\n", ""), ("b: {&q a: 1}\n", "c: *q\n...\n"),
-    ],
-    ids=["read", "open", "conflict", "date", "twice", "tag", "key", "deep", "alias"],
-)  # fmt: skip
-def test_a_key_in_escapes_of_yaml_is_found(before: str, after: str, word: str, tmp_path: Path) -> None:
-    """It is found also where a parser stops, or keeps another value of the same name."""
-    path = tmp_path / "a.yaml"
-    text = f'{before}a: "{word}"\n{after}'
-    for coding in ("utf-8", "utf-16", "utf-32-be") if word.isascii() else ("utf-8",):
-        path.write_bytes(text.encode(coding))
-        hits = scan_file(path, PROTOCOL)
-        assert [hit.kind for hit in hits] == ["Google API key"]
-        assert KEY not in repr(hits)
-
-
-def test_a_value_beside_a_comment_is_found_once(tmp_path: Path) -> None:
-    """What the values contain is not found again in the text of the file."""
-    path = tmp_path / "a.yaml"
-    path.write_text(f"# no secret\nversion: 1\nnote: {KEY}\ninteractions: []\n", encoding="utf-8")
-    assert [hit.place for hit in scan_file(path, PROTOCOL)] == ["[0].note"]
+def test_what_is_no_value_of_a_file_is_searched(text: str, place: str, tmp_path: Path) -> None:
+    """A secret in a comment, in the name of an anchor, or beside the interactions is found."""
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    assert [hit.place for hit in scan_file(tmp_path / "a.yaml", PROTOCOL)] == [place]
 
 
 IN_JSON = b64encode(json.dumps({"a": KEY}).encode()).decode()
 HIDDEN = {
     "base64 body": {"response": {"content": {"encoding": "base64", "text": b64encode(KEY.encode()).decode()}}},
-    "base64 json": {
-        "response": {
-            "content": {"encoding": "base64", "text": b64encode(json.dumps({"a": KEY}).encode()).decode()}
-        }
-    },
-    "base64 form": {"request": {"postData": {"encoding": "base64", "text": b64encode(KEY.encode()).decode()}}},
-    "unpadded base64": {"response": {"content": {"encoding": "Base64", "text": IN_JSON.rstrip("=")}}},
-    "base64 for URLs": {
-        "response": {
-            "content": {"encoding": "base64", "text": urlsafe_b64encode(f"~~~???{KEY}".encode()).decode()}
-        }
-    },
-    "query": {"request": {"queryString": [{"name": "key", "value": "quite-ordinary"}]}},
-    "escaped name": {"request": {"queryString": [{"name": "access%5Ftoken", "value": "quite-ordinary"}]}},
-    "cookie": {"request": {"cookies": [{"name": "sid", "value": "quite-ordinary"}]}},
+    "base64 json": {"response": {"content": {"encoding": "base64", "text": IN_JSON}}},
     "header": {"request": {"headers": [{"name": "x-goog-api-key", "value": "quite-ordinary"}]}},
-    "escaped url": {"request": {"url": "https://h/v1beta/interactions?k%65y=quite-ordinary9"}},
+    "url": {"request": {"url": "https://h/v1beta/interactions?key=quite-ordinary9"}},
     "escaped parameter": {"request": {"url": "https://h/x?access%5Ftoken=quite-ordinary9"}},
+    "what is left out of an exchange": {"_page": f"see {KEY}"},
 }
 
 
-@pytest.mark.parametrize("entry", HIDDEN.values(), ids=HIDDEN)
-def test_every_place_of_a_har_is_searched(entry: dict[str, Any], tmp_path: Path) -> None:
-    """A secret in an encoded body, a cookie, a parameter or a header of a HAR is found, and its twin is not."""
+@pytest.mark.parametrize("parts", HIDDEN.values(), ids=HIDDEN)
+def test_every_place_of_a_har_is_searched(parts: dict[str, Any], tmp_path: Path) -> None:
+    """A secret in an encoded body, a URL or a header of a HAR is found, and its placeholder is not."""
+    entry: dict[str, Any] = {
+        "request": {"method": "POST", "url": "https://h/v1beta/interactions", "headers": []},
+        "response": {"status": 200, "statusText": "OK", "headers": [], "content": {}},
+    }
+    for name, part in parts.items():
+        entry[name] = {**entry.get(name, {}), **part} if isinstance(part, dict) else part
     path = tmp_path / "a.har"
     path.write_text(json.dumps({"log": {"entries": [entry]}}), encoding="utf-8")
     assert len(scan_file(path, PROTOCOL)) == 1
-    harmless = json.dumps({"log": {"entries": [entry]}}).replace("quite-ordinary", "REDACTED-")
-    harmless = harmless.replace("REDACTED-9", "REDACTED-1").replace('REDACTED-"', 'REDACTED-1"')
+    harmless = re.sub("quite-ordinary9?", "REDACTED-1", path.read_text("utf-8"))
     path.write_text(harmless, encoding="utf-8")
-    if harmless.count("REDACTED"):
+    if "REDACTED" in harmless:
         assert scan_file(path, PROTOCOL) == []
-
-
-def test_a_name_that_stands_twice_hides_no_value(tmp_path: Path) -> None:
-    """JSON parsers keep the last value of a name: the first is searched, too."""
-    path = tmp_path / "a.json"
-    path.write_text(f'{{"a": "{KEY}", "a": "x"}}', encoding="utf-8")
-    assert len(scan_file(path, PROTOCOL)) == 1
-
-
-@pytest.mark.parametrize("tree", [{}, {"y": [None]}, [[None]]])
-def test_a_pair_of_name_and_value_is_searched_anywhere(tree: Any, tmp_path: Path) -> None:
-    """A body of its own, too, may name a credential beside its value, as headers of other tools do."""
-    pair = {"name": "X-Auth-Token", "value": "opaque-nonsense-123456789"}
-    file = tmp_path / "a.json"
-    file.write_text(json.dumps(tree or pair).replace("null", json.dumps(pair)), "utf-8")
-    assert [hit.kind for hit in scan_file(file, PROTOCOL)] == ["secret header"]

@@ -31,7 +31,7 @@ from harness.kit.api import PRIMARY_KEY
 from harness.outcome import Exit, Finding, UsageFault
 from harness.transport import ServerThread
 from harness.wire import Headers, Request
-from harness.wire.secret_texts import cores, spellings
+from harness.wire.secret_finder import spellings
 from tests.contract.exchanges import exchange
 from tests.engine.search.places import history, mutant, reference
 
@@ -318,7 +318,7 @@ def test_a_stored_failure_quotes_no_key(tmp_path: Path) -> None:
     unpacked = [b64decode(request["body"]).decode() for request in json.loads(said)["requests"]]
     assert "'quota of ***' " in said
     assert unpacked[0] == '{"a": "***"}'
-    assert [form for form in (*spellings(key), *cores(key)) if form in said + "".join(unpacked)] == []
+    assert [form for form in spellings(key) if form in said + "".join(unpacked)] == []
     assert [failure.known for failure in store.replay(place).failures] == [True]
 
 

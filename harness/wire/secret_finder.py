@@ -1,0 +1,581 @@
+"""Finds the secrets in a text, a JSON document or an event stream. Layer 0, pure.
+
+Three things are secret: a value that is known, a text with the shape of a key, and a value that its name or
+place marks (`secrets`). Known values and keys are also found as one encoding writes them: percent, JSON or base64.
+What replaces a secret is the choice of the caller: stars on a screen, a placeholder in a recording.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any, NamedTuple
+from urllib.parse import quote, quote_plus, unquote
+
+from harness.wire.protocol import StreamProtocol
+from harness.wire.secrets import (
+    CONTEXTS,
+    KEYS,
+    PAIR_NAMES,
+    PRIVATE_PLACES,
+    SecretFields,
+    SecretShape,
+    is_api_key,
+    is_placeholder,
+    looks_random,
+    plain_name,
+    without_scheme,
+)
+
+PART = 128 * 1024
+"""Length of the parts in which a text is searched: all other threads wait while one is."""
+
+
+class TextEdit(NamedTuple):
+    """Replaces the characters `start` to `end` of a text with `text`; `kind` is the reason."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
+
+    def move(self, by: int) -> TextEdit:
+        """The same edit, so many characters later."""
+        return self._replace(start=self.start + by, end=self.end + by)
+
+
+def without_overlap(edits: Iterable[TextEdit]) -> list[TextEdit]:
+    """The edits in order; overlapping ones are merged into the first to begin (then the longest)."""
+    kept: list[TextEdit] = []
+    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
+        if not kept or edit.start >= kept[-1].end:
+            kept.append(edit)
+        elif edit.end > kept[-1].end:  # the remainder is part of a secret as well
+            kept[-1] = kept[-1]._replace(end=edit.end)
+    return kept
+
+
+def apply_edits(text: str, edits: Iterable[TextEdit]) -> str:
+    """Return the text after `edits`, which must be in order and must not overlap."""
+    parts, at = [], 0
+    for edit in edits:
+        parts += [text[at : edit.start], edit.text]
+        at = edit.end
+    return "".join((*parts, text[at:]))
+
+
+# One search for many words. An automaton takes the same time however many there are.
+
+
+class _Words:
+    """Finds words in a text, without regard to the case of ASCII letters, each with what it stands for."""
+
+    def __init__(self, words: Iterable[tuple[str, Any]], *, longest: bool = False) -> None:
+        from ahocorasick_rs import BytesAhoCorasick, MatchKind
+
+        pairs = [(_fold(word), value) for word, value in words]
+        self._values = [value for _, value in pairs]
+        self._overlap = max((len(data) for data, _ in pairs), default=0)
+        self._longest = longest
+        kind = MatchKind.LeftmostLongest if longest else MatchKind.Standard
+        self._automaton = BytesAhoCorasick([data for data, _ in pairs], matchkind=kind)
+
+    def find(self, text: str) -> Iterator[tuple[int, int, Any]]:
+        """Start, end and value of each occurrence in order; of those that overlap only the longest, if so made."""
+        until = 0
+        for at in range(0, len(text), PART):
+            part = text[at : at + PART + self._overlap]
+            data = _fold(part)
+            found = self._automaton.find_matches_as_indexes(data, overlapping=not self._longest)
+            seen = before = 0
+            for index, start, end in sorted(found, key=lambda match: match[1:]) if found else ():
+                first, last = start, end
+                if len(data) != len(part):  # count in characters
+                    before += len(data[seen:start].decode("utf-8", "surrogatepass"))
+                    seen, first = start, before
+                    last = first + len(data[start:end].decode("utf-8", "surrogatepass"))
+                if first < PART and at + first >= until:  # what begins later is found in the next part
+                    until = at + last if self._longest else 0
+                    yield at + first, at + last, self._values[index]
+
+
+def _fold(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass").lower()
+
+
+def cores(secret: str) -> Iterator[tuple[str, int]]:
+    """The base64 characters that depend on the secret alone, by how many bytes came before it, modulo three."""
+    data = secret.encode("utf-8", "surrogatepass")
+    for before, start in enumerate((0, 2, 3)):
+        end = (before + len(data)) * 8 // 6
+        for encode in (b64encode, urlsafe_b64encode):
+            yield encode(b"\0" * before + data)[start:end].decode("ascii"), before
+
+
+_SAFE_IN_PATHS = "!$&'()*+,;=:@"
+"""What a segment of a path may have as it is (RFC 3986, section 3.3)."""
+
+
+def spellings(secret: str) -> Iterator[str]:
+    """A secret unchanged and as one encoding writes it: in JSON, in URLs, in forms and in base64."""
+    literal = json.dumps(secret)[1:-1]
+    yield from dict.fromkeys(
+        (
+            *(secret, literal, literal.replace("/", r"\/"), json.dumps(secret, ensure_ascii=False)[1:-1]),
+            *(quote(secret, safe=""), quote(secret), quote_plus(secret), quote(secret, safe=_SAFE_IN_PATHS)),
+            *(core for core, _ in cores(secret) if len(core) >= 8),  # fewer occur by chance
+        )
+    )
+
+
+_BASE64 = re.compile(r"[\w+/\-]+={0,2}", re.ASCII)
+_MOST_DECODED = 4096
+
+
+class _Encoded(NamedTuple):
+    """A shape that is looked for in base64, after so many other bytes of its group of three."""
+
+    shape: SecretShape
+    before: int
+
+
+@cache
+def _starts() -> _Words:
+    """Where any shape may start, in plain text and in base64."""
+    words: list[tuple[str, Any]] = []
+    for shape in (*KEYS, *CONTEXTS, *PRIVATE_PLACES):
+        words += [(start, shape) for start in shape.starts]
+    for shape in KEYS:
+        encoded = {pair for start in shape.starts for pair in cores(start)}
+        words += [(core, _Encoded(shape, before)) for core, before in encoded if len(core) >= 3]
+    return _Words(words)
+
+
+@cache
+def _pattern(shape: SecretShape) -> re.Pattern[str]:
+    text = shape.pattern
+    return re.compile(text if "(?P<secret>" in text else f"(?P<secret>{text})")
+
+
+class Sighting(NamedTuple):
+    """Something with the shape of a secret in a text, at these offsets."""
+
+    kind: str
+    start: int
+    end: int
+
+
+def sightings(text: str, *, private_places: bool = True) -> Iterator[Sighting]:
+    """Find everything in a text that has the shape of a secret and is no placeholder. They may overlap."""
+    ends: dict[SecretShape, int] = {}
+    for start, _, value in _starts().find(text):
+        if isinstance(value, _Encoded):
+            end = _find_encoded(text, start, value)
+            if end:
+                yield Sighting(value.shape.kind, start, end)
+            continue
+        if start < ends.get(value, 0) or (value in PRIVATE_PLACES and not private_places):
+            continue
+        found = _pattern(value).match(text, start)
+        if found is not None:
+            ends[value] = found.end()
+            if not is_placeholder(found["secret"]):
+                yield Sighting(value.kind, *found.span("secret"))
+
+
+def _find_encoded(text: str, start: int, encoded: _Encoded) -> int:
+    """Where the base64 of a key ends whose first characters stand at `start`; 0 if it is none."""
+    first = start - (0, 2, 3)[encoded.before]
+    word = _BASE64.match(text, max(first, 0))
+    if word is None:
+        return 0
+    data = word[0][:_MOST_DECODED].rstrip("=")
+    data = data[: len(data) // 4 * 4] if len(data) % 4 == 1 else data
+    plain = urlsafe_b64decode(data.replace("+", "-").replace("/", "_") + "=" * (-len(data) % 4)).decode("latin-1")
+    return word.end() if first >= 0 and _pattern(encoded.shape).match(plain, encoded.before) else 0
+
+
+_PARAMETER = re.compile(r"(?:[?&;#]|\\u0026)(?P<name>[\w.$%\[\]\-]{1,64})=(?=[^&#\s\"'<>\\])")
+_VALUE = re.compile(r"[^&#\s\"'<>\\]+")
+_LONGEST_PARAMETER = 128
+"""More than the name of one is long: the parts of a text that are searched overlap by as much."""
+
+
+def _parameters(text: str) -> Iterator[tuple[str, int, int]]:
+    """The name of each parameter of a URL in a text, and where its value is."""
+    for at in range(0, len(text), PART) if "=" in text else ():
+        for found in _PARAMETER.finditer(text, at, at + PART + _LONGEST_PARAMETER):
+            value = _VALUE.match(text, found.end())
+            if value is not None and found.start() < at + PART:
+                yield unquote(found["name"]), *value.span()
+
+
+# The values of a JSON text and their places, even if it was cut anywhere. A parser would lose the places, and
+# reject the end of a dropped stream, which may hold a secret as well.
+
+
+_TOKEN = re.compile(
+    r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?P<closed>"?)|[{}\[\],]|[^\s{}\[\],:"]+',
+    re.DOTALL,
+)
+_OPENERS, _CLOSERS = "{[", "}]"
+_ESCAPE = "\\u00"
+"""How some writers of JSON begin an ASCII character that others write as it is, such as `+`."""
+_DEEPEST = 64
+"""A deeper place has only this many outermost names, and its own: the cost must stay linear in the text."""
+
+
+class Value(NamedTuple):
+    """A string or another scalar of a JSON text; `path` is a place as in `SecretFields`."""
+
+    start: int
+    end: int
+    path: tuple[str, ...]
+    is_string: bool
+    closed: bool
+
+
+def values(text: str, above: Iterable[str] = ()) -> Iterator[Value]:
+    """The scalars of a JSON text in order; `above` is the place of the whole text."""
+    path = list(above)
+    opened: list[bool] = []  # for each open container, whether it is an object
+    name: str | None = None  # the member whose value is being read
+    for found in _TOKEN.finditer(text):
+        start, end = found.span()
+        first = text[start]
+        if first in _OPENERS:
+            opened.append(first == "{")
+            path.append(name or "")
+            name = None
+        elif first in _CLOSERS:
+            if opened:
+                opened.pop()
+                path.pop()
+            name = None
+        elif first == ",":
+            name = None
+        elif first == '"' and opened and opened[-1] and name is None:
+            name = decode_literal(found[0], closed=bool(found["closed"]))
+        else:
+            place = (*path[:_DEEPEST], *(() if name is None else (name,)))
+            yield Value(start, end, place, first == '"', first != '"' or bool(found["closed"]))
+
+
+def decode_literal(word: str, *, closed: bool = True) -> str:
+    """The value of a JSON string literal; if it was cut, the part that is there."""
+    inner = word[1:-1] if closed else word[1:]
+    if "\\" not in inner:
+        return inner
+    try:
+        return str(json.loads(f'"{inner}"', strict=False))
+    except ValueError:
+        return inner
+
+
+def encode_literal(value: str, like: str, *, closed: bool = True) -> str:
+    """The literal of `value`; in ASCII if `like`, the literal that it replaces, is."""
+    literal = json.dumps(value, ensure_ascii=like.isascii())
+    return literal if closed else literal[:-1]
+
+
+def seems_json(text: str) -> bool:
+    """Whether a text begins like a JSON object, array or string."""
+    return text[:64].lstrip(" \t\r\n\ufeff")[:1] in (*_OPENERS, '"')
+
+
+class SecretFinder:
+    """Finds secrets; `hide` gives the text that stands for one. Safe to use from several threads.
+
+    `secrets` are known from the start. Members called one of `exempt` keep what only looks like a key: an id or a
+    signature that is altered is useless. `learned` counts the known secrets.
+    """
+
+    SHORTEST = 4
+    """A shorter secret is hidden where its name marks it, but not wherever the same characters occur."""
+
+    def __init__(
+        self,
+        fields: SecretFields,
+        hide: Callable[[str], str],
+        *,
+        secrets: Iterable[str] = (),
+        exempt: Iterable[str] = (),
+        for_files: bool = True,
+    ) -> None:
+        """`for_files`: an address of a private network is secret, a parameter of few characters is not."""
+        self.fields = fields
+        self.learned = 0
+        self._hide = hide
+        self._exempt = frozenset(map(plain_name, exempt))
+        self._for_files = for_files
+        self._shortest = 6 if for_files else 1
+        self._known: dict[str, None] = {}
+        self._words: _Words | None = None
+        for secret in secrets:
+            self.learn(secret)
+
+    def learn(self, secret: str) -> None:
+        """Hide this value from now on, wherever it occurs."""
+        if len(secret) >= self.SHORTEST and secret not in self._known and not is_placeholder(secret):
+            self._known[secret] = None
+            self._words = None
+            self.learned += 1
+
+    def find_known(self, text: str) -> list[TextEdit]:
+        """Return the edits for the known secrets alone."""
+        if not self._known:
+            return []
+        words = self._words
+        if words is None:
+            known = self._known.copy()
+            words = _Words(((form, secret) for secret in known for form in spellings(secret)), longest=True)
+            if len(known) == len(self._known):  # otherwise another thread has learned one meanwhile
+                self._words = words
+        return [
+            TextEdit(start, end, self._hide(secret), "known secret")
+            for start, end, secret in words.find(text)
+            if not (secret.isalpha() and _is_part_of_a_name(text, start, end))
+        ]
+
+    def in_text(self, text: str) -> list[TextEdit]:
+        """Return the edits for any text, in order and without overlap."""
+        return without_overlap((*self.find_known(text), *self._find_shapes(text)))
+
+    def _find_shapes(self, text: str) -> Iterator[TextEdit]:
+        for kind, start, end in sightings(text, private_places=self._for_files):
+            yield TextEdit(start, end, self._hide(text[start:end]), kind)
+        for name, start, end in _parameters(text):
+            value = text[start:end]
+            if self.fields.names_parameter(name) and end - start >= self._shortest and not is_placeholder(value):
+                yield TextEdit(start, end, self._hide(unquote(value)), "credential in a URL")
+        for pattern in self.fields.patterns:
+            for found in pattern.finditer(text):
+                if found[0] and not is_placeholder(found[0]):
+                    yield TextEdit(*found.span(), self._hide(found[0]), "your pattern")
+
+    def in_document(self, text: str, above: tuple[str, ...] = ()) -> list[TextEdit]:
+        """Return the edits for a text that may be JSON; `above` is its place (`SecretFields.above`)."""
+        if not seems_json(text):
+            return self.in_text(text)
+        return self._sift(text, self.find_known(text), list(self._find_shapes(text)), above)
+
+    def _sift(
+        self, text: str, known: list[TextEdit], shaped: list[TextEdit], above: tuple[str, ...] = ()
+    ) -> list[TextEdit]:
+        """Return the edits for a JSON text: those found in it, but in no exempt member, and those by names."""
+        if not shaped and not above and _ESCAPE not in text and not self.fields.may_cover(text):
+            return without_overlap(known)
+        shaped.sort()
+        starts = [edit.start for edit in shaped]
+        edits, exempt = known, set[int]()
+        names: dict[tuple[str, ...], str] = {}
+        for value in values(text, above):
+            start, end, path, is_string, closed = value
+            last, parent = path[-1] if path else "", path[:-1]
+            if last in PAIR_NAMES and is_string:
+                names[parent] = decode_literal(text[start:end], closed=closed)
+            elif last == "value" and parent in names and self.fields.covers((*parent, names[parent])):
+                path = (*parent, names[parent])
+            first, after = bisect_left(starts, start), bisect_left(starts, end)
+            if self.fields.covers(path):
+                edits += self._whole(text, value)
+            elif plain_name(last) in self._exempt:
+                if not is_api_key(text[start + 1 : end - 1]):
+                    exempt.update(range(first, after))
+            elif is_string and self._may_differ(word := text[start:end], is_found=first < after):
+                exempt.update(range(first, after))
+                plain = decode_literal(word, closed=closed)
+                if inner := self.in_document(plain):
+                    new = encode_literal(apply_edits(plain, inner), word, closed=closed)
+                    edits.append(TextEdit(start, end, new, inner[0].kind))
+        return without_overlap((*edits, *(edit for n, edit in enumerate(shaped) if n not in exempt)))
+
+    def _may_differ(self, word: str, *, is_found: bool) -> bool:
+        """Whether the value of a literal has other secrets than the literal as it is written."""
+        return _ESCAPE in word or (seems_json(word[1:64]) and (is_found or self.fields.may_cover(word)))
+
+    def _whole(self, text: str, value: Value) -> Iterator[TextEdit]:
+        """Replace the whole of a value, because of its name or place."""
+        word = text[value.start : value.end]
+        if not value.is_string:
+            if word not in ("null", "true", "false"):
+                yield TextEdit(value.start, value.end, "0" if self._for_files else '"***"', "secret field")
+            return
+        plain = decode_literal(word, closed=value.closed)
+        if (hidden := self.hide_value(plain)) != plain:
+            if value.closed and looks_random(without_scheme(plain)):
+                self.learn(without_scheme(plain))
+            yield TextEdit(
+                value.start, value.end, encode_literal(hidden, word, closed=value.closed), "secret field"
+            )
+
+    def hide_value(self, value: str) -> str:
+        """Replace the whole value of a header or a field, except for the name of an authorisation scheme."""
+        if all(is_placeholder(part) or not part for part in map(without_scheme, re.split("[,;] ", value))):
+            return value
+        secret = without_scheme(value)
+        return value[: len(value) - len(secret)] + self._hide(secret)
+
+    def in_stream(self, text: str, protocol: StreamProtocol) -> list[TextEdit]:
+        """Return the edits for an event stream, also where a text is split over its events."""
+        known, shaped = sorted(self.find_known(text)), sorted(self._find_shapes(text))
+        places = sorted(edit.start for edit in (*known, *shaped))
+        may_be_named = _ESCAPE in text or self.fields.may_cover(text)
+        edits: list[TextEdit] = []
+        spread: dict[str, _Spread] = {}
+        for start, end in _frames(text):
+            payload = _blank_out(text[start:end])
+            carried = _read_fragment(payload, protocol)
+            if carried is not None and carried[1]:
+                (spread.get(carried[0]) or spread.setdefault(carried[0], _Spread())).add(start, end, carried[1])
+            at = bisect_left(places, start)
+            is_found = at < len(places) and places[at] < end
+            if is_found or (may_be_named and (_ESCAPE in payload or self.fields.may_cover(payload))):
+                inner = self._sift(payload, _cut_out(known, start, end), _cut_out(shaped, start, end))
+                edits += (edit.move(start) for edit in inner)
+        for key, fragments in spread.items():
+            edits += self._in_fragments(text, (key, fragments), protocol)
+        return without_overlap(edits)
+
+    def _in_fragments(
+        self, text: str, carried: tuple[str, _Spread], protocol: StreamProtocol
+    ) -> Iterator[TextEdit]:
+        """A secret is replaced in the first fragment that it touches, and removed from the others."""
+        key, spread = carried
+        whole = spread.whole()
+        found = self.in_document(whole)
+        for start, end, first, last in spread.places() if found else ():
+            share = [
+                TextEdit(
+                    max(edit.start, first) - first,
+                    min(edit.end, last) - first,
+                    edit.text if edit.start >= first else "",
+                    edit.kind,
+                )
+                for edit in found
+                if edit.start < last and edit.end > first
+            ]
+            if not share:
+                continue
+            payload, fragment = _blank_out(text[start:end]), whole[first:last]
+            new = apply_edits(fragment, share)
+            for value in values(payload):
+                word = payload[value.start : value.end]
+                if "\n" in word or decode_literal(word, closed=value.closed) != fragment:
+                    continue  # a literal in two lines of data cannot be written in one
+                literal = encode_literal(new, word, closed=value.closed)
+                changed = payload[: value.start] + literal + payload[value.end :]
+                if _read_fragment(changed, protocol) == (key, new):
+                    yield TextEdit(start + value.start, start + value.end, literal, share[0].kind)
+                    break
+            else:
+                raise UnreadableSecret(
+                    f"the event at character {start} has part of a secret outside of any literal"
+                )
+
+
+class UnreadableSecret(ValueError):
+    """A secret was found that cannot be replaced."""
+
+
+class _Spread:
+    """A text split over events, and the offsets of those events. Compact, because a body may have millions."""
+
+    def __init__(self) -> None:
+        self._numbers = array("Q")
+        self._parts: list[str] = []
+        self._latest: list[str] = []
+
+    def add(self, start: int, end: int, text: str) -> None:
+        self._numbers.extend((start, end, len(text)))
+        self._latest.append(text)
+        if len(self._latest) >= 4096:  # a short string takes many times the memory of its characters
+            self._parts.append("".join(self._latest))
+            self._latest.clear()
+
+    def whole(self) -> str:
+        """The joined text."""
+        return "".join((*self._parts, *self._latest))
+
+    def places(self) -> Iterator[tuple[int, int, int, int]]:
+        """Where each event begins and ends in the stream, and its fragment in the joined text."""
+        at = 0
+        numbers = iter(self._numbers)
+        for start, end, size in zip(numbers, numbers, numbers, strict=True):
+            yield start, end, at, at + size
+            at += size
+
+
+_BLANK_LINE = re.compile(r"(?>\r\n|\r|\n){2,}")
+_HEAD = re.compile(r"(?:event:[^\r\n]*\r?\n)?data: ?(?=[^\r\n]*\s*\Z)")
+_NOT_PAYLOAD = re.compile(r"(?:^|(?<=[\r\n]))(?:data: ?|(?!data)[^\r\n]+)")
+"""Matches what is not payload in an event: the prefix of each data line, and every other line."""
+
+
+_decode = json.JSONDecoder(strict=False).decode  # hot: `json.loads` would make a decoder for each event
+
+
+def _frames(text: str) -> Iterator[tuple[int, int]]:
+    at = 0
+    for found in _BLANK_LINE.finditer(text):
+        yield at, found.end()
+        at = found.end()
+    if at < len(text):
+        yield at, len(text)
+
+
+def _blank_out(frame: str) -> str:
+    """An event with everything but its payload replaced by spaces, so that offsets stay the same."""
+    if head := _HEAD.match(frame):  # nearly all events: one line of data
+        return " " * head.end() + frame[head.end() :]
+    return _NOT_PAYLOAD.sub(lambda prefix: " " * len(prefix[0]), frame)
+
+
+def _read_fragment(payload: str, protocol: StreamProtocol) -> tuple[str, str] | None:
+    """(join key, fragment) of an event, whose JSON may be cut; None if it carries no text."""
+    payload = payload.strip()
+    if not payload.startswith("{"):
+        return None
+    try:
+        event: Any = _decode(payload)
+    except (ValueError, RecursionError):
+        try:
+            event = _decode(_close(payload))
+        except (ValueError, RecursionError):
+            return None
+    return protocol.text_of(event) if isinstance(event, dict) else None
+
+
+def _close(text: str) -> str:
+    """Close a cut JSON text; the result is valid if the cut was after a whole value or inside a string value."""
+    opened: list[str] = []
+    end = ""
+    for found in _TOKEN.finditer(text):
+        word, end = found[0], ""
+        if word in _OPENERS:
+            opened.append(_CLOSERS[_OPENERS.index(word)])
+        elif word in _CLOSERS and opened:
+            opened.pop()
+        elif word[0] == '"' and not found["closed"]:
+            end = '"'
+    return text + end + "".join(reversed(opened))
+
+
+def _cut_out(edits: list[TextEdit], start: int, end: int) -> list[TextEdit]:
+    """Of sorted edits those of a part of the text, with their places in that part."""
+    first, after = (bisect_left(edits, place, key=lambda edit: edit.start) for place in (start, end))
+    return [edit.move(-start) for edit in edits[first:after]]
+
+
+_BEFORE_WORD, _AFTER_WORD = re.compile(r"(?:[\w-]|\w\.)\Z"), re.compile(r"[\w-]|\.\w")
+
+
+def _is_part_of_a_name(text: str, start: int, end: int) -> bool:
+    """Whether a word is part of a longer one: as a key, `secret` must not tear `hook.secret-once` apart."""
+    before = _BEFORE_WORD.search(text[max(start - 2, 0) : start])
+    return before is not None or _AFTER_WORD.match(text, end) is not None

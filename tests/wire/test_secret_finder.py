@@ -1,0 +1,123 @@
+"""A known value and the shape of a key are found in any text, as they are and as one encoding writes them."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.wire import secret_finder
+from harness.wire.secret_finder import SecretFinder, apply_edits, decode_literal, values
+from harness.wire.secrets import SecretFields
+
+KNOWN = "k3y/with+all=0f1e2d3c"
+SHAPES = (
+    "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
+    "AQ.Ab8RN6" + "k" * 30,
+    "ya29." + "a0Af" * 8,
+    "sk-proj-" + "1a" * 20,
+    "ghp_" + "A1b2" * 9,
+    "AKIAABCDEFGH12345678",
+    "xoxb-123456789012-abcdef",
+    "hf_" + "aB3" * 12,
+    "eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSMeK",
+    "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "npm_" + "aB3x" * 9,
+)
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "percent": lambda text: quote(text, safe=""),
+    "percent in lower case": lambda text: quote(text, safe="").replace("%2F", "%2f"),
+    "form": quote_plus,
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "JSON with slashes": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "base64": lambda text: b64encode(text.encode()).decode(),
+    "base64 for URLs": lambda text: urlsafe_b64encode(text.encode()).decode(),
+}
+
+
+def hide(text: str, **more: object) -> str:
+    """The text without its secrets."""
+    finder = SecretFinder(SecretFields(), lambda _: "***", secrets=[KNOWN], **more)
+    return apply_edits(text, finder.in_document(text))
+
+
+@pytest.mark.parametrize("before", ["", "\n", "a: ", "user:"])
+@pytest.mark.parametrize("secret", [KNOWN, *SHAPES], ids=lambda secret: secret[:6])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_each_encoding(encoding: str, secret: str, before: str) -> None:
+    """At whatever place of what is encoded the secret begins, no six characters of it are left."""
+    encode = ENCODINGS[encoding]
+    written = encode(f"{before}{secret} and more")
+    secrets = encode(secret)
+    if encoding.startswith("base64"):
+        secrets = written[len(encode(before)) + 4 : len(secrets) - 8]
+    shown = hide(f"x {written} y")
+    assert "***" in shown
+    assert not any(secrets[at : at + 6] in shown for at in range(len(secrets) - 5))
+    assert (shown[:2], shown[-2:]) == ("x ", " y")
+
+
+def test_what_other_writers_of_json_escape() -> None:
+    """.NET writes a plus as `\\u002B`."""
+    assert hide(json.dumps({"note": f"see {KNOWN}"}).replace("+", "\\u002B")) == '{"note": "see ***"}'
+
+
+def test_the_longest_of_several_secrets_is_replaced() -> None:
+    """If one secret contains another, in whichever order they came."""
+    finder = SecretFinder(
+        SecretFields(), "<{}>".format, secrets=["a-long-secret", "a-long-secret-indeed", "secret"]
+    )
+    text = "x a-long-secret-indeed y hook.secret-once secret"
+    assert apply_edits(text, finder.in_text(text)) == "x <a-long-secret-indeed> y hook.secret-once <secret>"
+
+
+@given(st.text("aAbé\U0001f98a ", max_size=30), st.integers(0, 30), st.integers(1, 40))
+def test_a_long_text_is_searched_part_by_part(text: str, at: int, size: int) -> None:
+    """The same is found, wherever the parts of a long text end."""
+    text = f"{text[:at]} {KNOWN} {text[at:]} {SHAPES[0]} /x?api_key=abcdefgh&a=1"
+    at_once = hide(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(secret_finder, "PART", size)
+        assert hide(text) == at_once
+    assert at_once.count("***") == 3
+
+
+def test_the_user_names_patterns_and_names() -> None:
+    """What no table knows is hidden for whoever says how it looks or what it is called."""
+    fields = SecretFields().having(["X-Tenant", "account_number"], [r"acct-\d+"])
+    finder = SecretFinder(fields, lambda _: "***")
+    text = '{"account_number": 12, "tenant": "t", "note": "of acct-17, /x?x_tenant=abcdef"}'
+    assert apply_edits(text, finder.in_document(text)) == (
+        '{"account_number": 0, "tenant": "t", "note": "of ***, /x?x_tenant=***"}'
+    )
+    assert fields.names_header("x-tenant")
+
+
+TREE = '{"a": [1, {"b": "x\\n"}], "c": {"": -2.5e3, "d": [["y"]]}, "e": null}'
+
+
+def test_the_places_of_values() -> None:
+    """Each scalar has the names above it, and "" for an object or a list inside a list."""
+    assert [(value.path, TREE[value.start : value.end]) for value in values(TREE, ["top"])] == [
+        (("top", "", "a"), "1"),
+        (("top", "", "a", "", "b"), '"x\\n"'),
+        (("top", "", "c", ""), "-2.5e3"),
+        (("top", "", "c", "d", ""), '"y"'),
+        (("top", "", "e"), "null"),
+    ]
+
+
+@pytest.mark.parametrize("cut", range(1, len(TREE)))
+def test_a_json_text_that_was_cut(cut: int) -> None:
+    """The values before the cut have the same places, and of a string that is cut the beginning is a value."""
+    whole, part = list(values(TREE)), list(values(TREE[:cut]))
+    closed = [value for value in part if value.closed and value.end < cut]
+    assert closed == whole[: len(closed)]
+    texts = [decode_literal(TREE[v.start : v.end], closed=v.closed) for v in part if v.is_string]
+    assert set(texts) <= {"", "x", "x\n", "y"}
