@@ -14,9 +14,10 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished, RunFinished, RunStarted, TargetInfo
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation, Where
-from harness.report.evidence.curl import EMBEDDED_ROOT, Display, write_all
+from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.evidence.evidence_text import MASKED, begin_body, body_lines, body_text, ending_line
 from harness.report.evidence.evidence_text import SHOWN as SHOWN_UNCUT
+from harness.report.evidence.reproduction import write_all
 from harness.report.finding_text import finding_lines
 from harness.report.presented_run import PresentedRun
 from harness.wire import At, Ending, How, Request, encode
