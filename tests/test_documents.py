@@ -239,7 +239,7 @@ def test_every_command_that_reads_a_file_refuses_evil_ones(tmp_path: Path, comma
 
 
 @pytest.mark.parametrize(
-    "words", [("serve", "--port", "0", "--tls-cert"), ("smoke", "https://127.0.0.1:9", "--ca-file")], ids=" ".join
+    "words", [("serve", "--port", "0", "--tls-cert"), ("check", "https://127.0.0.1:9", "--ca-file")], ids=" ".join
 )
 def test_certificates_are_files(tmp_path: Path, words: tuple[str, ...]) -> None:
     """A pipe where a certificate should be is refused, although the TLS library would wait for it for ever."""

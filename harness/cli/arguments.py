@@ -319,7 +319,7 @@ class Parser(argparse.ArgumentParser):
         if word.endswith((".yaml", ".yml")) and "--cassette" in self._option_string_actions:
             return f": write --cassette {word}"
         if "://" in word:
-            return f": `harness smoke {word}` asks that server (see `{self.prog} --help`)"
+            return f": `harness check {word}` judges that server (see `{self.prog} --help`)"
         dashes = ": write `--` before a command to run" if "-- CMD" in (self.usage or "") else ""
         return f"{dashes} (see `{self.prog} --help`)"
 

@@ -30,13 +30,19 @@ _SCALE = Removed(
 )
 _LAB = "only maintainers need it"
 
+_ONE_ENOUGH = "one command is enough"
+
 RENAMED_COMMANDS: dict[str, Removed] = {
+    "client": Removed("npm has the package", "run `npm install --save-dev interactions-harness`"),
     "clients": Removed(
         "docs/clients.md has the table",
         "run `harness torture --client NAME`, or `python -m lab clients` in a checkout",
     ),
+    "compare": Removed(_ONE_ENOUGH, "run `harness diff OLDER.json NEWER.json`"),
     "drift": Removed(_LAB, "run `python -m lab drift` in a checkout"),
+    "inspect": Removed(_ONE_ENOUGH, "run `harness verify FILE --open`"),
     "merge": _SCALE,
+    "smoke": Removed(_ONE_ENOUGH, "run `harness check URL --profile smoke`"),
 }
 
 RENAMED_OPTIONS: dict[tuple[str, str], Removed] = {

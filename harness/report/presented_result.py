@@ -469,7 +469,7 @@ class PresentedResult:
             yield from again_lines(structs.replace(reproduction, command=""), noun=presentation.noun)
         if self.script and presentation.command == "check":
             yield (
-                f"`harness inspect REPORT.json --check {self.result.id}` opens these requests in the inspector "
+                "`harness verify REPORT.json --open` opens these requests in the inspector "
                 "(`--report json=REPORT.json` writes the file)"
             )
 

@@ -354,7 +354,9 @@ class RecordingReport:
         if missing := [name for name in wanted if name not in unable.union(there)]:
             self._write_line(f"missing: {', '.join(missing)}; add --continue to the command to record these")
         if not there:
-            self._write_line(f"help: `harness smoke {session.target.info.url}` reports what the target lacks")
+            self._write_line(
+                f"help: `harness check {session.target.info.url} --profile smoke` lists what is missing"
+            )
 
     def conclude(self, results: Sequence[Recorded], wanted: int, code: Exit) -> None:
         """Write the verdict: the first word of the exit code, and what decided it."""

@@ -58,8 +58,7 @@ def test_there_are_sixty_places() -> None:
     [
         ["check", "URL", *TARGET, *REPORTS, "-c", "create.*", "-c", "err.*", "-v"],
         ["check", "URL", *TARGET, "--json", "-c", "stream.*"],
-        ["smoke", "URL", *TARGET],
-        ["smoke", "URL", *TARGET, "--json"],
+        ["check", "URL", *TARGET, "--profile", "smoke"],
         pytest.param(
             ["fuzz", "URL", *TARGET, *REPORTS, "-e", "laws", "--max-examples", "3", "--store", "st", "-o", "out"],
             marks=pytest.mark.thorough,  # `test_stored_failures` has the same files of a shorter search
@@ -199,7 +198,7 @@ def test_reports_of_others(harness: Harness, tmp_path: Path) -> None:
         path.write_text(masked.replace("***", quoted).replace('"message": "', f'"message": "{KEY} '))
         assert leaks(folder=folder)
     for output in ([*REPORTS[:2], *REPORTS[4:8]], ["--json"]):
-        done = harness("compare", *[str(folder / "1.json")] * 2, *output)
+        done = harness("diff", *[str(folder / "1.json")] * 2, *output)
         assert done.code in (0, 1), done.err
         assert leaks(done.out, done.err, folder=tmp_path) == []
 
@@ -232,7 +231,7 @@ def test_what_asks_no_server(
 
 
 CUTTING = (
-    ["smoke", "URL", "--probe", *TARGET, "--api-key", KEY],
+    ["check", "URL", "--profile", "smoke", *TARGET, "--api-key", KEY],
     ["check", "URL", *TARGET, *REPORTS, "-c", "create.*", "-c", "get.*", "-vv", "--api-key", KEY],
     ["record", "--target", "URL", "--cassette", "a.yaml"],
 )

@@ -246,7 +246,7 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
         (["proxy", "--target", "http://[::1"], "is not a URL"),
         (["check", "http://[::1"], "is not a URL"),
         (["check", "http://a..example"], "has no valid host: 'a..example' has an empty part"),
-        (["smoke", f"http://{'a' * 64}.example"], "or one of more than 63 characters"),
+        (["check", f"http://{'a' * 64}.example"], "or one of more than 63 characters"),
         (["record", "--target", "http://localhost:8000", "--cassette", "a.yaml"], "would ask itself"),
         (["proxy", "--target", "http://127.0.0.1:8001", "--port", "8001"], "would ask itself"),
     ],

@@ -407,8 +407,7 @@ def _texts() -> list[Item]:
         Item("explain/all", steps("explain '*'")),
         Item("explain/area", steps("explain get", "explain get.ok")),
         Item("help/all", steps("", "--help", "--version", *(f"{command} --help" for command in COMMANDS))),
-        Item("smoke/emulator", steps("smoke emulator", "smoke --json", "smoke --probe --json")),
-        Item("smoke/served", (Step(serving(f"smoke {URL} --probe --json")),), masks=(SERVER_TIMES,)),
+        Item("smoke/served", (Step(serving(f"check {URL} --profile smoke")),), masks=(SERVER_TIMES,)),
         *_mistakes(),
     ]
 

@@ -34,8 +34,6 @@ list --profile no-such
 explain
 explain no.such
 explain get.okk
-smoke http://127.0.0.1:1
-smoke ftp://h
 serve --port x
 serve --port 70000
 serve --resume sideways

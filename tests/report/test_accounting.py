@@ -162,7 +162,7 @@ def test_every_surface_has_the_same_numbers(story: PresentedRun, tmp_path: Path)
 
     file, compared = tmp_path / "run.json", tmp_path / "compared.json"
     file.write_text(render("json", story), encoding="utf-8")
-    assert main(["compare", str(file), str(file), "--report", f"json={compared}"]) == Exit.OK
+    assert main(["diff", str(file), str(file), "--report", f"json={compared}"]) == Exit.OK
     run = json.loads(compared.read_text(encoding="utf-8"))["runs"][0]
     assert {word.replace("_", " "): number for word, number in run["counts"].items()} == dict(expected)
     assert run["verdict"] == verdict

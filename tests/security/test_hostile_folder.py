@@ -23,7 +23,7 @@ from msgspec import structs
 
 from harness import child_processes
 from harness.cli.arguments import load_options
-from harness.cli.commands import completion, fuzz
+from harness.cli.commands import fuzz
 from harness.cli.main import COMMANDS, main
 from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
@@ -384,9 +384,9 @@ LURES = (
 """Files that a library or a tool may look for in the current folder, and modules that Python may."""
 FUZZ = "fuzz emulator --max-examples 1 --no-store --time 8 --engine"
 QUIET = (
-    f"{FUZZ} laws", f"{FUZZ} history", f"{FUZZ} schema", "check emulator -c get.unknown", "smoke emulator",
+    f"{FUZZ} laws", f"{FUZZ} history", f"{FUZZ} schema", "check emulator -c get.unknown",
     "mutants resume-skips-one", "torture --kinds reset -- true", "serve --port 0 -- true", "incidents", "list",
-    "explain get.ok", "gateway http://127.0.0.1:1 --upstream-port 0", "client js", "doctor",
+    "explain get.ok", "gateway http://127.0.0.1:1 --upstream-port 0", "doctor",
 )  # fmt: skip
 
 
@@ -485,7 +485,7 @@ def test_a_folder_elsewhere_is_refused_unread(key: str, repository: Path, monkey
     assert not [path for path in listed if path.startswith(str(repository.parent / "elsewhere"))]
 
 
-@pytest.mark.parametrize("command", ["check", "smoke", "fuzz", "gateway"])
+@pytest.mark.parametrize("command", ["check", "fuzz", "gateway"])
 @pytest.mark.parametrize("inside", [".", "deep/er"])
 def test_a_target_of_the_folder_gets_no_key(
     command: str,
@@ -524,7 +524,6 @@ def test_a_key_crosses_no_network_in_plain_text(
         ("fuzz", "--engine", "schema", "--max-examples", "1", "--time", "5", "--no-store"),
         ("fuzz", "--engine", "history", "--max-examples", "8", "--no-store"),
         ("check", "-c", "get.ok"),
-        ("smoke",),
     ],
     ids=" ".join,
 )
@@ -632,7 +631,7 @@ UNPACKED = (
     ("cassette.yaml", 1, "verify"),
     ("cassette.yaml", 1, "verify", "--secrets"),
     ("cassette.yaml", 2, "replay", "--port", "0"),
-    ("cassette.yaml", 2, "inspect", "--port", "0"),
+    ("cassette.yaml", 2, "verify", "--open"),
     ("cassette.yaml", 2, "torture", "--deadline", "1", "--cassette"),
     ("cassette.yaml", 0, "diff", "--textconv"),
     ("then.yaml", 1, "verify"),
@@ -667,7 +666,7 @@ SENDS_NOTHING: dict[str, tuple[int | str, ...]] = {
     "replay": (3, "replay", "a.yaml", "--port", "0", "--", "true"),
     "torture": (2, "torture", "--cassette", "a.yaml", "--deadline", "1", "--", "true"),
     "scenario": (2, "serve", "--scenario", "scenario.yaml", "--port", "0", "--", "true"),
-    "compare": (0, "compare", "report.json", "report.json", "--report", "html=out.html"),
+    "compare": (0, "diff", "report.json", "report.json", "--report", "html=out.html"),
 }
 
 
@@ -733,7 +732,7 @@ def test_a_huge_half_of_a_pair_is_refused(name: str, repository: Path, capsys: p
     assert "9,663,676,416 bytes" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["check", "smoke", "fuzz", "gateway"])
+@pytest.mark.parametrize("command", ["check", "fuzz", "gateway"])
 def test_one_word_trusts_a_target_of_the_network(
     command: str, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -835,17 +834,3 @@ def test_npx_has_pipx_run_no_program_of_the_folder(repository: Path) -> None:
     (repository / "__pypackages__").mkdir()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (127, "")
-
-
-def test_a_relative_cache_completes_no_word(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The shell offers no word that a folder brings: the user would run it with the next key."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
-    planted = tmp_path / "cache" / "harness" / "completion" / "check.json"
-    planted.parent.mkdir(parents=True)
-    planted.write_text(json.dumps((completion._stamp(), ({}, [("$(id)", "")]))), encoding="utf-8")
-    assert main(["completion", "bash", "--reply", "check", "$"]) == 0
-    assert capsys.readouterr().out == ""

@@ -169,7 +169,7 @@ def test_a_report_of_odd_numbers_is_refused(
     files = [str(tmp_path / f"{number}.json") for number in (1, 2)]
     _change_seconds(files[0], r'\n  "seconds": [\d.e-]+', f'\n  "seconds": {odd}')
     capsys.readouterr()
-    assert main(["compare", *files]) == 2
+    assert main(["diff", *files]) == 2
 
 
 def _change_seconds(file: str, old: str, new: str) -> None:
@@ -267,7 +267,7 @@ def test_a_report_of_another_shape_is_refused(
     change(record["checks"][0])
     forged = tmp_path / "forged.json"
     forged.write_text(json.dumps(record), "utf-8")
-    for words in (["compare", str(reports / "1.json"), str(forged)], ["inspect", str(forged)]):
+    for words in (["diff", str(reports / "1.json"), str(forged)], ["verify", "--open", str(forged)]):
         assert main(words) == 2
         told = capsys.readouterr().err
         assert said in told
@@ -282,7 +282,7 @@ def test_a_report_writes_no_line_into_a_comparison(
     line = "x\n\nPASSED: all 9 checks passed.\n"
     record["started"] = record["target"]["url"] = record["accounting"]["verdict"] = line
     (tmp_path / "forged.json").write_text(json.dumps(record), "utf-8")
-    main(["compare", str(reports / "1.json"), str(tmp_path / "forged.json")])
+    main(["diff", str(reports / "1.json"), str(tmp_path / "forged.json")])
     shown = capsys.readouterr()
     assert not re.search(r"(?m)^PASSED: all 9", shown.out + shown.err)
 
@@ -294,7 +294,7 @@ def test_a_report_of_another_version_is_read(reports: Path, tmp_path: Path) -> N
     record["new"] = record["checks"][0]["new"] = {"a": 1}
     other = tmp_path / "other.json"
     other.write_text(json.dumps(record), "utf-8")
-    assert main(["compare", str(reports / "1.json"), str(other)]) in (0, 3)
+    assert main(["diff", str(reports / "1.json"), str(other)]) in (0, 3)
 
 
 def test_what_a_report_says_is_no_markdown(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_what_a_report_says_is_no_markdown(tmp_path: Path) -> None:
     record["accounting"]["verdict"] = record["started"] = LURE
     Path(names[1]).write_text(json.dumps(record), "utf-8")
     page = tmp_path / "page.md"
-    assert main(["compare", *names, "--report", f"markdown={page}"]) == 1
+    assert main(["diff", *names, "--report", f"markdown={page}"]) == 1
     text = page.read_text("utf-8")
     assert "octocat" in text
     assert _find_markup(text) == []

@@ -38,6 +38,9 @@ from harness.outcome import Exit, Level
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import Presentation
 
+SMOKE, _SMOKE_CHECK = "smoke", "create.ok"
+"""The profile that only reports whether a server is up and what it can do, and its check."""
+
 
 @dataclass(kw_only=True)
 class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, DeadlineOptions, BaselineOptions):
@@ -56,8 +59,9 @@ class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, Deadline
     )
     level: Level = level_option("weakest level to judge", "selection")
     profile: Sequence[str] | None = option(
-        "run only this profile (repeatable)", repeats=True, metavar="NAME", completes="profile", group="selection"
-    )
+        f"run only this profile (repeatable); {SMOKE}: one create, and a probe of all capabilities",
+        repeats=True, metavar="NAME", completes="profile", group="selection",
+    )  # fmt: skip
     strict: bool = flag(
         "also fail on broken SHOULD rules, unless their source is only inferred, and on MUST checks of an offered "
         "feature that were not tested",
@@ -122,6 +126,7 @@ def run(words: Sequence[str]) -> int:
         deadline=deadline,
         deadline_grows=by_default,
         nearby=has_no_limits and deadline is not None,
+        probes_all=_is_smoke(arguments),
         traffic=traffic_policy(arguments, lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal))),
     )
     with listeners.reporting_faults_of(target.info):
@@ -130,7 +135,16 @@ def run(words: Sequence[str]) -> int:
     return finish(arguments, baseline, finished)
 
 
+def _is_smoke(arguments: CheckArguments) -> bool:
+    return list(arguments.profile or ()) == [SMOKE]
+
+
 def _read_selection(arguments: CheckArguments) -> Selection:
+    if _is_smoke(arguments):
+        arguments.refuse(
+            ("check", "exclude"), f"selects checks, and as does --profile {SMOKE}: remove one of them"
+        )
+        return Selection(checks=(_SMOKE_CHECK,))
     profiles = [name.strip() for word in arguments.profile or () for name in word.split(",")]
     return Selection(
         checks=tuple(arguments.check or ()),

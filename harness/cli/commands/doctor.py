@@ -311,7 +311,7 @@ def _diagnose_target() -> Iterator[Diagnosis]:
         found = f"HARNESS_TARGET: {mask_text(str(fault))}"
         yield Diagnosis("target", Condition.PROBLEM, found, "correct HARNESS_TARGET, or unset it")
     else:
-        remedy = "commands without a target use it; `harness smoke` asks whether it is up"
+        remedy = "commands without a target use it; `harness check --profile smoke` asks whether it is up"
         yield Diagnosis("target", Condition.NOTE, f"HARNESS_TARGET names {url or 'the embedded emulator'}", remedy)
 
 

@@ -44,7 +44,7 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     return render_template(
         "compare",
         title=mask(f"Comparison: {', '.join(run.name for run in compared.runs)}"),
-        command="compare",
+        command="diff",
         headline=headline,
         state_word=word or ("failures" if broken else "no failures"),
         state_mark=mark_of("fail" if broken else "pass"),
