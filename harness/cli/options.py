@@ -166,12 +166,6 @@ WHOLE = ValueKind(
     "N",
 )
 SEED = ValueKind("a whole number", _read_seed, {"type": "integer"}, "N")
-MEBIBYTES = ValueKind(
-    "a whole number of mebibytes, 1 or more",
-    _read_whole(1, "a whole number of mebibytes, 1 or more"),
-    {"type": "integer", "minimum": 1},
-    "MIB",
-)
 SECONDS = ValueKind(
     "a number of seconds, 0 or more", _read_seconds, {"type": "number", "minimum": 0, "maximum": _MOST}, "S"
 )

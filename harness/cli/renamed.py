@@ -46,9 +46,23 @@ RENAMED_COMMANDS: dict[str, Removed] = {
 }
 
 RENAMED_OPTIONS: dict[tuple[str, str], Removed] = {
+    (EVERY, "--annotations"): Removed("GITHUB_ACTIONS=true turns them on", "set GITHUB_ACTIONS instead"),
+    (EVERY, "--baseline-prune"): Removed("one option writes the file", "write --baseline-update"),
+    (EVERY, "--color"): Removed("the usual variables decide it", "set NO_COLOR=1 or FORCE_COLOR=1"),
     (EVERY, "--shard"): _SCALE,
     (EVERY, "--shard-times"): _SCALE,
+    ("check", "--timings"): Removed("-v lists the waits", "write -v"),
+    ("diff", "--stable"): Removed("--textconv always names ids by their order", "remove the option"),
+    ("diff", "--quiet"): Removed("the verdict ends the output", "read the last line, or --json"),
+    ("gateway", "--api-version"): Removed("the URL has the version", "write it at the end of the URL"),
+    ("list", "--level"): Removed("each line has the level", "filter the lines, such as with `grep`"),
     ("list", "--matrix"): Removed(_LAB, "run `python -m lab modes` in a checkout"),
+    ("list", "--profile"): Removed("each line has the profile", "filter the lines, such as with `grep`"),
+    ("record", "--api-version"): Removed("the URL has the version", "write it at the end of the URL"),
+    ("record", "--max-body"): Removed("256 MiB is the limit", "remove the option"),
+    ("record", "--max-cassette"): Removed("512 MiB is the limit", "remove the option"),
+    ("record", "--yes"): Removed("--max-requests N confirms the run", "remove the option"),
+    ("replay", "--verbose"): Removed("--json lists the unused recordings", "remove the option"),
     **{
         ("mutants", flag): Removed(_LAB, "run `python -m lab score` in a checkout")
         for flag in ("--generated", "--sample", "--seed")

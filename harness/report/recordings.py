@@ -40,13 +40,12 @@ if TYPE_CHECKING:
 _NAMED = 3
 
 
-def drift_lines(drifts: Drifts, *, content: bool = True) -> Iterator[str]:
+def drift_lines(drifts: Drifts) -> Iterator[str]:
     """One line for each drift, however many exchanges show it; drifts of shape first."""
     for drift, labels in drifts.shape.items():
         yield escape_controls(f"{shape_line(drift)}  [{_join_names(labels)}]")
-    if content:
-        for drift, labels in drifts.content.items():
-            yield escape_controls(f"content    {drift}  [{_join_names(labels)}]")
+    for drift, labels in drifts.content.items():
+        yield escape_controls(f"content    {drift}  [{_join_names(labels)}]")
     for why, labels in drifts.unread.items():
         yield escape_controls(f"not read   {why}  [{_join_names(labels)}]")
 

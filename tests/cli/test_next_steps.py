@@ -55,7 +55,6 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("explain", "resume-skips-one"), Exit.USAGE, "`harness mutants --list resume-skips-one` describes it"),
     (("incidents", "resume-skips-one"), Exit.USAGE, "`harness mutants --list resume-skips-one` describes it"),
     (("explain", "resume-refused-as-too-old"), Exit.USAGE, "`harness incidents resume-refused-as-too-old`"),
-    (("list", "resume.*", "--profile", "agents"), Exit.USAGE, "remove GLOB, --level or --profile"),
     (("fuzz", "emulator", "--database", "x://y"), Exit.USAGE, "write DIR, redis://… or github:OWNER/REPO"),
     (("torture", "--client", "nosuch"), Exit.USAGE, "known are google-genai, "),
     (("torture", "--client", "curl", "--", "true"), Exit.USAGE, "use one of them"),
@@ -66,7 +65,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("explain", "RESUME.NO-GAP"), Exit.USAGE, "did you mean 'resume.no-gap'?"),
     (("verify", "stream.sse"), Exit.FAILED, "help: `harness explain stream."),
     (("list", "--sentences", "--capabilities"), Exit.USAGE, "and --sentences are two lists: give one of them"),
-    (("list", "--sentences", "--level", "MUST"), Exit.USAGE, "no effect with --sentences: remove one of them"),
+    (("list", "--sentences", "--revision", "2026-05-20"), Exit.USAGE, "no effect with --sentences: remove"),
     (("list", "--extension", "ends.py"), Exit.USAGE, "cannot be loaded: SystemExit: 3"),
 ]  # fmt: skip
 

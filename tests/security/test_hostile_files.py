@@ -101,7 +101,7 @@ EMULATOR = Emulator()
 def test_a_patch_of_a_recording_shows_what_hides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The patch that `record` proposes, and its cassettes; `git apply` changes just the tables of models."""
     monkeypatch.chdir(tmp_path)
-    words = ["--cassettes", "out", "--api-key", "any-key", "--yes", "--max-requests", "50"]
+    words = ["--cassettes", "out", "--api-key", "any-key", "--max-requests", "50"]
     with ServerThread(refuse_plain) as server:
         assert main(["record", "--target", server.url, "--scenario", "limits", *words]) == 0
     assert sorted(path.name for path in Path("out").iterdir()) == ["limits.yaml", "profiles.patch"]

@@ -209,7 +209,7 @@ def test_a_baseline_stays_in_its_folder(repository: Path) -> None:
     assert not (repository.parent / "new.yaml").exists()
 
 
-@pytest.mark.parametrize("word", ["--baseline-update", "--baseline-prune"])
+@pytest.mark.parametrize("word", ["--baseline-update"])
 @pytest.mark.parametrize("there", ["", "# a script of ours\n", "[]\n"])
 def test_a_baseline_is_written_where_the_user_says(
     there: str, word: str, repository: Path, capsys: pytest.CaptureFixture[str]
@@ -716,7 +716,7 @@ def test_a_planted_session_is_none(kind: str, repository: Path, capsys: pytest.C
         with notes.open("wb") as file:
             file.truncate(9 << 30)
     with listening() as (url, _):
-        words = ("--target", url, "--scenario", "errors", "--yes", "--max-requests", "3", "--continue")
+        words = ("--target", url, "--scenario", "errors", "--max-requests", "3", "--continue")
         assert main(["record", *words, "--cassettes", "cassettes"]) == 1
     assert "0 of 1 scenario" in capsys.readouterr().out
 

@@ -77,8 +77,7 @@ class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, Deadline
     )
     fail_fast: bool = flag("stop at the first failure", group="run")
     dry_run: bool = flag("print the planned requests, and send nothing", trust=Trust.CALL, group="run")
-    timings: bool = flag("list what the slowest exercises waited for", group="run")
-    verbose: int = verbose_option("list every selected check and explain warnings")
+    verbose: int = verbose_option("list every selected check and the waits of slow exercises, explain warnings")
 
     page = Page(
         "check",
@@ -113,7 +112,7 @@ def run(words: Sequence[str]) -> int:
         return _dry_run(target.api, catalogue, selection, stated, as_json=arguments.json)
     if arguments.model and (note := describe_life(find_profile(arguments.model))):
         say(f"note: {note}", to_errors=True)
-    listeners = Listeners(arguments, Presentation(times_exercises=arguments.timings), baseline)
+    listeners = Listeners(arguments, Presentation(times_exercises=arguments.verbose > 0), baseline)
     deadline, by_default = deadline_of(arguments, target), arguments.deadline is None
     has_no_limits = by_default and "timeout" not in arguments.given and arguments.timeout == DEFAULT_TIMEOUT
     options = RunOptions(

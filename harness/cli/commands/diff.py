@@ -45,7 +45,6 @@ class DiffArguments(Options):
     same_target: bool = flag("treat the reports as runs of one server at any address, and fail on new failures")
     report: Sequence[str] | None = report_option(FORMATS)
     json: bool = json_option()
-    quiet: bool = flag("do not show content drift")
     textconv: bool = flag("print one cassette as text, for `git diff`; ids and times are named by their order")
 
     page = Page(
@@ -79,7 +78,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.textconv:
         return _print_as_text(arguments)
     if is_report(arguments.paths[0]):
-        arguments.refuse(("platform", "quiet"), "applies to recordings: remove it")
+        arguments.refuse(("platform",), "applies to recordings: remove it")
         return compare_reports(
             arguments.paths,
             same_target=arguments.same_target,
@@ -104,7 +103,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json({"before": str(before), "after": newer, **mask_tree(drift_record(drifts))})
     else:
-        shown = drift_lines(drifts, content=not arguments.quiet)
+        shown = drift_lines(drifts)
         for line in (*shown, drift_totals(drifts), write_verdict(drifts)):
             say_masked(line)
     files.write(lambda _: render_drifts(drifts, before=str(before), after=newer, mask=mask_text))

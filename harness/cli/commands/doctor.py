@@ -20,7 +20,7 @@ from importlib import import_module, metadata
 from harness import __version__
 from harness.child_processes import explain_not_found, find_program, run_tool
 from harness.cli.arguments import load_options, read_options, read_settings
-from harness.cli.common_options import color_option, json_option
+from harness.cli.common_options import json_option
 from harness.cli.folder_trust import find_file
 from harness.cli.main import COMMANDS, shadow_note
 from harness.cli.masking import mask_text, show_text
@@ -67,7 +67,6 @@ class DoctorArguments(Options):
     """The options of `harness doctor`."""
 
     json: bool = json_option()
-    color: str = color_option()
 
     page = Page(
         "doctor", ("harness doctor", "harness doctor --json"), notes="exit codes: 0 no problem · 1 a problem"
@@ -80,7 +79,7 @@ OPTIONS = DoctorArguments
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 without a problem, 1 with one."""
     arguments = read_options(DoctorArguments, words)
-    colour = wants_colour(sys.stdout, os.environ, arguments.color)
+    colour = wants_colour(sys.stdout, os.environ)
     found = []
     for item in diagnose():
         found.append(item)

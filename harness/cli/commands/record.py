@@ -20,11 +20,9 @@ from harness.cli.masking import hear, mask_text, own_secrets
 from harness.cli.options import (
     COUNT,
     FOLDER,
-    MEBIBYTES,
     PATH,
     POSITIVE_SECONDS,
     URL,
-    VERSION,
     Options,
     Page,
     Trust,
@@ -51,7 +49,7 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 120.0
 
 SCENARIOS_ONLY = (
-    "cassettes", "api_key", "api_version", "model", "agent", "header", "timeout", "yes", "max_requests",
+    "cassettes", "api_key", "model", "agent", "header", "timeout", "max_requests",
     "continued", "plain_http",
 )  # fmt: skip
 
@@ -76,7 +74,6 @@ class ScenarioOptions(Options):
         "output folder", FOLDER, trust=Trust.CALL, shown="cassettes/live, /emulator or /other", group="scenarios"
     )
     api_key: str | None = api_key_option("scenarios")
-    api_version: str | None = option("API version", VERSION, shown="v1beta", group="scenarios")
     model: str | None = option("model to request", group="scenarios")
     agent: str | None = option("agent to request", group="scenarios")
     header: Sequence[tuple[str, str]] | None = header_option("scenarios")
@@ -84,8 +81,9 @@ class ScenarioOptions(Options):
     timeout: float = option(
         "limit in seconds for one interaction to settle", POSITIVE_SECONDS, DEFAULT_TIMEOUT, group="scenarios"
     )
-    yes: bool = flag("do not ask for confirmation; needs --max-requests", trust=Trust.CALL, group="scenarios")
-    max_requests: int | None = option("send at most N requests", COUNT, trust=Trust.CALL, group="scenarios")
+    max_requests: int | None = option(
+        "send at most N requests, and do not ask for confirmation", COUNT, trust=Trust.CALL, group="scenarios"
+    )
     continued: bool = flag("resume an interrupted session", flags=("--continue",), group="scenarios")
 
 
@@ -205,12 +203,11 @@ def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: S
     session.budget = session.budget or sum(scenario.exercise.requests for scenario in ahead) * _AMPLE
     for line in _describe_cost(session, ahead):
         say(line, to_errors=arguments.json)
-    if arguments.yes:
-        if not arguments.max_requests:
-            raise UsageFault(f"--yes needs a bound: --max-requests {session.budget} is sufficient")
+    if arguments.max_requests:
         return
     if not sys.stdin.isatty():
-        raise UsageFault("no terminal to confirm on: use --yes --max-requests N for an unattended run")
+        enough = f"--max-requests {session.budget} is sufficient"
+        raise UsageFault(f"no terminal to confirm on: use --max-requests N for an unattended run; {enough}")
     say("Continue? [y/N]", to_errors=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageFault("not confirmed: nothing was sent")
@@ -266,16 +263,12 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
     )
     ca_file: str | None = ca_file_option()
     no_redaction: bool = flag("write secrets in plain text; never share such a file", trust=Trust.CALL)
-    max_body: int = option("do not record bodies larger than this", MEBIBYTES, 256)
-    max_cassette: int = option(
-        "stop recording when the bodies, which are kept in memory, exceed this size", MEBIBYTES, 512
-    )
 
     page = Page(
         "record",
         (
             f"harness record --target {_LIVE} \\\n    --cassette chat.yaml -- python my_client.py",
-            f"harness record --target {_LIVE} \\\n    --scenario all --yes --max-requests 120",
+            f"harness record --target {_LIVE} \\\n    --scenario all --max-requests 120",
         ),
         usage="--target URL --cassette FILE [options] [-- CMD …]\n"
         "       harness record --target URL --scenario NAME … [options]",
@@ -328,8 +321,6 @@ def run(words: Sequence[str]) -> int:
         encoding=arguments.accept_encoding,
         ca_file=arguments.ca_file,
         redact=not arguments.no_redaction,
-        most=arguments.max_body << 20,
-        most_in_all=arguments.max_cassette << 20,
         secrets=own_secrets().values(),
         warn=_Telling("not recorded"),
         no_answer=_Telling("no response"),

@@ -48,8 +48,8 @@ fault · 3 nothing ran · 4 stopped early · 130 interrupted"""
 
 _FOLDED = (
     "allow", "cuts", "endings", "revision", "text", "script", "further", "scenario", "cassette", "dry_run",
-    "fail_fast", "extension", "report", "baseline", "baseline_update", "baseline_prune",
-    "json", "verbose", "color", "annotations",
+    "fail_fast", "extension", "report", "baseline", "baseline_update",
+    "json", "verbose",
 )  # fmt: skip
 """What one can do without at first."""
 

@@ -68,7 +68,7 @@ def run(words: Sequence[str]) -> int:
 
 
 _LEFT_OUT_SHOWN = 5
-_JUDGING = ("strict", "baseline", "baseline_update", "baseline_prune", "report")
+_JUDGING = ("strict", "baseline", "baseline_update", "report")
 
 
 def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:

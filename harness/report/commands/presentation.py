@@ -233,7 +233,7 @@ class Presentation:
         `fixes` are the known fixes that stand above.
         """
         if result.verdict is Verdict.STALE:
-            return f": {describe_stale(result)} (--baseline-prune)", ()
+            return f": {describe_stale(result)} (--baseline-update)", ()
         if result.excuse:
             return f": {escape_controls(result.excuse).strip().splitlines()[0]}", ()
         return (f": {summary}" if summary != result.title else ""), ()

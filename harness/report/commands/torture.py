@@ -200,7 +200,7 @@ class TorturePresentation(Presentation):
         if skipped := sum(item["cases"] for item in list_untried(state)):
             yield f"excluded: {format_count(skipped, 'case')} after equal failures (`--enough 0` runs them)"
         if count_stale(state.results):
-            yield "help: `--baseline-prune` removes stale entries from the baseline"
+            yield "help: `--baseline-update` removes stale entries from the baseline"
         yield from self.next_steps(state)
 
     def next_steps(self, state: CollectedRun) -> Iterator[str]:

@@ -169,16 +169,16 @@ def test_verbose_names_every_check() -> None:
 
 
 @pytest.mark.parametrize(
-    ("terminal", "environment", "choice", "colour"),
+    ("terminal", "environment", "colour"),
     [
-        (True, {}, "auto", True),
-        (True, {"NO_COLOR": "1"}, "auto", False),
-        (True, {"TERM": "dumb"}, "auto", False),
-        (False, {}, "auto", False),
-        (False, {}, "always", True),
-        (True, {}, "never", False),
+        (True, {}, True),
+        (True, {"NO_COLOR": "1"}, False),
+        (True, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        (True, {"TERM": "dumb"}, False),
+        (False, {}, False),
+        (False, {"FORCE_COLOR": "1"}, True),
     ],
 )
-def test_colour(terminal: bool, environment: dict[str, str], choice: str, colour: bool) -> None:
-    """Colour is used only on a terminal, unless NO_COLOR is set or the user chooses otherwise."""
-    assert wants_colour(Screen(terminal=terminal), environment, choice) is colour
+def test_colour(terminal: bool, environment: dict[str, str], colour: bool) -> None:
+    """Color is used only on a terminal, unless a variable of the user decides otherwise."""
+    assert wants_colour(Screen(terminal=terminal), environment) is colour
