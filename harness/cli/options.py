@@ -345,7 +345,7 @@ def argument(about: str, kind: ValueKind = TEXT, **more: Any) -> Any:
 class Page:
     """The parts of a command's help beside its options.
 
-    `folded` names the options that only `--help-all` explains. `regrouped` gives groups other titles. `shares` are
+    `regrouped` gives groups other titles. `shares` are
     the keys that it takes from `[tool.harness]` beside its own table, because they mean the same to it.
     """
 
@@ -354,7 +354,6 @@ class Page:
     usage: str = ""
     groups: tuple[str, ...] = ()
     notes: str = ""
-    folded: tuple[str, ...] = ()
     regrouped: Mapping[str, str] = dataclasses.field(default_factory=dict)
     shares: frozenset[str] = frozenset()
 

@@ -58,6 +58,7 @@ RENAMED_OPTIONS: dict[tuple[str, str], Removed] = {
     ("list", "--level"): Removed("each line has the level", "filter the lines, such as with `grep`"),
     ("list", "--matrix"): Removed(_LAB, "run `python -m lab modes` in a checkout"),
     ("list", "--profile"): Removed("each line has the profile", "filter the lines, such as with `grep`"),
+    ("torture", "--help-all"): Removed("--help lists every option", "write --help"),
     ("record", "--api-version"): Removed("the URL has the version", "write it at the end of the URL"),
     ("record", "--max-body"): Removed("256 MiB is the limit", "remove the option"),
     ("record", "--max-cassette"): Removed("512 MiB is the limit", "remove the option"),

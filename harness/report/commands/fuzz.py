@@ -90,14 +90,6 @@ class FuzzPresentation(Presentation):
         )
         return record
 
-    def options(self, state: CollectedRun) -> dict[str, Any]:
-        ran = {
-            str(n): command
-            for n, result in enumerate(state.results)
-            if (command := self.ran.get(key_of_failure(result), ""))
-        }
-        return {"seed": self._seed, "excluded": list(self._excluded), "ran": ran}
-
     def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
         return [*super().facts(state), ("seed", str(self._seed))]
 

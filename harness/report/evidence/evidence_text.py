@@ -127,11 +127,7 @@ def begin_body(body: bytes, mask: Mask, most: int, request: Request | None = Non
 
 
 def body_text(body: bytes, request: Request, display: Display) -> str:
-    """A body as text without its secrets, even those that are spread over several events of a stream."""
-    if _STREAM.match(body):
-        from harness.report.evidence.split_secrets import without_spread_secrets
-
-        body = without_spread_secrets(body, display.mask, display.api.load_protocol())
+    """A body as text without its secrets."""
     return display.mask.text(body.decode("utf-8", "replace"), request)
 
 

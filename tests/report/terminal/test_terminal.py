@@ -117,9 +117,8 @@ def test_untested_shoulds_are_named_in_one_line() -> None:
     """Without -v, the checks that could not be tested are named in one line: some of them, MUST checks first."""
     wishes = [toys.check(f"rob.wish-{n}", toys.unmet, toys.nothing, level=Level.SHOULD) for n in range(8)]
     text = watched(catalogue=[*CATALOGUE, *wishes])
-    ids = ", ".join(["rob.unmet", *(wish.id for wish in wishes[:4])])
-    line = f"not tested: 9 feature not observed: {ids} and 4 more; 1 harness error: rob.raises (-v gives details)."
-    assert line in text.splitlines()
+    line = "not tested: 9 feature not observed: rob.unmet, rob.wish-0 and 7 more; 1 harness error: rob.raises "
+    assert f"{line}(-v gives details)." in text.splitlines()
 
 
 def test_plain_text_without_a_terminal() -> None:
