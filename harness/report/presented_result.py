@@ -438,10 +438,11 @@ class PresentedResult:
         return places
 
     def _split(self, item: Evidence) -> tuple[LogPart, ...]:
-        """The bytes of an exchange around the place that its first finding names."""
-        if not isinstance(item, Exchange):
+        """The bytes of an exchange, with the place that its first finding names."""
+        where = self._places.get(id(item))
+        if where is None or not isinstance(item, Exchange):
             return ()
-        return split_body(item, self._run.display, self._places.get(id(item)), shown=WIRE_SHOWN)
+        return split_body(item, self._run.display, where, shown=WIRE_SHOWN)
 
     @property
     def logs(self) -> Excerpt[Log]:

@@ -154,7 +154,7 @@ def _print_as_text(arguments: DiffArguments) -> int:
             for data in file:
                 say_masked(data.decode("utf-8", "replace").rstrip("\r\n"))
         return Exit.OK
-    for line in describe_cassette(recordings, PROTOCOL, stable=True):
+    for line in describe_cassette(recordings, PROTOCOL):
         say_masked(line)
     return Exit.OK
 

@@ -236,17 +236,16 @@ Chosen = tuple[Sequence[Exchange], Exchange]
 
 
 class LogPart(Struct, frozen=True):
-    """Some text of a piece of evidence; `summary` names what is folded, and a finding names what is `accused`."""
+    """Some text of a piece of evidence; a finding names what is `accused`."""
 
     text: str
-    summary: str = ""
     accused: bool = False
 
 
 class Log(Struct, frozen=True):
     """One piece of evidence as text: its lines, and the command that repeats it, if there is one.
 
-    `parts` are the same text, in which what is far from its finding is folded; without them it is short.
+    `parts` are the same text, in which what its finding names is marked; without them there is no such place.
     """
 
     name: str
@@ -261,33 +260,23 @@ def count_evidence(evidence: Sequence[Evidence]) -> str:
     return format_count(len(evidence), noun, plural)
 
 
-_AROUND = 900
-"""Characters of a body around what a finding names that are seen at once; a body up to twice as long is whole."""
-
-
-def split_body(exchange: Exchange, display: Display, where: Where | None, *, shown: int) -> tuple[LogPart, ...]:
-    """An exchange whose answer is long: what is far from its finding is folded; nothing if it is short."""
-    if len(exchange.body) <= 2 * _AROUND or len(exchange.body) > MASKED:
+def split_body(exchange: Exchange, display: Display, where: Where, *, shown: int) -> tuple[LogPart, ...]:
+    """An exchange whose answer has what a finding names, in parts: before it, that, and after it; else nothing."""
+    if len(exchange.body) > MASKED:
         return ()
     text = body_text(exchange.body, exchange.request, display)
-    found = None if where is None else find_place(text, where)
-    first, last = _widen(text, found or (0, 0), _AROUND)
-    start, end = found or (last, last)
-    folded = shown // 2 if first else max(1, shown - _AROUND)
-    pieces = [
-        (text[max(0, first - folded) : first], f"{first:,} characters before", False),
-        (text[first : min(start, last)], "", False),
-        (text[start : min(end, last)], "", True),
-        (text[min(end, last) : last], "", False),
-        (text[last : last + folded], f"{len(text) - last:,} more characters", False),
-    ]
-    head, tail = _list_head(exchange, display, shown), _list_end(exchange, display.mask)
-    parts = [LogPart("\n".join([*head, ""]))]
-    for piece, summary, accused in pieces:
-        cut = "; the JSON report has more" if summary and len(piece) == folded else ""
-        if piece:
-            parts.append(LogPart(escape_controls(piece), f"{summary}{cut}" if summary else "", accused))
-    return (*parts, LogPart("\n".join(tail))) if tail else tuple(parts)
+    found = find_place(text, where)
+    if found is None:
+        return ()
+    first, last = _widen(text, found, shown)
+    before, after = (f"[… {count:,} characters …]\n" if count else "" for count in (first, len(text) - last))
+    head = "\n".join([*_list_head(exchange, display, shown), before])
+    tail = "\n".join([f"\n{after}".rstrip("\n"), *_list_end(exchange, display.mask)])
+    return (
+        LogPart(head + escape_controls(text[first : found[0]])),
+        LogPart(escape_controls(text[slice(*found)]), accused=True),
+        LogPart(escape_controls(text[found[1] : last]) + tail),
+    )
 
 
 def logs(evidence: Sequence[Evidence], display: Display, *, shown: int = SHOWN) -> list[Log]:
