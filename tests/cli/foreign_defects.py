@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.cli.foreign_server import LONG, Run, Service
+from typing import Any
+
+from tests.cli.foreign_server import LONG, Handler, Run, Service
 from tests.foreign.answering import Json, Refused
 
 # --- a 2xx that does something else
@@ -68,3 +70,23 @@ class KeepsTheDeleted(Service):
 
     def delete(self, run: Run) -> None:
         """Forget nothing."""
+
+
+class HangsAtTheEnd(Handler):
+    """A resume after the final event brings a head and nothing else, for a minute."""
+
+    def stream(self, frames: Any) -> None:
+        if self.query.get("last_event_id") != "e6":
+            super().stream(frames)
+            return
+        self.begin_stream()
+        self.service.over.wait(60)
+
+
+class NeverSettles(Service):
+    """Background runs stay in progress for ever."""
+
+    def begin(self, body: Json, tokens: int) -> Run:
+        run = super().begin(body, tokens)
+        run.seconds = 1e9 if body.get("background") else 0.0
+        return run
