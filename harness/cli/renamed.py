@@ -54,6 +54,7 @@ RENAMED_OPTIONS: dict[tuple[str, str], Removed] = {
     ("check", "--timings"): Removed("-v lists the waits", "write -v"),
     ("diff", "--stable"): Removed("--textconv always names ids by their order", "remove the option"),
     ("diff", "--quiet"): Removed("the verdict ends the output", "read the last line, or --json"),
+    ("explain", "--revision"): Removed("a rule is the same in each", "`harness list --revision` has its checks"),
     ("gateway", "--api-version"): Removed("the URL has the version", "write it at the end of the URL"),
     ("list", "--level"): Removed("each line has the level", "filter the lines, such as with `grep`"),
     ("list", "--matrix"): Removed(_LAB, "run `python -m lab modes` in a checkout"),
@@ -64,6 +65,7 @@ RENAMED_OPTIONS: dict[tuple[str, str], Removed] = {
     ("record", "--max-cassette"): Removed("512 MiB is the limit", "remove the option"),
     ("record", "--yes"): Removed("--max-requests N confirms the run", "remove the option"),
     ("replay", "--verbose"): Removed("--json lists the unused recordings", "remove the option"),
+    ("mutants", "--revision"): Removed("the emulator proves the current one", "remove the option"),
     **{
         ("mutants", flag): Removed(_LAB, "run `python -m lab score` in a checkout")
         for flag in ("--generated", "--sample", "--seed")

@@ -224,7 +224,7 @@ def _diagnose_loopback() -> Iterator[Diagnosis]:
 
 
 def _diagnose_variables() -> Iterator[Diagnosis]:
-    """What the environment says, as far as a run with it would be refused, or would surprise."""
+    """Variables that commands refuse, or that change what they do."""
     present = [name for name in _KEYS if os.environ.get(name)]
     for name in present:
         if not re.fullmatch(r"[!#-&(-~]+", os.environ[name]):  # no space, no quote, nothing beyond ASCII
