@@ -5,7 +5,7 @@ Layer 6. The verdict first, then what is broken by cause, then the whole catalog
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,6 @@ from harness.report.finding_text import SharedFixes
 from harness.report.page.rendering import FragmentNames, render_template
 from harness.report.presented_result import Cause, PresentedResult
 from harness.report.presented_run import JUDGED, LISTED, Area, PresentedRun
-
-MOST_ROWS = 2_000
-"""From so many results on, those that passed are data until their area opens."""
-
-_FOLDED = 600
-"""From so many results on, areas are closed at first."""
 
 _NAMED = 40
 
@@ -50,7 +44,6 @@ def render(state: PresentedRun) -> str:
     areas = state.list_areas()
     names = _name_rows(areas)
     listed = sum(len(area.rows) for area in areas)
-    compact = listed >= MOST_ROWS
     tallies = state.tallies
     warned = sum(shown.outcome is Accounted.WARNED for area in areas for shown in area.rows)
     return render_template(
@@ -93,9 +86,6 @@ def render(state: PresentedRun) -> str:
         areas=areas,
         detailed=detailed,
         bar_of=count_for_bar,
-        folded=listed >= _FOLDED,
-        compact=compact,
-        passing=list(_list_passing(areas, names, detailed)) if compact else [],
     )
 
 
@@ -153,24 +143,6 @@ def _show_cause(cause: Cause, names: FragmentNames, detailed: frozenset[str]) ->
         "rest": f"{len(rest)} more of this kind, in the JSON report: {listed}" if rest else "",
         "affected": list(cause.affected[:_NAMED]),
     }
-
-
-def _list_passing(
-    areas: Sequence[Area], names: FragmentNames, detailed: frozenset[str]
-) -> Iterator[dict[str, Any]]:
-    for number, area in enumerate(areas):
-        for row in area.rows:
-            if row.outcome is Accounted.PASSED and row.result.id not in detailed:
-                yield {
-                    "area": number,
-                    "id": row.label,
-                    "word": row.row_word,
-                    "fragment": names.name(row.result.id),
-                    "title": row.title,
-                    "level": str(row.level),
-                    "requirement": row.requirement,
-                    "source": row.source,
-                }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
