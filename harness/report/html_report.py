@@ -15,7 +15,7 @@ from harness.outcome.words import format_count, shorten
 from harness.report.accounting import ENDED_EARLY, to_sentence
 from harness.report.finding_text import SharedFixes
 from harness.report.page.rendering import FragmentNames, render_template
-from harness.report.presented_result import Cause, PresentedResult
+from harness.report.presented_result import Cause
 from harness.report.presented_run import JUDGED, LISTED, Area, PresentedRun
 
 _NAMED = 40
@@ -36,7 +36,8 @@ def render(state: PresentedRun) -> str:
     presentation = state.presentation
     causes = state.causes
     failures = state.choose_detailed(causes)
-    warnings = _choose_warnings(state, failures)
+    warned = [shown for shown in state.urgent_first if shown.outcome is Accounted.WARNED]
+    warnings = [shown for shown in warned if shown.result.id not in failures][:_MOST_WARNINGS]
     detailed = failures | {shown.result.id for shown in warnings}
     headline, *lead = state.verdict.sentences
     if state.halted_text:  # which says so with its reason
@@ -45,7 +46,12 @@ def render(state: PresentedRun) -> str:
     names = _name_rows(areas)
     listed = sum(len(area.rows) for area in areas)
     tallies = state.tallies
-    warned = sum(shown.outcome is Accounted.WARNED for area in areas for shown in area.rows)
+    kinds = {row.outcome: row.row_word for area in areas for row in area.rows}
+    order = ""
+    if len(causes) > 1:
+        number = format_count(sum(len(cause.results) for cause in causes), "failure")
+        order = f"{number}, grouped by cause. Failures that {presentation.unaware} cannot detect come first, "
+        order += "then the most frequent ones."
     return render_template(
         "run",
         title=f"{state.subject}: {state.place}",
@@ -69,10 +75,10 @@ def render(state: PresentedRun) -> str:
         causes=[_show_cause(cause, names, failures) for cause in causes],
         warnings=warnings,
         fixes=SharedFixes(),
-        warned=warned,
+        warned=len(warned),
         warned_title=presentation.warned_title,
-        warned_about=presentation.warned_about.format(format_count(warned, state.noun)),
-        broken_about=_explain_order(causes, presentation.unaware),
+        warned_about=presentation.warned_about.format(format_count(len(warned), state.noun)),
+        broken_about=order,
         unaware=presentation.unaware,
         matrices=list(presentation.matrices(state)),
         sections=[
@@ -81,27 +87,12 @@ def render(state: PresentedRun) -> str:
             if not s.drawn
         ],
         catalogue_word="Catalog" if presentation.noun == "check" else "Results",
-        filters=_list_filters(areas),
+        filters=[("", "All"), *((str(one), kinds[one].capitalize()) for one in LISTED if one in kinds)],
         levels=[str(level) for level in Level if any(row.level is level for area in areas for row in area.rows)],
         areas=areas,
         detailed=detailed,
         bar_of=count_for_bar,
     )
-
-
-def _explain_order(causes: Sequence[Cause], unaware: str) -> str:
-    """How several causes are grouped and ordered; `unaware` is who cannot detect a failure."""
-    if len(causes) < 2:
-        return ""
-    failures = format_count(sum(len(cause.results) for cause in causes), "failure")
-    order = f"Failures that {unaware} cannot detect come first, then the most frequent ones."
-    return f"{failures}, grouped by cause. {order}"
-
-
-def _choose_warnings(state: PresentedRun, failures: frozenset[str]) -> list[PresentedResult]:
-    """The warnings that are shown with their evidence, the worst first."""
-    found = (shown for shown in state.urgent_first if shown.outcome is Accounted.WARNED)
-    return [shown for shown in found if shown.result.id not in failures][:_MOST_WARNINGS]
 
 
 def _name_rows(areas: Sequence[Area]) -> FragmentNames:
@@ -112,11 +103,6 @@ def _name_rows(areas: Sequence[Area]) -> FragmentNames:
         for row in area.rows:
             names.name(row.result.id)
     return names
-
-
-def _list_filters(areas: Sequence[Area]) -> list[tuple[str, str]]:
-    found = {row.outcome: row.row_word for area in areas for row in area.rows}
-    return [("", "All"), *((str(one), found[one].capitalize()) for one in LISTED if one in found)]
 
 
 def _mark_state(state: PresentedRun) -> Mark:

@@ -157,7 +157,9 @@ def run(words: Sequence[str]) -> int:
         if isinstance(event, CheckFinished) and event.result.observation.findings:
             key = key_of_failure(event.result)
             if arguments.output:
-                presentation.written[key] = _write(event.result, target, Path(arguments.output))
+                display = Display(target.api, target.info.url or EMBEDDED_ROOT, target.make_mask())
+                written = write_all(event.result, target.info, display, Path(arguments.output))
+                presentation.written[key] = written
             presentation.ran[key] = runs.run(event.result)
 
     direct = without_user_settings(target.info.url)  # for schemathesis and curl
@@ -200,12 +202,6 @@ def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...
             hint = did_you_mean(name, known, otherwise=": copy one from the findings of a run")
             raise UsageFault(f"--exclude {name!r}: no finding has this code{hint}")
     return tuple(names)
-
-
-def _write(result: Result, target: ResolvedTarget, folder: Path) -> Sequence[Path]:
-    """Write a failure in all forms that repeat it."""
-    display = Display(target.api, target.info.url or EMBEDDED_ROOT, target.make_mask())
-    return write_all(result, target.info, display, folder)
 
 
 def _need_the_extra() -> None:

@@ -37,7 +37,7 @@ from harness.outcome.words import format_count
 from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
-    from harness.benches.record import Recorder, Summary
+    from harness.benches.record import Summary
     from harness.benches.record.session import Recorded, RecordingSession
     from harness.engine.targets import ResolvedTarget
     from harness.kit.check import Scenario
@@ -198,7 +198,10 @@ def _describe_cost(session: RecordingSession, ahead: Sequence[Scenario]) -> Iter
 
 def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: Sequence[Scenario]) -> None:
     """Print the cost and ask for confirmation; sets the session's budget. Raises UsageFault without a yes."""
-    _need_key(session)
+    if session.provenance.target == "live" and not session.target.info.secrets:
+        raise UsageFault(
+            f"the live service requires a key: set {INTERACTIONS.key_variable}, or name one with --api-key"
+        )
     ahead = session.waiting(scenarios)
     session.budget = session.budget or sum(scenario.exercise.requests for scenario in ahead) * _AMPLE
     for line in _describe_cost(session, ahead):
@@ -223,15 +226,6 @@ def _list_settled(session: RecordingSession, scenarios: Sequence[Scenario]) -> d
         scenario.name: [line.id for line in load_ledger() if scenario.name in line.scenarios]
         for scenario in scenarios
     }
-
-
-def _need_key(session: RecordingSession) -> None:
-    """Raise UsageFault if the live service would be asked without any credential."""
-    target = session.target
-    if session.provenance.target == "live" and not target.info.secrets:
-        raise UsageFault(
-            f"the live service requires a key: set {INTERACTIONS.key_variable}, or name one with --api-key"
-        )
 
 
 _LIVE = "https://generativelanguage.googleapis.com"
@@ -302,7 +296,9 @@ def run(words: Sequence[str]) -> int:
     from harness.interactions import INTERACTIONS
 
     granted = access(arguments.host, arguments.allow_host, pages=choose_pages(cors=arguments.cors))
-    target = _require_target(arguments)
+    if not arguments.target:
+        raise UsageFault(f"name the server to record: --target {_LIVE}")
+    target = arguments.target
     inspector = new_inspector(
         arguments,
         granted,
@@ -334,7 +330,11 @@ def run(words: Sequence[str]) -> int:
         arguments,
         granted,
         command,
-        welcome=lambda: _welcome(arguments, recorder),
+        welcome=lambda: (
+            f"replaying {arguments.cassette} only ({_ONLY_PLAYS}); Ctrl-C ends it"
+            if recorder.only_plays
+            else f"recording {target} into {arguments.cassette}; Ctrl-C ends it"
+        ),
         environment=lambda url: local_environment(url, os.environ),
     )
     summary = recorder.summary
@@ -359,12 +359,6 @@ class _Telling:
             say_masked(f"harness record: {self._what}: {text}", to_errors=True)
 
 
-def _require_target(arguments: RecordArguments) -> str:
-    if not arguments.target:
-        raise UsageFault(f"name the server to record: --target {_LIVE}")
-    return str(arguments.target)
-
-
 def _require_cassette(arguments: RecordArguments) -> Path:
     if not arguments.cassette:
         raise UsageFault("name the file to record into: --cassette FILE")
@@ -374,22 +368,12 @@ def _require_cassette(arguments: RecordArguments) -> Path:
     return path
 
 
-def _welcome(arguments: RecordArguments, recorder: Recorder) -> str:
-    if recorder.only_plays:
-        return f"replaying {arguments.cassette} only ({_ONLY_PLAYS}); Ctrl-C ends it"
-    return f"recording {arguments.target} into {arguments.cassette}; Ctrl-C ends it"
-
-
 def _exit(summary: Summary) -> Exit:
     if summary.unrecorded or summary.misses:
         return Exit.FAILED
-    if _unreachable(summary):
+    if summary.passed and len(summary.unanswered) == summary.passed:
         return Exit.UNREACHABLE
     return Exit.OK if summary.passed else Exit.NOTHING_RAN
-
-
-def _unreachable(summary: Summary) -> bool:
-    return bool(summary.passed) and len(summary.unanswered) == summary.passed
 
 
 def summary_record(summary: Summary) -> dict[str, Any]:

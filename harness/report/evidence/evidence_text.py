@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, groupby, takewhile
 from types import MappingProxyType
@@ -90,19 +90,18 @@ def body_lines(
     """
     if len(body) > MASKED > shown and not _STREAM.match(body):
         text = escape_controls(body_text(body[:MASKED], request, display))[:shown]
-        text = f"{text}\n[… the beginning of {len(body):,} bytes …]"
-    else:
-        text = body_text(body, request, display)
-        found = find_place(text, where) if where is not None and len(text) > shown else None
-        text = _cut_out_middle(escape_controls(text), shown) if found is None else _cut_around(text, found, shown)
-    return text.rstrip("\n").splitlines() if text else []
-
-
-def _cut_around(text: str, found: Span, shown: int) -> str:
-    first, last = _widen(text, found, shown)
-    before = [f"[… {first:,} characters …]"] if first else []
-    after = [f"[… {len(text) - last:,} characters …]"] if last < len(text) else []
-    return "\n".join((*before, escape_controls(text[first:last]), *after))
+        return f"{text}\n[… the beginning of {len(body):,} bytes …]".splitlines()
+    text = body_text(body, request, display)
+    if len(text) > shown and where is not None and (found := find_place(text, where)) is not None:
+        first, last = _widen(text, found, shown)
+        before = [f"[… {first:,} characters …]"] if first else []
+        after = [f"[… {len(text) - last:,} characters …]"] if last < len(text) else []
+        return [*before, *escape_controls(text[first:last]).splitlines(), *after]
+    text = escape_controls(text)
+    if len(text) > shown:
+        head, tail = text[: shown * 2 // 3], text[-shown // 3 :]
+        text = f"{head}\n[… {len(text) - len(head) - len(tail)} characters …]\n{tail}"
+    return text.rstrip("\n").splitlines()
 
 
 def _widen(text: str, found: Span, shown: int) -> Span:
@@ -110,14 +109,6 @@ def _widen(text: str, found: Span, shown: int) -> Span:
     around = max(0, shown - (found[1] - found[0])) // 2
     first = max(0, found[0] - around)
     return first, min(len(text), first + shown)
-
-
-def _cut_out_middle(text: str, shown: int) -> str:
-    if len(text) > shown:
-        head, tail = shown * 2 // 3, shown // 3
-        cut = len(text) - head - tail
-        text = f"{text[:head]}\n[… {cut} characters …]\n{text[-tail:]}"
-    return text
 
 
 def begin_body(body: bytes, mask: Mask, most: int, request: Request | None = None) -> str:
@@ -231,10 +222,6 @@ _NOUNS: dict[type, tuple[str, str]] = {
 }
 
 
-Chosen = tuple[Sequence[Exchange], Exchange]
-"""The exchanges that matter, and the one that shows the fault."""
-
-
 class LogPart(Struct, frozen=True):
     """Some text of a piece of evidence; a finding names what is `accused`."""
 
@@ -318,78 +305,68 @@ def shown_lines(
     stand for the stream in which the fault is. `whole`: every exchange, to its last byte. `elsewhere` describes
     where the others are, `""` if nowhere.
     """
-    more = f"; {elsewhere}" if elsewhere else ""
     if exchanges := of_kind(Exchange, evidence):
-        chosen = _choose(exchanges, display.api, accused, named=named)
+        shown, fault = _choose(exchanges, display.api, accused, named=named)
         if whole:
-            yield from _write_whole_exchanges(exchanges, display, chosen)
+            yield f"the wire, {count_evidence(exchanges)}:"
+            for exchange in exchanges:
+                yield from exchange_lines(exchange, display, shown=_WHOLE)
         else:
-            if len(exchanges) > len(chosen[0]):
-                yield f"exchanges ({len(chosen[0])} of {len(exchanges)}{more}):"
-            yield from _write_exchanges(display, chosen, verbose=verbose, events=events, places=places)
+            if len(exchanges) > len(shown):
+                more = f"; {elsewhere}" if elsewhere else ""
+                yield f"exchanges ({len(shown)} of {len(exchanges)}{more}):"
+            yield from _write_exchanges(display, shown, fault, verbose=verbose, events=events, places=places)
+        yield "reproduce:"
+        for command in curl_lines(shown, display):
+            yield from command.split("\n")
     if relayed := of_kind(RelayedExchange, evidence):
-        yield from _format_relayed(relayed, display, verbose=verbose)
+        most = RELAYED_IN_FULL if verbose else ONE_LINE
+        for item in relayed if verbose else relayed[:_MOST_RELAYED]:
+            yield f"exchange {item.name}:"
+            yield from (f"  {line}" for line in relayed_lines(item, display.mask, most))
+        yield "the request of the client (the harness is the upstream):"
+        yield from (f"  {line}" for line in curl(relayed[0].client.request, display).split("\n"))
     if recorded := of_kind(RecordedPlace, evidence):
-        yield from _format_places(recorded, verbose=verbose)
+        first = recorded if verbose else recorded[:_MOST_PLACES]
+        yield f"found in {format_count(len(recorded), 'place')}{':' if first == recorded else ', such as:'}"
+        yield from (f"  {place_line(item)}" for item in first)
     for run in of_kind(ClientRun, evidence):
         yield from client_lines(run, verbose=verbose)
     for row in of_kind(KillRow, evidence):
         yield from kill_lines(row)
 
 
-def _format_places(places: Sequence[RecordedPlace], *, verbose: bool) -> Iterator[str]:
-    shown = places if verbose else places[:_MOST_PLACES]
-    yield f"found in {format_count(len(places), 'place')}{':' if len(shown) == len(places) else ', such as:'}"
-    yield from (f"  {place_line(item)}" for item in shown)
-
-
 def _write_exchanges(
     display: Display,
-    chosen: Chosen,
+    shown: Sequence[Exchange],
+    fault: Exchange,
     *,
     verbose: bool,
     events: Sequence[str],
     places: Mapping[int, Where],
 ) -> Iterator[str]:
-    """The exchange that shows the fault in full, a line each way for the others, and one script that repeats them.
+    """The exchange that shows the fault in full, and a line each way for the others.
 
     Where `events` show that exchange, it has a line each way, too; with `verbose` all are in full.
     """
-    shown, fault = chosen
+    first = shown[0].began
     for exchange in shown:
-        time, where = _format_time(exchange, shown), places.get(id(exchange))
+        where, time = places.get(id(exchange)), ""
+        if exchange.began is not None and first is not None and exchange.began - first >= 0.25:
+            time = f" (after {exchange.began - first:.1f} s)"
         if verbose or (exchange is fault and not events):
-            first, *others = exchange_lines(exchange, display, where=where)
-            yield first + time
+            head, *others = exchange_lines(exchange, display, where=where)
+            yield head + time
             yield from others
         else:
             yield f"> {_request(exchange.request, display.mask, ONE_LINE)}{time}"
             yield f"< {_answer(exchange, display.mask, ONE_LINE)}{_quote_place(exchange, display, where)}"
     yield from events
-    yield from _write_script(curl_lines(shown, display))
 
 
-_LEAST_TIME = 0.25
-"""Seconds that pass before the time of a request is worth a word."""
-
-
-def _format_time(exchange: Exchange, shown: Sequence[Exchange]) -> str:
-    """How long after the first one that is shown a request was sent; `""` at once, or if that is not known."""
-    first = shown[0].began
-    if exchange.began is None or first is None or exchange.began - first < _LEAST_TIME:
-        return ""
-    return f" (after {exchange.began - first:.1f} s)"
-
-
-def _write_whole_exchanges(exchanges: Sequence[Exchange], display: Display, chosen: Chosen) -> Iterator[str]:
-    """All exchanges, each as a whole, and the script of those that matter."""
-    yield f"the wire, {count_evidence(exchanges)}:"
-    for exchange in exchanges:
-        yield from exchange_lines(exchange, display, shown=_WHOLE)
-    yield from _write_script(curl_lines(chosen[0], display))
-
-
-def _choose(exchanges: Sequence[Exchange], api: Api, accused: Evidence | None, *, named: bool) -> Chosen:
+def _choose(
+    exchanges: Sequence[Exchange], api: Api, accused: Evidence | None, *, named: bool
+) -> tuple[Sequence[Exchange], Exchange]:
     """The exchanges that matter, with those that they depend on, and the one that shows the fault."""
     shown, fault = _pick_first(exchanges, api) if named else (exchanges[-_MOST_EXCHANGES:], exchanges[-1])
     if isinstance(accused, Exchange):
@@ -400,13 +377,6 @@ def _choose(exchanges: Sequence[Exchange], api: Api, accused: Evidence | None, *
         fault = accused
     deletes = list_deletes(fault, exchanges, api)
     return with_origins([*shown, *deletes], exchanges, api), fault
-
-
-def _write_script(commands: Iterable[str]) -> Iterator[str]:
-    """The commands together, so that they can be copied at once."""
-    yield "reproduce:"
-    for command in commands:
-        yield from command.split("\n")
 
 
 def _pick_first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Exchange], Exchange]:
@@ -427,15 +397,6 @@ def _list_needed(exchanges: Sequence[Exchange], number: int, api: Api) -> list[i
     """The numbers of the exchanges that made or changed what this one refers to."""
     ids = set(referenced_ids(exchanges[number], api))
     return [at for at in range(number) if made_or_changed(exchanges[at], ids, api)]
-
-
-def _format_relayed(relayed: Sequence[RelayedExchange], display: Display, *, verbose: bool) -> Iterator[str]:
-    most = RELAYED_IN_FULL if verbose else ONE_LINE
-    for item in relayed if verbose else relayed[:_MOST_RELAYED]:
-        yield f"exchange {item.name}:"
-        yield from (f"  {line}" for line in relayed_lines(item, display.mask, most))
-    yield "the request of the client (the harness is the upstream):"
-    yield from (f"  {line}" for line in curl(relayed[0].client.request, display).split("\n"))
 
 
 def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = ONE_LINE) -> Iterator[str]:
