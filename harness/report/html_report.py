@@ -13,9 +13,9 @@ from harness.look import Mark, mark_of
 from harness.outcome import Accounted, Exit, Level
 from harness.outcome.words import format_count, shorten
 from harness.report.accounting import ENDED_EARLY, to_sentence
+from harness.report.causes import Cause
 from harness.report.finding_text import SharedFixes
 from harness.report.page.rendering import FragmentNames, render_template
-from harness.report.presented_result import Cause
 from harness.report.presented_run import JUDGED, LISTED, Area, PresentedRun
 
 _NAMED = 40

@@ -17,9 +17,14 @@ from harness.outcome import Accounted, Exit, Level, Outcome, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
-from harness.report.evidence.reproduction import commands, pytest_module, why_no_cassette
+from harness.report.evidence.reproduction import (
+    commands,
+    pytest_module,
+    replay_words,
+    reproduction_lines,
+    why_no_cassette,
+)
 from harness.report.json_report import code_record, outcome_record, target_record
-from harness.report.presented_result import replay_words, reproduction_lines
 from harness.report.screen import Verbatim
 from harness.wire.message import escape_controls
 

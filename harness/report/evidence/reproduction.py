@@ -1,4 +1,4 @@
-"""A minimal reproduction of a failure in three forms: a shell script of curl lines, a pytest module, a cassette.
+"""How to see a failure again: in words, and as a shell script of curl lines, a pytest module and a cassette.
 
 Layer 6.
 """
@@ -6,15 +6,47 @@ Layer 6.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.engine.events import TargetInfo
-from harness.engine.results import Result, of_kind
+from harness.engine.results import Replays, Reproduction, Result, of_kind
 from harness.kit.api import Api
 from harness.outcome.words import write_docstring
 from harness.report.evidence.curl import Display, curl_lines
 from harness.wire import Exchange
+from harness.wire.message import escape_controls
 from harness.written_files import make_folder, write_file
+
+
+def reproduction_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[str]:
+    """How to see it again; `noun` is what a command line is for."""
+    if reproduction.steps:
+        why = f" ({reproduction.unshrunk})" if reproduction.unshrunk else ""
+        words = f"request sequence, not fully shrunk{why}" if why else "shortest request sequence"
+        yield f"{words}: {' > '.join(map(str, reproduction.steps))}"
+    elif reproduction.unshrunk:
+        yield f"its requests are not fully shrunk: {reproduction.unshrunk}"
+    if reproduction.consequences:
+        yield f"consequences: {escape_controls(', '.join(reproduction.consequences))}"
+    if reproduction.command:
+        yield f"this {noun or 'one'} alone: {escape_controls(reproduction.command)}"
+
+
+def again_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[str]:
+    """How to see it again, and what came of doing so before it was reported."""
+    yield from reproduction_lines(reproduction, noun=noun)
+    if reproduction.replays.played:
+        yield replay_words(reproduction.replays)
+
+
+def replay_words(replays: Replays) -> str:
+    """The result of the repetitions."""
+    if replays.lost:
+        return f"flaky: did not reproduce, 0 of {replays.played}"
+    if replays.played:
+        return f"{'flaky: ' if replays.flaky else ''}reproduced {replays.shown} of {replays.played}"
+    return f"not run again: {replays.why_not or 'not attempted'}"
 
 
 def commands(result: Result, display: Display) -> list[str]:

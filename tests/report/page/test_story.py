@@ -10,9 +10,8 @@ from harness.engine.results import ClientRun, Result, WireMoment
 from harness.interactions import INTERACTIONS
 from harness.outcome import Basis, Finding, Level, Observation, Rule, Source
 from harness.report.evidence.curl import Display
-from harness.report.evidence.stream_events import list_events, number_in_whole
+from harness.report.evidence.stream_events import event_lines, list_events, number_in_whole
 from harness.report.page.rendering import FragmentNames, compare_texts
-from harness.report.presented_result import event_lines
 from harness.report.story import StoryStep, tell_story
 from harness.wire import At, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
 from harness.wire.mask import Mask
