@@ -171,8 +171,6 @@ def build_parser(cls: type[Options]) -> Parser:
         groups[title] = parser.add_argument_group(title)
     for item in declared.values():
         _add(groups[item.group], item)
-    if page.folded:
-        parser.fold([declared[name] for name in page.folded])
     return parser
 
 
@@ -198,7 +196,6 @@ class Parser(argparse.ArgumentParser):
     """Raises UsageFault instead of exiting. The help begins with a sentence and two examples."""
 
     def __init__(self, command: str, options: type[Options]) -> None:
-        self._folded: Sequence[str] = ()
         self.words: Sequence[str] = ()
         self._page = options.page
         super().__init__(
@@ -206,7 +203,7 @@ class Parser(argparse.ArgumentParser):
             usage=f"harness {command} {options.page.usage or _write_usage(options)}",
             epilog=options.page.notes,
             allow_abbrev=False,
-            formatter_class=self._make_formatter,
+            formatter_class=_HelpFormatter,
         )
 
     def format_help(self) -> str:
@@ -215,18 +212,6 @@ class Parser(argparse.ArgumentParser):
         lines = [f"{about[0].upper()}{about[1:]}.", "", "examples:"]
         lines += [f"  {example}" for example in self._page.examples]
         return "\n".join(lines) + "\n\n" + super().format_help()
-
-    def fold(self, items: Sequence[Option]) -> None:
-        """Let `--help` only name these options, so that it fits a screen; `--help-all` explains all."""
-        about = "explain every option, and exit"
-        self.add_argument("--help-all", nargs=0, action=_HelpOnAll, default=argparse.SUPPRESS, help=about)
-        title = f"further options, which `{self.prog} --help-all` explains"
-        self._further = self.add_argument_group(title, ", ".join(item.long_flag for item in items))
-        self._folded = (*(item.name for item in items), "help", "help_all")
-
-    def unfold(self) -> None:
-        """Let the help explain every option."""
-        self._folded, self._further.description = (), None
 
     def error(self, message: str) -> NoReturn:
         if message.startswith(_LACKING) and (stray := self._find_stray()):
@@ -262,9 +247,6 @@ class Parser(argparse.ArgumentParser):
                 return word
         return ""
 
-    def _make_formatter(self, prog: str) -> _HelpFormatter:
-        return _HelpFormatter(prog, self._folded)
-
     def _advise(self, word: str) -> str:
         """Advice about an argument too many: it may be a server, or a command whose `--` was forgotten."""
         if "://" in word and "--target" in self._option_string_actions:
@@ -272,7 +254,7 @@ class Parser(argparse.ArgumentParser):
         if word.endswith((".yaml", ".yml")) and "--cassette" in self._option_string_actions:
             return f": write --cassette {word}"
         if "://" in word:
-            return f": `harness smoke {word}` asks that server (see `{self.prog} --help`)"
+            return f": `harness check {word}` judges that server (see `{self.prog} --help`)"
         dashes = ": write `--` before a command to run" if "-- CMD" in (self.usage or "") else ""
         return f"{dashes} (see `{self.prog} --help`)"
 
@@ -287,29 +269,11 @@ def _write_usage(options: type[Options]) -> str:
     return " ".join(["[options]", *shown])
 
 
-class _HelpOnAll(argparse.Action):
-    """Prints the help with what was folded away."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        assert isinstance(parser, Parser)
-        parser.unfold()
-        parser.print_help()
-        parser.exit()
-
-
 class _HelpFormatter(argparse.HelpFormatter):
-    """Fills prose to the width of the terminal, but a paragraph with an indented line is kept as it is.
+    """Fills prose to the width of the terminal, but a paragraph with an indented line is kept as it is."""
 
-    Leaves the folded options out.
-    """
-
-    def __init__(self, prog: str, folded: Sequence[str]) -> None:
+    def __init__(self, prog: str) -> None:
         super().__init__(prog, width=min(shutil.get_terminal_size().columns - 2, _WIDEST_HELP))
-        self._folded = folded
-
-    def add_argument(self, action: argparse.Action) -> None:
-        if action.dest not in self._folded:
-            super().add_argument(action)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = [part.strip("\n") for part in text.split("\n\n")]

@@ -114,11 +114,6 @@ def report_option(formats: Collection[str], group: str = "") -> Any:
     return option(about, REPORT, repeats=True, trust=Trust.INSIDE, completes="report", group=group)
 
 
-def color_option(group: str = "") -> Any:
-    """Declare whether the output has colors."""
-    return option("color the output", default="auto", choices=("auto", "always", "never"), group=group)
-
-
 def verbose_option(adds: str, group: str = "output") -> Any:
     """Declare how much is printed, with the words for what the first -v adds."""
     return option(
@@ -138,8 +133,3 @@ class OutputOptions(Options):
     report: Sequence[str] | None = report_option(FORMATS, "output")
     json: bool = json_option("print the JSON report and nothing else", "output")
     verbose: int = verbose_option("explain warnings")
-    color: str = color_option("output")
-    annotations: str = option(
-        "write annotations and a job summary for GitHub Actions; auto: if GITHUB_ACTIONS=true",
-        default="auto", choices=("auto", "always", "never"), group="output",
-    )  # fmt: skip

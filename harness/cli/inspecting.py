@@ -5,15 +5,10 @@ Layer 8. Must not know what is served.
 
 from __future__ import annotations
 
-import atexit
 import datetime
-import html
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.child_processes import open_browser
@@ -22,7 +17,6 @@ from harness.cli.masking import own_secrets
 from harness.cli.options import flag
 from harness.cli.output import say
 from harness.cli.serving import announce, serve_until_done
-from harness.written_files import write_file
 
 if TYPE_CHECKING:
     from harness.cassette import Provenance, Target
@@ -157,18 +151,5 @@ def serve_with_page(
 
 
 def _browse(page: str) -> None:
-    """Show the page; one with a token through a file of ours, because all users see the arguments of a process."""
-    address, has_token, _ = page.partition("#")
-    if has_token:
-        folder = tempfile.mkdtemp(prefix="harness-")  # only this user may look into it
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        door = Path(folder, "inspector.html")
-        link = html.escape(page)
-        write_file(
-            door,
-            f'<!doctype html><meta name="referrer" content="no-referrer"><title>harness</title>'
-            f'<meta http-equiv="refresh" content="0; url={link}"><a href="{link}">inspector</a>\n',
-        )
-        page = door.as_uri()
     if not open_browser(page):
-        say(f"no browser found: open {address}", to_errors=True)
+        say(f"no browser found: open {page}", to_errors=True)

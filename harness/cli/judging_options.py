@@ -101,7 +101,6 @@ class NamesTarget(Protocol):
     """Options that name a target and say how to talk to it."""
 
     target: str | None
-    api_version: str | None
     api_key: str | None
     model: str | None
     agent: str | None
@@ -115,7 +114,6 @@ def resolve_named(options: NamesTarget, timeout: float, **more: Any) -> Resolved
     From then on, its keys are hidden in everything that the command prints.
     """
     given = TargetOptions(
-        api_version=options.api_version or "",
         api_key=options.api_key or "",
         model=options.model or "",
         agent=options.agent or "",
@@ -130,10 +128,14 @@ def resolve_named(options: NamesTarget, timeout: float, **more: Any) -> Resolved
 
 def resolve(options: TargetArguments) -> ResolvedTarget:
     """Resolve the target that the options name. Raises UsageFault."""
-    other = options.other_api_key or ""
     timeout = options.timeout or (LOCAL_TIMEOUT if _is_here(options.target or "") else TIMEOUT)
     return resolve_named(
-        options, timeout, other_api_key=other, ca_file=options.ca_file, revision=revision_of(options)
+        options,
+        timeout,
+        api_version=options.api_version or "",
+        other_api_key=options.other_api_key or "",
+        ca_file=options.ca_file,
+        revision=revision_of(options),
     )
 
 
@@ -203,8 +205,9 @@ class BaselineOptions(OutputOptions):
     baseline: str | None = option(
         "file of known failures, each with a reason", PATH, trust=Trust.INSIDE, group="verdicts"
     )
-    baseline_update: bool = flag("add new failures to the baseline", trust=Trust.CALL, group="verdicts")
-    baseline_prune: bool = flag("remove stale entries from the baseline", trust=Trust.CALL, group="verdicts")
+    baseline_update: bool = flag(
+        "add new failures to the baseline, and remove stale entries", trust=Trust.CALL, group="verdicts"
+    )
 
 
 def baseline_of(
@@ -212,16 +215,15 @@ def baseline_of(
 ) -> Baseline:
     """The baseline that the options name, empty if none or still to be made. Raises UsageFault."""
     if not options.baseline:
-        if options.baseline_update or options.baseline_prune:
-            raise UsageFault("--baseline-update and --baseline-prune need --baseline FILE")
+        if options.baseline_update:
+            raise UsageFault("--baseline-update needs --baseline FILE")
         return Baseline()
     path = Path(options.baseline)
-    if options.baseline_update or options.baseline_prune:
-        require_writable(path, "--baseline")
     if options.baseline_update:
+        require_writable(path, "--baseline")
         _refuse_shortened(options)
-    if options.baseline_update and not path.exists():
-        return Baseline()
+        if not path.exists():
+            return Baseline()
     return read_baseline(path, known, is_known=is_known)
 
 
@@ -243,7 +245,7 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
     """
     if finished.exit is Exit.INTERRUPTED:
         say("harness: interrupted", to_errors=True)
-    if not (options.baseline_update or options.baseline_prune):
+    if not options.baseline_update:
         return finished.exit
     if gap := _find_gap(finished):
         say(
@@ -251,8 +253,7 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
             to_errors=options.json,
         )
         return finished.exit
-    new = old.with_failures(finished.results, date.today().isoformat()) if options.baseline_update else old
-    new = new.without_stale(finished.results) if options.baseline_prune else new
+    new = old.with_failures(finished.results, date.today().isoformat()).without_stale(finished.results)
     added, gone = len(new.entries.keys() - old.entries.keys()), len(old.entries.keys() - new.entries.keys())
     try:
         write_file(Path(options.baseline or ""), new.text())

@@ -55,9 +55,6 @@ _HERE = "harness.cli.commands"
 GROUPS: dict[str, dict[str, CommandEntry]] = {
     "a server": {
         "check": CommandEntry(f"{_HERE}.check", "judge a server against the contract of the Interactions API", ""),
-        "smoke": CommandEntry(
-            f"{_HERE}.smoke", "report whether a server is up and which capabilities it has", "smoke"
-        ),
         "fuzz": CommandEntry(
             f"{_HERE}.fuzz", "search a server for requests and sequences that break a rule", "fuzz"
         ),
@@ -81,9 +78,6 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
     "an application": {
         "serve": CommandEntry(f"{_HERE}.serve", "serve the emulator, or one of its mutants"),
         "proxy": CommandEntry(f"{_HERE}.proxy", "forward to any server and drop connections by a fault plan"),
-        "client": CommandEntry(
-            f"{_HERE}.client", "print the module that controls `harness serve` from JavaScript"
-        ),
     },
     "recordings": {
         "record": CommandEntry(
@@ -91,13 +85,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         ),
         "replay": CommandEntry(f"{_HERE}.replay", "serve a cassette, byte for byte"),
         "verify": CommandEntry(f"{_HERE}.verify", "judge recorded traffic offline", "verify"),
-        "diff": CommandEntry(f"{_HERE}.diff", "compare two recordings: structural drift and content drift"),
-    },
-    "reports": {
-        "compare": CommandEntry(f"{_HERE}.compare", "compare reports: several targets, or one target over time"),
-        "inspect": CommandEntry(
-            f"{_HERE}.inspect", "show the requests of a report or a cassette in the inspector"
-        ),
+        "diff": CommandEntry(f"{_HERE}.diff", "compare two recordings, or the reports of several runs"),
     },
     "set-up": {
         "doctor": CommandEntry(f"{_HERE}.doctor", "report what is installed, and problems of this machine"),

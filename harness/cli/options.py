@@ -168,12 +168,6 @@ WHOLE = ValueKind(
     "N",
 )
 SEED = ValueKind("a whole number", _read_seed, {"type": "integer"}, "N")
-MEBIBYTES = ValueKind(
-    "a whole number of mebibytes, 1 or more",
-    _read_whole(1, "a whole number of mebibytes, 1 or more"),
-    {"type": "integer", "minimum": 1},
-    "MIB",
-)
 SECONDS = ValueKind(
     "a number of seconds, 0 or more", _read_seconds, {"type": "number", "minimum": 0, "maximum": _MOST}, "S"
 )
@@ -350,7 +344,7 @@ def argument(about: str, kind: ValueKind = TEXT, **more: Any) -> Any:
 class Page:
     """The parts of a command's help beside its options.
 
-    `folded` names the options that only `--help-all` explains. `regrouped` gives groups other titles. `shares` are
+    `regrouped` gives groups other titles. `shares` are
     the keys that it takes from `[tool.harness]` beside its own table, because they mean the same to it.
     """
 
@@ -359,7 +353,6 @@ class Page:
     usage: str = ""
     groups: tuple[str, ...] = ()
     notes: str = ""
-    folded: tuple[str, ...] = ()
     regrouped: Mapping[str, str] = dataclasses.field(default_factory=dict)
     shares: frozenset[str] = frozenset()
 

@@ -156,12 +156,12 @@ class Listeners:
         self._begun = time.monotonic()
         self._results: list[Result] = []
         self._json = bool(arguments.json)
-        self._annotates = wants_annotations(arguments.annotations)
+        self._annotates = os.environ.get("GITHUB_ACTIONS") == "true"
         self._files = ReportFiles(
             [*(arguments.report or ()), *_choose_summary(arguments, annotates=self._annotates)]
         )
         if not arguments.json:
-            colour = wants_colour(sys.stdout, os.environ, arguments.color)
+            colour = wants_colour(sys.stdout, os.environ)
             self.screen = TerminalReport(sys.stdout, self.state, colour=colour, verbose=arguments.verbose)
 
     def handle(self, event: RunEvent) -> None:
@@ -248,11 +248,6 @@ class Listeners:
             for line in list_annotations(self.state):
                 say_command(line, to_errors=self._json)
         return self.state.whole()[1]
-
-
-def wants_annotations(choice: str) -> bool:
-    """Whether to print annotations: `auto` means on a runner of GitHub Actions."""
-    return choice == "always" or (choice == "auto" and os.environ.get("GITHUB_ACTIONS") == "true")
 
 
 def _choose_summary(arguments: OutputOptions, *, annotates: bool) -> list[str]:

@@ -57,6 +57,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     choose: Callable[[Sequence[str]], str] | None = None
     traffic: TrafficPolicy = field(default_factory=TrafficPolicy)
     cleans: bool = False
+    probes_all: bool = False
+    """Whether the probe asks for every capability, also for those that no selected check needs."""
 
 
 class _Governed(Struct, frozen=True):
@@ -105,6 +107,8 @@ def check_target(
     catalogue = [check for check in catalogue if target.target.contract.holds(check.rule)]
     profiles = target.api.load_profiles()
     needed = needed_capabilities(catalogue, options.selection, profiles)
+    if options.probes_all:
+        needed = frozenset(target.api.load_capabilities())
     yield RunStarted(target.info)
     governed = _Governed.of(target, options)
     ledger = CreatedResources(target.api)

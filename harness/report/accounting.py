@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -74,17 +73,13 @@ class NotTested(Struct, frozen=True):
     number: int
     musts: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        return self.write(self.named)
+    def write(self, most: int) -> str:
+        """The number and the reason, with at most so many of the ids, the MUST checks first.
 
-    @property
-    def named(self) -> tuple[str, ...]:
-        """The ids that a line may name, the MUST checks first; what blocks a check is named in its stead."""
-        return () if self.reason is Reason.BLOCKED else tuple(dict.fromkeys((*self.musts, *self.ids)))
-
-    def write(self, ids: Sequence[str], most: int = _NAMED) -> str:
-        """The number and the reason, with at most so many of the ids."""
-        return f"{self.number} {self.words}{f': {list_some(ids, most)}' if ids and most else ''}"
+        What blocks a check is named in its stead.
+        """
+        ids = () if self.reason is Reason.BLOCKED else tuple(dict.fromkeys((*self.musts, *self.ids)))
+        return f"{self.number} {self.words}{f': {list_some(ids, most)}' if ids else ''}"
 
 
 class Accounting(Struct, frozen=True, kw_only=True):
@@ -119,26 +114,11 @@ class Accounting(Struct, frozen=True, kw_only=True):
         return f"{format_count(self.total, self.noun)} in {seconds:.1f} s{counted}."
 
     def write_reasons(self, *, hint: bool = False) -> str:
-        """The line of the reasons why checks were not tested; `""` if all were.
-
-        `hint`: a short line that names few checks, the MUST checks before all, and the option -v.
-        """
+        """The line of the reasons why checks were not tested; `""` if all were. `hint`: it names few, and -v."""
         if not self.not_tested:
             return ""
-        if not hint:
-            return f"not tested: {'; '.join(map(str, self.not_tested))}."
-        return f"not tested: {'; '.join(self._shorten_reasons())} (-v gives details)."
-
-    def _shorten_reasons(self) -> Iterator[str]:
-        """Each reason with its number; a few ids in all, in which those of MUST checks come before all others."""
-        groups = list(_join_capabilities(self.not_tested))
-        musts = sum(len(set(group.musts) & set(group.named)) for group in groups)
-        others = max(0, _NAMED - musts)
-        for group in groups:
-            own = len(set(group.musts) & set(group.named))
-            more = min(others, len(group.named) - own)
-            others -= more
-            yield group.write(group.named, min(own, _NAMED) + more)
+        most, more = (2, " (-v gives details)") if hint else (_NAMED, "")
+        return f"not tested: {'; '.join(group.write(most) for group in self.not_tested)}{more}."
 
     def record(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -155,27 +135,6 @@ class Accounting(Struct, frozen=True, kw_only=True):
                 for group in self.not_tested
             ],
         }
-
-
-def _join_capabilities(groups: Sequence[NotTested]) -> Iterator[NotTested]:
-    """The reasons, of which those that need one capability each are one."""
-    needs = [group for group in groups if group.reason is Reason.NEEDS_CAPABILITY]
-    if len(needs) < 2:
-        yield from groups
-        return
-    names = list(filter(None, (group.words.partition("+")[2].rstrip("`") for group in needs)))
-    joined = NotTested(
-        Reason.NEEDS_CAPABILITY,
-        f"needs `--capability` ({list_some(names, _NAMED)})" if names else needs[0].words,
-        tuple(chain.from_iterable(map(attrgetter("ids"), needs))),
-        sum(map(attrgetter("number"), needs)),
-        tuple(chain.from_iterable(map(attrgetter("musts"), needs))),
-    )
-    for group in groups:
-        if group is needs[0]:
-            yield joined
-        elif group.reason is not Reason.NEEDS_CAPABILITY:
-            yield group
 
 
 def list_counts(

@@ -5,7 +5,7 @@ Layer 6. The verdict first, then what is broken by cause, then the whole catalog
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +13,10 @@ from harness.look import Mark, mark_of
 from harness.outcome import Accounted, Exit, Level
 from harness.outcome.words import format_count, shorten
 from harness.report.accounting import ENDED_EARLY, to_sentence
+from harness.report.causes import Cause
 from harness.report.finding_text import SharedFixes
 from harness.report.page.rendering import FragmentNames, render_template
-from harness.report.presented_result import Cause, PresentedResult
 from harness.report.presented_run import JUDGED, LISTED, Area, PresentedRun
-
-MOST_ROWS = 2_000
-"""From so many results on, those that passed are data until their area opens."""
-
-_FOLDED = 600
-"""From so many results on, areas are closed at first."""
 
 _NAMED = 40
 
@@ -42,7 +36,8 @@ def render(state: PresentedRun) -> str:
     presentation = state.presentation
     causes = state.causes
     failures = state.choose_detailed(causes)
-    warnings = _choose_warnings(state, failures)
+    warned = [shown for shown in state.urgent_first if shown.outcome is Accounted.WARNED]
+    warnings = [shown for shown in warned if shown.result.id not in failures][:_MOST_WARNINGS]
     detailed = failures | {shown.result.id for shown in warnings}
     headline, *lead = state.verdict.sentences
     if state.halted_text:  # which says so with its reason
@@ -50,9 +45,13 @@ def render(state: PresentedRun) -> str:
     areas = state.list_areas()
     names = _name_rows(areas)
     listed = sum(len(area.rows) for area in areas)
-    compact = listed >= MOST_ROWS
     tallies = state.tallies
-    warned = sum(shown.outcome is Accounted.WARNED for area in areas for shown in area.rows)
+    kinds = {row.outcome: row.row_word for area in areas for row in area.rows}
+    order = ""
+    if len(causes) > 1:
+        number = format_count(sum(len(cause.results) for cause in causes), "failure")
+        order = f"{number}, grouped by cause. Failures that {presentation.unaware} cannot detect come first, "
+        order += "then the most frequent ones."
     return render_template(
         "run",
         title=f"{state.subject}: {state.place}",
@@ -76,10 +75,10 @@ def render(state: PresentedRun) -> str:
         causes=[_show_cause(cause, names, failures) for cause in causes],
         warnings=warnings,
         fixes=SharedFixes(),
-        warned=warned,
+        warned=len(warned),
         warned_title=presentation.warned_title,
-        warned_about=presentation.warned_about.format(format_count(warned, state.noun)),
-        broken_about=_explain_order(causes, presentation.unaware),
+        warned_about=presentation.warned_about.format(format_count(len(warned), state.noun)),
+        broken_about=order,
         unaware=presentation.unaware,
         matrices=list(presentation.matrices(state)),
         sections=[
@@ -88,30 +87,12 @@ def render(state: PresentedRun) -> str:
             if not s.drawn
         ],
         catalogue_word="Catalog" if presentation.noun == "check" else "Results",
-        filters=_list_filters(areas),
+        filters=[("", "All"), *((str(one), kinds[one].capitalize()) for one in LISTED if one in kinds)],
         levels=[str(level) for level in Level if any(row.level is level for area in areas for row in area.rows)],
         areas=areas,
         detailed=detailed,
         bar_of=count_for_bar,
-        folded=listed >= _FOLDED,
-        compact=compact,
-        passing=list(_list_passing(areas, names, detailed)) if compact else [],
     )
-
-
-def _explain_order(causes: Sequence[Cause], unaware: str) -> str:
-    """How several causes are grouped and ordered; `unaware` is who cannot detect a failure."""
-    if len(causes) < 2:
-        return ""
-    failures = format_count(sum(len(cause.results) for cause in causes), "failure")
-    order = f"Failures that {unaware} cannot detect come first, then the most frequent ones."
-    return f"{failures}, grouped by cause. {order}"
-
-
-def _choose_warnings(state: PresentedRun, failures: frozenset[str]) -> list[PresentedResult]:
-    """The warnings that are shown with their evidence, the worst first."""
-    found = (shown for shown in state.urgent_first if shown.outcome is Accounted.WARNED)
-    return [shown for shown in found if shown.result.id not in failures][:_MOST_WARNINGS]
 
 
 def _name_rows(areas: Sequence[Area]) -> FragmentNames:
@@ -122,11 +103,6 @@ def _name_rows(areas: Sequence[Area]) -> FragmentNames:
         for row in area.rows:
             names.name(row.result.id)
     return names
-
-
-def _list_filters(areas: Sequence[Area]) -> list[tuple[str, str]]:
-    found = {row.outcome: row.row_word for area in areas for row in area.rows}
-    return [("", "All"), *((str(one), found[one].capitalize()) for one in LISTED if one in found)]
 
 
 def _mark_state(state: PresentedRun) -> Mark:
@@ -153,24 +129,6 @@ def _show_cause(cause: Cause, names: FragmentNames, detailed: frozenset[str]) ->
         "rest": f"{len(rest)} more of this kind, in the JSON report: {listed}" if rest else "",
         "affected": list(cause.affected[:_NAMED]),
     }
-
-
-def _list_passing(
-    areas: Sequence[Area], names: FragmentNames, detailed: frozenset[str]
-) -> Iterator[dict[str, Any]]:
-    for number, area in enumerate(areas):
-        for row in area.rows:
-            if row.outcome is Accounted.PASSED and row.result.id not in detailed:
-                yield {
-                    "area": number,
-                    "id": row.label,
-                    "word": row.row_word,
-                    "fragment": names.name(row.result.id),
-                    "title": row.title,
-                    "level": str(row.level),
-                    "requirement": row.requirement,
-                    "source": row.source,
-                }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,7 +132,7 @@ def _record_evidence(shown: PresentedResult, display: Display) -> dict[str, Any]
 
 
 _MOST_WIRE, _MOST_BODY = 24, 65_536
-"""Most exchanges of a failure, and most characters of a body, that the report has for `harness inspect`."""
+"""Most exchanges of a failure, and most characters of a body, that the report has for `harness verify --open`."""
 
 
 def wire_record(name: str, exchange: Exchange, display: Display) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One result as every format presents it, the block that explains it, and the cause that it shares with others.
+"""One result as every format presents it, and the block that explains it.
 
 Layer 6. Everything that a format might choose of a result is chosen here, and only here is it put into words.
 """
@@ -6,32 +6,27 @@ Layer 6. Everything that a format might choose of a result is chosen here, and o
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from harness.engine.results import (
     LEVEL_RANK,
     Evidence,
     KillRow,
     RecordedPlace,
-    Replays,
-    Reproduction,
     Result,
 )
 from harness.outcome import (
     Accounted,
     Basis,
     Finding,
-    Level,
     Observation,
     Outcome,
     Reason,
-    Rule,
     Severity,
     Verdict,
     Where,
@@ -47,15 +42,12 @@ from harness.report.evidence.evidence_text import (
     shown_lines,
     split_body,
 )
-from harness.report.evidence.stream_events import EventList, EventRow, list_events, number_in_whole
+from harness.report.evidence.reproduction import again_lines
+from harness.report.evidence.stream_events import EventList, event_lines, list_events, number_in_whole
 from harness.report.finding_text import SharedFixes, finding_lines, place, summarize
 from harness.report.story import Story, tell_story
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
-from harness.wire.stream_picture import CellKind, picture_lines
-
-FAILING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.STALE})
-"""Verdicts that a reader has to do something about."""
 
 WIRE_SHOWN = 8_192
 """Most characters of a body that a page has; the JSON report is named for the rest."""
@@ -438,10 +430,11 @@ class PresentedResult:
         return places
 
     def _split(self, item: Evidence) -> tuple[LogPart, ...]:
-        """The bytes of an exchange around the place that its first finding names."""
-        if not isinstance(item, Exchange):
+        """The bytes of an exchange, with the place that its first finding names."""
+        where = self._places.get(id(item))
+        if where is None or not isinstance(item, Exchange):
             return ()
-        return split_body(item, self._run.display, self._places.get(id(item)), shown=WIRE_SHOWN)
+        return split_body(item, self._run.display, where, shown=WIRE_SHOWN)
 
     @property
     def logs(self) -> Excerpt[Log]:
@@ -469,125 +462,13 @@ class PresentedResult:
             yield from again_lines(structs.replace(reproduction, command=""), noun=presentation.noun)
         if self.script and presentation.command == "check":
             yield (
-                f"`harness inspect REPORT.json --check {self.result.id}` opens these requests in the inspector "
+                "`harness verify REPORT.json --open` opens these requests in the inspector "
                 "(`--report json=REPORT.json` writes the file)"
             )
 
 
 def _clean(text: str) -> str:
     return shorten(escape_controls(text).strip(), _TEXT)
-
-
-class Cause(Struct, frozen=True, kw_only=True):
-    """The cause of several failures: a reader mends causes, not cases.
-
-    `key` is the code of the finding, `title` the broken rule in words, `results` its failures, the root first.
-    `affected` are the results that were not judged because of it, or warn of the same. `weight` counts the
-    responses that show it.
-    """
-
-    key: str
-    title: str
-    results: tuple[PresentedResult, ...]
-    affected: tuple[PresentedResult, ...]
-    weight: int
-
-    @classmethod
-    def of(
-        cls,
-        key: str,
-        failing: Sequence[PresentedResult],
-        affected: Sequence[PresentedResult],
-        *,
-        broken: str,
-        alone: bool,
-    ) -> Cause:
-        """The cause of these failures; those come first that are no consequence of another one.
-
-        Its title is what is `broken`, with the kind of the finding unless it is `alone` with that; an error of the
-        harness or a stale entry breaks nothing, and a rule that `--strict` fails without a test may be met.
-        """
-        roots = [shown for shown in failing if not shown.result.is_consequence] or list(failing)
-        title = problem = roots[0].defect
-        kind = key.partition("/")[2].replace("-", " ")
-        if roots[0].result.untested:
-            title = f"not tested: {roots[0].title}"
-        elif roots[0].result.is_broken and broken:
-            title = broken if alone else f"{broken} ({kind})" if kind else f"{broken}: {problem}"
-        return cls(
-            key=key,
-            title=title,
-            results=(*roots, *(shown for shown in failing if shown not in roots)),
-            affected=tuple(affected),
-            weight=sum(shown.result.weight for shown in failing),
-        )
-
-    @property
-    def problem(self) -> str:
-        """The finding, in one line."""
-        return self.results[0].defect
-
-    @property
-    def silent(self) -> bool:
-        """Whether a client cannot notice it."""
-        return self.results[0].is_silent
-
-    @property
-    def urgency(self) -> tuple[int, ...]:
-        """The sort key of causes: their worst failure, then how many responses show them."""
-        return (*self.results[0].result.urgency[:-1], -self.weight)
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether it is an entry of the baseline that excuses nothing any more."""
-        return all(shown.result.verdict is Verdict.STALE for shown in self.results)
-
-    @property
-    def counts(self) -> str:
-        """How many rules of each level are broken, and in how many cases if a rule is broken in several."""
-        if self.is_stale:
-            return "stale entry"
-        if all(shown.result.verdict is Verdict.ERROR for shown in self.results):
-            return f"{len(self.results)} not tested (harness error)"
-        rules = {shown.result.rule.id: shown.level for shown in self.results}
-        numbers = [(list(rules.values()).count(level), level) for level in Level]
-        parts = [format_count(number, f"{level} rule") for number, level in numbers if number]
-        cases = f" in {len(self.results)} cases" if len(self.results) > len(rules) else ""
-        fate = "not tested (--strict)" if all(shown.result.untested for shown in self.results) else "broken"
-        return f"{' and '.join(parts)} {fate}{cases}"
-
-    def record(self) -> dict[str, Any]:
-        """The cause as plain data; results by their ids."""
-        return {
-            "key": self.key,
-            "title": self.title,
-            "silent": self.silent,
-            "results": [shown.id for shown in self.results],
-            "affected": [shown.id for shown in self.affected],
-            "weight": self.weight,
-        }
-
-
-def list_causes(results: Iterable[PresentedResult], rules: Mapping[str, Rule]) -> list[Cause]:
-    """The causes of all failures, the worst first; `results` come by their urgency."""
-    failing: dict[str, list[PresentedResult]] = defaultdict(list)
-    errors: dict[str, str] = {}  # one harness error is one cause, however many results it prevents
-    affected: dict[str, list[PresentedResult]] = defaultdict(list)
-    for shown in results:
-        result = shown.result
-        if result.verdict in FAILING:
-            erred = result.verdict is Verdict.ERROR
-            key = errors.setdefault(shown.defect, result.explained_by) if erred else result.explained_by
-            failing[key].append(shown)
-        elif result.reason is Reason.BLOCKED or result.verdict is Verdict.WARN:
-            affected[result.explained_by].append(shown)
-    broken = {key: rules.get(key.partition("/")[0], one[0].result.rule).broken for key, one in failing.items()}
-    several = Counter(broken.values())  # one rule, broken in different ways
-    causes = [
-        Cause.of(key, alike, affected[key], broken=broken[key], alone=several[broken[key]] == 1)
-        for key, alike in failing.items()
-    ]
-    return sorted(causes, key=lambda cause: cause.urgency)
 
 
 def _findings_lines(findings: Sequence[Finding], fixes: SharedFixes | None, *, most: int) -> Iterator[str]:
@@ -601,57 +482,3 @@ def _findings_lines(findings: Sequence[Finding], fixes: SharedFixes | None, *, m
         yield f"… and {format_count(len(roots) - most, 'more finding')}"
     for finding in (finding for finding in findings if finding.cause):
         yield f"finding: {next(finding_lines(finding))}; a consequence of {finding.cause}"
-
-
-def reproduction_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[str]:
-    """How to see it again; `noun` is what a command line is for."""
-    if reproduction.steps:
-        why = f" ({reproduction.unshrunk})" if reproduction.unshrunk else ""
-        words = f"request sequence, not fully shrunk{why}" if why else "shortest request sequence"
-        yield f"{words}: {' > '.join(map(str, reproduction.steps))}"
-    elif reproduction.unshrunk:
-        yield f"its requests are not fully shrunk: {reproduction.unshrunk}"
-    if reproduction.consequences:
-        yield f"consequences: {escape_controls(', '.join(reproduction.consequences))}"
-    if reproduction.command:
-        yield f"this {noun or 'one'} alone: {escape_controls(reproduction.command)}"
-
-
-def again_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[str]:
-    """How to see it again, and what came of doing so before it was reported."""
-    yield from reproduction_lines(reproduction, noun=noun)
-    if reproduction.replays.played:
-        yield replay_words(reproduction.replays)
-
-
-def replay_words(replays: Replays) -> str:
-    """The result of the repetitions."""
-    if replays.lost:
-        return f"flaky: did not reproduce, 0 of {replays.played}"
-    if replays.played:
-        return f"{'flaky: ' if replays.flaky else ''}reproduced {replays.shown} of {replays.played}"
-    return f"not run again: {replays.why_not or 'not attempted'}"
-
-
-_SAID = 31
-"""Most characters of what an event says: with its number and kind it fits 80 columns."""
-
-
-def event_lines(listed: EventList | None) -> Iterator[str]:
-    """The picture of the streams, then the event that a finding names with its neighbors; or no line."""
-    if listed is None or not (listed.folds or listed.picture.kinds & {CellKind.MISSING, CellKind.TWICE}):
-        return
-    yield f"events{f' {listed.about}' if listed.about else ''}:"
-    yield from (f"  {line}" for line in picture_lines(listed.picture))
-    for fold in listed.folds:
-        if not fold.summary:
-            yield from map(_format, fold.rows)
-
-
-def _format(row: EventRow) -> str:
-    if row.kind == "cut":
-        return f"          -- {row.name} --"
-    arrow = "->" if row.accused else "  "
-    number = "" if row.number is None else row.number
-    content = "MISSING" if row.kind == "missing" else shorten(row.summary, _SAID)
-    return f"  {arrow} {number:>4}  {row.name:<29} {content}".rstrip()

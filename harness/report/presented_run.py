@@ -23,9 +23,10 @@ from harness.report.accounting import (
     to_sentence,
     write_not_fulfilled,
 )
+from harness.report.causes import FAILING, Cause, list_causes
 from harness.report.collected_run import CollectedRun
 from harness.report.commands.presentation import CountedWord, Paint, Presentation
-from harness.report.presented_result import FAILING, Cause, PresentedResult, list_causes
+from harness.report.presented_result import PresentedResult
 from harness.wire.message import escape_controls
 
 JUDGED = (Accounted.FAILED, Accounted.WARNED, Accounted.PASSED)

@@ -40,13 +40,12 @@ if TYPE_CHECKING:
 _NAMED = 3
 
 
-def drift_lines(drifts: Drifts, *, content: bool = True) -> Iterator[str]:
+def drift_lines(drifts: Drifts) -> Iterator[str]:
     """One line for each drift, however many exchanges show it; drifts of shape first."""
     for drift, labels in drifts.shape.items():
         yield escape_controls(f"{shape_line(drift)}  [{_join_names(labels)}]")
-    if content:
-        for drift, labels in drifts.content.items():
-            yield escape_controls(f"content    {drift}  [{_join_names(labels)}]")
+    for drift, labels in drifts.content.items():
+        yield escape_controls(f"content    {drift}  [{_join_names(labels)}]")
     for why, labels in drifts.unread.items():
         yield escape_controls(f"not read   {why}  [{_join_names(labels)}]")
 
@@ -206,35 +205,29 @@ _CHANGING = frozenset({"host", "date", "content-length", "user-agent", "server-t
 """Headers that differ from one recording to the next and say nothing of the API."""
 
 
-def describe_cassette(
-    recordings: Iterable[Recording], protocol: StreamProtocol, *, stable: bool = False
-) -> Iterator[str]:
-    """The lines of a cassette, without the secrets that it may hold.
-
-    With `stable`, ids and times that change with each recording have fixed names.
-    """
-    values = _Values(protocol) if stable else None
+def describe_cassette(recordings: Iterable[Recording], protocol: StreamProtocol) -> Iterator[str]:
+    """The lines of a cassette, without the secrets that it may hold; ids and times have fixed names."""
+    values = _Values(protocol)
     redactor = Redactor(protocol)
     for number, recording in enumerate(map(redactor.redact, recordings), 1):
         request = recording.request
         yield from ([""] if number > 1 else [])
-        path = request.target if values is None else values.name_path(request.target)
-        yield f"{number}. {request.method} {path}"
-        yield from _describe_headers(request.headers, stable=stable)
+        yield f"{number}. {request.method} {values.name_path(request.target)}"
+        yield from _describe_headers(request.headers)
         yield from _describe_body(request.body, values, is_stream=False)
         yield f"   {recording.status or 'no response'} {recording.reason}".rstrip()
-        yield from _describe_headers(recording.headers, stable=stable)
+        yield from _describe_headers(recording.headers)
         yield from _describe_body(recording.body, values, is_stream=recording.events)
         yield f"   ends: {recording.ending.words}"
 
 
-def _describe_headers(headers: Headers, *, stable: bool) -> Iterator[str]:
+def _describe_headers(headers: Headers) -> Iterator[str]:
     for name, value in headers:
-        if not (stable and (name.lower() in _CHANGING or name.lower().endswith("-api-client"))):
+        if not (name.lower() in _CHANGING or name.lower().endswith("-api-client")):
             yield f"   {name}: {value}"
 
 
-def _describe_body(body: bytes, values: _Values | None, *, is_stream: bool) -> Iterator[str]:
+def _describe_body(body: bytes, values: _Values, *, is_stream: bool) -> Iterator[str]:
     if not body:
         return
     try:
@@ -249,17 +242,17 @@ def _describe_body(body: bytes, values: _Values | None, *, is_stream: bool) -> I
         return
     value = json_or_none(body)
     if value is not None:
-        text = json.dumps(value if values is None else values.name(value), ensure_ascii=False, indent=2)
+        text = json.dumps(values.name(value), ensure_ascii=False, indent=2)
     yield from (f"     {line}" for line in text.splitlines())
 
 
-def _describe_field(line: str, values: _Values | None) -> str:
+def _describe_field(line: str, values: _Values) -> str:
     """A line of an event; JSON in it with real characters."""
     name, colon, text = line.partition(":")
     text = text.removeprefix(" ")
     if name == "data" and (value := json_or_none(text.encode("utf-8"))) is not None:
-        text = json.dumps(value if values is None else values.name(value), ensure_ascii=False)
-    elif name == "id" and values is not None:
+        text = json.dumps(values.name(value), ensure_ascii=False)
+    elif name == "id":
         text = values.name_id(text)
     return f"{name}{colon} {text}".rstrip() if name else line
 
@@ -354,7 +347,9 @@ class RecordingReport:
         if missing := [name for name in wanted if name not in unable.union(there)]:
             self._write_line(f"missing: {', '.join(missing)}; add --continue to the command to record these")
         if not there:
-            self._write_line(f"help: `harness smoke {session.target.info.url}` reports what the target lacks")
+            self._write_line(
+                f"help: `harness check {session.target.info.url} --profile smoke` lists what is missing"
+            )
 
     def conclude(self, results: Sequence[Recorded], wanted: int, code: Exit) -> None:
         """Write the verdict: the first word of the exit code, and what decided it."""

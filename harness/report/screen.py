@@ -23,11 +23,11 @@ _WORD = re.compile(" *[^ ]+")
 _SGR = re.compile("\x1b\\[[0-9;]*m")
 
 
-def wants_colour(stream: TextIO, environment: Mapping[str, str], choice: str = "auto") -> bool:
-    """Whether to use color: `always`, `never`, or on a terminal unless NO_COLOR is set (no-color.org)."""
-    if choice != "auto":
-        return choice == "always"
-    return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether to use color: on a terminal, unless NO_COLOR or FORCE_COLOR decides it (no-color.org)."""
+    if environment.get("NO_COLOR"):
+        return False
+    return bool(environment.get("FORCE_COLOR")) or (stream.isatty() and environment.get("TERM") != "dumb")
 
 
 def format_seconds(seconds: float) -> str:

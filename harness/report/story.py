@@ -6,7 +6,6 @@ Secrets are hidden. Times are milliseconds since the first request, where they a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import count, pairwise
 from typing import Any
@@ -62,15 +61,15 @@ class Story(Struct, frozen=True, kw_only=True):
         return {"lanes": list(self.lanes), "about": self.about, "steps": [step.record() for step in self.steps]}
 
 
-_MOST_CHUNKS = 9
-"""Chunks of an answer that are drawn one by one; of more, the first, the last, and those around the fault."""
+PAUSE = 0.1
+"""Seconds without a byte that are worth a line."""
 
-_AT_ONCE = 0.005
-"""Seconds within which chunks come at once."""
+_MOST_BURSTS = 9
+"""Most arrows of one answer; the last one has the rest of a longer one."""
 
 
 class Burst(Struct):
-    """Events that came at once, in one or several chunks; `at` is in seconds since the request."""
+    """Events that came without a pause, in one or several chunks; `at` is in seconds since the request."""
 
     at: float
     chunks: int
@@ -100,43 +99,24 @@ def say_events(events: Sequence[StreamEvent]) -> str:
     return f"events {spell_columns(event.number for event in events)}" if events else ""
 
 
-def group_by_chunk(exchange: Exchange, events: Sequence[StreamEvent]) -> list[Burst]:
-    """The events by the moment at which the piece came that completed them; what comes at once together."""
+def group_by_moment(exchange: Exchange, events: Sequence[StreamEvent]) -> list[Burst]:
+    """The events by the moment at which they were complete; those that come without a pause are together."""
     bursts: list[Burst] = []
     sizes, moments = exchange.arrivals.sizes, exchange.arrivals.moments
-    piece, received = -1, 0
+    piece, received, last = -1, 0, 0.0
     for event in events:
         before = piece
         while received < event.end and piece + 1 < len(sizes):
             piece += 1
             received += sizes[piece]
         moment = moments[piece] if 0 <= piece < len(moments) else 0.0
-        if bursts and moment - bursts[-1].at < _AT_ONCE:
+        if bursts and (moment - last < PAUSE or len(bursts) == _MOST_BURSTS):
             bursts[-1].events.append(event)
             bursts[-1].chunks += piece != before
         else:
             bursts.append(Burst(moment, 1, [event]))
+        last = moment
     return bursts
-
-
-def choose_bursts(chunks: Sequence[Burst], accused: set[int]) -> set[int]:
-    """The numbers of the bursts that are drawn."""
-    if len(chunks) <= _MOST_CHUNKS:
-        return set(range(len(chunks)))
-    keep = {0, 1, 2, len(chunks) - 2, len(chunks) - 1}
-    for number, burst in enumerate(chunks):
-        if len(keep) < 2 * _MOST_CHUNKS and any(event.number in accused for event in burst.events):
-            keep.update(range(max(0, number - 1), min(len(chunks), number + 2)))
-    return keep
-
-
-def fold_bursts(skipped: Sequence[Burst]) -> StoryStep:
-    """One line in place of bursts that are not drawn: how many, and of what."""
-    kinds = Counter(event.name for burst in skipped for event in burst.events)
-    listed = ", ".join(f"{name} ×{number}" if number > 1 else name for name, number in kinds.most_common(4))
-    return StoryStep(
-        kind="pause", text=f"{format_count(sum(burst.chunks for burst in skipped), 'chunk')}: {listed}"
-    )
 
 
 _PATH = 64
@@ -203,9 +183,6 @@ def answer_step(exchange: Exchange, lane: str, display: Display, *, hot: bool = 
         kind="answer", text=str(exchange.status), lane=lane, quoted=quoted, hot=hot, detail=broken.strip("; ")
     )
 
-
-PAUSE = 0.1
-"""Seconds without a byte that are worth a line."""
 
 MOST_EXCHANGES = 24
 
@@ -311,26 +288,18 @@ def _tell_stream(
     label: str,
 ) -> Iterator[_Moment]:
     start = began or 0.0
-    chunks = group_by_chunk(exchange, events)
-    first = chunks[0].at if chunks else exchange.seconds
+    bursts = group_by_moment(exchange, events)
+    first = bursts[0].at if bursts else exchange.seconds
     lost = lost_by(findings)
     for finding in lost:
         text = f"{escape_controls(finding.expected)}, event {finding.where.event}, never comes"
         yield _Moment(start + first, StoryStep(kind="missing", text=text, hot=True))
-    if not chunks:
+    if not bursts:
         empty = StoryStep(kind="answer", text=str(exchange.status), detail="a stream without an event", hot=True)
         yield _Moment(start + first, empty)
         return
     accused = set() if lost else _list_accused(findings, events)
-    keep = choose_bursts(chunks, accused)
-    skipped: list[Burst] = []
-    for number, burst in enumerate(chunks):
-        if number not in keep:
-            skipped.append(burst)
-            continue
-        if skipped:
-            yield _Moment(start + skipped[-1].at, fold_bursts(skipped))
-            skipped = []
+    for number, burst in enumerate(bursts):
         yield _Moment(start + burst.at, draw_burst(burst, began, accused, label, str(exchange.status), number))
 
 

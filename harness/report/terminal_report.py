@@ -32,11 +32,12 @@ from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack
 from harness.outcome import Accounted, Because, Level, Reason, Verdict
 from harness.outcome.words import format_count
+from harness.report.causes import FAILING
 from harness.report.commands.presentation import COLORS, EXPLAINED, Paint
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import count_evidence, logs
 from harness.report.finding_text import SharedFixes
-from harness.report.presented_result import FAILING, PresentedResult
+from harness.report.presented_result import PresentedResult
 from harness.report.presented_run import PresentedRun
 from harness.report.screen import Heartbeat, Screen, format_seconds
 from harness.report.timings import list_timings

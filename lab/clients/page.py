@@ -10,7 +10,7 @@ from typing import Any
 from harness.benches.client.judgement.outcome import DropOutcome
 from harness.look import Mark, mark_of
 from harness.outcome.words import format_count
-from harness.report.commands.torture import OUTCOME_MARKS, RANK, SIGNS
+from harness.report.commands.torture import LOOKS, RANK
 from harness.report.markdown import Markdown, join_lines, write_code
 from harness.report.page.matrix import (
     MatrixCell,
@@ -73,7 +73,7 @@ def _draw_maps(columns: Sequence[ClientColumn]) -> dict[str, Any]:
 def _explain(columns: Sequence[ClientColumn]) -> Iterator[tuple[str, Mark, str]]:
     """The outcomes that occur, each with its mark and its meaning."""
     words = {word for column in columns for cell in column.cells for word in cell.word.split(" or ")}
-    yield from ((str(o), OUTCOME_MARKS[o], MEANINGS[o]) for o in DropOutcome if o in words)
+    yield from ((str(o), LOOKS[o].mark, MEANINGS[o]) for o in DropOutcome if o in words)
 
 
 def _map_clients(
@@ -128,16 +128,16 @@ def _draw_client(column: ClientColumn, number: Callable[[str], int]) -> MatrixCe
         title=f"{name_column(column)}: {listed}. The program had to {column.about}.",
         cases=tuple(
             StripCase(
-                sign=SIGNS[_outcome_of(cell)][0],
+                sign=LOOKS[_outcome_of(cell)].sign,
                 words=f"{cell.row.name}: {cell.word}",
-                mark=OUTCOME_MARKS[_outcome_of(cell)],
+                mark=LOOKS[_outcome_of(cell)].mark,
             )
             for cell in cells
         ),
         entries=tuple(
             MatrixEntry(
                 word=cell.word,
-                mark=OUTCOME_MARKS[_outcome_of(cell)],
+                mark=LOOKS[_outcome_of(cell)].mark,
                 title=cell.row.about,
                 rule=f"{cell.level} {cell.rule}",
                 lines=tuple(map(number, (cell.sentence, *cell.timeline))),
@@ -152,7 +152,7 @@ def _worst(cells: Sequence[Cell]) -> Mark:
     """The mark of the worst outcome; what passed in another way than exactly has the mark of what passed."""
     if not any(cell.sentence for cell in cells):
         return mark_of("exact")
-    return OUTCOME_MARKS[max(map(_outcome_of, (cell for cell in cells if cell.sentence)), key=RANK.__getitem__)]
+    return LOOKS[max(map(_outcome_of, (cell for cell in cells if cell.sentence)), key=RANK.__getitem__)].mark
 
 
 def _list_newest(columns: Sequence[ClientColumn]) -> list[ClientColumn]:

@@ -1,4 +1,4 @@
-"""Foreign servers with one defect each, and others that are odd but correct. None knows the harness."""
+"""Foreign servers with one defect each. None knows the harness."""
 
 from __future__ import annotations
 
@@ -90,70 +90,3 @@ class NeverSettles(Service):
         run = super().begin(body, tokens)
         run.seconds = 1e9 if body.get("background") else 0.0
         return run
-
-
-# --- odd, and correct
-
-
-class RefusesStream(Service):
-    """Streaming is not offered."""
-
-    def streams(self, body: Json) -> bool:
-        if body.get("stream"):
-            raise Refused(501, "unimplemented")
-        return False
-
-
-class RefusesBackground(Service):
-    """Background runs are not offered."""
-
-    def create(self, body: Json) -> Run:
-        if body.get("background"):
-            raise Refused(400, "invalid_request", "background is not supported")
-        return super().create(body)
-
-
-class RefusesChains(Service):
-    """Chains are not offered."""
-
-    def create(self, body: Json) -> Run:
-        if "previous_interaction_id" in body:
-            raise Refused(400, "invalid_request", "previous_interaction_id is not supported")
-        return super().create(body)
-
-
-class RefusesUnstored(Service):
-    """store=false is not offered."""
-
-    def begin(self, body: Json, tokens: int) -> Run:
-        if body.get("store") is False:
-            raise Refused(400, "invalid_request", "store=false is not supported")
-        return super().begin(body, tokens)
-
-
-class WithoutCancel(Handler):
-    """There is no route to cancel."""
-
-    def route(self, parts: list[str], query: dict[str, str], data: bytes) -> Any:
-        return super().route(["nowhere"] if parts[-1] == "cancel" else parts, query, data)
-
-
-class WithoutDelete(Handler):
-    """There is no route to delete; the standard library answers 501 with a page."""
-
-    def do_DELETE(self) -> None:
-        self.send_error(501, "Unsupported method ('DELETE')")
-
-
-class OnlyCreates(Handler):
-    """Only plain creates are offered; the standard library answers everything else 501 with a page."""
-
-    def do_GET(self) -> None:
-        self.send_error(501, f"Unsupported method ('{self.command}')")
-
-    do_DELETE = do_PUT = do_GET
-
-    def route(self, parts: list[str], query: dict[str, str], data: bytes) -> Any:
-        if any(word in data for word in (b'"stream": true', b'"background": true', b"previous_interaction_id")):
-            raise Refused(400, "invalid_request", "not offered")
-        return super().route(parts, query, data)

@@ -48,7 +48,7 @@ def run(harness: Harness, words: list[str], *options: str) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_life_of_an_entry(harness: Harness, name: str) -> None:
-    """An update makes the run pass, the entry excuses the failure, then it is stale, and pruning removes it."""
+    """An update makes the run pass, the entry excuses the failure, then it is stale, and an update removes it."""
     command: Callable[..., list[str]]
     command, result_id = COMMANDS[name]
     assert harness(*command(broken=True)).code == 1
@@ -56,7 +56,7 @@ def test_the_life_of_an_entry(harness: Harness, name: str) -> None:
     assert [entry["id"] for entry in yaml.safe_load(Path(FILE).read_text("utf-8"))] == [result_id]
     assert run(harness, command(broken=True)) == 0
     assert run(harness, command(broken=False)) == 1
-    assert run(harness, command(broken=False), "--baseline-prune") == 0
+    assert run(harness, command(broken=False), "--baseline-update") == 0
     assert yaml.safe_load(Path(FILE).read_text("utf-8")) == []
 
 
@@ -114,18 +114,15 @@ def test_an_entry_that_names_no_check_is_stale(harness: Harness, name: str) -> N
     texts = {kind: html.unescape(Path(f"report.{kind}").read_text("utf-8")) for kind in ("json", "xml", "html")}
     assert [kind for kind, text in texts.items() if typo not in text] == []
     assert json.loads(Path("report.json").read_text("utf-8")).get("exit", 1) == 1
-    assert run(harness, words, "--baseline-prune") == 0
+    assert run(harness, words, "--baseline-update") == 0
     assert yaml.safe_load(Path(FILE).read_text("utf-8")) == []
 
 
 @pytest.mark.parametrize("path", ["nowhere/known.yaml", "folder"])
-@pytest.mark.parametrize("option", ["--baseline-update", "--baseline-prune"])
-def test_a_baseline_that_cannot_be_written_is_told_before_anything_is_sent(
-    harness: Harness, path: str, option: str
-) -> None:
+def test_a_baseline_that_cannot_be_written_is_told_before_anything_is_sent(harness: Harness, path: str) -> None:
     """Nobody waits for a run whose failures then go nowhere."""
     Path("folder").mkdir()
-    done = harness("check", "http://127.0.0.1:1", "--baseline", path, option)
+    done = harness("check", "http://127.0.0.1:1", "--baseline", path, "--baseline-update")
     assert (done.code, done.out) == (2, "")
     assert "--baseline: " in done.err
 
@@ -164,13 +161,12 @@ def test_a_check_tells_what_an_entry_may_mean(harness: Harness) -> None:
     assert "stale" in done.out.splitlines()[-1]
 
 
-@pytest.mark.parametrize("option", ["--baseline-update", "--baseline-prune"])
-def test_a_run_that_was_not_whole_leaves_the_baseline_as_it_was(harness: Harness, option: str) -> None:
+def test_a_run_that_was_not_whole_leaves_the_baseline_as_it_was(harness: Harness) -> None:
     """What nobody looked at is neither known nor gone: the file is untouched, and the last line says why."""
     text = "- {id: stream.dome, reason: old}\n"
     Path(FILE).write_text(text, encoding="utf-8")
     with serve_foreign(Service()) as url:
-        words = ["check", url, "--deadline", "0.1", "--baseline", FILE, option]
+        words = ["check", url, "--deadline", "0.1", "--baseline", FILE, "--baseline-update"]
         done = harness(*words)
     assert Path(FILE).read_text("utf-8") == text
     assert done.code not in (0, 2)

@@ -1,4 +1,4 @@
-"""Tests of `list`, `explain` and `smoke`."""
+"""Tests of `list`, `explain` and the profile `smoke`."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ def test_the_real_catalogue_fits_its_schema(harness: Harness) -> None:
 @pytest.mark.parametrize(("words", "is_listed"), [
     ([], lambda check: True),
     (["get.*"], lambda check: check.id.startswith("get.")),
-    (["--profile", "streaming"], lambda check: check.profile == "streaming"),
-    (["--level", "must", "stream"], lambda check: check.rule.level == "MUST" and check.rule.area == "stream"),
+    (["stream"], lambda check: check.rule.area == "stream"),
 ])  # fmt: skip
 def test_list(words: list[str], is_listed: Callable[[Check], bool], harness: Harness) -> None:
-    """Globs, profile and level narrow the list; the last line counts what is listed."""
+    """Globs narrow the list; the last line counts what is listed."""
     *lines, count = harness("list", *words).out.splitlines()
     ids = [check.id for check in INTERACTIONS.load_catalogue() if is_listed(check)]
     assert [line.split()[0] for line in lines if not line.startswith("gw.")] == ids
@@ -90,7 +89,7 @@ def test_explain_a_code_that_no_finding_has(harness: Harness) -> None:
 @pytest.mark.parametrize(
     ("defect", "code", "told"),
     [
-        ({}, 0, "returns interactions"),
+        ({}, 0, "PASSED: "),
         ({"page": True}, 4, "200 an HTML page: It works!"),
         ({"refuse": 401}, 4, "'401 authentication: no': pass --api-key or set"),
         ({"refuse": 400}, 4, "400 authentication: no"),
@@ -98,10 +97,10 @@ def test_explain_a_code_that_no_finding_has(harness: Harness) -> None:
     ids=["sound", "page", "unauthorised", "refused"],
 )
 def test_smoke(defect: dict[str, Any], code: int, told: str, harness: Harness, toy: Toy) -> None:
-    """`smoke` reports a target that answers no interactions, with its status and its own words."""
+    """The profile reports a target that answers no interactions, with its status and its own words."""
     for name, value in defect.items():
         setattr(toy[0], name, value)
-    done = harness("smoke", toy[1])
+    done = harness("check", toy[1], "--profile", "smoke")
     assert done.code == code
     assert told in done.out + done.err
 
@@ -109,23 +108,23 @@ def test_smoke(defect: dict[str, Any], code: int, told: str, harness: Harness, t
 def test_a_key_that_is_refused_is_not_asked_for_again(harness: Harness, toy: Toy) -> None:
     """If a key was sent and refused, the message says that it is not accepted and does not ask for one."""
     toy[0].refuse = 401
-    done = harness("smoke", toy[1], "--api-key", "k")
+    done = harness("check", toy[1], "--api-key", "k")
     assert (done.code, "the target does not accept the key" in done.err) == (4, True)
 
 
-def test_a_wait_names_its_limit(harness: Harness, toy: Toy) -> None:
-    """A target that limits its callers is waited for, and the line says how long at most."""
+def test_a_wait_names_its_option(harness: Harness, toy: Toy) -> None:
+    """A target that limits its callers is waited for, and the line names the option that limits the wait."""
     toy[0].refuse = 429
-    done = harness("smoke", toy[1], "--max-wait", "1.5")
-    assert "harness retries in 1.0 s (at most 1.5 s in total: --max-wait S)" in done.out
+    done = harness("check", toy[1], "--max-wait", "1.5")
+    assert "harness retries (--max-wait limits the wait)" in done.out
     assert (done.code, "or a longer --max-wait S" in done.err) == (4, True)
 
 
-def test_smoke_json(harness: Harness, toy: Toy) -> None:
-    """With --probe, every capability is decided and everything created is deleted."""
-    value = fits("smoke", harness("smoke", toy[1], "--probe", "--json").out)
-    assert value["answers"]
-    assert {"stream", "store"} <= {c["name"] for c in value["capabilities"] if c["present"]}
+def test_smoke_probes_every_capability(harness: Harness, toy: Toy) -> None:
+    """Every capability is decided though one check runs, and everything created is deleted."""
+    record = fits("check", harness("check", toy[1], "--profile", "smoke", "--json").out)
+    assert {item["name"] for item in record["capabilities"]} == {*INTERACTIONS.load_capabilities()}
+    assert [item["id"] for item in record["checks"] if item["outcome"] != "excluded"] == ["create.ok"]
     assert toy[0].stored == {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.commands.completion import complete, describe_command, read_command
+from harness.cli.arguments import load_options
+from harness.cli.commands.completion import build_tree
 from harness.cli.main import COMMANDS
 from tests.cli.conftest import Harness
 
@@ -20,7 +22,7 @@ _ASK = {
 eval "$(harness completion bash)"
 COMP_WORDS=({words}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
 compopt() {{ :; }}
-_harness
+_shtab_harness harness "${{COMP_WORDS[COMP_CWORD]}}" "${{COMP_WORDS[COMP_CWORD-1]}}"
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """,
     "fish": "harness completion fish | source; complete -C {line}",
@@ -43,14 +45,6 @@ def shell(request: pytest.FixtureRequest) -> str:
     if shutil.which(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
     return str(request.param)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache folder of the test's own."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    return folder
 
 
 @pytest.fixture
@@ -89,7 +83,7 @@ def ask(shell: str, path: str, line: str, until: str) -> str:
             "cancel-missing",
             marks=pytest.mark.thorough,
         ),
-        ("harness check --color ", ["always", "never"], "emulator"),
+        ("harness replay --mode ", ["sequential"], "emulator"),
     ],
 )
 def test_a_shell_offers(line: str, offered: Sequence[str], never: str, shell: str, path_with_harness: str) -> None:
@@ -99,81 +93,21 @@ def test_a_shell_offers(line: str, offered: Sequence[str], never: str, shell: st
     assert never not in seen
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "program", ["./harness", "../other/harness", pytest.param("bin/harness", marks=pytest.mark.thorough)]
-)
-def test_a_tab_starts_no_program_of_the_folder(
-    program: str, shell: str, tmp_path: Path, path_with_harness: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A shell asks before the user has said to run what stands there; the `harness` on PATH answers."""
-    folder = tmp_path / "folder"
-    planted, ran = folder / program, tmp_path / "ran"
-    for parent in (folder, planted.parent):
-        parent.mkdir(exist_ok=True)
-    planted.write_text(f"#!/bin/sh\necho ran > {ran}\n", encoding="utf-8")
-    planted.chmod(0o755)
-    monkeypatch.chdir(folder)
-    for word in (program, planted):
-        assert "torture" in ask(shell, path_with_harness, f"{word} tor", "torture")
-    assert not ran.exists()
+def test_the_parser_knows_every_option() -> None:
+    """Each command is there with its options; a path stands where no word is known."""
+    tree = build_tree()
+    [commands] = [action for action in tree._actions if isinstance(action, argparse._SubParsersAction)]
+    assert {*commands.choices} == {*COMMANDS}
+    for name, parser in commands.choices.items():
+        flags = {flag for item in load_options(name).list_options().values() for flag in item.list_flags()}
+        assert flags <= set(parser._option_string_actions)
+    check = commands.choices["check"]._option_string_actions
+    assert "html=" in (check["--report"].choices or ())
+    assert check["--baseline"].choices is None
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_its_options(command: str) -> None:
-    """Each command offers its own help, and each of its options is told in words."""
-    found = complete([command], "--", describe_command)
-    assert "--help" in [candidate.word for candidate in found]
-
-
-def test_values_follow_their_option() -> None:
-    """What an option takes is offered behind it and nowhere else; a file stands where nothing is known."""
-    assert "must" not in [candidate.word for candidate in complete(["check"], "", describe_command)]
-    assert [one.word for one in complete(["check", "emulator", "--report"], "ht", describe_command)] == ["html="]
-    assert complete(["check", "--baseline"], "", describe_command) == []
-    assert complete(["check", "--report", "html", "="], "pa", describe_command) == []
-
-
-def test_the_command_of_a_client_is_its_own() -> None:
-    """Behind `--` stands somebody else's command line."""
-    assert complete(["torture", "--"], "p", describe_command) == []
-    assert complete(["no-such-command"], "", describe_command) == []
-
-
-def test_what_a_command_takes_is_found_out_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first TAB keeps it, later ones read it, unless other code wrote it or it is damaged."""
-    first = read_command("verify")
-    (file,) = cache.rglob("*.json")
-    assert first == describe_command("verify")
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            "harness.cli.commands.completion.describe_command", lambda name: pytest.fail("asked again")
-        )
-        assert read_command("verify") == first
-    for damaged in ("", "[]", "{}", "[1, 2]", file.read_text("utf-8").replace("harness", "other", 1)):
-        file.write_text(damaged, "utf-8")
-        assert read_command("verify") == first
-    monkeypatch.setenv("XDG_CACHE_HOME", str(file))
-    assert read_command("verify") == first, "a cache that cannot be written is none"
-
-
-def test_a_reply_from_the_cache_imports_no_command() -> None:
-    """A press of TAB costs as much as `harness --version`: only what completes is imported."""
-    script = (
-        "import sys; from harness.cli import main; main(['completion', 'bash', '--reply', *sys.argv[1:]]); "
-        "print(*(name for name in sys.modules if name.startswith('harness.')), file=sys.stderr)"
-    )
-    read_command("check")
-    for words, reply in ((["check", "--pro"], "--profile\n"), (["tor"], "torture\n")):
-        done = subprocess.run(
-            [sys.executable, "-c", script, *words], capture_output=True, text=True, check=True, timeout=60
-        )
-        assert done.stdout == reply
-        assert {name.split(".")[1] for name in done.stderr.split()} <= {"cli", "errors", "outcome", "wire"}
-
-
-def test_reply_bears_any_words(harness: Harness) -> None:
-    """What a user has typed so far may be half an option, or a lone `--`: completion never complains."""
-    for words in (["check", "--"], ["--", "x"], ["check", "--capability", "-"], []):
-        done = harness("completion", "bash", "--reply", *words)
-        assert (done.code, done.err) == (0, "")
+def test_without_shtab_the_package_is_named(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra that has it is the next step."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = harness("completion", "bash")
+    assert (done.code, "pip install 'interactions-harness[completion]'" in done.err) == (2, True)

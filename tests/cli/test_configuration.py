@@ -64,7 +64,6 @@ def test_command_line_before_environment_before_file(tmp_path: Path, monkeypatch
         ("rate", "-1", "--rate", "-1"),
         ("jobs", "0", "--jobs", "0"),
         ("level", '"high"', "--level", "high"),
-        ("color", '"red"', "--color", "red"),
         ("wait", "nan", "--wait", "nan"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
 import shutil
@@ -10,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.arguments import Parser, build_parser, load_options
-from harness.cli.commands import torture
+from harness.cli.arguments import load_options
 from harness.cli.main import COMMANDS, GROUPS
 from tests.cli.conftest import Harness
 
@@ -51,46 +49,6 @@ def test_prose_uses_the_width(harness: Harness, monkeypatch: pytest.MonkeyPatch)
         assert "  harness record --target https://generativelanguage.googleapis.com \\\n    --cassette" in out
         lengths.append(len(out.splitlines()))
     assert lengths[1] < lengths[0]
-
-
-def names_of(parser: Parser) -> dict[str, argparse.Action]:
-    """The options of a parser, each by its longest name."""
-    return {max(action.option_strings, key=len): action for action in parser._actions if action.option_strings}
-
-
-def explained(text: str) -> set[str]:
-    """The options that a help has an entry for."""
-    entries = [line.split("  ")[1] for line in text.splitlines() if line.startswith("  -")]
-    return {word.rstrip(",") for entry in entries for word in entry.split() if word.startswith("--")}
-
-
-def test_torture_is_explained_on_one_screen(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forty lines explain each option that decides what a plain run does, and name all others."""
-    monkeypatch.setenv("COLUMNS", "100")
-    out = harness("torture", "--help").out
-    assert len(out.splitlines()) <= 40
-    entries, _, named = out.partition("further options, which `harness torture --help-all` explains:\n")
-    listed = named.partition("\n\n")[0].replace(",", " ").split()
-    options = {*names_of(build_parser(torture.OPTIONS))} - {"--help", "--help-all"}
-    assert explained(entries) | set(listed) == options
-    assert not explained(entries) & set(listed)
-    plain = {"--set", "--kinds", "--event-ids", "--resume", "--mode", "--loop", "--timeout", "--jobs"}
-    assert explained(entries) >= {*plain, "--strict", "--enough", "--deadline"}
-
-
-def test_help_all_explains_every_option(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--help-all` has an entry for each, with the value that it has unless it is given."""
-    monkeypatch.setenv("COLUMNS", "100")
-    out = harness("torture", "--help-all").out
-    assert "further options" not in out
-    options = names_of(build_parser(torture.OPTIONS))
-    assert explained(out) == {*options}
-    words = " ".join(out.split())
-    for action in options.values():
-        told = " ".join((action.help or "").split())
-        assert told in words
-        if action.default and action.choices is None and action.default != argparse.SUPPRESS:
-            assert str(action.default).removesuffix(".0") in told
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on PATH")

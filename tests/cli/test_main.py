@@ -51,7 +51,7 @@ def test_every_command_explains_itself(name: str, harness: Harness) -> None:
     assert "Traceback" not in done.err
 
 
-@pytest.mark.parametrize("words", [("completion", "--bash"), ("explain", "-x"), ("inspect", "--chek", "resume")])
+@pytest.mark.parametrize("words", [("completion", "--bash"), ("explain", "-x"), ("incidents", "--jsn")])
 def test_an_unknown_flag_is_named_before_a_missing_argument(words: tuple[str, ...], harness: Harness) -> None:
     """A reader who mistook a flag for an argument learns that, instead of what else is missing."""
     assert f"unknown flag {words[1]!r}" in harness(*words).err
@@ -225,7 +225,7 @@ def test_a_full_disk_is_told_in_a_line(command: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is /dev/full")
-@pytest.mark.parametrize(("words", "code"), [(["nosuch"], 2), (["smoke", "http://127.0.0.1:1"], 4)])
+@pytest.mark.parametrize(("words", "code"), [(["nosuch"], 2), (["check", "http://127.0.0.1:1"], 4)])
 def test_a_full_standard_error_changes_no_exit_code(words: list[str], code: int) -> None:
     """Nobody can read the reason, but a script still learns what kind of failure it was."""
     with Path("/dev/full").open("wb") as full:

@@ -26,7 +26,7 @@ def repeats(request: Request) -> Response:
     return Response.json(400, json.dumps({"error": {"message": " ".join(spelled), "code": "no"}}).encode())
 
 
-@pytest.mark.parametrize("command", [["check"], ["smoke"], ["smoke", "--json"], ["fuzz", "--no-store"]])
+@pytest.mark.parametrize("command", [["check"], ["fuzz", "--no-store"]])
 def test_a_target_that_repeats_the_key(harness: Harness, command: list[str]) -> None:
     """An error message that quotes the target does not show a key that the target repeated."""
     name, *rest = command

@@ -87,8 +87,8 @@ def test_the_published_schema_is_valid() -> None:
 @pytest.mark.parametrize(
     ("command", "by"),
     [
-        *((command, "--api-key") for command in ("check", "smoke", "gateway", "record")),
-        *((command, "GEMINI_API_KEY") for command in ("check", "smoke", "record")),
+        *((command, "--api-key") for command in ("check", "gateway", "record")),
+        *((command, "GEMINI_API_KEY") for command in ("check", "record")),
         ("gateway", "HARNESS_GATEWAY_KEY"),
     ],
 )

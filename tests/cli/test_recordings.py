@@ -97,8 +97,6 @@ def test_a_miss_fails_a_replay_and_says_what_differs(emulator: str, harness: Har
     assert 'the nearest is recording 1, which differs in body.input: recorded "hi", got "ho"' in done.out
     assert "unused:" not in done.out
     assert "0 of 1 recordings used, 1 request without a recording" in done.out
-    done = harness("replay", "a.yaml", "--port", "0", "-v", "--", *ask("ho"))
-    assert "unused: recording 1, POST /v1beta/interactions" in done.out
 
 
 def test_a_replay_says_which_answers_are_a_guess(emulator: str, harness: Harness) -> None:
@@ -221,7 +219,7 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
         ),
         (["record", "--target", "http://h", "--scenario", "all", "--cassette", "a.yaml"], "--cassette is for"),
         (["record", "--target", "http://h", "--scenario", "al"], "no scenario is named 'al'"),
-        (["record", "--target", "http://127.0.0.1:1", "--scenario", "all", "--yes"], "--max-requests"),
+        (["record", "--target", "http://127.0.0.1:1", "--scenario", "all"], "--max-requests"),
         (
             ["record", "--target", "https://generativelanguage.googleapis.com", "--scenario", "all"],
             "requires a key",
@@ -246,7 +244,7 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
         (["proxy", "--target", "http://[::1"], "is not a URL"),
         (["check", "http://[::1"], "is not a URL"),
         (["check", "http://a..example"], "has no valid host: 'a..example' has an empty part"),
-        (["smoke", f"http://{'a' * 64}.example"], "or one of more than 63 characters"),
+        (["check", f"http://{'a' * 64}.example"], "or one of more than 63 characters"),
         (["record", "--target", "http://localhost:8000", "--cassette", "a.yaml"], "would ask itself"),
         (["proxy", "--target", "http://127.0.0.1:8001", "--port", "8001"], "would ask itself"),
     ],
@@ -314,7 +312,7 @@ def test_a_recorder_that_is_stopped_stops_its_command(emulator: str, tmp_path: P
 def test_a_folder_that_cannot_be_is_told_before_anything_is_sent(emulator: str, harness: Harness) -> None:
     """A file in place of the cassettes' folder is a usage error, reported before anything is recorded."""
     Path("file").write_text("", "utf-8")
-    unattended = ("--scenario", "errors", "--yes", "--max-requests", "9", "--cassettes", "file")
+    unattended = ("--scenario", "errors", "--max-requests", "9", "--cassettes", "file")
     for words in (unattended, ("--cassette", "file/a.yaml", "--port", "0", "--", *ask("hi"))):
         done = harness("record", "--target", emulator, *words)
         assert done.code == 2
@@ -327,7 +325,7 @@ def test_scenarios_of_the_emulator_need_no_key(
 ) -> None:
     """The emulator takes any key, so recording it works without one; nothing says that a key is missing."""
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
-    words = ("--scenario", "lifecycle", "--yes", "--max-requests", "9", "--cassettes", "made")
+    words = ("--scenario", "lifecycle", "--max-requests", "9", "--cassettes", "made")
     done = harness("record", "--target", emulator, *words)
     assert (done.code, "no key is sent" in done.out) == (0, False), done.out + done.err
     assert len(load("made/lifecycle.yaml").recordings) == 4

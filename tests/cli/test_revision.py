@@ -21,9 +21,7 @@ COMMANDS = {
     "torture": ["torture", "--dry-run", "--", "true"],
     "serve": ["serve"],
     "verify": ["verify", __file__],
-    "mutants": ["mutants", "resume-skips-one"],
     "list": ["list"],
-    "explain": ["explain", "get.unknown"],
 }
 
 
@@ -49,7 +47,7 @@ def test_a_folder_without_a_revision_is_refused(
     assert told in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["list", "explain", "verify", "torture"])
+@pytest.mark.parametrize("command", ["list", "verify", "torture"])
 def test_a_folder_may_be_named(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The folder of a revision does for every command what the name of a shipped one does."""
     folder = tmp_path / "2026-12-01"

@@ -69,11 +69,10 @@ def chats(request: Request) -> Response:
 
 
 COMMANDS = {
-    "smoke": ["smoke", "URL"],
     "check": ["check", "URL"],
     "fuzz": ["fuzz", "URL", "--no-store"],
     "gateway": ["gateway", "URL", "--upstream-port", "0"],
-    "record": ["record", "--target", "URL", "--scenario", "lifecycle", "--yes", "--max-requests", "9"],
+    "record": ["record", "--target", "URL", "--scenario", "lifecycle", "--max-requests", "9"],
 }
 """Each command that sends requests of its own to a target."""
 
@@ -120,7 +119,7 @@ def test_the_sentence_only_where_it_helps(
 ) -> None:
     """A token that was refused, a choice of schemes, and an answer that only names a place are something else."""
     with ServerThread(service) as server:
-        done = harness("smoke", server.url, "--api-key", "a-key", *words)
+        done = harness("check", server.url, "--api-key", "a-key", *words)
     assert (done.code, sentence in done.err) == (4, True), done.err
 
 
@@ -148,7 +147,7 @@ def test_plain_http_to_a_port_for_tls(harness: Harness) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_answer_with_an_alert, args=[listener])
         thread.start()
-        done = harness("smoke", f"http://127.0.0.1:{listener.getsockname()[1]}", "--timeout", "60")
+        done = harness("check", f"http://127.0.0.1:{listener.getsockname()[1]}", "--timeout", "60")
         thread.join()
     assert (done.code, "a TLS alert and not HTTP: write https://" in done.err) == (4, True), done.err
 

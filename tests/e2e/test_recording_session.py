@@ -99,7 +99,7 @@ class Maintainer:
     def start(self, url: str, *words: str) -> subprocess.Popen[str]:
         """Start an unattended session."""
         command = [sys.executable, "-m", "harness", "record", "--scenario", "all", "--target", url]
-        command += ["--ca-file", self._ca_file, "--cassettes", str(self.folder), "--yes", "--max-requests", "120"]
+        command += ["--ca-file", self._ca_file, "--cassettes", str(self.folder), "--max-requests", "120"]
         environment = {**os.environ, "GEMINI_API_KEY": KEY, "NO_PROXY": "*"}
         pipe = subprocess.PIPE
         return subprocess.Popen([*command, *words], stdout=pipe, stderr=pipe, text=True, env=environment)

@@ -345,7 +345,7 @@ def test_an_error_is_held_against_the_api_only_if_it_wrote_it() -> None:
 def test_smoke_fails_no_good_server(kind: Callable[[], OddService]) -> None:
     """The server is up, whatever is odd about it."""
     with ServerThread(kind()) as server:
-        assert main(["smoke", server.url, "--probe", "--api-key", "harness-primary-key"]) == 0
+        assert main(["check", server.url, "--profile", "smoke", "--api-key", "harness-primary-key"]) == 0
 
 
 @pytest.mark.slow

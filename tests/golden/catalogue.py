@@ -91,7 +91,6 @@ def _checks() -> list[Item]:
         "dry-run-text": "check emulator --dry-run",
         "terminal": "check emulator",
         "verbose": "check emulator -v",
-        "colour": "check emulator -v --color always -c get -c store",
         "fail-fast": "check emulator --fail-fast",
         "must": "check emulator --json --level must",
         "without": "check emulator --json --capability -stream --capability -background",
@@ -134,8 +133,8 @@ def _baselines() -> list[Item]:
     update = Step(serving(f"check {URL} {select} --baseline-update", *broken), ("b.yaml",))
     used = Step(serving(f"check {URL} {select} --json", *broken))
     stale = Step(serving(f"check {URL} {select}"))
-    prune = Step(serving(f"check {URL} {select} --baseline-prune"), ("b.yaml",))
-    both = Step(serving(f"check {URL} {select} --baseline-update --baseline-prune --json", *broken), ("b.yaml",))
+    prune = Step(serving(f"check {URL} {select} --baseline-update"), ("b.yaml",))
+    both = Step(serving(f"check {URL} {select} --baseline-update --json", *broken), ("b.yaml",))
     return [Item("check/baseline", (update, used, stale, prune, both), masks=(TODAY, *SERVED))]
 
 
@@ -205,9 +204,7 @@ def _recordings() -> list[Item]:
         ("lifecycle", "cancelled"),
         ("stream", "stream"),
     )
-    diffs = [
-        f"diff {ours}/{a}.yaml {ours}/{b}.yaml{mode}" for a, b in pairs for mode in ("", " --json", " --quiet")
-    ]
+    diffs = [f"diff {ours}/{a}.yaml {ours}/{b}.yaml{mode}" for a, b in pairs for mode in ("", " --json")]
     return [
         Item("verify/cassettes", steps("verify cassettes --json"), folders=("cassettes",)),
         Item(
@@ -357,7 +354,7 @@ def _servers() -> list[Item]:
     streamed = "cassettes/emulator/stream.yaml"
     quick = ("--port", "0", "--json")
     record = f"record --target {URL} --cassette a.yaml --port 0 --json -- {{python}} {{programs}}/talk.py"
-    scenarios = f"record --target {URL} --scenario all --yes --max-requests 300 --cassettes out --json"
+    scenarios = f"record --target {URL} --scenario all --max-requests 300 --cassettes out --json"
     again = ("replay", "a.yaml", *quick, "--", *talk)
     return [
         Item(
@@ -402,13 +399,12 @@ def _servers() -> list[Item]:
 
 def _texts() -> list[Item]:
     return [
-        Item("list/text", steps("list", "list --level must", "list --profile chaining", "list 'get.*'")),
+        Item("list/text", steps("list", "list 'get.*'")),
         Item("list/json", steps("list --json")),
         Item("explain/all", steps("explain '*'")),
         Item("explain/area", steps("explain get", "explain get.ok")),
         Item("help/all", steps("", "--help", "--version", *(f"{command} --help" for command in COMMANDS))),
-        Item("smoke/emulator", steps("smoke emulator", "smoke --json", "smoke --probe --json")),
-        Item("smoke/served", (Step(serving(f"smoke {URL} --probe --json")),), masks=(SERVER_TIMES,)),
+        Item("smoke/served", (Step(serving(f"check {URL} --profile smoke")),), masks=(SERVER_TIMES,)),
         *_mistakes(),
     ]
 

@@ -29,13 +29,9 @@ check ftp://h
 check emulator -c get --exclude get
 check emulator --capability -stream --profile streaming
 list no.such
-list --level never
-list --profile no-such
 explain
 explain no.such
 explain get.okk
-smoke http://127.0.0.1:1
-smoke ftp://h
 serve --port x
 serve --port 70000
 serve --resume sideways
@@ -93,7 +89,6 @@ record --target http://h --cassette a.yaml --max-requests 3
 record --target http://h --scenario all --no-redaction
 record --target http://h --scenario all --cassette a.yaml
 record --target http://h --scenario al
-record --target http://127.0.0.1:1 --scenario all --yes
 record --target https://generativelanguage.googleapis.com --scenario all
 record --target http://127.0.0.1:1 --scenario all -- true
 record --target http://127.0.0.1:1

@@ -6,28 +6,7 @@ from msgspec import structs
 
 from harness.outcome import Verdict
 from harness.report.annotations import list_annotations
-from tests.engine import toys
 from tests.report.story import told
-
-
-def test_each_is_one_line_and_hides_secrets() -> None:
-    """What a target sent neither ends the line nor begins a command of its own, and no key is shown."""
-    lines = list(list_annotations(told()))
-    assert all(line.startswith(("::error ", "::warning ", "::notice ")) for line in lines)
-    assert not any({"\n", "\r", "\x1b", "\x00"} & set(line) for line in lines)
-    assert not any(toys.KEY in line for line in lines)
-    assert lines[-1].startswith("::notice title=Interactions API::")
-
-
-def test_failures_come_before_warnings() -> None:
-    """The levels of the commands are in order, and each failed check has one."""
-    state = told()
-    lines = list(list_annotations(state))
-    levels = [line.split(" ", 1)[0] for line in lines]
-    assert levels == sorted(levels, key=["::error", "::warning", "::notice"].index)
-    failed = [result.id for result in state.results if result.verdict in (Verdict.FAIL, Verdict.ERROR)]
-    for name in failed:
-        assert sum(f"title={name} [" in line for line in lines) == 1
 
 
 def test_the_tenth_names_what_a_runner_would_not_show() -> None:

@@ -1,4 +1,4 @@
-"""Reports hide an API key that the target repeats, even split over events, in an ending or in a comment."""
+"""Reports hide an API key that the target repeats, in an ending or in a comment, too."""
 
 from __future__ import annotations
 
@@ -14,44 +14,21 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished, RunFinished, RunStarted, TargetInfo
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation, Where
-from harness.report.evidence.curl import EMBEDDED_ROOT, Display, write_all
-from harness.report.evidence.evidence_text import MASKED, begin_body, body_lines, body_text, ending_line
+from harness.report.evidence.curl import EMBEDDED_ROOT, Display
+from harness.report.evidence.evidence_text import MASKED, begin_body, body_lines, ending_line
 from harness.report.evidence.evidence_text import SHOWN as SHOWN_UNCUT
+from harness.report.evidence.reproduction import write_all
 from harness.report.finding_text import finding_lines
 from harness.report.presented_run import PresentedRun
-from harness.wire import At, Ending, How, Request, encode
+from harness.wire import At, Ending, How, Request
 from harness.wire.mask import HIDDEN, Mask, hide_secrets
 from tests.contract.exchanges import exchange
 from tests.engine import toys
 
 KEY = "zq4canary0123456789abcdef"
-GOOGLE = "AIzaSyD-canary0123456789abcdefghijklmno"
 MASK = Mask({"GEMINI_API_KEY": KEY}, PROTOCOL.secret_fields)
 SHOWN = Display(INTERACTIONS, EMBEDDED_ROOT, MASK)
 GET = Request("GET", "/v1beta/interactions/v1_a?stream=true")
-
-
-def spread(secret: str) -> bytes:
-    """A stream whose text deltas contain a secret, seven characters in each."""
-    parts = [secret[at : at + 7] for at in range(0, len(secret), 7)]
-    deltas = [{"index": 0, "delta": {"type": "text", "text": p}, "event_type": "step.delta"} for p in parts]
-    return b"".join(encode("step.delta", json.dumps(delta).encode()) for delta in deltas)
-
-
-@pytest.mark.parametrize("secret", [KEY, GOOGLE])
-def test_a_key_that_is_spread_over_events(secret: str) -> None:
-    """A known or recognisable key split over events is hidden entirely; the other events are shown."""
-    body = encode("ping", b'{"event_type": "ping"}') + spread(secret)
-    shown = body_text(body, GET, SHOWN)
-    assert not any(secret[at : at + 7] in shown for at in range(0, len(secret) - 6, 7))
-    assert shown.count("event: step.delta") == spread(secret).count(b"event: step.delta")
-    assert '"event_type": "ping"' in shown
-
-
-def test_a_stream_without_a_secret_is_shown_as_it_came() -> None:
-    """A stream without a secret is shown unchanged, private addresses included."""
-    body = spread("just what the model says of http://10.1.2.3/x")
-    assert body_text(body, GET, SHOWN) == body.decode()
 
 
 def test_an_ending_that_quotes_the_target() -> None:

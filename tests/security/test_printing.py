@@ -129,7 +129,7 @@ def test_no_line_is_a_command_of_a_runner(texts: tuple[str, ...], came: str) -> 
 
 
 def test_code_that_is_printed_stays() -> None:
-    """`harness client js` prints this module: what breaks commands must not break its code."""
+    """What breaks commands of a runner does not break the code of a module."""
     for path in (folder("javascript") / "index.js", folder("javascript") / "index.d.ts"):
         source = path.read_text("utf-8")
         assert shown(source) == source

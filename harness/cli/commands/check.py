@@ -37,6 +37,9 @@ from harness.outcome import Exit, Level
 from harness.outcome.words import format_count
 from harness.report.commands.presentation import Presentation
 
+SMOKE, _SMOKE_CHECK = "smoke", "create.ok"
+"""The profile that only reports whether a server is up and what it can do, and its check."""
+
 
 @dataclass(kw_only=True)
 class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, DeadlineOptions, BaselineOptions):
@@ -55,8 +58,9 @@ class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, Deadline
     )
     level: Level = level_option("weakest level to judge", "selection")
     profile: Sequence[str] | None = option(
-        "run only this profile (repeatable)", repeats=True, metavar="NAME", completes="profile", group="selection"
-    )
+        f"run only this profile (repeatable); {SMOKE}: one create, and a probe of all capabilities",
+        repeats=True, metavar="NAME", completes="profile", group="selection",
+    )  # fmt: skip
     strict: bool = flag(
         "also fail on broken SHOULD rules, unless their source is only inferred, and on MUST checks of an offered "
         "feature that were not tested",
@@ -71,8 +75,7 @@ class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, Deadline
     )
     fail_fast: bool = flag("stop at the first failure", group="run")
     dry_run: bool = flag("print the planned requests, and send nothing", trust=Trust.CALL, group="run")
-    timings: bool = flag("list what the slowest exercises waited for", group="run")
-    verbose: int = verbose_option("list every selected check and explain warnings")
+    verbose: int = verbose_option("list every selected check and the waits of slow exercises, explain warnings")
 
     page = Page(
         "check",
@@ -107,7 +110,7 @@ def run(words: Sequence[str]) -> int:
         return _dry_run(target.api, catalogue, selection, stated, as_json=arguments.json)
     if arguments.model and (note := describe_life(find_profile(arguments.model))):
         say(f"note: {note}", to_errors=True)
-    listeners = Listeners(arguments, Presentation(times_exercises=arguments.timings), baseline)
+    listeners = Listeners(arguments, Presentation(times_exercises=arguments.verbose > 0), baseline)
     options = RunOptions(
         selection=selection,
         stated=stated,
@@ -116,6 +119,7 @@ def run(words: Sequence[str]) -> int:
         fail_fast=arguments.fail_fast,
         jobs=arguments.jobs,
         deadline=deadline_of(arguments, target),
+        probes_all=_is_smoke(arguments),
         traffic=traffic_policy(arguments, lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal))),
     )
     with listeners.reporting_faults_of(target.info):
@@ -124,7 +128,16 @@ def run(words: Sequence[str]) -> int:
     return finish(arguments, baseline, finished)
 
 
+def _is_smoke(arguments: CheckArguments) -> bool:
+    return list(arguments.profile or ()) == [SMOKE]
+
+
 def _read_selection(arguments: CheckArguments) -> Selection:
+    if _is_smoke(arguments):
+        arguments.refuse(
+            ("check", "exclude"), f"selects checks, and as does --profile {SMOKE}: remove one of them"
+        )
+        return Selection(checks=(_SMOKE_CHECK,))
     profiles = [name.strip() for word in arguments.profile or () for name in word.split(",")]
     return Selection(
         checks=tuple(arguments.check or ()),

@@ -1,4 +1,6 @@
-"""`harness diff A B`: what changed between two recordings. Structural drift fails; content drift only informs.
+"""`harness diff A B`: what changed between two recordings, or between the reports of several runs.
+
+Structural drift of recordings fails; content drift only informs.
 
 Layer 8.
 """
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import json_option, report_option
+from harness.cli.comparing import FORMATS, compare_reports, is_report
 from harness.cli.masking import mask_text, mask_tree
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag, option
 from harness.cli.output import MISSING, ReportFiles, say, say_masked, write_json
@@ -31,35 +34,37 @@ _VERTEX = "/v1beta1/projects/any/locations/global/interactions"
 class DiffArguments(Options):
     """The options of `harness diff`."""
 
-    before: str = argument("older recording", PATH, metavar="A", trust=Trust.CALL)
-    after: str | None = argument(
-        "newer recording, or the word emulator", PATH, metavar="B", nargs="?", trust=Trust.CALL
-    )
+    paths: Sequence[str] = argument(
+        "older and newer recording, or the JSON reports of runs; NAME=FILE names a run",
+        PATH, nargs="+", metavar="FILE", trust=Trust.CALL,
+    )  # fmt: skip
     platform: str | None = option(
         "API surface that the emulator imitates", choices=("gemini", "vertex", "any"), shown="gemini"
     )
-    report: Sequence[str] | None = report_option(("html",))
+    same_target: bool = flag("treat the reports as runs of one server at any address, and fail on new failures")
+    report: Sequence[str] | None = report_option(FORMATS)
     json: bool = json_option()
-    quiet: bool = flag("do not show content drift")
-    textconv: bool = flag("print the cassette A as text, for `git diff`")
-    stable: bool = flag("with --textconv, name ids and times that change with each recording by their order")
+    textconv: bool = flag("print one cassette as text, for `git diff`; ids and times are named by their order")
 
     page = Page(
         "diff",
-        ("harness diff before.yaml after.yaml", "harness diff cassettes/ emulator"),
+        ("harness diff before.yaml after.yaml", "harness diff nginx=a.json envoy=b.json --report html=both.html"),
         notes="""\
-A and B are two cassettes, or two folders of them.
+Recordings are two cassettes, or two folders of them. With the word emulator in place of the second one, the
+emulator receives the requests of the first. That may then also be a folder of pairs NAME.request.json and
+NAME.json or NAME.sse. A file of that name is ./emulator.
 
   Structure: fields, types, order of events, statuses, headers that matter.
   Content: text, number of deltas, usage, ids, times.
 
 With --textconv, git shows the changes of a cassette (docs/cassettes.md).
 
-With the word emulator as B, the emulator receives the requests of A. A may then also be a
-folder of pairs NAME.request.json and NAME.json or NAME.sse. A file of that name is ./emulator.
+check, gateway, torture, fuzz and mutants write the reports with --report json=FILE. For one target, the first
+report is the earlier run and the last is the later run; new failures come first. Reports of different targets
+stand side by side.
 
-exit codes: 0 the same structure · 1 structural drift · 2 usage · 3 nothing to compare ·
-4 a body could not be read""",
+exit codes: 0 the same structure, or no new failure · 1 structural drift, or a new failure · 2 usage ·
+3 nothing to compare · 4 a body could not be read""",
     )
 
 
@@ -71,6 +76,15 @@ def run(words: Sequence[str]) -> int:
     arguments = read_options(DiffArguments, words)
     if arguments.textconv:
         return _print_as_text(arguments)
+    if is_report(arguments.paths[0]):
+        arguments.refuse(("platform",), "applies to recordings: remove it")
+        return compare_reports(
+            arguments.paths,
+            same_target=arguments.same_target,
+            reports=arguments.report or (),
+            as_json=arguments.json,
+        )
+    arguments.refuse(("same_target",), "applies to reports: remove it")
     before, newer, embedded = _choose_sides(arguments)
     from harness.benches.record.diff import diff_paths
     from harness.contract.tables.protocol import PROTOCOL
@@ -86,41 +100,42 @@ def run(words: Sequence[str]) -> int:
     files = ReportFiles(arguments.report or (), ("html",))
     drifts = _answer_again(before, arguments.platform) if embedded else diff_paths(before, Path(newer), PROTOCOL)
     if arguments.json:
-        write_json({"before": arguments.before, "after": newer, **mask_tree(drift_record(drifts))})
+        write_json({"before": str(before), "after": newer, **mask_tree(drift_record(drifts))})
     else:
-        shown = drift_lines(drifts, content=not arguments.quiet)
+        shown = drift_lines(drifts)
         for line in (*shown, drift_totals(drifts), write_verdict(drifts)):
             say_masked(line)
-    files.write(lambda _: render_drifts(drifts, before=arguments.before, after=newer, mask=mask_text))
+    files.write(lambda _: render_drifts(drifts, before=str(before), after=newer, mask=mask_text))
     return exit_of_drifts(drifts)
 
 
 def _choose_sides(arguments: DiffArguments) -> tuple[Path, str, bool]:
     """The older recording, the newer one, and whether that is what the emulator answers. Raises UsageFault."""
-    if arguments.stable:
-        raise UsageFault("--stable needs --textconv")
-    if arguments.after is None:
+    if len(arguments.paths) == 1:
         raise UsageFault("name the newer recording, too: harness diff A B")
-    before, after = Path(arguments.before), Path(arguments.after)
-    embedded = arguments.after == _EMBEDDED  # whatever a folder holds: a file of this name is `./emulator`
+    if len(arguments.paths) > 2:
+        raise UsageFault(f"one recording too many: {arguments.paths[2]!r} (only reports can be more than two)")
+    older, newer = arguments.paths
+    before, after = Path(older), Path(newer)
+    embedded = newer == _EMBEDDED  # whatever a folder holds: a file of this name is `./emulator`
     for path in (before,) if embedded else (before, after):
         if not path.exists():
             raise UsageFault(f"no file or folder {str(path)!r}: {MISSING}")
     if arguments.platform and not embedded:
         raise UsageFault("--platform selects what the emulator imitates: write the word emulator as B")
-    return before, arguments.after, embedded
+    return before, newer, embedded
 
 
 def _print_as_text(arguments: DiffArguments) -> int:
     """Print one cassette; a file that is none is printed as it is, since git wants the text of any version."""
-    if arguments.after is not None:
-        raise UsageFault(f"--textconv prints one cassette: leave {arguments.after!r} out")
+    if len(arguments.paths) > 1:
+        raise UsageFault(f"--textconv prints one cassette: leave {arguments.paths[1]!r} out")
     from harness.cassette import CassetteError, load
     from harness.contract.tables.protocol import PROTOCOL
     from harness.documents import explain_unread, open_file
     from harness.report.recordings import describe_cassette
 
-    path = Path(arguments.before)
+    path = Path(arguments.paths[0])
     try:
         recordings = load(path).recordings
     except CassetteError as wrong:
@@ -135,7 +150,7 @@ def _print_as_text(arguments: DiffArguments) -> int:
             for data in file:
                 say_masked(data.decode("utf-8", "replace").rstrip("\r\n"))
         return Exit.OK
-    for line in describe_cassette(recordings, PROTOCOL, stable=arguments.stable):
+    for line in describe_cassette(recordings, PROTOCOL):
         say_masked(line)
     return Exit.OK
 

@@ -12,7 +12,7 @@ import re
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module, metadata
@@ -20,7 +20,7 @@ from importlib import import_module, metadata
 from harness import __version__
 from harness.child_processes import find_program, run_tool
 from harness.cli.arguments import load_options, read_options, read_settings
-from harness.cli.common_options import color_option, json_option
+from harness.cli.common_options import json_option
 from harness.cli.configuration import find_file
 from harness.cli.main import COMMANDS, shadow_note
 from harness.cli.masking import mask_text, show_text
@@ -34,9 +34,8 @@ from harness.outcome.words import format_count
 from harness.report.screen import wants_colour
 
 DISTRIBUTION = "interactions-harness"
-_OLDEST_PYTHON = (3, 11)
-_REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)[^;]*(?:;(?P<marker>.*))?")
-_EXTRA = re.compile(r"""extra\s*==\s*['"](?P<extra>[\w-]+)['"]""")
+_REQUIREMENT = re.compile(r"""^([\w.-]+)[^;]*(?:;.*?extra\s*==\s*['"]([\w-]+)['"])?""")
+"""The name of a required package, and the extra that needs it."""
 _KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OTHER_GEMINI_API_KEY")
 _ONE_KEY = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -68,7 +67,6 @@ class DoctorArguments(Options):
     """The options of `harness doctor`."""
 
     json: bool = json_option()
-    color: str = color_option()
 
     page = Page(
         "doctor", ("harness doctor", "harness doctor --json"), notes="exit codes: 0 no problem · 1 a problem"
@@ -81,7 +79,7 @@ OPTIONS = DoctorArguments
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 without a problem, 1 with one."""
     arguments = read_options(DoctorArguments, words)
-    colour = wants_colour(sys.stdout, os.environ, arguments.color)
+    colour = wants_colour(sys.stdout, os.environ)
     found = []
     for item in diagnose():
         found.append(item)
@@ -115,50 +113,43 @@ def diagnose() -> Iterator[Diagnosis]:
             yield Diagnosis(about, Condition.PROBLEM, f"the test failed: {type(error).__name__}: {error}")
 
 
-def _diagnose_python() -> Iterator[Diagnosis]:
-    found = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
-    if sys.version_info[:2] < _OLDEST_PYTHON:
-        needed = ".".join(map(str, _OLDEST_PYTHON))
-        yield Diagnosis("python", Condition.PROBLEM, found, f"use Python {needed} or newer")
-    else:
-        yield Diagnosis("python", Condition.OK, found)
-
-
 def _diagnose_harness() -> Iterator[Diagnosis]:
     from harness.contract import CURRENT, REVISIONS
 
+    python = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
+    yield Diagnosis("python", Condition.OK, python)
     known = ", ".join(REVISIONS)
     yield Diagnosis("harness", Condition.OK, f"{__version__}; revisions of the API: {known} (current: {CURRENT})")
     if note := shadow_note():
         yield Diagnosis("harness", Condition.PROBLEM, note)
 
 
-def _diagnose_extras() -> Iterator[Diagnosis]:
+def _diagnose_packages() -> Iterator[Diagnosis]:
+    """The packages of the base, which every command needs, and those of each extra."""
     try:
         requirements = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
-        yield Diagnosis(
-            "packages", Condition.NOTE, "run from a folder, not installed", f"pip install {DISTRIBUTION}"
-        )
+        remedy = f"pip install {DISTRIBUTION}"
+        yield Diagnosis("packages", Condition.NOTE, "run from a folder, not installed", remedy)
         return
-    for extra, names in _by_extra(requirements).items():
-        yield _diagnose_extra(extra, {name: _find_version(name) for name in names})
-
-
-def _diagnose_extra(extra: str, versions: Mapping[str, str | None]) -> Diagnosis:
-    """Whether the packages of an extra, or of the base, are there."""
-    missing = ", ".join(name for name, version in versions.items() if version is None)
-    about = f"extra {extra}" if extra else "packages"
-    if not missing:
-        found = ", ".join(f"{name} {versions[name]}" for name in versions)
-        broken = "" if extra else _find_broken(versions)
-        if broken:
-            return Diagnosis(about, Condition.PROBLEM, broken, f"pip install --force-reinstall {DISTRIBUTION}")
-        return Diagnosis(about, Condition.OK, found)
-    if extra:
-        remedy = f"pip install '{DISTRIBUTION}[{extra}]', if you want it"
-        return Diagnosis(about, Condition.NOTE, f"not installed: {missing}", remedy)
-    return Diagnosis(about, Condition.PROBLEM, f"missing: {missing}", f"pip install {DISTRIBUTION}")
+    extras: dict[str, dict[str, str]] = {"": {}}
+    for text in requirements:
+        name, extra = _REQUIREMENT.findall(text)[0]
+        if extra != "dev" and name != DISTRIBUTION and ("platform_system" not in text or os.name != "nt"):
+            extras.setdefault(extra, {})[name] = _find_version(name)
+    for extra, versions in extras.items():
+        about = f"extra {extra}" if extra else "packages"
+        missing = ", ".join(name for name, version in versions.items() if not version)
+        if missing and extra:
+            remedy = f"pip install '{DISTRIBUTION}[{extra}]', if you want it"
+            yield Diagnosis(about, Condition.NOTE, f"not installed: {missing}", remedy)
+        elif missing:
+            yield Diagnosis(about, Condition.PROBLEM, f"missing: {missing}", f"pip install {DISTRIBUTION}")
+        elif broken := "" if extra else _find_broken(versions):
+            remedy = f"pip install --force-reinstall {DISTRIBUTION}"
+            yield Diagnosis(about, Condition.PROBLEM, broken, remedy)
+        else:
+            yield Diagnosis(about, Condition.OK, ", ".join(f"{name} {versions[name]}" for name in versions))
 
 
 def _find_broken(names: Iterable[str]) -> str:
@@ -175,59 +166,40 @@ def _find_broken(names: Iterable[str]) -> str:
     return ""
 
 
-def _by_extra(requirements: list[str]) -> dict[str, list[str]]:
-    """Names of required packages by extra, `""` for the base; what the markers exclude here is left out."""
-    named: dict[str, list[str]] = {"": []}
-    for text in requirements:
-        match = _REQUIREMENT.match(text)
-        if match is None:
-            continue
-        marker = match["marker"] or ""
-        extra = _EXTRA.search(marker)
-        if (extra is not None and extra["extra"] == "dev") or (
-            "platform_system" in marker and platform.system() == "Windows"
-        ):
-            continue
-        named.setdefault(extra["extra"] if extra else "", []).append(match["name"])
-    return named
-
-
-def _find_version(name: str) -> str | None:
+def _find_version(name: str) -> str:
+    """The version of an installed package, "" if it is not there."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return None
+        return ""
 
 
 def _diagnose_sdks() -> Iterator[Diagnosis]:
-    version = _find_version("google-genai")
-    if version is None:
-        yield Diagnosis("google-genai", Condition.NOTE, "not installed", "pip install google-genai, if you use it")
-    else:
+    if version := _find_version("google-genai"):
         yield Diagnosis("google-genai", Condition.OK, version)
+    else:
+        yield Diagnosis("google-genai", Condition.NOTE, "not installed", "pip install google-genai, if you use it")
     node = find_program("node")
+    try:
+        found = "" if node is None else run_tool([node, "--version"], seconds=10).stdout.strip()
+    except (OSError, TimeoutError) as wrong:
+        yield Diagnosis("node", Condition.NOTE, f"{node} does not run: {wrong}", "only JavaScript needs it")
+        return
     if node is None:
         yield Diagnosis("node", Condition.NOTE, "node is not on PATH", "only clients in JavaScript need it")
     else:
-        try:
-            done = run_tool([node, "--version"], seconds=10)
-        except (OSError, TimeoutError) as wrong:
-            yield Diagnosis("node", Condition.NOTE, f"{node} does not run: {wrong}", "only JavaScript needs it")
-        else:
-            yield Diagnosis("node", Condition.OK, done.stdout.strip() or done.stderr.strip())
+        yield Diagnosis("node", Condition.OK, found)
 
 
 def _diagnose_pytest() -> Iterator[Diagnosis]:
     version = _find_version("pytest")
-    if version is None:
-        yield Diagnosis("pytest", Condition.NOTE, "not installed", "pip install pytest, for the fixtures")
-        return
     plugins = {entry.name: entry.value for entry in metadata.entry_points(group="pytest11")}
     ours = plugins.get("interactions", "")
-    if not ours:
-        yield Diagnosis(
-            "pytest", Condition.NOTE, f"{version}; the plugin is not registered", "pip install the package"
-        )
+    if not version:
+        yield Diagnosis("pytest", Condition.NOTE, "not installed", "pip install pytest, for the fixtures")
+    elif not ours:
+        found = f"{version}; the plugin is not registered"
+        yield Diagnosis("pytest", Condition.NOTE, found, "pip install the package")
     elif os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         remedy = f"-p {ours}, or unset PYTEST_DISABLE_PLUGIN_AUTOLOAD"
         yield Diagnosis("pytest", Condition.NOTE, f"{version}; plugins are not loaded by themselves", remedy)
@@ -239,28 +211,20 @@ def _diagnose_loopback() -> Iterator[Diagnosis]:
     for name, family, host in (("IPv4", socket.AF_INET, "127.0.0.1"), ("IPv6", socket.AF_INET6, "::1")):
         try:
             with socket.create_server((host, 0), family=family) as server:
-                port = server.getsockname()[1]
-                with socket.create_connection((host, port), timeout=5):
-                    yield Diagnosis("loopback", Condition.OK, f"{name}: a server can be started and reached")
+                socket.create_connection((host, server.getsockname()[1]), timeout=5).close()
         except OSError as error:
-            state = Condition.PROBLEM if family is socket.AF_INET else Condition.NOTE
-            remedy = "serve, replay, record, proxy and gateway need it" if state is Condition.PROBLEM else ""
-            yield Diagnosis("loopback", state, f"{name}: {error.strerror or error}", remedy)
+            found = f"{name}: {error.strerror or error}"
+            if family is socket.AF_INET:
+                remedy = "serve, replay, record, proxy and gateway need it"
+                yield Diagnosis("loopback", Condition.PROBLEM, found, remedy)
+            else:
+                yield Diagnosis("loopback", Condition.NOTE, found)
+        else:
+            yield Diagnosis("loopback", Condition.OK, f"{name}: a server can be started and reached")
 
 
-def _diagnose_files() -> Iterator[Diagnosis]:
-    try:
-        named = os.environ.get("TMPDIR", "")
-        if named and not os.path.isdir(named):  # noqa: PTH112 - a name that Path refuses is no folder, too
-            found = f"TMPDIR names {named}, which is not a folder: {tempfile.gettempdir()} is used"
-            yield Diagnosis("temporary files", Condition.NOTE, found, "correct TMPDIR, or unset it")
-        with tempfile.TemporaryFile():
-            yield Diagnosis("temporary files", Condition.OK, tempfile.gettempdir())
-    except OSError as error:
-        yield Diagnosis("temporary files", Condition.PROBLEM, f"{error.strerror or error}", "set TMPDIR")
-
-
-def _diagnose_keys() -> Iterator[Diagnosis]:
+def _diagnose_variables() -> Iterator[Diagnosis]:
+    """Variables that commands refuse, or that change what they do."""
     present = [name for name in _KEYS if os.environ.get(name)]
     for name in present:
         if not re.fullmatch(r"[!#-&(-~]+", os.environ[name]):  # no space, no quote, nothing beyond ASCII
@@ -273,6 +237,15 @@ def _diagnose_keys() -> Iterator[Diagnosis]:
         yield Diagnosis("keys", Condition.OK, f"set: {', '.join(present)} (not shown, not tried)")
     else:
         yield Diagnosis("keys", Condition.NOTE, "none is set", "only a live service needs one: GEMINI_API_KEY")
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        path = os.environ.get(name, "")
+        if path and not os.path.exists(path):  # noqa: PTH110 - a path that Path refuses is missing, too
+            found = f"{name} names {path}, which does not exist"
+            yield Diagnosis("certificates", Condition.PROBLEM, found, f"correct {name}, or unset it")
+    folder = os.environ.get("TMPDIR", "")
+    if folder and not os.path.isdir(folder):  # noqa: PTH112 - a name that Path refuses is no folder, too
+        found = f"TMPDIR names {folder}, which is not a folder: {tempfile.gettempdir()} is used"
+        yield Diagnosis("temporary files", Condition.NOTE, found, "correct TMPDIR, or unset it")
 
 
 def _diagnose_proxies() -> Iterator[Diagnosis]:
@@ -290,14 +263,6 @@ def _diagnose_proxies() -> Iterator[Diagnosis]:
     yield Diagnosis("proxy", Condition.NOTE, f"set: {', '.join(names)}", remedy)
 
 
-def _diagnose_certificates() -> Iterator[Diagnosis]:
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
-        path = os.environ.get(name, "")
-        if path and not os.path.exists(path):  # noqa: PTH110 - a path that Path refuses is missing, too
-            found = f"{name} names {path}, which does not exist"
-            yield Diagnosis("certificates", Condition.PROBLEM, found, f"correct {name}, or unset it")
-
-
 def _diagnose_target() -> Iterator[Diagnosis]:
     name = os.environ.get("HARNESS_TARGET", "")
     if not name:
@@ -311,7 +276,7 @@ def _diagnose_target() -> Iterator[Diagnosis]:
         found = f"HARNESS_TARGET: {mask_text(str(fault))}"
         yield Diagnosis("target", Condition.PROBLEM, found, "correct HARNESS_TARGET, or unset it")
     else:
-        remedy = "commands without a target use it; `harness smoke` asks whether it is up"
+        remedy = "commands without a target use it; `harness check --profile smoke` asks whether it is up"
         yield Diagnosis("target", Condition.NOTE, f"HARNESS_TARGET names {url or 'the embedded emulator'}", remedy)
 
 
@@ -345,16 +310,13 @@ def _diagnose_configuration() -> Iterator[Diagnosis]:
 
 
 _QUESTIONS: dict[str, Callable[[], Iterator[Diagnosis]]] = {
-    "python": _diagnose_python,
     "harness": _diagnose_harness,
-    "packages": _diagnose_extras,
+    "packages": _diagnose_packages,
     "SDKs": _diagnose_sdks,
     "pytest": _diagnose_pytest,
     "loopback": _diagnose_loopback,
-    "temporary files": _diagnose_files,
-    "keys": _diagnose_keys,
+    "environment": _diagnose_variables,
     "proxy": _diagnose_proxies,
-    "certificates": _diagnose_certificates,
     "target": _diagnose_target,
     "extensions": _diagnose_extensions,
     "configuration": _diagnose_configuration,

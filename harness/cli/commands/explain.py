@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
+from harness.cli.common_options import ExtensionOptions
 from harness.cli.options import Page, argument
 from harness.cli.output import say_lines
 from harness.cli.rules import load_every_check
@@ -20,13 +20,11 @@ from harness.cli.rules.rule_facts import (
     list_codes,
     list_rules_without_check,
 )
-from harness.contract import Contract
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.errors import UsageFault
 from harness.incidents import load_incidents
 from harness.interactions import INTERACTIONS
-from harness.outcome import Rule
 from harness.outcome.words import did_you_mean, list_some
 
 
@@ -40,7 +38,6 @@ class ExplainArguments(ExtensionOptions):
         metavar="ID",
         completes="check",
     )
-    revision: str | None = revision_option()
 
     page = Page("explain", ("harness explain resume.no-gap", "harness explain 'cancel.*'"))
 
@@ -54,14 +51,18 @@ def run(words: Sequence[str]) -> int:
     if arguments.ids[0] == "model":
         say_lines("\n\n".join(_describe_models(arguments.ids[1:])).split("\n"))
         return 0
-    contract = contract_of(arguments)
     _refuse_unknown_codes(arguments.ids)
     ids = list(dict.fromkeys(name.partition("/")[0] for name in arguments.ids))
     own = [rule for rule in list_rules_without_check() if rule.id in ids]
     others = [name for name in ids if name not in {rule.id for rule in own}]
     _refuse_other_names(others)
-    checks = _blocks(others, contract) if others else []
-    say_lines("\n\n".join(["\n".join(_write_lines(describe_rule(rule))) for rule in own] + checks).split("\n"))
+    described = [describe_rule(rule) for rule in own]
+    if others:
+        everything_offered = everything(INTERACTIONS.load_capabilities())
+        selection = Selection(checks=tuple(others))
+        plan = make_plan(load_every_check(), selection, everything_offered, INTERACTIONS.load_profiles())
+        described += [describe_check(planned.check) for planned in plan.checks if planned.skip is None]
+    say_lines("\n\n".join("\n".join(_write_lines(facts)) for facts in described).split("\n"))
     return 0
 
 
@@ -90,24 +91,6 @@ def _describe_models(names: Sequence[str]) -> Iterator[str]:
     yield from ("\n".join(describe_model(name)) for name in names)
     if not names:
         yield "\n".join(describe_models())
-
-
-def _blocks(ids: Sequence[str], contract: Contract) -> list[str]:
-    plan = make_plan(
-        load_every_check(),
-        Selection(checks=tuple(ids)),
-        everything(INTERACTIONS.load_capabilities()),
-        INTERACTIONS.load_profiles(),
-    )
-    chosen = [planned.check for planned in plan.checks if planned.skip is None]
-    return [
-        "\n".join((*_write_lines(describe_check(check)), *_note_absence(check.rule, contract))) for check in chosen
-    ]
-
-
-def _note_absence(rule: Rule, contract: Contract) -> Iterator[str]:
-    if not contract.holds(rule):
-        yield f"  not in revision {contract.revision}"
 
 
 def _write_lines(described: RuleFacts) -> Iterator[str]:

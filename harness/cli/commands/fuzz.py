@@ -39,12 +39,13 @@ from harness.cli.options import (
 from harness.cli.output import Listeners, say
 from harness.engine.cleanup import CreatedResources
 from harness.engine.events import CheckFinished, RunEvent
-from harness.engine.results import Result
+from harness.engine.results import Result, of_kind
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer
 from harness.outcome import Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
-from harness.report.evidence.curl import Display, curl_lines, name_answer_file, trail_of
+from harness.report.evidence.curl import EMBEDDED_ROOT, Display, curl_lines, name_answer_file
+from harness.report.evidence.reproduction import write_all
 from harness.resources import cache_folder
 from harness.transport.client.dial import without_user_settings
 from harness.wire import Exchange
@@ -145,7 +146,9 @@ def run(words: Sequence[str]) -> int:
         if isinstance(event, CheckFinished) and event.result.observation.findings:
             key = key_of_failure(event.result)
             if arguments.output:
-                presentation.written[key] = _write(event.result, target, Path(arguments.output))
+                display = Display(target.api, target.info.url or EMBEDDED_ROOT, target.make_mask())
+                written = write_all(event.result, target.info, display, Path(arguments.output))
+                presentation.written[key] = written
             presentation.ran[key] = runs.run(event.result)
 
     direct = without_user_settings(target.info.url)  # for schemathesis and curl
@@ -180,14 +183,6 @@ def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...
             hint = did_you_mean(name, known, otherwise=": copy one from the findings of a run")
             raise UsageFault(f"--exclude {name!r}: no finding has this code{hint}")
     return tuple(names)
-
-
-def _write(result: Result, target: ResolvedTarget, folder: Path) -> Sequence[Path]:
-    """Write a failure in all forms that repeat it."""
-    from harness.report.evidence.curl import EMBEDDED_ROOT, Display, write_all
-
-    display = Display(target.api, target.info.url or EMBEDDED_ROOT, target.make_mask())
-    return write_all(result, target.info, display, folder)
 
 
 def _need_the_extra() -> None:
@@ -270,7 +265,7 @@ class CurlRuns:
 
     def run(self, result: Result) -> str:
         """Run the lines of one failure; return what to say of them, "" if it has none."""
-        trail = trail_of(result)
+        trail = of_kind(Exchange, result.evidence)
         if not trail:
             return ""
         if not is_runnable():

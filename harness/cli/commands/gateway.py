@@ -39,7 +39,6 @@ from harness.cli.options import (
     POSITIVE_SECONDS,
     SECONDS,
     URL,
-    VERSION,
     Page,
     Trust,
     argument,
@@ -69,7 +68,7 @@ UPSTREAM_SETTINGS: dict[str, Any] = {"platform": "any", "require_key": False, "m
 """A gateway may use its own key or none, and its own model names. Runs last long enough to be acted on."""
 
 _REPEATED = (
-    "api_version", "api_key", "revision", "model", "agent", "ca_file", "upstream_port", "upstream_host",
+    "api_key", "revision", "model", "agent", "ca_file", "upstream_port", "upstream_host",
     "wait", "timeout", "patience", "idle", "watch",
 )  # fmt: skip
 """Options with a value that decide what a rule sees."""
@@ -94,9 +93,6 @@ class GatewayArguments(HostOptions, BaselineOptions):
         "URL of the gateway, with or without an API version",
         URL, nargs="?", variable="HARNESS_TARGET", trust=Trust.SEND,
     )  # fmt: skip
-    api_version: str | None = option(
-        "API version, instead of the version in the URL", VERSION, shown="v1beta", group="gateway"
-    )
     api_key: str | None = option(
         "key that the client sends, if the gateway has keys of its own", KEY, variable=KEY_VARIABLE,
         trust=Trust.CALL, shown=f"${KEY_VARIABLE}, or {DUMMY_KEY}", group="gateway",
@@ -148,7 +144,6 @@ http://127.0.0.1:{UPSTREAM_PORT}. The run costs nothing: the upstream is the bui
         shares=frozenset(
             {
                 "target",
-                "api-version",
                 "revision",
                 "model",
                 "agent",

@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.checks.capabilities import PROFILES
 from harness.cli.arguments import read_options
 from harness.cli.common_options import (
     ExtensionOptions,
     contract_of,
     json_option,
-    level_option,
     revision_option,
 )
-from harness.cli.options import Page, Trust, argument, flag, option
+from harness.cli.options import Page, Trust, argument, flag
 from harness.cli.output import say, say_lines, write_json
 from harness.cli.rules import list_every_check, load_every_check
 from harness.engine.capabilities import everything
@@ -25,7 +23,7 @@ from harness.engine.plan import Selection, make_plan
 from harness.errors import UsageFault
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
-from harness.outcome import Level, Subject
+from harness.outcome import Subject
 from harness.outcome.words import format_count
 
 
@@ -35,10 +33,6 @@ class ListArguments(ExtensionOptions):
 
     globs: Sequence[str] = argument(
         "list only matching checks", nargs="*", default=(), metavar="GLOB", completes="check"
-    )
-    level: Level = level_option("weakest level to list")
-    profile: Sequence[str] | None = option(
-        f"list only this profile: {', '.join(PROFILES)}", repeats=True, metavar="NAME", completes="profile"
     )
     revision: str | None = revision_option()
     sentences: bool = flag(
@@ -56,7 +50,7 @@ class ListArguments(ExtensionOptions):
 OPTIONS = ListArguments
 
 _LISTINGS = {
-    "sentences": ("level", "profile", "revision"),
+    "sentences": ("revision",),
     "capabilities": ("revision",),
 }
 """The lists other than the catalog, each with the filters that it does not have."""
@@ -72,11 +66,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.sentences:
         _print_sentences(arguments)
         return 0
-    selection = Selection(
-        checks=tuple(arguments.globs),
-        level=arguments.level,
-        profiles=tuple(arguments.profile or ()),
-    )
+    selection = Selection(checks=tuple(arguments.globs))
     plan = make_plan(
         load_every_check() if arguments.json else list_every_check(),  # what an exercise costs is in JSON alone
         selection,
@@ -89,7 +79,7 @@ def run(words: Sequence[str]) -> int:
     contract = contract_of(arguments)
     checks = [item.check for item in plan.checks if item.skip is None and contract.holds(item.check.rule)]
     if not checks:
-        raise UsageFault("no check matches all of these filters: remove GLOB, --level or --profile")
+        raise UsageFault("no check of this revision matches: remove GLOB or --revision")
     if arguments.json:
         from harness.report.json_report import check_record
 

@@ -13,12 +13,11 @@ from harness.cli.arguments import read_options
 from harness.cli.common_options import (
     ExtensionOptions,
     OutputOptions,
-    revision_of,
-    revision_option,
     verbose_option,
 )
 from harness.cli.options import COUNT, Page, argument, flag, option
 from harness.cli.output import Listeners, say
+from harness.contract import CURRENT
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean
@@ -33,7 +32,6 @@ class MutantsArguments(ExtensionOptions, OutputOptions):
         "run only matching mutants", nargs="*", default=(), metavar="GLOB", completes="mutant"
     )
     jobs: int = option("number of processes", COUNT, 2, flags=("-j", "--jobs"))
-    revision: str | None = revision_option()
     list: bool = flag("list the mutants and their defects, and run nothing")
     verbose: int = verbose_option("name every check that kills a mutant")
 
@@ -59,7 +57,7 @@ def run(words: Sequence[str]) -> int:
         summaries={name: mutants[name].summary for name in chosen},
         whole=len(chosen) == len(mutants),
         jobs=arguments.jobs,
-        revision=revision_of(arguments),
+        revision=CURRENT,
     )
     return Listeners(arguments, MutantsPresentation()).follow(prove(INTERACTIONS, options)).exit
 

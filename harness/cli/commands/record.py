@@ -20,11 +20,9 @@ from harness.cli.masking import hear, mask_text, own_secrets
 from harness.cli.options import (
     COUNT,
     FOLDER,
-    MEBIBYTES,
     PATH,
     POSITIVE_SECONDS,
     URL,
-    VERSION,
     Options,
     Page,
     Trust,
@@ -39,7 +37,7 @@ from harness.outcome.words import format_count
 from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
-    from harness.benches.record import Recorder, Summary
+    from harness.benches.record import Summary
     from harness.benches.record.session import Recorded, RecordingSession
     from harness.engine.targets import ResolvedTarget
     from harness.kit.check import Scenario
@@ -51,7 +49,7 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 120.0
 
 SCENARIOS_ONLY = (
-    "cassettes", "api_key", "api_version", "model", "agent", "header", "timeout", "yes", "max_requests",
+    "cassettes", "api_key", "model", "agent", "header", "timeout", "max_requests",
     "continued", "plain_http",
 )  # fmt: skip
 
@@ -73,7 +71,6 @@ class ScenarioOptions(Options):
         "output folder", FOLDER, trust=Trust.CALL, shown="cassettes/live, /emulator or /other", group="scenarios"
     )
     api_key: str | None = api_key_option("scenarios")
-    api_version: str | None = option("API version", VERSION, shown="v1beta", group="scenarios")
     model: str | None = option("model to request", group="scenarios")
     agent: str | None = option("agent to request", group="scenarios")
     header: Sequence[tuple[str, str]] | None = header_option("scenarios")
@@ -81,8 +78,9 @@ class ScenarioOptions(Options):
     timeout: float = option(
         "limit in seconds for one interaction to settle", POSITIVE_SECONDS, DEFAULT_TIMEOUT, group="scenarios"
     )
-    yes: bool = flag("do not ask for confirmation; needs --max-requests", trust=Trust.CALL, group="scenarios")
-    max_requests: int | None = option("send at most N requests", COUNT, trust=Trust.CALL, group="scenarios")
+    max_requests: int | None = option(
+        "send at most N requests, and do not ask for confirmation", COUNT, trust=Trust.CALL, group="scenarios"
+    )
     continued: bool = flag("resume an interrupted session", flags=("--continue",), group="scenarios")
 
 
@@ -167,29 +165,22 @@ def _describe_cost(session: RecordingSession, ahead: Sequence[Scenario]) -> Iter
 
 def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: Sequence[Scenario]) -> None:
     """Print the cost and ask for confirmation; sets the session's budget. Raises UsageFault without a yes."""
-    _need_key(session)
+    if session.provenance.target == "live" and not session.target.info.secrets:
+        raise UsageFault(
+            f"the live service requires a key: set {INTERACTIONS.key_variable}, or name one with --api-key"
+        )
     ahead = session.waiting(scenarios)
     session.budget = session.budget or sum(scenario.exercise.requests for scenario in ahead) * _AMPLE
     for line in _describe_cost(session, ahead):
         say(line, to_errors=arguments.json)
-    if arguments.yes:
-        if not arguments.max_requests:
-            raise UsageFault(f"--yes needs a bound: --max-requests {session.budget} is sufficient")
+    if arguments.max_requests:
         return
     if not sys.stdin.isatty():
-        raise UsageFault("no terminal to confirm on: use --yes --max-requests N for an unattended run")
+        enough = f"--max-requests {session.budget} is sufficient"
+        raise UsageFault(f"no terminal to confirm on: use --max-requests N for an unattended run; {enough}")
     say("Continue? [y/N]", to_errors=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageFault("not confirmed: nothing was sent")
-
-
-def _need_key(session: RecordingSession) -> None:
-    """Raise UsageFault if the live service would be asked without any credential."""
-    target = session.target
-    if session.provenance.target == "live" and not target.info.secrets:
-        raise UsageFault(
-            f"the live service requires a key: set {INTERACTIONS.key_variable}, or name one with --api-key"
-        )
 
 
 _LIVE = "https://generativelanguage.googleapis.com"
@@ -221,16 +212,12 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
     )
     ca_file: str | None = ca_file_option()
     no_redaction: bool = flag("write secrets in plain text; never share such a file", trust=Trust.CALL)
-    max_body: int = option("do not record bodies larger than this", MEBIBYTES, 256)
-    max_cassette: int = option(
-        "stop recording when the bodies, which are kept in memory, exceed this size", MEBIBYTES, 512
-    )
 
     page = Page(
         "record",
         (
             f"harness record --target {_LIVE} \\\n    --cassette chat.yaml -- python my_client.py",
-            f"harness record --target {_LIVE} \\\n    --scenario all --yes --max-requests 120",
+            f"harness record --target {_LIVE} \\\n    --scenario all --max-requests 120",
         ),
         usage="--target URL --cassette FILE [options] [-- CMD …]\n"
         "       harness record --target URL --scenario NAME … [options]",
@@ -264,7 +251,9 @@ def run(words: Sequence[str]) -> int:
     from harness.interactions import INTERACTIONS
 
     granted = access(arguments.host, arguments.allow_host, pages=choose_pages(cors=arguments.cors))
-    target = _require_target(arguments)
+    if not arguments.target:
+        raise UsageFault(f"name the server to record: --target {_LIVE}")
+    target = arguments.target
     inspector = new_inspector(
         arguments,
         granted,
@@ -283,8 +272,6 @@ def run(words: Sequence[str]) -> int:
         encoding=arguments.accept_encoding,
         ca_file=arguments.ca_file,
         redact=not arguments.no_redaction,
-        most=arguments.max_body << 20,
-        most_in_all=arguments.max_cassette << 20,
         secrets=own_secrets().values(),
         warn=_Telling("not recorded"),
         no_answer=_Telling("no response"),
@@ -298,7 +285,11 @@ def run(words: Sequence[str]) -> int:
         arguments,
         granted,
         command,
-        welcome=lambda: _welcome(arguments, recorder),
+        welcome=lambda: (
+            f"replaying {arguments.cassette} only ({_ONLY_PLAYS}); Ctrl-C ends it"
+            if recorder.only_plays
+            else f"recording {target} into {arguments.cassette}; Ctrl-C ends it"
+        ),
         environment=lambda url: local_environment(url, os.environ),
     )
     summary = recorder.summary
@@ -323,12 +314,6 @@ class _Telling:
             say_masked(f"harness record: {self._what}: {text}", to_errors=True)
 
 
-def _require_target(arguments: RecordArguments) -> str:
-    if not arguments.target:
-        raise UsageFault(f"name the server to record: --target {_LIVE}")
-    return str(arguments.target)
-
-
 def _require_cassette(arguments: RecordArguments) -> Path:
     if not arguments.cassette:
         raise UsageFault("name the file to record into: --cassette FILE")
@@ -338,22 +323,12 @@ def _require_cassette(arguments: RecordArguments) -> Path:
     return path
 
 
-def _welcome(arguments: RecordArguments, recorder: Recorder) -> str:
-    if recorder.only_plays:
-        return f"replaying {arguments.cassette} only ({_ONLY_PLAYS}); Ctrl-C ends it"
-    return f"recording {arguments.target} into {arguments.cassette}; Ctrl-C ends it"
-
-
 def _exit(summary: Summary) -> Exit:
     if summary.unrecorded or summary.misses:
         return Exit.FAILED
-    if _unreachable(summary):
+    if summary.passed and len(summary.unanswered) == summary.passed:
         return Exit.UNREACHABLE
     return Exit.OK if summary.passed else Exit.NOTHING_RAN
-
-
-def _unreachable(summary: Summary) -> bool:
-    return bool(summary.passed) and len(summary.unanswered) == summary.passed
 
 
 def summary_record(summary: Summary) -> dict[str, Any]:

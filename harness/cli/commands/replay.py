@@ -62,10 +62,6 @@ class ReplayArguments(ListenOptions, GuardOptions):
     cors: bool = cors_option()
     open: bool = open_option()
     assign_ids: bool = flag("add stable ids to events that have none")
-    verbose: bool = flag(
-        "list the unused recordings even if a request was not recorded",
-        flags=("-v", "--verbose"), trust=Trust.CALL,
-    )  # fmt: skip
 
     page = Page(
         "replay",
@@ -138,7 +134,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json(replay_record(arguments.cassette, player))
     else:
-        _print(player, ask_for_client(server.url, command), verbose=arguments.verbose)
+        _print(player, ask_for_client(server.url, command))
     for line in faulty.story():
         say_masked(line, to_errors=arguments.json)
     return code or int(_exit(player))
@@ -185,7 +181,7 @@ def replay_record(path: str, player: Player) -> dict[str, Any]:
     return masked
 
 
-def _print(player: Player, question: str, *, verbose: bool) -> None:
+def _print(player: Player, question: str) -> None:
     for miss in player.misses:
         say_masked(f"miss: {miss}")
     for number, recording in player.approximate():
@@ -203,7 +199,7 @@ def _print(player: Player, question: str, *, verbose: bool) -> None:
             "replayed unchanged, so a client that follows that address leaves the replay"
         )
     unused = player.unused()
-    for number, recording in unused if verbose or not player.misses else ():
+    for number, recording in () if player.misses else unused:
         say_masked(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}")
     used = len(player.recordings) - len(unused)
     missed = format_count(len(player.misses), "request")

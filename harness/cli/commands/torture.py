@@ -46,13 +46,6 @@ On failure its exit code is not 0.
 exit codes: 0 no rule is broken · 1 a rule is broken · 2 usage, or CMD fails without a
 fault · 3 nothing ran · 4 stopped early · 130 interrupted"""
 
-_FOLDED = (
-    "allow", "cuts", "endings", "revision", "text", "script", "further", "scenario", "cassette", "dry_run",
-    "fail_fast", "extension", "report", "baseline", "baseline_update", "baseline_prune",
-    "json", "verbose", "color", "annotations",
-)  # fmt: skip
-"""What one can do without at first."""
-
 DEFAULT_ENDINGS = "rst,end"
 _PLAYED = "cases (--dry-run lists them)"
 _VERDICTS = "verdicts and reports"
@@ -142,7 +135,6 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
         usage="[options] -- CMD … (or --client NAME[==VERSION])",
         groups=(_PLAYED, "the client", _VERDICTS),
         notes=_NOTES,
-        folded=_FOLDED,
         regrouped={"": _PLAYED, "verdicts": _VERDICTS, "run": _VERDICTS, "output": _VERDICTS},
         shares=frozenset({"revision"}),
     )

@@ -29,6 +29,7 @@ class VerifyArguments(BaselineOptions):
     secrets: bool = flag(
         "only search for secrets (exit code 1 if any is found)", trust=Trust.CALL
     )  # a file of the folder that set it would switch off the judgment, also that of a hook
+    open: bool = flag("show a cassette, or the failures of a JSON report, in the inspector", trust=Trust.CALL)
     empty_ok: bool = flag("exit with 0 if the paths hold no recording (for hooks that pass any changed file)")
     revision: str | None = revision_option()
     strict: bool = flag("also fail on broken SHOULD rules, unless their source is only inferred", group="verdicts")
@@ -36,7 +37,7 @@ class VerifyArguments(BaselineOptions):
 
     page = Page(
         "verify",
-        ("harness verify cassettes/", "harness verify --secrets chat.yaml"),
+        ("harness verify cassettes/", "harness verify report.json --open"),
         groups=("verdicts", "output"),
         notes="Recordings are cassettes (.yaml), .har, .sse, .events.jsonl and .json files.",
         shares=frozenset({"revision", "strict"}),
@@ -53,14 +54,21 @@ def run(words: Sequence[str]) -> int:
     for path in paths:
         if not path.exists():
             raise UsageFault(f"no file or folder {str(path)!r}: {MISSING}")
+    if arguments.open:
+        arguments.refuse((*_JUDGING, "secrets"), "applies to judged recordings: remove it or --open")
+        if len(paths) > 1:
+            raise UsageFault(f"--open shows one file: leave {str(paths[1])!r} out")
+        from harness.cli.showing import show_file
+
+        return show_file(paths[0], arguments)
     if arguments.secrets:
-        arguments.refuse(_JUDGING, "applies to judged recordings: remove it or --secrets")
+        arguments.refuse((*_JUDGING, "revision"), "applies to judged recordings: remove it or --secrets")
         return _look_for_secrets(paths, arguments)
     return _judge(paths, arguments)
 
 
 _LEFT_OUT_SHOWN = 5
-_JUDGING = ("strict", "revision", "baseline", "baseline_update", "baseline_prune", "report")
+_JUDGING = ("strict", "baseline", "baseline_update", "report")
 
 
 def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:

@@ -17,9 +17,14 @@ from harness.outcome import Accounted, Exit, Level, Outcome, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
-from harness.report.evidence.curl import commands, pytest_module, why_no_cassette
+from harness.report.evidence.reproduction import (
+    commands,
+    pytest_module,
+    replay_words,
+    reproduction_lines,
+    why_no_cassette,
+)
 from harness.report.json_report import code_record, outcome_record, target_record
-from harness.report.presented_result import replay_words, reproduction_lines
 from harness.report.screen import Verbatim
 from harness.wire.message import escape_controls
 
@@ -89,14 +94,6 @@ class FuzzPresentation(Presentation):
             }
         )
         return record
-
-    def options(self, state: CollectedRun) -> dict[str, Any]:
-        ran = {
-            str(n): command
-            for n, result in enumerate(state.results)
-            if (command := self.ran.get(key_of_failure(result), ""))
-        }
-        return {"seed": self._seed, "excluded": list(self._excluded), "ran": ran}
 
     def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
         return [*super().facts(state), ("seed", str(self._seed))]

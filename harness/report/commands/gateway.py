@@ -13,6 +13,7 @@ from harness.engine.results import Evidence, Result
 from harness.outcome import Accounted
 from harness.outcome.words import format_count
 from harness.report.accounting import accounting_record
+from harness.report.causes import list_causes
 from harness.report.commands.presentation import Presentation, Section
 from harness.report.evidence.evidence_text import logs
 from harness.report.json_report import (
@@ -22,7 +23,7 @@ from harness.report.json_report import (
     target_record,
     unanswered_record,
 )
-from harness.report.presented_result import PresentedResult, list_causes
+from harness.report.presented_result import PresentedResult
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:

@@ -133,10 +133,6 @@ class Presentation:
         """The whole run as the command's schema in `schemas/output` describes it; None for a run of checks."""
         return None
 
-    def options(self, state: CollectedRun) -> dict[str, Any]:
-        """The settings of these words besides the events, as plain data, which is stored with the events."""
-        return {}
-
     def score(self, state: CollectedRun) -> str:
         """How many MUST checks failed or passed, of how many: the message of a badge."""
         musts = self.accounting(state).musts
@@ -233,7 +229,7 @@ class Presentation:
         `fixes` are the known fixes that stand above.
         """
         if result.verdict is Verdict.STALE:
-            return f": {describe_stale(result)} (--baseline-prune)", ()
+            return f": {describe_stale(result)} (--baseline-update)", ()
         if result.excuse:
             return f": {escape_controls(result.excuse).strip().splitlines()[0]}", ()
         return (f": {summary}" if summary != result.title else ""), ()

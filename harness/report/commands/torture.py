@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.benches.client.judgement.outcome import DropOutcome, is_case, list_cases, outcome_of, run_of
 from harness.engine.results import ClientRun, Result
@@ -200,7 +200,7 @@ class TorturePresentation(Presentation):
         if skipped := sum(item["cases"] for item in list_untried(state)):
             yield f"excluded: {format_count(skipped, 'case')} after equal failures (`--enough 0` runs them)"
         if count_stale(state.results):
-            yield "help: `--baseline-prune` removes stale entries from the baseline"
+            yield "help: `--baseline-update` removes stale entries from the baseline"
         yield from self.next_steps(state)
 
     def next_steps(self, state: CollectedRun) -> Iterator[str]:
@@ -255,35 +255,37 @@ def _record_timeline(run: ClientRun) -> dict[str, Any]:
     return {"requests": requests, "end": run.end}
 
 
-SIGNS = {
-    DropOutcome.EXACT: (".", "32"),
-    DropOutcome.RECOVERED: ("r", "32"),
-    DropOutcome.COULD_NOT: ("n", "32"),
-    DropOutcome.REPORTED: ("e", "33"),
-    DropOutcome.CRASHED: ("c", "33"),
-    DropOutcome.HUNG: ("t", "35;1"),
-    DropOutcome.WRONG_STATUS: ("S", "31;1"),
-    DropOutcome.HOLE: ("H", "31;1"),
-    DropOutcome.DUPLICATED: ("D", "31;1"),
-    DropOutcome.SILENT_LOSS: ("L", "31;1"),
-    DropOutcome.LOST_CONTEXT: ("F", "31;1"),
-    DropOutcome.DOUBLE_CREATE: ("C", "31;1"),
+class OutcomeLook(NamedTuple):
+    """How an outcome is shown: its sign in the map of drops (capitals are broken rules), its color on a terminal,
+    its mark on a page, and its column in the table of faults.
+    """
+
+    sign: str
+    color: str
+    mark: Mark
+    column: str
+
+
+_WARNED = "warned"
+_COLUMNS = ("right", "silent failure", "reported a failure", "hung", "had no way", _WARNED)
+
+LOOKS = {
+    DropOutcome.EXACT: OutcomeLook(".", "32", mark_of("exact"), "right"),
+    DropOutcome.RECOVERED: OutcomeLook("r", "32", mark_of("exact"), "right"),
+    DropOutcome.COULD_NOT: OutcomeLook("n", "32", mark_of("refused"), "had no way"),
+    DropOutcome.REPORTED: OutcomeLook("e", "33", mark_of("gave-up"), "reported a failure"),
+    DropOutcome.CRASHED: OutcomeLook("c", "33", mark_of("gave-up"), "reported a failure"),
+    DropOutcome.HUNG: OutcomeLook("t", "35;1", mark_of("hung"), "hung"),
+    DropOutcome.WRONG_STATUS: OutcomeLook("S", "31;1", mark_of("wrong"), "silent failure"),
+    DropOutcome.HOLE: OutcomeLook("H", "31;1", mark_of("wrong"), "silent failure"),
+    DropOutcome.DUPLICATED: OutcomeLook("D", "31;1", mark_of("wrong"), "silent failure"),
+    DropOutcome.SILENT_LOSS: OutcomeLook("L", "31;1", mark_of("wrong"), "silent failure"),
+    DropOutcome.LOST_CONTEXT: OutcomeLook("F", "31;1", mark_of("wrong"), "silent failure"),
+    DropOutcome.DOUBLE_CREATE: OutcomeLook("C", "31;1", mark_of("wrong"), "silent failure"),
 }
-"""The sign and the colour of each outcome: capitals are broken promises."""
 
 RANK = {outcome: rank for rank, outcome in enumerate(DropOutcome)}
 """How bad an outcome is: the worst last."""
-
-OUTCOME_MARKS = {
-    **{outcome: mark_of("wrong") for outcome in DropOutcome},
-    DropOutcome.EXACT: mark_of("exact"),
-    DropOutcome.RECOVERED: mark_of("exact"),
-    DropOutcome.COULD_NOT: mark_of("refused"),
-    DropOutcome.REPORTED: mark_of("gave-up"),
-    DropOutcome.CRASHED: mark_of("gave-up"),
-    DropOutcome.HUNG: mark_of("hung"),
-}
-"""The shape and the colour of each outcome in a page."""
 
 
 def in_order(results: Sequence[Result]) -> list[Result]:
@@ -306,56 +308,45 @@ def list_untried(state: CollectedRun) -> list[dict[str, Any]]:
     ]
 
 
-_COLUMNS: tuple[tuple[str, Mark], ...] = (
-    ("right", mark_of("exact")),
-    ("silent failure", mark_of("wrong")),
-    ("reported a failure", mark_of("gave-up")),
-    ("hung", mark_of("hung")),
-    ("had no way", mark_of("refused")),
-    ("warned", mark_of(str(Accounted.WARNED))),
-)
-"""What can come of a case, and its mark: a wrong result that only warns is no silent failure."""
-
-
 def fault_matrix(state: CollectedRun) -> OutcomeMatrix:
     """A row for each kind of fault: how many cases came out how; a cell opens its cases."""
     kinds: dict[str, list[Result]] = defaultdict(list)
     for result in in_order(state.results):
         kinds[run_of(result).kind or "requested"].append(result)
     skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
-    found = {_mark_case(result) for results in kinds.values() for result in results}
-    columns = [column for column in _COLUMNS if column[1] in found]
+    found = {_choose_column(result) for results in kinds.values() for result in results}
+    columns = [column for column in _COLUMNS if column in found]
     return OutcomeMatrix(
         key="faults",
         title="The client and each fault",
         about="Cases by outcome. Open a cell for its cases, the first problem, and the command.",
         corner="Fault",
-        columns=tuple(MatrixColumn(name=name) for name, _ in columns),
+        columns=tuple(MatrixColumn(name=name) for name in columns),
         rows=tuple(
             MatrixRow(
                 name=kind,
                 about=f"{format_count(len(results), 'case')}"
                 + (f", {skipped[kind]} excluded" if kind in skipped else ""),
-                cells=tuple(outcome_cell(kind, results, mark, state) for _, mark in columns),
+                cells=tuple(outcome_cell(kind, results, column, state) for column in columns),
             )
             for kind, results in kinds.items()
         ),
     )
 
 
-def _mark_case(result: Result) -> Mark:
-    """The column of a case: how the client ended, unless the run excuses that."""
-    mark = OUTCOME_MARKS[outcome_of(result)]
-    excused = mark == mark_of("wrong") and result.outcome is Accounted.WARNED
-    return mark_of(str(Accounted.WARNED)) if excused else mark
+def _choose_column(result: Result) -> str:
+    """The column of a case: how the client ended, unless the run excuses a wrong result."""
+    column = LOOKS[outcome_of(result)].column
+    return _WARNED if column == "silent failure" and result.outcome is Accounted.WARNED else column
 
 
-def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: CollectedRun) -> MatrixCell | None:
+def outcome_cell(kind: str, results: Sequence[Result], column: str, state: CollectedRun) -> MatrixCell | None:
     """Those of the cases of a kind that came out alike; None if none did."""
-    alike = [result for result in results if _mark_case(result) == mark]
+    alike = [result for result in results if _choose_column(result) == column]
     if not alike:
         return None
     first = max(alike, key=lambda result: RANK[outcome_of(result)])
+    mark = mark_of(str(Accounted.WARNED)) if column == _WARNED else LOOKS[outcome_of(first)].mark
     outcomes = Counter(map(outcome_of, alike))
     listed = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in DropOutcome if outcomes[outcome])
     return MatrixCell(
@@ -364,7 +355,9 @@ def outcome_cell(kind: str, results: Sequence[Result], mark: Mark, state: Collec
         mark=mark,
         title=f"{kind}: {listed}. Each mark is a case, in the order of the stream.",
         cases=tuple(
-            StripCase(sign=SIGNS[outcome_of(result)][0], words=f"{result.title}: {outcome_of(result)}", mark=mark)
+            StripCase(
+                sign=LOOKS[outcome_of(result)].sign, words=f"{result.title}: {outcome_of(result)}", mark=mark
+            )
             for result in alike
         ),
         **(_show_case(first, state) if first.observation.findings else {}),
@@ -401,7 +394,7 @@ def kind_lines(state: CollectedRun, paint: Paint = lambda _, text: text) -> Iter
         return
     width = max(map(len, kinds))
     for kind, outcomes in kinds.items():
-        words = [paint(SIGNS[o][1], f"{outcomes[o]} {o}") for o in DropOutcome if outcomes[o]]
+        words = [paint(LOOKS[o].color, f"{outcomes[o]} {o}") for o in DropOutcome if outcomes[o]]
         left = [f"{skipped[kind]} excluded"] if kind in skipped else []
         yield f"  {kind or 'requested':<{width}}  {', '.join([*words, *left])}"
     yield ""
@@ -453,8 +446,8 @@ def _list_signs(rows: Mapping[str, Mapping[int, Sequence[Result]]]) -> tuple[Str
     """The signs of the outcomes that occur, with their words."""
     found = {outcome_of(one) for cuts in rows.values() for results in cuts.values() for one in results}
     return tuple(
-        StripCase(sign=sign, words=str(outcome), mark=OUTCOME_MARKS[outcome])
-        for outcome, (sign, _) in SIGNS.items()
+        StripCase(sign=look.sign, words=str(outcome), mark=look.mark)
+        for outcome, look in LOOKS.items()
         if outcome in found
     )
 
@@ -463,9 +456,9 @@ def _drop_cell(row: str, event: int, results: Sequence[Result], state: Collected
     worst = max(results, key=lambda result: RANK[outcome_of(result)])
     outcome = outcome_of(worst)
     return MatrixCell(
-        text=SIGNS[outcome][0],
+        text=LOOKS[outcome].sign,
         words=f"cut at event {event}: {outcome}",
-        mark=OUTCOME_MARKS[outcome],
+        mark=LOOKS[outcome].mark,
         title=f"{row}, cut at event {event}: {', '.join(f'{one.title}: {outcome_of(one)}' for one in results)}",
         **_show_case(worst, state),
     )
@@ -479,7 +472,7 @@ def picture_of(result: Result, state: CollectedRun) -> StreamPicture | None:
 
 def map_lines(drops: OutcomeMatrix, paint: Paint = lambda _, text: text) -> Iterator[str]:
     """The map of drops for a terminal: a line for each kind of ending, with a sign for each column."""
-    colors = dict(SIGNS.values())
+    colors = {look.sign: look.color for look in LOOKS.values()}
     width = max(len(row.name) for row in drops.rows)
     for row in drops.rows:
         signs = (" " if cell is None else paint(colors[cell.text], cell.text) for cell in row.cells)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, groupby, takewhile
 from types import MappingProxyType
@@ -90,19 +90,18 @@ def body_lines(
     """
     if len(body) > MASKED > shown and not _STREAM.match(body):
         text = escape_controls(body_text(body[:MASKED], request, display))[:shown]
-        text = f"{text}\n[… the beginning of {len(body):,} bytes …]"
-    else:
-        text = body_text(body, request, display)
-        found = find_place(text, where) if where is not None and len(text) > shown else None
-        text = _cut_out_middle(escape_controls(text), shown) if found is None else _cut_around(text, found, shown)
-    return text.rstrip("\n").splitlines() if text else []
-
-
-def _cut_around(text: str, found: Span, shown: int) -> str:
-    first, last = _widen(text, found, shown)
-    before = [f"[… {first:,} characters …]"] if first else []
-    after = [f"[… {len(text) - last:,} characters …]"] if last < len(text) else []
-    return "\n".join((*before, escape_controls(text[first:last]), *after))
+        return f"{text}\n[… the beginning of {len(body):,} bytes …]".splitlines()
+    text = body_text(body, request, display)
+    if len(text) > shown and where is not None and (found := find_place(text, where)) is not None:
+        first, last = _widen(text, found, shown)
+        before = [f"[… {first:,} characters …]"] if first else []
+        after = [f"[… {len(text) - last:,} characters …]"] if last < len(text) else []
+        return [*before, *escape_controls(text[first:last]).splitlines(), *after]
+    text = escape_controls(text)
+    if len(text) > shown:
+        head, tail = text[: shown * 2 // 3], text[-shown // 3 :]
+        text = f"{head}\n[… {len(text) - len(head) - len(tail)} characters …]\n{tail}"
+    return text.rstrip("\n").splitlines()
 
 
 def _widen(text: str, found: Span, shown: int) -> Span:
@@ -112,14 +111,6 @@ def _widen(text: str, found: Span, shown: int) -> Span:
     return first, min(len(text), first + shown)
 
 
-def _cut_out_middle(text: str, shown: int) -> str:
-    if len(text) > shown:
-        head, tail = shown * 2 // 3, shown // 3
-        cut = len(text) - head - tail
-        text = f"{text[:head]}\n[… {cut} characters …]\n{text[-tail:]}"
-    return text
-
-
 def begin_body(body: bytes, mask: Mask, most: int, request: Request | None = None) -> str:
     """The beginning of a body in one line of at most so many characters, masked; `request` as in `body_lines`."""
     line = " ".join(mask.show(body[:MASKED].decode("utf-8", "replace"), request).split())
@@ -127,11 +118,8 @@ def begin_body(body: bytes, mask: Mask, most: int, request: Request | None = Non
 
 
 def body_text(body: bytes, request: Request, display: Display) -> str:
-    """A body as text without its secrets, even those that are spread over several events of a stream."""
-    text = body.decode("utf-8", "replace")
-    if _STREAM.match(body):
-        return display.mask.stream(text, display.api.load_protocol())
-    return display.mask.text(text, request)
+    """A body as text without its secrets."""
+    return display.mask.text(body.decode("utf-8", "replace"), request)
 
 
 Span: TypeAlias = tuple[int, int]
@@ -234,22 +222,17 @@ _NOUNS: dict[type, tuple[str, str]] = {
 }
 
 
-Chosen = tuple[Sequence[Exchange], Exchange]
-"""The exchanges that matter, and the one that shows the fault."""
-
-
 class LogPart(Struct, frozen=True):
-    """Some text of a piece of evidence; `summary` names what is folded, and a finding names what is `accused`."""
+    """Some text of a piece of evidence; a finding names what is `accused`."""
 
     text: str
-    summary: str = ""
     accused: bool = False
 
 
 class Log(Struct, frozen=True):
     """One piece of evidence as text: its lines, and the command that repeats it, if there is one.
 
-    `parts` are the same text, in which what is far from its finding is folded; without them it is short.
+    `parts` are the same text, in which what its finding names is marked; without them there is no such place.
     """
 
     name: str
@@ -264,33 +247,23 @@ def count_evidence(evidence: Sequence[Evidence]) -> str:
     return format_count(len(evidence), noun, plural)
 
 
-_AROUND = 900
-"""Characters of a body around what a finding names that are seen at once; a body up to twice as long is whole."""
-
-
-def split_body(exchange: Exchange, display: Display, where: Where | None, *, shown: int) -> tuple[LogPart, ...]:
-    """An exchange whose answer is long: what is far from its finding is folded; nothing if it is short."""
-    if len(exchange.body) <= 2 * _AROUND or len(exchange.body) > MASKED:
+def split_body(exchange: Exchange, display: Display, where: Where, *, shown: int) -> tuple[LogPart, ...]:
+    """An exchange whose answer has what a finding names, in parts: before it, that, and after it; else nothing."""
+    if len(exchange.body) > MASKED:
         return ()
     text = body_text(exchange.body, exchange.request, display)
-    found = None if where is None else find_place(text, where)
-    first, last = _widen(text, found or (0, 0), _AROUND)
-    start, end = found or (last, last)
-    folded = shown // 2 if first else max(1, shown - _AROUND)
-    pieces = [
-        (text[max(0, first - folded) : first], f"{first:,} characters before", False),
-        (text[first : min(start, last)], "", False),
-        (text[start : min(end, last)], "", True),
-        (text[min(end, last) : last], "", False),
-        (text[last : last + folded], f"{len(text) - last:,} more characters", False),
-    ]
-    head, tail = _list_head(exchange, display, shown), _list_end(exchange, display.mask)
-    parts = [LogPart("\n".join([*head, ""]))]
-    for piece, summary, accused in pieces:
-        cut = "; the JSON report has more" if summary and len(piece) == folded else ""
-        if piece:
-            parts.append(LogPart(escape_controls(piece), f"{summary}{cut}" if summary else "", accused))
-    return (*parts, LogPart("\n".join(tail))) if tail else tuple(parts)
+    found = find_place(text, where)
+    if found is None:
+        return ()
+    first, last = _widen(text, found, shown)
+    before, after = (f"[… {count:,} characters …]\n" if count else "" for count in (first, len(text) - last))
+    head = "\n".join([*_list_head(exchange, display, shown), before])
+    tail = "\n".join([f"\n{after}".rstrip("\n"), *_list_end(exchange, display.mask)])
+    return (
+        LogPart(head + escape_controls(text[first : found[0]])),
+        LogPart(escape_controls(text[slice(*found)]), accused=True),
+        LogPart(escape_controls(text[found[1] : last]) + tail),
+    )
 
 
 def logs(evidence: Sequence[Evidence], display: Display, *, shown: int = SHOWN) -> list[Log]:
@@ -332,78 +305,68 @@ def shown_lines(
     stand for the stream in which the fault is. `whole`: every exchange, to its last byte. `elsewhere` describes
     where the others are, `""` if nowhere.
     """
-    more = f"; {elsewhere}" if elsewhere else ""
     if exchanges := of_kind(Exchange, evidence):
-        chosen = _choose(exchanges, display.api, accused, named=named)
+        shown, fault = _choose(exchanges, display.api, accused, named=named)
         if whole:
-            yield from _write_whole_exchanges(exchanges, display, chosen)
+            yield f"the wire, {count_evidence(exchanges)}:"
+            for exchange in exchanges:
+                yield from exchange_lines(exchange, display, shown=_WHOLE)
         else:
-            if len(exchanges) > len(chosen[0]):
-                yield f"exchanges ({len(chosen[0])} of {len(exchanges)}{more}):"
-            yield from _write_exchanges(display, chosen, verbose=verbose, events=events, places=places)
+            if len(exchanges) > len(shown):
+                more = f"; {elsewhere}" if elsewhere else ""
+                yield f"exchanges ({len(shown)} of {len(exchanges)}{more}):"
+            yield from _write_exchanges(display, shown, fault, verbose=verbose, events=events, places=places)
+        yield "reproduce:"
+        for command in curl_lines(shown, display):
+            yield from command.split("\n")
     if relayed := of_kind(RelayedExchange, evidence):
-        yield from _format_relayed(relayed, display, verbose=verbose)
+        most = RELAYED_IN_FULL if verbose else ONE_LINE
+        for item in relayed if verbose else relayed[:_MOST_RELAYED]:
+            yield f"exchange {item.name}:"
+            yield from (f"  {line}" for line in relayed_lines(item, display.mask, most))
+        yield "the request of the client (the harness is the upstream):"
+        yield from (f"  {line}" for line in curl(relayed[0].client.request, display).split("\n"))
     if recorded := of_kind(RecordedPlace, evidence):
-        yield from _format_places(recorded, verbose=verbose)
+        first = recorded if verbose else recorded[:_MOST_PLACES]
+        yield f"found in {format_count(len(recorded), 'place')}{':' if first == recorded else ', such as:'}"
+        yield from (f"  {place_line(item)}" for item in first)
     for run in of_kind(ClientRun, evidence):
         yield from client_lines(run, verbose=verbose)
     for row in of_kind(KillRow, evidence):
         yield from kill_lines(row)
 
 
-def _format_places(places: Sequence[RecordedPlace], *, verbose: bool) -> Iterator[str]:
-    shown = places if verbose else places[:_MOST_PLACES]
-    yield f"found in {format_count(len(places), 'place')}{':' if len(shown) == len(places) else ', such as:'}"
-    yield from (f"  {place_line(item)}" for item in shown)
-
-
 def _write_exchanges(
     display: Display,
-    chosen: Chosen,
+    shown: Sequence[Exchange],
+    fault: Exchange,
     *,
     verbose: bool,
     events: Sequence[str],
     places: Mapping[int, Where],
 ) -> Iterator[str]:
-    """The exchange that shows the fault in full, a line each way for the others, and one script that repeats them.
+    """The exchange that shows the fault in full, and a line each way for the others.
 
     Where `events` show that exchange, it has a line each way, too; with `verbose` all are in full.
     """
-    shown, fault = chosen
+    first = shown[0].began
     for exchange in shown:
-        time, where = _format_time(exchange, shown), places.get(id(exchange))
+        where, time = places.get(id(exchange)), ""
+        if exchange.began is not None and first is not None and exchange.began - first >= 0.25:
+            time = f" (after {exchange.began - first:.1f} s)"
         if verbose or (exchange is fault and not events):
-            first, *others = exchange_lines(exchange, display, where=where)
-            yield first + time
+            head, *others = exchange_lines(exchange, display, where=where)
+            yield head + time
             yield from others
         else:
             yield f"> {_request(exchange.request, display.mask, ONE_LINE)}{time}"
             yield f"< {_answer(exchange, display.mask, ONE_LINE)}{_quote_place(exchange, display, where)}"
     yield from events
-    yield from _write_script(curl_lines(shown, display))
 
 
-_LEAST_TIME = 0.25
-"""Seconds that pass before the time of a request is worth a word."""
-
-
-def _format_time(exchange: Exchange, shown: Sequence[Exchange]) -> str:
-    """How long after the first one that is shown a request was sent; `""` at once, or if that is not known."""
-    first = shown[0].began
-    if exchange.began is None or first is None or exchange.began - first < _LEAST_TIME:
-        return ""
-    return f" (after {exchange.began - first:.1f} s)"
-
-
-def _write_whole_exchanges(exchanges: Sequence[Exchange], display: Display, chosen: Chosen) -> Iterator[str]:
-    """All exchanges, each as a whole, and the script of those that matter."""
-    yield f"the wire, {count_evidence(exchanges)}:"
-    for exchange in exchanges:
-        yield from exchange_lines(exchange, display, shown=_WHOLE)
-    yield from _write_script(curl_lines(chosen[0], display))
-
-
-def _choose(exchanges: Sequence[Exchange], api: Api, accused: Evidence | None, *, named: bool) -> Chosen:
+def _choose(
+    exchanges: Sequence[Exchange], api: Api, accused: Evidence | None, *, named: bool
+) -> tuple[Sequence[Exchange], Exchange]:
     """The exchanges that matter, with those that they depend on, and the one that shows the fault."""
     shown, fault = _pick_first(exchanges, api) if named else (exchanges[-_MOST_EXCHANGES:], exchanges[-1])
     if isinstance(accused, Exchange):
@@ -414,13 +377,6 @@ def _choose(exchanges: Sequence[Exchange], api: Api, accused: Evidence | None, *
         fault = accused
     deletes = list_deletes(fault, exchanges, api)
     return with_origins([*shown, *deletes], exchanges, api), fault
-
-
-def _write_script(commands: Iterable[str]) -> Iterator[str]:
-    """The commands together, so that they can be copied at once."""
-    yield "reproduce:"
-    for command in commands:
-        yield from command.split("\n")
 
 
 def _pick_first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Exchange], Exchange]:
@@ -441,15 +397,6 @@ def _list_needed(exchanges: Sequence[Exchange], number: int, api: Api) -> list[i
     """The numbers of the exchanges that made or changed what this one refers to."""
     ids = set(referenced_ids(exchanges[number], api))
     return [at for at in range(number) if made_or_changed(exchanges[at], ids, api)]
-
-
-def _format_relayed(relayed: Sequence[RelayedExchange], display: Display, *, verbose: bool) -> Iterator[str]:
-    most = RELAYED_IN_FULL if verbose else ONE_LINE
-    for item in relayed if verbose else relayed[:_MOST_RELAYED]:
-        yield f"exchange {item.name}:"
-        yield from (f"  {line}" for line in relayed_lines(item, display.mask, most))
-    yield "the request of the client (the harness is the upstream):"
-    yield from (f"  {line}" for line in curl(relayed[0].client.request, display).split("\n"))
 
 
 def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = ONE_LINE) -> Iterator[str]:

@@ -23,6 +23,7 @@ from harness.wire import By, Decoder, Exchange, StreamProtocol
 from harness.wire.json_value import json_or_none, object_or_none
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import (
+    CellKind,
     Columns,
     EventKeys,
     ReadEvent,
@@ -30,6 +31,7 @@ from harness.wire.stream_picture import (
     StreamPicture,
     draw_picture,
     find_look,
+    picture_lines,
 )
 
 NEVER = "nothing"
@@ -405,3 +407,27 @@ def _summarise_fold(rows: Sequence[EventRow], where: str) -> str:
     listed = ", ".join(f"{name} ×{number}" if number > 1 else name for name, number in kinds.items())
     cut = f"; the first {_MOST_FOLDED} are here" if len(rows) > _MOST_FOLDED else ""
     return f"{format_count(len(rows), 'event')} {where}: {listed}{cut}"
+
+
+_SAID = 31
+"""Most characters of what an event says: with its number and kind it fits 80 columns."""
+
+
+def event_lines(listed: EventList | None) -> Iterator[str]:
+    """The picture of the streams, then the event that a finding names with its neighbors; or no line."""
+    if listed is None or not (listed.folds or listed.picture.kinds & {CellKind.MISSING, CellKind.TWICE}):
+        return
+    yield f"events{f' {listed.about}' if listed.about else ''}:"
+    yield from (f"  {line}" for line in picture_lines(listed.picture))
+    for fold in listed.folds:
+        if not fold.summary:
+            yield from map(_format, fold.rows)
+
+
+def _format(row: EventRow) -> str:
+    if row.kind == "cut":
+        return f"          -- {row.name} --"
+    arrow = "->" if row.accused else "  "
+    number = "" if row.number is None else row.number
+    content = "MISSING" if row.kind == "missing" else shorten(row.summary, _SAID)
+    return f"  {arrow} {number:>4}  {row.name:<29} {content}".rstrip()

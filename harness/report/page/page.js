@@ -4,53 +4,12 @@
   const one = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-  /* What passed in a very large run is data until its area opens. */
-  const passing = JSON.parse(one("#passing")?.textContent || "[]");
-  const element = (tag, name, text) => {
-    const made = document.createElement(tag);
-    if (name) made.className = name;
-    if (text) made.textContent = text;
-    return made;
-  };
-  const icon = (shape) => {
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-    use.setAttribute("href", `#i-${shape}`);
-    svg.setAttribute("class", "icon");
-    svg.setAttribute("aria-hidden", "true");
-    svg.append(use);
-    return svg;
-  };
-  const draw = (item) => {
-    if (item.node) return item.node;
-    const row = element("details", "row");
-    const summary = element("summary");
-    const verdict = element("span", "verdict v-pass");
-    verdict.append(icon("pass"), item.word);
-    summary.append(verdict, element("code", "", item.id), element("span", "title", item.id.includes(item.title) ? "" : item.title), element("span", "tag", item.level));
-    const more = element("div", "more");
-    for (const text of [item.requirement, `Source: ${item.source}`]) if (text) more.append(element("p", "", text));
-    row.id = item.fragment;
-    row.dataset.kind = "passed";
-    row.dataset.level = item.level;
-    row.append(summary, more);
-    one(`.area[data-area="${item.area}"] .rows`).append(row);
-    item.node = row;
-    return row;
-  };
   const areas = all(".area");
-  const drawArea = (area) => {
-    for (const item of passing) if (item.area === Number(area.dataset.area)) draw(item);
-  };
-  for (const area of areas) area.addEventListener("toggle", () => { if (area.open && !filtered()) drawArea(area); });
 
   /* A fragment opens everything that is folded around its target. */
   function reveal() {
     if (!location.hash) return;
-    const name = decodeURIComponent(location.hash.slice(1));
-    const waiting = passing.find((item) => item.fragment === name);
-    if (waiting) draw(waiting);
-    const target = document.getElementById(name);
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
     if (target.closest("#catalogue") && (target.hidden || target.closest("[hidden]"))) clear();
     for (let at = target; at; at = at.parentElement?.closest("details")) if (at.matches("details")) at.open = true;
@@ -61,7 +20,6 @@
 
   /* The filter. */
   const form = one(".tools");
-  const MOST = 300;
   let rows = null;
   let wasOpen = null;
   const chosen = (name) => one(`input[name="${name}"]:checked`, form)?.value || "";
@@ -69,7 +27,7 @@
   function filtered() { return Boolean(form) && (words().length > 0 || chosen("kind") || chosen("level")); }
   function filter() {
     wasOpen ??= areas.map((area) => area.open);
-    rows ??= all("#catalogue .row").filter((node) => !passing.some((item) => item.node === node))
+    rows ??= all("#catalogue .row")
       .map((node) => ({ node, kind: node.dataset.kind, level: node.dataset.level, text: node.textContent.toLowerCase() }));
     const wanted = words();
     const kind = chosen("kind");
@@ -85,24 +43,12 @@
       found += 1;
       within.add(row.node.closest(".area"));
     }
-    let drawn = 0;
-    for (const item of passing) {
-      item.kind = "passed";
-      item.text ??= `${item.id} ${item.title} ${item.requirement} ${item.source}`.toLowerCase();
-      const hit = hits(item);
-      found += hit;
-      if (!active) { if (item.node) item.node.hidden = false; continue; }
-      const show = hit && drawn < MOST;
-      if (show) { draw(item).hidden = false; drawn += 1; within.add(item.node.closest(".area")); } else if (item.node) item.node.hidden = true;
-    }
     areas.forEach((area, at) => {
       area.hidden = Boolean(active) && !within.has(area);
       area.open = active ? !area.hidden : wasOpen[at];
     });
-    if (!active) { for (const area of areas) if (area.open) drawArea(area); wasOpen = null; }
-    const total = rows.length + passing.length;
-    const capped = drawn === MOST ? `; of those that passed, the first ${MOST} are listed` : "";
-    one("#shown").textContent = `Showing ${found} of ${total}${capped}`;
+    if (!active) wasOpen = null;
+    one("#shown").textContent = `Showing ${found} of ${rows.length}`;
     one("#none").hidden = found > 0;
   }
   function clear() { form.reset(); filter(); }

@@ -10,9 +10,6 @@ from harness.outcome import FIRST_WORDS, Accounted, Exit
 from harness.outcome.words import format_count
 from harness.report.side_by_side.run_file import RunEntry, RunFile
 
-_TREND = 3
-"""From so many runs on there is a trend."""
-
 _LEVELS = {"MUST": 0, "SHOULD": 1, "MAY": 2}
 
 
@@ -151,29 +148,6 @@ class ComparedRuns:
         return f"{format_count(len(self.rows), self.noun)}: {counted or 'nothing to compare'}."
 
     @property
-    def has_trend(self) -> bool:
-        """Whether there are enough runs of one target; of two the rows show all."""
-        return self.same_target and len(self.runs) >= _TREND
-
-    @property
-    def trend(self) -> str:
-        """How many results failed in each run, if there is a trend."""
-        failed = (sum(entry.broken for entry in run.entries.values()) for run in self.runs)
-        return f"failed: {' → '.join(map(str, failed))}" if self.has_trend else ""
-
-    def count_changes(self, number: int) -> Counter[str]:
-        """How often each of `CHANGES` happened between the run before this one and this one."""
-        runs = self.runs[number - 1 : number + 1]
-        changes = (_change(row.entries[number - 1 : number + 1], runs) for row in self.rows)
-        return Counter(change for change in changes if change)
-
-    def describe_step(self, number: int) -> str:
-        """The changes of a run against the one before it, if there is a trend."""
-        if not (self.has_trend and number):
-            return ""
-        return f"since {self.runs[number - 1].name}: {_list_changes(self.count_changes(number)) or 'no change'}"
-
-    @property
     def has_common(self) -> bool:
         """Whether some result was wanted from every run."""
         asked = [{entry.id for entry in run.entries.values() if entry.asked} for run in self.runs]
@@ -282,12 +256,8 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
     for number, run in enumerate(compared.runs):
         target = "" if run.target == run.name else f" ({run.target})"
         yield f"{number + 1}  {run.name}{target}: {run.started} {run.verdict}".rstrip(" :")
-        if step := compared.describe_step(number):
-            yield f"   {step}"
     yield ""
     yield from (_write_row(row, same_target=compared.same_target) for row in compared.telling)
-    if compared.trend:
-        yield compared.trend
     yield compared.totals
     if not compared.same_target:
         yield "note: the reports are of several targets, so no failure is new or fixed, and the exit code is 0"

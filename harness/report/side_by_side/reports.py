@@ -44,14 +44,11 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     return render_template(
         "compare",
         title=mask(f"Comparison: {', '.join(run.name for run in compared.runs)}"),
-        command="compare",
+        command="diff",
         headline=headline,
         state_word=word or ("failures" if broken else "no failures"),
         state_mark=mark_of("fail" if broken else "pass"),
-        runs=[
-            _show_run(run, mask) | {"step": mask(compared.describe_step(number))}
-            for number, run in enumerate(compared.runs)
-        ],
+        runs=[_show_run(run, mask) for run in compared.runs],
         rows=show(rows),
         partly=show(partly),
         left_out=len(compared.telling) - len(telling),
@@ -60,7 +57,6 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         excluded=[mask(row.id) for row in compared.left_out],
         totals=compared.totals,
         same_target=compared.same_target,
-        trend=compared.trend,
     )
 
 
@@ -108,10 +104,10 @@ def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     cell = Markdown(" | ")
     heads = cell.join(run.name for run in compared.runs)
     lines: list[str] = [Markdown("## Comparison"), "", Markdown("**{}**").format(compared.verdict), ""]
-    for number, run in enumerate(compared.runs):
-        facts = filter(None, (run.verdict, run.started, compared.describe_step(number)))
+    for run in compared.runs:
+        facts = filter(None, (run.verdict, run.started))
         lines.append(Markdown("- {}: {}").format(run.name, " ".join(facts)))
-    lines += ["", *([compared.trend, ""] if compared.trend else []), compared.totals]
+    lines += ["", compared.totals]
     if compared.telling:
         columns = [*(["change"] if compared.same_target else []), "result", "level", heads]
         lines += ["", Markdown("| {} |").format(cell.join(columns))]
@@ -128,7 +124,6 @@ def compare_record(compared: ComparedRuns) -> dict[str, Any]:
     return {
         "verdict": compared.verdict,
         "same_target": compared.same_target,
-        **({"trend": compared.trend} if compared.trend else {}),
         "runs": [
             {
                 "name": run.name,
@@ -139,9 +134,8 @@ def compare_record(compared: ComparedRuns) -> dict[str, Any]:
                 "verdict": run.verdict,
                 "exit": run.exit,
                 "counts": {str(outcome): number for outcome, number in run.counts.items()},
-                **({"changes": dict(compared.count_changes(number))} if number and compared.same_target else {}),
             }
-            for number, run in enumerate(compared.runs)
+            for run in compared.runs
         ],
         "rows": [
             {

@@ -1,38 +1,23 @@
 """Reads the JSON report of a run: the target, the time, and the verdict of each result.
 
-Layer 6. A report may come from a stranger, so nothing in it is trusted: a member that is missing or of another
-type than in its schema makes the whole file unreadable, and the message names it.
+Layer 6. A member that is missing or of another type makes the whole file unreadable, and the message names it.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness import resources
 from harness.benches.client.judgement.outcome import result_id
-from harness.documents import explain_unread, open_file
+from harness.documents import explain_unread
 from harness.outcome import Accounted, Reason, UsageFault
-from harness.outcome.words import format_count, shorten, to_one_line
+from harness.outcome.words import format_count, to_one_line
 from harness.report.finding_text import summarize
 from harness.report.formats import FORMATS
-
-_AMOUNTS = frozenset({"seconds", "answers", "times", "unsent", "weight", "of"})
-_LARGEST = 10**12
-_SHOWN = 20
-"""Members that count something, the largest number in them, and how many digits of another are shown."""
-
-_QUOTED = 200
-"""Characters of the reason that a schema gives, which may quote a value."""
-
-_MOST_BYTES = 200_000_000
-"""Largest report that is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +94,10 @@ def read_run(path: Path) -> RunFile:
 
 def read_record(path: Path) -> dict[str, Any]:
     """The members of a JSON report, whichever they are. Raises UsageFault if it contains no JSON object."""
-    data = read_report(path)
+    try:
+        data = path.read_bytes()
+    except OSError as wrong:
+        raise UsageFault(f"{str(path)!r} cannot be read: {explain_unread(wrong)}") from None
     for name, entry in FORMATS.items():
         if name != "json" and entry.mark.match(data):
             raise UsageFault(f"{str(path)!r} is the {name} report of a run: name one of --report json=FILE")
@@ -119,83 +107,11 @@ def read_record(path: Path) -> dict[str, Any]:
         raise UsageFault(f"{str(path)!r} is not JSON ({wrong}): write a report with --report json=FILE") from None
     if not isinstance(record, dict):
         raise UsageFault(f"{str(path)!r} is JSON, but not an object: write a report with --report json=FILE")
-    if odd := find_odd_number(record):
-        raise UsageFault(f"{str(path)!r} contains {odd}, which no run has: write a report with --report json=FILE")
     return record
 
 
-def read_report(path: Path) -> bytes:
-    """The content of a report. Raises UsageFault if it cannot be read, or is too large for one."""
-    try:
-        with open_file(path) as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as wrong:
-        raise UsageFault(f"{str(path)!r} cannot be read: {explain_unread(wrong)}") from None
-    if len(data) > _MOST_BYTES:
-        raise UsageFault(
-            f"{str(path)!r} has more than {_MOST_BYTES:,} bytes: name a report that --report json=FILE wrote"
-        )
-    return data
-
-
-def find_odd_number(record: Any) -> str:
-    """A number that no report of ours holds, and its member; "" if there is none.
-
-    It would pass for a result: a sum with NaN is NaN, and no comparison with it is true.
-    """
-    left: list[tuple[str, Any]] = [("", record)]
-    while left:
-        name, value = left.pop()
-        if isinstance(value, dict):
-            left.extend((str(key), item) for key, item in value.items())
-        elif isinstance(value, list):
-            left.extend((name, item) for item in value)
-        elif isinstance(value, str) and name == "seconds":
-            return f"{name} = {value[:_SHOWN]!r}"
-        elif isinstance(value, int | float) and not isinstance(value, bool) and _is_odd(name, value):
-            return f"{name} = {value:.3g}" if isinstance(value, float) else f"{name} = {str(value)[:_SHOWN]}"
-    return ""
-
-
-def _is_odd(name: str, value: float) -> bool:
-    is_finite = isinstance(value, int) or math.isfinite(value)
-    return not is_finite or (name in _AMOUNTS and not 0 <= value <= _LARGEST)
-
-
-@cache
-def _load_schema(kind: str) -> Any:
-    """The validator of what is in a report: another version may have written more members, or fewer."""
-    import jsonschema_rs
-
-    file = resources.folder("schemas") / "output" / f"{kind}.schema.json"
-    return jsonschema_rs.Draft202012Validator(_open(json.loads(file.read_text("utf-8"))))
-
-
-def _open(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return list(map(_open, schema))
-    if not isinstance(schema, dict):
-        return schema
-    kept = {name: _open(item) for name, item in schema.items() if name != "additionalProperties" or item}
-    if not any(kept.get("oneOf", ())):  # each of them required some member
-        kept.pop("oneOf", None)
-    if isinstance(kept.get("dependentRequired"), dict):
-        kept.pop("dependentRequired")
-    return kept if isinstance(kept.get("required"), dict) else {n: i for n, i in kept.items() if n != "required"}
-
-
-def find_misfit(record: Mapping[str, Any], kind: str) -> str:
-    """Where a part of a report breaks its published schema, and why; "" if none does."""
-    try:
-        _load_schema(kind).validate(record)
-    except ValueError as wrong:  # also that of a text which is no Unicode, or of one that is nested too deeply
-        place = "".join(f"/{step}" for step in getattr(wrong, "instance_path", ()))
-        return f"{place or 'the whole'}: {shorten(str(getattr(wrong, 'message', wrong)), _QUOTED)}"
-    return ""
-
-
 def kind_of(record: Mapping[str, Any], path: Path) -> str:
-    """The command that wrote a report. Raises UsageFault if none did, or if its schema has another shape."""
+    """The command that wrote a report. Raises UsageFault if none did."""
     kind = next((kind for (member, type_), kind in _KINDS.items() if isinstance(record.get(member), type_)), "")
     if not kind:
         known = ", ".join(_KINDS.values())
@@ -210,11 +126,6 @@ def kind_of(record: Mapping[str, Any], path: Path) -> str:
         raise UsageFault(
             f"{str(path)!r} has no accounting: another version of harness wrote it. Run `harness {kind}` again "
             "with --report json=FILE"
-        )
-    if misfit := find_misfit(record, kind):
-        raise UsageFault(
-            f"{str(path)!r} does not match the schema of `harness {kind}` ({misfit}): write it again with "
-            "--report json=FILE"
         )
     return kind
 
@@ -236,17 +147,11 @@ def _to_run(record: dict[str, Any], path: Path) -> RunFile:
             lists_all=kind != "fuzz",
         )
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        why = f"{wrong} is missing or unknown" if isinstance(wrong, KeyError) else str(wrong)
         raise UsageFault(
-            f"{str(path)!r} is not a whole report of `harness {kind}` ({describe_misfit(wrong)}): "
-            "write it again with --report json=FILE"
+            f"{str(path)!r} is not a whole report of `harness {kind}` ({why}): write it again with "
+            "--report json=FILE"
         ) from None
-
-
-def describe_misfit(wrong: Exception) -> str:
-    """Why a file is not as it is written, in words: an error of Python quotes a missing member alone."""
-    if isinstance(wrong, IndexError):
-        return "it names more results than it contains"
-    return f"{wrong} is missing or unknown" if isinstance(wrong, KeyError) else str(wrong)
 
 
 def _by_id(found: Iterable[RunEntry]) -> dict[str, RunEntry]:
@@ -317,21 +222,17 @@ def _read_failures(record: Mapping[str, Any]) -> Iterator[RunEntry]:
 
 def _read_mutants(record: Mapping[str, Any]) -> Iterator[RunEntry]:
     for mutant, killers in record["matrix"].items():
+        is_judged = not record["errors"].get(mutant)
+        outcome = Accounted.PASSED if killers else Accounted.FAILED
         yield RunEntry(
             id=str(mutant),
-            outcome=_outcome_of_mutant(killers, record["errors"].get(mutant)),
-            reason=str(Reason.HARNESS_ERROR) if record["errors"].get(mutant) else "",
+            outcome=outcome if is_judged else Accounted.NOT_TESTED,
+            reason="" if is_judged else str(Reason.HARNESS_ERROR),
             title=f"killed by {format_count(len(killers), 'check')}" if killers else "survived",
             level="MUST",
             summary="" if killers else "no check kills it",
             seconds=float(record.get("seconds", {}).get(mutant, 0)),
         )
-
-
-def _outcome_of_mutant(killers: object, errors: object) -> Accounted:
-    if errors:
-        return Accounted.NOT_TESTED
-    return Accounted.PASSED if killers else Accounted.FAILED
 
 
 _KINDS = {

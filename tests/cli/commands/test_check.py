@@ -97,8 +97,8 @@ def test_version_option_overrides_the_url(harness: Harness, toy: Toy) -> None:
         (["chekc", DEAD], 2, "did you mean 'check'"),
         (["--chek"], 2, "unknown flag"),
         (["check", "--target", "http://h"], 2, "write the URL without it, as in `harness check URL`"),
-        (["doctor", "http://h"], 2, "`harness smoke http://h` asks that server"),
-        (["inspect", "a.html"], 2, "'a.html' cannot be read: No such file"),
+        (["doctor", "http://h"], 2, "`harness check http://h` judges that server"),
+        (["verify", "a.html"], 2, "no file or folder 'a.html'"),
         (["fuzz", "emulator", "--time", "0.00001"], 4, "give the run more time with --time S"),
         ([], 2, ""),
     ],
@@ -223,7 +223,7 @@ def test_baseline_ratchet(harness: Harness, toy: Toy, monkeypatch: pytest.Monkey
     stale = harness("check", toy[1], "--baseline", "b.yaml")
     assert stale.code == 1
     assert "FAILED      get.odd" in stale.out
-    assert harness("check", toy[1], "--baseline", "b.yaml", "--baseline-prune").code == 0
+    assert harness("check", toy[1], "--baseline", "b.yaml", "--baseline-update").code == 0
     assert Path("b.yaml").read_text(encoding="utf-8") == "[]\n"
 
 

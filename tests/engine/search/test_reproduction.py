@@ -25,7 +25,8 @@ from harness.engine.targets import TargetOptions, resolve_target
 from harness.engine.traffic import deadline
 from harness.interactions import INTERACTIONS
 from harness.kit.api import PRIMARY_KEY
-from harness.report.evidence.curl import EMBEDDED_ROOT, Display, pytest_module, why_no_cassette, write_all
+from harness.report.evidence.curl import EMBEDDED_ROOT, Display
+from harness.report.evidence.reproduction import pytest_module, why_no_cassette, write_all
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire import At, By, Ending, Exchange, ExchangeBuilder, How, Request
 from harness.wire.mask import Mask

@@ -19,7 +19,7 @@ from harness.interactions import INTERACTIONS
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Exit, Verdict
 from harness.report.commands.torture import TorturePresentation
-from harness.report.html_report import MOST_ROWS, render
+from harness.report.html_report import render
 from harness.report.presented_run import PresentedRun
 from tests.chromium import NEEDS_CHROMIUM, axe, open_chromium
 from tests.report.page.test_story import FIRST, LOST, REST, result
@@ -221,18 +221,3 @@ def tortured() -> PresentedRun:
     state.phases = [PhaseFinished(name="plain", counts={"events": 3}, notes=("text",))]
     state.finished = RunFinished(results, 1.0, Exit.FAILED)
     return state
-
-
-def test_ten_thousand_results_stay_small_and_quick(browser: Any, tmp_path: Path) -> None:
-    """10,000 results are less than 5 MB; what passed is data until its area opens, and is found all the same."""
-    path = tmp_path / "many.html"
-    path.write_text(render(run_of_many(10_000)), "utf-8")
-    assert path.stat().st_size < 5_000_000
-    page = open_page(browser, path).page
-    assert page.locator(".row").count() < MOST_ROWS
-    page.locator("#query").fill("number 7777")
-    assert page.locator("#shown").inner_text().startswith("Showing 1 of 1")
-    assert page.locator(".row:visible").count() == 1
-    page.locator("#query").fill("")
-    page.goto(f"file://{path}#area5.rule-9985")
-    assert page.locator("[id='area5.rule-9985']").is_visible()

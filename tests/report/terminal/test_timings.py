@@ -58,7 +58,7 @@ def test_a_run_without_exercises_has_no_table() -> None:
 
 def test_check_prints_the_table_where_it_is_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
     """The option adds the table before the totals."""
-    main(["check", "emulator", "-c", "bg.settles", "--timings"])
+    main(["check", "emulator", "-c", "bg.settles", "-v"])
     shown = capsys.readouterr().out
     assert "1 exercise, the slowest first:" in shown
     assert shown.index("until the first byte") < shown.index(" checks in ")

@@ -1,4 +1,4 @@
-"""`harness inspect` shows what a report or a saved session has, and says what it cannot read."""
+"""`harness verify --open` shows what a report or a saved session has, and says what it cannot read."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.cli.commands.inspect import _read_cassette, _read_report
 from harness.cli.main import main
+from harness.cli.showing import _read_cassette, _read_report
 from harness.emulator.mutants import MUTANTS
 from harness.report.formats import FORMATS
 from harness.transport import ServerThread
@@ -39,7 +39,7 @@ def bench() -> Iterator[Bench]:
 def test_the_failures_of_a_report_are_shown_with_their_findings(report: Path, bench: Bench) -> None:
     """Each request with its response; the finding stands at the resume that the report names; no key is there."""
     assert "no-report-may-have" not in report.read_text("utf-8")
-    bench.inspector.show(_read_report(report, ["resume.no-gap"]))
+    bench.inspector.show(_read_report(report))
     page = bench.open()
     requests, found = page.all("request"), page.all("findings")
     (failed,) = [one for one in json.loads(report.read_text("utf-8"))["checks"] if one["id"] == "resume.no-gap"]
@@ -96,7 +96,7 @@ def test_another_format_is_named(name: str, tmp_path: Path, capsys: pytest.Captu
     """A report in a format that has no requests is refused with its format, and with the one that has them."""
     path = tmp_path / f"r{FORMATS[name].suffixes[0]}"
     assert main(["check", "emulator", "-c", "create.id-unique", "--report", f"{name}={path}"]) == 0
-    assert main(["inspect", str(path)]) == 2
+    assert main(["verify", "--open", str(path)]) == 2
     assert f"{path.name}' is the {name} report of a run: name one of --report json=FILE" in capsys.readouterr().err
 
 
@@ -121,13 +121,7 @@ def test_a_report_without_requests_is_refused(
     spoil(record)
     path = tmp_path / "other.json"
     path.write_text(json.dumps(record), "utf-8")
-    assert main(["inspect", str(path)]) == 2
+    assert main(["verify", "--open", str(path)]) == 2
     said_of = capsys.readouterr().err
     assert said in said_of
     assert "--report json=FILE" in said_of
-
-
-def test_a_check_that_did_not_fail_is_named(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The message lists the checks that have requests."""
-    assert main(["inspect", str(report), "--check", "get.ok"]) == 2
-    assert "(checks with requests: resume.no-gap)" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`harness inspect FILE`: the inspector with the exchanges of a report or a cassette.
+"""`harness verify FILE --open`: the inspector with the exchanges of a report or a cassette.
 
 Layer 8. Sends no request.
 """
@@ -8,16 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.cli.arguments import read_options
-from harness.cli.common_options import contract_of, revision_option
-from harness.cli.guarding import GuardOptions, access
-from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.options import PATH, Page, Trust, argument, option
-from harness.cli.serving import ListenOptions, port_to_take
+from harness.cli.common_options import contract_of
+from harness.cli.guarding import access
+from harness.cli.inspecting import new_inspector, serve_with_page
 from harness.outcome import Finding, Severity, UsageFault, Where
 from harness.outcome.words import format_count
 
@@ -25,67 +21,45 @@ if TYPE_CHECKING:
     from harness.wire import Exchange, Request, Response
 
 
-@dataclass(kw_only=True)
-class InspectArguments(ListenOptions, GuardOptions):
-    """The options of `harness inspect`."""
+class ShowOptions(Protocol):
+    """The options of the command that shows a file."""
 
-    file: str = argument("JSON report of `harness check`, or a cassette", PATH, trust=Trust.CALL)
-    check: Sequence[str] | None = option(
-        "only the failures of this check (repeatable)", metavar="ID", repeats=True
-    )
-    revision: str | None = revision_option()
-    open: bool = open_option()
-
-    page = Page(
-        "inspect",
-        ("harness inspect report.json --check resume.no-gap", "harness inspect session.yaml --open"),
-        notes="A report has the requests of its failures; the inspector saves a session as a cassette.\n\n"
-        "exit codes: 0 · 2 usage",
-    )
+    open: bool
+    json: bool
+    revision: str | None
 
 
-OPTIONS = InspectArguments
-
-
-def run(words: Sequence[str]) -> int:
-    """Run the command."""
-    arguments = read_options(InspectArguments, words)
+def show_file(path: Path, arguments: ShowOptions) -> int:
+    """Serve the inspector with the exchanges of a file on a free port of this machine, until the user stops it."""
     from harness.cli.commands.serve import command_environment
     from harness.contract import PROTOCOL
     from harness.report.formats import FORMATS
     from harness.transport import ServerThread
     from harness.wire import Response
 
-    path = Path(arguments.file)
     is_report = any(path.suffix.lower() in entry.suffixes for entry in FORMATS.values())
-    exchanges = list(_read_report(path, arguments.check or ()) if is_report else _read_cassette(path))
-    contract = contract_of(arguments)
-    granted = access(arguments.host, arguments.allow_host, arguments.control_token)
+    exchanges = list(_read_report(path) if is_report else _read_cassette(path))
+    granted = access("127.0.0.1")
     inspector = new_inspector(
-        arguments, granted, contract, command="inspect", target=None,
+        arguments, granted, contract_of(arguments), command="verify", target=None,
         facts={"words": f"These are requests of {path}; nothing is sent.", "target": path.name, "past": True},
     )  # fmt: skip
     inspector.traffic.is_open = True
     inspector.show(exchanges)
 
     def refuse(request: Request) -> Response:
-        message = f"harness inspect shows {path.name} and serves nothing else: run harness replay for that."
+        message = f"harness verify shows {path.name} and serves nothing else: run harness replay for that."
         return Response.json(404, PROTOCOL.error_body(404, "not_found", message))
 
-    server = ServerThread(
-        inspector.around(granted.guard.around(refuse)),
-        host=arguments.host,
-        port=port_to_take(arguments, None),
-    )
+    server = ServerThread(inspector.around(granted.guard.around(refuse)))
     return serve_with_page(
         server,
         server,
         arguments,
         granted,
         None,
-        welcome=lambda: f"showing {format_count(len(exchanges), 'request')} of {path}{granted.note}",
-        environment=lambda url: command_environment(url, os.environ) | granted.environment,
-        facts=granted.facts,
+        welcome=lambda: f"showing {format_count(len(exchanges), 'request')} of {path}",
+        environment=lambda url: command_environment(url, os.environ),
     )
 
 
@@ -98,7 +72,7 @@ def _read_cassette(path: Path) -> Iterator[tuple[Exchange, Sequence[Finding]]]:
     yield from ((recording.exchange(), ()) for recording in cassette.recordings)
 
 
-def _read_report(path: Path, wanted: Sequence[str]) -> Iterator[tuple[Exchange, Sequence[Finding]]]:
+def _read_report(path: Path) -> Iterator[tuple[Exchange, Sequence[Finding]]]:
     """The exchanges of the failures in a report, each with the findings about it."""
     from harness.report.side_by_side.run_file import kind_of, read_record
 
@@ -106,30 +80,24 @@ def _read_report(path: Path, wanted: Sequence[str]) -> Iterator[tuple[Exchange, 
     kind = kind_of(record, path)
     try:
         failures = [item for item in record.get("checks", ()) if item.get("wire")]
-        found = [pair for item in failures if not wanted or item["id"] in wanted for pair in _read_failure(item)]
+        found = [pair for item in failures for pair in _read_failure(item)]
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise UsageFault(
             f"{str(path)!r} is not a whole report of `harness {kind}` ({type(wrong).__name__}: {wrong}): "
             "write it again with --report json=FILE"
         ) from None
     if not found:
-        raise UsageFault(f"{str(path)!r}, a report of `harness {kind}`, {_explain_nothing(record, wanted)}")
+        raise UsageFault(f"{str(path)!r}, a report of `harness {kind}`, {_explain_nothing(record)}")
     yield from found
 
 
-def _explain_nothing(record: Mapping[str, Any], wanted: Sequence[str]) -> str:
+def _explain_nothing(record: Mapping[str, Any]) -> str:
     """Why a report has nothing to inspect, and what to do."""
     if "checks" not in record:
         return "has no requests to inspect: name a report of `harness check`"
-    checks = record["checks"]
-    if not any(item["outcome"] in ("failed", "warned") for item in checks):
+    if not any(item["outcome"] in ("failed", "warned") for item in record["checks"]):
         return "has no failed check, so there is nothing to inspect: name a report with a failure"
-    ids = ", ".join(item["id"] for item in checks if item.get("wire")) or "none"
-    of = f" of {', '.join(wanted)}" if wanted else ""
-    return (
-        f"has no failure with requests{of} (checks with requests: {ids}): name another check, or write a report "
-        "with `harness check --report json=FILE`"
-    )
+    return "has no failure with requests: write a report with `harness check --report json=FILE`"
 
 
 def _read_failure(item: Mapping[str, Any]) -> Iterator[tuple[Exchange, Sequence[Finding]]]:
