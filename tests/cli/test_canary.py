@@ -170,8 +170,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ["check", "URL", *TARGET, *REPORTS, "-c", "create.*", "-c", "err.*", "-v"],
         ["check", "URL", *TARGET, "--json", "-c", "stream.*"],
-        ["smoke", "URL", *TARGET],
-        ["smoke", "URL", *TARGET, "--json"],
+        ["check", "URL", *TARGET, "--profile", "smoke"],
     ],
     ids=lambda words: " ".join(words[:1] + words[-1:]),
 )
@@ -271,7 +270,7 @@ def test_reports_of_others(run: Callable[..., str], harness: Harness, tmp_path: 
     quoted = json.dumps(f"{KEY} {quote(KEY)} {TENANT} {SHAPE}")[1:-1]
     report.write_text(masked.replace("***", quoted).replace('"message": "', f'"message": "{KEY} '))
     for output in ([*REPORTS[:2], *REPORTS[4:8]], ["--json"]):
-        run("compare", str(report), str(report), *output)
+        run("diff", str(report), str(report), *output)
 
 
 @pytest.mark.usefixtures("known")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -428,17 +427,6 @@ def test_the_help_names_every_scenario(harness: Harness) -> None:
     assert done.code == 0
     listed = " ".join(done.out.split()).rpartition("scenarios: ")[2].partition("; or all")[0]
     assert listed.split(", ") == list(SCENARIOS)
-
-
-def test_what_a_live_recording_settles_is_named_before(emulator: str, harness: Harness) -> None:
-    """The cost, and the sentences that a live recording settles, are printed before anything is sent."""
-    words = ("record", "--scenario", "limits", "inputs", "--api-key", "k", "--target")
-    done = harness(*words, "https://generativelanguage.googleapis.com")
-    assert done.code == 2
-    assert "settles" in done.out
-    assert {"gemini-4-hydrogen.levels", "reference.input-kinds"} <= set(re.findall(r"[a-z0-9.-]+", done.out))
-    assert "2 scenarios: about 10 requests, 4 interactions" in done.out
-    assert "settles" not in harness(*words, emulator, "--plain-http").out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no file has such a name there")

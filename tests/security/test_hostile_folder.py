@@ -100,7 +100,7 @@ def test_a_version_leads_no_key_above_the_path_of_the_target(
         assert {path for path, _ in heard} == {"/mine/v1/projects/x/interactions"}
 
 
-CARRIES_KEY = ("check", "smoke", "fuzz", "gateway", "record --scenario errors --cassettes out", "proxy")
+CARRIES_KEY = ("check", "fuzz", "gateway", "record --scenario errors --cassettes out", "proxy")
 
 
 @pytest.mark.parametrize("command", CARRIES_KEY)
@@ -217,9 +217,9 @@ LURES = (
 """Files that a library or a tool may look for in the current folder, and modules that Python may."""
 FUZZ = "fuzz emulator --max-examples 1 --no-store --time 8 --engine"
 QUIET = (
-    f"{FUZZ} laws", f"{FUZZ} history", f"{FUZZ} schema", "check emulator -c get.unknown", "smoke emulator",
+    f"{FUZZ} laws", f"{FUZZ} history", f"{FUZZ} schema", "check emulator -c get.unknown",
     "mutants resume-skips-one", "torture --kinds reset -- true", "serve --port 0 -- true", "incidents", "list",
-    "explain get.ok", "gateway http://127.0.0.1:1 --upstream-port 0", "client js", "doctor",
+    "explain get.ok", "gateway http://127.0.0.1:1 --upstream-port 0", "doctor",
 )  # fmt: skip
 
 
@@ -319,7 +319,6 @@ def test_a_key_crosses_no_network_in_plain_text(
         ("fuzz", "--engine", "schema", "--max-examples", "1", "--time", "5", "--no-store"),
         ("fuzz", "--engine", "history", "--max-examples", "8", "--no-store"),
         ("check", "-c", "get.ok"),
-        ("smoke",),
     ],
     ids=" ".join,
 )
@@ -427,7 +426,7 @@ UNPACKED = (
     ("cassette.yaml", 1, "verify"),
     ("cassette.yaml", 1, "verify", "--secrets"),
     ("cassette.yaml", 2, "replay", "--port", "0"),
-    ("cassette.yaml", 2, "inspect", "--port", "0"),
+    ("cassette.yaml", 2, "verify", "--open"),
     ("cassette.yaml", 2, "torture", "--deadline", "1", "--cassette"),
     ("cassette.yaml", 0, "diff", "--textconv"),
     ("then.yaml", 1, "verify"),
@@ -442,7 +441,7 @@ def test_a_small_recording_does_not_become_gigabytes(
 ) -> None:  # fmt: skip
     """Each body is within the limit for one; all bodies of a file together have a limit, too."""
     assert DECODED_IN_ALL <= 256 << 20
-    for module in ("layout", "har", "scan"):
+    for module in ("layout", "har"):
         monkeypatch.setattr(import_module(f"harness.cassette.{module}"), "DECODED_IN_ALL", 4 << 20)
     path = tmp_path / file
     write_packed(path)
@@ -462,7 +461,7 @@ SENDS_NOTHING: dict[str, tuple[int | str, ...]] = {
     "replay": (3, "replay", "a.yaml", "--port", "0", "--", "true"),
     "torture": (2, "torture", "--cassette", "a.yaml", "--deadline", "1", "--", "true"),
     "scenario": (2, "serve", "--scenario", "scenario.yaml", "--port", "0", "--", "true"),
-    "compare": (0, "compare", "report.json", "report.json", "--report", "html=out.html"),
+    "compare": (0, "diff", "report.json", "report.json", "--report", "html=out.html"),
 }
 
 
@@ -512,7 +511,7 @@ def test_a_planted_session_is_none(kind: str, repository: Path, capsys: pytest.C
         with notes.open("wb") as file:
             file.truncate(9 << 30)
     with listening() as (url, _):
-        words = ("--target", url, "--scenario", "errors", "--yes", "--max-requests", "3", "--continue")
+        words = ("--target", url, "--scenario", "errors", "--max-requests", "3", "--continue")
         assert main(["record", *words, "--cassettes", "cassettes"]) == 1
     assert "0 of 1 scenario" in capsys.readouterr().out
 

@@ -67,7 +67,7 @@ def test_a_hook_runs_nothing_of_the_tree(hook: dict[str, Any], tmp_path: Path) -
 
 KEY = "AIza" + "SyD4kQ7wXe9RtYbN2mPzL5vCfGh8JuKiT1o"
 EXCUSES = "entries:\n- {id: '*', reason: ours}\n"
-QUIET = 'strict = false\nempty-ok = true\nbaseline = "excuses.yaml"\ncolor = "never"\nannotations = "never"\n'
+QUIET = 'strict = false\nempty-ok = true\nbaseline = "excuses.yaml"\n'
 
 
 @pytest.mark.parametrize(
