@@ -231,7 +231,6 @@ def test_what_asks_no_server(
 
 
 CUTTING = (
-    ["check", "URL", "--profile", "smoke", *TARGET, "--api-key", KEY],
     ["check", "URL", *TARGET, *REPORTS, "-c", "create.*", "-c", "get.*", "-vv", "--api-key", KEY],
     ["record", "--target", "URL", "--cassette", "a.yaml"],
 )

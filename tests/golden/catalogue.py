@@ -13,7 +13,7 @@ SEEDS = range(5)
 EXAMPLES = {"history": 30, "laws": 30, "schema": 4}
 PROFILES = ("core", "streaming", "background", "chaining", "tools", "agents")
 COMMANDS = (
-    "check", "list", "explain", "smoke", "serve", "torture", "gateway", "fuzz", "mutants", "record", "replay",
+    "check", "list", "explain", "serve", "torture", "gateway", "fuzz", "mutants", "record", "replay",
     "proxy", "diff", "verify",
 )  # fmt: skip
 

@@ -404,13 +404,10 @@ def test_a_link_in_place_before_the_run_is_kept(tmp_path: Path) -> None:
 OUTPUTS = {
     "report": (*CHECK, "--report", "markdown=out"),
     "folder of a report": (*CHECK, "--report", "markdown=sub/out"),
-    "folder of a client": ("client", "js", "--output", "sub"),
-    "folder below that of a client": ("client", "js", "--output", "sub/deep/er"),
     "folder of failures": ("fuzz", "emulator", "--output", "sub/deep/er"),
     "store": ("fuzz", "emulator", "--store", "sub/deep"),
     "database": ("fuzz", "emulator", "--database", "sub/deep"),
     "folder in a database": ("fuzz", "emulator", "--database", "tables"),
-    "client": ("client", "js", "--output", "here"),
     "cassette": ("record", "--target", "http://127.0.0.1:1", "--cassette", "out.yaml", "--", "true"),
     "cassette in a folder": ("record", "--target", "http://127.0.0.1:1", "--cassette", "sub/a.yaml", "--", "true"),
 }

@@ -166,7 +166,7 @@ def test_what_the_schema_accepts_the_emulator_answers_by_the_contract(body: dict
 
 
 WORDS = (
-    "check", "fuzz", "smoke", "list", "explain", "mutants", "verify", "emulator", "--json", "--engine", "history",
+    "check", "fuzz", "list", "explain", "mutants", "verify", "emulator", "--json", "--engine", "history",
     "--profile", "nightly,ci", "--level", "sometimes", "--seed", "x", "-1", "", "http://", "ftp://x", "--time",
     "nan", "--dry-run", "--list", "é\ud800", "--exhaustive", "0", "--help", "--max-examples",
 )  # fmt: skip
@@ -176,7 +176,7 @@ WORDS = (
 @given(st.lists(st.sampled_from(WORDS), max_size=4))
 def test_the_command_line_never_shows_a_stack_trace(words: list[str]) -> None:
     """Random arguments end in a usage error or a result, never in an exception or an internal error."""
-    lasting = {"check", "fuzz", "smoke", "mutants"}
+    lasting = {"check", "fuzz", "mutants"}
     if words and words[0] in lasting:
         words = [words[0], "--no-such-flag", *words[1:]]
     assert main(words) in (0, 2, 3)
