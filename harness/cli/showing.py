@@ -5,7 +5,6 @@ Layer 8. Sends no request.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,7 +30,6 @@ class ShowOptions(Protocol):
 
 def show_file(path: Path, arguments: ShowOptions) -> int:
     """Serve the inspector with the exchanges of a file on a free port of this machine, until the user stops it."""
-    from harness.cli.commands.serve import command_environment
     from harness.contract import PROTOCOL
     from harness.report.formats import FORMATS
     from harness.transport import ServerThread
@@ -59,7 +57,7 @@ def show_file(path: Path, arguments: ShowOptions) -> int:
         granted,
         None,
         welcome=lambda: f"showing {format_count(len(exchanges), 'request')} of {path}",
-        environment=lambda url: command_environment(url, os.environ),
+        environment=lambda url: {},  # no command runs beside it
     )
 
 

@@ -298,15 +298,10 @@ def _tell_stream(
         empty = StoryStep(kind="answer", text=str(exchange.status), detail="a stream without an event", hot=True)
         yield _Moment(start + first, empty)
         return
-    accused = set() if lost else _list_accused(findings, events)
+    places = [] if lost else [finding.where.event for finding in findings if finding.where.event is not None]
+    accused = {events[place].number for place in places if place < len(events)}
     for number, burst in enumerate(bursts):
         yield _Moment(start + burst.at, draw_burst(burst, began, accused, label, str(exchange.status), number))
-
-
-def _list_accused(findings: Sequence[Finding], events: Sequence[StreamEvent]) -> set[int]:
-    """The numbers of the events that findings name."""
-    places = [finding.where.event for finding in findings if finding.where.event is not None]
-    return {events[place].number for place in places if place < len(events)}
 
 
 def tell_story(result: Result, display: Display) -> Story | None:

@@ -83,7 +83,7 @@ def ask(shell: str, path: str, line: str, until: str) -> str:
             "cancel-missing",
             marks=pytest.mark.thorough,
         ),
-        ("harness replay --mode ", ["sequential"], "emulator"),
+        ("harness replay --mode ", ["strict", "resume"], "emulator"),
     ],
 )
 def test_a_shell_offers(line: str, offered: Sequence[str], never: str, shell: str, path_with_harness: str) -> None:

@@ -47,14 +47,11 @@ def run(*words: str | Path, cwd: Path, **more: str) -> subprocess.CompletedProce
     ("program", "words"), [("uvx", ("--quiet", "--from")), ("pipx", ("run", "--quiet", "--spec"))]
 )
 def test_the_wheel_runs_in_one_line(program: str, words: tuple[str, ...], wheel: Path, tmp_path: Path) -> None:
-    """The command runs from the wheel without being installed, and has the npm package in it."""
+    """The command runs from the wheel without being installed."""
     started = (find_program(program), *words, wheel, "harness")
     told = run(*started, "--version", cwd=tmp_path)
     assert told.returncode == 0, told.stderr
     assert __version__ in told.stdout
-    written = run(*started, "client", "js", "-o", tmp_path / "package", cwd=tmp_path)
-    assert written.returncode == 0, written.stderr
-    assert (tmp_path / "package" / "index.js").read_bytes() == (ROOT / "javascript" / "index.js").read_bytes()
 
 
 def test_npx_runs_the_command(tmp_path: Path) -> None:

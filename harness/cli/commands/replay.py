@@ -137,7 +137,9 @@ def run(words: Sequence[str]) -> int:
         _print(player, ask_for_client(server.url, command))
     for line in faulty.story():
         say_masked(line, to_errors=arguments.json)
-    return code or int(_exit(player))
+    if player.misses:
+        return code or Exit.FAILED
+    return code or (Exit.NOTHING_RAN if len(player.unused()) == len(player.recordings) else Exit.OK)
 
 
 def _choose_contract(cassette: Cassette) -> Contract:
@@ -153,12 +155,6 @@ def _choose_contract(cassette: Cassette) -> Contract:
             to_errors=True,
         )
     return contract
-
-
-def _exit(player: Player) -> Exit:
-    if player.misses:
-        return Exit.FAILED
-    return Exit.NOTHING_RAN if len(player.unused()) == len(player.recordings) else Exit.OK
 
 
 def replay_record(path: str, player: Player) -> dict[str, Any]:

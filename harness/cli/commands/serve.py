@@ -266,20 +266,17 @@ def _build_emulator(arguments: ServeArguments) -> Emulator:
     from harness.transport import WallClock
 
     settings, clock = Settings().with_values(_read_settings(arguments)), WallClock(speed=arguments.speed)
-    make = _mutant(arguments.mutant) if arguments.mutant else Emulator
+    make: Callable[..., Emulator] = Emulator
+    if arguments.mutant:
+        mutants = INTERACTIONS.load_mutants()
+        if arguments.mutant not in mutants:
+            hint = did_you_mean(arguments.mutant, mutants, otherwise=": `harness mutants --list` shows all")
+            raise UsageFault(f"no mutant has the id {arguments.mutant!r}{hint}")
+        make = mutants[arguments.mutant].build
     emulator = make(settings, clock=clock, contract=contract_of(arguments))
     if arguments.scenario:
         emulator.load_scenario(arguments.scenario)
     return emulator
-
-
-def _mutant(name: str) -> Callable[..., Emulator]:
-    mutants = INTERACTIONS.load_mutants()
-    if name not in mutants:
-        hint = did_you_mean(name, mutants, otherwise=": `harness mutants --list` shows all")
-        raise UsageFault(f"no mutant has the id {name!r}{hint}")
-    build: Callable[..., Emulator] = mutants[name].build
-    return build
 
 
 def _read_settings(arguments: ServeArguments) -> dict[str, Any]:

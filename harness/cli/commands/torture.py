@@ -152,7 +152,9 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     own, command = split_command(words, "torture")
     arguments = read_options(TortureArguments, own)
-    ready = _ready_client(arguments)
+    from harness.benches.client.ready import find_ready
+
+    ready = None if arguments.client is None else find_ready(arguments.client)
     if command is not None and ready is not None:
         raise UsageFault("--client NAME and a command after -- both name the client: use one of them")
     if command is None and ready is None:
@@ -172,12 +174,6 @@ def run(words: Sequence[str]) -> int:
         return _play(cases, base, command, arguments)
     arguments.loop = ready.loops
     return _play(cases, base, install_ready(ready), arguments, spec=ready.spec)
-
-
-def _ready_client(arguments: TortureArguments) -> ReadyClient | None:
-    from harness.benches.client.ready import find_ready
-
-    return None if arguments.client is None else find_ready(arguments.client)
 
 
 def _settle_mode(arguments: TortureArguments, ready: ReadyClient | None) -> None:

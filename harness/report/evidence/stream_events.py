@@ -278,13 +278,9 @@ def _list_relayed(
         begun = _find_begun(chosen.client, [item.client for item in relayed], display)
         for item in relayed:
             if item is chosen or (begun is not None and item.client is begun[0]):
-                yield from _read_relayed(item, display)
-
-
-def _read_relayed(relayed: RelayedExchange, display: Display) -> Iterator[ReadStream]:
-    sent = [exchange for exchange in relayed.upstream if exchange.is_stream]
-    yield from (_read(exchange, "upstream sent", display) for exchange in sent[:_MOST_ROWS])
-    yield _read(relayed.client, "client received", display)
+                sent = [exchange for exchange in item.upstream if exchange.is_stream]
+                yield from (_read(exchange, "upstream sent", display) for exchange in sent[:_MOST_ROWS])
+                yield _read(item.client, "client received", display)
 
 
 def _are_of_one_stream(exchanges: Sequence[Exchange], display: Display) -> bool:
@@ -353,14 +349,13 @@ def _read_resumed(
     """The streams that went on after the first one, as far as a finding speaks of them."""
     others = [item for item in of_kind(Exchange, result.evidence) if item.is_stream and item is not begun]
     for other in others[:_MOST_ROWS]:
-        found = [each for each in result.observation.findings if _find_exchange(each, result) is other]
+        found = [
+            each
+            for each in result.observation.findings
+            if (stream := find_stream(each, result)) is not None and stream[0] is other
+        ]
         if about := found or [finding] * (other is exchange):
             yield _read(other, about[0].where.exchange or _LAST, display, about)
-
-
-def _find_exchange(finding: Finding, result: Result) -> Exchange | None:
-    found = find_stream(finding, result)
-    return None if found is None else found[0]
 
 
 def _is_about_ids(finding: Finding, events: Sequence[StreamEvent]) -> bool:

@@ -173,13 +173,12 @@ def _read_target(record: Mapping[str, Any], path: Path) -> str:
     return to_one_line(str(described.get("url") or described.get("name") or path.stem))
 
 
-def _summarize(finding: Mapping[str, Any]) -> str:
-    return summarize(str(finding["message"]), str(finding.get("where", {}).get("pointer", "")))
-
-
 def _read_checks(record: Mapping[str, Any]) -> Iterator[RunEntry]:
     for item in (*record.get("checks", ()), *record.get("rules", ())):
-        findings = item["findings"]
+        findings, summary = item["findings"], str(item["details"])
+        if findings:
+            place = str(findings[0].get("where", {}).get("pointer", ""))
+            summary = summarize(str(findings[0]["message"]), place)
         name = str(item["id"])
         yield RunEntry(
             id=name,
@@ -188,7 +187,7 @@ def _read_checks(record: Mapping[str, Any]) -> Iterator[RunEntry]:
             title=str(item.get("title") or item.get("statement", "")),
             level=str(item["level"]),
             area=str(item.get("area") or name.partition(".")[0]),
-            summary=_summarize(findings[0]) if findings else str(item["details"]),
+            summary=summary,
             expected=str(findings[0].get("expected", "")) if findings else "",
             actual=str(findings[0].get("actual", "")) if findings else "",
             silent=bool(item.get("silent", False)),

@@ -281,7 +281,7 @@ def test_later_requests_name_what_the_service_gave(tool_loop: Path) -> None:
 
 def test_the_command_prints_what_differs(tool_loop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A field that the recorded answer lacks is named, and the exit code says that there was one."""
-    assert main(["diff", str(tool_loop), "emulator", "--quiet"]) == Exit.FAILED
+    assert main(["diff", str(tool_loop), "emulator"]) == Exit.FAILED
     printed = capsys.readouterr().out
     assert "body.usage: added, object" in printed
     assert "compared 2 exchanges" in printed
@@ -293,7 +293,7 @@ def test_no_file_takes_the_place_of_the_emulator(
     """A repository may contain an `emulator` that is the same as its recordings; the word means the emulator."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tool_loop, "emulator")
-    assert main(["diff", str(tool_loop), "emulator", "--quiet"]) == Exit.FAILED
+    assert main(["diff", str(tool_loop), "emulator"]) == Exit.FAILED
     assert "body.usage: added, object" in capsys.readouterr().out
     assert main(["diff", str(tool_loop), "./emulator"]) == Exit.NOTHING_RAN  # a folder of pairs, and no emulator
 

@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from harness.cassette import load
-from harness.cli.main import main
 from harness.resources import folder
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="no node on PATH")
@@ -103,7 +102,7 @@ test("a test that fails before it stops its server", async () => {
 @pytest.mark.slow
 def test_a_failing_test_ends_its_runner_and_the_server(tmp_path: Path) -> None:
     """Who never comes to `stop()` keeps neither the test runner alive nor the server."""
-    assert main(["client", "js", "-o", str(tmp_path)]) == 0
+    shutil.copytree(folder("javascript"), tmp_path, dirs_exist_ok=True)
     (tmp_path / "fails.test.mjs").write_text(FAILS, "utf-8")
     done = subprocess.run(
         ["node", "--test", "fails.test.mjs"],
@@ -125,7 +124,7 @@ def test_a_failing_test_ends_its_runner_and_the_server(tmp_path: Path) -> None:
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a program in Node heard from a replayed recording."""
     place = tmp_path_factory.mktemp("node")
-    assert main(["client", "js", "-o", str(place)]) == 0
+    shutil.copytree(folder("javascript"), place, dirs_exist_ok=True)
     (place / "program.mjs").write_text(PROGRAM, "utf-8")
     done = subprocess.run(
         ["node", "program.mjs", sys.executable, str(CHAIN)],
