@@ -15,8 +15,8 @@ from enum import StrEnum
 from functools import lru_cache
 
 from harness.outcome.words import shorten
-from harness.wire import Request, Response, Service, StreamProtocol
-from harness.wire.addresses import is_control, is_loopback, read_address, read_authority
+from harness.wire import Headers, Request, Response, Service, StreamProtocol
+from harness.wire.addresses import CONTROL, is_control, is_loopback, read_address, read_authority
 
 TOKEN_HEADER = "x-harness-token"
 
@@ -63,6 +63,8 @@ class PageGuard:
         self._pages = pages
         self._opened_by = opened_by
         self._is_ours = lru_cache(maxsize=256)(self._know_name)
+        self._passed: dict[int, Headers] = {}
+        """Fields with which a program may call: the equal heads of a connection share one object."""
 
     @property
     def wants_token(self) -> bool:
@@ -72,7 +74,12 @@ class PageGuard:
     def around(self, service: Service) -> Service:
         """The service behind this guard."""
 
+        passed = self._passed
+
         def guard(request: Request) -> Response:
+            headers, target = request.headers, request.target
+            if passed.get(id(headers)) is headers and CONTROL not in target and "%" not in target:  # hot
+                return service(request)
             return self.refusal_of_control(request) or self.refusal_of_caller(request) or service(request)
 
         return guard
@@ -89,9 +96,17 @@ class PageGuard:
 
     def refusal_of_caller(self, request: Request) -> Response | None:
         """The answer to a request, whatever for, that came from a page that may not call."""
+        headers = request.headers
+        if self._passed.get(id(headers)) is headers:
+            return None
         if (refusal := self.refusal_of_host(request)) is not None:
             return refusal
-        if request.headers.names.isdisjoint(_OF_PAGES) or self._pages is Pages.ANY:
+        if headers.names.isdisjoint(_OF_PAGES):
+            if len(self._passed) >= 256:
+                self._passed.clear()
+            self._passed[id(headers)] = headers
+            return None
+        if self._pages is Pages.ANY:
             return None
         if self._pages is Pages.NONE:
             return self._refuse_page(request, "started with --no-cors: leave that out to let pages call the API")
@@ -177,7 +192,6 @@ def _is_local_name(name: str) -> bool:
     return is_loopback(name) or name.endswith(".localhost")
 
 
-@lru_cache(maxsize=256)  # hot: each request has one
 def _name_in(authority: str) -> str:
     """The host in a Host header, in lower case and without brackets; `""` if it is none."""
     return "" if "@" in authority else read_authority(authority).removesuffix(".")
