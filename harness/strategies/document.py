@@ -194,7 +194,7 @@ class _Instead(dict[str, Any]):
 
 
 def _list_patches(target: RequestBuilder) -> dict[str, Json]:
-    """What is changed in each request, as a JSON merge patch (RFC 7396): null removes a member."""
+    """The changes of each request, as a JSON merge patch (RFC 7396): null removes a member."""
     text = {"type": "string", "minLength": 1}
     nothing = dict.fromkeys(_LEFT_OUT)
     hook = {"properties": {"uri": _Instead(_one_of(_NOBODY)), "subscribed_events": {"minItems": 1}}}
@@ -285,7 +285,7 @@ def _merge(document: Json, patch: Json) -> None:
 
 
 def _invent_secrets(document: Json) -> None:
-    """Give the texts of a credential few and valid values, and let nobody be asked for a token."""
+    """Give the texts of a credential few and valid values, and its token a host that never resolves."""
     for name in ("bearer_token", "oauth2", "environment_variable"):
         fields = document["$defs"]["requests.create-credential"]["$defs"][name]["properties"]
         fields |= {field: _NAME for field in fields if fields[field].get("type") == "string"}

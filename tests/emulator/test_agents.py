@@ -106,6 +106,15 @@ def test_streamed_agent_counts_as_it_goes(api):
     assert totals[-1] == events[-2]["interaction"]["usage"]["total_tokens"]
 
 
+def test_trigger_creates_an_interaction(api):
+    """Running a trigger manually creates an interaction that can be read."""
+    trigger = {"schedule": "0 9 * * 1", "time_zone": "UTC",
+               "interaction": {"agent": AGENT, "input": "Report.", "environment": "remote"}}  # fmt: skip
+    made = api.call("POST", "triggers", trigger).json["id"]
+    run = api.call("POST", f"triggers/{made}/executions", {}).json
+    assert api.get(run["interaction_id"]).json["agent"] == AGENT
+
+
 def test_model_in_an_environment(api):
     """A model also accepts an environment, and its answer has the environment_id."""
     assert "environment_id" in api.create(model=MODEL, environment="remote").json

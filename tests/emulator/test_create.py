@@ -105,6 +105,11 @@ def test_refusals_name_what_is_wrong(api, fields, code, words):
     assert words in answer.message
 
 
+def test_missing_input_is_refused(api):
+    """A create with neither input nor continuation token gets a 400."""
+    assert api.create(None).error == (400, "invalid_request")
+
+
 MALFORMED = {
     "no body": b"",
     "cut": b'{"model":',
@@ -198,6 +203,14 @@ def test_labels_and_parent_are_echoed():
     parent = api.created(labels={"team": "a-1"})
     body = api.create(labels={"team": ""}, previous_interaction_id=parent).json
     assert (body["labels"], body["previous_interaction_id"]) == ({"team": ""}, parent)
+
+
+def test_json_format_brings_fitting_json(api):
+    """A schema in response_format gives JSON that fits the schema."""
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 5}}, "required": ["n"]}
+    form = {"type": "text", "mime_type": "application/json", "schema": schema}
+    text = api.create(response_format=form).json["steps"][-1]["content"][0]["text"]
+    assert json.loads(text) == {"n": 5}
 
 
 @pytest.mark.parametrize(
@@ -351,6 +364,13 @@ def test_search_type_is_in_bodies_only(api):
     (start,) = (event["step"] for event in answer.events[2:3])
     assert set(start) == {"id", "signature", "type"}
     assert b"search_type" not in answer.data
+
+
+@pytest.mark.parametrize("tier", [None, "flex", "priority"])
+def test_a_header_tells_the_tier(api, tier):
+    """A header of every create names the tier that served it (priority page)."""
+    for mode in ({}, {"stream": True}, {"background": True}):
+        assert api.create(service_tier=tier, **mode).headers.get("x-gemini-service-tier") == (tier or "standard")
 
 
 def test_annotations_count_bytes(api):

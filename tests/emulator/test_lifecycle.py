@@ -10,7 +10,7 @@ import pytest
 
 from harness.contract import RUNNING
 from harness.contract.tables.lifecycle import LIFECYCLE
-from tests.emulator.client import MODEL, Api, drain, read
+from tests.emulator.client import AGENT, MODEL, Api, drain, read
 
 
 def statuses(api: Api, found: str, polls: int) -> list[str]:
@@ -291,3 +291,10 @@ def test_running_statuses_are_those_of_the_contract(api):
     found = api.created(background=True)
     shown = {"queued", *statuses(api, found, 3)}
     assert shown <= set(RUNNING)
+
+
+def test_agent_budget_ends_incomplete(api):
+    """An agent that exceeds max_total_tokens ends as incomplete."""
+    config = {"type": "antigravity", "max_total_tokens": 5}
+    body = api.create(agent=AGENT, agent_config=config, environment="remote").json
+    assert body["status"] == "incomplete"

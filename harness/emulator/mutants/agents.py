@@ -26,9 +26,9 @@ from harness.emulator.mutants.hooks import (
     life_rows,
     output,
     request,
+    request_body,
     response,
     row,
-    sent,
     status,
     unknown_rows,
 )
@@ -165,9 +165,9 @@ MUTANTS = table(
     row("agents-patch-resets", "A change of an agent clears the fields that it does not name.",
         response("PATCH agents/*", lambda agent, call: {"id": agent["id"], **read_json(call)})),
     row("agents-lose-a-tool", "A saved agent has no mcp_server among its tools, although it was saved with one.",
-        sent("POST agents", _drop_servers)),
+        request_body("POST agents", _drop_servers)),
     row("agents-refuse-functions", "An agent with a function among its tools cannot be saved.",
-        sent("POST agents", when(
+        request_body("POST agents", when(
             lambda body, _: any(tool.get("type") == "function" for tool in body.get("tools", ())),
             refuse("Invalid value at 'tools'.")))),
     row("agents-list-object", "The list of agents is an object by id.",

@@ -15,10 +15,10 @@ from harness.emulator.mutants.hooks import (
     deltas,
     output,
     request,
+    request_body,
     response,
     row,
     run,
-    sent,
     status,
     steps,
 )
@@ -176,7 +176,7 @@ MUTANTS = table(
         instead(ReplyBuilder.fill_format,
                 lambda replies, order, wanted: replies.text_content(order, replies.words(order)))),
     row("format-list-ignored", "A response format in a list is ignored.",
-        sent("POST interactions", when(
+        request_body("POST interactions", when(
             lambda body, _: isinstance(body.get("response_format"), list), drop("response_format")))),
     row("image-described", "A create that asks for an image returns a text about one.",
         after(ReplyBuilder.fill_format, when(_is("image"), _in_words))),

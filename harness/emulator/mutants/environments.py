@@ -23,7 +23,7 @@ from harness.emulator.mutants.changes import (
     with_bytes,
     without,
 )
-from harness.emulator.mutants.hooks import error, life_rows, request, response, row, sent, unknown_rows
+from harness.emulator.mutants.hooks import error, life_rows, request, request_body, response, row, unknown_rows
 from harness.emulator.mutants.parts import Change, Defect, after, around
 from harness.emulator.resources.router import Resources
 from harness.emulator.service import Emulator
@@ -101,20 +101,20 @@ MUTANTS = table(
     row("environments-list-bare", "The list of environments is a bare array.",
         response("GET environments", lambda page, _: page.get("environments", []))),
     row("environments-need-a-network", "An environment with its network disabled cannot be created.",
-        sent("POST environments", when(
+        request_body("POST environments", when(
             lambda body, _: body.get("network") == "disabled", refuse("'network' must be an object.")))),
     row("environments-status-missing", "Environments have no status.", _change_shown(drop("status"))),
     row("environments-status-number", "The status of an environment is a number.", _change_shown(put(status=1))),
     row("environments-count-words", "Sizes are text such as `2 KB`.",
         _change_shown(put(size_bytes="2 KB", file_count="two"))),
     row("environments-fork-with-sources", "A fork may have sources of its own.",
-        sent("POST environments", when(_is_fork, drop("sources", "env")))),
+        request_body("POST environments", when(_is_fork, drop("sources", "env")))),
     row("environments-fork-with-variables", "A fork may have variables of its own.",
-        sent("POST environments", when(_is_fork, drop("env")))),
+        request_body("POST environments", when(_is_fork, drop("env")))),
     row("environments-any-target", "A source may take the place of the root directory.",
-        sent("POST environments", _away_from_root)),
+        request_body("POST environments", _away_from_root)),
     row("environments-fork-empty", "A fork is an environment without files.",
-        sent("POST environments", drop("from_environment"))),
+        request_body("POST environments", drop("from_environment"))),
     row("environment-rules-kept", "A run that gives its sandbox other network rules runs under the old ones.",
         around(Resources.create_environment, _without("network"))),
     row("environment-rules-elsewhere", "A run that gives a sandbox other network rules gets a sandbox of its own.",

@@ -12,7 +12,7 @@ so), `**` for any rest: `GET interactions/*`.
 |---|---|---|
 | `arrival` | request, route | a request whose key was not looked at yet |
 | `request` | call, engine | a call with a valid key; the change may answer it |
-| `sent` | body, call | the JSON object that a call with a valid key brings |
+| `request_body` | body, call | the JSON object that a call with a valid key brings |
 | `admit` | arguments of the step | a named step of the validation of a create |
 | `create` | order, engine | an admitted create whose run has not started |
 | `run` | run, order, engine | a run that has just been made |
@@ -123,7 +123,7 @@ def request(calls: str, change: Callable[[Call, Engine], Call | Response | None]
     return around(Emulator.perform, perform)
 
 
-def sent(calls: str, change: Callable[[Json, Call], Json | None]) -> Defect:
+def request_body(calls: str, change: Callable[[Json, Call], Json | None]) -> Defect:
     """Change the JSON object that a call brings, or refuse the call for it."""
 
     def edit(call: Call, _: Engine) -> Call:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import drop, each_item, ignore, put, when
-from harness.emulator.mutants.hooks import error, life_rows, request, response, row, sent
+from harness.emulator.mutants.hooks import error, life_rows, request, request_body, response, row
 from harness.emulator.values.call import Call, json_response
 from harness.kit.mutant import table
 from harness.wire import Response
@@ -32,7 +32,7 @@ MUTANTS = table(
     row("voice-any-token", "A page token is taken with other filters.",
         error("GET voices", lambda refusal, call: json_response({}) if "page_token" in call.query else None)),
     row("voice-unstored", "A prompted voice that shall not be stored is stored all the same.",
-        sent("POST voices", put(store=True))),
+        request_body("POST voices", put(store=True))),
     row("voice-page-repeats", "Every page of voices is the first one.",
         request("GET voices", ignore("page_token"))),
     row("voice-oldest-first", "A list of voices begins with the oldest own one.",

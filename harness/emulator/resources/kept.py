@@ -1,4 +1,4 @@
-"""Everything but interactions: the resources, their operations as rows, and what finds the row of a call.
+"""The resources beside interactions, their operations as rows, and the search for the row of a call.
 
 Layer 2. The router imports this module when the first call for a resource comes.
 """

@@ -1,4 +1,4 @@
-"""What the emulator asks of everything but interactions, and the calls that go there.
+"""The resources beside interactions, as the rest of the emulator uses them: calls and questions.
 
 Layer 2. Not thread-safe by itself: the emulator holds its lock around every call, and an interaction that a
 trigger starts runs within such a call.

@@ -31,7 +31,7 @@ MOST_CHARACTERS = 1024 * 1024
 
 
 class SampleBudget:
-    """What the samples of one create may still cost. After one was too large, they show only what is required."""
+    """The budget of the samples of one create. After one was too large, they have only required properties."""
 
     __slots__ = ("left", "shows_optional")
 

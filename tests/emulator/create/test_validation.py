@@ -36,6 +36,13 @@ def asked(api: Api, *calls: dict) -> str:
     return api.created("Weather?", tools=[WEATHER])
 
 
+def test_nothing_is_inherited(api):
+    """Tools are not inherited: a chained turn without tools calls none."""
+    parent = api.create(tools=[{"type": "google_search"}]).json["id"]
+    child = api.create("More", previous_interaction_id=parent).json
+    assert {step["type"] for step in child["steps"]} == {"thought", "model_output"}
+
+
 def broken_parents(api: Api) -> dict[str, tuple[str, tuple[int, str]]]:
     """Return parents that cannot be continued, each with the expected error."""
     gone = api.created()

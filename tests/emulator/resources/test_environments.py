@@ -199,3 +199,15 @@ def test_use_is_noted(api: Api) -> None:
         shown = api.ok("GET", f"{ENVIRONMENTS}/{made}")
         seen.append((shown["created"], shown["updated"], shown["last_accessed"]))
     assert seen == [(NOON, NOON, "2026-09-21T13:00:00Z"), (NOON, "2026-09-21T14:00:00Z", "2026-09-21T14:00:00Z")]
+
+
+def test_only_the_create_shows_the_key_of_a_self_hosted_environment(api: Api) -> None:
+    """The mode and the configuration stay, the key does not; a configuration shows in this mode only."""
+    given = {"mode": "self_hosted", "custom_config": {"team": "a"}}
+    made = api.ok("POST", ENVIRONMENTS, {**given, "system_instruction": "Be brief."})
+    key = made.pop("environment_key")
+    assert (bool(key), made["mode"], made["custom_config"]) == (True, *given.values())
+    assert api.ok("GET", f"{ENVIRONMENTS}/{made['id']}") == made
+    plain = api.ok("POST", ENVIRONMENTS, {"mode": "on_demand", "custom_config": {"team": "a"}})
+    assert plain["mode"] == "on_demand"
+    assert not plain.keys() & {"environment_key", "custom_config"}
