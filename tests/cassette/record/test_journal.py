@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -56,9 +56,9 @@ def torn(journal: Journal, recording: Recording, monkeypatch: pytest.MonkeyPatch
     writes: list[tuple[int, bytes]] = []
     real = Journal._write
 
-    def noted(file: IO[bytes], parts: Iterable[bytes]) -> None:
-        writes.append((file.tell(), b"".join(parts)))
-        real(file, writes[-1][1:])
+    def noted(file: IO[bytes], data: bytes) -> None:
+        writes.append((file.tell(), data))
+        real(file, data)
 
     monkeypatch.setattr(Journal, "_write", staticmethod(noted))
     journal.append(recording)
