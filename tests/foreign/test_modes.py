@@ -324,7 +324,6 @@ ROWS = [
     ),
     calling(
         "ends-completed: tool.stream-status bg.requires-action-streamed -> fail tool.stream-status, exit 1",
-        said=["(1 cause: tool.stream-status"],
         slow=True,
         last_event=end_completed,
     ),
@@ -376,7 +375,6 @@ ROWS = [
     service(
         "ends-in-progress: stream.completed-status bg.no-regress stream.end-matches-get -> "
         "fail stream.completed-status, exit 1",
-        said=["(1 cause: stream.completed-status)"],
         last_event=end_in_progress,
     ),
     service(

@@ -231,7 +231,6 @@ ROWS = [
     row(
         "shows-the-last-input: get.* rob.concurrent -> fail get.own-input/text, exit 1",
         get=show_the_last_input,
-        said=["(1 cause: get.own-input/text)"],
         **ALONE,
     ),
     row(

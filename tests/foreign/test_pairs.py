@@ -204,14 +204,12 @@ ROWS = [
     reciting(
         "replays-the-parent: chain.* stream.text stream.equals-get -> fail stream.text, exit 1",
         slow=True,
-        said=["(1 cause: stream.text)"],
         get=replay_the_parent,
     ),
     # An id that does not exist does not exist in the background.
     service(
         "takes-strangers: chain.* del.chain-after -> fail chain.unknown, exit 1",
         slow=True,
-        said=["(1 cause: chain.unknown)"],
         create=take_strangers_in_background,
     ),
     # `store=false` and a deletion concern streams as well.
@@ -221,7 +219,6 @@ ROWS = [
     service(
         "keeps-deleted-streams: del.* -> fail del.gone, exit 1",
         slow=True,
-        said=["(1 cause: del.gone)"],
         delete=lambda self, usual, run: {} if run.body.get("stream") else usual(run),
     ),
     service(
@@ -303,7 +300,6 @@ ROWS = [
     conducts(
         "keeps-what-waits: del.* tool.declared -> fail del.gone, exit 1",
         slow=True,
-        said=["(1 cause: del.gone)"],
         delete=keep_what_waits,
     ),
     # A search is streamed, and continued.
@@ -314,7 +310,6 @@ ROWS = [
     ),
     rows_of(Searches)(
         f"ends-with-a-search: {SEARCHES} -> fail err.no-crash, exit 1",
-        said=["(1 cause: err.no-crash)"],
         create=fail_after_a_search,
     ),
     # A format and an instruction are obeyed in each pair of modes.

@@ -387,7 +387,6 @@ ROWS = [
                 f"one-queue-{jobs}: {MIXED} -> fail rob.concurrent-streams/mixed, exit 1",
                 words=f"-j {jobs}",
                 slow=True,
-                said=("(1 cause: rob.concurrent-streams/mixed)",),
             ),
             rows_of(SharesOneQueue)(
                 f"queue-in-turn-{jobs}: {MIXED}", words=f"-j {jobs}", slow=True, stream=stream_in_turn
