@@ -176,7 +176,7 @@ class BoxedInbox:
         return len(self._box.arrivals) - self._read
 
     def take(self) -> list[Arrival]:
-        """What has come since the last call."""
+        """The deliveries that have come since the last call."""
         came = self._box.arrivals[self._read :]
         self._read += len(came)
         return came
