@@ -499,8 +499,9 @@ class _Spread:
             self._latest.clear()
 
     def whole(self) -> str:
-        """The joined text."""
-        return "".join((*self._parts, *self._latest))
+        """Return the joined text and release the fragments."""
+        parts, self._parts, self._latest = [*self._parts, *self._latest], [], []
+        return "".join(parts)
 
     def places(self) -> Iterator[tuple[int, int, int, int]]:
         """Where each event begins and ends in the stream, and its fragment in the joined text."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
@@ -374,7 +375,7 @@ def test_split_over_events(data: st.DataObject) -> None:
     parts = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     recording = streamed(post({}), frames(texts=parts))
     kept = Redactor(PROTOCOL, secrets=[secret] if known else []).redact(recording)
-    assert "say REDACTED-1 “now”" in assembled(kept.body)
+    assert re.search("say REDACTED-[12] “now”", assembled(kept.body))  # a half may look like a key of its own
     assert secret not in assembled(kept.body)
     assert kept.pieces.total == len(kept.body)
     assert len(Decoder().feed(kept.body)) == len(Decoder().feed(recording.body))
