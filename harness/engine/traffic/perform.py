@@ -153,7 +153,7 @@ class ActionRunner:
     `given` are the ids of the whole run; `repeated` gets what was given again here.
 
     If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short, and for one
-    that is a mishap on the way, as `mishaps` tells; without these every response is the target's.
+    that `mishaps` shows to be none of the target's; without these every response is the target's.
     """
 
     def __init__(

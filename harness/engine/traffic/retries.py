@@ -125,7 +125,7 @@ def may_be_mishap(exchange: Exchange) -> bool:
 
 
 class Mishaps:
-    """Tells a mishap on the way from what a target does, for all workers of a run.
+    """Distinguishes a mishap on the way from a defect of the target, for all workers of a run.
 
     A crash, a limit of requests or a cut response is the target's if the same request has it `TIMES` in a row.
     From then on such a response to such a request is taken for the target's at once, as it fails anyway.
@@ -140,7 +140,7 @@ class Mishaps:
         self._confirmed: set[tuple[object, ...]] = set()
 
     def are_possible(self, exchange: Exchange) -> bool:
-        """Whether the request of an exchange has to be sent again before anybody judges it."""
+        """Whether the request of an exchange has to be sent again before it is judged."""
         return may_be_mishap(exchange) and self._kind(exchange) not in self._confirmed
 
     def confirm(self, exchange: Exchange) -> None:
