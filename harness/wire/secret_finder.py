@@ -134,7 +134,8 @@ def spellings(secret: str) -> Iterator[str]:
 
 
 _BASE64 = re.compile(r"[\w+/\-]+={0,2}", re.ASCII)
-_MOST_DECODED = 4096
+_MOST_DECODED = 2048
+"""Characters of base64 that are decoded to see whether they are a key: more than any key of these shapes has."""
 
 
 class _Encoded(NamedTuple):
@@ -191,13 +192,16 @@ def sightings(text: str, *, private_places: bool = True) -> Iterator[Sighting]:
 def _find_encoded(text: str, start: int, encoded: _Encoded) -> int:
     """Where the base64 of a key ends whose first characters stand at `start`; 0 if it is none."""
     first = start - (0, 2, 3)[encoded.before]
-    word = _BASE64.match(text, max(first, 0))
-    if word is None:
+    begun = _BASE64.match(text, first, first + _MOST_DECODED) if first >= 0 else None
+    if begun is None:
         return 0
-    data = word[0][:_MOST_DECODED].rstrip("=")
-    data = data[: len(data) // 4 * 4] if len(data) % 4 == 1 else data
-    plain = urlsafe_b64decode(data.replace("+", "-").replace("/", "_") + "=" * (-len(data) % 4)).decode("latin-1")
-    return word.end() if first >= 0 and _pattern(encoded.shape).match(plain, encoded.before) else 0
+    data = begun[0].rstrip("=").replace("+", "-").replace("/", "_")
+    data = data[:-1] if len(data) % 4 == 1 else data
+    plain = urlsafe_b64decode(data + "=" * (-len(data) % 4)).decode("latin-1")
+    if _pattern(encoded.shape).match(plain, encoded.before) is None:
+        return 0
+    word = _BASE64.match(text, first)
+    return word.end() if word is not None else 0
 
 
 _PARAMETER = re.compile(r"(?:[?&;#]|\\u0026)(?P<name>[\w.$%\[\]\-]{1,64})=(?=[^&#\s\"'<>\\])")
@@ -206,13 +210,16 @@ _LONGEST_PARAMETER = 128
 """More than the name of one is long: the parts of a text that are searched overlap by as much."""
 
 
-def _parameters(text: str) -> Iterator[tuple[str, int, int]]:
-    """The name of each parameter of a URL in a text, and where its value is."""
+def _parameters(text: str, is_secret: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
+    """Where the values of parameters of URLs are in a text whose names are secret."""
+    until = 0
     for at in range(0, len(text), PART) if "=" in text else ():
         for found in _PARAMETER.finditer(text, at, at + PART + _LONGEST_PARAMETER):
-            value = _VALUE.match(text, found.end())
-            if value is not None and found.start() < at + PART:
-                yield unquote(found["name"]), *value.span()
+            if until <= found.start() < at + PART and is_secret(unquote(found["name"])):
+                value = _VALUE.match(text, found.end())
+                if value is not None:
+                    until = value.end()
+                    yield value.span()
 
 
 # The values of a JSON text and their places, even if it was cut anywhere. A parser would lose the places, and
@@ -349,9 +356,9 @@ class SecretFinder:
     def _find_shapes(self, text: str) -> Iterator[TextEdit]:
         for kind, start, end in sightings(text, private_places=self._for_files):
             yield TextEdit(start, end, self._hide(text[start:end]), kind)
-        for name, start, end in _parameters(text):
+        for start, end in _parameters(text, self.fields.names_parameter):
             value = text[start:end]
-            if self.fields.names_parameter(name) and end - start >= self._shortest and not is_placeholder(value):
+            if end - start >= self._shortest and not is_placeholder(value):
                 yield TextEdit(start, end, self._hide(unquote(value)), "credential in a URL")
         for pattern in self.fields.patterns:
             for found in pattern.finditer(text):

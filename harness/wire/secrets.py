@@ -219,9 +219,8 @@ CONTEXTS = (
     SecretShape(
         "form field",
         ("form-data;",),
-        r"(?i:form-data;)(?:[^\r\n]|\r?\n[ \t]){0,200}?\b(?i:name)\*?[ \t]?=[ \t]?\"?"
-        rf"[^\r\n;\"]{{0,99}}(?i:key|token|pwd|{_NAMES})[\]\"]*[^\r\n]{{0,200}}\r?\n(?:[^\r\n]{{1,999}}\r?\n){{0,8}}"
-        r"\r?\n(?P<secret>[^\r\n]+(?:\r?\n(?!--)[^\r\n]+){0,99})",
+        rf"(?i:form-data;[^\r\n]{{0,200}}?\bname=\"?[^\r\n;\"]{{0,99}}(?:key|token|pwd|{_NAMES}))[\]\"]*"
+        r"[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,999}\r?\n){0,8}\r?\n(?P<secret>[^\r\n]+)",
     ),
 )
 """Secrets that are known by the words around them."""

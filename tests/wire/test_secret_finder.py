@@ -59,6 +59,7 @@ def test_each_encoding(encoding: str, secret: str, before: str) -> None:
         secrets = written[len(encode(before)) + 4 : len(secrets) - 8]
     shown = hide(f"x {written} y")
     assert "***" in shown
+    assert "***" in hide(encode(f"{before}{secret}"))
     assert not any(secrets[at : at + 6] in shown for at in range(len(secrets) - 5))
     assert (shown[:2], shown[-2:]) == ("x ", " y")
 
