@@ -108,7 +108,6 @@ _CHOOSE_IDS = (
 )  # fmt: skip
 
 AGREED: dict[str, tuple[str, str]] = {
-    "cassette/writer.py": ("interactions", "a key of vcrpy's format"),
     "cassette/journal.py": ("interactions", "a key of vcrpy's format"),
     "cassette/layout.py": ("interactions", "a key of vcrpy's format"),
     "cassette/scan.py": ("interactions", "a key of vcrpy's format"),
