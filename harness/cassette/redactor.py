@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus
 
 from msgspec import structs
@@ -22,6 +23,8 @@ from harness.wire import Headers, Request, StreamProtocol
 from harness.wire.coding import CODINGS, coding_of, decode_pieces
 from harness.wire.secret_finder import SecretFinder, UnreadableSecret, apply_edits
 from harness.wire.secrets import is_placeholder, secrets_in_header
+
+Redacted = TypeVar("Redacted", Recording, Request)
 
 _ROUNDS = 3
 """What is recognized in the answer may stand in the request, and what that names in the answer again."""
@@ -83,13 +86,7 @@ class Redactor:
         _must_be_readable(recording)
         self._learn_headers(recording.headers)
         self._learn_request(recording.request)
-        for _ in range(_ROUNDS):
-            known, report = self.learned, list[Replaced]()
-            redacted = self._redact(recording, report)
-            if self.learned == known:
-                break
-        self.report += report
-        return redacted
+        return self._repeat(lambda report: self._redact(recording, report))
 
     def learn(self, recording: Recording) -> None:
         """Learn the values that names mark as secret, so that they are also found in places without a name."""
@@ -108,7 +105,17 @@ class Redactor:
         """Return a single request without its secrets."""
         request = decode_request(request)
         self._learn_request(request)
-        return self._redact_request(request, self.report)
+        return self._repeat(lambda report: self._redact_request(request, report))
+
+    def _repeat(self, redact: Callable[[list[Replaced]], Redacted]) -> Redacted:
+        """The result of a pass that found no new secret: a name may mark a value that stands before it."""
+        for _ in range(_ROUNDS):
+            known, report = self.learned, list[Replaced]()
+            redacted = redact(report)
+            if self.learned == known:
+                break
+        self.report += report
+        return redacted
 
     def _learn_request(self, request: Request) -> None:
         self._learn_headers(request.headers)

@@ -18,6 +18,7 @@ from harness.cassette.redactor import Redactor
 from harness.documents import explain_unread, read_file
 from harness.errors import CassetteError
 from harness.wire import Exchange, StreamProtocol
+from harness.wire.coding import TOO_MUCH_DECODED
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
     redactor = Redactor(protocol)
     redactor.hide(secrets)
     suffix = path.suffix.lower()
-    rest, entries = data, list[Recording]()
+    rest, entries, hits = data, list[Recording](), list[Hit]()
     try:
         if suffix in (".yaml", ".yml"):
             documents = parse_all(path, data)
@@ -61,6 +62,8 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
             ]
             found = [one for cassette in cassettes for one in Layout.readings(cassette["interactions"])]
             entries = [one for one in found if isinstance(one, Recording)]
+            if TOO_MUCH_DECODED in map(str, found):
+                hits.append(Hit(f"cannot be looked into, {TOO_MUCH_DECODED}", "interactions"))
             if cassettes and len(entries) == len(found):  # in the file are also comments and metadata
                 others = [{**d, "interactions": None} if d in cassettes else d for d in documents]
                 rest = f"{blank_scalars(data)}\n{json.dumps(others, default=str)}".encode("utf-8", "surrogatepass")
@@ -69,7 +72,7 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
             entries = [Recording.of(one) for _, one in exchanges if isinstance(one, Exchange)]
     except (AttributeError, TypeError, ValueError, RecursionError, CassetteError):  # no cassette, so a text
         pass
-    hits = list(_scan_entries(entries, redactor))
+    hits += _scan_entries(entries, redactor)
     return hits or list(_scan_text(rest, redactor, by_line=suffix == ".jsonl"))
 
 

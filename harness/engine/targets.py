@@ -20,7 +20,7 @@ from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, ApiRequests, EmbeddedSe
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire import Driver
-from harness.wire.addresses import is_readable_on_the_way, read_host, split_url
+from harness.wire.addresses import is_readable_on_the_way, split_url
 from harness.wire.secrets import (
     is_personal_header,
     may_hold_secret,
@@ -29,7 +29,6 @@ from harness.wire.secrets import (
 )
 
 if TYPE_CHECKING:
-    from harness.transport.client.driver import KeptConnections
     from harness.transport.client.stream import StreamEnds
     from harness.wire.mask import Mask
 
@@ -70,7 +69,7 @@ class ResolvedTarget(Struct, frozen=True, kw_only=True):
 
     `connect` returns a new driver, which its caller closes; its argument is the path prefix of a session, if the
     target has sessions. `throwaway`: each driver has its own fresh service, so there is nothing to clean up and
-    nothing that two workers could share. `load_kept` returns what all drivers to a URL share.
+    nothing that two workers could share.
     """
 
     api: Api
@@ -78,7 +77,6 @@ class ResolvedTarget(Struct, frozen=True, kw_only=True):
     target: ApiRequests
     connect: Connect
     throwaway: bool = False
-    load_kept: Callable[[], KeptConnections] | None = None
 
     def able(self, capabilities: Capabilities, says: Mapping[str, Any] | None = None) -> ResolvedTarget:
         """The same target, with the findings of the probe for its exercises; `says` as in `Probing`."""
@@ -149,17 +147,11 @@ def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarg
         protocol = api.load_protocol()
         return StreamEnds(protocol.sentinel, protocol.ends)
 
-    @cache
-    def load_kept() -> KeptConnections:
-        from harness.transport.client.driver import KeptConnections
-
-        return KeptConnections(settled=api.is_live_host(read_host(root)))
-
     def connect(session: str = "") -> Driver:
         from harness.transport import Limits, UrlDriver
 
         limits = Limits(option="--timeout").within(options.timeout)
-        return UrlDriver(root + session, limits, ca_file=options.ca_file, ends=learn(), kept=load_kept())
+        return UrlDriver(root + session, limits, ca_file=options.ca_file, ends=learn())
 
     info = TargetInfo(
         name=root,
@@ -169,7 +161,7 @@ def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarg
         agent=target.agent,
         secrets=_list_secrets(api, target),
     )
-    return ResolvedTarget(api=api, info=info, target=target, connect=connect, load_kept=load_kept)
+    return ResolvedTarget(api=api, info=info, target=target, connect=connect)
 
 
 def _refuse_plain_text(api: Api, root: str, options: TargetOptions) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine.traffic.patience import FULL_TIMEOUTS, MAX_CUT
+from harness.engine.traffic.patience import IN_A_ROW
 from harness.transport import ServerThread
 from harness.wire import Chunk, Chunked, Headers, Pause, Piece, PieceBody, Request, Response
 from tests.cli.conftest import Harness, fits
@@ -57,17 +57,14 @@ def test_the_whole_catalogue_costs_a_handful_of_requests(
     done = harness("check", url, "--timeout", "0.1", *(word for one in reports for word in ("--report", one)))
     assert done.code in (1, 4), done.out + done.err
     deletions = service.asked.count("DELETE")
-    assert MAX_CUT <= len(service.asked) - deletions < 2 * MAX_CUT
-    assert deletions <= MAX_CUT
-    told = re.findall(
-        r"answers did not end in time .* so .* got less time and \d+ requests were not sent", done.out
-    )
-    assert len(told) == 1
+    assert IN_A_ROW <= len(service.asked) - deletions < 40
+    assert deletions <= IN_A_ROW
+    assert len(re.findall(r"responses did not end in time .* so \d+ requests were not sent", done.out)) == 1
     assert re.search(r"^(FAILED|INCOMPLETE): .*\d\d\d time limit reached", done.out, re.MULTILINE)
-    assert done.out.count("NOT TESTED") < 2 * MAX_CUT
+    assert done.out.count("NOT TESTED") < 20
     record = fits("check", tmp_path / "x.json")
-    assert record["cut"]["answers"] - record["cut"]["hurried"] >= FULL_TIMEOUTS
-    assert record["cut"]["unsent"] > MAX_CUT
+    assert record["cut"]["answers"] >= IN_A_ROW
+    assert record["cut"]["unsent"] > IN_A_ROW
     assert len(record["not_judged"]) > 100
     errors = {case.get("name", "").partition(":")[0] for case in ET.parse(tmp_path / "x.junit").iter("testcase")
               if case.find("error") is not None}  # fmt: skip
@@ -78,7 +75,7 @@ def test_the_whole_catalogue_costs_a_handful_of_requests(
 def test_what_was_not_asked_is_named_where_that_is_wanted(harness: Harness, target: tuple[Endless, str]) -> None:
     """With -v, each check says that its requests were not sent."""
     done = harness("check", target[1], "--timeout", "0.1", "-v", "-c", "create.*", "-c", "chain.*", "-c", "err.*")
-    assert "not sent: 8 responses in a row did not end in time" in done.out
+    assert "not sent: 3 responses of this kind in a row did not end in time" in done.out
 
 
 def test_a_smoke_test_does_not_pass_on_an_answer_without_end(

@@ -124,61 +124,18 @@ class Pool:
                 return
         sock.close()
 
-    def empty(self) -> int:
-        """Close the kept connections; return how many that were."""
+    def empty(self) -> None:
+        """Close the kept connections."""
         with self._lock:
             idle, self._idle = self._idle, []
         for _, sock in idle:
             sock.close()
-        return len(idle)
 
     def close(self) -> None:
         """Close the kept connections, and every connection given from now on."""
         with self._lock:
             self._closed = True
         self.empty()
-
-
-class KeptConnections:
-    """Whether connections to one target are kept, for all its drivers; thread-safe.
-
-    A server that serves one connection at a time, until it closes, reads no request beside an idle connection. So
-    a driver that waits for a response in vain closes all idle ones. If a response comes then, none is kept any
-    more, until `settle` has found out whether that was chance.
-    """
-
-    def __init__(self, *, settled: bool = False) -> None:
-        self.keeps = True
-        self.one_at_a_time = False
-        self._settled = settled
-        self._pools: WeakSet[Pool] = WeakSet()
-        self._lock = threading.Lock()
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether none is kept, although the cause is not certain."""
-        return not (self.keeps or self._settled)
-
-    def doubt(self) -> None:
-        """Keep none for now: a response came once the idle connections were closed."""
-        self.keeps = self.keeps and self._settled
-
-    def settle(self, *, one_at_a_time: bool) -> None:
-        """Keep none from now on if the target serves `one_at_a_time`, else all, and close none any more."""
-        self.keeps, self.one_at_a_time, self._settled = not one_at_a_time, one_at_a_time, True
-
-    def add(self, pool: Pool) -> None:
-        """Note a pool of this target."""
-        with self._lock:
-            self._pools.add(pool)
-
-    def release(self) -> int:
-        """Close all idle connections, unless they are known to be harmless; return how many that were."""
-        if self._settled and self.keeps:
-            return 0
-        with self._lock:
-            pools = list(self._pools)
-        return sum(pool.empty() for pool in pools)
 
 
 def _readable(sock: socket.socket) -> bool:
@@ -224,8 +181,7 @@ class UrlReading:
     """A response on `sock`, read on demand: a `stream.ByteSource`.
 
     The constructor writes the request and reads the head. Once the response has ended, `release` gets the socket
-    back, and whether another request may use it. While nothing has come, `free` closes what may be in its way, and
-    returns how much that was: `freed`.
+    back, and whether another request may use it.
     """
 
     def __init__(
@@ -238,11 +194,8 @@ class UrlReading:
         ends: StreamEnds,
         began: float,
         release: Callable[[socket.socket, bool], None],
-        free: Callable[[], int] = int,
     ) -> None:
         self._sock = sock
-        self._free = free
-        self.freed = 0
         self._limits = limits
         self._began = began
         self._deadline = began + limits.total_seconds
@@ -320,11 +273,8 @@ class UrlReading:
             left = last - time.monotonic()
             if left <= _LOOK_SECONDS:
                 return receive(self._sock, self._reader, until=last, limit=self._limits.name_wait(limit))
-            try:
+            with suppress(TimeoutError):
                 return read_within(self._sock, self._reader, _LOOK_SECONDS)
-            except TimeoutError:
-                if self._reader.head is None:
-                    self.freed += self._free()
 
     def _end(self, ending: Ending) -> None:
         if ending.complete and self._coding is not None and (breach := self._coding.finish()) is not None:
@@ -371,8 +321,8 @@ class UrlDriver(Driver):
 
     Request targets are appended to the path of `url`. `headers` are added to every request that lacks them;
     `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY. `ends`
-    knows the final event of a stream: after it the driver does not wait long for the end. Drivers of one
-    target share what they know of its connections, `kept`.
+    knows the final event of a stream: after it the driver does not wait long for the end. A server that serves one
+    connection at a time reads no request beside an idle one, so idle ones are closed before a new one is opened.
     Raises `UsageFault` for an invalid URL; nothing a target does raises.
     """
 
@@ -385,7 +335,6 @@ class UrlDriver(Driver):
         ca_file: str | None = None,
         environment: bool = True,
         ends: StreamEnds | None = None,
-        kept: KeptConnections | None = None,
     ) -> None:
         self._origin = Origin.parse(url)
         self._limits = limits or Limits()
@@ -394,12 +343,10 @@ class UrlDriver(Driver):
         self._ends = ends or StreamEnds()
         self._tls = trusting(ca_file) if self._origin.scheme == "https" else None
         self._pool = Pool()
-        self._kept = kept or KeptConnections()
-        self._kept.add(self._pool)
         self._lock = threading.Lock()
         self._open: list[UrlReading | NoReading] = []
         self._sockets: WeakSet[socket.socket] = WeakSet()
-        self._lines: dict[int, tuple[Headers, bool, bytes]] = {}
+        self._lines: dict[int, tuple[Headers, bytes]] = {}
 
     def perform(self, action: DriverAction) -> Any:
         """Perform an action over sockets, and sleep for a `Wait`."""
@@ -486,6 +433,7 @@ class UrlDriver(Driver):
             reading = self._begin_reading(kept, request, wire, limits, began)
             if not reading.deaf:
                 return reading
+        self._pool.empty()
         try:
             sock = dial(self._origin, limits, self._tls, environment=self._environment)
         except NoConnection as none:
@@ -498,7 +446,7 @@ class UrlDriver(Driver):
         self, sock: socket.socket, request: Request, wire: bytes, limits: Limits, began: float
     ) -> UrlReading:
         try:
-            reading = UrlReading(
+            return UrlReading(
                 sock,
                 request,
                 wire,
@@ -506,18 +454,14 @@ class UrlDriver(Driver):
                 ends=self._ends,
                 began=began,
                 release=partial(self._release, is_chunked="transfer-encoding" in request.headers),
-                free=self._kept.release,
             )
         except BaseException:
             sock.close()
             raise
-        if reading.freed and reading.answered:
-            self._kept.doubt()
-        return reading
 
     def _release(self, sock: socket.socket, clean: bool, *, is_chunked: bool) -> None:
         # a server that does not read chunks may take them for its next request
-        if clean and self._kept.keeps and not is_chunked:
+        if clean and not is_chunked:
             self._pool.give(sock)
         else:
             sock.close()
@@ -529,9 +473,9 @@ class UrlDriver(Driver):
         target, headers = request.below(self._origin.prefix), request.headers
         if not (target.isascii() and target.isprintable()) or " " in target:
             target = quote(target, safe=_VISIBLE)
-        keeps, chunked = self._kept.keeps, "transfer-encoding" in headers
+        chunked = "transfer-encoding" in headers
         known = self._lines.get(id(headers))  # the requests of an exercise share their fields
-        if known is None or known[0] is not headers or known[1] is not keeps:
+        if known is None or known[0] is not headers:
             if len(self._lines) >= 64:
                 self._lines.clear()
             fields = [("host", self._origin.authority)]
@@ -544,9 +488,7 @@ class UrlDriver(Driver):
                 fields.append(("accept-encoding", "identity"))
             if "user-agent" not in sent:
                 fields.append(("user-agent", f"interactions-harness/{__version__}"))
-            # So that it is free again once a stream that is read later has been written.
-            if not keeps or chunked:
+            if chunked:
                 fields.append(("connection", "close"))
-            lines = write_fields(Headers(fields))
-            known = self._lines[id(headers)] = headers, keeps, lines
-        return request_bytes(request.method, target, known[2], request.body, chunked=chunked)
+            known = self._lines[id(headers)] = headers, write_fields(Headers(fields))
+        return request_bytes(request.method, target, known[1], request.body, chunked=chunked)

@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from harness.outcome import UsageFault
 from harness.transport import Limits, ServerThread, UrlDriver
-from harness.transport.client.driver import KeptConnections, UrlReading
+from harness.transport.client.driver import UrlReading
 from harness.transport.client.stream import StreamEnds
 from harness.wire import COMPLETE, At, By, Chunk, Ending, Exchange, Headers, How, Request
 from tests.busy_machine import within
@@ -407,52 +407,16 @@ class _OneAtATime(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-def test_idle_connections_are_closed_for_a_server_that_serves_one_at_a_time() -> None:
-    """A response that comes then makes doubtful whether to keep any; nor does an open stream block the server."""
+def test_a_server_that_serves_one_connection_at_a_time_is_not_blocked() -> None:
+    """The connection that is kept for a GET is closed before a POST opens another one."""
     _OneAtATime.wants.clear()
-    post, kept = Request("POST", "/x", Headers(), b"{}"), KeptConnections()
+    post = Request("POST", "/x", Headers(), b"{}")
     with HTTPServer(("127.0.0.1", 0), _OneAtATime) as server, ExitStack() as stack:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         stack.callback(server.shutdown)
-        url = f"http://127.0.0.1:{server.server_port}"
-        ours, other = (stack.enter_context(closing(UrlDriver(url, PATIENT, kept=kept))) for _ in range(2))
-        statuses = [ours.send(GET).status, other.send(post).status]
-        assert kept.doubtful
-        opened = ours.open(GET)
-        statuses += [other.send(GET).status, opened.finish().status]
-    assert statuses == [200] * 4
-    assert _OneAtATime.wants == [None, None, "close", "close"]
-
-
-class _Late(_OneAtATime):
-    """Answers a POST once an idle connection has been closed."""
-
-    closed = threading.Event()
-
-    def do_POST(self) -> None:
-        assert self.closed.wait(30)
-        self.do_GET()
-
-    def finish(self) -> None:
-        super().finish()
-        self.closed.set()
-
-
-def test_a_late_response_beside_an_idle_connection_is_settled_as_chance() -> None:
-    """Idle connections are kept again, and none is closed any more."""
-    _Late.closed.clear()
-    kept = KeptConnections()
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Late) as server, ExitStack() as stack:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        stack.callback(server.shutdown)
-        ours = stack.enter_context(
-            closing(UrlDriver(f"http://127.0.0.1:{server.server_port}", PATIENT, kept=kept))
-        )
-        assert [ours.send(GET).status, ours.send(Request("POST", "/x", Headers(), b"{}")).status] == [200, 200]
-        assert kept.doubtful
-        kept.settle(one_at_a_time=False)
-        assert ours.send(GET).status == 200
-        assert (kept.release(), kept.doubtful, kept.keeps) == (0, False, True)
+        ours = stack.enter_context(closing(UrlDriver(f"http://127.0.0.1:{server.server_port}", PATIENT)))
+        assert [ours.send(request).status for request in (GET, post, GET, post)] == [200] * 4
+    assert _OneAtATime.wants == [None] * 4
 
 
 def test_together_notes_each_answer_as_it_comes(driver: Callable[[str], UrlDriver]) -> None:
