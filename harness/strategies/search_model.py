@@ -217,7 +217,7 @@ IGNORED = frozenset({
     "clock", "_clock", "lock", "_lock", "log", "timestamps", "ids", "settings", "_settings", "resources",
     "_resources", "number", "created", "updated", "serial", "_kept", "_world", "replies", "meter", "recorder",
     "_began", "seen_until", "_limits", "_started", "wake", "_paced", "moves", "_mark", "_callers",
-    "contract", "_contract", "_validators", "_order", "_writer",
+    "contract", "_contract", "_validators", "_writer",
 })  # fmt: skip
 """Fields that hold times, locks, logs, caches, generators of ids, the contract, and parts without own state."""
 

@@ -181,7 +181,7 @@ class UrlReading:
     """A response on `sock`, read on demand: a `stream.ByteSource`.
 
     The constructor writes the request and reads the head. Once the response has ended, `release` gets the socket
-    back, and whether another request may use it.
+    back, and whether another request may use it. While nothing comes, `free` closes what may be in its way.
     """
 
     def __init__(
@@ -194,12 +194,14 @@ class UrlReading:
         ends: StreamEnds,
         began: float,
         release: Callable[[socket.socket, bool], None],
+        free: Callable[[], None] = lambda: None,
     ) -> None:
         self._sock = sock
         self._limits = limits
         self._began = began
         self._deadline = began + limits.total_seconds
         self._release = release
+        self._free = free
         self._reader = ResponseReader(request.method, limits)
         self._coding: ContentDecoder | None = None
         self._last = ends.watch(request, limits.to_close)
@@ -233,11 +235,6 @@ class UrlReading:
     def deaf(self) -> bool:
         """Whether the connection ended before a byte of response, like a kept one that its server had closed."""
         return self.ended is not None and not self._reader.begun and self.ended.how in {How.FIN, How.RST}
-
-    @property
-    def answered(self) -> bool:
-        """Whether the head of the response has come."""
-        return self._reader.head is not None
 
     def more(self) -> bytes:
         """The body bytes that have arrived already, else the next ones."""
@@ -273,8 +270,10 @@ class UrlReading:
             left = last - time.monotonic()
             if left <= _LOOK_SECONDS:
                 return receive(self._sock, self._reader, until=last, limit=self._limits.name_wait(limit))
-            with suppress(TimeoutError):
+            try:
                 return read_within(self._sock, self._reader, _LOOK_SECONDS)
+            except TimeoutError:
+                self._free()
 
     def _end(self, ending: Ending) -> None:
         if ending.complete and self._coding is not None and (breach := self._coding.finish()) is not None:
@@ -321,8 +320,8 @@ class UrlDriver(Driver):
 
     Request targets are appended to the path of `url`. `headers` are added to every request that lacks them;
     `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY. `ends`
-    knows the final event of a stream: after it the driver does not wait long for the end. A server that serves one
-    connection at a time reads no request beside an idle one, so idle ones are closed before a new one is opened.
+    knows the final event of a stream: after it the driver does not wait long for the end. Idle connections are in
+    the way of a server that serves one at a time, so the driver closes them before a new one and while it waits.
     Raises `UsageFault` for an invalid URL; nothing a target does raises.
     """
 
@@ -454,6 +453,7 @@ class UrlDriver(Driver):
                 ends=self._ends,
                 began=began,
                 release=partial(self._release, is_chunked="transfer-encoding" in request.headers),
+                free=self._pool.empty,
             )
         except BaseException:
             sock.close()
