@@ -565,7 +565,7 @@ QUESTIONS: tuple[Question, ...] = (
     _ask_for_list("voices"),
     Question(("decisions",), _probe_decisions),
     Question(("listing",), _probe_listing),
-    Question(("delete",), _probe_deletion),  # last, as it changes what the others look at
+    Question(("delete",), _probe_deletion, after=("store", "auth", "chain")),
 )
 """All questions, in the order in which they are asked."""
 

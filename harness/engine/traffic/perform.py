@@ -208,7 +208,7 @@ class ActionRunner:
         match action:
             case Send(request):
                 with self._hold(request):
-                    return self._keep(*self._confirm([self._driver.perform(action)], sees=action.sees))
+                    return self._keep(self._confirm(self._driver.perform(action), sees=action.sees))
             case Open(request):
                 with self._hold(request):
                     stream: LiveStream = self._driver.perform(action)
@@ -219,7 +219,7 @@ class ActionRunner:
             case Together(requests):
                 with self._hold(*requests):
                     exchanges = self._driver.perform(msgspec.structs.replace(action, note=self._note))
-                    return [self._keep(exchange) for exchange in self._confirm(exchanges)]
+                    return [self._keep(self._confirm(exchange)) for exchange in exchanges]
             case SideBySide(parts):
                 return [drive(part, self) for part in parts]
             case Wait():
@@ -265,7 +265,7 @@ class ActionRunner:
                 if key in self._unread:
                     stream.hurry(_FIRST_EVENT_SECONDS)
                     stream.read(1)
-                self._keep(*self._confirm([stream.close()], is_read=True))
+                self._keep(self._confirm(stream.close(), is_read=True))
             except TimeUp as up:  # the next request raises it again
                 if up.exchange is not None:
                     self._note(up.exchange)
@@ -287,36 +287,29 @@ class ActionRunner:
     def _finish(self, stream: LiveStream, exchange: Exchange) -> Exchange:
         """Forget a stream only after its end, so that an interrupted read still gets it closed and noted."""
         self._open.pop(id(stream), None)
-        return self._keep(*self._confirm([exchange], is_read=True))
+        return self._keep(self._confirm(exchange, is_read=True))
 
     def _confirm(
-        self, exchanges: list[Exchange], *, sees: frozenset[int] = frozenset(), is_read: bool = False
-    ) -> list[Exchange]:
-        """The exchanges if they are the target's (`Mishaps`); else the responses to the same requests, sent again.
+        self, exchange: Exchange, *, sees: frozenset[int] = frozenset(), is_read: bool = False
+    ) -> Exchange:
+        """The exchange if it is the target's (`Mishaps`); else the response to the same request, sent again.
 
-        Requests that were sent together are sent together again, as that may be what the target cannot do. A read
-        and a create are the same the second time. What an exercise `is_read` already, or has changed, is excused.
+        That is the same for a read and a create. What an exercise `is_read` already, or has changed, is excused.
         """
-        mishaps = self._mishaps
-        doubtful = [one for one in exchanges if mishaps and one.status not in sees and mishaps.are_possible(one)]
-        if mishaps is None or not doubtful:
-            return exchanges
-        requests = tuple(one.request for one in exchanges)
-        for one in exchanges:
-            self._note(one)
+        if self._mishaps is None or exchange.status in sees or not self._mishaps.are_possible(exchange):
+            return exchange
+        self._note(exchange)
+        request = exchange.request
         for _ in range(Mishaps.TIMES - 1):
-            several = len(requests) > 1
-            again = self._driver.perform(Together(requests)) if several else [self._driver.send(requests[0])]
-            for one in again:
-                self._note(one)
-            if not any(map(may_be_mishap, again)):
-                mishaps.seen += doubtful
-                own = self._api.collection
-                same = all(one.method == "GET" or one.segments[-1:] == (own,) for one in requests)
-                return again if same and not is_read else [mishaps.excuse(one) for one in exchanges]
-        for one in doubtful:
-            mishaps.confirm(one)
-        return exchanges
+            again: Exchange = self._driver.perform(Send(request))
+            self._note(again)
+            if not may_be_mishap(again):
+                self._mishaps.seen.append(exchange)
+                same = request.method == "GET" or request.segments[-1:] == (self._api.collection,)
+                how = f"returned {exchange.status}" if exchange.complete else f"was cut ({exchange.ending.words})"
+                return again if same and not is_read else exchange.with_excuse(f"it {how} once, and not again")
+        self._mishaps.confirm(exchange)
+        return exchange
 
     def _keep(self, exchange: Exchange) -> Exchange:
         self._note(exchange)

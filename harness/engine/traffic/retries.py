@@ -147,13 +147,6 @@ class Mishaps:
         """Take such responses to such requests for the target's."""
         self._confirmed.add(self._kind(exchange))
 
-    def excuse(self, exchange: Exchange) -> Exchange:
-        """A copy with the reason why it proves nothing, if it was a mishap."""
-        if not may_be_mishap(exchange):
-            return exchange
-        how = f"returned {exchange.status}" if exchange.complete else f"was cut ({exchange.ending.words})"
-        return exchange.with_excuse(f"it {how} once, and not again")
-
     @staticmethod
     def _kind(exchange: Exchange) -> tuple[object, ...]:
         return exchange.request.method, len(exchange.request.segments), exchange.status, exchange.ending.how

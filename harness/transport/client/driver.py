@@ -351,9 +351,10 @@ class UrlDriver(Driver):
         """Perform an action over sockets, and sleep for a `Wait`."""
         match action:
             case Send():
-                return self._send(action.request, self._limits.within(action.timeout))
+                return self._send(action.request, self._limits.within(action.timeout, action.head))
             case Open():
-                reading = self._read(action.request, self._limits.within(action.timeout))
+                limits = self._limits.within(action.timeout, action.head)
+                reading = self._read(action.request, limits)
                 with self._lock:
                     self._open = [other for other in self._open if other.ended is None]
                     self._open.append(reading)
