@@ -20,7 +20,6 @@ from harness.benches.record.verify import verify
 from harness.cassette import Recording
 from harness.cassette import load as load_cassette
 from harness.checks.scenarios import SCENARIOS
-from harness.cli.output import format_patch
 from harness.contract import load
 from harness.contract.data.json_parse import as_object, loads, objects_in
 from harness.contract.models.profiles import FOLDER, ModelProfile, find_profile
@@ -29,6 +28,7 @@ from harness.outcome import Exit, Severity
 from harness.rules import ROWS
 from harness.rules.ledger import load_ledger
 from harness.wire.sse import events_in
+from lab.patches import format_patch
 
 Json = dict[str, Any]
 

@@ -37,7 +37,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.roots import judge_output_types
 from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Close, Part, Read, SideBySide
+from harness.kit.actions import Close, Part, Read, play_each
 from harness.kit.api import Greeting, Lack, Probes, Question
 from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import TargetFault
@@ -411,7 +411,7 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
 
 
 def _play_side_by_side(parts: Sequence[Part[Any]]) -> Part[list[Any]]:
-    played: list[Any] = yield SideBySide(tuple(parts))
+    played: list[Any] = yield from play_each(parts)
     return played
 
 
@@ -565,7 +565,7 @@ QUESTIONS: tuple[Question, ...] = (
     _ask_for_list("voices"),
     Question(("decisions",), _probe_decisions),
     Question(("listing",), _probe_listing),
-    Question(("delete",), _probe_deletion, after=("store", "auth", "chain")),
+    Question(("delete",), _probe_deletion),  # last, as it changes what the others look at
 )
 """All questions, in the order in which they are asked."""
 

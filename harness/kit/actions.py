@@ -7,7 +7,7 @@ runner decides where requests go, closes open streams and receivers, and deletes
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -43,17 +43,7 @@ class Close(Struct, frozen=True):
     stream: LiveStream
 
 
-class SideBySide(Struct, frozen=True):
-    """Play parts of an exercise that need nothing of each other → `list` of what each returns.
-
-    Unlike `Together` this asks for no simultaneity, only for less waiting: the runner plays the parts at the same
-    time if the target takes long for each response, else one after the other.
-    """
-
-    parts: tuple[Part[Any], ...]
-
-
-Action: TypeAlias = Send | Open | Read | Finish | Close | Wait | Together | SideBySide | Listen | Collect
+Action: TypeAlias = Send | Open | Read | Finish | Close | Wait | Together | Listen | Collect
 Part: TypeAlias = Generator[Action, Any, T]
 """A part of an exercise that yields actions and returns a `T`."""
 
@@ -64,9 +54,18 @@ def send(request: Request, timeout: float | None = None) -> Part[Exchange]:
     return exchange
 
 
+def play_each(parts: Iterable[Part[Any]]) -> Part[list[Any]]:
+    """Play parts one after the other → what each returns, in their order."""
+    results: list[Any] = []
+    for part in parts:
+        result = yield from part
+        results.append(result)
+    return results
+
+
 def send_each(timeout: float | None = None, /, **requests: Request) -> Part[dict[str, Exchange]]:
-    """Send requests that need nothing of each other, side by side → the exchanges by name."""
-    sent: list[Exchange] = yield SideBySide(tuple(send(request, timeout) for request in requests.values()))
+    """Send requests one after the other → the exchanges by name."""
+    sent: list[Exchange] = yield from play_each(send(request, timeout) for request in requests.values())
     return dict(zip(requests, sent, strict=True))
 
 

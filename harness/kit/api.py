@@ -285,14 +285,10 @@ class EmbeddedService(Protocol):
 
 
 class Question(Struct, frozen=True):
-    """A question of a probe: the capabilities that it settles, and the function that sends its requests.
-
-    It runs `after` the questions that settle these, which come before it: it changes the state that they look at.
-    """
+    """A question of a probe: the capabilities that it settles, and the function that sends its requests."""
 
     settles: tuple[str, ...]
     ask: Callable[[Any], None]
-    after: tuple[str, ...] = ()
 
 
 class Greeting(Struct, frozen=True):

@@ -47,25 +47,23 @@ class LiveStream(Protocol):
 class Send(Struct, frozen=True):
     """Send one request and read the whole response → `Exchange`. `timeout` is in seconds; None: the driver's own.
 
-    The response has to begin within `head` seconds, if that is less: only over sockets. A driver that waits after
-    a 429 or 503 and repeats the request returns the statuses in `sees` at once: the caller wants to see these.
+    A driver that waits after a 429 or 503 and repeats the request returns the statuses in `sees` at once: the
+    caller wants to see these.
     """
 
     request: Request
     timeout: float | None = None
     sees: frozenset[int] = frozenset()
-    head: float | None = None
 
 
 class Open(Struct, frozen=True):
     """Send a request and leave the body unread → `LiveStream`.
 
-    `timeout` is in seconds, for all of the response; None: the driver's own. `head` as in `Send`.
+    `timeout` is in seconds, for all of the response; None: the driver's own.
     """
 
     request: Request
     timeout: float | None = None
-    head: float | None = None
 
 
 class Together(Struct, frozen=True):

@@ -98,8 +98,6 @@ def is_secret_parameter(name: str) -> bool:
 
 
 _SECRET_VARIABLE = re.compile(r"X_\w+|(?:PROXY_)?AUTHORIZATION|COOKIE")
-SECRET_VARIABLES = rf"(?:{_SECRET_VARIABLE.pattern}|HEADER_\w+)(?:_\d+)?"
-"""The pattern of the names that `name_secret_variable` gives."""
 
 
 def name_secret_variable(header: str) -> str:

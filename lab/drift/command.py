@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.cli.output import format_patch
 from harness.contract import CURRENT, load
 from harness.contract.contract import check_revision_name, find_revision
 from harness.contract.schema.published_files import format_json
@@ -27,6 +26,7 @@ from lab.drift.python_sdk import ROOT, read_python_sdk, read_python_version
 from lab.drift.report import drift_lines, drift_record, drift_totals, drift_verdict
 from lab.drift.schema_types import read_schemas
 from lab.drift.typescript_sdk import DECLARATIONS, read_typescript_sdk
+from lab.patches import format_patch
 
 PYTHON, TYPESCRIPT = "google-genai", "@google/genai"
 

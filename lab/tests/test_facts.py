@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from harness.cassette import Recording
-from harness.cli.output import format_patch
 from harness.contract.models.profiles import FOLDER, find_profile
 from harness.documents import load_yaml
 from harness.emulator import Emulator, Settings
@@ -20,6 +19,7 @@ from harness.transport import ServiceDriver
 from harness.wire import Headers, Request, Response
 from lab.__main__ import main
 from lab.facts import RecordedCell, change_tables, find_cells, find_settled
+from lab.patches import format_patch
 
 Json = dict[str, Any]
 

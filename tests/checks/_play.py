@@ -25,7 +25,7 @@ from harness.checks import (
 )
 from harness.checks.catalogue import CATALOGUE
 from harness.contract import load, read
-from harness.kit.actions import Part, SideBySide
+from harness.kit.actions import Part
 from harness.outcome import Observation, Outcome, Unmet
 from harness.wire import (
     COMPLETE,
@@ -105,8 +105,6 @@ def _act(driver: Driver, action: Any, played: Played) -> Any:
             for one in answers:
                 played.count(one.request, one.status)
             return answers
-        case SideBySide(parts):
-            return [_drive(driver, part, played) for part in parts]
         case Read(stream, events):
             return stream.read(events)
         case Finish(stream):

@@ -21,9 +21,9 @@ from harness.engine.execute import PlayedExercise, _exchanges_at, play, with_ori
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.engine.traffic.retries import Retries
+from harness.engine.traffic.retries import Mishaps, Retries
 from harness.interactions import INTERACTIONS, embedded_settings
-from harness.kit.actions import STOPPED, Open, Part, Send, SideBySide, Steps, send
+from harness.kit.actions import STOPPED, Open, Part, Send, Steps, play_each, send
 from harness.kit.check import exercise as an_exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.transport import ServiceDriver
@@ -56,7 +56,7 @@ def test_parts_of_an_exercise_are_played_in_their_order() -> None:
 
     @an_exercise(requests=6)
     def branches(t: RequestBuilder) -> Steps:
-        return {"names": (yield SideBySide((part("ab"), part("cd"), part("ef"))))}
+        return {"names": (yield from play_each((part("ab"), part("cd"), part("ef"))))}
 
     seen = played(branches)
     assert seen.results == {"names": ["ab", "cd", "ef"]}
@@ -72,7 +72,7 @@ def test_a_part_that_cannot_go_on_ends_its_exercise() -> None:
 
     @an_exercise(requests=2)
     def branches(t: RequestBuilder) -> Steps:
-        yield SideBySide((send(Request("GET", "/c")), part()))
+        yield from play_each((send(Request("GET", "/c")), part()))
         return {}
 
     seen = played(branches)
@@ -143,6 +143,20 @@ def test_a_halted_run_performs_nothing() -> None:
     with pytest.raises(TimeUp):
         play(INTERACTIONS, opened_unread, RequestBuilder(key="any"), driver, ledger, lambda: next(halted))
     assert len(ledger.owed) == 1
+
+
+def test_a_halted_run_sends_nothing_again() -> None:
+    """What a create is given that is sent again after an interrupt, nobody would delete."""
+    sent: list[Request] = []
+
+    def crash(request: Request) -> Response:
+        sent.append(request)
+        return Response.json(500, b"{}")
+
+    target, ledger = RequestBuilder(key="any"), CreatedResources(INTERACTIONS)
+    driver = ServiceDriver(crash)
+    play(INTERACTIONS, toys.create_and_get, target, driver, ledger, lambda: bool(sent), mishaps=Mishaps())
+    assert len(sent) == 1
 
 
 @an_exercise(requests=1, interactions=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from harness.faults import cut
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Verdict
 from harness.transport import Limits, ServiceDriver
+from harness.wire import DriverAction, Response, Together
 
 TIMEOUT = 20.0
 BROKEN = (Verdict.FAIL, Verdict.ERROR)
@@ -49,13 +51,13 @@ def draw_weather(seed: int, kinds: Sequence[str]) -> str:
     return "/".join(parts)
 
 
-def judge_in(plan: str, *checks: str) -> RunFinished:
+def judge_in(plan: str, *checks: str, driver: type[ServiceDriver] = ServiceDriver) -> RunFinished:
     """Judge the emulator behind a fault plan, in virtual time, as a server that all workers share."""
     emulator = INTERACTIONS.new_service(load(), "")
     service = cut(emulator, plan, PROTOCOL)
 
     def connect(session: str = "") -> ServiceDriver:
-        return ServiceDriver(service, emulator.clock, limits=Limits().within(TIMEOUT))
+        return driver(service, emulator.clock, limits=Limits().within(TIMEOUT))
 
     emulator_target = embed_emulator(INTERACTIONS, TargetOptions(timeout=TIMEOUT))
     target = replace(emulator_target, connect=connect, throwaway=False)
@@ -93,3 +95,25 @@ def test_what_comes_each_time_is_the_targets() -> None:
     finished = judge_in("creates=pass,times:9/status:500,times:all", "create.*", "err.*")
     assert "err.no-crash" in [result.id for result in finished.results if result.verdict is Verdict.FAIL]
     assert finished.mishaps == ()
+
+
+class Crowd(ServiceDriver):
+    """A target that answers requests one by one, and none that it gets at once."""
+
+    def perform(self, action: DriverAction) -> Any:
+        crashing = ServiceDriver(lambda request: Response.json(500, b"{}"))
+        return (crashing if isinstance(action, Together) else super()).perform(action)
+
+
+def test_a_crash_of_requests_at_once_is_the_targets() -> None:
+    """Alone, each of them has a response; they are sent at once again."""
+    finished = judge_in("creates=pass", "rob.concurrent*", "err.no-crash", driver=Crowd)
+    assert "err.no-crash" in [result.id for result in finished.results if result.verdict is Verdict.FAIL]
+
+
+def test_a_response_that_is_lost_now_and_then_is_not_the_targets() -> None:
+    """Of eight at once, some are lost each time; so are some that are sent one by one."""
+    plan = "creates=" + "/".join(["pass,times:8", "headers,rst"] * 60)
+    finished = judge_in(plan, "rob.concurrent*", "err.*")
+    assert [result.id for result in finished.results if result.verdict in BROKEN] == []
+    assert len(finished.mishaps) > 1

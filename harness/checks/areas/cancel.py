@@ -67,9 +67,9 @@ from harness.kit.actions import (
     Part,
     Read,
     Send,
-    SideBySide,
     Steps,
     Wait,
+    play_each,
     stop_exercise,
 )
 from harness.kit.check import exercise
@@ -117,7 +117,7 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
     parts: list[Part[Exchanges]] = [_look_after_the_cancel(t, id_of(seen["run"]), last, seen["cancelled"])]
     if "stream" in t.capabilities and stream.ending.by is not By.LIMIT:
         parts.append(_cancel_a_streamed_create(t))
-    after, *posted = yield SideBySide(tuple(parts))
+    after, *posted = yield from play_each(parts)
     return {**seen, **after, **(posted[0] if posted else _UNPOSTED)}
 
 
@@ -385,7 +385,7 @@ def _find_last_running(polled: list[Exchange]) -> float | None:
 @exercise(requests=10, interactions=2)
 def late_cancels(t: RequestBuilder) -> Steps:
     """Cancels of a foreground interaction and a background run, both of them finished."""
-    seen, more = yield SideBySide((_cancel_a_foreground_run(t), _cancel_a_settled_run(t)))
+    seen, more = yield from play_each((_cancel_a_foreground_run(t), _cancel_a_settled_run(t)))
     return {**seen, **more}
 
 

@@ -45,7 +45,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS, has_error
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
-from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send, send_each, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Observation, Outcome, Severity, Unmet
 from harness.wire import Exchange
@@ -75,13 +75,13 @@ def a_chain(t: RequestBuilder) -> Steps:
         _continue_in_a_stream(t, found),
         _continue_out_of_sight(t, found),
     )
-    children, seen["parent_retold"], *others = yield SideBySide(branches)
+    children, seen["parent_retold"], *others = yield from play_each(branches)
     for part in (children, *others):
         seen |= part
     stray = {"input": HELLO, "previous_interaction_id": UNKNOWN_ID}
     modes = {f"stray_{mode}": t.create(stray, **{mode: True}) for mode in MODES if mode in t.capabilities}
     looks = _look_at_turns(t, seen)
-    _, strays = yield SideBySide((looks, send_each(**modes, stray=t.create(stray))))
+    _, strays = yield from play_each((looks, send_each(**modes, stray=t.create(stray))))
     # Last, since an exercise that ends with a refusal looks like one that was not offered.
     return {**seen, **strays, "after": (yield Send(t.get(found)))}
 

@@ -61,7 +61,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import TIER_HEADER, RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send_each, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
@@ -510,7 +510,8 @@ def a_thought_without_summary(t: RequestBuilder) -> Steps:
     config = {"thinking_level": "low", "thinking_summaries": "none"}
     body = {"input": "What is 17 times 23?", "generation_config": config}
     thought: Exchange = yield Send(t.create(body))
-    _, modes = yield SideBySide((_resume_a_thought(t, config), repeat_in_each_mode(t, body, thought, UNPOLLED)))
+    yield from _resume_a_thought(t, config)
+    modes = yield from repeat_in_each_mode(t, body, thought, UNPOLLED)
     return {"thought": thought, "modes": modes}
 
 

@@ -45,7 +45,7 @@ from harness.checks.vocabulary.shared import HELLO
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send, send_each, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
@@ -79,7 +79,7 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
     size = choose_page_size(seen["listed"], "environments")
     seen["paged"] = yield from pages_holding(t, "environments", seen["expected"], size=size)
     others = [send(t.request("DELETE", f"environments/{segment(two)}"))] if two else []
-    life, *_ = yield SideBySide((delete_and_look(t, path), *others))
+    life, *_ = yield from play_each((delete_and_look(t, path), *others))
     return {**seen, **life}
 
 
@@ -360,7 +360,7 @@ def makes_directories(written: Exchange, written_below: Exchange, below: Exchang
 def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards."""
     path = f"environments/{segment((yield from open_environment(t, {})))}"
-    ways = yield SideBySide((_upload_by_range(t, path), _upload_by_command(t, path), _unpack_thrice(t, path)))
+    ways = yield from play_each((_upload_by_range(t, path), _upload_by_command(t, path), _unpack_thrice(t, path)))
     yield Send(t.request("DELETE", path))
     return {name: exchange for way in ways for name, exchange in way.items()}
 

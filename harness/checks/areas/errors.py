@@ -24,7 +24,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS, has_error
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.contract.tables.operations import CREATE
-from harness.kit.actions import Exchanges, Send, SideBySide, Steps, send_each
+from harness.kit.actions import Exchanges, Send, Steps, play_each, send_each
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -51,7 +51,7 @@ def refused_requests(t: RequestBuilder) -> Steps:
             wrong_key=t.request("GET", f"interactions/{UNKNOWN_ID}", key=WRONG_KEY),
         ),
     )
-    *several, others = yield SideBySide(parts)
+    *several, others = yield from play_each(parts)
     seen: Exchanges = {name: value for part in several for name, value in part.items()}
     return {
         **seen,

@@ -30,7 +30,7 @@ from harness.contract.data.transcript import output_contents
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send, send_each, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
@@ -128,9 +128,9 @@ def is_removed(document: Exchange, removed: Exchange, missed: Exchange) -> Itera
 @exercise(requests=31, interactions=2)
 def a_text_that_is_imported(t: RequestBuilder) -> Steps:
     """Upload a text to one store, import it from a file into another, and ask a model for it in each."""
-    (one, asked), (file, two, imported) = yield SideBySide((_fill_and_ask(t), _keep_and_import(t)))
+    (one, asked), (file, two, imported) = yield from play_each((_fill_and_ask(t), _keep_and_import(t)))
     deletes: tuple[tuple[str, dict[str, bool]], ...] = ((file, {}), (one, {"force": True}), (two, {"force": True}))
-    yield SideBySide(tuple(send(t.request("DELETE", _escape(path), query=query)) for path, query in deletes))
+    yield from play_each(send(t.request("DELETE", _escape(path), query=query)) for path, query in deletes)
     return {"store": two, "asked": asked, **imported}
 
 
@@ -142,7 +142,7 @@ def _fill_and_ask(t: RequestBuilder) -> Part[tuple[str, Exchange]]:
 
 def _keep_and_import(t: RequestBuilder) -> Part[tuple[str, str, Exchanges]]:
     """The file with the text, a store that it is imported into, and what came of that."""
-    file, store = yield SideBySide((_keep_file(t), _make_store(t)))
+    file, store = yield from play_each((_keep_file(t), _make_store(t)))
     return file, store, (yield from _import(t, file, store))
 
 

@@ -28,7 +28,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
@@ -96,7 +96,7 @@ Taken = Mapping[str, Exchange]
 def inputs_of_every_kind(t: RequestBuilder) -> Steps:
     """A create with a text and each kind of file, one with all of them, a GET of each, and a stream."""
     inputs = _list_inputs()
-    both = yield SideBySide(tuple(_send_and_read(t, contents) for contents in inputs.values()))
+    both = yield from play_each(_send_and_read(t, contents) for contents in inputs.values())
     taken = [name for name, (answer, _) in zip(inputs, both, strict=True) if answer.status in SUCCESS]
     if "stream" in t.capabilities and taken:  # every run judges this stream
         content = inputs[taken[-1]]

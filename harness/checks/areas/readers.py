@@ -47,7 +47,7 @@ from harness.contract import PROTOCOL, read
 from harness.contract.data.diffs import compare, is_of_the_run, shape_of
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, SideBySide, Steps, stop_exercise
+from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, play_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
@@ -83,7 +83,7 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
 def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str, Any]]:
     """One run and its three readers, one of which leaves after `count` events; without a cursor it stays away."""
     run = yield from start_held_run(t, "readers", text=text)
-    one, two, (three, had) = yield SideBySide(
+    one, two, (three, had) = yield from play_each(
         (_begin_reading(open_stream(t, run.id)), _begin_reading(_open(t, run.id)), _read_part(t, run.id, count))
     )
     yield Close(three)

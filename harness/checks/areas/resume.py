@@ -37,7 +37,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
-from harness.kit.actions import Exchanges, Finish, Part, Send, SideBySide, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, play_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
@@ -95,17 +95,17 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
         seen["bad_cursor"] = yield from wrong
         return stop_exercise(seen, f"the run had not settled after {first.seconds:.3g} s")
     whole = read_whole_stream(t.get(found, stream=True))
-    seen["bad_cursor"], seen["replay"] = yield SideBySide((wrong, whole))
+    seen["bad_cursor"], seen["replay"] = yield from play_each((wrong, whole))
     replay = seen["replay"]
     events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])
     places = cuts(events, CUTS)
     if not places:
         return stop_exercise(seen, "no complete stream of the run had an event with an event_id")
     seen["events"] = events
-    rests = yield SideBySide(tuple(_resume(t, found, events, place) for place in places))
+    rests = yield from play_each(_resume(t, found, events, place) for place in places)
     middle, final = places[len(places) // 2], cursor(events[-1])
     # Which part of the time of a request an answer gets that has nothing to wait for: its run is over.
-    again, encoded, *last = yield SideBySide(
+    again, encoded, *last = yield from play_each(
         (
             _resume_again(t, found, rests[len(rests) // 2]),
             read_whole_stream(_escape_cursor(t, found, cursor(events[middle]) or "")),
@@ -140,7 +140,7 @@ def _resume(t: RequestBuilder, found: str, events: Sequence[Event], place: int, 
 def _resume_again(t: RequestBuilder, found: str, first: Resumed) -> Part[list[Resumed]]:
     """Resume with a cursor that was used before, and with one of the stream that it gave."""
     before = tuple(events_in(first.exchange)) if is_stream(first.exchange) else ()
-    repeated, *later = yield SideBySide(
+    repeated, *later = yield from play_each(
         (
             _read_after(t, found, first.cursor),
             *(_resume(t, found, before, place, before=before, origin=first.at) for place in cuts(before, 3)[1:2]),

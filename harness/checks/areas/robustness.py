@@ -31,7 +31,7 @@ from harness.contract.judge.agreement import judge_streamed_text
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Part, Send, SideBySide, Steps, Together, send, send_each
+from harness.kit.actions import Send, Steps, Together, play_each, send, send_each
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange
@@ -204,15 +204,10 @@ def odd_bodies(t: RequestBuilder) -> Steps:
 @exercise(requests=9, odd=True)
 def odd_addresses(t: RequestBuilder) -> Steps:
     """A method that no route has, ids that try to escape their path segment, and a very long id."""
-    odd = tuple(send(t.request("GET", f"interactions/{name}")) for name in _INJECTIONS)
+    injected = yield from play_each(send(t.request("GET", f"interactions/{name}")) for name in _INJECTIONS)
     put = t.request("PUT", "interactions", {"model": t.model, "input": HELLO})
-    injected, others = yield SideBySide((_play_all(odd), send_each(put=put, long=t.get("x" * _LONG))))
+    others = yield from send_each(put=put, long=t.get("x" * _LONG))
     return {"injected": injected, **others}
-
-
-def _play_all(parts: tuple[Part[Exchange], ...]) -> Part[list[Exchange]]:
-    played: list[Exchange] = yield SideBySide(parts)
-    return played
 
 
 def bears_ids(injected: list[Exchange]) -> Iterator[Finding]:

@@ -71,7 +71,7 @@ from harness.contract.judge.agreement import (
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send, send_each, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
@@ -149,7 +149,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         wrong_id=t.create(body, input=[wrong]),
         orphan=t.create(input=[result_of(call)], tools=[WEATHER]),
     )
-    (answers, modes, again), streamed, results, looks = yield SideBySide(
+    (answers, modes, again), streamed, results, looks = yield from play_each(
         (_answer_in_each_way(t, body, call), _answer_streamed_calls(t), others, poll_until_found(t, parent))
     )
     seen |= {"forms": answers, "modes": modes, "again": again, "streamed_answered": streamed, **results}
@@ -160,7 +160,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, "no turn with a result had an id")
     turn = send(t.create(input=QUESTION, previous_interaction_id=answered))
     failures = repeat_in_each_mode(t, {**body, "input": [failure]}, results["failure"], ALONE)
-    _, toolless, failed, _ = yield SideBySide(
+    _, toolless, failed, _ = yield from play_each(
         (look_at_all(t, *answers.values()), turn, failures, _call_in_a_streamed_turn(t, answered))
     )
     return {**seen, "toolless": toolless, "failures": [*failed.values()]}
@@ -187,7 +187,7 @@ def _answer_in_each_way(
     turn = {**body, "input": [result_of(call)]}
     in_a_list = {**turn, "input": [result_of(call, ANSWERS["list"])]}
     both = create_in_each_mode(t, turn, _OF_A_TURN), repeat_in_each_mode(t, in_a_list, answers["list"], ALONE)
-    modes, listed = yield SideBySide(both)
+    modes, listed = yield from play_each(both)
     modes |= {f"{_AS_A_LIST} {mode}": answer for mode, answer in listed.items()}
     if not any(_makes_again(call, answer) for answer in modes.values()):
         return answers, modes, {}
@@ -492,7 +492,7 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     in_order = (yield Send(t.create(body, input=results))) if refused else None
     before = id_of(answered) if status_of(answered) == "completed" else ""
     later = repeat_in_each_mode(t, {**body, "input": results[::-1]}, answered, _OF_A_TURN)
-    modes, seen = yield SideBySide((later, _stream_calls(t, again, before)))
+    modes, seen = yield from play_each((later, _stream_calls(t, again, before)))
     return {"asked": asked, **seen, "answered": answered, "in_order": in_order, "later": modes}
 
 
@@ -791,7 +791,7 @@ def a_search(t: RequestBuilder) -> Steps:
     modes = yield from repeat_in_each_mode(t, body, answer)
     streams = [one for one in modes.values() if is_stream(one)]
     resumes = (_resume_after_the_first_step(t, one) for one in streams[::2])
-    yield SideBySide((look_at_all(t, *streams), *resumes))
+    yield from play_each((look_at_all(t, *streams), *resumes))
     return {"answer": answer, "modes": modes}
 
 

@@ -1,7 +1,7 @@
 """The modes of a create: one body, sent in each of them, and the interaction with which each ends.
 
 Layer 2. A rule about the response to a create is asked in every mode with one judge. The requests of the modes are
-sent side by side, and background runs begin first, so that their waits overlap. A mode that the target refuses, or
+sent in order, background runs first, so that these go on meanwhile. A mode that the target refuses, or
 whose run does not end, has no interaction, and nothing is claimed of it.
 """
 
@@ -16,7 +16,7 @@ from harness.checks.vocabulary.streams import completion, events_in
 from harness.contract import read
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, SideBySide, send, send_each
+from harness.kit.actions import Exchanges, Part, play_each, send, send_each
 from harness.wire import Exchange
 
 STREAMED = "in a stream"
@@ -77,9 +77,9 @@ def create_in_each_mode(
         for mode, create in sent.items()
         if mode not in begun
     }
-    answers = dict(zip(parts, (yield SideBySide(tuple(parts.values()))), strict=True))
+    answers = dict(zip(parts, (yield from play_each(parts.values())), strict=True))
     polled = {mode: poll_for(t, found, t.wait) for mode, answer in begun.items() if (found := id_of(answer))}
-    looks = yield SideBySide(tuple(polled.values()))
+    looks = yield from play_each(polled.values())
     answers |= begun | {mode: seen[-1] for mode, seen in zip(polled, looks, strict=True)}
     return {mode: answers[mode] for mode in sent}
 

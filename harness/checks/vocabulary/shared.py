@@ -25,7 +25,7 @@ from harness.contract.judge.replies import SUCCESS, is_refused_in_stream
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Changes, Own
-from harness.kit.actions import Exchanges, Part, Send, SideBySide, Steps, send_each, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding
 from harness.wire import By, Exchange
@@ -78,7 +78,7 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     )
     # Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back.
     later = look_later(t, found, 0.8)
-    answers, seen["later"], streamed = yield SideBySide((asked_again, later, _delete_a_streamed_one(t)))
+    answers, seen["later"], streamed = yield from play_each((asked_again, later, _delete_a_streamed_one(t)))
     seen |= answers | streamed
     chain = {"input": HELLO, "previous_interaction_id": found}
     modes = [mode for mode in MODES if mode in t.capabilities]
@@ -209,7 +209,7 @@ def _told_id(answer: Exchange) -> str:
 
 
 def send_wrong_creates(t: RequestBuilder, *rules: str, timeout: float | None = None) -> Steps:
-    """Send the creates of some rules, side by side; return the answers by name."""
+    """Send the creates of some rules, one after the other; return the answers by name."""
     own = {Own.MODEL: t.model, Own.AGENT: t.agent, Own.ENVIRONMENT: t.environment}
     creates = {
         name: t.create(body) for rule in rules for name, body in REFUSALS[rule].bodies({"input": HELLO}, own)

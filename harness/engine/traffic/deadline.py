@@ -65,16 +65,6 @@ class Timer:
         """Seconds until the end; infinite if there is no limit."""
         return math.inf if self._seconds is None else self._seconds - self.spent
 
-    @property
-    def share_spent(self) -> float:
-        """The part of the time that is spent, from 0 to 1; 0 if there is no limit."""
-        return 0.0 if self._seconds is None else self.spent / max(self._seconds, 1e-9)
-
-    def grow(self, seconds: float) -> None:
-        """Let the whole time be at least so many seconds."""
-        if self._seconds is not None:
-            self._seconds = max(self._seconds, seconds)
-
     def over(self) -> bool:
         """Whether time is up."""
         return self.left <= 0

@@ -39,15 +39,13 @@ from harness.wire import (
 class Attempt(Struct):
     """One request that is about to be sent, and what the policies decide about it.
 
-    `timeout` is in seconds, None for the driver's own; `head` those until the head of the response. `parallel`
-    requests are sent together, and get the longest of their timeouts. A `bounded` one has only the time that is
-    left of the run. If `withheld` is not empty, it is the reason why the request is not sent. `memo` is the memory
-    of one policy between `before` and `after`.
+    `timeout` is in seconds, None for the driver's own. `parallel` requests are sent together, and get the longest
+    of their timeouts. A `bounded` one has only the time that is left of the run. If `withheld` is not empty, it is
+    the reason why the request is not sent. `memo` is the memory of one policy between `before` and `after`.
     """
 
     request: Request
     timeout: float | None = None
-    head: float | None = None
     parallel: bool = False
     bounded: bool = False
     withheld: str = ""
@@ -70,9 +68,6 @@ class DriverPolicy:
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Note an exchange that has ended; return it, or a copy with an `excuse` if it proves nothing."""
         return exchange
-
-    def note_stream(self, attempt: Attempt, stream: LiveStream) -> None:
-        """Note a stream that is being read; another thread may `hurry` it."""
 
     def note_answer(self) -> None:
         """Note that the target returned a response that does not have to be repeated."""
@@ -127,7 +122,7 @@ class GovernedDriver(Driver):
         for number in count():
             attempt = Attempt(action.request, action.timeout)
             if self._admit([attempt]):
-                answer = self._driver.perform(Send(action.request, attempt.timeout, head=attempt.head))
+                answer = self._driver.perform(Send(action.request, attempt.timeout))
                 exchange = self._conclude(attempt, answer)
             else:
                 exchange = not_sent(action.request, attempt.withheld)
@@ -182,9 +177,7 @@ class GovernedDriver(Driver):
     def _open_once(self, attempt: Attempt) -> LiveStream:
         if not self._admit([attempt]):
             return _UnsentStream(not_sent(attempt.request, attempt.withheld))
-        inner = self._driver.perform(Open(attempt.request, attempt.timeout, attempt.head))
-        for policy in self._policies:
-            policy.note_stream(attempt, inner)
+        inner = self._driver.perform(Open(attempt.request, attempt.timeout))
         stream = _GovernedStream(inner, partial(self._conclude, attempt))
         if stream.status is None:
             stream.finish()

@@ -231,14 +231,10 @@ class TimeoutBudget(DriverPolicy):
         return exchange
 
 
-def is_stream(request: Request) -> bool:
-    """Whether a request asks for a stream."""
-    return request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
-
-
 def _classify(request: Request) -> tuple[str, bool, bool]:
     """The kind of a request; answers to requests of one kind can be expected to end alike."""
-    return request.method, is_stream(request), _BACKGROUND.search(request.body) is not None
+    is_stream = request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
+    return request.method, is_stream, _BACKGROUND.search(request.body) is not None
 
 
 def _is_cut(exchange: Exchange) -> bool:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.traffic.deadline import TimeUp, hold_interrupts
-from harness.engine.traffic.retries import Mishaps, may_be_mishap
+from harness.engine.traffic.retries import Mishaps, excuse_mishap, is_crash, may_be_mishap
 from harness.kit.actions import (
     Action,
     Close,
@@ -28,7 +28,6 @@ from harness.kit.actions import (
     Part,
     Read,
     Send,
-    SideBySide,
     Together,
     Wait,
 )
@@ -208,7 +207,8 @@ class ActionRunner:
         match action:
             case Send(request):
                 with self._hold(request):
-                    return self._keep(self._confirm(self._driver.perform(action), sees=action.sees))
+                    sent: Exchange = self._driver.perform(action)
+                    return self._keep(*([sent] if sent.status in action.sees else self._confirm([sent])))
             case Open(request):
                 with self._hold(request):
                     stream: LiveStream = self._driver.perform(action)
@@ -219,9 +219,7 @@ class ActionRunner:
             case Together(requests):
                 with self._hold(*requests):
                     exchanges = self._driver.perform(msgspec.structs.replace(action, note=self._note))
-                    return [self._keep(self._confirm(exchange)) for exchange in exchanges]
-            case SideBySide(parts):
-                return [drive(part, self) for part in parts]
+                    return [self._keep(exchange) for exchange in self._confirm(exchanges)]
             case Wait():
                 return self._driver.perform(action)
             case Listen():
@@ -265,7 +263,7 @@ class ActionRunner:
                 if key in self._unread:
                     stream.hurry(_FIRST_EVENT_SECONDS)
                     stream.read(1)
-                self._keep(self._confirm(stream.close(), is_read=True))
+                self._keep(*self._confirm([stream.close()], is_read=True))
             except TimeUp as up:  # the next request raises it again
                 if up.exchange is not None:
                     self._note(up.exchange)
@@ -287,28 +285,57 @@ class ActionRunner:
     def _finish(self, stream: LiveStream, exchange: Exchange) -> Exchange:
         """Forget a stream only after its end, so that an interrupted read still gets it closed and noted."""
         self._open.pop(id(stream), None)
-        return self._keep(self._confirm(exchange, is_read=True))
+        return self._keep(*self._confirm([exchange], is_read=True))
 
-    def _confirm(
-        self, exchange: Exchange, *, sees: frozenset[int] = frozenset(), is_read: bool = False
-    ) -> Exchange:
-        """The exchange if it is the target's (`Mishaps`); else the response to the same request, sent again.
+    def _confirm(self, exchanges: list[Exchange], *, is_read: bool = False) -> list[Exchange]:
+        """The exchanges that are the target's (`Mishaps`); for others, the responses when they are sent again."""
+        mishaps = self._mishaps
+        if mishaps is None or self._is_halted():
+            return exchanges
+        if len(exchanges) > 1:
+            exchanges = self._confirm_at_once(mishaps, exchanges)
+        return [self._confirm_alone(mishaps, exchange, is_read) for exchange in exchanges]
 
-        That is the same for a read and a create. What an exercise `is_read` already, or has changed, is excused.
+    def _confirm_at_once(self, mishaps: Mishaps, exchanges: list[Exchange]) -> list[Exchange]:
+        """The same for requests that were sent at once, of which some crashed.
+
+        That is the target's if some crash each time that they are sent at once, and none beside it, one by one.
         """
-        if self._mishaps is None or exchange.status in sees or not self._mishaps.are_possible(exchange):
+        crashed = [one for one in exchanges if is_crash(one) and mishaps.are_possible(one)]
+        if not crashed or not all(map(self._is_repeatable, exchanges)):
+            return exchanges
+        requests = tuple(one.request for one in exchanges)
+        for _ in range(Mishaps.TIMES - 1):
+            again: list[Exchange] = self._driver.perform(Together(requests, note=self._note))
+            if any(map(is_crash, again)):
+                again = list(map(self._send_and_note, requests))
+                if not any(map(is_crash, again)):
+                    continue
+            mishaps.seen += crashed
+            return again
+        for one in crashed:
+            mishaps.confirm(one)
+        return exchanges
+
+    def _confirm_alone(self, mishaps: Mishaps, exchange: Exchange, is_read: bool) -> Exchange:
+        """A read and a create are the same the second time; what is read, or changes something, is excused."""
+        if not mishaps.are_possible(exchange):
             return exchange
         self._note(exchange)
-        request = exchange.request
         for _ in range(Mishaps.TIMES - 1):
-            again: Exchange = self._driver.perform(Send(request))
-            self._note(again)
+            again = self._send_and_note(exchange.request)
             if not may_be_mishap(again):
-                self._mishaps.seen.append(exchange)
-                same = request.method == "GET" or request.segments[-1:] == (self._api.collection,)
-                how = f"returned {exchange.status}" if exchange.complete else f"was cut ({exchange.ending.words})"
-                return again if same and not is_read else exchange.with_excuse(f"it {how} once, and not again")
-        self._mishaps.confirm(exchange)
+                mishaps.seen.append(exchange)
+                return again if self._is_repeatable(exchange) and not is_read else excuse_mishap(exchange)
+        mishaps.confirm(exchange)
+        return exchange
+
+    def _is_repeatable(self, exchange: Exchange) -> bool:
+        request = exchange.request
+        return request.method == "GET" or request.segments[-1:] == (self._api.collection,)
+
+    def _send_and_note(self, request: Request) -> Exchange:
+        self._note(exchange := self._driver.send(request))
         return exchange
 
     def _keep(self, exchange: Exchange) -> Exchange:

@@ -124,6 +124,17 @@ def may_be_mishap(exchange: Exchange) -> bool:
     return is_cut(exchange)
 
 
+def is_crash(exchange: Exchange) -> bool:
+    """Whether it may be a mishap, and is no limit of requests."""
+    return may_be_mishap(exchange) and exchange.status not in LATER
+
+
+def excuse_mishap(exchange: Exchange) -> Exchange:
+    """A copy of a mishap with the reason why it proves nothing."""
+    how = f"returned {exchange.status}" if exchange.complete else f"was cut ({exchange.ending.words})"
+    return exchange.with_excuse(f"it {how} once, and not again")
+
+
 class Mishaps:
     """Distinguishes a mishap on the way from a defect of the target, for all workers of a run.
 

@@ -351,10 +351,9 @@ class UrlDriver(Driver):
         """Perform an action over sockets, and sleep for a `Wait`."""
         match action:
             case Send():
-                return self._send(action.request, self._limits.within(action.timeout, action.head))
+                return self._send(action.request, self._limits.within(action.timeout))
             case Open():
-                limits = self._limits.within(action.timeout, action.head)
-                reading = self._read(action.request, limits)
+                reading = self._read(action.request, self._limits.within(action.timeout))
                 with self._lock:
                     self._open = [other for other in self._open if other.ended is None]
                     self._open.append(reading)

@@ -77,29 +77,21 @@ class Limits(_Positive, frozen=True, kw_only=True):
         """The name of a bound of seconds: the time that one exchange was given, else its field."""
         if self.idle_seconds == self.total_seconds:
             cure = f", {self.option} gives more" if self.option else ""
-            if bound == "head_seconds" and self.head_seconds < self.total_seconds:
-                return f"{self.head_seconds:g} s until the head of the response{cure}"
             return f"{self.total_seconds:g} s for the whole request{cure}"
         return f"Limits.{bound}"
 
-    def within(self, seconds: float | None, head: float | None = None) -> Limits:
-        """The same bounds for one exchange that may take `seconds` in total, however it spends them.
-
-        If `head` is less, the response has to begin within so many.
-        """
-        return self if seconds is None and head is None else _narrow(self, seconds, head)
+    def within(self, seconds: float | None) -> Limits:
+        """The same bounds for one exchange that may take `seconds` in total, however it spends them."""
+        return self if seconds is None else _narrow(self, seconds)
 
 
 @lru_cache(maxsize=64)
-def _narrow(limits: Limits, seconds: float | None, head: float | None) -> Limits:
+def _narrow(limits: Limits, seconds: float) -> Limits:
     """The limits for one exchange; most exchanges get the same time as the one before."""
-    if seconds is None:
-        assert head is not None
-        return replace(limits, head_seconds=min(head, limits.head_seconds))
     return replace(
         limits,
         connect_seconds=min(limits.connect_seconds, seconds),
-        head_seconds=seconds if head is None else min(head, seconds),
+        head_seconds=seconds,
         idle_seconds=seconds,
         closing_seconds=max(limits.closing_seconds, seconds / _CLOSING_PART),
         total_seconds=seconds,

@@ -11,7 +11,7 @@ from harness.checks.catalogue import CATALOGUE
 from harness.checks.vocabulary.shared import send_wrong_creates
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, InvalidCreates, Own
-from harness.kit.actions import Part, SideBySide
+from harness.kit.actions import Part
 
 CHECKS = {check.id: check for check in CATALOGUE}
 
@@ -24,11 +24,8 @@ def play(steps: Part[Any], sent: list[Any]) -> Any:
             action = steps.send(answered)
         except StopIteration as done:
             return done.value
-        if isinstance(action, SideBySide):
-            answered = [play(part, sent) for part in action.parts]
-        else:
-            sent.append(action)
-            answered = f"answer {len(sent)}"
+        sent.append(action)
+        answered = f"answer {len(sent)}"
 
 
 @pytest.mark.parametrize("row", REFUSALS.values(), ids=REFUSALS)

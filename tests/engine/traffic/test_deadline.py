@@ -286,14 +286,3 @@ def test_another_thread_holds_nothing() -> None:
     thread.start()
     thread.join()
     assert not failed
-
-
-def test_a_limit_that_grows_never_shrinks() -> None:
-    """A target that answers slowly gets more time than usual; one without a limit still has none."""
-    timer = Timer(90.0)
-    timer.grow(900.0)
-    timer.grow(45.0)
-    assert 800 < timer.left <= 900
-    endless = Timer(None)
-    endless.grow(45.0)
-    assert endless.left == math.inf

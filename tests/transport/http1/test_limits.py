@@ -30,10 +30,5 @@ def test_within_bounds_the_whole_exchange() -> None:
     assert limits.within(1).connect_seconds == 1
     assert limits.within(None) is limits
     assert limits.within(3).name_wait("idle_seconds") == "3 s for the whole request"
-    assert limits.within(None, 2).head_seconds == 2
-    hurried = limits.within(60, 5)
-    assert (hurried.head_seconds, hurried.idle_seconds, limits.within(3, 5).head_seconds) == (5, 60, 3)
-    assert hurried.name_wait("head_seconds") == "5 s until the head of the response"
-    assert hurried.name_wait("idle_seconds") == "60 s for the whole request"
     told = Limits(option="--timeout").within(3).name_wait("idle_seconds")
     assert told == "3 s for the whole request, --timeout gives more"
