@@ -19,6 +19,7 @@ from harness.checks.gateway.upstream_answers import (
     CLOSING,
     ENDS,
     FIELDS,
+    FORMS,
     LARGE,
     LONG,
     REFUSALS,
@@ -50,6 +51,7 @@ from harness.wire import Exchange
 
 Actions: TypeAlias = Generator[Any, Any, None]
 TAKES_GZIP: HeaderFields = (("accept-encoding", "gzip"),)
+TAKES_STREAM: HeaderFields = (("accept", "text/event-stream"),)
 
 _HELD_AFTER = 5
 AT_ONCE, ONE_BY_ONE = 3, 9
@@ -101,10 +103,10 @@ def cancel(client: GatewayClient) -> Actions:
     yield client.cancel("cancel.cancel", running_id_of(create))
 
 
-@relay_exercise(requests=len(FIELDS), interactions=len(FIELDS))
+@relay_exercise(requests=len(FIELDS | FORMS), interactions=len(FIELDS | FORMS))
 def fields(client: GatewayClient) -> Actions:
-    """Each documented field in a create of its own."""
-    for name, extra in FIELDS.items():
+    """Each documented field in a create of its own; then several in each form of a create."""
+    for name, extra in (FIELDS | FORMS).items():
         agent = client.builder.agent
         given: dict[str, Any] = {key: agent if value == AGENT else value for key, value in extra.items()}
         yield from client.create(f"fields.{name}", **given)
@@ -159,13 +161,13 @@ def truncation(client: GatewayClient) -> Actions:
     yield from client.create("truncation.json", answer=suffering("calls=byte:40,fin"))
 
 
-@relay_exercise(requests=len(REFUSALS) + 1, interactions=0)
+@relay_exercise(requests=2 * len(REFUSALS), interactions=0)
 def refusal(client: GatewayClient) -> Actions:
-    """Creates that the upstream refuses, plain and streaming."""
+    """Creates that the upstream refuses: plain, and streaming with the header of a client that takes streams."""
     for status, code, message, headers in REFUSALS:
-        yield from client.create(f"refusal.{status}", answer=refusing(status, code, message, headers))
-    status, code, message, headers = REFUSALS[0]
-    yield from client.create("refusal.stream", stream=True, answer=refusing(status, code, message, headers))
+        answer = refusing(status, code, message, headers)
+        yield from client.create(f"refusal.{status}", answer=answer)
+        yield from client.create(f"refusal.stream-{status}", stream=True, answer=answer, headers=TAKES_STREAM)
 
 
 @relay_exercise(requests=2, interactions=2)

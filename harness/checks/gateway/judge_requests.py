@@ -25,7 +25,7 @@ from harness.checks.gateway.findings import (
     told_by,
 )
 from harness.checks.gateway.relay_diff import ALIASES, Change, Kind, Pairs, changes, is_another_model
-from harness.checks.gateway.upstream_answers import REVISION_HEADER, STRANGER
+from harness.checks.gateway.upstream_answers import FORMS, REVISION_HEADER, STRANGER
 from harness.contract import read
 from harness.contract.data.json_parse import loads
 from harness.contract.data.transcript import as_steps
@@ -113,7 +113,9 @@ def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             if change.kind is Kind.ADDED or top in seen or is_default:
                 continue
             seen.add(top)
-            message = f"{_name_place(change.pointer)} of a create was {change.kind}"
+            form = relayed.name.removeprefix("fields.")
+            create = f"a create {form.replace('-', ' ')}" if form in FORMS else "a create"
+            message = f"{_name_place(change.pointer)} of {create} was {change.kind}"
             got = "no such field upstream" if change.kind is Kind.LOST else format_value(change.after)
             actual = f"{got}; the client received {relayed.client.status or 'nothing'}"
             code, severity = _FIELD_CODES[change.kind]

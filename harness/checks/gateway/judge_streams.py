@@ -5,6 +5,7 @@ Layer 2, pure.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -75,7 +76,7 @@ def events(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         raise lacks_time(unfinished[0])
 
 
-_IN_PART = ("truncation.", "bare.", "hang_up.", "resume.first", "stream.strangers")
+_IN_PART = ("truncation.", "bare.", "hang_up.", "resume.first")
 """Streams that end early, or of which other rules judge some events: only their text is compared here."""
 _IN_PARALLEL = ("crowd.", "busy.stream-")
 """Streams beside others: `gw.crowd` judges their ends. How many events are in flight at a cut depends on time."""
@@ -101,11 +102,28 @@ def _judge_events(relayed: RelayedExchange) -> Iterator[Finding]:
             message = "the text of a stream is not the text that the upstream sent"
             yield notice("gw.events/changed", relayed, message, sent, got)
         return
-    found = difference(relayed)
+    found = _without_strangers(difference(relayed))
     wrong = [*differences("gw.events", relayed, found), *islice(_find_rounded(relayed, found), 1)]
     yield from wrong
     if not wrong:
         yield from find_new_defect("gw.events/invalid", relayed)
+
+
+def _without_strangers(found: StreamDifference) -> StreamDifference:
+    """The same without the events and fields that no client knows; `gw.unknown-event` and its like judge those."""
+    changed = [
+        (one, other)
+        for one, other in found.changed
+        if any(not change.pointer.startswith(_STRANGE_FIELD) for change in changes(one.value, other.value, None))
+    ]
+    return dataclasses.replace(found, lost=[one for one in found.lost if not _is_strange(one)], changed=changed)
+
+
+_STRANGE_FIELD = f"$.{UNKNOWN_FIELD}"
+
+
+def _is_strange(event: RelayedEvent) -> bool:
+    return event.kind == UNKNOWN_TYPE
 
 
 def _find_rounded(relayed: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
@@ -167,23 +185,22 @@ def unknown_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An event of an unknown type was passed on."""
     for relayed in _list_arrived(exchanges):
         for event in difference(relayed).lost:
-            if event.value is not None and event.value.get("event_type") == UNKNOWN_TYPE:
+            if _is_strange(event):
                 message = "the gateway dropped an event of an unknown type"
                 yield notice("gw.unknown-event", relayed, message, str(event), "no such event", event=event.number)
 
 
 def unknown_event_field(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An unknown field of an event was passed on."""
-    place = f"$.{UNKNOWN_FIELD}"
     for relayed in _list_arrived(exchanges):
         poorer = [
             one
             for one, other in difference(relayed).changed
-            if any(change.pointer.startswith(place) for change in changes(one.value, other.value, None))
+            if any(change.pointer.startswith(_STRANGE_FIELD) for change in changes(one.value, other.value, None))
         ]
         if poorer:
             message = f"{format_count(len(poorer), 'event')} lost an unknown field"
-            at: dict[str, Any] = {"pointer": place, "event": poorer[0].number}
+            at: dict[str, Any] = {"pointer": _STRANGE_FIELD, "event": poorer[0].number}
             yield notice("gw.unknown-event-field", relayed, message, UNKNOWN_FIELD, "no such field", **at)
 
 

@@ -97,6 +97,17 @@ FIELDS: dict[str, dict[str, Any]] = {
 }
 """For each field, what is added to a create with a model and an input in order to see that field arrive."""
 
+_IN_ANY_FORM = "tools", "system_instruction", "response_format", "service_tier", "labels", "safety_settings"
+_TOGETHER: dict[str, Any] = {name: FIELDS[name][name] for name in _IN_ANY_FORM}
+
+FORMS: dict[str, dict[str, Any]] = {
+    "with-an-agent": {**_TOGETHER, **FIELDS["agent_config"], "environment": "remote"},
+    "as-a-stream": {**_TOGETHER, "stream": True},
+    "in-the-background": {**_TOGETHER, "background": True},
+    "in-a-chain": {**_TOGETHER, **FIELDS["previous_interaction_id"]},
+}
+"""Forms of a create, with the fields that a gateway may treat otherwise in each, all at once."""
+
 REVISION_HEADER = "api-revision"
 STRANGER = "harness_unknown_field"
 """A field that no revision of the API documents."""

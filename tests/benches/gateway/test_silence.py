@@ -142,7 +142,7 @@ def test_the_end_of_a_run_counts_as_well() -> None:
     assert (whole.exit, unstopped) == (Exit.OK, None)
 
     class StopsWithTheLast(Stops):
-        after = 1 + 5 + 7  # the first create, plain, refused: without the two whose answers are lost
+        after = 1 + 5 + 12  # the first create, plain, refused: without the two whose answers are lost
 
     ran = run(StopsWithTheLast, "gw.once")
     assert isinstance(ran.gateway, Stops)
@@ -196,7 +196,7 @@ def test_a_gateway_that_comes_back_is_judged_on() -> None:
     class Naps(Stops):
         def __call__(self, request: Request) -> Response:
             self.asked += 1
-            asleep = self.asked % 10 in range(SILENT) and self.asked > self.after
+            asleep = self.asked % 12 in range(SILENT) and self.asked > self.after  # of the fields, no refusal
             return Response.dead(HUNG) if asleep else Gateway.__call__(self, request)
 
     results = judged(Naps, "gw.body-fields", "gw.status")

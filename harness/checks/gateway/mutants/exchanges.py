@@ -26,6 +26,7 @@ from harness.checks.gateway.mutants.mutant import (
 )
 from harness.contract.requests import TIER_HEADER
 from harness.wire import At, Ending, Headers, Length, PieceBody, Request, Response, Service
+from harness.wire.message import EVENT_STREAM
 
 
 def _without(body: Json, name: str) -> Json:
@@ -154,6 +155,13 @@ def _show_page(_: Request, response: Response) -> Response:
     return _make_page(response.status, "text/html", b"<h1>Error</h1>")
 
 
+def _start_stream(request: Request, response: Response) -> Response:
+    if response.status < 400 or request.headers.get("accept") != EVENT_STREAM:
+        return response
+    data = b"data: " + read_body(response)[0] + b"\n\n"
+    return Response.whole(200, Headers([("content-type", EVENT_STREAM)]), data)
+
+
 def _set_header(name: str, value: str) -> GatewayBuild:
     """Replace a header field of every request that has it; "" drops it."""
 
@@ -259,6 +267,8 @@ MUTANTS = (
         answer_itself(lambda request: (
             Response.json(200, b'{"id":"v1_none","status":"completed"}')
             if "continuation_token" in parse_body(request) else None))),
+    row("body.agent-tools", "body-fields", "The tools of a create with an agent are dropped.",
+        change_create(lambda body: _without(body, "tools") if "agent" in body else body)),
     row("body.strangers", "unknown-field", "A field that the gateway does not know is dropped.",
         change_create(lambda body: {
             name: value for name, value in body.items() if not name.startswith("harness_")})),
@@ -307,6 +317,8 @@ MUTANTS = (
     row("status.busy", "status", "503 becomes 502.", _change_statuses({503: 502})),
     row("status.swallowed", "status", "An error arrives with status 200.",
         _change_statuses({400: 200, 403: 200, 500: 200})),
+    row("status.as-stream", "status", "An error arrives as a stream with status 200 if the client takes streams.",
+        change_response(_start_stream)),
     row("error.number", "error-body", "The code of an error is the status, as a string.",
         change_answer(lambda body: {
             "error": {**body["error"], "code": "404", "type": "None", "param": None}}, errors=True)),

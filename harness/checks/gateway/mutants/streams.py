@@ -91,6 +91,16 @@ def _is_resume(request: Request) -> bool:
     return request.parameter("last_event_id") is not None
 
 
+class EndsAtStrangers(FrameEdit):
+    """Sends nothing from an unknown event on."""
+
+    ended = False
+
+    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+        self.ended = self.ended or _is_unknown(frame)
+        return () if self.ended else (encode_frame(frame),)
+
+
 def _is_unknown(frame: Frame) -> bool:
     return "unknown" in (event_of(frame) or {}).get("event_type", "")
 
@@ -346,6 +356,8 @@ MUTANTS = (
         change_frames(lambda frame, *_: encode_frame(frame._replace(event=None)))),
     row("strangers.events", "unknown-event",
         "Events of types that the gateway does not know are dropped.", drop_frames(_is_unknown)),
+    row("strangers.end", "events", "A stream ends at an event of a type that the gateway does not know.",
+        edit_streams(EndsAtStrangers)),
     row("strangers.fields", "unknown-event-field",
         "Fields of events that the gateway does not know are dropped.", change_events(_drop_strangers)),
     row("broken.skipped", "broken-frame", "An event that is not valid JSON is skipped.",
