@@ -369,6 +369,7 @@ def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
         compare=result_comparison.compare_result,
         answer_events=result_comparison.answer_events,
         judge_calls=result_comparison.judge_calls,
+        find_forgotten=result_comparison.find_forgotten,
         find_split_call=result_comparison.find_split_call,
     )
 

@@ -72,8 +72,8 @@ _MODES = {
 }
 """The modes of a client that meets an incident."""
 
-_WITH_TOOLS = {Encounter.BACKGROUND_STREAM: ("follow",), Encounter.TURNS: ("tools",)}
-"""The same where the create declares tools, which nobody can ask a client to do."""
+_WITH_TOOLS = {Encounter.BACKGROUND_STREAM: ("follow", "tools"), Encounter.TURNS: ("tools",)}
+"""The same where the create declares a function, which a client does in one mode."""
 
 
 class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):

@@ -20,7 +20,7 @@ ClientExchange = tuple[Request, Sequence[Event], Mapping[str, Any]]
 LOSS, HOLE, TWICE, OTHER = "silent-loss", "hole", "duplicated", "altered"
 DOUBLE_CREATE, LOST_CONTEXT = "double-create", "lost-context"
 UNFINISHED, UNUSABLE = "unfinished", "unusable"
-SWAPPED, STOPPED, SERVER_CALL = "swapped", "stopped", "server-call"
+SWAPPED, LOST_ARGUMENTS, STOPPED, SERVER_CALL = "swapped", "lost-arguments", "stopped", "server-call"
 
 
 class Defect(NamedTuple):
@@ -179,6 +179,8 @@ class ClientModel:
     judge_calls: Callable[[Sequence[ClientExchange], Any], Defect | None] = lambda exchanges, contract: None
     """(each request with the events or the JSON of its answer, contract) → what is wrong with the results that a
     client returned for the calls of a model."""
+    find_forgotten: Callable[[Sequence[Request]], str] = lambda creates: ""
+    """What the user said in an earlier create, if the last one sends the conversation without it; or ""."""
     find_split_call: Callable[[Sequence[ClientExchange]], str] = lambda exchanges: ""
     """How the arguments of calls without any result arrived in pieces, in a sentence; "" if none did."""
 

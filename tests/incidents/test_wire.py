@@ -425,7 +425,7 @@ def fragments(played: Played) -> None:
     assert start["arguments"] == {}
     parts = [event["delta"]["arguments"] for event in events if event["event_type"] == "step.delta"]
     assert len(parts) > 10
-    assert json.loads("".join(parts))["city"] == "Rome"
+    assert json.loads("".join(parts))["place"] == "under the roof"
 
 
 def unknown_types(played: Played) -> None:

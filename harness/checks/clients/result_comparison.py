@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, combinations, zip_longest
 from typing import Any
 
@@ -20,9 +20,11 @@ from harness.contract import Contract, compare_steps, runs
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import as_list, as_object, objects_in
 from harness.contract.data.transcript import count_transcript, output_text, steps_text
+from harness.contract.data.transcript import text_of as content_text
 from harness.kit.client_model import (
     HOLE,
     LOSS,
+    LOST_ARGUMENTS,
     OTHER,
     SERVER_CALL,
     STOPPED,
@@ -103,7 +105,9 @@ def compare_result(whole: Sequence[Event], collected: Any, contract: Contract) -
         if not different:
             return None
         text = steps_text([step for step in steps if isinstance(step, Mapping)])
-        return _compare_texts(whole, text, contract) or Defect(OTHER, f"ended with other steps ({different[0]})")
+        if text != text_of(whole, contract):
+            return _compare_texts(whole, text, contract)
+        return Defect(OTHER, f"ended with other steps ({'; '.join(map(str, different[:3]))})")
     if text is None:
         text = text_in(collected)
     if text is None:
@@ -306,9 +310,11 @@ def find_error(answer: Mapping[str, Any]) -> str:
 def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defect | None:
     """The defect of the results that a client returned for the calls of the model; None if there is none.
 
-    A result that holds the arguments of another call, and not those of its own, is a swapped one.
+    A result that holds the arguments of another call, and not those of its own, is a swapped one. The function
+    `look` returns its `place`: one with another has not received it.
     """
     places: dict[str, set[str]] = {}
+    looks: dict[str, Any] = {}
     made: list[Mapping[str, Any]] = []
     last = ""
     for request, events, answer in exchanges:
@@ -317,6 +323,8 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
                 return Defect(SERVER_CALL, taken)
             if wrong := _find_swapped(_read_results(given), places):
                 return Defect(SWAPPED, wrong)
+            if lost := _find_lost_arguments(given, looks):
+                return Defect(LOST_ARGUMENTS, lost)
         steps = assemble_steps(events, contract) if events else answer.get("steps")
         for step in objects_in(steps):
             made.append(step)
@@ -325,6 +333,8 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
                 values = as_object(step.get("arguments")).values()
                 texts = {value for value in values if isinstance(value, str) and len(value) >= 6}
                 places[str(step.get("id"))] = texts
+                if step.get("name") == "look" and "place" in as_object(step.get("arguments")):
+                    looks[str(step.get("id"))] = step["arguments"]["place"]
         reported = [found[1] for value in (*events, answer) if (found := runs.status_of(value)) is not None]
         last = reported[-1] if reported else last
     if last != "requires_action":
@@ -334,6 +344,46 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
         "reports success, although the last interaction requires action: return results until the model stops "
         "calling",
     )
+
+
+def _find_lost_arguments(given: Any, looks: Mapping[str, Any]) -> str:
+    """How a result of `look` has another place than its call; "" if each that has a place has its own."""
+    for step in objects_in(given):
+        call, result = str(step.get("call_id")), step.get("result")
+        if step.get("type") != "function_result" or call not in looks:
+            continue
+        if isinstance(result, list):  # contents
+            result = content_text(result)
+        if isinstance(result, str):
+            result = object_or_none(result.encode("utf-8", "replace"))
+        if isinstance(result, dict) and "place" in result and result["place"] != looks[call]:
+            return (
+                f"lost the arguments of the call {call!r}: its result has the place {result['place']!r} for "
+                f"{looks[call]!r}; take the `arguments` of its step.start and of all arguments_delta events"
+            )
+    return ""
+
+
+def find_forgotten(creates: Sequence[Request]) -> str:
+    """A text of the user in an earlier create that the last leaves out, which sends the conversation; or ""."""
+    *earlier, last = creates
+    body = object_or_none(last.body) or {}
+    if isinstance(body.get("previous_interaction_id"), str) or not count_transcript(body.get("input")):
+        return ""
+    sent = json.dumps(body["input"], ensure_ascii=False)
+    said = (text for create in earlier for text in _list_said(_read_input(create)))
+    return next((text for text in said if json.dumps(text, ensure_ascii=False)[1:-1] not in sent), "")
+
+
+def _list_said(given: Any) -> Iterator[str]:
+    """The texts of the user in an input: a string, contents, or steps."""
+    if isinstance(given, str):
+        yield given
+    for item in objects_in(given):
+        if item.get("type") == "text":
+            yield str(item.get("text"))
+        elif item.get("type") == "user_input":
+            yield from _list_said(item.get("content"))
 
 
 def find_split_call(exchanges: Sequence[ClientExchange]) -> str:

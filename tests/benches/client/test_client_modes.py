@@ -67,8 +67,8 @@ def turn(client: httpx.Client, **create: Any) -> Any:
 
 def answer(call: dict[str, Any]) -> list[dict[str, Any]]:
     """The result of a call as input of the next turn."""
-    result = {"type": "function_result", "name": call["name"], "call_id": call["id"], "result": {"found": 1}}
-    return [result]
+    result = {"place": call["arguments"]["place"]}
+    return [{"type": "function_result", "name": call["name"], "call_id": call["id"], "result": result}]
 
 
 def calls_of(found: Any) -> Iterator[dict[str, Any]]:
@@ -167,7 +167,8 @@ def shortens_its_history(client: httpx.Client, _: str) -> ClientResult:
 def posts_its_transcript_again(client: httpx.Client, _: str) -> str:
     """Sends the turn that carries its transcript again when the connection breaks."""
     first = turn(client, input="Look.", tools=[LOOK], background=True)
-    said = [*output_steps(first.interaction), *answer(next(calls_of(first)))]
+    look = {"type": "user_input", "content": [{"type": "text", "text": "Look."}]}
+    said = [look, *output_steps(first.interaction), *answer(next(calls_of(first)))]
     for _try in range(2):
         try:
             found = client.post(PATH, json={"model": MODEL, "input": said, "tools": [LOOK]}).json()
@@ -281,6 +282,66 @@ def test_a_correct_client_is_right_in_the_usual_set(reads: Reads, mode: str) -> 
 def test_what_a_client_makes_of_it(reads: Reads, mode: str, plan: str, wanted: DropOutcome) -> None:
     """A lost, refused or broken second turn, and a cancel that was not heard."""
     assert outcome(reads, mode, plan) is wanted
+
+
+def forgets_its_user(client: httpx.Client, _: str) -> ClientResult:
+    """Keeps the conversation itself, without what its user said first."""
+    first = turn(client, input="My name is Ada.", store=False)
+    two = {"type": "user_input", "content": [{"type": "text", "text": "Two."}]}
+    second = turn(client, input=[*output_steps(first.interaction), two], store=False)
+    return ClientResult(collected=second.text, status=second.status)
+
+
+def looks_nowhere(result: object) -> Reads:
+    """Returns this result for each call, whatever its arguments are."""
+
+    def looks(client: httpx.Client, _: str) -> ClientResult:
+        last = turn(client, input="Look.", tools=[LOOK], background=True)
+        results = [{**item, "result": result} for item in answer_all(last)]
+        asked = {"input": results, "previous_interaction_id": last.interaction["id"], "tools": [LOOK]}
+        last = turn(client, **asked, background=True)
+        return ClientResult(collected=last.text, status=last.status)
+
+    return looks
+
+
+@pytest.mark.parametrize(
+    ("reads", "mode", "sentence"),
+    [
+        (forgets_its_user, "chain", r"without the user's input of an earlier turn \('My name is Ada\.'\)"),
+        (
+            looks_nowhere({"place": None}),
+            "tools",
+            "lost the arguments of the call 'call_1'.* place None for 'behind",
+        ),
+        (looks_nowhere('{"place": "?"}'), "tools", "lost the arguments of the call 'call_1'"),
+        (looks_nowhere([{"type": "text", "text": '{"place": ""}'}]), "tools", "lost the arguments of the call"),
+    ],
+)
+def test_a_client_that_is_wrong_without_any_fault(reads: Reads, mode: str, sentence: str) -> None:
+    """Its mistake is the first sentence, and no case is played."""
+    with pytest.raises(UsageFault, match=sentence):
+        outcome(reads, mode, "pass")
+
+
+def test_a_function_that_returns_something_else_is_not_accused() -> None:
+    """Only a result with a place says which arguments it was made of."""
+    assert outcome(looks_nowhere("A cat."), "tools", "pass") is DropOutcome.EXACT
+
+
+def follows(client: httpx.Client, interaction: str) -> ClientResult:
+    """Reads the stream of the given interaction, and reports its text."""
+    for _ in (stream := follow(client, interaction, sleep=lambda _: None)):
+        pass
+    return ClientResult(collected=stream.text, status=stream.status)
+
+
+@pytest.mark.parametrize(("mode", "wanted"), [("follow", DropOutcome.COULD_NOT), ("tools", DropOutcome.EXACT)])
+def test_an_incident_that_a_text_does_not_show(mode: str, wanted: DropOutcome) -> None:
+    """A text alone says nothing of a call: that is no success."""
+    reads = uses_tools if mode == "tools" else follows
+    (result,) = play(reads, cases_of_incidents(INTERACTIONS, base_of(mode), ["arguments-in-fragments"]))
+    assert outcome_of(result) is wanted, run_of(result).end
 
 
 def test_advice_for_a_lost_further_turn() -> None:

@@ -47,7 +47,7 @@ from harness.kit.client_model import (
     Defect,
     Event,
 )
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, shorten
 from harness.wire import Request, Response
 from harness.wire.json_value import object_or_none
 
@@ -340,14 +340,26 @@ class ClientAttempt:
         if not self.case.mode.turns:
             return None
         made = [one for one in self.received if one.is_create and not one.goes_on and one.status < 400]
-        if len(made) < 2 or made[-1].continues is not None or made[-1].input == made[0].input:
+        if len(made) < 2 or made[-1].input == made[0].input:
             return None
         run = self._model.words.run
+        if made[-1].continues is not None:
+            forgotten = self._model.find_forgotten([one.request for one in made])
+            missing = (
+                f"sent the earlier steps without the user's input of an earlier turn ({shorten(forgotten, 40)!r})"
+            )
+            return Defect(LOST_CONTEXT, missing) if forgotten else None
         return Defect(
             LOST_CONTEXT,
             f"sent its further turn without the first one: it names no previous {run} and includes no earlier "
             "steps",
         )
+
+    def find_unshown(self) -> Defect | None:
+        """Why a client without a text shows nothing of the steps of an incident; None if it has none to show."""
+        if not self.case.incident or self.text:
+            return None
+        return self._model.compare(self.events, "", self.contract)
 
     def find_wrong_call(self) -> Defect | None:
         """The defect of the results that the client returned for the calls of the model; None if there is none."""

@@ -215,6 +215,8 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     says_little = ended.collected is None or (ended.collected == "" and not attempt.text)
     if says_little and not created_again:
         defect = attempt.judge_knowledge()
+        if defect is None and (unshown := attempt.find_unshown()) is not None:
+            return _blame(WHOLE, "unshown", unshown.text, Severity.NON_STRICT)
     else:
         defect = attempt.find_defect(attempt.text if ended.collected is None else ended.collected)
     if defect is not None:
