@@ -6,6 +6,7 @@ the network or the control API; the caller holds the lock.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from threading import RLock
@@ -39,6 +40,11 @@ from harness.wire.pieces import COMPLETE, Chunk
 from harness.wire.request_log import RequestLog
 
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
+
+
+_SENDS_LEGACY = re.compile(r"google-genai-sdk/1\.")
+"""The official SDKs of before 2026-06-08, which the service refuses; by what it knows them is not published."""
+_LEGACY = "The legacy Interactions API schema is no longer supported. Please upgrade your client SDK."
 
 
 class Engine:
@@ -193,6 +199,8 @@ class Engine:
         try:
             name = self.settings.platform
             surface = find_platform(name, vertex=True) if call.vertex else PLATFORMS[name]
+            if _SENDS_LEGACY.match(call.request.headers.get("x-goog-api-client")):
+                raise invalid(_LEGACY)
             opened = self.open(self.validator.admit(call.request.body, call.project, surface, call.version))
             response = self.answer(opened)
         except Refusal as refusal:

@@ -140,3 +140,12 @@ def test_wrong_values_are_refused(name):
     script, hint = WRONG[name]
     with pytest.raises(ScriptFault, match=hint):
         parse(script)
+
+
+@pytest.mark.parametrize(("version", "status"), [("1.70.0", 400), ("2.25.0", 200), ("3.6.1", 200)])
+def test_an_sdk_of_the_legacy_schema_is_refused(api, version, status):
+    """As on the live service, a version from before 2026-06-08 gets no interaction, whatever it sends."""
+    client = {"x-goog-api-client": f"google-genai-sdk/{version} gl-python/3.11.7"}
+    answer = api.call("POST", "interactions", {"model": MODEL, "input": "Say hi."}, **client)
+    assert answer.status == status
+    assert (b"legacy Interactions API schema" in answer.data) == (status == 400)
