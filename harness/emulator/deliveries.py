@@ -244,7 +244,8 @@ class Deliveries:
         """The signature of an attempt."""
         if job.webhook is None:
             return build_token(job.uri, job.id, timestamp)
-        return sign(job.webhook.valid_secrets(self._stamps.now()), job.id, timestamp, job.body)
+        secrets = (secret.text for secret in job.webhook.list_valid(self._stamps.now()))
+        return sign(secrets, job.id, timestamp, job.body)
 
     def note_answer(self, delivery: Delivery, status: int | None) -> None:
         """Acknowledge on a 2xx, else plan the next attempt."""

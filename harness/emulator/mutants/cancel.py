@@ -29,7 +29,7 @@ from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import StreamBody, Streams
 from harness.emulator.values.call import Call, json_response
 from harness.kit.mutant import table
-from harness.wire import Body, Piece, Response
+from harness.wire import Piece, Response
 
 
 def _is_late(engine: Engine, run: Run) -> bool:
@@ -126,10 +126,6 @@ class _Deaf(StreamBody):
         return self._waiting.begin() if self._run.status == "cancelled" else super()._take()
 
 
-def _do_not_listen(streams: Streams, run: Run, position: int) -> Body:
-    return _Deaf(run, position, streams.waiting(run), streams._lock)
-
-
 def _close_as_completed(run: Run, events: list[Json]) -> None:
     goal, run._goal = run._goal, "completed"
     Run._close(run, events)
@@ -160,7 +156,8 @@ MUTANTS = table(
             lambda call, engine: engine.require_run(call.segments[1], call.project).status == "cancelled",
             not_found))),
     row("cancelled-stream-hangs", "A stream that is open while its run is cancelled never ends.",
-        instead(Streams.body, when(lambda streams, run, position: not run.settled, _do_not_listen))),
+        instead(Streams.body, when(lambda streams, run, position: not run.settled,
+            lambda streams, run, position: _Deaf(run, position, streams.waiting(run), streams._lock)))),
     row("cancelled-stream-silent",
         "A stream that is open while its run is cancelled ends without a closing event.",
         before(Run._close, when(lambda run, events: run._goal == "cancelled", skip))),

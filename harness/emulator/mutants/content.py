@@ -17,10 +17,6 @@ def _as_strings(usage: Json) -> None:
     usage.update({name: str(value) for name, value in usage.items() if isinstance(value, int)})
 
 
-def _as_zeros(usage: Json) -> None:
-    usage.update({name: 0 if isinstance(value, int) else [] for name, value in usage.items()})
-
-
 def _exceed_with_text(usage: Json) -> None:
     usage["input_tokens_by_modality"] = [{"modality": "text", "tokens": usage["total_input_tokens"] + 100}]
 
@@ -69,7 +65,8 @@ MUTANTS = table(
     "content",
     row("usage-negative", "The count of cached tokens is -1.", usage(put(total_cached_tokens=-1))),
     row("usage-strings", "Token counts are strings of digits.", usage(_as_strings)),
-    row("usage-zero", "Every token count is 0.", usage(_as_zeros)),
+    row("usage-zero", "Every token count is 0.", usage(
+        lambda usage: usage.update({name: 0 if isinstance(value, int) else [] for name, value in usage.items()}))),
     row("usage-fractions", "Token counts are fractions.",
         usage(lambda usage: usage.update(total_output_tokens=usage["total_output_tokens"] + 0.5))),
     row("usage-total-wrong", "The total is not the sum of its parts.",

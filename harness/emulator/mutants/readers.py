@@ -88,10 +88,6 @@ def _stop_at_present(body: Body, run: Run, position: int) -> Body:
     return PieceBody(chain((run.frames.chunk(index) for index in range(position, run.readable)), (COMPLETE,)))
 
 
-def _begin_at_present(streams: Streams, run: Run, cursor: str | None) -> int:
-    return max(Streams.position(streams, run, cursor), run.readable)
-
-
 def _lose_the_next(body: Body, run: Run, position: int) -> Body:
     """The events so far, and those from the next but one on."""
     return PieceBody(_without(body, run.readable - position), body.close)
@@ -147,5 +143,6 @@ MUTANTS = table(
     row("running-resume-from-now",
         "A reader that resumes the stream of a run in progress gets only the events from then on.",
         instead(Streams.position, when(
-            lambda _, run, cursor: bool(cursor) and not run.settled, _begin_at_present))),
+            lambda _, run, cursor: bool(cursor) and not run.settled,
+            lambda streams, run, cursor: max(Streams.position(streams, run, cursor), run.readable)))),
 )  # fmt: skip

@@ -20,10 +20,6 @@ def _is_not_utf8(call: Call, engine: Engine) -> bool:
     return call.request.body.decode("utf-8", "replace").encode() != call.request.body
 
 
-def _mend_utf8(call: Call, engine: Engine) -> Call:
-    return with_data(call, call.request.body.decode("utf-8", "replace").encode())
-
-
 def _has_odd_segment(request: Request, where: Route) -> bool:
     return any(set(segment) & set("/?\x00") or segment in {".", ".."} for segment in where.segments)
 
@@ -88,7 +84,8 @@ MUTANTS = table(
     row("bad-utf8-crashes", "A create that is not UTF-8 returns 500.",
         request("POST interactions", when(_is_not_utf8, crash))),
     row("bad-utf8-accepted", "Bytes that are not UTF-8 are replaced, and the create goes on.",
-        request("POST interactions", when(_is_not_utf8, _mend_utf8))),
+        request("POST interactions", when(_is_not_utf8,
+            lambda call, engine: with_data(call, call.request.body.decode("utf-8", "replace").encode())))),
     row("content-type-crashes", "A create with the Content-Type text/plain returns 500.",
         request("POST interactions", when(
             lambda call, _: call.request.headers.media_type() not in {"application/json", ""}, crash))),

@@ -41,10 +41,6 @@ def _split_character(pieces: list[str], text: str) -> list[str]:
     return pieces if index is None else [text[:index] + _HIGH, _LOW + text[index + 1 :]]
 
 
-def _write_halves(frame: bytes, *context: object) -> bytes:
-    return frame.replace(_HIGH.encode(), b"\\ud83e").replace(_LOW.encode(), b"\\udd8a")
-
-
 def _write_index_as_text(payload: Json) -> None:
     if payload["event_type"] == "step.delta":
         payload["index"] = str(payload["index"])
@@ -59,10 +55,6 @@ def _move_text_to_content(payload: Json) -> None:
 def _number_event_id(payload: Json) -> None:
     if "event_id" in payload:
         payload["event_id"] = len(payload)
-
-
-def _id_of_event_before(writer: EventWriter, run: Run, index: int, payload: Json) -> str | None:
-    return EventWriter.event_id(writer, run, index // 2 * 2, payload)
 
 
 def _no_id_on_deltas(writer: EventWriter, run: Run, index: int, payload: Json) -> str | None:
@@ -209,7 +201,8 @@ MUTANTS = table(
     row("characters-split",
         "The surrogate halves of a character beyond the basic multilingual plane are split between two deltas.",
         deltas("text", _split_character),
-        after(EventWriter.frame, _write_halves)),
+        after(EventWriter.frame,
+            lambda frame, *_: frame.replace(_HIGH.encode(), b"\\ud83e").replace(_LOW.encode(), b"\\udd8a"))),
     row("event-type-missing", "The event step.stop has no event_type.",
         frame(lambda name, data: _write_frame(name, data.replace(b',"event_type":"step.stop"', b"")))),
     row("index-string", "The index of a delta is a string.", payload(_write_index_as_text)),
@@ -229,7 +222,8 @@ MUTANTS = table(
     row("id-changes", "The status update names another interaction.",
         event("interaction.status_update", put(interaction_id="v1_other"))),
     row("event-id-repeats", "Every second event has the same id as the one before it.",
-        instead(EventWriter.event_id, _id_of_event_before)),
+        instead(EventWriter.event_id,
+            lambda writer, run, index, payload: EventWriter.event_id(writer, run, index // 2 * 2, payload))),
     row("event-ids-missing-on-deltas", "The deltas of a background stream have no event_id; other events do.",
         instead(EventWriter.event_id, _no_id_on_deltas)),
     row("event-ids-numbers", "Event ids are numbers.", payload(_number_event_id)),

@@ -11,16 +11,16 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import Collection, KeptResource, listing, parameter
+from harness.emulator.resources.collection import KeptResource, ResourceContext, parameter
+from harness.emulator.resources.credentials import Credentials
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found, over_quota
-from harness.emulator.values.stamps import Stamps
 
 MOST_NODES = 10_000
 """Limit on the files and directories of one environment."""
@@ -77,40 +77,26 @@ def clean(path: str) -> str:
     return "/".join(parts)
 
 
-class Tree:
+class Tree(Struct, eq=False):
     """Maps clean relative paths to files and directories."""
 
-    def __init__(self) -> None:
-        self._nodes: dict[str, Node] = {}
-        self._size = 0
-
-    def fork(self) -> Tree:
-        """An independent tree with the same files."""
-        twin = Tree()
-        twin._nodes = dict(self._nodes)
-        twin._size = self._size
-        return twin
+    nodes: dict[str, Node] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Total size of all files in bytes."""
-        return self._size
-
-    @property
-    def file_count(self) -> int:
-        """Number of files, not counting directories."""
-        return sum(isinstance(node, File) for node in self._nodes.values())
+        return sum(len(node.data) for node in self.nodes.values() if isinstance(node, File))
 
     def node(self, path: str) -> Node | None:
         """The file or directory at a clean path, or None; the root is always a directory."""
-        return self._nodes.get(path) if path else Directory("")
+        return self.nodes.get(path) if path else Directory("")
 
     def below(self, path: str, *, recursive: bool = False) -> list[tuple[str, Node]]:
         """The children of a directory, or with `recursive` all its descendants, sorted by path."""
         start = f"{path}/" if path else ""
         return sorted(
             (name, node)
-            for name, node in self._nodes.items()
+            for name, node in self.nodes.items()
             if name.startswith(start) and (recursive or "/" not in name[len(start) :])
         )
 
@@ -128,7 +114,7 @@ class Tree:
         Raises `Refusal`: 409 `aborted` when a file exists and `overwrite` is off, 400 `failed_precondition` when
         a directory is in the place of a file or the reverse, 429 when there are more than `MOST_NODES`.
         """
-        nodes = dict(self._nodes)
+        nodes = dict(self.nodes)
         for path in directories:
             _make_directories(nodes, path, now)
         for path, data in files.items():
@@ -143,8 +129,7 @@ class Tree:
             nodes[path] = File(data, media_type or guess(path), old.created if old else now, now)
         if len(nodes) > MOST_NODES:
             raise over_quota(f"An environment of the emulator has at most {MOST_NODES} files and directories.")
-        self._nodes = nodes
-        self._size = sum(len(node.data) for node in nodes.values() if isinstance(node, File))
+        self.nodes = nodes
         return sorted(files)
 
 
@@ -161,8 +146,8 @@ def _make_directories(nodes: dict[str, Node], path: str, now: str) -> None:
         path = path.rpartition("/")[0]
 
 
-ON_DEMAND, SELF_HOSTED = "on_demand", "self_hosted"
-"""Modes of an environment: the service runs its sandbox, or the user does. The emulator only keeps them."""
+SELF_HOSTED = "self_hosted"
+"""The mode of an environment whose sandbox the user runs. The emulator only keeps it."""
 
 INLINE_FILE_BYTES = 2**20
 """Size limit of one inline source: 1 MB."""
@@ -188,11 +173,11 @@ class EnvironmentConfig(Struct, frozen=True):
 
 
 class EnvironmentConfigReader:
-    """Reads configurations; `has_credential(id, project)` returns whether a credential exists."""
+    """Reads configurations, which may name credentials."""
 
-    def __init__(self, reader: SchemaReader, has_credential: Callable[[str, str], bool]) -> None:
+    def __init__(self, reader: SchemaReader, credentials: Credentials) -> None:
         self._reader = reader
-        self._has_credential = has_credential
+        self._credentials = credentials
 
     def read(self, config: Any, project: str, what: str = "environment") -> EnvironmentConfig:
         """Read `"remote"`, an environment id, or a configuration object; `what` names it. Raises `Refusal`.
@@ -218,11 +203,14 @@ class EnvironmentConfigReader:
         sources = given.get("sources", [])
         files, directories = _read_files(sources)
         echo = tuple({k: v for k, v in source.items() if k != "content"} for source in sources)
-        return EnvironmentConfig(_plain_id(origin), files, directories, echo, network, _find_host(given))
+        # by the types, a configuration has a host only for a user's own sandbox
+        names = ("mode", "custom_config") if given.get("mode") == SELF_HOSTED else ("mode",)
+        host = {name: given[name] for name in names if name in given}
+        return EnvironmentConfig(_plain_id(origin), files, directories, echo, network, host)
 
     def check_credential(self, credential: str | None, project: str) -> None:
         """Raise `Refusal` 404 if `credential` is given but does not exist."""
-        if credential is not None and not self._has_credential(credential, project):
+        if credential is not None and self._credentials.find(project, credential) is None:
             raise not_found(f"There is no credential {credential!r} in this project: create it first.")
 
     def _check_env(self, env: Any, project: str) -> None:
@@ -239,12 +227,6 @@ class EnvironmentConfigReader:
             if domain != "*" and re.fullmatch(r"(\*\.)?[^\s*/:@?#]+", domain) is None:
                 raise invalid(f'The domain {domain!r} must be a bare host name, "*", or "*." and a host name.')
             self.check_credential(rule.get("credential"), project)
-
-
-def _find_host(given: dict[str, Any]) -> dict[str, Any]:
-    """The host of the sandbox. By the types, a configuration has it only for a user's own sandbox."""
-    names = ("mode", "custom_config") if given.get("mode") == SELF_HOSTED else ("mode",)
-    return {name: given[name] for name in names if name in given}
 
 
 def _plain_id(name: str) -> str:
@@ -318,51 +300,46 @@ class Environment(Struct, eq=False):
     last_accessed: str
     host: Mapping[str, Any] = field(default_factory=dict)
 
-    def view(self) -> dict[str, Any]:
-        """The resource as GET shows it; counts are digit strings, as the service writes 64-bit numbers."""
-        return {
-            "id": self.id,
-            "status": "active",
-            "created": self.created,
-            "updated": self.updated,
-            "last_accessed": self.last_accessed,
-            **({} if self.network is None else {"network": self.network}),
-            **({"sources": list(self.sources)} if self.sources else {}),
-            **self.host,
-            "file_count": str(self.tree.file_count),
-            "size_bytes": str(self.tree.size),
-        }
-
 
 class Environments(KeptResource[Environment]):
     """Environments per project."""
 
-    def __init__(self, stamps: Stamps, configs: EnvironmentConfigReader) -> None:
-        self._stamps = stamps
+    name, noun = "environments", "environment"
+    evicts = True
+
+    def __init__(self, context: ResourceContext, configs: EnvironmentConfigReader) -> None:
+        super().__init__(context)
         self._configs = configs
-        super().__init__("environments", Collection("environment", evicts=True))
 
     def create(self, call: Call) -> dict[str, Any]:
         """POST environments. Only this response shows the key with which a user's own sandbox polls (types)."""
         made = self._make(self._configs.read_create(call.body, call.project), call.project)
         own = made.host.get("mode") == SELF_HOSTED
-        return {**made.view(), **({"environment_key": self._stamps.ids("environment-key")} if own else {})}
+        return {**self.view(made), **({"environment_key": self._stamps.ids("environment-key")} if own else {})}
 
     def list_all(self, call: Call) -> dict[str, Any]:
         """GET environments. One without a mode runs on demand, which is inferred: it is what all did before."""
         mode = parameter(call.query, "mode")
-        found, token = self._kept.page(
-            call.project, call.query, lambda item: mode in (None, item.host.get("mode", ON_DEMAND))
-        )
-        return listing("environments", [item.view() for item in found], token)
+        return self.list_some(call, lambda item: mode in (None, item.host.get("mode", "on_demand")))
 
     def view(self, item: Environment) -> dict[str, Any]:
-        """The environment with the counts of its files."""
-        return item.view()
+        """The environment; counts are digit strings, as the service writes 64-bit numbers."""
+        return {
+            "id": item.id,
+            "status": "active",
+            "created": item.created,
+            "updated": item.updated,
+            "last_accessed": item.last_accessed,
+            **({} if item.network is None else {"network": item.network}),
+            **({"sources": list(item.sources)} if item.sources else {}),
+            **item.host,
+            "file_count": str(sum(isinstance(node, File) for node in item.tree.nodes.values())),
+            "size_bytes": str(item.tree.size),
+        }
 
     def open(self, environment_id: str, project: str) -> Environment:
         """Return the environment and set its last access to now. Raises `Refusal` 404."""
-        environment = self._kept.get(project, environment_id)
+        environment = self.require(project, environment_id)
         environment.last_accessed = self._stamps.now()
         return environment
 
@@ -378,12 +355,12 @@ class Environments(KeptResource[Environment]):
         if wanted.origin:
             reused = self.open(wanted.origin, project)
             self._apply(reused, wanted)
-            return reused.view()
+            return self.view(reused)
         if base is None:
-            return self._make(wanted, project).view()
+            return self.view(self._make(wanted, project))
         forked = self._make(self._configs.read(base, project, "base_environment"), project)
         self._apply(forked, wanted)
-        return forked.view()
+        return self.view(forked)
 
     def write(
         self,
@@ -418,12 +395,12 @@ class Environments(KeptResource[Environment]):
                     self.write(environment, {clean(path): content.encode()}, overwrite=True)
 
     def _make(self, wanted: EnvironmentConfig, project: str) -> Environment:
-        origin = self._kept.get(project, wanted.origin) if wanted.origin else None
+        origin = self.require(project, wanted.origin) if wanted.origin else None
         now = self._stamps.now()
         made = Environment(
             id=self._stamps.ids("environment"),
             project=project,
-            tree=Tree() if origin is None else origin.tree.fork(),
+            tree=Tree() if origin is None else Tree(dict(origin.tree.nodes)),
             network=None if origin is None else origin.network,
             sources=() if origin is None else origin.sources,
             created=now,
@@ -434,7 +411,7 @@ class Environments(KeptResource[Environment]):
         if made.tree.size:
             self._make_room(made.tree.size, made)
         self._apply(made, wanted)
-        self._kept.add(project, made.id, made)
+        self.add(project, made.id, made)
         return made
 
     def _apply(self, environment: Environment, wanted: EnvironmentConfig) -> None:
@@ -449,13 +426,13 @@ class Environments(KeptResource[Environment]):
             environment.updated = self._stamps.now()
 
     def _make_room(self, needed: int, keep: Environment) -> None:
-        everything = [item for _, _, item in self._kept.everywhere()]
+        everything = [item for _, _, item in self.everywhere()]
         held = sum(item.tree.size for item in everything)
         for item in everything:
             if held + needed <= STORED_BYTES:
                 return
             if item is not keep:
-                self._kept.remove(item.project, item.id)
+                self.remove(item.project, item.id)
                 held -= item.tree.size
         if held + needed > STORED_BYTES:
             raise over_quota(f"The emulator keeps at most {STORED_BYTES} bytes of files.")

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from harness.contract import Contract
 from harness.emulator.resources import models
 from harness.emulator.resources.agents import Agents
-from harness.emulator.resources.collection import Shelf
+from harness.emulator.resources.collection import ResourceContext, Shelf
 from harness.emulator.resources.credentials import AuthTokens, Credentials
 from harness.emulator.resources.environment_files import Files
 from harness.emulator.resources.environments import EnvironmentConfigReader, Environments
@@ -25,7 +25,7 @@ from harness.emulator.resources.uploads import Uploads
 from harness.emulator.resources.voices import Voices
 from harness.emulator.resources.webhooks import Webhooks
 from harness.emulator.values.call import Call, Refusal, as_rpc, json_response, no_operation
-from harness.emulator.values.settings import PLATFORMS, Settings
+from harness.emulator.values.settings import Settings
 from harness.emulator.values.stamps import Stamps
 from harness.wire import Response
 
@@ -43,20 +43,20 @@ class KeptResources:
         self, stamps: Stamps, settings: Callable[[], Settings], contract: Contract, look_up: LookUp, run: Run
     ) -> None:
         reader = SchemaReader(contract, settings)
-        shelf = Shelf(settings().max_file_bytes)
-        self.credentials = Credentials(reader, stamps)
-        configs = EnvironmentConfigReader(reader, self.credentials.has)
-        self.agents = Agents(reader, configs, lambda: settings().platform, stamps)
-        self.auth_tokens = AuthTokens(reader, stamps, look_up)
+        context = ResourceContext(reader, stamps, settings)
+        self.credentials = Credentials(context)
+        configs = EnvironmentConfigReader(reader, self.credentials)
+        self.agents = Agents(context, configs)
+        self.auth_tokens = AuthTokens(context, look_up)
         self.decisions = models.Decisions(reader)
-        self.environments = Environments(stamps, configs)
+        self.environments = Environments(context, configs)
         self.environment_files = Files(self.environments)
-        self.files = UploadedFiles(reader, stamps, shelf, settings)
-        self.stores = SearchStores(reader, stamps, shelf, self.files, settings)
-        self.triggers = Triggers(reader, stamps, look_up, run)
+        self.files = UploadedFiles(context, Shelf(settings().max_file_bytes))
+        self.stores = SearchStores(context, self.files)
+        self.triggers = Triggers(context, look_up, run)
         self.uploads = Uploads(stamps)
-        self.voices = Voices(reader, stamps)
-        self.webhooks = Webhooks(reader, stamps, lambda: PLATFORMS[settings().platform].dates_webhooks)
+        self.voices = Voices(context)
+        self.webhooks = Webhooks(context)
 
     def handle(self, call: Call) -> Response | None:
         """Return the response, or None if the path belongs to none of these resources. Raises `Refusal`."""
@@ -142,8 +142,8 @@ _PLAIN = {
     "* environments/*/files/**": "environment_files.get",
     "* files/environment-*:download": "environment_files.pack",
     "* upload/environments/*/files/**": "upload_to_environment",
-    "POST interactions/*/auth_tokens": "auth_tokens.create",
-    "DELETE interactions/*/auth_tokens/*": "auth_tokens.delete",
+    "POST interactions/*/auth_tokens": "auth_tokens.create_token",
+    "DELETE interactions/*/auth_tokens/*": "auth_tokens.delete_token",
     "triggers": "triggers list_all create get update delete",
     "GET triggers/*/executions": "triggers.list_executions",
     "POST triggers/*/executions": "triggers.execute",

@@ -19,8 +19,8 @@ import msgspec
 from harness.contract.data.transcript import as_steps
 from harness.contract.models.profiles import ModelProfile, find_profile, list_models
 from harness.emulator.create.limits import find_media_fault
-from harness.emulator.resources.collection import page
-from harness.emulator.resources.schema_reader import SchemaReader, in_camel_case, list_in_camel_case
+from harness.emulator.resources.collection import listing, page
+from harness.emulator.resources.schema_reader import SchemaReader, in_camel_case
 from harness.emulator.values.call import Call, Refusal, invalid, no_operation
 from harness.emulator.values.usage import count, tokens_by_modality
 
@@ -31,7 +31,7 @@ def list_all(call: Call) -> Json:
     """GET models."""
     entries = [(profile.name, _describe(profile)) for profile in list_models() if profile.family != "agents"]
     found, token = page(sorted(entries, key=lambda entry: entry[0]), call.query, "models")
-    return list_in_camel_case("models", found, token)
+    return listing("models", found, token, in_camel_case=True)
 
 
 def get(call: Call, name: str) -> Json:

@@ -97,7 +97,7 @@ class Resources:
                     uri = content.get("uri")
                     match = _FILE.fullmatch(uri) if isinstance(uri, str) else None
                     if match is not None:
-                        self.kept.files.open_active(match[1], order.project)
+                        self.kept.files.require_active(order.project, match[1])
             if stores := _list_stores(order.tools):
                 order.documents = self.kept.stores.titles(stores, order.project)
         except Refusal as refusal:
@@ -110,7 +110,7 @@ class Resources:
 
     def agent(self, agent_id: str, project: str) -> dict[str, Any] | None:
         """A saved agent, or None."""
-        return self._made.agents.find(agent_id, project) if self._made is not None else None
+        return self._made.agents.find(project, agent_id) if self._made is not None else None
 
     def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:
         """Put the files that an agent's steps write into its sandbox."""

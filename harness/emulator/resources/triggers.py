@@ -17,10 +17,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import MOST_ITEMS, Collection, KeptResource, listing, page
-from harness.emulator.resources.schema_reader import SchemaReader
+from harness.emulator.resources.collection import MOST_ITEMS, KeptResource, ResourceContext, listing, page
 from harness.emulator.values.call import Call, Refusal, invalid
-from harness.emulator.values.stamps import Stamps
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -164,21 +162,21 @@ class Trigger(Struct, eq=False):
 class Triggers(KeptResource[Trigger]):
     """Triggers per project; `run` makes their interactions, and `look_up` finds them again."""
 
-    def __init__(self, reader: SchemaReader, stamps: Stamps, look_up: LookUp, run: Run) -> None:
-        self._reader = reader
-        self._stamps = stamps
+    name, noun = "triggers", "trigger"
+
+    def __init__(self, context: ResourceContext, look_up: LookUp, run: Run) -> None:
+        super().__init__(context)
         self._look_up = look_up
         self._run = run
-        super().__init__("triggers", Collection("trigger"))
         self._started = 0
 
     def execute(self, call: Call, trigger_id: str) -> dict[str, Any]:
         """POST triggers/{id}/executions."""
-        return self._execute(self.open_kept(call.project, trigger_id), call.project)
+        return self._execute(self.require(call.project, trigger_id), call.project)
 
     def list_executions(self, call: Call, trigger_id: str) -> dict[str, Any]:
         """GET triggers/{id}/executions."""
-        runs = self.open_kept(call.project, trigger_id).executions.values()
+        runs = self.require(call.project, trigger_id).executions.values()
         return listing("trigger_executions", *page(runs, call.query, f"runs {trigger_id}"))
 
     def create(self, call: Call) -> dict[str, Any]:
@@ -192,12 +190,12 @@ class Triggers(KeptResource[Trigger]):
         fields = {"id": self._stamps.ids("trigger"), "status": "active", **_DEFAULTS, **given}
         fields |= {"consecutive_failure_count": 0, "create_time": now, "update_time": now}
         trigger = Trigger(fields, schedule, datetime.fromisoformat(now))
-        self._kept.add(call.project, fields["id"], trigger)
+        self.add(call.project, fields["id"], trigger)
         return self.view(trigger)
 
     def update(self, call: Call, trigger_id: str) -> dict[str, Any]:
         """PATCH triggers/{id}."""
-        trigger = self.open_kept(call.project, trigger_id)
+        trigger = self.require(call.project, trigger_id)
         changes = self._reader.read("requests/update-trigger", call.body)
         now = self._stamps.now()
         if changes.get("status", trigger.fields["status"]) != trigger.fields["status"]:
@@ -211,25 +209,24 @@ class Triggers(KeptResource[Trigger]):
 
     def list_all(self, call: Call) -> dict[str, Any]:
         """GET triggers, each brought up to now."""
-        for trigger in self._kept.page(call.project, call.query)[0]:
-            self._follow(trigger, call.project)
+        self.attend()
         return super().list_all(call)
 
-    def open_kept(self, project: str, item_id: str) -> Trigger:
+    def require(self, project: str, item_id: str) -> Trigger:
         """The trigger, brought up to now."""
-        trigger = super().open_kept(project, item_id)
+        trigger = super().require(project, item_id)
         self._follow(trigger, project)
         return trigger
 
     def attend(self) -> None:
         """Start every run that is due."""
-        for project, _, trigger in list(self._kept.everywhere()):
+        for project, _, trigger in list(self.everywhere()):
             self._follow(trigger, project)
 
     @property
     def next_due(self) -> datetime | None:
         """The moment of the next run of any active trigger."""
-        active = (one for _, _, one in self._kept.everywhere() if one.fields["status"] == "active")
+        active = (one for _, _, one in self.everywhere() if one.fields["status"] == "active")
         return min((due for one in active if (due := one.schedule.after(one.seen))), default=None)
 
     def _follow(self, trigger: Trigger, project: str) -> None:
