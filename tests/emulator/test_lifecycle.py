@@ -8,9 +8,8 @@ from itertools import islice
 
 import pytest
 
-from harness.contract import RUNNING
 from harness.contract.tables.lifecycle import LIFECYCLE
-from tests.emulator.client import AGENT, MODEL, Api, drain, read
+from tests.emulator.client import MODEL, Api, drain, read
 
 
 def statuses(api: Api, found: str, polls: int) -> list[str]:
@@ -72,23 +71,6 @@ def test_pulling_does_not_move_a_run(api):
         "interaction.status_update",
     ]
     assert api.status(found) == "in_progress"
-
-
-def test_release_lets_a_held_run_go_on(api):
-    """A held run goes on once it is released."""
-    api.emulator.reply(hold=True, ticks=0)
-    found = api.created(background=True)
-    assert statuses(api, found, 3) == ["in_progress"] * 3
-    assert api.emulator.release() == 1
-    assert api.status(found) == "completed"
-
-
-def test_release_of_one(api):
-    """Releasing one run by id leaves other runs held."""
-    api.emulator.reply(hold=True, ticks=0, times=2)
-    first, second = api.created(background=True), api.created(background=True)
-    assert api.emulator.release(first) == 1
-    assert (api.status(first), api.status(second)) == ("completed", "in_progress")
 
 
 def test_hold_stops_running_and_coming_runs(api):
@@ -183,17 +165,6 @@ def test_cancel_completes_half_a_call(api):
     assert api.get(found).json["steps"][-1] == step
 
 
-def test_ids_never_come_again(api):
-    """An id is never used again, not even after a delete or a reset."""
-    seen = set()
-    for _ in range(50):
-        found = api.created()
-        assert found not in seen
-        seen.add(found)
-        api.delete(found)
-        api.emulator.reset()
-
-
 def test_the_oldest_run_is_forgotten():
     """At most max_runs runs are kept; the oldest are forgotten first."""
     api = Api.with_settings(max_runs=3)
@@ -283,18 +254,3 @@ def test_pace_follows_the_clock():
     assert statuses(api, found, 10)[-1] == "in_progress"
     api.emulator.clock.reached(api.emulator.clock.now + 60)
     assert api.status(found) == "completed"
-
-
-def test_running_statuses_are_those_of_the_contract(api):
-    """The statuses that a run shows before it settles are among those that the contract calls running."""
-    api.emulator.reply(queued=1)
-    found = api.created(background=True)
-    shown = {"queued", *statuses(api, found, 3)}
-    assert shown <= set(RUNNING)
-
-
-def test_agent_budget_ends_incomplete(api):
-    """An agent that exceeds max_total_tokens ends as incomplete."""
-    config = {"type": "antigravity", "max_total_tokens": 5}
-    body = api.create(agent=AGENT, agent_config=config, environment="remote").json
-    assert body["status"] == "incomplete"

@@ -20,11 +20,7 @@ from msgspec import Struct, field
 from harness.emulator.resources.collection import KeptResource, ResourceContext, parameter
 from harness.emulator.resources.credentials import Credentials
 from harness.emulator.resources.schema_reader import SchemaReader
-from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found, over_quota
-
-MOST_NODES = 10_000
-"""Limit on the files and directories of one environment."""
-LONGEST_PATH = 1024
+from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found
 
 _MEDIA_TYPES = {
     "csv": "text/csv",
@@ -67,13 +63,13 @@ Node: TypeAlias = File | Directory
 def clean(path: str) -> str:
     """Return `path` relative to the root (`""`), without empty and `.` parts.
 
-    Raises `Refusal` 400 for a path that contains `..` or NUL, or is longer than `LONGEST_PATH`.
+    Raises `Refusal` 400 for a path that contains `..` or NUL, or that no file system takes.
     """
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in path:
         raise invalid(f"The path {path!r} leaves the environment or cannot name a file.")
-    if len(path) > LONGEST_PATH:
-        raise invalid(f"A path of {len(path)} characters is too long: {LONGEST_PATH} are allowed.")
+    if len(path) > 1024:
+        raise invalid(f"A path of {len(path)} characters is too long: 1024 are allowed.")
     return "/".join(parts)
 
 
@@ -112,7 +108,7 @@ class Tree(Struct, eq=False):
         """Write all `files` or none, creating parent directories; return the paths, sorted.
 
         Raises `Refusal`: 409 `aborted` when a file exists and `overwrite` is off, 400 `failed_precondition` when
-        a directory is in the place of a file or the reverse, 429 when there are more than `MOST_NODES`.
+        a directory is in the place of a file or the reverse.
         """
         nodes = dict(self.nodes)
         for path in directories:
@@ -127,8 +123,6 @@ class Tree(Struct, eq=False):
             if old is not None and not overwrite:
                 raise conflict(f"The file {path!r} exists already: send overwrite=true to replace it.")
             nodes[path] = File(data, media_type or guess(path), old.created if old else now, now)
-        if len(nodes) > MOST_NODES:
-            raise over_quota(f"An environment of the emulator has at most {MOST_NODES} files and directories.")
         self.nodes = nodes
         return sorted(files)
 
@@ -149,10 +143,8 @@ def _make_directories(nodes: dict[str, Node], path: str, now: str) -> None:
 SELF_HOSTED = "self_hosted"
 """The mode of an environment whose sandbox the user runs. The emulator only keeps it."""
 
-INLINE_FILE_BYTES = 2**20
-"""Size limit of one inline source: 1 MB."""
-INLINE_BYTES = 2 * 2**20
-"""Size limit of all inline sources of one environment together: 2 MB."""
+INLINE_BYTES = 2**20
+"""Size limit of one inline source, documented; all of an environment together may have twice as much."""
 
 
 class EnvironmentConfig(Struct, frozen=True):
@@ -243,8 +235,10 @@ def _read_files(sources: list[dict[str, Any]]) -> tuple[dict[str, bytes], tuple[
             files[target] = _inline(source)
         else:
             directories.append(target)
-    if sum(map(len, files.values())) > INLINE_BYTES:
-        raise invalid(f"Inline sources hold more than {INLINE_BYTES} bytes in all: upload larger files instead.")
+    if sum(map(len, files.values())) > 2 * INLINE_BYTES:
+        raise invalid(
+            f"Inline sources hold more than {2 * INLINE_BYTES} bytes in all: upload larger files instead."
+        )
     return files, tuple(directories)
 
 
@@ -271,20 +265,13 @@ def _inline(source: dict[str, Any]) -> bytes:
     encoding = source.get("encoding")
     if encoding not in (None, "base64"):
         raise invalid(f"The encoding {encoding!r} is not known: send base64, or plain text without an encoding.")
-    if encoding:
-        try:
-            data = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            raise invalid(f"The content of {source['target']!r} is not base64, as its encoding states.") from None
-    else:
-        data = text.encode("utf-8", "replace")
-    if len(data) > INLINE_FILE_BYTES:
-        raise invalid(f"The inline source {source['target']!r} is larger than {INLINE_FILE_BYTES} bytes.")
+    try:
+        data = base64.b64decode(text, validate=True) if encoding else text.encode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        raise invalid(f"The content of {source['target']!r} is not base64, as its encoding states.") from None
+    if len(data) > INLINE_BYTES:
+        raise invalid(f"The inline source {source['target']!r} is larger than {INLINE_BYTES} bytes.")
     return data
-
-
-STORED_BYTES = 128 * 2**20
-"""Bytes of files that all environments may hold; one that forks share counts for each."""
 
 
 class Environment(Struct, eq=False):
@@ -371,8 +358,7 @@ class Environments(KeptResource[Environment]):
         overwrite: bool = False,
         directories: tuple[str, ...] = (),
     ) -> list[str]:
-        """Write all `files` or none (see `Tree.write`) within the limit of this store; return their paths."""
-        self._make_room(sum(map(len, files.values())), environment)
+        """Write all `files` or none (see `Tree.write`); return their paths."""
         now = self._stamps.now()
         paths = environment.tree.write(
             files, now, media_type=media_type, overwrite=overwrite, directories=directories
@@ -408,8 +394,6 @@ class Environments(KeptResource[Environment]):
             last_accessed=now,
             host=wanted.host or ({} if origin is None else origin.host),
         )
-        if made.tree.size:
-            self._make_room(made.tree.size, made)
         self._apply(made, wanted)
         self.add(project, made.id, made)
         return made
@@ -424,15 +408,3 @@ class Environments(KeptResource[Environment]):
         if wanted.network is not None:
             environment.network = wanted.network
             environment.updated = self._stamps.now()
-
-    def _make_room(self, needed: int, keep: Environment) -> None:
-        everything = [item for _, _, item in self.everywhere()]
-        held = sum(item.tree.size for item in everything)
-        for item in everything:
-            if held + needed <= STORED_BYTES:
-                return
-            if item is not keep:
-                self.remove(item.project, item.id)
-                held -= item.tree.size
-        if held + needed > STORED_BYTES:
-            raise over_quota(f"The emulator keeps at most {STORED_BYTES} bytes of files.")

@@ -80,17 +80,14 @@ class KeptResources:
         missing = no_operation(call, _OFFERED[kind])
         raise as_rpc(missing) if kind in _IN_RPC_SHAPE else missing
 
-    def upload_to_environment(self, call: Call, *_: str) -> Response:
-        """Any request of an upload to an environment."""
-        return self.uploads.handle(call, "PUT", self.environment_files.receive)
-
-    def upload_file(self, call: Call) -> Response:
-        """Any request of an upload of a file."""
-        return self.uploads.handle(call, "POST", self.files.receive)
-
-    def upload_document(self, call: Call, _: str) -> Response:
-        """Any request of an upload to a file search store."""
-        return self.uploads.handle(call, "POST", self.stores.receive)
+    def upload(self, call: Call, *_: str) -> Response:
+        """Any request of an upload to an environment, of a file, or to a file search store."""
+        method, receiver = {
+            "environments": ("PUT", self.environment_files.receive),
+            "files": ("POST", self.files.receive),
+            "fileSearchStores": ("POST", self.stores.receive),
+        }[call.segments[1]]
+        return self.uploads.handle(call, method, receiver)
 
 
 class _Operation(NamedTuple):
@@ -141,7 +138,7 @@ _PLAIN = {
     "environments": "environments list_all create get delete",
     "* environments/*/files/**": "environment_files.get",
     "* files/environment-*:download": "environment_files.pack",
-    "* upload/environments/*/files/**": "upload_to_environment",
+    "* upload/environments/*/files/**": "upload",
     "POST interactions/*/auth_tokens": "auth_tokens.create_token",
     "DELETE interactions/*/auth_tokens/*": "auth_tokens.delete_token",
     "triggers": "triggers list_all create get update delete",
@@ -158,7 +155,7 @@ _STORAGE = {
     "POST files:register": "files.register",
     "GET files/*:download": "files.download",
     "files": "files list_all get delete",
-    "* upload/files": "upload_file",
+    "* upload/files": "upload",
     "fileSearchStores": "stores list_all create get delete",
     "POST fileSearchStores/*:importFile": "stores.import_file",
     "GET fileSearchStores/*/operations/*": "stores.get_operation",
@@ -168,7 +165,7 @@ _STORAGE = {
     "DELETE fileSearchStores/*/documents/*": "stores.delete_document",
     "GET fileSearchStores/*/media/*": "stores.get_media",
     "* fileSearchStores/*/**": "stores.refuse",
-    "* upload/fileSearchStores/*": "upload_document",
+    "* upload/fileSearchStores/*": "upload",
     "models": "models list_all get",
     "POST models/*:countTokens": "models.count_tokens",
     "* models/*": "models.refuse",

@@ -98,7 +98,10 @@ class Resources:
                     match = _FILE.fullmatch(uri) if isinstance(uri, str) else None
                     if match is not None:
                         self.kept.files.require_active(order.project, match[1])
-            if stores := _list_stores(order.tools):
+            searches = (tool for tool in order.tools if tool.get("type") == "file_search")
+            listed = (tool.get("file_search_store_names") for tool in searches)
+            stores = [name for some in listed if isinstance(some, list) for name in some if isinstance(name, str)]
+            if stores:
                 order.documents = self.kept.stores.titles(stores, order.project)
         except Refusal as refusal:
             hint = " (The emulator's setting files=any takes every name.)"
@@ -124,10 +127,3 @@ class Resources:
         """
         saved = self.agent(agent, project) or {}
         return self.kept.environments.for_interaction(config, project, saved.get("base_environment"))
-
-
-def _list_stores(tools: list[dict[str, Any]]) -> list[str]:
-    """Return the names of the stores that tools are to search."""
-    searches = (tool for tool in tools if tool.get("type") == "file_search")
-    listed = (tool.get("file_search_store_names") for tool in searches)
-    return [name for some in listed if isinstance(some, list) for name in some if isinstance(name, str)]

@@ -23,8 +23,6 @@ MOST_VOICES = 200
 """Stored voices of one project (guide)."""
 DAYS_KEPT, DAYS_OF_A_KEY = 365, 7
 """Days until an unused stored voice expires, and until the key of one that is not stored does (guide)."""
-LONGEST_SEARCH = 2048
-"""Bytes of a search."""
 
 _MODEL = "gemini-3.8-flash-tts-preview"
 _FILTERS = ("accent", "context", "gender", "language_code", "persona", "pitch", "region_code", "type")
@@ -144,8 +142,8 @@ def _read_filters(request: Request) -> dict[str, list[str]]:
         if name in (*_FILTERS, "search"):
             found.setdefault(name, []).append(value.lower())
     search = found.get("search", [""])[-1]
-    if len(search.encode()) > LONGEST_SEARCH:
-        raise invalid(f"'search' has {len(search.encode())} bytes: at most {LONGEST_SEARCH} are allowed.")
+    if len(search.encode()) > 2048:  # guide
+        raise invalid(f"'search' has {len(search.encode())} bytes: at most 2048 are allowed.")
     return found
 
 

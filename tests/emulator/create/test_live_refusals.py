@@ -281,17 +281,3 @@ def test_what_was_sent_is_taken_back(api):
     steps = api.create([ASKED]).json["steps"]
     assert api.create([ASKED, *json.loads(json.dumps(steps)), ASKED]).status == 200
     assert api.create([ASKED, {**leap, "to": "the sun"}, ASKED]).status == 400
-
-
-def test_a_saved_agent_of_vertex_has_files_and_a_name():
-    """On Vertex a saved agent may have the tool filesystem, and GET shows its name and times, as recorded."""
-    agent = {"id": "a1", "base_agent": AGENT, "tools": [{"type": "filesystem"}]}
-    api = Api(root="/v1beta1/projects/p/locations/global")
-    assert api.call("POST", "agents", agent).status == 200
-    found = api.call("GET", "agents/a1").json
-    assert found["name"] == "projects/p/locations/global/agents/a1"
-    assert (found["object"], found["tools"]) == ("agent", [{"type": "filesystem"}])
-    assert {"created", "updated"} <= found.keys()
-    changed = api.call("PATCH", "agents/a1?update_mask=description", {"description": "d"})
-    assert changed.json == {**found, "description": "d"}
-    assert Api().call("POST", "agents", agent).status == 400

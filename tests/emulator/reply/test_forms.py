@@ -6,7 +6,6 @@ import pytest
 
 from harness.contract import StreamJudge, judge_interaction, load
 from harness.contract.data.assembly import assemble_steps
-from harness.errors import ScriptFault
 
 TEXT = "One two three four five six."
 MCP = {"type": "mcp_server", "name": "docs", "url": "https://mcp.example"}
@@ -80,13 +79,6 @@ def test_mcp_calls_come_in_a_second_form(api):
     turn = [{"type": "user_input", "content": "Look it up."}, *first, {"type": "user_input", "content": "More."}]
     again = api.create(turn, tools=[MCP], store=False).json["steps"]
     assert [step["type"] for step in again] == ["thought", "model_output"]
-
-
-@pytest.mark.parametrize("wrong", [{"hops": 0}, {"mcp_steps": "bare"}, {"checkpoints": 3}])
-def test_a_wrong_form_is_named(api, wrong):
-    """The fault names the key."""
-    with pytest.raises(ScriptFault, match=next(iter(wrong))):
-        api.emulator.script(wrong)
 
 
 MODEL = "gemini-3.5-transcribe"

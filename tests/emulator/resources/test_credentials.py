@@ -98,13 +98,6 @@ def test_what_does_not_fit_its_type_is_400(api: Api, body: Any) -> None:
     assert api.ok("GET", CREDENTIALS) == {}
 
 
-def test_a_wrong_name_is_answered_with_the_right_one(api: Api) -> None:
-    """A field in camel case is refused with the snake-case name as a suggestion."""
-    answer = api.send("POST", CREDENTIALS, BODIES["bearer_token"] | {"headerName": "X"})
-    assert "'headerName'" in answer.message
-    assert "'header_name'" in answer.message
-
-
 def test_a_type_never_changes(api: Api) -> None:
     """Changing the type of a credential is refused, even with a complete body of the new type."""
     api.ok("POST", CREDENTIALS, {"id": "mine", **BODIES["bearer_token"]})

@@ -292,13 +292,6 @@ def test_what_holds_something_is_deleted_with_force(api: Api, store: str) -> Non
     assert (api.send("GET", store).status, api.resources.kept.files.shelf.held) == (403, 0)
 
 
-def test_stores_are_separate_projects(api: Api, store: str) -> None:
-    """Another project neither sees nor lists a store."""
-    api.project = "other"
-    assert api.send("GET", store).status == 403
-    assert api.ok("GET", f"{V}/fileSearchStores") == {}
-
-
 @pytest.mark.parametrize(
     ("method", "below", "status"),
     [("GET", "/documents/x", 404), ("GET", "/operations/x", 404), ("DELETE", "/documents/x", 404),
