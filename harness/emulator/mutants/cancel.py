@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from msgspec.structs import replace
@@ -24,7 +23,7 @@ from harness.emulator.mutants.changes import (
     when,
 )
 from harness.emulator.mutants.hooks import error, event, request, response, row, status
-from harness.emulator.mutants.parts import before, instead, part
+from harness.emulator.mutants.parts import after, before, count, instead
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import StreamBody, Streams
 from harness.emulator.values.call import Call, json_response
@@ -80,43 +79,15 @@ def _accept_unknown(call: Call, engine: Engine) -> Response | None:
     return json_response({"id": call.segments[1], "status": "cancelled", "object": "interaction"})
 
 
-class _CancelledComesBack(Engine):
-    def __init__(self, *args: Any) -> None:
-        self.polls: Counter[str] = Counter()
-        super().__init__(*args)
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        self.polls[interaction_id] += 1
-        response = super().get(call, interaction_id)
-        if self.polls[interaction_id] == 1:
-            return response
-        return edit_json(response, inside("status", turn(cancelled="completed")))
-
-
-class _BillsOn(Engine):
-    def __init__(self, *args: Any) -> None:
-        self.polls: Counter[str] = Counter()
-        super().__init__(*args)
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        response = super().get(call, interaction_id)
-        if (
-            call.query.get("stream") == "true"
-            or self.require_run(interaction_id, call.project).status != "cancelled"
-        ):
-            return response
-        self.polls[interaction_id] += 1
-        return edit_json(response, inside("usage", _add_output(self.polls[interaction_id])))
-
-
-def _add_output(tokens: int) -> Any:
-    """Count more output tokens."""
-
-    def add(usage: Json, *_: object) -> Json:
-        more = {name: usage.get(name, 0) + tokens for name in ("total_output_tokens", "total_tokens")}
-        return {**usage, **more}
-
-    return add
+def _bill_on(response: Response, engine: Engine, call: Call, interaction_id: str) -> Response | None:
+    """Count more output tokens with each read of a cancelled run."""
+    run = engine.require_run(interaction_id, call.project)
+    if call.query.get("stream") == "true" or run.status != "cancelled":
+        return None
+    more = count(engine, run.id)
+    names = ("total_output_tokens", "total_tokens")
+    return edit_json(response, inside("usage", lambda usage: (
+        {**usage, **{name: usage.get(name, 0) + more for name in names}})))  # fmt: skip
 
 
 class _Deaf(StreamBody):
@@ -149,8 +120,11 @@ MUTANTS = table(
         request("POST interactions/*/cancel", when(
             lambda call, _: not call.request.body, refuse("The body is not valid JSON.")))),
     row("cancelled-comes-back", "A few polls after the cancel, the run is shown as completed after all.",
-        part(_CancelledComesBack)),
-    row("cancelled-bills-on", "Each look at a cancelled run shows more output tokens.", part(_BillsOn)),
+        after(Engine.get, when(
+            lambda response, engine, call, run_id: count(engine, run_id) > 1,
+            lambda response, *_: edit_json(response, inside("status", turn(cancelled="completed")))))),
+    row("cancelled-bills-on", "Each look at a cancelled run shows more output tokens.",
+        after(Engine.get, _bill_on)),
     row("cancelled-vanishes", "A cancelled interaction can no longer be read.",
         request("GET interactions/*", when(
             lambda call, engine: engine.require_run(call.segments[1], call.project).status == "cancelled",

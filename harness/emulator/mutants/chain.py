@@ -12,9 +12,9 @@ from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, assign, crash, drop, html, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, body, create, error, response, row, run
-from harness.emulator.mutants.parts import Defect, after, before, instead, part
+from harness.emulator.mutants.parts import Change, Defect, after, before, count, instead, memory
 from harness.emulator.run.run import Run
-from harness.emulator.values.call import Call, invalid
+from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import COMPLETE, Chunk, Chunked, Pause, PieceBody, Response
@@ -41,7 +41,7 @@ def _take_parents_place(run: Run, parent: Run, engine: Engine) -> None:
         engine.store.keep(run)
 
 
-def _append_to_parent(run: Run, parent: Run, engine: Engine) -> None:
+def _append_to_parent(run: Run, parent: Run, *_: object) -> None:
     parent.steps = [*parent.steps, *run.steps]
     parent.bodies.clear()
 
@@ -116,49 +116,16 @@ def _wait(response: Response, engine: Engine, opened: tuple[Run, CreateRequest])
     return Response(200, JSON_HEADERS, Chunked(), late)
 
 
-class _Siblings(Engine):
-    """Remembers the last child of each parent."""
+def _change_second(change: Change) -> Defect:
+    """Change a second child of a parent, or the first one, which the change gets, too."""
 
-    def __init__(self, *args: Any) -> None:
-        self.last: dict[str, Run] = {}
-        super().__init__(*args)
+    def edit(run: Run, parent: Run, engine: Engine) -> None:
+        sibling = memory(engine).get(parent.id)
+        if sibling is not None:
+            change(run, sibling)
+        memory(engine)[parent.id] = run
 
-    def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
-        opened = super().open(order)
-        if order.previous is not None:
-            sibling = self.last.get(order.previous.id)
-            if sibling is not None:
-                self.mix(opened[0], sibling)
-            self.last[order.previous.id] = opened[0]
-        return opened
-
-    def mix(self, run: Run, sibling: Run) -> None:
-        """The defect."""
-        raise NotImplementedError
-
-
-class _SiblingContinued(_Siblings):
-    def mix(self, run: Run, sibling: Run) -> None:
-        run.context = sibling.total_context()
-
-
-class _SiblingOverwritten(_Siblings):
-    def mix(self, run: Run, sibling: Run) -> None:
-        sibling.steps = [*sibling.steps, *run.steps]
-        sibling.bodies.clear()
-
-
-class _OneChildOnly(CreateValidator):
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.continued: set[str] = set()
-
-    def parent(self, parent_id: str, project: str) -> Run:
-        run = super().parent(parent_id, project)
-        if run.id in self.continued:
-            raise invalid("It was continued already.", "failed_precondition")
-        self.continued.add(run.id)
-        return run
+    return _change_chained(edit)
 
 
 def _name_model_in_object(body: Json, call: Call) -> None:
@@ -187,9 +154,14 @@ MUTANTS = table(
     row("chain-same-id", "A chained interaction takes its parent's id and place.",
         _change_chained(_take_parents_place)),
     row("parent-mutated", "A child appends its steps to its parent.", _change_chained(_append_to_parent)),
-    row("sibling-continued", "A second child continues the first one, not their parent.", part(_SiblingContinued)),
-    row("sibling-overwritten", "A second child appends its steps to the first one.", part(_SiblingOverwritten)),
-    row("one-child-only", "A parent can be continued only once.", part(_OneChildOnly)),
+    row("sibling-continued", "A second child continues the first one, not their parent.",
+        _change_second(assign(context=lambda run, sibling: sibling.total_context()))),
+    row("sibling-overwritten", "A second child appends its steps to the first one.",
+        _change_second(_append_to_parent)),
+    row("one-child-only", "A parent can be continued only once.",
+        after(CreateValidator.parent, when(
+            lambda run, validator, *_: count(validator, run.id) > 1,
+            refuse("It was continued already.", 400, "failed_precondition")))),
     row("chained-background-waits", "The response to a background create with a parent waits for its run.",
         after(Engine.answer, when(_is_chained_poll, _wait))),
     row("chain-running-allowed", "A run in progress can be continued.",

@@ -22,7 +22,7 @@ from harness.emulator.mutants.hooks import (
     status,
     steps,
 )
-from harness.emulator.mutants.parts import after, before, instead, part
+from harness.emulator.mutants.parts import after, before, instead, memory
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
@@ -82,13 +82,12 @@ def _is_cut(replies: ReplyBuilder, steps: list[Json], script: object, cut: bool)
     return cut
 
 
-class _AnswersSomebodyElse(Engine):
-    _earlier: Run | None = None
-
-    def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
-        run, order = super().open(order)
-        shown, self._earlier = self._earlier or run, run
-        return shown, order
+def _answer_somebody_else(
+    opened: tuple[Run, CreateRequest], engine: Engine, order: CreateRequest
+) -> tuple[Run, CreateRequest]:
+    earlier = memory(engine).get("run", opened[0])
+    memory(engine)["run"] = opened[0]
+    return earlier, order
 
 
 def _is_contents(validator: CreateValidator, body: Json) -> bool:
@@ -227,7 +226,7 @@ MUTANTS = table(
     row("store-flag-inverted", "Interactions are stored only with an explicit `store: true`.",
         create(assign(store=lambda order, _: order.body.get("store") is True))),
     row("answers-somebody-else", "A create returns the interaction of the previous create.",
-        part(_AnswersSomebodyElse)),
+        after(Engine.open, _answer_somebody_else)),
     row("content-input-refused", "A single content is not accepted as input.",
         admit("needs_input", when(
             lambda body: isinstance(body.get("input"), dict), refuse("'input' must be a string.")))),

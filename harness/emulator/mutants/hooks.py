@@ -30,8 +30,8 @@ so), `**` for any rest: `GET interactions/*`.
 | `frame` | name, data | an event as bytes |
 | `stream` | body, run, position | the body of a stream that begins at that event |
 
-`parts` has the hooks for everything else: `instead`, `before` and `after` a method, and `part`, a class with a
-memory.
+`parts` has the hooks for everything else: `instead`, `before` and `after` a method, `part`, a class with a
+defect in several methods, and the `memory` of a part.
 """
 
 from __future__ import annotations

@@ -19,11 +19,10 @@ from harness.emulator.mutants.changes import (
     without,
 )
 from harness.emulator.mutants.hooks import create, deltas, event, events, frame, payload, request, row, stream
-from harness.emulator.mutants.parts import Change, after, before, instead, part
+from harness.emulator.mutants.parts import Change, after, before, instead, memory
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
-from harness.emulator.values.call import Call, Refusal
-from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.call import Call
 from harness.kit.mutant import table
 from harness.wire import Body, Chunk, Chunked, Ending, How, Pause, Piece, PieceBody, Response, encode
 from harness.wire.message import WrappedBody
@@ -61,35 +60,12 @@ def _no_id_on_deltas(writer: EventWriter, run: Run, index: int, payload: Json) -
     return None if payload["event_type"] == "step.delta" else EventWriter.event_id(writer, run, index, payload)
 
 
-class _HangUpBreaks(Engine):
-    broken = False
-
-    def answer(self, opened: tuple[Run, CreateRequest]) -> Response:
-        response = super().answer(opened)
-        if opened[1].stream:
-            response.body = _Tripwire(response.body, self)
-        return response
-
-    def handle(self, call: Call) -> Response | None:
-        if self.broken:
-            raise Refusal(503, "service_unavailable", "Broken.")
-        return super().handle(call)
-
-
-class _HangUpDeletes(_HangUpBreaks):
-    def handle(self, call: Call) -> Response | None:
-        if self.broken:
-            self.broken = False
-            self.store.clear()
-        return super().handle(call)
-
-
 class _Tripwire(WrappedBody):
-    """Reports to the engine that the reader disconnected before the end."""
+    """Notes in the memory of the engine that the reader disconnected before the end."""
 
-    def __init__(self, body: Body, engine: _HangUpBreaks) -> None:
+    def __init__(self, body: Body, engine: Engine) -> None:
         super().__init__(body)
-        self._engine = engine
+        self._memory = memory(engine)
         self._ended = False
 
     def __next__(self) -> Piece:
@@ -98,8 +74,15 @@ class _Tripwire(WrappedBody):
         return piece
 
     def close(self) -> None:
-        self._engine.broken = self._engine.broken or not self._ended
+        if not self._ended:
+            self._memory["left"] = True
         super().close()
+
+
+_NOTICED = after(Engine.answer, when(
+    lambda response, engine, opened: opened[1].stream,
+    assign(body=lambda response, engine, _: _Tripwire(response.body, engine))))  # fmt: skip
+"""Notices that a reader disconnects."""
 
 
 class _Hoard(WrappedBody):
@@ -240,8 +223,14 @@ MUTANTS = table(
         create(when(
             lambda order, _: order.stream and order.background,
             refuse("'stream' and 'background' exclude each other.")))),
-    row("hang-up-breaks", "After a reader has disconnected, every call returns 503.", part(_HangUpBreaks)),
-    row("hang-up-deletes", "When a reader disconnects, the interaction is deleted.", part(_HangUpDeletes)),
+    row("hang-up-breaks", "After a reader has disconnected, every call returns 503.",
+        _NOTICED,
+        before(Engine.handle, when(
+            lambda engine, call: "left" in memory(engine), refuse("Broken.", 503, "service_unavailable")))),
+    row("hang-up-deletes", "When a reader disconnects, the interaction is deleted.",
+        _NOTICED,
+        before(Engine.handle, when(
+            lambda engine, call: memory(engine).pop("left", False), lambda engine, call: engine.store.clear()))),
     row("stream-unstored", "Interactions created with a stream are not stored although their events name an id.",
         before(Engine.remember, when(lambda engine, run: run.body.get("stream") is True, skip))),
     row("status-update-unknown", "The first status update lacks its status.",

@@ -16,7 +16,7 @@ from harness.emulator.mutants.changes import (
     with_data,
 )
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row, unknown_rows
-from harness.emulator.mutants.parts import part
+from harness.emulator.mutants.parts import after, memory
 from harness.emulator.resources.router import Resources
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
@@ -32,19 +32,17 @@ def _show_secrets(value: Json, call: Call) -> None:
         hook["new_signing_secret"] = "whsec_" + "A" * 44
 
 
-class _RotationKeepsSecret(Resources):
-    secret: str | None = None
+def _keep_secret(response: Response | None, resources: Resources, call: Call) -> Response | None:
+    if response is None or call.segments[0] != "webhooks" or call.request.method != "POST":
+        return None
 
-    def handle(self, call: Call) -> Response | None:
-        response = super().handle(call)
-        if response is None or call.segments[0] != "webhooks" or call.request.method != "POST":
-            return response
-        return edit_json(response, self._keep)
-
-    def _keep(self, value: Json) -> None:
-        self.secret = value.get("new_signing_secret", self.secret)
+    def keep(value: Json) -> None:
+        kept = memory(resources)
+        kept["secret"] = value.get("new_signing_secret", kept.get("secret"))
         if "secret" in value:
-            value["secret"] = self.secret
+            value["secret"] = kept["secret"]
+
+    return edit_json(response, keep)
 
 
 MUTANTS = table(
@@ -68,7 +66,7 @@ MUTANTS = table(
         error("POST webhooks/**", when(_is_invalid, crash))),
     row("webhooks-ping-missing", "There is no ping operation.",
         request("POST webhooks/*:ping", refuse("Method not found.", 404, "not_found"))),
-    row("webhooks-rotate-keeps", "A rotation returns the old secret.", part(_RotationKeepsSecret)),
+    row("webhooks-rotate-keeps", "A rotation returns the old secret.", after(Resources.handle, _keep_secret)),
     row("webhooks-rotate-empty", "A rotation does not return the new secret.",
         response("POST webhooks/*:rotateSigningSecret", lambda value, _: {})),
     row("shape-webhook", "A read shows the state of a webhook as a number.",
