@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from harness.contract import CURRENT, Contract, load
 from harness.emulator.control_api import Control, Sessions
-from harness.emulator.deliveries import EmulatorOutbox, build_jwks
+from harness.emulator.deliveries import Deliveries, build_jwks
 from harness.emulator.engine import Engine
 from harness.emulator.scripts import QueuedAnswer, Script, load_scenario, parse
 from harness.emulator.values import hints
@@ -39,6 +39,7 @@ from harness.emulator.values.settings import UNCHANGED, Settings
 from harness.outcome import UsageFault
 from harness.wire import Chunk, Clock, Headers, LogicalClock, Request, Response
 from harness.wire.coding import accepts, compress
+from harness.wire.delivery import Delivery
 
 JWKS_PATH = (".well-known", "jwks.json")
 """The path of the public keys that verify dynamic webhooks; served without a key, as the live service does."""
@@ -297,6 +298,51 @@ class Emulator:
         with self._lock:
             self._default.reset()
         return self
+
+
+class EmulatorOutbox:
+    """The deliveries of all sessions. Takes the emulator's lock for each call, as every request does."""
+
+    def __init__(self, sessions: Callable[[], list[Engine]], lock: RLock) -> None:
+        self._sessions = sessions
+        self._lock = lock
+
+    def _all(self) -> list[Deliveries]:
+        return [session.deliveries for session in self._sessions()]
+
+    @property
+    def next_due(self) -> float | None:
+        """The moment of the next attempt, or of the next scheduled run, in any session."""
+        with self._lock:
+            return min((due for one in self._sessions() if (due := one.next_due) is not None), default=None)
+
+    @property
+    def given_up(self) -> list[str]:
+        """Why deliveries were dropped."""
+        with self._lock:
+            return [reason for one in self._all() for reason in one.given_up]
+
+    def attend(self) -> bool:
+        """Start runs that triggers owe, and move those that webhooks wait for."""
+        with self._lock:
+            return bool(sum(one.attend() for one in self._sessions()))  # each of them is to be moved
+
+    def take_due(self) -> list[Delivery]:
+        """Begin every attempt that is due."""
+        with self._lock:
+            return [delivery for one in self._all() for delivery in one.take_due()]
+
+    def note_answer(self, delivery: Delivery, status: int | None) -> None:
+        """Record the response to an attempt."""
+        with self._lock:
+            for one in self._all():
+                one.note_answer(delivery, status)
+
+    def drop(self, delivery: Delivery, reason: str) -> None:
+        """Give a delivery up."""
+        with self._lock:
+            for one in self._all():
+                one.drop(delivery, reason)
 
 
 # For one case of a client: scripted answers, with a run in the background that can be followed

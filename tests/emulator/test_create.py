@@ -72,7 +72,7 @@ REFUSED = [
     ({"systemInstruction": "x"}, "parameter_unknown", "system_instruction"),
     ({"generationConfig": {}}, "parameter_unknown", "generation_config"),
     ({"temperature": 1}, "parameter_unknown", "generation_config"),
-    ({"generation_config": {"topP": 1}}, "parameter_unknown", "generation_config.topP"),
+    ({"generation_config": {"topP": 1}}, "invalid_request", "'topP' at 'generation_config'"),
     ({"stram": True}, "parameter_unknown", "'stream'"),
     ({"generation_config": {"temperature": "hot"}}, "invalid_request", "generation_config.temperature"),
     ({"generation_config": {"thinking_level": "huge"}}, "invalid_request", "thinking_level"),

@@ -15,7 +15,7 @@ from harness.contract import load
 from harness.emulator.reply.forms import pieces
 from harness.emulator.values import samples
 from harness.emulator.values.call import route
-from harness.emulator.values.hints import FIELDS, camel_case, suggestion, unknown_field
+from harness.emulator.values.hints import FIELDS, suggestion, unknown_field
 from harness.emulator.values.samples import sample
 from harness.emulator.values.stamps import IdSequence, altered, interaction_id, sign
 from harness.emulator.values.usage import Meter, count
@@ -143,21 +143,6 @@ def test_hints_name_real_fields():
     assert not set(FIELDS) & known.keys()
     assert all(FIELDS.values())
     assert "Unknown parameter 'zzz'." in unknown_field("zzz", known)
-
-
-CAMEL = [
-    ({"tools": [{"type": "function", "parameters": {"camelCase": 1}}]}, None),
-    ({"labels": {"aB": "x"}}, None),
-    ({"input": [{"type": "function_result", "callId": "x"}]}, "input[0].callId"),
-    ({"generation_config": {"maxOutputTokens": 1}}, "generation_config.maxOutputTokens"),
-]
-
-
-@pytest.mark.parametrize(("body", "place"), CAMEL, ids=str)
-def test_camel_case_is_found_where_names_are_ours(body, place):
-    """Names in camelCase are reported with their path, except inside values whose names the caller chooses."""
-    told = camel_case(body)
-    assert told is None if place is None else f"'{place}'" in (told or "")
 
 
 ROUTES = [

@@ -240,7 +240,7 @@ MUTANTS = table(
     row("author-not-needed", "A create that names neither model nor agent runs a default model.",
         admit("shape", when(_names_nobody, put(model="gemini-3.8-flash")))),
     row("author-missing-crashes", "A create that names neither model nor agent returns 500.",
-        admit("one_author", when(_names_nobody, crash))),
+        admit("between_fields", when(_names_nobody, crash))),
     row("agent-beside-model-dropped", "A create that names both model and agent runs the model.",
         admit("shape", when(lambda body: {"model", "agent"} <= body.keys(), drop("agent")))),
     row("input-not-needed", "A create without input is accepted.",
@@ -253,7 +253,8 @@ MUTANTS = table(
     row("generation-config-dropped", "generation_config with an agent is silently dropped.",
         admit("shape", when(lambda body: "agent" in body, drop("generation_config")))),
     row("webhook-crashes", "A create with webhook_config but without background returns 500.",
-        admit("webhook", when(lambda body: body.get("background") is not True, crash))),
+        admit("between_fields", when(
+            lambda body: "webhook_config" in body and body.get("background") is not True, crash))),
     row("labels-crash", "A create with labels returns 500.",
         admit("between_fields", when(lambda body: "labels" in body, crash))),
     row("labels-unchecked", "Labels are not validated.",

@@ -8,28 +8,6 @@ Every hook takes a change, a function that gets a thing and what it belongs to. 
 place or return a new one. A call is written as method and path, with `*` for a segment (`*:ping` for one that ends
 so), `**` for any rest: `GET interactions/*`.
 
-| Hook | The change gets | Meaning |
-|---|---|---|
-| `arrival` | request, route | a request whose key was not looked at yet |
-| `request` | call, engine | a call with a valid key; the change may answer it |
-| `request_body` | body, call | the JSON object that a call with a valid key brings |
-| `admit` | arguments of the step | a named step of the validation of a create |
-| `create` | order, engine | an admitted create whose run has not started |
-| `run` | run, order, engine | a run that has just been made |
-| `output` | steps, order | the steps that a run will have |
-| `usage` | usage, part | its token counts |
-| `body` | body, run | an interaction as JSON |
-| `status` | status, run | the status in it |
-| `steps` | steps, run, timeline | the steps in it; `timeline` is true for a read, false for a create |
-| `response` | value, call | the JSON value of any answer with a Content-Length |
-| `error` | refusal, call | a refusal; the change returns the response to send in its place |
-| `event` | event | an event of one type |
-| `events` | events, run | all events of a run but the closing one |
-| `deltas` | deltas, their source | the pieces of a text; the deltas of a thought or of a call's arguments |
-| `payload` | payload | an event with its id, about to be encoded |
-| `frame` | name, data | an event as bytes |
-| `stream` | body, run, position | the body of a stream that begins at that event |
-
 `parts` has the hooks for everything else: `instead`, `before` and `after` a method, `part`, a class with a
 defect in several methods, and the `memory` of a part.
 """

@@ -26,9 +26,6 @@ from harness.wire import Chunk
 Json = dict[str, Any]
 
 DONE = b"event: done\ndata: [DONE]\n\n"
-KEPT_OUTPUTS = 64
-"""The number of scripted outputs whose deltas are cached; beyond it the cache is emptied."""
-
 _OF_TOOLS = ("_call", "_result")
 
 _encode = msgspec.json.Encoder().encode
@@ -125,7 +122,7 @@ class EventWriter:
         key = (id(run.script), index)
         kept = self._told.get(key)
         if kept is None or kept[1] != step:
-            if len(self._told) >= KEPT_OUTPUTS:
+            if len(self._told) >= 64:
                 self._told.clear()
             made = (SharedEvent(self.delta(index, delta)) for delta in self.deltas(run, step))
             kept = run.script, step, SharedDeltas(made)

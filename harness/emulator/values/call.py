@@ -193,14 +193,9 @@ def usable_id(value: str, what: str) -> str:
     return value
 
 
-_PER_VALUE, _PER_OBJECT = 64, 240
-"""Bytes that one value or one list, and one object, take besides their own texts."""
-
-
 def weigh_json(data: bytes) -> int:
-    """Return about how many bytes of memory a JSON text takes once it is read."""
-    values = data.count(b",") + data.count(b"[")
-    return len(data) + values * _PER_VALUE + data.count(b"{") * _PER_OBJECT
+    """Return about how many bytes of memory a JSON text takes once it is read: values and objects beside texts."""
+    return len(data) + 64 * (data.count(b",") + data.count(b"[")) + 240 * data.count(b"{")
 
 
 def weigh_answer(steps: list[Any]) -> int:

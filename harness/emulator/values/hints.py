@@ -9,7 +9,6 @@ probes).
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Collection, Iterable
 from itertools import takewhile
 from typing import Any
@@ -148,35 +147,12 @@ FIELDS: dict[str, str] = {
 }
 """Top-level names of the create request that do not exist → what to do instead."""
 
-_FREE = frozenset({
-    "parameters", "schema", "labels", "arguments", "result", "user_metadata", "custom_metadata", "env", "headers",
-    "custom_config", "transform",
-})  # fmt: skip
-"""Fields in which the caller chooses the names of the keys."""
-
 
 def unknown_field(name: str, known: Collection[str]) -> str:
     """Return the message for an unknown top-level field of the create request."""
     hint = FIELDS.get(name) or FIELDS.get(snake(name))
     advice = suggestion(name, known) if snake(name) in known or not hint else f" Instead, {hint}."
     return f"Unknown parameter '{name}'.{advice}"
-
-
-def camel_case(value: Any) -> str | None:
-    """Return a message for the first camelCase name in `value`, with its path and its snake_case form, or None."""
-    waiting: deque[tuple[Any, str]] = deque([(value, "")])
-    while waiting:
-        current, place = waiting.popleft()
-        if isinstance(current, list):
-            waiting.extend((item, f"{place}[{index}]") for index, item in enumerate(current[:100]))
-        elif isinstance(current, dict):
-            for name, inner in current.items():
-                where = f"{place}.{name}" if place else name
-                if snake(name) != name and name[:1].islower():
-                    return f"Unknown parameter '{where}'. Did you mean '{snake(name)}'?"
-                if name not in _FREE:
-                    waiting.append((inner, where))
-    return None
 
 
 def bare_tool(tools: Any, known: Collection[str]) -> str:
@@ -216,20 +192,15 @@ def correct_model_name(name: str, known: Collection[str]) -> str:
         return name
     words = {word for model in known for word in model.split("-") if word.isalpha() and len(word) >= 3}
     family, *parts = name.split("-")
-    return "-".join([family, *(_correct(part, words) for part in parts)])
-
-
-def _correct(word: str, words: set[str]) -> str:
-    if word in words or not word.isalpha():
-        return word
-    return min((known for known in words if _is_one_slip(word, known)), default=word)
+    for place, part in enumerate(parts):
+        if part.isalpha() and part not in words:
+            parts[place] = min((word for word in words if _is_one_slip(part, word)), default=part)
+    return "-".join([family, *parts])
 
 
 def _is_one_slip(word: str, other: str) -> bool:
     """Whether one letter was left out, added, replaced, or swapped with the next."""
-    if abs(len(word) - len(other)) > 1:
-        return False
     start = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(word, other, strict=False)))
     left, right = word[start:], other[start:]
     swapped = left[1:2] + left[:1] + left[2:]
-    return right in (left[1:], swapped) or left[1:] == right[1:] or left == right[1:]
+    return right in (left[1:], swapped) or left in (right[1:], right) or left[1:] == right[1:]
