@@ -220,33 +220,6 @@ def test_a_held_run_that_makes_room_goes_on():
     assert b"interaction.completed" in b"".join(chunks)
 
 
-LARGE = {
-    "many small values": {"type": "string", "enum": [f"v{n}" for n in range(1500)]},
-    "a large answer": {"type": "string", "minLength": 30_000},
-}
-
-
-@pytest.mark.parametrize("schema", LARGE.values(), ids=LARGE)
-def test_what_a_small_request_takes_counts(schema):
-    """What a run takes in memory counts, not the bytes that it came in: an answer, or many small values."""
-    api = Api.with_settings(max_run_bytes=300_000)
-    wanted = {"type": "text", "mime_type": "application/json", "schema": schema}
-    found = [api.created(response_format=wanted) for _ in range(4)]
-    assert [api.get(name).status for name in found] == [404, 404, 200, 200]
-
-
-def test_a_long_body_is_not_kept_in_every_form():
-    """A run with an image keeps the image once, however often its bodies are read."""
-    api = Api()
-    short, long = api.created("x"), api.created("x" * 100_000)
-    for name in (short, long):
-        for include_input in ("true", "false"):
-            api.get(name, include_input=include_input)
-    kept = {run.id: run.bodies for run in api.emulator.engine().store.all()}
-    assert len(kept[short]) == 2
-    assert not kept[long]
-
-
 def test_pace_follows_the_clock():
     """With `pace`, only the clock advances a run; polls do not."""
     api = Api.with_settings(pace=1.0)

@@ -120,15 +120,3 @@ def test_only_what_was_asked_for_is_told(api, config, names):
     infos, _ = words(api, **config)
     told = {name for info in infos for name in info} - {"type", "text", "start_index", "end_index"}
     assert (told, bool(infos)) == (names or set(), names is not None)
-
-
-def test_expected_words_and_speakers_exclude_each_other(api):
-    """The live service says so, in these words."""
-    config = {"mode": SPOKEN, "custom_vocabulary": ["harness"]}
-    refused = api.create(SPEECH, model=MODEL, generation_config={"transcription_config": config})
-    assert (refused.error, refused.message) == (
-        (400, "invalid_request"),
-        "custom_vocabulary is incompatible with diarization.",
-    )
-    api.emulator.change(platform="any")
-    assert api.create(SPEECH, model=MODEL, generation_config={"transcription_config": config}).status == 200

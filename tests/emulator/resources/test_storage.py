@@ -136,16 +136,6 @@ def test_a_deleted_file_is_as_one_that_never_was(api: Api) -> None:
     assert gone.json == {"error": {"code": 403, "message": told, "status": "PERMISSION_DENIED"}}
 
 
-def test_lists_have_pages(api: Api) -> None:
-    """A page has ten files by default, and its token leads to the next one."""
-    for _ in range(11):
-        upload(api)
-    first = api.ok("GET", f"{V}/files")
-    second = api.ok("GET", f"{V}/files?pageSize=10&pageToken={first['nextPageToken']}")
-    assert [len(page["files"]) for page in (first, second)] == [10, 1]
-    assert "nextPageToken" not in second
-
-
 def test_objects_of_cloud_storage_are_registered(api: Api) -> None:
     """A registered object keeps its own address; an address of another kind is refused."""
     answer = api.ok("POST", f"{V}/files:register", {"uris": ["gs://b/a.pdf"]})
@@ -193,7 +183,6 @@ def test_the_oldest_file_makes_room(api: Api, monkeypatch: pytest.MonkeyPatch) -
     assert (left, api.resources.kept.files.shelf.held) == (names[1:], 10)
 
 
-NOON = "2026-09-21T12:00:00Z"
 READY = "2026-09-21T12:00:02Z"
 
 
