@@ -66,7 +66,6 @@ class Sessions:
             return name
 
     def close(self, session: str) -> None:
-        """Close a session. Raises Refusal 404."""
         with self._lock:
             self.find(session)
             del self._named[session]
@@ -102,7 +101,6 @@ class Control:
         self._sessions = sessions
 
     def handle(self, request: Request, route: Route) -> Response:
-        """Answer a control request. Raises Refusal."""
         method, segments = request.method, route.segments
         if not segments and method == "GET":
             return self.about(route.session)

@@ -203,7 +203,6 @@ class Deliveries:
 
     @property
     def next_due(self) -> float | None:
-        """The moment of the next attempt."""
         return min((job.due for job in self._jobs if job.under_way is None), default=None)
 
     def take_due(self) -> list[Delivery]:
@@ -231,7 +230,6 @@ class Deliveries:
         return Request("POST", target, Headers(fields), job.body)
 
     def sign(self, job: Job, timestamp: int) -> str:
-        """The signature of an attempt."""
         if job.webhook is None:
             return build_token(job.uri, job.id, timestamp)
         secrets = (secret.text for secret in job.webhook.list_valid(self._stamps.now()))
@@ -257,7 +255,6 @@ class Deliveries:
             self._end(job, f"no 2xx came in {job.attempts} attempts")
 
     def drop(self, delivery: Delivery, reason: str) -> None:
-        """Give a delivery up."""
         job = self._find(delivery)
         if job is not None:
             self._end(job, reason)

@@ -189,7 +189,6 @@ class Engine:
         raise not_found(message)
 
     def create(self, call: Call) -> Response:
-        """POST /interactions."""
         try:
             name = self.settings.platform
             surface = find_platform(name, vertex=True) if call.vertex else PLATFORMS[name]
@@ -307,7 +306,6 @@ class Engine:
             )
 
     def stop(self, run: Run) -> None:
-        """Cancel a running run."""
         run.cancel()
 
     def delete(self, call: Call, interaction_id: str) -> Response:
@@ -336,7 +334,6 @@ class Engine:
         return f" It had to make room: the emulator's settings are max_runs={most}, max_run_bytes={most_bytes}."
 
     def json(self, data: bytes) -> Response:
-        """200 with a JSON body."""
         return Response(200, JSON_HEADERS, Length(len(data)), WholeBody(data))
 
     def read_flag(self, query: Any, name: str) -> bool:

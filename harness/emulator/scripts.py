@@ -337,7 +337,6 @@ class ScriptQueue:
         self._waiting = [answer for answer in self._waiting if (answer.script.refuse is not None) is not refusals]
 
     def clear(self) -> None:
-        """Remove all answers."""
         self._waiting.clear()
 
     def take(self, order: CreateRequest) -> Script:

@@ -150,7 +150,6 @@ class Emulator:
         return not_found(f"There is no {request.method} {path}.{hint}")
 
     def refuse(self, refusal: Refusal, request: Request, where: Route) -> Response:
-        """Return the error response for the refusal of a request."""
         return refusal.response()
 
     def encode(self, response: Response, request: Request, where: Route) -> Response:
@@ -216,7 +215,6 @@ class Emulator:
 
     @property
     def settings(self) -> Settings:
-        """The settings in force."""
         return self._default.settings
 
     def reply(self, text: str | None = None, **script: Any) -> Emulator:
@@ -227,7 +225,6 @@ class Emulator:
         return self.script({**({"text": text} if text is not None else {}), **script})
 
     def script(self, script: Mapping[str, Any] | Script | QueuedAnswer) -> Emulator:
-        """Queue one script. Raises ScriptFault."""
         parsed = script if isinstance(script, Script | QueuedAnswer) else parse(script, self.contract.lifecycle)
         with self._lock:
             self._default.scripts.add(parsed)

@@ -45,7 +45,6 @@ class Agents(KeptResource[dict[str, Any]]):
         super().remove(project, item_id)
 
     def view(self, item: dict[str, Any]) -> dict[str, Any]:
-        """The agent as it was saved."""
         return item
 
     def _is_vertex(self, call: Call) -> bool:
@@ -68,7 +67,6 @@ class Agents(KeptResource[dict[str, Any]]):
         return agent
 
     def create(self, call: Call) -> dict[str, Any]:
-        """POST agents."""
         agent = self._reader.read(_SCHEMA, call.body)
         for name in ("id", "base_agent"):  # required by the guide, although by no schema
             if not agent.get(name):

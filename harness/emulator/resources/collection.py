@@ -142,7 +142,6 @@ class KeptResource(Generic[T]):
         return not_found(f"There is no {self.noun} {item_id[:100]!r} in this project.")
 
     def remove(self, project: str, item_id: str) -> None:
-        """Remove an item that is there."""
         del self._projects[project][item_id]
 
     def everywhere(self) -> Iterator[tuple[str, str, T]]:
@@ -152,7 +151,6 @@ class KeptResource(Generic[T]):
                 yield project, item_id, item
 
     def list_all(self, call: Call) -> dict[str, Any]:
-        """GET {name}."""
         return self.list_some(call, lambda item: True)
 
     def list_some(self, call: Call, choose: Callable[[T], bool]) -> dict[str, Any]:
@@ -163,11 +161,9 @@ class KeptResource(Generic[T]):
         return listing(self.name, [self.view(item) for item in found], token, in_camel_case=self.in_camel_case)
 
     def get(self, call: Call, item_id: str) -> dict[str, Any]:
-        """GET {name}/{id}."""
         return self.view(self.require(call.project, item_id))
 
     def delete(self, call: Call, item_id: str) -> dict[str, Any]:
-        """DELETE {name}/{id}."""
         if self.find(call.project, item_id) is None:
             raise self.refuse_missing(item_id)
         self.remove(call.project, item_id)
@@ -187,7 +183,6 @@ class ExpiringResource(KeptResource[T]):
         return super().find(project, item_id)
 
     def list_all(self, call: Call) -> dict[str, Any]:
-        """GET {name}."""
         self.drop_expired()
         return super().list_all(call)
 

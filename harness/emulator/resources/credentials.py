@@ -49,7 +49,6 @@ class Credentials(KeptResource[Credential]):
         return {"id": item.id, "type": kind, "status": "active", "create_time": created, "update_time": updated}
 
     def create(self, call: Call) -> dict[str, Any]:
-        """POST credentials."""
         given = self._reader.read(_CREATE, call.body)
         wished = given.pop("id", "")
         _exchange_token(given)
@@ -60,7 +59,6 @@ class Credentials(KeptResource[Credential]):
         return self.view(credential)
 
     def update(self, call: Call, credential_id: str) -> dict[str, Any]:
-        """PATCH credentials/{id}."""
         credential = self.require(call.project, credential_id)
         changes = self._reader.read(_UPDATE, call.body)
         kind, was = changes["type"], credential.fields["type"]
@@ -85,7 +83,6 @@ class AuthTokens(KeptResource[str]):
         self._look_up = look_up
 
     def create_token(self, call: Call, interaction_id: str) -> dict[str, Any]:
-        """POST interactions/{id}/auth_tokens."""
         self._need(call, interaction_id)
         given = self._reader.read("requests/create-auth-token", {} if call.body is None else call.body)
         now = self._stamps.now()
@@ -103,7 +100,6 @@ class AuthTokens(KeptResource[str]):
         return {"auth_token": f"auth_tokens/{digits}", "expires_at": ends}
 
     def delete_token(self, call: Call, interaction_id: str, digits: str) -> dict[str, Any]:
-        """DELETE interactions/{id}/auth_tokens/{digits}."""
         self._need(call, interaction_id)
         return self.delete(call, f"{interaction_id} {digits}")
 

@@ -101,7 +101,6 @@ class Decisions:
         self._contract = reader.contract
 
     def create(self, call: Call) -> Json:
-        """POST decisions."""
         body = self._reader.read("requests/create-decision", call.body)
         if MODELS.fullmatch(body["model"]) is None:
             message = f"There is no model '{body['model']}' for decisions; names look like 'gemini-decision-1'."

@@ -112,7 +112,6 @@ class Resources:
         return self.kept.files.generate(data, media_type, project)
 
     def agent(self, agent_id: str, project: str) -> dict[str, Any] | None:
-        """A saved agent, or None."""
         return self._made.agents.find(project, agent_id) if self._made is not None else None
 
     def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:

@@ -44,7 +44,6 @@ class UploadedFile(Struct, frozen=True):
 
     @property
     def media_type(self) -> str:
-        """The media type of the bytes."""
         return str(self.fields["mimeType"])
 
 
@@ -191,7 +190,6 @@ class UploadedFiles(ExpiringResource[UploadedFile]):
         return {"files": kept}
 
     def download(self, call: Call, name: str) -> Response:
-        """GET files/{name}:download."""
         file = self.require(call.project, name)
         if call.query.get("alt") != "media":
             raise invalid("A download needs alt=media.")
@@ -232,7 +230,6 @@ class SearchStore(Struct, eq=False):
 
     @property
     def name(self) -> str:
-        """The name, `fileSearchStores/…`."""
         return str(self.fields["name"])
 
 
@@ -305,7 +302,6 @@ class SearchStores(KeptResource[SearchStore]):
         return [str(document.fields["displayName"]) for document in found if has_come(document.ready, now)]
 
     def create(self, call: Call) -> dict[str, Any]:
-        """POST fileSearchStores."""
         body = in_camel_case({} if call.body is None else call.body)
         given = self._reader.read("requests/create-file-search-store", body)
         title = given.get("displayName", "")
@@ -322,7 +318,6 @@ class SearchStores(KeptResource[SearchStore]):
         return self.view(store)
 
     def delete(self, call: Call, name: str) -> dict[str, Any]:
-        """DELETE fileSearchStores/{name}."""
         store = self.require(call.project, name)
         if store.documents and not flag(call, "force"):
             raise invalid("Cannot delete non-empty FileSearchStore", "failed_precondition")
@@ -331,7 +326,6 @@ class SearchStores(KeptResource[SearchStore]):
         return super().delete(call, name)
 
     def import_file(self, call: Call, name: str) -> dict[str, Any]:
-        """POST fileSearchStores/{name}:importFile."""
         store = self.require(call.project, name)
         given = self._reader.read("requests/import-file", in_camel_case(call.body))
         file = self._files.require_active(call.project, given["fileName"])
@@ -373,22 +367,18 @@ class SearchStores(KeptResource[SearchStore]):
         return shown
 
     def get_operation(self, call: Call, name: str, operation: str) -> dict[str, Any]:
-        """GET fileSearchStores/{name}/operations/{operation}."""
         return self._show_operation(self.require(call.project, name), f"operations/{operation}")
 
     def get_upload(self, call: Call, name: str, operation: str) -> dict[str, Any]:
-        """GET fileSearchStores/{name}/upload/operations/{operation}."""
         return self._show_operation(self.require(call.project, name), f"upload/operations/{operation}")
 
     def list_documents(self, call: Call, name: str) -> dict[str, Any]:
-        """GET fileSearchStores/{name}/documents."""
         store = self.require(call.project, name)
         scope = f"documents {store.name}"
         found, token = page(store.documents.values(), call.query, scope, default=10, largest=20)
         return listing("documents", [self._show_document(one) for one in found], token, in_camel_case=True)
 
     def get_document(self, call: Call, name: str, document: str) -> dict[str, Any]:
-        """GET fileSearchStores/{name}/documents/{document}."""
         return self._show_document(_find_document(self.require(call.project, name), document))
 
     def _show_document(self, document: Document) -> dict[str, Any]:
@@ -396,7 +386,6 @@ class SearchStores(KeptResource[SearchStore]):
         return {**document.fields, "state": "STATE_ACTIVE" if is_ready else "STATE_PENDING"}
 
     def get_media(self, call: Call, name: str, document: str) -> Any:
-        """GET fileSearchStores/{name}/media/{document}?alt=media."""
         store = self.require(call.project, name)
         if call.query.get("alt") != "media":
             return NotImplemented
@@ -404,7 +393,6 @@ class SearchStores(KeptResource[SearchStore]):
         return Response.whole(200, Headers((("content-type", str(found.fields["mimeType"])),)), found.data)
 
     def delete_document(self, call: Call, store_name: str, name: str) -> dict[str, Any]:
-        """DELETE fileSearchStores/{name}/documents/{document}."""
         store = self.require(call.project, store_name)
         document = _find_document(store, name)
         if has_come(document.ready, self._stamps.now()) and not flag(call, "force"):

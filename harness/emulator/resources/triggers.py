@@ -171,16 +171,13 @@ class Triggers(KeptResource[Trigger]):
         self._started = 0
 
     def execute(self, call: Call, trigger_id: str) -> dict[str, Any]:
-        """POST triggers/{id}/executions."""
         return self._execute(self.require(call.project, trigger_id), call.project)
 
     def list_executions(self, call: Call, trigger_id: str) -> dict[str, Any]:
-        """GET triggers/{id}/executions."""
         runs = self.require(call.project, trigger_id).executions.values()
         return listing("trigger_executions", *page(runs, call.query, f"runs {trigger_id}"))
 
     def create(self, call: Call) -> dict[str, Any]:
-        """POST triggers."""
         given = self._reader.read("requests/create-trigger", call.body)
         for name in _DEFAULTS:
             if given.get(name, 1) < 1:
@@ -194,7 +191,6 @@ class Triggers(KeptResource[Trigger]):
         return self.view(trigger)
 
     def update(self, call: Call, trigger_id: str) -> dict[str, Any]:
-        """PATCH triggers/{id}."""
         trigger = self.require(call.project, trigger_id)
         changes = self._reader.read("requests/update-trigger", call.body)
         now = self._stamps.now()

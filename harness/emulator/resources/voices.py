@@ -57,13 +57,11 @@ class Voices(ExpiringResource[Json]):
         self._places = {name: place for place, name in enumerate(PREBUILT)}
 
     def delete(self, call: Call, voice_id: str) -> Json:
-        """DELETE voices/{id}."""
         if voice_id in self._prebuilt:
             raise invalid(f"The voice {voice_id!r} is prebuilt: only custom voices can be deleted.")
         return super().delete(call, voice_id)
 
     def view(self, item: Json) -> Json:
-        """The voice as it was made."""
         return item
 
     def find_expiry(self, item: Json) -> str:
@@ -71,7 +69,6 @@ class Voices(ExpiringResource[Json]):
         return str(item["expire_time"])
 
     def create(self, call: Call) -> Json:
-        """POST voices."""
         self.drop_expired()
         body = self._reader.read("requests/create-voice", call.body)
         voice, store = body["voice"], body.get("store") is True
@@ -121,7 +118,6 @@ class Voices(ExpiringResource[Json]):
         return super().find(project, item_id) or self._prebuilt.get(item_id)
 
     def list_all(self, call: Call) -> Json:
-        """GET voices."""
         self.drop_expired()
         wanted = _read_filters(call.request)
         own = [voice for project, _, voice in self.everywhere() if project == call.project]

@@ -72,7 +72,6 @@ class Webhooks(KeptResource[Webhook]):
         return {"id": item.id, **item.fields, "signing_secrets": secrets, **times}
 
     def create(self, call: Call) -> dict[str, Any]:
-        """POST webhooks."""
         fields = self._read(call.body)
         now = self._stamps.now()
         secret = self._new_secret()
@@ -81,7 +80,6 @@ class Webhooks(KeptResource[Webhook]):
         return {**self.view(hook), "new_signing_secret": secret.text}
 
     def update(self, call: Call, webhook_id: str) -> dict[str, Any]:
-        """PATCH webhooks/{id}."""
         hook = self.require(call.project, webhook_id)
         changes = self._reader.read(_UPDATE, call.body)
         changes = select_by_mask(changes, call.query.get("update_mask"), self._reader.names(_UPDATE))
@@ -99,13 +97,11 @@ class Webhooks(KeptResource[Webhook]):
         return fields
 
     def ping(self, call: Call, webhook_id: str) -> dict[str, Any]:
-        """POST webhooks/{id}:ping."""
         self.require(call.project, webhook_id)
         self._reader.read("empty", {} if call.body is None else call.body)
         return {}
 
     def rotate(self, call: Call, webhook_id: str) -> dict[str, Any]:
-        """POST webhooks/{id}:rotateSigningSecret."""
         hook = self.require(call.project, webhook_id)
         body = {} if call.body is None else call.body
         how = self._reader.read("requests/rotate-signing-secret", body)

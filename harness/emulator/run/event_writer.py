@@ -79,7 +79,6 @@ class EventWriter:
         return [self.build_created(run), self.status_update(run, "in_progress")]
 
     def build_created(self, run: Run) -> Json:
-        """interaction.created."""
         interaction = {
             "id": run.public_id,
             "status": run.created_status,
@@ -92,7 +91,6 @@ class EventWriter:
         return {"interaction": interaction, "event_type": "interaction.created"}
 
     def status_update(self, run: Run, status: str) -> Json:
-        """interaction.status_update."""
         return {"interaction_id": run.public_id, "status": status, "event_type": "interaction.status_update"}
 
     def checkpoint(self, run: Run, token: str) -> Json:
@@ -134,7 +132,6 @@ class EventWriter:
         return {"index": index, "step": self.shell(step), "event_type": "step.start"}
 
     def delta(self, index: int, delta: Json) -> Json:
-        """step.delta."""
         return {"index": index, "delta": delta, "event_type": "step.delta"}
 
     def stop(self, run: Run, index: int) -> Json:
@@ -291,7 +288,6 @@ class EventWriter:
         return b"event: %b\ndata: %b\n\n" % (name, data)
 
     def encode_done(self) -> bytes:
-        """Return the closing frame."""
         return DONE
 
 
@@ -341,7 +337,6 @@ class Frames:
         self.cursors: list[str | None] = []
 
     def chunk(self, index: int) -> Chunk:
-        """Return frame number `index`."""
         if len(self._chunks) <= index:
             self._encode(index + 1)
         return self._chunks[index]

@@ -68,7 +68,6 @@ class LiveBody:
         raise NotImplementedError
 
     def close(self) -> None:
-        """End this body; the run goes on."""
         self._over = True
 
 
@@ -142,7 +141,6 @@ class Regrouped(WrappedBody):
         return piece
 
     def close(self) -> None:
-        """Close the wrapped body."""
         self._held.clear()
         super().close()
 

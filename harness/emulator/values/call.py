@@ -112,7 +112,6 @@ class RpcRefusal(Refusal):
     details: tuple[Mapping[str, Any], ...] = ()
 
     def response(self) -> Response:
-        """Return the error response."""
         name = (
             "FAILED_PRECONDITION"
             if self.code == "failed_precondition"

@@ -177,7 +177,6 @@ class Meter:
         return usage
 
     def total(self, taken: int, given: int, thoughts: int, tool: int) -> int:
-        """Return `total_tokens`."""
         return taken + given + thoughts + tool
 
 
