@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from harness.emulator.resources.collection import KeptResource, ResourceContext
-from harness.emulator.resources.environments import EnvironmentConfigReader
+from harness.emulator.resources.environments import Environments
 from harness.emulator.resources.schema_reader import select_by_mask
 from harness.emulator.values.call import Call, invalid, not_found, usable_id
 
@@ -30,13 +30,13 @@ _OPERATION = "type.googleapis.com/google.cloud.aiplatform.v1beta1.CreateAgentOpe
 
 
 class Agents(KeptResource[dict[str, Any]]):
-    """Saved agents per project; `configs` validates their base environment and the credentials they name."""
+    """Saved agents per project; `environments` reads their base environment and the credentials they name."""
 
     name, noun = "agents", "agent"
 
-    def __init__(self, context: ResourceContext, configs: EnvironmentConfigReader) -> None:
+    def __init__(self, context: ResourceContext, environments: Environments) -> None:
         super().__init__(context)
-        self._configs = configs
+        self._environments = environments
         self._operations: dict[tuple[str, str], dict[str, Any]] = {}
 
     def remove(self, project: str, item_id: str) -> None:
@@ -121,7 +121,7 @@ class Agents(KeptResource[dict[str, Any]]):
             if tool.get("type") != "filesystem" or not self._is_vertex(call):  # recorded, and in no type
                 self._check_tool(f"tools[{index}]", tool, project)
         if "base_environment" in agent:
-            self._configs.read(agent["base_environment"], project, "base_environment")
+            self._environments.read_config(agent["base_environment"], project, "base_environment")
 
     def _check_tool(self, place: str, tool: dict[str, Any], project: str) -> None:
         known = self._reader.list_kinds("agent-tool")
@@ -137,4 +137,4 @@ class Agents(KeptResource[dict[str, Any]]):
             raise invalid(f"Invalid value at '{place}': an mcp_server needs a name of a-z, 0-9, _ and -, {came}.")
         if not tool.get("url"):
             raise invalid(f"Invalid value at '{place}': the mcp_server {name!r} needs a url.")
-        self._configs.check_credential(tool.get("credential"), project)
+        self._environments.check_credential(tool.get("credential"), project)

@@ -19,7 +19,6 @@ from msgspec import Struct, field
 
 from harness.emulator.resources.collection import KeptResource, ResourceContext, parameter
 from harness.emulator.resources.credentials import Credentials
-from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found
 
 _MEDIA_TYPES = {
@@ -164,77 +163,33 @@ class EnvironmentConfig(Struct, frozen=True):
     host: Mapping[str, Any] = field(default_factory=dict)
 
 
-class EnvironmentConfigReader:
-    """Reads configurations, which may name credentials."""
-
-    def __init__(self, reader: SchemaReader, credentials: Credentials) -> None:
-        self._reader = reader
-        self._credentials = credentials
-
-    def read(self, config: Any, project: str, what: str = "environment") -> EnvironmentConfig:
-        """Read `"remote"`, an environment id, or a configuration object; `what` names it. Raises `Refusal`.
-
-        An object must fit its schema already, as part of the body that it came in.
-        """
-        if not isinstance(config, str):
-            return self._read_object(config, project)
-        if not config:
-            raise invalid(f'The value of {what} is empty: send "remote", an environment id or a configuration.')
-        return EnvironmentConfig() if config == "remote" else EnvironmentConfig(origin=_plain_id(config))
-
-    def read_create(self, body: Any, project: str) -> EnvironmentConfig:
-        """Read the body of POST environments, which may be absent. Raises `Refusal`."""
-        given = self._reader.read("requests/create-environment", {} if body is None else body)
-        return self._read_object(given, project)
-
-    def _read_object(self, given: dict[str, Any], project: str) -> EnvironmentConfig:
-        origin = given.get("environment_id") or given.get("env_id") or given.get("from_environment") or ""
-        self._check_env(given.get("env", {}), project)
-        network = given.get("network")
-        self._check_network(network, project)
-        sources = given.get("sources", [])
-        files, directories = _read_files(sources)
-        echo = tuple({k: v for k, v in source.items() if k != "content"} for source in sources)
-        # by the types, a configuration has a host only for a user's own sandbox
-        names = ("mode", "custom_config") if given.get("mode") == SELF_HOSTED else ("mode",)
-        host = {name: given[name] for name in names if name in given}
-        return EnvironmentConfig(_plain_id(origin), files, directories, echo, network, host)
-
-    def check_credential(self, credential: str | None, project: str) -> None:
-        """Raise `Refusal` 404 if `credential` is given but does not exist."""
-        if credential is not None and self._credentials.find(project, credential) is None:
-            raise not_found(f"There is no credential {credential!r} in this project: create it first.")
-
-    def _check_env(self, env: Any, project: str) -> None:
-        for name, value in env.items() if isinstance(env, dict) else ():
-            if not name or "=" in name or "\0" in name:
-                raise invalid(f"Invalid value at 'env': no process can have a variable named {name!r}.")
-            if isinstance(value, dict):
-                self.check_credential(value.get("credential"), project)
-
-    def _check_network(self, network: Any, project: str) -> None:
-        rules = network.get("allowlist") if isinstance(network, dict) else None
-        for rule in rules if isinstance(rules, list) else ():
-            domain = rule["domain"]  # the egress proxy knows exact hosts, `*`, and `*.` before a host
-            if domain != "*" and re.fullmatch(r"(\*\.)?[^\s*/:@?#]+", domain) is None:
-                raise invalid(f'The domain {domain!r} must be a bare host name, "*", or "*." and a host name.')
-            self.check_credential(rule.get("credential"), project)
-
-
 def _plain_id(name: str) -> str:
     """The id in a name, which guides write both as it is and as `environments/{id}`."""
     return name.removeprefix("environments/")
 
 
 def _read_files(sources: list[dict[str, Any]]) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The files of inline sources, and the directories that stand for the others."""
     files: dict[str, bytes] = {}
     directories: list[str] = []
     for source in sources:
-        target = _require_target(source)
-        if source["type"] == "inline":
-            files[target] = _inline(source)
+        kind, target = source.get("type"), source.get("target", "")
+        if not kind:
+            raise invalid("Invalid value at 'sources': each source needs a 'type', such as inline or repository.")
+        if kind != "inline" and not source.get("source"):
+            raise invalid(f"A {kind} source needs 'source', the place it comes from.")
+        if kind != "inline" and not target:
+            # where the service puts it is not documented; the last part of its name is the least surprising place
+            target = source["source"].rstrip("/").rpartition("/")[2] or "source"
+        path = clean(target)
+        if not path:
+            raise invalid(
+                f"The target {target!r} of the {kind} source is not allowed: name a path below the root."
+            )
+        if kind == "inline":
+            files[path] = _read_inline(source)
         else:
-            directories.append(target)
+            directories.append(path)
     if sum(map(len, files.values())) > 2 * INLINE_BYTES:
         raise invalid(
             f"Inline sources hold more than {2 * INLINE_BYTES} bytes in all: upload larger files instead."
@@ -242,23 +197,7 @@ def _read_files(sources: list[dict[str, Any]]) -> tuple[dict[str, bytes], tuple[
     return files, tuple(directories)
 
 
-def _require_target(source: dict[str, Any]) -> str:
-    kind = source.get("type")
-    if not kind:
-        raise invalid("Invalid value at 'sources': each source needs a 'type', such as inline or repository.")
-    if kind != "inline" and not source.get("source"):
-        raise invalid(f"A {kind} source needs 'source', the place it comes from.")
-    target = source.get("target", "")
-    if kind != "inline" and not target:
-        # where the service puts it is not documented; the last part of its name is the least surprising place
-        target = source["source"].rstrip("/").rpartition("/")[2] or "source"
-    path = clean(target)
-    if not path:
-        raise invalid(f"The target {target!r} of the {kind} source is not allowed: name a path below the root.")
-    return path
-
-
-def _inline(source: dict[str, Any]) -> bytes:
+def _read_inline(source: dict[str, Any]) -> bytes:
     if "content" not in source:
         raise invalid(f"The inline source {source['target']!r} has no content.")
     text: str = source["content"]
@@ -294,13 +233,49 @@ class Environments(KeptResource[Environment]):
     name, noun = "environments", "environment"
     evicts = True
 
-    def __init__(self, context: ResourceContext, configs: EnvironmentConfigReader) -> None:
+    def __init__(self, context: ResourceContext, credentials: Credentials) -> None:
         super().__init__(context)
-        self._configs = configs
+        self._credentials = credentials
+
+    def read_config(self, config: Any, project: str, what: str = "environment") -> EnvironmentConfig:
+        """Read `"remote"`, an environment id, or a configuration object; `what` names it. Raises `Refusal`.
+
+        An object must fit its schema already, as part of the body that it came in.
+        """
+        if config == "":
+            raise invalid(f'The value of {what} is empty: send "remote", an environment id or a configuration.')
+        if isinstance(config, str):
+            return EnvironmentConfig() if config == "remote" else EnvironmentConfig(origin=_plain_id(config))
+        origin = config.get("environment_id") or config.get("env_id") or config.get("from_environment") or ""
+        env, network = config.get("env", {}), config.get("network")
+        for name, value in env.items() if isinstance(env, dict) else ():
+            if not name or "=" in name or "\0" in name:
+                raise invalid(f"Invalid value at 'env': no process can have a variable named {name!r}.")
+            if isinstance(value, dict):
+                self.check_credential(value.get("credential"), project)
+        rules = network.get("allowlist") if isinstance(network, dict) else None
+        for rule in rules if isinstance(rules, list) else ():
+            domain = rule["domain"]  # the egress proxy knows exact hosts, `*`, and `*.` before a host
+            if domain != "*" and re.fullmatch(r"(\*\.)?[^\s*/:@?#]+", domain) is None:
+                raise invalid(f'The domain {domain!r} must be a bare host name, "*", or "*." and a host name.')
+            self.check_credential(rule.get("credential"), project)
+        sources = config.get("sources", [])
+        files, directories = _read_files(sources)
+        echo = tuple({k: v for k, v in source.items() if k != "content"} for source in sources)
+        # by the types, a configuration has a host only for a user's own sandbox
+        names = ("mode", "custom_config") if config.get("mode") == SELF_HOSTED else ("mode",)
+        host = {name: config[name] for name in names if name in config}
+        return EnvironmentConfig(_plain_id(origin), files, directories, echo, network, host)
+
+    def check_credential(self, credential: str | None, project: str) -> None:
+        """Raise `Refusal` 404 if `credential` is given but does not exist."""
+        if credential is not None and self._credentials.find(project, credential) is None:
+            raise not_found(f"There is no credential {credential!r} in this project: create it first.")
 
     def create(self, call: Call) -> dict[str, Any]:
         """POST environments. Only this response shows the key with which a user's own sandbox polls (types)."""
-        made = self._make(self._configs.read_create(call.body, call.project), call.project)
+        given = self._reader.read("requests/create-environment", {} if call.body is None else call.body)
+        made = self._make(self.read_config(given, call.project), call.project)
         own = made.host.get("mode") == SELF_HOSTED
         return {**self.view(made), **({"environment_key": self._stamps.ids("environment-key")} if own else {})}
 
@@ -338,14 +313,14 @@ class Environments(KeptResource[Environment]):
         object means a new one. `base` is the `base_environment` of the saved agent that runs, if any: its files
         are kept, its network rules are replaced if `config` has some. Raises `Refusal` 400 or 404.
         """
-        wanted = self._configs.read(config, project)
+        wanted = self.read_config(config, project)
         if wanted.origin:
             reused = self.open(wanted.origin, project)
             self._apply(reused, wanted)
             return self.view(reused)
         if base is None:
             return self.view(self._make(wanted, project))
-        forked = self._make(self._configs.read(base, project, "base_environment"), project)
+        forked = self._make(self.read_config(base, project, "base_environment"), project)
         self._apply(forked, wanted)
         return self.view(forked)
 

@@ -17,7 +17,7 @@ from harness.emulator.resources.agents import Agents
 from harness.emulator.resources.collection import ResourceContext, Shelf
 from harness.emulator.resources.credentials import AuthTokens, Credentials
 from harness.emulator.resources.environment_files import Files
-from harness.emulator.resources.environments import EnvironmentConfigReader, Environments
+from harness.emulator.resources.environments import Environments
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.resources.storage import SearchStores, UploadedFiles
 from harness.emulator.resources.triggers import LookUp, Run, Triggers
@@ -45,11 +45,10 @@ class KeptResources:
         reader = SchemaReader(contract, settings)
         context = ResourceContext(reader, stamps, settings)
         self.credentials = Credentials(context)
-        configs = EnvironmentConfigReader(reader, self.credentials)
-        self.agents = Agents(context, configs)
+        self.environments = Environments(context, self.credentials)
+        self.agents = Agents(context, self.environments)
         self.auth_tokens = AuthTokens(context, look_up)
         self.decisions = models.Decisions(reader)
-        self.environments = Environments(context, configs)
         self.environment_files = Files(self.environments)
         self.files = UploadedFiles(context, Shelf(settings().max_file_bytes))
         self.stores = SearchStores(context, self.files)
