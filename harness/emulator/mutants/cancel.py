@@ -69,10 +69,6 @@ def _wipe(engine: Engine, run: Run) -> None:
     run.bodies.clear()
 
 
-def _by_colon(call: Call, engine: Engine) -> Call:
-    return replace(call, segments=("interactions", call.segments[1].removesuffix(":cancel"), "cancel"))
-
-
 def _accept_unknown(call: Call, engine: Engine) -> Response | None:
     if not is_unknown(call, engine):
         return None
@@ -156,7 +152,9 @@ MUTANTS = table(
         request("POST interactions/*/cancel", _accept_unknown)),
     row("cancel-unknown-crashes", "A cancel of an unknown id returns 500.",
         request("POST interactions/*/cancel", when(is_unknown, crash))),
-    row("cancel-colon", "`{id}:cancel` is a route too.", request("POST interactions/*:cancel", _by_colon)),
+    row("cancel-colon", "`{id}:cancel` is a route too.", request("POST interactions/*:cancel",
+        lambda call, engine: (
+            replace(call, segments=("interactions", call.segments[1].removesuffix(":cancel"), "cancel"))))),
     row("cancel-deletes", "A cancel deletes the interaction.", instead(Engine.stop, _cancel_and_forget)),
     row("cancel-late-deletes", "A cancel of a settled run is refused but deletes the interaction.",
         before(Engine.require_cancellable, when(_is_late, lambda engine, run: engine.store.forget(run)))),

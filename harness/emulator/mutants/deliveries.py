@@ -14,14 +14,10 @@ from harness.emulator.mutants.hooks import row
 from harness.emulator.mutants.parts import Defect, after, around, before, instead
 from harness.emulator.run.run import Run
 from harness.emulator.service import JWKS_PATH, Emulator
-from harness.emulator.values.call import Route, json_response
+from harness.emulator.values.call import json_response
 from harness.emulator.values.stamps import SECRET_PREFIX
 from harness.kit.mutant import table
-from harness.wire import Request, Response
-
-
-def _has_receivers(deliveries: Deliveries, run: Run) -> bool:
-    return run.background and any(deliveries._find_receivers(run, EVENT_OF_STATUS.get(run.status)))
+from harness.wire import Request
 
 
 def _with_body(change: Any) -> Any:
@@ -58,14 +54,6 @@ def _new_id(result: Any, deliveries: Deliveries, job: Job) -> None:
     job.id = f"{job.id}-{job.attempts}"
 
 
-def _without_signature(request: Request, deliveries: Deliveries, job: Job) -> Request:
-    return Request(request.method, request.target, request.headers.without("webhook-signature"), request.body)
-
-
-def _publish_another_key(emulator: Emulator, request: Request, where: Route) -> Response:
-    return json_response({"keys": [{**key, "kid": "another"} for key in build_jwks()["keys"]]})
-
-
 def _find_webhooks_too(inner: Any, deliveries: Deliveries, run: Run, event: str | None) -> Any:
     found = [*inner(run, event)]
     others = deliveries._find_webhooks(run.project, event) if any(hook is None for _, hook in found) else ()
@@ -75,11 +63,14 @@ def _find_webhooks_too(inner: Any, deliveries: Deliveries, run: Run, event: str 
 MUTANTS = table(
     "deliveries",
     row("hook-never-delivered", "Nothing is ever delivered to a webhook.",
-        before(Deliveries.note_settled, when(_has_receivers, skip))),
+        before(Deliveries.note_settled, when(lambda deliveries, run: (
+            run.background and any(deliveries._find_receivers(run, EVENT_OF_STATUS.get(run.status)))), skip))),
     row("hook-signed-with-text", "Deliveries are signed with the secret's text, not with what it encodes.",
         _with_secrets(lambda secrets: [  # the mistake that receivers make, too
             SECRET_PREFIX + base64.b64encode(secret.encode()).decode() for secret in secrets])),
-    row("hook-not-signed", "Deliveries carry no signature.", after(Deliveries.build_request, _without_signature)),
+    row("hook-not-signed", "Deliveries carry no signature.", after(Deliveries.build_request,
+        lambda request, deliveries, *_: (
+            Request(request.method, request.target, request.headers.without("webhook-signature"), request.body)))),
     row("hook-body-signed-before", "The body of a delivery is rewritten after it was signed.",
         after(Deliveries.build_request, lambda request, *_: Request(
             request.method, request.target, request.headers, request.body.replace(b",", b", ")))),
@@ -103,7 +94,8 @@ MUTANTS = table(
         _with_token(_break_token)),
     row("hook-unpublished-key", "The key that signs tokens is not in the published set.",
         instead(Emulator.dispatch, when(
-            lambda emulator, request, where: where.segments == JWKS_PATH, _publish_another_key))),
+            lambda emulator, request, where: where.segments == JWKS_PATH, lambda emulator, *_: (
+                json_response({"keys": [{**key, "kid": "another"} for key in build_jwks()["keys"]]}))))),
     row("hook-both", "A run with URIs of its own is reported to the webhooks, too.",
         around(Deliveries._find_receivers, _find_webhooks_too)),
 )  # fmt: skip

@@ -59,18 +59,6 @@ def _with_first(first: Chunk, body: Body) -> Body:
     return PieceBody(chain((first,), body), body.close)
 
 
-def _replays_finished(streams: Streams, run: Run, cursor: str | None = None) -> bool:
-    return cursor is None and run.settled and run.background
-
-
-def _begins_finished(streams: Streams, run: Run, cursor: str | None) -> bool:
-    return run.background and run.settled and not Streams.position(streams, run, cursor)
-
-
-def _is_at_the_end(streams: Streams, run: Run, cursor: str | None = None) -> bool:
-    return bool(cursor) and run.settled and Streams.position(streams, run, cursor) >= run.readable - 1
-
-
 def _crash_on_unknown_cursor(streams: Streams, run: Run, cursor: str) -> int:
     try:
         return Streams.find_event(streams, run, cursor)
@@ -96,9 +84,11 @@ MUTANTS = table(
     row("stream-of-stored-404", "A read with stream=true returns 404.",
         request("GET interactions/*", when(_streams, refuse("Method not found.", 404, "not_found")))),
     row("stream-of-stored-empty", "A stream of an existing interaction is empty.",
-        instead(Streams.open, when(_replays_finished, lambda *_: empty_stream()))),
+        instead(Streams.open, when(lambda streams, run, cursor=None: (
+            cursor is None and run.settled and run.background), lambda *_: empty_stream()))),
     row("replay-from-third", "A stream without a cursor begins at the third event.",
-        instead(Streams.position, when(_begins_finished, lambda *_: 2))),
+        instead(Streams.position, when(lambda streams, run, cursor: (
+            run.background and run.settled and not Streams.position(streams, run, cursor)), lambda *_: 2))),
     row("resume-skips-one", "A resume leaves out the event after the cursor.",
         instead(Streams.after, lambda streams, event: event + 2)),
     row("resume-skips-last", "A resume leaves out the closing event.",
@@ -127,7 +117,8 @@ MUTANTS = table(
             lambda position, _, run, cursor: bool(cursor) and run.settled and position >= run.readable - 1,
             lambda *_: 0))),
     row("resume-at-end-hangs", "A resume at the final event opens a stream that sends nothing and never ends.",
-        instead(Streams.open, when(_is_at_the_end,
+        instead(Streams.open, when(lambda streams, run, cursor=None: (
+            bool(cursor) and run.settled and Streams.position(streams, run, cursor) >= run.readable - 1),
             lambda streams, *_: Response(200, streams.headers(), Chunked(), PieceBody(repeat(Pause(1.0))))))),
     row("resume-bad-cursor-crashes", "A resume from an unknown cursor returns 500.",
         instead(Streams.find_event, _crash_on_unknown_cursor)),

@@ -8,20 +8,15 @@ from harness.emulator.mutants.changes import Json, answer, crash, refuse, when, 
 from harness.emulator.mutants.hooks import admit, arrival, error, request, row, run
 from harness.emulator.mutants.parts import before, instead, memory
 from harness.emulator.run.run import Run
-from harness.emulator.values.call import Call, Refusal, Route, json_response
+from harness.emulator.values.call import Call, Refusal, json_response
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.hints import snake
 from harness.emulator.values.stamps import IdSequence
 from harness.kit.mutant import table
-from harness.wire import Request
 
 
 def _is_not_utf8(call: Call, engine: Engine) -> bool:
     return call.request.body.decode("utf-8", "replace").encode() != call.request.body
-
-
-def _has_odd_segment(request: Request, where: Route) -> bool:
-    return any(set(segment) & set("/?\x00") or segment in {".", ".."} for segment in where.segments)
 
 
 def _take_camel_case(validator: CreateValidator, body: Json) -> None:
@@ -76,7 +71,8 @@ MUTANTS = table(
     row("put-creates", "PUT creates an interaction, as POST does.",
         instead(Engine.refuse_method, lambda engine, call, allowed: (
             engine.create(call) if call.request.body else json_response({})))),
-    row("odd-id-crashes", "An id with unusual characters returns 500.", arrival(when(_has_odd_segment, crash))),
+    row("odd-id-crashes", "An id with unusual characters returns 500.", arrival(when(lambda request, where: (
+        any(set(segment) & set("/?\x00") or segment in {".", ".."} for segment in where.segments)), crash))),
     row("encoded-path-resolved",
         "An encoded slash in an id is resolved to another path, and the read returns 200.",
         arrival(when(

@@ -28,7 +28,6 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import admit, body, create, request, response, row, steps
 from harness.emulator.mutants.parts import Change, Defect, after, around, before, count, instead, memory
 from harness.emulator.run.interaction_body import Bodies
-from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore
 from harness.emulator.values.call import Call, json_response
 from harness.kit.mutant import table
@@ -41,10 +40,6 @@ def _read_newest(call: Call, engine: Engine) -> Call:
     engine.require_run(call.segments[1], call.project)
     mine = [run.id for run in engine.store.all() if run.project == call.project]
     return replace(call, segments=("interactions", mine[-1]))
-
-
-def _lacks_last_step(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
-    return steps[:-1] if timeline and run.settled and run.status == "completed" else steps
 
 
 def _delete_for_anybody(call: Call, engine: Engine) -> Response | None:
@@ -143,7 +138,9 @@ MUTANTS = table(
         before(Bodies.render, lambda bodies, run, **how: run.bodies.clear()),
         after(Bodies.usage, lambda usage, bodies, _: (
             {**usage, "total_tokens": usage["total_tokens"] + count(bodies)}))),
-    row("stored-output-cut", "A stored interaction lacks the last step of its output.", steps(_lacks_last_step)),
+    row("stored-output-cut", "A stored interaction lacks the last step of its output.", steps(
+        lambda steps, run, timeline: (
+            steps[:-1] if timeline and run.settled and run.status == "completed" else steps))),
     row("stored-order-reversed", "The stored steps are in reverse order.",
         steps(lambda steps, run, timeline: steps[::-1] if timeline else steps)),
     row("stored-without-input", "The timeline that a read shows lacks the user's input.",

@@ -134,10 +134,6 @@ def _rename_text_delta(payload: Json) -> None:
         payload["delta"] = {**delta, "type": "text_delta"}
 
 
-def _cut_arguments(deltas: list[Json], step: Json) -> list[Json]:
-    return deltas[:-1] if len(deltas) > 1 else [{"arguments": "{", "type": "arguments_delta"}]
-
-
 def _repeat_arguments(deltas: list[Json], step: Json) -> list[Json]:
     whole = "".join(delta["arguments"] for delta in deltas)
     return [deltas[0], {"arguments": whole, "type": "arguments_delta"}]
@@ -254,7 +250,8 @@ MUTANTS = table(
     row("delta-misfit", "Thoughts get text deltas.",
         deltas("thought", lambda deltas, _: [{"text": "I think.", "type": "text"}, *deltas])),
     row("arguments-cut", "The last fragment of a call's arguments is never sent.",
-        deltas("arguments", _cut_arguments)),
+        deltas("arguments", lambda deltas, step: (
+            deltas[:-1] if len(deltas) > 1 else [{"arguments": "{", "type": "arguments_delta"}]))),
     row("arguments-repeated",
         "Each fragment of a call's arguments repeats all earlier ones, as if deltas were cumulative.",
         deltas("arguments", _repeat_arguments)),

@@ -41,10 +41,6 @@ from harness.kit.mutant import table
 from harness.wire import Response
 
 
-def _hide_calls_in_reads(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
-    return [step for step in steps if step["type"] != "function_call"] if timeline else steps
-
-
 def _ignore_choice(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
     order.body = {**order.body, "generation_config": without(order.generation, "tool_choice")}
 
@@ -119,7 +115,8 @@ MUTANTS = table(
         output(each("function_call", put(name="something_else")))),
     row("call-arguments-misfit", "The arguments of a call do not match the function's declaration.",
         output(each("function_call", put(arguments={"unexpected": 1})))),
-    row("call-not-stored", "A read does not show the pending call.", steps(_hide_calls_in_reads)),
+    row("call-not-stored", "A read does not show the pending call.", steps(lambda steps, run, timeline: (
+        [step for step in steps if step["type"] != "function_call"] if timeline else steps))),
     row("call-renamed-when-stored", "A read shows the pending call with a different id.",
         steps(lambda steps, _, timeline: each("function_call", put(id="call_0"))(steps) if timeline else steps)),
     row("choice-none-ignored", "A function is called although tool_choice is none.",

@@ -53,17 +53,6 @@ def test_a_plain_put_writes_and_makes_parents(api: Api, base: str) -> None:
     assert (paths(api, base), read(api, base, "a/b.txt")) == (["a", "a/b.txt"], b"hi")
 
 
-def test_an_existing_file_needs_overwrite(api: Api, base: str) -> None:
-    """An existing file is kept with 409 `aborted`; overwrite=true replaces its bytes but not its creation time."""
-    api.ok("PUT", f"{base}/a", b"old")
-    assert api.refused("PUT", f"{base}/a", b"new") == (409, "aborted")
-    assert read(api, base, "a") == b"old"
-    created, api.now = api.now, "2026-09-22T00:00:00Z"
-    api.ok("PUT", f"{base}/a?overwrite=true", b"new")
-    entry = api.ok("GET", f"{base.removeprefix('/upload')}/a")["files"][0]
-    assert (read(api, base, "a"), entry["created"], entry["modified"]) == (b"new", created, api.now)
-
-
 @pytest.mark.parametrize("path", ["d?overwrite=true", "d/f/below"])
 def test_files_and_directories_do_not_replace_each_other(api: Api, base: str, path: str) -> None:
     """A file cannot replace a directory or be placed below a file; nothing is written."""
@@ -189,17 +178,6 @@ def goog_start(api: Api, target: str) -> str:
     answer = api.send("PUT", target, b"", headers={**sent, GOOG + "header-content-type": "x/own"})
     assert answer.headers.get(GOOG + "status") == "active"
     return answer.headers.get(GOOG + "url")
-
-
-def test_the_header_form_uploads_too(api: Api, base: str) -> None:
-    """An upload in the header form goes from start to finalize; the last answer lists the file and says final."""
-    address = goog_start(api, f"{base}/a")
-    goog(api, address, "upload", b"ab", offset="0")
-    assert goog(api, address, "query").headers.get(GOOG + "size-received") == "2"
-    assert goog(api, address, "upload", b"x", offset="0").status == 416
-    last = goog(api, address, "upload, finalize", b"cd", offset="2")
-    assert (last.headers.get(GOOG + "status"), last.json["files"][0]["mime_type"]) == ("final", "x/own")
-    assert read(api, base, "a") == b"abcd"
 
 
 @pytest.mark.parametrize(
