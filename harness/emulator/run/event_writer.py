@@ -197,7 +197,8 @@ class EventWriter:
         write = _WRITERS.get(ways)
         if write is None:
             raise HarnessFault(f"no writer streams a {step['type']}, whose deltas grow it by {', '.join(ways)}")
-        return write(self, run, step)
+        found: list[Json] = getattr(self, write)(run, step)
+        return found
 
     def build_thought_deltas(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of a thought: first its summaries, then the signature."""
@@ -238,14 +239,14 @@ class EventWriter:
             cuts = pieces(text, 2) if len(text) > 12 else [text]
         return [{delta.grows.field: cut, "type": delta.name} for cut in cuts]
 
-    def whole(self, step: Json) -> Json:
+    def whole(self, run: Run, step: Json) -> list[Json]:
         """Return one delta with the fields of the step, except those that only the step's schema lists."""
         merged = self._find_delta(step, DeltaEffect.MERGE)
         stay = self._steps.steps[step["type"]].fields - merged.fields
         delta: Json = {**{key: value for key, value in step.items() if key not in stay}, "type": merged.name}
         if step["type"] == "file_search_result":
             delta.setdefault("result", [])
-        return delta
+        return [delta]
 
     @property
     def _steps(self) -> StepTable:
@@ -304,15 +305,13 @@ def _split_data(content: Json, size: int | None) -> list[Json]:
     return [{**content, "data": base64.b64encode(part).decode("ascii")} for part in parts]
 
 
-_WRITERS: dict[frozenset[DeltaEffect], Callable[[EventWriter, Any, Json], list[Json]]] = {
-    frozenset({DeltaEffect.PARTS, DeltaEffect.APPEND}): lambda events, run, step: events.build_thought_deltas(
-        run, step
-    ),
-    frozenset({DeltaEffect.PARTS}): lambda events, run, step: events.output(run, step),
-    frozenset({DeltaEffect.JSON}): lambda events, run, step: events.arguments(run, step),
-    frozenset({DeltaEffect.MERGE}): lambda events, run, step: [events.whole(step)],
+_WRITERS = {
+    frozenset({DeltaEffect.PARTS, DeltaEffect.APPEND}): "build_thought_deltas",
+    frozenset({DeltaEffect.PARTS}): "output",
+    frozenset({DeltaEffect.JSON}): "arguments",
+    frozenset({DeltaEffect.MERGE}): "whole",
 }
-"""The writers of the deltas of a step, by the ways in which they grow it."""
+"""The names of the writers of the deltas of a step, by the ways in which they grow it."""
 
 _CARRIES: dict[str, Callable[[int, Json], bool]] = {
     "all": lambda index, payload: True,
