@@ -26,7 +26,7 @@ def _delete_runs(call: Call, engine: Engine) -> None:
     """Delete the interactions of a trigger with it."""
     triggers = engine.resources.kept.triggers
     kept = triggers.find(call.project, call.segments[1])
-    for _, execution in kept.executions.values() if kept is not None else ():
+    for _, execution in kept.executions if kept is not None else ():
         run = engine.find(execution.get("interaction_id", ""), call.project)
         if run is not None:
             engine.store.forget(run)

@@ -25,8 +25,6 @@ _HOLDS_MEDIA = frozenset({"data", "uri", "name"})
 
 COUNTS_TOOLS, COUNTS_QUERIES, COSTS_TOOLS = "grounding_tool_count", "search_query_count", "tool_use_by_search"
 """Names in the tables of models: uses of a grounding tool are counted, or cost tokens as those of other tools."""
-_SEARCH = "google_search"
-"""The one tool whose uses recordings count twice, since October."""
 _INVOCATIONS = frozenset({"model_invocation_token_counts", "non_grounding_model_invocation_token_counts"})
 
 THOUGHT_TOKENS = 24
@@ -86,21 +84,6 @@ def _count_step(step: Json, kind: str, counts: dict[str, int]) -> None:
         counts["text"] = counts.get("text", 0) + 2 + len(msgspec.json.encode(value)) // 4
 
 
-def _count_queries(step: Json, tool: str, queries: dict[str, int]) -> None:
-    """Count each query of a call; a result costs nothing."""
-    if "call_id" not in step:
-        arguments = step.get("arguments")
-        asked = arguments.get("queries") if isinstance(arguments, dict) else None
-        queries[tool] = queries.get(tool, 0) + (len(asked) if isinstance(asked, list) else 1)
-
-
-def _describe_uses(tool: str, times: int, fields: Collection[str]) -> Json:
-    uses: Json = {"type": tool, "count": times}
-    if tool == _SEARCH and COUNTS_QUERIES in fields:
-        uses[COUNTS_QUERIES] = times
-    return uses
-
-
 @lru_cache(maxsize=8)
 def _map_grounding(contract: Contract) -> dict[str, str]:
     """Return the grounding tool of each step that belongs to one; every test makes an emulator, and asks."""
@@ -147,7 +130,11 @@ class Meter:
             elif kind == "model_output":  # hot
                 _count_step(step, kind, made)
             elif kind in self._grounding and COSTS_TOOLS not in fields:
-                _count_queries(step, self._grounding[kind], queries)
+                if "call_id" not in step:  # each query of a call counts; a result costs nothing
+                    asked = step.get("arguments")
+                    asked = asked.get("queries") if isinstance(asked, dict) else None
+                    tool = self._grounding[kind]
+                    queries[tool] = queries.get(tool, 0) + (len(asked) if isinstance(asked, list) else 1)
             else:
                 of_server = kind.endswith(("_call", "_result")) and not kind.startswith("function_")
                 _count_step(step, kind, used if of_server else made)
@@ -155,7 +142,15 @@ class Meter:
             thoughts = cut_thought
         usage = self.assemble(own, made, thoughts, sum(used.values()))
         if queries and COUNTS_TOOLS in fields:
-            usage[COUNTS_TOOLS] = [_describe_uses(tool, times, fields) for tool, times in queries.items()]
+            usage[COUNTS_TOOLS] = [
+                {
+                    "type": tool,
+                    "count": times,
+                    # the one tool whose uses recordings count twice, since October
+                    **({COUNTS_QUERIES: times} if tool == "google_search" and COUNTS_QUERIES in fields else {}),
+                }
+                for tool, times in queries.items()
+            ]
         return usage
 
     def assemble(self, own: dict[str, int], made: dict[str, int], thoughts: int, tool: int) -> Json:
