@@ -40,7 +40,7 @@ from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
-from harness.emulator.values.call import Call, Refusal, Route, route
+from harness.emulator.values.call import Call, Refusal, Route, match_path, route
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.usage import Meter
 from harness.kit.mutant import Mutant
@@ -243,21 +243,14 @@ def _compile(calls: str) -> Callable[[Call], bool]:
             f"no call is written {calls!r}: give a method ({', '.join(_METHODS)}) and a path that begins with "
             f"one of {', '.join(_COLLECTIONS)}, such as 'GET interactions/*'"
         )
-    return lambda call: method in ("*", call.request.method) and _fits(parts, call.segments)
 
+    def concerns(call: Call) -> bool:
+        segments = call.segments[:-1] if call.segments and not call.segments[-1] else call.segments
+        found = match_path(parts, segments) if method in ("*", call.request.method) else None
+        # a verb is part of a segment, and only `*:verb` means it
+        return found is not None and (":" in path or not any(":" in text for text in found))
 
-def _fits(parts: list[str], segments: tuple[str, ...]) -> bool:
-    if segments and not segments[-1]:
-        segments = segments[:-1]
-    if parts[-1] == "**":
-        parts, segments = parts[:-1], segments[: len(parts) - 1]
-    return len(parts) == len(segments) and all(map(_fits_segment, parts, segments))
-
-
-def _fits_segment(part: str, segment: str) -> bool:
-    if part == "*":
-        return ":" not in segment
-    return segment.endswith(part[1:]) if part.startswith("*") else segment == part
+    return concerns
 
 
 # --- rows

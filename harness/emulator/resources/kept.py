@@ -24,7 +24,7 @@ from harness.emulator.resources.triggers import LookUp, Run, Triggers
 from harness.emulator.resources.uploads import Uploads
 from harness.emulator.resources.voices import Voices
 from harness.emulator.resources.webhooks import Webhooks
-from harness.emulator.values.call import Call, Refusal, as_rpc, json_response, no_operation
+from harness.emulator.values.call import Call, Refusal, as_rpc, json_response, match_path, no_operation
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.stamps import Stamps
 from harness.wire import Response
@@ -99,27 +99,11 @@ class _Operation(NamedTuple):
 
     def match(self, call: Call) -> list[str] | None:
         """The text behind each `*` if the row is for the call, else None."""
-        segments, parts = call.segments, self.parts
-        if self.method not in ("*", call.request.method):
-            return None
-        if parts[-1] == "**":
-            parts = parts[:-1]
-            segments = segments[: len(parts)]
-        if len(parts) != len(segments):
-            return None
-        found = []
-        for part, segment in zip(parts, segments, strict=True):
-            start, star, end = part.partition("*")
-            if not star and part == segment:
-                continue
-            if not star or not (segment.startswith(start) and segment.endswith(end)):
-                return None
-            found.append(segment[len(start) : len(segment) - len(end)])
-        return found
+        return match_path(self.parts, call.segments) if self.method in ("*", call.request.method) else None
 
 
-# Written as METHOD and path: `*` is any text within a segment, `**` any rest. The first row that fits decides. A
-# row without a method is the life of a resource: those of the calls in `_LIFE` that follow.
+# Written as METHOD and path (`match_path`). The first row that fits decides. A row without a method is the life of
+# a resource: those of the calls in `_LIFE` that follow.
 
 _LIFE = {
     "list_all": "GET {}",

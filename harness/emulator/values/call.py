@@ -8,7 +8,7 @@ resource lacks is refused with 404, as a route that does not exist.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -62,6 +62,26 @@ def _parse(target: str) -> Route:
 
 route_short = lru_cache(maxsize=4096)(_parse)
 """Route a target of at most `LONGEST_CACHED` characters."""
+
+
+def match_path(parts: Sequence[str], segments: tuple[str, ...]) -> list[str] | None:
+    """The text behind each `*` of the parts of a path, None if it is another path.
+
+    A `*` is any text within a segment, `**` at the end any rest.
+    """
+    if parts[-1] == "**":
+        parts, segments = parts[:-1], segments[: len(parts) - 1]
+    if len(parts) != len(segments):
+        return None
+    found = []
+    for part, segment in zip(parts, segments, strict=True):
+        start, star, end = part.partition("*")
+        if not star and part == segment:
+            continue
+        if not star or not (segment.startswith(start) and segment.endswith(end)):
+            return None
+        found.append(segment[len(start) : len(segment) - len(end)])
+    return found
 
 
 _decode = msgspec.json.Decoder().decode

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from msgspec import Struct, field
@@ -119,9 +118,6 @@ _LEAST = {
 """Settings that are whole numbers, with the least value of each."""
 
 
-_LISTED = ": docs/emulator-reference.md lists them"
-
-
 class Settings(Struct, frozen=True, kw_only=True):
     """The settings of one emulator, or of one session of it.
 
@@ -218,10 +214,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         known = {name: value for name, value in values.items() if name in names}
         if isinstance(known.get("lifecycle"), date):  # as YAML, and with it `--set`, reads a day
             known["lifecycle"] = known["lifecycle"].isoformat()
-        unknown = (name for name in values if name not in names)
         mistakes = [
-            f"there is no setting {name!r}{did_you_mean(str(name), names, otherwise=_LISTED)}"
-            for name in islice(unknown, 5)
+            f"there is no setting {name!r}"
+            + did_you_mean(str(name), names, otherwise=": docs/emulator-reference.md lists them")
+            for name in values
+            if name not in names
         ]
         try:
             changed = replace(self, **known)
