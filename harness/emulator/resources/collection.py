@@ -10,16 +10,18 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.values.call import Call, Refusal, invalid, not_found, over_quota
 from harness.emulator.values.hints import camel
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.stamps import Stamps, has_come
+
+if TYPE_CHECKING:  # the first emulator needs the pages of a list, and no resource
+    from harness.emulator.resources.schema_reader import SchemaReader
 
 V = TypeVar("V")
 Key = TypeVar("Key", int, str)
