@@ -27,10 +27,6 @@ COUNTS_TOOLS, COUNTS_QUERIES, COSTS_TOOLS = "grounding_tool_count", "search_quer
 """Names in the tables of models: uses of a grounding tool are counted, or cost tokens as those of other tools."""
 _INVOCATIONS = frozenset({"model_invocation_token_counts", "non_grounding_model_invocation_token_counts"})
 
-THOUGHT_TOKENS = 24
-"""Tokens counted for each thought, except at the lowest level (`count_thought`)."""
-
-
 CHARACTERS = 4
 """So many characters of a text are one token."""
 
@@ -53,9 +49,9 @@ def count_cut_thought(limit: int, thought: int) -> int:
 
 
 def count_thought(generation: Mapping[str, Any] | None, profile: ModelProfile) -> int:
-    """Return the tokens of a thought: none at the level `minimal`, as one witness saw it live."""
+    """Return the tokens of a thought: 24, but none at the level `minimal`, as one witness saw it live."""
     level = (generation and generation.get("thinking_level")) or profile.default_level
-    return 0 if level == "minimal" else THOUGHT_TOKENS
+    return 0 if level == "minimal" else 24
 
 
 def tokens_by_modality(steps: list[Json]) -> dict[str, int]:
@@ -105,7 +101,7 @@ class Meter:
         context: int = 0,
         system: str = "",
         fields: Collection[str] = (COUNTS_TOOLS, COUNTS_QUERIES),
-        thought_tokens: int = THOUGHT_TOKENS,
+        thought_tokens: int = 24,
         cut_thought: int | None = None,
     ) -> Json:
         """Return the usage of a run with input `given`; `context` is the number of tokens of earlier turns.
