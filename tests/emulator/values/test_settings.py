@@ -21,6 +21,9 @@ WRONG = [
     ({"pace": 0}, "pace=0"),
     ({"processing": -1}, "processing=-1 must be a number of seconds"),
     ({"processing": True}, "processing=True"),
+    ({"lifecycle": "tomorrow"}, "lifecycle='tomorrow' must be a day such as 2026-12-01"),
+    ({"lifecycle": 20261201}, "lifecycle=20261201"),
+    ({"lifecycle": "20261201"}, "lifecycle='20261201'"),
     ({"keys": ["a"]}, "keys"),
     ({"keys": {"": "one"}}, "keys"),
 ]
