@@ -159,6 +159,22 @@ def test_every_known_model_of_the_schema_is_taken(api):
         assert api.create(model=name).status == 200, name
 
 
+def test_store_false_has_no_id_and_is_not_kept(api):
+    """An unstored interaction has no id in JSON, an empty id in a stream, and cannot be read."""
+    assert "id" not in api.create(store=False).json
+    events = api.create(store=False, stream=True).events
+    assert {event["interaction"]["id"] for event in events if "interaction" in event} == {""}
+    assert api.get("").status != 200
+
+
+def test_labels_and_parent_are_echoed():
+    """Labels and previous_interaction_id are returned as they were sent, as documented, on platform `any`."""
+    api = Api.with_settings(platform="any")
+    parent = api.created(labels={"team": "a-1"})
+    body = api.create(labels={"team": ""}, previous_interaction_id=parent).json
+    assert (body["labels"], body["previous_interaction_id"]) == ({"team": ""}, parent)
+
+
 def test_json_format_brings_fitting_json(api):
     """A schema in response_format gives JSON that fits the schema."""
     schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 5}}, "required": ["n"]}
@@ -310,11 +326,27 @@ def test_other_tools_cost_tokens(api, tool):
     assert "grounding_tool_count" not in usage
 
 
+def test_search_type_is_in_bodies_only(api):
+    """A search has its type in the JSON body but in no event of a stream, as recorded."""
+    search = {"tools": [{"type": "google_search"}]}
+    assert api.create(**search).json["steps"][0]["search_type"] == "web_search"
+    answer = api.create(stream=True, **search)
+    (start,) = (event["step"] for event in answer.events[2:3])
+    assert set(start) == {"id", "signature", "type"}
+    assert b"search_type" not in answer.data
+
+
 @pytest.mark.parametrize("tier", [None, "flex", "priority"])
 def test_a_header_tells_the_tier(api, tier):
     """A header of every create names the tier that served it (priority page)."""
     for mode in ({}, {"stream": True}, {"background": True}):
         assert api.create(service_tier=tier, **mode).headers.get("x-gemini-service-tier") == (tier or "standard")
+
+
+def test_annotations_count_bytes(api):
+    """The span of a citation counts bytes, not characters."""
+    content = api.create("東京", tools=[{"type": "google_search"}]).json["steps"][-1]["content"][0]
+    assert content["annotations"][0]["end_index"] == len(content["text"].encode()) > len(content["text"])
 
 
 FUNCTIONS = [

@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+import jwt
 import pytest
 import standardwebhooks
 
@@ -65,6 +66,20 @@ def test_the_end_of_a_background_run_is_due_at_once() -> None:
     assert read(delivery)["data"] == {"id": made}
     assert (read(delivery)["type"], read(delivery)["version"]) == ("interaction.completed", "v1")
     assert service.outbox.take_due() == []
+
+
+def test_the_event_follows_from_the_status() -> None:
+    """A failed run says why; a run that waits for an action says so; a cancelled one has no event."""
+    service = Service()
+    service.emulator.reply(status="failed", errors=[{"code": "api_error", "message": "Broken."}])
+    service.run()
+    assert read(service.take())["data"].items() >= {"error_code": "api_error", "error_message": "Broken."}.items()
+    tool = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
+    service.run(tools=[tool], generation_config={"tool_choice": "any"})
+    assert read(service.take())["type"] == "interaction.requires_action"
+    made = service.call("POST", "interactions", {"model": MODEL, "input": "x", "background": True})["id"]
+    service.call("POST", f"interactions/{made}/cancel")
+    assert service.outbox.next_due is None
 
 
 @pytest.mark.parametrize(
@@ -139,6 +154,21 @@ def test_a_2xx_ends_it() -> None:
     service.run()
     service.outbox.note_answer(service.take(), 204)
     assert service.outbox.next_due is None
+
+
+def test_uris_of_the_create_replace_webhooks_and_carry_a_token() -> None:
+    """The token verifies with the published key; the user's metadata is in the body."""
+    service = Service()
+    service.run(webhook_config={"uris": ["http://localhost/one"], "user_metadata": {"job": 7}})
+    delivery = service.take()
+    assert delivery.uri == "http://localhost/one"
+    assert read(delivery)["data"]["user_metadata"] == {"job": 7}
+    keys = json.loads(service.driver.send(Request("GET", "/.well-known/jwks.json")).body)
+    given = delivery.request.headers.get("webhook-signature")
+    key = jwt.PyJWKSet.from_dict(keys)[jwt.get_unverified_header(given)["kid"]]
+    options = {"verify_exp": False, "verify_iat": False}
+    claims = jwt.decode(given, key.key, ["RS256"], audience="http://localhost/one", options=options)
+    assert claims["jti"] == delivery.request.headers.get("webhook-id")
 
 
 def test_the_key_is_valid() -> None:

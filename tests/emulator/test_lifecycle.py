@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 
 from harness.contract.tables.lifecycle import LIFECYCLE
-from tests.emulator.client import MODEL, Api, drain, read
+from tests.emulator.client import AGENT, MODEL, Api, drain, read
 
 
 def statuses(api: Api, found: str, polls: int) -> list[str]:
@@ -227,3 +227,10 @@ def test_pace_follows_the_clock():
     assert statuses(api, found, 10)[-1] == "in_progress"
     api.emulator.clock.reached(api.emulator.clock.now + 60)
     assert api.status(found) == "completed"
+
+
+def test_agent_budget_ends_incomplete(api):
+    """An agent that exceeds max_total_tokens ends as incomplete."""
+    config = {"type": "antigravity", "max_total_tokens": 5}
+    body = api.create(agent=AGENT, agent_config=config, environment="remote").json
+    assert body["status"] == "incomplete"

@@ -46,7 +46,7 @@ class ConditionalChange:
 
 
 def memory(part: object) -> dict[str, Any]:
-    """What defects remember in one part of one emulator."""
+    """Return the memory that defects have in one part of one emulator."""
     found: dict[str, Any] = part.__dict__.setdefault("_memory", {})
     return found
 

@@ -15,6 +15,7 @@ SIGNED = {"type": "thought", "signature": "c2ln"}
 RESULT = {"type": "function_result", "call_id": "c1", "result": "ok"}
 TOOL = {"type": "function", "name": "f"}
 VIDEO = {"type": "video"}
+SPOKEN = {"type": "verbatim", "diarization_mode": "speaker"}
 FILMS, SPEAKS = "gemini-omni-1.1-flash", "gemini-3.1-flash-tts-preview"
 EMPTY = {"type": "text", "text": ""}
 SAID_NOTHING = {"type": "model_output", "content": [EMPTY]}
@@ -62,6 +63,16 @@ LIVE = {
     "files and pages": (
         {"tools": [{"type": "url_context"}, {"type": "file_search"}]},
         "file_search cannot be combined with url_context",
+    ),
+    "words and speakers": (
+        {
+            "model": "gemini-3.5-transcribe",
+            "text": [{"type": "audio", "data": "AAAA", "mime_type": "audio/wav"}],
+            "generation_config": {
+                "transcription_config": {"mode": SPOKEN, "custom_vocabulary": ["harness"]},
+            },
+        },
+        "custom_vocabulary is incompatible with diarization.",
     ),
     "empty turn": ({"text": [{"type": "user_input", "content": []}]}, "Request has empty input."),
     "processing outside a step": (

@@ -154,6 +154,15 @@ def test_a_model_reads_the_types_of_its_page(api, kind):
         assert made.status == 200
 
 
+def test_omni_reads_five_types_of_images(api):
+    """Its page lists five; the three others that the schemas know are refused."""
+    own = set(FLASH_3["image"].split())
+    for mime in media_types("image"):
+        part = {"type": "image", "mime_type": mime, "data": "eA=="}
+        for model in ("gemini-omni-flash-preview", "gemini-omni-1.1-flash"):
+            assert api.create([part], model=model).status == (200 if mime in own else 400)
+
+
 def media_types(kind):
     """The media types that the schemas know."""
     path = resources.folder("schemas") / CURRENT / "media.json"

@@ -36,6 +36,13 @@ def asked(api: Api, *calls: dict) -> str:
     return api.created("Weather?", tools=[WEATHER])
 
 
+def test_nothing_is_inherited(api):
+    """Tools are not inherited: a chained turn without tools calls none."""
+    parent = api.create(tools=[{"type": "google_search"}]).json["id"]
+    child = api.create("More", previous_interaction_id=parent).json
+    assert {step["type"] for step in child["steps"]} == {"thought", "model_output"}
+
+
 @pytest.mark.parametrize("goal", ["completed", "failed", "cancelled", "incomplete"])
 def test_settled_parents_can_be_continued(api, goal):
     """A stored parent can be continued whatever status it settled in."""

@@ -101,6 +101,18 @@ def test_a_fork_has_the_files_and_its_own_life(api: Api, form: str) -> None:
     assert paths(api, child["id"]) == ["a", "b"]
 
 
+def test_an_interaction_gets_a_fresh_or_an_old_environment(api: Api) -> None:
+    """`remote` makes a new environment, an id reuses that one, an object with an id replaces only its rules."""
+    make = api.resources.create_environment
+    first, second = make("remote", "default"), make({"type": "remote"}, "default")
+    assert first["id"] != second["id"]
+    made = make({"type": "remote", "sources": [inline("a")], "env": {"A": "b", "C": {"value": "d"}}}, "default")
+    assert make(made["id"], "default")["id"] == made["id"]
+    updated = make({"type": "remote", "environment_id": made["id"], "network": "disabled"}, "default")
+    assert (updated["id"], updated["network"], updated["file_count"]) == (made["id"], "disabled", "1")
+    assert make(made["id"], "default")["network"] == "disabled"
+
+
 def test_a_repeated_source_is_echoed_once(api: Api) -> None:
     """Sending the same source to an environment again replaces it, so that nothing grows."""
     make = api.resources.create_environment
@@ -143,3 +155,15 @@ def test_use_is_noted(api: Api) -> None:
         shown = api.ok("GET", f"{ENVIRONMENTS}/{made}")
         seen.append((shown["created"], shown["updated"], shown["last_accessed"]))
     assert seen == [(NOON, NOON, "2026-09-21T13:00:00Z"), (NOON, "2026-09-21T14:00:00Z", "2026-09-21T14:00:00Z")]
+
+
+def test_only_the_create_shows_the_key_of_a_self_hosted_environment(api: Api) -> None:
+    """The mode and the configuration stay, the key does not; a configuration shows in this mode only."""
+    given = {"mode": "self_hosted", "custom_config": {"team": "a"}}
+    made = api.ok("POST", ENVIRONMENTS, {**given, "system_instruction": "Be brief."})
+    key = made.pop("environment_key")
+    assert (bool(key), made["mode"], made["custom_config"]) == (True, *given.values())
+    assert api.ok("GET", f"{ENVIRONMENTS}/{made['id']}") == made
+    plain = api.ok("POST", ENVIRONMENTS, {"mode": "on_demand", "custom_config": {"team": "a"}})
+    assert plain["mode"] == "on_demand"
+    assert not plain.keys() & {"environment_key", "custom_config"}
