@@ -60,28 +60,19 @@ def _drop_parent(validator: CreateValidator, body: Json, project: str, *surface:
     del body["previous_interaction_id"]
 
 
-def _carry_one_turn(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None:
-        run.context = order.previous.total_context() - order.previous.context
-
-
 def _continues_streamed(run: Run, order: CreateRequest, engine: Engine) -> bool:
     parent = order.previous
     return parent is not None and bool(parent.body.get("stream")) and run.context != parent.context
-
-
-def _forget_streamed_turn(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None:
-        run.context = order.previous.context
 
 
 def _forget_if(field: str) -> Defect:
     return run(when(lambda run, order, engine: order.body.get(field) and run.context, assign(context=0)))
 
 
-def _inherit_tools(order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None and order.previous.body.get("tools"):
-        order.body = {"tools": order.previous.body["tools"], **order.body}
+def _inherit(field: str) -> Defect:
+    return create(when(
+        lambda order, _: order.previous is not None and order.previous.body.get(field),
+        assign(body=lambda order, _: {field: order.previous.body[field], **order.body})))  # fmt: skip
 
 
 def _is_streamed_stray(validator: CreateValidator, body: Json, project: str, *surface: object) -> bool:
@@ -97,11 +88,6 @@ def _streams_after_running(validator: CreateValidator, body: Json, project: str,
 def _forget_earlier_steps(order: CreateRequest, engine: Engine) -> None:
     order.given = order.given[-1:]
     order.text = given_text(order.given)
-
-
-def _inherit_limits(order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None and order.previous.body.get("generation_config"):
-        order.body = {"generation_config": order.previous.body["generation_config"], **order.body}
 
 
 def _is_chained_poll(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
@@ -144,9 +130,10 @@ MUTANTS = table(
     row("chain-history-lost", "The history is not carried over.", instead(Run.total_context, lambda run: 0)),
     row("chain-one-turn-only", "A turn carries over the turn before it, and none of those before that.",
         run(when(
-            lambda run, order, _: order.previous is not None and order.previous.context > 0, _carry_one_turn))),
+            lambda run, order, _: order.previous is not None and order.previous.context > 0,
+            assign(context=lambda run, order, _: order.previous.total_context() - order.previous.context)))),
     row("chain-streamed-turn-lost", "A turn after a streamed one carries over only the turns before that one.",
-        run(when(_continues_streamed, _forget_streamed_turn))),
+        run(when(_continues_streamed, assign(context=lambda run, order, _: order.previous.context)))),
     row("chain-streamed-ignored", "A streamed turn carries nothing over.", _forget_if("stream")),
     row("chain-background-ignored", "A background turn carries nothing over.", _forget_if("background")),
     row("chain-repeats-steps", "The response to a chained create repeats the steps of its parent.",
@@ -178,8 +165,8 @@ MUTANTS = table(
     row("chain-unknown-crashes", "A create with a parent that does not exist returns 500.",
         before(CreateValidator.parent, when(
             lambda validator, parent_id, project: validator._find(parent_id, project) is None, crash))),
-    row("tools-inherited", "The tools of a parent are inherited.", create(_inherit_tools)),
-    row("limits-inherited", "The generation_config of a parent is inherited.", create(_inherit_limits)),
+    row("tools-inherited", "The tools of a parent are inherited.", _inherit("tools")),
+    row("limits-inherited", "The generation_config of a parent is inherited.", _inherit("generation_config")),
     row("chain-unknown-streamed-crashes", "A streamed turn with an unknown parent returns 500.",
         before(CreateValidator.resolve, when(_is_streamed_stray, crash))),
     row("chained-not-stored", "A chained interaction has an id but is not stored.",

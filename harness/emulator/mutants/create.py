@@ -22,7 +22,7 @@ from harness.emulator.mutants.hooks import (
     status,
     steps,
 )
-from harness.emulator.mutants.parts import after, before, instead, memory
+from harness.emulator.mutants.parts import Defect, after, before, instead, memory
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
@@ -64,18 +64,14 @@ def _restart(ids: IdSequence) -> None:
     ids._count %= 2
 
 
-def _ignore_limit_in_background(order: CreateRequest, engine: Engine) -> None:
-    if order.body.get("background") and order.body.get("generation_config"):
-        order.body = {**order.body, "generation_config": {}}
+def _blank_in_background(field: str, value: Any) -> Defect:
+    return create(when(
+        lambda order, _: order.body.get("background") and order.body.get(field),
+        assign(body=lambda order, _: {**order.body, field: value})))  # fmt: skip
 
 
 def _has_stops(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
     return bool(order.generation.get("stop_sequences"))
-
-
-def _lose_instruction_in_background(order: CreateRequest, engine: Engine) -> None:
-    if order.body.get("background") and order.body.get("system_instruction"):
-        order.body = {**order.body, "system_instruction": ""}
 
 
 def _is_cut(replies: ReplyBuilder, steps: list[Json], script: object, cut: bool) -> bool:
@@ -186,7 +182,7 @@ MUTANTS = table(
     row("format-streamed-fenced", "Streams wrap JSON in a Markdown code fence.",
         deltas("text", lambda pieces, _: ["```json\n", *pieces, "\n```"] if pieces[0][:1] == "{" else pieces)),
     row("instruction-lost-later", "`system_instruction` has no effect in the background.",
-        create(_lose_instruction_in_background)),
+        _blank_in_background("system_instruction", "")),
     row("zero-refused", "A create with the temperature 0 returns 400.",
         admit("shape", when(
             lambda body: (body.get("generation_config") or {}).get("temperature") == 0, refuse("temperature")))),
@@ -202,7 +198,7 @@ MUTANTS = table(
             lambda replies, order, _: "max_output_tokens" in (order.body.get("generation_config") or {}),
             lambda replies, order, steps: (steps, False)))),
     row("tiny-limit-ignored-later", "max_output_tokens changes nothing in the background.",
-        create(_ignore_limit_in_background)),
+        _blank_in_background("generation_config", {})),
     row("tiny-limit-completes", "A run whose output was cut by max_output_tokens has the status completed.",
         instead(ReplyBuilder.status, when(_is_cut, lambda replies, steps, script, cut: (
             ReplyBuilder.status(replies, steps, script, False))))),

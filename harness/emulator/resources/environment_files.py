@@ -12,25 +12,12 @@ import zlib
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-
 from harness.emulator.resources import uploads
 from harness.emulator.resources.collection import listing, page
 from harness.emulator.resources.environments import Environments, File, Node, clean
 from harness.emulator.resources.uploads import Receiver, declared_type
 from harness.emulator.values.call import Call, flag, invalid, no_operation, not_found
 from harness.wire import Headers, Response
-
-
-class Destination(Struct, frozen=True):
-    """The place and the way to store an upload, as given in its first request."""
-
-    environment: str
-    project: str
-    path: str
-    media_type: str
-    overwrite: bool
-    extract: bool
 
 
 class Files:
@@ -78,28 +65,28 @@ class Files:
             raise invalid(
                 "An upload needs the path of a file: …/files/{path}; only extract=true can name the root."
             )
-        overwrite = flag(call, "overwrite")
-        to = Destination(call.segments[2], call.project, path, declared_type(call), overwrite, extract)
-        self._environments.open(to.environment, to.project)
-        return Receiver(lambda data: self._store(to, data), uploads.UPLOAD_BYTES)
+        overwrite, media_type = flag(call, "overwrite"), declared_type(call)
+        self._environments.open(call.segments[2], call.project)
 
-    def _store(self, to: Destination, data: bytes) -> dict[str, Any]:
-        environment = self._environments.open(to.environment, to.project)
-        if to.extract:
-            below = f"{to.path}/" if to.path else ""
-            files, directories = _unpack(data)
-            paths = self._environments.write(
-                environment,
-                {below + name: content for name, content in files.items()},
-                overwrite=to.overwrite,
-                directories=tuple(below + name for name in directories),
-            )
-        else:
-            paths = self._environments.write(
-                environment, {to.path: data}, media_type=to.media_type, overwrite=to.overwrite
-            )
-        written = ((path, environment.tree.node(path)) for path in paths)
-        return {"files": [_show(path, node, times=False) for path, node in written if node]}
+        def store(data: bytes) -> dict[str, Any]:
+            environment = self._environments.open(call.segments[2], call.project)
+            if extract:
+                below = f"{path}/" if path else ""
+                files, directories = _unpack(data)
+                paths = self._environments.write(
+                    environment,
+                    {below + name: content for name, content in files.items()},
+                    overwrite=overwrite,
+                    directories=tuple(below + name for name in directories),
+                )
+            else:
+                paths = self._environments.write(
+                    environment, {path: data}, media_type=media_type, overwrite=overwrite
+                )
+            written = ((path, environment.tree.node(path)) for path in paths)
+            return {"files": [_show(path, node, times=False) for path, node in written if node]}
+
+        return Receiver(store, uploads.UPLOAD_BYTES)
 
 
 def _show(path: str, node: Node, *, times: bool = True) -> dict[str, Any]:
