@@ -280,19 +280,16 @@ class QueuedAnswer(Struct, eq=False):
         if not script.steps:  # hot
             return script
         calls = {step["id"] for step in script.steps if isinstance(step.get("id"), str)}
-        if repeated := calls & self.calls:
-            return _rename_calls(script, {call: f"{call}_{self.given}" for call in repeated})
-        self.calls |= calls
-        return script
-
-
-def _rename_calls(script: Script, names: Mapping[str, str]) -> Script:
-    """The script with other ids of calls, also in their results: the service gives no id to a second call."""
-
-    def rename(step: dict[str, Any]) -> dict[str, Any]:
-        return {**step, **{key: names[step[key]] for key in ("id", "call_id") if step.get(key) in names}}
-
-    return msgspec.structs.replace(script, steps=[rename(step) for step in script.steps or ()])
+        repeated = calls & self.calls
+        if not repeated:
+            self.calls |= calls
+            return script
+        # the service gives no id to a second call: the script gets other ids, also in the results of its calls
+        steps = []
+        for step in script.steps:
+            named = {key: step[key] for key in ("id", "call_id") if step.get(key) in repeated}
+            steps.append({**step, **{key: f"{call}_{self.given}" for key, call in named.items()}})
+        return msgspec.structs.replace(script, steps=steps)
 
 
 class ScriptQueue:

@@ -143,7 +143,10 @@ def _find_input_faults(order: CreateRequest, settings: Settings) -> Iterator[str
             "Requests ending with a model turn are not supported. "
             f"(The last step of 'input' is a {last}: end with a user_input or a function_result.)"
         )
-    parts = list(_list_parts(order.given))
+    parts: list[Json] = []
+    for item in items(order.given):
+        result = item.get("result")
+        parts += [item, *(part for part in (result if isinstance(result, list) else ()) if isinstance(part, dict))]
     for item in parts:
         if item.get("type") in profile.refused_input:
             known, kind = ", ".join(profile.value("input")), item["type"]
@@ -160,13 +163,6 @@ def _find_input_faults(order: CreateRequest, settings: Settings) -> Iterator[str
                 f"Unsupported MIME type: {mime} ('{profile.name}' reads {CELLS_OF_KINDS[kind]} of the types "
                 f"{', '.join(sorted(reads[kind]))}.)"
             )
-
-
-def _list_parts(given: list[Json]) -> Iterator[Json]:
-    for item in items(given):
-        yield item
-        result = item.get("result")
-        yield from (part for part in (result if isinstance(result, list) else ()) if isinstance(part, dict))
 
 
 class AgentLimits(Struct, frozen=True, kw_only=True):

@@ -70,7 +70,11 @@ class IdSequence:
         """Return an id for any other resource."""
         number = self.number()
         if prefix in {"env", "environment"}:
-            return _write_vertex_sandbox(number) if self.vertex else _write_uuid(number)
+            if not self.vertex:
+                return _write_uuid(number)
+            token = b"%016x%016x" % (number, number ^ _MASK)
+            sandbox = b"\x08\x01\x10\x80\x80\x80\x80\x80" + _digest(number, 4) + b"\x1a\x20" + token
+            return "env_" + _encode(sandbox)
         if prefix in _SHORT:
             return _SHORT[prefix] + _write_letters(number * 0xD6E8FEB86659FD93, 12)  # an odd factor mixes the bits
         return f"{number:016x}{number ^ _MASK:016x}" if not prefix else f"{prefix}-{number:016x}"
@@ -97,11 +101,6 @@ def _write_letters(number: int, length: int) -> str:
         rest, digit = divmod(rest, 36)
         digits.append(_LETTERS[digit])
     return "".join(digits)
-
-
-def _write_vertex_sandbox(number: int) -> str:
-    token = b"%016x%016x" % (number, number ^ _MASK)
-    return "env_" + _encode(b"\x08\x01\x10\x80\x80\x80\x80\x80" + _digest(number, 4) + b"\x1a\x20" + token)
 
 
 def _write_uuid(number: int) -> str:
