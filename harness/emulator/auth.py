@@ -65,19 +65,14 @@ class Auth:
         project = keys.get(key)
         if project is None:
             if PLATFORMS[self._settings.platform].screens_keys:
-                raise _screen_key()
+                refusal = RpcRefusal(400, AUTHENTICATION, "API key not valid. Please pass a valid API key.")
+                reason = {
+                    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                    "reason": "API_KEY_INVALID",
+                    "domain": "googleapis.com",
+                    "metadata": {"service": "generativelanguage.googleapis.com"},
+                }
+                refusal.details = (reason,)
+                raise refusal
             raise Refusal(401, AUTHENTICATION, "The API key is not valid: no project knows it.")
         return project
-
-
-def _screen_key() -> Refusal:
-    refusal = RpcRefusal(400, AUTHENTICATION, "API key not valid. Please pass a valid API key.")
-    refusal.details = (
-        {
-            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-            "reason": "API_KEY_INVALID",
-            "domain": "googleapis.com",
-            "metadata": {"service": "generativelanguage.googleapis.com"},
-        },
-    )
-    return refusal

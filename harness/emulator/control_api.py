@@ -66,7 +66,6 @@ class Sessions:
             return name
 
     def close(self, session: str) -> None:
-        """Close a session. Raises Refusal 404."""
         with self._lock:
             self.find(session)
             del self._named[session]
@@ -102,7 +101,6 @@ class Control:
         self._sessions = sessions
 
     def handle(self, request: Request, route: Route) -> Response:
-        """Answer a control request. Raises Refusal."""
         method, segments = request.method, route.segments
         if not segments and method == "GET":
             return self.about(route.session)
@@ -111,7 +109,10 @@ class Control:
         path = "/".join(segments)
         answer = _PATHS.get((method, path))
         if answer is None:
-            raise _refuse_path(method, path)
+            methods = ", ".join(verb for verb, name in _PATHS if name == path)
+            known = {name for _, name in _PATHS} | {"sessions"}
+            hint = f" It takes {methods}." if methods else suggestion(path, known)
+            raise not_found(f"The control API has no {method} /__harness__/{path}.{hint}")
         try:
             body = decode_json(request.body) if request.body else None
             return json_response(answer(self._sessions.find(route.session), body))
@@ -143,11 +144,9 @@ def _queue(engine: Engine, body: Any, *, first: bool = False) -> Json:
     return {"queued": len(engine.scripts)}
 
 
-def _drop(engine: Engine, *, refusals: bool | None = None) -> Json:
-    """Empty the queue, or take the refusals or all others out of it."""
-    if refusals is None:
-        engine.scripts.clear()
-    else:
+def _drop(engine: Engine, *which: bool) -> Json:
+    """Take the refusals (True) or all other answers (False) out of the queue."""
+    for refusals in which:
         engine.scripts.remove(refusals=refusals)
     return {"queued": len(engine.scripts)}
 
@@ -179,9 +178,9 @@ def _refuse_faults(engine: Engine, body: Any) -> Json:
 _PATHS: dict[tuple[str, str], Callable[[Engine, Any], Json]] = {
     ("POST", "scripts"): _queue,
     ("GET", "scripts"): lambda engine, _: {"queued": len(engine.scripts), "unmet": engine.scripts.unmet},
-    ("DELETE", "scripts"): lambda engine, _: _drop(engine),
-    ("DELETE", "scripts/refusals"): lambda engine, _: _drop(engine, refusals=True),
-    ("DELETE", "scripts/answers"): lambda engine, _: _drop(engine, refusals=False),
+    ("DELETE", "scripts"): lambda engine, _: _drop(engine, True, False),
+    ("DELETE", "scripts/refusals"): lambda engine, _: _drop(engine, True),
+    ("DELETE", "scripts/answers"): lambda engine, _: _drop(engine, False),
     ("POST", "scripts/next"): lambda engine, body: _queue(engine, body, first=True),
     ("GET", "requests"): lambda engine, _: {"requests": engine.log.to_dicts()},
     ("POST", "release"): lambda engine, body: {"released": engine.steering.release(_one_id(body, "release"))},
@@ -197,12 +196,6 @@ _PATHS: dict[tuple[str, str], Callable[[Engine, Any], Json]] = {
     ("DELETE", "faults"): _refuse_faults,
 }
 """The JSON value that answers each method and path, from the engine of the session and the body."""
-
-
-def _refuse_path(method: str, path: str) -> Refusal:
-    methods = ", ".join(verb for verb, name in _PATHS if name == path)
-    hint = f" It takes {methods}." if methods else suggestion(path, {name for _, name in _PATHS} | {"sessions"})
-    return not_found(f"The control API has no {method} /__harness__/{path}.{hint}")
 
 
 def _one_id(body: Any, verb: str) -> str | None:

@@ -17,7 +17,7 @@ import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     from harness.emulator.resources.webhooks import Webhook
-
-VERSION = "v1"
 
 EVENT_OF_STATUS = {
     "completed": "interaction.completed",
@@ -60,12 +58,10 @@ def build_envelope(
         data["error_message"] = str(first.get("message") or "The interaction failed.")
     if metadata:
         data["user_metadata"] = dict(metadata)
-    return msgspec.json.encode({"type": event, "version": VERSION, "timestamp": timestamp, "data": data})
+    return msgspec.json.encode({"type": event, "version": "v1", "timestamp": timestamp, "data": data})
 
 
 KEY_ID = "harness-emulator-1"
-ISSUER = "https://generativelanguage.googleapis.com"
-
 
 _P = int(
     "f3247bf19d3ff6bd22d11db22b4eac32f74378ec114a499597b0b4dddebf74c9"
@@ -98,7 +94,8 @@ def build_token(audience: str, message_id: str, timestamp: int) -> str:
     import jwt
 
     # the guide has deliveries refused that are older than five minutes
-    claims = {"iss": ISSUER, "aud": audience, "iat": timestamp, "exp": timestamp + 300, "jti": message_id}
+    times = {"iat": timestamp, "exp": timestamp + 300}
+    claims = {"iss": "https://generativelanguage.googleapis.com", "aud": audience, **times, "jti": message_id}
     return jwt.encode(claims, _make_key(), algorithm="RS256", headers={"kid": KEY_ID})
 
 
@@ -121,13 +118,6 @@ def _make_key() -> RSAPrivateKey:
         p=_P, q=_Q, d=d, dmp1=d % (_P - 1), dmq1=d % (_Q - 1), iqmp=pow(_Q, -1, _P), public_numbers=public
     )
     return numbers.private_key(unsafe_skip_rsa_key_validation=True)  # ours, and a test validates it: 30 ms
-
-
-GIVE_UP = 86_400.0
-"""Seconds after the first attempt in which the last one is made."""
-
-MOST_JOBS = 1000
-"""Limit on what waits; beyond it the oldest is given up."""
 
 
 class Job(Struct, eq=False):
@@ -188,8 +178,8 @@ class Deliveries:
         for uri, webhook in self._find_receivers(run, event):
             now = self._clock.now
             self._jobs.append(Job(self._stamps.ids("msg"), uri, body, webhook, now, now))
-        while len(self._jobs) > MOST_JOBS:
-            self._end(self._jobs[0], f"more than {MOST_JOBS} deliveries wait")
+        while len(self._jobs) > 1000:
+            self._end(self._jobs[0], "more than 1000 deliveries wait")
 
     def _find_receivers(self, run: Run, event: str | None) -> Iterator[tuple[str, Webhook | None]]:
         """The URIs in the create replace all registered webhooks (type WebhookConfig)."""
@@ -213,7 +203,6 @@ class Deliveries:
 
     @property
     def next_due(self) -> float | None:
-        """The moment of the next attempt."""
         return min((job.due for job in self._jobs if job.under_way is None), default=None)
 
     def take_due(self) -> list[Delivery]:
@@ -241,10 +230,10 @@ class Deliveries:
         return Request("POST", target, Headers(fields), job.body)
 
     def sign(self, job: Job, timestamp: int) -> str:
-        """The signature of an attempt."""
         if job.webhook is None:
             return build_token(job.uri, job.id, timestamp)
-        return sign(job.webhook.valid_secrets(self._stamps.now()), job.id, timestamp, job.body)
+        secrets = (secret.text for secret in job.webhook.list_valid(self._stamps.now()))
+        return sign(secrets, job.id, timestamp, job.body)
 
     def note_answer(self, delivery: Delivery, status: int | None) -> None:
         """Acknowledge on a 2xx, else plan the next attempt."""
@@ -260,13 +249,12 @@ class Deliveries:
     def retry(self, job: Job) -> None:
         """Plan the next attempt, or give up after 24 hours."""
         job.due = self._clock.now + 2 ** (job.attempts - 1)
-        if job.due > job.begun + GIVE_UP:
+        if job.due > job.begun + 86_400:
             if job.webhook is not None:
                 job.webhook.fields["state"] = "disabled_due_to_failed_deliveries"
             self._end(job, f"no 2xx came in {job.attempts} attempts")
 
     def drop(self, delivery: Delivery, reason: str) -> None:
-        """Give a delivery up."""
         job = self._find(delivery)
         if job is not None:
             self._end(job, reason)
@@ -282,59 +270,3 @@ class Deliveries:
 def _read_config(run: Run) -> dict[str, Any]:
     config = run.body.get("webhook_config")
     return config if isinstance(config, dict) else {}
-
-
-class Session(Protocol):
-    """A session with deliveries."""
-
-    deliveries: Deliveries
-
-    @property
-    def next_due(self) -> float | None: ...
-
-    def attend(self) -> bool: ...
-
-
-class EmulatorOutbox:
-    """Takes the emulator's lock for each call, as every request does."""
-
-    def __init__(self, sessions: Callable[[], Iterable[Session]], lock: RLock) -> None:
-        self._sessions = sessions
-        self._lock = lock
-
-    def _all(self) -> list[Deliveries]:
-        return [session.deliveries for session in self._sessions()]
-
-    @property
-    def next_due(self) -> float | None:
-        """The moment of the next attempt, or of the next scheduled run, in any session."""
-        with self._lock:
-            return min((due for one in self._sessions() if (due := one.next_due) is not None), default=None)
-
-    @property
-    def given_up(self) -> list[str]:
-        """Why deliveries were dropped."""
-        with self._lock:
-            return [reason for one in self._all() for reason in one.given_up]
-
-    def attend(self) -> bool:
-        """Start runs that triggers owe, and move those that webhooks wait for."""
-        with self._lock:
-            return bool(sum(one.attend() for one in self._sessions()))  # each of them is to be moved
-
-    def take_due(self) -> list[Delivery]:
-        """Begin every attempt that is due."""
-        with self._lock:
-            return [delivery for one in self._all() for delivery in one.take_due()]
-
-    def note_answer(self, delivery: Delivery, status: int | None) -> None:
-        """Record the response to an attempt."""
-        with self._lock:
-            for one in self._all():
-                one.note_answer(delivery, status)
-
-    def drop(self, delivery: Delivery, reason: str) -> None:
-        """Give a delivery up."""
-        with self._lock:
-            for one in self._all():
-                one.drop(delivery, reason)

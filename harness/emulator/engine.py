@@ -158,36 +158,27 @@ class Engine:
             return None
         rest = segments[1:-1] if segments[-1] == "" else segments[1:]
         if not rest:
-            return self.handle_collection(call)
+            # the Gemini API lists nothing, Vertex does (its reference)
+            lists = call.vertex or self.settings.platform != "gemini"
+            if method == "POST":
+                return self.create(call)
+            if method == "GET" and lists:
+                return self.list_interactions(call)
+            return self.refuse_method(call, ("POST", "GET") if lists else ("POST",))
         if len(rest) == 1 and ":" not in rest[0]:
-            return self.handle_one(call, rest[0])
+            if method == "GET":
+                return self.get(call, rest[0])
+            if method == "DELETE":
+                return self.delete(call, rest[0])
+            return self.refuse_method(call, ("GET", "DELETE"))
         if len(rest) == 2 and rest[1] == "cancel":
             return self.cancel(call, rest[0]) if method == "POST" else self.refuse_method(call, ("POST",))
         return None
-
-    def handle_collection(self, call: Call) -> Response:
-        """Handle /interactions: POST creates; GET lists, which the Gemini API does not (Vertex reference)."""
-        method = call.request.method
-        if method == "POST":
-            return self.create(call)
-        lists = call.vertex or self.settings.platform != "gemini"
-        if method == "GET" and lists:
-            return self.list_interactions(call)
-        return self.refuse_method(call, ("POST", "GET") if lists else ("POST",))
 
     def list_interactions(self, call: Call) -> Response:
         """List the ids of stored interactions: 10 per page by default, at most 500. Oldest first is inferred."""
         found, token = page(self.store.of(call.project), call.query, "interactions", default=10, largest=500)
         return json_response(listing("interaction_metadatas", [{"id": run.id} for run in found], token))
-
-    def handle_one(self, call: Call, interaction_id: str) -> Response:
-        """Handle /interactions/{id}: GET or DELETE."""
-        method = call.request.method
-        if method == "GET":
-            return self.get(call, interaction_id)
-        if method == "DELETE":
-            return self.delete(call, interaction_id)
-        return self.refuse_method(call, ("GET", "DELETE"))
 
     def refuse_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
         """Raise Refusal 404, as the service did for an unknown method (issues); the errors page has no 405."""
@@ -195,7 +186,6 @@ class Engine:
         raise not_found(message)
 
     def create(self, call: Call) -> Response:
-        """POST /interactions."""
         try:
             name = self.settings.platform
             surface = find_platform(name, vertex=True) if call.vertex else PLATFORMS[name]
@@ -262,7 +252,8 @@ class Engine:
 
     def refuse_create(self, call: Call, refusal: Refusal) -> Response:
         """Raise the refusal of a create, or answer it with a stream of one error event (`stream_refusals`)."""
-        if self.settings.stream_refusals == "event" and _wants_stream(call.request.body):
+        body = object_or_none(call.request.body) or {}
+        if self.settings.stream_refusals == "event" and body.get("stream") is True:
             frames = (
                 self.events.frame(self.events.error(refusal.code, refusal.message)) + self.events.encode_done()
             )
@@ -278,19 +269,14 @@ class Engine:
         if cursor and not stream:
             raise invalid("'last_event_id' is only valid together with 'stream=true'.")
         run = self.require_run(interaction_id, call.project)
-        if run.hides():
-            raise self.refuse_hidden(run)
+        hidden = run.script.hidden
+        if hidden is not None and run.hides():
+            raise Refusal(hidden.status, hidden.code or code_of(hidden.status), hidden.message)
         if stream:
             run.keep_pace()
             return self.streams.open(run, cursor)
         run.poll()
         return self.json(self.bodies.render(run, timeline=True, include_input=include_input))
-
-    def refuse_hidden(self, run: Run) -> Refusal:
-        """The refusal of a GET that cannot find a run yet."""
-        hidden = run.script.hidden
-        assert hidden is not None
-        return Refusal(hidden.status, hidden.code or code_of(hidden.status), hidden.message)
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
         """POST /interactions/{id}/cancel: only for a background run that is still running (OpenAPI text)."""
@@ -315,7 +301,6 @@ class Engine:
             )
 
     def stop(self, run: Run) -> None:
-        """Cancel a running run."""
         run.cancel()
 
     def delete(self, call: Call, interaction_id: str) -> Response:
@@ -332,19 +317,17 @@ class Engine:
     def require_run(self, interaction_id: str, project: str) -> Run:
         """Return a stored interaction of the caller's project. Raises Refusal 404."""
         run = self.find(interaction_id, project)
-        if run is None:
-            raise not_found(f"There is no interaction '{interaction_id[:100]}'.{self.store_hint(interaction_id)}")
-        return run
-
-    def store_hint(self, interaction_id: str) -> str:
-        """A sentence on an interaction that is gone because others needed its room; "" for any other."""
-        if not self.store.was_forgotten(interaction_id):
-            return ""
-        most, most_bytes = self.settings.max_runs, self.settings.max_run_bytes
-        return f" It had to make room: the emulator's settings are max_runs={most}, max_run_bytes={most_bytes}."
+        if run is not None:
+            return run
+        hint, settings = "", self.settings
+        if self.store.was_forgotten(interaction_id):
+            hint = (
+                f" It had to make room: the emulator's settings are max_runs={settings.max_runs}, "
+                f"max_run_bytes={settings.max_run_bytes}."
+            )
+        raise not_found(f"There is no interaction '{interaction_id[:100]}'.{hint}")
 
     def json(self, data: bytes) -> Response:
-        """200 with a JSON body."""
         return Response(200, JSON_HEADERS, Length(len(data)), WholeBody(data))
 
     def read_flag(self, query: Any, name: str) -> bool:
@@ -374,8 +357,3 @@ def _json_with_tier(tier: str) -> Headers:
 def _with_tier(headers: Headers, tier: str) -> Headers:
     """Add the header that names the tier that served the call (priority page); cached, as there are few."""
     return Headers((*headers.items(), ("x-gemini-service-tier", tier)))
-
-
-def _wants_stream(data: bytes) -> bool:
-    body = object_or_none(data)
-    return body is not None and body.get("stream") is True

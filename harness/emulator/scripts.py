@@ -133,14 +133,10 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return 0 if self.hold else None
 
 
-_PARTS = {
-    "error_event": ScriptedError.__struct_fields__,
-    "hidden": Hidden.__struct_fields__,
-    "hold": Hold.__struct_fields__,
-    "match": Match.__struct_fields__,
-    "refuse": Refuse.__struct_fields__,
-}
-"""The keys of a script that hold an object, and the keys of that."""
+_PARTS: dict[str, type[Struct]] = {
+    "error_event": ScriptedError, "hidden": Hidden, "hold": Hold, "match": Match, "refuse": Refuse,
+}  # fmt: skip
+"""The keys of a script that hold an object, and its type."""
 
 EMPTY = Script()
 """Scripts nothing: `reply/` answers with its defaults."""
@@ -153,22 +149,24 @@ def parse(value: Any, lifecycle: LifecycleTable = LIFECYCLE) -> Script:
     """
     if not isinstance(value, Mapping):
         raise ScriptFault(f"a script is an object of keys such as 'text' or 'steps', not {type(value).__name__}")
-    for key in value:
-        if key not in Script.__struct_fields__:
-            hint = suggestion(str(key), Script.__struct_fields__)
-            listed = hint or f" Its keys are {', '.join(Script.__struct_fields__)}."
-            raise ScriptFault(f"a script has no key {key!r}.{listed}")
-    for name, parts in _PARTS.items():
-        for key in value[name] if isinstance(value.get(name), Mapping) else ():
-            if key not in parts:
-                hint = suggestion(str(key), parts) or f" Its keys are {', '.join(parts)}."
-                raise ScriptFault(f"{name} has no key {key!r}.{hint}")
+    _judge_keys("a script", value, Script.__struct_fields__)
+    for name, part in _PARTS.items():
+        if isinstance(value.get(name), Mapping):
+            _judge_keys(name, value[name], part.__struct_fields__)
     try:
         script = msgspec.convert(dict(value), Script)
     except msgspec.ValidationError as refusal:
         raise ScriptFault(f"invalid script: {refusal}; docs/emulator-reference.md lists the keys") from None
     _check(script, lifecycle.ends)
     return script
+
+
+def _judge_keys(what: str, value: Mapping[Any, Any], known: Collection[str]) -> None:
+    """Raise ScriptFault for a key that is not known, with the one that was meant or all that there are."""
+    for key in value:
+        if key not in known:
+            hint = suggestion(str(key), known) or f" Its keys are {', '.join(known)}."
+            raise ScriptFault(f"{what} has no key {key!r}.{hint}")
 
 
 def _check(script: Script, ends: Collection[str]) -> None:
@@ -282,19 +280,16 @@ class QueuedAnswer(Struct, eq=False):
         if not script.steps:  # hot
             return script
         calls = {step["id"] for step in script.steps if isinstance(step.get("id"), str)}
-        if repeated := calls & self.calls:
-            return _rename_calls(script, {call: f"{call}_{self.given}" for call in repeated})
-        self.calls |= calls
-        return script
-
-
-def _rename_calls(script: Script, names: Mapping[str, str]) -> Script:
-    """The script with other ids of calls, also in their results: the service gives no id to a second call."""
-
-    def rename(step: dict[str, Any]) -> dict[str, Any]:
-        return {**step, **{key: names[step[key]] for key in ("id", "call_id") if step.get(key) in names}}
-
-    return msgspec.structs.replace(script, steps=[rename(step) for step in script.steps or ()])
+        repeated = calls & self.calls
+        if not repeated:
+            self.calls |= calls
+            return script
+        # the service gives no id to a second call: the script gets other ids, also in the results of its calls
+        steps = []
+        for step in script.steps:
+            named = {key: step[key] for key in ("id", "call_id") if step.get(key) in repeated}
+            steps.append({**step, **{key: f"{call}_{self.given}" for key, call in named.items()}})
+        return msgspec.structs.replace(script, steps=steps)
 
 
 class ScriptQueue:
@@ -337,7 +332,6 @@ class ScriptQueue:
         self._waiting = [answer for answer in self._waiting if (answer.script.refuse is not None) is not refusals]
 
     def clear(self) -> None:
-        """Remove all answers."""
         self._waiting.clear()
 
     def take(self, order: CreateRequest) -> Script:
@@ -348,9 +342,6 @@ class ScriptQueue:
                     del self._waiting[index]
                 return answer.take(order)
         return EMPTY
-
-
-_SCENARIO_KEYS = ("replies", "settings", "description")
 
 
 class ScenarioFile(Struct, frozen=True):
@@ -389,26 +380,19 @@ def read_scenario(text: str, lifecycle: LifecycleTable = LIFECYCLE) -> ScenarioF
         value = {"replies": value}
     if not isinstance(value, dict):
         raise ScriptFault("a scenario is a list of scripts, or an object with 'replies' and 'settings'")
-    for key in value:
-        if key not in _SCENARIO_KEYS:
-            hint = suggestion(str(key), _SCENARIO_KEYS) or f" Its keys are {', '.join(_SCENARIO_KEYS)}."
-            raise ScriptFault(f"a scenario has no key {key!r}.{hint}")
-    replies, settings = _read_replies(value.get("replies"), lifecycle), value.get("settings")
-    if settings is not None and not isinstance(settings, dict):
-        raise ScriptFault(f"'settings' is an object, not {type(settings).__name__}")
-    found = ScenarioFile(tuple(replies), settings or {})
-    if not found.replies and not found.settings:
-        raise ScriptFault("the scenario is empty: write 'replies' or 'settings', or leave the file out")
-    return found
-
-
-def _read_replies(value: Any, lifecycle: LifecycleTable) -> list[Script]:
-    if value is not None and not isinstance(value, list):
-        raise ScriptFault(f"'replies' is a list of scripts, not {type(value).__name__}")
+    _judge_keys("a scenario", value, ("replies", "settings", "description"))
+    replies, settings = value.get("replies"), value.get("settings")
+    if replies is not None and not isinstance(replies, list):
+        raise ScriptFault(f"'replies' is a list of scripts, not {type(replies).__name__}")
     scripts = []
-    for number, item in enumerate(value or (), start=1):
+    for number, item in enumerate(replies or (), start=1):
         try:
             scripts.append(parse(item, lifecycle))
         except ScriptFault as fault:
             raise ScriptFault(f"reply {number}: {fault}") from None
-    return scripts
+    if settings is not None and not isinstance(settings, dict):
+        raise ScriptFault(f"'settings' is an object, not {type(settings).__name__}")
+    found = ScenarioFile(tuple(scripts), settings or {})
+    if not found.replies and not found.settings:
+        raise ScriptFault("the scenario is empty: write 'replies' or 'settings', or leave the file out")
+    return found

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from harness.contract import CURRENT, Contract, load
 from harness.emulator.control_api import Control, Sessions
-from harness.emulator.deliveries import EmulatorOutbox, build_jwks
+from harness.emulator.deliveries import Deliveries, build_jwks
 from harness.emulator.engine import Engine
 from harness.emulator.scripts import QueuedAnswer, Script, load_scenario, parse
 from harness.emulator.values import hints
@@ -39,6 +39,7 @@ from harness.emulator.values.settings import UNCHANGED, Settings
 from harness.outcome import UsageFault
 from harness.wire import Chunk, Clock, Headers, LogicalClock, Request, Response
 from harness.wire.coding import accepts, compress
+from harness.wire.delivery import Delivery
 
 JWKS_PATH = (".well-known", "jwks.json")
 """The path of the public keys that verify dynamic webhooks; served without a key, as the live service does."""
@@ -149,7 +150,6 @@ class Emulator:
         return not_found(f"There is no {request.method} {path}.{hint}")
 
     def refuse(self, refusal: Refusal, request: Request, where: Route) -> Response:
-        """Return the error response for the refusal of a request."""
         return refusal.response()
 
     def encode(self, response: Response, request: Request, where: Route) -> Response:
@@ -215,7 +215,6 @@ class Emulator:
 
     @property
     def settings(self) -> Settings:
-        """The settings in force."""
         return self._default.settings
 
     def reply(self, text: str | None = None, **script: Any) -> Emulator:
@@ -226,7 +225,6 @@ class Emulator:
         return self.script({**({"text": text} if text is not None else {}), **script})
 
     def script(self, script: Mapping[str, Any] | Script | QueuedAnswer) -> Emulator:
-        """Queue one script. Raises ScriptFault."""
         parsed = script if isinstance(script, Script | QueuedAnswer) else parse(script, self.contract.lifecycle)
         with self._lock:
             self._default.scripts.add(parsed)
@@ -297,6 +295,51 @@ class Emulator:
         with self._lock:
             self._default.reset()
         return self
+
+
+class EmulatorOutbox:
+    """The deliveries of all sessions. Takes the emulator's lock for each call, as every request does."""
+
+    def __init__(self, sessions: Callable[[], list[Engine]], lock: RLock) -> None:
+        self._sessions = sessions
+        self._lock = lock
+
+    def _all(self) -> list[Deliveries]:
+        return [session.deliveries for session in self._sessions()]
+
+    @property
+    def next_due(self) -> float | None:
+        """The moment of the next attempt, or of the next scheduled run, in any session."""
+        with self._lock:
+            return min((due for one in self._sessions() if (due := one.next_due) is not None), default=None)
+
+    @property
+    def given_up(self) -> list[str]:
+        """Why deliveries were dropped."""
+        with self._lock:
+            return [reason for one in self._all() for reason in one.given_up]
+
+    def attend(self) -> bool:
+        """Start runs that triggers owe, and move those that webhooks wait for."""
+        with self._lock:
+            return bool(sum(one.attend() for one in self._sessions()))  # each of them is to be moved
+
+    def take_due(self) -> list[Delivery]:
+        """Begin every attempt that is due."""
+        with self._lock:
+            return [delivery for one in self._all() for delivery in one.take_due()]
+
+    def note_answer(self, delivery: Delivery, status: int | None) -> None:
+        """Record the response to an attempt."""
+        with self._lock:
+            for one in self._all():
+                one.note_answer(delivery, status)
+
+    def drop(self, delivery: Delivery, reason: str) -> None:
+        """Give a delivery up."""
+        with self._lock:
+            for one in self._all():
+                one.drop(delivery, reason)
 
 
 # For one case of a client: scripted answers, with a run in the background that can be followed

@@ -1,15 +1,13 @@
-"""Recordings of models and agents beside what the emulator answers to their requests.
+"""Recordings of models beside what the emulator answers to their requests.
 
 The request of a recording is sent again where it is known, and else made from what the answer shows. What differs
-is listed in `DIFFERENT`, with the reason. `python -m tests.emulator.reproduction` prints all differences, and the
-table of `docs/models.md`.
+is listed in `DIFFERENT` and in the table of `docs/models.md`, with the reason.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from functools import cache
 from itertools import groupby
@@ -59,14 +57,10 @@ LIMITED = {"vercel-v3-video-static-processing-success.json": 20}
 COUNTED = re.compile(r"modality|tokens")
 
 
-AGENT_STREAMS = "gcp-antigravity-"
-"""Begins the names of recordings of Vertex, whose streams do not name their agent."""
-
-
 def recordings() -> list[Path]:
-    """The answers, streamed or not, that name a model, and those of agents."""
+    """The answers, streamed or not, that name a model."""
     found = (path for kind in ("response", "sse") for path in files(kind))
-    return [path for path in found if path.name.startswith(AGENT_STREAMS) or model_of(answer_of(path)) is not None]
+    return [path for path in found if model_of(answer_of(path)) is not None]
 
 
 @cache
@@ -153,9 +147,6 @@ def list_places(value: Any, place: str = "") -> Iterator[str]:
 def compare(path: Path) -> Iterator[str]:
     """Yield what differs between a recording and what the emulator answers to its request."""
     answer = answer_of(path)
-    if path.name.startswith(AGENT_STREAMS):
-        yield from compare_agents(path.name, answer)
-        return
     day = re.match(r"rig-(2026-\d\d-\d\d)-", path.name)
     api = Api.with_settings(lifecycle=day[1]) if day else Api()
     if script := DECIDED.get(path.name):
@@ -177,41 +168,6 @@ def compare(path: Path) -> Iterator[str]:
             yield f"{path.name}: {name}: recorded {recorded}, answered {answered}"
 
 
-def compare_agents(name: str, answer: list[Json]) -> Iterator[str]:
-    """Yield the events that only a recorded stream of an agent has, or only ours; their order is the agent's."""
-    run = {"agent": "antigravity-preview-05-2026", "input": "Go.", "environment": "remote"}
-    body = {**run, "background": True, "stream": True, "store": True}
-    sent = Api().call("POST", "/v1beta1/projects/p/locations/global/interactions", body)
-    recorded, ours = ({describe_event(event) for event in events} for events in (answer, sent.events[:-1]))
-    for event in sorted(recorded ^ ours):
-        yield f"{name}: events: {'recorded' if event in recorded else 'answered'} alone: {event}"
-
-
 def explain(difference: str) -> str | None:
     """Return the expression that a difference fits."""
     return next((known for known in DIFFERENT if re.search(known, difference)), None)
-
-
-def write_table() -> str:
-    """Return the table of the documentation: what differs, in how many recordings, and why."""
-    found = [(path.name, line) for path in recordings() for line in compare(path)]
-    rows = ["| Differs from | Recordings | Because |", "|---|---|---|"]
-    for known, (what, why) in DIFFERENT.items():
-        names = {name for name, line in found if explain(line) == known}
-        rows.append(f"| {what} | {len(names)} | {why} |")
-    return "\n".join(rows) + "\n"
-
-
-def describe_all() -> Iterator[str]:
-    """Yield each difference, the counts and the table."""
-    same = 0
-    for path in recordings():
-        found = list(compare(path))
-        same += not found
-        yield from (f"{'new' if explain(line) is None else 'known'}  {line}" for line in found)
-    yield f"{len(recordings())} recordings, {same} without a difference"
-    yield write_table()
-
-
-if __name__ == "__main__":
-    sys.stdout.write("\n".join(describe_all()))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import gc
 import json
-import tracemalloc
 
 import pytest
 
@@ -38,23 +36,6 @@ def test_answer_is_the_same_in_every_run():
     assert Api(Emulator(seed=1)).create("Hello").json["id"] != json.loads(first)["id"]
 
 
-@pytest.mark.slow
-def test_a_refused_body_is_freed_at_once(api):
-    """It waits in no cycle until garbage is collected, which few large bodies do not cause."""
-    body = [{"type": "text", "text": "x" * 1_000_000, "unknown": 1}]
-    assert api.create(body).status == 400
-    gc.collect()
-    gc.disable()
-    tracemalloc.start()
-    try:
-        for _ in range(4):
-            api.create(body)
-        assert tracemalloc.get_traced_memory()[0] < 1_000_000
-    finally:
-        tracemalloc.stop()
-        gc.enable()
-
-
 def test_default_text_has_every_utf8_length(api):
     """The default text contains characters of one, two, three and four bytes."""
     text = api.create("Hello").json["steps"][1]["content"][0]["text"]
@@ -72,7 +53,7 @@ REFUSED = [
     ({"systemInstruction": "x"}, "parameter_unknown", "system_instruction"),
     ({"generationConfig": {}}, "parameter_unknown", "generation_config"),
     ({"temperature": 1}, "parameter_unknown", "generation_config"),
-    ({"generation_config": {"topP": 1}}, "parameter_unknown", "generation_config.topP"),
+    ({"generation_config": {"topP": 1}}, "invalid_request", "'topP' at 'generation_config'"),
     ({"stram": True}, "parameter_unknown", "'stream'"),
     ({"generation_config": {"temperature": "hot"}}, "invalid_request", "generation_config.temperature"),
     ({"generation_config": {"thinking_level": "huge"}}, "invalid_request", "thinking_level"),
@@ -138,6 +119,9 @@ MODELS = [
     ("lyria-3-clip-preview", 200),
     ("gemini-omni-flash-preview", 200),
     (AGENT, 200),
+    ("gemini-5-neon", 200),
+    ("gemini-4-ultra", 200),
+    ("gemini-4-pro-exp-0827", 200),
     ("gpt-5", 404),
     ("no-such-model", 404),
     ("gemini", 404),
@@ -169,24 +153,10 @@ def test_a_misspelt_model_is_refused_as_live(api, name, meant):
     assert Api.with_settings(models="any").create(model=name).status == 200
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["gemini-5-neon", "gemini-4-ultra", "gemini-4-pro-exp-0827", "gemini-4-flash-002"],
-)
-def test_a_new_word_in_a_name_is_a_new_model(api, name):
-    """Models come every month: a word that is not almost a known one is taken."""
-    assert api.create(model=name).status == 200
-
-
 def test_every_known_model_of_the_schema_is_taken(api):
     """Every model that the schema lists is accepted."""
     for name in load().schemas.document("model-name")["x-known-values"]:
         assert api.create(model=name).status == 200, name
-
-
-def test_any_model_by_setting():
-    """With models=any, every name is accepted as a model."""
-    assert Api.with_settings(models="any").create(model="my-own").json["model"] == "my-own"
 
 
 def test_store_false_has_no_id_and_is_not_kept(api):
@@ -412,7 +382,8 @@ def test_versions_are_one_service(api, version):
 PATHS = [
     ("POST", "/v1beta/interactions/x:cancel", 404, "/cancel"),
     ("GET", "/v1beta/interactions/x/steps", 404, "/v1beta/interactions/{id}/cancel, not /steps"),
-    ("GET", "/v1beta/operations/x", 404, "poll"),
+    ("GET", "/v1beta/operations/x", 404, "poll GET /v1beta/interactions/{id}"),
+    ("GET", "/v1beta/interactions/operations/x", 404, "poll"),
     ("POST", "/v1beta/models/gemini-3.8-flash:generateContent", 404, "interactions"),
     ("POST", "/v1alpha/interactions", 404, "version"),
     ("POST", "/interactions", 404, "version"),

@@ -129,20 +129,6 @@ def test_a_delivery_is_signed_when_it_is_sent(monkeypatch: pytest.MonkeyPatch) -
     assert len(signed) == 1
 
 
-def test_both_secrets_sign_for_a_day_after_a_rotation() -> None:
-    """The new one first; then only the new one."""
-    service = Service()
-    secret = service.call("POST", f"webhooks/{service.hook['id']}:rotateSigningSecret", {})["secret"]
-    service.run()
-    first = service.take()
-    assert len(first.request.headers.get("webhook-signature").split()) == 2
-    service.clock.reached(90_000.0)
-    service.run()
-    later = service.take().request
-    assert len(later.headers.get("webhook-signature").split()) == 1
-    assert secret != service.secret
-
-
 def test_a_refused_delivery_comes_again_later_and_later() -> None:
     """The same id and body, after 1, 2, 4 s and so on for a day; then the webhook is disabled."""
     service = Service()

@@ -8,7 +8,6 @@ from itertools import islice
 
 import pytest
 
-from harness.contract import RUNNING
 from harness.contract.tables.lifecycle import LIFECYCLE
 from tests.emulator.client import AGENT, MODEL, Api, drain, read
 
@@ -72,23 +71,6 @@ def test_pulling_does_not_move_a_run(api):
         "interaction.status_update",
     ]
     assert api.status(found) == "in_progress"
-
-
-def test_release_lets_a_held_run_go_on(api):
-    """A held run goes on once it is released."""
-    api.emulator.reply(hold=True, ticks=0)
-    found = api.created(background=True)
-    assert statuses(api, found, 3) == ["in_progress"] * 3
-    assert api.emulator.release() == 1
-    assert api.status(found) == "completed"
-
-
-def test_release_of_one(api):
-    """Releasing one run by id leaves other runs held."""
-    api.emulator.reply(hold=True, ticks=0, times=2)
-    first, second = api.created(background=True), api.created(background=True)
-    assert api.emulator.release(first) == 1
-    assert (api.status(first), api.status(second)) == ("completed", "in_progress")
 
 
 def test_hold_stops_running_and_coming_runs(api):
@@ -183,17 +165,6 @@ def test_cancel_completes_half_a_call(api):
     assert api.get(found).json["steps"][-1] == step
 
 
-def test_ids_never_come_again(api):
-    """An id is never used again, not even after a delete or a reset."""
-    seen = set()
-    for _ in range(50):
-        found = api.created()
-        assert found not in seen
-        seen.add(found)
-        api.delete(found)
-        api.emulator.reset()
-
-
 def test_the_oldest_run_is_forgotten():
     """At most max_runs runs are kept; the oldest are forgotten first."""
     api = Api.with_settings(max_runs=3)
@@ -249,33 +220,6 @@ def test_a_held_run_that_makes_room_goes_on():
     assert b"interaction.completed" in b"".join(chunks)
 
 
-LARGE = {
-    "many small values": {"type": "string", "enum": [f"v{n}" for n in range(1500)]},
-    "a large answer": {"type": "string", "minLength": 30_000},
-}
-
-
-@pytest.mark.parametrize("schema", LARGE.values(), ids=LARGE)
-def test_what_a_small_request_takes_counts(schema):
-    """What a run takes in memory counts, not the bytes that it came in: an answer, or many small values."""
-    api = Api.with_settings(max_run_bytes=300_000)
-    wanted = {"type": "text", "mime_type": "application/json", "schema": schema}
-    found = [api.created(response_format=wanted) for _ in range(4)]
-    assert [api.get(name).status for name in found] == [404, 404, 200, 200]
-
-
-def test_a_long_body_is_not_kept_in_every_form():
-    """A run with an image keeps the image once, however often its bodies are read."""
-    api = Api()
-    short, long = api.created("x"), api.created("x" * 100_000)
-    for name in (short, long):
-        for include_input in ("true", "false"):
-            api.get(name, include_input=include_input)
-    kept = {run.id: run.bodies for run in api.emulator.engine().store.all()}
-    assert len(kept[short]) == 2
-    assert not kept[long]
-
-
 def test_pace_follows_the_clock():
     """With `pace`, only the clock advances a run; polls do not."""
     api = Api.with_settings(pace=1.0)
@@ -283,14 +227,6 @@ def test_pace_follows_the_clock():
     assert statuses(api, found, 10)[-1] == "in_progress"
     api.emulator.clock.reached(api.emulator.clock.now + 60)
     assert api.status(found) == "completed"
-
-
-def test_running_statuses_are_those_of_the_contract(api):
-    """The statuses that a run shows before it settles are among those that the contract calls running."""
-    api.emulator.reply(queued=1)
-    found = api.created(background=True)
-    shown = {"queued", *statuses(api, found, 3)}
-    assert shown <= set(RUNNING)
 
 
 def test_agent_budget_ends_incomplete(api):

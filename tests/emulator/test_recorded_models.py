@@ -1,4 +1,4 @@
-"""Each recording of a model or an agent is reproduced: steps, fields, events, usage, errors.
+"""Each recording of a model is reproduced: steps, fields, events, usage, errors.
 
 What differs is listed in `reproduction.py`, with the reason; a reason that is not needed any more fails, too.
 """
@@ -6,18 +6,15 @@ What differs is listed in `reproduction.py`, with the reason; a reason that is n
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.contract.corpus import FOLDER, needs_corpus
 from tests.emulator.client import Api
-from tests.emulator.reproduction import AGENT_STREAMS, DIFFERENT, compare, explain, recordings, write_table
+from tests.emulator.reproduction import DIFFERENT, compare, explain, recordings
 
 Json = dict[str, Any]
-
-PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 
 
 @needs_corpus
@@ -25,15 +22,8 @@ def test_every_recording_is_reproduced() -> None:
     """What differs is listed with its reason, and every reason is needed."""
     found = [difference for path in recordings() for difference in compare(path)]
     assert len(recordings()) > 60
-    assert sum(path.name.startswith(AGENT_STREAMS) for path in recordings()) == 2
     assert [line for line in found if explain(line) is None] == []
     assert DIFFERENT.keys() - {explain(line) for line in found} == set()
-
-
-@needs_corpus
-def test_the_page_lists_what_differs() -> None:
-    """The page of models has the table of differences."""
-    assert write_table() in PAGE.read_text("utf-8")
 
 
 WORD = {"type": "audio", "data": "%%%", "mime_type": "audio/wav"}

@@ -100,23 +100,6 @@ def test_a_cursor_of_the_future_is_unknown(api, finished):
     assert api.get(held, stream="true", last_event_id=future).status == 400
 
 
-@pytest.mark.parametrize(
-    "query", [{"stream": "false"}, {"extra": "1"}, {"last_event_id": ""}, {"stream": ""}], ids=str
-)
-def test_harmless_queries_bring_json(api, finished, query):
-    """With stream=false, empty values or unknown parameters, GET returns JSON as usual."""
-    assert api.get(finished[0], **query).json["status"] == "completed"
-
-
-def test_foreground_streams_again(api):
-    """A stored foreground interaction can be streamed by GET, whether its POST was streamed or not."""
-    unary = api.created("Hello")
-    streamed = api.create("Hello", stream=True)
-    again = api.get(streamed.events[0]["interaction"]["id"], stream="true")
-    assert again.data == streamed.data
-    assert api.get(unary, stream="true").text == streamed.text
-
-
 def test_held_reader_pauses_longer_and_longer(api):
     """A reader of a held run gets no data, only pauses that grow up to a limit."""
     api.emulator.reply(hold={"after": 3})

@@ -46,7 +46,7 @@ def test_a_token_goes_on(store):
     api, whole = Api(), words(2 * SHORT + 100)
     api.emulator.reply(whole)
     body = api.create("Write.", model="gemini-4-carbon", store=store).json
-    said = [text_of(body)]
+    said, ids = [text_of(body)], {body.get("id")}
     while body["status"] == "requires_continuation":
         if store:
             fields = {"previous_interaction_id": body["id"], "text": None}
@@ -56,7 +56,9 @@ def test_a_token_goes_on(store):
         assert answer.status == 200, answer.data
         body = answer.json
         said.append(text_of(body))
+        ids.add(body.get("id"))
     assert body["status"] == "completed"
+    assert len(ids) == (3 if store else 1)
     assert [len(part) for part in said] == [SHORT * 4, SHORT * 4, 400]
     assert "".join(said) == whole
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from harness.emulator import Emulator, Settings
 from tests.emulator.client import Api
 
@@ -26,39 +24,12 @@ def test_stored_interactions_are_listed(api):
     assert listed(api) == ([first, second], "")
 
 
-def test_pages(api):
-    """A page has ten items by default; its token leads to the next page even if the last item seen was deleted."""
-    ids = [api.created() for _ in range(12)]
-    page, token = listed(api)
-    assert page == ids[:10]
-    api.delete(ids[9])
-    assert listed(api, f"?page_token={token}") == (ids[10:], "")
-    assert listed(api, "?page_size=3")[0] == ids[:3]
-
-
 def test_a_page_holds_500_at_most():
     """A page has at most 500 items, even if page_size is larger."""
     api = Api(Emulator(Settings(max_runs=600)))
     for _ in range(501):
         api.created()
     assert len(listed(api, "?page_size=501")[0]) == 500
-
-
-def test_projects_are_apart():
-    """A list shows only the interactions of the caller's own project."""
-    api = Api.with_settings(keys={"a": "one", "b": "two"})
-    api.key = "a"
-    mine = api.created()
-    api.key = "b"
-    assert listed(api) == ([], "")
-    api.key = "a"
-    assert listed(api) == ([mine], "")
-
-
-@pytest.mark.parametrize("query", ["page_size=x", "page_token=x"])
-def test_bad_paging_is_refused(api, query):
-    """A bad page_size or page_token gets a 400, as in every other list."""
-    assert api.call("GET", f"{LIST}?{query}").error == (400, "invalid_request")
 
 
 def test_the_gemini_api_lists_nothing(api):

@@ -16,7 +16,6 @@ _SYNTAX = re.compile(r"\|\s?---|\A#{2,4} |<details>")
 _OF_OURS = {
     "cli/option_tables.py": "the options",
     "contract/models/profiles.py": "the facts of models",
-    "emulator/mutants/hooks.py": "a docstring",
     "incidents/incident.py": "the library of incidents",
 }
 """What writes Markdown of the texts of this package alone, for the documentation."""

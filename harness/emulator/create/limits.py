@@ -31,10 +31,6 @@ from harness.emulator.values.settings import Platform, Settings
 Json = dict[str, Any]
 
 _LEVELS = ("minimal", "low", "medium", "high", "xhigh")
-_USUAL_LEVELS = _LEVELS[:-1]
-"""What a model takes whose own levels are unknown: guides give `xhigh` to Gemini 4 Hydrogen and Neon only."""
-_MODEL_STEPS = ("model_output", "thought", "function_call")
-"""Steps of the model with which a history may not end."""
 
 
 def judge_model(order: CreateRequest, settings: Settings) -> None:
@@ -106,7 +102,8 @@ def _find_setting_faults(generation: Json, profile: ModelProfile, *, strict: boo
                 f"Invalid value at 'generation_config.max_output_tokens': '{profile.name}' writes at most "
                 f"{most} tokens, but {wanted} were requested."
             )
-    levels = _USUAL_LEVELS if profile.levels is None else profile.levels
+    # guides give `xhigh` to Gemini 4 Hydrogen and Neon only
+    levels = _LEVELS[:-1] if profile.levels is None else profile.levels
     level = generation.get("thinking_level")
     if levels and level is not None and level not in levels and not (newer and level not in _LEVELS):
         # the default comes first in both messages that were seen
@@ -140,12 +137,16 @@ def _find_input_faults(order: CreateRequest, settings: Settings) -> Iterator[str
     """
     profile, reads = order.profile, order.profile.media_types
     last = order.given[-1].get("type") if order.given else None
-    if profile.ends_on_user and last in _MODEL_STEPS and "continuation_token" not in order.body:
+    is_models = last in ("model_output", "thought", "function_call")
+    if profile.ends_on_user and is_models and "continuation_token" not in order.body:
         yield (
             "Requests ending with a model turn are not supported. "
             f"(The last step of 'input' is a {last}: end with a user_input or a function_result.)"
         )
-    parts = list(_list_parts(order.given))
+    parts: list[Json] = []
+    for item in items(order.given):
+        result = item.get("result")
+        parts += [item, *(part for part in (result if isinstance(result, list) else ()) if isinstance(part, dict))]
     for item in parts:
         if item.get("type") in profile.refused_input:
             known, kind = ", ".join(profile.value("input")), item["type"]
@@ -162,20 +163,6 @@ def _find_input_faults(order: CreateRequest, settings: Settings) -> Iterator[str
                 f"Unsupported MIME type: {mime} ('{profile.name}' reads {CELLS_OF_KINDS[kind]} of the types "
                 f"{', '.join(sorted(reads[kind]))}.)"
             )
-
-
-def _list_parts(given: list[Json]) -> Iterator[Json]:
-    for item in items(given):
-        yield item
-        result = item.get("result")
-        yield from (part for part in (result if isinstance(result, list) else ()) if isinstance(part, dict))
-
-
-SAMPLING = frozenset({"temperature", "top_p", "top_k", "stop_sequences", "max_output_tokens"})
-"""Generation settings that are refused with 400, according to the Antigravity guide."""
-
-_CONFIGS = frozenset({"antigravity", "deep-research", "code-mender"})
-"""Types of agent_config that belong to one kind of agent; `dynamic` belongs to none."""
 
 
 class AgentLimits(Struct, frozen=True, kw_only=True):
@@ -221,14 +208,8 @@ RESEARCH = AgentLimits(
     structured=False,
 )
 
-MENDER = AgentLimits(config="code-mender")
-
-
-def limits_of(agent: str) -> AgentLimits:
-    """Return the limits of an agent by its name; saved agents are managed agents."""
-    if agent.startswith("deep-research"):
-        return RESEARCH
-    return MENDER if agent.startswith("code-mender") else MANAGED
+_BY_PREFIX = {"deep-research": RESEARCH, "code-mender": AgentLimits(config="code-mender")}
+"""By how the names of agents begin; all others, saved ones among them, are managed agents."""
 
 
 def judge_agent(order: CreateRequest, media: Container[str]) -> None:
@@ -236,24 +217,32 @@ def judge_agent(order: CreateRequest, media: Container[str]) -> None:
 
     `media` are the types of contents that hold bytes, or the place of them.
     """
-    faults = _find_agent_faults(order, limits_of(order.agent or ""), media)
+    name = order.agent or ""
+    limits = next((kind for prefix, kind in _BY_PREFIX.items() if name.startswith(prefix)), MANAGED)
+    faults = _find_agent_faults(order, limits, media)
     _refuse_first(f"The agent '{order.agent}' {fault}" for fault in faults)
 
 
 def _find_agent_faults(order: CreateRequest, limits: AgentLimits, media: Container[str]) -> Iterator[str]:
     """Yield what is wrong, each as the rest of a sentence that begins with the agent."""
     for setting in order.generation:
-        if setting in SAMPLING:
+        # refused according to the Antigravity guide
+        if setting in ("temperature", "top_p", "top_k", "stop_sequences", "max_output_tokens"):
             yield f"takes no '{setting}': sampling is a setting of models, leave it out."
     for name in order.body:
         if name in limits.fields:
             yield f"takes no '{name}': leave it out."
     config = order.body.get("agent_config")
     kind = (config or {}).get("type")
-    if config is not None and kind not in (*_CONFIGS, "dynamic"):
+    configs = (
+        "antigravity",
+        "deep-research",
+        "code-mender",
+    )  # each belongs to one kind of agent, `dynamic` to none
+    if config is not None and kind not in (*configs, "dynamic"):
         kinds = "antigravity, code-mender, deep-research or dynamic"
         yield f"takes an agent_config of the type {kinds}, not '{kind}'."
-    if kind in _CONFIGS and kind != limits.config:
+    if kind in configs and kind != limits.config:
         yield f"has an agent_config of the type '{limits.config}', not '{kind}'."
     for tool in order.tools:
         kind, name = tool.get("type"), str(tool.get("name", ""))
@@ -292,9 +281,6 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
 _ANY_VERSION = "(The emulator's setting platform=any takes it.)"
 
 
-_JUDGED_BY_SURFACE = frozenset({"response_format", "generation_config", "tools", "agent_config", "service_tier"})
-
-
 def judge_surface(order: CreateRequest, platform: Platform, version: str) -> None:
     """Raise Refusal for the first thing in a create that this surface refuses."""
     body = order.body
@@ -306,7 +292,7 @@ def judge_surface(order: CreateRequest, platform: Platform, version: str) -> Non
         return
     if version == "v1" and _LATEST.fullmatch(order.model or ""):  # README of google-genai 3
         raise Refusal(404, "model_not_found", f"Model '{order.model}' not found: only /v1beta serves this name.")
-    if not fields.isdisjoint(_JUDGED_BY_SURFACE):  # hot, too
+    if not fields.isdisjoint(("response_format", "generation_config", "tools", "agent_config", "service_tier")):
         _refuse_first(_find_field_faults(order, platform))
     if not isinstance(body.get("input"), str):
         _refuse_first(_find_turn_faults(order))
@@ -358,12 +344,10 @@ def _find_turn_faults(order: CreateRequest) -> Iterator[str]:
         yield "Missing name in content of type function_result."
     for step in order.given:
         parts = step.get("content", step.get("result"))
-        for part in parts if step.get("type") in _OF_CLIENT and isinstance(parts, list) else ():
+        is_clients = step.get("type") in ("user_input", "function_result")
+        for part in parts if is_clients and isinstance(parts, list) else ():
             if isinstance(part, dict) and part.get("type") == "text" and part.get("text") == "":
                 yield "Missing text in content of type text."
-
-
-_OF_CLIENT = ("user_input", "function_result")
 
 
 def _find_tool_faults(order: CreateRequest) -> Iterator[str]:
@@ -417,10 +401,6 @@ def _find_format_faults(wanted: Json, order: CreateRequest) -> Iterator[str]:
 # --- contents that cannot be: media without bytes or place, and windows of time, pages and sheets
 
 
-# both alphabets, padding optional: what proto3 JSON accepts as bytes
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
-
-
 def find_media_fault(content: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a content that holds media, or None; `{place}` in it stands for where that is.
 
@@ -442,7 +422,8 @@ def find_media_fault(content: Mapping[str, Any]) -> str | None:
 
 def is_base64(text: str) -> bool:
     """Whether `text` decodes to bytes; a last group of a single character cannot hold a byte."""
-    return _BASE64.fullmatch(text) is not None and len(text.rstrip("=")) % 4 != 1
+    # both alphabets, padding optional: what proto3 JSON accepts as bytes
+    return re.fullmatch(r"[A-Za-z0-9+/_-]*={0,2}", text) is not None and len(text.rstrip("=")) % 4 != 1
 
 
 def judge_windows(given: Any) -> None:

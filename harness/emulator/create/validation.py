@@ -55,20 +55,10 @@ Json = dict[str, Any]
 AGENTS = re.compile(r"(antigravity|deep-research|code-mender)-[\w.-]+")
 """Names of built-in agents; saved agents are looked up among the resources."""
 
-UNLISTED_TOOLS = ("filesystem", "bash", "manage_task", "schedule")
-"""Types of tools that no SDK declares, but that the service itself or third-party probes named."""
-
 _CREATE = "requests/create-interaction"
 
 
-_NO_CALL = "send 'previous_interaction_id', or the function_call step itself before its result"
-
 _encode = msgspec.json.Encoder(order="deterministic").encode
-
-_LABEL_RULE = (
-    "Keys and values have at most 63 characters: lower-case letters of any script, digits, '_' and '-'; "
-    "a key begins with a letter, a value may be empty."
-)
 
 
 class IssuedToken(NamedTuple):
@@ -114,8 +104,8 @@ class CreateValidator:
 
     @property
     def tools(self) -> Collection[str]:
-        """The types of tools that exist."""
-        return (*self.contract.tools, *UNLISTED_TOOLS)
+        """The types of tools that exist; the last no SDK declares, but the service or third-party probes do."""
+        return (*self.contract.tools, "filesystem", "bash", "manage_task", "schedule")
 
     def admit(self, data: bytes, project: str, platform: Platform = GEMINI, version: str = "") -> CreateRequest:
         """Return the order in a request body that came to a surface of the API. Raises Refusal."""
@@ -151,20 +141,15 @@ class CreateValidator:
         """Raise Refusal for a body that does not fit the schema, in the words that help most."""
         newer = ""
         if not accepts:
-            newer = describe_schemas(self.contract) if self.tolerable(body) else ""
+            if self.contract.schemas.validator(_CREATE).is_valid(body):
+                newer = describe_schemas(self.contract)
             self.unknown_fields(body, newer)
         self.between_fields(body)
-        if not accepts and (camel := hints.camel_case(body)) is not None:
-            raise invalid(camel, "parameter_unknown")
         if hint := hints.bare_tool(body.get("tools"), self.tools):
             raise invalid(hint)
         problems = validator.problems(body, limit=1)
         reason = _describe_refusal(problems[0]) if problems else "The body does not fit the create request."
         raise invalid(reason + newer)
-
-    def tolerable(self, body: Json) -> bool:
-        """Whether a body would pass if unknown names and values were accepted."""
-        return self.contract.schemas.validator(_CREATE).is_valid(body)
 
     def unknown_fields(self, body: Json, newer: str = "") -> None:
         """An unknown top-level field is refused, naming it (errors page: parameter_unknown)."""
@@ -175,16 +160,24 @@ class CreateValidator:
     def between_fields(self, body: Json) -> None:
         """Apply the rules between fields, also to bodies that the schema accepts."""
         # Hot: a rule that could not refuse this body is not called.
-        if ("model" in body) is ("agent" in body):
-            self.one_author(body)
+        if "model" in body and "agent" in body:
+            raise invalid(
+                "Both 'model' and 'agent' were sent: an interaction is run by exactly one, leave out the other."
+            )
+        if "model" not in body and "agent" not in body:
+            raise invalid("Provide a 'agent', or 'model' parameter. (Neither was sent: name one of them.)")
         if "agent" in body or "agent_config" in body:
             self.configs(body)
         if not (isinstance(given := body.get("input"), str) and given):
             self.needs_input(body)
-        if "store" in body:
-            self.storage(body)
-        if "webhook_config" in body:
-            self.webhook(body)
+        if "store" in body and body["store"] is False and body.get("background") is True:
+            raise invalid(  # overview, retention
+                "store=true is required for background interactions. "
+                "('background' was sent with 'store': false: leave out one of them.)"
+            )
+        if "webhook_config" in body and body.get("background") is not True:
+            # webhook guide's sample; third-party probes
+            raise invalid("'webhook_config' needs 'background': true, for only background runs report by webhook.")
         if "tools" in body and self.settings.unknown == "refuse":
             self.tool_types(body)
 
@@ -235,15 +228,6 @@ class CreateValidator:
         if note and self.on_note is not None:
             self.on_note(note)
 
-    def one_author(self, body: Json) -> None:
-        """Exactly one of model and agent (reference)."""
-        if "model" in body and "agent" in body:
-            raise invalid(
-                "Both 'model' and 'agent' were sent: an interaction is run by exactly one, leave out the other."
-            )
-        if "model" not in body and "agent" not in body:
-            raise invalid("Provide a 'agent', or 'model' parameter. (Neither was sent: name one of them.)")
-
     def configs(self, body: Json) -> None:
         """generation_config and cached_content require a model, agent_config an agent (reference)."""
         if "agent" in body:
@@ -273,19 +257,6 @@ class CreateValidator:
                 '(Turns with a \'role\' are the legacy form: send steps, {"type": "user_input", "content": […]}.)'
             )
 
-    def storage(self, body: Json) -> None:
-        """store=false rules out background (overview, retention)."""
-        if body.get("store") is False and body.get("background") is True:
-            raise invalid(
-                "store=true is required for background interactions. "
-                "('background' was sent with 'store': false: leave out one of them.)"
-            )
-
-    def webhook(self, body: Json) -> None:
-        """webhook_config requires background (webhook guide's sample; third-party probes)."""
-        if "webhook_config" in body and body.get("background") is not True:
-            raise invalid("'webhook_config' needs 'background': true, for only background runs report by webhook.")
-
     def tool_types(self, body: Json) -> None:
         """An unknown type of tool is refused, naming its place (errors page: bad enum values)."""
         tools = body.get("tools")
@@ -301,7 +272,12 @@ class CreateValidator:
         if "agent" in body:
             name = body["agent"].removeprefix("agents/")
             if not self.is_agent(name, project):
-                raise not_found(f"There is no agent '{name}'.{self.agent_hint(name)}")
+                known = self.contract.schemas.document("agent-name")["x-known-values"]
+                dated = [repr(agent) for agent in known if agent.startswith(f"{name}-")]
+                hint = suggestion(name, known)
+                if dated:
+                    hint = f" Agents have dates in their names: {' or '.join(dated)}."
+                raise not_found(f"There is no agent '{name}'.{hint}")
             return None, name
         name = body["model"]
         is_listed = not find_profile(name).standing
@@ -320,24 +296,19 @@ class CreateValidator:
             f"Model '{name}' not found.{hint} (The emulator's setting models=any takes every name.)",
         )
 
-    def agent_hint(self, name: str) -> str:
-        """Return the built-in agents that a name without its date probably means, or `""`."""
-        known = self.contract.schemas.document("agent-name")["x-known-values"]
-        dated = [agent for agent in known if isinstance(name, str) and agent.startswith(f"{name}-")]
-        if dated:
-            return f" Agents have dates in their names: {' or '.join(map(repr, dated))}."
-        return suggestion(str(name), known)
-
     def is_model(self, name: str) -> bool:
         """Whether the name belongs to a family of models."""
-        return _has_form_of_model(name) if len(name) <= 64 else MODEL_NAME.fullmatch(name) is not None
+        return _has_form_of_model(name)
 
     def is_agent(self, name: str, project: str) -> bool:
         """Whether the name is a built-in agent or one saved in this project."""
         return AGENTS.fullmatch(name) is not None or self._resources.agent(name, project) is not None
 
     def agent_rules(self, order: CreateRequest) -> None:
-        """Deep research runs only in the background (guide); `judge_agent` has their other limits."""
+        """Deep research runs only in the background (guide); `judge_agent` has the other limits of agents.
+
+        On Vertex all do, and in an environment: that of the request, or their own.
+        """
         if (order.agent or "").startswith("deep-research") and not order.background:
             raise invalid(
                 "Agents are required to use background=true. "
@@ -345,19 +316,14 @@ class CreateValidator:
             )
         if self.settings.lifecycle is not None and self.settings.models == "known":
             judge_life(order, self.settings.lifecycle)
-        if order.platform.agents_wait:
-            self._require_sandbox(order)
-        judge_agent(order, self.contract.steps_table.media)
-
-    def _require_sandbox(self, order: CreateRequest) -> None:
-        """On Vertex agents run in the background, and in an environment: that of the request, or their own."""
-        if not order.background:
+        if order.platform.agents_wait and not order.background:
             raise invalid("Agent interactions must set background to true.")
-        if self.needs_environment(order) and "environment" not in order.body:
+        if order.platform.agents_wait and self.needs_environment(order) and "environment" not in order.body:
             saved = self._resources.agent(order.agent or "", order.project) or {}
             if "base_environment" not in saved:
                 raise invalid("Environment configuration is required for Interaction with this Agent.")
             order.body = {**order.body, "environment": "remote"}  # a run in it forks that of the agent
+        judge_agent(order, self.contract.steps_table.media)
 
     def media(self, order: CreateRequest) -> None:
         """Media contents must hold their bytes in base64, or name their place; parts of them must exist."""
@@ -429,47 +395,45 @@ class CreateValidator:
         sent = [item.get("call_id") for item in results(order.given)]
         if not sent:
             return
-        pending = self.pending(order)
+        earlier = order.previous.steps if order.previous is not None else []
+        known = {step.get("id") for step in earlier if step["type"] == "function_call"}
+        # @google/adk 2.0.0 names the parent and sends its call again, too: that is one call, not two.
+        resent = [one for one in order.given if one.get("type") == "function_call" and one.get("id") not in known]
+        pending = [call["id"] for call in pending_calls([*earlier, *resent])]
         for call_id in sent:
             if call_id not in pending:
-                waiting = f"pending are {', '.join(pending)}" if pending else f"no call is pending: {_NO_CALL}"
+                waiting = (
+                    f"pending are {', '.join(pending)}"
+                    if pending
+                    else "no call is pending: send 'previous_interaction_id', or the function_call step itself "
+                    "before its result"
+                )
                 raise invalid(f"A function_result belongs to the call '{call_id}', but {waiting}.")
             pending.remove(call_id)
         if pending:
             raise invalid(f"The call(s) {', '.join(pending)} got no function_result: send all in one request.")
 
-    def pending(self, order: CreateRequest) -> list[str]:
-        """Return the ids of the calls that results may answer: those of the parent, and those sent back."""
-        earlier = order.previous.steps if order.previous is not None else []
-        known = {step.get("id") for step in earlier if step["type"] == "function_call"}
-        # @google/adk 2.0.0 names the parent and sends its call again, too: that is one call, not two.
-        resent = [one for one in order.given if one.get("type") == "function_call" and one.get("id") not in known]
-        return [call["id"] for call in pending_calls([*earlier, *resent])]
-
     def signatures(self, order: CreateRequest) -> None:
-        """Thoughts sent back must carry their signature unchanged (thinking guide; code from the errors page)."""
-        signed = False
+        """Thoughts sent back must carry their signature unchanged (thinking guide; code from the errors page).
+
+        A call must follow its thought: not with a stored parent, and not on every model.
+        """
+        thought_comes = (
+            order.previous is not None
+            or order.agent is not None
+            or order.profile.value("thought_before_call") != "required"
+        )
         for step in order.given:
             kind = step.get("type")
             if kind == "thought":
                 self.thought_signature(step)
-                signed = True
-            elif (
-                kind == "function_call" and not signed and not step.get("signature") and self.needs_thought(order)
-            ):
+                thought_comes = True
+            elif kind == "function_call" and not thought_comes and not step.get("signature"):
                 raise invalid(
                     f"The function_call '{step.get('id')}' is sent back without the thought before it: "
                     "in a stateless turn send all steps back as they were received.",
                     "missing_thought_signature",
                 )
-
-    def needs_thought(self, order: CreateRequest) -> bool:
-        """Whether a call must follow its thought: not with a stored parent, and not on every model."""
-        return (
-            order.previous is None
-            and order.agent is None
-            and order.profile.value("thought_before_call") == "required"
-        )
 
     def thought_signature(self, step: Json) -> None:
         """Check the signature of one thought."""
@@ -529,5 +493,9 @@ def _describe_refusal(problem: SchemaProblem) -> str:
     place = problem.pointer.removeprefix("$").lstrip(".")
     if place.partition(".")[0] == "labels" and problem.keyword != "type":
         what = "key" if place == "labels" else f"value at '{place}'"
-        return f"Invalid label: the {what} is {problem.actual}. {_LABEL_RULE}"
+        return (
+            f"Invalid label: the {what} is {problem.actual}. Keys and values have at most 63 characters: "
+            "lower-case letters of any script, digits, '_' and '-'; a key begins with a letter, a value may be "
+            "empty."
+        )
     return describe_problem(problem)

@@ -37,7 +37,6 @@ from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
-from harness.wire import Response
 
 
 def _runs_research(body: Json) -> bool:
@@ -72,10 +71,6 @@ def _make_missing_environment(validator: CreateValidator, order: CreateRequest) 
         if refusal.status != 404:
             raise
         _make_environment(validator, order)
-
-
-def _accept_reserved(refusal: Refusal, call: Call) -> Response | None:
-    return json_response(read_json(call)) if "reserved" in refusal.message else None
 
 
 def _finds_run_of_deleted(engine: Engine, interaction_id: str, project: str) -> bool:
@@ -158,7 +153,8 @@ MUTANTS = table(
     row("agents-duplicate-crashes", "A create of an agent whose id is in use returns 500.",
         error("POST agents", when(_is_taken, crash))),
     row("agents-reserved-accepted", "An agent's id may begin with a reserved prefix.",
-        error("POST agents", _accept_reserved)),
+        error("POST agents",
+            lambda refusal, call: json_response(read_json(call)) if "reserved" in refusal.message else None)),
     row("agents-patch-ignored", "A change of an agent returns 200 but changes nothing.",
         request("PATCH agents/*", lambda call, _: with_data(call, b"{}")),
         error("PATCH agents/*", answer({}))),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
+from collections.abc import Callable
 
 from harness.contract.data.transcript import results
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, assign, drop, edit_json, not_found, put, refuse, turn, when
 from harness.emulator.mutants.hooks import body, create, request, response, row, status, steps
-from harness.emulator.mutants.parts import after, part
+from harness.emulator.mutants.parts import Defect, after, around, before, count
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
@@ -39,31 +38,14 @@ def _hide_until_settled(call: Call, engine: Engine) -> None:
         not_found()
 
 
-class _CountsPolls(Bodies):
-    """Counts how often background runs are read."""
+def _change_polls(change: Callable[[Json, Run, int], None]) -> Defect:
+    """Change what a poll of a background run shows; the change gets its number, too."""
 
-    polls = 0
-
-    def interaction(self, run: Run, *, timeline: bool, include_input: bool = False) -> Json:
-        body = super().interaction(run, timeline=timeline, include_input=include_input)
+    def edit(body: Json, bodies: Bodies, run: Run, *, timeline: bool, include_input: bool = False) -> None:
         if timeline and run.background:
-            self.polls += 1
-            self.change(run, body)
-        return body
+            change(body, run, count(bodies))
 
-    def change(self, run: Run, body: Json) -> None:
-        """The defect."""
-        raise NotImplementedError
-
-
-class _PollsNameAnother(_CountsPolls):
-    def change(self, run: Run, body: Json) -> None:
-        body["id"] = f"{run.id}-{self.polls}"
-
-
-class _UpdatedGoesBack(_CountsPolls):
-    def change(self, run: Run, body: Json) -> None:
-        body["updated"] = f"2026-06-10T00:00:{59 - self.polls % 60:02}Z"
+    return after(Bodies.interaction, edit)
 
 
 def _show_a_draft(body: Json, run: Run) -> None:
@@ -73,37 +55,15 @@ def _show_a_draft(body: Json, run: Run) -> None:
         body["steps"] = [*body["steps"], draft]
 
 
-class _PollRegresses(Engine):
-    def __init__(self, *args: Any) -> None:
-        self.polls: Counter[str] = Counter()
-        super().__init__(*args)
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        response = super().get(call, interaction_id)
-        run = self.require_run(interaction_id, call.project)
-        if not run.settled or not run.background:
-            return response
-        self.polls[run.id] += 1
-        return edit_json(response, put(status="in_progress")) if self.polls[run.id] % 2 == 0 else response
+def _regress(response: Response, engine: Engine, call: Call, interaction_id: str) -> Response | None:
+    run = engine.require_run(interaction_id, call.project)
+    if run.settled and run.background and count(engine, run.id) % 2 == 0:
+        return edit_json(response, put(status="in_progress"))
+    return None
 
 
-class _SettlesWithoutOutputFirst(Bodies):
-    def __init__(self) -> None:
-        self.seen: set[str] = set()
-
-    def steps(self, run: Run, *, timeline: bool) -> list[Json]:
-        if timeline and run.background and run.settled and run.id not in self.seen:
-            self.seen.add(run.id)
-            run.bodies.clear()
-            return list(run.given)
-        return super().steps(run, timeline=timeline)
-
-    def render(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
-        first = run.id not in self.seen
-        data = super().render(run, timeline=timeline, include_input=include_input)
-        if first:
-            run.bodies.clear()
-        return data
+def _settles_now(bodies: Bodies, run: Run, *, timeline: bool) -> bool:
+    return timeline and run.background and run.settled and count(bodies, run.id) == 1
 
 
 def _continues_a_background_call(order: CreateRequest, _: Engine) -> bool:
@@ -126,9 +86,10 @@ MUTANTS = table(
         after(Engine.answer, when(_is_poll, _drip))),
     row("result-missing", "A completed background run has no output.",
         steps(lambda steps, run, timeline: list(run.given) if run.background else steps)),
-    row("polls-name-another", "Every poll shows a different id.", part(_PollsNameAnother)),
+    row("polls-name-another", "Every poll shows a different id.",
+        _change_polls(lambda body, run, number: body.update(id=f"{run.id}-{number}"))),
     row("poll-regresses", "After a run has settled, every second poll shows it in progress again.",
-        part(_PollRegresses)),
+        after(Engine.get, _regress)),
     row("transition-impossible", "Polls after the create show a run in progress as queued.",
         status(when(lambda status, run: run.background and run.shown > 2, turn(in_progress="queued")))),
     row("background-cancels-itself", "A background run ends as canceled, although no client cancels it.",
@@ -144,11 +105,14 @@ MUTANTS = table(
     row("background-result-refused", "The result of a function call is refused if a background run made the call.",
         create(when(_continues_a_background_call, refuse("The previous interaction ran in the background.")))),
     row("status-unknown", "A run in progress has the status `running`.", status(turn(in_progress="running"))),
-    row("updated-goes-back", "The time of the last update goes back from poll to poll.", part(_UpdatedGoesBack)),
+    row("updated-goes-back", "The time of the last update goes back from poll to poll.",
+        _change_polls(lambda body, run, number: body.update(updated=f"2026-06-10T00:00:{59 - number % 60:02}Z"))),
     row("output-taken-back", "A run in progress shows a long draft, which its result does not have.",
         body(_show_a_draft)),
     row("settles-without-output-first", "The first poll after a run has completed shows no output.",
-        part(_SettlesWithoutOutputFirst)),
+        before(Bodies.render, lambda bodies, run, **how: run.bodies.clear()),
+        around(Bodies.steps, lambda inner, bodies, run, *, timeline: (
+            list(run.given) if _settles_now(bodies, run, timeline=timeline) else inner(run, timeline=timeline)))),
     row("background-404-after-create", "A background run is not found until it has settled.",
         request("GET interactions/*", _hide_until_settled)),
     row("shape-background", "The steps of a run that has just started are a string.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from msgspec.structs import replace
@@ -24,12 +23,12 @@ from harness.emulator.mutants.changes import (
     when,
 )
 from harness.emulator.mutants.hooks import error, event, request, response, row, status
-from harness.emulator.mutants.parts import before, instead, part
+from harness.emulator.mutants.parts import after, before, count, instead
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import StreamBody, Streams
 from harness.emulator.values.call import Call, json_response
 from harness.kit.mutant import table
-from harness.wire import Body, Piece, Response
+from harness.wire import Piece, Response
 
 
 def _is_late(engine: Engine, run: Run) -> bool:
@@ -70,53 +69,21 @@ def _wipe(engine: Engine, run: Run) -> None:
     run.bodies.clear()
 
 
-def _by_colon(call: Call, engine: Engine) -> Call:
-    return replace(call, segments=("interactions", call.segments[1].removesuffix(":cancel"), "cancel"))
-
-
 def _accept_unknown(call: Call, engine: Engine) -> Response | None:
     if not is_unknown(call, engine):
         return None
     return json_response({"id": call.segments[1], "status": "cancelled", "object": "interaction"})
 
 
-class _CancelledComesBack(Engine):
-    def __init__(self, *args: Any) -> None:
-        self.polls: Counter[str] = Counter()
-        super().__init__(*args)
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        self.polls[interaction_id] += 1
-        response = super().get(call, interaction_id)
-        if self.polls[interaction_id] == 1:
-            return response
-        return edit_json(response, inside("status", turn(cancelled="completed")))
-
-
-class _BillsOn(Engine):
-    def __init__(self, *args: Any) -> None:
-        self.polls: Counter[str] = Counter()
-        super().__init__(*args)
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        response = super().get(call, interaction_id)
-        if (
-            call.query.get("stream") == "true"
-            or self.require_run(interaction_id, call.project).status != "cancelled"
-        ):
-            return response
-        self.polls[interaction_id] += 1
-        return edit_json(response, inside("usage", _add_output(self.polls[interaction_id])))
-
-
-def _add_output(tokens: int) -> Any:
-    """Count more output tokens."""
-
-    def add(usage: Json, *_: object) -> Json:
-        more = {name: usage.get(name, 0) + tokens for name in ("total_output_tokens", "total_tokens")}
-        return {**usage, **more}
-
-    return add
+def _bill_on(response: Response, engine: Engine, call: Call, interaction_id: str) -> Response | None:
+    """Count more output tokens with each read of a cancelled run."""
+    run = engine.require_run(interaction_id, call.project)
+    if call.query.get("stream") == "true" or run.status != "cancelled":
+        return None
+    more = count(engine, run.id)
+    names = ("total_output_tokens", "total_tokens")
+    return edit_json(response, inside("usage", lambda usage: (
+        {**usage, **{name: usage.get(name, 0) + more for name in names}})))  # fmt: skip
 
 
 class _Deaf(StreamBody):
@@ -124,10 +91,6 @@ class _Deaf(StreamBody):
 
     def _take(self) -> Piece:
         return self._waiting.begin() if self._run.status == "cancelled" else super()._take()
-
-
-def _do_not_listen(streams: Streams, run: Run, position: int) -> Body:
-    return _Deaf(run, position, streams.waiting(run), streams._lock)
 
 
 def _close_as_completed(run: Run, events: list[Json]) -> None:
@@ -153,14 +116,18 @@ MUTANTS = table(
         request("POST interactions/*/cancel", when(
             lambda call, _: not call.request.body, refuse("The body is not valid JSON.")))),
     row("cancelled-comes-back", "A few polls after the cancel, the run is shown as completed after all.",
-        part(_CancelledComesBack)),
-    row("cancelled-bills-on", "Each look at a cancelled run shows more output tokens.", part(_BillsOn)),
+        after(Engine.get, when(
+            lambda response, engine, call, run_id: count(engine, run_id) > 1,
+            lambda response, *_: edit_json(response, inside("status", turn(cancelled="completed")))))),
+    row("cancelled-bills-on", "Each look at a cancelled run shows more output tokens.",
+        after(Engine.get, _bill_on)),
     row("cancelled-vanishes", "A cancelled interaction can no longer be read.",
         request("GET interactions/*", when(
             lambda call, engine: engine.require_run(call.segments[1], call.project).status == "cancelled",
             not_found))),
     row("cancelled-stream-hangs", "A stream that is open while its run is cancelled never ends.",
-        instead(Streams.body, when(lambda streams, run, position: not run.settled, _do_not_listen))),
+        instead(Streams.body, when(lambda streams, run, position: not run.settled,
+            lambda streams, run, position: _Deaf(run, position, streams.waiting(run), streams._lock)))),
     row("cancelled-stream-silent",
         "A stream that is open while its run is cancelled ends without a closing event.",
         before(Run._close, when(lambda run, events: run._goal == "cancelled", skip))),
@@ -185,7 +152,9 @@ MUTANTS = table(
         request("POST interactions/*/cancel", _accept_unknown)),
     row("cancel-unknown-crashes", "A cancel of an unknown id returns 500.",
         request("POST interactions/*/cancel", when(is_unknown, crash))),
-    row("cancel-colon", "`{id}:cancel` is a route too.", request("POST interactions/*:cancel", _by_colon)),
+    row("cancel-colon", "`{id}:cancel` is a route too.", request("POST interactions/*:cancel",
+        lambda call, engine: (
+            replace(call, segments=("interactions", call.segments[1].removesuffix(":cancel"), "cancel"))))),
     row("cancel-deletes", "A cancel deletes the interaction.", instead(Engine.stop, _cancel_and_forget)),
     row("cancel-late-deletes", "A cancel of a settled run is refused but deletes the interaction.",
         before(Engine.require_cancellable, when(_is_late, lambda engine, run: engine.store.forget(run)))),

@@ -12,9 +12,9 @@ from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, assign, crash, drop, html, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, body, create, error, response, row, run
-from harness.emulator.mutants.parts import Defect, after, before, instead, part
+from harness.emulator.mutants.parts import Change, Defect, after, before, count, instead, memory
 from harness.emulator.run.run import Run
-from harness.emulator.values.call import Call, invalid
+from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import COMPLETE, Chunk, Chunked, Pause, PieceBody, Response
@@ -41,7 +41,7 @@ def _take_parents_place(run: Run, parent: Run, engine: Engine) -> None:
         engine.store.keep(run)
 
 
-def _append_to_parent(run: Run, parent: Run, engine: Engine) -> None:
+def _append_to_parent(run: Run, parent: Run, *_: object) -> None:
     parent.steps = [*parent.steps, *run.steps]
     parent.bodies.clear()
 
@@ -60,28 +60,19 @@ def _drop_parent(validator: CreateValidator, body: Json, project: str, *surface:
     del body["previous_interaction_id"]
 
 
-def _carry_one_turn(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None:
-        run.context = order.previous.total_context() - order.previous.context
-
-
 def _continues_streamed(run: Run, order: CreateRequest, engine: Engine) -> bool:
     parent = order.previous
     return parent is not None and bool(parent.body.get("stream")) and run.context != parent.context
-
-
-def _forget_streamed_turn(run: Run, order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None:
-        run.context = order.previous.context
 
 
 def _forget_if(field: str) -> Defect:
     return run(when(lambda run, order, engine: order.body.get(field) and run.context, assign(context=0)))
 
 
-def _inherit_tools(order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None and order.previous.body.get("tools"):
-        order.body = {"tools": order.previous.body["tools"], **order.body}
+def _inherit(field: str) -> Defect:
+    return create(when(
+        lambda order, _: order.previous is not None and order.previous.body.get(field),
+        assign(body=lambda order, _: {field: order.previous.body[field], **order.body})))  # fmt: skip
 
 
 def _is_streamed_stray(validator: CreateValidator, body: Json, project: str, *surface: object) -> bool:
@@ -99,11 +90,6 @@ def _forget_earlier_steps(order: CreateRequest, engine: Engine) -> None:
     order.text = given_text(order.given)
 
 
-def _inherit_limits(order: CreateRequest, engine: Engine) -> None:
-    if order.previous is not None and order.previous.body.get("generation_config"):
-        order.body = {"generation_config": order.previous.body["generation_config"], **order.body}
-
-
 def _is_chained_poll(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
     run, order = opened
     return order.previous is not None and run.background and not order.stream
@@ -116,49 +102,16 @@ def _wait(response: Response, engine: Engine, opened: tuple[Run, CreateRequest])
     return Response(200, JSON_HEADERS, Chunked(), late)
 
 
-class _Siblings(Engine):
-    """Remembers the last child of each parent."""
+def _change_second(change: Change) -> Defect:
+    """Change a second child of a parent, or the first one, which the change gets, too."""
 
-    def __init__(self, *args: Any) -> None:
-        self.last: dict[str, Run] = {}
-        super().__init__(*args)
+    def edit(run: Run, parent: Run, engine: Engine) -> None:
+        sibling = memory(engine).get(parent.id)
+        if sibling is not None:
+            change(run, sibling)
+        memory(engine)[parent.id] = run
 
-    def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
-        opened = super().open(order)
-        if order.previous is not None:
-            sibling = self.last.get(order.previous.id)
-            if sibling is not None:
-                self.mix(opened[0], sibling)
-            self.last[order.previous.id] = opened[0]
-        return opened
-
-    def mix(self, run: Run, sibling: Run) -> None:
-        """The defect."""
-        raise NotImplementedError
-
-
-class _SiblingContinued(_Siblings):
-    def mix(self, run: Run, sibling: Run) -> None:
-        run.context = sibling.total_context()
-
-
-class _SiblingOverwritten(_Siblings):
-    def mix(self, run: Run, sibling: Run) -> None:
-        sibling.steps = [*sibling.steps, *run.steps]
-        sibling.bodies.clear()
-
-
-class _OneChildOnly(CreateValidator):
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.continued: set[str] = set()
-
-    def parent(self, parent_id: str, project: str) -> Run:
-        run = super().parent(parent_id, project)
-        if run.id in self.continued:
-            raise invalid("It was continued already.", "failed_precondition")
-        self.continued.add(run.id)
-        return run
+    return _change_chained(edit)
 
 
 def _name_model_in_object(body: Json, call: Call) -> None:
@@ -177,9 +130,10 @@ MUTANTS = table(
     row("chain-history-lost", "The history is not carried over.", instead(Run.total_context, lambda run: 0)),
     row("chain-one-turn-only", "A turn carries over the turn before it, and none of those before that.",
         run(when(
-            lambda run, order, _: order.previous is not None and order.previous.context > 0, _carry_one_turn))),
+            lambda run, order, _: order.previous is not None and order.previous.context > 0,
+            assign(context=lambda run, order, _: order.previous.total_context() - order.previous.context)))),
     row("chain-streamed-turn-lost", "A turn after a streamed one carries over only the turns before that one.",
-        run(when(_continues_streamed, _forget_streamed_turn))),
+        run(when(_continues_streamed, assign(context=lambda run, order, _: order.previous.context)))),
     row("chain-streamed-ignored", "A streamed turn carries nothing over.", _forget_if("stream")),
     row("chain-background-ignored", "A background turn carries nothing over.", _forget_if("background")),
     row("chain-repeats-steps", "The response to a chained create repeats the steps of its parent.",
@@ -187,9 +141,14 @@ MUTANTS = table(
     row("chain-same-id", "A chained interaction takes its parent's id and place.",
         _change_chained(_take_parents_place)),
     row("parent-mutated", "A child appends its steps to its parent.", _change_chained(_append_to_parent)),
-    row("sibling-continued", "A second child continues the first one, not their parent.", part(_SiblingContinued)),
-    row("sibling-overwritten", "A second child appends its steps to the first one.", part(_SiblingOverwritten)),
-    row("one-child-only", "A parent can be continued only once.", part(_OneChildOnly)),
+    row("sibling-continued", "A second child continues the first one, not their parent.",
+        _change_second(assign(context=lambda run, sibling: sibling.total_context()))),
+    row("sibling-overwritten", "A second child appends its steps to the first one.",
+        _change_second(_append_to_parent)),
+    row("one-child-only", "A parent can be continued only once.",
+        after(CreateValidator.parent, when(
+            lambda run, validator, *_: count(validator, run.id) > 1,
+            refuse("It was continued already.", 400, "failed_precondition")))),
     row("chained-background-waits", "The response to a background create with a parent waits for its run.",
         after(Engine.answer, when(_is_chained_poll, _wait))),
     row("chain-running-allowed", "A run in progress can be continued.",
@@ -206,8 +165,8 @@ MUTANTS = table(
     row("chain-unknown-crashes", "A create with a parent that does not exist returns 500.",
         before(CreateValidator.parent, when(
             lambda validator, parent_id, project: validator._find(parent_id, project) is None, crash))),
-    row("tools-inherited", "The tools of a parent are inherited.", create(_inherit_tools)),
-    row("limits-inherited", "The generation_config of a parent is inherited.", create(_inherit_limits)),
+    row("tools-inherited", "The tools of a parent are inherited.", _inherit("tools")),
+    row("limits-inherited", "The generation_config of a parent is inherited.", _inherit("generation_config")),
     row("chain-unknown-streamed-crashes", "A streamed turn with an unknown parent returns 500.",
         before(CreateValidator.resolve, when(_is_streamed_stray, crash))),
     row("chained-not-stored", "A chained interaction has an id but is not stored.",

@@ -13,20 +13,8 @@ from harness.emulator.values.usage import Meter
 from harness.kit.mutant import table
 
 
-def _as_strings(usage: Json) -> None:
-    usage.update({name: str(value) for name, value in usage.items() if isinstance(value, int)})
-
-
-def _as_zeros(usage: Json) -> None:
-    usage.update({name: 0 if isinstance(value, int) else [] for name, value in usage.items()})
-
-
 def _exceed_with_text(usage: Json) -> None:
     usage["input_tokens_by_modality"] = [{"modality": "text", "tokens": usage["total_input_tokens"] + 100}]
-
-
-def _as_openai(usage: Json, *context: object) -> Json:
-    return {"prompt_tokens": usage["total_input_tokens"], "total_tokens": str(usage["total_tokens"])}
 
 
 def _with_bare_contents(step: Json) -> Json:
@@ -68,8 +56,10 @@ def _each_step(kind: str, change: Change) -> Change:
 MUTANTS = table(
     "content",
     row("usage-negative", "The count of cached tokens is -1.", usage(put(total_cached_tokens=-1))),
-    row("usage-strings", "Token counts are strings of digits.", usage(_as_strings)),
-    row("usage-zero", "Every token count is 0.", usage(_as_zeros)),
+    row("usage-strings", "Token counts are strings of digits.", usage(lambda usage: (
+        usage.update({name: str(value) for name, value in usage.items() if isinstance(value, int)})))),
+    row("usage-zero", "Every token count is 0.", usage(
+        lambda usage: usage.update({name: 0 if isinstance(value, int) else [] for name, value in usage.items()}))),
     row("usage-fractions", "Token counts are fractions.",
         usage(lambda usage: usage.update(total_output_tokens=usage["total_output_tokens"] + 0.5))),
     row("usage-total-wrong", "The total is not the sum of its parts.",
@@ -77,7 +67,9 @@ MUTANTS = table(
     row("usage-thoughts-left-out", "The total does not include thoughts.",
         instead(Meter.total, lambda meter, taken, given, thoughts, tool: taken + given + tool)),
     row("usage-modality-exceeds", "One modality has more tokens than the total.", usage(_exceed_with_text)),
-    row("usage-openai", "Token counts have the field names of another API.", after(Bodies.usage, _as_openai)),
+    row("usage-openai", "Token counts have the field names of another API.", after(Bodies.usage,
+        lambda usage, *_: (
+            {"prompt_tokens": usage["total_input_tokens"], "total_tokens": str(usage["total_tokens"])}))),
     row("step-type-missing", "Steps have no type.",
         steps(lambda steps, run, timeline: [without(step, "type") for step in steps])),
     row("content-type-field-missing", "Contents have no type.",

@@ -22,7 +22,7 @@ from harness.emulator.mutants.hooks import (
     status,
     steps,
 )
-from harness.emulator.mutants.parts import after, before, instead, part
+from harness.emulator.mutants.parts import Defect, after, before, instead, memory
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
@@ -64,31 +64,26 @@ def _restart(ids: IdSequence) -> None:
     ids._count %= 2
 
 
-def _ignore_limit_in_background(order: CreateRequest, engine: Engine) -> None:
-    if order.body.get("background") and order.body.get("generation_config"):
-        order.body = {**order.body, "generation_config": {}}
+def _blank_in_background(field: str, value: Any) -> Defect:
+    return create(when(
+        lambda order, _: order.body.get("background") and order.body.get(field),
+        assign(body=lambda order, _: {**order.body, field: value})))  # fmt: skip
 
 
 def _has_stops(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -> bool:
     return bool(order.generation.get("stop_sequences"))
 
 
-def _lose_instruction_in_background(order: CreateRequest, engine: Engine) -> None:
-    if order.body.get("background") and order.body.get("system_instruction"):
-        order.body = {**order.body, "system_instruction": ""}
-
-
 def _is_cut(replies: ReplyBuilder, steps: list[Json], script: object, cut: bool) -> bool:
     return cut
 
 
-class _AnswersSomebodyElse(Engine):
-    _earlier: Run | None = None
-
-    def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
-        run, order = super().open(order)
-        shown, self._earlier = self._earlier or run, run
-        return shown, order
+def _answer_somebody_else(
+    opened: tuple[Run, CreateRequest], engine: Engine, order: CreateRequest
+) -> tuple[Run, CreateRequest]:
+    earlier = memory(engine).get("run", opened[0])
+    memory(engine)["run"] = opened[0]
+    return earlier, order
 
 
 def _is_contents(validator: CreateValidator, body: Json) -> bool:
@@ -187,7 +182,7 @@ MUTANTS = table(
     row("format-streamed-fenced", "Streams wrap JSON in a Markdown code fence.",
         deltas("text", lambda pieces, _: ["```json\n", *pieces, "\n```"] if pieces[0][:1] == "{" else pieces)),
     row("instruction-lost-later", "`system_instruction` has no effect in the background.",
-        create(_lose_instruction_in_background)),
+        _blank_in_background("system_instruction", "")),
     row("zero-refused", "A create with the temperature 0 returns 400.",
         admit("shape", when(
             lambda body: (body.get("generation_config") or {}).get("temperature") == 0, refuse("temperature")))),
@@ -203,7 +198,7 @@ MUTANTS = table(
             lambda replies, order, _: "max_output_tokens" in (order.body.get("generation_config") or {}),
             lambda replies, order, steps: (steps, False)))),
     row("tiny-limit-ignored-later", "max_output_tokens changes nothing in the background.",
-        create(_ignore_limit_in_background)),
+        _blank_in_background("generation_config", {})),
     row("tiny-limit-completes", "A run whose output was cut by max_output_tokens has the status completed.",
         instead(ReplyBuilder.status, when(_is_cut, lambda replies, steps, script, cut: (
             ReplyBuilder.status(replies, steps, script, False))))),
@@ -227,7 +222,7 @@ MUTANTS = table(
     row("store-flag-inverted", "Interactions are stored only with an explicit `store: true`.",
         create(assign(store=lambda order, _: order.body.get("store") is True))),
     row("answers-somebody-else", "A create returns the interaction of the previous create.",
-        part(_AnswersSomebodyElse)),
+        after(Engine.open, _answer_somebody_else)),
     row("content-input-refused", "A single content is not accepted as input.",
         admit("needs_input", when(
             lambda body: isinstance(body.get("input"), dict), refuse("'input' must be a string.")))),
@@ -241,7 +236,7 @@ MUTANTS = table(
     row("author-not-needed", "A create that names neither model nor agent runs a default model.",
         admit("shape", when(_names_nobody, put(model="gemini-3.8-flash")))),
     row("author-missing-crashes", "A create that names neither model nor agent returns 500.",
-        admit("one_author", when(_names_nobody, crash))),
+        admit("between_fields", when(_names_nobody, crash))),
     row("agent-beside-model-dropped", "A create that names both model and agent runs the model.",
         admit("shape", when(lambda body: {"model", "agent"} <= body.keys(), drop("agent")))),
     row("input-not-needed", "A create without input is accepted.",
@@ -254,7 +249,8 @@ MUTANTS = table(
     row("generation-config-dropped", "generation_config with an agent is silently dropped.",
         admit("shape", when(lambda body: "agent" in body, drop("generation_config")))),
     row("webhook-crashes", "A create with webhook_config but without background returns 500.",
-        admit("webhook", when(lambda body: body.get("background") is not True, crash))),
+        admit("between_fields", when(
+            lambda body: "webhook_config" in body and body.get("background") is not True, crash))),
     row("labels-crash", "A create with labels returns 500.",
         admit("between_fields", when(lambda body: "labels" in body, crash))),
     row("labels-unchecked", "Labels are not validated.",

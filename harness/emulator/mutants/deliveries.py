@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from harness.emulator.deliveries import EVENT_OF_STATUS, Deliveries, Job, build_jwks, build_token, sign
+from harness.emulator.deliveries import EVENT_OF_STATUS, Deliveries, Job, build_jwks, sign
 from harness.emulator.mutants.changes import skip, when
 from harness.emulator.mutants.hooks import row
-from harness.emulator.mutants.parts import after, around, before, instead
+from harness.emulator.mutants.parts import Defect, after, around, before, instead
 from harness.emulator.run.run import Run
 from harness.emulator.service import JWKS_PATH, Emulator
-from harness.emulator.values.call import Route, json_response
+from harness.emulator.values.call import json_response
 from harness.emulator.values.stamps import SECRET_PREFIX
 from harness.kit.mutant import table
-from harness.wire import Request, Response
-
-
-def _has_receivers(deliveries: Deliveries, run: Run) -> bool:
-    return run.background and any(deliveries._find_receivers(run, EVENT_OF_STATUS.get(run.status)))
+from harness.wire import Request
 
 
 def _with_body(change: Any) -> Any:
@@ -33,45 +30,28 @@ def _with_body(change: Any) -> Any:
     return before(Deliveries.build_request, begin)
 
 
-def _sign_with_text(inner: Any, deliveries: Deliveries, job: Job, timestamp: int) -> str:
-    """Use the text of the secret as the key, without decoding it: the mistake that receivers make, too."""
-    if job.webhook is None:
-        return str(inner(job, timestamp))
-    texts = [base64.b64encode(secret.text.encode()).decode() for secret in job.webhook.secrets]
-    return sign([SECRET_PREFIX + text for text in texts], job.id, timestamp, job.body)
+def _with_secrets(change: Callable[[list[str]], list[str]]) -> Defect:
+    """Sign what is delivered to a webhook with other secrets than those that are valid."""
+    return instead(Deliveries.sign, when(
+        lambda deliveries, job, timestamp: job.webhook is not None,
+        lambda deliveries, job, timestamp: sign(
+            change([secret.text for secret in job.webhook.secrets]), job.id, timestamp, job.body)))  # fmt: skip
 
 
-def _sign_with_the_oldest(inner: Any, deliveries: Deliveries, job: Job, timestamp: int) -> str:
-    if job.webhook is None:
-        return str(inner(job, timestamp))
-    return sign([job.webhook.secrets[-1].text], job.id, timestamp, job.body)
+def _with_token(change: Callable[[str], str]) -> Defect:
+    """Change the token of what is delivered to a URI of a create."""
+    return after(Deliveries.sign, when(
+        lambda token, deliveries, job, timestamp: job.webhook is None,
+        lambda token, *_: change(token)))  # fmt: skip
 
 
-def _give_up(deliveries: Deliveries, job: Job) -> None:
-    deliveries._end(job, "no second attempt is made")
+def _break_token(token: str) -> str:
+    head, claims, signature = token.split(".")
+    return f"{head}.{claims}.{signature[::-1]}"
 
 
 def _new_id(result: Any, deliveries: Deliveries, job: Job) -> None:
     job.id = f"{job.id}-{job.attempts}"
-
-
-def _without_signature(request: Request, deliveries: Deliveries, job: Job) -> Request:
-    return Request(request.method, request.target, request.headers.without("webhook-signature"), request.body)
-
-
-def _sign_bare_token(inner: Any, deliveries: Deliveries, job: Job, timestamp: int) -> str:
-    return "" if job.webhook is None else str(inner(job, timestamp))
-
-
-def _break_token(inner: Any, deliveries: Deliveries, job: Job, timestamp: int) -> str:
-    if job.webhook is not None:
-        return str(inner(job, timestamp))
-    head, claims, signature = build_token(job.uri, job.id, timestamp).split(".")
-    return f"{head}.{claims}.{signature[::-1]}"
-
-
-def _publish_another_key(emulator: Emulator, request: Request, where: Route) -> Response:
-    return json_response({"keys": [{**key, "kid": "another"} for key in build_jwks()["keys"]]})
 
 
 def _find_webhooks_too(inner: Any, deliveries: Deliveries, run: Run, event: str | None) -> Any:
@@ -83,14 +63,19 @@ def _find_webhooks_too(inner: Any, deliveries: Deliveries, run: Run, event: str 
 MUTANTS = table(
     "deliveries",
     row("hook-never-delivered", "Nothing is ever delivered to a webhook.",
-        before(Deliveries.note_settled, when(_has_receivers, skip))),
+        before(Deliveries.note_settled, when(lambda deliveries, run: (
+            run.background and any(deliveries._find_receivers(run, EVENT_OF_STATUS.get(run.status)))), skip))),
     row("hook-signed-with-text", "Deliveries are signed with the secret's text, not with what it encodes.",
-        around(Deliveries.sign, _sign_with_text)),
-    row("hook-not-signed", "Deliveries carry no signature.", after(Deliveries.build_request, _without_signature)),
+        _with_secrets(lambda secrets: [  # the mistake that receivers make, too
+            SECRET_PREFIX + base64.b64encode(secret.encode()).decode() for secret in secrets])),
+    row("hook-not-signed", "Deliveries carry no signature.", after(Deliveries.build_request,
+        lambda request, deliveries, *_: (
+            Request(request.method, request.target, request.headers.without("webhook-signature"), request.body)))),
     row("hook-body-signed-before", "The body of a delivery is rewritten after it was signed.",
         after(Deliveries.build_request, lambda request, *_: Request(
             request.method, request.target, request.headers, request.body.replace(b",", b", ")))),
-    row("hook-never-again", "A delivery that is refused is not made again.", instead(Deliveries.retry, _give_up)),
+    row("hook-never-again", "A delivery that is refused is not made again.", instead(Deliveries.retry,
+        lambda deliveries, job: deliveries._end(job, "no second attempt is made"))),
     row("hook-new-id-each-time", "Each attempt of a delivery has a webhook-id of its own.",
         after(Deliveries.retry, _new_id)),
     row("hook-bare-id", "A delivery contains only the id of the interaction.",
@@ -102,14 +87,15 @@ MUTANTS = table(
     row("hook-always-completed", "Every run is reported as completed, even one that waits for an action.",
         _with_body(lambda body: {**body, "type": "interaction.completed"})),
     row("hook-old-secret-signs", "After a rotation only the oldest secret signs.",
-        around(Deliveries.sign, _sign_with_the_oldest)),
+        _with_secrets(lambda secrets: secrets[-1:])),
     row("hook-no-token", "Deliveries to a URI of the create are not signed.",
-        around(Deliveries.sign, _sign_bare_token)),
+        _with_token(lambda token: "")),
     row("hook-broken-token", "The token of a delivery has a wrong signature.",
-        around(Deliveries.sign, _break_token)),
+        _with_token(_break_token)),
     row("hook-unpublished-key", "The key that signs tokens is not in the published set.",
         instead(Emulator.dispatch, when(
-            lambda emulator, request, where: where.segments == JWKS_PATH, _publish_another_key))),
+            lambda emulator, request, where: where.segments == JWKS_PATH, lambda emulator, *_: (
+                json_response({"keys": [{**key, "kid": "another"} for key in build_jwks()["keys"]]}))))),
     row("hook-both", "A run with URIs of its own is reported to the webhooks, too.",
         around(Deliveries._find_receivers, _find_webhooks_too)),
 )  # fmt: skip

@@ -65,10 +65,6 @@ def _downloads_file(response: Response | None, resources: Resources, call: Call)
     return response is not None and call.query.get("alt") == "media" and call.segments[0] == "environments"
 
 
-def _change_line_ends(response: Response, resources: Resources, call: Call) -> Response:
-    return with_bytes(response, read_bytes(response).replace(b"\n", b"\r\n") + b"\r\n")
-
-
 def _without(field: str) -> Change:
     """Make the environment of a run without a field of what the create asks for."""
 
@@ -146,7 +142,8 @@ MUTANTS = table(
     row("files-list-bare", "The list of files is a bare array.",
         response("GET environments/*/files/**", when(_is_listing, lambda listing, _: listing.get("files", [])))),
     row("files-changed", "Downloaded files have different line endings from the uploaded ones.",
-        after(Resources.handle, when(_downloads_file, _change_line_ends))),
+        after(Resources.handle, when(_downloads_file, lambda response, resources, *_: (
+            with_bytes(response, read_bytes(response).replace(b"\n", b"\r\n") + b"\r\n"))))),
     row("files-download-json", "alt=media is ignored: a download returns the metadata of the file.",
         request("GET environments/*/files/**", ignore("alt"))),
     row("files-missing-200", "A read of a file that does not exist returns an empty list of files.",

@@ -11,7 +11,7 @@ from harness.kit.mutant import table
 
 
 def _lose_imported(result: None, resources: Resources, order: CreateRequest) -> None:
-    kept = [store for _, _, store in resources.kept.stores._kept.everywhere()]
+    kept = [store for _, _, store in resources.kept.stores.everywhere()]
     made = [one for store in kept for one in store.operations.items()]
     imported = [document.fields["displayName"] for name, document in made if not name.startswith("upload/")]
     if order.documents is not None:

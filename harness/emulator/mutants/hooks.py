@@ -8,30 +8,8 @@ Every hook takes a change, a function that gets a thing and what it belongs to. 
 place or return a new one. A call is written as method and path, with `*` for a segment (`*:ping` for one that ends
 so), `**` for any rest: `GET interactions/*`.
 
-| Hook | The change gets | Meaning |
-|---|---|---|
-| `arrival` | request, route | a request whose key was not looked at yet |
-| `request` | call, engine | a call with a valid key; the change may answer it |
-| `request_body` | body, call | the JSON object that a call with a valid key brings |
-| `admit` | arguments of the step | a named step of the validation of a create |
-| `create` | order, engine | an admitted create whose run has not started |
-| `run` | run, order, engine | a run that has just been made |
-| `output` | steps, order | the steps that a run will have |
-| `usage` | usage, part | its token counts |
-| `body` | body, run | an interaction as JSON |
-| `status` | status, run | the status in it |
-| `steps` | steps, run, timeline | the steps in it; `timeline` is true for a read, false for a create |
-| `response` | value, call | the JSON value of any answer with a Content-Length |
-| `error` | refusal, call | a refusal; the change returns the response to send in its place |
-| `event` | event | an event of one type |
-| `events` | events, run | all events of a run but the closing one |
-| `deltas` | deltas, their source | the pieces of a text; the deltas of a thought or of a call's arguments |
-| `payload` | payload | an event with its id, about to be encoded |
-| `frame` | name, data | an event as bytes |
-| `stream` | body, run, position | the body of a stream that begins at that event |
-
-`parts` has the hooks for everything else: `instead`, `before` and `after` a method, and `part`, a class with a
-memory.
+`parts` has the hooks for everything else: `instead`, `before` and `after` a method, `part`, a class with a
+defect in several methods, and the `memory` of a part.
 """
 
 from __future__ import annotations
@@ -62,7 +40,7 @@ from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
-from harness.emulator.values.call import Call, Refusal, Route, route
+from harness.emulator.values.call import Call, Refusal, Route, match_path, route
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.usage import Meter
 from harness.kit.mutant import Mutant
@@ -265,21 +243,14 @@ def _compile(calls: str) -> Callable[[Call], bool]:
             f"no call is written {calls!r}: give a method ({', '.join(_METHODS)}) and a path that begins with "
             f"one of {', '.join(_COLLECTIONS)}, such as 'GET interactions/*'"
         )
-    return lambda call: method in ("*", call.request.method) and _fits(parts, call.segments)
 
+    def concerns(call: Call) -> bool:
+        segments = call.segments[:-1] if call.segments and not call.segments[-1] else call.segments
+        found = match_path(parts, segments) if method in ("*", call.request.method) else None
+        # a verb is part of a segment, and only `*:verb` means it
+        return found is not None and (":" in path or not any(":" in text for text in found))
 
-def _fits(parts: list[str], segments: tuple[str, ...]) -> bool:
-    if segments and not segments[-1]:
-        segments = segments[:-1]
-    if parts[-1] == "**":
-        parts, segments = parts[:-1], segments[: len(parts) - 1]
-    return len(parts) == len(segments) and all(map(_fits_segment, parts, segments))
-
-
-def _fits_segment(part: str, segment: str) -> bool:
-    if part == "*":
-        return ":" not in segment
-    return segment.endswith(part[1:]) if part.startswith("*") else segment == part
+    return concerns
 
 
 # --- rows

@@ -20,7 +20,7 @@ from harness.emulator.mutants.changes import (
     with_bytes,
 )
 from harness.emulator.mutants.hooks import EVERY, arrival, error, request, response, row
-from harness.emulator.mutants.parts import Defect, after, before, instead, part
+from harness.emulator.mutants.parts import Change, Defect, after, around, before, instead, memory
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call, Refusal, Route
@@ -79,20 +79,15 @@ def _has_no_key(auth: Auth, request: Request, query: Mapping[str, str]) -> bool:
     return not auth.key(request, query)
 
 
-class _Spoiled(Auth):
-    """Takes what it did not read of a rejected create for the next request."""
-
-    spoiled = False
-
-    def project(self, request: Request, query: Mapping[str, str]) -> str:
-        spoiled, self.spoiled = self.spoiled, False
-        if spoiled:
-            raise Refusal(400, "invalid_request", "Bad request syntax.")
-        try:
-            return super().project(request, query)
-        except Refusal:
-            self.spoiled = request.method == "POST"
-            raise
+def _spoil(inner: Change, auth: Auth, request: Request, query: Mapping[str, str]) -> str:
+    """Take what was not read of a rejected create for the next request."""
+    if memory(auth).pop("spoiled", False):
+        raise Refusal(400, "invalid_request", "Bad request syntax.")
+    try:
+        return str(inner(request, query))
+    except Refusal:
+        memory(auth)["spoiled"] = request.method == "POST"
+        raise
 
 
 def _lend_a_key(auth: Auth, request: Request, query: Mapping[str, str]) -> str:
@@ -175,7 +170,7 @@ MUTANTS = table(
             lambda auth, request, _: request.method == "GET" and "authorization" in request.headers,
             lambda auth, request, query: Auth.project(auth, _without(request, "authorization"), query)))),
     row("wrong-key-spoils-next", "After a create with a wrong key the next request is rejected, too.",
-        part(_Spoiled)),
+        around(Auth.project, _spoil)),
     row("query-key-ignored", "The query parameter `key` is ignored.",
         instead(Auth.key, lambda auth, request, query: Auth.key(auth, request, {}))),
     row("key-leaks", "The refusal of a wrong key repeats the key.",

@@ -45,6 +45,19 @@ class ConditionalChange:
         return self.change(*context) if self.test(*context) else None
 
 
+def memory(part: object) -> dict[str, Any]:
+    """Return the memory that defects have in one part of one emulator."""
+    found: dict[str, Any] = part.__dict__.setdefault("_memory", {})
+    return found
+
+
+def count(part: object, what: str = "calls") -> int:
+    """How often a part was asked this, now included."""
+    times: int = memory(part).get(what, 0) + 1
+    memory(part)[what] = times
+    return times
+
+
 SKIP = object()
 """What a change before a method returns to leave the method out."""
 
@@ -88,7 +101,7 @@ class PartDefect:
 
 
 def part(defective: type) -> Defect:
-    """Use `defective`, a subclass of one part, in place of that part: for defects that remember something."""
+    """Use `defective`, a subclass of one part, in place of that part: for defects in several methods."""
     for base in PARTS:
         if issubclass(defective, base):
             return PartDefect(base, lambda current: _join(defective, current))

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import rename_events, when
-from harness.emulator.mutants.hooks import row, stream
-from harness.emulator.mutants.parts import after, instead, part
+from harness.emulator.mutants.hooks import request, row, stream
+from harness.emulator.mutants.parts import after, count, instead, memory
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import StreamBody, Streams
 from harness.emulator.values.call import Call, Refusal
@@ -34,62 +34,32 @@ class _Thief(StreamBody):
         return piece
 
 
-class _SecondReaderSteals(Streams):
-    def __init__(self, *args: Any) -> None:
-        self.taken: dict[str, int] = {}
-        super().__init__(*args)
-
-    def body(self, run: Run, position: int) -> Body:
-        if run.settled:
-            return super().body(run, position)
-        return _Thief(self.taken, run, position, self.waiting(run), self._lock)
+def _refuse_second(call: Call, engine: Engine) -> None:
+    run = engine.find(call.segments[1], call.project)
+    if run is None or run.settled or call.query.get("stream") != "true":
+        return
+    if count(engine, run.id) > 1:
+        raise Refusal(409, "aborted", "Another reader is connected.")
 
 
-class _SecondReaderRefused(Engine):
-    def __init__(self, *args: Any) -> None:
-        self.read: set[str] = set()
-        super().__init__(*args)
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        run = self.require_run(interaction_id, call.project)
-        if call.query.get("stream") == "true" and not run.settled:
-            if run.id in self.read:
-                raise Refusal(409, "aborted", "Another reader is connected.")
-            self.read.add(run.id)
-        return super().get(call, interaction_id)
-
-
-class _MixesOpenStreams(Streams):
-    """Two streams that are open at the same time carry words of each other."""
-
-    def __init__(self, *args: Any) -> None:
-        self.reading = 0
-        super().__init__(*args)
-
-    def body(self, run: Run, position: int) -> Body:
-        body = super().body(run, position)
-        return PieceBody(self._mix(body)) if run.settled else body
-
-    def _mix(self, body: Body) -> Iterator[Piece]:
-        self.reading += 1
-        try:
-            for piece in body:
-                if self.reading > 1 and isinstance(piece, Chunk):
-                    yield replace(
-                        piece, data=piece.data.replace(b'"delta":{"text":"', b'"delta":{"text":"Not yours. ')
-                    )
-                else:
-                    yield piece
-        finally:
-            self.reading -= 1
+def _mix(streams: Streams, body: Body) -> Iterator[Piece]:
+    """Put words of others into a stream, as long as another one is open."""
+    opened = memory(streams).setdefault("open", [])
+    opened.append(body)
+    try:
+        for piece in body:
+            if len(opened) > 1 and isinstance(piece, Chunk):
+                yield replace(
+                    piece, data=piece.data.replace(b'"delta":{"text":"', b'"delta":{"text":"Not yours. ')
+                )
+            else:
+                yield piece
+    finally:
+        opened.remove(body)
 
 
 def _stop_at_present(body: Body, run: Run, position: int) -> Body:
     return PieceBody(chain((run.frames.chunk(index) for index in range(position, run.readable)), (COMPLETE,)))
-
-
-def _begin_at_present(streams: Streams, run: Run, cursor: str | None) -> int:
-    return max(Streams.position(streams, run, cursor), run.readable)
 
 
 def _lose_the_next(body: Body, run: Run, position: int) -> Body:
@@ -135,10 +105,16 @@ MUTANTS = table(
         after(Engine.answer, when(_streams_create, _rename_events))),
     row("second-reader-steals",
         "Two readers of a run in progress share its events: each gets only those the other has not taken.",
-        part(_SecondReaderSteals)),
-    row("second-reader-refused", "A run in progress accepts only one reader.", part(_SecondReaderRefused)),
+        instead(Streams.body, when(
+            lambda streams, run, position: not run.settled,
+            lambda streams, run, position: (
+                _Thief(memory(streams), run, position, streams.waiting(run), streams._lock))))),
+    row("second-reader-refused", "A run in progress accepts only one reader.",
+        request("GET interactions/*", _refuse_second)),
     row("parallel-streams-mixed", "Streams that are read at the same time carry words of each other.",
-        part(_MixesOpenStreams)),
+        after(Streams.body, when(
+            lambda body, streams, run, position: run.settled,
+            lambda body, streams, *_: PieceBody(_mix(streams, body))))),
     row("running-stream-stops", "A stream of a run in progress ends after the events so far.",
         stream(when(lambda body, run, position: not run.settled, _stop_at_present))),
     row("running-join-loses-one",
@@ -147,5 +123,6 @@ MUTANTS = table(
     row("running-resume-from-now",
         "A reader that resumes the stream of a run in progress gets only the events from then on.",
         instead(Streams.position, when(
-            lambda _, run, cursor: bool(cursor) and not run.settled, _begin_at_present))),
+            lambda _, run, cursor: bool(cursor) and not run.settled,
+            lambda streams, run, cursor: max(Streams.position(streams, run, cursor), run.readable)))),
 )  # fmt: skip

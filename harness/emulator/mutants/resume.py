@@ -55,28 +55,8 @@ def _without_closing_event(body: Body, run: Run, position: int) -> Body:
     return PieceBody(chain(chunks[position:-2], chunks[-1:], (COMPLETE,)))
 
 
-def _without_end(body: Body, run: Run, position: int) -> Body:
-    return PieceBody(chain(run.frames.all()[position:-2], (COMPLETE,)))
-
-
 def _with_first(first: Chunk, body: Body) -> Body:
     return PieceBody(chain((first,), body), body.close)
-
-
-def _replays_finished(streams: Streams, run: Run, cursor: str | None = None) -> bool:
-    return cursor is None and run.settled and run.background
-
-
-def _begins_finished(streams: Streams, run: Run, cursor: str | None) -> bool:
-    return run.background and run.settled and not Streams.position(streams, run, cursor)
-
-
-def _is_at_the_end(streams: Streams, run: Run, cursor: str | None = None) -> bool:
-    return bool(cursor) and run.settled and Streams.position(streams, run, cursor) >= run.readable - 1
-
-
-def _hang(streams: Streams, *context: object) -> Response:
-    return Response(200, streams.headers(), Chunked(), PieceBody(repeat(Pause(1.0))))
 
 
 def _crash_on_unknown_cursor(streams: Streams, run: Run, cursor: str) -> int:
@@ -84,10 +64,6 @@ def _crash_on_unknown_cursor(streams: Streams, run: Run, cursor: str) -> int:
         return Streams.find_event(streams, run, cursor)
     except Refusal:
         crash()
-
-
-def _opens_at_cursor(streams: Streams, run: Run, cursor: str | None = None) -> bool:
-    return bool(cursor)
 
 
 def _hang_on_unknown_cursor(streams: Streams, run: Run, cursor: str | None = None) -> Response:
@@ -108,9 +84,11 @@ MUTANTS = table(
     row("stream-of-stored-404", "A read with stream=true returns 404.",
         request("GET interactions/*", when(_streams, refuse("Method not found.", 404, "not_found")))),
     row("stream-of-stored-empty", "A stream of an existing interaction is empty.",
-        instead(Streams.open, when(_replays_finished, lambda *_: empty_stream()))),
+        instead(Streams.open, when(lambda streams, run, cursor=None: (
+            cursor is None and run.settled and run.background), lambda *_: empty_stream()))),
     row("replay-from-third", "A stream without a cursor begins at the third event.",
-        instead(Streams.position, when(_begins_finished, lambda *_: 2))),
+        instead(Streams.position, when(lambda streams, run, cursor: (
+            run.background and run.settled and not Streams.position(streams, run, cursor)), lambda *_: 2))),
     row("resume-skips-one", "A resume leaves out the event after the cursor.",
         instead(Streams.after, lambda streams, event: event + 2)),
     row("resume-skips-last", "A resume leaves out the closing event.",
@@ -139,19 +117,22 @@ MUTANTS = table(
             lambda position, _, run, cursor: bool(cursor) and run.settled and position >= run.readable - 1,
             lambda *_: 0))),
     row("resume-at-end-hangs", "A resume at the final event opens a stream that sends nothing and never ends.",
-        instead(Streams.open, when(_is_at_the_end, _hang))),
+        instead(Streams.open, when(lambda streams, run, cursor=None: (
+            bool(cursor) and run.settled and Streams.position(streams, run, cursor) >= run.readable - 1),
+            lambda streams, *_: Response(200, streams.headers(), Chunked(), PieceBody(repeat(Pause(1.0))))))),
     row("resume-bad-cursor-crashes", "A resume from an unknown cursor returns 500.",
         instead(Streams.find_event, _crash_on_unknown_cursor)),
     row("resume-bad-cursor-hangs",
         "A resume from an unknown cursor opens a stream that sends nothing and never ends.",
-        instead(Streams.open, when(_opens_at_cursor, _hang_on_unknown_cursor))),
+        instead(Streams.open, when(lambda streams, run, cursor=None: bool(cursor), _hang_on_unknown_cursor))),
     row("unknown-stream-empty", "A stream of an unknown id is empty instead of refused.",
         request("GET interactions/*", when(
             lambda call, engine: _streams(call, engine) and is_unknown(call, engine), empty_stream))),
     row("foreground-stream-crashes", "A stream of a stored foreground interaction returns 500.",
         request("GET interactions/*", when(_streams_foreground, crash))),
     row("finished-run-streams-no-end", "The stream of a finished run lacks the closing event.",
-        stream(when(lambda body, run, position: run.settled and run.background, _without_end))),
+        stream(when(lambda body, run, position: run.settled and run.background,
+            lambda body, run, position: PieceBody(chain(run.frames.all()[position:-2], (COMPLETE,)))))),
     row("stream-of-another", "The events of a stream that is read again name another interaction.",
         after(Engine.get, when(lambda response, engine, call, _: _streams(call, engine), _name_another))),
 )  # fmt: skip

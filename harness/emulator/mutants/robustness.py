@@ -5,27 +5,18 @@ from __future__ import annotations
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, answer, crash, refuse, when, with_data
-from harness.emulator.mutants.hooks import admit, arrival, error, request, row
-from harness.emulator.mutants.parts import before, instead, part
+from harness.emulator.mutants.hooks import admit, arrival, error, request, row, run
+from harness.emulator.mutants.parts import before, instead, memory
 from harness.emulator.run.run import Run
-from harness.emulator.values.call import Call, Refusal, Route, json_response
+from harness.emulator.values.call import Call, Refusal, json_response
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.hints import snake
 from harness.emulator.values.stamps import IdSequence
 from harness.kit.mutant import table
-from harness.wire import Request, Response
 
 
 def _is_not_utf8(call: Call, engine: Engine) -> bool:
     return call.request.body.decode("utf-8", "replace").encode() != call.request.body
-
-
-def _mend_utf8(call: Call, engine: Engine) -> Call:
-    return with_data(call, call.request.body.decode("utf-8", "replace").encode())
-
-
-def _has_odd_segment(request: Request, where: Route) -> bool:
-    return any(set(segment) & set("/?\x00") or segment in {".", ".."} for segment in where.segments)
 
 
 def _take_camel_case(validator: CreateValidator, body: Json) -> None:
@@ -34,61 +25,45 @@ def _take_camel_case(validator: CreateValidator, body: Json) -> None:
         body[snake(name)] = body.pop(name)
 
 
-class _InputsMixedUp(Engine):
-    _before: CreateRequest | None = None
-
-    def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
-        run, order = super().open(order)
-        if self._before is not None and isinstance(order.body.get("input"), str):
-            run.given = self._before.given
-        self._before = order
-        return run, order
+def _mix_inputs(run: Run, order: CreateRequest, engine: Engine) -> None:
+    if isinstance(order.body.get("input"), str):
+        run.given = memory(engine).get("given", run.given)
+    memory(engine)["given"] = order.given
 
 
-class _OutputsMixedUp(Engine):
-    _before: tuple[str, list[Json]] | None = None
-
-    def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
-        run, order = super().open(order)
-        asked, own = order.text, run.steps
-        is_plain = not order.body.get("stream") and not order.body.get("background")
-        if is_plain and self._before is not None and asked != self._before[0]:
-            run.steps = self._before[1]
-        self._before = (asked, own)
-        return run, order
+def _mix_outputs(run: Run, order: CreateRequest, engine: Engine) -> None:
+    asked, steps = memory(engine).get("before", (order.text, run.steps))
+    memory(engine)["before"] = order.text, run.steps
+    if not order.body.get("stream") and not order.body.get("background") and asked != order.text:
+        run.steps = steps
 
 
-def _is_deep(call: Call) -> bool:
-    return call.request.body.count(b"[") + call.request.body.count(b"{") > 5_000
-
-
-class _DeepJsonKills(Engine):
-    _dead = False
-
-    def handle(self, call: Call) -> Response | None:
-        self._dead = self._dead or _is_deep(call)
-        if self._dead:
-            raise Refusal(503, "service_unavailable", "Down.")
-        return super().handle(call)
+def _die(engine: Engine, call: Call) -> None:
+    if call.request.body.count(b"[") + call.request.body.count(b"{") > 5_000:
+        memory(engine)["dead"] = True
+    if "dead" in memory(engine):
+        raise Refusal(503, "service_unavailable", "Down.")
 
 
 MUTANTS = table(
     "robustness",
-    row("parallel-outputs-mixed", "A create returns the output of the create before it.", part(_OutputsMixedUp)),
-    row("inputs-mixed-up", "Creates are stored with the input of the create before them.", part(_InputsMixedUp)),
+    row("parallel-outputs-mixed", "A create returns the output of the create before it.", run(_mix_outputs)),
+    row("inputs-mixed-up", "Creates are stored with the input of the create before them.", run(_mix_inputs)),
     row("ids-collide", "Ids collide: there are only eight of them.",
         instead(IdSequence.number, lambda ids: IdSequence.number(ids) & 0x7)),
     row("deep-json-crashes", "A very deeply nested body returns 500.",
         error("POST interactions", when(
             lambda refusal, _: "too deeply" in refusal.message,
             refuse("maximum recursion depth exceeded", 500, "api_error")))),
-    row("deep-json-kills", "After a very deeply nested body, every call returns 503.", part(_DeepJsonKills)),
+    row("deep-json-kills", "After a very deeply nested body, every call returns 503.",
+        before(Engine.handle, _die)),
     row("empty-body-crashes", "A create without a body returns 500.",
         request("POST interactions", when(lambda call, _: not call.request.body, crash))),
     row("bad-utf8-crashes", "A create that is not UTF-8 returns 500.",
         request("POST interactions", when(_is_not_utf8, crash))),
     row("bad-utf8-accepted", "Bytes that are not UTF-8 are replaced, and the create goes on.",
-        request("POST interactions", when(_is_not_utf8, _mend_utf8))),
+        request("POST interactions", when(_is_not_utf8,
+            lambda call, engine: with_data(call, call.request.body.decode("utf-8", "replace").encode())))),
     row("content-type-crashes", "A create with the Content-Type text/plain returns 500.",
         request("POST interactions", when(
             lambda call, _: call.request.headers.media_type() not in {"application/json", ""}, crash))),
@@ -96,7 +71,8 @@ MUTANTS = table(
     row("put-creates", "PUT creates an interaction, as POST does.",
         instead(Engine.refuse_method, lambda engine, call, allowed: (
             engine.create(call) if call.request.body else json_response({})))),
-    row("odd-id-crashes", "An id with unusual characters returns 500.", arrival(when(_has_odd_segment, crash))),
+    row("odd-id-crashes", "An id with unusual characters returns 500.", arrival(when(lambda request, where: (
+        any(set(segment) & set("/?\x00") or segment in {".", ".."} for segment in where.segments)), crash))),
     row("encoded-path-resolved",
         "An encoded slash in an id is resolved to another path, and the read returns 200.",
         arrival(when(

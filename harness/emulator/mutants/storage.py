@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -27,9 +26,8 @@ from harness.emulator.mutants.changes import (
     when,
 )
 from harness.emulator.mutants.hooks import admit, body, create, request, response, row, steps
-from harness.emulator.mutants.parts import after, before, instead, part
+from harness.emulator.mutants.parts import Change, Defect, after, around, before, count, instead, memory
 from harness.emulator.run.interaction_body import Bodies
-from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore
 from harness.emulator.values.call import Call, json_response
 from harness.kit.mutant import table
@@ -42,10 +40,6 @@ def _read_newest(call: Call, engine: Engine) -> Call:
     engine.require_run(call.segments[1], call.project)
     mine = [run.id for run in engine.store.all() if run.project == call.project]
     return replace(call, segments=("interactions", mine[-1]))
-
-
-def _lacks_last_step(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
-    return steps[:-1] if timeline and run.settled and run.status == "completed" else steps
 
 
 def _delete_for_anybody(call: Call, engine: Engine) -> Response | None:
@@ -61,51 +55,11 @@ def _cancel_for_anybody(call: Call, engine: Engine) -> Call | None:
     return replace(call, project=run.project) if run is not None and not run.settled else None
 
 
-class _ReadsDiffer(Bodies):
-    _reads = 0
-
-    def render(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
-        run.bodies.clear()
-        return super().render(run, timeline=timeline, include_input=include_input)
-
-    def usage(self, run: Run) -> Json:
-        self._reads += 1
-        usage = super().usage(run)
-        return {**usage, "total_tokens": usage["total_tokens"] + self._reads}
-
-
-class _CreatedMoves(Bodies):
-    _views = 0
-
-    def interaction(self, run: Run, *, timeline: bool, include_input: bool = False) -> Json:
-        body = super().interaction(run, timeline=timeline, include_input=include_input)
-        self._views += 1
-        return {**body, "created": f"2026-06-08T00:00:{self._views % 60:02}Z"}
-
-
-class _CachesReads(Engine):
-    _cached: frozenset[str] = frozenset()
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        run = self.store.get(interaction_id)
-        if run is not None and run.project == call.project:
-            self._cached |= {run.id}
-        elif run is not None and run.id in self._cached:
-            call = replace(call, project=run.project)
-        return super().get(call, interaction_id)
-
-
-class _ReadsChangeStatus(Engine):
-    _reads = 0
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        self._reads += 1
-        response = super().get(call, interaction_id)
-        return (
-            edit_json(response, inside("status", turn(completed="in_progress")))
-            if self._reads % 2 == 0
-            else response
-        )
+def _read_from_cache(call: Call, engine: Engine) -> Call | None:
+    run, cached = engine.store.get(call.segments[1]), memory(engine)
+    if run is not None and run.project == call.project:
+        cached[run.id] = run
+    return replace(call, project=run.project) if run is not None and run.id in cached else None
 
 
 def _show_half_the_cost(body: Json, call: Call) -> Json:
@@ -120,97 +74,48 @@ def _is_running(call: Call, engine: Engine) -> bool:
     return run is not None and not run.settled
 
 
-class _Graveyard(Engine):
-    """Remembers deleted interactions."""
-
-    def __init__(self, *args: Any) -> None:
-        self.dead: dict[str, Run] = {}
-        super().__init__(*args)
-
-    def delete(self, call: Call, interaction_id: str) -> Response:
-        run = self.find(interaction_id, call.project)
-        response = super().delete(call, interaction_id)
-        if run is not None:
-            self.dead[interaction_id] = run
-        return response
+def _is_dead(engine: Engine, call: Call, interaction_id: str) -> bool:
+    return interaction_id in memory(engine)
 
 
-class _DeletedStreamsOn(_Graveyard):
-    def get(self, call: Call, interaction_id: str) -> Response:
-        if interaction_id in self.dead and call.query.get("stream") == "true":
-            return self.streams.open(self.dead[interaction_id])
-        return super().get(call, interaction_id)
+def _bury(inner: Change, engine: Engine, call: Call, interaction_id: str) -> Response:
+    run = engine.find(interaction_id, call.project)
+    response: Response = inner(call, interaction_id)
+    if run is not None:
+        memory(engine)[interaction_id] = run
+    return response
 
 
-class _DeletedChainsOn(_Graveyard):
-    def create(self, call: Call) -> Response:
-        self.validator._find = lambda parent, project: self.dead.get(parent) or self.find(parent, project)
-        return super().create(call)
+_REMEMBERED = around(Engine.delete, _bury)
+"""Remembers deleted interactions."""
 
 
-class _DeletedShown(_Graveyard):
-    def get(self, call: Call, interaction_id: str) -> Response:
-        if interaction_id in self.dead:
-            return json_response({"id": interaction_id, "status": "deleted", "object": "interaction"})
-        return super().get(call, interaction_id)
+def _find_the_dead(engine: Engine, call: Call) -> None:
+    engine.validator._find = lambda parent, project: memory(engine).get(parent) or engine.find(parent, project)
 
 
-class _DeleteUndone(_Graveyard):
-    """A deleted resource comes back half a second later, if it was `comes_back`."""
+def _come_back(*, settled: bool) -> tuple[Defect, Defect]:
+    """Show a deleted interaction again half a second later, if it was or was not settled."""
 
-    def __init__(self, *args: Any) -> None:
-        self.back: dict[str, float] = {}
-        super().__init__(*args)
+    def note(engine: Engine, call: Call, interaction_id: str) -> None:
+        run = engine.find(interaction_id, call.project)
+        if run is not None and run.settled is settled:
+            memory(engine)[interaction_id] = run, engine.clock.now + 0.5
 
-    def comes_back(self, run: Run) -> bool:
-        return run.settled
+    def is_back(engine: Engine, call: Call, interaction_id: str) -> bool:
+        return bool(engine.clock.now >= memory(engine).get(interaction_id, (None, math.inf))[1])
 
-    def delete(self, call: Call, interaction_id: str) -> Response:
-        run = self.find(interaction_id, call.project)
-        if run is not None and self.comes_back(run):
-            self.back[interaction_id] = self.clock.now + 0.5
-        return super().delete(call, interaction_id)
+    def show(engine: Engine, call: Call, interaction_id: str) -> Response:
+        return engine.json(engine.bodies.render(memory(engine)[interaction_id][0], timeline=True))
 
-    def get(self, call: Call, interaction_id: str) -> Response:
-        if self.clock.now >= self.back.get(interaction_id, math.inf):
-            return self.json(self.bodies.render(self.dead[interaction_id], timeline=True))
-        return super().get(call, interaction_id)
+    return before(Engine.delete, note), instead(Engine.get, when(is_back, show))
 
 
-class _DeletedRunWrittenBack(_DeleteUndone):
-    def comes_back(self, run: Run) -> bool:
-        return not run.settled
-
-
-class _DeletedReaderHangs(Engine):
-    def delete(self, call: Call, interaction_id: str) -> Response:
-        run = self.find(interaction_id, call.project)
-        if run is None or run.settled:
-            return super().delete(call, interaction_id)
-        run.hold()
-        self.store.forget(run)
-        return self.json(b"{}")
-
-
-class _DeleteTwiceCrashes(_Graveyard):
-    def delete(self, call: Call, interaction_id: str) -> Response:
-        if interaction_id in self.dead:
-            crash()
-        return super().delete(call, interaction_id)
-
-
-class _IdReusedAfterDelete(Engine):
-    def __init__(self, *args: Any) -> None:
-        self.free: list[str] = []
-        super().__init__(*args)
-
-    def delete(self, call: Call, interaction_id: str) -> Response:
-        response = super().delete(call, interaction_id)
-        self.free.append(interaction_id)
-        return response
-
-    def interaction_id(self, number: int) -> str:
-        return self.free.pop() if self.free else super().interaction_id(number)
+def _hold_and_forget(call: Call, engine: Engine) -> Response:
+    run = engine.require_run(call.segments[1], call.project)
+    run.hold()
+    engine.store.forget(run)
+    return engine.json(b"{}")
 
 
 MUTANTS = table(
@@ -226,9 +131,16 @@ MUTANTS = table(
         response("GET interactions", lose_first("interaction_metadatas"))),
     row("interactions-page-of-50", "A page of interactions has 50 entries by default.",
         request("GET interactions", lambda call, _: replace(call, query={"page_size": "50", **call.query}))),
-    row("created-moves", "`created` is another second in every response.", part(_CreatedMoves)),
-    row("reads-differ", "The token counts of a settled interaction grow with every read.", part(_ReadsDiffer)),
-    row("stored-output-cut", "A stored interaction lacks the last step of its output.", steps(_lacks_last_step)),
+    row("created-moves", "`created` is another second in every response.",
+        after(Bodies.interaction, lambda body, bodies, *_, **how: (
+            {**body, "created": f"2026-06-08T00:00:{count(bodies) % 60:02}Z"}))),
+    row("reads-differ", "The token counts of a settled interaction grow with every read.",
+        before(Bodies.render, lambda bodies, run, **how: run.bodies.clear()),
+        after(Bodies.usage, lambda usage, bodies, _: (
+            {**usage, "total_tokens": usage["total_tokens"] + count(bodies)}))),
+    row("stored-output-cut", "A stored interaction lacks the last step of its output.", steps(
+        lambda steps, run, timeline: (
+            steps[:-1] if timeline and run.settled and run.status == "completed" else steps))),
     row("stored-order-reversed", "The stored steps are in reverse order.",
         steps(lambda steps, run, timeline: steps[::-1] if timeline else steps)),
     row("stored-without-input", "The timeline that a read shows lacks the user's input.",
@@ -275,25 +187,37 @@ MUTANTS = table(
         request("POST interactions/*/cancel", _cancel_for_anybody)),
     row("projects-shared-for-cached-reads",
         "A response that its own project has read can be read with any key, as from a cache that ignores keys.",
-        part(_CachesReads)),
+        request("GET interactions/*", _read_from_cache)),
     row("reads-change-status", "Every second read shows a completed interaction as in progress.",
-        part(_ReadsChangeStatus)),
+        after(Engine.get, when(
+            lambda response, engine, *_: count(engine) % 2 == 0,
+            lambda response, *_: edit_json(response, inside("status", turn(completed="in_progress")))))),
     row("delete-refused", "Every delete is refused.",
         request("DELETE interactions/*", refuse("DELETE is not implemented.", 501, "unimplemented"))),
     row("delete-keeps", "A delete returns 200 but deletes nothing.",
         request("DELETE interactions/*", when(lambda *context: not is_unknown(*context), answer({})))),
-    row("deleted-streams-on", "A deleted interaction can still be streamed.", part(_DeletedStreamsOn)),
-    row("deleted-chains-on", "A deleted interaction can still be continued.", part(_DeletedChainsOn)),
+    row("deleted-streams-on", "A deleted interaction can still be streamed.",
+        _REMEMBERED,
+        instead(Engine.get, when(
+            lambda engine, call, deleted: _is_dead(engine, call, deleted) and call.query.get("stream") == "true",
+            lambda engine, call, deleted: engine.streams.open(memory(engine)[deleted])))),
+    row("deleted-chains-on", "A deleted interaction can still be continued.",
+        _REMEMBERED,
+        before(Engine.create, _find_the_dead)),
     row("delete-undone", "A deleted interaction is gone, and half a second later it is there again.",
-        part(_DeleteUndone)),
+        *_come_back(settled=True)),
     row("deleted-run-written-back",
         "A run that is deleted while it is in progress is gone, and half a second later it is there again.",
-        part(_DeletedRunWrittenBack)),
+        *_come_back(settled=False)),
     row("deleted-reader-hangs", "A stream that is open while its run is deleted never ends.",
-        part(_DeletedReaderHangs)),
+        request("DELETE interactions/*", when(_is_running, _hold_and_forget))),
     row("deleted-shown", "A read of a deleted interaction returns 200 and the status `deleted`.",
-        part(_DeletedShown)),
-    row("delete-twice-crashes", "A second delete returns 500.", part(_DeleteTwiceCrashes)),
+        _REMEMBERED,
+        instead(Engine.get, when(_is_dead, lambda engine, call, deleted: (
+            json_response({"id": deleted, "status": "deleted", "object": "interaction"}))))),
+    row("delete-twice-crashes", "A second delete returns 500.",
+        _REMEMBERED,
+        before(Engine.delete, when(_is_dead, crash))),
     row("delete-takes-all", "A delete removes all interactions.",
         after(Engine.delete, lambda response, engine, *_: engine.store.clear())),
     row("delete-unknown-crashes", "A delete of an unknown id returns 500.",
@@ -305,7 +229,11 @@ MUTANTS = table(
     row("delete-running-ignored", "A delete of a run in progress returns 200 but the run is kept.",
         request("DELETE interactions/*", when(_is_running, answer({})))),
     row("id-reused-after-delete", "The id of a deleted interaction is given to the next one.",
-        part(_IdReusedAfterDelete)),
+        after(Engine.delete, lambda _, engine, call, deleted: (
+            memory(engine).setdefault("free", []).append(deleted))),
+        instead(Engine.interaction_id, when(
+            lambda engine, number: memory(engine).get("free"),
+            lambda engine, number: memory(engine)["free"].pop()))),
     row("shape-get", "The labels in the response to a GET are a number.",
         response("GET interactions/*", put(labels=5))),
 )  # fmt: skip

@@ -19,11 +19,10 @@ from harness.emulator.mutants.changes import (
     without,
 )
 from harness.emulator.mutants.hooks import create, deltas, event, events, frame, payload, request, row, stream
-from harness.emulator.mutants.parts import Change, after, before, instead, part
+from harness.emulator.mutants.parts import Change, after, before, instead, memory
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
-from harness.emulator.values.call import Call, Refusal
-from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.call import Call
 from harness.kit.mutant import table
 from harness.wire import Body, Chunk, Chunked, Ending, How, Pause, Piece, PieceBody, Response, encode
 from harness.wire.message import WrappedBody
@@ -39,10 +38,6 @@ def _write_frame(name: bytes, data: bytes) -> bytes:
 def _split_character(pieces: list[str], text: str) -> list[str]:
     index = next((i for i, character in enumerate(text) if ord(character) > 0xFFFF), None)
     return pieces if index is None else [text[:index] + _HIGH, _LOW + text[index + 1 :]]
-
-
-def _write_halves(frame: bytes, *context: object) -> bytes:
-    return frame.replace(_HIGH.encode(), b"\\ud83e").replace(_LOW.encode(), b"\\udd8a")
 
 
 def _write_index_as_text(payload: Json) -> None:
@@ -61,43 +56,16 @@ def _number_event_id(payload: Json) -> None:
         payload["event_id"] = len(payload)
 
 
-def _id_of_event_before(writer: EventWriter, run: Run, index: int, payload: Json) -> str | None:
-    return EventWriter.event_id(writer, run, index // 2 * 2, payload)
-
-
 def _no_id_on_deltas(writer: EventWriter, run: Run, index: int, payload: Json) -> str | None:
     return None if payload["event_type"] == "step.delta" else EventWriter.event_id(writer, run, index, payload)
 
 
-class _HangUpBreaks(Engine):
-    broken = False
-
-    def answer(self, opened: tuple[Run, CreateRequest]) -> Response:
-        response = super().answer(opened)
-        if opened[1].stream:
-            response.body = _Tripwire(response.body, self)
-        return response
-
-    def handle(self, call: Call) -> Response | None:
-        if self.broken:
-            raise Refusal(503, "service_unavailable", "Broken.")
-        return super().handle(call)
-
-
-class _HangUpDeletes(_HangUpBreaks):
-    def handle(self, call: Call) -> Response | None:
-        if self.broken:
-            self.broken = False
-            self.store.clear()
-        return super().handle(call)
-
-
 class _Tripwire(WrappedBody):
-    """Reports to the engine that the reader disconnected before the end."""
+    """Notes in the memory of the engine that the reader disconnected before the end."""
 
-    def __init__(self, body: Body, engine: _HangUpBreaks) -> None:
+    def __init__(self, body: Body, engine: Engine) -> None:
         super().__init__(body)
-        self._engine = engine
+        self._memory = memory(engine)
         self._ended = False
 
     def __next__(self) -> Piece:
@@ -106,8 +74,15 @@ class _Tripwire(WrappedBody):
         return piece
 
     def close(self) -> None:
-        self._engine.broken = self._engine.broken or not self._ended
+        if not self._ended:
+            self._memory["left"] = True
         super().close()
+
+
+_NOTICED = after(Engine.answer, when(
+    lambda response, engine, opened: opened[1].stream,
+    assign(body=lambda response, engine, _: _Tripwire(response.body, engine))))  # fmt: skip
+"""Notices that a reader disconnects."""
 
 
 class _Hoard(WrappedBody):
@@ -159,10 +134,6 @@ def _rename_text_delta(payload: Json) -> None:
         payload["delta"] = {**delta, "type": "text_delta"}
 
 
-def _cut_arguments(deltas: list[Json], step: Json) -> list[Json]:
-    return deltas[:-1] if len(deltas) > 1 else [{"arguments": "{", "type": "arguments_delta"}]
-
-
 def _repeat_arguments(deltas: list[Json], step: Json) -> list[Json]:
     whole = "".join(delta["arguments"] for delta in deltas)
     return [deltas[0], {"arguments": whole, "type": "arguments_delta"}]
@@ -209,7 +180,8 @@ MUTANTS = table(
     row("characters-split",
         "The surrogate halves of a character beyond the basic multilingual plane are split between two deltas.",
         deltas("text", _split_character),
-        after(EventWriter.frame, _write_halves)),
+        after(EventWriter.frame,
+            lambda frame, *_: frame.replace(_HIGH.encode(), b"\\ud83e").replace(_LOW.encode(), b"\\udd8a"))),
     row("event-type-missing", "The event step.stop has no event_type.",
         frame(lambda name, data: _write_frame(name, data.replace(b',"event_type":"step.stop"', b"")))),
     row("index-string", "The index of a delta is a string.", payload(_write_index_as_text)),
@@ -229,7 +201,8 @@ MUTANTS = table(
     row("id-changes", "The status update names another interaction.",
         event("interaction.status_update", put(interaction_id="v1_other"))),
     row("event-id-repeats", "Every second event has the same id as the one before it.",
-        instead(EventWriter.event_id, _id_of_event_before)),
+        instead(EventWriter.event_id,
+            lambda writer, run, index, payload: EventWriter.event_id(writer, run, index // 2 * 2, payload))),
     row("event-ids-missing-on-deltas", "The deltas of a background stream have no event_id; other events do.",
         instead(EventWriter.event_id, _no_id_on_deltas)),
     row("event-ids-numbers", "Event ids are numbers.", payload(_number_event_id)),
@@ -246,8 +219,14 @@ MUTANTS = table(
         create(when(
             lambda order, _: order.stream and order.background,
             refuse("'stream' and 'background' exclude each other.")))),
-    row("hang-up-breaks", "After a reader has disconnected, every call returns 503.", part(_HangUpBreaks)),
-    row("hang-up-deletes", "When a reader disconnects, the interaction is deleted.", part(_HangUpDeletes)),
+    row("hang-up-breaks", "After a reader has disconnected, every call returns 503.",
+        _NOTICED,
+        before(Engine.handle, when(
+            lambda engine, call: "left" in memory(engine), refuse("Broken.", 503, "service_unavailable")))),
+    row("hang-up-deletes", "When a reader disconnects, the interaction is deleted.",
+        _NOTICED,
+        before(Engine.handle, when(
+            lambda engine, call: memory(engine).pop("left", False), lambda engine, call: engine.store.clear()))),
     row("stream-unstored", "Interactions created with a stream are not stored although their events name an id.",
         before(Engine.remember, when(lambda engine, run: run.body.get("stream") is True, skip))),
     row("status-update-unknown", "The first status update lacks its status.",
@@ -271,7 +250,8 @@ MUTANTS = table(
     row("delta-misfit", "Thoughts get text deltas.",
         deltas("thought", lambda deltas, _: [{"text": "I think.", "type": "text"}, *deltas])),
     row("arguments-cut", "The last fragment of a call's arguments is never sent.",
-        deltas("arguments", _cut_arguments)),
+        deltas("arguments", lambda deltas, step: (
+            deltas[:-1] if len(deltas) > 1 else [{"arguments": "{", "type": "arguments_delta"}]))),
     row("arguments-repeated",
         "Each fragment of a call's arguments repeats all earlier ones, as if deltas were cumulative.",
         deltas("arguments", _repeat_arguments)),

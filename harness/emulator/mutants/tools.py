@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.contract.data.transcript import results
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
@@ -32,7 +34,7 @@ from harness.emulator.mutants.hooks import (
     status,
     steps,
 )
-from harness.emulator.mutants.parts import Change, after, before, instead
+from harness.emulator.mutants.parts import Change, Defect, after, before, instead
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
@@ -41,12 +43,11 @@ from harness.kit.mutant import table
 from harness.wire import Response
 
 
-def _hide_calls_in_reads(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
-    return [step for step in steps if step["type"] != "function_call"] if timeline else steps
-
-
-def _ignore_choice(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
-    order.body = {**order.body, "generation_config": without(order.generation, "tool_choice")}
+def _configure(test: Change, make: Callable[[CreateRequest], Json]) -> Defect:
+    """Answer as if a create that passes the test had another `generation_config`."""
+    change = assign(body=lambda order: {**order.body, "generation_config": make(order)})
+    return before(ReplyBuilder.default_steps, when(
+        lambda replies, order, _: test(order), lambda replies, order, _: change(order)))  # fmt: skip
 
 
 def _use_first_index(events: list[Json], run: Run) -> list[Json]:
@@ -58,18 +59,10 @@ def _use_first_index(events: list[Json], run: Run) -> list[Json]:
     ]
 
 
-def _is_forced_in_vain(replies: ReplyBuilder, order: CreateRequest, script: object) -> bool:
+def _is_forced_in_vain(order: CreateRequest) -> bool:
     words = {word for tool in order.tools for word in str(tool.get("name", "")).split("_")}
     is_forced = order.generation.get("tool_choice") == "any" and order.body.get("stream")
     return bool(is_forced) and not any(word in order.text for word in words)
-
-
-def _force_nothing(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
-    order.body = {**order.body, "generation_config": {"tool_choice": "none"}}
-
-
-def _ignore_allowed(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
-    order.body = {**order.body, "generation_config": {"tool_choice": "any"}}
 
 
 def _search_by_function(steps: list[Json], order: CreateRequest) -> list[Json]:
@@ -119,12 +112,14 @@ MUTANTS = table(
         output(each("function_call", put(name="something_else")))),
     row("call-arguments-misfit", "The arguments of a call do not match the function's declaration.",
         output(each("function_call", put(arguments={"unexpected": 1})))),
-    row("call-not-stored", "A read does not show the pending call.", steps(_hide_calls_in_reads)),
+    row("call-not-stored", "A read does not show the pending call.", steps(lambda steps, run, timeline: (
+        [step for step in steps if step["type"] != "function_call"] if timeline else steps))),
     row("call-renamed-when-stored", "A read shows the pending call with a different id.",
         steps(lambda steps, _, timeline: each("function_call", put(id="call_0"))(steps) if timeline else steps)),
     row("choice-none-ignored", "A function is called although tool_choice is none.",
-        before(ReplyBuilder.default_steps, when(
-            lambda replies, order, _: "tool_choice" in order.generation, _ignore_choice))),
+        _configure(
+            lambda order: "tool_choice" in order.generation,
+            lambda order: without(order.generation, "tool_choice"))),
     row("call-ids-same", "All calls of an interaction have the same id.",
         output(each("function_call", put(id="call_1")))),
     row("call-streamed-completed", "A stream with a pending call ends as completed.",
@@ -134,10 +129,11 @@ MUTANTS = table(
         deltas("arguments", lambda deltas, step: []),
         after(EventWriter.shell, lambda shell, *_: without(shell, "arguments"))),
     row("choice-any-ignored", "In a stream tool_choice any is taken for auto: a needless call is not made.",
-        before(ReplyBuilder.default_steps, when(_is_forced_in_vain, _force_nothing))),
+        _configure(_is_forced_in_vain, lambda order: {"tool_choice": "none"})),
     row("choice-allowed-ignored", "Functions are called that tool_choice does not allow.",
-        before(ReplyBuilder.default_steps, when(
-            lambda replies, order, _: isinstance(order.generation.get("tool_choice"), dict), _ignore_allowed))),
+        _configure(
+            lambda order: isinstance(order.generation.get("tool_choice"), dict),
+            lambda order: {"tool_choice": "any"})),
     row("search-as-function", "A search is returned to the client as a function call.",
         output(_search_by_function)),
     row("result-refused", "Function results are refused.",

@@ -25,8 +25,8 @@ def _accept(refusal: Refusal, call: Call) -> Response:
 def _delete_runs(call: Call, engine: Engine) -> None:
     """Delete the interactions of a trigger with it."""
     triggers = engine.resources.kept.triggers
-    kept = triggers._kept.find(call.project, call.segments[1])
-    for _, execution in kept.executions.values() if kept is not None else ():
+    kept = triggers.find(call.project, call.segments[1])
+    for _, execution in kept.executions if kept is not None else ():
         run = engine.find(execution.get("interaction_id", ""), call.project)
         if run is not None:
             engine.store.forget(run)
@@ -45,7 +45,7 @@ MUTANTS = table(
     row("triggers-pause-ignored", "A pause of a trigger returns 200 but changes nothing.",
         request("PATCH triggers/*", lambda call, engine: (
             json_response(engine.resources.kept.triggers.view(
-                engine.resources.kept.triggers._kept.get(call.project, call.segments[1])))))),
+                engine.resources.kept.triggers.require(call.project, call.segments[1])))))),
     row("triggers-paused-refuse", "A paused trigger cannot be run by hand.",
         request("POST triggers/*/executions", refuse("The trigger is paused.", 400, "failed_precondition"))),
     row("triggers-paused-skip", "A run by hand of a paused trigger is skipped.",

@@ -16,7 +16,7 @@ from harness.emulator.mutants.changes import (
     with_data,
 )
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row, unknown_rows
-from harness.emulator.mutants.parts import part
+from harness.emulator.mutants.parts import after, memory
 from harness.emulator.resources.router import Resources
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
@@ -27,32 +27,22 @@ def _is_invalid(refusal: Refusal, call: Call) -> bool:
     return refusal.status == 400
 
 
-def _clear_others(hook: Json, call: Call) -> None:
-    hook.update({"name": "", "uri": "", "subscribed_events": [], **read_json(call)})
-
-
 def _show_secrets(value: Json, call: Call) -> None:
     for hook in value.get("webhooks", [value]):
         hook["new_signing_secret"] = "whsec_" + "A" * 44
 
 
-def _accept_any_event(refusal: Refusal, call: Call) -> Response:
-    return json_response({"id": "webhook-0", "state": "enabled", **read_json(call)})
+def _keep_secret(response: Response | None, resources: Resources, call: Call) -> Response | None:
+    if response is None or call.segments[0] != "webhooks" or call.request.method != "POST":
+        return None
 
-
-class _RotationKeepsSecret(Resources):
-    secret: str | None = None
-
-    def handle(self, call: Call) -> Response | None:
-        response = super().handle(call)
-        if response is None or call.segments[0] != "webhooks" or call.request.method != "POST":
-            return response
-        return edit_json(response, self._keep)
-
-    def _keep(self, value: Json) -> None:
-        self.secret = value.get("new_signing_secret", self.secret)
+    def keep(value: Json) -> None:
+        kept = memory(resources)
+        kept["secret"] = value.get("new_signing_secret", kept.get("secret"))
         if "secret" in value:
-            value["secret"] = self.secret
+            value["secret"] = kept["secret"]
+
+    return edit_json(response, keep)
 
 
 MUTANTS = table(
@@ -63,18 +53,20 @@ MUTANTS = table(
         request("PATCH webhooks/*", lambda call, _: with_data(call, b"{}")),
         error("PATCH webhooks/*", answer({}))),
     row("webhooks-patch-resets", "An update of a webhook clears the fields that it does not name.",
-        response("PATCH webhooks/*", _clear_others)),
+        response("PATCH webhooks/*",
+            lambda hook, call: hook.update({"name": "", "uri": "", "subscribed_events": [], **read_json(call)}))),
     row("webhooks-secret-shown-again", "Every read of a webhook shows its signing secret.",
         response("GET webhooks/**", _show_secrets)),
     row("webhooks-secret-never-shown", "The signing secret is not shown on creation either.",
         response("POST webhooks", drop("new_signing_secret"))),
     row("webhooks-any-event", "Any name is accepted as an event.",
-        error("POST webhooks", when(_is_invalid, _accept_any_event))),
+        error("POST webhooks", when(_is_invalid,
+            lambda refusal, call: json_response({"id": "webhook-0", "state": "enabled", **read_json(call)})))),
     row("webhooks-any-event-crashes", "A subscription to an unknown event returns 500.",
         error("POST webhooks/**", when(_is_invalid, crash))),
     row("webhooks-ping-missing", "There is no ping operation.",
         request("POST webhooks/*:ping", refuse("Method not found.", 404, "not_found"))),
-    row("webhooks-rotate-keeps", "A rotation returns the old secret.", part(_RotationKeepsSecret)),
+    row("webhooks-rotate-keeps", "A rotation returns the old secret.", after(Resources.handle, _keep_secret)),
     row("webhooks-rotate-empty", "A rotation does not return the new secret.",
         response("POST webhooks/*:rotateSigningSecret", lambda value, _: {})),
     row("shape-webhook", "A read shows the state of a webhook as a number.",

@@ -59,7 +59,13 @@ Json = dict[str, Any]
 def reshape(steps: list[Json], script: Script) -> list[Json]:
     """Return the steps of an answer in the form that its script asks for."""
     if script.mcp_steps == "tool_call":
-        steps = [bare for step in steps for bare in _strip_mcp_step(step)]
+        steps = [
+            {"id": step["id"], "type": "tool_call", "signature": step["signature"]}
+            if step["type"] == "mcp_server_tool_call"
+            else step
+            for step in steps
+            if step["type"] != "mcp_server_tool_result"
+        ]
     if script.hops > 1:
         steps = [hop for step in steps for hop in _split_output(step, script.hops)]
     return steps
@@ -107,12 +113,6 @@ def _split_output(step: Json, hops: int) -> list[Json]:
     if step["type"] != "model_output" or len(content) != 1 or not isinstance(text, str):
         return [step]
     return [{**step, "content": [{"text": piece, "type": "text"}]} for piece in pieces(text, hops)] or [step]
-
-
-def _strip_mcp_step(step: Json) -> list[Json]:
-    if step["type"] == "mcp_server_tool_call":
-        return [{"id": step["id"], "type": "tool_call", "signature": step["signature"]}]
-    return [] if step["type"] == "mcp_server_tool_result" else [step]
 
 
 def annotate_words(generation: Json, text: str) -> list[Json]:

@@ -7,7 +7,7 @@ same answer, except for ids and signatures, which come from the counter.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -91,8 +91,10 @@ class ReplyBuilder:
         if script.hops > 1 or script.mcp_steps == "tool_call":
             steps = forms.reshape(steps, script)
         rest: list[Json] = []
-        if order.profile.segment is not None:
-            steps, rest = _end_segment(order, script, order.profile.segment, steps)
+        limits = order.profile.segment
+        if limits is not None and order.agent is None and script.status is None and script.hops == 1:
+            limit = int(limits["streamed" if order.stream or order.background else "whole"])
+            steps, rest = forms.end_segment(steps, limit, background=order.background)
         status = script.status or ("requires_continuation" if rest else self.status(steps, script, cut))
         reply = Reply(steps, status, script.errors, script.continuation_token, {}, rest)
         if status != "completed":  # hot
@@ -114,7 +116,13 @@ class ReplyBuilder:
     def steps(self, order: CreateRequest, script: Script) -> tuple[list[Json], bool]:
         """Return the output steps, and whether a token limit was exceeded."""
         if script.steps is not None:
-            return [self.copy_scripted(step) for step in script.steps], False
+            # a function call without an id gets one for its result to name
+            return [
+                {"id": self._ids.call(), **step}
+                if step["type"] == "function_call" and "id" not in step
+                else dict(step)
+                for step in script.steps
+            ], False
         text = script.text
         if text is None and isinstance(script.deltas, list):
             text = "".join(script.deltas)
@@ -131,14 +139,6 @@ class ReplyBuilder:
         if "generation_config" not in order.body:  # hot
             return steps, False
         return self.within_limit(order, self.before_stop(order, steps))
-
-    def copy_scripted(self, step: Json) -> Json:
-        """Return a copy of a scripted step; a function call without an id gets one for its result to name."""
-        return (
-            {"id": self._ids.call(), **step}
-            if step["type"] == "function_call" and "id" not in step
-            else dict(step)
-        )
 
     def status(self, steps: list[Json], script: Script, cut: bool) -> str:
         """Return the final status of a run with these steps."""
@@ -340,16 +340,6 @@ def read_result(result: Json) -> str:
     if isinstance(value, list) and all(isinstance(part, dict) and "type" in part for part in value):
         return " ".join(str(part["text"]) for part in value if part.get("type") == "text")
     return msgspec.json.encode(value).decode()
-
-
-def _end_segment(
-    order: CreateRequest, script: Script, limits: Mapping[str, Any], steps: list[Json]
-) -> tuple[list[Json], list[Json]]:
-    """Return the steps of the first segment of an answer, and the rest; agents have no segments."""
-    if order.agent is not None or script.status is not None or script.hops != 1:
-        return steps, []
-    limit = int(limits["streamed" if order.stream or order.background else "whole"])
-    return forms.end_segment(steps, limit, background=order.background)
 
 
 def _list_formats(order: CreateRequest) -> list[Json]:

@@ -10,7 +10,7 @@ know runs or streams.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -28,10 +28,8 @@ def _choose_query(prompt: str) -> str:
     return " ".join(prompt.split())[:60] or "example"
 
 
-def _read_urls(tool: Json, prompt: str) -> tuple[Json, Json]:
-    urls = [word for word in prompt.split() if word.startswith(("http://", "https://"))] or [PAGE]
-    result = [{"status": "success", "url": url} for url in urls]
-    return {"arguments": {"urls": urls}}, {"is_error": False, "result": result}
+def _find_urls(prompt: str) -> list[str]:
+    return [word for word in prompt.split() if word.startswith(("http://", "https://"))] or [PAGE]
 
 
 def _retrieve(tool: Json, prompt: str) -> tuple[Json, Json]:
@@ -60,33 +58,28 @@ def _call_mcp_server(tool: Json, prompt: str) -> tuple[Json, Json]:
     return {**who, "arguments": {"query": _choose_query(prompt)}}, {**who, "result": result}
 
 
-_PAIRS: dict[str, tuple[str, Callable[[Json, str], tuple[Json, Json]]]] = {
-    "google_search": (
-        "google_search",
-        lambda tool, prompt: (
-            {"arguments": {"queries": [_choose_query(prompt)]}, "search_type": "web_search"},
-            {"is_error": False, "result": [{"search_suggestions": "<div>example query</div>"}]},
-        ),
+_PAIRS: dict[str, Callable[[Json, str], tuple[Json, Json]]] = {
+    "google_search": lambda tool, prompt: (
+        {"arguments": {"queries": [_choose_query(prompt)]}, "search_type": "web_search"},
+        {"is_error": False, "result": [{"search_suggestions": "<div>example query</div>"}]},
     ),
-    "code_execution": (
-        "code_execution",
-        lambda tool, prompt: (
-            {"arguments": {"code": "print(6 * 7)", "language": "python"}},
-            {"is_error": False, "result": "42\n"},
-        ),
+    "code_execution": lambda tool, prompt: (
+        {"arguments": {"code": "print(6 * 7)", "language": "python"}},
+        {"is_error": False, "result": "42\n"},
     ),
-    "url_context": ("url_context", _read_urls),
-    "google_maps": (
-        "google_maps",
-        lambda tool, prompt: (
-            {"arguments": {"queries": [_choose_query(prompt)]}},
-            {"result": [{"places": [{"name": "Example Square", "place_id": "place-1", "url": PAGE}]}]},
-        ),
+    "url_context": lambda tool, prompt: (
+        {"arguments": {"urls": _find_urls(prompt)}},
+        {"is_error": False, "result": [{"status": "success", "url": url} for url in _find_urls(prompt)]},
     ),
-    "file_search": ("file_search", lambda tool, prompt: ({}, {})),
-    "retrieval": ("retrieval", _retrieve),
-    "mcp_server": ("mcp_server_tool", _call_mcp_server),
+    "google_maps": lambda tool, prompt: (
+        {"arguments": {"queries": [_choose_query(prompt)]}},
+        {"result": [{"places": [{"name": "Example Square", "place_id": "place-1", "url": PAGE}]}]},
+    ),
+    "file_search": lambda tool, prompt: ({}, {}),
+    "retrieval": _retrieve,
+    "mcp_server": _call_mcp_server,
 }
+"""What a tool of the service asks and finds, without the fields that every call and result has."""
 
 
 def server_pair(tool: Json, prompt: str, ids: IdSequence, *, signed: bool = True) -> list[Json]:
@@ -97,9 +90,8 @@ def server_pair(tool: Json, prompt: str, ids: IdSequence, *, signed: bool = True
     kind = str(tool.get("type"))
     if kind not in _PAIRS:
         return []
-    stem, build = _PAIRS[kind]
-    call, result = build(tool, prompt)
-    call_id = ids.mcp_call() if kind == "mcp_server" else ids.call()
+    call, result = _PAIRS[kind](tool, prompt)
+    stem, call_id = ("mcp_server_tool", ids.mcp_call()) if kind == "mcp_server" else (kind, ids.call())
     steps = [
         {"id": call_id, **call, "type": f"{stem}_call"},
         {"call_id": call_id, **result, "type": f"{stem}_result"},
@@ -141,10 +133,14 @@ def client_calls(tools: list[Json], choice: Any, prompt: str, ids: IdSequence, b
 
     Raises SampleTooLarge.
     """
-    mode, wanted = _read_choice(choice)
+    # a `tool_choice` is a word, or `{allowed_tools: {mode, tools}}`
+    allowed = choice.get("allowed_tools") if isinstance(choice, dict) else None
+    mode, wanted = (allowed.get("mode"), allowed.get("tools")) if isinstance(allowed, dict) else (choice, ())
     if mode == "none":
         return []
-    functions = _list_functions(tools, wanted)
+    functions = [tool for tool in tools if tool.get("type") == "function" and tool.get("name")]
+    if wanted:
+        functions = [tool for tool in functions if tool["name"] in wanted]
     named = [tool for tool in functions if tool["name"] in prompt]
     calls = [_call(tool["name"], sample(tool.get("parameters") or {"type": "object"}, budget=budget), ids)
              for tool in named or functions[:1]]  # fmt: skip
@@ -158,26 +154,9 @@ def _call(name: str, arguments: Any, ids: IdSequence) -> Json:
     return {"id": ids.call(), "name": name, "arguments": fitting, "type": "function_call"}
 
 
-def _read_choice(choice: Any) -> tuple[Any, Collection[str]]:
-    """The mode that a `tool_choice` names, and the tools; it is a word, or `{allowed_tools: {mode, tools}}`."""
-    allowed = choice.get("allowed_tools") if isinstance(choice, dict) else None
-    return (allowed.get("mode"), allowed.get("tools") or ()) if isinstance(allowed, dict) else (choice, ())
-
-
-def _list_functions(tools: list[Json], wanted: Collection[str]) -> list[Json]:
-    """Return the functions among the tools, if names are `wanted` only those."""
-    functions = (tool for tool in tools if tool.get("type") == "function" and tool.get("name"))
-    return [tool for tool in functions if not wanted or tool["name"] in wanted]
-
-
-KIND = "tool_search"
-_SHOWN = ("name", "description", "parameters")
-"""The fields of a function that the model gets once it is loaded."""
-
-
 def find_search(tools: Iterable[Json]) -> Json | None:
     """Return the first tool_search among the tools, or None."""
-    return next((tool for tool in tools if tool.get("type") == KIND), None)
+    return next((tool for tool in tools if tool.get("type") == "tool_search"), None)
 
 
 def call_deferred(tools: list[Json], calls: list[Json]) -> list[Json]:
@@ -194,8 +173,9 @@ def load_steps(functions: list[Json], ids: IdSequence) -> list[Json]:
     """Return the search that asks for these functions by name, and its result: their declarations."""
     call_id = ids.call()
     names = [function["name"] for function in functions]
+    shown = ("name", "description", "parameters")
     loaded = [
-        {"type": "function", **{name: function[name] for name in _SHOWN if name in function}}
+        {"type": "function", **{name: function[name] for name in shown if name in function}}
         for function in functions
     ]
     return [
@@ -222,7 +202,11 @@ def describe_mcp_tool(call: Json) -> Json:
 
 def make_client_function(search: Json) -> Json:
     """Return the function that a search executed by the client stands for."""
-    return {"type": "function", "name": search.get("name") or KIND, "parameters": search.get("parameters")}
+    return {
+        "type": "function",
+        "name": search.get("name") or "tool_search",
+        "parameters": search.get("parameters"),
+    }
 
 
 def loaded_by_client(given: list[Json]) -> list[Json]:

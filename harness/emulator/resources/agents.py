@@ -9,14 +9,12 @@ operation, is inferred). Inferred from the documented errors: a reserved prefix 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
-from harness.emulator.resources.collection import Collection, KeptResource
-from harness.emulator.resources.environments import EnvironmentConfigReader
-from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
+from harness.emulator.resources.collection import KeptResource, ResourceContext
+from harness.emulator.resources.environments import Environments
+from harness.emulator.resources.schema_reader import select_by_mask
 from harness.emulator.values.call import Call, invalid, not_found, usable_id
-from harness.emulator.values.stamps import Stamps
 
 BASE_AGENTS = re.compile(r"antigravity-(preview-)?\d\d-\d{4}")
 """Names of the agents to build on, by family, whatever their date."""
@@ -32,43 +30,32 @@ _OPERATION = "type.googleapis.com/google.cloud.aiplatform.v1beta1.CreateAgentOpe
 
 
 class Agents(KeptResource[dict[str, Any]]):
-    """Saved agents per project; `configs` validates their base environment and the credentials they name."""
+    """Saved agents per project; `environments` reads their base environment and the credentials they name."""
 
-    def __init__(
-        self,
-        reader: SchemaReader,
-        configs: EnvironmentConfigReader,
-        platform: Callable[[], str],
-        stamps: Stamps,
-    ) -> None:
-        self._reader = reader
-        self._configs = configs
-        self._platform = platform
-        self._stamps = stamps
-        super().__init__("agents", Collection("agent"))
+    name, noun = "agents", "agent"
+
+    def __init__(self, context: ResourceContext, environments: Environments) -> None:
+        super().__init__(context)
+        self._environments = environments
         self._operations: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def find(self, agent_id: str, project: str) -> dict[str, Any] | None:
-        """The agent as saved, or None."""
-        return self._kept.find(project, agent_id)
-
-    def delete(self, call: Call, agent_id: str) -> dict[str, Any]:
-        """DELETE agents/{id}, and with it the operation that made it."""
-        self._operations.pop((call.project, agent_id), None)
-        return super().delete(call, agent_id)
+    def remove(self, project: str, item_id: str) -> None:
+        """Remove an agent, and with it the operation that made it."""
+        self._operations.pop((project, item_id), None)
+        super().remove(project, item_id)
 
     def view(self, item: dict[str, Any]) -> dict[str, Any]:
-        """The agent as it was saved."""
         return item
 
     def _is_vertex(self, call: Call) -> bool:
-        return self._platform() == "vertex" or (call.vertex and self._platform() != "any")
+        platform = self._settings().platform
+        return platform == "vertex" or (call.vertex and platform != "any")
 
     def update(self, call: Call, agent_id: str) -> Any:
         """PATCH agents/{id}, which only Vertex has (Google's notebook on managed agents)."""
-        if not self._is_vertex(call) and self._platform() != "any":
+        if not self._is_vertex(call) and self._settings().platform != "any":
             return NotImplemented
-        agent = self._kept.get(call.project, agent_id)
+        agent = self.require(call.project, agent_id)
         changes = self._reader.read(_SCHEMA, call.body)
         if "id" in changes:
             raise invalid("Invalid value at 'id': the id of an agent cannot change, leave it out.")
@@ -80,7 +67,6 @@ class Agents(KeptResource[dict[str, Any]]):
         return agent
 
     def create(self, call: Call) -> dict[str, Any]:
-        """POST agents."""
         agent = self._reader.read(_SCHEMA, call.body)
         for name in ("id", "base_agent"):  # required by the guide, although by no schema
             if not agent.get(name):
@@ -95,14 +81,9 @@ class Agents(KeptResource[dict[str, Any]]):
             place = re.search("projects/[^/]+/locations/[^/]+", call.request.path)
             parent = place[0] if place is not None else f"projects/{call.project}/locations/global"
             now = self._stamps.now()
-            agent = {
-                "name": f"{parent}/agents/{agent_id}",
-                "created": now,
-                "updated": now,
-                **agent,
-                "object": "agent",
-            }
-        self._kept.add(call.project, agent_id, agent)
+            name = f"{parent}/agents/{agent_id}"
+            agent = {"name": name, "created": now, "updated": now, **agent, "object": "agent"}
+        self.add(call.project, agent_id, agent)
         if not is_vertex:
             return agent
         times = {"createTime": agent["created"], "updateTime": agent["created"]}
@@ -117,7 +98,7 @@ class Agents(KeptResource[dict[str, Any]]):
         """GET agents/{id}/operations/{name}, which only Vertex has: the create of an agent, which is done."""
         if not self._is_vertex(call):
             return NotImplemented
-        agent = self._kept.get(call.project, agent_id)
+        agent = self.require(call.project, agent_id)
         operation = self._operations.get((call.project, agent_id), {"name": ""})
         if operation["name"].rpartition("/")[2] != name:
             raise not_found(f"The agent {agent_id!r} has no operation {name[:100]!r}.")
@@ -125,11 +106,10 @@ class Agents(KeptResource[dict[str, Any]]):
 
     def _judge(self, agent: dict[str, Any], call: Call) -> None:
         project = call.project
-        base = agent[
-            "base_agent"
-        ]  # a saved agent may be built on, too (the cookbook and the service's skills do it)
+        base = agent["base_agent"]
         name = base.removeprefix("agents/")
-        if BASE_AGENTS.fullmatch(name) is None and self.find(name, project) is None:
+        # a saved agent may be built on, too (the cookbook and the service's skills do it)
+        if BASE_AGENTS.fullmatch(name) is None and self.find(project, name) is None:
             raise invalid(
                 f"base_agent={base!r} is neither a built-in agent such as 'antigravity-preview-09-2026' nor one "
                 "that you saved."
@@ -141,7 +121,7 @@ class Agents(KeptResource[dict[str, Any]]):
             if tool.get("type") != "filesystem" or not self._is_vertex(call):  # recorded, and in no type
                 self._check_tool(f"tools[{index}]", tool, project)
         if "base_environment" in agent:
-            self._configs.read(agent["base_environment"], project, "base_environment")
+            self._environments.read_config(agent["base_environment"], project, "base_environment")
 
     def _check_tool(self, place: str, tool: dict[str, Any], project: str) -> None:
         known = self._reader.list_kinds("agent-tool")
@@ -157,4 +137,4 @@ class Agents(KeptResource[dict[str, Any]]):
             raise invalid(f"Invalid value at '{place}': an mcp_server needs a name of a-z, 0-9, _ and -, {came}.")
         if not tool.get("url"):
             raise invalid(f"Invalid value at '{place}': the mcp_server {name!r} needs a url.")
-        self._configs.check_credential(tool.get("credential"), project)
+        self._environments.check_credential(tool.get("credential"), project)

@@ -15,10 +15,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness.emulator.resources.collection import Collection, KeptResource
-from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
+from harness.emulator.resources.collection import KeptResource, ResourceContext
+from harness.emulator.resources.schema_reader import select_by_mask
 from harness.emulator.values.call import Call, invalid, not_found, usable_id
-from harness.emulator.values.stamps import Stamps, has_come, later
+from harness.emulator.values.stamps import has_come, later
 from harness.wire.addresses import read_host
 
 _CREATE, _UPDATE = "requests/create-credential", "requests/update-credential"
@@ -32,48 +32,34 @@ class Credential(Struct):
     created: str
     updated: str
 
-    def view(self) -> dict[str, Any]:
-        """The resource as the API shows it; times have nine decimals, as in the official samples."""
-        return {
-            "id": self.id,
-            "type": self.fields["type"],
-            "status": "active",
-            "create_time": _write_nanoseconds(self.created),
-            "update_time": _write_nanoseconds(self.updated),
-        }
-
 
 class Credentials(KeptResource[Credential]):
     """Credentials per project."""
 
-    def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
-        self._reader = reader
-        self._stamps = stamps
-        # documented: the error for an id in use is `aborted` here, not `already_exists`
-        super().__init__("credentials", Collection("credential", conflict="aborted"))
-
-    def has(self, credential_id: str, project: str) -> bool:
-        """Whether the credential exists, so that an allowlist, a variable or a tool may name it."""
-        return self._kept.find(project, credential_id) is not None
+    name, noun = "credentials", "credential"
+    conflict = "aborted"  # documented
 
     def view(self, item: Credential) -> dict[str, Any]:
-        """The credential without its secrets."""
-        return item.view()
+        """The credential without its secrets; times have nine decimals, as in the official samples."""
+        created, updated = (
+            datetime.fromisoformat(moment).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+            for moment in (item.created, item.updated)
+        )
+        kind = item.fields["type"]
+        return {"id": item.id, "type": kind, "status": "active", "create_time": created, "update_time": updated}
 
     def create(self, call: Call) -> dict[str, Any]:
-        """POST credentials."""
         given = self._reader.read(_CREATE, call.body)
         wished = given.pop("id", "")
         _exchange_token(given)
         made = str(uuid.uuid5(uuid.NAMESPACE_URL, self._stamps.ids("credential")))
         now = self._stamps.now()
         credential = Credential(usable_id(wished, "the credential") if wished else made, given, now, now)
-        self._kept.add(call.project, credential.id, credential)
-        return credential.view()
+        self.add(call.project, credential.id, credential)
+        return self.view(credential)
 
     def update(self, call: Call, credential_id: str) -> dict[str, Any]:
-        """PATCH credentials/{id}."""
-        credential = self._kept.get(call.project, credential_id)
+        credential = self.require(call.project, credential_id)
         changes = self._reader.read(_UPDATE, call.body)
         kind, was = changes["type"], credential.fields["type"]
         if kind != was:
@@ -83,20 +69,20 @@ class Credentials(KeptResource[Credential]):
         _exchange_token(fields)
         credential.fields = fields
         credential.updated = self._stamps.now()
-        return credential.view()
+        return self.view(credential)
 
 
-class AuthTokens:
+class AuthTokens(KeptResource[str]):
     """Tokens per interaction; `look_up(id, project)` returns the interaction, or None."""
 
-    def __init__(self, reader: SchemaReader, stamps: Stamps, look_up: Callable[[str, str], object]) -> None:
-        self._reader = reader
-        self._stamps = stamps
-        self._look_up = look_up
-        self._kept: Collection[str] = Collection("token", evicts=True)
+    noun = "token"
+    evicts = True
 
-    def create(self, call: Call, interaction_id: str) -> dict[str, Any]:
-        """POST interactions/{id}/auth_tokens."""
+    def __init__(self, context: ResourceContext, look_up: Callable[[str, str], object]) -> None:
+        super().__init__(context)
+        self._look_up = look_up
+
+    def create_token(self, call: Call, interaction_id: str) -> dict[str, Any]:
         self._need(call, interaction_id)
         given = self._reader.read("requests/create-auth-token", {} if call.body is None else call.body)
         now = self._stamps.now()
@@ -110,14 +96,12 @@ class AuthTokens:
         if is_over:
             raise invalid(f"Invalid value at 'expire_time': {ends} is in the past. Name a later time.")
         digits = self._stamps.ids("")
-        self._kept.add(call.project, f"{interaction_id} {digits}", ends)
+        self.add(call.project, f"{interaction_id} {digits}", ends)
         return {"auth_token": f"auth_tokens/{digits}", "expires_at": ends}
 
-    def delete(self, call: Call, interaction_id: str, digits: str) -> dict[str, Any]:
-        """DELETE interactions/{id}/auth_tokens/{digits}."""
+    def delete_token(self, call: Call, interaction_id: str, digits: str) -> dict[str, Any]:
         self._need(call, interaction_id)
-        self._kept.remove(call.project, f"{interaction_id} {digits}")
-        return {}
+        return self.delete(call, f"{interaction_id} {digits}")
 
     def _need(self, call: Call, interaction_id: str) -> None:
         if self._look_up(interaction_id, call.project) is None:
@@ -133,7 +117,3 @@ def _exchange_token(fields: dict[str, Any]) -> None:
         raise invalid("Invalid value at 'token_url': it must be an absolute http or https URL.")
     if host == "invalid" or host.endswith(".invalid"):
         raise invalid(f"The token exchange with {host} failed: the provider refused it.")
-
-
-def _write_nanoseconds(moment: str) -> str:
-    return datetime.fromisoformat(moment).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"

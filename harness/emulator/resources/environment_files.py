@@ -1,39 +1,23 @@
 """An environment's files: metadata, listings, downloads, uploads, and tar archives in both directions.
 
-Layer 2. Knows paths, archives and conflicts; the upload protocols are in `uploads`. Archives are untrusted: links,
-devices and paths with `..` are refused, and unpacking stops at the limit, so that a gzip bomb does no harm.
+Layer 2. Knows paths, archives and conflicts; the upload protocols are in `uploads`.
 """
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zlib
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-
 from harness.emulator.resources import uploads
 from harness.emulator.resources.collection import listing, page
-from harness.emulator.resources.environments import Environment, Environments, File, Node, clean
+from harness.emulator.resources.environments import Environments, File, Node, clean
 from harness.emulator.resources.uploads import Receiver, declared_type
-from harness.emulator.values.call import Call, flag, invalid, no_operation, not_found, over_quota
+from harness.emulator.values.call import Call, flag, invalid, no_operation, not_found
 from harness.wire import Headers, Response
-
-_GZIP = b"\x1f\x8b"
-_GZIP_WINDOW = 16 + zlib.MAX_WBITS
-
-
-class Destination(Struct, frozen=True):
-    """The place and the way to store an upload, as given in its first request."""
-
-    environment: str
-    project: str
-    path: str
-    media_type: str
-    overwrite: bool
-    extract: bool
 
 
 class Files:
@@ -54,7 +38,11 @@ class Files:
             raise not_found(f"Environment {environment.id!r} has nothing at {path!r}.")
         recursive = flag(call, "recursive")
         if call.query.get("alt") == "media":
-            return _answer_media(environment, path, node, recursive)
+            if isinstance(node, File):
+                return Response.whole(200, Headers((("content-type", node.media_type),)), node.data)
+            below = environment.tree.below(path, recursive=recursive)
+            # without `recursive`, only the directory's own files are packed, and no entries for its subdirectories
+            return _pack_tar([entry for entry in below if recursive or isinstance(entry[1], File)], path)
         if isinstance(node, File):
             return {"files": [_show(path, node)]}
         listed = environment.tree.below(path, recursive=recursive)
@@ -71,35 +59,34 @@ class Files:
 
     def receive(self, call: Call) -> Receiver:
         """PUT upload/environments/{id}/files/…: what takes the bytes that come. Raises `Refusal` 400 or 404."""
-        to = _choose_destination(call)
-        self._environments.open(to.environment, to.project)
-        return Receiver(lambda data: self._store(to, data), uploads.UPLOAD_BYTES)
-
-    def _store(self, to: Destination, data: bytes) -> dict[str, Any]:
-        environment = self._environments.open(to.environment, to.project)
-        if to.extract:
-            below = f"{to.path}/" if to.path else ""
-            files, directories = _unpack(data, uploads.UPLOAD_BYTES)
-            paths = self._environments.write(
-                environment,
-                {below + name: content for name, content in files.items()},
-                overwrite=to.overwrite,
-                directories=tuple(below + name for name in directories),
+        extract = flag(call, "extract")
+        path = clean("/".join(call.segments[4:]))
+        if not path and not extract:
+            raise invalid(
+                "An upload needs the path of a file: …/files/{path}; only extract=true can name the root."
             )
-        else:
-            paths = self._environments.write(
-                environment, {to.path: data}, media_type=to.media_type, overwrite=to.overwrite
-            )
-        written = ((path, environment.tree.node(path)) for path in paths)
-        return {"files": [_show(path, node, times=False) for path, node in written if node]}
+        overwrite, media_type = flag(call, "overwrite"), declared_type(call)
+        self._environments.open(call.segments[2], call.project)
 
+        def store(data: bytes) -> dict[str, Any]:
+            environment = self._environments.open(call.segments[2], call.project)
+            if extract:
+                below = f"{path}/" if path else ""
+                files, directories = _unpack(data)
+                paths = self._environments.write(
+                    environment,
+                    {below + name: content for name, content in files.items()},
+                    overwrite=overwrite,
+                    directories=tuple(below + name for name in directories),
+                )
+            else:
+                paths = self._environments.write(
+                    environment, {path: data}, media_type=media_type, overwrite=overwrite
+                )
+            written = ((path, environment.tree.node(path)) for path in paths)
+            return {"files": [_show(path, node, times=False) for path, node in written if node]}
 
-def _choose_destination(call: Call) -> Destination:
-    extract = flag(call, "extract")
-    path = clean("/".join(call.segments[4:]))
-    if not path and not extract:
-        raise invalid("An upload needs the path of a file: …/files/{path}; only extract=true can name the root.")
-    return Destination(call.segments[2], call.project, path, declared_type(call), flag(call, "overwrite"), extract)
+        return Receiver(store, uploads.UPLOAD_BYTES)
 
 
 def _show(path: str, node: Node, *, times: bool = True) -> dict[str, Any]:
@@ -109,14 +96,6 @@ def _show(path: str, node: Node, *, times: bool = True) -> dict[str, Any]:
         return {**shown, "type": "DIRECTORY", **({"created": node.created} if times else {})}
     shown |= {"type": "FILE", "size_bytes": str(len(node.data)), "mime_type": node.media_type}
     return {**shown, "created": node.created, "modified": node.modified} if times else shown
-
-
-def _answer_media(environment: Environment, path: str, node: Node, recursive: bool) -> Response:
-    if isinstance(node, File):
-        return Response.whole(200, Headers((("content-type", node.media_type),)), node.data)
-    below = environment.tree.below(path, recursive=recursive)
-    # without `recursive`, only the directory's own files are packed, and no entries for its subdirectories
-    return _pack_tar([(name, item) for name, item in below if recursive or isinstance(item, File)], path)
 
 
 def _pack_tar(entries: list[tuple[str, Node]], start: str) -> Response:
@@ -140,42 +119,25 @@ def _pack_tar(entries: list[tuple[str, Node]], start: str) -> Response:
     return Response.whole(200, Headers((("content-type", "application/x-tar"),)), target.getvalue())
 
 
-def _unpack(data: bytes, limit: int) -> tuple[dict[str, bytes], list[str]]:
+def _unpack(data: bytes) -> tuple[dict[str, bytes], list[str]]:
     """Files and directories of a `.tar` or `.tar.gz`, by clean path; a later member replaces an earlier one.
 
-    Raises `Refusal` 400 for anything but a valid archive of plain files and directories, 429 when gzip data
-    inflates to more than twice `limit` bytes.
+    Raises `Refusal` 400 for anything but a valid archive of plain files and directories.
     """
-    raw = _inflate(data, limit) if data.startswith(_GZIP) else data
     files: dict[str, bytes] = {}
     directories: list[str] = []
     try:
+        raw = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
         with tarfile.open(fileobj=io.BytesIO(raw), mode="r:") as archive:
             for member in archive:
                 path = clean(member.name)
                 if member.isdir():
                     directories.append(path)
                     continue
-                # isreg() is true of sparse members too, whose stated size costs the sender nothing
-                plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse()
-                content = archive.extractfile(member) if plain else None
+                content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
                 if content is None or not path:
                     raise invalid(f"The archive member {member.name!r} is neither a plain file nor a directory.")
                 files[path] = content.read()
-    except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError) as problem:
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, RecursionError, zlib.error) as problem:
         raise invalid(f"extract=true needs a .tar or .tar.gz body, and this one is not: {problem}.") from None
     return files, [path for path in directories if path]
-
-
-def _inflate(data: bytes, limit: int) -> bytes:
-    # the headers of many small files can make a tar much larger than its contents: twice the limit leaves room
-    inflater = zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        raw = inflater.decompress(data, 2 * limit)
-    except zlib.error as problem:
-        raise invalid(f"The body begins as gzip and is not: {problem}.") from None
-    if inflater.unconsumed_tail:
-        raise over_quota(f"The archive unpacks to more than {2 * limit} bytes.")
-    if not inflater.eof:
-        raise invalid("The gzip archive ends too early.")
-    return raw

@@ -11,20 +11,15 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import Collection, KeptResource, listing, parameter
-from harness.emulator.resources.schema_reader import SchemaReader
-from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found, over_quota
-from harness.emulator.values.stamps import Stamps
-
-MOST_NODES = 10_000
-"""Limit on the files and directories of one environment."""
-LONGEST_PATH = 1024
+from harness.emulator.resources.collection import KeptResource, ResourceContext, parameter
+from harness.emulator.resources.credentials import Credentials
+from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found
 
 _MEDIA_TYPES = {
     "csv": "text/csv",
@@ -67,50 +62,36 @@ Node: TypeAlias = File | Directory
 def clean(path: str) -> str:
     """Return `path` relative to the root (`""`), without empty and `.` parts.
 
-    Raises `Refusal` 400 for a path that contains `..` or NUL, or is longer than `LONGEST_PATH`.
+    Raises `Refusal` 400 for a path that contains `..` or NUL, or that no file system takes.
     """
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in path:
         raise invalid(f"The path {path!r} leaves the environment or cannot name a file.")
-    if len(path) > LONGEST_PATH:
-        raise invalid(f"A path of {len(path)} characters is too long: {LONGEST_PATH} are allowed.")
+    if len(path) > 1024:
+        raise invalid(f"A path of {len(path)} characters is too long: 1024 are allowed.")
     return "/".join(parts)
 
 
-class Tree:
+class Tree(Struct, eq=False):
     """Maps clean relative paths to files and directories."""
 
-    def __init__(self) -> None:
-        self._nodes: dict[str, Node] = {}
-        self._size = 0
-
-    def fork(self) -> Tree:
-        """An independent tree with the same files."""
-        twin = Tree()
-        twin._nodes = dict(self._nodes)
-        twin._size = self._size
-        return twin
+    nodes: dict[str, Node] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Total size of all files in bytes."""
-        return self._size
-
-    @property
-    def file_count(self) -> int:
-        """Number of files, not counting directories."""
-        return sum(isinstance(node, File) for node in self._nodes.values())
+        return sum(len(node.data) for node in self.nodes.values() if isinstance(node, File))
 
     def node(self, path: str) -> Node | None:
         """The file or directory at a clean path, or None; the root is always a directory."""
-        return self._nodes.get(path) if path else Directory("")
+        return self.nodes.get(path) if path else Directory("")
 
     def below(self, path: str, *, recursive: bool = False) -> list[tuple[str, Node]]:
         """The children of a directory, or with `recursive` all its descendants, sorted by path."""
         start = f"{path}/" if path else ""
         return sorted(
             (name, node)
-            for name, node in self._nodes.items()
+            for name, node in self.nodes.items()
             if name.startswith(start) and (recursive or "/" not in name[len(start) :])
         )
 
@@ -126,9 +107,9 @@ class Tree:
         """Write all `files` or none, creating parent directories; return the paths, sorted.
 
         Raises `Refusal`: 409 `aborted` when a file exists and `overwrite` is off, 400 `failed_precondition` when
-        a directory is in the place of a file or the reverse, 429 when there are more than `MOST_NODES`.
+        a directory is in the place of a file or the reverse.
         """
-        nodes = dict(self._nodes)
+        nodes = dict(self.nodes)
         for path in directories:
             _make_directories(nodes, path, now)
         for path, data in files.items():
@@ -141,10 +122,7 @@ class Tree:
             if old is not None and not overwrite:
                 raise conflict(f"The file {path!r} exists already: send overwrite=true to replace it.")
             nodes[path] = File(data, media_type or guess(path), old.created if old else now, now)
-        if len(nodes) > MOST_NODES:
-            raise over_quota(f"An environment of the emulator has at most {MOST_NODES} files and directories.")
-        self._nodes = nodes
-        self._size = sum(len(node.data) for node in nodes.values() if isinstance(node, File))
+        self.nodes = nodes
         return sorted(files)
 
 
@@ -161,13 +139,11 @@ def _make_directories(nodes: dict[str, Node], path: str, now: str) -> None:
         path = path.rpartition("/")[0]
 
 
-ON_DEMAND, SELF_HOSTED = "on_demand", "self_hosted"
-"""Modes of an environment: the service runs its sandbox, or the user does. The emulator only keeps them."""
+SELF_HOSTED = "self_hosted"
+"""The mode of an environment whose sandbox the user runs. The emulator only keeps it."""
 
-INLINE_FILE_BYTES = 2**20
-"""Size limit of one inline source: 1 MB."""
-INLINE_BYTES = 2 * 2**20
-"""Size limit of all inline sources of one environment together: 2 MB."""
+INLINE_BYTES = 2**20
+"""Size limit of one inline source, documented; all of an environment together may have twice as much."""
 
 
 class EnvironmentConfig(Struct, frozen=True):
@@ -187,122 +163,54 @@ class EnvironmentConfig(Struct, frozen=True):
     host: Mapping[str, Any] = field(default_factory=dict)
 
 
-class EnvironmentConfigReader:
-    """Reads configurations; `has_credential(id, project)` returns whether a credential exists."""
-
-    def __init__(self, reader: SchemaReader, has_credential: Callable[[str, str], bool]) -> None:
-        self._reader = reader
-        self._has_credential = has_credential
-
-    def read(self, config: Any, project: str, what: str = "environment") -> EnvironmentConfig:
-        """Read `"remote"`, an environment id, or a configuration object; `what` names it. Raises `Refusal`.
-
-        An object must fit its schema already, as part of the body that it came in.
-        """
-        if not isinstance(config, str):
-            return self._read_object(config, project)
-        if not config:
-            raise invalid(f'The value of {what} is empty: send "remote", an environment id or a configuration.')
-        return EnvironmentConfig() if config == "remote" else EnvironmentConfig(origin=_plain_id(config))
-
-    def read_create(self, body: Any, project: str) -> EnvironmentConfig:
-        """Read the body of POST environments, which may be absent. Raises `Refusal`."""
-        given = self._reader.read("requests/create-environment", {} if body is None else body)
-        return self._read_object(given, project)
-
-    def _read_object(self, given: dict[str, Any], project: str) -> EnvironmentConfig:
-        origin = given.get("environment_id") or given.get("env_id") or given.get("from_environment") or ""
-        self._check_env(given.get("env", {}), project)
-        network = given.get("network")
-        self._check_network(network, project)
-        sources = given.get("sources", [])
-        files, directories = _read_files(sources)
-        echo = tuple({k: v for k, v in source.items() if k != "content"} for source in sources)
-        return EnvironmentConfig(_plain_id(origin), files, directories, echo, network, _find_host(given))
-
-    def check_credential(self, credential: str | None, project: str) -> None:
-        """Raise `Refusal` 404 if `credential` is given but does not exist."""
-        if credential is not None and not self._has_credential(credential, project):
-            raise not_found(f"There is no credential {credential!r} in this project: create it first.")
-
-    def _check_env(self, env: Any, project: str) -> None:
-        for name, value in env.items() if isinstance(env, dict) else ():
-            if not name or "=" in name or "\0" in name:
-                raise invalid(f"Invalid value at 'env': no process can have a variable named {name!r}.")
-            if isinstance(value, dict):
-                self.check_credential(value.get("credential"), project)
-
-    def _check_network(self, network: Any, project: str) -> None:
-        rules = network.get("allowlist") if isinstance(network, dict) else None
-        for rule in rules if isinstance(rules, list) else ():
-            domain = rule["domain"]  # the egress proxy knows exact hosts, `*`, and `*.` before a host
-            if domain != "*" and re.fullmatch(r"(\*\.)?[^\s*/:@?#]+", domain) is None:
-                raise invalid(f'The domain {domain!r} must be a bare host name, "*", or "*." and a host name.')
-            self.check_credential(rule.get("credential"), project)
-
-
-def _find_host(given: dict[str, Any]) -> dict[str, Any]:
-    """The host of the sandbox. By the types, a configuration has it only for a user's own sandbox."""
-    names = ("mode", "custom_config") if given.get("mode") == SELF_HOSTED else ("mode",)
-    return {name: given[name] for name in names if name in given}
-
-
 def _plain_id(name: str) -> str:
     """The id in a name, which guides write both as it is and as `environments/{id}`."""
     return name.removeprefix("environments/")
 
 
 def _read_files(sources: list[dict[str, Any]]) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The files of inline sources, and the directories that stand for the others."""
     files: dict[str, bytes] = {}
     directories: list[str] = []
     for source in sources:
-        target = _require_target(source)
-        if source["type"] == "inline":
-            files[target] = _inline(source)
+        kind, target = source.get("type"), source.get("target", "")
+        if not kind:
+            raise invalid("Invalid value at 'sources': each source needs a 'type', such as inline or repository.")
+        if kind != "inline" and not source.get("source"):
+            raise invalid(f"A {kind} source needs 'source', the place it comes from.")
+        if kind != "inline" and not target:
+            # where the service puts it is not documented; the last part of its name is the least surprising place
+            target = source["source"].rstrip("/").rpartition("/")[2] or "source"
+        path = clean(target)
+        if not path:
+            raise invalid(
+                f"The target {target!r} of the {kind} source is not allowed: name a path below the root."
+            )
+        if kind == "inline":
+            files[path] = _read_inline(source)
         else:
-            directories.append(target)
-    if sum(map(len, files.values())) > INLINE_BYTES:
-        raise invalid(f"Inline sources hold more than {INLINE_BYTES} bytes in all: upload larger files instead.")
+            directories.append(path)
+    if sum(map(len, files.values())) > 2 * INLINE_BYTES:
+        raise invalid(
+            f"Inline sources hold more than {2 * INLINE_BYTES} bytes in all: upload larger files instead."
+        )
     return files, tuple(directories)
 
 
-def _require_target(source: dict[str, Any]) -> str:
-    kind = source.get("type")
-    if not kind:
-        raise invalid("Invalid value at 'sources': each source needs a 'type', such as inline or repository.")
-    if kind != "inline" and not source.get("source"):
-        raise invalid(f"A {kind} source needs 'source', the place it comes from.")
-    target = source.get("target", "")
-    if kind != "inline" and not target:
-        # where the service puts it is not documented; the last part of its name is the least surprising place
-        target = source["source"].rstrip("/").rpartition("/")[2] or "source"
-    path = clean(target)
-    if not path:
-        raise invalid(f"The target {target!r} of the {kind} source is not allowed: name a path below the root.")
-    return path
-
-
-def _inline(source: dict[str, Any]) -> bytes:
+def _read_inline(source: dict[str, Any]) -> bytes:
     if "content" not in source:
         raise invalid(f"The inline source {source['target']!r} has no content.")
     text: str = source["content"]
     encoding = source.get("encoding")
     if encoding not in (None, "base64"):
         raise invalid(f"The encoding {encoding!r} is not known: send base64, or plain text without an encoding.")
-    if encoding:
-        try:
-            data = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            raise invalid(f"The content of {source['target']!r} is not base64, as its encoding states.") from None
-    else:
-        data = text.encode("utf-8", "replace")
-    if len(data) > INLINE_FILE_BYTES:
-        raise invalid(f"The inline source {source['target']!r} is larger than {INLINE_FILE_BYTES} bytes.")
+    try:
+        data = base64.b64decode(text, validate=True) if encoding else text.encode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        raise invalid(f"The content of {source['target']!r} is not base64, as its encoding states.") from None
+    if len(data) > INLINE_BYTES:
+        raise invalid(f"The inline source {source['target']!r} is larger than {INLINE_BYTES} bytes.")
     return data
-
-
-STORED_BYTES = 128 * 2**20
-"""Bytes of files that all environments may hold; one that forks share counts for each."""
 
 
 class Environment(Struct, eq=False):
@@ -318,51 +226,82 @@ class Environment(Struct, eq=False):
     last_accessed: str
     host: Mapping[str, Any] = field(default_factory=dict)
 
-    def view(self) -> dict[str, Any]:
-        """The resource as GET shows it; counts are digit strings, as the service writes 64-bit numbers."""
-        return {
-            "id": self.id,
-            "status": "active",
-            "created": self.created,
-            "updated": self.updated,
-            "last_accessed": self.last_accessed,
-            **({} if self.network is None else {"network": self.network}),
-            **({"sources": list(self.sources)} if self.sources else {}),
-            **self.host,
-            "file_count": str(self.tree.file_count),
-            "size_bytes": str(self.tree.size),
-        }
-
 
 class Environments(KeptResource[Environment]):
     """Environments per project."""
 
-    def __init__(self, stamps: Stamps, configs: EnvironmentConfigReader) -> None:
-        self._stamps = stamps
-        self._configs = configs
-        super().__init__("environments", Collection("environment", evicts=True))
+    name, noun = "environments", "environment"
+    evicts = True
+
+    def __init__(self, context: ResourceContext, credentials: Credentials) -> None:
+        super().__init__(context)
+        self._credentials = credentials
+
+    def read_config(self, config: Any, project: str, what: str = "environment") -> EnvironmentConfig:
+        """Read `"remote"`, an environment id, or a configuration object; `what` names it. Raises `Refusal`.
+
+        An object must fit its schema already, as part of the body that it came in.
+        """
+        if config == "":
+            raise invalid(f'The value of {what} is empty: send "remote", an environment id or a configuration.')
+        if isinstance(config, str):
+            return EnvironmentConfig() if config == "remote" else EnvironmentConfig(origin=_plain_id(config))
+        origin = config.get("environment_id") or config.get("env_id") or config.get("from_environment") or ""
+        env, network = config.get("env", {}), config.get("network")
+        for name, value in env.items() if isinstance(env, dict) else ():
+            if not name or "=" in name or "\0" in name:
+                raise invalid(f"Invalid value at 'env': no process can have a variable named {name!r}.")
+            if isinstance(value, dict):
+                self.check_credential(value.get("credential"), project)
+        rules = network.get("allowlist") if isinstance(network, dict) else None
+        for rule in rules if isinstance(rules, list) else ():
+            domain = rule["domain"]  # the egress proxy knows exact hosts, `*`, and `*.` before a host
+            if domain != "*" and re.fullmatch(r"(\*\.)?[^\s*/:@?#]+", domain) is None:
+                raise invalid(f'The domain {domain!r} must be a bare host name, "*", or "*." and a host name.')
+            self.check_credential(rule.get("credential"), project)
+        sources = config.get("sources", [])
+        files, directories = _read_files(sources)
+        echo = tuple({k: v for k, v in source.items() if k != "content"} for source in sources)
+        # by the types, a configuration has a host only for a user's own sandbox
+        names = ("mode", "custom_config") if config.get("mode") == SELF_HOSTED else ("mode",)
+        host = {name: config[name] for name in names if name in config}
+        return EnvironmentConfig(_plain_id(origin), files, directories, echo, network, host)
+
+    def check_credential(self, credential: str | None, project: str) -> None:
+        """Raise `Refusal` 404 if `credential` is given but does not exist."""
+        if credential is not None and self._credentials.find(project, credential) is None:
+            raise not_found(f"There is no credential {credential!r} in this project: create it first.")
 
     def create(self, call: Call) -> dict[str, Any]:
         """POST environments. Only this response shows the key with which a user's own sandbox polls (types)."""
-        made = self._make(self._configs.read_create(call.body, call.project), call.project)
+        given = self._reader.read("requests/create-environment", {} if call.body is None else call.body)
+        made = self._make(self.read_config(given, call.project), call.project)
         own = made.host.get("mode") == SELF_HOSTED
-        return {**made.view(), **({"environment_key": self._stamps.ids("environment-key")} if own else {})}
+        return {**self.view(made), **({"environment_key": self._stamps.ids("environment-key")} if own else {})}
 
     def list_all(self, call: Call) -> dict[str, Any]:
         """GET environments. One without a mode runs on demand, which is inferred: it is what all did before."""
         mode = parameter(call.query, "mode")
-        found, token = self._kept.page(
-            call.project, call.query, lambda item: mode in (None, item.host.get("mode", ON_DEMAND))
-        )
-        return listing("environments", [item.view() for item in found], token)
+        return self.list_some(call, lambda item: mode in (None, item.host.get("mode", "on_demand")))
 
     def view(self, item: Environment) -> dict[str, Any]:
-        """The environment with the counts of its files."""
-        return item.view()
+        """The environment; counts are digit strings, as the service writes 64-bit numbers."""
+        return {
+            "id": item.id,
+            "status": "active",
+            "created": item.created,
+            "updated": item.updated,
+            "last_accessed": item.last_accessed,
+            **({} if item.network is None else {"network": item.network}),
+            **({"sources": list(item.sources)} if item.sources else {}),
+            **item.host,
+            "file_count": str(sum(isinstance(node, File) for node in item.tree.nodes.values())),
+            "size_bytes": str(item.tree.size),
+        }
 
     def open(self, environment_id: str, project: str) -> Environment:
         """Return the environment and set its last access to now. Raises `Refusal` 404."""
-        environment = self._kept.get(project, environment_id)
+        environment = self.require(project, environment_id)
         environment.last_accessed = self._stamps.now()
         return environment
 
@@ -374,16 +313,16 @@ class Environments(KeptResource[Environment]):
         object means a new one. `base` is the `base_environment` of the saved agent that runs, if any: its files
         are kept, its network rules are replaced if `config` has some. Raises `Refusal` 400 or 404.
         """
-        wanted = self._configs.read(config, project)
+        wanted = self.read_config(config, project)
         if wanted.origin:
             reused = self.open(wanted.origin, project)
             self._apply(reused, wanted)
-            return reused.view()
+            return self.view(reused)
         if base is None:
-            return self._make(wanted, project).view()
-        forked = self._make(self._configs.read(base, project, "base_environment"), project)
+            return self.view(self._make(wanted, project))
+        forked = self._make(self.read_config(base, project, "base_environment"), project)
         self._apply(forked, wanted)
-        return forked.view()
+        return self.view(forked)
 
     def write(
         self,
@@ -394,8 +333,7 @@ class Environments(KeptResource[Environment]):
         overwrite: bool = False,
         directories: tuple[str, ...] = (),
     ) -> list[str]:
-        """Write all `files` or none (see `Tree.write`) within the limit of this store; return their paths."""
-        self._make_room(sum(map(len, files.values())), environment)
+        """Write all `files` or none (see `Tree.write`); return their paths."""
         now = self._stamps.now()
         paths = environment.tree.write(
             files, now, media_type=media_type, overwrite=overwrite, directories=directories
@@ -418,12 +356,12 @@ class Environments(KeptResource[Environment]):
                     self.write(environment, {clean(path): content.encode()}, overwrite=True)
 
     def _make(self, wanted: EnvironmentConfig, project: str) -> Environment:
-        origin = self._kept.get(project, wanted.origin) if wanted.origin else None
+        origin = self.require(project, wanted.origin) if wanted.origin else None
         now = self._stamps.now()
         made = Environment(
             id=self._stamps.ids("environment"),
             project=project,
-            tree=Tree() if origin is None else origin.tree.fork(),
+            tree=Tree() if origin is None else Tree(dict(origin.tree.nodes)),
             network=None if origin is None else origin.network,
             sources=() if origin is None else origin.sources,
             created=now,
@@ -431,10 +369,8 @@ class Environments(KeptResource[Environment]):
             last_accessed=now,
             host=wanted.host or ({} if origin is None else origin.host),
         )
-        if made.tree.size:
-            self._make_room(made.tree.size, made)
         self._apply(made, wanted)
-        self._kept.add(project, made.id, made)
+        self.add(project, made.id, made)
         return made
 
     def _apply(self, environment: Environment, wanted: EnvironmentConfig) -> None:
@@ -447,15 +383,3 @@ class Environments(KeptResource[Environment]):
         if wanted.network is not None:
             environment.network = wanted.network
             environment.updated = self._stamps.now()
-
-    def _make_room(self, needed: int, keep: Environment) -> None:
-        everything = [item for _, _, item in self._kept.everywhere()]
-        held = sum(item.tree.size for item in everything)
-        for item in everything:
-            if held + needed <= STORED_BYTES:
-                return
-            if item is not keep:
-                self._kept.remove(item.project, item.id)
-                held -= item.tree.size
-        if held + needed > STORED_BYTES:
-            raise over_quota(f"The emulator keeps at most {STORED_BYTES} bytes of files.")

@@ -14,18 +14,18 @@ from msgspec.structs import replace
 from harness.contract import Contract
 from harness.emulator.resources import models
 from harness.emulator.resources.agents import Agents
-from harness.emulator.resources.collection import Shelf
+from harness.emulator.resources.collection import ResourceContext, Shelf
 from harness.emulator.resources.credentials import AuthTokens, Credentials
 from harness.emulator.resources.environment_files import Files
-from harness.emulator.resources.environments import EnvironmentConfigReader, Environments
+from harness.emulator.resources.environments import Environments
 from harness.emulator.resources.schema_reader import SchemaReader
 from harness.emulator.resources.storage import SearchStores, UploadedFiles
 from harness.emulator.resources.triggers import LookUp, Run, Triggers
 from harness.emulator.resources.uploads import Uploads
 from harness.emulator.resources.voices import Voices
 from harness.emulator.resources.webhooks import Webhooks
-from harness.emulator.values.call import Call, Refusal, as_rpc, json_response, no_operation
-from harness.emulator.values.settings import PLATFORMS, Settings
+from harness.emulator.values.call import Call, Refusal, as_rpc, json_response, match_path, no_operation
+from harness.emulator.values.settings import Settings
 from harness.emulator.values.stamps import Stamps
 from harness.wire import Response
 
@@ -43,20 +43,19 @@ class KeptResources:
         self, stamps: Stamps, settings: Callable[[], Settings], contract: Contract, look_up: LookUp, run: Run
     ) -> None:
         reader = SchemaReader(contract, settings)
-        shelf = Shelf(settings().max_file_bytes)
-        self.credentials = Credentials(reader, stamps)
-        configs = EnvironmentConfigReader(reader, self.credentials.has)
-        self.agents = Agents(reader, configs, lambda: settings().platform, stamps)
-        self.auth_tokens = AuthTokens(reader, stamps, look_up)
+        context = ResourceContext(reader, stamps, settings)
+        self.credentials = Credentials(context)
+        self.environments = Environments(context, self.credentials)
+        self.agents = Agents(context, self.environments)
+        self.auth_tokens = AuthTokens(context, look_up)
         self.decisions = models.Decisions(reader)
-        self.environments = Environments(stamps, configs)
         self.environment_files = Files(self.environments)
-        self.files = UploadedFiles(reader, stamps, shelf, settings)
-        self.stores = SearchStores(reader, stamps, shelf, self.files, settings)
-        self.triggers = Triggers(reader, stamps, look_up, run)
+        self.files = UploadedFiles(context, Shelf(settings().max_file_bytes))
+        self.stores = SearchStores(context, self.files)
+        self.triggers = Triggers(context, look_up, run)
         self.uploads = Uploads(stamps)
-        self.voices = Voices(reader, stamps)
-        self.webhooks = Webhooks(reader, stamps, lambda: PLATFORMS[settings().platform].dates_webhooks)
+        self.voices = Voices(context)
+        self.webhooks = Webhooks(context)
 
     def handle(self, call: Call) -> Response | None:
         """Return the response, or None if the path belongs to none of these resources. Raises `Refusal`."""
@@ -80,17 +79,14 @@ class KeptResources:
         missing = no_operation(call, _OFFERED[kind])
         raise as_rpc(missing) if kind in _IN_RPC_SHAPE else missing
 
-    def upload_to_environment(self, call: Call, *_: str) -> Response:
-        """Any request of an upload to an environment."""
-        return self.uploads.handle(call, "PUT", self.environment_files.receive)
-
-    def upload_file(self, call: Call) -> Response:
-        """Any request of an upload of a file."""
-        return self.uploads.handle(call, "POST", self.files.receive)
-
-    def upload_document(self, call: Call, _: str) -> Response:
-        """Any request of an upload to a file search store."""
-        return self.uploads.handle(call, "POST", self.stores.receive)
+    def upload(self, call: Call, *_: str) -> Response:
+        """Any request of an upload to an environment, of a file, or to a file search store."""
+        method, receiver = {
+            "environments": ("PUT", self.environment_files.receive),
+            "files": ("POST", self.files.receive),
+            "fileSearchStores": ("POST", self.stores.receive),
+        }[call.segments[1]]
+        return self.uploads.handle(call, method, receiver)
 
 
 class _Operation(NamedTuple):
@@ -103,27 +99,11 @@ class _Operation(NamedTuple):
 
     def match(self, call: Call) -> list[str] | None:
         """The text behind each `*` if the row is for the call, else None."""
-        segments, parts = call.segments, self.parts
-        if self.method not in ("*", call.request.method):
-            return None
-        if parts[-1] == "**":
-            parts = parts[:-1]
-            segments = segments[: len(parts)]
-        if len(parts) != len(segments):
-            return None
-        found = []
-        for part, segment in zip(parts, segments, strict=True):
-            start, star, end = part.partition("*")
-            if not star and part == segment:
-                continue
-            if not star or not (segment.startswith(start) and segment.endswith(end)):
-                return None
-            found.append(segment[len(start) : len(segment) - len(end)])
-        return found
+        return match_path(self.parts, call.segments) if self.method in ("*", call.request.method) else None
 
 
-# Written as METHOD and path: `*` is any text within a segment, `**` any rest. The first row that fits decides. A
-# row without a method is the life of a resource: those of the calls in `_LIFE` that follow.
+# Written as METHOD and path (`match_path`). The first row that fits decides. A row without a method is the life of
+# a resource: those of the calls in `_LIFE` that follow.
 
 _LIFE = {
     "list_all": "GET {}",
@@ -141,9 +121,9 @@ _PLAIN = {
     "environments": "environments list_all create get delete",
     "* environments/*/files/**": "environment_files.get",
     "* files/environment-*:download": "environment_files.pack",
-    "* upload/environments/*/files/**": "upload_to_environment",
-    "POST interactions/*/auth_tokens": "auth_tokens.create",
-    "DELETE interactions/*/auth_tokens/*": "auth_tokens.delete",
+    "* upload/environments/*/files/**": "upload",
+    "POST interactions/*/auth_tokens": "auth_tokens.create_token",
+    "DELETE interactions/*/auth_tokens/*": "auth_tokens.delete_token",
     "triggers": "triggers list_all create get update delete",
     "GET triggers/*/executions": "triggers.list_executions",
     "POST triggers/*/executions": "triggers.execute",
@@ -158,7 +138,7 @@ _STORAGE = {
     "POST files:register": "files.register",
     "GET files/*:download": "files.download",
     "files": "files list_all get delete",
-    "* upload/files": "upload_file",
+    "* upload/files": "upload",
     "fileSearchStores": "stores list_all create get delete",
     "POST fileSearchStores/*:importFile": "stores.import_file",
     "GET fileSearchStores/*/operations/*": "stores.get_operation",
@@ -168,7 +148,7 @@ _STORAGE = {
     "DELETE fileSearchStores/*/documents/*": "stores.delete_document",
     "GET fileSearchStores/*/media/*": "stores.get_media",
     "* fileSearchStores/*/**": "stores.refuse",
-    "* upload/fileSearchStores/*": "upload_document",
+    "* upload/fileSearchStores/*": "upload",
     "models": "models list_all get",
     "POST models/*:countTokens": "models.count_tokens",
     "* models/*": "models.refuse",

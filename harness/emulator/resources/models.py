@@ -19,8 +19,8 @@ import msgspec
 from harness.contract.data.transcript import as_steps
 from harness.contract.models.profiles import ModelProfile, find_profile, list_models
 from harness.emulator.create.limits import find_media_fault
-from harness.emulator.resources.collection import page
-from harness.emulator.resources.schema_reader import SchemaReader, in_camel_case, list_in_camel_case
+from harness.emulator.resources.collection import listing, page
+from harness.emulator.resources.schema_reader import SchemaReader, in_camel_case
 from harness.emulator.values.call import Call, Refusal, invalid, no_operation
 from harness.emulator.values.usage import count, tokens_by_modality
 
@@ -31,7 +31,7 @@ def list_all(call: Call) -> Json:
     """GET models."""
     entries = [(profile.name, _describe(profile)) for profile in list_models() if profile.family != "agents"]
     found, token = page(sorted(entries, key=lambda entry: entry[0]), call.query, "models")
-    return list_in_camel_case("models", found, token)
+    return listing("models", found, token, in_camel_case=True)
 
 
 def get(call: Call, name: str) -> Json:
@@ -91,8 +91,6 @@ def _list_texts(value: Any) -> Iterator[str]:
 
 
 MODELS = re.compile(r"(models/)?gemini-decision-\d[\w.-]*")
-_DIGITS = 4
-"""Decimals of a probability."""
 
 
 class Decisions:
@@ -103,7 +101,6 @@ class Decisions:
         self._contract = reader.contract
 
     def create(self, call: Call) -> Json:
-        """POST decisions."""
         body = self._reader.read("requests/create-decision", call.body)
         if MODELS.fullmatch(body["model"]) is None:
             message = f"There is no model '{body['model']}' for decisions; names look like 'gemini-decision-1'."
@@ -139,12 +136,16 @@ def _answer(question: Json, about: Any) -> Json:
         return {"type": "noul", "noul": noul, "confidence": round(max(noul, 1 - noul), 2)}
     criteria = question["criteria"]
     names = list(criteria) if kind == "choice" else [str(level) for level in range(len(criteria))]
-    chances = dict(zip(names, _share_out(_weigh_answers(question, about, len(names))), strict=True))
+    weights = _weigh_answers(question, about, len(names))
+    # probabilities in proportion to the weights, which add up to 1 in the four decimals shown
+    parts = [weight * 10_000 // sum(weights) for weight in weights]
+    parts[parts.index(max(parts))] += 10_000 - sum(parts)
+    chances = dict(zip(names, (part / 10_000 for part in parts), strict=True))
     best = max(chances, key=lambda name: chances[name])
     common = {"confidence": chances[best], "probabilities": chances}
     if kind == "choice":
         return {"type": "choice", "choice": best, **common}
-    score = round(sum(level * chance for level, chance in enumerate(chances.values())), _DIGITS)
+    score = round(sum(level * chance for level, chance in enumerate(chances.values())), 4)
     legend = {str(level): text for level, text in enumerate(criteria) if text}
     return {"type": "score", "score": score, **common, "legend": legend}
 
@@ -153,11 +154,3 @@ def _weigh_answers(question: Json, about: Any, count: int) -> list[int]:
     """Return positive whole numbers that depend on the question and the input alone."""
     seed = msgspec.json.encode([question, about], order="deterministic")
     return [1 + blake2b(seed, digest_size=2, salt=index.to_bytes(2, "big")).digest()[0] for index in range(count)]
-
-
-def _share_out(weights: list[int]) -> list[float]:
-    """Return probabilities in proportion to the weights, which add up to 1 in the decimals shown."""
-    whole = 10**_DIGITS
-    parts = [weight * whole // sum(weights) for weight in weights]
-    parts[parts.index(max(parts))] += whole - sum(parts)
-    return [part / whole for part in parts]

@@ -97,8 +97,11 @@ class Resources:
                     uri = content.get("uri")
                     match = _FILE.fullmatch(uri) if isinstance(uri, str) else None
                     if match is not None:
-                        self.kept.files.open_active(match[1], order.project)
-            if stores := _list_stores(order.tools):
+                        self.kept.files.require_active(order.project, match[1])
+            searches = (tool for tool in order.tools if tool.get("type") == "file_search")
+            listed = (tool.get("file_search_store_names") for tool in searches)
+            stores = [name for some in listed if isinstance(some, list) for name in some if isinstance(name, str)]
+            if stores:
                 order.documents = self.kept.stores.titles(stores, order.project)
         except Refusal as refusal:
             hint = " (The emulator's setting files=any takes every name.)"
@@ -109,8 +112,7 @@ class Resources:
         return self.kept.files.generate(data, media_type, project)
 
     def agent(self, agent_id: str, project: str) -> dict[str, Any] | None:
-        """A saved agent, or None."""
-        return self._made.agents.find(agent_id, project) if self._made is not None else None
+        return self._made.agents.find(project, agent_id) if self._made is not None else None
 
     def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:
         """Put the files that an agent's steps write into its sandbox."""
@@ -124,10 +126,3 @@ class Resources:
         """
         saved = self.agent(agent, project) or {}
         return self.kept.environments.for_interaction(config, project, saved.get("base_environment"))
-
-
-def _list_stores(tools: list[dict[str, Any]]) -> list[str]:
-    """Return the names of the stores that tools are to search."""
-    searches = (tool for tool in tools if tool.get("type") == "file_search")
-    listed = (tool.get("file_search_store_names") for tool in searches)
-    return [name for some in listed if isinstance(some, list) for name in some if isinstance(name, str)]

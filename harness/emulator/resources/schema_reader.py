@@ -13,7 +13,6 @@ from typing import Any
 from harness.contract import Contract
 from harness.contract.schema.explain import json_type
 from harness.contract.schema.validator import split_nulls
-from harness.emulator.resources.collection import listing
 from harness.emulator.values.call import invalid
 from harness.emulator.values.hints import camel, describe_problem, describe_schemas, suggestion
 from harness.emulator.values.settings import Settings
@@ -89,9 +88,3 @@ def in_camel_case(value: Any) -> Any:
             raise invalid(f"Invalid value at '{camel(name)}': it was sent twice, in two forms.")
         named[camel(name)] = in_camel_case(item)
     return named
-
-
-def list_in_camel_case(name: str, items: list[Any], token: str) -> dict[str, Any]:
-    """Return the body of a list response whose names are in camelCase."""
-    body = listing(name, items, token)
-    return {("nextPageToken" if key == "next_page_token" else key): value for key, value in body.items()}

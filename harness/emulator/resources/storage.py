@@ -9,18 +9,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import Collection, Shelf, page
+from harness.emulator.resources.collection import (
+    ExpiringResource,
+    KeptResource,
+    ResourceContext,
+    Shelf,
+    listing,
+    page,
+)
 from harness.emulator.resources.environments import guess
-from harness.emulator.resources.schema_reader import SchemaReader, in_camel_case, list_in_camel_case
+from harness.emulator.resources.schema_reader import in_camel_case
 from harness.emulator.resources.uploads import GRANULARITY, Receiver, declared_type, is_resumable
 from harness.emulator.values.call import Call, Refusal, decode_json, flag, invalid, no_operation, not_found
-from harness.emulator.values.settings import Settings
-from harness.emulator.values.stamps import Stamps, has_come, later
+from harness.emulator.values.stamps import has_come, later
 from harness.wire import Headers, Response
 
 _ORIGIN = "https://generativelanguage.googleapis.com"
@@ -35,55 +41,50 @@ class UploadedFile(Struct, frozen=True):
     fields: dict[str, Any]
     data: bytes | None
     ready: str
-    expires: str
 
     @property
     def media_type(self) -> str:
-        """The media type of the bytes."""
         return str(self.fields["mimeType"])
 
-    def view(self, now: str) -> dict[str, Any]:
-        """The resource as GET shows it at `now`."""
-        return {**self.fields, "state": "ACTIVE" if has_come(self.ready, now) else "PROCESSING"}
 
+class UploadedFiles(ExpiringResource[UploadedFile]):
+    """Files per project, of which the oldest makes room for a new one."""
 
-class UploadedFiles:
-    """Files per project."""
+    name, noun = "files", "file"
+    evicts = True
+    in_camel_case = True
+    pages = (10, 100)
 
-    def __init__(
-        self, reader: SchemaReader, stamps: Stamps, shelf: Shelf, settings: Callable[[], Settings]
-    ) -> None:
-        self._reader = reader
-        self._stamps = stamps
+    def __init__(self, context: ResourceContext, shelf: Shelf) -> None:
+        super().__init__(context)
         self.shelf = shelf
-        self._settings = settings
-        self._kept: Collection[UploadedFile] = Collection("file")
 
-    def list_all(self, call: Call) -> dict[str, Any]:
-        """GET files."""
-        self._drop_expired()
-        now = self._stamps.now()
-        found, token = self._kept.page(call.project, call.query, default=10, largest=100)
-        return list_in_camel_case("files", [file.view(now) for file in found], token)
+    def view(self, item: UploadedFile) -> dict[str, Any]:
+        """The file and its state."""
+        return {**item.fields, "state": "ACTIVE" if has_come(item.ready, self._stamps.now()) else "PROCESSING"}
 
-    def get(self, call: Call, name: str) -> dict[str, Any]:
-        """GET files/{name}."""
-        return self.open(name, call.project).view(self._stamps.now())
+    def find_expiry(self, item: UploadedFile) -> str:
+        """Two days after the upload."""
+        return str(item.fields["expirationTime"])
 
-    def delete(self, call: Call, name: str) -> dict[str, Any]:
-        """DELETE files/{name}."""
-        self.open(name, call.project)
-        self._remove(call.project, name)
-        return {}
+    def remove(self, project: str, item_id: str) -> None:
+        """Remove a file, whose bytes make room."""
+        file = self._projects[project][item_id][1]
+        super().remove(project, item_id)
+        self.shelf.give_back(len(file.data or b""))
+
+    def refuse_missing(self, item_id: str) -> Refusal:
+        """The refusal 403 that was recorded for names of files that do not exist."""
+        message = f"You do not have permission to access the File {item_id[:100]} or it may not exist."
+        return Refusal(403, "permission_denied", message)
 
     def find_processing(self) -> Iterator[str]:
         """The names of the files that are not ready yet."""
         now = self._stamps.now()
-        yield from (file.fields["name"] for _, _, file in self._kept.everywhere() if not has_come(file.ready, now))
+        yield from (file.fields["name"] for _, _, file in self.everywhere() if not has_come(file.ready, now))
 
     def receive(self, call: Call) -> Receiver:
         """Return what takes the bytes of the upload that this request begins. Raises `Refusal` 400 or 409."""
-        self._drop_expired()
         metadata: dict[str, Any] = {}
         if is_resumable(call):
             metadata = self._read_metadata(call.request.body)
@@ -93,8 +94,7 @@ class UploadedFiles:
                 "send the bytes to the URL in the response."
             )
         file_id = str(metadata.get("name", "")).removeprefix("files/")
-        if file_id and self._kept.find(call.project, file_id) is not None:
-            raise _refuse_taken(file_id)
+        self._refuse_taken(call.project, file_id)
         given = call.request.headers.get("x-goog-upload-file-name")
         media_type = metadata.get("mimeType") or declared_type(call) or guess(given)
 
@@ -122,30 +122,13 @@ class UploadedFiles:
             )
         return metadata
 
-    def find(self, name: str, project: str) -> UploadedFile | None:
-        """The file of this name (with or without `files/`), or None if there is none any more."""
-        self._drop_expired()
-        return self._kept.find(project, name.removeprefix("files/"))
-
-    def open(self, name: str, project: str) -> UploadedFile:
-        """The file of this name. Raises `Refusal` 403, as recorded for names of files that do not exist."""
-        found = self.find(name, project)
-        if found is None:
-            raise Refusal(
-                403,
-                "permission_denied",
-                f"You do not have permission to access the File {name.removeprefix('files/')[:100]} "
-                "or it may not exist.",
-            )
-        return found
-
-    def open_active(self, name: str, project: str) -> UploadedFile:
-        """The file of this name, which must be ready for use. Raises `Refusal` 403 or 400, both recorded."""
-        found = self.open(name, project)
+    def require_active(self, project: str, name: str) -> UploadedFile:
+        """The file of this name (with or without `files/`), which must be ready. Raises `Refusal` 403 or 400."""
+        file_id = name.removeprefix("files/")
+        found = self.require(project, file_id)
         if not has_come(found.ready, self._stamps.now()):
             raise invalid(
-                f"The File {name.removeprefix('files/')} is not in an ACTIVE state and usage is not allowed.",
-                "failed_precondition",
+                f"The File {file_id} is not in an ACTIVE state and usage is not allowed.", "failed_precondition"
             )
         return found
 
@@ -159,8 +142,7 @@ class UploadedFiles:
         return address
 
     def _add(self, call: Call, file_id: str, display_name: str, media_type: str, data: bytes) -> dict[str, Any]:
-        if file_id and self._kept.find(call.project, file_id) is not None:
-            raise _refuse_taken(file_id)
+        self._refuse_taken(call.project, file_id)
         self.shelf.take(len(data))
         facts = {**_measure(data), "source": "UPLOADED"}
         return self._keep(call.project, file_id, display_name, media_type, data, facts, call.version)
@@ -175,13 +157,9 @@ class UploadedFiles:
         facts: dict[str, Any],
         version: str = "",
     ) -> dict[str, Any]:
-        """Keep a file whose bytes are counted already, and return it; the oldest makes room if necessary."""
-        oldest = self._kept.oldest_if_full(project)
-        if oldest is not None:
-            self._remove(project, oldest)
+        """Keep a file whose bytes are counted already, and return it."""
         now = self._stamps.now()
         file_id = file_id or self._stamps.ids("file")
-        expires = later(now, hours=48)
         # the service works on videos before they can be used; a GET shows when it is done
         wait = self._settings().processing if media_type.startswith("video/") else 0
         fields = {
@@ -190,18 +168,17 @@ class UploadedFiles:
             "mimeType": media_type,
             "createTime": now,
             "updateTime": now,
-            "expirationTime": expires,
+            "expirationTime": later(now, hours=48),
             "uri": f"{_ORIGIN}/{version or 'v1beta'}/files/{file_id}",
             **facts,
             **({"videoMetadata": {"videoDuration": "1s"}} if media_type.startswith("video/") else {}),
         }
-        file = UploadedFile(fields, data, later(now, seconds=wait), expires)
-        self._kept.add(project, file_id, file)
-        return file.view(now)
+        file = UploadedFile(fields, data, later(now, seconds=wait))
+        self.add(project, file_id, file)
+        return self.view(file)
 
     def register(self, call: Call) -> dict[str, Any]:
         """POST files:register: objects of Cloud Storage, which are not read: their bytes are elsewhere."""
-        self._drop_expired()
         uris = self._reader.read("requests/register-files", call.body)["uris"]
         for uri in uris:
             if not re.fullmatch(r"gs://[^/]+/.+", uri):
@@ -213,8 +190,7 @@ class UploadedFiles:
         return {"files": kept}
 
     def download(self, call: Call, name: str) -> Response:
-        """GET files/{name}:download."""
-        file = self.open(name, call.project)
+        file = self.require(call.project, name)
         if call.query.get("alt") != "media":
             raise invalid("A download needs alt=media.")
         if file.data is None or "downloadUri" not in file.fields:
@@ -225,14 +201,10 @@ class UploadedFiles:
             )
         return Response.whole(200, Headers((("content-type", file.media_type),)), file.data)
 
-    def _remove(self, project: str, file_id: str) -> None:
-        self.shelf.give_back(len(self._kept.remove(project, file_id).data or b""))
-
-    def _drop_expired(self) -> None:
-        now = self._stamps.now()
-        gone = [(project, name) for project, name, file in self._kept.everywhere() if has_come(file.expires, now)]
-        for project, name in gone:
-            self._remove(project, name)
+    def _refuse_taken(self, project: str, file_id: str) -> None:
+        if file_id and self.find(project, file_id) is not None:
+            message = f"The file files/{file_id} exists already: choose another name."
+            raise Refusal(409, "already_exists", message)
 
 
 def _measure(data: bytes) -> dict[str, Any]:
@@ -241,25 +213,12 @@ def _measure(data: bytes) -> dict[str, Any]:
     return {"sizeBytes": str(len(data)), "sha256Hash": digest}
 
 
-def _refuse_taken(file_id: str) -> Refusal:
-    return Refusal(409, "already_exists", f"The file files/{file_id} exists already: choose another name.")
-
-
-_USUAL_MODEL = "models/gemini-embedding-001"
-_MOST_OPERATIONS = 1000
-_LARGEST_PAGE = 20
-
-
 class Document(Struct, eq=False):
     """A document: its fields as GET shows them, except for the state, and its bytes."""
 
     fields: dict[str, Any]
     data: bytes
     ready: str
-
-    def view(self, now: str) -> dict[str, Any]:
-        """The resource as GET shows it at `now`."""
-        return {**self.fields, "state": "STATE_ACTIVE" if has_come(self.ready, now) else "STATE_PENDING"}
 
 
 class SearchStore(Struct, eq=False):
@@ -271,58 +230,46 @@ class SearchStore(Struct, eq=False):
 
     @property
     def name(self) -> str:
-        """The name, `fileSearchStores/…`."""
         return str(self.fields["name"])
 
-    def view(self, now: str) -> dict[str, Any]:
-        """The resource as GET shows it at `now`; counts of zero are absent, as in protocol buffers."""
-        states = [has_come(document.ready, now) for _, document in self.documents.values()]
+
+class SearchStores(KeptResource[SearchStore]):
+    """File search stores per project."""
+
+    name, noun = "fileSearchStores", "file search store"
+    in_camel_case = True
+    pages = (10, 20)
+
+    def __init__(self, context: ResourceContext, files: UploadedFiles) -> None:
+        super().__init__(context)
+        self._files = files
+        self._shelf = files.shelf
+
+    def view(self, item: SearchStore) -> dict[str, Any]:
+        """The store; counts of zero are absent, as in protocol buffers."""
+        now = self._stamps.now()
+        states = [has_come(document.ready, now) for _, document in item.documents.values()]
         counts = {
             "activeDocumentsCount": states.count(True),
             "pendingDocumentsCount": states.count(False),
-            "sizeBytes": sum(len(document.data) for _, document in self.documents.values()),
+            "sizeBytes": sum(len(document.data) for _, document in item.documents.values()),
         }
-        return {**self.fields, **{name: str(count) for name, count in counts.items() if count}}
+        return {**item.fields, **{name: str(count) for name, count in counts.items() if count}}
 
-
-class SearchStores:
-    """File search stores per project."""
-
-    def __init__(
-        self,
-        reader: SchemaReader,
-        stamps: Stamps,
-        shelf: Shelf,
-        files: UploadedFiles,
-        settings: Callable[[], Settings],
-    ) -> None:
-        self._reader = reader
-        self._stamps = stamps
-        self._shelf = shelf
-        self._files = files
-        self._settings = settings
-        self._kept: Collection[SearchStore] = Collection("file search store")
-        self._count = 0
-
-    def list_all(self, call: Call) -> dict[str, Any]:
-        """GET fileSearchStores."""
-        now = self._stamps.now()
-        found, token = self._kept.page(call.project, call.query, default=10, largest=_LARGEST_PAGE)
-        return list_in_camel_case("fileSearchStores", [store.view(now) for store in found], token)
-
-    def get(self, call: Call, name: str) -> dict[str, Any]:
-        """GET fileSearchStores/{name}."""
-        return self.open(name, call.project).view(self._stamps.now())
+    def refuse_missing(self, item_id: str) -> Refusal:
+        """The refusal of files; it is inferred that stores do not tell a foreign store from none either."""
+        message = f"You do not have permission to access the FileSearchStore {item_id[:100]} or it may not exist."
+        return Refusal(403, "permission_denied", message)
 
     def refuse(self, call: Call, name: str) -> Any:
         """Any other operation below fileSearchStores/{name}: a store that is missing comes first."""
-        self.open(name, call.project)
+        self.require(call.project, name)
         return NotImplemented
 
     def find_processing(self) -> Iterator[str]:
         """The names of the documents that are not ready yet."""
         now = self._stamps.now()
-        for _, _, store in self._kept.everywhere():
+        for _, _, store in self.everywhere():
             found = (document for _, document in store.documents.values() if not has_come(document.ready, now))
             yield from (document.fields["name"] for document in found)
 
@@ -331,7 +278,7 @@ class SearchStores:
         verb = call.segments[2].rpartition(":")
         if verb[2] != "uploadToFileSearchStore":
             raise no_operation(call, ":uploadToFileSearchStore")
-        self.open(verb[0], call.project)
+        self.require(call.project, verb[0])
         about: dict[str, Any] = {}
         if is_resumable(call) and call.request.body:
             given = in_camel_case(decode_json(call.request.body))
@@ -341,34 +288,20 @@ class SearchStores:
         title = about.get("displayName") or file_name
 
         def store(data: bytes) -> dict[str, Any]:
-            target = self.open(verb[0], call.project)
+            target = self.require(call.project, verb[0])
             self._shelf.take(len(data))
             return self._add(target, title, media_type, data, about, "upload/operations")
 
         return Receiver(store, self._shelf.room, self._shelf.remedy, takes_metadata=True, granularity=GRANULARITY)
 
-    def open(self, name: str, project: str) -> SearchStore:
-        """The store of this name (with or without `fileSearchStores/`). Raises `Refusal` 403.
-
-        The status is that of files; it is inferred that stores do not tell a foreign store from none either.
-        """
-        found = self._kept.find(project, name.removeprefix("fileSearchStores/"))
-        if found is None:
-            raise Refusal(
-                403,
-                "permission_denied",
-                f"You do not have permission to access the FileSearchStore {name[:100]} or it may not exist.",
-            )
-        return found
-
     def titles(self, names: list[str], project: str) -> list[str]:
         """The display names of the documents that can be searched in these stores. Raises `Refusal` 403."""
         now = self._stamps.now()
-        found = [document for name in names for _, document in self.open(name, project).documents.values()]
+        stores = [self.require(project, name.removeprefix("fileSearchStores/")) for name in names]
+        found = [document for store in stores for _, document in store.documents.values()]
         return [str(document.fields["displayName"]) for document in found if has_come(document.ready, now)]
 
     def create(self, call: Call) -> dict[str, Any]:
-        """POST fileSearchStores."""
         body = in_camel_case({} if call.body is None else call.body)
         given = self._reader.read("requests/create-file-search-store", body)
         title = given.get("displayName", "")
@@ -378,27 +311,24 @@ class SearchStores:
             **({"displayName": title} if title else {}),
             "createTime": now,
             "updateTime": now,
-            "embeddingModel": given.get("embeddingModel") or _USUAL_MODEL,
+            "embeddingModel": given.get("embeddingModel") or "models/gemini-embedding-001",
         }
         store = SearchStore(fields)
-        self._kept.add(call.project, store_id, store)
-        return store.view(now)
+        self.add(call.project, store_id, store)
+        return self.view(store)
 
     def delete(self, call: Call, name: str) -> dict[str, Any]:
-        """DELETE fileSearchStores/{name}."""
-        store = self.open(name, call.project)
+        store = self.require(call.project, name)
         if store.documents and not flag(call, "force"):
             raise invalid("Cannot delete non-empty FileSearchStore", "failed_precondition")
         for _, document in store.documents.values():
             self._shelf.give_back(len(document.data))
-        self._kept.remove(call.project, store.name.partition("/")[2])
-        return {}
+        return super().delete(call, name)
 
     def import_file(self, call: Call, name: str) -> dict[str, Any]:
-        """POST fileSearchStores/{name}:importFile."""
-        store = self.open(name, call.project)
+        store = self.require(call.project, name)
         given = self._reader.read("requests/import-file", in_camel_case(call.body))
-        file = self._files.open_active(given["fileName"], call.project)
+        file = self._files.require_active(call.project, given["fileName"])
         data = file.data or b""
         self._shelf.take(len(data))
         title = file.fields.get("displayName") or file.fields["name"].partition("/")[2]
@@ -425,8 +355,6 @@ class SearchStores:
         store.fields["updateTime"] = now
         operation = f"{operations}/{document_id}-{self._stamps.ids('operation')}"
         store.operations[operation] = document
-        while len(store.operations) > _MOST_OPERATIONS:
-            del store.operations[next(iter(store.operations))]
         return self._show_operation(store, operation)
 
     def _show_operation(self, store: SearchStore, operation: str) -> dict[str, Any]:
@@ -439,35 +367,33 @@ class SearchStores:
         return shown
 
     def get_operation(self, call: Call, name: str, operation: str) -> dict[str, Any]:
-        """GET fileSearchStores/{name}/operations/{operation}."""
-        return self._show_operation(self.open(name, call.project), f"operations/{operation}")
+        return self._show_operation(self.require(call.project, name), f"operations/{operation}")
 
     def get_upload(self, call: Call, name: str, operation: str) -> dict[str, Any]:
-        """GET fileSearchStores/{name}/upload/operations/{operation}."""
-        return self._show_operation(self.open(name, call.project), f"upload/operations/{operation}")
+        return self._show_operation(self.require(call.project, name), f"upload/operations/{operation}")
 
     def list_documents(self, call: Call, name: str) -> dict[str, Any]:
-        """GET fileSearchStores/{name}/documents."""
-        store, now = self.open(name, call.project), self._stamps.now()
+        store = self.require(call.project, name)
         scope = f"documents {store.name}"
-        found, token = page(store.documents.values(), call.query, scope, default=10, largest=_LARGEST_PAGE)
-        return list_in_camel_case("documents", [one.view(now) for one in found], token)
+        found, token = page(store.documents.values(), call.query, scope, default=10, largest=20)
+        return listing("documents", [self._show_document(one) for one in found], token, in_camel_case=True)
 
     def get_document(self, call: Call, name: str, document: str) -> dict[str, Any]:
-        """GET fileSearchStores/{name}/documents/{document}."""
-        return _find_document(self.open(name, call.project), document).view(self._stamps.now())
+        return self._show_document(_find_document(self.require(call.project, name), document))
+
+    def _show_document(self, document: Document) -> dict[str, Any]:
+        is_ready = has_come(document.ready, self._stamps.now())
+        return {**document.fields, "state": "STATE_ACTIVE" if is_ready else "STATE_PENDING"}
 
     def get_media(self, call: Call, name: str, document: str) -> Any:
-        """GET fileSearchStores/{name}/media/{document}?alt=media."""
-        store = self.open(name, call.project)
+        store = self.require(call.project, name)
         if call.query.get("alt") != "media":
             return NotImplemented
         found = _find_document(store, document)
         return Response.whole(200, Headers((("content-type", str(found.fields["mimeType"])),)), found.data)
 
     def delete_document(self, call: Call, store_name: str, name: str) -> dict[str, Any]:
-        """DELETE fileSearchStores/{name}/documents/{document}."""
-        store = self.open(store_name, call.project)
+        store = self.require(call.project, store_name)
         document = _find_document(store, name)
         if has_come(document.ready, self._stamps.now()) and not flag(call, "force"):
             raise invalid("Cannot delete non-empty Document", "failed_precondition")

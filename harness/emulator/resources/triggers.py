@@ -17,19 +17,15 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import MOST_ITEMS, Collection, KeptResource, listing, page
-from harness.emulator.resources.schema_reader import SchemaReader
+from harness.emulator.resources.collection import MOST_ITEMS, KeptResource, ResourceContext, listing, page
 from harness.emulator.values.call import Call, Refusal, invalid
-from harness.emulator.values.stamps import Stamps
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("minute", 0, 59, ()),
     ("hour", 0, 23, ()),
     ("day of the month", 1, 31, ()),
-    ("month", 1, 12, ("", *_MONTHS)),
-    ("day of the week", 0, 7, _DAYS),
+    ("month", 1, 12, ("", *["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])),
+    ("day of the week", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat")),
 )
 
 
@@ -83,53 +79,39 @@ def parse_schedule(expression: str, zone: str) -> Schedule:
     minutes, hours, days, months, weekdays = values
     either = not texts[2].startswith("*") and not texts[4].startswith("*")
     week = frozenset(day % 7 for day in weekdays)
-    return Schedule(minutes, hours, days, months, week, either, _find_zone(zone))
-
-
-def _find_zone(name: str) -> tzinfo:
-    if name in ("UTC", "Etc/UTC"):
-        return UTC
     try:
-        return ZoneInfo(name)
+        known = UTC if zone in ("UTC", "Etc/UTC") else ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
         raise invalid(
-            f"time_zone {name!r} is not an IANA zone known here: send one such as Europe/Paris."
+            f"time_zone {zone!r} is not an IANA zone known here: send one such as Europe/Paris."
         ) from None
+    return Schedule(minutes, hours, days, months, week, either, known)
 
 
 def _parse_field(text: str, name: str, low: int, high: int, words: tuple[str, ...]) -> frozenset[int]:
     chosen: set[int] = set()
     for part in text.lower().split(","):
+        refusal = invalid(
+            f"The schedule's {name} is {part!r}: it must be *, or {low} to {high}, as value, range or step."
+        )
         match = re.fullmatch(r"(\*|\w+)(?:-(\w+))?(?:/([0-9]{1,3}))?", part)
         if match is None or (match[1] == "*" and match[2]):
-            raise _refuse_part(part, name, low, high)
+            raise refusal
+        ends = []
+        for word in match.group(1, 2) if match[1] != "*" else ():
+            if word in words:
+                ends.append(words.index(word))
+            elif word is not None and re.fullmatch(r"[0-9]{1,2}", word) and low <= int(word) <= high:
+                ends.append(int(word))
+            elif word is not None:
+                raise refusal
+        first = ends[0] if ends else low
+        last = high if not ends or (len(ends) == 1 and match[3]) else ends[-1]
         step = int(match[3] or 1)
-        if match[1] == "*":
-            first, last = low, high
-        else:
-            first = last = _read_value(match[1], part, name, low, high, words)
-            if match[2]:
-                last = _read_value(match[2], part, name, low, high, words)
-            elif match[3]:
-                last = high
         if step < 1 or last < first:
-            raise _refuse_part(part, name, low, high)
+            raise refusal
         chosen.update(range(first, last + 1, step))
     return frozenset(chosen)
-
-
-def _read_value(word: str, part: str, name: str, low: int, high: int, words: tuple[str, ...]) -> int:
-    if word in words:
-        return words.index(word)
-    if re.fullmatch(r"[0-9]{1,2}", word) is None or not low <= int(word) <= high:
-        raise _refuse_part(part, name, low, high)
-    return int(word)
-
-
-def _refuse_part(part: str, name: str, low: int, high: int) -> Exception:
-    return invalid(
-        f"The schedule's {name} is {part!r}: it must be *, or {low} to {high}, as value, range or step."
-    )
 
 
 Run: TypeAlias = Callable[[dict[str, Any], str], Mapping[str, Any]]
@@ -137,52 +119,47 @@ Run: TypeAlias = Callable[[dict[str, Any], str], Mapping[str, Any]]
 LookUp: TypeAlias = Callable[[str, str], Mapping[str, Any] | None]
 """Returns an interaction's current state by id and project, None if it is deleted; must not advance its run."""
 
-RUNNING = ("queued", "in_progress")
-GOOD = ("completed", "requires_action", "requires_continuation")
-"""Interaction statuses that end a run successfully and reset the trigger's count of failures to zero."""
-
-_DAY = timedelta(days=1)
-"""How far back a missed run is looked for at first, because a long way takes long."""
-
 _DEFAULTS = {"max_consecutive_failures": 5, "execution_timeout_seconds": 600}
 
 
 class Trigger(Struct, eq=False):
     """A saved trigger and its runs.
 
-    `fields` is the resource as GET shows it, except for `next_run_time`. `latest` is the id of the last execution
-    that was not skipped, `seen` the moment up to which the schedule was followed.
+    `fields` is the resource as GET shows it, except for `next_run_time`. `latest` is the last execution that was
+    not skipped, `seen` the moment up to which the schedule was followed.
     """
 
     fields: dict[str, Any]
     schedule: Schedule
     seen: datetime
-    latest: str = ""
-    executions: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
+    latest: dict[str, Any] | None = None
+    executions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the last execution is in progress."""
+        return self.latest is not None and self.latest["status"] == "in_progress"
 
 
 class Triggers(KeptResource[Trigger]):
     """Triggers per project; `run` makes their interactions, and `look_up` finds them again."""
 
-    def __init__(self, reader: SchemaReader, stamps: Stamps, look_up: LookUp, run: Run) -> None:
-        self._reader = reader
-        self._stamps = stamps
+    name, noun = "triggers", "trigger"
+
+    def __init__(self, context: ResourceContext, look_up: LookUp, run: Run) -> None:
+        super().__init__(context)
         self._look_up = look_up
         self._run = run
-        super().__init__("triggers", Collection("trigger"))
         self._started = 0
 
     def execute(self, call: Call, trigger_id: str) -> dict[str, Any]:
-        """POST triggers/{id}/executions."""
-        return self._execute(self.open_kept(call.project, trigger_id), call.project)
+        return self._execute(self.require(call.project, trigger_id), call.project)
 
     def list_executions(self, call: Call, trigger_id: str) -> dict[str, Any]:
-        """GET triggers/{id}/executions."""
-        runs = self.open_kept(call.project, trigger_id).executions.values()
+        runs = self.require(call.project, trigger_id).executions
         return listing("trigger_executions", *page(runs, call.query, f"runs {trigger_id}"))
 
     def create(self, call: Call) -> dict[str, Any]:
-        """POST triggers."""
         given = self._reader.read("requests/create-trigger", call.body)
         for name in _DEFAULTS:
             if given.get(name, 1) < 1:
@@ -192,12 +169,11 @@ class Triggers(KeptResource[Trigger]):
         fields = {"id": self._stamps.ids("trigger"), "status": "active", **_DEFAULTS, **given}
         fields |= {"consecutive_failure_count": 0, "create_time": now, "update_time": now}
         trigger = Trigger(fields, schedule, datetime.fromisoformat(now))
-        self._kept.add(call.project, fields["id"], trigger)
+        self.add(call.project, fields["id"], trigger)
         return self.view(trigger)
 
     def update(self, call: Call, trigger_id: str) -> dict[str, Any]:
-        """PATCH triggers/{id}."""
-        trigger = self.open_kept(call.project, trigger_id)
+        trigger = self.require(call.project, trigger_id)
         changes = self._reader.read("requests/update-trigger", call.body)
         now = self._stamps.now()
         if changes.get("status", trigger.fields["status"]) != trigger.fields["status"]:
@@ -211,25 +187,24 @@ class Triggers(KeptResource[Trigger]):
 
     def list_all(self, call: Call) -> dict[str, Any]:
         """GET triggers, each brought up to now."""
-        for trigger in self._kept.page(call.project, call.query)[0]:
-            self._follow(trigger, call.project)
+        self.attend()
         return super().list_all(call)
 
-    def open_kept(self, project: str, item_id: str) -> Trigger:
+    def require(self, project: str, item_id: str) -> Trigger:
         """The trigger, brought up to now."""
-        trigger = super().open_kept(project, item_id)
+        trigger = super().require(project, item_id)
         self._follow(trigger, project)
         return trigger
 
     def attend(self) -> None:
         """Start every run that is due."""
-        for project, _, trigger in list(self._kept.everywhere()):
+        for project, _, trigger in list(self.everywhere()):
             self._follow(trigger, project)
 
     @property
     def next_due(self) -> datetime | None:
         """The moment of the next run of any active trigger."""
-        active = (one for _, _, one in self._kept.everywhere() if one.fields["status"] == "active")
+        active = (one for _, _, one in self.everywhere() if one.fields["status"] == "active")
         return min((due for one in active if (due := one.schedule.after(one.seen))), default=None)
 
     def _follow(self, trigger: Trigger, project: str) -> None:
@@ -239,7 +214,9 @@ class Triggers(KeptResource[Trigger]):
         since, trigger.seen = trigger.seen, now
         if trigger.fields["status"] != "active":
             return
-        latest = trigger.schedule.last(max(since, now - _DAY), now) or trigger.schedule.last(since, now)
+        # first near, because a long way takes long
+        latest = trigger.schedule.last(max(since, now - timedelta(days=1)), now)
+        latest = latest or trigger.schedule.last(since, now)
         if latest is not None:
             self._execute(trigger, project, scheduled=f"{latest:%Y-%m-%dT%H:%M:%SZ}")
 
@@ -256,19 +233,16 @@ class Triggers(KeptResource[Trigger]):
         fields = trigger.fields
         execution: dict[str, Any] = {"id": self._stamps.ids("execution"), "trigger_id": fields["id"]}
         execution |= {"status": "in_progress", "scheduled_time": scheduled or now}
-        busy = bool(trigger.latest) and trigger.executions[trigger.latest][1]["status"] == "in_progress"
-        if busy:
+        if trigger.is_busy:
             execution["status"] = "skipped"
         else:
             fields["last_run_time"] = execution["start_time"] = now
             self._start(trigger, execution, project)
+            trigger.latest = execution
         self._started += 1
-        trigger.executions[execution["id"]] = (self._started, execution)
-        if not busy:
-            trigger.latest = execution["id"]
+        trigger.executions.append((self._started, execution))
         if len(trigger.executions) > MOST_ITEMS:
-            oldest = next(name for name in trigger.executions if name != trigger.latest)
-            del trigger.executions[oldest]
+            trigger.executions.remove(next(one for one in trigger.executions if one[1] is not trigger.latest))
         return execution
 
     def _start(self, trigger: Trigger, execution: dict[str, Any], project: str) -> None:
@@ -289,22 +263,20 @@ class Triggers(KeptResource[Trigger]):
 
     def _settle(self, trigger: Trigger, project: str) -> None:
         """Bring the latest run up to date with its interaction and with its time limit."""
-        entry = trigger.executions.get(trigger.latest)
-        if entry is None or entry[1]["status"] != "in_progress":
+        execution = trigger.latest
+        if execution is None or not trigger.is_busy:
             return
-        execution = entry[1]
         self._take(trigger, execution, self._look_up(execution["interaction_id"], project))
         limit = timedelta(seconds=min(trigger.fields["execution_timeout_seconds"], 10**9))
         started = datetime.fromisoformat(execution["start_time"])
-        running = execution["status"] == "in_progress"
-        if running and datetime.fromisoformat(self._stamps.now()) - started > limit:
+        if trigger.is_busy and datetime.fromisoformat(self._stamps.now()) - started > limit:
             self._end(trigger, execution, "timed_out", f"it ran longer than {limit.total_seconds():.0f} s")
 
     def _take(self, trigger: Trigger, execution: dict[str, Any], interaction: Mapping[str, Any] | None) -> None:
         status = "deleted" if interaction is None else str(interaction.get("status"))
-        if status in GOOD:
+        if status in ("completed", "requires_action", "requires_continuation"):
             self._end(trigger, execution, "completed", "")
-        elif status not in RUNNING:
+        elif status not in ("queued", "in_progress"):
             self._end(trigger, execution, "failed", f"its interaction is {status}")
 
     def _end(self, trigger: Trigger, execution: dict[str, Any], status: str, error: str) -> None:

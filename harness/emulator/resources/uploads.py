@@ -23,9 +23,7 @@ from harness.emulator.values.stamps import Stamps
 from harness.wire import Headers, Request, Response
 
 UPLOAD_BYTES = 32 * 2**20
-"""Size limit in bytes of one upload to an environment; a gzipped archive may inflate to twice as much."""
-PENDING_BYTES = 64 * 2**20
-"""Total bytes that all unfinished uploads may hold, or more if one alone may be larger."""
+"""Size limit in bytes of one upload to an environment."""
 MOST_PENDING = 64
 """Limit on the uploads that are not finished, and on those that are and can still be queried."""
 
@@ -56,6 +54,12 @@ class Pending(Struct):
     receiver: Receiver
     size: int | None
     received: bytearray = field(default_factory=bytearray)
+
+    def agree(self, total: int) -> None:
+        """Note the announced total. Raises `Refusal` 400 if another one was announced before."""
+        if self.size is not None and self.size != total:
+            raise invalid(f"A total of {total} bytes was named, but {self.size} before.")
+        self.size = total
 
 
 class Uploads:
@@ -115,29 +119,29 @@ class Uploads:
         return Response.whole(200, Headers(fields), b"")
 
     def _continue(self, request: Request, upload_id: str) -> Response:
-        if upload_id in self._finished and _commands(request.headers) == {"query"}:
+        commands = _commands(request.headers)
+        if upload_id in self._finished and commands == {"query"}:
             return _mark_final(json_response(self._finished[upload_id]))
         pending = self._pending.get(upload_id)
         if pending is None:
-            raise _end_with(
-                not_found(f"No upload {upload_id!r} is under way: it is finished, or was never started.")
-            )
+            missing = not_found(f"No upload {upload_id!r} is under way: it is finished, or was never started.")
+            raise _with_status(missing, "final")
         if "x-goog-upload-command" not in request.headers:
             if not self._ranged(request, pending):
                 held = len(pending.received)
                 return Response.whole(308, Headers((("range", f"bytes=0-{held - 1}"),) if held else ()), b"")
             del self._pending[upload_id]
             return json_response(_store(pending.receiver, bytes(pending.received)))
-        if not self._command(request, pending):
+        if not self._command(request, commands, pending):
             received = ("x-goog-upload-size-received", str(len(pending.received)))
             return Response.whole(200, Headers(((_STATUS, "active"), received)), b"")
         del self._pending[upload_id]
-        if "cancel" in _commands(request.headers):
+        if "cancel" in commands:
             return Response.whole(200, Headers(((_STATUS, "cancelled"),)), b"")
         try:
             answer = _store(pending.receiver, bytes(pending.received))
         except Refusal as refusal:
-            raise _end_with(refusal) from None
+            raise _with_status(refusal, "final") from None
         # a client that did not get the last answer can query it
         if len(self._finished) >= MOST_PENDING:
             del self._finished[next(iter(self._finished))]
@@ -148,26 +152,25 @@ class Uploads:
         """Take the part that Content-Range announces, or without it all the rest; True if it was the last."""
         text = request.headers.get("content-range")
         if not text:
-            self._append(pending, len(pending.received), request.body)
+            _append(pending, len(pending.received), request.body)
             return True
         match = re.fullmatch(r"bytes (?:([0-9]{1,15})-([0-9]{1,15})|\*)/([0-9]{1,15}|\*)", text.strip())
         if match is None:
             raise invalid(f"Content-Range {text!r} must look like bytes 0-99/100, bytes 0-99/* or bytes */100.")
         first, last, total = match.groups()
         if total != "*":
-            _agree(pending, int(total))
+            pending.agree(int(total))
         if first is not None:
             if int(last) - int(first) + 1 != len(request.body):
                 raise invalid(f"Content-Range {text!r} does not fit a body of {len(request.body)} bytes.")
-            self._append(pending, int(first), request.body)
+            _append(pending, int(first), request.body)
         return len(pending.received) == pending.size
 
-    def _command(self, request: Request, pending: Pending) -> bool:
+    def _command(self, request: Request, commands: set[str], pending: Pending) -> bool:
         """Execute X-Goog-Upload-Command; return True if the upload has ended.
 
         A refusal states that the upload is still active: a client without that header tries again and again.
         """
-        commands = _commands(request.headers)
         try:
             if not commands or commands - {"upload", "finalize", "query", "cancel"}:
                 raise invalid("X-Goog-Upload-Command must be upload, finalize, both, query or cancel.")
@@ -178,25 +181,22 @@ class Uploads:
                         f"A piece of {size} bytes came: all but the last must be a multiple of {step} bytes."
                     )
                 offset = request.headers.get("x-goog-upload-offset", str(len(pending.received)))
-                self._append(pending, _number(offset, "X-Goog-Upload-Offset"), request.body)
+                _append(pending, _number(offset, "X-Goog-Upload-Offset"), request.body)
             if "finalize" in commands:
-                _agree(pending, len(pending.received))
+                pending.agree(len(pending.received))
         except Refusal as refusal:
             raise _with_status(refusal, "active") from None
         return bool(commands & {"finalize", "cancel"})
 
-    def _append(self, pending: Pending, offset: int, data: bytes) -> None:
-        held = len(pending.received)
-        if offset != held:
-            raise Refusal(416, "out_of_range", f"The piece starts at {offset}, but {held} bytes have arrived.")
-        if pending.size is not None and held + len(data) > pending.size:
-            raise invalid(f"More bytes came than were announced: {held + len(data)} instead of {pending.size}.")
-        everything = sum(len(other.received) for other in self._pending.values())
-        largest = pending.receiver.largest
-        most = max(PENDING_BYTES, largest)
-        if held + len(data) > largest or everything + len(data) > most:
-            raise over_quota(f"An upload may hold {largest} bytes here, all unfinished ones {most}.")
-        pending.received += data
+
+def _append(pending: Pending, offset: int, data: bytes) -> None:
+    held = len(pending.received)
+    if offset != held:
+        raise Refusal(416, "out_of_range", f"The piece starts at {offset}, but {held} bytes have arrived.")
+    if pending.size is not None and held + len(data) > pending.size:
+        raise invalid(f"More bytes came than were announced: {held + len(data)} instead of {pending.size}.")
+    _judge_size(held + len(data), pending.receiver)
+    pending.received += data
 
 
 def _unpack(call: Call) -> tuple[Call, bytes] | None:
@@ -258,19 +258,9 @@ def _with_status(refusal: Refusal, status: str) -> Refusal:
     return Refusal(refusal.status, refusal.code, refusal.message, (*refusal.headers, (_STATUS, status)))
 
 
-def _end_with(refusal: Refusal) -> Refusal:
-    return _with_status(refusal, "final")
-
-
 def _mark_final(response: Response) -> Response:
     response.headers = response.headers.having(_STATUS, "final")
     return response
-
-
-def _agree(pending: Pending, total: int) -> None:
-    if pending.size is not None and pending.size != total:
-        raise invalid(f"A total of {total} bytes was named, but {pending.size} before.")
-    pending.size = total
 
 
 def _commands(headers: Headers) -> set[str]:

@@ -11,11 +11,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from harness.emulator.create.limits import is_base64
-from harness.emulator.resources.collection import Collection, listing, page
-from harness.emulator.resources.schema_reader import SchemaReader
-from harness.emulator.values.call import Call, invalid, not_found, over_quota
+from harness.emulator.resources.collection import ExpiringResource, ResourceContext, listing, page
+from harness.emulator.values.call import Call, invalid, over_quota
 from harness.emulator.values.samples import sound
-from harness.emulator.values.stamps import Stamps, has_come, later
+from harness.emulator.values.stamps import later
 from harness.wire import Request
 
 Json = dict[str, Any]
@@ -24,8 +23,6 @@ MOST_VOICES = 200
 """Stored voices of one project (guide)."""
 DAYS_KEPT, DAYS_OF_A_KEY = 365, 7
 """Days until an unused stored voice expires, and until the key of one that is not stored does (guide)."""
-LONGEST_SEARCH = 2048
-"""Bytes of a search."""
 
 _MODEL = "gemini-3.8-flash-tts-preview"
 _FILTERS = ("accent", "context", "gender", "language_code", "persona", "pitch", "region_code", "type")
@@ -45,28 +42,34 @@ PREBUILT = {
 """The voices that every project has, with their characters, as the speech guide lists them."""
 
 
-class Voices:
+class Voices(ExpiringResource[Json]):
     """Voices per project."""
 
-    def __init__(self, reader: SchemaReader, stamps: Stamps) -> None:
-        self._reader = reader
-        self._stamps = stamps
-        self._kept: Collection[Json] = Collection("voice")
-        self._prebuilt = {name: _prebuilt(name) for name in PREBUILT}
+    name, noun = "voices", "voice"
+
+    def __init__(self, context: ResourceContext) -> None:
+        super().__init__(context)
+        self._prebuilt = {
+            name: {"id": name, "type": "prebuilt", "display_name": name, "description": character}
+            for name, character in PREBUILT.items()
+        }
         # the newest come first, and a page token holds a place, so the newest have the lowest
         self._places = {name: place for place, name in enumerate(PREBUILT)}
 
     def delete(self, call: Call, voice_id: str) -> Json:
-        """DELETE voices/{id}."""
-        self._drop_expired()
         if voice_id in self._prebuilt:
             raise invalid(f"The voice {voice_id!r} is prebuilt: only custom voices can be deleted.")
-        self._kept.remove(call.project, voice_id)
-        return {}
+        return super().delete(call, voice_id)
+
+    def view(self, item: Json) -> Json:
+        return item
+
+    def find_expiry(self, item: Json) -> str:
+        """The end of the year since its last use."""
+        return str(item["expire_time"])
 
     def create(self, call: Call) -> Json:
-        """POST voices."""
-        self._drop_expired()
+        self.drop_expired()
         body = self._reader.read("requests/create-voice", call.body)
         voice, store = body["voice"], body.get("store") is True
         kind = voice["type"]
@@ -82,8 +85,9 @@ class Voices:
         if not store:
             raise invalid('A prompted voice is always stored: send "store": true.')
         base = voice["prompted"].get("base_voice")
-        if base:
-            self._use(base, project)
+        if base and "expire_time" in (voice_used := self.require(project, base)):
+            # its use as a base begins the year of a voice again
+            voice_used["expire_time"] = later(self._stamps.now(), days=DAYS_KEPT)
         sample = {"data": sound(), "mime_type": "audio/wav"}
         return self._keep({**_describe(voice), "prompted": voice["prompted"], "sample_audio": sample}, project)
 
@@ -101,50 +105,26 @@ class Voices:
         return {"type": "replicated", "key": self._stamps.ids("voicekey"), "model": _MODEL, "expire_time": expires}
 
     def _keep(self, fields: Json, project: str) -> Json:
-        if sum(owner == project for owner, _, _ in self._kept.everywhere()) >= MOST_VOICES:
+        if len(self._projects.get(project, ())) >= MOST_VOICES:
             raise over_quota(f"A project has at most {MOST_VOICES} voices: delete one first.")
         expires = later(self._stamps.now(), days=DAYS_KEPT)
         voice = {"id": self._stamps.ids("voice"), "model": _MODEL, **fields, "expire_time": expires}
-        self._kept.add(project, voice["id"], voice)
+        self.add(project, voice["id"], voice)
         self._places[voice["id"]] = -len(self._places)
         return voice
 
-    def _use(self, voice_id: str, project: str) -> None:
-        """Begin the year of a voice again, as its use as a base does. Raises `Refusal` 404."""
-        voice = self._find(voice_id, project)
-        if "expire_time" in voice:
-            voice["expire_time"] = later(self._stamps.now(), days=DAYS_KEPT)
-
-    def get(self, call: Call, voice_id: str) -> Json:
-        """GET voices/{id}."""
-        self._drop_expired()
-        return self._find(voice_id, call.project)
-
-    def _find(self, voice_id: str, project: str) -> Json:
-        found = self._kept.find(project, voice_id) or self._prebuilt.get(voice_id)
-        if found is None:
-            raise not_found(f"There is no voice {voice_id[:100]!r} in this project.")
-        return found
+    def find(self, project: str, item_id: str) -> Json | None:
+        """A voice of the project, or a prebuilt one."""
+        return super().find(project, item_id) or self._prebuilt.get(item_id)
 
     def list_all(self, call: Call) -> Json:
-        """GET voices."""
-        self._drop_expired()
+        self.drop_expired()
         wanted = _read_filters(call.request)
-        own = [voice for project, _, voice in self._kept.everywhere() if project == call.project]
+        own = [voice for project, _, voice in self.everywhere() if project == call.project]
         everything = [*reversed(own), *self._prebuilt.values()]
         fitting = [(self._places[voice["id"]], voice) for voice in everything if _fits(voice, wanted)]
         scope = f"voices {sorted(wanted.items())}"
         return listing("voices", *page(fitting, call.query, scope))
-
-    def _drop_expired(self) -> None:
-        now = self._stamps.now()
-        gone = [(p, name) for p, name, voice in self._kept.everywhere() if has_come(voice["expire_time"], now)]
-        for project, name in gone:
-            self._kept.remove(project, name)
-
-
-def _prebuilt(name: str) -> Json:
-    return {"id": name, "type": "prebuilt", "display_name": name, "description": PREBUILT[name]}
 
 
 def _describe(voice: Json) -> Json:
@@ -158,8 +138,8 @@ def _read_filters(request: Request) -> dict[str, list[str]]:
         if name in (*_FILTERS, "search"):
             found.setdefault(name, []).append(value.lower())
     search = found.get("search", [""])[-1]
-    if len(search.encode()) > LONGEST_SEARCH:
-        raise invalid(f"'search' has {len(search.encode())} bytes: at most {LONGEST_SEARCH} are allowed.")
+    if len(search.encode()) > 2048:  # guide
+        raise invalid(f"'search' has {len(search.encode())} bytes: at most 2048 are allowed.")
     return found
 
 

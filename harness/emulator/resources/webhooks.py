@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.emulator.resources.collection import Collection, KeptResource
-from harness.emulator.resources.schema_reader import SchemaReader, select_by_mask
+from harness.emulator.resources.collection import KeptResource
+from harness.emulator.resources.schema_reader import select_by_mask
 from harness.emulator.values.call import Call, invalid, no_operation
-from harness.emulator.values.stamps import SECRET_PREFIX, Stamps, has_come, later
+from harness.emulator.values.settings import PLATFORMS
+from harness.emulator.values.stamps import SECRET_PREFIX, has_come, later
 from harness.wire.addresses import read_host
-
-REVOKE_LATER = "revoke_previous_secrets_after_h24"
-
-MOST_SECRETS = 8
-"""Limit on the secrets of one webhook; if they are rotated faster than they expire, the oldest are dropped."""
 
 _CREATE, _UPDATE = "requests/create-webhook", "requests/update-webhook"
 
@@ -33,11 +29,6 @@ class SigningSecret(Struct, frozen=True):
 
     text: str
     expires: str | None = None
-
-    def view(self) -> dict[str, Any]:
-        """The part that may be shown: enough to recognize the secret, too little to sign with it."""
-        shown = {"truncated_secret": f"{SECRET_PREFIX}...{self.text[-4:]}"}  # the form of a saved answer
-        return {**shown, "expire_time": self.expires} if self.expires else shown
 
 
 class Webhook(Struct):
@@ -49,53 +40,47 @@ class Webhook(Struct):
     created: str
     updated: str
 
-    def view(self, now: str, *, dated: bool) -> dict[str, Any]:
-        """The resource as GET shows it at `now`, with the secrets that are valid then."""
-        return {
-            "id": self.id,
-            **self.fields,
-            "signing_secrets": [secret.view() for secret in _list_valid(self.secrets, now)],
-            **({"create_time": self.created, "update_time": self.updated} if dated else {}),
-        }
-
-    def valid_secrets(self, now: str) -> list[str]:
+    def list_valid(self, now: str) -> list[SigningSecret]:
         """The secrets that sign at `now`, the current one first; during a rotation there are several."""
-        return [secret.text for secret in _list_valid(self.secrets, now)]
+        return [one for one in self.secrets if one.expires is None or not has_come(one.expires, now)]
 
 
 class Webhooks(KeptResource[Webhook]):
-    """Webhooks per project; `shows_times` returns whether they have the times that the types list."""
+    """Webhooks per project."""
 
-    def __init__(self, reader: SchemaReader, stamps: Stamps, shows_times: Callable[[], bool]) -> None:
-        self._reader = reader
-        self._shows_times = shows_times
-        self._stamps = stamps
-        super().__init__("webhooks", Collection("webhook"))
+    name, noun = "webhooks", "webhook"
 
     def find_enabled(self, project: str, event: str | None) -> Iterator[Webhook]:
         """The enabled webhooks of a project that subscribe to an event; None: to any event of interactions."""
-        for owner, _, hook in self._kept.everywhere():
+        for owner, _, hook in self.everywhere():
             events = hook.fields["subscribed_events"]
             wanted = event in events if event else any(name.startswith("interaction.") for name in events)
             if owner == project and hook.fields["state"] == "enabled" and wanted:
                 yield hook
 
     def view(self, item: Webhook) -> dict[str, Any]:
-        """The webhook with the secrets that are valid now."""
-        return item.view(self._stamps.now(), dated=self._shows_times())
+        """The webhook; of the secrets that are valid now the last characters, too few to sign with them."""
+        is_dated = PLATFORMS[self._settings().platform].dates_webhooks
+        secrets = [
+            {
+                "truncated_secret": f"{SECRET_PREFIX}...{secret.text[-4:]}",  # the form of a saved answer
+                **({"expire_time": secret.expires} if secret.expires else {}),
+            }
+            for secret in item.list_valid(self._stamps.now())
+        ]
+        times = {"create_time": item.created, "update_time": item.updated} if is_dated else {}
+        return {"id": item.id, **item.fields, "signing_secrets": secrets, **times}
 
     def create(self, call: Call) -> dict[str, Any]:
-        """POST webhooks."""
         fields = self._read(call.body)
         now = self._stamps.now()
         secret = self._new_secret()
         hook = Webhook(self._stamps.ids("webhook"), {**fields, "state": "enabled"}, [secret], now, now)
-        self._kept.add(call.project, hook.id, hook)
+        self.add(call.project, hook.id, hook)
         return {**self.view(hook), "new_signing_secret": secret.text}
 
     def update(self, call: Call, webhook_id: str) -> dict[str, Any]:
-        """PATCH webhooks/{id}."""
-        hook = self._kept.get(call.project, webhook_id)
+        hook = self.require(call.project, webhook_id)
         changes = self._reader.read(_UPDATE, call.body)
         changes = select_by_mask(changes, call.query.get("update_mask"), self._reader.names(_UPDATE))
         state = changes.pop("state", hook.fields["state"])
@@ -112,23 +97,20 @@ class Webhooks(KeptResource[Webhook]):
         return fields
 
     def ping(self, call: Call, webhook_id: str) -> dict[str, Any]:
-        """POST webhooks/{id}:ping."""
-        self._kept.get(call.project, webhook_id)
+        self.require(call.project, webhook_id)
         self._reader.read("empty", {} if call.body is None else call.body)
         return {}
 
     def rotate(self, call: Call, webhook_id: str) -> dict[str, Any]:
-        """POST webhooks/{id}:rotateSigningSecret."""
-        hook = self._kept.get(call.project, webhook_id)
+        hook = self.require(call.project, webhook_id)
         body = {} if call.body is None else call.body
         how = self._reader.read("requests/rotate-signing-secret", body)
         now = self._stamps.now()
-        kept: list[SigningSecret] = []
-        if how.get("revocation_behavior", REVOKE_LATER) == REVOKE_LATER:
-            tomorrow = later(now, hours=24)
-            kept = [old if old.expires else replace(old, expires=tomorrow) for old in hook.secrets]
+        usual = "revoke_previous_secrets_after_h24"
+        kept = hook.list_valid(now) if how.get("revocation_behavior", usual) == usual else []
+        tomorrow = later(now, hours=24)
         new = self._new_secret()
-        hook.secrets = [new, *_list_valid(kept, now)][:MOST_SECRETS]
+        hook.secrets = [new, *(old if old.expires else replace(old, expires=tomorrow) for old in kept)]
         hook.updated = now
         return {"secret": new.text}
 
@@ -137,13 +119,9 @@ class Webhooks(KeptResource[Webhook]):
         webhook_id, colon, _ = name.rpartition(":")
         if not colon:
             return NotImplemented
-        self._kept.get(call.project, webhook_id)
+        self.require(call.project, webhook_id)
         raise no_operation(call, ":ping and :rotateSigningSecret")
 
     def _new_secret(self) -> SigningSecret:
         key = hashlib.sha256(self._stamps.ids("secret").encode()).digest()
         return SigningSecret(SECRET_PREFIX + base64.b64encode(key).decode("ascii"))
-
-
-def _list_valid(secrets: list[SigningSecret], now: str) -> list[SigningSecret]:
-    return [one for one in secrets if one.expires is None or not has_come(one.expires, now)]

@@ -26,9 +26,6 @@ from harness.wire import Chunk
 Json = dict[str, Any]
 
 DONE = b"event: done\ndata: [DONE]\n\n"
-KEPT_OUTPUTS = 64
-"""The number of scripted outputs whose deltas are cached; beyond it the cache is emptied."""
-
 _OF_TOOLS = ("_call", "_result")
 
 _encode = msgspec.json.Encoder().encode
@@ -82,7 +79,6 @@ class EventWriter:
         return [self.build_created(run), self.status_update(run, "in_progress")]
 
     def build_created(self, run: Run) -> Json:
-        """interaction.created."""
         interaction = {
             "id": run.public_id,
             "status": run.created_status,
@@ -95,7 +91,6 @@ class EventWriter:
         return {"interaction": interaction, "event_type": "interaction.created"}
 
     def status_update(self, run: Run, status: str) -> Json:
-        """interaction.status_update."""
         return {"interaction_id": run.public_id, "status": status, "event_type": "interaction.status_update"}
 
     def checkpoint(self, run: Run, token: str) -> Json:
@@ -125,7 +120,7 @@ class EventWriter:
         key = (id(run.script), index)
         kept = self._told.get(key)
         if kept is None or kept[1] != step:
-            if len(self._told) >= KEPT_OUTPUTS:
+            if len(self._told) >= 64:
                 self._told.clear()
             made = (SharedEvent(self.delta(index, delta)) for delta in self.deltas(run, step))
             kept = run.script, step, SharedDeltas(made)
@@ -137,7 +132,6 @@ class EventWriter:
         return {"index": index, "step": self.shell(step), "event_type": "step.start"}
 
     def delta(self, index: int, delta: Json) -> Json:
-        """step.delta."""
         return {"index": index, "delta": delta, "event_type": "step.delta"}
 
     def stop(self, run: Run, index: int) -> Json:
@@ -203,7 +197,8 @@ class EventWriter:
         write = _WRITERS.get(ways)
         if write is None:
             raise HarnessFault(f"no writer streams a {step['type']}, whose deltas grow it by {', '.join(ways)}")
-        return write(self, run, step)
+        found: list[Json] = getattr(self, write)(run, step)
+        return found
 
     def build_thought_deltas(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of a thought: first its summaries, then the signature."""
@@ -244,14 +239,14 @@ class EventWriter:
             cuts = pieces(text, 2) if len(text) > 12 else [text]
         return [{delta.grows.field: cut, "type": delta.name} for cut in cuts]
 
-    def whole(self, step: Json) -> Json:
+    def whole(self, run: Run, step: Json) -> list[Json]:
         """Return one delta with the fields of the step, except those that only the step's schema lists."""
         merged = self._find_delta(step, DeltaEffect.MERGE)
         stay = self._steps.steps[step["type"]].fields - merged.fields
         delta: Json = {**{key: value for key, value in step.items() if key not in stay}, "type": merged.name}
         if step["type"] == "file_search_result":
             delta.setdefault("result", [])
-        return delta
+        return [delta]
 
     @property
     def _steps(self) -> StepTable:
@@ -294,7 +289,6 @@ class EventWriter:
         return b"event: %b\ndata: %b\n\n" % (name, data)
 
     def encode_done(self) -> bytes:
-        """Return the closing frame."""
         return DONE
 
 
@@ -311,15 +305,13 @@ def _split_data(content: Json, size: int | None) -> list[Json]:
     return [{**content, "data": base64.b64encode(part).decode("ascii")} for part in parts]
 
 
-_WRITERS: dict[frozenset[DeltaEffect], Callable[[EventWriter, Any, Json], list[Json]]] = {
-    frozenset({DeltaEffect.PARTS, DeltaEffect.APPEND}): lambda events, run, step: events.build_thought_deltas(
-        run, step
-    ),
-    frozenset({DeltaEffect.PARTS}): lambda events, run, step: events.output(run, step),
-    frozenset({DeltaEffect.JSON}): lambda events, run, step: events.arguments(run, step),
-    frozenset({DeltaEffect.MERGE}): lambda events, run, step: [events.whole(step)],
+_WRITERS = {
+    frozenset({DeltaEffect.PARTS, DeltaEffect.APPEND}): "build_thought_deltas",
+    frozenset({DeltaEffect.PARTS}): "output",
+    frozenset({DeltaEffect.JSON}): "arguments",
+    frozenset({DeltaEffect.MERGE}): "whole",
 }
-"""The writers of the deltas of a step, by the ways in which they grow it."""
+"""The names of the writers of the deltas of a step, by the ways in which they grow it."""
 
 _CARRIES: dict[str, Callable[[int, Json], bool]] = {
     "all": lambda index, payload: True,
@@ -344,7 +336,6 @@ class Frames:
         self.cursors: list[str | None] = []
 
     def chunk(self, index: int) -> Chunk:
-        """Return frame number `index`."""
         if len(self._chunks) <= index:
             self._encode(index + 1)
         return self._chunks[index]

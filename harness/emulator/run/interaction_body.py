@@ -17,9 +17,6 @@ Json = dict[str, Any]
 
 _encode = msgspec.json.Encoder().encode
 
-_LONGEST_KEPT = 16 * 1024
-"""Bytes of a body that is kept. A longer one (with an image) would take a multiple of what it was made of."""
-
 
 class Bodies:
     """Renders a run for the response to a POST (`timeline=False`), a GET or a cancel."""
@@ -32,7 +29,8 @@ class Bodies:
         kept = run.bodies.get(include_input) if final else None
         if kept is None:
             kept = _encode(self.interaction(run, timeline=True, include_input=include_input))
-            if final and len(kept) <= _LONGEST_KEPT:
+            # a longer one (with an image) would take a multiple of what it was made of
+            if final and len(kept) <= 16 * 1024:
                 run.bodies[include_input] = kept
         return kept
 

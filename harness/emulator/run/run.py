@@ -39,17 +39,13 @@ _ZEROS = frozenset({"total_cached_tokens", "total_tool_use_tokens"})
 class RunEvents(Protocol):
     """The payloads of events, as a run orders them; `event_writer` knows their fields."""
 
-    def sequence(self, run: Run) -> list[Json]:
-        """Return all before the closing one."""
+    def sequence(self, run: Run) -> list[Json]: ...
 
-    def stop(self, run: Run, index: int) -> Json:
-        """Return the end of a step."""
+    def stop(self, run: Run, index: int) -> Json: ...
 
-    def build_completed(self, run: Run) -> Json:
-        """Return the closing one."""
+    def build_completed(self, run: Run) -> Json: ...
 
-    def error(self, code: str | None, message: str | None) -> Json:
-        """Return an error."""
+    def error(self, code: str | None, message: str | None) -> Json: ...
 
 
 class RunFrames(Protocol):
@@ -57,14 +53,11 @@ class RunFrames(Protocol):
 
     cursors: list[str | None]
 
-    def chunk(self, index: int) -> Chunk:
-        """Return one frame."""
+    def chunk(self, index: int) -> Chunk: ...
 
-    def all(self) -> list[Chunk]:
-        """Return every frame that can be read now."""
+    def all(self) -> list[Chunk]: ...
 
-    def interrupting(self) -> Chunk:
-        """Return an error that ends one stream while the run goes on."""
+    def interrupting(self) -> Chunk: ...
 
 
 class RunContext(Protocol):
@@ -77,14 +70,11 @@ class RunContext(Protocol):
     meter: Meter
 
     @property
-    def events(self) -> RunEvents:
-        """Return the writer of events."""
+    def events(self) -> RunEvents: ...
 
-    def frames_of(self, run: Run) -> RunFrames:
-        """Return the events of a run as bytes."""
+    def frames_of(self, run: Run) -> RunFrames: ...
 
-    def note_settled(self, run: Run) -> None:
-        """Note that a background run has just come to its end."""
+    def note_settled(self, run: Run) -> None: ...
 
 
 class Run:
@@ -200,7 +190,6 @@ class Run:
 
     @property
     def status(self) -> str:
-        """The actual status at this moment."""
         if self.settled:
             return self._goal
         return "queued" if self.waiting else "in_progress"
@@ -419,7 +408,6 @@ class Run:
 
     @property
     def frames(self) -> RunFrames:
-        """The events as bytes."""
         if self._frames is None:
             self._frames = self._world.frames_of(self)
         return self._frames

@@ -64,12 +64,10 @@ class InteractionStore:
         return run.project == project
 
     def forget(self, run: Run) -> None:
-        """Remove an interaction."""
         del self._runs[run.id]
         self._bytes -= run.size
 
     def clear(self) -> None:
-        """Remove all interactions."""
         self._runs.clear()
         self._bytes = 0
 
@@ -78,7 +76,6 @@ class InteractionStore:
         return ((run.serial, run) for run in self._runs.values() if self.may_see(run, project))
 
     def all(self) -> list[Run]:
-        """Return all interactions, oldest first."""
         return list(self._runs.values())
 
 

@@ -2,7 +2,7 @@
 
 Layer 2. One reader per response, all reading the same frames. A reader returns the frames that are ready, pauses
 for a tick, and looks again. Pulling a piece does not move a run; finishing a pause does. While a run is held, its
-readers pause for longer and longer (up to `LONGEST_PAUSE` ticks), so that a socket carrier does not spin; an
+readers pause for longer and longer (up to 25 ticks or steps of `pace`), so that a socket carrier does not spin; an
 in-process carrier stops such a reader at its own limit on pauses without data. Source: the OpenAPI text on
 `last_event_id` (the stream continues after the marked event); the setting `resume` imitates implementations that
 repeat that event. Mutants override the position of a cursor, the headers or the body.
@@ -18,9 +18,6 @@ from harness.emulator.run.run import Run, RunContext
 from harness.emulator.values.call import invalid
 from harness.wire import COMPLETE, Body, Chunk, Chunked, Clock, Headers, Pause, Piece, Response
 from harness.wire.message import EVENT_STREAM, ReadyBody, WrappedBody
-
-LONGEST_PAUSE = 25
-"""The longest pause of a reader of a held run, in ticks (in steps of `pace` if that is set)."""
 
 
 class StreamPauses:
@@ -44,7 +41,7 @@ class StreamPauses:
         self._idle = self._idle + 1 if self._run.held else 0
         if not self._idle and (due := self._run.until_due()) is not None:
             return Pause(due)
-        return Pause(self._step * min(2 ** max(self._idle - 1, 0), LONGEST_PAUSE))
+        return Pause(self._step * min(2 ** max(self._idle - 1, 0), 25))
 
 
 class LiveBody:
@@ -71,7 +68,6 @@ class LiveBody:
         raise NotImplementedError
 
     def close(self) -> None:
-        """End this body; the run goes on."""
         self._over = True
 
 
@@ -145,7 +141,6 @@ class Regrouped(WrappedBody):
         return piece
 
     def close(self) -> None:
-        """Close the wrapped body."""
         self._held.clear()
         super().close()
 

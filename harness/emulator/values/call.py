@@ -8,7 +8,7 @@ resource lacks is refused with 404, as a route that does not exist.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -64,6 +64,26 @@ route_short = lru_cache(maxsize=4096)(_parse)
 """Route a target of at most `LONGEST_CACHED` characters."""
 
 
+def match_path(parts: Sequence[str], segments: tuple[str, ...]) -> list[str] | None:
+    """The text behind each `*` of the parts of a path, None if it is another path.
+
+    A `*` is any text within a segment, `**` at the end any rest.
+    """
+    if parts[-1] == "**":
+        parts, segments = parts[:-1], segments[: len(parts) - 1]
+    if len(parts) != len(segments):
+        return None
+    found = []
+    for part, segment in zip(parts, segments, strict=True):
+        start, star, end = part.partition("*")
+        if not star and part == segment:
+            continue
+        if not star or not (segment.startswith(start) and segment.endswith(end)):
+            return None
+        found.append(segment[len(start) : len(segment) - len(end)])
+    return found
+
+
 _decode = msgspec.json.Decoder().decode
 
 ERROR_HEADERS = Headers((("content-type", "application/json; charset=UTF-8"),))
@@ -112,7 +132,6 @@ class RpcRefusal(Refusal):
     details: tuple[Mapping[str, Any], ...] = ()
 
     def response(self) -> Response:
-        """Return the error response."""
         name = (
             "FAILED_PRECONDITION"
             if self.code == "failed_precondition"
@@ -193,14 +212,9 @@ def usable_id(value: str, what: str) -> str:
     return value
 
 
-_PER_VALUE, _PER_OBJECT = 64, 240
-"""Bytes that one value or one list, and one object, take besides their own texts."""
-
-
 def weigh_json(data: bytes) -> int:
-    """Return about how many bytes of memory a JSON text takes once it is read."""
-    values = data.count(b",") + data.count(b"[")
-    return len(data) + values * _PER_VALUE + data.count(b"{") * _PER_OBJECT
+    """Return about how many bytes of memory a JSON text takes once it is read: values and objects beside texts."""
+    return len(data) + 64 * (data.count(b",") + data.count(b"[")) + 240 * data.count(b"{")
 
 
 def weigh_answer(steps: list[Any]) -> int:

@@ -72,7 +72,6 @@ class CreateRequest(Struct, eq=False):
 
     @property
     def generation(self) -> dict[str, Any]:
-        """`generation_config`, or `{}`."""
         return self.body.get("generation_config") or {}
 
     @property

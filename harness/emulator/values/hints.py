@@ -9,7 +9,6 @@ probes).
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Collection, Iterable
 from itertools import takewhile
 from typing import Any
@@ -81,78 +80,43 @@ def _describe_unknown(problem: SchemaProblem) -> str:
     return f"Unknown parameter '{name}'{where}.{advice}"
 
 
-_PARENT = "continue a conversation with 'previous_interaction_id'"
-_ENTRY = "use 'input'"
+_INSTEAD = {
+    "continue a conversation with 'previous_interaction_id'":
+        "session_id conversation_id conversation thread_id parent_id previous_response_id previous_id",
+    "use 'input'": "contents content messages prompt turns",
+    "use 'agent'": "agent_id agent_name",
+    "use 'model'": "model_id model_name",
+    "create returns the interaction itself: poll GET …/interactions/{id} with its 'id'": "operation_id",
+    "an interaction gets its id from the service; to continue one use 'previous_interaction_id'": "interaction_id",
+    "it belongs inside the code-mender agent's 'agent_config'": "session_config",
+    "the schema is not chosen in the body; leave it out": "schemaVersion schema_version",
+    "use 'generation_config'": "config parameters",
+    "put it inside 'generation_config'":
+        "temperature top_p max_output_tokens stop_sequences seed tool_choice thinking_level",
+    "use 'max_output_tokens' inside 'generation_config'": "max_tokens",
+    "use 'stop_sequences' inside 'generation_config'": "stop",
+    "use 'tool_choice' inside 'generation_config'": "tool_config",
+    "use 'thinking_level' inside 'generation_config'": "thinking_config reasoning reasoning_effort",
+    'use \'tools\' with {"type": "function", …}': "functions function_declarations",
+    "use 'system_instruction'": "instructions system system_prompt",
+    'use \'response_format\' with {"type": "text", "mime_type": …, "schema": …}':
+        "response_schema response_json_schema",
+    "use 'response_format'": "output_format modalities",
+    "use 'labels'": "metadata tags",
+    "use 'background'": "async run_in_background",
+    "use 'environment'": "environment_id sandbox",
+    "use 'webhook_config'": "webhook",
+    "use 'uris' inside 'webhook_config'": "webhook_url callback_url",
+    "it is a query parameter of GET …/interactions/{id}?stream=true": "last_event_id",
+    "leave it out: a stream's last event carries the usage": "stream_options",
+    "it is the shape of responses before June 2026; send earlier turns as steps inside 'input'": "outputs",
+    "send earlier steps inside 'input'": "steps",
+    "it is the legacy shape; send steps ('user_input', 'model_output') inside 'input'": "role",
+    "one request makes one interaction; leave it out": "n",
+}  # fmt: skip
+"""What to do → the names for it that the create request does not have at its top level."""
 
-FIELDS: dict[str, str] = {
-    "session_id": _PARENT,
-    "conversation_id": _PARENT,
-    "conversation": _PARENT,
-    "thread_id": _PARENT,
-    "parent_id": _PARENT,
-    "previous_response_id": _PARENT,
-    "previous_id": _PARENT,
-    "contents": _ENTRY,
-    "content": _ENTRY,
-    "messages": _ENTRY,
-    "prompt": _ENTRY,
-    "turns": _ENTRY,
-    "agent_id": "use 'agent'",
-    "agent_name": "use 'agent'",
-    "model_id": "use 'model'",
-    "model_name": "use 'model'",
-    "operation_id": "create returns the interaction itself: poll GET …/interactions/{id} with its 'id'",
-    "interaction_id": "an interaction gets its id from the service; to continue one use 'previous_interaction_id'",
-    "session_config": "it belongs inside the code-mender agent's 'agent_config'",
-    "schemaVersion": "the schema is not chosen in the body; leave it out",
-    "schema_version": "the schema is not chosen in the body; leave it out",
-    "config": "use 'generation_config'",
-    "parameters": "use 'generation_config'",
-    "temperature": "put it inside 'generation_config'",
-    "top_p": "put it inside 'generation_config'",
-    "max_tokens": "use 'max_output_tokens' inside 'generation_config'",
-    "max_output_tokens": "put it inside 'generation_config'",
-    "stop": "use 'stop_sequences' inside 'generation_config'",
-    "stop_sequences": "put it inside 'generation_config'",
-    "seed": "put it inside 'generation_config'",
-    "tool_choice": "put it inside 'generation_config'",
-    "tool_config": "use 'tool_choice' inside 'generation_config'",
-    "thinking_config": "use 'thinking_level' inside 'generation_config'",
-    "thinking_level": "put it inside 'generation_config'",
-    "reasoning": "use 'thinking_level' inside 'generation_config'",
-    "reasoning_effort": "use 'thinking_level' inside 'generation_config'",
-    "functions": 'use \'tools\' with {"type": "function", …}',
-    "function_declarations": 'use \'tools\' with {"type": "function", …}',
-    "instructions": "use 'system_instruction'",
-    "system": "use 'system_instruction'",
-    "system_prompt": "use 'system_instruction'",
-    "response_schema": 'use \'response_format\' with {"type": "text", "mime_type": …, "schema": …}',
-    "response_json_schema": 'use \'response_format\' with {"type": "text", "mime_type": …, "schema": …}',
-    "output_format": "use 'response_format'",
-    "modalities": "use 'response_format'",
-    "metadata": "use 'labels'",
-    "tags": "use 'labels'",
-    "async": "use 'background'",
-    "run_in_background": "use 'background'",
-    "environment_id": "use 'environment'",
-    "sandbox": "use 'environment'",
-    "webhook": "use 'webhook_config'",
-    "webhook_url": "use 'uris' inside 'webhook_config'",
-    "callback_url": "use 'uris' inside 'webhook_config'",
-    "last_event_id": "it is a query parameter of GET …/interactions/{id}?stream=true",
-    "stream_options": "leave it out: a stream's last event carries the usage",
-    "outputs": "it is the shape of responses before June 2026; send earlier turns as steps inside 'input'",
-    "steps": "send earlier steps inside 'input'",
-    "role": "it is the legacy shape; send steps ('user_input', 'model_output') inside 'input'",
-    "n": "one request makes one interaction; leave it out",
-}
-"""Top-level names of the create request that do not exist → what to do instead."""
-
-_FREE = frozenset({
-    "parameters", "schema", "labels", "arguments", "result", "user_metadata", "custom_metadata", "env", "headers",
-    "custom_config", "transform",
-})  # fmt: skip
-"""Fields in which the caller chooses the names of the keys."""
+FIELDS = {name: advice for advice, names in _INSTEAD.items() for name in names.split()}
 
 
 def unknown_field(name: str, known: Collection[str]) -> str:
@@ -160,23 +124,6 @@ def unknown_field(name: str, known: Collection[str]) -> str:
     hint = FIELDS.get(name) or FIELDS.get(snake(name))
     advice = suggestion(name, known) if snake(name) in known or not hint else f" Instead, {hint}."
     return f"Unknown parameter '{name}'.{advice}"
-
-
-def camel_case(value: Any) -> str | None:
-    """Return a message for the first camelCase name in `value`, with its path and its snake_case form, or None."""
-    waiting: deque[tuple[Any, str]] = deque([(value, "")])
-    while waiting:
-        current, place = waiting.popleft()
-        if isinstance(current, list):
-            waiting.extend((item, f"{place}[{index}]") for index, item in enumerate(current[:100]))
-        elif isinstance(current, dict):
-            for name, inner in current.items():
-                where = f"{place}.{name}" if place else name
-                if snake(name) != name and name[:1].islower():
-                    return f"Unknown parameter '{where}'. Did you mean '{snake(name)}'?"
-                if name not in _FREE:
-                    waiting.append((inner, where))
-    return None
 
 
 def bare_tool(tools: Any, known: Collection[str]) -> str:
@@ -216,20 +163,15 @@ def correct_model_name(name: str, known: Collection[str]) -> str:
         return name
     words = {word for model in known for word in model.split("-") if word.isalpha() and len(word) >= 3}
     family, *parts = name.split("-")
-    return "-".join([family, *(_correct(part, words) for part in parts)])
-
-
-def _correct(word: str, words: set[str]) -> str:
-    if word in words or not word.isalpha():
-        return word
-    return min((known for known in words if _is_one_slip(word, known)), default=word)
+    for place, part in enumerate(parts):
+        if part.isalpha() and part not in words:
+            parts[place] = min((word for word in words if _is_one_slip(part, word)), default=part)
+    return "-".join([family, *parts])
 
 
 def _is_one_slip(word: str, other: str) -> bool:
     """Whether one letter was left out, added, replaced, or swapped with the next."""
-    if abs(len(word) - len(other)) > 1:
-        return False
     start = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(word, other, strict=False)))
     left, right = word[start:], other[start:]
     swapped = left[1:2] + left[:1] + left[2:]
-    return right in (left[1:], swapped) or left[1:] == right[1:] or left == right[1:]
+    return right in (left[1:], swapped) or left in (right[1:], right) or left[1:] == right[1:]

@@ -123,7 +123,16 @@ def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
             return _sample(_merge_into(schema, keyword, branches[:1], document), hint, document, depth + 1)
     if isinstance(schema.get("allOf"), list):
         return _sample(_merge_into(schema, "allOf", schema["allOf"], document), hint, document, depth + 1)
-    return _by_type(_choose_type(schema), schema, hint, document, depth)
+    kind = _choose_type(schema)
+    if kind == "object":
+        return _sample_object(schema, document, depth)
+    if kind == "array":
+        return _sample_array(schema, hint, document, depth)
+    if kind in {"integer", "number"}:
+        return _number(schema, kind, budget)
+    if kind in {"boolean", "null"}:
+        return budget.copy_of(True if kind == "boolean" else None)
+    return _sample_string(schema, hint, budget)
 
 
 def _read_list(schema: Mapping[str, Any], keyword: str) -> list[Any]:
@@ -136,18 +145,6 @@ def _merge_into(schema: Mapping[str, Any], keyword: str, parts: list[Any], docum
     """The schema with some of the parts that a keyword lists in place of the keyword."""
     rest = {key: value for key, value in schema.items() if key != keyword}
     return _merge([rest, *(_resolve(part, document) for part in parts)], document.budget)
-
-
-def _by_type(kind: str, schema: Mapping[str, Any], hint: str, document: _Document, depth: int) -> Any:
-    if kind == "object":
-        return _sample_object(schema, document, depth)
-    if kind == "array":
-        return _sample_array(schema, hint, document, depth)
-    if kind in {"integer", "number"}:
-        return _number(schema, kind, document.budget)
-    if kind == "boolean" or kind == "null":
-        return document.budget.copy_of(True if kind == "boolean" else None)
-    return _sample_string(schema, hint, document.budget)
 
 
 def _sample_object(schema: Mapping[str, Any], document: _Document, depth: int) -> dict[str, Any]:
@@ -197,7 +194,13 @@ def _number(schema: Mapping[str, Any], kind: str, budget: SampleBudget) -> int |
     if step is not None and step > 0:
         step = Fraction(step.numerator) if kind == "integer" else step
         value = math.ceil(value / step) * step
-    return _to_number(Fraction(math.ceil(value)) if kind == "integer" else value)
+    value = Fraction(math.ceil(value)) if kind == "integer" else value
+    if value.denominator == 1 and abs(value) < 2**64:  # readers of JSON have no larger whole numbers
+        return int(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise SampleTooLarge from None
 
 
 _BOUNDS: tuple[tuple[str, Callable[[Any, Any], bool], Callable[[Any], Any]], ...] = (
@@ -219,16 +222,6 @@ def _read_bound(schema: Mapping[str, Any], keyword: str) -> Fraction | None:
     from fractions import Fraction
 
     return Fraction(str(value))
-
-
-def _to_number(value: Fraction) -> int | float:
-    """The number in the form that every reader of JSON understands. Raises SampleTooLarge if there is none."""
-    if value.denominator == 1 and abs(value) < 2**64:  # readers of JSON have no larger whole numbers
-        return int(value)
-    try:
-        return float(value)
-    except OverflowError:
-        raise SampleTooLarge from None
 
 
 def _sample_string(schema: Mapping[str, Any], hint: str, budget: SampleBudget) -> str:

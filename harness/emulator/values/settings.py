@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from msgspec import Struct, field
@@ -119,9 +118,6 @@ _LEAST = {
 """Settings that are whole numbers, with the least value of each."""
 
 
-_LISTED = ": docs/emulator-reference.md lists them"
-
-
 class Settings(Struct, frozen=True, kw_only=True):
     """The settings of one emulator, or of one session of it.
 
@@ -202,10 +198,12 @@ class Settings(Struct, frozen=True, kw_only=True):
             if (value := getattr(self, name)) is not default
         }
         for name, value in given.items():
-            fits, rule = _RULES.get(name, _ANY_VALUE)
-            if not fits(value):
+            fits, rule = _RULES.get(name, (None, ""))
+            if fits is not None and not fits(value):
                 yield f"{name}={value!r} {rule}"
-        if self.keys is not None and not _is_text_map(self.keys):  # whose values are not for messages
+        keys = self.keys
+        is_map = isinstance(keys, Mapping) and all(isinstance(name, str) for name in (*keys, *keys.values()))
+        if keys is not None and not (is_map and all(keys)):  # whose values are not for messages
             yield "keys must map each key to its project's name, or be null to take any key"
 
     def with_values(self, values: Mapping[str, Any]) -> Settings:
@@ -216,10 +214,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         known = {name: value for name, value in values.items() if name in names}
         if isinstance(known.get("lifecycle"), date):  # as YAML, and with it `--set`, reads a day
             known["lifecycle"] = known["lifecycle"].isoformat()
-        unknown = (name for name in values if name not in names)
         mistakes = [
-            f"there is no setting {name!r}{did_you_mean(str(name), names, otherwise=_LISTED)}"
-            for name in islice(unknown, 5)
+            f"there is no setting {name!r}"
+            + did_you_mean(str(name), names, otherwise=": docs/emulator-reference.md lists them")
+            for name in values
+            if name not in names
         ]
         try:
             changed = replace(self, **known)
@@ -238,32 +237,18 @@ def _is_whole(value: object, least: int) -> bool:
     return type(value) is int and value >= least  # a bool is no number
 
 
-def _is_switch(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_wait(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
-
-
-def _is_pace(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and value > 0)
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_day(value: object) -> bool:
     try:
-        return value is None or (isinstance(value, str) and date.fromisoformat(value).isoformat() == value)
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
     except ValueError:
         return False
 
 
-def _is_piece(value: object) -> bool:
-    return value in CHOICES["chunking"] or _is_whole(value, 1)
-
-
-_Rule = tuple[Callable[[object], bool], str]
-
-_ANY_VALUE: _Rule = (lambda value: True, "")
+_Rule = tuple[Callable[[Any], bool], str]
 
 _RULES: dict[str, _Rule] = {
     **{name: (choices.__contains__, f"is not one of {', '.join(choices)}") for name, choices in CHOICES.items()},
@@ -271,18 +256,24 @@ _RULES: dict[str, _Rule] = {
         name: (partial(_is_whole, least=least), f"must be a whole number, at least {least}")
         for name, least in _LEAST.items()
     },
-    "chunking": (_is_piece, f"is not one of {', '.join(CHOICES['chunking'])}"),
-    "require_key": (_is_switch, "must be true or false"),
-    "delete_stops": (_is_switch, "must be true or false"),
-    "processing": (_is_wait, "must be a number of seconds, 0 or more"),
-    "lifecycle": (_is_day, "must be a day such as 2026-12-01, or null"),
-    "pace": (_is_pace, "must be a positive number of seconds, or null"),
-    "lasts": (_is_pace, "must be a positive number of seconds, or null"),
+    "chunking": (
+        lambda value: value in CHOICES["chunking"] or _is_whole(value, 1),
+        f"is not one of {', '.join(CHOICES['chunking'])}",
+    ),
+    "processing": (
+        lambda value: _is_seconds(value) and 0 <= value < 1e9,
+        "must be a number of seconds, 0 or more",
+    ),
+    "lifecycle": (lambda value: value is None or _is_day(value), "must be a day such as 2026-12-01, or null"),
+    **dict.fromkeys(
+        ("require_key", "delete_stops"), (lambda value: value in (True, False), "must be true or false")
+    ),
+    **dict.fromkeys(
+        ("pace", "lasts"),
+        (
+            lambda value: value is None or (_is_seconds(value) and value > 0),
+            "must be a positive number of seconds, or null",
+        ),
+    ),
 }
 """For each setting what it may be: a test, and the end of the sentence that refuses any other value."""
-
-
-def _is_text_map(value: object) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(key, str) and key and isinstance(name, str) for key, name in value.items()
-    )

@@ -30,7 +30,6 @@ _OF_TOKENS, _OF_FILLING = 3**131, 3**1271
 """Factors that spread 64 bits over 34 and 260 bytes without a pattern: no two numbers give the same, and a product
 takes a tenth of the time of a digest of that length."""
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_CALLS = 36**8
 _CALL_STEP = 0xB5297A4D
 """Odd and no multiple of 3, so that multiples of it visit every number below 36^8 once."""
 _SHORT = {"file": "", "store": "", "document": "", "operation": "", "voice": "voice_", "voicekey": "voicekey_"}
@@ -60,12 +59,7 @@ class IdSequence:
         number = self.number()
         if self.vertex:
             return _write_uuid(number)
-        rest = (self._count * _CALL_STEP + self._salt) % _CALLS
-        digits = []
-        for _ in range(8):
-            rest, digit = divmod(rest, 36)
-            digits.append(_LETTERS[digit])
-        return "".join(digits)
+        return _write_letters(self._count * _CALL_STEP + self._salt, 8)
 
     def mcp_call(self) -> str:
         """Return the id of a new call of an MCP server's tool: `call_` and seven digits, as recorded."""
@@ -76,9 +70,13 @@ class IdSequence:
         """Return an id for any other resource."""
         number = self.number()
         if prefix in {"env", "environment"}:
-            return _write_vertex_sandbox(number) if self.vertex else _write_uuid(number)
+            if not self.vertex:
+                return _write_uuid(number)
+            token = b"%016x%016x" % (number, number ^ _MASK)
+            sandbox = b"\x08\x01\x10\x80\x80\x80\x80\x80" + _digest(number, 4) + b"\x1a\x20" + token
+            return "env_" + _encode(sandbox)
         if prefix in _SHORT:
-            return _SHORT[prefix] + _write_letters(number)
+            return _SHORT[prefix] + _write_letters(number * 0xD6E8FEB86659FD93, 12)  # an odd factor mixes the bits
         return f"{number:016x}{number ^ _MASK:016x}" if not prefix else f"{prefix}-{number:016x}"
 
 
@@ -95,19 +93,14 @@ def interaction_id(number: int, *, vertex: bool = False) -> str:
     return "v1_" + b2a_base64(tokens, newline=False)[:-1].decode("ascii")
 
 
-def _write_letters(number: int) -> str:
-    """Return twelve digits and small letters: the 62 low bits of the number, mixed by an odd factor."""
-    rest = (number * 0xD6E8FEB86659FD93) % 36**12
+def _write_letters(number: int, length: int) -> str:
+    """Return the last digits of a number in base 36, in small letters, the lowest first."""
+    rest = number
     digits = []
-    for _ in range(12):
+    for _ in range(length):
         rest, digit = divmod(rest, 36)
         digits.append(_LETTERS[digit])
     return "".join(digits)
-
-
-def _write_vertex_sandbox(number: int) -> str:
-    token = b"%016x%016x" % (number, number ^ _MASK)
-    return "env_" + _encode(b"\x08\x01\x10\x80\x80\x80\x80\x80" + _digest(number, 4) + b"\x1a\x20" + token)
 
 
 def _write_uuid(number: int) -> str:

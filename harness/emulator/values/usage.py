@@ -25,13 +25,7 @@ _HOLDS_MEDIA = frozenset({"data", "uri", "name"})
 
 COUNTS_TOOLS, COUNTS_QUERIES, COSTS_TOOLS = "grounding_tool_count", "search_query_count", "tool_use_by_search"
 """Names in the tables of models: uses of a grounding tool are counted, or cost tokens as those of other tools."""
-_SEARCH = "google_search"
-"""The one tool whose uses recordings count twice, since October."""
 _INVOCATIONS = frozenset({"model_invocation_token_counts", "non_grounding_model_invocation_token_counts"})
-
-THOUGHT_TOKENS = 24
-"""Tokens counted for each thought, except at the lowest level (`count_thought`)."""
-
 
 CHARACTERS = 4
 """So many characters of a text are one token."""
@@ -55,9 +49,9 @@ def count_cut_thought(limit: int, thought: int) -> int:
 
 
 def count_thought(generation: Mapping[str, Any] | None, profile: ModelProfile) -> int:
-    """Return the tokens of a thought: none at the level `minimal`, as one witness saw it live."""
+    """Return the tokens of a thought: 24, but none at the level `minimal`, as one witness saw it live."""
     level = (generation and generation.get("thinking_level")) or profile.default_level
-    return 0 if level == "minimal" else THOUGHT_TOKENS
+    return 0 if level == "minimal" else 24
 
 
 def tokens_by_modality(steps: list[Json]) -> dict[str, int]:
@@ -86,21 +80,6 @@ def _count_step(step: Json, kind: str, counts: dict[str, int]) -> None:
         counts["text"] = counts.get("text", 0) + 2 + len(msgspec.json.encode(value)) // 4
 
 
-def _count_queries(step: Json, tool: str, queries: dict[str, int]) -> None:
-    """Count each query of a call; a result costs nothing."""
-    if "call_id" not in step:
-        arguments = step.get("arguments")
-        asked = arguments.get("queries") if isinstance(arguments, dict) else None
-        queries[tool] = queries.get(tool, 0) + (len(asked) if isinstance(asked, list) else 1)
-
-
-def _describe_uses(tool: str, times: int, fields: Collection[str]) -> Json:
-    uses: Json = {"type": tool, "count": times}
-    if tool == _SEARCH and COUNTS_QUERIES in fields:
-        uses[COUNTS_QUERIES] = times
-    return uses
-
-
 @lru_cache(maxsize=8)
 def _map_grounding(contract: Contract) -> dict[str, str]:
     """Return the grounding tool of each step that belongs to one; every test makes an emulator, and asks."""
@@ -122,7 +101,7 @@ class Meter:
         context: int = 0,
         system: str = "",
         fields: Collection[str] = (COUNTS_TOOLS, COUNTS_QUERIES),
-        thought_tokens: int = THOUGHT_TOKENS,
+        thought_tokens: int = 24,
         cut_thought: int | None = None,
     ) -> Json:
         """Return the usage of a run with input `given`; `context` is the number of tokens of earlier turns.
@@ -147,7 +126,11 @@ class Meter:
             elif kind == "model_output":  # hot
                 _count_step(step, kind, made)
             elif kind in self._grounding and COSTS_TOOLS not in fields:
-                _count_queries(step, self._grounding[kind], queries)
+                if "call_id" not in step:  # each query of a call counts; a result costs nothing
+                    asked = step.get("arguments")
+                    asked = asked.get("queries") if isinstance(asked, dict) else None
+                    tool = self._grounding[kind]
+                    queries[tool] = queries.get(tool, 0) + (len(asked) if isinstance(asked, list) else 1)
             else:
                 of_server = kind.endswith(("_call", "_result")) and not kind.startswith("function_")
                 _count_step(step, kind, used if of_server else made)
@@ -155,7 +138,15 @@ class Meter:
             thoughts = cut_thought
         usage = self.assemble(own, made, thoughts, sum(used.values()))
         if queries and COUNTS_TOOLS in fields:
-            usage[COUNTS_TOOLS] = [_describe_uses(tool, times, fields) for tool, times in queries.items()]
+            usage[COUNTS_TOOLS] = [
+                {
+                    "type": tool,
+                    "count": times,
+                    # the one tool whose uses recordings count twice, since October
+                    **({COUNTS_QUERIES: times} if tool == "google_search" and COUNTS_QUERIES in fields else {}),
+                }
+                for tool, times in queries.items()
+            ]
         return usage
 
     def assemble(self, own: dict[str, int], made: dict[str, int], thoughts: int, tool: int) -> Json:
@@ -177,7 +168,6 @@ class Meter:
         return usage
 
     def total(self, taken: int, given: int, thoughts: int, tool: int) -> int:
-        """Return `total_tokens`."""
         return taken + given + thoughts + tool
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 
-from harness.emulator.create.limits import is_base64
 from harness.emulator.values import samples
 from tests.emulator.client import Api
 
@@ -95,10 +92,3 @@ TAKEN = [
 def test_usable_media_are_taken(api: Api, where):
     """Either base64 alphabet is accepted, with or without padding, as in proto3 JSON; a URI alone is enough."""
     assert api.create({**PICTURE, **where}).status == 200
-
-
-@pytest.mark.parametrize("make", [samples.picture, samples.sound, samples.clip])
-def test_made_media_are_base64(make):
-    """The media that the emulator returns would be accepted as input."""
-    assert is_base64(make())
-    assert base64.b64decode(make(), validate=True)

@@ -15,6 +15,7 @@ SIGNED = {"type": "thought", "signature": "c2ln"}
 RESULT = {"type": "function_result", "call_id": "c1", "result": "ok"}
 TOOL = {"type": "function", "name": "f"}
 VIDEO = {"type": "video"}
+SPOKEN = {"type": "verbatim", "diarization_mode": "speaker"}
 FILMS, SPEAKS = "gemini-omni-1.1-flash", "gemini-3.1-flash-tts-preview"
 EMPTY = {"type": "text", "text": ""}
 SAID_NOTHING = {"type": "model_output", "content": [EMPTY]}
@@ -62,6 +63,16 @@ LIVE = {
     "files and pages": (
         {"tools": [{"type": "url_context"}, {"type": "file_search"}]},
         "file_search cannot be combined with url_context",
+    ),
+    "words and speakers": (
+        {
+            "model": "gemini-3.5-transcribe",
+            "text": [{"type": "audio", "data": "AAAA", "mime_type": "audio/wav"}],
+            "generation_config": {
+                "transcription_config": {"mode": SPOKEN, "custom_vocabulary": ["harness"]},
+            },
+        },
+        "custom_vocabulary is incompatible with diarization.",
     ),
     "empty turn": ({"text": [{"type": "user_input", "content": []}]}, "Request has empty input."),
     "processing outside a step": (
@@ -119,15 +130,29 @@ def test_the_gemini_api_refuses(fields, words):
     assert (ask("vertex", fields).status, ask("any", fields).status) == (200, 200)
 
 
-@pytest.mark.parametrize("fields", [
-    {"model": "gemini-3.8-flash", "tools": [{"type": "google_search"}, TOOL]},
-    {"model": "gemini-3.6-flash", "tools": [TOOL]},
-    {"model": FILMS, "response_format": {**VIDEO, "delivery": "uri", "duration": "3s"}},
-    {"model": FILMS, "response_format": {**VIDEO, "duration": "10s"}},
+RESEARCH = {"agent": "deep-research-preview-04-2026", "background": True}
+SHORTEST = {**VIDEO, "delivery": "uri", "duration": "3s"}
+VEO, LATEST = {"model": "veo-3.1-generate"}, {"model": "gemini-flash-latest"}
+
+
+@pytest.mark.parametrize(("platform", "root", "fields", "status"), [
+    ("gemini", "/v1beta", {"model": "gemini-3.8-flash", "tools": [{"type": "google_search"}, TOOL]}, 200),
+    ("gemini", "/v1beta", {"model": "gemini-3.6-flash", "tools": [TOOL]}, 200),
+    ("gemini", "/v1beta", {"model": FILMS, "response_format": SHORTEST}, 200),
+    ("gemini", "/v1beta", {"model": FILMS, "response_format": {**VIDEO, "duration": "10s"}}, 200),
+    ("gemini", "/v1beta", {"text": [ASKED, SAID_NOTHING, ASKED]}, 200),
+    ("gemini", "/v1beta", {**RESEARCH, "tools": [{"type": "retrieval"}]}, 400),
+    ("vertex", "/v1beta", {**RESEARCH, "tools": [{"type": "retrieval"}]}, 200),
+    ("gemini", "/v1beta", VEO, 404),
+    ("any", "/v1beta", VEO, 200),
+    ("gemini", "/v1beta", LATEST, 200),
+    ("gemini", "/v1", LATEST, 404),
 ], ids=str)  # fmt: skip
-def test_what_is_close_to_a_refusal_passes(fields):
-    """Another model, one tool alone, a stored video and the limits of its duration are taken."""
-    assert ask("gemini", fields).status == 200
+def test_what_is_close_to_a_refusal(platform, root, fields, status):
+    """Another model, surface or version, one tool alone, and the limits of a duration decide."""
+    api = Api.with_settings(platform=platform)
+    api.root = root
+    assert api.create(**fields).status == status
 
 
 @pytest.mark.parametrize("agent", [AGENT, "deep-research-preview-04-2026"])
@@ -136,13 +161,6 @@ def test_the_types_of_agent_configs_are_named(agent):
     answer = ask("gemini", {"agent": agent, "background": True, "agent_config": {"type": "bogus"}})
     assert answer.error == (400, "invalid_request")
     assert "antigravity, code-mender, deep-research or dynamic, not 'bogus'" in answer.message
-
-
-def test_deep_research_retrieves_on_vertex():
-    """Google's notebook for Vertex gives deep research a retrieval tool."""
-    fields = {"agent": "deep-research-preview-04-2026", "background": True, "tools": [{"type": "retrieval"}]}
-    assert ask("vertex", fields).status == 200
-    assert ask("gemini", fields).status == 400
 
 
 def test_a_saved_agent_brings_its_environment_on_vertex():
@@ -155,23 +173,6 @@ def test_a_saved_agent_brings_its_environment_on_vertex():
     assert created.status == 200
     assert created.json["environment_id"]
     assert "Environment configuration is required" in api.create(agent="bare", background=True).message
-
-
-def test_veo_is_served_elsewhere():
-    """The names of video models that interactions do not serve are not found; `any` takes them."""
-    assert ask("gemini", {"model": "veo-3.1-generate"}).error == (404, "not_found")
-    assert ask("any", {"model": "veo-3.1-generate"}).status == 200
-
-
-def test_history_may_hold_an_empty_text():
-    """What the model said comes back as it was sent, even if that was nothing."""
-    assert ask("gemini", {"text": [ASKED, SAID_NOTHING, ASKED]}).status == 200
-
-
-@pytest.mark.parametrize(("root", "status"), [("/v1", 404), ("/v1beta", 200)])
-def test_latest_names_are_beta(root, status):
-    """The names of newest models exist on v1beta only."""
-    assert Api(root=root).create(model="gemini-flash-latest").status == status
 
 
 def test_a_path_of_vertex_gets_its_behaviour():
@@ -281,17 +282,3 @@ def test_what_was_sent_is_taken_back(api):
     steps = api.create([ASKED]).json["steps"]
     assert api.create([ASKED, *json.loads(json.dumps(steps)), ASKED]).status == 200
     assert api.create([ASKED, {**leap, "to": "the sun"}, ASKED]).status == 400
-
-
-def test_a_saved_agent_of_vertex_has_files_and_a_name():
-    """On Vertex a saved agent may have the tool filesystem, and GET shows its name and times, as recorded."""
-    agent = {"id": "a1", "base_agent": AGENT, "tools": [{"type": "filesystem"}]}
-    api = Api(root="/v1beta1/projects/p/locations/global")
-    assert api.call("POST", "agents", agent).status == 200
-    found = api.call("GET", "agents/a1").json
-    assert found["name"] == "projects/p/locations/global/agents/a1"
-    assert (found["object"], found["tools"]) == ("agent", [{"type": "filesystem"}])
-    assert {"created", "updated"} <= found.keys()
-    changed = api.call("PATCH", "agents/a1?update_mask=description", {"description": "d"})
-    assert changed.json == {**found, "description": "d"}
-    assert Api().call("POST", "agents", agent).status == 400

@@ -43,30 +43,6 @@ def test_nothing_is_inherited(api):
     assert {step["type"] for step in child["steps"]} == {"thought", "model_output"}
 
 
-def broken_parents(api: Api) -> dict[str, tuple[str, tuple[int, str]]]:
-    """Return parents that cannot be continued, each with the expected error."""
-    gone = api.created()
-    api.delete(gone)
-    return {
-        "unknown": ("v1_nothing", (404, "not_found")),
-        "empty": ("", (404, "not_found")),
-        "deleted": (gone, (404, "not_found")),
-        "running": (api.created(background=True), (400, "failed_precondition")),
-    }
-
-
-def test_parents_that_cannot_be_continued(api):
-    """A parent must be stored and settled: others get 404, or 400 while still running."""
-    for name, (parent, error) in broken_parents(api).items():
-        assert api.create(previous_interaction_id=parent).error == error, name
-
-
-def test_queued_parent_is_refused(api):
-    """A turn chained to a queued run is refused."""
-    api.emulator.reply(queued=1)
-    assert api.create(previous_interaction_id=api.created(background=True)).error == (400, "failed_precondition")
-
-
 @pytest.mark.parametrize("goal", ["completed", "failed", "cancelled", "incomplete"])
 def test_settled_parents_can_be_continued(api, goal):
     """A stored parent can be continued whatever status it settled in."""
@@ -167,27 +143,6 @@ def test_foreign_signatures_pass(api):
         assert api.create(given).status == 200, signature
 
 
-def test_continuation_hops(api):
-    """Token and parent, without input, continue a paused answer repeatedly; each part has its own id."""
-    api.emulator.reply("One ", continuation_token="dDE=").reply("two ", continuation_token="dDI=").reply("three")
-    body, seen = api.create().json, []
-    while body["status"] == "requires_continuation":
-        seen.append(body["id"])
-        body = api.create(
-            None, previous_interaction_id=body["id"], continuation_token=body["continuation_token"]
-        ).json
-    assert body["status"] == "completed"
-    assert len({*seen, body["id"]}) == 3
-    assert body["steps"][-1]["content"][0]["text"] == "three"
-
-
-def test_continuation_unstored(api):
-    """An unstored answer is continued by the token together with the original input."""
-    api.emulator.reply("One", continuation_token="dDE=")
-    token = api.create(store=False).json["continuation_token"]
-    assert api.create("Say hi.", store=False, continuation_token=token).status == 200
-
-
 def test_continuation_token_of_somebody_else():
     """A continuation token is valid only in its own project."""
     api = Api.with_settings(keys={"a": "one", "b": "two"})
@@ -224,19 +179,6 @@ def test_a_field(written: dict[str, Any], said: str) -> None:
     assert said in refusal("POST", "/v1beta/interactions", {"input": "Hi", **written})
 
 
-@pytest.mark.parametrize("path", ["interactions/operations/x", "operations/x"])
-def test_a_path(path: str) -> None:
-    """Who polls an operation is told to poll the interaction."""
-    assert "poll GET /v1beta/interactions/{id}" in refusal("GET", f"/v1beta/{path}")
-
-
-@pytest.mark.parametrize("name", ["banana", "reasoning_budget", "output_length", "my_field"])
-def test_nothing_is_close(name: str) -> None:
-    """Where no name is close, none is suggested."""
-    body = {"model": "gemini-3.8-flash", "input": "Hi", name: 1}
-    assert "Did you mean" not in refusal("POST", "/v1beta/interactions", body)
-
-
 ASKED = {"type": "user_input", "content": [{"type": "text", "text": "Go on."}]}
 
 
@@ -257,13 +199,6 @@ def test_an_agent_is_forked_with_env_id():
     assert api.create(agent="fork", environment="remote").status == 200
     missing = api.call("POST", "agents", {**agent, "id": "none", "base_environment": {"env_id": 7}})
     assert missing.status == 400
-
-
-def test_every_event_has_an_id():
-    """`every` is what the streaming guide says: each event carries an id."""
-    events = Api.with_settings(event_ids="every").create(stream=True).events[:-1]
-    assert all(event.get("event_id") for event in events)
-    assert not any("event_id" in event for event in Api().create(stream=True).events[:-1])
 
 
 def test_strict_schemas_are_identified():

@@ -6,7 +6,6 @@ import pytest
 
 from harness.contract import StreamJudge, judge_interaction, load
 from harness.contract.data.assembly import assemble_steps
-from harness.errors import ScriptFault
 
 TEXT = "One two three four five six."
 MCP = {"type": "mcp_server", "name": "docs", "url": "https://mcp.example"}
@@ -82,13 +81,6 @@ def test_mcp_calls_come_in_a_second_form(api):
     assert [step["type"] for step in again] == ["thought", "model_output"]
 
 
-@pytest.mark.parametrize("wrong", [{"hops": 0}, {"mcp_steps": "bare"}, {"checkpoints": 3}])
-def test_a_wrong_form_is_named(api, wrong):
-    """The fault names the key."""
-    with pytest.raises(ScriptFault, match=next(iter(wrong))):
-        api.emulator.script(wrong)
-
-
 MODEL = "gemini-3.5-transcribe"
 SPEECH = [{"type": "audio", "data": "AAAA", "mime_type": "audio/wav"}]
 TIMED = {"type": "verbatim", "timestamp_granularities": ["word"]}
@@ -128,15 +120,3 @@ def test_only_what_was_asked_for_is_told(api, config, names):
     infos, _ = words(api, **config)
     told = {name for info in infos for name in info} - {"type", "text", "start_index", "end_index"}
     assert (told, bool(infos)) == (names or set(), names is not None)
-
-
-def test_expected_words_and_speakers_exclude_each_other(api):
-    """The live service says so, in these words."""
-    config = {"mode": SPOKEN, "custom_vocabulary": ["harness"]}
-    refused = api.create(SPEECH, model=MODEL, generation_config={"transcription_config": config})
-    assert (refused.error, refused.message) == (
-        (400, "invalid_request"),
-        "custom_vocabulary is incompatible with diarization.",
-    )
-    api.emulator.change(platform="any")
-    assert api.create(SPEECH, model=MODEL, generation_config={"transcription_config": config}).status == 200

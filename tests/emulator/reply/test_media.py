@@ -30,10 +30,3 @@ def test_sound_is_of_the_type_that_the_model_makes(model, asked, mime, start):
     assert content["mime_type"] == mime
     assert base64.b64decode(content["data"]).startswith(start)
     assert ("sample_rate" in content) is (mime == SPEECH)
-
-
-def test_an_image_is_jpeg():
-    """Models that draw make JPEG."""
-    content = Api().create("Draw.", model="gemini-3.5-flash-image").json["steps"][-1]["content"][0]
-    assert content["mime_type"] == "image/jpeg"
-    assert base64.b64decode(content["data"]).startswith(b"\xff\xd8")

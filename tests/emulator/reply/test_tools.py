@@ -17,7 +17,6 @@ WEATHER = {
     "defer_loading": True,
 }
 LOADED = {name: WEATHER[name] for name in ("type", "name", "description", "parameters")}
-RESULT = {"type": "function_result", "name": "get_weather", "result": "Sun."}
 TURN = ["thought", "tool_search_call", "tool_search_result", "thought", "function_call"]
 
 
@@ -53,23 +52,6 @@ def test_the_search_is_streamed_like_other_tools_of_the_service(api):
     judge = StreamJudge(load())
     judge.feed(answer.data)
     assert judge.finish().findings == ()
-
-
-def test_the_result_alone_continues_the_turn(api):
-    """The search needs no answer: the result of the function call is all that the client owes."""
-    first = api.create("How is the weather?", tools=[SEARCH, WEATHER]).json
-    result = {**RESULT, "call_id": first["steps"][-1]["id"]}
-    answer = api.create([result], tools=[SEARCH, WEATHER], previous_interaction_id=first["id"])
-    assert kinds(answer) == ["thought", "model_output"]
-
-
-def test_the_pair_is_accepted_back_unchanged(api):
-    """In a stateless turn all steps go back as they came, the search and its result among them."""
-    asked = {"type": "user_input", "content": [{"type": "text", "text": "How is the weather?"}]}
-    first = api.create([asked], tools=[SEARCH, WEATHER], store=False).json
-    result = {**RESULT, "call_id": first["steps"][-1]["id"]}
-    answer = api.create([asked, *first["steps"], result], tools=[SEARCH, WEATHER], store=False)
-    assert (answer.status, kinds(answer)) == (200, ["thought", "model_output"])
 
 
 def test_a_client_executes_its_own_search(api):

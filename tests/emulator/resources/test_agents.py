@@ -19,20 +19,6 @@ def agent(**more: Any) -> dict[str, Any]:
     return {"id": "csv-helper", "base_agent": BASE, **more}
 
 
-def test_an_empty_list_has_no_array(api: Api) -> None:
-    """An empty list is answered with `{}`, as observed of the live service."""
-    assert api.ok("GET", f"{AGENTS}?page_size=5") == {}
-
-
-def test_a_taken_id_is_409(api: Api) -> None:
-    """An id that is in use gets 409 `already_exists`, but another project may use it."""
-    api.ok("POST", AGENTS, agent())
-    assert api.refused("POST", AGENTS, agent()) == (409, "already_exists")
-    api.project = "other"
-    assert api.refused("GET", f"{AGENTS}/csv-helper") == (404, "not_found")
-    assert api.ok("POST", AGENTS, agent())["id"] == "csv-helper"
-
-
 @pytest.mark.parametrize("prefix", RESERVED_PREFIXES)
 def test_reserved_prefixes_are_refused_in_any_case(api: Api, prefix: str) -> None:
     """Ids with the provider's own prefixes are refused, in any capitalisation."""
@@ -120,11 +106,6 @@ def test_the_fields_of_the_mask_change(platform: str) -> None:
     renamed = api.send("PATCH", "/v1beta/agents/helper", {"id": "other"})
     assert (renamed.status, "the id of an agent cannot change" in renamed.message) == (400, True)
     assert api.ok("GET", "/v1beta/agents/helper") == changed
-
-
-def test_the_gemini_api_has_no_such_operation() -> None:
-    """There it is a 404 that names the operations."""
-    assert new_api("gemini").refused("PATCH", "/v1beta/agents/helper", {})[0] == 404
 
 
 def test_a_create_on_vertex_is_an_operation() -> None:

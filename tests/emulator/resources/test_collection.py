@@ -4,24 +4,45 @@ from __future__ import annotations
 
 import pytest
 
+from harness.contract import load
+from harness.emulator import Settings
 from harness.emulator.resources import collection
-from harness.emulator.resources.collection import Collection, page, parameter
-from harness.emulator.values.call import Refusal
+from harness.emulator.resources.collection import KeptResource, ResourceContext, page, parameter
+from harness.emulator.resources.schema_reader import SchemaReader
+from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.stamps import Stamps
+from harness.wire import Request
 
 
-def filled(count: int, **options: object) -> Collection[str]:
-    """A collection of `count` items in project p."""
-    items: Collection[str] = Collection("thing", **options)  # type: ignore[arg-type]
+class Things(KeptResource[str]):
+    """A resource of texts."""
+
+    name, noun = "things", "thing"
+
+    def view(self, item):
+        return {"value": item}
+
+
+def filled(count: int, **options: object) -> Things:
+    """A resource with `count` items in project p."""
+    kind = type("Things", (Things,), options)
+    items: Things = kind(ResourceContext(SchemaReader(load(), Settings), Stamps(str, str), Settings))
     for number in range(count):
         items.add("p", f"t{number}", f"value {number}")
     return items
 
 
-def walk(items: Collection[str], size: int) -> list[list[str]]:
+def listed(items: Things, **query: str) -> tuple[list[str], str]:
+    """Return one page of project p, and the token of the next one."""
+    shown = items.list_all(Call(Request("GET", "/"), (), query, project="p"))
+    return [item["value"] for item in shown.get("things", [])], shown.get("next_page_token", "")
+
+
+def walk(items: Things, size: int) -> list[list[str]]:
     """Return all pages of project p, each of this size."""
     pages, token = [], ""
     for _ in range(20):
-        found, token = items.page("p", {"page_size": str(size), "page_token": token})
+        found, token = listed(items, page_size=str(size), page_token=token)
         pages.append(found)
         if not token:
             return pages
@@ -33,26 +54,26 @@ def test_projects_are_apart() -> None:
     items = filled(1)
     assert items.find("other", "t0") is None
     items.add("other", "t0", "mine")
-    assert (items.get("p", "t0"), items.get("other", "t0")) == ("value 0", "mine")
+    assert (items.require("p", "t0"), items.require("other", "t0")) == ("value 0", "mine")
 
 
 def test_a_taken_id_and_an_absent_one_are_refused() -> None:
-    """Adding an id that is in use gets 409 with the collection's own code; a removed id gets 404."""
+    """Adding an id that is in use gets 409 with the resource's own code; a removed id gets 404."""
     items = filled(1, conflict="aborted")
     with pytest.raises(Refusal) as taken:
         items.add("p", "t0", "again")
     items.remove("p", "t0")
     with pytest.raises(Refusal) as gone:
-        items.get("p", "t0")
+        items.require("p", "t0")
     assert [(e.value.status, e.value.code) for e in (taken, gone)] == [(409, "aborted"), (404, "not_found")]
 
 
-def test_a_full_collection_refuses_or_evicts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full collection refuses new items with 429, or forgets its oldest item if it evicts."""
+def test_a_full_project_refuses_or_evicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full project refuses new items with 429, or forgets its oldest item if it evicts."""
     monkeypatch.setattr(collection, "MOST_ITEMS", 3)
     with pytest.raises(Refusal, match="at most 3"):
         filled(4)
-    assert filled(4, evicts=True).page("p", {}) == (["value 1", "value 2", "value 3"], "")
+    assert listed(filled(4, evicts=True)) == (["value 1", "value 2", "value 3"], "")
 
 
 @pytest.mark.parametrize(("size", "lengths"), [(1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (9, [5])])
@@ -66,11 +87,11 @@ def test_pages_hold_everything_once_and_in_order(size: int, lengths: list[int]) 
 def test_pages_survive_deletions_and_insertions() -> None:
     """Deleting items already listed, even the last one seen, does not disturb later pages; new items come last."""
     items = filled(5)
-    first, token = items.page("p", {"page_size": "2"})
+    first, token = listed(items, page_size="2")
     items.remove("p", "t0")
     items.remove("p", "t1")
     items.add("p", "new", "value new")
-    rest, end = items.page("p", {"page_token": token})
+    rest, end = listed(items, page_token=token)
     assert (first, rest, end) == (["value 0", "value 1"], ["value 2", "value 3", "value 4", "value new"], "")
 
 
@@ -90,7 +111,7 @@ def test_pages_survive_deletions_and_insertions() -> None:
 def test_bad_paging_is_refused(query: dict[str, str]) -> None:
     """A page_size that is not a whole number gets 400, as does a token that is broken or from another list."""
     with pytest.raises(Refusal) as refused:
-        filled(2).page("p", query)
+        listed(filled(2), **query)
     assert (refused.value.status, refused.value.code) == (400, "invalid_request")
 
 

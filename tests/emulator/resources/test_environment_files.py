@@ -63,24 +63,6 @@ def test_entries_say_what_they_are(api: Api, base: str) -> None:
     ]
 
 
-def test_listings_have_pages(api: Api, base: str) -> None:
-    """The pages add up to the whole listing; a token of one directory is refused in another."""
-    first = api.ok("GET", f"{base}?recursive=true&page_size=3")
-    token = first["next_page_token"]
-    rest = api.ok("GET", f"{base}?recursive=true&page_token={token}")
-    assert [entry["path"] for entry in first["files"] + rest["files"]] == [
-        "a.txt", "src", "src/b.py", "src/deep", "src/deep/c.bin",
-    ]  # fmt: skip
-    assert "next_page_token" not in rest
-    assert api.refused("GET", f"{base}/src?page_token={token}") == (400, "invalid_request")
-
-
-def test_media_of_a_file_is_its_bytes(api: Api, base: str) -> None:
-    """`alt=media` returns exactly the bytes that were written, with the file's media type."""
-    answer = api.send("GET", f"{base}/src/b.py?alt=media")
-    assert (answer.status, answer.headers.get("content-type"), answer.data) == (200, "text/x-python", b"two")
-
-
 @pytest.mark.parametrize(
     ("path", "expected"),
     [

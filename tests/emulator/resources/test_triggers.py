@@ -242,11 +242,3 @@ def test_executions_have_pages_and_a_bound(api: Api, target: str, monkeypatch: p
     rest = api.ok("GET", f"{target}/executions?page_size=2&page_token={first['next_page_token']}")
     found = [one["id"] for one in first["trigger_executions"] + rest["trigger_executions"]]
     assert found == ids[2:]
-
-
-def test_triggers_of_another_project_are_unknown(api: Api, target: str) -> None:
-    """A trigger of another project is neither listed nor run."""
-    Engine(api)
-    api.project = "other"
-    assert api.ok("GET", TRIGGERS) == {}
-    assert api.refused("POST", f"{target}/executions") == (404, "not_found")

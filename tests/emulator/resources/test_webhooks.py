@@ -1,12 +1,10 @@
 """Webhooks: subscriptions, secrets that are shown only once, and rotation."""
 
-import base64
 from typing import Any
 
 import pytest
 
 from harness.emulator import Settings
-from harness.emulator.resources.webhooks import MOST_SECRETS
 from tests.emulator.resources.api import NOON, Api
 
 WEBHOOKS = "/v1beta/webhooks"
@@ -26,13 +24,6 @@ def test_only_any_platform_shows_the_times_of_a_webhook() -> None:
     times = {platform: {name: at for name, at in made.items() if name.endswith("_time")}
              for platform, made in shown.items()}  # fmt: skip
     assert times == {"gemini": {}, "vertex": {}, "any": {"create_time": NOON, "update_time": NOON}}
-
-
-def test_secrets_can_sign_and_differ(api: Api) -> None:
-    """Each webhook has its own secret in the form that signatures need: `whsec_` and a base64 key."""
-    secrets = {create(api)[1] for _ in range(3)}
-    keys = {base64.b64decode(secret.removeprefix("whsec_"), validate=True) for secret in secrets}
-    assert [len(key) for key in keys] == [32, 32, 32]
 
 
 @pytest.mark.parametrize(
@@ -95,13 +86,13 @@ def test_a_second_rotation_extends_nothing(api: Api) -> None:
         assert valid_secrets(api) == expected
 
 
-def test_rotation_can_revoke_at_once_and_is_bounded(api: Api) -> None:
-    """Immediate revocation leaves one valid secret; the number of valid secrets is limited."""
+def test_rotation_can_revoke_at_once(api: Api) -> None:
+    """Immediate revocation leaves one valid secret."""
     hook, _ = create(api)
     target = f"{WEBHOOKS}/{hook}:rotateSigningSecret"
-    for _ in range(MOST_SECRETS + 3):
+    for _ in range(3):
         api.ok("POST", target, {})
-    assert valid_secrets(api) == MOST_SECRETS
+    assert valid_secrets(api) == 4
     api.ok("POST", target, {"revocation_behavior": "revoke_previous_secrets_immediately"})
     assert valid_secrets(api) == 1
     assert api.refused("POST", target, {"revocation_behavior": "never"}) == (400, "invalid_request")

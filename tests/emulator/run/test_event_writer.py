@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from harness.emulator import Emulator
-from harness.emulator.run.event_writer import KEPT_OUTPUTS
 from harness.emulator.run.run import Run
 from tests.emulator.client import Api
 
@@ -53,11 +52,11 @@ def test_event_ids_are_never_shared(api: Api) -> None:
 
 def test_scripts_that_say_different_words_share_nothing(api: Api) -> None:
     """Each script's own text is streamed, even with more scripts than the cache keeps."""
-    texts = [f"Text {number}." for number in range(KEPT_OUTPUTS + 3)]
+    texts = [f"Text {number}." for number in range(70)]
     for text in texts:
         api.emulator.reply(text=text)
     assert [api.create(stream=True).text for _ in texts] == texts
-    assert len(api.emulator._default.events._told) <= KEPT_OUTPUTS
+    assert len(api.emulator._default.events._told) <= 64
 
 
 def test_default_answers_are_not_kept(api: Api) -> None:

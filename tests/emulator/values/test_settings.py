@@ -21,6 +21,9 @@ WRONG = [
     ({"pace": 0}, "pace=0"),
     ({"processing": -1}, "processing=-1 must be a number of seconds"),
     ({"processing": True}, "processing=True"),
+    ({"lifecycle": "tomorrow"}, "lifecycle='tomorrow' must be a day such as 2026-12-01"),
+    ({"lifecycle": 20261201}, "lifecycle=20261201"),
+    ({"lifecycle": "20261201"}, "lifecycle='20261201'"),
     ({"keys": ["a"]}, "keys"),
     ({"keys": {"": "one"}}, "keys"),
 ]
@@ -32,16 +35,3 @@ def test_wrong_settings_name_themselves(values, words):
     with pytest.raises(UsageFault) as refused:
         Settings().with_values(values)
     assert words in str(refused.value)
-
-
-def test_change_keeps_the_rest():
-    """Changing one setting leaves the others unchanged."""
-    settings = Settings(ticks=5).with_values({"resume": "inclusive", "chunking": 7})
-    assert (settings.ticks, settings.resume, settings.chunking) == (5, "inclusive", 7)
-
-
-def test_of_very_many_unknown_settings_the_first_are_told() -> None:
-    """A refusal is no longer than one that somebody reads."""
-    with pytest.raises(UsageFault, match="there is no setting 'x0'") as refused:
-        Settings().with_values({f"x{number}": 1 for number in range(1000)})
-    assert str(refused.value).count("there is no setting") == 5

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from harness.emulator import Emulator
 from harness.wire import LogicalClock
 from tests.emulator.client import Api
@@ -54,11 +52,3 @@ def test_everything_is_now():
     assert answer.json["created"].startswith("2030-03-17")
     assert answer.headers.get("date", "").startswith("Sun, 17 Mar 2030 17:46:4")
     assert answer.headers.get("date", "").endswith(" GMT")
-
-
-@pytest.mark.parametrize("path", ["interactions/nope", "/nowhere"])
-def test_refusals_have_a_date(path):
-    """An error has a `Date`, too."""
-    api = Api()
-    api.emulator.set_time(NOW, everywhere=True)
-    assert api.call("GET", path).headers.get("date", "").startswith("Sun, 17 Mar 2030")
