@@ -134,13 +134,6 @@ DEFECTS: dict[str, tuple[type[ForeignService], str, str, dict[str, Any]]] = {
 """How each option is lost: the server, the checks, the code of the finding, and the changed method."""
 
 
-def refuse_while_it_runs(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
-    """Fail at the input of a run in progress."""
-    if query.get("include_input") and run.status == "in_progress":
-        raise Refused(500, "api_error", "No input yet.")
-    return usual(run, query)
-
-
 def skip_after_a_thought(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
     """Skip the first event after a cursor, if it is in a thought."""
     rest = usual(run, query)
@@ -154,14 +147,6 @@ def say_nothing_twice(self: Handler, usual: Any, data: bytes) -> Any:
         self.closed.wait(60)
         raise ConnectionAbortedError
     return usual(data)
-
-
-def fail_after_a_cancel(self: ForeignService, usual: Any, body: Json) -> Any:
-    """Fail at a turn whose parent was canceled."""
-    parent = self.parent_of(body)
-    if parent is not None and parent.cancelled_at is not None:
-        raise Refused(500, "api_error", "There are no steps.")
-    return usual(body)
 
 
 def fail_at_streamed_images(self: ForeignService, usual: Any, body: Json) -> Any:
@@ -202,22 +187,10 @@ MEETINGS = [
     # What is done to a run in progress, or to one that was canceled, is done to a run of this mode as well.
     service(f"runs: {RUNS} -> exit 0", slow=True, lasts=3.0),
     service(
-        f"hides-the-input-of-runs: {RUNS} -> fail err.no-crash, exit 1",
-        slow=True,
-        lasts=3.0,
-        get=refuse_while_it_runs,
-    ),
-    service(
         f"says-nothing-twice: {RUNS} -> fail cancel.ok/silent, exit 1",
         slow=True,
         lasts=3.0,
         handler=vary(Handler, dispatch=say_nothing_twice),
-    ),
-    service(
-        f"fails-after-a-cancel: {RUNS} -> fail err.no-crash, exit 1",
-        slow=True,
-        lasts=3.0,
-        create=fail_after_a_cancel,
     ),
     service(f"deletes-runs: {DELETES} -> rest pass", slow=True),
     service(
@@ -241,20 +214,6 @@ MEETINGS = [
     rows_of(Stopping)(
         "writes-other-words: create.stop-sequences -> untestable create.stop-sequences",
         words_of=lambda self, usual, run: WORDS[1:2] if self.stops_of(run) else usual(run),
-    ),
-    rows_of(Stopping)(
-        "never-stops: create.stop-sequences stream.text -> warn create.stop-sequences",
-        stops_of=give([]),
-    ),
-    rows_of(Stopping)(
-        "stops-in-no-stream: create.stop-sequences stream.text -> warn create.stop-sequences",
-        said=["the output continues after a text of `stop_sequences` in a stream"],
-        stops_of=where("stream", change=give([])),
-    ),
-    rows_of(Stopping)(
-        "stops-in-no-run: create.stop-sequences stream.text bg.create -> warn create.stop-sequences",
-        said=["the output continues after a text of `stop_sequences` in the background"],
-        stops_of=where("background", change=give([])),
     ),
     # A search is a part of each response, and a thought is a part of each stream.
     rows_of(Waiting)("searches-in-streams: tool.search stream.equals-get -> rest pass", slow=True),

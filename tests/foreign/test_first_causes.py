@@ -113,7 +113,8 @@ class ForgetsStreamed(ForeignService):
         return {**body, "steps": []} if run.body.get("stream") and "steps" in body else body
 
 
-GLOBS = ("bg.result", "bg.grows", "stream.text", "stream.equals-get", "get.same", "resume.*", "rob.*-streams")
+LIMITED = ("create.cut-short", "create.max-tokens", "bg.create")
+GLOBS = ("bg.result", "stream.text", "stream.equals-get", "get.same", "resume.no-gap", "rob.*-streams")
 
 
 @pytest.mark.slow
@@ -123,11 +124,11 @@ GLOBS = ("bg.result", "bg.grows", "stream.text", "stream.equals-get", "get.same"
         (StoresLate, GLOBS, {"bg.result": {"bg.result/late"}}),
         (SettlesLate, GLOBS, {}),
         (StreamsDeleted, ("del.*",), {"del.gone-stream": {"del.gone-stream"}}),
-        (SharesABuffer, GLOBS, {"rob.concurrent-streams": {"rob.concurrent-streams/mixed"}}),
+        (SharesABuffer, (*GLOBS, "resume.*"), {"rob.concurrent-streams": {"rob.concurrent-streams/mixed"}}),
         (SharesNothing, GLOBS, {}),
         (ForgetsStreamed, ("stream.text", "rob.*-streams"), {"stream.text": {"stream.text"}}),
-        (CutsSilently, ("create.*", "bg.*"), {"create.cut-short": {"create.cut-short"}}),
-        (SaysThatItCut, ("create.*", "bg.*"), {}),
+        (CutsSilently, LIMITED, {"create.cut-short": {"create.cut-short"}}),
+        (SaysThatItCut, LIMITED, {}),
     ],
 )
 def test_the_first_cause(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.rows import Row, add, each, is_background, is_stream, refuse, rows_of, vary, without
+from tests.foreign.rows import Row, each, is_background, is_stream, refuse, rows_of, vary, without
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
 
 
@@ -113,11 +113,6 @@ def refuse_as_others_do(_: Any, usual: Callable[..., Any], body: Json) -> None:
 EMPTY: Json = {"agent": None, "usage": None, "steps": None, "service_tier": None, "previous_interaction_id": None}
 
 
-def show_labels(_: Any, usual: Callable[..., Any], run: Run) -> Json:
-    """Repeat any labels."""
-    return {**usual(run), **({"labels": run.body["labels"]} if "labels" in run.body else {})}
-
-
 row = rows_of(ForeignService)
 ROWS = [
     # A request that is right and is answered 500 breaks a MUST that names it; what cannot be seen then is blocked.
@@ -125,11 +120,6 @@ ROWS = [
         "crashes-told: err.no-crash bg.create -> fail err.no-crash",
         words="--capability +background",
         said=("POST interactions with `background`", "causes a server error"),
-        **CRASHES_IN_BACKGROUND,
-    ),
-    row(
-        "crashes: err.no-crash bg.* cancel.* -> fail err.no-crash/, 6 blocked",
-        thorough=True,
         **CRASHES_IN_BACKGROUND,
     ),
     row("hangs-up: err.no-crash stream.* resume.* -> fail err.no-crash/cut, 6 blocked", slow=True, create=hang_up),
@@ -141,12 +131,6 @@ ROWS = [
     # Nothing is blocked by a finding that is not in the report.
     row("crash-not-asked: resume.opens -> fail resume.opens", **CRASHES_ON_READ),
     row("501-is-no-crash: err.* create.*", create=refuse(501, is_background)),
-    # A wrong label that is taken and repeated breaks the rule of labels, and no schema.
-    row(
-        "echoes-labels: create.schema create.labels -> pass create.schema, info create.labels",
-        takes={"labels"},
-        show=show_labels,
-    ),
     row(
         "signs-twice: stream.equals-get stream.text stream.sig-last stream.evid-delta -> info stream.evid-delta",
         prepare=lambda self, usual, run: run.steps.append(THOUGHT),
@@ -201,7 +185,6 @@ ROWS = [
         create=first_turn(refuse(409)),
     ),
     row("never-streams: create.ok get.ok stream.opens", slow=True, create=refuse(400, is_stream)),
-    row("never-deletes: create.ok get.ok stream.opens", thorough=True, delete=refuse(404)),
     row("reads-short-text: create.* stream.* -> warn create.unicode, exit 0", slow=True, admit=read_short_text),
     # An empty body is a fault where the API answers with one.
     row("empty-gets: get.ok get.same -> fail get.ok/missing", handler=empty_to("GET")),
@@ -219,7 +202,7 @@ ROWS = [
         said=("WARNED err.wrong-type [MUST, met in a lenient reading] ",),
         admit=refuse_as_others_do,
     ),
-    # A null in an optional field warns once for each schema; one in a required field breaks the rule of the field.
+    # A null in an optional field warns once for each schema.
     row(
         "nulls-for-nothing: create.schema get.schema usage.* create.times stream.*"
         " -> warn create.schema/null get.schema/null stream.schema/null",
@@ -230,7 +213,6 @@ ROWS = [
         "nulls-while-it-runs: create.schema usage.types bg.at-once -> warn create.schema/null",
         show=lambda self, usual, run: {"usage": None, **usual(run)} if run.status == "in_progress" else usual(run),
     ),
-    row("no-status: create.schema create.status -> fail create.status", show=add(status=None)),
     row("all-listed: http.unlisted -> rest pass"),
     row(
         "no-get: store.false-get -> not_applicable store.false-get",

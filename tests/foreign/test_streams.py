@@ -36,20 +36,6 @@ def encode_old(self: ForeignService, usual: Any, event: Json) -> bytes:
     return usual({**event, "event_type": old.replace("created", "start").replace("completed", "complete")})
 
 
-def cut_end(self: ForeignService, usual: Any, event: Json) -> bytes:
-    """Cut the JSON of the last event."""
-    return usual(event)[:-3] + b"\n\n" if event["event_type"] == "interaction.completed" else usual(event)
-
-
-def linger(self: Handler, usual: Any, data: bytes) -> None:
-    """Send the last event, and wait until the client disconnects."""
-    if data:
-        usual(data)
-    else:
-        self.rfile.read(1)
-        self.close_connection = True
-
-
 def end_late_once(self: Any, usual: Any, events: Events) -> Iterator[bytes]:
     """End the first stream two seconds after the last event, and the other ones at once."""
     for frame in usual(events):
@@ -186,13 +172,6 @@ def number_anew(event: Json, number: int) -> str:
     return f"{event['event_id'].partition('-')[0]}-{number}"
 
 
-def forget_the_end(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
-    """Leave interaction.completed out of the stream of a run that is over, or that is resumed."""
-    found = usual(run, query)
-    late = "stream" in query and (run.status == "completed" or "last_event_id" in query)
-    return [pair for pair in found if "interaction.completed" not in pair[1].values()] if late else found
-
-
 def repeat(when: Callable[[Run], bool]) -> Callable[..., Any]:
     """A change of `get`: the event that is named comes once more, then the rest."""
 
@@ -211,14 +190,6 @@ def end_in_a_burst(self: ForeignService, usual: Any, run: Run) -> Events:
     found = list(usual(run))
     yield from found[:-3]
     yield from ((run.lasts, event) for _, event in found[-3:])
-
-
-def go_on_from_now(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
-    """Give who comes back to a run that goes on what is still to come, not what came meanwhile."""
-    found = usual(run, query)
-    if "last_event_id" not in query or run.status != "in_progress":
-        return found
-    return [(due, event) for due, event in found if due > run.age]
 
 
 def say_the_end_first(self: ForeignService, usual: Any, run: Run) -> Events:
@@ -257,14 +228,6 @@ class RunsInItsStream(ForeignService):
 
     def leave(self, run: Run) -> None:
         run.lasts = 3600.0
-
-
-def shift_ids(self: ForeignService, usual: Any, body: Json) -> Any:
-    """Count the events of the stream of a create from one, those of every other stream from nought."""
-    made = usual(body)
-    if isinstance(made, dict):
-        return made
-    return ((due, {**event, "event_id": f"i{self.made}-{n}"}) for n, (due, event) in enumerate(made, 1))
 
 
 class Checkpointing(ForeignService):
@@ -310,30 +273,9 @@ PAUSES = {"words": "--capability +continuation"}
 row, left, pausing = rows_of(ForeignService), rows_of(RunsInItsStream), rows_of(Checkpointing)
 ROWS = [
     row(
-        f"never-completes: {STREAMS} -> fail stream.terminal/",
-        slow=True,
-        events=lambda self, usual, run: iter(list(usual(run))[:-1]),
-    ),
-    row(
-        f"old-end: {STREAMS} -> fail stream.legacy-names/event",
-        thorough=True,
-        slow=True,
-        last_event=lambda self, usual, *given: {**usual(*given), "event_type": "interaction.complete"},
-    ),
-    row(
-        f"malformed-end: {STREAMS} -> fail stream.schema/required",
-        slow=True,
-        last_event=lambda self, usual, run, told: {"interaction": told, "event_type": "interaction.completed"},
-    ),
-    row(
         f"over-too-soon: {STREAMS} chain.* bg.* -> warn stream.update-status/, exit 0",
         slow=True,
         events=each(lambda event: {**event, "status": "completed"} if "status" in event else event),
-    ),
-    row(
-        f"counts-from-one: {STREAMS} bg.* -> fail stream.index-contiguous/, exit 1",
-        slow=True,
-        events=each(lambda event: {**event, "index": event["index"] + 1} if "index" in event else event),
     ),
     row(
         f"thinks-aside: {STREAMS} bg.* resume.* -> warn stream.no-interleave/, exit 0",
@@ -342,30 +284,7 @@ ROWS = [
         prepare=lambda self, usual, run: run.steps.insert(0, {"type": "thought"}),
     ),
     row(f"end-said-first: {STREAMS} bg.* resume.*", slow=True, events=say_the_end_first),
-    row(f"broken-end: {STREAMS} -> fail stream.json/syntax", slow=True, encode=cut_end),
-    row(
-        f"loses-text: {STREAMS} -> fail stream.text/lost",
-        slow=True,
-        events=lambda self, usual, run: (pair for pair in usual(run) if not pair[1]["event_id"].endswith("-5")),
-    ),
-    row(f"stays-open: {STREAMS} -> warn stream.closes/", slow=True, handler=vary(Handler, chunk=linger)),
-    # Its streams are right up to interaction.completed; then comes nothing, not even [DONE].
-    row(
-        f"never-ends: {STREAMS} -> warn stream.closes/hangs",
-        thorough=True,
-        slow=True,
-        handler=vary(Handler, chunk=linger),
-        closing=lambda self, usual: b"",
-    ),
     row(f"ends-late: {STREAMS}", slow=True, late=False, handler=vary(Handler, encode_due=end_late_once)),
-    row(
-        f"own-status: {STREAMS} -> fail create.status/unknown-end",
-        slow=True,
-        show=lambda self, usual, run: {
-            **(body := usual(run)),
-            "status": body["status"].replace("completed", "success"),
-        },
-    ),
     rows_of(DiesBare)(f"dies-bare: {STREAMS} -> info stream.bare-error, pass stream.done stream.terminal, exit 0"),
     rows_of(RefusesLate)(f"refuses-late: err.* get.* chain.* {STREAMS} -> info stream.bare-error, exit 0"),
     rows_of(OtherWords)(f"other-words: {STREAMS}", slow=True),
@@ -419,30 +338,16 @@ ROWS = [
         "inclusive-while-running: resume.* -> fail resume.live/inclusive, pass resume.from-create",
         get=repeat(lambda run: run.status == "in_progress"),
     ),
-    row("forgets-the-end: resume.* stream.* -> fail stream.terminal", get=forget_the_end),
-    # What a server does for a run that goes on is not told by one that is over.
     row(
         "ends-in-a-burst: resume.live resume.two-readers -> rest pass",
         lasts=0.8,
         events=end_in_a_burst,
-    ),
-    row(
-        "goes-on-from-now: resume.live resume.two-readers -> fail resume.live, rest pass",
-        lasts=0.8,
-        events=end_in_a_burst,
-        get=go_on_from_now,
     ),
     # A connection that is lost twice: the second cursor comes from a stream that was resumed itself.
     row(f"counts-per-connection: {TWICE} -> fail resume.exclusive, exit 1", slow=True, get=rename(number_anew)),
     # A background run goes on without its client; the twin that nobody left shows that it could have.
     left(
         f"runs-in-its-stream: {LEFT} -> {LOST}", said=("the run was lost with the stream of its create",), **QUICK
-    ),
-    left(
-        f"cancels-with-its-stream: {LEFT} -> {LOST}",
-        thorough=True,
-        leave=lambda self, usual, run: setattr(run, "cancelled_at", run.begun),
-        **QUICK,
     ),
     left(
         f"slows-down-alone: {LEFT} -> rest pass",
@@ -456,17 +361,8 @@ ROWS = [
         slow=True,
         words="--timeout 5",
     ),
-    # The documented use: the stream of the create breaks off, and GET goes on from its last event.
-    row(f"numbers-creates-anew: {LEFT} -> fail resume.from-create", lasts=2.0, create=shift_ids, **QUICK),
     # Where a token comes, and with which words the rest begins, is the server's choice.
     pausing("checkpoints: cont.checkpoint -> rest pass", **PAUSES),
-    pausing(
-        "refuses-its-token: cont.checkpoint -> warn cont.checkpoint",
-        go_on=lambda self, usual, token, body: usual("", body),
-        **PAUSES,
-    ),
-    pausing("begins-again: cont.checkpoint -> warn cont.checkpoint", rest=lambda self, usual: WORDS, **PAUSES),
-    row("no-tokens: cont.checkpoint", **PAUSES),
 ]
 
 

@@ -117,18 +117,6 @@ def forget_background_outputs(self: Reciting, usual: Any, run: Run) -> int:
     return 0 if parent is not None and parent.body.get("background") else usual(run)
 
 
-def ignore_in_background(self: Reciting, usual: Any, run: Run) -> Any:
-    """Ignore a format in the background."""
-    return None if run.body.get("background") else usual(run)
-
-
-def refuse_zero(self: Reciting, usual: Any, body: Json) -> None:
-    """Refuse a temperature that is false."""
-    usual(body)
-    if (body.get("generation_config") or {}).get("temperature") == 0:
-        raise Refused(400, "invalid_request", "No.")
-
-
 CHAINS = "chain.*"
 reciting = rows_of(Reciting)
 ROWS = [
@@ -153,14 +141,9 @@ ROWS = [
         count_outputs=forget_background_outputs,
     ),
     reciting(
-        "ignores-formats-later: create.*format bg.create -> fail create.response-format, exit 1",
-        format_of=ignore_in_background,
-    ),
-    reciting(
         "reads-first-text: create.input* -> fail create.input-contents/unread create.input-steps/unread, exit 1",
         read=lambda self, usual, given: usual(given)[:1],
     ),
-    reciting("refuses-zero: create.zero http.charset -> fail create.zero, exit 1", admit=refuse_zero),
     # Who takes no settings at all refuses nothing in particular.
     reciting(
         "takes-no-settings: create.zero http.charset -> not_applicable create.zero, exit 0", takes=frozenset()
