@@ -20,7 +20,7 @@ from tests.cli.test_recordings import standing
 from tests.transport.peers import free_port
 
 ROOT = "/__harness__/inspector/"
-COMMANDS = ("serve", "proxy", "record", "record into", "replay")
+COMMANDS = ("serve", "proxy", "record", "replay")
 KEYED = {"x-goog-api-key": "a-key-that-is-long-enough"}
 CREATE = {"model": "gemini-3.8-flash", "input": "Say hi.", "stream": True}
 
@@ -44,7 +44,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
             "serve": ("serve",),
             "proxy": ("proxy", *target),
             "record": ("record", *target, "--cassette", str(folder / "new.yaml")),
-            "record into": ("record", *target, "--cassette", recorded, "--record-mode", "new_episodes"),
             "replay": ("replay", recorded),
         }
         lines = {name: stack.enter_context(standing(*each))[0] for name, each in words.items()}

@@ -168,8 +168,9 @@ def test_our_own_checkout_is_no_shadow() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("words", [["check", "-j", "2"], ["fuzz", "--no-store"]], ids=["check", "fuzz"])
+@pytest.mark.parametrize(
+    ("words", "number"), [(["check", "-j", "2"], signal.SIGINT), (["fuzz", "--no-store"], signal.SIGTERM)]
+)
 def test_who_is_told_to_end_cleans_up(words: list[str], number: signal.Signals) -> None:
     """A run that is stopped by a signal deletes what it created and says in one line that it was interrupted."""
     service, found = ToyService(), threading.Event()

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -115,10 +114,6 @@ def test_one_real_row(harness: Harness) -> None:
 
 
 SOME = list(MUTANTS)[:5]
-
-
-def _without_times(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name not in ("seconds", "shard")}
 
 
 @pytest.mark.slow
