@@ -10,6 +10,8 @@ import pytest
 from tests.foreign.rows import Row, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, say, stream_parts
 
+pytestmark = pytest.mark.slow
+
 Events = Iterator[tuple[float, Json]]
 JSON_TEXT = ' {\n "word": "hi"}\n'
 

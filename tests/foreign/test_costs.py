@@ -14,6 +14,8 @@ from tests.foreign.judging import check
 from tests.foreign.rows import Row, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run, say
 
+pytestmark = pytest.mark.slow
+
 COSTS = "chain.* cancel.* get.* stream.end-matches-get rob.concurrent-streams"
 
 
@@ -104,28 +106,22 @@ class KeepsLimits(TakesLimits):
 
 row, forgetful, echo = rows_of(ForeignService), rows_of(ForgetsParents), rows_of(Echoes)
 ROWS = [
-    row(f"ends-otherwise: {COSTS} -> warn stream.end-matches-get", slow=True, show=end_otherwise),
+    row(f"ends-otherwise: {COSTS} -> warn stream.end-matches-get", show=end_otherwise),
     # Where no two streams run at once, nothing is said of them.
     rows_of(OneStreamAtATime)("one-stream-at-a-time: rob.concurrent-streams"),
     # Whether a parent takes effect shows in the counts, and the report names what stands in the way of that.
     forgetful(
         f"forgets-parents: {COSTS} -> warn chain.history, blocked chain.takes-effect",
-        slow=True,
         said=["1 MUST check was not tested (chain.takes-effect): chain.history blocks this check"],
     ),
-    row(
-        f"counts-no-history: {COSTS} -> pass chain.takes-effect",
-        slow=True,
-        usage=lambda self, usual, run: count(4),
-    ),
+    row(f"counts-no-history: {COSTS} -> pass chain.takes-effect", usage=lambda self, usual, run: count(4)),
     # What it answers is for free.
     row("counts-input-only: usage.counted -> rest pass", usage=lambda self, usual, run: count(run.tokens, 0)),
-    echo("echoes: chain.whole-history -> rest pass", slow=True),
+    echo("echoes: chain.whole-history -> rest pass"),
     # It forgets the first turn, but the answer to the second repeats it: neither a text nor a count shows the
     # loss, since equal turns do not cost the same.
     echo(
         "echoes-one-turn: chain.whole-history -> rest pass",
-        slow=True,
         history=lambda self, usual, body, deep=True: usual(body, False),
     ),
     # A background run that is no shorter cannot show how a truncated one looks; the report says why.
@@ -134,7 +130,7 @@ ROWS = [
         words="-v",
         said=["the limit of one output token was ignored"],
     ),
-    rows_of(KeepsLimits)("keeps-limits: create.max-tokens bg.incomplete-visible -> rest pass", slow=True),
+    rows_of(KeepsLimits)("keeps-limits: create.max-tokens bg.incomplete-visible -> rest pass"),
 ]
 
 
@@ -144,7 +140,6 @@ def test_counts_are_looked_at(case: Row, capsys: pytest.CaptureFixture[str]) -> 
     case.hold(capsys)
 
 
-@pytest.mark.slow
 def test_a_must_that_only_a_warning_blocks_is_untested_and_fails_under_strict(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

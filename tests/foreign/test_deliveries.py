@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.foreign.rows import Row, in_pages, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run, parse_object
 
+pytestmark = pytest.mark.slow
+
 KEYS = [base64.b64encode(bytes(range(start, start + 32))).decode() for start in (0, 32)]
 
 

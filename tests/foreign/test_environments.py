@@ -11,6 +11,8 @@ import pytest
 from tests.foreign.rows import Row, in_pages, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
 
+pytestmark = pytest.mark.slow
+
 FILES = (
     "env.recursive env.tar env.fork-files"
     " env.upload-resumable env.upload-x-goog env.upload-extract"

@@ -13,6 +13,8 @@ from tests.foreign.judging import check
 from tests.foreign.rows import Row, rows_of, vary
 from tests.foreign.server import ForeignService, Run, say, serving
 
+pytestmark = pytest.mark.slow
+
 
 class StoresLate(ForeignService):
     """The first looks at a completed background run show it without its output: it is stored a moment later."""
@@ -117,7 +119,6 @@ LIMITED = ("create.cut-short", "create.max-tokens", "bg.create")
 GLOBS = ("bg.result", "stream.text", "stream.equals-get", "get.same", "resume.no-gap", "rob.*-streams")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "globs", "causes"),
     [

@@ -13,6 +13,8 @@ from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import Row, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Run, say
 
+pytestmark = pytest.mark.slow
+
 THOUGHT = {"type": "thought", "signature": "QUJDREVGR0g="}
 
 
@@ -200,7 +202,6 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", ROWS)
 def test_what_has_to_be_kept(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
     """The defect fails the run under its own rule, and what is odd but right does not."""

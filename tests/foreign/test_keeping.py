@@ -11,6 +11,8 @@ import pytest
 from tests.foreign.rows import Row, refuse, rows_of, vary
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
 
+pytestmark = pytest.mark.slow
+
 LARGE = 320
 
 
@@ -139,7 +141,6 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", ROWS)
 def test_what_a_client_waits_for_comes(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
     """The defect fails the run under its own rule, and what is odd but right does not."""

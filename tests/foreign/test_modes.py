@@ -10,6 +10,8 @@ import pytest
 from tests.foreign.rows import Row, rows_of, without
 from tests.foreign.server import WORDS, ForeignService, Json, Refused, Run, say
 
+pytestmark = pytest.mark.slow
+
 PLACE = {"location": "Zürich 北京"}
 CALL = {"type": "function_call", "id": "c1", "name": "get_weather", "arguments": PLACE}
 
@@ -209,7 +211,7 @@ calling, forgetful, echoing = map(rows_of, (Calling, Forgetful, Echoing))
 service, twice, limits = map(rows_of, (ForeignService, CallsTwice, Limits))
 ROWS = [
     # Who polls would wait for ever for what the stream told long ago: a broken MUST, no missing feature.
-    calling("calls: bg.requires-action -> pass bg.requires-action/-, exit 0", slow=True),
+    calling("calls: bg.requires-action -> pass bg.requires-action/-, exit 0"),
     # `tool_choice` forces a call in each mode.
     calling("calls-always: tool.choice-any tool.declared tool.call-fields tool.stream-call -> rest pass"),
     # The documentation of store=false makes no exception for streams.
@@ -222,7 +224,7 @@ ROWS = [
         **KEYS,
     ),
     # Streamed or not, a turn has to wait for the run that it continues.
-    service("waits-for-its-parent: chain.running stream.done -> rest pass", slow=True, lasts=2.0),
+    service("waits-for-its-parent: chain.running stream.done -> rest pass", lasts=2.0),
     # The arguments in a stream are UTF-8 that was read as Latin-1; they join to an object all the same.
     calling("streams-arguments: tool.stream-call -> pass tool.stream-call/-"),
     calling(
@@ -240,9 +242,7 @@ ROWS = [
     # Two calls in one stream: each has its own step, id and arguments.
     twice("calls-twice: tool.stream-parallel tool.ids-unique tool.stream-call stream.start-before -> rest pass"),
     # A cancel that may come too late, or never: a warning, in place of a rule that is not tested.
-    rows_of(EndsAfterItsCancel)(
-        "ends-after-its-cancel: cancel.state -> warn cancel.state/completed, exit 0", slow=True
-    ),
+    rows_of(EndsAfterItsCancel)("ends-after-its-cancel: cancel.state -> warn cancel.state/completed, exit 0"),
     # What is stored has an id in each mode; a server that stores nothing gives none.
     service("names-no-plain-ones: create.id get.ok -> fail create.id, exit 1", create=name_no_plain_ones),
     # A limit belongs to one run, and is told of in each mode.

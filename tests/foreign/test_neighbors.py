@@ -12,6 +12,8 @@ from tests.foreign.answering import Json
 from tests.foreign.rows import Row, each, rows_of
 from tests.foreign.server import ForeignService, Run, say
 
+pytestmark = pytest.mark.slow
+
 LONG_ENOUGH = 2.0
 
 
@@ -183,7 +185,6 @@ ROWS = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", ROWS)
 def test_what_stands_beside_something(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
     """The rule of the defect is the only one that fails, and its sentence says what a maintainer has to mend."""

@@ -15,6 +15,8 @@ from tests.foreign.server import ForeignService, Handler, Run, as_list, say
 from tests.foreign.test_modes import PLACE, Calling, CallsTwice, Forgetful
 from tests.foreign.test_turns import Reciting, list_texts
 
+pytestmark = pytest.mark.slow
+
 
 def read_the_last_in_a_stream(self: Reciting, usual: Any, run: Run) -> None:
     """Read the last step of an input alone, in a stream."""
@@ -166,13 +168,12 @@ ROWS = [
         prepare=read_the_last_in_a_stream,
     ),
     # The outputs of a conversation are a part of it.
-    rows_of(CountsInputs)("counts-inputs: chain.* -> fail chain.whole-history/outputs, exit 1", slow=True),
-    rows_of(CountsInputs)("counts-outputs: chain.* -> exit 0", slow=True, outputs=5),
+    rows_of(CountsInputs)("counts-inputs: chain.* -> fail chain.whole-history/outputs, exit 1"),
+    rows_of(CountsInputs)("counts-outputs: chain.* -> exit 0", outputs=5),
     # A turn is streamed later as it was answered.
-    reciting("replays: chain.* stream.text stream.equals-get -> exit 0", slow=True),
+    reciting("replays: chain.* stream.text stream.equals-get -> exit 0"),
     reciting(
         "replays-the-parent: chain.* stream.text stream.equals-get -> fail stream.text, exit 1",
-        slow=True,
         get=replay_the_parent,
     ),
     # `store=false` and a deletion concern streams as well.
@@ -181,26 +182,22 @@ ROWS = [
     ),
     service(
         "keeps-deleted-streams: del.* -> fail del.gone, exit 1",
-        slow=True,
         delete=lambda self, usual, run: {} if run.body.get("stream") else usual(run),
     ),
     # A run can be canceled while the stream of its create is read.
-    service("cancels-streams: cancel.* -> exit 0", slow=True, lasts=3.0),
+    service("cancels-streams: cancel.* -> exit 0", lasts=3.0),
     service(
         "ends-later: cancel.* -> exit 0",
-        slow=True,
         lasts=3.0,
         handler=vary(Handler, encode_due=end_a_moment_later),
     ),
     service(
         "refuses-streams: cancel.* -> fail cancel.ok/streamed, exit 1",
-        slow=True,
         lasts=3.0,
         cancel=refuse_to_cancel_streams,
     ),
     service(
         "ignores-streams: cancel.* -> fail cancel.state/streamed, exit 1",
-        slow=True,
         lasts=3.0,
         cancel=lambda self, usual, run: self.show(run) if run.body.get("stream") else usual(run),
     ),
@@ -210,15 +207,13 @@ ROWS = [
         handler=vary(Handler, chunk=name_as_before),
     ),
     # Arguments are values of any type, and names have more than letters.
-    conducts("conducts: tool.choice-any tool.declared tool.stream-call -> exit 0", slow=True),
+    conducts("conducts: tool.choice-any tool.declared tool.stream-call -> exit 0"),
     conducts(
         "conducts-in-words: tool.choice-any tool.stream-call -> fail tool.stream-call/arguments, exit 1",
-        slow=True,
         tell_arguments=lambda self, usual, call: usual(call).replace("2", '"2"'),
     ),
     conducts(
         "renames: tool.choice-any tool.declared tool.stream-call -> fail tool.declared, exit 1",
-        slow=True,
         call_of=name_plainly_in_streams,
     ),
     rows_of(ConductsTwice)("reads-all-results: tool.parallel tool.ids-unique -> rest pass"),
@@ -231,23 +226,16 @@ ROWS = [
         results_of=read_one_in_a_stream,
     ),
     # A list and a failure are results in each mode, and a turn that is streamed can call, as well.
-    conducts(f"takes-results: {RESULTS} -> rest pass", slow=True),
+    conducts(f"takes-results: {RESULTS} -> rest pass"),
     conducts(
         f"refuses-lists-later: {RESULTS} -> fail tool.result-forms, exit 1",
-        slow=True,
         admit=refuse_in(400, "background", '"result": ['),
     ),
     conducts(
-        f"fails-at-failures: {RESULTS} -> fail err.no-crash, exit 1",
-        slow=True,
-        admit=refuse_in(500, "stream", "is_error"),
+        f"fails-at-failures: {RESULTS} -> fail err.no-crash, exit 1", admit=refuse_in(500, "stream", "is_error")
     ),
-    conducts("deletes-what-waits: del.* tool.declared -> exit 0", slow=True),
-    conducts(
-        "keeps-what-waits: del.* tool.declared -> fail del.gone, exit 1",
-        slow=True,
-        delete=keep_what_waits,
-    ),
+    conducts("deletes-what-waits: del.* tool.declared -> exit 0"),
+    conducts("keeps-what-waits: del.* tool.declared -> fail del.gone, exit 1", delete=keep_what_waits),
     # A search is streamed, and continued.
     rows_of(Searches)(f"searches: {SEARCHES} -> rest pass"),
     rows_of(Searches)(

@@ -10,6 +10,8 @@ import pytest
 from tests.foreign.rows import Row, in_pages, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
 
+pytestmark = pytest.mark.slow
+
 PAGED = "page.files page.voices"
 MINE = f"file.* filesearch.* voice.* decision.* {PAGED}"
 TOPICS = {"shop": 0.5, "travel": 0.25, "food": 0.25}

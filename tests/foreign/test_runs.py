@@ -14,6 +14,8 @@ from tests.foreign.judging import check
 from tests.foreign.rows import Row, refuse, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run
 
+pytestmark = pytest.mark.slow
+
 CANCELS = "cancel.ok cancel.state cancel.stays cancel.shows-output"
 NOT_CANCELLED = f"{CANCELS} -> fail cancel.state, exit 1"
 TIMEOUT = 4.0
@@ -100,43 +102,38 @@ ROWS = [
     # A run that is in progress seconds after an accepted cancel.
     row(
         f"swallows: {NOT_CANCELLED}",
-        slow=True,
         lasts=3.0,
         cancel=swallow,
         said=("the cancel was accepted, but the run continued",),
     ),
     # Its runs last long enough to notice only if much is asked for.
-    row(f"echoes-on: {NOT_CANCELLED}", slow=True, cancel=swallow, length_of=take_a_fiftieth_each),
-    row(f"echoes-until-cancelled: {CANCELS}", slow=True, length_of=take_a_fiftieth_each),
-    row(f"takes-its-time: {CANCELS}", slow=True, lasts=4.0, cancel=cancel_later),
+    row(f"echoes-on: {NOT_CANCELLED}", cancel=swallow, length_of=take_a_fiftieth_each),
+    row(f"echoes-until-cancelled: {CANCELS}", length_of=take_a_fiftieth_each),
+    row(f"takes-its-time: {CANCELS}", lasts=4.0, cancel=cancel_later),
     # Where no run lasts long enough, nothing is claimed.
-    row(f"ends-at-once: {CANCELS} -> untestable cancel.state", slow=True, lasts=0.25, cancel=end_at_once),
+    row(f"ends-at-once: {CANCELS} -> untestable cancel.state", lasts=0.25, cancel=end_at_once),
     # The stream of a deleted run may end in whatever way, or the delete be refused.
-    row("ends-readers: del.* -> pass del.reader-ends", slow=True, lasts=3.0),
-    row(f"cancels-on-request: bg.settles bg.transition {CANCELS} -> rest pass", slow=True),
+    row("ends-readers: del.* -> pass del.reader-ends", lasts=3.0),
+    row(f"cancels-on-request: bg.settles bg.transition {CANCELS} -> rest pass"),
     row(
         "refuses-delete: del.* -> not_applicable del.reader-ends",
-        slow=True,
         lasts=3.0,
         delete=refuse(400, lambda run: run.status == "in_progress", code="failed_precondition"),
     ),
     # A run whose stream never ends is told by polling, and the other streams are judged.
     row(
         "never-settles: bg.settles stream.first stream.done -> warn bg.settles, pass stream.first stream.done",
-        slow=True,
         lasts=1e6,
         words=f"--timeout {TIMEOUT}",
     ),
     # A warning alone would leave the run green, though nobody saw the result of any background run.
     row(
         "never-settles-alone: bg.* -> warn bg.settles, exit 4",
-        slow=True,
         lasts=1e6,
         words=f"--timeout {TIMEOUT} --capability -stream",
     ),
     row(
         "slow: bg.* -> pass bg.settles, exit 0",
-        slow=True,
         lasts=2.0,
         words=f"--timeout {TIMEOUT} --capability -stream",
     ),
@@ -171,7 +168,6 @@ def test_a_run_is_judged_by_what_becomes_of_it(case: Row, capsys: pytest.Capture
     case.hold(capsys)
 
 
-@pytest.mark.slow
 def test_a_reader_that_is_forgotten_is_found() -> None:
     """A stream that never ends after its run was deleted is a warning, and the only one."""
     service = LosesReaders()
@@ -195,7 +191,6 @@ class NeverSettles(ForeignService):
         return super().get(run, query)
 
 
-@pytest.mark.slow
 def test_one_run_is_waited_for_and_the_others_less() -> None:
     """The check of settling waits as long as the user allows, the others a part of that."""
     service = NeverSettles()

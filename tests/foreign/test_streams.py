@@ -15,6 +15,8 @@ from tests.foreign.judging import check
 from tests.foreign.rows import Row, each, is_stream, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run, say
 
+pytestmark = pytest.mark.slow
+
 Events = Iterator[tuple[float, Json]]
 
 BARE = b"""[{
@@ -267,27 +269,25 @@ MIXED = "stream.* rob.concurrent-streams create.format-streamed resume.*"
 TWICE = "resume.no-gap resume.exclusive resume.ids-stable resume.finished resume.well-formed"
 LEFT = "bg.survives-hangup resume.from-create"
 LOST = "fail bg.survives-hangup, blocked resume.from-create, exit 1"
-QUICK = {"words": "--timeout 12", "slow": True}
+QUICK = {"words": "--timeout 12"}
 PAUSES = {"words": "--capability +continuation"}
 
 row, left, pausing = rows_of(ForeignService), rows_of(RunsInItsStream), rows_of(Checkpointing)
 ROWS = [
     row(
         f"over-too-soon: {STREAMS} chain.* bg.* -> warn stream.update-status/, exit 0",
-        slow=True,
         events=each(lambda event: {**event, "status": "completed"} if "status" in event else event),
     ),
     row(
         f"thinks-aside: {STREAMS} bg.* resume.* -> warn stream.no-interleave/, exit 0",
-        slow=True,
         events=think_aside,
         prepare=lambda self, usual, run: run.steps.insert(0, {"type": "thought"}),
     ),
-    row(f"end-said-first: {STREAMS} bg.* resume.*", slow=True, events=say_the_end_first),
-    row(f"ends-late: {STREAMS}", slow=True, late=False, handler=vary(Handler, encode_due=end_late_once)),
+    row(f"end-said-first: {STREAMS} bg.* resume.*", events=say_the_end_first),
+    row(f"ends-late: {STREAMS}", late=False, handler=vary(Handler, encode_due=end_late_once)),
     rows_of(DiesBare)(f"dies-bare: {STREAMS} -> info stream.bare-error, pass stream.done stream.terminal, exit 0"),
     rows_of(RefusesLate)(f"refuses-late: err.* get.* chain.* {STREAMS} -> info stream.bare-error, exit 0"),
-    rows_of(OtherWords)(f"other-words: {STREAMS}", slow=True),
+    rows_of(OtherWords)(f"other-words: {STREAMS}"),
     # Each old name is told once, with the new one.
     row(
         "old-generation: stream.legacy-names -> fail stream.legacy-names/event",
@@ -303,17 +303,12 @@ ROWS = [
         for jobs in (1, 8)
         for case in (
             rows_of(SharesOneQueue)(
-                f"one-queue-{jobs}: {MIXED} -> fail rob.concurrent-streams/mixed, exit 1",
-                words=f"-j {jobs}",
-                slow=True,
+                f"one-queue-{jobs}: {MIXED} -> fail rob.concurrent-streams/mixed, exit 1", words=f"-j {jobs}"
             ),
-            rows_of(SharesOneQueue)(
-                f"queue-in-turn-{jobs}: {MIXED}", words=f"-j {jobs}", slow=True, stream=stream_in_turn
-            ),
+            rows_of(SharesOneQueue)(f"queue-in-turn-{jobs}: {MIXED}", words=f"-j {jobs}", stream=stream_in_turn),
             row(
                 f"leaves-steps-open-{jobs}: {MIXED} -> fail stream.stop-once",
                 words=f"-j {jobs}",
-                slow=True,
                 events=drop_stops,
             ),
         )
@@ -344,7 +339,7 @@ ROWS = [
         events=end_in_a_burst,
     ),
     # A connection that is lost twice: the second cursor comes from a stream that was resumed itself.
-    row(f"counts-per-connection: {TWICE} -> fail resume.exclusive, exit 1", slow=True, get=rename(number_anew)),
+    row(f"counts-per-connection: {TWICE} -> fail resume.exclusive, exit 1", get=rename(number_anew)),
     # A background run goes on without its client; the twin that nobody left shows that it could have.
     left(
         f"runs-in-its-stream: {LEFT} -> {LOST}", said=("the run was lost with the stream of its create",), **QUICK
@@ -358,7 +353,6 @@ ROWS = [
         f"no-run-ends: {LEFT} -> rest untestable",
         lasts=3600.0,
         leave=lambda self, usual, run: None,
-        slow=True,
         words="--timeout 5",
     ),
     # Where a token comes, and with which words the rest begins, is the server's choice.

@@ -11,6 +11,8 @@ from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import Row, rows_of
 from tests.foreign.server import ForeignService, Run, say
 
+pytestmark = pytest.mark.slow
+
 
 def list_texts(given: Any) -> list[str]:
     """All texts in an input or in steps, function results included."""
@@ -120,23 +122,20 @@ def forget_background_outputs(self: Reciting, usual: Any, run: Run) -> int:
 CHAINS = "chain.*"
 reciting = rows_of(Reciting)
 ROWS = [
-    reciting(f"recites: {CHAINS} create.input* create.sys* create.zero -> exit 0", slow=True),
+    reciting(f"recites: {CHAINS} create.input* create.sys* create.zero -> exit 0"),
     rows_of(Sticky)("keeps-instructions: create.sys* -> fail create.system-instruction/leaks, exit 1"),
     reciting(
         f"caches: {CHAINS} -> fail chain.siblings-apart/text, exit 1",
-        slow=True,
         write=repeat_answers,
         said=["a turn returns the answer to the same input in another conversation"],
     ),
     rows_of(Remembering)(
         f"remembers-unstored: {CHAINS} -> fail chain.siblings-apart/text, exit 1",
-        slow=True,
         said=["a continuation repeats the input of a turn with `store=false`"],
     ),
-    reciting(f"stays-locked: {CHAINS} -> fail chain.ok/after-refusal, exit 1", slow=True, admit=lock_parents),
+    reciting(f"stays-locked: {CHAINS} -> fail chain.ok/after-refusal, exit 1", admit=lock_parents),
     reciting(
         f"forgets-background: {CHAINS} -> fail chain.whole-history/background, exit 1",
-        slow=True,
         remember=forget_background,
         count_outputs=forget_background_outputs,
     ),
