@@ -184,10 +184,6 @@ def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: S
 
 
 _LIVE = "https://generativelanguage.googleapis.com"
-_TOLD = 100
-_SHOWN = 5
-"""Most requests without an answer that are named: with a dead target they all look alike."""
-
 _ONLY_PLAYS = "an existing file is only replayed: --record-mode new_episodes adds to it, all records it again"
 
 CLIENTS_ONLY = (
@@ -298,7 +294,13 @@ def run(words: Sequence[str]) -> int:
     else:
         ended = f"the command ended with status {code}; " if code else ""
         _print(summary, ended + ask_for_client(recorder.url, command))
-    return code or int(_exit(summary))
+    if code:
+        return code
+    if summary.unrecorded or summary.misses:
+        return Exit.FAILED
+    if summary.passed and len(summary.unanswered) == summary.passed:
+        return Exit.UNREACHABLE
+    return Exit.OK if summary.passed else Exit.NOTHING_RAN
 
 
 class _Telling:
@@ -309,7 +311,7 @@ class _Telling:
         self._said: set[str] = set()
 
     def __call__(self, text: str) -> None:
-        if text not in self._said and len(self._said) < _TOLD:
+        if text not in self._said and len(self._said) < 100:
             self._said.add(text)
             say_masked(f"harness record: {self._what}: {text}", to_errors=True)
 
@@ -321,14 +323,6 @@ def _require_cassette(arguments: RecordArguments) -> Path:
     if path.suffix not in (".yaml", ".yml"):
         raise UsageFault(f"--cassette {str(path)!r}: a cassette is YAML, name it {path.stem or 'chat'}.yaml")
     return path
-
-
-def _exit(summary: Summary) -> Exit:
-    if summary.unrecorded or summary.misses:
-        return Exit.FAILED
-    if summary.passed and len(summary.unanswered) == summary.passed:
-        return Exit.UNREACHABLE
-    return Exit.OK if summary.passed else Exit.NOTHING_RAN
 
 
 def summary_record(summary: Summary) -> dict[str, Any]:
@@ -351,34 +345,6 @@ def summary_record(summary: Summary) -> dict[str, Any]:
 
 def _print(summary: Summary, silence: str) -> None:
     """Print what was recorded; `silence` is why there was no request, if there was none."""
-    _print_counts(summary, silence)
-    for what in summary.stopped:
-        say_masked(f"recorded until the recorder was stopped: {what}")
-    if summary.replaced and not summary.discarded:
-        kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
-        say(f"replaced {format_count(sum(summary.replaced.values()), 'secret')}: {kinds}")
-    _print_remarks(summary)
-    if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
-        say(f"nothing was recorded: {_ONLY_PLAYS}")
-    if summary.discarded:
-        why = "the target responded to no request (check --target)"
-        say(f"nothing was recorded: {why}, and {summary.cassette} is unchanged")
-
-
-def _print_remarks(summary: Summary) -> None:
-    unanswered = list(dict.fromkeys(summary.unanswered))[:_SHOWN]
-    for label, remarks in (
-        ("no response: ", unanswered),
-        ("not recorded: ", summary.unrecorded),
-        ("", summary.remarks),
-        ("miss: ", summary.misses),
-    ):
-        for remark in remarks:
-            say_masked(f"{label}{remark}")
-
-
-def _print_counts(summary: Summary, silence: str) -> None:
-    """Print how many exchanges were recorded and replayed, or why there were none."""
     if summary.interrupted:
         say(f"recordings of an interrupted recorder are in {summary.interrupted}")
     if summary.passed > summary.discarded:
@@ -389,3 +355,21 @@ def _print_counts(summary: Summary, silence: str) -> None:
         say(f"no request arrived: {summary.cassette} {state} ({silence})")
     if summary.hung_up:
         say(f"{summary.hung_up} of them ended because the client disconnected")
+    for what in summary.stopped:
+        say_masked(f"recorded until the recorder was stopped: {what}")
+    if summary.replaced and not summary.discarded:
+        kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
+        say(f"replaced {format_count(sum(summary.replaced.values()), 'secret')}: {kinds}")
+    for label, remarks in (
+        ("no response: ", list(dict.fromkeys(summary.unanswered))[:5]),  # with a dead target they all look alike
+        ("not recorded: ", summary.unrecorded),
+        ("", summary.remarks),
+        ("miss: ", summary.misses),
+    ):
+        for remark in remarks:
+            say_masked(f"{label}{remark}")
+    if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
+        say(f"nothing was recorded: {_ONLY_PLAYS}")
+    if summary.discarded:
+        why = "the target responded to no request (check --target)"
+        say(f"nothing was recorded: {why}, and {summary.cassette} is unchanged")
