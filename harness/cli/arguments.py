@@ -256,9 +256,8 @@ class _HelpFormatter(argparse.HelpFormatter):
     """Fills prose to the width of the terminal, but a paragraph with an indented line is kept as it is."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(
-            prog, width=min(shutil.get_terminal_size().columns - 2, 118)
-        )  # wider ones are hard to read
+        # Wider lines are hard to read, however wide a terminal is.
+        super().__init__(prog, width=min(shutil.get_terminal_size().columns - 2, 118))
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = [part.strip("\n") for part in text.split("\n\n")]

@@ -48,8 +48,6 @@ def test_a_hook_runs_nothing_of_the_tree(hook: dict[str, Any], tmp_path: Path) -
     for planted, code, said in (
         ('[tool.harness]\nextension = ["evil.py"]\n', Exit.USAGE, "a configuration file cannot set it"),
         ('[tool.harness.verify]\nreport = ["json=../victim"]\n', Exit.USAGE, "is outside"),
-        ('[tool.harness.verify]\nreport = ["json=victim.json"]\nbaseline = "../b"\n', Exit.USAGE, "is outside"),
-        ('[tool.harness.verify]\nextension = ["evil.py"]\n', Exit.USAGE, "has no key 'extension'"),
         # It would judge nothing.
         ("[tool.harness.verify]\nsecrets = true\n", Exit.USAGE, "a configuration file cannot set it"),
         ("", judged, ""),

@@ -76,11 +76,6 @@ def test_a_page_says_killed_and_names_the_mutant(
     assert "proof.noticed[resume-skips-one]</code>" not in text
 
 
-def test_unknown_mutant(harness: Harness) -> None:
-    """An unknown name of a mutant is a usage error."""
-    assert harness("mutants", "no-such-mutant").code == 2
-
-
 def test_list(harness: Harness) -> None:
     """--list prints one line for each mutant."""
     assert len(harness("mutants", "--list").out.splitlines()) == len(MUTANTS)
