@@ -89,7 +89,7 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
 
     3 the target supports none of the scenarios; 4 it could not be used from the first request on; 130 interrupted.
     """
-    from harness.benches.record.session import RecordingSession
+    from harness.benches.record.session import RecordingSession, ScenarioState
     from harness.checks.scenarios import select_scenarios
     from harness.report.recordings import RecordingReport, session_record
 
@@ -121,17 +121,12 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
     except KeyboardInterrupt:
         report_end(Exit.INTERRUPTED)
         raise
-    return report_end(_exit_of_scenarios(results))
-
-
-def _exit_of_scenarios(results: Sequence[Recorded]) -> Exit:
-    from harness.benches.record.session import ScenarioState
-
     if any(result.is_news for result in results):
         first = results[0]
-        return Exit.UNREACHABLE if first.state is ScenarioState.STOPPED and first.exchanges else Exit.FAILED
+        is_gone = first.state is ScenarioState.STOPPED and bool(first.exchanges)
+        return report_end(Exit.UNREACHABLE if is_gone else Exit.FAILED)
     there = any(result.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED) for result in results)
-    return Exit.OK if there else Exit.NOTHING_RAN
+    return report_end(Exit.OK if there else Exit.NOTHING_RAN)
 
 
 def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
