@@ -287,7 +287,6 @@ def test_reports_of_others(run: Callable[..., str], harness: Harness, tmp_path: 
         ["incidents"],
         ["incidents", "--json"],
         ["mutants", "json-cut-short", "-vv", "-j", "1", *REPORTS],
-        ["mutants", "json-cut-short", "--json"],
     ],
     ids=lambda words: " ".join(words[:2]),
 )

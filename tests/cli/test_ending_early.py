@@ -67,7 +67,7 @@ class Watched(ForeignService):
         self.busy = threading.Event()
 
     def prepare(self, run: Run) -> None:
-        if self.made > 12:
+        if self.made > 6:
             self.busy.set()
 
 

@@ -190,6 +190,7 @@ MEETINGS = [
     service(f"runs: {RUNS} -> exit 0", lasts=3.0),
     service(
         f"says-nothing-twice: {RUNS} -> fail cancel.ok/silent, exit 1",
+        words="--timeout 6",
         lasts=3.0,
         handler=vary(Handler, dispatch=say_nothing_twice),
     ),

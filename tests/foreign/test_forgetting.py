@@ -140,14 +140,8 @@ class Calls(CountsWords):
     def admit(self, body: Json) -> None:
         given = body.get("input")
         steps = given if isinstance(given, list) else []
-        for step in steps:
-            if isinstance(step, dict):
-                self.admit_step(step)
         kept = [step for step in steps if step.get("type") not in ("function_call", "function_result")]
         super().admit({**body, "input": (kept or "Go on.") if steps else given})
-
-    def admit_step(self, step: Json) -> None:
-        """Refuse a step that is not taken."""
 
     def prepare(self, run: Run) -> None:
         super().prepare(run)

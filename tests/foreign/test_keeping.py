@@ -19,10 +19,8 @@ LARGE = 320
 class Compresses(Handler):
     """Compresses a large body for clients that accept gzip."""
 
-    always = False
-
     def send(self, status: int, kind: str, data: bytes, headers: Json) -> None:
-        if len(data) > LARGE and (self.always or "gzip" in self.headers.get("accept-encoding", "")):
+        if len(data) > LARGE and "gzip" in self.headers.get("accept-encoding", ""):
             data, headers = gzip.compress(data), {**headers, "content-encoding": "gzip"}
         super().send(status, kind, data, headers)
 
@@ -67,12 +65,8 @@ class ShowsInput(ForeignService):
             return answer
         text = self.shown_input(run)
         told = [{"type": "user_input", "content": [{"type": "text", "text": text}]}] if text else []
-        given = {"input": self.write(run.body["input"])} if query.get("include_input") == "true" else {}
+        given = {"input": run.body["input"]} if query.get("include_input") == "true" else {}
         return {**answer, **given, "steps": [*told, *answer.get("steps", [])]}
-
-    def write(self, given: Any) -> Any:
-        """The field `input` of a GET."""
-        return given
 
     def shown_input(self, run: Run) -> str:
         """The text of the input that a GET shows."""

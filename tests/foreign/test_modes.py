@@ -160,13 +160,9 @@ class Limits(ForeignService):
         """Whether a run is cut."""
         return "max_output_tokens" in (run.body.get("generation_config") or {})
 
-    def end_of(self, run: Run) -> str:
-        """The status of a run that was cut."""
-        return "incomplete"
-
     def prepare(self, run: Run) -> None:
         if self.limits(run):
-            run.steps, run.end = [say(WORDS[0])], self.end_of(run)
+            run.steps, run.end = [say(WORDS[0])], "incomplete"
 
 
 def give_to_both(self: TwoProjects, usual: Any, body: Json) -> Any:

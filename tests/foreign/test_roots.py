@@ -158,7 +158,7 @@ NUMBERED = {
     "show": edit("id", lambda identity: int(identity[1:])),
     "find": lambda self, usual, identity: usual(f"i{identity}"),
 }
-# With one worker, as some of the servers alternate from request to request.
+# With one worker, as these servers alternate from request to request.
 ALONE = {"words": "-j 1"}
 MOST = "http.* err.* create.* get.* del.* usage.* stream.* cancel.* chain.*"
 SHOWN = f"{MOST} bg.* rob.concurrent* -> fail create.schema get.schema cancel.schema"
@@ -173,28 +173,23 @@ ROWS = [
     row(
         f"succeeds-with-errors: {MOST} -> fail err.status, exit 1",
         handler=answer_with(lambda status: 200),
-        **ALONE,
     ),
     row(
         f"refuses-with-500: {MOST} -> fail err.status, exit 1",
         handler=answer_with(lambda status: status if status < 400 else 500),
-        **ALONE,
     ),
     row(
         "cuts-json: http.* create.* tool.* stream.* bg.* cancel.* -> fail http.json-valid, exit 1",
         handler=vary(Handler, send=cut_json),
-        **ALONE,
     ),
     # As protobuf writes 64-bit integers.
     row(
         f"counts-in-text: {MOST} -> fail usage.types, exit 1",
         usage=lambda self, usual, run: {name: str(tokens) for name, tokens in usual(run).items()},
-        **ALONE,
     ),
     row(
         f"counts-characters: {MOST} -> fail http.length, exit 1",
         handler=vary(Handler, reply=count_characters),
-        **ALONE,
     ),
     row(
         "two-workers: get.* cancel.* chain.* resume.* http.unknown-query -> fail get.ok resume.opens, exit 1",
@@ -211,11 +206,10 @@ ROWS = [
         find=lambda self, usual, identity: usual(identity.partition("x")[0]),
         **ALONE,
     ),
-    row(f"numbers-ids: {MOST} store.* -> fail create.schema, exit 1", **NUMBERED, **ALONE),
+    row(f"numbers-ids: {MOST} store.* -> fail create.schema, exit 1", **NUMBERED),
     row(
         f"index-in-text: {STREAMED}",
         events=each(lambda event: {**event, "index": str(event["index"])} if "index" in event else event),
-        **ALONE,
     ),
     row(f"remembers-one-answer: {MOST} bg.* -> fail get.ok, exit 1", get=remember_one_answer, **ALONE),
     row(

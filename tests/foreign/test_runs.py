@@ -99,13 +99,6 @@ def stall_once(self: Any, usual: Any, run: Run) -> Any:
 
 row = rows_of(ForeignService)
 ROWS = [
-    # A run that is in progress seconds after an accepted cancel.
-    row(
-        f"swallows: {NOT_CANCELLED}",
-        lasts=3.0,
-        cancel=swallow,
-        said=("the cancel was accepted, but the run continued",),
-    ),
     # Its runs last long enough to notice only if much is asked for.
     row(f"echoes-on: {NOT_CANCELLED}", cancel=swallow, length_of=take_a_fiftieth_each),
     row(f"echoes-until-cancelled: {CANCELS}", length_of=take_a_fiftieth_each),

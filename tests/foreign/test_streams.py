@@ -237,20 +237,14 @@ class Checkpointing(ForeignService):
 
     def create(self, body: Json) -> Any:
         token = body.pop("continuation_token", None)
-        return super().create(body) if token is None else self.go_on(token, {**body, "input": "Go on."})
-
-    def go_on(self, token: str, body: Json) -> Json:
-        """Answer what came after the token."""
+        if token is None:
+            return super().create(body)
         if token != "after-two-words":
             raise Refused(400, "invalid_request", "There is no such token.")
-        super().create(body)
+        super().create({**body, "input": "Go on."})
         run = self.runs[f"i{self.made}"]
-        run.steps = [say("".join(self.rest()))]
+        run.steps = [say("".join(WORDS[2:]))]
         return self.show(run)
-
-    def rest(self) -> list[str]:
-        """The words after the token."""
-        return WORDS[2:]
 
     def events(self, run: Run) -> Events:
         for due, event in super().events(run):
@@ -299,20 +293,13 @@ ROWS = [
     ),
     # What the order of one stream suffers from the events of another is blocked by that; a queue mixes nothing.
     *(
-        case
-        for jobs in (1, 8)
-        for case in (
-            rows_of(SharesOneQueue)(
-                f"one-queue-{jobs}: {MIXED} -> fail rob.concurrent-streams/mixed, exit 1", words=f"-j {jobs}"
-            ),
-            rows_of(SharesOneQueue)(f"queue-in-turn-{jobs}: {MIXED}", words=f"-j {jobs}", stream=stream_in_turn),
-            row(
-                f"leaves-steps-open-{jobs}: {MIXED} -> fail stream.stop-once",
-                words=f"-j {jobs}",
-                events=drop_stops,
-            ),
+        rows_of(SharesOneQueue)(
+            f"one-queue-{jobs}: {MIXED} -> fail rob.concurrent-streams/mixed, exit 1", words=f"-j {jobs}"
         )
+        for jobs in (1, 8)
     ),
+    rows_of(SharesOneQueue)(f"queue-in-turn: {MIXED}", stream=stream_in_turn),
+    row(f"leaves-steps-open: {MIXED} -> fail stream.stop-once", events=drop_stops),
     # Ids that lead a second resume astray are the root of what it brings; others are a warning of their own.
     row(
         "restarts-ids: resume.* -> fail resume.exclusive/ids, blocked resume.ids-stable",
@@ -348,12 +335,6 @@ ROWS = [
         f"slows-down-alone: {LEFT} -> rest pass",
         leave=lambda self, usual, run: setattr(run, "lasts", run.lasts + 2.0),
         **QUICK,
-    ),
-    left(
-        f"no-run-ends: {LEFT} -> rest untestable",
-        lasts=3600.0,
-        leave=lambda self, usual, run: None,
-        words="--timeout 5",
     ),
     # Where a token comes, and with which words the rest begins, is the server's choice.
     pausing("checkpoints: cont.checkpoint -> rest pass", **PAUSES),
