@@ -233,17 +233,8 @@ def test_gateways(run: Callable[..., str]) -> None:
     """A gateway that repeats keys in all it passes on: nothing of that is shown, though its evidence is."""
     port = free_port()
     with ServerThread(Repeats(UpstreamServer(f"http://127.0.0.1:{port}"))) as gateway:
-        words = [
-            "gateway",
-            gateway.url,
-            "--upstream-port",
-            str(port),
-            *TARGET,
-            *REPORTS,
-            "-vv",
-            "--only",
-            "gw.[a-e]*",
-        ]
+        words = ["gateway", gateway.url, "--upstream-port", str(port), *TARGET, *REPORTS, "-vv"]
+        words += ["--only", "gw.[a-e]*", "--watch", "0", "--idle", "0.5", "--patience", "1"]
         assert "***" in run(*words, *KEYED)
 
 
