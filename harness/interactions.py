@@ -94,12 +94,9 @@ def _names_extensions(folder: str) -> bool:
         for place in Path(folder).iterdir():
             if place.name.endswith((".dist-info", ".egg-info", "EGG-INFO")):
                 with suppress(OSError):
-                    if _GROUP_NAME in (place / "entry_points.txt").read_bytes():
+                    if EXTENSION_GROUP.encode() in (place / "entry_points.txt").read_bytes():
                         return True
     return False
-
-
-_GROUP_NAME = EXTENSION_GROUP.encode()
 
 
 def _load_rules() -> Mapping[str, Rule]:
@@ -279,11 +276,7 @@ def _load_search() -> SearchModel:
     from harness.checks.capabilities import RESTS_ON
     from harness.strategies.search_model import build_model
 
-    return build_model(_read_service, RESTS_ON)
-
-
-def _read_service(service: Emulator) -> object:
-    return service.engine()
+    return build_model(lambda service: service.engine(), RESTS_ON)
 
 
 def embedded_settings() -> Settings:

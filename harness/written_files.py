@@ -90,7 +90,13 @@ def write_file(path: Path, text: str) -> None:
     except OSError as wrong:
         if wrong.errno not in _IN_PLACE or not os.access(path, os.W_OK):
             raise
-        _overwrite(path, data)
+        old = path.read_bytes()
+        try:
+            path.write_bytes(data)
+        except OSError:
+            with suppress(OSError):
+                path.write_bytes(old)
+            raise
 
 
 def append_file(path: Path, text: str) -> None:
@@ -101,14 +107,3 @@ def append_file(path: Path, text: str) -> None:
 
 def _encode(text: str) -> bytes:
     return escape_obeyed(text).encode("utf-8", "replace")
-
-
-def _overwrite(path: Path, data: bytes) -> None:
-    """Write over a file, and put its old content back if that fails."""
-    old = path.read_bytes()
-    try:
-        path.write_bytes(data)
-    except OSError:
-        with suppress(OSError):
-            path.write_bytes(old)
-        raise

@@ -32,8 +32,6 @@ O = TypeVar("O", bound=Options)  # noqa: E741 - the options of a command
 _LACKING = "the following arguments are required: "
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 _NEEDLESS = re.compile(r"argument (?:\S+/)?(\S+): ignored explicit argument (.*)", re.DOTALL)
-_WIDEST_HELP = 118
-"""Longer lines are hard to read, however wide a terminal is."""
 _TAKES_A_SIGN = ("--capability",)
 _SECRETS = {"api-key": "GEMINI_API_KEY", "other-api-key": "OTHER_GEMINI_API_KEY"}
 
@@ -46,40 +44,30 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
     parser = build_parser(cls)
     parser.words = [*_join_signed(words)]
     given = vars(parser.parse_args(parser.words))
-    values = _read_given(cls.list_options(), given)
+    values = {}
+    for name, item in cls.list_options().items():
+        if name in given:
+            values[name] = item.read(given[name], item.long_flag)
+        elif text := os.environ.get(item.variable, "") if item.variable else "":
+            values[name] = item.read(split_names(text) if item.repeats else text, item.variable)
     if values.get("ca_file"):  # an unreadable one is an error also where nothing is encrypted
         from harness.transport.client.dial import trusting
 
         trusting(values["ca_file"])
     if COMMANDS[cls.page.name].table is not None and (file := find_file()) is not None:
-        values |= _take_settings(cls, file, values)
+        found = read_settings(cls, file).items()
+        settings = {name: value for name, (value, _) in found if name not in values}
+        if settings:
+            declared = cls.list_options()
+            keys = ", ".join(declared[name].key for name in settings)
+            say(f"harness: {file.path} sets {keys}", to_errors=True)
+        values |= settings
     if "extension" in given:
         named = [str(Path.cwd() / name) if name.endswith(".py") else name for name in values["extension"]]
         os.environ[EXTENSION_VARIABLE] = join_names(named)  # what loads the catalog reads it there
     options = cls(**values)
     options.given = frozenset(given)
     return options
-
-
-def _read_given(declared: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the command line, and of the environment for what it leaves out."""
-    values = {}
-    for name, item in declared.items():
-        if name in given:
-            values[name] = item.read(given[name], item.long_flag)
-        elif text := os.environ.get(item.variable, "") if item.variable else "":
-            values[name] = item.read(split_names(text) if item.repeats else text, item.variable)
-    return values
-
-
-def _take_settings(cls: type[Options], file: ConfigurationFile, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a file for the options that the user did not give; standard error names the file."""
-    settings = {name: value for name, (value, _) in read_settings(cls, file).items() if name not in values}
-    if settings:
-        declared = cls.list_options()
-        keys = ", ".join(declared[name].key for name in settings)
-        say(f"harness: {file.path} sets {keys}", to_errors=True)
-    return settings
 
 
 def read_settings(cls: type[Options], file: ConfigurationFile) -> dict[str, tuple[Any, str]]:
@@ -126,8 +114,12 @@ def _read_table(
             )
         if secret := _SECRETS.get(key.replace("_", "-")):
             raise UsageFault(f"{place} {key}: a file must not contain a key: set {secret} instead")
-        if refused := _explain_refused(cls, key):
-            raise UsageFault(f"{place} {key}: a configuration file cannot set it, because {refused}")
+        shut = next((item for item in cls.list_options().values() if item.key == key and not item.is_key), None)
+        if shut is not None and (shut.flags != () or shut.allowed is not Trust.CALL):
+            how = f"pass {shut.long_flag} on the command line" + (
+                f", or set {shut.variable}" if shut.variable else ""
+            )
+            raise UsageFault(f"{place} {key}: a configuration file cannot set it, because {shut.allowed}: {how}")
         if removed := explain_option(cls.page.name, f"--{key}") or explain_command(key):
             raise UsageFault(f"{place} {key}: {removed}")
         if key not in keys:
@@ -138,15 +130,6 @@ def _read_table(
         file.require_inside(item, read, f"{place} {key}")
         values[item.name] = (read, f"{place} {key}")
     return values
-
-
-def _explain_refused(cls: type[Options], key: str) -> str:
-    """Why a file cannot set an option, and what can; "" if `key` is no such option."""
-    item = next((item for item in cls.list_options().values() if item.key == key and not item.is_key), None)
-    if item is None or (item.flags == () and item.allowed is Trust.CALL):
-        return ""
-    variable = f", or set {item.variable}" if item.variable else ""
-    return f"{item.allowed}: pass {item.long_flag} on the command line{variable}"
 
 
 def split_command(words: Sequence[str], name: str) -> tuple[list[str], list[str] | None]:
@@ -273,7 +256,8 @@ class _HelpFormatter(argparse.HelpFormatter):
     """Fills prose to the width of the terminal, but a paragraph with an indented line is kept as it is."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=min(shutil.get_terminal_size().columns - 2, _WIDEST_HELP))
+        # Wider lines are hard to read, however wide a terminal is.
+        super().__init__(prog, width=min(shutil.get_terminal_size().columns - 2, 118))
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = [part.strip("\n") for part in text.split("\n\n")]

@@ -31,7 +31,12 @@ def compare_reports(paths: Sequence[str], *, same_target: bool, reports: Sequenc
     runs = [_read_named(word) for word in paths]
     alike = Counter(run.name for run in runs)  # of several with one name, each is called by its whole path
     runs = [run.with_name(run.path) if alike[run.name] > 1 else run for run in runs]
-    _require_comparable(runs)
+    if len(runs) < 2:
+        raise UsageFault("a comparison needs two or more reports: write `harness diff OLDER.json NEWER.json`")
+    kinds = {run.kind: run.path for run in runs}
+    if len(kinds) > 1:
+        listed = ", ".join(f"{path!r} is of `harness {kind}`" for kind, path in kinds.items())
+        raise UsageFault(f"the reports are of different commands ({listed}): compare those of one command")
     files = ReportFiles(reports, FORMATS)
     compared = compare_runs(runs, same_target=same_target)
     from harness.report.side_by_side.reports import compare_record, render_markdown, render_page
@@ -61,12 +66,3 @@ def _read_named(word: str) -> RunFile:
     if not name:
         raise UsageFault(f"{word!r} has no name: write NAME={path}")
     return read_run(Path(path)).with_name(name)
-
-
-def _require_comparable(runs: list[RunFile]) -> None:
-    if len(runs) < 2:
-        raise UsageFault("a comparison needs two or more reports: write `harness diff OLDER.json NEWER.json`")
-    kinds = {run.kind: run.path for run in runs}
-    if len(kinds) > 1:
-        listed = ", ".join(f"{path!r} is of `harness {kind}`" for kind, path in kinds.items())
-        raise UsageFault(f"the reports are of different commands ({listed}): compare those of one command")

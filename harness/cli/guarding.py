@@ -114,8 +114,15 @@ def access(
     """
     from harness.benches.server.page_guard import PageGuard, Pages
     from harness.interactions import INTERACTIONS
+    from harness.wire.addresses import is_loopback
 
-    token = _choose_token(host) if token is None else token
+    if token is None and is_loopback(host):
+        token = ""
+    elif token is None:
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        if token and _TOKEN.fullmatch(token) is None:
+            raise UsageFault(f"{TOKEN_VARIABLE} is not a token: {_TOKEN_FORM}")
+        token = token or secrets.token_urlsafe(24)
     guard = PageGuard(
         INTERACTIONS.load_protocol(),
         host=host,
@@ -126,14 +133,3 @@ def access(
         opened_by=opened_by,
     )
     return Access(guard, token)
-
-
-def _choose_token(host: str) -> str:
-    from harness.wire.addresses import is_loopback
-
-    if is_loopback(host):
-        return ""
-    given = os.environ.get(TOKEN_VARIABLE, "")
-    if given and _TOKEN.fullmatch(given) is None:
-        raise UsageFault(f"{TOKEN_VARIABLE} is not a token: {_TOKEN_FORM}")
-    return given or secrets.token_urlsafe(24)

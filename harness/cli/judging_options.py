@@ -221,20 +221,15 @@ def baseline_of(
     path = Path(options.baseline)
     if options.baseline_update:
         require_writable(path, "--baseline")
-        _refuse_shortened(options)
+        for name in ("fail_fast", "enough"):
+            if getattr(options, name, None):
+                early = f"--{name.replace('_', '-')}"
+                raise UsageFault(
+                    f"--baseline-update needs a complete run, but {early} ends it early: remove one of them"
+                )
         if not path.exists():
             return Baseline()
     return read_baseline(path, known, is_known=is_known)
-
-
-def _refuse_shortened(options: BaselineOptions) -> None:
-    """Raise UsageFault for options with which a run leaves out what it would find."""
-    for name in ("fail_fast", "enough"):
-        if getattr(options, name, None):
-            option = f"--{name.replace('_', '-')}"
-            raise UsageFault(
-                f"--baseline-update needs a complete run, but {option} ends it early: remove one of them"
-            )
 
 
 def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, vacuous: bool = False) -> Exit:
@@ -247,7 +242,7 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
         say("harness: interrupted", to_errors=True)
     if not options.baseline_update:
         return finished.exit
-    if gap := _find_gap(finished):
+    if gap := finished.holes[0] if finished.holes else finished.halted or _NOT_WHOLE.get(finished.exit, ""):
         say(
             f"baseline {options.baseline}: unchanged, because the run was incomplete: {mask_text(gap)}",
             to_errors=options.json,
@@ -267,17 +262,9 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
     return code
 
 
-def _find_gap(finished: RunFinished) -> str:
-    """Why a run does not say all that it would say of its target; `""` if it does."""
-    if finished.holes:
-        return finished.holes[0]
-    if finished.halted:
-        return finished.halted
-    return _NOT_WHOLE.get(finished.exit, "")
-
-
 _NOT_WHOLE = {
     Exit.NOTHING_RAN: "no check ran",
     Exit.HARNESS_ERROR: "harness error",
     Exit.INTERRUPTED: "it was interrupted",
 }
+"""Why a run does not say all that it would say of its target, by exit code."""

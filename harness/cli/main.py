@@ -96,52 +96,53 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
 
 COMMANDS: dict[str, CommandEntry] = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
-_EXITS = (
-    "exit codes: 0 conformant · 1 unexpected failure or stale baseline · 2 usage ·\n"
-    "3 nothing ran · 4 target unreachable, key rejected, or no response to a MUST ·\n"
-    "5 error in the harness · 130 interrupted (Ctrl-C, SIGTERM)"
-)
+_USAGE = """\
+Contract tests and a reference emulator for the Gemini Interactions API.
+
+examples:
+  harness check emulator
+  harness serve -- pytest
+
+usage: harness COMMAND …
+
+{groups}
+`harness COMMAND --help` explains one.
+exit codes: 0 conformant · 1 unexpected failure or stale baseline · 2 usage ·
+3 nothing ran · 4 target unreachable, key rejected, or no response to a MUST ·
+5 error in the harness · 130 interrupted (Ctrl-C, SIGTERM)
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises."""
     words = list(sys.argv[1:] if argv is None else argv)
     begin()
-    _prepare_streams()
-    with guarded_output():
-        return _run_to_an_exit_code(words)
-
-
-def _run_to_an_exit_code(words: list[str]) -> int:
-    try:
-        code = _run(words)
-        sys.stdout.flush()
-        return code
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else int(Exit.OK)
-    except UsageFault as fault:
-        return _say(f"harness: {show_text(str(fault))}", Exit.USAGE)
-    except TargetFault as fault:
-        _say(f"harness: {show_text(str(fault))}", Exit.UNREACHABLE)
-        return _say(f"{FIRST_WORDS[Exit.UNREACHABLE]}: the target was not tested.", Exit.UNREACHABLE)
-    except KeyboardInterrupt:
-        return _say("harness: interrupted", Exit.INTERRUPTED)
-    except BrokenPipeError:
-        return _silence_pipe()
-    except HarnessFault as fault:
-        return _say(f"harness: error of the harness: {show_text(str(fault))}", Exit.HARNESS_ERROR)
-    except Exception as wrong:
-        return _say_unexpected(wrong)
-
-
-def _prepare_streams() -> None:
-    """Let every text be written to stdout and stderr, whatever they are."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the shell closed it (`>&-`)
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a target's words must not break a plain terminal
+    with guarded_output():
+        try:
+            code = _run(words)
+            sys.stdout.flush()
+            return code
+        except SystemExit as stop:
+            return stop.code if isinstance(stop.code, int) else int(Exit.OK)
+        except UsageFault as fault:
+            return _say(f"harness: {show_text(str(fault))}", Exit.USAGE)
+        except TargetFault as fault:
+            _say(f"harness: {show_text(str(fault))}", Exit.UNREACHABLE)
+            return _say(f"{FIRST_WORDS[Exit.UNREACHABLE]}: the target was not tested.", Exit.UNREACHABLE)
+        except KeyboardInterrupt:
+            return _say("harness: interrupted", Exit.INTERRUPTED)
+        except BrokenPipeError:
+            return _silence_pipe()
+        except HarnessFault as fault:
+            return _say(f"harness: error of the harness: {show_text(str(fault))}", Exit.HARNESS_ERROR)
+        except Exception as wrong:
+            return _say_unexpected(wrong)
 
 
 def _say_unexpected(wrong: Exception) -> int:
@@ -163,7 +164,11 @@ def _say_unexpected(wrong: Exception) -> int:
 
 def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
-        sys.stdout.write(_write_usage())
+        groups = (
+            f"{title}:\n" + "".join(f"  {name:<10} {entry.help}\n" for name, entry in commands.items())
+            for title, commands in GROUPS.items()
+        )
+        sys.stdout.write(_USAGE.format(groups="\n".join(groups)))
         return Exit.OK if words else Exit.USAGE
     if words[0] in ("-V", "--version"):
         sys.stdout.write(f"harness {__version__}\n")
@@ -222,19 +227,6 @@ def shadow_note(folder: Path | None = None) -> str:
                 "commands `interactions-harness` and `pytest`, or rename that module"
             )
     return ""
-
-
-def _write_usage() -> str:
-    groups = (
-        f"{title}:\n" + "".join(f"  {name:<10} {entry.help}\n" for name, entry in commands.items())
-        for title, commands in GROUPS.items()
-    )
-    return (
-        "Contract tests and a reference emulator for the Gemini Interactions API.\n\n"
-        "examples:\n  harness check emulator\n  harness serve -- pytest\n\n"
-        "usage: harness COMMAND …\n\n" + "\n".join(groups) + "\n"
-        f"`harness COMMAND --help` explains one.\n{_EXITS}\n"
-    )
 
 
 def _say(text: str, code: int) -> int:

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from harness.wire import Request
     from harness.wire.mask import Mask
 
-_MOST_HEARD = 50
-_MOST_UNREAD = 256
-_SHORTEST_HEARD = 8
-"""A shorter key of a client is not hidden: masked everywhere, it would turn plain text into stars."""
-
 _told: set[str] = set()
 _heard: list[str] = []
 _unread: dict[tuple[int, str], Request] = {}
@@ -46,7 +41,7 @@ def hear(request: Request) -> None:
     # Hot. The keys in a head are looked for when something is printed; a connection repeats the same head.
     head = (id(request.headers), request.target)
     if head not in _unread:
-        if len(_unread) >= _MOST_UNREAD:
+        if len(_unread) >= 256:
             with _lock:
                 _read_heads()
         _unread[head] = request.without_body()
@@ -61,9 +56,9 @@ def _read_heads() -> None:
         latest_first.append(_unread.popitem()[1])
     for request in reversed(latest_first):
         for key in keys_in(request):
-            if len(key) >= _SHORTEST_HEARD and key not in _heard:
+            if len(key) >= 8 and key not in _heard:  # a shorter one would turn plain text into stars
                 _heard.append(key)
-                del _heard[:-_MOST_HEARD]
+                del _heard[:-50]
 
 
 def show_text(text: str) -> str:

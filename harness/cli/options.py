@@ -68,9 +68,6 @@ _VERSION = re.compile(r"(?:/?[\w-][\w.-]*(?:/[\w-][\w.-]*)*/?)?", re.ASCII)
 _MOST = 1e9
 """The largest number that an option takes, and its inverse the smallest: no clock waits for 1e300 seconds."""
 
-_MOST_NAMED = 30
-"""How many known words a refusal lists."""
-
 
 def _read_above_zero(words: str) -> Callable[[str], float]:
     def read(text: str) -> float:
@@ -398,7 +395,7 @@ def parse_list(flag: str, text: str | None, known: Sequence[str]) -> list[str]:
     words = [word.strip() for word in (text or "").split(",") if word.strip()]
     for word in words:
         if word not in known:
-            few = f"; known are {list_some(known, _MOST_NAMED)}"
+            few = f"; known are {list_some(known, 30)}"
             raise UsageFault(f"{flag}: {word!r} is not known{did_you_mean(word, known, otherwise=few)}")
     if text is not None and not words:
         raise UsageFault(f"{flag} is empty: name one or more of {', '.join(known)}")

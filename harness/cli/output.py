@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.cli.common_options import OutputOptions, revision_of
 from harness.cli.masking import hide_own, mask_text
@@ -23,6 +23,7 @@ from harness.wire.message import escape_controls
 from harness.written_files import append_file, write_file
 
 if TYPE_CHECKING:
+    from harness.cli.common_options import HasRevision
     from harness.engine.baseline import Baseline
     from harness.engine.events import RunEvent, RunFinished, TargetInfo
     from harness.engine.results import Result
@@ -97,7 +98,7 @@ class ReportFiles:
         for name, path in self._files:
             text = render(name)
             try:
-                if _is_step_summary(path):
+                if str(path) == os.environ.get(_STEP_SUMMARY, ""):
                     append_file(path, text)
                 else:
                     write_file(path, text)
@@ -105,13 +106,6 @@ class ReportFiles:
                 old = "; the file there is of an earlier run" if path.is_file() else ""
                 why = f"{str(path)!r} cannot be written: {wrong.strerror}{old}"
                 say(f"harness: the {name} report is missing: {why}", to_errors=True)
-
-
-def _revision_of(arguments: Any, presentation: Presentation) -> str:
-    """The revision of the API that a run is about; "" for a command that has none, or takes each recording's."""
-    if not hasattr(arguments, "revision") or presentation.command == "verify":
-        return ""
-    return revision_of(arguments)
 
 
 class Listeners:
@@ -128,18 +122,21 @@ class Listeners:
         from harness.report.screen import wants_colour
         from harness.report.terminal_report import TerminalReport
 
-        self.state = PresentedRun(
-            INTERACTIONS, presentation=presentation, revision=_revision_of(arguments, presentation)
-        )
+        # `mutants` has no revision, and `verify` takes that of each recording.
+        has_one = hasattr(arguments, "revision") and presentation.command != "verify"
+        revision = revision_of(cast("HasRevision", arguments)) if has_one else ""
+        self.state = PresentedRun(INTERACTIONS, presentation=presentation, revision=revision)
         self.screen: TerminalReport | None = None
         self._baseline = baseline
         self._begun = time.monotonic()
         self._results: list[Result] = []
         self._json = bool(arguments.json)
         self._annotates = os.environ.get("GITHUB_ACTIONS") == "true"
-        self._files = ReportFiles(
-            [*(arguments.report or ()), *_choose_summary(arguments, annotates=self._annotates)]
-        )
+        reports = [*(arguments.report or ())]
+        summary = os.environ.get(_STEP_SUMMARY, "")
+        if self._annotates and summary and not any(word.partition("=")[2] == summary for word in reports):
+            reports.append(f"markdown={summary}")
+        self._files = ReportFiles(reports)
         if not arguments.json:
             colour = wants_colour(sys.stdout, os.environ)
             self.screen = TerminalReport(sys.stdout, self.state, colour=colour, verbose=arguments.verbose)
@@ -230,23 +227,32 @@ class Listeners:
         return self.state.whole()[1]
 
 
-def _choose_summary(arguments: OutputOptions, *, annotates: bool) -> list[str]:
-    """The report for the job summary, unless the user names that file."""
-    path = os.environ.get(_STEP_SUMMARY, "")
-    named = any(word.partition("=")[2] == path for word in arguments.report or ())
-    return [f"markdown={path}"] if annotates and path and not named else []
-
-
 def read_report_words(words: Iterable[str] | None, formats: Collection[str] = FORMATS) -> list[tuple[str, Path]]:
     """Format and file of each `FORMAT=PATH`. Raises UsageFault if it cannot be written; touches nothing."""
-    files = [_parse_report(word, formats) for word in words or ()]
+    files: list[tuple[str, Path]] = []
     taken: dict[str, str] = {}
-    for name, path in files:
+    for word in words or ():
+        name, _, text = word.partition("=")
+        if name not in formats:
+            raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, formats)} (write FORMAT=PATH)")
+        if not text:
+            raise UsageFault(f"--report {word!r} has no path: write {name}=PATH")
+        path, own = Path(text), FORMATS[name].suffixes
         require_writable(path, "--report")
-        _refuse_other_suffix(name, path)
+        if path.suffix.lower() in _OTHERS.difference(own):  # programs that open it expect that format
+            what = "JSON for an endpoint badge of shields.io" if name == "badge" else name
+            right = path.with_suffix(own[0])
+            raise UsageFault(
+                f"--report: {name} writes {what}, but {str(path)!r} has another suffix: write {name}={right}"
+            )
         if (other := taken.setdefault(os.path.realpath(path), name)) != name:
             raise UsageFault(f"--report: {other} and {name} both name {str(path)!r}: give each its own file")
+        files.append((name, path))
     return files
+
+
+_OTHERS = {".svg", ".png", ".pdf"}.union(*(entry.suffixes for entry in FORMATS.values()))
+"""Suffixes that say what is in a file; with any other, a file may hold any format."""
 
 
 def require_writable(path: Path, option: str) -> None:
@@ -266,31 +272,3 @@ def require_writable(path: Path, option: str) -> None:
         raise UsageFault(f"{option}: {str(path)!r} cannot be written: {wrong.strerror}") from None
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise UsageFault(f"{option}: {str(path)!r} cannot be written: no permission")
-
-
-def _parse_report(word: str, formats: Collection[str]) -> tuple[str, Path]:
-    name, equals, path = word.partition("=")
-    if name not in formats:
-        raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, formats)} (write FORMAT=PATH)")
-    if not equals or not path:
-        raise UsageFault(f"--report {word!r} has no path: write {name}=PATH")
-    return name, Path(path)
-
-
-_OTHERS = {".svg", ".png", ".pdf"}.union(*(entry.suffixes for entry in FORMATS.values()))
-"""Suffixes that say what is in a file; with any other, a file may hold any format."""
-
-
-def _refuse_other_suffix(name: str, path: Path) -> None:
-    """Raise UsageFault if the suffix of a report names another format: programs that open it expect that one."""
-    own = FORMATS[name].suffixes
-    if path.suffix.lower() in _OTHERS.difference(own):
-        what = "JSON for an endpoint badge of shields.io" if name == "badge" else name
-        right = path.with_suffix(own[0])
-        raise UsageFault(
-            f"--report: {name} writes {what}, but {str(path)!r} has another suffix: write {name}={right}"
-        )
-
-
-def _is_step_summary(path: Path) -> bool:
-    return str(path) == os.environ.get(_STEP_SUMMARY, "")

@@ -109,22 +109,21 @@ def _read_failure(item: Mapping[str, Any]) -> Iterator[tuple[Exchange, Sequence[
             if (place := finding.get("where", {}).get("exchange", "")) == one["name"] != ""
             or (is_last and place not in named)
         ]
-        yield _read_exchange(one), [_read_finding(finding) for finding in about]
-
-
-def _read_finding(record: Mapping[str, Any]) -> Finding:
-    return Finding(
-        str(record["rule"]),
-        str(record["message"]),
-        str(record.get("expected", "")),
-        str(record.get("actual", "")),
-        where=Where(event=record.get("where", {}).get("event")),
-        code=str(record["code"]),
-        severity=Severity(record["severity"]),
-    )
-
-
-_SHOWN = 60
+        yield (
+            _read_exchange(one),
+            [
+                Finding(
+                    str(finding["rule"]),
+                    str(finding["message"]),
+                    str(finding.get("expected", "")),
+                    str(finding.get("actual", "")),
+                    where=Where(event=finding.get("where", {}).get("event")),
+                    code=str(finding["code"]),
+                    severity=Severity(finding["severity"]),
+                )
+                for finding in about
+            ],
+        )
 
 
 def _read_exchange(record: Mapping[str, Any]) -> Exchange:
@@ -133,10 +132,10 @@ def _read_exchange(record: Mapping[str, Any]) -> Exchange:
 
     method, target = str(record["method"]), str(record["target"])
     if TOKEN.fullmatch(method) is None or re.search(r"[\0-\x20\x7f]", target):
-        raise ValueError(f"no client sends {method[:_SHOWN]!r} {target[:_SHOWN]!r}")
+        raise ValueError(f"no client sends {method[:60]!r} {target[:60]!r}")
     headers = Headers([(str(name), str(value)) for name, value in record["request_headers"]])
     if odd := next((name for name, value in headers if not is_sendable(name, value)), None):
-        raise ValueError(f"no client sends the header {odd[:_SHOWN]!r}")
+        raise ValueError(f"no client sends the header {odd[:60]!r}")
     request = Request(method, target, headers, str(record["request_body"]).encode())
     builder = ExchangeBuilder(request)
     if record["status"] is not None:

@@ -19,9 +19,6 @@ ENDING = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []
 
 _HAS_THREAD_KILL = hasattr(signal, "pthread_kill")
 
-_SOON = 0.05
-"""Seconds after which a lost interrupt comes again."""
-
 
 @contextmanager
 def handle_signals(act: Callable[[int], object], *numbers: int) -> Iterator[None]:
@@ -69,7 +66,7 @@ def _repeating_lost_interrupts() -> Iterator[None]:
 
         # Not from here: where the first one was lost, a second one would be, too. A real one, to end a wait.
         send = partial(signal.pthread_kill, main_thread().ident or 0) if _HAS_THREAD_KILL else interrupt_main
-        again = Timer(_SOON, send, (signal.SIGTERM,))
+        again = Timer(0.05, send, (signal.SIGTERM,))
         again.daemon = True
         again.start()
 

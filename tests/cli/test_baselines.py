@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,11 @@ from harness.emulator.mutants import MUTANTS
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
 from tests.cli.conftest import Harness, insert
-from tests.cli.foreign_server import Handler, Service, serve_foreign
+from tests.foreign.server import ForeignService, Handler, serving
 
 FILE = "known.yaml"
+DELETES = ("-e", "history", "--seed", "9", "--max-examples", "8")
+"""A search that soon deletes something and reads it again."""
 
 
 def verify(*, broken: bool) -> list[str]:
@@ -90,7 +93,7 @@ def test_a_failure_of_a_search_is_excused_by_its_rule(harness: Harness, monkeypa
     """`fuzz` reports an excused failure with its reason, and does not fail for it."""
     monkeypatch.setattr("harness.emulator.Emulator", MUTANTS["delete-keeps"].build)
     Path(FILE).write_text("- {id: del.gone, reason: issue 7}\n- {id: del.gone-stream}\n", encoding="utf-8")
-    words = ["fuzz", "emulator", "-e", "history", "--max-examples", "40", "--level", "must", "--no-store"]
+    words = ["fuzz", "emulator", "--level", "must", "--no-store", *DELETES]
     assert harness(*words).code == 1
     done = harness(*words, "--baseline", FILE)
     assert done.code != 1
@@ -165,7 +168,7 @@ def test_a_run_that_was_not_whole_leaves_the_baseline_as_it_was(harness: Harness
     """What nobody looked at is neither known nor gone: the file is untouched, and the last line says why."""
     text = "- {id: stream.dome, reason: old}\n"
     Path(FILE).write_text(text, encoding="utf-8")
-    with serve_foreign(Service()) as url:
+    with serving(ForeignService()) as url:
         words = ["check", url, "--deadline", "0.1", "--baseline", FILE, "--baseline-update"]
         done = harness(*words)
     assert Path(FILE).read_text("utf-8") == text
@@ -177,7 +180,9 @@ def test_a_run_that_was_not_whole_leaves_the_baseline_as_it_was(harness: Harness
 @pytest.mark.slow
 def test_a_target_that_goes_away_leaves_no_baseline(harness: Harness) -> None:
     """A server that dies in the middle does not become a baseline of failures, or of none."""
-    with serve_foreign(Service(), LeavesSoon) as url:
+    service = ForeignService()
+    service.handler = LeavesSoon
+    with serving(service) as url:
         done = harness("check", url, "--baseline", FILE, "--baseline-update")
     assert done.code == 4
     assert not Path(FILE).exists()
@@ -188,8 +193,10 @@ def test_a_target_that_goes_away_leaves_no_baseline(harness: Harness) -> None:
 class LeavesSoon(Handler):
     """From the sixtieth call on, whoever calls is hung up on."""
 
+    calls = itertools.count()
+
     def dispatch(self, data: bytes) -> Any:
-        if len(self.service.log) >= 60:
+        if next(self.calls) >= 60:
             self.close_connection = True
             self.connection.close()
             raise ConnectionAbortedError

@@ -74,15 +74,8 @@ def ask(shell: str, path: str, line: str, until: str) -> str:
 @pytest.mark.parametrize(
     ("line", "offered", "never"),
     [
-        pytest.param("harness tor", ["torture"], "check", marks=pytest.mark.thorough),
         ("harness check --pro", ["--profile"], "--api-key"),
         ("harness explain cancel.s", ["cancel.state", "cancel.schema"], "cancel.ok"),
-        pytest.param(
-            "harness serve --mutant cancel-n",
-            ["cancel-noop", "cancel-needs-body"],
-            "cancel-missing",
-            marks=pytest.mark.thorough,
-        ),
         ("harness replay --mode ", ["strict", "resume"], "emulator"),
     ],
 )

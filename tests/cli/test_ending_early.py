@@ -19,9 +19,9 @@ import pytest
 
 from harness.outcome import Exit
 from harness.resources import folder
-from tests.cli import foreign_defects as foreign
 from tests.cli.conftest import PATIENCE, Harness, fits, start
-from tests.cli.foreign_server import Run, Service, serve_foreign
+from tests.foreign.rows import vary
+from tests.foreign.server import ForeignService, Run, say, serving
 from tests.transport.peers import until
 
 pytestmark = pytest.mark.slow
@@ -39,8 +39,8 @@ def accounted(report: dict[str, Any]) -> dict[str, int]:
 
 def test_a_run_that_settles_never_ends_at_the_deadline(harness: Harness, tmp_path: Path) -> None:
     """With runs that never settle the run ends in time, names what it left out, and deletes what it made."""
-    service = foreign.NeverSettles()
-    with serve_foreign(service) as url:
+    service = vary(ForeignService, lasts=1e9)()
+    with serving(service) as url:
         done = harness(
             "check", url, "--deadline", "6", "-c", SELECTED, "--report", f"json={tmp_path}/r.json", "--report",
             f"junit={tmp_path}/r.xml",
@@ -57,17 +57,18 @@ def test_a_run_that_settles_never_ends_at_the_deadline(harness: Harness, tmp_pat
     assert service.runs == {}
 
 
-class Watched(foreign.NeverSettles):
-    """Tells when the run is well under way."""
+class Watched(ForeignService):
+    """Its background runs never settle; it tells when the run of the harness is well under way."""
+
+    lasts = 1e9
 
     def __init__(self) -> None:
         super().__init__()
         self.busy = threading.Event()
 
-    def begin(self, body: dict[str, Any], tokens: int) -> Run:
-        if len(self.log) > 24:
+    def prepare(self, run: Run) -> None:
+        if self.made > 6:
             self.busy.set()
-        return super().begin(body, tokens)
 
 
 def interrupt(
@@ -98,7 +99,7 @@ def says(line: str) -> Callable[[subprocess.Popen[str]], bool]:
 def test_ctrl_c_writes_the_reports(jobs: str, tmp_path: Path) -> None:
     """An interrupted run exits with 130 at once; its reports hold what was judged, and nothing is left behind."""
     service, report = Watched(), tmp_path / "r.json"
-    with serve_foreign(service) as url:
+    with serving(service) as url:
         words = ["check", url, "-j", jobs, "--report", f"json={report}"]
         out = interrupt(words, lambda _: service.busy.wait(PATIENCE))
     value = json.loads(report.read_text("utf-8"))
@@ -114,14 +115,14 @@ def test_ctrl_c_writes_the_reports(jobs: str, tmp_path: Path) -> None:
 def test_ctrl_c_leaves_the_baseline_as_it_was(tmp_path: Path) -> None:
     """What was not looked at is not known: an interrupted update writes nothing, and says so."""
     service, baseline = Watched(), tmp_path / "known.yaml"
-    with serve_foreign(service) as url:
+    with serving(service) as url:
         words = ["check", url, "--baseline", str(baseline), "--baseline-update"]
         out = interrupt(words, lambda _: service.busy.wait(PATIENCE))
     assert not baseline.exists()
     assert "unchanged, because the run was incomplete: it was interrupted" in out.splitlines()[-1]
 
 
-class HalfAnswers(Service):
+class HalfAnswers(ForeignService):
     """Answers five of the creates that are sent together, and three of them never."""
 
     def __init__(self) -> None:
@@ -129,53 +130,49 @@ class HalfAnswers(Service):
         self.busy = threading.Event()
         self.waiting = itertools.count(1)
 
-    def begin(self, body: dict[str, Any], tokens: int) -> Run:
-        if not any(word in str(body["input"]) for word in ("hazel", "juniper", "linden")):
-            return super().begin(body, tokens)
-        if next(self.waiting) == 3:
-            while len(self.runs) < 5:
-                self.pause()
-            self.busy.set()
-        while True:
-            self.pause()
+    def admit(self, body: dict[str, Any]) -> None:
+        super().admit(body)
+        if any(word in str(body["input"]) for word in ("hazel", "juniper", "linden")):
+            is_last = next(self.waiting) == 3
+            while not self.closed.wait(0.01):
+                if is_last and len(self.runs) >= 5:
+                    self.busy.set()
+            raise ConnectionAbortedError("the server was shut down")
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_loses_no_answer_of_several(jobs: str) -> None:
     """Of creates that were sent together, those that were answered are deleted; the others are not waited for."""
     service = HalfAnswers()
-    with serve_foreign(service) as url:
+    with serving(service) as url:
         words = ["check", url, "-c", "rob.concurrent,get.unknown", "-j", jobs]
         out = interrupt(words, lambda _: service.busy.wait(PATIENCE))
         assert out.splitlines()[-1].startswith("INTERRUPTED: ")
-        assert sum(line.startswith("DELETE") for line in service.log) >= 5
+        assert len(service.deleted) >= 5
         assert service.runs == {}
 
 
-class Endless(foreign.NeverSettles):
+class Endless(ForeignService):
     """Background runs stream for ever; tells when the stream of a create is read."""
+
+    lasts = 1e9
 
     def __init__(self) -> None:
         super().__init__()
         self.busy = threading.Event()
-        self.asked = False
 
-    def streams(self, body: dict[str, Any]) -> bool:
-        self.asked = self.asked or bool(body.get("background") and body.get("stream"))
-        return super().streams(body)
-
-    def resume(self, run: Run, last: str | None) -> Iterator[dict[str, Any] | str]:
-        for number, event in enumerate(super().resume(run, last)):
-            yield event
-            if number == 1 and run.seconds and self.asked:
+    def events(self, run: Run) -> Iterator[tuple[float, dict[str, Any]]]:
+        for number, event in enumerate(super().events(run)):
+            if number == 1 and run.body.get("background") and run.body.get("stream"):
                 self.busy.set()
+            yield event
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_ends_what_is_read(jobs: str) -> None:
     """A stream without an end is hung up, and its run is deleted."""
     service = Endless()
-    with serve_foreign(service) as url:
+    with serving(service) as url:
         words = ["check", url, "-c", "stream.*,get.unknown", "--timeout", "5", "-j", jobs]
         interrupt(words, lambda _: service.busy.wait(PATIENCE))
         assert service.runs == {}
@@ -275,27 +272,14 @@ def test_a_deadline_is_a_number_of_seconds(harness: Harness, words: list[str]) -
     assert "--deadline" in done.err
 
 
-def test_a_hang_is_no_pass(harness: Harness) -> None:
-    """A resume that never ends is neither an empty stream nor a pass: it is told as what it is."""
-    with serve_foreign(Service(), foreign.HangsAtTheEnd) as url:
-        done = harness("check", url, "--timeout", "36", "-c", "resume.ends", "--json")
-    report = json.loads(done.out)
-    (check,) = [check for check in report["checks"] if check["id"] == "resume.ends"]
-    assert (check["outcome"], check["level"], len(check["findings"])) == ("failed", "MUST", 1)
-    assert [found["code"] for found in check["findings"]] == ["resume.ends"]
-
-
 def test_backslashes_do_not_hang_the_run(harness: Harness) -> None:
     """A server whose text is 400 kB of backslashes is judged and reported like any other."""
 
-    class Backslashes(Service):
-        def begin(self, body: dict[str, Any], tokens: int) -> Run:
-            run = super().begin(body, tokens)
-            run.words = ("\\" * 400_000,)
-            run.tokens = -1
-            return run
+    class Backslashes(ForeignService):
+        def prepare(self, run: Run) -> None:
+            run.steps, run.tokens = [say("\\" * 400_000)], -1
 
-    with serve_foreign(Backslashes()) as url:
+    with serving(Backslashes()) as url:
         done = harness("check", url, "-c", "create.*,usage.*", "--deadline", "80", "-v")
     assert done.code == Exit.FAILED
     assert "FAILED      usage.types" in done.out

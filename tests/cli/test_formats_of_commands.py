@@ -25,6 +25,7 @@ from harness.transport.server.server import InThread, WaitingServer
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
 from tests.cli.conftest import fits, insert
+from tests.cli.test_baselines import DELETES
 from tests.report.page.page_reader import PageReader, find_faults
 from tests.transport.peers import free_port
 
@@ -63,7 +64,7 @@ def torture(stack: ExitStack) -> list[str]:
 
 def fuzz(stack: ExitStack) -> list[str]:
     """A server that keeps what is deleted."""
-    return [_mutant(stack), "-e", "history", "--max-examples", "40", "--level", "must", "--no-store"]
+    return [_mutant(stack), "--level", "must", "--no-store", *DELETES]
 
 
 def verify(stack: ExitStack) -> list[str]:

@@ -412,15 +412,6 @@ def test_a_cassette_that_no_player_can_load_fails_its_verification(emulator: str
     assert "this release reads format 1" in fits("verify", json.loads(done.out))["unusable"][0]["reason"]
 
 
-def test_nothing_recorded_is_not_green(emulator: str, harness: Harness) -> None:
-    """A recorder whose command sent no request writes no file and exits with 3."""
-    done = harness(
-        "record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", sys.executable, "-c", ""
-    )
-    assert done.code == 3
-    assert not Path("a.yaml").exists()
-
-
 def test_the_help_names_every_scenario(harness: Harness) -> None:
     """`record --help` lists every scenario."""
     done = harness("record", "--help")
@@ -455,9 +446,3 @@ def test_a_fault_plan_without_a_request_says_so(emulator: str, harness: Harness,
     assert done.out.endswith("does the client use INTERACTIONS_BASE_URL?\n")
     done = harness(*words, "--port", "0", "--", *ask("hi"))
     assert "had no effect: it is for stream 1" in done.out
-
-
-def test_a_replay_without_a_request_asks_for_the_client(emulator: str, harness: Harness) -> None:
-    harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
-    done = harness("replay", "a.yaml", "--port", "0", "--", sys.executable, "-c", "")
-    assert "no request arrived: does the client use INTERACTIONS_BASE_URL?" in done.out

@@ -200,15 +200,14 @@ def kept(maintainer: Maintainer) -> set[str]:
     return names & WHOLE
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)])
-def test_interrupted_half_way(number: int, certificate: Certificate, maintainer: Maintainer) -> None:
+def test_interrupted_half_way(certificate: Certificate, maintainer: Maintainer) -> None:
     """After an interruption, finished scenarios stay, interactions are deleted, --continue records the rest."""
     with service(certificate) as served:
         served.suffer(HANGS)
         process, said = half_way(maintainer, served.url)
         while served.requests().count(CREATE) < 5:
             pass
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         done = maintainer.end(process, said)
         assert done.code == 130
         assert "--continue" in done.out

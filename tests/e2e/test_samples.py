@@ -145,10 +145,6 @@ def test_a_long_answer_is_joined(end: str, base_url: str, tmp_path: Path) -> Non
         ("python/{}.py", "all"),
         ("javascript/{}.mjs", "some"),
         ("javascript/{}.mjs", "none"),
-        *(
-            pytest.param(end, ids, marks=pytest.mark.thorough)
-            for end, ids in (("javascript/{}.mjs", "all"), ("python/{}.py", "some"), ("python/{}.py", "none"))
-        ),
     ],
 )
 def test_a_lost_connection_loses_nothing(end: str, event_ids: str, tmp_path: Path) -> None:

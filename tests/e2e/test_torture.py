@@ -49,19 +49,11 @@ def needs(program: str) -> str:
 
 
 @NEEDS_GENAI
-@pytest.mark.parametrize(
-    "cuts",
-    [
-        ("completion,end", "event:6,fin/event:2,rst/event:1,end"),
-        pytest.param(("event:0,rst", "event:7+20,rst", "event:9,end"), marks=pytest.mark.thorough),
-    ],
-    ids=["several in one case", "one each"],
-)
-def test_python(cuts: tuple[str, ...], tmp_path: Path) -> None:
-    """google-genai with our helper is exact at cuts of every kind; each case imports the SDK anew."""
-    words = [word for cut in cuts for word in ("--cuts", cut)]
+def test_python(tmp_path: Path) -> None:
+    """google-genai with our helper is exact at several cuts in one case; each case imports the SDK anew."""
+    words = ("--cuts", "completion,end", "--cuts", "event:6,fin/event:2,rst/event:1,end")
     code, result = torture(tmp_path, *words, "--", sys.executable, "client.py")
-    assert (code, result["counts"]["recovered"]) == (0, len(cuts)), json.dumps(result["counts"])
+    assert (code, result["counts"]["recovered"]) == (0, 2), json.dumps(result["counts"])
 
 
 def is_right(result: dict[str, Any]) -> bool:
@@ -69,18 +61,9 @@ def is_right(result: dict[str, Any]) -> bool:
     return sum(map(result["counts"].get, ("exact", "recovered"))) == len(result["cases"])
 
 
-@pytest.mark.thorough
-def test_node(tmp_path: Path) -> None:
-    """The client for JavaScript is right in the standard set; the quick one is played beside its mutants."""
-    code, result = torture(tmp_path, "--strict", "--loop", "--", needs("node"), "loop.mjs")
-    assert (code, is_right(result)) == (0, True), result["counts"]
-    assert len(result["cases"]) > 400
-
-
-@pytest.mark.parametrize("resume", ["inclusive", pytest.param("exclusive", marks=pytest.mark.thorough)])
-def test_node_wherever_ids_are(resume: str, tmp_path: Path) -> None:
+def test_node_wherever_ids_are(tmp_path: Path) -> None:
     """It is right whichever events have ids, and whatever a cursor includes."""
-    words = ("--endings", "fin,short-length", "--event-ids", "all,deltas,sparse,none", "--resume", resume)
+    words = ("--endings", "fin,short-length", "--event-ids", "all,deltas,sparse,none", "--resume", "inclusive")
     code, result = torture(tmp_path, "--strict", *words, "--loop", "--", needs("node"), "loop.mjs")
     assert (code, is_right(result)) == (0, True), result["counts"]
 

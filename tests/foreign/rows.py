@@ -158,7 +158,6 @@ def rows_of(base: type[ForeignService]) -> Callable[..., Any]:
         *,
         words: str = "",
         said: Sequence[str] = (),
-        slow: bool = False,
         thorough: bool = False,
         **changes: Any,
     ) -> Any:
@@ -172,7 +171,6 @@ def rows_of(base: type[ForeignService]) -> Callable[..., Any]:
         made = Row(vary(base, **changes) if changes else base, globs.split(), words.split(), said)
         for part in filter(None, expectations.strip().split(", ")):
             made.expect(*part.split())
-        marks = [pytest.mark.slow] * (slow or thorough) + [pytest.mark.thorough] * thorough
-        return pytest.param(made, id=name, marks=marks)
+        return pytest.param(made, id=name, marks=[pytest.mark.thorough] * thorough)
 
     return row

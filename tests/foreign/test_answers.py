@@ -10,6 +10,8 @@ import pytest
 from tests.foreign.rows import Row, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, say, stream_parts
 
+pytestmark = pytest.mark.slow
+
 Events = Iterator[tuple[float, Json]]
 JSON_TEXT = ' {\n "word": "hi"}\n'
 
@@ -31,10 +33,6 @@ class Obliging(ForeignService):
     """
 
     takes = frozenset({"tools", "generation_config", "response_format"})
-    summary: tuple[Json, ...] = ()
-    header = "flex"
-    text = JSON_TEXT
-    total = 8
 
     def admit(self, body: Json) -> None:
         super().admit(body)
@@ -43,20 +41,16 @@ class Obliging(ForeignService):
 
     def create(self, body: Json) -> Any:
         answer = super().create(body)
-        return answer if body.get("stream") else Headed(answer, x_gemini_service_tier=self.header)
+        return answer if body.get("stream") else Headed(answer, x_gemini_service_tier="flex")
 
     def prepare(self, run: Run) -> None:
         body = run.body
         if body.get("tools") and body.get("generation_config", {}).get("tool_choice") == "any":
-            self.force(run)
+            run.steps, run.end = [call_of(body["tools"][0]["name"])], "requires_action"
         elif "response_format" in body:
-            run.steps = [say(self.text)]
+            run.steps = [say(JSON_TEXT)]
         elif "generation_config" in body and not body.get("stream"):
-            run.steps = [{"type": "thought", "signature": "c2ln", "summary": [*self.summary]}, *run.steps]
-
-    def force(self, run: Run) -> None:
-        """Answer with the call that is demanded."""
-        run.steps, run.end = [call_of(run.body["tools"][0]["name"])], "requires_action"
+            run.steps = [{"type": "thought", "signature": "c2ln", "summary": []}, *run.steps]
 
     def show(self, run: Run) -> Json:
         return {**super().show(run), "service_tier": "flex"}
@@ -69,7 +63,7 @@ class Obliging(ForeignService):
             yield due, {**event, "usage": {"total_tokens": 8}}
             more = event["index"] + 1
             yield due, {"index": more, "step": {"type": "thought"}, "event_type": "step.start"}
-            yield due, {"index": more, "usage": {"total_tokens": self.total}, "event_type": "step.stop"}
+            yield due, {"index": more, "usage": {"total_tokens": 8}, "event_type": "step.stop"}
 
 
 class Painter(ForeignService):
@@ -106,6 +100,12 @@ class RunsAgents(ForeignService):
 
 
 TOOL = {"type": "function", "name": "get_weather", "parameters": {}}
+SEARCH = [
+    {"type": "tool_search_call", "id": "s1", "arguments": {"function_names": ["weather"]}},
+    {"type": "tool_search_call", "id": "s2", "arguments": {"function_names": ["get_weather"]}},
+    {"type": "tool_search_result", "call_id": "s2", "result": [TOOL]},
+    {"type": "tool_search_result", "call_id": "s1", "result": []},
+]
 
 
 class Searching(ForeignService):
@@ -123,21 +123,7 @@ class Searching(ForeignService):
         if "tools" in run.body and not isinstance(run.body["input"], list):
             searches = any(tool["type"] == "tool_search" for tool in run.body["tools"])
             call = call_of("get_weather", location="Paris")
-            run.steps, run.end = [*(self.search() if searches else []), call], "requires_action"
-
-    def search(self) -> list[Json]:
-        """The steps of a search."""
-        return [
-            {"type": "tool_search_call", "id": "s1", "arguments": {"function_names": ["weather"]}},
-            {"type": "tool_search_call", "id": "s2", "arguments": {"function_names": ["get_weather"]}},
-            {"type": "tool_search_result", "call_id": "s2", "result": [TOOL]},
-            {"type": "tool_search_result", "call_id": "s1", "result": []},
-        ]
-
-
-def last_search(**fields: Any) -> Callable[..., Any]:
-    """A change of `search`: its last result is another one."""
-    return lambda self, usual: [*usual()[:-1], {**usual()[-1], **fields}]
+            run.steps, run.end = [*(SEARCH if searches else []), call], "requires_action"
 
 
 HOPS = ["Once there was", " a server ", "that hopped."]
@@ -234,11 +220,8 @@ class ReadsParts(ReadsAll):
         start, end = (
             float(way.get(name, other)[:-1]) for name, other in (("start_offset", "0s"), ("end_offset", "9s"))
         )
-        return start < end and self.is_range(**way.get("page_options", {}))
-
-    def is_range(self, start_page: int = 1, end_page: int = 9) -> bool:
-        """Whether there are such pages."""
-        return 1 <= start_page <= end_page
+        pages = way.get("page_options", {})
+        return start < end and 1 <= pages.get("start_page", 1) <= pages.get("end_page", 9)
 
 
 class Formats(ForeignService):
@@ -259,12 +242,8 @@ class Formats(ForeignService):
         forced = run.body.get("generation_config", {}).get("tool_choice") == "any"
         if run.body.get("tools") and forced and not self.is_result(run.body):
             run.steps, run.end = [call_of(run.body["tools"][0]["name"])], "requires_action"
-        elif self.formats(run.body):
+        elif "response_format" in run.body:
             run.steps = [say(JSON_TEXT)]
-
-    def formats(self, body: Json) -> bool:
-        """Whether the answer is JSON."""
-        return "response_format" in body
 
 
 def halve_films(self: ReadsAll, usual: Any, part: Json) -> Json:
@@ -292,7 +271,6 @@ class Calls(ForeignService):
     """Odd, but right: calls the last function, also in the background; a stream has the call in one event."""
 
     takes = frozenset({"tools", "generation_config"})
-    waiting = "requires_action"
 
     def admit(self, body: Json) -> None:
         given = body.get("input")
@@ -300,36 +278,13 @@ class Calls(ForeignService):
             body = {**body, "input": "The result is here."}
         super().admit(body)
 
-    @staticmethod
-    def calls(run: Run) -> bool:
-        """Whether a run calls a function: the first turn of one that declares any."""
-        return bool(run.body.get("tools")) and "previous_interaction_id" not in run.body
-
     def prepare(self, run: Run) -> None:
-        if self.calls(run):
+        if run.body.get("tools") and "previous_interaction_id" not in run.body:
             called = call_of(run.body["tools"][-1]["name"], location="Paris")
-            run.steps, run.end = [{**called, "id": f"c-{run.id}"}], self.waiting
+            run.steps, run.end = [{**called, "id": f"c-{run.id}"}], "requires_action"
 
     def stream_step(self, run: Run, step: Json) -> Iterator[Json]:
         return stream_parts(step) if step["type"] == "function_call" else super().stream_step(run, step)
-
-    def last_event(self, run: Run, told: Json) -> Json:
-        event = super().last_event(run, told)
-        if self.calls(run):
-            event["interaction"]["status"] = self.streams_waiting(run)
-        return event
-
-    def streams_waiting(self, run: Run) -> str:
-        """The status at the end of a stream with a call."""
-        return "requires_action"
-
-
-def take_no_result(self: Calls, usual: Any, body: Json) -> None:
-    """Refuse what a background run waits for."""
-    parent = self.parent_of(body)
-    if parent is not None and parent.body.get("background"):
-        raise Refused(400, "failed_precondition", "The previous interaction ran in the background.")
-    usual(body)
 
 
 def refuse_results(refused: Callable[[Json, Json], Any]) -> Any:
@@ -368,31 +323,9 @@ searching, hopping, reads_all, thinks, calls = map(rows_of, (Searching, Hopping,
 ROWS = [
     # White space around JSON, empty summaries, an unasked tier and a usage that stays are no faults.
     obliging(f"obliging: {ASKED} -> rest pass"),
-    # It answers in prose although a call was forced, as a proxy does that drops `tool_choice`.
-    obliging(f"talks-instead: {ASKED} -> warn tool.choice-any, rest pass", slow=True, force=always(None)),
-    obliging(
-        f"fences: {ASKED} -> fail create.format-streamed, rest pass", slow=True, text=f"```json\n{JSON_TEXT}```"
-    ),
-    obliging(
-        f"summarises: {ASKED} -> fail create.no-summaries, rest pass",
-        slow=True,
-        summary=({"type": "text", "text": "I multiply."},),
-    ),
-    obliging(f"tells-another-tier: {ASKED} -> info tier.header, rest pass", slow=True, header="priority"),
-    obliging(f"counts-each-step: {ASKED} -> warn stream.stop-usage, rest pass", slow=True, total=3),
     row(f"offers-none: {ASKED}"),
-    # An image by its uri is one; a text about it is none, and neither is one without bytes.
+    # An image by its uri is one.
     painter(f"paints: {MEDIA} -> rest pass", **DECLARED),
-    painter(
-        f"describes: {MEDIA} -> warn {MEDIA}",
-        make=lambda self, usual, kind: {"type": "text", "text": f"Here is the {kind}."},
-        **DECLARED,
-    ),
-    painter(
-        f"sends-nothing: {MEDIA} -> warn {MEDIA}",
-        make=lambda self, usual, kind: {"type": kind, "data": ""},
-        **DECLARED,
-    ),
     # A model that answers text is not accused.
     painter(f"declares-nothing: {MEDIA} -> rest untestable", make=lambda self, usual, kind: {"type": "text"}),
     # A plan is an answer like another one, and a turn continues it.
@@ -404,52 +337,18 @@ ROWS = [
         ),
         **RESEARCH,
     ),
-    agents(
-        "plans-in-silence: agent.plan-flow -> warn agent.plan-flow",
-        end=lambda self, usual, config: {"steps": []} if config.get("collaborative_planning") else {},
-        **RESEARCH,
-    ),
-    # Incomplete passes, with more tokens than were allowed; every other end is a warning.
+    # Incomplete passes, with more tokens than were allowed.
     agents("limited: agent.token-limit -> rest pass"),
-    agents("ignores-limit: agent.token-limit -> warn agent.token-limit", end=always({})),
-    agents(
-        "fails-at-limit: agent.token-limit -> warn agent.token-limit",
-        end=lambda self, usual, config: {"status": "failed"} if usual(config) else {},
-    ),
     # Two searches at once, results in another order, and one that found nothing are no faults.
     searching("searches: toolsearch.* -> rest pass"),
-    searching(
-        "loses-result: toolsearch.* -> warn toolsearch.pair-matched", search=lambda self, usual: usual()[:-1]
-    ),
-    searching("names-no-search: toolsearch.* -> warn toolsearch.pair-matched", search=last_search(call_id="s3")),
-    searching(
-        "loads-another: toolsearch.* -> warn toolsearch.names-declared",
-        search=last_search(result=[{**TOOL, "name": "delete_all"}]),
-    ),
-    # The results of the calls alone are refused, as if the client had to answer the search, too.
-    searching(
-        "wants-search-answered: toolsearch.* -> warn toolsearch.not-pending toolsearch.stateless",
-        admit=refuse(400, lambda body: isinstance(body.get("input"), list) and "tools" in body),
-    ),
-    # What the service made itself, it does not take back.
-    searching(
-        "forgets-searches: toolsearch.* -> warn toolsearch.stateless",
-        admit=refuse(400, lambda body: "tool_search_call" in str(body.get("input"))),
-    ),
     row("no-tools: toolsearch.*"),
     # Thoughts between the hops and looks in the middle are no faults.
     hopping("hops: long.same-id long.join -> pass long.same-id long.join", **LONG),
-    hopping(
-        "shows-last-hop: long.* -> warn long.same-id",
-        stored=lambda self, usual, over: hop(HOPS[over - 1]) if over else [],
-        **LONG,
-    ),
     hopping(
         "loses-spaces: long.* -> warn long.join",
         stored=lambda self, usual, over: [step for text in HOPS[:over] for step in hop(text.strip())],
         **LONG,
     ),
-    hopping("streams-first-hop: long.* -> warn long.join", streamed=HOPS[:1], **LONG),
     # An answer with one output breaks nothing, but a run that was to judge hops warns that it saw none.
     hopping(
         "one-hop: long.* -> warn long.same-id/- long.join/-",
@@ -464,34 +363,17 @@ ROWS = [
     ),
     reads_all(f"reads-all: {INPUTS} -> rest pass"),
     reads_all(
-        f"drops-pictures: {INPUTS} -> warn create.input-image create.input-kinds, rest pass",
-        keep=lambda self, usual, contents: [part for part in contents if part["type"] != "image"],
-    ),
-    reads_all(
         f"halves-films: {INPUTS} -> warn create.input-video create.input-kinds, rest pass", recode=halve_films
     ),
     # A part that cannot be is refused in any way; a server that takes it breaks the rule of its kind.
     parts(f"reads-parts: {PARTS} -> rest pass"),
     parts(f"reads-parts-422: {PARTS} -> warn {PARTS}", status=422),
-    parts(f"any-part: {PARTS} -> warn {PARTS}", can_be=always(True)),
-    parts(
-        f"pages-from-zero: {PARTS} -> warn create.page-range, rest pass",
-        is_range=lambda self, usual, start_page=1, end_page=9: 0 <= start_page <= end_page,
-    ),
     reads_all(f"reads-no-parts: {PARTS} -> rest not_applicable"),
     # A format alone, in a list and beside a tool; who refuses a list, or both together, offers less.
     formats(f"formats: {FORMATS} -> rest pass"),
     formats(
-        f"ignores-lists: {FORMATS} -> warn create.format-list, rest pass",
-        formats=lambda self, usual, body: isinstance(body.get("response_format"), dict),
-    ),
-    formats(
         f"refuses-lists: {FORMATS} -> not_applicable create.format-list, rest pass",
         admit=refuse(400, lambda body: isinstance(body.get("response_format"), list)),
-    ),
-    formats(
-        f"prose-after-tools: {FORMATS} -> warn tool.format, rest pass",
-        formats=lambda self, usual, body: usual(body) and "tools" not in body,
     ),
     formats(
         f"either-or: {FORMATS} -> not_applicable tool.format, rest pass",
@@ -499,21 +381,9 @@ ROWS = [
     ),
     # What the guide of the model lists is taken, and nothing else; the guide of another model accuses nobody.
     thinks(f"thinks: {LEVELS} -> pass create.level-listed, warn create.level-refused", **KNOWN),
-    thinks(
-        f"thinks-always: {LEVELS} -> pass create.level-listed, warn create.level-refused",
-        levels=(*LISTED, "xhigh"),
-        **KNOWN,
-    ),
-    thinks(f"never-thinks: {LEVELS} -> warn {LEVELS}", levels=(), **KNOWN),
     thinks(f"own-model: {LEVELS} -> rest untestable", levels=(*LISTED, "xhigh"), words="--model gemini-own-model"),
     # GET, both streams and the next turn agree that a call is pending.
     calls(f"calls: {WAITING} -> rest pass"),
-    calls(f"says-done: {WAITING} -> fail bg.requires-action, rest pass", waiting="completed"),
-    calls(
-        f"streams-done: {WAITING} -> fail bg.requires-action-streamed, rest pass",
-        streams_waiting=lambda self, usual, run: "completed" if run.body.get("background") else usual(run),
-    ),
-    calls(f"takes-no-result: {WAITING} -> fail bg.result-ok, rest pass", admit=take_no_result),
     calls(
         "no-streamed: tool.result-ok bg.requires-action-streamed -> fail tool.result-ok/streamed",
         admit=refuse_results(lambda call, turn: turn.get("stream")),
@@ -527,10 +397,6 @@ ROWS = [
     # A refusal is a note, since some models of the service refuse; a crash is one everywhere.
     calls("mixes: tool.mixed err.no-crash -> rest pass"),
     calls("mixes-nothing: tool.mixed err.no-crash -> info tool.mixed, rest pass", admit=refuse(400, is_mixed)),
-    calls(
-        "mixes-badly: tool.mixed err.no-crash -> blocked tool.mixed, fail err.no-crash",
-        admit=refuse(500, is_mixed),
-    ),
 ]
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.foreign.rows import Row, is_background, is_stream, refuse, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run
 
+pytestmark = pytest.mark.slow
+
 
 class Forgetful(ForeignService):
     """From the second look on it shows another instant of the create, of some runs only."""
@@ -91,7 +93,6 @@ ROWS = [
     # Odd, but right: it offers no plain GET at all.
     service(
         "without-looks: create.* http.* get.constant get.same -> fail get.ok, exit 1",
-        slow=True,
         get=refuse(404, lambda run, query: query.get("stream") != "true"),
     ),
     service("finds-later: create.ok get.ok rob.concurrent del.ok -> warn get.ok, exit 0", get=find_later),

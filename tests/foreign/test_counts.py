@@ -12,6 +12,8 @@ from tests.foreign.judging import check
 from tests.foreign.rows import vary
 from tests.foreign.server import ForeignService, Json, Run, as_list, say
 
+pytestmark = pytest.mark.slow
+
 LONG = " ".join(f"{number}," for number in range(1, 60))
 LIMIT, INSTRUCTION = "generation_config", "system_instruction"
 
@@ -118,12 +120,10 @@ GLOBS = [
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", [pytest.param(Remembers, marks=pytest.mark.thorough), Recites])
 @pytest.mark.parametrize("name", COUNTS)
-def test_no_count_fails_a_server_that_is_right(name: str, kind: type[ForeignService]) -> None:
+def test_no_count_fails_a_server_that_is_right(name: str) -> None:
     """A right server may count as it likes. The counts of one that always says the same are all that is judged."""
-    report = check(vary(kind, **COUNTS[name])(), *GLOBS)
+    report = check(vary(Recites, **COUNTS[name])(), *GLOBS)
     assert [rule for rule, word in report.verdicts.items() if word in ("fail", "error")] == []
 
 
@@ -160,7 +160,6 @@ DEFECTS: list[tuple[str, str, str, Json]] = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "code", "word", "changes"), DEFECTS)
 def test_what_was_read_shows_in_the_text(rule: str, code: str, word: str, changes: Json) -> None:
     """What the text proves is a failure; of a mock with one text, whose counts alone differ, it is a warning."""

@@ -11,6 +11,8 @@ import pytest
 from tests.foreign.rows import Row, in_pages, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
 
+pytestmark = pytest.mark.slow
+
 FILES = (
     "env.recursive env.tar env.fork-files"
     " env.upload-resumable env.upload-x-goog env.upload-extract"
@@ -22,6 +24,17 @@ AGENTS = "agent.base-fork env.update-network agent.env-kept"
 FILED = {"words": "--capability +environments"}
 OWNED = {"words": "--capability +environments --capability +self-hosted"}
 SAVED = {"words": "--capability +environments --capability +agents-crud"}
+
+
+def pack(files: dict[str, bytes]) -> bytes:
+    """An archive of everything."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(f"./{name}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
 
 
 class Sandboxes(ForeignService):
@@ -55,22 +68,13 @@ class Sandboxes(ForeignService):
         if path and path not in files:
             raise Refused(404, "not_found", "There is no such file.")
         if query.get("alt") == "media":
-            return files[path] if path else self.pack(files)
-        return {"files": [{"path": f"/{name}"} for name in self.list(files, query.get("recursive") == "true")]}
-
-    def list(self, files: dict[str, bytes], deep: bool) -> list[str]:
-        """The paths that a listing of the root shows."""
-        return sorted(files if deep else {name.partition("/")[0] for name in files})
-
-    def pack(self, files: dict[str, bytes]) -> bytes:
-        """An archive of everything."""
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for name, data in files.items():
-                member = tarfile.TarInfo(f"./{name}")
-                member.size = len(data)
-                archive.addfile(member, io.BytesIO(data))
-        return buffer.getvalue()
+            return files[path] if path else pack(files)
+        deep = query.get("recursive") == "true"
+        return {
+            "files": [
+                {"path": f"/{name}"} for name in sorted(files if deep else {n.partition("/")[0] for n in files})
+            ]
+        }
 
     def upload(self, path: str, query: Json, headers: Json, data: bytes) -> Json:
         if found := self.begun.get(query.get("upload_id", "")):
@@ -227,14 +231,6 @@ class SharesCopy(Workshop):
         return self.copies[base] if base else super().fork(base)
 
 
-def need_directories(self: Sandboxes, usual: Any, box: str, name: str, data: bytes) -> Json:
-    """Put a file only where a directory is."""
-    parent = name.rpartition("/")[0]
-    if parent and not any(path.startswith(f"{parent}/") for path in self.boxes[box]):
-        raise Refused(404, "not_found", "There is no such directory.")
-    return usual(box, name, data)
-
-
 def refuse_too_late(self: Sandboxes, usual: Any, files: dict[str, bytes], found: dict[str, bytes]) -> None:
     """Write what an archive has, and refuse it afterwards."""
     known = files.keys() & found.keys()
@@ -249,11 +245,6 @@ def clear_files(self: Workshop, usual: Any, box: str, network: Any) -> str:
     return usual(box, network)
 
 
-def open_another(self: Workshop, usual: Any, box: str, network: Any) -> str:
-    """Give who gives rules another sandbox."""
-    return usual(str(self.open({"from_environment": box})["id"]), network)
-
-
 def hide_rules(self: Workshop, usual: Any, *asked: Any) -> Any:
     """Show nobody what a sandbox may reach."""
     answer = usual(*asked)
@@ -264,71 +255,21 @@ boxes, shop, own = rows_of(Sandboxes), rows_of(Workshop), rows_of(OwnSandboxes)
 ROWS = [
     # Leading slashes, `./` in archives and addresses of another host are no faults.
     boxes(f"sandboxes: {FILES} -> rest pass", **FILED),
-    # Files in pages, with nothing on the last one; and where every page begins with the last of the one before.
+    # Files in pages, with nothing on the last one.
     boxes("in-pages: page.env-files -> pass page.env-files", neighbour=in_pages(empty_end=True), **FILED),
-    boxes(
-        "repeats-one: page.env-files -> warn page.env-files",
-        neighbour=in_pages(lambda start: 1 if start == 2 else start),
-        **FILED,
-    ),
-    # Every listing is of everything.
-    boxes(
-        f"lists-all: {FILES} -> warn env.recursive", list=lambda self, usual, files, deep: sorted(files), **FILED
-    ),
-    # The archive of a directory leaves out what is in subdirectories, although all was asked for.
-    boxes(
-        f"packs-nothing: {FILES} -> warn env.tar",
-        pack=lambda self, usual, files: usual({name: files[name] for name in files if "/" not in name}),
-        **FILED,
-    ),
-    boxes(
-        f"forks-nothing: {FILES} -> warn env.fork-files",
-        open=lambda self, usual, body: usual(without(body, "from_environment")),
-        **FILED,
-    ),
     # What is unpacked lies in one directory, whatever the archive says.
     boxes(
         f"flattens-archives: {FILES} -> warn env.upload-extract, blocked env.extract-exists env.extract-overwrite",
         place=lambda self, usual, below, name: usual(below, name.rpartition("/")[2]),
         **FILED,
     ),
-    # An archive replaces what exists, with 200 or with a refusal that comes too late.
-    boxes(
-        f"unpacks-over: {FILES} -> warn env.extract-exists",
-        unpack=lambda self, usual, files, found: files.update(found),
-        **FILED,
-    ),
-    # An archive may replace what exists, and does not: refused, or silently left out.
-    boxes(
-        f"replaces-nothing: {FILES} -> warn env.extract-overwrite",
-        replace=lambda self, usual, files, found: self.unpack(files, found),
-        **FILED,
-    ),
+    # An archive may replace what exists, and does not; what it may not replace it replaces before it is refused.
     boxes(
         f"keeps-what-exists: {FILES} -> warn env.extract-overwrite",
         replace=lambda self, usual, files, found: files.update({**found, **files}),
         **FILED,
     ),
     boxes(f"refuses-too-late: {FILES} -> warn env.extract-exists", unpack=refuse_too_late, **FILED),
-    boxes(f"needs-directories: {FILES} -> warn env.upload-creates-parents", finish=need_directories, **FILED),
-    # What is sent to the address of an upload is confirmed and dropped.
-    boxes(
-        f"loses-pieces: {FILES} -> warn env.upload-resumable env.upload-x-goog",
-        upload=lambda self, usual, path, query, *sent: (
-            {"files": []} if "upload_id" in query else usual(path, query, *sent)
-        ),
-        **FILED,
-    ),
-    boxes(
-        f"any-root: {WRONG} -> warn env.target-root",
-        open=refuse(400, lambda body: "from_environment" in body and "env" in body),
-        **FILED,
-    ),
-    boxes(
-        f"any-fork: {WRONG} -> warn env.fork-env",
-        open=refuse(400, lambda body: any(one["target"] == "/" for one in body.get("sources", ()))),
-        **FILED,
-    ),
     boxes(
         f"refuses-both: {WRONG} -> rest pass",
         open=refuse(
@@ -343,46 +284,17 @@ ROWS = [
         f"refuses-modes: {OWN} -> untestable env.key-once env.mode", open=refuse(400, lambda body: "mode" in body)
     ),
     own(
-        f"no-modes: {OWN} -> warn env.key-once env.mode",
-        open=lambda self, usual, body: usual(without(body, "mode")),
-        **OWNED,
-    ),
-    own(f"shows-key: {OWN} -> warn env.key-once", look=lambda self, usual, name: self.opened[name], **OWNED),
-    own(
         f"lists-key: {OWN} -> warn env.key-once",
         list_boxes=lambda self, usual, mode: [self.opened[box["id"]] for box in usual(mode)],
-        **OWNED,
-    ),
-    own(
-        f"hides-key: {OWN} -> warn env.key-once",
-        open=lambda self, usual, body: without(usual(body), "environment_key"),
-        **OWNED,
-    ),
-    own(f"lists-all-modes: {OWN} -> warn env.mode", list_boxes=lambda self, usual, mode: usual(""), **OWNED),
-    own(
-        f"lists-no-mode: {OWN} -> warn env.mode",
-        list_boxes=lambda self, usual, mode: [] if mode else usual(mode),
         **OWNED,
     ),
     # A list of hosts is as good as an object, and the end of a run is early enough to tell its sandbox.
     shop(f"workshop: {AGENTS} -> rest pass", **SAVED),
     # Without a look at the rules before, nothing is said of those after.
     shop("hides-rules: env.update-network -> untestable env.update-network", neighbour=hide_rules),
-    shop(
-        f"works-in-base: {AGENTS} -> warn agent.base-fork",
-        fork=lambda self, usual, base: base or usual(base),
-        **SAVED,
-    ),
     rows_of(SharesCopy)(f"shares-copy: {AGENTS} -> warn agent.base-fork", **SAVED),
-    shop(f"forgets-base: {AGENTS} -> warn agent.base-fork", fork=lambda self, usual, base: usual(None), **SAVED),
-    # New rules are taken and forgotten.
-    shop(
-        f"keeps-rules: {AGENTS} -> warn env.update-network",
-        change=lambda self, usual, box, network: box,
-        **SAVED,
-    ),
+    # A change of the rules drops the files.
     shop(f"clears-files: {AGENTS} -> warn env.update-network", change=clear_files, **SAVED),
-    shop(f"opens-another: {AGENTS} -> warn env.update-network", change=open_another, **SAVED),
 ]
 
 

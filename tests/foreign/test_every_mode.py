@@ -19,6 +19,8 @@ from tests.foreign.test_modes import Calling, Limits
 from tests.foreign.test_pairs import Searches
 from tests.foreign.test_turns import Reciting
 
+pytestmark = pytest.mark.slow
+
 MODES = {
     "streams": ("stream",),
     "runs": ("background",),
@@ -134,13 +136,6 @@ DEFECTS: dict[str, tuple[type[ForeignService], str, str, dict[str, Any]]] = {
 """How each option is lost: the server, the checks, the code of the finding, and the changed method."""
 
 
-def refuse_while_it_runs(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
-    """Fail at the input of a run in progress."""
-    if query.get("include_input") and run.status == "in_progress":
-        raise Refused(500, "api_error", "No input yet.")
-    return usual(run, query)
-
-
 def skip_after_a_thought(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
     """Skip the first event after a cursor, if it is in a thought."""
     rest = usual(run, query)
@@ -154,14 +149,6 @@ def say_nothing_twice(self: Handler, usual: Any, data: bytes) -> Any:
         self.closed.wait(60)
         raise ConnectionAbortedError
     return usual(data)
-
-
-def fail_after_a_cancel(self: ForeignService, usual: Any, body: Json) -> Any:
-    """Fail at a turn whose parent was canceled."""
-    parent = self.parent_of(body)
-    if parent is not None and parent.cancelled_at is not None:
-        raise Refused(500, "api_error", "There are no steps.")
-    return usual(body)
 
 
 def fail_at_streamed_images(self: ForeignService, usual: Any, body: Json) -> Any:
@@ -200,35 +187,21 @@ RUNS = "cancel.* chain.running chain.after-settled err.no-crash"
 DELETES = "del.gone del.stays-gone del.running"
 MEETINGS = [
     # What is done to a run in progress, or to one that was canceled, is done to a run of this mode as well.
-    service(f"runs: {RUNS} -> exit 0", slow=True, lasts=3.0),
-    service(
-        f"hides-the-input-of-runs: {RUNS} -> fail err.no-crash, exit 1",
-        slow=True,
-        lasts=3.0,
-        get=refuse_while_it_runs,
-    ),
+    service(f"runs: {RUNS} -> exit 0", lasts=3.0),
     service(
         f"says-nothing-twice: {RUNS} -> fail cancel.ok/silent, exit 1",
-        slow=True,
+        words="--timeout 6",
         lasts=3.0,
         handler=vary(Handler, dispatch=say_nothing_twice),
     ),
-    service(
-        f"fails-after-a-cancel: {RUNS} -> fail err.no-crash, exit 1",
-        slow=True,
-        lasts=3.0,
-        create=fail_after_a_cancel,
-    ),
-    service(f"deletes-runs: {DELETES} -> rest pass", slow=True),
+    service(f"deletes-runs: {DELETES} -> rest pass"),
     service(
         f"keeps-runs: {DELETES} -> fail del.stays-gone/kept, exit 1",
-        slow=True,
         delete=lambda self, usual, run: {} if run.body.get("background") else usual(run),
     ),
-    service("reads-images: create.input-image err.no-crash stream.done -> exit 0", slow=True),
+    service("reads-images: create.input-image err.no-crash stream.done -> exit 0"),
     service(
         "fails-at-streamed-images: create.input-image err.no-crash stream.done -> fail err.no-crash, exit 1",
-        slow=True,
         create=fail_at_streamed_images,
     ),
     # A text ends at its stop in every mode, with the stop or without it.
@@ -242,65 +215,44 @@ MEETINGS = [
         "writes-other-words: create.stop-sequences -> untestable create.stop-sequences",
         words_of=lambda self, usual, run: WORDS[1:2] if self.stops_of(run) else usual(run),
     ),
-    rows_of(Stopping)(
-        "never-stops: create.stop-sequences stream.text -> warn create.stop-sequences",
-        stops_of=give([]),
-    ),
-    rows_of(Stopping)(
-        "stops-in-no-stream: create.stop-sequences stream.text -> warn create.stop-sequences",
-        said=["the output continues after a text of `stop_sequences` in a stream"],
-        stops_of=where("stream", change=give([])),
-    ),
-    rows_of(Stopping)(
-        "stops-in-no-run: create.stop-sequences stream.text bg.create -> warn create.stop-sequences",
-        said=["the output continues after a text of `stop_sequences` in the background"],
-        stops_of=where("background", change=give([])),
-    ),
     # A search is a part of each response, and a thought is a part of each stream.
-    rows_of(Waiting)("searches-in-streams: tool.search stream.equals-get -> rest pass", slow=True),
+    rows_of(Waiting)("searches-in-streams: tool.search stream.equals-get -> rest pass"),
     rows_of(Waiting)(
         "searches-in-no-stream: tool.search stream.equals-get bg.create chain.ok -> fail tool.search/lost, exit 1",
-        slow=True,
         searches=where("stream", change=give([])),
     ),
     rows_of(Waiting)(
         "streams-no-search: tool.search stream.equals-get -> fail stream.equals-get/steps, exit 1",
-        slow=True,
         events=lambda self, usual, run: usual(replace(run, steps=run.steps[-1:])),
     ),
-    rows_of(Citing)("cites: tool.search stream.equals-get stream.text -> rest pass", slow=True),
+    rows_of(Citing)("cites: tool.search stream.equals-get stream.text -> rest pass"),
     rows_of(Citing)(
         "cites-in-no-stream: tool.search stream.equals-get stream.text -> fail stream.equals-get/lost, exit 1",
-        slow=True,
         said=["the stream lacks $.steps[2].content[0].annotations, which GET shows"],
         cites=give(False),
     ),
     rows_of(Citing)(
         "cites-not-in-turns: tool.search stream.equals-get chain.ok -> fail stream.equals-get/lost, exit 1",
-        slow=True,
         cites=lambda self, usual, run: usual(run) and not is_on(run, "previous_interaction_id"),
     ),
     rows_of(Waiting)(
         "renames-searches-in-streams: tool.search stream.equals-get -> fail stream.equals-get/id, exit 1",
-        slow=True,
         stream_step=lambda self, usual, run, step: usual(
             run, {**step, **{name: "s2" for name in ("id", "call_id") if name in step}}
         ),
     ),
     rows_of(Waiting)(
         "searches-for-else-in-streams: tool.search stream.equals-get -> fail stream.equals-get/data, exit 1",
-        slow=True,
         said=["a tool has other data in the stream than in GET"],
         stream_step=lambda self, usual, run, step: usual(
             run, {**step, **({"arguments": {"queries": ["go"]}} if "arguments" in step else {})}
         ),
     ),
     rows_of(Thinking)(
-        "resumes-thoughts: resume.no-gap resume.exclusive stream.text create.no-summaries -> rest pass", slow=True
+        "resumes-thoughts: resume.no-gap resume.exclusive stream.text create.no-summaries -> rest pass"
     ),
     rows_of(Thinking)(
         "skips-after-thoughts: resume.no-gap stream.text create.no-summaries -> fail resume.no-gap, exit 1",
-        slow=True,
         get=skip_after_a_thought,
     ),
 ]
@@ -315,14 +267,13 @@ def find_broken(checks: str, names: tuple[str, ...]) -> str:
 
 
 def list_rows() -> Iterator[Any]:
-    """A server for each option and mode. One mode of each option is slow, the others are thorough."""
+    """A server for each option and mode. All modes of an option but one are thorough."""
     for number, (option, (base, checks, word, change)) in enumerate(DEFECTS.items()):
-        yield rows_of(base)(f"keeps-{option}: {checks} {OTHERS} -> rest pass, exit 0", slow=True)
+        yield rows_of(base)(f"keeps-{option}: {checks} {OTHERS} -> rest pass, exit 0")
         [(method, lost)] = change.items()
         for place, (mode, names) in enumerate(MODES.items()):
             yield rows_of(base)(
                 f"loses-{option}-in-{mode}: {checks} {OTHERS} -> fail {find_broken(checks, names)}{word}, exit 1",
-                slow=True,
                 thorough=place != number % len(MODES),
                 **{method: where(*names, change=lost)},
             )

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import Row, rows_of, vary, without
+from tests.foreign.rows import Row, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Run, say
+
+pytestmark = pytest.mark.slow
 
 THOUGHT = {"type": "thought", "signature": "QUJDREVGR0g="}
 
@@ -60,17 +62,6 @@ class DropsThoughts(CountsWords):
             older, parent = older + self.count_turn(above) - self.thinks, above
         parent = self.noted[run.id]
         return 0 if parent is None else self.count_turn(parent) + older
-
-
-class Cuts(ForeignService):
-    """A limit of tokens cuts the text in the middle, and the run is called completed."""
-
-    takes = frozenset({"generation_config"})
-    cut = "completed"
-
-    def prepare(self, run: Run) -> None:
-        if "generation_config" in run.body:
-            run.steps, run.end = [say(WORDS[0])], self.cut
 
 
 class Writes(ForeignService):
@@ -149,14 +140,8 @@ class Calls(CountsWords):
     def admit(self, body: Json) -> None:
         given = body.get("input")
         steps = given if isinstance(given, list) else []
-        for step in steps:
-            if isinstance(step, dict):
-                self.admit_step(step)
         kept = [step for step in steps if step.get("type") not in ("function_call", "function_result")]
         super().admit({**body, "input": (kept or "Go on.") if steps else given})
-
-    def admit_step(self, step: Json) -> None:
-        """Refuse a step that is not taken."""
 
     def prepare(self, run: Run) -> None:
         super().prepare(run)
@@ -169,23 +154,6 @@ class Calls(CountsWords):
 
     def events(self, run: Run) -> Iterator[tuple[float, Json]]:
         raise Refused(501, "unimplemented", "Nothing is streamed.")
-
-
-def refuses(kind: str, form: type | None = None) -> type[Calls]:
-    """A server that refuses a step of a type, or a result in some form."""
-
-    class Refuses(Calls):
-        def admit_step(self, step: Json) -> None:
-            if step.get("type") == kind and (form is None or isinstance(step.get("result"), form)):
-                raise Refused(400, "invalid_request", f"{kind} is not accepted.")
-
-    return Refuses
-
-
-def ignore_strangers(self: CountsWords, usual: Any, body: Json) -> Any:
-    """Take an unknown parent for none."""
-    known = body.get("previous_interaction_id") in (None, *self.runs)
-    return usual(body if known else without(body, "previous_interaction_id"))
 
 
 class Fences(ForeignService):
@@ -204,41 +172,22 @@ LOOP = "tool.result-ok tool.result-forms tool.stateless bg.result-ok chain.state
 OFFERED = "--api-key k --capability +stream --capability +background --capability +resume --capability +cancel"
 
 ROWS = [
-    rows_of(OneHop)("one-hop: chain.* -> fail chain.whole-history"),
     rows_of(CountsWords)("counts-words: chain.whole-history -> rest pass"),
     rows_of(DropsThoughts)("drops-thoughts: chain.whole-history -> rest pass"),
-    rows_of(Cuts)("cuts: create.cut-short create.max-tokens -> fail create.cut-short"),
-    rows_of(Cuts)("says-so: create.cut-short create.max-tokens -> rest pass", cut="incomplete"),
     rows_of(Writes)("writes: create.cut-short -> rest not_applicable"),
-    rows_of(Resurrects)(
-        "resurrects: del.gone del.stays-gone -> fail del.stays-gone",
-        said=["a deleted interaction appeared again"],
-    ),
     rows_of(Buries)("buries: del.gone del.stays-gone -> rest pass"),
     rows_of(ForeignService)("open-get: auth.missing auth.wrong -> fail auth.missing, blocked auth.wrong",
                             handler=OpenHandler, words="--api-key k"),
     rows_of(ForeignService)("open-streams: auth.missing auth.wrong -> fail auth.missing",
                             handler=opens(r"^GET .*stream=true"), words=OFFERED),
-    rows_of(ForeignService)("open-cancel: auth.missing auth.wrong -> fail auth.missing",
-                            handler=opens(r"^POST .*/cancel"), words=OFFERED),
-    rows_of(ForeignService)("open-runs: auth.missing auth.wrong -> fail auth.missing",
-                            handler=opens('"background": ?true'), words=OFFERED),
     # A server on one's own machine, which has no keys at all.
     rows_of(ForeignService)("keyless: auth.missing auth.wrong -> rest not_applicable",
                             handler=vary(OpenHandler, open=("GET", "POST", "DELETE")), words="--api-key k"),
     rows_of(ForeignService)("locked: auth.missing auth.wrong -> rest pass",
                             handler=vary(OpenHandler, open=()), words="--api-key k"),
-    rows_of(ForeignService)("leaves-bodies: auth.* -> fail auth.next, pass auth.wrong",
-                            handler=UnreadHandler, words="--api-key k"),
-    # It leaves the connection with what it has not read.
     rows_of(ForeignService)("leaves-connections: auth.next auth.wrong auth.missing -> rest pass",
                             handler=vary(UnreadHandler, leaves=True), words="--api-key k"),
     rows_of(Calls)(f"calls: {LOOP} -> rest pass"),
-    rows_of(refuses("thought"))(f"no-thoughts: {LOOP} -> fail tool.stateless"),
-    rows_of(refuses("function_result", dict))(f"no-objects: {LOOP} -> fail tool.result-forms"),
-    rows_of(CountsWords)("ignores-strangers: chain.unknown chain.takes-effect -> fail chain.unknown",
-                         create=ignore_strangers),
-    rows_of(Fences)("fences: create.response-format -> fail create.response-format"),
     # A mock with scripted texts: its user says so.
     rows_of(Fences)("scripted: create.ok create.response-format -> pass create.ok, rest excluded",
                     words="--capability -formats"),
@@ -247,7 +196,6 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", ROWS)
 def test_what_has_to_be_kept(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
     """The defect fails the run under its own rule, and what is odd but right does not."""

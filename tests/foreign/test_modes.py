@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.foreign.rows import Row, each, rows_of, without
+from tests.foreign.rows import Row, rows_of, without
 from tests.foreign.server import WORDS, ForeignService, Json, Refused, Run, say
+
+pytestmark = pytest.mark.slow
 
 PLACE = {"location": "Zürich 北京"}
 CALL = {"type": "function_call", "id": "c1", "name": "get_weather", "arguments": PLACE}
@@ -52,14 +54,6 @@ class Forgetful(ForeignService):
             if "interaction" in event:
                 event = {**event, "interaction": {**event["interaction"], "id": run.id}}
             yield due, event
-
-
-def keep_streams(self: ForeignService, usual: Any, body: Json) -> Any:
-    """Let what was streamed with store=false be read."""
-    answer = usual(body)
-    if body.get("stream") and body.get("store") is False:
-        self.runs[f"i{self.made}"] = Run(f"i{self.made}", {**body, "store": True}, 0.0, 4)
-    return answer
 
 
 class TwoProjects(ForeignService):
@@ -166,13 +160,9 @@ class Limits(ForeignService):
         """Whether a run is cut."""
         return "max_output_tokens" in (run.body.get("generation_config") or {})
 
-    def end_of(self, run: Run) -> str:
-        """The status of a run that was cut."""
-        return "incomplete"
-
     def prepare(self, run: Run) -> None:
         if self.limits(run):
-            run.steps, run.end = [say(WORDS[0])], self.end_of(run)
+            run.steps, run.end = [say(WORDS[0])], "incomplete"
 
 
 def give_to_both(self: TwoProjects, usual: Any, body: Json) -> Any:
@@ -183,18 +173,6 @@ def give_to_both(self: TwoProjects, usual: Any, body: Json) -> Any:
         answer = usual(body)
         self.noted[request] = (owner, None if body.get("stream") else answer)
     return answer or usual(body)
-
-
-def continue_early(self: ForeignService, usual: Any, body: Json) -> Any:
-    """Take a run in progress as the parent of a streamed turn."""
-    early = self.parent_of(body) if body.get("stream") else None
-    return usual(without(body, "previous_interaction_id") if early and early.status == "in_progress" else body)
-
-
-def inherit_limits(self: Limits, usual: Any, run: Run) -> bool:
-    """Take the settings of the parent where a turn has none."""
-    parent = self.parent_of(run.body)
-    return bool(usual(run) or (parent is not None and usual(parent)))
 
 
 class Obeys(ForeignService):
@@ -214,37 +192,12 @@ def answer_the_last(self: Obeys, usual: Any, run: Run) -> Any:
     return usual(before if before is not None and not run.body.get("stream") else run)
 
 
-def continue_the_deleted(self: ForeignService, usual: Any, body: Json) -> Any:
-    """Continue what was deleted."""
-    parent = body.get("previous_interaction_id")
-    return usual(without(body, "previous_interaction_id") if parent in self.deleted else body)
-
-
 def end_in_progress(self: ForeignService, usual: Any, run: Run, told: Json) -> Json:
     """End the stream of a background run with the status that it had."""
     event: Json = usual(run, told)
     if run.body.get("background"):
         event["interaction"]["status"] = "in_progress"
     return event
-
-
-def end_completed(self: Calling, usual: Any, run: Run, told: Json) -> Json:
-    """Call a run completed that waits for its client."""
-    event: Json = usual(run, told)
-    event["interaction"]["status"] = "completed"
-    return event
-
-
-def fail_at_streamed_strays(self: ForeignService, usual: Any, body: Json) -> Any:
-    """Fail at an unknown parent, in a stream alone."""
-    if body.get("stream") and body.get("previous_interaction_id", "i1") not in {*self.runs, "i1"}:
-        raise Refused(500, "api_error", "No.")
-    return usual(body)
-
-
-def keep_unstored(self: ForeignService, usual: Any, body: Json) -> None:
-    """Take a background run that is not to be stored."""
-    usual(without(body, "store") if body.get("background") else body)
 
 
 LIMIT = frozenset({"generation_config"})
@@ -254,41 +207,20 @@ calling, forgetful, echoing = map(rows_of, (Calling, Forgetful, Echoing))
 service, twice, limits = map(rows_of, (ForeignService, CallsTwice, Limits))
 ROWS = [
     # Who polls would wait for ever for what the stream told long ago: a broken MUST, no missing feature.
-    calling("calls: bg.requires-action -> pass bg.requires-action/-, exit 0", slow=True),
-    calling(
-        "hangs: bg.requires-action -> fail bg.requires-action/outlived, exit 1",
-        slow=True,
-        late=1e6,
-    ),
-    # `tool_choice` forces a call in each mode, and a client can run only what it declared.
+    calling("calls: bg.requires-action -> pass bg.requires-action/-, exit 0"),
+    # `tool_choice` forces a call in each mode.
     calling("calls-always: tool.choice-any tool.declared tool.call-fields tool.stream-call -> rest pass"),
-    calling(
-        "answers-streams: tool.choice-any tool.stream-call -> fail tool.choice-any/mode, exit 1",
-        waits=lambda self, usual, run: usual(run) and not run.body.get("stream"),
-    ),
-    calling(
-        "calls-strangers: tool.declared tool.stream-call -> fail tool.declared, exit 1",
-        call_of=lambda self, usual, run: {**CALL, "name": "get_time"} if run.body.get("stream") else usual(run),
-    ),
     # The documentation of store=false makes no exception for streams.
     forgetful("forgets: store.false-get -> rest pass"),
-    forgetful("keeps-streams: store.false-get -> fail store.false-get", create=keep_streams),
     # A cancel of what has ended shows nothing; what counts is whether the run goes on.
     rows_of(TwoProjects)("two-projects: store.isolation -> pass store.isolation/-", **KEYS),
-    rows_of(Stopping)("stops-the-other: store.isolation -> fail store.isolation/stopped", **KEYS),
     rows_of(TwoProjects)(
         "gives-to-both: store.isolation create.id-unique -> fail create.id-unique",
         create=give_to_both,
         **KEYS,
     ),
     # Streamed or not, a turn has to wait for the run that it continues.
-    service("waits-for-its-parent: chain.running stream.done -> rest pass", slow=True, lasts=2.0),
-    service(
-        "continues-early: chain.running stream.done -> fail chain.running",
-        slow=True,
-        lasts=2.0,
-        create=continue_early,
-    ),
+    service("waits-for-its-parent: chain.running stream.done -> rest pass", lasts=2.0),
     # The arguments in a stream are UTF-8 that was read as Latin-1; they join to an object all the same.
     calling("streams-arguments: tool.stream-call -> pass tool.stream-call/-"),
     calling(
@@ -297,51 +229,20 @@ ROWS = [
     ),
     echoing("echoes: stream.text create.long-input -> rest pass"),
     echoing("cuts-letters: stream.text -> fail stream.text", pieces=cut_letters),
-    # What is longer than 64 KiB is cut, and nobody is told; a limit is legal if the client is told of it.
-    echoing(
-        "cuts-input: create.long-input -> warn create.long-input",
-        keep=lambda self, usual, run, text: text[:65_536],
-    ),
-    # What GET shows as the user's words is another user's, or half of them; plain, streamed and in the background.
+    # What GET shows as the user's words is half of them.
     echoing("keeps-input: get.own-input bg.result stream.text -> rest pass"),
-    echoing(
-        "halves-input: get.own-input -> fail get.own-input/text",
-        keep=lambda self, usual, run, text: text[: len(text) // 2],
-    ),
     echoing(
         "halves-input-of-streams: get.own-input get.ok stream.text -> fail get.own-input/text, exit 1",
         keep=lambda self, usual, run, text: text[:5] if run.body.get("stream") else text,
     ),
     # Two calls in one stream: each has its own step, id and arguments.
     twice("calls-twice: tool.stream-parallel tool.ids-unique tool.stream-call stream.start-before -> rest pass"),
-    twice(
-        "mixes-calls: tool.stream-parallel stream.start-before -> fail stream.start-before, exit 1",
-        events=each(lambda event: {**event, "index": 0} if "delta" in event else event),
-    ),
-    twice(
-        "shares-call-ids: tool.stream-parallel tool.ids-unique -> fail tool.ids-unique, exit 1",
-        calls_of=lambda self, usual, run: [{**call, "id": "c"} for call in usual(run)],
-    ),
-    calling(
-        "ends-completed: tool.stream-status bg.requires-action-streamed -> fail tool.stream-status, exit 1",
-        slow=True,
-        last_event=end_completed,
-    ),
     # A cancel that may come too late, or never: a warning, in place of a rule that is not tested.
-    rows_of(EndsAfterItsCancel)(
-        "ends-after-its-cancel: cancel.state -> warn cancel.state/completed, exit 0", slow=True
-    ),
+    rows_of(EndsAfterItsCancel)("ends-after-its-cancel: cancel.state -> warn cancel.state/completed, exit 0"),
     # What is stored has an id in each mode; a server that stores nothing gives none.
     service("names-no-plain-ones: create.id get.ok -> fail create.id, exit 1", create=name_no_plain_ones),
     # A limit belongs to one run, and is told of in each mode.
     limits("limits: create.cut-short chain.no-limits bg.create -> rest pass"),
-    limits(
-        "completes-later: create.cut-short bg.create -> fail create.cut-short, exit 1",
-        end_of=lambda self, usual, run: "completed" if run.body.get("background") else "incomplete",
-    ),
-    limits(
-        "inherits-limits: chain.no-limits create.cut-short -> fail chain.no-limits, exit 1", limits=inherit_limits
-    ),
     # Creates beside each other answer their own input.
     rows_of(Obeys)("obeys: rob.concurrent-output rob.concurrent -> rest pass"),
     rows_of(Obeys)(
@@ -369,18 +270,10 @@ ROWS = [
         takes=LIMIT,
     ),
     service(
-        "continues-the-deleted: del.chain-after del.gone -> fail del.chain-after, exit 1",
-        create=continue_the_deleted,
-    ),
-    service(
         "ends-in-progress: stream.completed-status bg.no-regress stream.end-matches-get -> "
         "fail stream.completed-status, exit 1",
         last_event=end_in_progress,
     ),
-    service(
-        "fails-at-strays: chain.unknown stream.opens -> fail chain.unknown, exit 1", create=fail_at_streamed_strays
-    ),
-    service("keeps-unstored: store.false-bg -> fail store.false-bg, exit 1", admit=keep_unstored),
     echoing("limits-input: create.long-input -> rest not_applicable", admit=refuse_long),
 ]
 

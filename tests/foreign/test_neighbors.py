@@ -9,19 +9,12 @@ from typing import Any
 import pytest
 
 from tests.foreign.answering import Json
-from tests.foreign.rows import Row, each, is_stream, refuse, rows_of
+from tests.foreign.rows import Row, each, rows_of
 from tests.foreign.server import ForeignService, Run, say
 
+pytestmark = pytest.mark.slow
+
 LONG_ENOUGH = 2.0
-
-
-def cancel_all(self: ForeignService, usual: Any, run: Run) -> Json:
-    """Stop every background run in progress."""
-    shown: Json = usual(run)
-    for other in list(self.runs.values()):
-        if other.body.get("background") and other.status == "in_progress":
-            other.cancelled_at = time.monotonic()
-    return shown
 
 
 def fail_a_bystander(self: ForeignService, usual: Any, run: Run) -> Json:
@@ -149,12 +142,6 @@ READS = "bg.result bg.settles get.same get.ok"
 service = rows_of(ForeignService)
 ROWS = [
     service(
-        "cancels-all: cancel.state bg.survives-hangup bg.transition -> fail cancel.state/others",
-        lasts=LONG_ENOUGH,
-        cancel=cancel_all,
-        said=["a cancel stops another run, too, which was not canceled"],
-    ),
-    service(
         "cancels-and-fails: cancel.state bg.transition -> rest pass untestable",
         lasts=LONG_ENOUGH,
         show=fail_a_bystander,
@@ -191,15 +178,6 @@ ROWS = [
     ),
     service("leads-with-zero: stream.evid-unique resume.exclusive -> rest pass", lasts=0.6, events=lead_with_zero),
     service(
-        "empty-cancel: cancel.ok create.status cancel.schema -> fail cancel.ok/no-interaction",
-        lasts=LONG_ENOUGH,
-        cancel=lambda _, usual, run: usual(run) and {},
-    ),
-    service(
-        "crashes: err.no-crash err.stream-prestream stream.first stream.opens -> fail err.no-crash/",
-        create=refuse(500, is_stream),
-    ),
-    service(
         "extra-events: stream.evid-unique cancel.ok -> rest pass",
         lasts=LONG_ENOUGH,
         events=each(lambda event: {**event, "trace": "t"}),
@@ -207,7 +185,6 @@ ROWS = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", ROWS)
 def test_what_stands_beside_something(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
     """The rule of the defect is the only one that fails, and its sentence says what a maintainer has to mend."""

@@ -15,6 +15,8 @@ from tests.foreign.server import ForeignService, Handler, Run, as_list, say
 from tests.foreign.test_modes import PLACE, Calling, CallsTwice, Forgetful
 from tests.foreign.test_turns import Reciting, list_texts
 
+pytestmark = pytest.mark.slow
+
 
 def read_the_last_in_a_stream(self: Reciting, usual: Any, run: Run) -> None:
     """Read the last step of an input alone, in a stream."""
@@ -30,12 +32,6 @@ def replay_the_parent(self: Reciting, usual: Any, run: Run, query: Json) -> Any:
     if query.get("stream") != "true" or parent is None:
         return usual(run, query)
     return usual(Run(run.id, run.body, run.lasts, run.tokens, run.begun, steps=parent.steps), query)
-
-
-def take_strangers_in_background(self: ForeignService, usual: Any, body: Json) -> Any:
-    """Ignore an unknown parent of a background run."""
-    is_stray = body.get("background") and body.get("previous_interaction_id") not in self.runs
-    return usual(without(body, "previous_interaction_id") if is_stray else body)
 
 
 class CountsInputs(ForeignService):
@@ -62,30 +58,11 @@ def continue_the_unstored(self: Forgetful, usual: Any, body: Json) -> Any:
     return answer
 
 
-def stream_the_deleted(self: Handler, usual: Any, data: bytes) -> Any:
-    """Stream what was streamed once and then deleted."""
-    run = self.service.deleted.get(self.parts[-1])
-    is_stream = self.command == "GET" and self.query.get("stream") == "true"
-    if is_stream and run is not None and run.body.get("stream"):
-        return self.service.get(run, self.query)
-    return usual(data)
-
-
 def refuse_to_cancel_streams(self: ForeignService, usual: Any, run: Run) -> Json:
     """Refuse to cancel a run whose create is streamed."""
     if run.body.get("stream"):
         raise Refused(400, "failed_precondition", "Only a background run in progress can be cancelled.")
     return usual(run)
-
-
-def go_on_for_ever(self: Handler, usual: Any, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
-    """Leave the stream of the create of a canceled run open."""
-    is_create = self.command == "POST"
-    for frame in usual(events):
-        if is_create and b'"status": "cancelled"' in frame:
-            self.closed.wait(30)
-            return
-        yield frame
 
 
 def end_a_moment_later(self: Handler, usual: Any, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
@@ -145,11 +122,6 @@ def read_one_in_a_stream(self: Conducts, usual: Any, body: Json) -> list[str]:
     return results[:1] if body.get("stream") else results
 
 
-def call_in_plain_turns(self: Conducts, usual: Any, run: Run) -> bool:
-    """Call nothing in a streamed turn after another."""
-    return usual(run) and not (run.body.get("stream") and run.body.get("previous_interaction_id"))
-
-
 def keep_what_waits(self: Conducts, usual: Any, run: Run) -> Json:
     """Accept the delete of a run that waits for its client, and keep it."""
     return {} if self.waits(run) else usual(run)
@@ -186,7 +158,6 @@ def fail_after_a_search(self: Searches, usual: Any, body: Json) -> Any:
 
 RESULTS = "tool.result-ok tool.result-forms tool.result-error err.no-crash stream.done bg.create"
 SEARCHES = "tool.search tool.search-shape stream.index-reuse err.no-crash chain.ok"
-OPTIONS = "create.system-instruction create.response-format create.format-streamed chain.ok bg.create"
 
 service, reciting, conducts = map(rows_of, (ForeignService, Reciting, Conducts))
 ROWS = [
@@ -197,20 +168,13 @@ ROWS = [
         prepare=read_the_last_in_a_stream,
     ),
     # The outputs of a conversation are a part of it.
-    rows_of(CountsInputs)("counts-inputs: chain.* -> fail chain.whole-history/outputs, exit 1", slow=True),
-    rows_of(CountsInputs)("counts-outputs: chain.* -> exit 0", slow=True, outputs=5),
+    rows_of(CountsInputs)("counts-inputs: chain.* -> fail chain.whole-history/outputs, exit 1"),
+    rows_of(CountsInputs)("counts-outputs: chain.* -> exit 0", outputs=5),
     # A turn is streamed later as it was answered.
-    reciting("replays: chain.* stream.text stream.equals-get -> exit 0", slow=True),
+    reciting("replays: chain.* stream.text stream.equals-get -> exit 0"),
     reciting(
         "replays-the-parent: chain.* stream.text stream.equals-get -> fail stream.text, exit 1",
-        slow=True,
         get=replay_the_parent,
-    ),
-    # An id that does not exist does not exist in the background.
-    service(
-        "takes-strangers: chain.* del.chain-after -> fail chain.unknown, exit 1",
-        slow=True,
-        create=take_strangers_in_background,
     ),
     # `store=false` and a deletion concern streams as well.
     rows_of(Forgetful)(
@@ -218,40 +182,24 @@ ROWS = [
     ),
     service(
         "keeps-deleted-streams: del.* -> fail del.gone, exit 1",
-        slow=True,
         delete=lambda self, usual, run: {} if run.body.get("stream") else usual(run),
     ),
-    service(
-        "streams-the-deleted: del.* -> fail del.gone-stream, exit 1",
-        slow=True,
-        handler=vary(Handler, dispatch=stream_the_deleted),
-    ),
     # A run can be canceled while the stream of its create is read.
-    service("cancels-streams: cancel.* -> exit 0", slow=True, lasts=3.0),
+    service("cancels-streams: cancel.* -> exit 0", lasts=3.0),
     service(
         "ends-later: cancel.* -> exit 0",
-        slow=True,
         lasts=3.0,
         handler=vary(Handler, encode_due=end_a_moment_later),
     ),
     service(
         "refuses-streams: cancel.* -> fail cancel.ok/streamed, exit 1",
-        slow=True,
         lasts=3.0,
         cancel=refuse_to_cancel_streams,
     ),
     service(
         "ignores-streams: cancel.* -> fail cancel.state/streamed, exit 1",
-        slow=True,
         lasts=3.0,
         cancel=lambda self, usual, run: self.show(run) if run.body.get("stream") else usual(run),
-    ),
-    service(
-        "leaves-streams-open: cancel.* -> fail cancel.stream-ends/hangs, exit 1",
-        slow=True,
-        words="--timeout 4",
-        lasts=3.0,
-        handler=vary(Handler, encode_due=go_on_for_ever),
     ),
     # The other version names its events as this one does.
     service(
@@ -259,15 +207,13 @@ ROWS = [
         handler=vary(Handler, chunk=name_as_before),
     ),
     # Arguments are values of any type, and names have more than letters.
-    conducts("conducts: tool.choice-any tool.declared tool.stream-call -> exit 0", slow=True),
+    conducts("conducts: tool.choice-any tool.declared tool.stream-call -> exit 0"),
     conducts(
         "conducts-in-words: tool.choice-any tool.stream-call -> fail tool.stream-call/arguments, exit 1",
-        slow=True,
         tell_arguments=lambda self, usual, call: usual(call).replace("2", '"2"'),
     ),
     conducts(
         "renames: tool.choice-any tool.declared tool.stream-call -> fail tool.declared, exit 1",
-        slow=True,
         call_of=name_plainly_in_streams,
     ),
     rows_of(ConductsTwice)("reads-all-results: tool.parallel tool.ids-unique -> rest pass"),
@@ -280,28 +226,16 @@ ROWS = [
         results_of=read_one_in_a_stream,
     ),
     # A list and a failure are results in each mode, and a turn that is streamed can call, as well.
-    conducts(f"takes-results: {RESULTS} -> rest pass", slow=True),
+    conducts(f"takes-results: {RESULTS} -> rest pass"),
     conducts(
         f"refuses-lists-later: {RESULTS} -> fail tool.result-forms, exit 1",
-        slow=True,
         admit=refuse_in(400, "background", '"result": ['),
     ),
     conducts(
-        f"fails-at-failures: {RESULTS} -> fail err.no-crash, exit 1",
-        slow=True,
-        admit=refuse_in(500, "stream", "is_error"),
+        f"fails-at-failures: {RESULTS} -> fail err.no-crash, exit 1", admit=refuse_in(500, "stream", "is_error")
     ),
-    conducts(
-        f"calls-in-plain-turns: {RESULTS} tool.choice-any -> fail tool.choice-any/mode, exit 1",
-        slow=True,
-        waits=call_in_plain_turns,
-    ),
-    conducts("deletes-what-waits: del.* tool.declared -> exit 0", slow=True),
-    conducts(
-        "keeps-what-waits: del.* tool.declared -> fail del.gone, exit 1",
-        slow=True,
-        delete=keep_what_waits,
-    ),
+    conducts("deletes-what-waits: del.* tool.declared -> exit 0"),
+    conducts("keeps-what-waits: del.* tool.declared -> fail del.gone, exit 1", delete=keep_what_waits),
     # A search is streamed, and continued.
     rows_of(Searches)(f"searches: {SEARCHES} -> rest pass"),
     rows_of(Searches)(
@@ -311,27 +245,6 @@ ROWS = [
     rows_of(Searches)(
         f"ends-with-a-search: {SEARCHES} -> fail err.no-crash, exit 1",
         create=fail_after_a_search,
-    ),
-    # A format and an instruction are obeyed in each pair of modes.
-    reciting(f"obeys: {OPTIONS} -> rest pass", slow=True),
-    reciting(
-        f"formats-what-it-stores: {OPTIONS} -> fail create.response-format, exit 1",
-        slow=True,
-        format_of=lambda self, usual, run: None if run.body.get("store") is False else usual(run),
-    ),
-    reciting(
-        f"formats-no-long-streams: {OPTIONS} -> fail create.format-streamed, exit 1",
-        slow=True,
-        format_of=lambda self, usual, run: (
-            None if run.body.get("stream") and run.body.get("background") else usual(run)
-        ),
-    ),
-    reciting(
-        f"instructs-no-streamed-turn: {OPTIONS} -> fail create.system-instruction, exit 1",
-        slow=True,
-        instruction_of=lambda self, usual, run: (
-            "" if run.body.get("stream") and run.body.get("previous_interaction_id") else usual(run)
-        ),
     ),
 ]
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.foreign.rows import Row, each, rows_of, vary
-from tests.foreign.server import ForeignService, Handler, Headed, Json, Refused, Run, wait_for
+from tests.foreign.server import ForeignService, Handler, Headed, Json, Run, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -108,19 +108,6 @@ def compress_at_the_end(self: Handler, usual: Any, events: Iterator[tuple[float,
     self.wfile.write(data)
 
 
-class UndoesDeletes(ForeignService):
-    """A replica that is behind brings what was deleted back after half a second, or more on a busy machine."""
-
-    def delete(self, run: Run) -> Json:
-        self.noted[run.id] = time.monotonic()
-        return {}
-
-    def find(self, identity: str) -> Run:
-        if time.monotonic() - self.noted.get(identity, 0.0) < self.stretch(0.5):
-            raise Refused(404, "not_found", "There is no such interaction.")
-        return super().find(identity)
-
-
 def join(shown: Callable[[list[Any], int], list[Any]]) -> Callable[..., Any]:
     """A change of `get`: what a reader gets of a run that goes on, and of which so many events have happened."""
 
@@ -132,24 +119,6 @@ def join(shown: Callable[[list[Any], int], list[Any]]) -> Callable[..., Any]:
         return shown(events, sum(due <= run.age for due, _ in events))
 
     return get
-
-
-def begin_with_a_mark(self: Any, usual: Any, events: Any) -> None:
-    """Begin a stream with a byte order mark."""
-    self.mark = b"\xef\xbb\xbf"
-    usual(events)
-
-
-def write_mark(self: Any, usual: Any, data: bytes) -> None:
-    """Write it before the first chunk."""
-    usual(self.mark + data if data else data)
-    self.mark = b""
-
-
-def write_many_lines(self: ForeignService, usual: Any, event: Json) -> bytes:
-    """Write comments, `retry` and `id` fields, and JSON over many lines of data."""
-    lines = "".join(f"data: {line}\n" for line in json.dumps(event, indent=1).split("\n"))
-    return f": ping\n\nretry: 3000\nid: 7\nevent: {event['event_type']}\n{lines}\n".encode()
 
 
 def hint_early(self: Handler, usual: Any, code: int, message: str | None = None) -> None:
@@ -169,14 +138,6 @@ def write_small_pieces(self: Handler, usual: Any, data: bytes) -> None:
 def write_bare_line_feeds(self: Handler, usual: Any, data: bytes) -> None:
     """Write a chunk whose lines end in a bare LF."""
     self.wfile.write(b"%X\n%s\n" % (len(data), data))
-
-
-def write_bytes_alone(self: Handler, usual: Any, data: bytes) -> None:
-    """Write each byte as a chunk."""
-    for byte in data:
-        usual(bytes([byte]))
-    if not data:
-        usual(data)
 
 
 def answer_204(self: Handler, usual: Any, status: int, value: Any, headers: Json | None = None) -> None:
@@ -215,23 +176,10 @@ ROWS = [
         ),
         closing=lambda self, usual: b"event:done\rdata:[DONE]\r\r",
     ),
-    row(
-        f"many-lines: {ODD}",
-        thorough=True,
-        encode=write_many_lines,
-        handler=vary(Handler, stream=begin_with_a_mark, chunk=write_mark),
-    ),
     row(f"small-pieces: {ODD}", handler=vary(Handler, send_response=hint_early, chunk=write_small_pieces)),
     # Event ids need escaping, and follow no order.
     row(f"odd-ids: {ODD}", events=number_from(0, "{id}-{mixed}+/=&ü%")),
     row(f"http-1.0: {ODD}", handler=Http10),
-    # The fields of an answer come in reverse order.
-    row(
-        f"bytes-alone: {ODD}",
-        thorough=True,
-        handler=vary(Handler, chunk=write_bytes_alone),
-        show=lambda self, usual, run: dict(reversed(usual(run).items())),
-    ),
     row("204: del.* http.* err.* -> pass del.ok", handler=vary(Handler, reply=answer_204)),
     # A defect is found under the rule that names it; what else breaks because of it is blocked.
     row(
@@ -254,18 +202,6 @@ ROWS = [
         lasts=1.5,
         handler=vary(Handler, stream=compress_at_the_end),
     ),
-    rows_of(UndoesDeletes)("undoes-deletes: del.* -> fail del.gone"),
-    # Between what is there and what comes live, a reader that joins loses one event, or gets one twice.
-    row(
-        "loses-at-the-join: resume.* -> fail resume.live",
-        get=join(lambda events, there: events[:there] + events[there + 1 :]),
-    ),
-    row(
-        "doubles-at-the-join: resume.* -> fail resume.live",
-        thorough=True,
-        get=join(lambda events, there: events[:there] + events[max(there - 1, 0) :]),
-    ),
-    row("no-sentinel: stream.* resume.* -> warn stream.done", closing=lambda self, usual: b": over\n\n"),
     # A run whose stream is completed, and which GET shows as going on for ever, breaks a MUST that says so.
     row(
         "keeps-the-first-look: bg.settles bg.result bg.transition bg.create resume.opens"
@@ -273,8 +209,6 @@ ROWS = [
         get=keep_the_first_look,
         **SHORT,
     ),
-    # That a deleted interaction is still shown follows from answers that never change.
-    row(f"keeps-for-ever: {GETS} -> fail bg.result, blocked del.gone", thorough=True, handler=FOR_EVER, **SHORT),
     row(f"forgets-what-changes: {GETS}", handler=vary(FOR_EVER, dispatch=forget_what_changes)),
     # Another finding about a result does not hide a deletion that is not done.
     row(

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.rows import Row, add, each, is_background, is_stream, refuse, rows_of, vary, without
+from tests.foreign.rows import Row, each, is_background, is_stream, refuse, rows_of, vary, without
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
+
+pytestmark = pytest.mark.slow
 
 
 def crash_at_first(handler: Any, usual: Callable[..., Any], data: bytes) -> Any:
@@ -113,11 +115,6 @@ def refuse_as_others_do(_: Any, usual: Callable[..., Any], body: Json) -> None:
 EMPTY: Json = {"agent": None, "usage": None, "steps": None, "service_tier": None, "previous_interaction_id": None}
 
 
-def show_labels(_: Any, usual: Callable[..., Any], run: Run) -> Json:
-    """Repeat any labels."""
-    return {**usual(run), **({"labels": run.body["labels"]} if "labels" in run.body else {})}
-
-
 row = rows_of(ForeignService)
 ROWS = [
     # A request that is right and is answered 500 breaks a MUST that names it; what cannot be seen then is blocked.
@@ -127,26 +124,11 @@ ROWS = [
         said=("POST interactions with `background`", "causes a server error"),
         **CRASHES_IN_BACKGROUND,
     ),
-    row(
-        "crashes: err.no-crash bg.* cancel.* -> fail err.no-crash/, 6 blocked",
-        thorough=True,
-        **CRASHES_IN_BACKGROUND,
-    ),
-    row("hangs-up: err.no-crash stream.* resume.* -> fail err.no-crash/cut, 6 blocked", slow=True, create=hang_up),
-    row(
-        "crashes-on-read: err.no-crash resume.* stream.* -> fail err.no-crash/, 6 blocked",
-        slow=True,
-        **CRASHES_ON_READ,
-    ),
+    row("hangs-up: err.no-crash stream.* resume.* -> fail err.no-crash/cut, 6 blocked", create=hang_up),
+    row("crashes-on-read: err.no-crash resume.* stream.* -> fail err.no-crash/, 6 blocked", **CRASHES_ON_READ),
     # Nothing is blocked by a finding that is not in the report.
     row("crash-not-asked: resume.opens -> fail resume.opens", **CRASHES_ON_READ),
     row("501-is-no-crash: err.* create.*", create=refuse(501, is_background)),
-    # A wrong label that is taken and repeated breaks the rule of labels, and no schema.
-    row(
-        "echoes-labels: create.schema create.labels -> pass create.schema, info create.labels",
-        takes={"labels"},
-        show=show_labels,
-    ),
     row(
         "signs-twice: stream.equals-get stream.text stream.sig-last stream.evid-delta -> info stream.evid-delta",
         prepare=lambda self, usual, run: run.steps.append(THOUGHT),
@@ -157,27 +139,21 @@ ROWS = [
     row(
         "refuses-one-stream: create.ok stream.opens -> fail create.ok/denied, exit 1",
         words="-j 1",
-        slow=True,
         create=first_stream(lambda usual, body: refuse(403)(None, usual, body)),
     ),
     row(
         "keeps-streamed: del.ok stream.opens -> fail del.ok/denied, exit 1",
-        slow=True,
         delete=refuse(404, lambda run: is_stream(run.body)),
     ),
-    row(
-        "loses-streamed: get.ok del.ok stream.opens -> fail get.ok/denied, exit 1", slow=True, create=forget_stream
-    ),
+    row("loses-streamed: get.ok del.ok stream.opens -> fail get.ok/denied, exit 1", create=forget_stream),
     row(
         "answers-one-stream-whole: http.ct-stream stream.opens -> fail http.ct-stream/, exit 1",
         words="-j 1",
-        slow=True,
         create=first_stream(lambda usual, body: usual(without(body, "stream"))),
     ),
     row(
         "busy-once: create.ok get.ok stream.opens",
         words="-j 1",
-        slow=True,
         create=first_stream(lambda usual, body: refuse(409)(None, usual, body)),
     ),
     row(
@@ -200,26 +176,23 @@ ROWS = [
         words="-j 1",
         create=first_turn(refuse(409)),
     ),
-    row("never-streams: create.ok get.ok stream.opens", slow=True, create=refuse(400, is_stream)),
-    row("never-deletes: create.ok get.ok stream.opens", thorough=True, delete=refuse(404)),
-    row("reads-short-text: create.* stream.* -> warn create.unicode, exit 0", slow=True, admit=read_short_text),
+    row("never-streams: create.ok get.ok stream.opens", create=refuse(400, is_stream)),
+    row("reads-short-text: create.* stream.* -> warn create.unicode, exit 0", admit=read_short_text),
     # An empty body is a fault where the API answers with one.
     row("empty-gets: get.ok get.same -> fail get.ok/missing", handler=empty_to("GET")),
     row("empty-deletes: get.ok del.ok del.gone -> rest pass", handler=empty_to("DELETE")),
     # The line of a result says what was sent, and that a reading was lenient.
     row(
         "trips-over-tools: err.wrong-type -> fail err.wrong-type",
-        slow=True,
         said=('POST /v1beta/interactions with tools "none" returned 500; expected 400',),
         admit=refuse(500, lambda body: isinstance(body.get("tools"), str)),
     ),
     row(
         "refuses-with-422: err.wrong-type -> warn err.wrong-type, exit 0",
-        slow=True,
         said=("WARNED err.wrong-type [MUST, met in a lenient reading] ",),
         admit=refuse_as_others_do,
     ),
-    # A null in an optional field warns once for each schema; one in a required field breaks the rule of the field.
+    # A null in an optional field warns once for each schema.
     row(
         "nulls-for-nothing: create.schema get.schema usage.* create.times stream.*"
         " -> warn create.schema/null get.schema/null stream.schema/null",
@@ -230,7 +203,6 @@ ROWS = [
         "nulls-while-it-runs: create.schema usage.types bg.at-once -> warn create.schema/null",
         show=lambda self, usual, run: {"usage": None, **usual(run)} if run.status == "in_progress" else usual(run),
     ),
-    row("no-status: create.schema create.status -> fail create.status", show=add(status=None)),
     row("all-listed: http.unlisted -> rest pass"),
     row(
         "no-get: store.false-get -> not_applicable store.false-get",
@@ -275,7 +247,6 @@ class FailsInBackground(FailsAll):
 CHOSEN = "create.*,bg.*,stream.*,get.*"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "said"),
     [
@@ -300,7 +271,6 @@ def test_who_only_fails_is_not_judged(
     assert 'errors="0"' not in formats["junit"].read_text(encoding="utf-8").splitlines()[1]
 
 
-@pytest.mark.slow
 def test_who_fails_at_times_is_judged_by_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
     """One run that completed shows what can be shown."""
     service = vary(FailsAll, fails=lambda self, usual, run: int(run.id[1:]) % 3 == 0)

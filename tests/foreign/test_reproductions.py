@@ -16,6 +16,8 @@ from tests.foreign.answering import Json
 from tests.foreign.server import ForeignService, Run, serving
 from tests.foreign.test_forgetting import OneHop, Resurrects
 
+pytestmark = pytest.mark.slow
+
 
 class DeletesChildren(ForeignService):
     """The deletion of an interaction deletes what continues it, too."""
@@ -96,7 +98,6 @@ ROWS: list[tuple[type[ForeignService], tuple[str, ...], Callable[[str], bool]]] 
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not is_runnable(), reason="needs a POSIX shell and curl")
 @pytest.mark.parametrize(("kind", "globs", "shows"), ROWS, ids=[row[0].__name__ for row in ROWS])
 def test_the_printed_commands_show_the_defect_again(

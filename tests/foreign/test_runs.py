@@ -11,8 +11,10 @@ import pytest
 
 from tests.foreign.deleting import LosesReaders
 from tests.foreign.judging import check
-from tests.foreign.rows import Row, refuse, rows_of, without
+from tests.foreign.rows import Row, refuse, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run
+
+pytestmark = pytest.mark.slow
 
 CANCELS = "cancel.ok cancel.state cancel.stays cancel.shows-output"
 NOT_CANCELLED = f"{CANCELS} -> fail cancel.state, exit 1"
@@ -32,13 +34,6 @@ def cancel_later(self: ForeignService, usual: Any, run: Run) -> Json:
     return self.show(run)
 
 
-def cancel_itself(self: ForeignService, usual: Any, run: Run) -> Json:
-    """Show a background run that has ended as cancelled."""
-    body = usual(run)
-    ended = run.body.get("background") and body["status"] == "completed"
-    return {**body, "status": "cancelled"} if ended else body
-
-
 def end_at_once(self: ForeignService, usual: Any, run: Run) -> Json:
     """Be too late for a run that is over at once."""
     run.begun = float("-inf")
@@ -48,12 +43,6 @@ def end_at_once(self: ForeignService, usual: Any, run: Run) -> Json:
 def take_a_fiftieth_each(self: ForeignService, usual: Any, body: Json) -> float:
     """A run takes a fiftieth of a second for each word of its input."""
     return len(str(body["input"]).split()) / 50
-
-
-def hang_up(self: LosesReaders, usual: Any, run: Run) -> Json:
-    """Hang up on the readers of a deleted run."""
-    self.released.set()
-    return usual(run)
 
 
 def forget_streamed_input(self: ForeignService, usual: Any, run: Run) -> None:
@@ -66,21 +55,6 @@ def think_in_streams(self: ForeignService, usual: Any, run: Run) -> Json:
     """Count thoughts, which the next turn drops, in streams only."""
     usage = usual(run)
     return {**usage, "total_thought_tokens": 4 * bool(run.body.get("stream"))}
-
-
-def keep_turns(self: ForeignService, usual: Any, run: Run) -> None:
-    """Keep a turn that continues another, whatever its client says."""
-    if "previous_interaction_id" in run.body:
-        run.body = without(run.body, "store")
-        self.runs[run.id] = run
-
-
-def count_children(self: ForeignService, usual: Any, run: Run) -> None:
-    """Let a second child of a parent carry the turn of the first."""
-    if self.parent_of(run.body) is not None:
-        parent = run.body["previous_interaction_id"]
-        run.tokens += 8 * self.noted.get(parent, 0)
-        self.noted[parent] = self.noted.get(parent, 0) + 1
 
 
 class Clock(ForeignService):
@@ -106,11 +80,6 @@ class CostsMoreLater(Clock):
         return {"total_input_tokens": read, "total_output_tokens": 4, "total_tokens": read + 4}
 
 
-def give_ids_twice(self: Any, usual: Any, body: Json) -> int:
-    """Make ids of something that does not change with every create, such as the second."""
-    return int(usual(body)) // 2 + 1
-
-
 def hold_back(self: Any, usual: Any, run: Run) -> Any:
     """Hand a stream on when it is over, as some proxies do."""
     yield from ((run.lasts, event) for _, event in usual(run))
@@ -130,98 +99,50 @@ def stall_once(self: Any, usual: Any, run: Run) -> Any:
 
 row = rows_of(ForeignService)
 ROWS = [
-    # A run that is in progress seconds after an accepted cancel, or answered as cancelled, and completes.
-    row(
-        f"swallows: {NOT_CANCELLED}",
-        slow=True,
-        lasts=3.0,
-        cancel=swallow,
-        said=("the cancel was accepted, but the run continued",),
-    ),
     # Its runs last long enough to notice only if much is asked for.
-    row(
-        f"swallows-briefly: {NOT_CANCELLED}",
-        thorough=True,
-        slow=True,
-        cancel=swallow,
-        length_of=lambda self, usual, body: 3.0 if "ten thousand" in str(body["input"]) else 0.5,
-    ),
-    row(f"echoes-on: {NOT_CANCELLED}", slow=True, cancel=swallow, length_of=take_a_fiftieth_each),
-    row(f"echoes-until-cancelled: {CANCELS}", slow=True, length_of=take_a_fiftieth_each),
-    row(
-        f"says-cancelled: {NOT_CANCELLED}",
-        thorough=True,
-        slow=True,
-        lasts=1.0,
-        cancel=lambda self, usual, run: {**self.show(run), "status": "cancelled"},
-    ),
-    row(
-        f"answers-bare: {CANCELS} -> warn cancel.shows-output/steps cancel.shows-output/usage",
-        slow=True,
-        lasts=2.0,
-        cancel=lambda self, usual, run: {**usual(run), "steps": [], "usage": None},
-    ),
-    row(f"takes-its-time: {CANCELS}", slow=True, lasts=4.0, cancel=cancel_later),
+    row(f"echoes-on: {NOT_CANCELLED}", cancel=swallow, length_of=take_a_fiftieth_each),
+    row(f"echoes-until-cancelled: {CANCELS}", length_of=take_a_fiftieth_each),
+    row(f"takes-its-time: {CANCELS}", lasts=4.0, cancel=cancel_later),
     # Where no run lasts long enough, nothing is claimed.
-    row(f"ends-at-once: {CANCELS} -> untestable cancel.state", slow=True, lasts=0.25, cancel=end_at_once),
+    row(f"ends-at-once: {CANCELS} -> untestable cancel.state", lasts=0.25, cancel=end_at_once),
     # The stream of a deleted run may end in whatever way, or the delete be refused.
-    row("ends-readers: del.* -> pass del.reader-ends", slow=True, lasts=3.0),
-    # A background run that nobody canceled is shown as canceled; the one that was is right.
-    row(
-        "cancels-itself: bg.settles bg.transition -> warn bg.transition/uncanceled", slow=True, show=cancel_itself
-    ),
-    row(f"cancels-on-request: bg.settles bg.transition {CANCELS} -> rest pass", slow=True),
-    rows_of(LosesReaders)("hangs-up: del.* -> pass del.reader-ends", thorough=True, delete=hang_up),
+    row("ends-readers: del.* -> pass del.reader-ends", lasts=3.0),
+    row(f"cancels-on-request: bg.settles bg.transition {CANCELS} -> rest pass"),
     row(
         "refuses-delete: del.* -> not_applicable del.reader-ends",
-        slow=True,
         lasts=3.0,
         delete=refuse(400, lambda run: run.status == "in_progress", code="failed_precondition"),
     ),
     # A run whose stream never ends is told by polling, and the other streams are judged.
     row(
         "never-settles: bg.settles stream.first stream.done -> warn bg.settles, pass stream.first stream.done",
-        slow=True,
         lasts=1e6,
         words=f"--timeout {TIMEOUT}",
     ),
     # A warning alone would leave the run green, though nobody saw the result of any background run.
     row(
         "never-settles-alone: bg.* -> warn bg.settles, exit 4",
-        slow=True,
         lasts=1e6,
         words=f"--timeout {TIMEOUT} --capability -stream",
     ),
     row(
         "slow: bg.* -> pass bg.settles, exit 0",
-        slow=True,
         lasts=2.0,
         words=f"--timeout {TIMEOUT} --capability -stream",
     ),
     # What is stored.
-    row(
-        "sibling-continued: chain.* bg.updated bg.no-regress -> warn chain.siblings-apart/history, exit 0",
-        prepare=count_children,
-    ),
     row("forgets-streamed-input: chain.* -> fail chain.whole-history/streamed", prepare=forget_streamed_input),
     row(
         "drops-streamed-thoughts: chain.*",
         prepare=forget_streamed_input,
         usage=think_in_streams,
     ),
-    row("keeps-unstored-turns: chain.* store.* -> fail store.false-get, exit 1", prepare=keep_turns),
     row(
         "names-unstored-turns: chain.* store.*",
         show=lambda self, usual, run: {**usual(run), "id": run.id},
     ),
-    rows_of(Clock)(
-        "time-goes-back: chain.* bg.updated bg.no-regress -> warn bg.updated",
-        write=lambda self, usual: f"10:00:01.{900 - self.looks:03}Z",
-    ),
     rows_of(CostsMoreLater)("time-written-otherwise: bg.* chain.siblings-apart create.times"),
-    row("ids-twice: create.id-unique -> fail create.id-unique, exit 1", slow=True, number=give_ids_twice),
     # The time of the first event is compared with that of the last, on a run that lasts.
-    row("holds-back: stream.incremental -> warn stream.incremental", lasts=1.2, events=hold_back),
     row(
         "holds-back-behind-comments: stream.incremental -> warn stream.incremental",
         lasts=1.2,
@@ -240,7 +161,6 @@ def test_a_run_is_judged_by_what_becomes_of_it(case: Row, capsys: pytest.Capture
     case.hold(capsys)
 
 
-@pytest.mark.slow
 def test_a_reader_that_is_forgotten_is_found() -> None:
     """A stream that never ends after its run was deleted is a warning, and the only one."""
     service = LosesReaders()
@@ -264,7 +184,6 @@ class NeverSettles(ForeignService):
         return super().get(run, query)
 
 
-@pytest.mark.slow
 def test_one_run_is_waited_for_and_the_others_less() -> None:
     """The check of settling waits as long as the user allows, the others a part of that."""
     service = NeverSettles()

@@ -15,6 +15,8 @@ from tests.foreign.judging import check
 from tests.foreign.rows import vary
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run, serving
 
+pytestmark = pytest.mark.slow
+
 
 class Endless(ForeignService):
     """Its runs never end."""
@@ -75,14 +77,12 @@ class Limited(Handler):
             self.places.release()
 
 
-@pytest.mark.slow
 def test_a_limit_of_requests_at_once_costs_no_verdict() -> None:
     """What was refused beside other requests is asked again, alone."""
     report = check(vary(ForeignService, handler=Limited)(), "chain.*", "rob.*", "store.*", "create.*", "err.*")
     assert (report.exit, report.faults) == (0, {})
 
 
-@pytest.mark.slow
 def test_a_run_leaves_nothing_behind_where_it_asks_much_at_once() -> None:
     """What the probe and the first exercise made is handed on, and deleted with the rest."""
     service = Distant()

@@ -15,6 +15,8 @@ from tests.foreign.judging import check
 from tests.foreign.rows import Row, each, is_stream, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run, say
 
+pytestmark = pytest.mark.slow
+
 Events = Iterator[tuple[float, Json]]
 
 BARE = b"""[{
@@ -34,20 +36,6 @@ def encode_old(self: ForeignService, usual: Any, event: Json) -> bytes:
     """Name all events as before May 2026."""
     old = event["event_type"].replace("step.", "content.")
     return usual({**event, "event_type": old.replace("created", "start").replace("completed", "complete")})
-
-
-def cut_end(self: ForeignService, usual: Any, event: Json) -> bytes:
-    """Cut the JSON of the last event."""
-    return usual(event)[:-3] + b"\n\n" if event["event_type"] == "interaction.completed" else usual(event)
-
-
-def linger(self: Handler, usual: Any, data: bytes) -> None:
-    """Send the last event, and wait until the client disconnects."""
-    if data:
-        usual(data)
-    else:
-        self.rfile.read(1)
-        self.close_connection = True
 
 
 def end_late_once(self: Any, usual: Any, events: Events) -> Iterator[bytes]:
@@ -186,13 +174,6 @@ def number_anew(event: Json, number: int) -> str:
     return f"{event['event_id'].partition('-')[0]}-{number}"
 
 
-def forget_the_end(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
-    """Leave interaction.completed out of the stream of a run that is over, or that is resumed."""
-    found = usual(run, query)
-    late = "stream" in query and (run.status == "completed" or "last_event_id" in query)
-    return [pair for pair in found if "interaction.completed" not in pair[1].values()] if late else found
-
-
 def repeat(when: Callable[[Run], bool]) -> Callable[..., Any]:
     """A change of `get`: the event that is named comes once more, then the rest."""
 
@@ -211,14 +192,6 @@ def end_in_a_burst(self: ForeignService, usual: Any, run: Run) -> Events:
     found = list(usual(run))
     yield from found[:-3]
     yield from ((run.lasts, event) for _, event in found[-3:])
-
-
-def go_on_from_now(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
-    """Give who comes back to a run that goes on what is still to come, not what came meanwhile."""
-    found = usual(run, query)
-    if "last_event_id" not in query or run.status != "in_progress":
-        return found
-    return [(due, event) for due, event in found if due > run.age]
 
 
 def say_the_end_first(self: ForeignService, usual: Any, run: Run) -> Events:
@@ -259,33 +232,19 @@ class RunsInItsStream(ForeignService):
         run.lasts = 3600.0
 
 
-def shift_ids(self: ForeignService, usual: Any, body: Json) -> Any:
-    """Count the events of the stream of a create from one, those of every other stream from nought."""
-    made = usual(body)
-    if isinstance(made, dict):
-        return made
-    return ((due, {**event, "event_id": f"i{self.made}-{n}"}) for n, (due, event) in enumerate(made, 1))
-
-
 class Checkpointing(ForeignService):
     """Odd, but right: the token comes while the step is open, and the rest begins within the sentence."""
 
     def create(self, body: Json) -> Any:
         token = body.pop("continuation_token", None)
-        return super().create(body) if token is None else self.go_on(token, {**body, "input": "Go on."})
-
-    def go_on(self, token: str, body: Json) -> Json:
-        """Answer what came after the token."""
+        if token is None:
+            return super().create(body)
         if token != "after-two-words":
             raise Refused(400, "invalid_request", "There is no such token.")
-        super().create(body)
+        super().create({**body, "input": "Go on."})
         run = self.runs[f"i{self.made}"]
-        run.steps = [say("".join(self.rest()))]
+        run.steps = [say("".join(WORDS[2:]))]
         return self.show(run)
-
-    def rest(self) -> list[str]:
-        """The words after the token."""
-        return WORDS[2:]
 
     def events(self, run: Run) -> Events:
         for due, event in super().events(run):
@@ -304,71 +263,25 @@ MIXED = "stream.* rob.concurrent-streams create.format-streamed resume.*"
 TWICE = "resume.no-gap resume.exclusive resume.ids-stable resume.finished resume.well-formed"
 LEFT = "bg.survives-hangup resume.from-create"
 LOST = "fail bg.survives-hangup, blocked resume.from-create, exit 1"
-QUICK = {"words": "--timeout 12", "slow": True}
+QUICK = {"words": "--timeout 12"}
 PAUSES = {"words": "--capability +continuation"}
 
 row, left, pausing = rows_of(ForeignService), rows_of(RunsInItsStream), rows_of(Checkpointing)
 ROWS = [
     row(
-        f"never-completes: {STREAMS} -> fail stream.terminal/",
-        slow=True,
-        events=lambda self, usual, run: iter(list(usual(run))[:-1]),
-    ),
-    row(
-        f"old-end: {STREAMS} -> fail stream.legacy-names/event",
-        thorough=True,
-        slow=True,
-        last_event=lambda self, usual, *given: {**usual(*given), "event_type": "interaction.complete"},
-    ),
-    row(
-        f"malformed-end: {STREAMS} -> fail stream.schema/required",
-        slow=True,
-        last_event=lambda self, usual, run, told: {"interaction": told, "event_type": "interaction.completed"},
-    ),
-    row(
         f"over-too-soon: {STREAMS} chain.* bg.* -> warn stream.update-status/, exit 0",
-        slow=True,
         events=each(lambda event: {**event, "status": "completed"} if "status" in event else event),
     ),
     row(
-        f"counts-from-one: {STREAMS} bg.* -> fail stream.index-contiguous/, exit 1",
-        slow=True,
-        events=each(lambda event: {**event, "index": event["index"] + 1} if "index" in event else event),
-    ),
-    row(
         f"thinks-aside: {STREAMS} bg.* resume.* -> warn stream.no-interleave/, exit 0",
-        slow=True,
         events=think_aside,
         prepare=lambda self, usual, run: run.steps.insert(0, {"type": "thought"}),
     ),
-    row(f"end-said-first: {STREAMS} bg.* resume.*", slow=True, events=say_the_end_first),
-    row(f"broken-end: {STREAMS} -> fail stream.json/syntax", slow=True, encode=cut_end),
-    row(
-        f"loses-text: {STREAMS} -> fail stream.text/lost",
-        slow=True,
-        events=lambda self, usual, run: (pair for pair in usual(run) if not pair[1]["event_id"].endswith("-5")),
-    ),
-    row(f"stays-open: {STREAMS} -> warn stream.closes/", slow=True, handler=vary(Handler, chunk=linger)),
-    # Its streams are right up to interaction.completed; then comes nothing, not even [DONE].
-    row(
-        f"never-ends: {STREAMS} -> warn stream.closes/hangs",
-        thorough=True,
-        slow=True,
-        handler=vary(Handler, chunk=linger),
-        closing=lambda self, usual: b"",
-    ),
-    row(f"ends-late: {STREAMS}", slow=True, late=False, handler=vary(Handler, encode_due=end_late_once)),
-    row(
-        f"own-status: {STREAMS} -> fail create.status/unknown-end",
-        slow=True,
-        show=lambda self, usual, run: {
-            **(body := usual(run)),
-            "status": body["status"].replace("completed", "success"),
-        },
-    ),
+    row(f"end-said-first: {STREAMS} bg.* resume.*", events=say_the_end_first),
+    row(f"ends-late: {STREAMS}", late=False, handler=vary(Handler, encode_due=end_late_once)),
     rows_of(DiesBare)(f"dies-bare: {STREAMS} -> info stream.bare-error, pass stream.done stream.terminal, exit 0"),
     rows_of(RefusesLate)(f"refuses-late: err.* get.* chain.* {STREAMS} -> info stream.bare-error, exit 0"),
-    rows_of(OtherWords)(f"other-words: {STREAMS}", slow=True),
+    rows_of(OtherWords)(f"other-words: {STREAMS}"),
     # Each old name is told once, with the new one.
     row(
         "old-generation: stream.legacy-names -> fail stream.legacy-names/event",
@@ -380,25 +293,13 @@ ROWS = [
     ),
     # What the order of one stream suffers from the events of another is blocked by that; a queue mixes nothing.
     *(
-        case
-        for jobs in (1, 8)
-        for case in (
-            rows_of(SharesOneQueue)(
-                f"one-queue-{jobs}: {MIXED} -> fail rob.concurrent-streams/mixed, exit 1",
-                words=f"-j {jobs}",
-                slow=True,
-            ),
-            rows_of(SharesOneQueue)(
-                f"queue-in-turn-{jobs}: {MIXED}", words=f"-j {jobs}", slow=True, stream=stream_in_turn
-            ),
-            row(
-                f"leaves-steps-open-{jobs}: {MIXED} -> fail stream.stop-once",
-                words=f"-j {jobs}",
-                slow=True,
-                events=drop_stops,
-            ),
+        rows_of(SharesOneQueue)(
+            f"one-queue-{jobs}: {MIXED} -> fail rob.concurrent-streams/mixed, exit 1", words=f"-j {jobs}"
         )
+        for jobs in (1, 8)
     ),
+    rows_of(SharesOneQueue)(f"queue-in-turn: {MIXED}", stream=stream_in_turn),
+    row(f"leaves-steps-open: {MIXED} -> fail stream.stop-once", events=drop_stops),
     # Ids that lead a second resume astray are the root of what it brings; others are a warning of their own.
     row(
         "restarts-ids: resume.* -> fail resume.exclusive/ids, blocked resume.ids-stable",
@@ -419,54 +320,24 @@ ROWS = [
         "inclusive-while-running: resume.* -> fail resume.live/inclusive, pass resume.from-create",
         get=repeat(lambda run: run.status == "in_progress"),
     ),
-    row("forgets-the-end: resume.* stream.* -> fail stream.terminal", get=forget_the_end),
-    # What a server does for a run that goes on is not told by one that is over.
     row(
         "ends-in-a-burst: resume.live resume.two-readers -> rest pass",
         lasts=0.8,
         events=end_in_a_burst,
     ),
-    row(
-        "goes-on-from-now: resume.live resume.two-readers -> fail resume.live, rest pass",
-        lasts=0.8,
-        events=end_in_a_burst,
-        get=go_on_from_now,
-    ),
     # A connection that is lost twice: the second cursor comes from a stream that was resumed itself.
-    row(f"counts-per-connection: {TWICE} -> fail resume.exclusive, exit 1", slow=True, get=rename(number_anew)),
+    row(f"counts-per-connection: {TWICE} -> fail resume.exclusive, exit 1", get=rename(number_anew)),
     # A background run goes on without its client; the twin that nobody left shows that it could have.
     left(
         f"runs-in-its-stream: {LEFT} -> {LOST}", said=("the run was lost with the stream of its create",), **QUICK
-    ),
-    left(
-        f"cancels-with-its-stream: {LEFT} -> {LOST}",
-        thorough=True,
-        leave=lambda self, usual, run: setattr(run, "cancelled_at", run.begun),
-        **QUICK,
     ),
     left(
         f"slows-down-alone: {LEFT} -> rest pass",
         leave=lambda self, usual, run: setattr(run, "lasts", run.lasts + 2.0),
         **QUICK,
     ),
-    left(
-        f"no-run-ends: {LEFT} -> rest untestable",
-        lasts=3600.0,
-        leave=lambda self, usual, run: None,
-        slow=True,
-        words="--timeout 5",
-    ),
-    # The documented use: the stream of the create breaks off, and GET goes on from its last event.
-    row(f"numbers-creates-anew: {LEFT} -> fail resume.from-create", lasts=2.0, create=shift_ids, **QUICK),
     # Where a token comes, and with which words the rest begins, is the server's choice.
     pausing("checkpoints: cont.checkpoint -> rest pass", **PAUSES),
-    pausing(
-        "refuses-its-token: cont.checkpoint -> warn cont.checkpoint",
-        go_on=lambda self, usual, token, body: usual("", body),
-        **PAUSES,
-    ),
-    pausing("begins-again: cont.checkpoint -> warn cont.checkpoint", rest=lambda self, usual: WORDS, **PAUSES),
-    row("no-tokens: cont.checkpoint", **PAUSES),
 ]
 
 

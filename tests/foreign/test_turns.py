@@ -11,6 +11,8 @@ from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import Row, rows_of
 from tests.foreign.server import ForeignService, Run, say
 
+pytestmark = pytest.mark.slow
+
 
 def list_texts(given: Any) -> list[str]:
     """All texts in an input or in steps, function results included."""
@@ -117,50 +119,30 @@ def forget_background_outputs(self: Reciting, usual: Any, run: Run) -> int:
     return 0 if parent is not None and parent.body.get("background") else usual(run)
 
 
-def ignore_in_background(self: Reciting, usual: Any, run: Run) -> Any:
-    """Ignore a format in the background."""
-    return None if run.body.get("background") else usual(run)
-
-
-def refuse_zero(self: Reciting, usual: Any, body: Json) -> None:
-    """Refuse a temperature that is false."""
-    usual(body)
-    if (body.get("generation_config") or {}).get("temperature") == 0:
-        raise Refused(400, "invalid_request", "No.")
-
-
 CHAINS = "chain.*"
 reciting = rows_of(Reciting)
 ROWS = [
-    reciting(f"recites: {CHAINS} create.input* create.sys* create.zero -> exit 0", slow=True),
+    reciting(f"recites: {CHAINS} create.input* create.sys* create.zero -> exit 0"),
     rows_of(Sticky)("keeps-instructions: create.sys* -> fail create.system-instruction/leaks, exit 1"),
     reciting(
         f"caches: {CHAINS} -> fail chain.siblings-apart/text, exit 1",
-        slow=True,
         write=repeat_answers,
         said=["a turn returns the answer to the same input in another conversation"],
     ),
     rows_of(Remembering)(
         f"remembers-unstored: {CHAINS} -> fail chain.siblings-apart/text, exit 1",
-        slow=True,
         said=["a continuation repeats the input of a turn with `store=false`"],
     ),
-    reciting(f"stays-locked: {CHAINS} -> fail chain.ok/after-refusal, exit 1", slow=True, admit=lock_parents),
+    reciting(f"stays-locked: {CHAINS} -> fail chain.ok/after-refusal, exit 1", admit=lock_parents),
     reciting(
         f"forgets-background: {CHAINS} -> fail chain.whole-history/background, exit 1",
-        slow=True,
         remember=forget_background,
         count_outputs=forget_background_outputs,
-    ),
-    reciting(
-        "ignores-formats-later: create.*format bg.create -> fail create.response-format, exit 1",
-        format_of=ignore_in_background,
     ),
     reciting(
         "reads-first-text: create.input* -> fail create.input-contents/unread create.input-steps/unread, exit 1",
         read=lambda self, usual, given: usual(given)[:1],
     ),
-    reciting("refuses-zero: create.zero http.charset -> fail create.zero, exit 1", admit=refuse_zero),
     # Who takes no settings at all refuses nothing in particular.
     reciting(
         "takes-no-settings: create.zero http.charset -> not_applicable create.zero, exit 0", takes=frozenset()

@@ -1,4 +1,4 @@
-"""The recorder of outputs: it masks what is volatile and nothing else, and a comparison shows what changed."""
+"""The recorder of outputs: it masks what is volatile and nothing else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.__main__ import main
 from tests.golden.catalogue import (
     CASE_TIMES,
     CASSETTE,
@@ -22,18 +21,11 @@ from tests.golden.catalogue import (
     TODAY,
     catalogue,
 )
-from tests.golden.compare import compare_texts, differences
 from tests.golden.items import Item, Step, steps
 from tests.golden.mask import Mask, mask_all
 from tests.golden.record import record_all, record_item
 from tests.golden.reduce import broken_rules, outcomes, untimed, verdicts
-from tests.golden.sections import Section, read_sections, write_sections
 from tests.in_one_test import in_one_test
-
-
-def shown(value: object, title: str = "stdout") -> str:
-    """A recorded file of one command that printed a JSON value."""
-    return write_sections([Section("command", "check"), Section(title, json.dumps(value, indent=1))])
 
 
 @in_one_test(
@@ -101,72 +93,6 @@ def test_what_is_not_masked(text: str) -> None:
     assert mask_all(text, {}, (SERVER_TIMES, TODAY, CASE_TIMES, HUNG_UP, SESSIONS, *STORIES, *CASSETTE)) == text
 
 
-@pytest.mark.parametrize("text", ["", "a\nb\n", "no end of line", "━━ stdout\n━━ exit\n"])
-def test_sections_survive(text: str) -> None:
-    """Sections are read as they were written, even if a text looks like a title."""
-    read = read_sections(write_sections([Section("stdout", text), Section("exit", "0")]))
-    assert [section.title for section in read] == ["stdout", "exit"]
-    assert [line.strip() for line in read[0].text.splitlines()] == text.splitlines()
-
-
-def test_equal_texts_have_no_difference() -> None:
-    """Nothing is said of equal recordings."""
-    assert list(compare_texts(shown({"a": 1}), shown({"a": 1}))) == []
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "line"),
-    [
-        ({"exit": 0}, {"exit": 1}, "/exit: 0 → 1"),
-        ({"exit": 1}, {"exit": True}, "/exit: 1 → true"),
-        ({"a": 1}, {}, "- /a: 1"),
-        ({}, {"a": 1}, "+ /a: 1"),
-        ({"matrix": {"m": ["x", "y"]}}, {"matrix": {"m": ["y"]}}, '- /matrix/m: "x"'),
-        (
-            {"checks": [{"id": "a", "verdict": "pass"}, {"id": "b", "verdict": "pass"}]},
-            {"checks": [{"id": "a", "verdict": "pass"}, {"id": "b", "verdict": "fail"}]},
-            '/checks/b/verdict: "pass" → "fail"',
-        ),
-        (
-            {"checks": [{"id": "a"}, {"id": "b"}]},
-            {"checks": [{"id": "b"}, {"id": "a"}]},
-            "/checks: the same items in another order",
-        ),
-        (
-            {"timings": [{"exercise": "a", "requests": 1}, {"exercise": "b", "requests": 2}]},
-            {"timings": [{"exercise": "a", "requests": 1}, {"exercise": "b", "requests": 3}]},
-            "/timings/b/requests: 2 → 3",
-        ),
-    ],
-)
-def test_json_is_compared_by_path(before: object, after: object, line: str) -> None:
-    """A change in JSON is one line that names its place; items of a list are known by their id."""
-    assert list(compare_texts(shown(before), shown(after))) == ["in stdout of `check`", line]
-
-
-def test_text_is_compared_by_line() -> None:
-    """A change in other text is the lines taken away and added."""
-    one = write_sections([Section("command", "list"), Section("stdout", "a\nb\nc\n")])
-    assert list(compare_texts(one, one.replace("b\n", "B\n"))) == ["in stdout of `list`", "- b", "+ B"]
-
-
-def test_a_command_of_one_side_only() -> None:
-    """A command that only one recording has is named, and does not hide what the others changed."""
-    both = [Section("command", "list"), Section("exit", "0")]
-    more = [Section("command", "diff"), Section("exit", "3"), Section("command", "list"), Section("exit", "1")]
-    assert list(compare_texts(write_sections(both), write_sections(more))) == [
-        "in exit of `list`", "- 0", "+ 1", "in exit of `diff`", "+ only in the second recording",
-    ]  # fmt: skip
-
-
-def test_a_missing_file(tmp_path: Path) -> None:
-    """An item that only one recording has is a difference."""
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "a/x.txt").write_text("")
-    assert list(differences(tmp_path / "a", tmp_path / "b")) == [("x", ["- only in the first recording"])]
-
-
 @pytest.mark.slow
 def test_a_command_is_recorded(tmp_path: Path) -> None:
     """Exit code, output, errors and files of a command are in the recording, and a second one is equal to it."""
@@ -215,16 +141,6 @@ def test_items_have_names_of_their_own() -> None:
     names = [item.name for item in items]
     assert len(set(names)) == len(names)
     assert set(COMMANDS) <= {word for item in items for step in item.steps for word in step.words}
-
-
-def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`compare` exits with 1 and names the item if something changed, else with 0."""
-    for name, exit_code in (("a", 0), ("b", 1)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "check.txt").write_text(shown({"exit": exit_code}))
-    same, different = (main(["compare", str(tmp_path / "a"), str(tmp_path / other)]) for other in ("a", "b"))
-    assert (same, different) == (0, 1)
-    assert "check\n  in stdout of `check`\n  /exit: 0 → 1\n1 items differ" in capsys.readouterr().out
 
 
 def test_the_outcomes_of_several_workers() -> None:

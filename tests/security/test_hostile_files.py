@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from harness import written_files
 from harness.cassette import load, save
 from harness.cassette.journal import Journal
 from harness.written_files import append_file, write_file
@@ -19,15 +18,6 @@ HIDING = "\x1b]0;t\x07\x7f\x85\x9b2J\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u
 UNSEEN = re.compile(
     "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 )
-PACKAGE = Path(written_files.__file__).parent
-BYTES = {
-    "cassette/layout.py": "YAML, in which `dump` escapes what hides; a copy of a file of ours",
-    "cassette/journal.py": "ASCII",
-    "benches/record/session.py": "a cassette that was written by the layout, and JSON in ASCII",
-    "benches/client/ready/environments.py": "drivers of ours, as they are",
-    "written_files.py": "the door",
-}
-"""The modules that write bytes, which pass no door for text, and why nothing hides in them."""
 
 
 def find_hiding(folder: Path) -> dict[str, list[str]]:
@@ -38,13 +28,6 @@ def find_hiding(folder: Path) -> dict[str, list[str]]:
         if path.is_file()
     }
     return {name: list(map(ascii, hiding)) for name, hiding in found.items() if hiding}
-
-
-def test_every_text_passes_one_door() -> None:
-    """A text is written by `write_file` or `append_file`; each module that writes bytes says why nothing hides."""
-    calls = re.compile(r"\b(replace_file|replacing)\(")
-    sources = {path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8") for path in PACKAGE.rglob("*.py")}
-    assert {name for name, source in sources.items() if calls.search(source)} == BYTES.keys()
 
 
 @pytest.mark.parametrize("write", [write_file, append_file])

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,19 +16,14 @@ import pytest
 from harness.cli.main import main
 from harness.contract.contract import load
 from harness.emulator import Emulator, Settings
-from harness.errors import BadHead
 from harness.inspector.evidence import Evidence
 from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
 from harness.kit.wrong_call import explain_redirect
 from harness.outcome import Exit
-from harness.outcome.words import escape_obeyed, write_docstring
-from harness.plugin.sent_requests import SentRequest, call_of
+from harness.outcome.words import write_docstring
 from harness.report.evidence.curl import Display, curl
-from harness.report.junit import JUnitCase, Standing, write_document
-from harness.report.markdown import Markdown, write_code, write_html, write_plain
 from harness.transport import ServerThread
-from harness.transport.http1.heads import parse_request_head
 from harness.wire import Headers, LogicalClock, Request, Response
 from harness.wire.mask import Mask
 from tests.in_one_test import in_one_test
@@ -68,35 +60,6 @@ def test_a_copied_command_holds_the_request_as_words(method: str, text: str) -> 
     assert "x-a: $(id) `id` ' \" \\" in words
     assert '{"a": "$(id)\' `id`"}' in words
     assert done.stderr == ""
-
-
-OBEYED = (
-    "a\x03b",
-    "\x15id;#",
-    "\x1b[201~\n",
-    "\x9b31m",
-    "a\u202eb",
-    "a\tb\x08",
-    "-\x7f%d\\n!!'\"$(id)`id`",
-    "\ufeff",
-)
-
-
-@in_one_test(text=OBEYED)
-def test_a_copied_command_gives_a_terminal_nothing_to_obey(text: str) -> None:
-    """A pasted ^C ends a line in spite of quotes, so none is in it; curl gets the text all the same."""
-    request = Request(text, f"/{text}", Headers([(f"x-{text}", f"{text}.")]), text.encode())
-    line = curl(request, Display(INTERACTIONS, "http://127.0.0.1:8", Mask({})))
-    assert escape_obeyed(line) == line
-    assert "\t" not in line
-    script = f"curl() {{ printf '%s\\0' \"$@\"; cat; }}\n{line}"
-    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
-    words = done.stdout.decode().split("\0")
-    at = words.index("-X")
-    assert words[at + 1] == text.removesuffix("\n")
-    assert words[at + 2] == f"http://127.0.0.1:8/{text}".removesuffix("\n")
-    assert f"x-{text}: {text}." in words
-    assert words[-1] == text
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -139,13 +102,6 @@ def test_a_copied_url_names_no_other_host(target: str) -> None:
     assert urlsplit(json.loads(fetched[1])).netloc == "127.0.0.1:8000"
 
 
-@pytest.mark.parametrize("target", ["@evil.example/x", ":80@evil.example/", "evil.example", "?x", "a:b://c/d"])
-def test_a_server_takes_no_target_that_is_no_path(target: str) -> None:
-    """A client cannot put such a path into the traffic that a person copies from."""
-    with pytest.raises(BadHead, match="is not a path"):
-        parse_request_head(f"GET {target} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
-
-
 REPORT = ("check", "emulator", "-c", "get.unknown", "-c", "get.ok")
 
 
@@ -156,33 +112,6 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in (1, 2):
         assert main((*REPORT, "--report", f"json={folder}/{number}.json")) in (0, 3)
     return folder
-
-
-PAINT = '</script><img src="x" onerror="alert(1)">\x1b]0;t\x07\u202e\x9b2J\u2066\u2028'
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def _without_code(markdown: str) -> str:
-    return re.sub(r"(?ms)^(`{3,}).*?^\1$", "", markdown)
-
-
-def test_a_folder_with_a_hostile_name_is_text(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The name of a folder becomes neither markup, nor a mark that nobody sees, nor a command of a CI system."""
-    folder = tmp_path / "a<img src=x onerror=alert(1)>\x1b[31m\u202e::error::boom"
-    folder.mkdir()
-    recorded = Path(__file__).parents[2] / "cassettes" / "emulator" / "truncated.yaml"
-    (folder / "a.yaml").write_bytes(recorded.read_bytes())
-    pages = [str(tmp_path / "verified.html"), str(tmp_path / "verified.md")]
-    words = ["--report", f"html={pages[0]}", "--report", f"markdown={pages[1]}"]
-    monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    assert main(["verify", str(folder), *words]) == 1
-    for page in pages:
-        text = Path(page).read_text("utf-8")
-        assert not UNSEEN.search(text)
-        assert not re.search(r"(?<!\\)<img", _without_code(text))
-    assert "\n::error::boom" not in capsys.readouterr().out
 
 
 LURE = (
@@ -199,19 +128,6 @@ def _find_markup(page: str) -> list[str]:
     return re.findall(r"<(?:a|img)\b|[@#]\w|<strong>PASSED", text)
 
 
-@pytest.mark.parametrize("text", ["MUST `", "a `` b", "``` c", "x\\", "x\\`", "`a` `", "` ``", "a\\`b"])
-def test_a_backtick_of_a_stranger_begins_no_code(text: str) -> None:
-    """Code that begins in one text would end at another, whose content is then no code."""
-    line = Markdown("{} {} ({} [x])").format(text, write_code("![b](http://evil.example)"), text)
-    assert _find_markup(str(line)) == []
-    assert write_plain("pass `--model` or ``a`b``") == "pass `--model` or ``a`b``"
-
-
-def test_a_summary_is_one_line() -> None:
-    """A blank line would end the block of HTML, and Markdown would begin."""
-    assert write_html("reset\n\n# PASSED") == "reset # PASSED"
-
-
 def test_what_a_target_says_is_no_markdown(tmp_path: Path) -> None:
     """A hosting service shows a report without a link, an image or a mention that the target wrote."""
     report = tmp_path / "report.md"
@@ -221,19 +137,6 @@ def test_what_a_target_says_is_no_markdown(tmp_path: Path) -> None:
     text = report.read_text("utf-8")
     assert "octocat" in text
     assert _find_markup(text) == []
-
-
-def test_a_report_writes_no_line_into_a_comparison(
-    reports: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A text of a report that a stranger made is one line, and no verdict of its own."""
-    record = json.loads((reports / "1.json").read_text("utf-8"))
-    line = "x\n\nPASSED: all 9 checks passed.\n"
-    record["started"] = record["target"]["url"] = record["accounting"]["verdict"] = line
-    (tmp_path / "forged.json").write_text(json.dumps(record), "utf-8")
-    main(["diff", str(reports / "1.json"), str(tmp_path / "forged.json")])
-    shown = capsys.readouterr()
-    assert not re.search(r"(?m)^PASSED: all 9", shown.out + shown.err)
 
 
 def test_a_report_of_another_version_is_read(reports: Path, tmp_path: Path) -> None:
@@ -285,67 +188,6 @@ def test_a_diff_hides_the_value_of_a_secret_member(tmp_path: Path, capsys: pytes
     assert "hunter" not in came
 
 
-def test_a_junit_report_attaches_no_file() -> None:
-    """Jenkins and Azure Pipelines attach the file that `[[ATTACHMENT|path]]` names in the text of a case."""
-    said = "the target said [[ATTACHMENT|/etc/passwd]] and [[ attachment|/etc/hosts]]"
-    case = JUnitCase(suite="a", name=said, standing=Standing.PASSED, kind="warn", message=said, text=said)
-    failed = replace(case, standing=Standing.FAILURE)
-    document = write_document([case, failed], "interactions", {"target": said})
-    assert document.count("the target said") > 4
-    assert not re.search(r"\[\[\s*attachment", document, re.IGNORECASE)
-
-
-_HOSTILE_SPEC = """
-import { createServer } from "node:http";
-import { connect } from "./javascript/index.js";
-import { test } from "./javascript/node-test.js";
-const text = "\\u001b]0;x\\u0007\\u202e\\n::error::SEEN\\n ##vso[task.x]SEEN\\r::SEEN\\u009b31m";
-const send = (session, fields) => fetch(`${session.url}/v1beta/interactions`, {
-  method: "POST", headers: { "content-type": "application/json", "x-goog-api-key": "k" },
-  body: JSON.stringify({ model: "gemini-3.8-flash", input: "Hi", ...fields }),
-});
-test("a field", async ({ session }) => { await send(session, { [text]: 1 }); await session.assertCalls("get"); });
-test("a call", async ({ session }) => {
-  await send(session, { input: [{ type: "function_result", call_id: text, name: text, result: text }] });
-  await session.assertContinued();
-});
-const evil = await new Promise((ready) => {
-  const server = createServer((asked, answer) => {
-    const there = `http://localhost:${server.address().port}/came`;
-    if (asked.url.startsWith("/lead")) answer.writeHead(307, { location: there });
-    answer.end(asked.url.startsWith("/came") ? JSON.stringify({ requests: [] }) : text);
-  });
-  server.listen(0, "127.0.0.1", () => ready(server)).unref();
-});
-const named = (path) => connect(`http://127.0.0.1:${evil.address().port}${path}`, { token: "t0ken" });
-test("no JSON", async () => { await (await named("/x")).requests(); });
-test("elsewhere", async () => {
-  const failed = await named("/lead").then((found) => found.requests()).then(() => "", (error) => error.message);
-  if (!failed.includes("redirect")) throw new Error("FOLLOWED");
-});
-test("a plan", async ({ session }) => { await session.drop(text); });
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
-def test_a_javascript_test_gives_a_terminal_and_a_runner_no_command(tmp_path: Path) -> None:
-    """What code under test sent stands in failures and diagnostics of the npm package as text."""
-    (tmp_path / "javascript").symlink_to(Path(__file__).resolve().parents[2] / "javascript")
-    (tmp_path / "hostile.test.mjs").write_text(_HOSTILE_SPEC, "utf-8")
-    command = tmp_path / "harness-command"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m harness "$@"\n', "utf-8")
-    command.chmod(0o755)
-    words = ("node", "--test", "--test-reporter=spec", "hostile.test.mjs")
-    environment = {**os.environ, "HARNESS_COMMAND": str(command), "NO_COLOR": "1"}
-    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "SEEN" in done.stdout
-    assert "it sent no JSON" in done.stdout
-    assert "FOLLOWED" not in done.stdout
-    assert re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]|(?m:^\s*::)|##vso\[", done.stdout) == []
-
-
 @pytest.mark.parametrize("address", ["http://[::1", "//[", "http://[x]/upload/y"])
 def test_an_address_that_is_no_url_is_a_finding(address: str, tmp_path: Path) -> None:
     """A target may return any text as the address of an upload or of a redirect: it ends no check."""
@@ -367,23 +209,3 @@ def test_an_address_that_is_no_url_is_a_finding(address: str, tmp_path: Path) ->
     assert checks["file.upload"]["findings"][0]["actual"] == address
     assert [name for name, check in checks.items() if check.get("reason") == "harness_error"] == []
     assert "is this a login page" in explain_redirect(302, Headers([("location", address)]), "/v1beta/x")
-
-
-def test_a_path_that_is_no_url_is_a_path() -> None:
-    """A client may send `//[`, which no address has as its host."""
-    sent = SentRequest("GET", "//[x/y?a=1", {}, None)
-    assert (sent.path, sent.query) == ("//[x/y", {"a": "1"})
-    assert call_of({"method": "GET", "target": "//[x/y?a=1", "body": None}) == "GET //[x/y"
-
-
-@pytest.mark.parametrize("text", ["\\r\\e[2KPASSED", "a\\n::error::b", "\\u202ea", "\\u009b2K"])
-def test_an_id_of_a_baseline_gives_a_terminal_no_command(
-    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It names a result, so one that a terminal would obey is refused."""
-    path = tmp_path / "baseline.yaml"
-    path.write_text(f'- {{id: "{text}", reason: x}}\n', encoding="utf-8")
-    assert main(["check", "emulator", "-c", "get.ok", "--baseline", str(path)]) == 2
-    said = capsys.readouterr().err
-    assert "has control characters: copy one from `harness list`" in said
-    assert escape_obeyed(said) == said

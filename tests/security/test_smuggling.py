@@ -5,15 +5,11 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import BadRequest
-from harness.transport import ServerThread
 from harness.transport.http1.limits import ServerLimits
 from harness.transport.http1.reader import HeadCache, Incoming, RequestReader, ResponseReader
-from harness.transport.proxy import UpstreamServer
-from harness.transport.server.server import InThread, WaitingServer
 from harness.transport.tap.exchange_tracker import Wiretap
 from harness.wire import How
 from tests.in_one_test import in_one_test
-from tests.transport.peers import RawServer, connected, echo, get, read_to_end, saying
 
 INNER = b"GET /inner HTTP/1.1\r\nhost: h\r\n\r\n"
 CHUNKED = b"POST /p HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -99,43 +95,3 @@ def test_a_recorder_records_nothing_behind_a_request_that_it_cannot_frame(name: 
     assert not wire.waiting
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
     assert not wire.downward(answer * 2, 1.0).finished
-
-
-def test_a_server_refuses_a_bare_lf_in_a_head_with_a_reason() -> None:
-    """A reader that ends no line there sees no Content-Length, and two requests."""
-    with ServerThread(echo) as server, connected(server.port) as sock:
-        sock.sendall(HEADS["a bare LF before a length"] + INNER)
-        answer, _ = read_to_end(sock)
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"ends in a bare LF" in answer
-    assert answer.count(b"HTTP/1.1 ") == 1
-
-
-def test_a_proxy_refuses_it_with_a_reason() -> None:
-    """The client gets a 400 that names the line, and the upstream gets nothing."""
-    with (
-        ServerThread(echo) as upstream,
-        InThread(WaitingServer(UpstreamServer(upstream.url))) as proxy,
-        connected(proxy.port) as sock,
-    ):
-        sock.sendall(CHUNKED + BODIES["a bare LF behind a size"] + INNER)
-        answer, _ = read_to_end(sock)
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 ")
-    assert answer.count(b"HTTP/1.1") == 1
-    assert b"the chunk-size line b'2\\\\n' ends in a bare LF, and must end in CRLF" in body
-
-
-def test_a_proxy_passes_no_response_on_that_it_cannot_frame() -> None:
-    """The client gets the part before the ambiguous line, and no end of the body."""
-    wire = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n"
-    with (
-        RawServer(saying(wire + b"2\nab\r\n0\r\n\r\n")) as upstream,
-        InThread(WaitingServer(UpstreamServer(upstream.url))) as proxy,
-        connected(proxy.port) as sock,
-    ):
-        sock.sendall(get())
-        answer, _ = read_to_end(sock)
-    assert answer.startswith(wire)
-    assert b"ab" not in answer
-    assert not answer.endswith(b"0\r\n\r\n")

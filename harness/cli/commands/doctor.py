@@ -84,7 +84,11 @@ def run(words: Sequence[str]) -> int:
     for item in diagnose():
         found.append(item)
         if not arguments.json:
-            write_line(_format(item, colour=colour), sys.stdout)
+            word = f"{item.state:<8}"
+            word = f"\x1b[{_COLOUR[item.state]}m{word}\x1b[0m" if colour else word
+            line = f"{word} {item.about:<15} {show_text(item.found)}"
+            remedy = f"\n{'':<25}→ {show_text(item.remedy)}" if item.remedy else ""
+            write_line(line + remedy, sys.stdout)
     problems = sum(item.state is Condition.PROBLEM for item in found)
     if arguments.json:
         rows = [
@@ -95,13 +99,6 @@ def run(words: Sequence[str]) -> int:
     else:
         say(f"{format_count(problems, 'problem')}" if problems else "No problems found.")
     return Exit.FAILED if problems else Exit.OK
-
-
-def _format(item: Diagnosis, *, colour: bool) -> str:
-    word = f"{item.state:<8}"
-    word = f"\x1b[{_COLOUR[item.state]}m{word}\x1b[0m" if colour else word
-    line = f"{word} {item.about:<15} {show_text(item.found)}"
-    return f"{line}\n{'':<25}→ {show_text(item.remedy)}" if item.remedy else line
 
 
 def diagnose() -> Iterator[Diagnosis]:

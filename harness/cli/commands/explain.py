@@ -5,7 +5,7 @@ Layer 8.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.cli.arguments import read_options
@@ -14,7 +14,6 @@ from harness.cli.options import Page, argument
 from harness.cli.output import say_lines
 from harness.cli.rules import load_every_check
 from harness.cli.rules.rule_facts import (
-    RuleFacts,
     describe_check,
     describe_rule,
     list_codes,
@@ -49,51 +48,34 @@ def run(words: Sequence[str]) -> int:
     """Run the command. The code of a finding (`rule/word`) explains its rule, `model NAME…` a model."""
     arguments = read_options(ExplainArguments, words)
     if arguments.ids[0] == "model":
-        say_lines("\n\n".join(_describe_models(arguments.ids[1:])).split("\n"))
+        from harness.contract.models.profiles import describe_model, describe_models
+
+        texts = [describe_model(name) for name in arguments.ids[1:]] or [describe_models()]
+        say_lines("\n\n".join("\n".join(text) for text in texts).split("\n"))
         return 0
-    _refuse_unknown_codes(arguments.ids)
+    for name in arguments.ids:
+        rule, slash, _ = name.partition("/")
+        known = list_codes(rule) if slash else []
+        if known and name not in known:
+            few = f": {rule} has the codes {list_some(known, 5)}"
+            raise UsageFault(f"no finding has the code {name!r}{did_you_mean(name, known, otherwise=few)}")
     ids = list(dict.fromkeys(name.partition("/")[0] for name in arguments.ids))
     own = [rule for rule in list_rules_without_check() if rule.id in ids]
     others = [name for name in ids if name not in {rule.id for rule in own}]
-    _refuse_other_names(others)
+    for name in others:
+        if name in INTERACTIONS.load_mutants():
+            raise UsageFault(f"{name!r} is a mutant, not a check: `harness mutants --list {name}` describes it")
+        if name in load_incidents():
+            raise UsageFault(f"{name!r} is an incident, not a check: `harness incidents {name}` describes it")
     described = [describe_rule(rule) for rule in own]
     if others:
         everything_offered = everything(INTERACTIONS.load_capabilities())
         selection = Selection(checks=tuple(others))
         plan = make_plan(load_every_check(), selection, everything_offered, INTERACTIONS.load_profiles())
         described += [describe_check(planned.check) for planned in plan.checks if planned.skip is None]
-    say_lines("\n\n".join("\n".join(_write_lines(facts)) for facts in described).split("\n"))
+    for number, facts in enumerate(described):
+        say_lines([""] if number else [])
+        say_lines(f"{facts.rule.id}: {facts.heading}".split("\n"))
+        for fact in facts.facts:
+            say_lines(f"  {fact.label}: {fact.text}{f' {fact.url}' if fact.url else ''}".split("\n"))
     return 0
-
-
-def _refuse_other_names(names: Sequence[str]) -> None:
-    """Raise UsageFault for the name of a mutant or an incident: another command explains it."""
-    for name in names:
-        if name in INTERACTIONS.load_mutants():
-            raise UsageFault(f"{name!r} is a mutant, not a check: `harness mutants --list {name}` describes it")
-        if name in load_incidents():
-            raise UsageFault(f"{name!r} is an incident, not a check: `harness incidents {name}` describes it")
-
-
-def _refuse_unknown_codes(names: Sequence[str]) -> None:
-    """Raise UsageFault for a code `rule/word` that no finding of a published rule has."""
-    for name in names:
-        rule, slash, _ = name.partition("/")
-        known = list_codes(rule) if slash else []
-        if known and name not in known:
-            few = f": {rule} has the codes {list_some(known, 5)}"
-            raise UsageFault(f"no finding has the code {name!r}{did_you_mean(name, known, otherwise=few)}")
-
-
-def _describe_models(names: Sequence[str]) -> Iterator[str]:
-    from harness.contract.models.profiles import describe_model, describe_models
-
-    yield from ("\n".join(describe_model(name)) for name in names)
-    if not names:
-        yield "\n".join(describe_models())
-
-
-def _write_lines(described: RuleFacts) -> Iterator[str]:
-    yield f"{described.rule.id}: {described.heading}"
-    for fact in described.facts:
-        yield f"  {fact.label}: {fact.text}{f' {fact.url}' if fact.url else ''}"

@@ -126,7 +126,10 @@ OPTIONS = FuzzArguments
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 no failure, 1 a rule is broken, 3 an engine proved nothing."""
     arguments = read_options(FuzzArguments, words)
-    _need_the_extra()
+    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        verb = "are" if len(missing) > 1 else "is"
+        raise UsageFault(f"{' and '.join(missing)} {verb} not installed: pip install 'interactions-harness[fuzz]'")
     from harness.engine.search.failure import list_rules
     from harness.engine.search.run import fuzz
     from harness.report.commands.fuzz import FuzzPresentation, key_of_failure
@@ -183,13 +186,6 @@ def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...
             hint = did_you_mean(name, known, otherwise=": copy one from the findings of a run")
             raise UsageFault(f"--exclude {name!r}: no finding has this code{hint}")
     return tuple(names)
-
-
-def _need_the_extra() -> None:
-    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
-    if missing:
-        verb = "are" if len(missing) > 1 else "is"
-        raise UsageFault(f"{' and '.join(missing)} {verb} not installed: pip install 'interactions-harness[fuzz]'")
 
 
 def _read_options(arguments: FuzzArguments, target: ResolvedTarget) -> FuzzOptions:
@@ -252,9 +248,6 @@ def _choose_engines(arguments: FuzzArguments) -> tuple[str, ...]:
 
 SAME = "run, with the same responses"
 
-_LEAST_SECONDS = 2.0
-"""What the lines of one failure get, however little time is left."""
-
 
 class CurlRuns:
     """Runs curl lines against one target, as long as `seconds` (None: no limit) have not passed."""
@@ -275,7 +268,7 @@ class CurlRuns:
         with self._serve() as root:
             lines = curl_lines(trail, Display(self._target.api, root, Mask(self._target.info.secrets)))
             requests = [exchange.request for exchange in trail]
-            patience = min(MOST_SECONDS, max(_LEAST_SECONDS, self._timer.left))
+            patience = min(MOST_SECONDS, max(2.0, self._timer.left))  # some, however little time is left
             answers = run_commands(lines, requests, self._target.info.secrets, patience, name_answer_file)
             self._clean(answers)
         accused = next((number for number, exchange in enumerate(trail) if exchange.hung), -1)

@@ -28,7 +28,7 @@ from harness.cli.common_options import (
     revision_option,
     verbose_option,
 )
-from harness.cli.guarding import Access, HostOptions, access
+from harness.cli.guarding import HostOptions, access
 from harness.cli.inspecting import new_inspector, open_option, open_page, page_of
 from harness.cli.judging_options import BaselineOptions, baseline_of, finish, resolve_named, wait_for
 from harness.cli.masking import mask_text
@@ -79,10 +79,8 @@ _KEY_NAMES = {INTERACTIONS.key_variable: KEY_VARIABLE}
 _HELD_BACK = ("gw.live/buffered", "gw.live/compressed")
 """Findings that leave nothing of the streaming: `--streams` declares that the gateway streams."""
 
-_STARTING = 120.0
-"""Seconds that a gateway started by CMD may take to come up."""
-_ONE_LOOK = 1.0
 _DYING = 0.5
+"""Seconds within which a process that has dropped its connections is seen to be dead."""
 
 
 @dataclass(kw_only=True)
@@ -229,7 +227,12 @@ def run(words: Sequence[str]) -> int:
                 "gateway, and configure it to use that upstream"
             )
         listeners = Listeners(arguments, GatewayPresentation(server.url), baseline)
-        _announce(arguments, server.url, granted)
+        say(f"upstream: {server.url} (point your gateway's upstream there)", to_errors=arguments.json)
+        if arguments.open:
+            page = page_of(server.url, granted)
+            say(f"watch it in a browser: {page}", to_errors=arguments.json)
+            open_page(arguments, page)
+        sys.stdout.flush()
         environment = gateway_environment(server.url, os.environ)
         process = None if command is None else stack.enter_context(run_command(command, environment))
         stack.enter_context(listeners.reporting_faults_of(target.info))
@@ -245,15 +248,6 @@ def run(words: Sequence[str]) -> int:
         if server.errors:
             raise HarnessFault(f"the upstream erred: {server.errors[0]}")
     return finish(arguments, baseline, finished)
-
-
-def _announce(arguments: GatewayArguments, url: str, granted: Access) -> None:
-    """Print the address of the upstream, before the wait for the gateway."""
-    say(f"upstream: {url} (point your gateway's upstream there)", to_errors=arguments.json)
-    if arguments.open:
-        say(f"watch it in a browser: {page_of(url, granted)}", to_errors=arguments.json)
-        open_page(arguments, page_of(url, granted))
-    sys.stdout.flush()
 
 
 def _list_repeated(arguments: GatewayArguments, command: Sequence[str] | None) -> Iterator[str]:
@@ -295,17 +289,20 @@ def gateway_environment(upstream: str, environment: Mapping[str, str]) -> dict[s
 
 
 def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None) -> None:
-    """Wait until the gateway answers. Raises TargetFault if it does not, or if its process has ended."""
+    """Wait until the gateway answers, two minutes for one that CMD starts.
+
+    Raises TargetFault if it does not, or if its process has ended.
+    """
     if process is None:
         wait_for(target, seconds)
         return
-    whole = _STARTING if seconds is None else seconds
+    whole = 120.0 if seconds is None else seconds
     until = time.monotonic() + whole
     while True:
         if ended := process.wait_for_end():
             raise TargetFault(ended)
         try:
-            wait_until_up(target, _ONE_LOOK, whole=whole)
+            wait_until_up(target, 1.0, whole=whole)  # then look whether the process still runs
             break
         except TargetFault as fault:
             if time.monotonic() > until:

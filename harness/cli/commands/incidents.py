@@ -20,8 +20,6 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 
-_NARROW, _WIDE = 60, 120
-
 
 @dataclass(kw_only=True)
 class IncidentsArguments(Options):
@@ -39,23 +37,18 @@ OPTIONS = IncidentsArguments
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     arguments = read_options(IncidentsArguments, words)
-    _refuse_mutants(arguments.names)
-    chosen = [find_incident(name) for name in arguments.names]
-    if arguments.json:
-        write_json([incident.to_dict() for incident in chosen or load_incidents().values()])
-        return 0
-    width = min(max(shutil.get_terminal_size().columns, _NARROW), _WIDE)
-    say("\n".join(_list(width)) if not chosen else "\n\n".join("\n".join(_explain(one, width)) for one in chosen))
-    return 0
-
-
-def _refuse_mutants(names: Sequence[str]) -> None:
-    """Raise UsageFault for the name of a mutant: another command describes it."""
-    for name in names:
+    for name in arguments.names:
         if name not in load_incidents() and name in INTERACTIONS.load_mutants():
             raise UsageFault(
                 f"{name!r} is a mutant, not an incident: `harness mutants --list {name}` describes it"
             )
+    chosen = [find_incident(name) for name in arguments.names]
+    if arguments.json:
+        write_json([incident.to_dict() for incident in chosen or load_incidents().values()])
+        return 0
+    width = min(max(shutil.get_terminal_size().columns, 60), 120)  # wider lines are hard to read
+    say("\n".join(_list(width)) if not chosen else "\n\n".join("\n".join(_explain(one, width)) for one in chosen))
+    return 0
 
 
 def _list(width: int) -> Iterator[str]:

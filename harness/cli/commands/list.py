@@ -64,7 +64,13 @@ def run(words: Sequence[str]) -> int:
         arguments.refuse(listings[1:], f"and --{listings[0]} are two lists: give one of them")
         arguments.refuse(_LISTINGS[listings[0]], f"has no effect with --{listings[0]}: remove one of them")
     if arguments.sentences:
-        _print_sentences(arguments)
+        from harness.cli.rules.sentences import choose_sentences, sentence_lines, sentence_record
+
+        chosen = choose_sentences(arguments.globs)
+        if arguments.json:
+            write_json([sentence_record(sentence) for sentence in chosen])
+        else:
+            say_lines(sentence_lines(chosen))
         return 0
     selection = Selection(checks=tuple(arguments.globs))
     plan = make_plan(
@@ -84,19 +90,17 @@ def run(words: Sequence[str]) -> int:
         from harness.report.json_report import check_record
 
         write_json([check_record(check) for check in checks])
-    else:
-        _print(checks)
+        return 0
+    width = max(len(check.id) for check in checks)
+    needs = {check.id: f" (needs {', '.join(sorted(check.requires))})" for check in checks if check.requires}
+    say_lines(
+        f"{check.id:<{width}}  {check.rule.level:<6}  {check.profile:<10}  {check.title}{needs.get(check.id, '')}"
+        for check in checks
+    )
+    rules = sum(check.rule.subject is Subject.RELAY for check in checks)
+    counts = {"check": len(checks) - rules, "gateway rule": rules}
+    say(", ".join(format_count(count, what) for what, count in counts.items() if count))
     return 0
-
-
-def _print_sentences(arguments: ListArguments) -> None:
-    from harness.cli.rules.sentences import choose_sentences, sentence_lines, sentence_record
-
-    chosen = choose_sentences(arguments.globs)
-    if arguments.json:
-        write_json([sentence_record(sentence) for sentence in chosen])
-    else:
-        say_lines(sentence_lines(chosen))
 
 
 def _print_capabilities(checks: Sequence[Check], *, as_json: bool) -> None:
@@ -108,15 +112,3 @@ def _print_capabilities(checks: Sequence[Check], *, as_json: bool) -> None:
     width = max(map(len, known))
     counts = {name: format_count(len(needing[name]), "check") for name in known}
     say_lines(f"{name:<{width}}  {meaning} ({counts[name]})" for name, meaning in known.items())
-
-
-def _print(checks: Sequence[Check]) -> None:
-    width = max((len(check.id) for check in checks), default=0)
-    needs = {check.id: f" (needs {', '.join(sorted(check.requires))})" for check in checks if check.requires}
-    say_lines(
-        f"{check.id:<{width}}  {check.rule.level:<6}  {check.profile:<10}  {check.title}{needs.get(check.id, '')}"
-        for check in checks
-    )
-    rules = sum(check.rule.subject is Subject.RELAY for check in checks)
-    counts = {"check": len(checks) - rules, "gateway rule": rules}
-    say(", ".join(format_count(count, what) for what, count in counts.items() if count))

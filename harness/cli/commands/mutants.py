@@ -45,7 +45,18 @@ def run(words: Sequence[str]) -> int:
     """Run the command. Exit code 0 if every mutant is noticed and, in a full run, every check notices one."""
     arguments = read_options(MutantsArguments, words)
     mutants = INTERACTIONS.load_mutants()
-    chosen = _select_names(arguments.globs, list(mutants))
+    chosen = list(mutants)
+    if arguments.globs:
+        hits: dict[str, None] = {}
+        for glob in arguments.globs:
+            found = fnmatch.filter(mutants, glob)
+            if not found:
+                hint = did_you_mean(glob, mutants, otherwise=": `harness mutants --list` shows all")
+                if (row := ROWS.get(glob)) is not None and row.mutant in mutants:
+                    hint = f", which is a rule: name a mutant that breaks it, such as {row.mutant!r}"
+                raise UsageFault(f"no mutant has the id {glob!r}{hint}")
+            hits.update(dict.fromkeys(found))
+        chosen = list(hits)
     if arguments.list:
         for name in chosen:
             say(f"{name}: {mutants[name].summary}")
@@ -60,16 +71,3 @@ def run(words: Sequence[str]) -> int:
         revision=CURRENT,
     )
     return Listeners(arguments, MutantsPresentation()).follow(prove(INTERACTIONS, options)).exit
-
-
-def _select_names(globs: Sequence[str], names: list[str]) -> list[str]:
-    chosen: dict[str, None] = {}
-    for glob in globs:
-        hits = fnmatch.filter(names, glob)
-        if not hits:
-            hint = did_you_mean(glob, names, otherwise=": `harness mutants --list` shows all")
-            if (row := ROWS.get(glob)) is not None and row.mutant in names:
-                hint = f", which is a rule: name a mutant that breaks it, such as {row.mutant!r}"
-            raise UsageFault(f"no mutant has the id {glob!r}{hint}")
-        chosen.update(dict.fromkeys(hits))
-    return list(chosen) if globs else names

@@ -89,7 +89,7 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
 
     3 the target supports none of the scenarios; 4 it could not be used from the first request on; 130 interrupted.
     """
-    from harness.benches.record.session import RecordingSession
+    from harness.benches.record.session import RecordingSession, ScenarioState
     from harness.checks.scenarios import select_scenarios
     from harness.report.recordings import RecordingReport, session_record
 
@@ -121,17 +121,12 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
     except KeyboardInterrupt:
         report_end(Exit.INTERRUPTED)
         raise
-    return report_end(_exit_of_scenarios(results))
-
-
-def _exit_of_scenarios(results: Sequence[Recorded]) -> Exit:
-    from harness.benches.record.session import ScenarioState
-
     if any(result.is_news for result in results):
         first = results[0]
-        return Exit.UNREACHABLE if first.state is ScenarioState.STOPPED and first.exchanges else Exit.FAILED
+        is_gone = first.state is ScenarioState.STOPPED and bool(first.exchanges)
+        return report_end(Exit.UNREACHABLE if is_gone else Exit.FAILED)
     there = any(result.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED) for result in results)
-    return Exit.OK if there else Exit.NOTHING_RAN
+    return report_end(Exit.OK if there else Exit.NOTHING_RAN)
 
 
 def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
@@ -184,10 +179,6 @@ def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: S
 
 
 _LIVE = "https://generativelanguage.googleapis.com"
-_TOLD = 100
-_SHOWN = 5
-"""Most requests without an answer that are named: with a dead target they all look alike."""
-
 _ONLY_PLAYS = "an existing file is only replayed: --record-mode new_episodes adds to it, all records it again"
 
 CLIENTS_ONLY = (
@@ -298,7 +289,13 @@ def run(words: Sequence[str]) -> int:
     else:
         ended = f"the command ended with status {code}; " if code else ""
         _print(summary, ended + ask_for_client(recorder.url, command))
-    return code or int(_exit(summary))
+    if code:
+        return code
+    if summary.unrecorded or summary.misses:
+        return Exit.FAILED
+    if summary.passed and len(summary.unanswered) == summary.passed:
+        return Exit.UNREACHABLE
+    return Exit.OK if summary.passed else Exit.NOTHING_RAN
 
 
 class _Telling:
@@ -309,7 +306,7 @@ class _Telling:
         self._said: set[str] = set()
 
     def __call__(self, text: str) -> None:
-        if text not in self._said and len(self._said) < _TOLD:
+        if text not in self._said and len(self._said) < 100:
             self._said.add(text)
             say_masked(f"harness record: {self._what}: {text}", to_errors=True)
 
@@ -321,14 +318,6 @@ def _require_cassette(arguments: RecordArguments) -> Path:
     if path.suffix not in (".yaml", ".yml"):
         raise UsageFault(f"--cassette {str(path)!r}: a cassette is YAML, name it {path.stem or 'chat'}.yaml")
     return path
-
-
-def _exit(summary: Summary) -> Exit:
-    if summary.unrecorded or summary.misses:
-        return Exit.FAILED
-    if summary.passed and len(summary.unanswered) == summary.passed:
-        return Exit.UNREACHABLE
-    return Exit.OK if summary.passed else Exit.NOTHING_RAN
 
 
 def summary_record(summary: Summary) -> dict[str, Any]:
@@ -351,34 +340,6 @@ def summary_record(summary: Summary) -> dict[str, Any]:
 
 def _print(summary: Summary, silence: str) -> None:
     """Print what was recorded; `silence` is why there was no request, if there was none."""
-    _print_counts(summary, silence)
-    for what in summary.stopped:
-        say_masked(f"recorded until the recorder was stopped: {what}")
-    if summary.replaced and not summary.discarded:
-        kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
-        say(f"replaced {format_count(sum(summary.replaced.values()), 'secret')}: {kinds}")
-    _print_remarks(summary)
-    if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
-        say(f"nothing was recorded: {_ONLY_PLAYS}")
-    if summary.discarded:
-        why = "the target responded to no request (check --target)"
-        say(f"nothing was recorded: {why}, and {summary.cassette} is unchanged")
-
-
-def _print_remarks(summary: Summary) -> None:
-    unanswered = list(dict.fromkeys(summary.unanswered))[:_SHOWN]
-    for label, remarks in (
-        ("no response: ", unanswered),
-        ("not recorded: ", summary.unrecorded),
-        ("", summary.remarks),
-        ("miss: ", summary.misses),
-    ):
-        for remark in remarks:
-            say_masked(f"{label}{remark}")
-
-
-def _print_counts(summary: Summary, silence: str) -> None:
-    """Print how many exchanges were recorded and replayed, or why there were none."""
     if summary.interrupted:
         say(f"recordings of an interrupted recorder are in {summary.interrupted}")
     if summary.passed > summary.discarded:
@@ -389,3 +350,21 @@ def _print_counts(summary: Summary, silence: str) -> None:
         say(f"no request arrived: {summary.cassette} {state} ({silence})")
     if summary.hung_up:
         say(f"{summary.hung_up} of them ended because the client disconnected")
+    for what in summary.stopped:
+        say_masked(f"recorded until the recorder was stopped: {what}")
+    if summary.replaced and not summary.discarded:
+        kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
+        say(f"replaced {format_count(sum(summary.replaced.values()), 'secret')}: {kinds}")
+    for label, remarks in (
+        ("no response: ", list(dict.fromkeys(summary.unanswered))[:5]),  # with a dead target they all look alike
+        ("not recorded: ", summary.unrecorded),
+        ("", summary.remarks),
+        ("miss: ", summary.misses),
+    ):
+        for remark in remarks:
+            say_masked(f"{label}{remark}")
+    if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
+        say(f"nothing was recorded: {_ONLY_PLAYS}")
+    if summary.discarded:
+        why = "the target responded to no request (check --target)"
+        say(f"nothing was recorded: {why}, and {summary.cassette} is unchanged")

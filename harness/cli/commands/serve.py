@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
@@ -18,7 +19,7 @@ from msgspec.structs import asdict
 from harness.child_processes import replace_keys
 from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
-from harness.cli.guarding import Access, GuardOptions, access, choose_pages
+from harness.cli.guarding import GuardOptions, access, choose_pages
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear
 from harness.cli.options import PATH, Page, Trust, ValueKind, flag, option
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from harness.benches.server.page_guard import Pages
     from harness.emulator import Emulator
     from harness.incidents import Incident
-    from harness.inspector import Inspector
     from harness.wire import Request, Response, Service
 
 PAGE_FIELDS = ("content-type", "authorization", "x-goog-api-key", "x-goog-api-client", "x-goog-user-project")
@@ -129,17 +129,34 @@ def run(words: Sequence[str]) -> int:
     incident = _choose_incident(arguments)
     met = "" if incident is None else f"\n{incident.name}: {incident.how_to_meet}"
     emulator = _build_emulator(arguments)
+    from harness.benches.server.fault_control import Faulty
     from harness.benches.server.page_guard import is_of_local_page
+    from harness.cassette import Target
+    from harness.contract.tables.protocol import PROTOCOL
+    from harness.inspector import Actions
+    from harness.inspector.inspector import describe_sessions
     from harness.transport import ServerThread
     from harness.wire.addresses import is_for_service, is_loopback
 
     granted = access(arguments.host, arguments.allow_host, arguments.control_token, pages=_choose_pages(arguments))
-    service = _make_service(emulator, arguments)
+    service = Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
+    service.front = _add_judged_sessions(emulator, service)
     if incident is not None:
         incident.apply_to(emulator)
-    inspector = _build_inspector(arguments, granted, emulator, service)
+    inspector = new_inspector(
+        arguments,
+        granted,
+        emulator.contract,
+        command="serve",
+        target=lambda: Target.EMULATOR,
+        actions=Actions(drop=True, script=True, state=lambda: describe_sessions(service, emulator)),
+        facts={"mutant": arguments.mutant or ""},
+        sees_all=True,
+        secure=arguments.tls_cert is not None,
+    )
     emulator.set_time(time.time(), everywhere=True)
-    _print_notes(emulator)
+    # Each note of the emulator once, before CMD gets the response: the last line is CMD's, its verdict.
+    emulator.set_on_note(cache(lambda note: say_masked(f"note: {note}", to_errors=True)))
     server = ServerThread(
         inspector.around(granted.guard.around(service)),
         hear=hear,
@@ -182,18 +199,6 @@ def _choose_pages(arguments: ServeArguments) -> Pages:
     return choose_pages(cors=arguments.cors)
 
 
-def _print_notes(emulator: Emulator) -> None:
-    """Print each note of the emulator once, before CMD gets the response: the last line is CMD's, its verdict."""
-    printed = set[str]()
-
-    def print_once(note: str) -> None:
-        if note not in printed:
-            printed.add(note)
-            say_masked(f"note: {note}", to_errors=True)  # stdout is CMD's
-
-    emulator.set_on_note(print_once)
-
-
 @contextmanager
 def _delivering(server: AbstractContextManager[Any], emulator: Emulator, *, is_allowed: bool) -> Iterator[None]:
     """Serve, and deliver webhooks to receivers on this machine meanwhile, if it `is_allowed`."""
@@ -215,16 +220,6 @@ def _choose_incident(arguments: ServeArguments) -> Incident | None:
     return incident
 
 
-def _make_service(emulator: Emulator, arguments: ServeArguments) -> Faulty:
-    """The emulator with the faults of the plan, and of plans that `POST /__harness__/faults` sets later."""
-    from harness.benches.server.fault_control import Faulty
-    from harness.contract.tables.protocol import PROTOCOL
-
-    service = Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
-    service.front = _add_judged_sessions(emulator, service)
-    return service
-
-
 def _add_judged_sessions(emulator: Emulator, service: Faulty) -> Service:
     """The whole control API; the judges are imported when a client opens the first session with one."""
     from harness.incidents.incident import IncidentControl
@@ -240,24 +235,6 @@ def _add_judged_sessions(emulator: Emulator, service: Faulty) -> Service:
         return judged[0](request) if judged else plain(request)
 
     return answer
-
-
-def _build_inspector(arguments: ServeArguments, granted: Access, emulator: Emulator, service: Faulty) -> Inspector:
-    from harness.cassette import Target
-    from harness.inspector import Actions
-    from harness.inspector.inspector import describe_sessions
-
-    return new_inspector(
-        arguments,
-        granted,
-        emulator.contract,
-        command="serve",
-        target=lambda: Target.EMULATOR,
-        actions=Actions(drop=True, script=True, state=lambda: describe_sessions(service, emulator)),
-        facts={"mutant": arguments.mutant or ""},
-        sees_all=True,
-        secure=arguments.tls_cert is not None,
-    )
 
 
 def _build_emulator(arguments: ServeArguments) -> Emulator:

@@ -9,6 +9,7 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import read_options, split_command
@@ -168,7 +169,13 @@ def run(words: Sequence[str]) -> int:
     cases = _list_cases(arguments, base, event_ids)
     if arguments.dry_run:
         read_report_words(arguments.report)
-        return _dry_run(cases)
+        for kind, same in groupby(cases, lambda case: case.kind):
+            listed = list(same)
+            if kind:
+                say(f"# {kind}: {len(listed)}")
+            for case in listed:
+                say(str(case), whole=True)
+        return Exit.OK
     if ready is None:
         assert command is not None
         return _play(cases, base, command, arguments)
@@ -188,18 +195,6 @@ def _settle_mode(arguments: TortureArguments, ready: ReadyClient | None) -> None
         raise UsageFault(f"--mode {arguments.mode}: {ready.name} has {', '.join(ready.modes)}")
     if arguments.set is None and not (arguments.cuts or arguments.endings):
         arguments.set = model.modes[arguments.mode].usual_set
-
-
-def _dry_run(cases: Sequence[Case]) -> int:
-    from itertools import groupby
-
-    for kind, same in groupby(cases, lambda case: case.kind):
-        listed = list(same)
-        if kind:
-            say(f"# {kind}: {len(listed)}")
-        for case in listed:
-            say(str(case), whole=True)
-    return Exit.OK
 
 
 def _play(
@@ -289,13 +284,23 @@ def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:
 
 def _list_cases(arguments: TortureArguments, base: Case, event_ids: Sequence[str]) -> list[Case]:
     """The cases of `--incidents`, of `--cuts`, or else of a set; `base` is what all of them share."""
-    from harness.benches.client.cases import cases_of_incidents, cases_of_set
+    from harness.benches.client.cases import ENUMERATIONS, cases_of, cases_of_incidents, cases_of_set
+    from harness.faults import Drop
 
     if arguments.incidents is not None:
         named = arguments.incidents.split(",")
         return cases_of_incidents(INTERACTIONS, base, [] if named == ["all"] else [word.strip() for word in named])
     if arguments.cuts or arguments.endings:
-        return _asked_for(arguments, base, event_ids)
+        endings = parse_list("--endings", arguments.endings or DEFAULT_ENDINGS, [str(drop) for drop in Drop])
+        cases: list[Case] = []
+        for where in arguments.cuts or ["every-event"]:
+            cuts = where if where in ENUMERATIONS else [where]
+            try:
+                cases += cases_of(INTERACTIONS, base, cuts=cuts, endings=endings, event_ids=event_ids)
+            except UsageFault as wrong:
+                known = ", ".join(ENUMERATIONS)
+                raise UsageFault(f"--cuts {where!r} is neither one of {known} nor a plan\n{wrong}") from None
+        return list(dict.fromkeys(cases))
     kinds = [word.strip() for word in (arguments.kinds or "").split(",") if word.strip()]
     return cases_of_set(INTERACTIONS, arguments.set or "", base, event_ids=event_ids, only=kinds)
 
@@ -317,20 +322,3 @@ def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:
     for script in unfold(value):
         parse(script)
     return value
-
-
-def _asked_for(arguments: TortureArguments, base: Case, event_ids: Sequence[str]) -> list[Case]:
-    """The cases of --cuts."""
-    from harness.benches.client.cases import ENUMERATIONS, cases_of
-    from harness.faults import Drop
-
-    endings = parse_list("--endings", arguments.endings or DEFAULT_ENDINGS, [str(drop) for drop in Drop])
-    cases: list[Case] = []
-    for where in arguments.cuts or ["every-event"]:
-        cuts = where if where in ENUMERATIONS else [where]
-        try:
-            cases += cases_of(INTERACTIONS, base, cuts=cuts, endings=endings, event_ids=event_ids)
-        except UsageFault as wrong:
-            known = ", ".join(ENUMERATIONS)
-            raise UsageFault(f"--cuts {where!r} is neither one of {known} nor a plan\n{wrong}") from None
-    return list(dict.fromkeys(cases))

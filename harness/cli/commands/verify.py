@@ -67,7 +67,6 @@ def run(words: Sequence[str]) -> int:
     return _judge(paths, arguments)
 
 
-_LEFT_OUT_SHOWN = 5
 _JUDGING = ("strict", "baseline", "baseline_update", "report")
 
 
@@ -123,17 +122,12 @@ def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit
         filled = [str(path) for path in left_out if not path.is_symlink()]
         for why, names in (("git or another tool fills them", filled), ("they are links to elsewhere", links)):
             if names:
-                say(f"left out, as {why}: {list_some(names, _LEFT_OUT_SHOWN)} (name one to search it)")
-        say(_conclude(code, len(secrets), scanned, len(left_out)))
+                say(f"left out, as {why}: {list_some(names, 5)} (name one to search it)")
+        hits = format_count(len(secrets), "possible secret") if secrets else "no possible secret"
+        what = f"{hits} in {format_count(scanned, 'file')}" if scanned else "the paths contain no file to search"
+        if left_out:
+            what += f", with {len(left_out)} left out"
+        if secrets:
+            what += ": record again without `--no-redaction`, or replace these values, before you share the files"
+        say(f"{FIRST_WORDS[code]}: {what}.")
     return code
-
-
-def _conclude(code: Exit, secrets: int, files: int, left_out: int) -> str:
-    """The last line of a search for secrets."""
-    found = f"{format_count(secrets, 'possible secret') if secrets else 'no possible secret'} in "
-    what = found + format_count(files, "file") if files else "the paths contain no file to search"
-    if left_out:
-        what += f", with {left_out} left out"
-    if secrets:
-        what += ": record again without `--no-redaction`, or replace these values, before you share the files"
-    return f"{FIRST_WORDS[code]}: {what}."

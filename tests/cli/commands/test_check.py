@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -254,29 +253,11 @@ def test_json_is_alone_on_stdout_and_fits_its_schema(harness: Harness, toy: Toy)
     assert report["target"]["api_version"] == "v1beta"
 
 
-def test_reports_are_written(harness: Harness, toy: Toy) -> None:
-    """Each --report writes its file."""
-    words = [f"--report={name}=out.{name}" for name in ("json", "junit", "markdown", "html", "badge")]
-    assert harness("check", toy[1], *words).code == 0
-    assert len(ET.parse("out.junit").getroot().findall(".//testcase")) == 3
-    assert json.loads(Path("out.badge").read_text(encoding="utf-8"))["message"] == "3 of 3 MUST passed"
-    assert json.loads(Path("out.json").read_text(encoding="utf-8"))["accounting"]["totals"]["total"] == 3
-
-
 def test_an_old_report_does_not_outlive_a_run_that_fails_early(harness: Harness) -> None:
     """If nothing could be judged, the report of an earlier run is replaced, not left to look like the result."""
     Path("old.xml").write_text("<testsuites/>", encoding="utf-8")
     assert harness("check", DEAD, "--report", "junit=old.xml").code == 4
     assert 'errors="1"' in Path("old.xml").read_text(encoding="utf-8")
-
-
-def test_the_step_summary_is_appended_to(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Markdown report for $GITHUB_STEP_SUMMARY is appended to what other steps wrote."""
-    Path("summary.md").write_text("before\n", encoding="utf-8")
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
-    harness("check", toy[1], "--report", "markdown=summary.md")
-    text = Path("summary.md").read_text(encoding="utf-8")
-    assert text.startswith("before\n## Interactions API")
 
 
 def test_dry_run_sends_nothing(harness: Harness, toy: Toy) -> None:
@@ -285,32 +266,6 @@ def test_dry_run_sends_nothing(harness: Harness, toy: Toy) -> None:
     assert done.code == 0
     assert "at most 3 requests, which create 2 interactions" in done.out
     assert toy[0].log == []
-
-
-def test_configuration(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """[tool.harness] sets defaults, and the command line overrides them."""
-    monkeypatch.setenv("HARNESS_TARGET", toy[1])
-    Path("pyproject.toml").write_text('[tool.harness]\ncheck = ["get.ok"]\n', encoding="utf-8")
-    assert " 1 passed, 2 excluded." in harness("check").out
-    assert " 2 passed, 1 excluded." in harness("check", "-c", "get.ok,create.ok").out
-    assert harness("check", "").code == 2, "an empty target is not filled in"
-
-
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ('modle = "x"', "did you mean 'model'"),
-        ('jobs = "many"', "must be a whole number"),
-        ('api-key = "k"', "set GEMINI_API_KEY"),
-        ("strict = 1", "true or false"),
-    ],
-)
-def test_wrong_configuration(line: str, told: str, harness: Harness) -> None:
-    """A mistake in [tool.harness] is a usage error that names it; a key is not allowed there."""
-    Path("pyproject.toml").write_text(f"[tool.harness]\n{line}\n", encoding="utf-8")
-    done = harness("check", DEAD)
-    assert done.code == 2
-    assert told in done.err
 
 
 def test_fail_fast(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:

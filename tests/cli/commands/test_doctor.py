@@ -17,9 +17,12 @@ from tests.cli.conftest import Harness, fits
 KEY = "AIza" + "SyB" * 11 + "ab"
 
 
-def examine(harness: Harness) -> tuple[int, dict[str, list[dict[str, str]]]]:
-    """The exit code, and the diagnoses by what they are about, which fit their schema."""
-    done = harness("doctor", "--json")
+def examine(harness: Harness, *questions: str) -> tuple[int, dict[str, list[dict[str, str]]]]:
+    """The exit code, and the diagnoses of some questions, or of all, by what they are about."""
+    with pytest.MonkeyPatch.context() as patch:
+        chosen = {name: ask for name, ask in doctor._QUESTIONS.items() if name in questions or not questions}
+        patch.setattr(doctor, "_QUESTIONS", chosen)
+        done = harness("doctor", "--json")
     document: dict[str, Any] = fits("doctor", done.out)
     states = [item["state"] for item in document["diagnoses"]]
     assert document["problems"] == states.count("problem")
@@ -40,7 +43,7 @@ def test_nothing_is_in_the_way_here(harness: Harness) -> None:
 def test_a_key_is_named_and_not_shown(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which keys are set is told; their values are in no output."""
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
-    code, found = examine(harness)
+    code, found = examine(harness, "environment")
     assert code == 0
     assert "GEMINI_API_KEY" in found["keys"][0]["found"]
     assert KEY not in harness("doctor").out
@@ -51,7 +54,7 @@ def test_what_an_extra_lacks_is_a_note(harness: Harness, monkeypatch: pytest.Mon
     monkeypatch.setattr(
         metadata, "requires", lambda name: ["httpx>=0.27", "no-such-base>1", "no-such>=2; extra == 'fuzz'"]
     )
-    code, found = examine(harness)
+    code, found = examine(harness, "packages")
     assert code == 1
     assert (found["packages"][0]["state"], found["packages"][0]["found"]) == ("problem", "missing: no-such-base")
     assert (found["extra fuzz"][0]["state"], found["extra fuzz"][0]["found"]) == ("note", "not installed: no-such")
@@ -64,7 +67,7 @@ def test_a_machine_without_loopback(harness: Harness, monkeypatch: pytest.Monkey
         raise OSError(1, "Operation not permitted")
 
     monkeypatch.setattr(socket, "create_server", refuse)
-    code, found = examine(harness)
+    code, found = examine(harness, "loopback")
     assert code == 1
     first = found["loopback"][0]
     assert (first["state"], first["found"]) == ("problem", "IPv4: Operation not permitted")
@@ -82,7 +85,7 @@ def test_a_machine_without_loopback(harness: Harness, monkeypatch: pytest.Monkey
 def test_a_file_that_is_in_the_way(harness: Harness, name: str, text: str, about: str, said: str) -> None:
     """What the other commands would refuse is told here, too, and so is a module that hides this package."""
     Path(name).write_text(text, encoding="utf-8")
-    code, found = examine(harness)
+    code, found = examine(harness, "harness", "configuration")
     assert (code, said in found[about][-1]["found"]) == (1, True), found[about]
 
 
@@ -93,7 +96,7 @@ def test_a_question_that_fails_hides_no_other(harness: Harness, monkeypatch: pyt
         raise RuntimeError("no idea")
 
     monkeypatch.setitem(doctor._QUESTIONS, "SDKs", fail)  # type: ignore[arg-type]
-    code, found = examine(harness)
+    code, found = examine(harness, "SDKs", "configuration")
     assert code == 1
     assert found["SDKs"][0]["found"] == "the test failed: RuntimeError: no idea"
     assert "configuration" in found
@@ -121,7 +124,7 @@ def test_a_variable_that_no_command_can_use(
     """What each run with this environment would refuse is a problem, with a remedy that names the variable."""
     monkeypatch.setenv(variable, value)
     load_beside_installed.cache_clear()
-    code, diagnoses = examine(harness)
+    code, diagnoses = examine(harness, "environment", "proxy", "target", "extensions")
     load_beside_installed.cache_clear()
     first = diagnoses[about][0]
     assert (code, first["state"]) == (1, "problem"), first
@@ -135,7 +138,7 @@ def test_what_is_worth_knowing_of_the_environment(harness: Harness, monkeypatch:
     monkeypatch.setenv("GEMINI_API_KEY", "one")
     monkeypatch.setenv("GOOGLE_API_KEY", "two")
     monkeypatch.setenv("TMPDIR", "/no/such/folder")
-    code, found = examine(harness)
+    code, found = examine(harness, "environment", "target")
     assert code == 0
     assert "names http://127.0.0.1:8000" in found["target"][0]["found"]
     assert "GEMINI_API_KEY and GOOGLE_API_KEY differ" in found["keys"][0]["found"]
@@ -146,6 +149,6 @@ def test_a_package_that_is_broken(harness: Harness, monkeypatch: pytest.MonkeyPa
     """A package that is installed and cannot be imported is a problem with its error."""
     monkeypatch.setattr(metadata, "requires", lambda name: ["httpx>=0.27"])
     monkeypatch.setitem(sys.modules, "httpx", None)
-    code, found = examine(harness)
+    code, found = examine(harness, "packages")
     assert code == 1
     assert found["packages"][0]["found"].startswith("httpx is installed but cannot be imported: ")

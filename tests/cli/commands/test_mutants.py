@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -77,11 +76,6 @@ def test_a_page_says_killed_and_names_the_mutant(
     assert "proof.noticed[resume-skips-one]</code>" not in text
 
 
-def test_unknown_mutant(harness: Harness) -> None:
-    """An unknown name of a mutant is a usage error."""
-    assert harness("mutants", "no-such-mutant").code == 2
-
-
 def test_list(harness: Harness) -> None:
     """--list prints one line for each mutant."""
     assert len(harness("mutants", "--list").out.splitlines()) == len(MUTANTS)
@@ -115,10 +109,6 @@ def test_one_real_row(harness: Harness) -> None:
 
 
 SOME = list(MUTANTS)[:5]
-
-
-def _without_times(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name not in ("seconds", "shard")}
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from harness.benches.client.client_commands import Task
 from harness.cli.tested_clients import environment_of
 from harness.faults import parse
 from tests.benches.client.clients import LOOP, ONE_SHOT, program
-from tests.cli.conftest import Harness, fits
+from tests.cli.conftest import Harness
 
 BAD = ONE_SHOT.replace('cursor = "&last', 'unused = "&last')
 """A client that resumes from the start and keeps the text it already had."""
@@ -82,31 +82,6 @@ def test_the_reproduction_reproduces(harness: Harness) -> None:
     assert "outcomes: 1 duplicated" in again.out
     rows = [[row for row in out.splitlines() if " <- " in row] for out in (again.out, done.out)]
     assert rows[0] == rows[1][: len(rows[0])]
-
-
-def test_json(harness: Harness) -> None:
-    """--json prints the whole result in the published form and nothing else on standard output."""
-    done = harness("torture", "--json", "--loop", "--cuts", "event:3,rst", "--", *program(LOOP))
-    value = fits("torture", done.out)
-    assert (done.code, value["exit"], value["counts"]["recovered"]) == (0, 0, 1)
-    assert value["cases"][0]["plan"] == "event:3,rst"
-
-
-@pytest.mark.slow
-def test_reports(harness: Harness) -> None:
-    """The JUnit report has a suite for each ending, a case for each cut, and the text from the terminal."""
-    files = ("--report", "junit=x.xml", "--report", "json=x.json", "--report", "junit=again.xml")
-    done = harness("torture", "--cuts", "event:9,rst", "--cuts", "event:1,rst", *files, "--", *program(BAD))
-    suite = ET.parse("x.xml").getroot().find("testsuite")
-    assert suite is not None
-    assert (done.code, suite.get("name"), suite.get("tests")) == (1, "torture.rst", "2")
-    cases = {case.get("name"): case for case in suite}
-    (failure,) = cases["event:9,rst"]
-    assert (failure.tag, failure.get("type")) == ("failure", "failed: duplicated")
-    assert "twice" in failure.get("message", "")
-    assert "harness torture --cuts event:9,rst -- " in (failure.text or "")
-    assert json.loads(Path("x.json").read_text("utf-8"))["exit"] == 1
-    assert Path("again.xml").read_text("utf-8") == Path("x.xml").read_text("utf-8")
 
 
 @pytest.mark.slow

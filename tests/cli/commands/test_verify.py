@@ -139,11 +139,6 @@ def test_a_page_draws_a_file_that_is_one_stream(harness: Harness, name: str) -> 
     assert "the last exchange" not in page
 
 
-def test_missing_path(harness: Harness) -> None:
-    """A path that does not exist is a usage error."""
-    assert harness("verify", "nowhere").code == 2
-
-
 def test_the_corpus_is_accepted(harness: Harness, corpus: Path) -> None:
     """Recordings of the real API break no MUST."""
     report = json.loads(harness("verify", str(corpus / "files"), "--json").out)
