@@ -55,7 +55,7 @@ from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
-from harness.outcome import Finding, Unmet, Where
+from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
 
@@ -161,7 +161,7 @@ def answers_with_an_id(created: Exchange) -> Iterator[Finding]:
     yield from judge_id("bg.create", id_of(created))
     status = status_of(created)
     if not status:
-        yield finding("the response has no status", expected="in_progress", actual=format_answer(created))
+        yield finding("the response has no status", "in_progress", format_answer(created))
 
 
 def does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> Iterator[Finding]:
@@ -180,21 +180,14 @@ def does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> Ite
     elif last.seconds < 1.0:
         # Seconds within which nobody minds that a create waits for its run.
         message = f"`background` seems to be ignored: even a run with a long response settled after {seconds}"
-    waited = finding(
-        message,
-        expected="in_progress",
-        actual=status_of(last),
-    )
-    yield waited.at(exchange=name)
+    yield finding(message, "in_progress", status_of(last), exchange=name)
 
 
 def answers_in_time(created: Exchange) -> Iterator[Finding]:
     interaction_in(created)
     # Seconds after which plain HTTP calls are typically cut off.
     if created.seconds >= 60.0:
-        yield finding(
-            "the create took as long as the run", expected="well below 60 s", actual=f"{created.seconds:.1f} s"
-        )
+        yield finding("the create took as long as the run", "well below 60 s", f"{created.seconds:.1f} s")
 
 
 def comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
@@ -221,12 +214,12 @@ def holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Itera
 def _judge_outlived(shown: Exchange) -> Iterator[Finding]:
     """A run whose stream is completed is completed; `shown` is the GET long after."""
     age = shown.headers.get("age")
-    yield Finding.from_code(
-        "bg.result/outlived",
+    yield finding(
         "GET shows a run in progress long after its stream completed",
         "completed",
         f"{status_of(shown)}, from a cache (Age: {age})" if age else status_of(shown),
-        where=Where(pointer="$.status"),
+        code="bg.result/outlived",
+        pointer="$.status",
     )
 
 

@@ -17,6 +17,7 @@ from harness.checks.vocabulary.expect import (
     expect_reply,
     finding,
     interaction_in,
+    lenient_finding,
     object_in,
 )
 from harness.checks.vocabulary.runs import (
@@ -231,7 +232,7 @@ def can_be_cancelled(
         yield from judge_cancel_answer(cancelled, id_of(run))
     if posted is not None and posted.status in CLIENT_ERROR and not _is_lost(held, posted, posted_polled):
         message = "a run whose create is streamed cannot be canceled"
-        yield Finding.from_code("cancel.ok/streamed", message, "2xx", format_answer(posted)).at(exchange="posted")
+        yield finding(message, "2xx", format_answer(posted), code="cancel.ok/streamed", exchange="posted")
 
 
 _BLOCKED = "the target returns no other response while the stream of a run is open: a cancel comes too late"
@@ -268,9 +269,7 @@ def is_seen(
     if not held and _went_on(cancelled, polled):
         message = "the cancel was accepted during the run, which then completed"
         actual = f"in progress in the cancel and in a GET after it, then {last}"
-        yield Finding.from_code(
-            "cancel.state/completed", message, "cancelled", actual, severity=Severity.NON_STRICT
-        )
+        yield lenient_finding(message, "cancelled", actual, code="cancel.state/completed")
         return
     if not held:
         _excuse_a_lost_race(cancelled, polled)

@@ -262,10 +262,9 @@ def is_stored(child: Exchange, child_read: Exchange | None) -> Iterator[Finding]
     if child_read.status not in SUCCESS:
         return
     if id_of(child_read) != id_of(child):
-        stray = finding(
-            "GET returned another interaction", expected=id_of(child), actual=id_of(child_read) or "no id"
+        yield finding(
+            "GET returned another interaction", id_of(child), id_of(child_read) or "no id", exchange="child_read"
         )
-        yield stray.at(exchange="child_read")
     if output_steps(body) and not output_steps(interaction_in(child_read)):
         lost = finding(
             "the chained interaction was stored without its output", expected="its output steps", actual="none"
@@ -314,10 +313,9 @@ def may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
     interaction_in(child)
     yield from at("sibling", expect_status(sibling, accepts=SUCCESS))
     if sibling.status in SUCCESS and id_of(sibling) in ("", id_of(child)):
-        shared = finding(
-            "the second child has no id of its own", expected="a new id", actual=id_of(sibling) or "none"
+        yield finding(
+            "the second child has no id of its own", "a new id", id_of(sibling) or "none", exchange="sibling"
         )
-        yield shared.at(exchange="sibling")
 
 
 def not_while_running(early: Exchange, early_stream: Exchange | None, look: Exchange) -> Iterator[Finding]:
@@ -341,8 +339,7 @@ def continues_at_once(begun: Exchange, continued: Exchange) -> Iterator[Finding]
     # Seconds by which a create that waits for its run is later than one that does not.
     if is_settled(status_of(continued)) and waited >= 1.0:
         message = f"the create waits for the run: it returned {waited:.1f} s later than one without a parent"
-        words = {"expected": "in_progress, as without a parent", "actual": status_of(continued)}
-        yield finding(message, **words)
+        yield finding(message, "in_progress, as without a parent", status_of(continued))
 
 
 def takes_all_steps(
@@ -441,12 +438,12 @@ def carries_whole_history(
     whole = _count_after_stream(child, streamed, streamed_retold, longer - without_first) if least else 0
     if least and longer <= least:
         expected = f"more than {least:.0f} input tokens: the second and third turn alone have {without_first}"
-        yield report("a third turn does not include the first", expected=expected, actual=str(longer))
+        yield report("a third turn does not include the first", expected, str(longer))
     elif longer <= second:
         thought_less = _count_thoughts(child) < _count_thoughts(parent)  # which may be why it costs less
         say = lenient_finding if thought_less else report
         expected = f"more than {chained} input tokens; the first turn has {alone}"
-        yield say("a third turn has no more input tokens than a second", expected=expected, actual=str(longer))
+        yield say("a third turn has no more input tokens than a second", expected, str(longer))
     elif after_streamed is not None and 0 < _tokens_told(after_streamed) <= whole - alone / 2:
         message = "a turn that continues a streamed one does not include all of it"
         actual = str(_tokens_told(after_streamed))
@@ -531,12 +528,12 @@ def _judge_outputs(
         return
     # A server that counts the JSON of sent steps, or counts no outputs at all, may still give them to its model.
     say = finding if words / 2 <= sent_again <= 2 * max(words, _read_count(parent, _WRITTEN)) else lenient_finding
-    forgotten = say(
+    yield say(
         "a turn includes the inputs of the turns before it, but not their outputs",
-        expected=f"over {alone + words / 4:.0f} more tokens than the turn before, whose output has {words} words",
-        actual=f"{more} more, as many as its own input has",
+        f"over {alone + words / 4:.0f} more tokens than the turn before, whose output has {words} words",
+        f"{more} more, as many as its own input has",
+        code="chain.whole-history/outputs",
     )
-    yield replace(forgotten, code="chain.whole-history/outputs")
 
 
 _WRITTEN = "total_output_tokens"
@@ -625,8 +622,7 @@ def keeps_siblings_apart(
             message = "a turn returns the answer to the same input in another conversation"
         yield Finding.from_code(rule, message, *words).at(exchange=name, pointer="$.steps")
         if stray not in _LEAKS:
-            told = Finding.from_code(rule, "the other continuation", severity=Severity.INFORMATION)
-            yield told.at(exchange=stray)
+            yield finding("the other continuation", code=rule, severity=Severity.INFORMATION, exchange=stray)
     if not leaks and _find_turns(sibling) != {"parent", "sibling"}:
         yield from _compare_counts(parent, child, sibling)
     if child_read is None or child_again is None:

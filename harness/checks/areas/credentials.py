@@ -121,9 +121,7 @@ def hides_its_secret(
         if any(secret.encode() in answer.body for secret in SECRETS)
     ]
     for name in holding:
-        yield finding("the response contains the secret", expected="no secret", actual="the secret").at(
-            exchange=name
-        )
+        yield finding("the response contains the secret", "no secret", "the secret", exchange=name)
     if not holding:
         for answer in answers.values():
             require_answer(answer)

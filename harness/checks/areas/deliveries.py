@@ -140,7 +140,7 @@ def is_delivered(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
         raise Unmet(f"the run ended {status}, which no event reports")
     if not delivered:
         expected = f"a POST of {EVENT_OF_STATUS[status]}"
-        yield finding(f"no delivery arrived within {WITHIN:.0f} s", expected=expected, actual="nothing")
+        yield finding(f"no delivery arrived within {WITHIN:.0f} s", expected, "nothing")
 
 
 def is_signed(made: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
@@ -165,7 +165,7 @@ def _expect_signed(secret: str, name: str, arrivals: list[Arrival]) -> Iterator[
 def _judge_signature(secret: str, sent: Exchange) -> Iterator[Finding]:
     request = sent.request
     if fault := find_signature_fault([secret], request.headers, request.body):
-        yield finding(fault, expected="v1,<base64>", actual=request.headers.get(SIGNATURE)[:80] or "none")
+        yield finding(fault, "v1,<base64>", request.headers.get(SIGNATURE)[:80] or "none")
 
 
 def is_an_envelope(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
@@ -188,13 +188,13 @@ def fits_the_status(
 def _other_event(expected: str, sent: Exchange) -> Iterator[Finding]:
     event_type = (object_or_none(sent.request.body) or {}).get("type")
     if event_type != expected:
-        yield finding("the event does not match the status", expected=expected, actual=format_value(event_type))
+        yield finding("the event does not match the status", expected, format_value(event_type))
 
 
 def is_made_again(delivered: list[Arrival]) -> Iterator[Finding]:
     first, *more = (sent.request.headers.get(ID) for sent in _requests(delivered))
     if not more:
-        yield finding(f"no second attempt arrived within {WITHIN:.0f} s", expected="a POST", actual="nothing")
+        yield finding(f"no second attempt arrived within {WITHIN:.0f} s", "a POST", "nothing")
     elif more[0] != first:
         lost = finding("the second attempt has another webhook-id", expected=first, actual=more[0] or "none")
         yield lost.at(exchange="delivered[1]")
@@ -206,8 +206,7 @@ def carries_a_token(delivered: list[Arrival], keys: Exchange) -> Iterator[Findin
         raise Unmet(f"the published keys cannot be read: {format_answer(keys)}")
     signature = first.request.headers.get(SIGNATURE)
     if fault := find_token_fault(signature, read(keys).json):
-        wrong = finding(fault, expected="a JWS with RS256", actual=signature[:40] or "none")
-        yield wrong.at(exchange="delivered[0]")
+        yield finding(fault, "a JWS with RS256", signature[:40] or "none", exchange="delivered[0]")
 
 
 def comes_there_alone(

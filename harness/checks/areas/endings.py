@@ -87,21 +87,17 @@ def says_that_it_waits(queued: bool, history: list[Exchange]) -> Iterator[Findin
     if all(status_of(answer) != "queued" for answer in history):
         if not queued:
             raise Unmet("no run was queued", race_lost=True, remedy="while the server queues runs")
-        yield finding(
-            "no response showed the run as `queued`", expected="queued", actual=format_answer(history[0])
-        )
+        yield finding("no response showed the run as `queued`", "queued", format_answer(history[0]))
     yield from moves("bg.queued", history)
     if not settled(history[-1]):
-        yield finding("a queued run never settled", expected="a settled status", actual=format_answer(history[-1]))
+        yield finding("a queued run never settled", "a settled status", format_answer(history[-1]))
 
 
 def says_why(failed: Exchange) -> Iterator[Finding]:
     body = interaction_in(failed)
     in_steps = any(step.get("error") for step in output_steps(body))
     if not body.get("errors") and not in_steps:
-        yield finding(
-            "the failed run gives no reason", expected="errors, or the error of a step", actual="neither"
-        )
+        yield finding("the failed run gives no reason", "errors, or the error of a step", "neither")
 
 
 def shows_failures(failed: Exchange) -> Iterator[Finding]:
@@ -136,9 +132,7 @@ def _read_stream_status(stream: Exchange) -> str:
 def _shows(status: str, got: Exchange, name: str) -> Iterator[Finding]:
     """Require `status` in a GET, which is the result `name`."""
     if status_of(got) != status:
-        yield finding("GET does not show the status of the run", expected=status, actual=format_answer(got)).at(
-            exchange=name
-        )
+        yield finding("GET does not show the status of the run", status, format_answer(got), exchange=name)
 
 
 def _streams(status: str, stream: Exchange, name: str) -> Iterator[Finding]:
@@ -147,7 +141,7 @@ def _streams(status: str, stream: Exchange, name: str) -> Iterator[Finding]:
     reported = bool(of_kind(events_in(stream), "error"))
     if _read_stream_status(stream) != status and not (status == "failed" and reported):
         actual = _read_stream_status(stream) or "no interaction.completed"
-        yield finding("the stream ends with another status", expected=status, actual=actual).at(exchange=name)
+        yield finding("the stream ends with another status", status, actual, exchange=name)
 
 
 # --- long decoding: a background run whose answer is made in several hops
@@ -220,8 +214,7 @@ def joins(text: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Fin
         if whole and stored != whole:
             place = common_length(stored, whole)
             expected, actual = (format_value(one[max(0, place - 8) : place + _SHOWN]) for one in (whole, stored))
-            message = f"the outputs do not join to the text {whose}, from character {place}"
-            yield finding(message, expected=expected, actual=actual)
+            yield finding(f"the outputs do not join to the text {whose}, from character {place}", expected, actual)
 
 
 def count_outputs(steps: Sequence[Mapping[str, Any]]) -> int:

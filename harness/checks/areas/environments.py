@@ -124,17 +124,16 @@ def says_its_status(made: Exchange, fetched: Exchange) -> Iterator[Finding]:
         status = interaction_in(answer).get("status")
         if status not in ("active", "expired"):
             say = note if isinstance(status, str) and status else finding
-            odd = say("an unlisted status", expected="active or expired", actual=format_value(status))
-            yield odd.at(exchange=name)
+            yield say("an unlisted status", "active or expired", format_value(status), exchange=name)
 
 
 def shows_its_key_once(made: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
     if not text_in(made, KEY):
-        yield finding("the create returned no key", expected=KEY, actual="none").at(exchange="made")
+        yield finding("the create returned no key", KEY, "none", exchange="made")
     if text_in(fetched, KEY):
-        yield finding("a later response contains the key", expected="none", actual="a key").at(exchange="fetched")
+        yield finding("a later response contains the key", "none", "a key", exchange="fetched")
     if any(entry.get(KEY) for entry in entries(listed, "environments")):
-        yield finding("the list contains the key", expected="none", actual="a key").at(exchange="listed")
+        yield finding("the list contains the key", "none", "a key", exchange="listed")
 
 
 def lists_by_mode(made: Exchange, own: list[Exchange], others: list[Exchange]) -> Iterator[Finding]:
@@ -142,9 +141,7 @@ def lists_by_mode(made: Exchange, own: list[Exchange], others: list[Exchange]) -
     if one not in listed and next_token(own[-1]):
         raise Unmet(f"the list is longer than {len(own)} pages")
     if one not in listed:
-        yield finding("the list of its mode lacks the environment", expected=one, actual="not listed").at(
-            exchange="own[0]"
-        )
+        yield finding("the list of its mode lacks the environment", one, "not listed", exchange="own[0]")
     for number, page in enumerate(others):
         if one in ids([page], "environments"):
             yield finding(
@@ -156,9 +153,7 @@ def counts_are_whole(fetched: Exchange) -> Iterator[Finding]:
     body = interaction_in(fetched)
     for name in COUNTS:
         if name in body and not _is_count(body[name]):
-            yield finding(
-                f"`{name}` is not a count", expected="an integer or digits", actual=format_value(body[name])
-            )
+            yield finding(f"`{name}` is not a count", "an integer or digits", format_value(body[name]))
 
 
 pages_hold_each_once = judge_pages("environments")
@@ -222,7 +217,7 @@ def lists_files(listing: Exchange) -> Iterator[Finding]:
     yield from expect_object(listing)
     paths = _paths_in(listing)
     if not any(path.endswith(NOTE_PATH) for path in paths):
-        yield finding("the file of the environment is not listed", expected=NOTE_PATH, actual=format_value(paths))
+        yield finding("the file of the environment is not listed", NOTE_PATH, format_value(paths))
 
 
 def downloads_files(content: Exchange) -> Iterator[Finding]:
@@ -233,13 +228,14 @@ def goes_down_when_asked(listing: Exchange, top: Exchange) -> Iterator[Finding]:
     for name, answer, deep in (("listing", listing, True), ("top", top, False)):
         yield from at(name, expect_object(answer))
         if answer.status in SUCCESS and any(path.endswith(NOTE_PATH) for path in _paths_in(answer)) is not deep:
-            expected = f"{NOTE_PATH} among them" if deep else NOTE_PATH.partition("/")[0]
-            say = (
+            yield finding(
                 "the recursive list lacks a file"
                 if deep
-                else "the list of one directory includes its subdirectories"
+                else "the list of one directory includes its subdirectories",
+                f"{NOTE_PATH} among them" if deep else NOTE_PATH.partition("/")[0],
+                format_value(_paths_in(answer)),
+                exchange=name,
             )
-            yield finding(say, expected=expected, actual=format_value(_paths_in(answer))).at(exchange=name)
 
 
 def packs_files(packed: Exchange) -> Iterator[Finding]:
@@ -248,12 +244,12 @@ def packs_files(packed: Exchange) -> Iterator[Finding]:
         return
     files = _unpack(packed.body)
     if files is None:
-        yield finding("the download is not a tar archive", expected="a tar", actual=repr(packed.body[:40]))
+        yield finding("the download is not a tar archive", "a tar", repr(packed.body[:40]))
         return
     kept = [data for name, data in files.items() if name.endswith(NOTE_PATH)]
     if kept != [NOTE.encode()]:
         actual = format_value(sorted(files)) if not kept else repr(kept[0][:80])
-        yield finding("the archive does not contain the file", expected=NOTE_PATH, actual=actual)
+        yield finding("the archive does not contain the file", NOTE_PATH, actual)
 
 
 def copies_files(forked: Exchange, copied: Exchange) -> Iterator[Finding]:
@@ -275,7 +271,7 @@ def expect_bytes(content: Exchange, data: bytes) -> Iterator[Finding]:
     """A download must succeed and bring exactly these bytes."""
     yield from expect_status(content, accepts=SUCCESS)
     if content.status in SUCCESS and content.body != data:
-        yield finding("the file has other bytes", expected=repr(data), actual=repr(content.body[:80]))
+        yield finding("the file has other bytes", repr(data), repr(content.body[:80]))
 
 
 def _paths_in(listing: Exchange) -> list[str]:
@@ -445,7 +441,7 @@ def _is_complete(
     if started.status not in SUCCESS:
         return
     if not started.headers.get(header):
-        yield finding("the target returned no upload URL", expected=header, actual="none").at(exchange=names[0])
+        yield finding("the target returned no upload URL", header, "none", exchange=names[0])
         return
     yield from at(names[1], expect_object(finished))
     yield from at(names[2], expect_bytes(content, SECOND))
@@ -509,9 +505,9 @@ def gets_a_copy(base: str, made: Exchange, ran: list[Exchange], copied: list[Exc
     if not all(copies):
         raise Unmet("one of the runs returned no environment_id")
     if base in copies:
-        yield finding("a run works in the base environment itself", expected="a sandbox of its own", actual=base)
+        yield finding("a run works in the base environment itself", "a sandbox of its own", base)
     elif len(set(copies)) < len(copies):
-        yield finding("two runs share an environment", expected="one for each", actual=copies[0])
+        yield finding("two runs share an environment", "one for each", copies[0])
     for number, answer in enumerate(copied):
         yield from at(f"copied[{number}]", expect_bytes(answer, NOTE.encode()))
 
@@ -539,16 +535,14 @@ def replaces_rules(
         return
     other = environment_of(ran)
     if other and other != named:
-        yield finding("the run opened another environment", expected=named, actual=other).at(exchange="ran")
+        yield finding("the run opened another environment", named, other, exchange="ran")
         return
     yield from at("kept", expect_bytes(kept, NOTE.encode()))
     old, new = (object_in(answer).get("network") for answer in (before, after))
     if old not in ("disabled", {"allowlist": "disabled"}, {"allowlist": []}):
         raise Unmet(f"the environment does not show its rules: network is {format_value(old)}")
     if DOMAIN not in json.dumps(new):
-        yield finding("the rules are not the new ones", expected=DOMAIN, actual=format_value(new)).at(
-            exchange="after"
-        )
+        yield finding("the rules are not the new ones", DOMAIN, format_value(new), exchange="after")
 
 
 def _read_note(t: RequestBuilder, environment: str) -> Any:

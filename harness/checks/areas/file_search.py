@@ -95,9 +95,7 @@ def is_uploaded(made: Exchange, started: Exchange, finished: Exchange) -> Iterat
     yield from at("finished", expect_status(finished, accepts=SUCCESS))
     if finished.status in SUCCESS and not _name_of(finished).startswith(f"{_name_of(made)}/"):
         expected = f'{{"name": "{_name_of(made)}/…"}}'
-        yield finding("the response names no operation", expected=expected, actual=format_answer(finished)).at(
-            exchange="finished"
-        )
+        yield finding("the response names no operation", expected, format_answer(finished), exchange="finished")
 
 
 def ends(ended: Exchange) -> Iterator[Finding]:
@@ -105,8 +103,8 @@ def ends(ended: Exchange) -> Iterator[Finding]:
     if ended.status in SUCCESS and not (_is_done(ended) and _document_of(ended)):
         yield finding(
             "the operation is not done, or names no document",
-            expected="done, and documentName",
-            actual=format_value(object_in(ended)),
+            "done, and documentName",
+            format_value(object_in(ended)),
         )
 
 
@@ -182,14 +180,12 @@ def is_imported(store: str, imported: Exchange, ended: Exchange, document: Excha
         return
     if not _name_of(imported).startswith(f"{store}/"):
         expected = f'{{"name": "{store}/…"}}'
-        yield finding("the response names no operation", expected=expected, actual=format_answer(imported)).at(
-            exchange="imported"
-        )
+        yield finding("the response names no operation", expected, format_answer(imported), exchange="imported")
     elif document is None:
         actual = format_value(object_in(ended))
         yield finding(
-            "the operation is not done, or names no document", expected="done, and documentName", actual=actual
-        ).at(exchange="ended")
+            "the operation is not done, or names no document", "done, and documentName", actual, exchange="ended"
+        )
     else:
         yield from at("document", is_the_document(ended, document))
 
@@ -201,9 +197,7 @@ def is_found(asked: Exchange, document: Exchange | None, found: Exchange) -> Ite
         raise Unmet(f"the model does not cite the uploaded text: {format_answer(asked)}")
     yield from at("found", expect_interaction(found))
     if found.status in SUCCESS and not _cites(found):
-        yield finding("the model does not cite the imported text", expected="a file_citation", actual="none").at(
-            exchange="found"
-        )
+        yield finding("the model does not cite the imported text", "a file_citation", "none", exchange="found")
 
 
 def _make_store(t: RequestBuilder) -> Part[str]:

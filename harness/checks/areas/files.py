@@ -109,10 +109,9 @@ def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
                 "the response does not report the upload as final", expected=f"{UPLOAD_STATUS}: final", actual=came
             ).at(exchange="finished")
         if not _name_of(finished):
-            lost = finding(
-                "the response names no file", expected='{"file": {"name": …}}', actual=format_answer(finished)
+            yield finding(
+                "the response names no file", '{"file": {"name": …}}', format_answer(finished), exchange="finished"
             )
-            yield lost.at(exchange="finished")
 
 
 def can_be_queried(queried: Exchange) -> Iterator[Finding]:
@@ -120,9 +119,7 @@ def can_be_queried(queried: Exchange) -> Iterator[Finding]:
     if queried.status in SUCCESS:
         came = (queried.headers.get(UPLOAD_STATUS).lower(), queried.headers.get(UPLOAD_RECEIVED))
         if came != ("active", "0"):
-            yield finding(
-                "the query returned another state", expected="active, 0 bytes", actual=format_value(came)
-            )
+            yield finding("the query returned another state", "active, 0 bytes", format_value(came))
 
 
 def can_be_managed(

@@ -218,7 +218,7 @@ def keeps(rule: str, taken: Taken, kept: Taken) -> Iterator[Finding]:
     for content, original in zip(shown, sent, strict=True):
         if "data" in content and _decode(content["data"]) != _decode(original.get("data")):
             message = f"the stored {original['type']} has other bytes"
-            yield finding(message, expected="those that were sent", actual="others").at(exchange=f"kept[{name}]")
+            yield finding(message, "those that were sent", "others", exchange=f"kept[{name}]")
 
 
 def _input_of(stored: Exchange) -> list[dict[str, Any]]:

@@ -212,8 +212,7 @@ def takes_a_live_reader_back(
     """
     if is_stream(rest) and (completion(events_in(rest)) or {}).get("status") == "cancelled":
         message = "a client that leaves the stream of a run cancels the run"
-        lost = Finding.from_code("resume.live/canceled", message, "the rest of the run", "cancelled")
-        yield lost.at(exchange="rest")
+        yield finding(message, "the rest of the run", "cancelled", code="resume.live/canceled", exchange="rest")
         return
     due, *came = (
         {shape_of(event) for event in of_kind(events_in(one), "step.delta")}
@@ -282,9 +281,9 @@ def goes_on_alone(polled: list[Exchange], twin: Exchange | None) -> Iterator[Fin
         return
     if twin is None or not _ends_well(twin):
         raise Unmet(f"an undisturbed run also ends as {status_of(twin) if twin else 'nothing'!r}, too")
-    lost = finding(
+    yield finding(
         "the run was lost with the stream of its create",
-        expected=f"{status_of(twin)}, as an undisturbed run",
-        actual=status_of(last) or format_answer(last),
+        f"{status_of(twin)}, as an undisturbed run",
+        status_of(last) or format_answer(last),
+        exchange=f"polled[{len(polled) - 1}]",
     )
-    yield lost.at(exchange=f"polled[{len(polled) - 1}]")

@@ -240,10 +240,9 @@ def keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) ->
 def still_completes(rests: list[Resumed]) -> Iterator[Finding]:
     for resumed in rests:
         if completion(events_in(resumed.exchange)) is None:
-            lost = finding(
-                f"the {resumed.name} does not complete", expected="interaction.completed", actual="none"
+            yield finding(
+                f"the {resumed.name} does not complete", "interaction.completed", "none", exchange=resumed.name
             )
-            yield lost.at(exchange=resumed.name)
 
 
 def is_well_formed(rests: list[Resumed], replay: Exchange) -> Iterator[Finding]:
@@ -307,9 +306,7 @@ def _judge_withheld(events: Sequence[Event], came: Sequence[Event], rest: EventD
 def _list_flaws(stream: Exchange, usual: Container[str]) -> Iterator[Finding]:
     if not stream.body.startswith(_OPENINGS):
         yield finding(
-            "the resumed stream begins in the middle of a frame",
-            expected="event: or data:",
-            actual=repr(stream.body[:40]),
+            "the resumed stream begins in the middle of a frame", "event: or data:", repr(stream.body[:40])
         )
     for flaw in read(stream).findings:
         if flaw.severity is Severity.BROKEN and flaw.rule not in usual:
@@ -321,8 +318,8 @@ def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Ite
     for number, (one, other) in enumerate(pairs):
         if is_same_event(one, other) and cursor(one) != cursor(other):
             yield finding(
-                f"an event has another event_id in {name}", expected=repr(cursor(one)), actual=repr(cursor(other))
-            ).at(event=number)
+                f"an event has another event_id in {name}", repr(cursor(one)), repr(cursor(other)), event=number
+            )
             return
 
 
@@ -343,8 +340,8 @@ def reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator[
     if is_stream(encoded.exchange) and compare(expected, -1, events_in(encoded.exchange), contract) != EventDiff():
         yield finding(
             f"cursor {encoded.cursor!r} returns other events when it is percent-encoded",
-            expected=format_count(len(expected), "event"),
-            actual=format_count(len(events_in(encoded.exchange)), "event"),
+            format_count(len(expected), "event"),
+            format_count(len(events_in(encoded.exchange)), "event"),
         )
 
 
@@ -353,15 +350,11 @@ def ends_at_the_end(last: Exchange) -> Iterator[Finding]:
     if last.status not in SUCCESS or not last.body:
         return
     if not is_stream(last):
-        yield finding(
-            "the response contains no events", expected="a stream or nothing", actual=format_answer(last)
-        )
+        yield finding("the response contains no events", "a stream or nothing", format_answer(last))
         return
     events = [event for event in events_in(last) if is_of_the_run(event)]
     if len(events) > len(of_kind(events, "interaction.completed")) or len(events) > 1:
-        yield finding(
-            "events arrived after the final event", expected="the completion at most", actual=f"{len(events)}"
-        )
+        yield finding("events arrived after the final event", "the completion at most", f"{len(events)}")
 
 
 def ends_at_all(last: Exchange, rests: list[Resumed]) -> Iterator[Finding]:
@@ -378,14 +371,12 @@ def answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Find
     if bad_cursor.status not in SUCCESS:
         return
     if not is_stream(bad_cursor):
-        yield finding(
-            "the response contains no events", expected="a stream or a refusal", actual=format_answer(bad_cursor)
-        )
+        yield finding("the response contains no events", "a stream or a refusal", format_answer(bad_cursor))
         return
     events = [event for event in events_in(bad_cursor) if is_of_the_run(event)]
     if not of_kind(events, "error") and len(events) < len([e for e in events_in(first) if is_of_the_run(e)]):
         yield finding(
             "an unknown cursor returns a part of the stream and no error",
-            expected="a refusal, an error event, or everything",
-            actual=format_count(len(events), "event"),
+            "a refusal, an error event, or everything",
+            format_count(len(events), "event"),
         )

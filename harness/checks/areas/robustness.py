@@ -61,8 +61,7 @@ def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterato
     ids = [found for found, _ in made]
     shared = [number for number, answer in enumerate(created) if ids.count(id_of(answer)) > 1]
     if shared:
-        last = f"created[{shared[-1]}]"
-        yield finding("parallel creates share an id", actual=format_value(ids)).at(exchange=last)
+        yield finding("parallel creates share an id", actual=format_value(ids), exchange=f"created[{shared[-1]}]")
     for number, ((_, prompt), answer) in enumerate(zip(made, got, strict=False)):
         yield from at(f"got[{number}]", _shows_the_prompt(prompt, answer))
 
@@ -77,9 +76,7 @@ def answers_each_prompt(created: list[Exchange]) -> Iterator[Finding]:
         if words and word not in words:
             message = "a create returns the output of another one that runs beside it"
             expected, actual = f"{word!r}, as its input requests", ", ".join(map(repr, words))
-            yield finding(message, expected=expected, actual=actual).at(
-                exchange=f"created[{number}]", pointer="$.steps"
-            )
+            yield finding(message, expected, actual, exchange=f"created[{number}]", pointer="$.steps")
 
 
 def _find_words(answer: Exchange) -> list[str]:
@@ -100,9 +97,7 @@ def _shows_the_prompt(prompt: str, answer: Exchange) -> Iterator[Finding]:
     kept = input_text(interaction_in(answer)) if answer.status in SUCCESS else None
     if kept is not None and kept != prompt:
         yield finding(
-            "the interaction contains the input of another create",
-            expected=format_value(prompt),
-            actual=format_value(kept),
+            "the interaction contains the input of another create", format_value(prompt), format_value(kept)
         )
 
 
@@ -247,7 +242,7 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
         if wrong := foreign[number] or (_find_disorder(streams[number]) if ordered else ""):
             expected = f"the events of {own or 'one interaction'}, in the order of a single stream"
             code = f"{rule}/mixed" if mixed else rule
-            yield Finding.from_code(code, message, expected, wrong).at(exchange=f"opened[{number}]")
+            yield finding(message, expected, wrong, code=code, exchange=f"opened[{number}]")
 
 
 def _find_disorder(stream: Exchange) -> str:

@@ -281,9 +281,7 @@ def fits_its_declaration(asked: Exchange) -> Iterator[Finding]:
     for call in need_calls(asked):
         arguments = call.get("arguments")
         if isinstance(arguments, dict) and not isinstance(arguments.get("location"), str):
-            yield finding(
-                "a required argument is missing", expected="location: string", actual=format_value(arguments)
-            )
+            yield finding("a required argument is missing", "location: string", format_value(arguments))
 
 
 def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
@@ -291,8 +289,8 @@ def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
     if status_of(fetched) != status_of(asked):
         yield finding(
             "GET shows another status than the create returned",
-            expected=status_of(asked),
-            actual=status_of(fetched) or format_answer(fetched),
+            status_of(asked),
+            status_of(fetched) or format_answer(fetched),
         )
     for difference in compare_steps(output_steps(interaction_in(asked)), output_steps(interaction_in(fetched))):
         yield finding(f"the stored steps differ: {difference}")
@@ -301,9 +299,7 @@ def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
 def inherits_no_tools(toolless: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(toolless)
     if calls_in(toolless):
-        yield finding(
-            "the model called a function that this turn did not declare", expected="no call", actual="one"
-        )
+        yield finding("the model called a function that this turn did not declare", "no call", "one")
 
 
 def ends_streams_waiting(tool: Exchange) -> Iterator[Finding]:
@@ -311,9 +307,7 @@ def ends_streams_waiting(tool: Exchange) -> Iterator[Finding]:
         raise Unmet("the streamed model called no function")
     end = completion(events_in(tool))
     if end is None:
-        yield finding(
-            "the stream has no interaction.completed", expected="one with requires_action", actual="none"
-        )
+        yield finding("the stream has no interaction.completed", "one with requires_action", "none")
     else:
         yield from judge_waiting("tool.stream-status", end.get("status"), _streamed_calls(tool))
 
@@ -333,9 +327,7 @@ def _judge_streamed_calls(calls: Sequence[Call]) -> Iterator[Finding]:
         if lacking:
             yield finding(f"a streamed call lacks {' and '.join(lacking)}", actual=format_value(call))
         if not isinstance(call.get("arguments"), dict):
-            yield finding(
-                "the arguments do not join", expected="an object", actual=format_value(call.get("arguments"))
-            )
+            yield finding("the arguments do not join", "an object", format_value(call.get("arguments")))
 
 
 def _streamed_calls(stream: Exchange) -> list[Call]:
@@ -431,8 +423,7 @@ def calls_nothing(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[F
     yield from at("answer", expect_offered(answer))
     for place, mode, body in list_ends(answer, modes):
         for call in pending_calls(output_steps(body)):
-            called = finding(f"a function was called{mode}", expected="no call", actual=format_value(call))
-            yield called.at(exchange=place)
+            yield finding(f"a function was called{mode}", "no call", format_value(call), exchange=place)
 
 
 def calls_what_is_allowed(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -442,8 +433,7 @@ def calls_what_is_allowed(answer: Exchange, modes: Mapping[str, Exchange]) -> It
         for call in pending_calls(output_steps(body)):
             if call.get("name") != WEATHER["name"]:
                 expected, actual = str(WEATHER["name"]), format_value(call.get("name"))
-                other = finding(f"the call names another function{mode}", expected=expected, actual=actual)
-                yield other.at(exchange=place)
+                yield finding(f"the call names another function{mode}", expected, actual, exchange=place)
 
 
 # --- results sent back for function calls: in every form, for several calls at once, without storing
@@ -727,7 +717,7 @@ def loads_what_is_declared(asked: Exchange, streamed: Exchange) -> Iterator[Find
 def waits_for_nobody(asked: Exchange, streamed: Exchange, answered: Exchange) -> Iterator[Finding]:
     _searches(asked, streamed)
     if status_of(asked) == "requires_action" and not calls_in(asked):
-        yield finding("the search waits for the client", expected="a function call", actual="no call is pending")
+        yield finding("the search waits for the client", "a function call", "no call is pending")
     yield from at("answered", expect_interaction(answered))
 
 
@@ -757,9 +747,9 @@ def _find_unmatched(steps: list[dict[str, Any]]) -> Iterator[Finding]:
             waiting.remove(step.get("call_id"))
         else:
             actual = format_value(step.get("call_id"))
-            yield finding("a result names no earlier search", expected=format_value(waiting), actual=actual)
+            yield finding("a result names no earlier search", format_value(waiting), actual)
     for call_id in waiting:
-        yield finding("the search has no result", expected="a tool_search_result", actual=format_value(call_id))
+        yield finding("the search has no result", "a tool_search_result", format_value(call_id))
 
 
 def _find_strangers(steps: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -809,19 +799,16 @@ def searches_itself(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator
     for place, mode, body in list_ends(answer, modes):
         if body.get("status") == "requires_action":
             message = f"the search waits for the client{mode}"
-            waits = finding(message, expected="a completed search", actual="requires_action")
-            yield waits.at(exchange=place)
+            yield finding(message, "a completed search", "requires_action", exchange=place)
         for call in pending_calls(output_steps(body)):
             message = f"the model called a function{mode}, although none was declared"
-            called = finding(message, expected="no function_call", actual=format_value(call.get("name")))
-            yield called.at(exchange=place)
+            yield finding(message, "no function_call", format_value(call.get("name")), exchange=place)
     ends = [("", interaction_in(answer)), *read_ends(modes)]
     done = [(mode, body) for mode, body in ends if body.get("status") == "completed"]
     where = find_lacking({mode: bool(_of_type(output_steps(body), *_SEARCH)) for mode, body in done})
     if where:
         message = f"no response shows a search {where}, and each other response to the same question does"
-        lost = finding(message, expected="a google_search_call step", actual="none")
-        yield replace(lost, code="tool.search/lost").at(exchange="answer")
+        yield finding(message, "a google_search_call step", "none", code="tool.search/lost", exchange="answer")
 
 
 _SEARCH = ("google_search_call", "google_search_result")
@@ -841,7 +828,6 @@ def search_has_both_halves(answer: Exchange, modes: Mapping[str, Exchange]) -> I
                 words = {"expected": format_value(ids), "actual": format_value(result.get("call_id"))}
                 yield finding(f"a result names no call{mode}", **words).at(exchange=place)
         if calls and not results:
-            words = {"expected": "a google_search_result step", "actual": "none"}
-            yield finding(f"the search has no result{mode}", **words).at(exchange=place)
+            yield finding(f"the search has no result{mode}", "a google_search_result step", "none", exchange=place)
     if not searched:
         raise Unmet("the model did not search")

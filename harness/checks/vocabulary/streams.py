@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from msgspec import structs
-
 from harness.checks.vocabulary.expect import expect_status, finding, lenient_finding, note, require_answer
 from harness.contract import PROTOCOL, read
 from harness.contract.data import json_parse
@@ -48,14 +46,10 @@ def expect_stream(exchange: Exchange) -> Iterator[Finding]:
     yield from expect_status(exchange, accepts=SUCCESS)
     if exchange.status in SUCCESS and not is_stream(exchange):
         yield finding(
-            f"{format_request(exchange)} returned no stream",
-            expected="text/event-stream",
-            actual=format_answer(exchange),
+            f"{format_request(exchange)} returned no stream", "text/event-stream", format_answer(exchange)
         )
     elif exchange.status in SUCCESS and not is_whole(exchange):
-        yield note(
-            f"{format_request(exchange)} was truncated", expected="a complete body", actual=format_ending(exchange)
-        )
+        yield note(f"{format_request(exchange)} was truncated", "a complete body", format_ending(exchange))
 
 
 def is_whole(exchange: Exchange) -> bool:
@@ -154,11 +148,7 @@ def losses(name: str, whole: Sequence[Event], diff: EventDiff, came: Sequence[Ev
         message = f"{name} skips {many}event {lost} (`{kind}`)"
         if all(_is_doubled(whole, number) for number in diff.missing):
             message = f"{name} lacks {many}event {lost} (`{kind}`), which the stream before it sent twice"
-        yield finding(
-            message,
-            expected=kind,
-            actual="nothing",
-        ).at(event=lost)
+        yield finding(message, kind, "nothing", event=lost)
 
 
 def _find_changed(whole: Sequence[Event], came: Sequence[Event], diff: EventDiff) -> tuple[int, Event] | None:
@@ -210,9 +200,8 @@ def leniencies(name: str, came: Sequence[Event], diff: EventDiff) -> Iterator[Fi
     """Yield a finding for what is correct only in a lenient reading; a repeated event may be more than that."""
     if diff.repeated:
         message = f"{name} repeats the event of its cursor"
-        repeat = lenient_finding(message, expected="the event after it", actual="the event", word="inclusive")
         first = next(event for event in came if is_of_the_run(event))
-        yield structs.replace(repeat, severity=judge_repeat(first))
+        yield finding(message, "the event after it", "the event", code="/inclusive", severity=judge_repeat(first))
     elif diff.resplit:
         message = f"{name} splits its deltas differently"
-        yield lenient_finding(message, expected="the same deltas", actual="others", word="resplit")
+        yield lenient_finding(message, "the same deltas", "others", code="/resplit")
