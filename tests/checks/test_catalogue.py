@@ -143,6 +143,13 @@ def reference() -> ServiceDriver:
     return ServiceDriver(Emulator(Settings(platform="any", keys=keys), clock=clock), clock)
 
 
+def test_what_a_row_rests_on_takes_effect():
+    """Beside what many checks of its kind rest on."""
+    lost = {check.id: {*ROWS[check.id].rests_on} - {*check.rests_on} for check in CATALOGUE}
+    del lost["rob.concurrent-streams"]  # all that it rests on follows from other rows
+    assert not any(lost.values()), lost
+
+
 def test_two_exercises_of_one_name_are_refused():
     check = CHECKS_BY_ID["create.ok"]
     twin = structs.replace(CHECKS_BY_ID["create.id"], exercise=Exercise(check.exercise.run, 1, 1))
