@@ -158,19 +158,12 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     answered = id_of(answers["string"])
     if not answered:
         return stop_exercise(seen, "no turn with a result had an id")
-    turn = send(t.create(input=QUESTION, previous_interaction_id=answered))
+    turn = {"input": QUESTION, "previous_interaction_id": answered}
     failures = repeat_in_each_mode(t, {**body, "input": [failure]}, results["failure"], ALONE)
-    _, toolless, failed, _ = yield from play_each(
-        (look_at_all(t, *answers.values()), turn, failures, _call_in_a_streamed_turn(t, answered))
-    )
+    _, toolless, failed = yield from play_each((look_at_all(t, *answers.values()), send(t.create(turn)), failures))
+    if "stream" in t.capabilities:  # every run judges whether the call is made that this turn is forced to make
+        yield from read_whole_stream(t.create(turn, tools=[WEATHER], stream=True, **FORCED))
     return {**seen, "toolless": toolless, "failures": [*failed.values()]}
-
-
-def _call_in_a_streamed_turn(t: RequestBuilder, parent: str) -> Part[None]:
-    """Force a call in a streamed turn: every run judges whether it is made."""
-    body = {"input": QUESTION, "tools": [WEATHER], "previous_interaction_id": parent, **FORCED}
-    if "stream" in t.capabilities:
-        yield from read_whole_stream(t.create(body, stream=True))
 
 
 def _answer_in_each_way(
@@ -622,8 +615,8 @@ def have_their_own_ids(asked: Exchange, streams: Mapping[str, Exchange]) -> Iter
     for place, (mode, calls) in answers.items():
         ids = [str(call.get("id")) for call in calls]
         if len(set(ids)) < len(ids):
-            words = {"expected": format_count(len(ids), "id"), "actual": ", ".join(ids)}
-            yield finding(f"two calls share an id{mode}", **words).at(exchange=place)
+            shared = format_count(len(ids), "id"), ", ".join(ids)
+            yield finding(f"two calls share an id{mode}", *shared, exchange=place)
 
 
 def _list_streams(streams: Mapping[str, Exchange]) -> list[tuple[str, Exchange]]:
@@ -639,20 +632,15 @@ def streams_each_call(streams: Mapping[str, Exchange], fetched: Mapping[str, Exc
     if made < 2:
         raise _miss_several(f"the streamed model made {format_count(made, 'call')}")
     for mode, streamed in _list_streams(streams):
-        yield from at(f"streams[{mode}]", _keeps_calls_apart(mode, streamed, fetched.get(mode)))
-
-
-def _keeps_calls_apart(mode: str, streamed: Exchange, fetched: Exchange | None) -> Iterator[Finding]:
-    calls = _streamed_calls(streamed)
-    yield from _judge_streamed_calls(calls)
-    if fetched is None:
-        return
-    body = interaction_in(fetched)
-    yield from judge_streamed_calls(calls, body)
-    stored = pending_calls(output_steps(body))
-    if len(calls) < len(stored):
-        words = {"expected": f"{format_count(len(stored), 'call')}, as GET returns", "actual": str(len(calls))}
-        yield finding(f"a call that GET returns is not streamed {mode}", **words)
+        place, calls = f"streams[{mode}]", _streamed_calls(streamed)
+        yield from at(place, _judge_streamed_calls(calls))
+        if mode in fetched:
+            body = interaction_in(fetched[mode])
+            yield from at(place, judge_streamed_calls(calls, body))
+            stored = pending_calls(output_steps(body))
+            if len(calls) < len(stored):
+                counts = f"{format_count(len(stored), 'call')}, as GET returns", str(len(calls))
+                yield finding(f"a call that GET returns is not streamed {mode}", *counts, exchange=place)
 
 
 def _expect_accepted(name: str, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -706,12 +694,30 @@ def a_stateless_tool_search(t: RequestBuilder) -> Steps:
 def is_paired(asked: Exchange, streamed: Exchange) -> Iterator[Finding]:
     yield from at("asked", expect_offered(asked))
     for name, steps in _searches(asked, streamed).items():
-        yield from at(name, _find_unmatched(steps))
+        waiting: list[Any] = []
+        for step in _of_type(steps, "tool_search_call", "tool_search_result"):
+            call_id = step.get("call_id")
+            if step["type"] == "tool_search_call":
+                waiting.append(step.get("id"))
+            elif call_id in waiting:
+                waiting.remove(call_id)
+            else:
+                named = format_value(waiting), format_value(call_id)
+                yield finding("a result names no earlier search", *named, exchange=name)
+        for call_id in waiting:
+            message = "the search has no result"
+            yield finding(message, "a tool_search_result", format_value(call_id), exchange=name)
 
 
 def loads_what_is_declared(asked: Exchange, streamed: Exchange) -> Iterator[Finding]:
-    for name, steps in _searches(asked, streamed).items():
-        yield from at(name, _find_strangers(steps))
+    declared = str(WEATHER["name"])
+    for place, steps in _searches(asked, streamed).items():
+        results = (step.get("result") for step in _of_type(steps, "tool_search_result"))
+        for loaded in (one for result in results if isinstance(result, list) for one in result):
+            name = loaded.get("name") if isinstance(loaded, dict) else loaded
+            if name != declared:
+                message = "the search loaded a function that the request does not declare"
+                yield finding(message, declared, format_value(name), exchange=place)
 
 
 def waits_for_nobody(asked: Exchange, streamed: Exchange, answered: Exchange) -> Iterator[Finding]:
@@ -738,32 +744,6 @@ def _of_type(steps: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
     return [step for step in steps if step.get("type") in kinds]
 
 
-def _find_unmatched(steps: list[dict[str, Any]]) -> Iterator[Finding]:
-    waiting: list[Any] = []
-    for step in _of_type(steps, "tool_search_call", "tool_search_result"):
-        if step["type"] == "tool_search_call":
-            waiting.append(step.get("id"))
-        elif step.get("call_id") in waiting:
-            waiting.remove(step.get("call_id"))
-        else:
-            actual = format_value(step.get("call_id"))
-            yield finding("a result names no earlier search", format_value(waiting), actual)
-    for call_id in waiting:
-        yield finding("the search has no result", "a tool_search_result", format_value(call_id))
-
-
-def _find_strangers(steps: list[dict[str, Any]]) -> Iterator[Finding]:
-    for step in _of_type(steps, "tool_search_result"):
-        result = step.get("result")
-        for loaded in result if isinstance(result, list) else ():
-            name = loaded.get("name") if isinstance(loaded, dict) else loaded
-            if name != WEATHER["name"]:
-                yield finding(
-                    "the search loaded a function that the request does not declare",
-                    expected=str(WEATHER["name"]), actual=format_value(name),
-                )  # fmt: skip
-
-
 # --- tools that the server runs itself, using search, which every target with such tools has
 
 
@@ -780,18 +760,14 @@ def a_search(t: RequestBuilder) -> Steps:
     answer: Exchange = yield Send(t.create(body))
     modes = yield from repeat_in_each_mode(t, body, answer)
     streams = [one for one in modes.values() if is_stream(one)]
-    resumes = (_resume_after_the_first_step(t, one) for one in streams[::2])
-    yield from play_each((look_at_all(t, *streams), *resumes))
+    yield from look_at_all(t, *streams)
+    for streamed in streams[::2]:
+        events = events_in(streamed)
+        stop = next((cursor(event) for event in events if event.get("event_type") == "step.stop"), None)
+        found = stream_id(events) if completion(events) is not None else ""
+        if "resume" in t.capabilities and found and stop:  # after the stop of its first step
+            yield from read_whole_stream(t.get(found, stream=True, last_event_id=stop))
     return {"answer": answer, "modes": modes}
-
-
-def _resume_after_the_first_step(t: RequestBuilder, streamed: Exchange) -> Part[None]:
-    """Resume a whole stream after the stop of its first step: every run compares it with the whole."""
-    events = events_in(streamed)
-    stops = [cursor(event) for event in events if event.get("event_type") == "step.stop"]
-    found = stream_id(events) if completion(events) is not None else ""
-    if "resume" in t.capabilities and found and stops and stops[0]:
-        yield from read_whole_stream(t.get(found, stream=True, last_event_id=stops[0]))
 
 
 def searches_itself(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -818,15 +794,13 @@ def search_has_both_halves(answer: Exchange, modes: Mapping[str, Exchange]) -> I
     interaction_in(answer)
     searched = False
     for place, mode, body in list_ends(answer, modes):
-        steps = output_steps(body)
-        calls = [step for step in steps if step.get("type") == "google_search_call"]
-        results = [step for step in steps if step.get("type") == "google_search_result"]
+        calls, results = (_of_type(output_steps(body), kind) for kind in _SEARCH)
         searched |= bool(calls or results)
         ids = [call.get("id") for call in calls]
         for result in results:
             if result.get("call_id") not in ids:
-                words = {"expected": format_value(ids), "actual": format_value(result.get("call_id"))}
-                yield finding(f"a result names no call{mode}", **words).at(exchange=place)
+                named = format_value(ids), format_value(result.get("call_id"))
+                yield finding(f"a result names no call{mode}", *named, exchange=place)
         if calls and not results:
             yield finding(f"the search has no result{mode}", "a google_search_result step", "none", exchange=place)
     if not searched:

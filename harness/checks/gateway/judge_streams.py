@@ -225,8 +225,7 @@ def judge_isolation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         strange = [frame for frame in frames_of(relayed.client) if word in frame.data]
         if strange:
             actual = strange[0].data.decode("utf-8", "replace")
-            message = f"events of another stream arrived ({len(strange)})"
-            yield notice("gw.isolated", relayed, message, "", actual)
+            yield notice("gw.isolated", relayed, f"events of another stream arrived ({len(strange)})", "", actual)
 
 
 _TOO_MANY = frozenset({429, 503})
