@@ -86,21 +86,13 @@ def a_background_run(t: RequestBuilder) -> Steps:
 def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None]:
     """The GET long after the stream of a run showed its end, or a call; None if it did not."""
     stream: Exchange = yield Finish((yield from open_stream(t, found, timeout=min(t.wait, _STREAM_LOOK))))
-    ended = (completion(read(stream).events) or {}).get("status") in ("completed", "requires_action")
-    if not ended and not _has_called(stream):
+    events, steps = read(stream).events, read(stream).streamed_steps
+    ended = (completion(events) or {}).get("status") in ("completed", "requires_action")
+    has_called = bool(events) and events[-1].get("event_type") == "step.stop" and bool(pending_calls(steps))
+    if not ended and not has_called:  # one that is still open may have shown a whole call, and nothing after it
         return None
     last = (yield from (poll_after_stream(t, found) if ended else polls(t, found)))[-1]
     return None if settled(last) or not status_of(last) else last
-
-
-def _has_called(stream: Exchange) -> bool:
-    """Whether a stream that is still open has shown a whole function call, and nothing after it."""
-    events = read(stream).events
-    return (
-        bool(events)
-        and events[-1].get("event_type") == "step.stop"
-        and bool(pending_calls(read(stream).streamed_steps))
-    )
 
 
 @exercise(requests=2, interactions=1)
@@ -198,8 +190,11 @@ def comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
 
 
 def holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Iterator[Finding]:
-    if outlived is not None:
-        yield from at("outlived", _judge_outlived(outlived))
+    if outlived is not None:  # the GET long after the end of the stream
+        age = outlived.headers.get("age")
+        shown = f"{status_of(outlived)}, from a cache (Age: {age})" if age else status_of(outlived)
+        message, place = "GET shows a run in progress long after its stream completed", "outlived"
+        yield finding(message, "completed", shown, code="bg.result/outlived", exchange=place, pointer="$.status")
         return
     body = interaction_in(polled[-1])
     if body.get("status") != "completed":
@@ -209,18 +204,6 @@ def holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Itera
     yield from at(f"polled[{polled.index(first)}]", late)
     if not late:
         yield from at(f"polled[{len(polled) - 1}]", judge_result(body))
-
-
-def _judge_outlived(shown: Exchange) -> Iterator[Finding]:
-    """A run whose stream is completed is completed; `shown` is the GET long after."""
-    age = shown.headers.get("age")
-    yield finding(
-        "GET shows a run in progress long after its stream completed",
-        "completed",
-        f"{status_of(shown)}, from a cache (Age: {age})" if age else status_of(shown),
-        code="bg.result/outlived",
-        pointer="$.status",
-    )
 
 
 def shows_the_same_interaction(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:

@@ -378,33 +378,24 @@ def _find_last_running(polled: list[Exchange]) -> float | None:
 
 # --- cancels that come too late, or that name nothing
 
-# --- exercises
-
 
 @exercise(requests=10, interactions=2)
 def late_cancels(t: RequestBuilder) -> Steps:
     """Cancels of a foreground interaction and a background run, both of them finished."""
-    seen, more = yield from play_each((_cancel_a_foreground_run(t), _cancel_a_settled_run(t)))
-    return {**seen, **more}
-
-
-def _cancel_a_foreground_run(t: RequestBuilder) -> Part[Exchanges]:
     found = need_id((yield Send(t.create(input=HELLO))))
-    return {
+    seen: Exchanges = {
         "before": (yield from poll_until_found(t, found))[-1],
         "foreground": (yield Send(t.cancel(found))),
         "after": (yield Send(t.get(found))),
     }
-
-
-def _cancel_a_settled_run(t: RequestBuilder) -> Part[Exchanges]:
-    found = id_of((yield Send(t.create(input=HELLO, background=True))))
-    if not found:
-        return stop_exercise({}, "the target started no background run")
+    run = id_of((yield Send(t.create(input=HELLO, background=True))))
+    if not run:
+        return stop_exercise(seen, "the target started no background run")
     return {
-        "settled_before": (yield from poll_until_settled(t, found))[-1],
-        "settled": (yield Send(t.cancel(found))),
-        "settled_after": (yield Send(t.get(found))),
+        **seen,
+        "settled_before": (yield from poll_until_settled(t, run))[-1],
+        "settled": (yield Send(t.cancel(run))),
+        "settled_after": (yield Send(t.get(run))),
     }
 
 

@@ -80,8 +80,13 @@ def a_chain(t: RequestBuilder) -> Steps:
         seen |= part
     stray = {"input": HELLO, "previous_interaction_id": UNKNOWN_ID}
     modes = {f"stray_{mode}": t.create(stray, **{mode: True}) for mode in MODES if mode in t.capabilities}
-    looks = _look_at_turns(t, seen)
-    _, strays = yield from play_each((looks, send_each(**modes, stray=t.create(stray))))
+    # What these show of the turns, one of them as a stream, must agree, which every run judges.
+    yield from look_at_all(t, seen["sibling"], seen["streamed"])
+    if "resume" in t.capabilities and (sibling := id_of(seen["sibling"])):
+        yield from read_whole_stream(t.get(sibling, stream=True))
+    if seen["grandchild"] is not None and (third := id_of(seen["grandchild"])):
+        yield Send(t.get(third, include_input=True))
+    strays = yield from send_each(**modes, stray=t.create(stray))
     # Last, since an exercise that ends with a refusal looks like one that was not offered.
     return {**seen, **strays, "after": (yield Send(t.get(found)))}
 
@@ -128,30 +133,16 @@ def _continue_out_of_sight(t: RequestBuilder, parent: str) -> Part[Exchanges]:
     unstored: Exchange = yield Send(t.create(input=_ask("unstored"), previous_interaction_id=parent, store=False))
     if unstored.status in SUCCESS and id_of(unstored):
         yield Send(t.get(id_of(unstored)))
-    last = yield from _continue_in_background(t, parent)
+    last: Exchange | None = None
+    if "background" in t.capabilities:
+        body = {"input": _ask("backgrounded"), "previous_interaction_id": parent, "background": True}
+        last = yield Send(t.create(body))
+        if found := id_of(last):
+            last = (yield from poll_for(t, found, t.wait))[-1]
     if last is None or status_of(last) != "completed":
         return {"backgrounded": last, "after_backgrounded": None}
     after = t.create(input=_ask("grandchild"), previous_interaction_id=id_of(last))
     return {"backgrounded": last, "after_backgrounded": (yield Send(after))}
-
-
-def _look_at_turns(t: RequestBuilder, seen: Exchanges) -> Part[None]:
-    """GET of the turns, one of them as a stream: what they show must agree, which every run judges."""
-    yield from look_at_all(t, seen["sibling"], seen["streamed"])
-    if "resume" in t.capabilities and (found := id_of(seen["sibling"])):
-        yield from read_whole_stream(t.get(found, stream=True))
-    if seen["grandchild"] is not None and (third_id := id_of(seen["grandchild"])):
-        yield Send(t.get(third_id, include_input=True))
-
-
-def _continue_in_background(t: RequestBuilder, parent: str) -> Part[Exchange | None]:
-    """The last look at a background run that continues a parent; None if the target offers no such run."""
-    if "background" not in t.capabilities:
-        return None
-    body = {"input": _ask("backgrounded"), "previous_interaction_id": parent, "background": True}
-    started: Exchange = yield Send(t.create(body))
-    found = id_of(started)
-    return (yield from poll_for(t, found, t.wait))[-1] if found else started
 
 
 @exercise(requests=9, interactions=3)
@@ -378,7 +369,9 @@ def takes_effect(
     interaction_in(child)
     if stray.status not in SUCCESS:
         require_answer(stray)
-        if not _is_forgotten(parent, child, parent_retold):
+        counted = all(_read_tokens(interaction_in(turn)) is not None for turn in (parent, child))
+        # The counts, which grow where the parent's turn is sent again, do not grow with a parent.
+        if not counted or not _tokens_read(child) <= _tokens_read(parent) < _tokens_told(parent_retold):
             return []
         reason = "an unknown parent is rejected, but a known parent has no effect"
         return Observation(Outcome.UNTESTABLE, reason=reason, cause="chain.history")
@@ -709,13 +702,6 @@ def _read_count(exchange: Exchange, name: str) -> int:
     usage = told.get("usage")
     count = usage.get(name) if isinstance(usage, dict) else None
     return count if isinstance(count, int) else 0
-
-
-def _is_forgotten(parent: Exchange, child: Exchange, retold: Exchange) -> bool:
-    """Whether the counts, which grow where the parent's turn is sent again, do not grow with a parent."""
-    if any(_read_tokens(interaction_in(turn)) is None for turn in (parent, child)):
-        return False
-    return _tokens_read(child) <= _tokens_read(parent) < _tokens_told(retold)
 
 
 def _tokens_told(answer: Exchange) -> int:

@@ -173,7 +173,17 @@ def a_long_answer(t: RequestBuilder) -> Steps:
 
 
 def is_one_interaction(asked: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Finding]:
-    wrong = [*_find_other_ids(asked, polled, streamed), *_find_lost_outputs(polled)]
+    wrong: list[Finding] = []
+    for number, answer in enumerate(polled):
+        wrong += at(f"polled[{number}]", judge_identity("long.same-id", asked, interaction_in(answer).get("id")))
+    if streamed_id := stream_id(read(streamed).events) if is_stream(streamed) else "":
+        wrong += at("streamed", judge_identity("long.same-id", asked, streamed_id))
+    # The text that a look showed must begin the text of the next one.
+    texts = [output_text(interaction_in(answer)) for answer in polled]
+    for number, (before, after) in enumerate(pairwise(texts), 1):
+        if not after.startswith(before):
+            shown = format_value(before[:_SHOWN]), format_value(after[:_SHOWN])
+            wrong.append(finding("a later GET lacks an earlier output", *shown, exchange=f"polled[{number}]"))
     stored = count_outputs(output_steps(interaction_in(polled[-1])))
     streamed_outputs = count_outputs(_steps_of(streamed))
     if streamed_outputs > stored:
@@ -182,24 +192,6 @@ def is_one_interaction(asked: str, polled: list[Exchange], streamed: Exchange) -
     if not wrong and stored < 2:
         raise Unmet(_ONE_OUTPUT)
     yield from wrong
-
-
-def _find_other_ids(asked: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Finding]:
-    for number, answer in enumerate(polled):
-        yield from at(f"polled[{number}]", judge_identity("long.same-id", asked, interaction_in(answer).get("id")))
-    streamed_id = stream_id(read(streamed).events) if is_stream(streamed) else ""
-    if streamed_id:
-        yield from at("streamed", judge_identity("long.same-id", asked, streamed_id))
-
-
-def _find_lost_outputs(polled: list[Exchange]) -> Iterator[Finding]:
-    """The text that a look showed must begin the text of the next one."""
-    texts = [output_text(interaction_in(answer)) for answer in polled]
-    for number, (before, after) in enumerate(pairwise(texts), 1):
-        if not after.startswith(before):
-            message = "a later GET lacks an earlier output"
-            lost = finding(message, expected=format_value(before[:_SHOWN]), actual=format_value(after[:_SHOWN]))
-            yield lost.at(exchange=f"polled[{number}]")
 
 
 def joins(text: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Finding]:

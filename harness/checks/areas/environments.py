@@ -152,17 +152,14 @@ def lists_by_mode(made: Exchange, own: list[Exchange], others: list[Exchange]) -
 def counts_are_whole(fetched: Exchange) -> Iterator[Finding]:
     body = interaction_in(fetched)
     for name in COUNTS:
-        if name in body and not _is_count(body[name]):
+        count = body.get(name, 0)
+        digits = isinstance(count, str) and count.isascii() and count.isdigit()
+        whole = isinstance(count, int) and not isinstance(count, bool) and count >= 0
+        if not digits and not whole:
             yield finding(f"`{name}` is not a count", "an integer or digits", format_value(body[name]))
 
 
 pages_hold_each_once = judge_pages("environments")
-
-
-def _is_count(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.isascii() and value.isdigit()
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 # --- the files of an environment: what is listed, what is downloaded, what a fork gets
@@ -194,12 +191,11 @@ def files_of_an_environment(t: RequestBuilder) -> Steps:
     """Create an environment with one file; list and download it in every way, fork it, read what is missing."""
     found = yield from open_environment(t, {"sources": SOURCES})
     path = f"environments/{segment(found)}"
-    media = {"alt": "media"}
     seen: Exchanges = yield from send_each(
         listing=t.request("GET", f"{path}/files", query={"recursive": True}),
         top=t.request("GET", f"{path}/files"),
-        content=t.request("GET", f"{path}/files/{NOTE_PATH}", query=media),
-        packed=t.request("GET", f"{path}/files", query={**media, "recursive": True}),
+        content=_download(t, path, NOTE_PATH),
+        packed=t.request("GET", f"{path}/files", query={"alt": "media", "recursive": True}),
         missing=t.request("GET", f"{path}/files/harness-no-such-file"),
         forked=t.request("POST", "environments", {"from_environment": found}),
     )
@@ -207,7 +203,7 @@ def files_of_an_environment(t: RequestBuilder) -> Steps:
     seen["copied"] = seen["forked"]
     if fork:
         copy = f"environments/{segment(fork)}"
-        seen["copied"] = yield Send(t.request("GET", f"{copy}/files/{NOTE_PATH}", query=media))
+        seen["copied"] = yield Send(_download(t, copy, NOTE_PATH))
         yield Send(t.request("DELETE", copy))
     yield Send(t.request("DELETE", path))
     return seen
@@ -306,26 +302,23 @@ X_GOOG: Headed = start_headers(SECOND, "text/plain")
 def uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """Write a file, again without and with `overwrite`, and one in directories that are not there; read each."""
     path = f"environments/{segment((yield from open_environment(t, {})))}"
-    read = t.request("GET", f"{path}/files/{PATH}", query={"alt": "media"})
-    seen: Exchanges = {
-        "written": (yield Send(_upload(t, path, FIRST))),
-        "content": (yield Send(read)),
-        "again": (yield Send(_upload(t, path, SECOND))),
-        "kept": (yield Send(read)),
-        "replaced": (yield Send(_upload(t, path, SECOND, overwrite=True))),
-        "new_content": (yield Send(read)),
-        "written_below": (yield Send(_upload(t, path, FIRST, BELOW))),
-        "below": (yield Send(t.request("GET", f"{path}/files/{BELOW}", query={"alt": "media"}))),
-    }
+    file, read, text = f"{path}/files/{PATH}", _download(t, path, PATH), ("content-type", "text/plain")
+    seen: Exchanges = yield from send_each(
+        written=_put(t, file, FIRST, text),
+        content=read,
+        again=_put(t, file, SECOND, text),
+        kept=read,
+        replaced=_put(t, file, SECOND, text, overwrite=True),
+        new_content=read,
+        written_below=_put(t, f"{path}/files/{BELOW}", FIRST, text),
+        below=_download(t, path, BELOW),
+    )
     yield Send(t.request("DELETE", path))
     return seen
 
 
-def _upload(t: RequestBuilder, path: str, data: bytes, name: str = PATH, **query: bool) -> Request:
-    label = [("content-type", "text/plain")]
-    return t.request(
-        "PUT", f"{path}/files/{name}", data, query=query, headers=label, version=f"upload/{t.version}"
-    )
+def _put(t: RequestBuilder, path: str, data: bytes | None, *headers: tuple[str, str], **query: Any) -> Request:
+    return t.request("PUT", path, data, query=query, headers=headers, version=f"upload/{t.version}")
 
 
 def can_be_read(written: Exchange, content: Exchange) -> Iterator[Finding]:
@@ -354,55 +347,37 @@ def makes_directories(written: Exchange, written_below: Exchange, below: Exchang
 
 @exercise(requests=14)
 def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
-    """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards."""
+    """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards.
+
+    Another archive may replace nothing, and one more may.
+    """
     path = f"environments/{segment((yield from open_environment(t, {})))}"
-    ways = yield from play_each((_upload_by_range(t, path), _upload_by_command(t, path), _unpack_thrice(t, path)))
-    yield Send(t.request("DELETE", path))
-    return {name: exchange for way in ways for name, exchange in way.items()}
-
-
-def _upload_by_range(t: RequestBuilder, path: str) -> Part[Exchanges]:
-    started: Exchange = yield Send(
-        _upload_form(t, f"{path}/files/{RESUMED}", {"uploadType": "resumable"}, X_UPLOAD)
-    )
-    finished = started
+    started: Exchange = yield Send(_put(t, f"{path}/files/{RESUMED}", None, *X_UPLOAD, uploadType="resumable"))
+    seen: Exchanges = {"started": started, "finished": started}
     if address := find_upload_url(started, "location"):
-        finished = yield Send(continue_by_range(t, address, SECOND))
-    return {"started": started, "finished": finished, "resumed": (yield Send(_download(t, path, RESUMED)))}
-
-
-def _upload_by_command(t: RequestBuilder, path: str) -> Part[Exchanges]:
-    commanded: Exchange = yield Send(_upload_form(t, f"{path}/files/{COMMANDED}", {}, X_GOOG))
-    sent = commanded
+        seen["finished"] = yield Send(continue_by_range(t, address, SECOND))
+    seen["resumed"] = yield Send(_download(t, path, RESUMED))
+    commanded: Exchange = yield Send(_put(t, f"{path}/files/{COMMANDED}", None, *X_GOOG))
+    seen |= {"commanded": commanded, "sent": commanded}
     if find_upload_url(commanded):
-        sent = yield Send(continue_upload(t, commanded, "upload, finalize", SECOND))
-    return {"commanded": commanded, "sent": sent, "by_command": (yield Send(_download(t, path, COMMANDED)))}
-
-
-def _unpack_thrice(t: RequestBuilder, path: str) -> Part[Exchanges]:
-    """An archive, another one that may replace nothing, and one that may; what is there after each."""
+        seen["sent"] = yield Send(continue_upload(t, commanded, "upload, finalize", SECOND))
+    seen["by_command"] = yield Send(_download(t, path, COMMANDED))
+    folder, tar = f"{path}/files/unpacked", ("content-type", "application/x-tar")
     read = _download(t, path, f"unpacked/{BELOW}")
-    return {
-        "extracted": (yield Send(_extract(t, path, FIRST))),
-        "unpacked": (yield Send(read)),
-        "over": (yield Send(_extract(t, path, SECOND))),
-        "kept": (yield Send(read)),
-        "replaced": (yield Send(_extract(t, path, THIRD, overwrite=True))),
-        "renewed": (yield Send(read)),
-    }
+    seen |= yield from send_each(
+        extracted=_put(t, folder, pack(BELOW, FIRST), tar, extract=True),
+        unpacked=read,
+        over=_put(t, folder, pack(BELOW, SECOND), tar, extract=True),
+        kept=read,
+        replaced=_put(t, folder, pack(BELOW, THIRD), tar, extract=True, overwrite=True),
+        renewed=read,
+    )
+    yield Send(t.request("DELETE", path))
+    return seen
 
 
 def _download(t: RequestBuilder, path: str, name: str) -> Request:
     return t.request("GET", f"{path}/files/{name}", query={"alt": "media"})
-
-
-def _extract(t: RequestBuilder, path: str, data: bytes, **query: bool) -> Request:
-    """The upload of an archive of one file, to be unpacked below a directory."""
-    label = [("content-type", "application/x-tar")]
-    query, version = {"extract": True, **query}, f"upload/{t.version}"
-    return t.request(
-        "PUT", f"{path}/files/unpacked", pack(BELOW, data), query=query, headers=label, version=version
-    )
 
 
 def takes_ranges(started: Exchange, finished: Exchange, resumed: Exchange) -> Iterator[Finding]:
@@ -447,10 +422,6 @@ def _is_complete(
     yield from at(names[2], expect_bytes(content, SECOND))
 
 
-def _upload_form(t: RequestBuilder, path: str, query: dict[str, str], headers: Headed) -> Request:
-    return t.request("PUT", path, query=query, headers=headers, version=f"upload/{t.version}")
-
-
 def pack(name: str, data: bytes) -> bytes:
     """Return a tar archive of one file."""
     buffer = io.BytesIO()
@@ -489,7 +460,7 @@ def an_agent_with_a_base(t: RequestBuilder) -> Steps:
             seen["ran"][-1] = (yield from poll_until_settled(t, need_id(run)))[-1]
     sandboxes = dict.fromkeys(filter(None, map(environment_of, seen["ran"])))
     for found in sandboxes:
-        seen["copied"].append((yield Send(_read_note(t, found))))
+        seen["copied"].append((yield Send(_download(t, f"environments/{segment(found)}", NOTE_PATH))))
     yield Send(t.request("DELETE", f"agents/{AGENT}"))
     for found in dict.fromkeys((base, *sandboxes)):
         yield Send(t.request("DELETE", f"environments/{segment(found)}"))
@@ -522,7 +493,7 @@ def a_network_that_is_changed(t: RequestBuilder) -> Steps:
     ran: Exchange = yield Send(t.create(agent=t.agent, input=HELLO, environment=where, background=True))
     seen["ran"] = (yield from poll_until_settled(t, need_id(ran)))[-1] if ran.status in SUCCESS else ran
     seen["after"] = yield Send(t.request("GET", path))
-    seen["kept"] = yield Send(_read_note(t, found))
+    seen["kept"] = yield Send(_download(t, f"environments/{segment(found)}", NOTE_PATH))
     yield Send(t.request("DELETE", path))
     return seen
 
@@ -543,7 +514,3 @@ def replaces_rules(
         raise Unmet(f"the environment does not show its rules: network is {format_value(old)}")
     if DOMAIN not in json.dumps(new):
         yield finding("the rules are not the new ones", DOMAIN, format_value(new), exchange="after")
-
-
-def _read_note(t: RequestBuilder, environment: str) -> Any:
-    return t.request("GET", f"environments/{segment(environment)}/files/{NOTE_PATH}", query={"alt": "media"})

@@ -226,23 +226,19 @@ def takes_a_live_reader_back(
             message = f"the readers of a run divide its events among them: {one.message}"
             one = structs.replace(one, message=message, code="resume.live/divided")
         yield one
-    if late_rest is not None and is_stream(late_rest) and is_stream(replay):
-        yield from _judge_text_after_the_end(had_all, late_rest, replay)
-
-
-def _judge_text_after_the_end(had: list[Event], rest: Exchange, replay: Exchange) -> Iterator[Finding]:
-    """A server may join the deltas of a run that has ended; the text of both streams stays that of the run."""
-    before, after, whole = (_join_text(events) for events in (had, events_in(rest), events_in(replay)))
+    if late_rest is None or not is_stream(late_rest) or not is_stream(replay):
+        return
+    # A server may join the deltas of a run that has ended; the text of both streams stays that of the run.
+    before, after, whole = (
+        "".join(text[1] for event in events if (text := PROTOCOL.text_of(event)))
+        for events in (had_all, events_in(late_rest), events_in(replay))
+    )
     if whole and before + after != whole:
         twice = (before + after).endswith(whole)
         message = "after the end of a run, a cursor from a stream of the run "
         message += "returns text again that came before it" if twice else "returns other text than the rest"
-        words = (message, format_value(whole[len(before) :]), format_value(after))
-        yield Finding.from_code("resume.live/after-the-end", *words).at(exchange="late_rest")
-
-
-def _join_text(events: list[Event]) -> str:
-    return "".join(text[1] for event in events if (text := PROTOCOL.text_of(event)))
+        texts = format_value(whole[len(before) :]), format_value(after)
+        yield finding(message, *texts, code="resume.live/after-the-end", exchange="late_rest")
 
 
 def takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: Exchange) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ replay is testable.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -41,7 +41,7 @@ from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, play_each,
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
-from harness.wire import By, Exchange, Request
+from harness.wire import By, Exchange
 
 CUTS = 8
 """The number of places to resume a finished run from; each costs one request and runs no model."""
@@ -104,17 +104,20 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     seen["events"] = events
     rests = yield from play_each(_resume(t, found, events, place) for place in places)
     middle, final = places[len(places) // 2], cursor(events[-1])
+    token = cursor(events[middle]) or ""
+    plain = t.get(found, stream=True)
+    escaped = "".join(f"%{byte:02X}" for byte in token.encode("utf-8", "surrogatepass"))  # which is equivalent
     # Which part of the time of a request an answer gets that has nothing to wait for: its run is over.
     again, encoded, *last = yield from play_each(
         (
             _resume_again(t, found, rests[len(rests) // 2]),
-            read_whole_stream(_escape_cursor(t, found, cursor(events[middle]) or "")),
+            read_whole_stream(structs.replace(plain, target=f"{plain.target}&last_event_id={escaped}")),
             *([_read_after(t, found, final, t.wait / 12)] if final is not None else []),
         )
     )
     seen["rests"] = [*rests, *again]
     seen.update({resumed.name: resumed.exchange for resumed in seen["rests"]})
-    seen["encoded"] = Resumed(cursor(events[middle]) or "", middle, encoded)
+    seen["encoded"] = Resumed(token, middle, encoded)
     if not last:
         remedy = "on a server whose final event has an `event_id`"
         return stop_exercise(seen, "the final event has no `event_id`", race_lost=True, remedy=remedy)
@@ -147,13 +150,6 @@ def _resume_again(t: RequestBuilder, found: str, first: Resumed) -> Part[list[Re
         )
     )
     return [Resumed(first.cursor, first.at, repeated, again=True), *later]
-
-
-def _escape_cursor(t: RequestBuilder, found: str, token: str) -> Request:
-    """Build the resume with every byte of the cursor percent-encoded, which is equivalent."""
-    plain = t.get(found, stream=True)
-    escaped = "".join(f"%{byte:02X}" for byte in token.encode("utf-8", "surrogatepass"))
-    return Request(plain.method, f"{plain.target}&last_event_id={escaped}", plain.headers, plain.body)
 
 
 # --- judges of finished runs
@@ -247,9 +243,13 @@ def still_completes(rests: list[Resumed]) -> Iterator[Finding]:
 
 def is_well_formed(rests: list[Resumed], replay: Exchange) -> Iterator[Finding]:
     usual = {flaw.rule for flaw in read(replay).findings}
-    for resumed in rests:
-        if is_stream(resumed.exchange):
-            yield from at(resumed.name, _list_flaws(resumed.exchange, usual))
+    for name, stream in ((resumed.name, resumed.exchange) for resumed in rests if is_stream(resumed.exchange)):
+        if not stream.body.startswith(_OPENINGS):
+            message = "the resumed stream begins in the middle of a frame"
+            yield finding(message, "event: or data:", repr(stream.body[:40]), exchange=name)
+        for flaw in read(stream).findings:
+            if flaw.severity is Severity.BROKEN and flaw.rule not in usual:
+                yield structs.replace(flaw, rule="", message=f"{flaw.message} ({flaw.rule})").at(exchange=name)
 
 
 # --- what the judges share
@@ -301,16 +301,6 @@ def _judge_withheld(events: Sequence[Event], came: Sequence[Event], rest: EventD
     actual = f"`{kind}` in the resumed stream only"
     found = Finding.from_code("resume.exclusive/withheld", message, "the same events in both", actual)
     return [found.at(event=inner[0])]
-
-
-def _list_flaws(stream: Exchange, usual: Container[str]) -> Iterator[Finding]:
-    if not stream.body.startswith(_OPENINGS):
-        yield finding(
-            "the resumed stream begins in the middle of a frame", "event: or data:", repr(stream.body[:40])
-        )
-    for flaw in read(stream).findings:
-        if flaw.severity is Severity.BROKEN and flaw.rule not in usual:
-            yield structs.replace(flaw, rule="", message=f"{flaw.message} ({flaw.rule})")
 
 
 def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Iterator[Finding]:

@@ -63,7 +63,13 @@ def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterato
     if shared:
         yield finding("parallel creates share an id", actual=format_value(ids), exchange=f"created[{shared[-1]}]")
     for number, ((_, prompt), answer) in enumerate(zip(made, got, strict=False)):
-        yield from at(f"got[{number}]", _shows_the_prompt(prompt, answer))
+        place, expect = f"got[{number}]", partial(expect_status, accepts=SUCCESS, tolerates={OVERLOADED})
+        if answer.status != TOO_MANY:  # and it may not be readable yet
+            yield from at(place, expect(answer, notes=CLIENT_ERROR))
+        kept = input_text(interaction_in(answer)) if answer.status in SUCCESS else None
+        if kept is not None and kept != prompt:
+            message = "the interaction contains the input of another create"
+            yield finding(message, format_value(prompt), format_value(kept), exchange=place)
 
 
 def answers_each_prompt(created: list[Exchange]) -> Iterator[Finding]:
@@ -91,16 +97,6 @@ def _created_or_limited(answer: Exchange) -> Iterator[Finding]:
         yield from expect_interaction(answer, tolerates={OVERLOADED})
 
 
-def _shows_the_prompt(prompt: str, answer: Exchange) -> Iterator[Finding]:
-    if answer.status != TOO_MANY:  # and it may not be readable yet
-        yield from expect_status(answer, accepts=SUCCESS, tolerates={OVERLOADED}, notes=CLIENT_ERROR)
-    kept = input_text(interaction_in(answer)) if answer.status in SUCCESS else None
-    if kept is not None and kept != prompt:
-        yield finding(
-            "the interaction contains the input of another create", format_value(prompt), format_value(kept)
-        )
-
-
 @exercise(requests=10, interactions=5, alone=True)
 def parallel_streams(t: RequestBuilder) -> Steps:
     """A stream alone, four at the same time, each with its own prompt, then a GET of each that reported its id."""
@@ -119,15 +115,13 @@ def keeps_streams_apart(
     yield from mixed
     if mixed:
         return
-    texts = {
-        number: [
-            one
-            for one in judge_streamed_text(read(stream).streamed_steps, object_in(answer))
-            if one.code not in _OF_ITSELF  # which are judged under their own rule, wherever they are seen
-        ]
-        for number, (stream, answer) in enumerate(zip(streams, stored, strict=False))
-        if _is_comparable(stream, answer)
-    }
+    texts: dict[int, list[Finding]] = {}
+    for number, (stream, answer) in enumerate(zip(streams, stored, strict=False)):
+        ended = completion(events_in(stream)) or {}
+        if adds_up(stream) and ended.get("status") == object_in(answer).get("status") == "completed":
+            found = judge_streamed_text(read(stream).streamed_steps, object_in(answer))
+            # The others are judged under their own rule, wherever they are seen.
+            texts[number] = [one for one in found if one.code not in _OF_ITSELF]
     by_itself = next((texts.pop(number) for number in [*texts] if streams[number] is alone), [])
     if len(texts) < 2:
         raise Unmet("fewer than two streams were complete and readable again")
@@ -158,12 +152,6 @@ _WORDS = 12
 
 _OF_ITSELF = frozenset({"stream.text/twice", "stream.text/stored", "stream.text/lost"})
 """What is wrong with a text that no other stream explains."""
-
-
-def _is_comparable(stream: Exchange, stored: Exchange) -> bool:
-    """Whether a stream came whole and completed, and can be read again."""
-    ended = completion(events_in(stream)) or {}
-    return adds_up(stream) and ended.get("status") == object_in(stored).get("status") == "completed"
 
 
 @exercise(requests=2, odd=True)

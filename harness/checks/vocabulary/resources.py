@@ -86,7 +86,13 @@ def judge_life(
         same = [entry for entry in object_in(listed).get(collection) or () if isinstance(entry, dict)]
         for entry in (entry for entry in same if entry.get(name) == identity):
             yield from at("listed", _judge_kept(object_in(fetched), entry, "GET"))
-        yield from at("listed", _judge_listed(listed, collection, *next(iter(shows.items()))))
+        flaws = list(at("listed", expect_object(listed)))
+        yield from flaws
+        names = [one.get(name) for one in entries(listed, collection)] if not flaws else []
+        is_last = not any(object_in(listed).get(token) for token in _TOKENS)
+        if not flaws and is_last and identity not in names:
+            message = "the list does not contain the new resource"
+            yield finding(message, format_value(identity), format_value(names[:5]), exchange="listed")
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
     yield from at("gone", expect_refusal(gone, gone_as))
 
@@ -144,19 +150,6 @@ def _judge_shown(sent: Mapping[str, Any], *views: Mapping[str, Any]) -> Iterator
             yield from _judge_shown(value, *views)
         elif value and name not in _HIDDEN and not any(view.get(name) for view in views):
             yield finding(f"`{name}` was sent, and no response shows it", format_value(value), "nothing")
-
-
-def _judge_listed(listed: Exchange, collection: str, name: str, expected: Any) -> Iterator[Finding]:
-    """A list must be an object, and hold the resource unless there are more pages."""
-    flaws = list(expect_object(listed))
-    yield from flaws
-    if flaws or any(object_in(listed).get(token) for token in _TOKENS):
-        return
-    names = [entry.get(name) for entry in entries(listed, collection)]
-    if expected not in names:
-        yield finding(
-            "the list does not contain the new resource", format_value(expected), format_value(names[:5])
-        )
 
 
 # --- paged lists
