@@ -50,11 +50,7 @@ CASES = [
         total_tokens=5, total_input_tokens=2, total_output_tokens=3,
         input_tokens_by_modality=[{"modality": "text", "tokens": 2}, {"modality": "image", "tokens": 1}],
     )),
-    case("steps.discriminator", "met", "typed", created=OK, got=OK),
     case("steps.discriminator", "not_met", "a bare step", created=stepping({"content": []}), got=OK),
-    case("steps.discriminator", "not_met", "bare content in GET", created=OK, got=answer(body=interaction(
-        steps=[{"type": "model_output", "content": [{"text": "Hi."}]}]
-    ))),
     case("steps.base64", "untestable", "nothing to look at", created=stepping({"type": "model_output"})),
     case("steps.base64", "not_met", "words", created=stepping({"type": "thought", "signature": "no base64!"})),
     case("steps.result-match", "met", "a pair", answer=stepping(*SEARCH)),

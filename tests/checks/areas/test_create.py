@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 from msgspec.structs import replace
 
-from harness.checks.areas.create import LONG_TEXT, UNUSUAL_TEXT
+from harness.checks.areas.create import UNUSUAL_TEXT
 from harness.checks.catalogue import CATALOGUE
 from tests.checks._play import answer, case, holding, interaction, refusal, stream_of
 from tests.checks._streams import streamed, text_events
@@ -20,7 +20,6 @@ DEAD = answer(None)
 
 
 UNNAMED = {"neither_streamed": REFUSED}
-NO_INPUT = {"no_input_streamed": REFUSED, "no_input_in_background": REFUSED}
 
 
 def created(**fields):
@@ -29,8 +28,6 @@ def created(**fields):
 
 
 INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
-UNKNOWN_STEP = {"type": "a_step_of_tomorrow", "shape": 7}
-
 LONG_USAGE = {"total_input_tokens": 4, "total_output_tokens": 90, "total_tokens": 94}
 LONG_ANSWER = answer(body=interaction(usage=LONG_USAGE))
 MUCH_READ = {**LONG_USAGE, "total_input_tokens": 90, "total_tokens": 180}
@@ -80,29 +77,17 @@ CASES = [
     case("create.ok", "not_met", "a list", created=answer(body=[interaction()])),
     case("create.ok", "not_met", "an empty object", created=answer(body={})),
     case("create.ok", "not_met", "a page", created=answer(body=b"<html>", label="text/html")),
-    case("create.status", "met", "listed", creates=[OK]),
     case("create.status", "met", "once of tomorrow", creates=[OK, created(status="dreaming"), OK]),
     case("create.status", "met", "the others refused", creates=[OK, REFUSED, DEAD]),
     case("create.status", "not_met", "always of tomorrow", creates=[created(status="dreaming")] * 3),
     case("create.status", "not_met", "always of before", creates=[created(status="done")] * 3),
     case("create.status", "not_met", "once in capitals", creates=[OK, created(status="COMPLETED"), OK]),
-    case("create.status-listed", "met", "listed", created=OK),
     case("create.status-listed", "untestable", "refused", created=REFUSED),
     case("create.status-listed", "untestable", "in capitals", created=created(status="COMPLETED")),
     case("create.status-listed", "not_met", "of tomorrow", created=created(status="dreaming")),
     case("create.status-listed", "not_met", "of before", created=created(status="done")),
-    case("create.generation", "met", "no output", created=created(steps=None)),
-    case("create.generation", "not_met", "outputs", created=created(steps=None, outputs=[])),
-    case("create.status", "not_met", "absent", creates=[created(status=None)]),
     case("create.status", "not_met", "a number", creates=[OK, created(status=3)]),
     case("create.status", "untestable", "refused", creates=[REFUSED, REFUSED]),
-    case("create.schema", "met", "unknown additions", created=created(steps=[UNKNOWN_STEP], mood="good")),
-    case("create.schema", "not_met", "a step of the wrong shape", created=created(
-        steps=[{"type": "model_output", "content": "Hi."}]
-    )),
-    case("create.schema", "not_met", "steps no list", created=created(steps={})),
-    case("create.final", "met", "requires_action", created=created(status="requires_action")),
-    case("create.final", "not_met", "in_progress", created=created(status="in_progress")),
     case("create.id", "met", "any string", created=created(id="x")),
     case("create.id", "not_met", "absent", created=created(id=None)),
     case("create.id", "not_met", "empty", created=created(id="")),
@@ -112,8 +97,6 @@ CASES = [
     case("create.object", "not_met", "absent", created=created(object=None)),
     case("create.object", "not_met", "another", created=created(object="response")),
     case("create.times", "met", "with an offset", created=created(updated="2026-11-20T08:00:01.5+01:00")),
-    case("create.times", "not_met", "absent", created=created(created=None)),
-    case("create.times", "not_met", "backwards", created=created(updated="2026-11-19T07:00:00Z")),
     case("create.times", "not_met", "seconds", created=created(created="1790000000")),
     case("create.model-echo", "met", "an alias resolved", created=created(model="gemini-flash-latest-001")),
     case("create.model-echo", "met", "not listed", created=answer_to("gemini-3.8-flash", "gemini-3.5-flash-001")),
@@ -129,25 +112,17 @@ CASES = [
     case("create.usage", "not_met", "no count", created=created(usage={})),
     case("create.usage", "not_met", "other names", created=created(usage={"totalTokens": 3})),
     case("create.usage", "met", "a list, which is another rule's", created=created(usage=[{"total_tokens": 3}])),
-    case("create.input-content", "met", "taken", **forms(content=OK)),
     case("create.input-content", "not_met", "refused", **forms(content=REFUSED)),
-    case("create.input-contents", "met", "taken", **forms(contents=OK)),
     case("create.input-contents", "not_met", "refused", **forms(contents=REFUSED)),
-    case("create.input-steps", "met", "taken", **forms(steps=OK)),
     case("create.input-steps", "not_met", "refused", **forms(steps=REFUSED)),
-    case("create.input-contents", "met", "read", **forms(silent=BOTH, contents=BOTH)),
     case("create.input-contents", "met", "neither repeats", **forms(silent=says("31846"), contents=OK)),
     case("create.input-contents", "not_met", "half", **forms(silent=BOTH, contents=says("31846"))),
     case("create.input-steps", "not_met", "unread", **forms(silent=BOTH, steps=OK)),
-    case("create.input-bare-step", "met", "taken", bare_step=OK),
-    case("create.input-bare-step", "not_met", "refused", bare_step=REFUSED),
-    case("create.input-bare-step", "not_met", "something else", bare_step=answer(body={})),
     case("create.input-turns", "met", "taken", turns=OK),
     case("create.input-turns", "non_strict", "422", turns=refusal(422)),
     case("create.input-turns", "not_met", "crash", turns=refusal(500)),
     case("create.no-stream-json", "met", "one form refused", content=REFUSED, silent=OK),
     case("create.no-stream-json", "untestable", "refused", content=REFUSED, silent=REFUSED),
-    case("create.no-stream-json", "not_met", "false streams", content=stream_of(b"[DONE]"), silent=OK),
     case("create.no-stream-json", "not_met", "absent streams", content=REFUSED, silent=stream_of(b"[DONE]")),
 ]  # fmt: skip
 
@@ -170,28 +145,11 @@ ASCII_ONLY = UNUSUAL_TEXT.encode("ascii", "replace").decode()
 CASES += [
     case("create.model-xor-agent", "non_strict", "404", neither=refusal(404, "model_not_found"),
          **UNNAMED),
-    case("create.model-xor-agent", "not_met", "a default model", neither=PLAIN, **UNNAMED),
-    case("create.model-xor-agent", "not_met", "a default model in a stream", neither=BAD,
-         neither_streamed=HALF_STREAM),
-    case("create.model-xor-agent", "not_met", "crash", neither=CRASH, **UNNAMED),
-    case("create.both", "not_met", "one dropped", both=PLAIN),
-    case("create.input-missing", "not_met", "nothing answered", no_input=PLAIN, empty_input=BAD, **NO_INPUT),
-    case("create.input-missing", "not_met", "an empty list answered", no_input=BAD, empty_input=PLAIN,
-         **NO_INPUT),
-    case("create.input-missing", "not_met", "nothing answered in the background", no_input=BAD, empty_input=BAD,
-         **{**NO_INPUT, "no_input_in_background": PLAIN}),
-    case("create.config-mismatch", "not_met", "dropped", agent_config=PLAIN),
-    case("create.webhook-bg", "met", "accepted", hook=PLAIN),
-    case("create.webhook-bg", "not_met", "crash", hook=CRASH),
-    case("create.config-agent", "not_met", "dropped", refused=PLAIN),
-    case("create.labels", "met", "by the rules", with_labels=PLAIN, with_a_wrong_label=BAD),
     case("create.labels", "met", "none taken", with_labels=BAD, with_a_wrong_label=BAD),
     case("create.labels", "not_met", "good ones crash it", with_labels=refusal(500), with_a_wrong_label=BAD),
     case("create.labels", "not_met", "bad ones accepted", with_labels=PLAIN, with_a_wrong_label=PLAIN),
-    case("create.long-input", "met", "kept", created=PLAIN, got=[holding(LONG_TEXT)]),
     case("create.long-input", "untestable", "not shown", created=PLAIN, got=[PLAIN]),
     case("create.long-input", "untestable", "refused", created=BAD, got=[]),
-    case("create.long-input", "not_met", "cut", created=PLAIN, got=[holding(LONG_TEXT[:65_536])]),
     case("create.long-input", "not_met", "crash", created=CRASH, got=[]),
     case("create.unicode", "met", "kept", created=PLAIN, got=[holding(UNUSUAL_TEXT)]),
     case("create.unicode", "met", "kept, shown as input", created=PLAIN, got=[
@@ -204,10 +162,6 @@ CASES += [
     case("create.unicode", "untestable", "no id", created=PLAIN, got=[]),
     case("create.unicode", "not_met", "refused", created=BAD, got=[]),
     case("create.unicode", "not_met", "cannot be read", created=PLAIN, got=[CRASH]),
-    case("create.large", "met", "refused", large=answer(413)),
-    case("create.large", "met", "accepted", large=PLAIN),
-    case("create.large", "not_met", "crash", large=CRASH),
-    case("create.large", "not_met", "dead", large=DEAD),
 ]  # fmt: skip
 
 
@@ -246,7 +200,6 @@ STOPPED = {"whole": saying("1, 2, 33, 4"), "stop": "33", "stopped": saying("1, 2
 PLAIN = {"modes": {}}
 STREAMED = "in a stream"
 CASES += [
-    case("create.response-format", "met", "JSON", **PLAIN, formatted=saying('{"word": "hi"}')),
     case("create.response-format", "untestable", "incomplete", **PLAIN,
          formatted=saying('{"wo', status="incomplete")),
     case("create.response-format", "untestable", "refused", **PLAIN, formatted=BAD),
@@ -263,12 +216,8 @@ CASES += [
          modes={"later": saying('{"wo', status="incomplete")}),
     case("create.response-format", "not_met", "prose in a mode", formatted=saying("{}"),
          modes={"later": saying("Here it is.")}),
-    case("create.format-list", "met", "JSON", formatted=saying('{"word": "hi"}')),
     case("create.format-list", "untestable", "refused", formatted=BAD),
     case("create.format-list", "not_met", "prose", formatted=saying("Here is your JSON: {}")),
-    case("create.cut-short", "met", "incomplete", modes={}, whole=None, limited=answer(
-        body=interaction(status="incomplete", steps=None)
-    )),
     case("create.cut-short", "untestable", "failed", modes={}, whole=None, limited=answer(body=FAILS)),
     case("create.cut-short", "not_applicable", "as long as ever", modes={},
          limited=saying("1 2"), whole=saying("1 2")),
@@ -288,8 +237,6 @@ CASES += [
     case("chain.no-limits", "not_applicable", "not cut", limited=saying("1"), whole=saying("1 2"), next_turn=None),
     case("chain.no-limits", "untestable", "incomplete by itself", limited=CUT, whole=CUT, next_turn=CUT),
     case("chain.no-limits", "not_met", "cut again", limited=CUT, whole=saying("1 2 3 4"), next_turn=CUT),
-    case("create.cut-short", "not_met", "nothing", modes={},
-         limited=answer(body=interaction(steps=[])), whole=None),
     case("create.system-instruction", "met", "in every mode", **INSTRUCTED, modes={"later": LONG_INPUT}),
     case("create.system-instruction", "not_met", "later without", **{**OBEYING, "alone": says("Hi. 58213")},
          modes={}),
@@ -323,7 +270,6 @@ CASES += [
          modes={"later": CUT, "stream": LONG_STREAM}),
     case("create.stop-sequences", "met", "in every mode", **STOPPED, modes={"later": saying("1, 2, ")}),
     case("create.stop-sequences", "met", "with the stop", **{**STOPPED, "stopped": saying("1, 2, 33")}, modes={}),
-    case("create.stop-sequences", "not_met", "nowhere", **{**STOPPED, "stopped": STOPPED["whole"]}, modes={}),
     case("create.stop-sequences", "not_met", "not in the background", **STOPPED,
          modes={"later": STOPPED["whole"]}),
     case("create.stop-sequences", "not_met", "not in a stream", **STOPPED,
@@ -333,14 +279,12 @@ CASES += [
     case("create.stop-sequences", "untestable", "failed", modes={},
          **{**STOPPED, "stopped": answer(body=interaction(status="failed"))}),
     case("create.stop-sequences", "not_applicable", "refused", **{**STOPPED, "stopped": BAD}, modes={}),
-    case("create.format-image", "met", "as data", drawn=making("image", data="aGk=", mime_type="image/jpeg")),
     case("create.format-image", "met", "as a file, beside a text",
          drawn=making("image", uri="https://f.example/1")),
     case("create.format-image", "untestable", "blocked", drawn=answer(body=interaction(status="failed"))),
     case("create.format-image", "not_met", "a text", drawn=saying("Imagine a circle.")),
     case("create.format-image", "not_met", "nothing in it", drawn=making("image", data="")),
     case("create.format-image", "not_met", "refused", drawn=BAD),
-    case("create.format-audio", "met", "as data", spoken=making("audio", data="aGk=", mime_type="audio/l16")),
     case("create.format-audio", "not_met", "no output", spoken=thinking(signature="c2ln")),
     case("create.format-streamed", "met", "JSON", formatted=FORMED,
          modes={STREAMED: streamed(text_events('{"word": ', '"hi"}'))}),
@@ -358,12 +302,9 @@ CASES += [
          modes={STREAMED: streamed(text_events("{}")), "later": streamed(text_events("Here: ", "{}"))}),
     case("create.format-streamed", "met", "no stream in a chain", formatted=FORMED,
          modes={STREAMED: streamed(text_events("{}")), "later": BAD}),
-    case("create.no-summaries", "met", "a signature", modes={}, thought=thinking(signature="c2ln")),
     case("create.no-summaries", "met", "an empty one", modes={}, thought=thinking(summary=[])),
     case("create.no-summaries", "not_applicable", "no thought", modes={}, thought=saying("391")),
     case("create.no-summaries", "untestable", "refused", modes={}, thought=BAD),
-    case("create.no-summaries", "not_met", "a summary", modes={},
-         thought=thinking(summary=[{"type": "text", "text": "x"}])),
     case("create.no-summaries", "met", "no thought in a mode", thought=thinking(signature="c2ln"),
          modes={"later": saying("391")}),
     case("create.no-summaries", "not_met", "a summary in a mode", thought=saying("391"),

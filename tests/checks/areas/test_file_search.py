@@ -38,12 +38,8 @@ def citing(kind="file_citation"):
 
 NOBODY = refusal(404)
 SILENT = answer(body=interaction())
-SHAPES = {"made": MADE, "listed": LISTED, "ended": DONE, "document": READ}
-
 CASES = [
-    case("filesearch.crud", "met", "a whole life", **LIFE),
     case("filesearch.crud", "not_met", "another store", **{**LIFE, "fetched": READ}),
-    case("filesearch.crud", "not_met", "not listed", **{**LIFE, "listed": EMPTY}),
     case("filesearch.crud", "not_met", "still there", **{**LIFE, "gone": FETCHED}),
     case("filesearch.upload", "met", "an operation", made=MADE, started=STARTED, finished=FINISHED),
     case("filesearch.upload", "not_met", "no address", made=MADE, started=answer(), finished=answer()),
@@ -58,20 +54,10 @@ CASES = [
     case("filesearch.document-delete", "not_met", "still there", document=READ, removed=EMPTY, missed=READ),
     case("filesearch.document-delete", "not_met", "refused", document=READ, removed=refusal(400), missed=READ),
     case("filesearch.document-delete", "untestable", "never read", document=NOBODY, removed=EMPTY, missed=NOBODY),
-    case("filesearch.document", "met", "found", ended=DONE, document=READ),
     case("filesearch.document", "not_met", "another", ended=DONE, document=answer(body={"name": NAME})),
-    case("filesearch.schema", "met", "as published", **SHAPES),
-    case("filesearch.schema", "not_met", "done is a word", **{**SHAPES, "ended": ended(done="yes")}),
-    case("filesearch.import", "met", "a document", **IMPORTED),
     case("filesearch.import", "not_met", "refused", **{**IMPORTED, "imported": NOBODY, "ended": NOBODY}),
-    case("filesearch.import", "not_met", "no operation", **{**IMPORTED, "imported": EMPTY, "ended": EMPTY}),
-    case("filesearch.import", "not_met", "never done", **{**IMPORTED, "ended": ended(), "document": None}),
     case("filesearch.import", "not_met", "no such document", **{**IMPORTED, "document": refusal(404)}),
-    case("filesearch.import-found", "met", "cited", asked=citing(), document=READ, found=citing()),
     case("filesearch.import-found", "untestable", "nothing is cited", asked=SILENT, document=READ, found=SILENT),
     case("filesearch.import-found", "untestable", "no document", asked=citing(), document=None, found=SILENT),
     case("filesearch.import-found", "not_met", "refused", asked=citing(), document=READ, found=refusal(403)),
-    case("filesearch.import-found", "not_met", "a link is no file", asked=citing(), document=READ,
-         found=citing("url_citation")),
-    case("filesearch.delete-force", "not_met", "deleted", unforced=EMPTY),
 ]  # fmt: skip

@@ -44,7 +44,6 @@ CASES = [
     *(case(rule, "not_met", "refused", **alone(rule, BAD)) for rule in UNUSUAL),
     case("http.chunked", "not_applicable", "a length is required", **alone("http.chunked", refusal(411))),
     case("create.zero", "not_applicable", "no temperature", **alone("create.zero", BAD, warm=BAD)),
-    case("http.json-type", "met", "labelled", answers=[STORED]),
     case("http.json-type", "met", "with a charset", answers=[WITH_CHARSET]),
     case("http.json-type", "met", "no body, no label", answers=[answer(body=b"", label=None)]),
     case("http.json-type", "not_met", "as text", answers=[STORED, answer(body={}, label="text/plain")]),
@@ -60,7 +59,6 @@ CASES = [
     case("http.ct-stream", "not_met", "as JSON", text=answer(body={})),
     case("http.ct-stream", "untestable", "refused", text=refusal(400)),
     case("http.ct-stream", "untestable", "dead", text=DEAD),
-    case("http.length", "met", "agrees", answers=[STORED, DEAD]),
     case("http.length", "met", "a coding undone", answers=[
         answer(body=b"{}", framing=Length(9), headers={"content-encoding": "gzip"})
     ]),
@@ -68,27 +66,19 @@ CASES = [
     case("http.length", "not_met", "cut in a chunk", answers=[
         answer(body=b"{}", framing=Chunked(), ending=Ending(how=How.FIN))
     ]),
-    case("http.redirect", "met", "none", answers=[STORED, DEAD]),
     case("http.redirect", "not_met", "elsewhere", answers=[answer(308, headers={"location": "/v1/x"})]),
-    case("http.unknown-query", "met", "ignored", odd_query=STORED),
     case("http.unknown-query", "met", "refused", odd_query=refusal(400)),
-    case("http.unknown-query", "not_met", "dead", odd_query=DEAD),
     case("http.unlisted", "met", "as listed", answers=[STORED]),
     case("http.unlisted", "not_met", "a step", answers=[STORED, answer(
         body=interaction(steps=[{"type": "tool_call", "id": "t1", "signature": ""}])
     )]),
     case("http.unlisted", "not_met", "a field", answers=[answer(body={**interaction(), "mood": "fine"})]),
-    case("http.gzip", "met", "plain", answers=[answer(headers={"content-encoding": "identity"})]),
-    case("http.gzip", "met", "asked for", answers=[
-        answer(headers={"content-encoding": "gzip"}, request_headers={"accept-encoding": "br, GZIP;q=0.5"})
-    ]),
     case("http.gzip", "not_met", "unasked", answers=[
         answer(headers={"content-encoding": "gzip"}, request_headers={"accept-encoding": "identity"})
     ]),
     case("http.revision-ignored", "met", "the same", **revisions(STORED, BAD, STORED)),
     case("http.revision-ignored", "met", "not stored", **revisions(STORED, STORED, None)),
     case("http.revision-ignored", "not_met", "old refused", **revisions(BAD, STORED, None)),
-    case("http.revision-ignored", "not_met", "old shape", **revisions(OUTPUTS, STORED, None)),
     case("http.revision-ignored", "not_met", "in GET", **revisions(STORED, STORED, OUTPUTS)),
     case("http.revision-ignored", "untestable", "that shape anyway",
          plain=OUTPUTS, created_old=OUTPUTS, created_odd=OUTPUTS, read_old=None),
@@ -141,7 +131,6 @@ def by_bearer(**changed):
 GONE = refusal(404, "not_found")
 
 CASES += [
-    case("auth.missing", "met", "401", **without()),
     case("auth.missing", "non_strict", "403", **without(read_without=refusal(403, "permission_denied"))),
     case("auth.missing", "non_strict", "the front end's 401", **without(created_without=refusal(401, 401))),
     case("auth.missing", "non_strict", "no DELETE at all", **without(deleted_without=refusal(405))),
@@ -165,7 +154,6 @@ CASES += [
     case("auth.missing", "met", "never readable", **without(readable=GONE, read_again=GONE)),
     case("auth.missing", "not_met", "a server error", **without(read_without=refusal(500, "api_error"))),
     case("auth.missing", "not_met", "dead", **without(read_without=DEAD)),
-    case("auth.wrong", "met", "401 and 400", **wrong(created_wrong=refusal(400))),
     case("auth.wrong", "non_strict", "404", **wrong(read_wrong=refusal(404, "not_found"))),
     case("auth.wrong", "not_met", "any text is a key", **wrong(read_wrong=STORED)),
     case("auth.wrong", "not_met", "any text creates", **wrong(created_wrong=STORED)),
@@ -179,11 +167,6 @@ CASES += [
         "never accepted",
         **by_bearer(created_bearer=NO_KEY),
     ),
-    case("auth.header", "not_met", "refused", created=NO_KEY),
-    case("auth.bearer", "met", "accepted", read_bearer=STORED),
-    case("auth.bearer", "not_met", "refused", read_bearer=NO_KEY),
-    case("auth.query", "met", "accepted", read_query=STORED),
-    case("auth.query", "not_met", "refused", read_query=NO_KEY),
 ]
 
 

@@ -57,18 +57,14 @@ CASES = [
 ]  # fmt: skip
 
 CASES += [
-    case("create.part-backwards", "met", "400", forwards=MADE, backwards=refusal(400)),
     case("create.part-backwards", "non_strict", "422", forwards=MADE, backwards=refusal(422)),
     case("create.part-backwards", "not_met", "taken", forwards=MADE, backwards=MADE),
     case("create.part-backwards", "not_met", "crash", forwards=MADE, backwards=refusal(500)),
     case("create.part-backwards", "untestable", "no parts", forwards=refusal(400), backwards=refusal(400)),
-    case("create.page-range", "met", "400", forwards=MADE, backwards=refusal(400), zeroth=refusal(400)),
     case("create.page-range", "non_strict", "422", forwards=MADE, backwards=refusal(422), zeroth=refusal(400)),
     case("create.page-range", "not_met", "backwards", forwards=MADE, backwards=MADE, zeroth=refusal(400)),
     case("create.page-range", "not_met", "from zero", forwards=MADE, backwards=refusal(400), zeroth=MADE),
     case("create.page-range", "untestable", "no parts", forwards=refusal(400), backwards=MADE, zeroth=MADE),
     case("create.level-listed", "not_met", "refused, and a temperature is taken", listed=refusal(400), warm=MADE),
     case("create.level-listed", "untestable", "no settings at all", listed=refusal(400), warm=refusal(400)),
-    case("create.level-refused", "not_met", "taken", lacking=MADE),
-    case("create.level-refused", "not_met", "crash", lacking=refusal(500)),
 ]

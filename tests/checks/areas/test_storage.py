@@ -22,7 +22,6 @@ INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
 OTHER = answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": "Ho."}]}]))
 TIMELINE = answer(body=interaction(steps=[INPUT, *interaction()["steps"]]))
 RUNNING = answer(body=interaction(status="in_progress"))
-CANCELLED = answer(body=interaction(status="cancelled"))
 
 
 def asked_for(text):
@@ -80,9 +79,7 @@ CASES = [
     case("get.ok", "not_met", "another id", created=OK, reads=[answer(body=interaction(id="v1_two"))]),
     case("get.ok", "not_met", "no object", created=OK, reads=[answer(body=[])]),
     case("get.ok", "not_met", "dead", created=OK, reads=[DEAD]),
-    case("get.schema", "met", "with an unknown field", got=answer(body=interaction(new_field=[1]))),
     case("get.schema", "untestable", "gone", got=GONE),
-    case("get.schema", "not_met", "labels that are a number", got=answer(body=interaction(labels=5))),
     case("get.same", "met", "the same but for its times", got=OK, again=answer(
         body=interaction(updated="2026-11-20T09:00:00Z")
     )),
@@ -124,13 +121,10 @@ CASES = [
     case("get.include-input", "met", "as a field", with_input=answer(body=interaction(input="Say hi."))),
     case("get.include-input", "met", "as a step", with_input=TIMELINE),
     case("get.include-input", "not_met", "ignored", with_input=OK),
-    case("get.stream-false", "not_met", "refused", unstreamed=BAD),
     case("get.cursor-no-stream", "met", "ignored", with_cursor=OK),
     case("get.cursor-no-stream", "not_met", "a stream", with_cursor=stream_of(b"[DONE]")),
     case("get.unknown", "met", "no id of ours", unknown=BAD),
     case("get.unknown", "non_strict", "forbidden", unknown=HIDDEN),
-    case("get.unknown", "not_met", "made up", unknown=OK),
-    case("get.unknown", "not_met", "crash", unknown=CRASH),
     case("store.false-get", "met", "no id", created=answer(body=interaction(id=None)), got=[]),
     case("store.false-get", "met", "404", created=OK, got=[GONE]),
     case("store.false-get", "non_strict", "400", created=OK, got=[BAD]),
@@ -142,9 +136,6 @@ CASES = [
     case("store.false-chain", "met", "404", created=OK, chained=[GONE]),
     case("store.false-chain", "untestable", "refused", created=BAD, chained=[]),
     case("store.false-chain", "not_met", "continued", created=OK, chained=[OK]),
-    case("store.false-bg", "not_met", "accepted", refused=OK, streamed=BAD),
-    case("store.false-bg", "not_met", "accepted in a stream", refused=BAD, streamed=OK),
-    case("store.isolation", "met", "404", **apart()),
     case("store.isolation", "met", "403, and 400 to the chain", **apart(looked=HIDDEN, chained=BAD)),
     case("store.isolation", "not_met", "readable", **apart(looked=OK)),
     case("store.isolation", "not_met", "streamed", **apart(streamed=OK)),
@@ -154,7 +145,6 @@ CASES = [
     case("store.isolation", "met", "an error event", **apart(chained_modes=[stream_of(ERROR, b"[DONE]")])),
     case("store.isolation", "not_met", "cancellable", **apart(cancelled=OK)),
     case("store.isolation", "met", "a run goes on", **apart(stopped=GONE, run=RUNNING)),
-    case("store.isolation", "not_met", "a run can be stopped", **apart(stopped=GONE, run=CANCELLED)),
     case("store.isolation", "not_met", "the cancel of a run is taken", **apart(stopped=OK, run=RUNNING)),
     case("store.isolation", "not_met", "deletable", **apart(deleted=answer(body={}))),
     case("store.isolation", "not_met", "refused and deleted", **apart(own=GONE)),
@@ -197,7 +187,6 @@ CASES += [
     case("del.gone", "not_met", "kept", **DELETED, gone_input=GONE, gone=[OK, OK], later=[OK]),
     case("del.gone", "not_met", "another refusal", **DELETED, gone_input=GONE, gone=[BAD], later=[]),
     case("del.gone", "not_met", "with its input", **DELETED, gone_input=OK, gone=[GONE], later=[GONE]),
-    case("del.gone", "not_met", "back again", **DELETED, gone_input=GONE, gone=[GONE], later=[GONE, OK]),
     case(
         "del.gone",
         "met",
@@ -235,21 +224,15 @@ CASES += [
     case("del.chain-after", "met", "400", deleted=DONE, chained_modes=[], chained=BAD),
     case("del.chain-after", "not_met", "in the background", deleted=DONE, chained_modes=[BAD, OK], chained=GONE),
     case("del.chain-after", "not_met", "continued", deleted=DONE, chained_modes=[], chained=OK),
-    case("del.isolated", "met", "readable", deleted=DONE, second=OK, other=OK),
     case("del.isolated", "untestable", "not deleted", deleted=CRASH, second=OK, other=OK),
     case("del.isolated", "not_met", "gone too", deleted=DONE, second=OK, other=GONE),
     case("del.isolated", "not_met", "another one", deleted=DONE, second=OK, other=SECOND),
     case("del.unknown", "met", "success", unknown=DONE),
-    case("del.unknown", "not_met", "crash", unknown=CRASH),
-    case("del.stays-gone", "met", "gone", deleted=DONE, gone=[OK, GONE], later=[GONE]),
-    case("del.stays-gone", "not_met", "written back", deleted=DONE, gone=[GONE], later=[OK]),
     case("del.stays-gone", "untestable", "refused", deleted=BAD, gone=[OK], later=[OK]),
     case("del.stays-gone", "not_met", "still there", deleted=DONE, gone=[OK], later=[OK]),
     case("del.stays-gone", "untestable", "another refusal", deleted=DONE, gone=[BAD], later=[BAD]),
-    case("del.running", "met", "gone", deleted=DONE, gone=[OK, GONE], later=[GONE]),
     case("del.running", "met", "refused", deleted=BAD, gone=[OK], later=[OK]),
     case("del.running", "not_met", "still there", deleted=DONE, gone=[OK], later=[OK]),
-    case("del.running", "not_met", "written back", deleted=DONE, gone=[GONE], later=[OK]),
     case("del.reader-ends", "not_applicable", "not deleted", deleted=BAD, stream=REPLAYED),
     case("del.reader-ends", "untestable", "not streamed", deleted=DONE, stream=GONE),
     case("del.reader-ends", "not_met", "it hangs", deleted=DONE, stream=STALLED),
