@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.kit.actions import STOPPED, Steps
+from harness.kit.actions import STOPPED
 from harness.outcome import (
     Because,
     Finding,
@@ -179,24 +179,14 @@ def exercise(
     interactions: int = 0,
     front_end: bool = False,
     odd: bool = False,
+    spans: bool = False,
     alone: bool = False,
     pauses: float = 0.0,
-) -> Callable[[Callable[[T], Steps]], Exercise]:
+) -> Callable[[Callable[[T], Generator[Any, Any, Any]]], Exercise]:
     """Declare an exercise and its cost on the reference; see `Exercise`. Any odd one may meet a front end."""
 
-    def declare(function: Callable[[T], Steps]) -> Exercise:
-        return Exercise(function, requests, interactions, front_end or odd, odd=odd, alone=alone, pauses=pauses)
-
-    return declare
-
-
-def relay_exercise(
-    *, requests: int, interactions: int, spans: bool = False
-) -> Callable[[Callable[[T], Generator[Any, Any, None]]], Exercise]:
-    """Declare an exercise for both sides of an intermediary; the bench keeps its results by their names."""
-
-    def declare(function: Callable[[T], Generator[Any, Any, None]]) -> Exercise:
-        return Exercise(function, requests, interactions, spans=spans)
+    def declare(function: Callable[[T], Generator[Any, Any, Any]]) -> Exercise:
+        return Exercise(function, requests, interactions, front_end or odd, odd, spans, alone, pauses)
 
     return declare
 

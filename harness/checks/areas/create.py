@@ -647,9 +647,12 @@ def _expect_limit(body: Mapping[str, Any], message: str) -> Iterator[Finding]:
 def a_text_with_a_stop(t: RequestBuilder) -> Steps:
     """A create, and the same with a text as its stop that the first one returned: plain and in two modes."""
     whole: Exchange = yield Send(t.create(input=_COUNT))
-    stop = _choose_stop(output_text(read(whole).interaction or {}))
-    if not stop:
+    text = output_text(read(whole).interaction or {})
+    words = [found for found in _WORD.finditer(text) if text.find(found[0]) == found.start()]
+    words = [found for found in words if text[: found.start()].strip() and text[found.end() :].strip()]
+    if not words:
         return stop_exercise({"whole": whole}, "the text of the response has no word that could end it")
+    stop = min(words, key=lambda found: abs(found.start() - len(text) // 2))[0]  # in the middle, and new there
     body = {"input": _COUNT, "generation_config": {"stop_sequences": [stop]}}
     stopped: Exchange = yield Send(t.create(body))
     modes = yield from repeat_in_each_mode(t, body, stopped, ALONE)
@@ -659,14 +662,6 @@ def a_text_with_a_stop(t: RequestBuilder) -> Steps:
 _COUNT = "Count from 1 to 30, in digits, separated by commas."
 
 _WORD = re.compile(r"[0-9A-Za-z]{2,}")
-
-
-def _choose_stop(text: str) -> str:
-    """A word in the middle of a text that is nowhere before it; `""` if there is none with text on both sides."""
-    words = [found for found in _WORD.finditer(text) if text.find(found[0]) == found.start()]
-    words = [found for found in words if text[: found.start()].strip() and text[found.end() :].strip()]
-    middle = min(words, key=lambda found: abs(found.start() - len(text) // 2), default=None)
-    return middle[0] if middle is not None else ""
 
 
 def ends_at_stops(

@@ -7,7 +7,6 @@ its end first: the delivery is due afterwards, not the run.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from harness.checks.vocabulary.expect import among, finding, interaction_in
 from harness.checks.vocabulary.runs import id_of, polls, settled, status_of
@@ -159,13 +158,10 @@ def _require_secret(answer: Exchange, name: str) -> str:
 
 
 def _expect_signed(secret: str, name: str, arrivals: list[Arrival]) -> Iterator[Finding]:
-    yield from among(name, _requests(arrivals), partial(_judge_signature, secret))
-
-
-def _judge_signature(secret: str, sent: Exchange) -> Iterator[Finding]:
-    request = sent.request
-    if fault := find_signature_fault([secret], request.headers, request.body):
-        yield finding(fault, "v1,<base64>", request.headers.get(SIGNATURE)[:80] or "none")
+    for number, request in enumerate(sent.request for sent in _requests(arrivals)):
+        if fault := find_signature_fault([secret], request.headers, request.body):
+            shown = request.headers.get(SIGNATURE)[:80] or "none"
+            yield finding(fault, "v1,<base64>", shown, exchange=f"{name}[{number}]")
 
 
 def is_an_envelope(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
@@ -181,14 +177,11 @@ def fits_the_status(
     _requests(delivered)
     for name, answer, arrivals in (("delivered", run, delivered), ("afterwards", later, afterwards)):
         expected = EVENT_OF_STATUS.get(status_of(answer)) if answer is not None else None
-        if expected is not None and arrivals:
-            yield from among(name, _requests(arrivals), partial(_other_event, expected))
-
-
-def _other_event(expected: str, sent: Exchange) -> Iterator[Finding]:
-    event_type = (object_or_none(sent.request.body) or {}).get("type")
-    if event_type != expected:
-        yield finding("the event does not match the status", expected, format_value(event_type))
+        for number, sent in enumerate(_requests(arrivals) if expected is not None and arrivals else ()):
+            came = (object_or_none(sent.request.body) or {}).get("type")
+            if came != expected:
+                message = "the event does not match the status"
+                yield finding(message, expected or "", format_value(came), exchange=f"{name}[{number}]")
 
 
 def is_made_again(delivered: list[Arrival]) -> Iterator[Finding]:

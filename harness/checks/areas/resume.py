@@ -96,8 +96,12 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, f"the run had not settled after {first.seconds:.3g} s")
     whole = read_whole_stream(t.get(found, stream=True))
     seen["bad_cursor"], seen["replay"] = yield from play_each((wrong, whole))
-    replay = seen["replay"]
-    events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])
+    events: list[Event] = []  # those of a complete reading, so that resumes can be compared with it
+    for reading in (seen["replay"], first):
+        whole_one = is_stream(reading) and not reading.truncated and completion(events_in(reading)) is not None
+        if whole_one and cuts(events_in(reading), CUTS):
+            events = events_in(reading)
+            break
     places = cuts(events, CUTS)
     if not places:
         return stop_exercise(seen, "no complete stream of the run had an event with an event_id")
@@ -122,12 +126,6 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
         remedy = "on a server whose final event has an `event_id`"
         return stop_exercise(seen, "the final event has no `event_id`", race_lost=True, remedy=remedy)
     return {**seen, "last": last[0]}
-
-
-def _reference(reading: Exchange) -> list[Event]:
-    """Return a reading's events if it is complete, so that resumes can be compared with it, else none."""
-    events = events_in(reading) if is_stream(reading) and not reading.truncated else []
-    return events if completion(events) is not None else []
 
 
 def _read_after(t: RequestBuilder, found: str, token: str, timeout: float | None = None) -> Part[Exchange]:

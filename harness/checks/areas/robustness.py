@@ -56,7 +56,8 @@ def parallel_creates(t: RequestBuilder) -> Steps:
 def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterator[Finding]:
     if all(answer.status == TOO_MANY for answer in created):
         raise Unmet("every parallel create returned 429")
-    yield from among("created", created, _created_or_limited)
+    expect = partial(expect_interaction, tolerates={OVERLOADED})
+    yield from among("created", created, lambda answer: expect(answer) if answer.status != TOO_MANY else ())
     made = [(found, prompt) for prompt, answer in zip(PROMPTS, created, strict=False) if (found := id_of(answer))]
     ids = [found for found, _ in made]
     shared = [number for number, answer in enumerate(created) if ids.count(id_of(answer)) > 1]
@@ -74,7 +75,9 @@ def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterato
 
 def answers_each_prompt(created: list[Exchange]) -> Iterator[Finding]:
     """A response must not have the word of another prompt in place of its own; one with neither proves nothing."""
-    found = [_find_words(answer) for answer in created]
+    bodies = [object_in(answer) for answer in created]
+    texts = [output_text(body).lower() if body.get("status") == "completed" else "" for body in bodies]
+    found = [[word for word in WORDS if word in text] for text in texts]
     if not any(found):
         remedy = "with a model that follows its prompt (--model); for scripted texts, use --capability -prompts"
         raise Unmet("no response contains the word that its prompt requests", remedy=remedy)
@@ -83,18 +86,6 @@ def answers_each_prompt(created: list[Exchange]) -> Iterator[Finding]:
             message = "a create returns the output of another one that runs beside it"
             expected, actual = f"{word!r}, as its input requests", ", ".join(map(repr, words))
             yield finding(message, expected, actual, exchange=f"created[{number}]", pointer="$.steps")
-
-
-def _find_words(answer: Exchange) -> list[str]:
-    """The words of all prompts that a completed answer contains."""
-    body = object_in(answer) if answer.status in SUCCESS else {}
-    text = output_text(body).lower() if body.get("status") == "completed" else ""
-    return [word for word in WORDS if word in text]
-
-
-def _created_or_limited(answer: Exchange) -> Iterator[Finding]:
-    if answer.status != TOO_MANY:
-        yield from expect_interaction(answer, tolerates={OVERLOADED})
 
 
 @exercise(requests=10, interactions=5, alone=True)
