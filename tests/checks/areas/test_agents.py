@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.areas.agents import INSTRUCTION, OWN
-from tests.checks._play import answer, case, interaction, refusal, shows
+from tests.checks._play import CRASH, DONE, EMPTY, MISSING, REFUSED, answer, case, interaction, refusal, shows
 
 # --- agent runs and their environments, on hand-made exchanges
 
@@ -14,12 +14,8 @@ def turn(found="v1_one", environment="env1", **fields):
 
 
 FIRST = turn()
-BARE = answer(body=interaction())
 RUNNING = turn(environment=None, status="in_progress")
 SECOND = turn("v1_two")
-REFUSED = refusal(400)
-MISSING = refusal(404, "not_found")
-CRASH = refusal(500)
 BY_A_MODEL, BY_ANOTHER = turn(model="gemini-usual"), turn(model="gemini-other")
 
 CASES = [
@@ -33,24 +29,23 @@ CASES = [
     case("agent.token-limit", "not_met", "failed", polled=[shows("failed")]),
     case("agent.settles", "not_met", "gone", polled=[MISSING]),
     case("agent.env-id", "met", "in the end", created=RUNNING, polled=[RUNNING, FIRST]),
-    case("agent.env-id", "met", "at once", created=FIRST, polled=[BARE]),
+    case("agent.env-id", "met", "at once", created=FIRST, polled=[DONE]),
     case("agent.env-id", "untestable", "not settled", created=RUNNING, polled=[RUNNING]),
-    case("agent.env-id", "not_met", "never", created=RUNNING, polled=[RUNNING, BARE]),
+    case("agent.env-id", "not_met", "never", created=RUNNING, polled=[RUNNING, DONE]),
     case("agent.chain-env", "not_met", "refused", created=FIRST, chained=REFUSED),
     case("agent.chain-env", "not_met", "the same id", created=FIRST, chained=FIRST),
-    case("agent.env-kept", "untestable", "not told", polled=[BARE], chained_polled=[SECOND]),
+    case("agent.env-kept", "untestable", "not told", polled=[DONE], chained_polled=[SECOND]),
     case("agent.env-kept", "not_met", "never readable", polled=[FIRST], chained_polled=[CRASH]),
     case("agent.env-kept", "untestable", "never began", polled=[FIRST], chained_polled=[]),
     case("agent.no-env-id", "met", "null", parent=answer(body={"status": "completed", "environment_id": None}),
-         before=BARE),
-    case("agent.no-env-id", "not_met", "when read", parent=BARE, before=FIRST),
+         before=DONE),
+    case("agent.no-env-id", "not_met", "when read", parent=DONE, before=FIRST),
     case("agent.unknown", "non_strict", "403", unknown=refusal(403)),
 ]  # fmt: skip
 
 
 # --- deep research that plans first, on hand-made exchanges
 
-DONE = answer(body=interaction())
 BEGUN = shows("in_progress", steps=None)
 WHOLE = {"plan": DONE, "begun": BEGUN, "report": DONE}
 
@@ -69,12 +64,7 @@ CASES += [
 ONE = answer(body={"id": OWN[0], "base_agent": "x"})
 TWO = answer(body={"id": OWN[1], "base_agent": "x"})
 ORDERED = answer(body={"name": f"projects/p/locations/global/agents/{OWN[0]}/operations/1"})
-EMPTY = answer(body={})
-RUN = answer(body=interaction())
 LIFE = {"made": [ONE, TWO], "fetched": ONE, "deleted": EMPTY, "gone": MISSING}
-
-
-BAD = refusal(400)
 
 
 def page(*names, token=None, **fields):
@@ -102,12 +92,12 @@ CASES += [
     case("agents.create", "not_met", "one crashed", made=[ONE, refusal(500)]),
     case("agents.create", "not_met", "another id", made=[TWO, TWO]),
     case("agents.create", "not_met", "a list", made=[answer(body=[1]), TWO]),
-    case("agents.runs-stay", "untestable", "not deleted", ran=RUN, deleted=MISSING, left=RUN),
+    case("agents.runs-stay", "untestable", "not deleted", ran=DONE, deleted=MISSING, left=DONE),
     case("agents.runs-stay", "untestable", "never ran", ran=MISSING, deleted=EMPTY, left=None),
-    case("agents.runs-stay", "not_met", "gone", ran=RUN, deleted=EMPTY, left=MISSING),
+    case("agents.runs-stay", "not_met", "gone", ran=DONE, deleted=EMPTY, left=MISSING),
     case("agents.tools", "met", "tools are not shown", together=ONE, shown=ONE, alone=[]),
-    case("agents.tools", "met", "one at a time", together=BAD, shown=MISSING, alone=[ONE] * 5),
-    case("agents.tools", "not_applicable", "none is taken", together=BAD, shown=MISSING, alone=[BAD] * 5),
+    case("agents.tools", "met", "one at a time", together=REFUSED, shown=MISSING, alone=[ONE] * 5),
+    case("agents.tools", "not_applicable", "none is taken", together=REFUSED, shown=MISSING, alone=[REFUSED] * 5),
     case("agents.tools", "not_met", "crash", together=refusal(500, "api_error"), shown=MISSING, alone=[]),
     case("agents.list", "met", "both", listed=ALL),
     case("agents.list", "met", "on a later page", listed=page("other", token="p2")),

@@ -6,17 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from harness.outcome import Because
-from tests.checks._play import answer, case, interaction, judge, refusal, shows
+from tests.checks._play import DEAD, DONE, REFUSED, answer, case, interaction, judge, refusal, shows
 from tests.checks._streams import CALL, call_events, streamed, text_events
 
-DONE = shows("completed")
 RUNNING = shows("in_progress", steps=None)
 SIGNED = {"type": "thought", "signature": "c2ln"}
 SOME = shows("in_progress", steps=[SIGNED, {"type": "model_output", "content": [{"type": "text", "text": "H"}]}])
 MORE = shows("in_progress", steps=[SIGNED, {"type": "model_output", "content": [{"type": "text", "text": "Hi"}]}])
 QUEUED = shows("queued", steps=None)
-REFUSED = refusal(400)
-DEAD = answer(None)
 THOUGHT = shows("completed", steps=[{"type": "thought"}])
 SLOW = replace(RUNNING, seconds=61.0)
 TIMELESS = answer(body=interaction(updated=None))

@@ -7,17 +7,12 @@ from msgspec.structs import replace
 
 from harness.outcome import Because
 from harness.wire import By, Ending, How
-from tests.checks._play import answer, case, judge, judged, refusal, shows
+from tests.checks._play import CRASH, DEAD, DONE, EMPTY, REFUSED, case, judge, judged, refusal, shows
 from tests.checks._streams import event, streamed, text_events
 
 RUNNING = shows("in_progress", steps=None)
 CANCELLED = shows("cancelled", steps=[])
 BARE = shows("cancelled", steps=None, usage=None)
-DONE = shows("completed")
-REFUSED = refusal(400)
-CRASH = refusal(500)
-DEAD = answer(None)
-EMPTY = answer(body={})
 ENDED = streamed(text_events("Hi", status="cancelled"))
 STALLED = replace(ENDED, ending=Ending(by=By.LIMIT, how=How.STALL, detail="nothing came"))
 ERROR = event("error", error={"code": "cancelled", "message": "Called off."})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.areas.credentials import OWN, SECRETS
-from tests.checks._play import answer, case, page_cases, refusal
+from tests.checks._play import EMPTY, MISSING, answer, case, page_cases, refusal
 
 
 def credential(**fields):
@@ -13,9 +13,7 @@ def credential(**fields):
 
 READ = credential()
 PAGE = answer(body={"credentials": [{"id": OWN}]}, target="/v1beta/credentials")
-EMPTY = answer(body={})
-GONE = refusal(404, "not_found")
-LIFE = {"made": READ, "fetched": READ, "listed": PAGE, "patched": READ, "deleted": EMPTY, "gone": GONE}
+LIFE = {"made": READ, "fetched": READ, "listed": PAGE, "patched": READ, "deleted": EMPTY, "gone": MISSING}
 SHOWN = {"made": READ, "fetched": READ, "listed": PAGE, "patched": READ}
 REFUSED = {"misspelt": refusal(400), "twice": refusal(409, "aborted"), "untyped": refusal(400)}
 

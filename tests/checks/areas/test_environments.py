@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from harness.checks.areas.environments import FIRST, NOTE, NOTE_PATH, RULES, SECOND, _unpack, pack
-from tests.checks._play import answer, case, interaction, page_cases, refusal
+from tests.checks._play import EMPTY, MISSING, answer, case, interaction, page_cases, refusal
 
 # --- environments, on hand-made exchanges
 
@@ -25,8 +25,6 @@ def page(*names, token=None):
 
 
 ONE = place()
-EMPTY = answer(body={})
-MISSING = refusal(404, "not_found")
 LIFE = {"made": ONE, "fetched": ONE, "listed": page("env1"), "deleted": EMPTY, "gone": MISSING}
 
 CASES = [
@@ -163,30 +161,33 @@ TAKEN = refusal(409, "aborted")
 OLD, NEW = (answer(body=data, label="text/plain") for data in (FIRST, SECOND))
 LOCATED = answer(headers={"location": "/upload/v1beta/x?upload_id=1"})
 NAMED = answer(headers={"x-goog-upload-url": "/upload/v1beta/x?upload_id=1"})
-NOBODY = refusal(404, "not_found")
 
 CASES += [
-    case("env.upload", "not_met", "refused", written=NOBODY, content=NOBODY),
-    case("env.upload", "not_met", "lost", written=WRITTEN, content=NOBODY),
+    case("env.upload", "not_met", "refused", written=MISSING, content=MISSING),
+    case("env.upload", "not_met", "lost", written=WRITTEN, content=MISSING),
     case("env.upload", "not_met", "other bytes", written=WRITTEN, content=NEW),
     case("env.upload", "not_met", "a list", written=answer(body=[]), content=OLD),
     case("env.upload-exists", "non_strict", "400", written=WRITTEN, again=refusal(400), kept=OLD),
-    case("env.upload-exists", "untestable", "nothing was there", written=NOBODY, again=NOBODY, kept=NOBODY),
+    case("env.upload-exists", "untestable", "nothing was there", written=MISSING, again=MISSING, kept=MISSING),
     case("env.upload-exists", "not_met", "replaced", written=WRITTEN, again=WRITTEN, kept=NEW),
     case("env.upload-overwrite", "not_met", "ignored", written=WRITTEN, replaced=WRITTEN, new_content=OLD),
-    case("env.upload-creates-parents", "untestable", "no upload", written=NOBODY, written_below=OLD, below=OLD),
-    case("env.upload-creates-parents", "not_met", "refused", written=WRITTEN, written_below=NOBODY, below=NOBODY),
-    case("env.upload-creates-parents", "not_met", "lost", written=WRITTEN, written_below=WRITTEN, below=NOBODY),
-    case("env.upload-resumable", "not_met", "refused", started=NOBODY, finished=NOBODY, resumed=NOBODY),
-    case("env.upload-resumable", "not_met", "refused there", started=LOCATED, finished=NOBODY, resumed=NOBODY),
+    case("env.upload-creates-parents", "untestable", "no upload", written=MISSING, written_below=OLD, below=OLD),
+    case(
+        "env.upload-creates-parents", "not_met", "refused", written=WRITTEN, written_below=MISSING, below=MISSING
+    ),
+    case("env.upload-creates-parents", "not_met", "lost", written=WRITTEN, written_below=WRITTEN, below=MISSING),
+    case("env.upload-resumable", "not_met", "refused", started=MISSING, finished=MISSING, resumed=MISSING),
+    case("env.upload-resumable", "not_met", "refused there", started=LOCATED, finished=MISSING, resumed=MISSING),
     case("env.upload-resumable", "not_met", "other bytes", started=LOCATED, finished=WRITTEN, resumed=OLD),
-    case("env.upload-x-goog", "not_met", "lost", commanded=NAMED, sent=WRITTEN, by_command=NOBODY),
-    case("env.upload-extract", "not_met", "kept as it is", extracted=WRITTEN, unpacked=NOBODY),
-    case("env.upload-extract", "not_met", "refused", extracted=refusal(400), unpacked=NOBODY),
+    case("env.upload-x-goog", "not_met", "lost", commanded=NAMED, sent=WRITTEN, by_command=MISSING),
+    case("env.upload-extract", "not_met", "kept as it is", extracted=WRITTEN, unpacked=MISSING),
+    case("env.upload-extract", "not_met", "refused", extracted=refusal(400), unpacked=MISSING),
     case("env.extract-overwrite", "not_met", "refused", unpacked=OLD, replaced=TAKEN, renewed=OLD),
-    case("env.extract-overwrite", "untestable", "never unpacked", unpacked=NOBODY, replaced=TAKEN, renewed=NOBODY),
+    case(
+        "env.extract-overwrite", "untestable", "never unpacked", unpacked=MISSING, replaced=TAKEN, renewed=MISSING
+    ),
     case("env.extract-exists", "not_met", "replaced", unpacked=OLD, over=WRITTEN, kept=NEW),
-    case("env.extract-exists", "untestable", "never unpacked", unpacked=NOBODY, over=WRITTEN, kept=NOBODY),
+    case("env.extract-exists", "untestable", "never unpacked", unpacked=MISSING, over=WRITTEN, kept=MISSING),
 ]
 
 
@@ -194,7 +195,6 @@ CASES += [
 
 MADE = answer(body={"id": "based"})
 FILE = answer(body=NOTE.encode(), label="text/plain")
-GONE = refusal(404, "not_found")
 
 
 def ran_in(environment):
@@ -215,13 +215,13 @@ CASES += [
     case("agent.base-fork", "untestable", "no agent", **{**FORKS, "made": refusal(403), "ran": [], "copied": []}),
     case("agent.base-fork", "untestable", "no ids", **{**FORKS, "ran": [ran_in("e1"), ran_in(None)]}),
     case("agent.base-fork", "not_met", "shared", **{**FORKS, "ran": [ran_in("e1")] * 2, "copied": [FILE]}),
-    case("agent.base-fork", "not_met", "without the file", **{**FORKS, "copied": [FILE, GONE]}),
-    case("agent.base-fork", "not_met", "refused", **{**FORKS, "ran": [ran_in("e1"), GONE], "copied": [FILE]}),
+    case("agent.base-fork", "not_met", "without the file", **{**FORKS, "copied": [FILE, MISSING]}),
+    case("agent.base-fork", "not_met", "refused", **{**FORKS, "ran": [ran_in("e1"), MISSING], "copied": [FILE]}),
     case("env.update-network", "met", "shown in another form",
          **{**CHANGED, "before": ruled({"allowlist": []}), "after": ruled(RULES["allowlist"])}),
     case("env.update-network", "untestable", "not shown", **{**CHANGED, "before": ruled(None)}),
     case("env.update-network", "not_met", "refused", **{**CHANGED, "ran": refusal(400)}),
     case("env.update-network", "not_met", "as before", **{**CHANGED, "after": ruled("disabled")}),
     case("env.update-network", "not_met", "open to all", **{**CHANGED, "after": ruled(None)}),
-    case("env.update-network", "not_met", "its file is gone", **{**CHANGED, "kept": GONE}),
+    case("env.update-network", "not_met", "its file is gone", **{**CHANGED, "kept": MISSING}),
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.areas.files import PIXEL, TYPE
-from tests.checks._play import answer, case, interaction, page_cases, refusal
+from tests.checks._play import DONE, EMPTY, answer, case, page_cases, refusal
 
 FILE = {"name": "files/x", "mimeType": TYPE, "sizeBytes": str(len(PIXEL)), "state": "ACTIVE"}
 SENT = "/upload/v1beta/files?upload_id=u"
@@ -14,10 +14,8 @@ STARTED = answer(method="POST", target="/upload/v1beta/files", headers=ADDRESS)
 FINISHED = answer(body={"file": FILE}, method="POST", target=SENT, headers=FINAL)
 FETCHED = answer(body=FILE, target="/v1beta/files/x")
 LISTED = answer(body={"files": [FILE]}, target="/v1beta/files")
-EMPTY = answer(body={})
 GONE = refusal(403, "permission_denied")
 LIFE = {"finished": FINISHED, "fetched": FETCHED, "listed": LISTED, "deleted": EMPTY, "gone": GONE}
-USED = answer(body=interaction())
 
 
 def queried(status: str, size: str):
@@ -44,7 +42,7 @@ CASES = [
     case("file.crud", "not_met", "not listed", **{**LIFE, "listed": EMPTY}),
     case("file.crud", "met", "on a later page", **{**LIFE, "listed": answer(body={"nextPageToken": "x"})}),
     case("file.crud", "not_met", "still there", **{**LIFE, "gone": FETCHED}),
-    case("file.gone-in-create", "not_met", "answered", used=USED, deleted=EMPTY, used_again=USED),
+    case("file.gone-in-create", "not_met", "answered", used=DONE, deleted=EMPTY, used_again=DONE),
     case("file.gone-in-create", "untestable", "never worked", used=GONE, deleted=EMPTY, used_again=GONE),
     *page_cases("page.files", "files", "name"),
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.checks.areas.resume import Resumed
 from harness.wire import By, Chunked, Ending, ExchangeBuilder, Headers, How, Request
-from tests.checks._play import answer, case, interaction, judge, judged, refusal, stream_of
+from tests.checks._play import CRASH, DEAD, REFUSED, answer, case, interaction, judge, judged, refusal, stream_of
 from tests.checks._streams import DONE, event, numbered, resumed, streamed, text_events
 
 # --- replaying and resuming finished runs, on hand-made exchanges
@@ -16,8 +16,6 @@ OTHER_IDS = streamed([{**one, "event_id": one["event_id"] + "x"} for one in EVEN
 RESPLIT = numbered(text_events("Hel", "lo wor", "ld"))
 UNENDED = streamed(EVENTS[:-1])
 JSON = answer(body=interaction())
-REFUSED = refusal(400)
-DEAD = answer(None)
 
 
 def rests(*, skip=0, again=0, other=None):
@@ -89,7 +87,6 @@ def test_a_cut_is_noted_beside_what_it_lost():
 
 # --- unusual cursors, on hand-made exchanges
 
-CRASH = refusal(500)
 ERROR = event("error", error={"code": "not_found", "message": "No such event."})
 PLAIN = [Resumed("ev3", 3, streamed(EVENTS[4:]))]
 

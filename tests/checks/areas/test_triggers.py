@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.areas.triggers import SCHEDULE
-from tests.checks._play import answer, case, page_cases, refusal
+from tests.checks._play import EMPTY, MISSING, answer, case, page_cases, refusal
 
 BODY = {"id": "t1", "schedule": SCHEDULE, "time_zone": "UTC", "interaction": {"agent": "a", "input": "x"}}
 
@@ -27,9 +27,7 @@ def ran(**fields):
 
 READ = trigger()
 PAGE = answer(body={"triggers": [BODY]}, target="/v1beta/triggers")
-EMPTY = answer(body={})
-GONE = refusal(404, "not_found")
-LIFE = {"made": READ, "fetched": READ, "listed": PAGE, "deleted": EMPTY, "gone": GONE}
+LIFE = {"made": READ, "fetched": READ, "listed": PAGE, "deleted": EMPTY, "gone": MISSING}
 TURNS = {"paused": trigger(status="paused"), "resumed": READ, "looked": READ}
 
 CASES = [
@@ -48,7 +46,7 @@ CASES = [
          executions=executions(status="failed", interaction_id="")),
     case("trigger.executions-list", "not_met", "nameless", ran=ran(), executions=executions(interaction_id="")),
     case("trigger.executions-list", "untestable", "not run", ran=refusal(400), executions=executions()),
-    case("trigger.keeps-runs", "not_met", "gone", ran=ran(), deleted=EMPTY, left=GONE),
+    case("trigger.keeps-runs", "not_met", "gone", ran=ran(), deleted=EMPTY, left=MISSING),
     case("trigger.keeps-runs", "untestable", "no run", ran=refusal(400), deleted=EMPTY, left=None),
     case("trigger.keeps-runs", "untestable", "not deleted", ran=ran(), deleted=refusal(400), left=None),
     *page_cases("page.triggers", "triggers"),

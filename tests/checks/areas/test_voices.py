@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.checks._play import answer, case, page_cases, refusal
+from tests.checks._play import EMPTY, answer, case, page_cases, refusal
 
 VOICE = {"id": "voice_1", "type": "prompted"}
 
@@ -14,7 +14,6 @@ def shown(**fields):
 
 MADE = shown()
 LISTED = answer(body={"voices": [VOICE]}, target="/v1beta/voices")
-EMPTY = answer(body={})
 LIFE = {"made": MADE, "fetched": MADE, "listed": LISTED, "deleted": EMPTY, "gone": refusal(404, "not_found")}
 
 CASES = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.areas.webhooks import EVENTS, URI
-from tests.checks._play import answer, case, judge, page_cases, refusal
+from tests.checks._play import EMPTY, MISSING, answer, case, judge, page_cases, refusal
 
 
 def hook(**fields):
@@ -20,8 +20,6 @@ MADE = hook(new_signing_secret="whsec_b25l")
 READ = hook()
 TURNED = hook(subscribed_events=EVENTS[::-1])
 RENAMED = hook(name="harness-renamed")
-EMPTY = answer(body={})
-MISSING = refusal(404, "not_found")
 LISTED = page({"id": "wh1"})
 LIFE = {"made": MADE, "fetched": READ, "listed": LISTED, "deleted": EMPTY, "gone": MISSING}
 SHOWN = {"made": MADE, "fetched": READ, "listed": LISTED, "patched": RENAMED}
