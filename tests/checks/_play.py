@@ -10,22 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from harness.checks import (
-    Close,
-    Collect,
-    Exercise,
-    Finish,
-    Listen,
-    Open,
-    Read,
-    RequestBuilder,
-    Send,
-    Together,
-    Wait,
-)
 from harness.checks.catalogue import CATALOGUE
 from harness.contract import load, read
-from harness.kit.actions import Part
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
+from harness.kit.check import Exercise
 from harness.outcome import Observation, Outcome, Unmet
 from harness.wire import (
     COMPLETE,

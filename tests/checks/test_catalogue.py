@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from harness.checks import CAPABILITIES, Check, Exercise, areas
+from harness.checks import areas
+from harness.checks.capabilities import CAPABILITIES
 from harness.checks.catalogue import CATALOGUE, build_check, gather
 from harness.checks.vocabulary import expect
 from harness.contract.judge import body, errors, finding_log, members, stream, stream_state
@@ -24,6 +25,7 @@ from harness.contract.judge.history.resources import RULES as OF_RESOURCES
 from harness.contract.tables import operations, stream_order
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS
+from harness.kit.check import Check, Exercise
 from harness.outcome import Outcome
 from harness.rules import AREAS, BY_ID, ROWS
 from harness.transport import ServiceDriver

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks import RequestBuilder
 from harness.checks.areas.http import one_interaction_many_keys
+from harness.contract.requests import RequestBuilder
 from harness.outcome import NotApplicable, Unmet
 from harness.wire import Chunked, Ending, How, Length
 from tests.checks._play import CRASH, DEAD, DONE, MISSING, REFUSED, answer, case, interaction, judge, refusal

@@ -8,7 +8,6 @@ from itertools import groupby
 
 import pytest
 
-from harness.checks import Finish, Open, RequestBuilder, Send, Together, Wait
 from harness.checks.vocabulary.runs import (
     id_of,
     need_id,
@@ -21,7 +20,8 @@ from harness.checks.vocabulary.runs import (
     settled,
     status_of,
 )
-from harness.contract.requests import WaitingTime
+from harness.contract.requests import RequestBuilder, WaitingTime
+from harness.kit.actions import Finish, Open, Send, Together, Wait
 from harness.outcome import Unmet
 from tests.checks._play import DEAD, DONE, MISSING, answer, interaction, refusal, stream_of
 
