@@ -232,9 +232,15 @@ def _probe_storage(ask: Probe) -> None:
     found = read(ask.greeting).id
     if not found:
         wrong = next(judge_output_types(ask.greeting), None)
-        if wrong is None and ask.perform(_finds_streams(ask.target)):
-            ask.settle("store", True, "GET finds what a streamed create made, though a plain one returns no id")
-            return
+        if wrong is None:
+            streamed = ask.perform(read_whole_stream(ask.target.create(input=HELLO, stream=True)))
+            told = read(streamed).id if streamed.status in SUCCESS else None
+            looks = ask.perform(poll_until_found(ask.target, told, patient=False)) if told else []
+            if looks and looks[-1].status in SUCCESS:
+                ask.settle(
+                    "store", True, "GET finds what a streamed create made, though a plain one returns no id"
+                )
+                return
         lack = Lack.REFUSED if wrong is None else Lack.NOT_DONE
         detail = "" if wrong is None else f" that can be requested: at {wrong.where.pointer} it {wrong.message}"
         ask.settle("store", False, f"the create returned no id{detail}", lack)
@@ -253,13 +259,6 @@ def _probe_storage(ask: Probe) -> None:
         ask.settle("store", False, f"{note}, as for any unknown path: the target offers no GET")
     else:
         ask.settle("store", False, f"{note}, which the create had given an id", Lack.NOT_DONE)
-
-
-def _finds_streams(t: RequestBuilder) -> Part[bool]:
-    """Whether a streamed create gives an id that GET finds, where a plain one gives none."""
-    streamed = yield from read_whole_stream(t.create(input=HELLO, stream=True))
-    found = read(streamed).id if streamed.status in SUCCESS else None
-    return bool(found) and (yield from poll_until_found(t, found or "", patient=False))[-1].status in SUCCESS
 
 
 def _probe_deletion(ask: Probe) -> None:

@@ -127,12 +127,9 @@ def dates_retries(limited: Exchange) -> Iterator[Finding]:
     if require_answer(limited).status != TOO_MANY:
         raise Unmet(f"the script requested 429, and the target returned {format_answer(limited)}")
     found = limited.headers.get("retry-after").strip()
-    if found and not found.isdecimal() and not _is_http_date(found):
-        yield finding("Retry-After cannot be read", "seconds or an HTTP date", found)
-
-
-def _is_http_date(text: str) -> bool:
+    if not found or found.isdecimal():
+        return
     try:
-        return parsedate_to_datetime(text) is not None
+        parsedate_to_datetime(found)
     except (ValueError, TypeError, IndexError, OverflowError):
-        return False
+        yield finding("Retry-After cannot be read", "seconds or an HTTP date", found)

@@ -23,7 +23,6 @@ from harness.checks.gateway.relay_diff import (
     NO_STREAM,
     Kind,
     RelayedEvent,
-    StreamDifference,
     arrived,
     changes,
     completes,
@@ -102,21 +101,22 @@ def _judge_events(relayed: RelayedExchange) -> Iterator[Finding]:
             yield notice("gw.events/changed", relayed, message, sent, got)
         return
     found = difference(relayed)
-    wrong = [*differences("gw.events", relayed, found), *islice(_find_rounded(relayed, found), 1)]
+    wrong = list(differences("gw.events", relayed, found))
+    rounded = (
+        (one, change)
+        for one, other in found.kept
+        for change in changes(one.value, other.value, None)
+        if change.kind is Kind.ROUNDED
+    )
+    for one, change in islice(rounded, 1):
+        message = f"the number {change.pointer.removeprefix('$.')} of {one.kind} was rounded"
+        shown = str(change.before), str(change.after)
+        place: dict[str, Any] = {"pointer": change.pointer, "event": one.number}
+        mild = Severity.NON_STRICT
+        wrong.append(notice("gw.events/rounded", relayed, message, *shown, severity=mild, **place))
     yield from wrong
     if not wrong:
         yield from find_new_defect("gw.events/invalid", relayed)
-
-
-def _find_rounded(relayed: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
-    for one, other in found.kept:
-        for change in changes(one.value, other.value, None):
-            if change.kind is Kind.ROUNDED:
-                message = f"the number {change.pointer.removeprefix('$.')} of {one.kind} was rounded"
-                shown = str(change.before), str(change.after)
-                place: dict[str, Any] = {"pointer": change.pointer, "event": one.number}
-                mild = Severity.NON_STRICT
-                yield notice("gw.events/rounded", relayed, message, *shown, severity=mild, **place)
 
 
 def _text_of(exchange: Exchange) -> str:
