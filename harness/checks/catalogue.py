@@ -60,7 +60,7 @@ Those of the second list get the id of the rule: what it says of a response is i
 """
 
 _STATUSES = ("accepts", "tolerates", "notes")
-_CLASSES: Mapping[object, Iterable[int]] = {"2xx": SUCCESS, "4xx": CLIENT_ERROR}
+_CLASSES: Mapping[object, Iterable[int]] = {"2xx": SUCCESS, "3xx": range(300, 400), "4xx": CLIENT_ERROR}
 
 
 def build_check(row: RuleRow, home: str) -> Check:

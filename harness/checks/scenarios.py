@@ -30,11 +30,6 @@ from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire import Exchange, LiveStream
 
-EVENTS_BEFORE_HANG_UP = 3
-"""How many events the resume scenario reads before it hangs up; it reads on until one has a cursor."""
-
-_MOST_EVENTS_BEFORE_HANG_UP = 40
-
 
 @exercise(requests=4, interactions=1)
 def lifecycle(t: RequestBuilder) -> Steps:
@@ -75,7 +70,7 @@ def streaming(t: RequestBuilder) -> Steps:
 def resume(t: RequestBuilder) -> Steps:
     """A background stream that is left after some events, resumed there, and read again from its start."""
     stream: LiveStream = yield Open(t.create(input="Count to twenty in words.", background=True, stream=True))
-    had = yield from read_to_a_cursor(stream, EVENTS_BEFORE_HANG_UP, most=_MOST_EVENTS_BEFORE_HANG_UP)
+    had = yield from read_to_a_cursor(stream, 3, most=40)  # it reads on until one of the events has a cursor
     left: Exchange = yield Close(stream)
     found, cursor = stream_id(had), last_cursor(had)
     if not found or cursor is None:

@@ -102,7 +102,7 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
             continue
         # A create that takes until the run has ended by itself waits for the reader of its stream.
         end = status_of(seen["polled"][0])
-        late = seen["bystander"].seconds >= max(_LEAST_WAIT, _TIMES * seen["run"].seconds)
+        late = seen["bystander"].seconds >= max(1.0, _TIMES * seen["run"].seconds)
         waits = waits + 1 if late and is_settled(end) and end != "cancelled" else 0
         if not _is_lost(seen["held"], seen["cancelled"], seen["polled"]):
             break
@@ -236,8 +236,8 @@ def can_be_cancelled(
 
 
 _BLOCKED = "the target returns no other response while the stream of a run is open: a cancel comes too late"
-_LEAST_WAIT, _TIMES = 1.0, 10
-"""The least seconds that a create waits for another's stream, and how many times as long as it takes otherwise."""
+_TIMES = 10
+"""How many times as long as it takes otherwise a create waits for another's stream, which is a second at least."""
 
 
 def is_seen(

@@ -147,7 +147,6 @@ def _streams(status: str, stream: Exchange, name: str) -> Iterator[Finding]:
 # --- long decoding: a background run whose answer is made in several hops
 
 TEXT = "The first hop ends within a sentence, the second goes on with it, and the third hop ends the answer."
-HOPS = 3
 
 INPUT = "Count from 1 to 40000 in English words, one number a line, and leave none out."
 _SHOWN = 40
@@ -160,7 +159,7 @@ def a_long_answer(t: RequestBuilder) -> Steps:
 
     Looks that came too early to find it are left out.
     """
-    scripted = yield from script(t, "long-answer", text=TEXT, hops=HOPS)
+    scripted = yield from script(t, "long-answer", text=TEXT, hops=3)
     # Output tokens: two hops of the service.
     config = {"max_output_tokens": 131_072}
     body = {"input": f"{INPUT} (long-answer)", "background": True, "generation_config": config}
