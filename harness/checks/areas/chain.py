@@ -46,7 +46,7 @@ from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
 from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send, send_each, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, take
 from harness.outcome import Finding, Observation, Outcome, Severity, Unmet
 from harness.wire import Exchange
 
@@ -586,25 +586,14 @@ _HISTORIES = {
 
 
 def keeps_siblings_apart(
+    *,
     parent: Exchange,
     child: Exchange,
-    sibling: Exchange,
     child_read: Exchange | None,
     child_again: Exchange | None,
-    streamed: Exchange | None,
-    backgrounded: Exchange | None,
-    grandchild: Exchange | None,
-    after_streamed: Exchange | None,
-    after_backgrounded: Exchange | None,
+    **turns: Exchange,
 ) -> Iterator[Finding]:
-    turns = {
-        "sibling": sibling,
-        "streamed": streamed,
-        "backgrounded": backgrounded,
-        "grandchild": grandchild,
-        "after_streamed": after_streamed,
-        "after_backgrounded": after_backgrounded,
-    }
+    sibling = turns["sibling"]
     strays = {name: _find_turns(turn) - _HISTORIES[name] - _find_turns(parent) for name, turn in turns.items()}
     leaks = [(name, stray) for name, found in strays.items() for stray in sorted(found)]
     for name, stray in leaks[:1]:
@@ -625,6 +614,9 @@ def keeps_siblings_apart(
     # What a look shows otherwise than the one before it may be no text of the other child.
     for changed in at("child_again", judge_unchanged("chain.siblings-apart", before, interaction_in(child_again))):
         yield replace(changed, severity=Severity.NON_STRICT)
+
+
+take(keeps_siblings_apart, "parent", "child", "child_read", "child_again", *_HISTORIES)
 
 
 _LEAKS = {

@@ -23,7 +23,7 @@ from harness.checks.vocabulary.resources import (
     delete_and_look,
     find_upload_url,
     is_processed,
-    judge_life,
+    judge_lives,
     read_and_list,
 )
 from harness.checks.vocabulary.runs import repeat
@@ -74,20 +74,7 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
     return stop_exercise(seen, "the upload created no document") if missing else seen
 
 
-def can_be_managed(
-    made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
-) -> Iterator[Finding]:
-    shows = {"name": text_in(made, "name")}
-    yield from judge_life(
-        COLLECTION,
-        shows,
-        made=made,
-        fetched=fetched,
-        listed=listed,
-        deleted=deleted,
-        gone=gone,
-        gone_as={403, 404},
-    )
+can_be_managed = judge_lives(COLLECTION, {}, name="name", gone_as={403, 404})
 
 
 def is_uploaded(made: Exchange, started: Exchange, finished: Exchange) -> Iterator[Finding]:

@@ -33,7 +33,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, take
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
@@ -122,13 +122,12 @@ def can_be_queried(queried: Exchange) -> Iterator[Finding]:
             yield finding("the query returned another state", "active, 0 bytes", format_value(came))
 
 
-def can_be_managed(
-    finished: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
-) -> Iterator[Finding]:
+def can_be_managed(*, finished: Exchange, **answers: Exchange) -> Iterator[Finding]:
     shows = {"name": _file_in(finished).get("name"), "mimeType": TYPE, "sizeBytes": len(PIXEL)}
-    yield from judge_life(
-        "files", shows, fetched=fetched, listed=listed, deleted=deleted, gone=gone, gone_as={403, 404}
-    )
+    yield from judge_life("files", shows, gone_as={403, 404}, **answers)
+
+
+take(can_be_managed, "finished", "fetched", "listed", "deleted", "gone")
 
 
 def is_missed(used: Exchange, deleted: Exchange, used_again: Exchange) -> Iterator[Finding]:

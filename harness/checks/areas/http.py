@@ -38,7 +38,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, KEY_REFUSED, SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, send_each, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, take
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange, Request
 from harness.wire.message import BUSY, segment
@@ -267,26 +267,16 @@ def _cancel_without_key(t: RequestBuilder) -> Part[Exchange | None]:
 
 
 def refuses_no_key(
+    *,
     readable: Exchange,
     read_without: Exchange,
-    streamed_without: Exchange,
-    cancelled_without: Exchange | None,
-    posted_without: Exchange,
-    begun_without: Exchange,
     created_without: Exchange,
-    created_elsewhere: Exchange,
     deleted_without: Exchange,
     read_again: Exchange,
+    **optional: Exchange | None,
 ) -> Iterator[Finding]:
     yield from at("read_without", _expect_unauthenticated(read_without))
     yield from at("created_without", _expect_unauthenticated(created_without))
-    optional = {
-        "created_elsewhere": created_elsewhere,
-        "streamed_without": streamed_without,
-        "cancelled_without": cancelled_without,
-        "posted_without": posted_without,
-        "begun_without": begun_without,
-    }
     for name, answer in optional.items():
         if answer is not None and answer.status not in _NOT_OFFERED:
             yield from at(name, _expect_unauthenticated(answer))
@@ -298,6 +288,11 @@ def refuses_no_key(
         yield from at("deleted_without", _expect_unauthenticated(deleted_without))
     if readable.status in SUCCESS and read_again.status == 404:
         yield finding("the rejected DELETE took effect", actual=format_answer(read_again), exchange="read_again")
+
+
+_ALWAYS = ("readable", "read_without", "created_without", "deleted_without", "read_again")
+_OPTIONAL = ("created_elsewhere", "streamed_without", "cancelled_without", "posted_without", "begun_without")
+take(refuses_no_key, *_ALWAYS, *_OPTIONAL)
 
 
 def refuses_wrong_keys(read_wrong: Exchange, created_wrong: Exchange) -> Iterator[Finding]:

@@ -97,11 +97,14 @@ def judge_life(
     yield from at("gone", expect_refusal(gone, gone_as))
 
 
-def judge_lives(collection: str, shows: Mapping[str, Any]) -> Judge:
-    """A judge of the life of a resource whose id the target chooses, and that `shows` these values."""
+def judge_lives(
+    collection: str, shows: Mapping[str, Any], *, name: str = "id", gone_as: Container[int] = frozenset({404})
+) -> Judge:
+    """A judge of the life of a resource whose `name` the target chooses, and that `shows` these values."""
 
     def judge(*, made: Exchange, **answers: Any) -> Iterator[Finding]:
-        return judge_life(collection, {"id": id_of(made), **shows}, made=made, **answers)
+        known = {name: text_in(made, name), **shows}
+        return judge_life(collection, known, made=made, gone_as=gone_as, **answers)
 
     return take(judge, "made", "fetched", "listed", "deleted", "gone")
 
