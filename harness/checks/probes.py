@@ -308,15 +308,20 @@ def _probe_authentication(ask: Probe) -> None:
         ask.settle("auth", refused, note)
 
 
-def _probe_version_one(ask: Probe) -> None:
-    if ask.target.version.partition("/")[0] == "v1":
-        ask.settle("v1", False, "v1 is already the tested version")
-        return
-    request = ask.target.request("POST", "interactions", {}, version="v1")
-    answer = ask.ask(request, "v1")
-    if answer is not None:
-        served = answer.status not in NO_ROUTE and not ask.perform(is_no_route(ask.target, answer))
-        ask.settle("v1", served, f"POST {request.raw_path} without fields returned {answer.status}")
+def _ask_for_route(name: str, collection: str, version: str | None = None) -> Question:
+    """Whether a POST without fields, which costs nothing, finds the route of a collection."""
+
+    def settle(ask: Probe) -> None:
+        if version is not None and ask.target.version.partition("/")[0] == version:
+            ask.settle(name, False, f"{version} is already the tested version")
+            return
+        request = ask.target.request("POST", collection, {}, version=version)
+        answer = ask.ask(request, name)
+        if answer is not None:
+            none = answer.status in NO_ROUTE or ask.perform(is_no_route(ask.target, answer))
+            ask.settle(name, not none, f"POST {request.raw_path} without fields returned {answer.status}")
+
+    return Question((name,), settle)
 
 
 def _probe_streaming(ask: Probe) -> None:
@@ -461,14 +466,6 @@ def _describe_refusal(answer: Exchange | None) -> str:
     return f": {format_answer(answer)}" if answer is not None and answer.status not in SUCCESS else ""
 
 
-def _probe_decisions(ask: Probe) -> None:
-    """Ask for a decision without questions, which costs nothing: only a target that has none lacks the route."""
-    answer = ask.ask(ask.target.request("POST", "decisions", {}), "decisions")
-    if answer is not None:
-        served = answer.status not in (*NO_ROUTE, 501) and not ask.perform(is_no_route(ask.target, answer))
-        ask.settle("decisions", served, f"POST decisions without questions returned {answer.status}")
-
-
 def _ask_for_list(name: str, collection: str = "") -> Question:
     """Whether a collection, by default of the same name, is there: it can be listed.
 
@@ -501,7 +498,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(("formats", "prompts"), _assume_obedience),
     Question(("store",), _probe_storage),
     Question(("auth",), _probe_authentication),
-    Question(("v1",), _probe_version_one),
+    _ask_for_route("v1", "interactions", "v1"),
     Question(("stream",), _probe_streaming),
     Question(("chain",), _probe_chaining),
     Question(("background", *_OF_BACKGROUND), _probe_background),
@@ -515,7 +512,7 @@ QUESTIONS: tuple[Question, ...] = (
     _ask_for_list("files"),
     _ask_for_list("file-search-stores", "fileSearchStores"),
     _ask_for_list("voices"),
-    Question(("decisions",), _probe_decisions),
+    _ask_for_route("decisions", "decisions"),
     _ask_for_list("listing", "interactions"),
     Question(("delete",), _probe_deletion),  # last, as it changes what the others look at
 )

@@ -92,22 +92,22 @@ def an_agent_in_model(t: RequestBuilder) -> Steps:
 @exercise(requests=1, interactions=1)
 def an_agent_with_its_config(t: RequestBuilder) -> Steps:
     """A managed agent with an agent_config of its own kind."""
-    if not t.agent.startswith("antigravity"):
-        raise Unmet(f"the type of agent_config for {t.agent} is unknown")
-    config = {"type": "antigravity", "max_total_tokens": 100_000}
-    body = {"agent": t.agent, "agent_config": config, "input": HELLO, "background": True}
-    return {"answer": (yield from start_agent(t, body))}
+    return {"answer": (yield from _start_limited(t, 100_000, HELLO))}
 
 
 @exercise(requests=4, interactions=1)
 def an_agent_with_a_limit(t: RequestBuilder) -> Steps:
     """A managed agent that may spend fewer tokens than any answer takes."""
+    created = yield from _start_limited(t, 20, "Write a poem of twenty lines into poem.txt.")
+    return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
+
+
+def _start_limited(t: RequestBuilder, tokens: int, text: str) -> Part[Exchange]:
     if not t.agent.startswith("antigravity"):
         raise Unmet(f"the type of agent_config for {t.agent} is unknown")
-    config = {"type": "antigravity", "max_total_tokens": 20}
-    body = {"agent": t.agent, "agent_config": config, "background": True}
-    created = yield from start_agent(t, body, input="Write a poem of twenty lines into poem.txt.")
-    return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
+    config = {"type": "antigravity", "max_total_tokens": tokens}
+    body = {"agent": t.agent, "agent_config": config, "input": text, "background": True}
+    return (yield from start_agent(t, body))
 
 
 @exercise(requests=3)

@@ -86,7 +86,7 @@ def credentials_in_pages(t: RequestBuilder) -> Steps:
 pages_hold_each_once = judge_pages("credentials")
 
 
-def can_be_managed(*, made: Exchange, patched: Exchange, **answers: Exchange) -> Iterator[Finding]:
+def can_be_managed(*, made: Exchange, patched: Exchange, **answers: Any) -> Iterator[Finding]:
     shows = {"id": OWN}
     yield from judge_life("credentials", shows, made=made, patched=patched, **answers)
     for name, answer in (("made", made), ("patched", patched)):

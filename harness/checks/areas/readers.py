@@ -47,11 +47,11 @@ from harness.contract import PROTOCOL, read
 from harness.contract.data.diffs import compare, is_of_the_run, shape_of
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, play_each, stop_exercise
+from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
-from harness.wire import Exchange, LiveStream
+from harness.wire import Exchange
 
 _READ_BEFORE_CUT = 5
 """Events a reader receives before it disconnects; more if none of them carries a cursor."""
@@ -83,9 +83,12 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
 def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str, Any]]:
     """One run and its three readers, one of which leaves after `count` events; without a cursor it stays away."""
     run = yield from start_held_run(t, "readers", text=text)
-    one, two, (three, had) = yield from play_each(
-        (_begin_reading(open_stream(t, run.id)), _begin_reading(_open(t, run.id)), _read_part(t, run.id, count))
-    )
+    one = yield from open_stream(t, run.id)
+    yield Read(one, 1)
+    two = yield from open_stream(t, run.id)
+    yield Read(two, 1)
+    three = yield from open_stream(t, run.id)
+    had = yield from read_to_a_cursor(three, count, most=HELD_AFTER)
     yield Close(three)
     # One event comes while the third reader is away. With more, a short run would be over before it returns.
     yield Read(one, min(len(had), HELD_AFTER - 1))
@@ -111,24 +114,6 @@ def _resume_after_the_end(t: RequestBuilder, run: str, reader: Exchange) -> Part
     place = places[len(places) // 2]
     late = yield from read_whole_stream(t.get(run, stream=True, last_event_id=cursor(events[place])))
     return {"had_all": events[: place + 1], "late_rest": late}
-
-
-def _open(t: RequestBuilder, run: str) -> Part[LiveStream]:
-    stream: LiveStream = yield Open(t.get(run, stream=True))
-    return stream
-
-
-def _begin_reading(opening: Part[LiveStream]) -> Part[LiveStream]:
-    """Open a stream and read its first event."""
-    stream = yield from opening
-    yield Read(stream, 1)
-    return stream
-
-
-def _read_part(t: RequestBuilder, run: str, count: int) -> Part[tuple[LiveStream, list[Event]]]:
-    """Open a stream and read `count` events of it, or more until there is a cursor."""
-    stream = yield from _open(t, run)
-    return stream, (yield from read_to_a_cursor(stream, count, most=HELD_AFTER))
 
 
 @exercise(requests=6, interactions=1)
