@@ -21,8 +21,7 @@ from string import Formatter
 from types import ModuleType
 from typing import Any
 
-from harness.checks.capabilities import CAPABILITIES, PROFILES
-from harness.checks.catalogue import CATALOGUE, build_check
+from harness.checks.catalogue import CATALOGUE, build_check, make_check
 from harness.checks.vocabulary.expect import (
     expect_interaction,
     expect_refusal,
@@ -42,7 +41,7 @@ from harness.faults.grammar import parse
 from harness.faults.kinds import CaseKind, StreamShape, at
 from harness.kit.actions import Close, Finish, Open, Read, Send, Steps, Wait
 from harness.kit.api import EXTENSION_GROUP, EXTENSION_VARIABLE, split_names
-from harness.kit.check import Check, Judge, Registry, exercise
+from harness.kit.check import Check, Judge, exercise
 from harness.kit.mutant import table
 from harness.outcome import Basis, Finding, Level
 from harness.outcome.words import did_you_mean
@@ -150,11 +149,7 @@ class Extension:
 
     def _register(self, record: Mapping[str, Any], exercise: Any, judge: Judge) -> None:
         self._require_own(record["id"])
-        entry = read_record(record)
-        registry = Registry({entry.rule.id: entry.rule}, profiles=PROFILES, capabilities=CAPABILITIES)
-        words: dict[str, Any] = {"title": entry.title, "profile": entry.profile, "accepts": entry.accepts}
-        registry.check(entry.rule.id, exercise, requires=entry.requires, **words)(judge)
-        self.checks += registry.checks
+        self.checks.append(make_check(read_record(record), exercise, judge))
 
     def _require_own(self, rule_id: str) -> None:
         if rule_id.partition(".")[0] != self.name or not re.fullmatch(r"[a-z]+\.[a-z0-9-]+", rule_id):

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from harness.checks.gateway.mutants import MUTANTS as GATEWAYS
 from harness.cli.rules.rule_facts import Fact, RuleFacts, describe_everything, list_codes
 from harness.cli.rules.sentences import REASONS, count_sentences
 from harness.emulator.mutants import MUTANTS as EMULATORS
@@ -19,6 +18,7 @@ from harness.report.accounting import to_sentence
 from harness.rules import ROWS
 from harness.rules.ledger import Sentence, load_ledger
 from lab.defects.generation import load_excuses
+from lab.gateways import MUTANTS as GATEWAYS
 from lab.score import DATA
 
 _TOLD_FIRST = frozenset({"what breaks", "silent", "known fix"})

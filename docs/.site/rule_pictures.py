@@ -15,7 +15,6 @@ from rule_pages import shown_mutant
 from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judge_gateway
 from harness.benches.gateway.run import ExerciseRunner, parts_of
 from harness.checks.gateway import CATALOGUE, GatewayClient
-from harness.checks.gateway.mutants import MUTANTS as GATEWAYS
 from harness.cli.commands.gateway import UPSTREAM_SETTINGS
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator, Settings
@@ -37,6 +36,7 @@ from harness.report.page.rendering import render_part
 from harness.report.presented_run import PresentedRun
 from harness.transport import Limits, ServiceDriver
 from harness.wire import LogicalClock, Service
+from lab.gateways import MUTANTS as GATEWAYS
 
 STYLE = "harness-parts.css"
 """The sheet that all pictures share, in the root of the site."""

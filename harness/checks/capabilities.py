@@ -84,184 +84,23 @@ PROOFS: dict[str, str] = {
 }
 """The check that judges the promise of a capability: while it is broken, nothing else that needs it is judged."""
 
-_STREAMS_TEXT = ("stream.text", "stream.completed-last", "stream.start-before")
-"""What one stream alone has to bring, before its content is compared with anything."""
+RESTS_ON: dict[str, tuple[str, ...]] = {id_: ROWS[id_].rests_on for id_ in BY_ID if ROWS[id_].rests_on}
+"""Checks that say nothing of their own while another one is broken; with a `/`, while it has that finding.
 
-_UNREADABLE = ("stream.json/syntax",)
-"""The finding that the events cannot be read."""
-
-_BLOCKED = "cancel.ok/blocked"
-"""The finding that nothing can be asked while a run is streamed."""
-
-DIVIDED = "resume.live/divided"
-"""The finding that several readers of a run share its events."""
-
-RESTS_ON: dict[str, tuple[str, ...]] = {
-    "get.ok": ("create.id-unique", "stream.id-constant"),
-    "create.ok": ("chain.ok/after-refusal",),
-    # What is refused at times is not refused for what is special about one request.
-    **dict.fromkeys(("chain.ok", "tool.result-ok", "tool.result-forms", "bg.result-ok"), ("create.ok/denied",)),
-    "create.id": ("stream.id-constant",),
-    "create.id-unique": ("stream.id-constant",),
-    "store.false-get": ("stream.id-constant",),
-    **dict.fromkeys(("tool.declared", "tool.choice-allowed"), ("tool.call-fields", "http.json-valid")),
-    "auth.missing": ("auth.next",),
-    "auth.wrong": ("auth.missing",),
-    "del.ok": ("create.id-unique", "stream.id-constant", "get.ok/denied"),
-    **dict.fromkeys(
-        ("create.both", "create.config-mismatch", "create.config-agent", "agent.unknown"), ("agent.field/model",)
-    ),
-    "cancel.ok": ("get.ok/other", "get.ok/late"),
-    "cancel.state": ("create.id-unique", _BLOCKED),
-    **dict.fromkeys(
-        ("err.no-crash", "err.unknown-model", "err.unknown-route", "err.bad-enum", "create.large", "file.upload"),
-        ("err.status/failed",),
-    ),
-    **dict.fromkeys(("rob.deep-json", "rob.id-injection"), ("err.no-crash", "err.status/failed")),
-    **dict.fromkeys(("err.malformed-json", "err.body-array", "rob.bad-utf8"), ("err.no-crash/unanswered",)),
-    "create.completed-has-output": ("err.stream-prestream",),
-    "create.long-input": ("get.own-input",),
-    "create.input-content": ("create.no-stream-json",),
-    **dict.fromkeys(
-        ("create.max-tokens", "create.no-summaries", "tool.choice-any", "tool.search"), ("err.status",)
-    ),
-    "create.response-format": ("bg.result",),
-    "resume.last": ("resume.no-gap",),
-    "bg.at-once": ("create.status-listed",),
-    "bg.settles": ("bg.result",),
-    "bg.no-regress": ("stream.completed-status", "bg.result/late", "create.cut-short"),
-    "stream.end-matches-get": ("get.usage", "stream.completed-status"),
-    "bg.requires-action-streamed": ("tool.stream-status",),
-    "tool.stream-parallel": ("tool.ids-unique", "stream.start-before", "tool.stream-call", "stream.schema/type"),
-    "rob.concurrent-output": ("create.id-unique",),
-    "chain.after-settled": ("get.ok", "create.ok/denied"),
-    "bg.survives-hangup": ("cancel.state/others", "get.ok/denied"),
-    "bg.transition": ("cancel.state/others",),
-    "cancel.schema": ("cancel.ok/no-interaction", _BLOCKED),
-    "cancel.stays": ("create.id-unique", "cancel.state", "bg.no-regress", _BLOCKED),
-    "cancel.result-stays": ("bg.no-regress",),
-    "cancel.keeps-background-result": ("bg.no-regress", "get.same"),
-    **dict.fromkeys(("bg.grows", "cancel.keeps-result", "chain.parent-unchanged", "tool.get-same"), ("get.same",)),
-    "cancel.get-after": ("cancel.state",),
-    "cancel.stream-ends": ("cancel.state", _BLOCKED, *_UNREADABLE),
-    "cancel.twice": ("cancel.state",),
-    "store.false-chain": ("store.false-get", "chain.takes-effect"),
-    "chain.whole-history": ("chain.takes-effect", "chain.history", "chain.streamed"),
-    **dict.fromkeys(("chain.streamed", "chain.background"), ("chain.takes-effect", "chain.history")),
-    "chain.unknown": ("chain.takes-effect",),
-    "chain.running": ("chain.takes-effect",),
-    "chain.echo": ("chain.takes-effect",),
-    "agent.chain-needs-env": ("chain.takes-effect",),
-    "long.join": ("long.same-id",),
-    "stream.text": ("stream.completed-last", "stream.start-before"),
-    "stream.signature": ("stream.id-constant", *_STREAMS_TEXT),
-    "stream.equals-get": ("stream.id-constant", "stream.signature", "tool.stream-call", *_STREAMS_TEXT),
-    "stream.hangup": ("stream.id-constant",),
-    "stream.stop-once": ("resume.no-gap", DIVIDED),
-    **dict.fromkeys(("stream.index-reuse", "stream.no-interleave"), ("resume.live",)),
-    "rob.concurrent": ("get.own-input",),
-    "create.format-streamed": ("create.response-format", *_STREAMS_TEXT),
-    "env.recursive": ("env.files",),
-    "env.fork-files": ("env.file-content",),
-    "filesearch.import": ("file.upload", "filesearch.operation", "filesearch.document"),
-    "filesearch.import-found": ("filesearch.import",),
-    "agent.base-fork": ("agents.run", "env.file-content"),
-    "env.update-network": ("agent.field", "env.network", "env.file-content"),
-    **dict.fromkeys(
-        ("env.upload-creates-parents", "env.upload-resumable", "env.upload-x-goog", "env.upload-extract"),
-        ("env.file-content", "env.upload"),
-    ),
-    "del.gone": ("bg.result/outlived",),
-    "del.gone-stream": ("del.gone",),
-    "del.chain-after": ("del.gone", "chain.takes-effect", "chain.unknown"),
-    **dict.fromkeys(("del.running", "del.stays-gone"), ("del.gone",)),
-    "del.reader-ends": ("bg.settles", "stream.closes"),
-    "err.stream-prestream": ("err.no-crash",),
-    "stream.first": ("err.stream-prestream", DIVIDED, *_UNREADABLE),
-    "stream.bg-and-stream": _UNREADABLE,
-    "stream.incremental": _UNREADABLE,
-    "bg.incomplete-visible": _UNREADABLE,
-    "resume.no-gap": ("stream.text", "stream.terminal", "stream.event-type", *_UNREADABLE),
-    "resume.same-id": ("stream.id-constant",),
-    "tool.call-fields": ("create.schema/type",),
-    "tool.stream-call": ("stream.schema/type",),
-    "tool.stream-status": _UNREADABLE,
-    "tool.choice-none": ("http.json-valid",),
-    **dict.fromkeys(("stream.start-before", "stream.index-contiguous"), (DIVIDED,)),
-    "tool.stateless": ("chain.stateless",),
-    "resume.exclusive": ("stream.text", "resume.no-gap", "stream.event-type", "stream.evid-unique", *_UNREADABLE),
-    "resume.ids-stable": ("resume.no-gap/ids", "resume.exclusive/ids"),
-    "resume.finished": ("resume.no-gap", "stream.completed-last", "stream.terminal"),
-    "resume.encoded": ("stream.text", "resume.no-gap"),
-    "resume.live": (_BLOCKED, "stream.text", "resume.no-gap", "resume.exclusive", "stream.terminal"),
-    "resume.from-create": (
-        "stream.text",
-        "bg.survives-hangup",
-        "cancel.state/others",
-        "resume.live",
-        "resume.no-gap",
-        "resume.exclusive",
-        "stream.terminal",
-    ),
-    "resume.two-readers": ("resume.live", "resume.no-gap", "resume.exclusive"),
-    "resume.replay": ("stream.text", "resume.two-readers", "resume.live"),
-    "resume.well-formed": ("resume.no-gap", "stream.completed-last", "stream.event-type"),
-    **dict.fromkeys(
-        ("hook.signature", "hook.envelope", "hook.event-status", "hook.retry", "hook.rotation"), ("hook.delivery",)
-    ),
-}
-"""Checks that say nothing of their own while another one is broken; with a `/`, while it has that finding."""
-
-_READ_A_STATUS = """
-    create.status-listed create.completed-has-output create.response-format usage.counted stream.text
-    del.running bg.at-once bg.result bg.no-regress bg.queued bg.failed-diag bg.failed-visible
-    bg.failed-streamed
-    bg.incomplete-visible long.same-id resume.two-readers resume.live cancel.ok cancel.schema cancel.state
-    cancel.shows-output cancel.stays cancel.result-stays cancel.get-after cancel.stream-ends cancel.twice
-    cancel.settled cancel.keeps-background-result chain.ok chain.running chain.after-settled
-    tool.requires-action cont.token cont.next cont.with-input cont.bad-token cont.stream agent.token-limit
-    agent.chain-needs-env agent.chain-env agent.env-kept agent.mixed-chain hook.delivery rob.concurrent-streams
+A row names what its check rests on. What many checks rest on comes before that.
 """
-RESTS_ON |= {check: ("create.status", *RESTS_ON.get(check, ())) for check in _READ_A_STATUS.split()}
 
-_READ_STEPS = """
-    create.completed-has-output create.response-format create.format-list create.format-image create.format-audio
-    get.matches-post tool.choice-any
-"""
-RESTS_ON |= {check: ("create.generation", *RESTS_ON.get(check, ())) for check in _READ_STEPS.split()}
-
-LATE = "bg.result/late"
-RESTS_ON |= {
-    check: (LATE, *RESTS_ON.get(check, ()))
-    for check in (
-        "stream.text",
-        "stream.equals-get",
-        "stream.end-matches-get",
-        "get.same",
-        "bg.grows",
-        "create.cut-short",
-    )
-}
-
-RESTS_ON |= {
-    check: ("resume.opens", *RESTS_ON.get(check, ()))
-    for check in BY_ID
-    if check.startswith("resume.") and check not in ("resume.opens", "resume.foreground", "resume.unknown")
-}
-
-MIXED = "rob.concurrent-streams/mixed"
 _READ_A_STREAM = [name for name in BY_ID if name.startswith(("stream.", "resume."))]
 # What other streams show, too, is no mixture of streams that were open at the same time.
 RESTS_ON["rob.concurrent-streams"] = tuple(name for name in _READ_A_STREAM if ROWS[name].everywhere)
-RESTS_ON |= {
-    check: (MIXED, *RESTS_ON.get(check, ()))
-    for check in (*_READ_A_STREAM, "create.format-streamed", "cancel.stream-ends", "create.id-unique")
-}
 
-CROSSED = "create.ok/another"
+_OPENS_NOTHING = ("resume.opens", "resume.foreground", "resume.unknown")
 _READ_A_CREATE = ("create.", "tool.", "chain.", "usage.", "get.matches-post", "get.usage", "get.constant")
-RESTS_ON |= {
-    check: (CROSSED, *RESTS_ON.get(check, ()))
-    for check in BY_ID
-    if check.startswith(_READ_A_CREATE) and check != "create.ok"
-}
+for _root, _checks in {
+    "resume.opens": [name for name in BY_ID if name.startswith("resume.") and name not in _OPENS_NOTHING],
+    "rob.concurrent-streams/mixed": [
+        *_READ_A_STREAM, "create.format-streamed", "cancel.stream-ends", "create.id-unique",
+    ],
+    "create.ok/another": [name for name in BY_ID if name.startswith(_READ_A_CREATE) and name != "create.ok"],
+}.items():  # fmt: skip
+    RESTS_ON |= {check: (_root, *RESTS_ON.get(check, ())) for check in _checks}

@@ -34,7 +34,7 @@ from harness.checks.vocabulary.streams import expect_stream
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.tables.refusals import REFUSALS
 from harness.errors import TableError
-from harness.kit.check import Check, Judge, take
+from harness.kit.check import Check, Exercise, Judge, take
 from harness.outcome import Finding
 from harness.outcome.words import did_you_mean
 from harness.rules import AREAS, rows_of
@@ -60,7 +60,7 @@ Those of the second list get the id of the rule: what it says of a response is i
 """
 
 _STATUSES = ("accepts", "tolerates", "notes")
-_CLASSES: Mapping[object, Iterable[int]] = {"2xx": SUCCESS, "4xx": CLIENT_ERROR}
+_CLASSES: Mapping[object, Iterable[int]] = {"2xx": SUCCESS, "3xx": range(300, 400), "4xx": CLIENT_ERROR}
 
 
 def build_check(row: RuleRow, home: str) -> Check:
@@ -68,17 +68,24 @@ def build_check(row: RuleRow, home: str) -> Check:
 
     Raises TableError for a name that is not there, and for an unknown profile or capability.
     """
+    exercise, judge = find_function(row, row.exercise, home), _find_judge(row, home)
+    try:
+        return make_check(row, exercise, judge)
+    except ValueError as wrong:
+        raise TableError(f"{row.area}.yaml: {wrong}") from None
+
+
+def make_check(row: RuleRow, exercise: Exercise, judge: Judge) -> Check:
+    """Return the check of a row with these functions. Raises ValueError for an unknown profile or capability."""
+    wants = _list_parameters(judge)
     _refuse_unknown(row, "profile", [row.profile], PROFILES)
     _refuse_unknown(row, "capability", row.requires, CAPABILITIES)
-    judge = _find_judge(row, home)
-    wants = _list_parameters(judge)
-    if row.about:
-        _refuse_unknown(row, "result in `about`", [row.about], wants)
+    _refuse_unknown(row, "result in `about`", [row.about] if row.about else [], wants)
     return Check(
         rule=row.rule,
         title=row.title,
         profile=row.profile,
-        exercise=find_function(row, row.exercise, home),
+        exercise=exercise,
         judge=judge,
         requires=frozenset(row.requires),
         accepts=row.accepts,
@@ -129,7 +136,9 @@ _VARIABLE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 def _build_shared(row: RuleRow, words: dict[str, Any]) -> Judge:
     name = next(word for word in words if word not in _STATUSES)
-    _refuse_unknown(row, "judge", [name], _SHARED)
+    if name not in _SHARED:
+        near = did_you_mean(name, _SHARED)
+        raise TableError(f"{row.area}.yaml: {row.rule.id}: there is no judge {name!r}{near}")
     answers, judge = words.pop(name), _SHARED[name]
     if judge in _OF_THE_RULE:
         judge = partial(judge, row.rule.id)
@@ -151,7 +160,7 @@ def _refuse_unknown(row: RuleRow, what: str, names: Iterable[str], known: Iterab
     for name in names:
         if name not in known:
             near = did_you_mean(name, known)
-            raise TableError(f"{row.area}.yaml: {row.rule.id}: there is no {what} {name!r}{near}")
+            raise ValueError(f"{row.rule.id}: there is no {what} {name!r}{near}")
 
 
 def gather(checks: Iterable[Check]) -> tuple[Check, ...]:

@@ -12,7 +12,7 @@ present, and the checks decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -30,7 +30,7 @@ from harness.checks.vocabulary.runs import (
     read_whole_stream,
     status_of,
 )
-from harness.checks.vocabulary.shared import HELLO
+from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
 from harness.contract import read
 from harness.contract.judge.errors import rejects_key
 from harness.contract.judge.replies import SUCCESS
@@ -44,8 +44,6 @@ from harness.outcome import TargetFault
 from harness.outcome.words import format_count
 from harness.wire import Exchange, How, Request
 from harness.wire.message import EVENT_STREAM, NOT_READY, segment
-
-GREETING = "Say hi."
 
 _REFUSALS = {
     401: "pass --api-key or set GEMINI_API_KEY",
@@ -99,46 +97,35 @@ _UNASKED = Form(
 )
 
 
-class Handshake(Struct, frozen=True):
-    """The form to use and the answer to it; `refused` is the answer to a simpler create, if one was refused."""
-
-    form: Form
-    answer: Exchange
-    refused: Exchange | None = None
-
-    @property
-    def notes(self) -> Iterator[str]:
-        """Notes for the reader of the verdicts."""
-        if self.form.reason:
-            yield self.form.reason + (
-                f" (a plain create returned {format_answer(self.refused)})" if self.refused else ""
-            )
-
-
-def shake_hands(target: RequestBuilder, send: Send, *, insist: bool = False) -> Handshake:
-    """Try each form until one is accepted. Raises TargetFault if none is.
+def _greet(target: RequestBuilder, send: Send, *, insist: bool = False) -> Greeting:
+    """Try each form of a create until one is accepted. Raises TargetFault if none is.
 
     `insist`: the user declared capabilities, so the checks judge a refusal that has this API's error shape.
     """
     first = _answer(target, send, FORMS[0])
     if _answered(first) and read(first).is_stream:  # it streams if a create leaves `stream` out
         answer = _answer(target, send, _UNASKED)
-        return Handshake(_UNASKED, answer) if _answered(answer) else Handshake(FORMS[1], first, answer)
+        return _use(_UNASKED, answer) if _answered(answer) else _use(FORMS[1], first, answer)
     if _answered(first):
-        return Handshake(FORMS[0], first)
+        return _use(FORMS[0], first)
     for form in FORMS[1:]:
         answer = _answer(target, send, form)
         if _answered(answer) and read(answer).is_stream is bool(form.fields.get("stream")):
-            return Handshake(form, answer, first)
+            return _use(form, answer, first)
     if insist and first.status in range(400, 500) and read(first).error is not None:
-        return Handshake(
-            Form({}, "no create returned an interaction; the declared capabilities are judged"), first, first
-        )
+        no_form = Form({}, "no create returned an interaction; the declared capabilities are judged")
+        return _use(no_form, first, first)
     raise TargetFault(_nothing_there(target, first))
 
 
+def _use(form: Form, answer: Exchange, refused: Exchange | None = None) -> Greeting:
+    """The form to use and the answer to it; `refused` is the answer to a simpler create, if one was refused."""
+    plain = f" (a plain create returned {format_answer(refused)})" if refused else ""
+    return Greeting(answer, form.says, (form.reason + plain,) if form.reason else ())
+
+
 def _answer(target: RequestBuilder, send: Send, form: Form) -> Exchange:
-    answer = send(target.create(form.fields, input=GREETING))
+    answer = send(target.create(form.fields, input=HELLO))
     if answer.ending.unresolved:
         raise TargetFault(f"{answer.ending.detail}: check the spelling of the URL and the name service (DNS)")
     if answer.status is None:
@@ -232,12 +219,7 @@ class Probe(Protocol):
 
 def _probe_thoughts(ask: Probe) -> None:
     seen = "thought" in _step_types(ask.greeting)
-    ask.settle(
-        "thoughts",
-        seen,
-        "the response contained a thought step" if seen else "the response contained no thought step",
-        Lack.UNSEEN,
-    )
+    ask.settle("thoughts", seen, f"the response contained {'a' if seen else 'no'} thought step", Lack.UNSEEN)
 
 
 def _assume_obedience(ask: Probe) -> None:
@@ -250,9 +232,15 @@ def _probe_storage(ask: Probe) -> None:
     found = read(ask.greeting).id
     if not found:
         wrong = next(judge_output_types(ask.greeting), None)
-        if wrong is None and ask.perform(_finds_streams(ask.target)):
-            ask.settle("store", True, "GET finds what a streamed create made, though a plain one returns no id")
-            return
+        if wrong is None:
+            streamed = ask.perform(read_whole_stream(ask.target.create(input=HELLO, stream=True)))
+            told = read(streamed).id if streamed.status in SUCCESS else None
+            looks = ask.perform(poll_until_found(ask.target, told, patient=False)) if told else []
+            if looks and looks[-1].status in SUCCESS:
+                ask.settle(
+                    "store", True, "GET finds what a streamed create made, though a plain one returns no id"
+                )
+                return
         lack = Lack.REFUSED if wrong is None else Lack.NOT_DONE
         detail = "" if wrong is None else f" that can be requested: at {wrong.where.pointer} it {wrong.message}"
         ask.settle("store", False, f"the create returned no id{detail}", lack)
@@ -273,13 +261,6 @@ def _probe_storage(ask: Probe) -> None:
         ask.settle("store", False, f"{note}, which the create had given an id", Lack.NOT_DONE)
 
 
-def _finds_streams(t: RequestBuilder) -> Part[bool]:
-    """Whether a streamed create gives an id that GET finds, where a plain one gives none."""
-    streamed = yield from read_whole_stream(t.create(input=HELLO, stream=True))
-    found = read(streamed).id if streamed.status in SUCCESS else None
-    return bool(found) and (yield from poll_until_found(t, found or "", patient=False))[-1].status in SUCCESS
-
-
 def _probe_deletion(ask: Probe) -> None:
     """Delete the first interaction, which was created for this and the other questions."""
     if _inherits(ask, "store", "delete"):
@@ -293,7 +274,7 @@ def _probe_deletion(ask: Probe) -> None:
 def _probe_chaining(ask: Probe) -> None:
     if _inherits(ask, "store", "chain"):
         return
-    request = ask.target.create(input=GREETING, previous_interaction_id=read(ask.greeting).id)
+    request = ask.target.create(input=HELLO, previous_interaction_id=read(ask.greeting).id)
     answer = _ask_twice(ask, request, lambda answer: answer.status in SUCCESS, "chain")
     if answer is not None:
         refused = answer.status in _UNSUPPORTED
@@ -327,19 +308,24 @@ def _probe_authentication(ask: Probe) -> None:
         ask.settle("auth", refused, note)
 
 
-def _probe_version_one(ask: Probe) -> None:
-    if ask.target.version.partition("/")[0] == "v1":
-        ask.settle("v1", False, "v1 is already the tested version")
-        return
-    request = ask.target.request("POST", "interactions", {}, version="v1")
-    answer = ask.ask(request, "v1")
-    if answer is not None:
-        served = answer.status not in NO_ROUTE and not ask.perform(is_no_route(ask.target, answer))
-        ask.settle("v1", served, f"POST {request.raw_path} without fields returned {answer.status}")
+def _ask_for_route(name: str, collection: str, version: str | None = None) -> Question:
+    """Whether a POST without fields, which costs nothing, finds the route of a collection."""
+
+    def settle(ask: Probe) -> None:
+        if version is not None and ask.target.version.partition("/")[0] == version:
+            ask.settle(name, False, f"{version} is already the tested version")
+            return
+        request = ask.target.request("POST", collection, {}, version=version)
+        answer = ask.ask(request, name)
+        if answer is not None:
+            none = answer.status in NO_ROUTE or ask.perform(is_no_route(ask.target, answer))
+            ask.settle(name, not none, f"POST {request.raw_path} without fields returned {answer.status}")
+
+    return Question((name,), settle)
 
 
 def _probe_streaming(ask: Probe) -> None:
-    request = ask.target.create(input=GREETING, stream=True)
+    request = ask.target.create(input=HELLO, stream=True)
     answer = _ask_twice(ask, request, lambda answer: answer.status == 200 and read(answer).is_stream, "stream")
     if answer is not None:
         kind = answer.headers.media_type() or "without a type"
@@ -388,7 +374,7 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
     parts: list[Part[Any]] = [poll_until_found(ask.target, found)]
     if not _inherits(ask, "stream", "resume", "event-ids"):
         parts.append(_read_first_events(ask.target, found, ask.greeting.seconds))
-    (*denied, look), *streams = ask.perform(_play_side_by_side(parts))
+    (*denied, look), *streams = ask.perform(play_each(parts))
     over = status_of(look) not in (*_UNSETTLED, "")
     when = "the first GET"
     if denied:
@@ -400,27 +386,19 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
     ask.settle("background-slow", not over, f"{'over' if over else 'still running'} at {when}", Lack.UNSEEN)
     for stream in streams:
         events = read(stream).events
-        if events or ask.has_response(stream, "resume", "event-ids"):
-            _settle_resume(ask, stream, events)
+        if not events and not ask.has_response(stream, "resume", "event-ids"):
+            continue
+        lack = Lack.NOT_DONE if stream.status in SUCCESS else Lack.REFUSED
+        kind = stream.headers.media_type() or "without a type"
+        ask.settle("resume", bool(events), f"GET with stream=true returned {stream.status} {kind}", lack)
+        carried = any(isinstance(event.get("event_id"), str) for event in events)
+        ask.settle("event-ids", carried, f"{format_count(len(events), 'event')} of a background stream read")
     answer = ask.ask(ask.target.cancel(found), "cancel")
     if answer is not None:
         none = ask.perform(is_no_route(ask.target, answer))
         ask.settle("cancel", not none, f"cancel returned {answer.status}")
         if answer.status in SUCCESS:
             ask.ask(ask.target.get(found))  # shows whether the cancel took effect
-
-
-def _play_side_by_side(parts: Sequence[Part[Any]]) -> Part[list[Any]]:
-    played: list[Any] = yield from play_each(parts)
-    return played
-
-
-def _settle_resume(ask: Probe, stream: Exchange, events: list[dict[str, Any]]) -> None:
-    lack = Lack.NOT_DONE if stream.status in SUCCESS else Lack.REFUSED
-    kind = stream.headers.media_type() or "without a type"
-    ask.settle("resume", bool(events), f"GET with stream=true returned {stream.status} {kind}", lack)
-    carried = any(isinstance(event.get("event_id"), str) for event in events)
-    ask.settle("event-ids", carried, f"{format_count(len(events), 'event')} of a background stream read")
 
 
 def _read_first_events(t: RequestBuilder, found: str, pace: float) -> Part[Exchange]:
@@ -434,33 +412,18 @@ def _read_first_events(t: RequestBuilder, found: str, pace: float) -> Part[Excha
     return exchange
 
 
-def _probe_functions(ask: Probe) -> None:
-    tool = {
-        "type": "function",
-        "name": "get_weather",
-        "description": "Gives the weather of a city.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    }
-    config = {"tool_choice": "any"}
-    request = ask.target.create(input="Weather in Paris?", tools=[tool], generation_config=config)
-    _settle_by_step(ask, request, "functions", "function_call")
+def _ask_for_step(name: str, kind: str, text: str, **fields: Any) -> Question:
+    """Whether the response to a create has a step of this kind."""
 
+    def settle(ask: Probe) -> None:
+        answer = ask.ask(ask.target.create(input=text, **fields), name)
+        if answer is not None:
+            came = kind in _step_types(answer)
+            held = f"a {kind} step" if came else f"no {kind} step{_describe_refusal(answer)}"
+            lack = Lack.UNSEEN if answer.status in SUCCESS else Lack.REFUSED
+            ask.settle(name, came, f"the response contained {held}", lack)
 
-def _probe_search(ask: Probe) -> None:
-    request = ask.target.create(input="What is today's news?", tools=[{"type": "google_search"}])
-    _settle_by_step(ask, request, "search", "google_search_call")
-
-
-def _settle_by_step(ask: Probe, request: Request, name: str, kind: str) -> None:
-    answer = ask.ask(request, name)
-    if answer is not None:
-        came = kind in _step_types(answer)
-        note = (
-            f"the response contained a {kind} step"
-            if came
-            else f"the response contained no {kind} step{_describe_refusal(answer)}"
-        )
-        ask.settle(name, came, note, Lack.UNSEEN if answer.status in SUCCESS else Lack.REFUSED)
+    return Question((name,), settle)
 
 
 def _probe_agents(ask: Probe) -> None:
@@ -470,7 +433,7 @@ def _probe_agents(ask: Probe) -> None:
     does for any name.
     """
     agent = ask.target.agent
-    whole = {"agent": agent, "input": GREETING, "environment": "remote", "background": True}
+    whole = {"agent": agent, "input": HELLO, "environment": "remote", "background": True}
     without: tuple[str, ...] = ()
     first: Exchange | None = None
     for without in ((), ("environment",), ("environment", "background")):
@@ -503,39 +466,25 @@ def _describe_refusal(answer: Exchange | None) -> str:
     return f": {format_answer(answer)}" if answer is not None and answer.status not in SUCCESS else ""
 
 
-def _probe_decisions(ask: Probe) -> None:
-    """Ask for a decision without questions, which costs nothing: only a target that has none lacks the route."""
-    answer = ask.ask(ask.target.request("POST", "decisions", {}), "decisions")
-    if answer is not None:
-        served = answer.status not in (*NO_ROUTE, 501) and not ask.perform(is_no_route(ask.target, answer))
-        ask.settle("decisions", served, f"POST decisions without questions returned {answer.status}")
-
-
 def _ask_for_list(name: str, collection: str = "") -> Question:
-    """Whether a collection, by default of the same name, is there: it can be listed."""
+    """Whether a collection, by default of the same name, is there: it can be listed.
+
+    That of interactions is one only below Vertex, or if it has Vertex's form.
+    """
     collection = collection or name
 
     def settle(ask: Probe) -> None:
         answer = ask.ask(ask.target.request("GET", collection, query={"page_size": 1}), name)
-        if answer is not None:
-            body = read(answer).json
-            listed = answer.status == 200 and isinstance(body, dict) and "error" not in body
-            ask.settle(name, listed, f"GET {collection} answered {answer.status}")
+        if answer is None:
+            return
+        body = read(answer).json
+        listed = answer.status == 200 and isinstance(body, dict) and "error" not in body
+        note = f"GET {collection} returned {answer.status}"
+        if listed and name == "listing" and "/" not in ask.target.version and LISTED not in body:
+            listed, note = False, f"{note} without `{LISTED}`, so it is another list"
+        ask.settle(name, listed, note)
 
     return Question((name,), settle)
-
-
-def _probe_listing(ask: Probe) -> None:
-    """Ask for the list of interactions, which Vertex has. Below the Gemini API it is one only in Vertex's form."""
-    answer = ask.ask(ask.target.request("GET", "interactions", query={"page_size": 1}), "listing")
-    if answer is None:
-        return
-    body = read(answer).json
-    listed = answer.status == 200 and isinstance(body, dict) and "error" not in body
-    if listed and "/" not in ask.target.version and LISTED not in body:
-        ask.settle("listing", False, f"GET interactions returned 200 without `{LISTED}`, so it is another list")
-    else:
-        ask.settle("listing", listed, f"GET interactions returned {answer.status}")
 
 
 UNDISCOVERABLE = (
@@ -549,12 +498,12 @@ QUESTIONS: tuple[Question, ...] = (
     Question(("formats", "prompts"), _assume_obedience),
     Question(("store",), _probe_storage),
     Question(("auth",), _probe_authentication),
-    Question(("v1",), _probe_version_one),
+    _ask_for_route("v1", "interactions", "v1"),
     Question(("stream",), _probe_streaming),
     Question(("chain",), _probe_chaining),
     Question(("background", *_OF_BACKGROUND), _probe_background),
-    Question(("functions",), _probe_functions),
-    Question(("search",), _probe_search),
+    _ask_for_step("functions", "function_call", "Weather in Paris?", tools=[WEATHER], **FORCED),
+    _ask_for_step("search", "google_search_call", "What is today's news?", tools=[{"type": "google_search"}]),
     Question(("agents",), _probe_agents),
     _ask_for_list("environments"),
     _ask_for_list("webhooks"),
@@ -563,8 +512,8 @@ QUESTIONS: tuple[Question, ...] = (
     _ask_for_list("files"),
     _ask_for_list("file-search-stores", "fileSearchStores"),
     _ask_for_list("voices"),
-    Question(("decisions",), _probe_decisions),
-    Question(("listing",), _probe_listing),
+    _ask_for_route("decisions", "decisions"),
+    _ask_for_list("listing", "interactions"),
     Question(("delete",), _probe_deletion),  # last, as it changes what the others look at
 )
 """All questions, in the order in which they are asked."""
@@ -577,11 +526,6 @@ def _step_types(answer: Exchange) -> set[str]:
     else:
         steps = (reading.interaction or {}).get("steps")
     return {str(s.get("type")) for s in steps if isinstance(s, dict)} if isinstance(steps, list) else set()
-
-
-def _greet(target: RequestBuilder, send: Callable[[Request], Exchange], *, insist: bool = False) -> Greeting:
-    hands = shake_hands(target, send, insist=insist)
-    return Greeting(hands.answer, hands.form.says, tuple(hands.notes))
 
 
 PROBES = Probes(

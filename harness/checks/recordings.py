@@ -62,10 +62,14 @@ class FileJudge:
         """
         name = self._file.lower()
         if name.endswith(".sse"):
-            self._judge_stream(data, Decoder().feed(data), _judge_bytes(data, self._contract))
+            judge = StreamJudge(self._contract)
+            judge.feed(data)
+            self._judge_stream(data, Decoder().feed(data), judge.finish())
         elif name.endswith(".events.jsonl"):
-            frames = list(_split_frames(data))
-            self._judge_stream(b"".join(map(encode_frame, frames)), frames, _judge_lines(frames, self._contract))
+            # One payload a line. The framing is lost, so its rules do not apply; spans are those of the lines.
+            frames, judge = list(_split_frames(data)), StreamJudge(self._contract, framed=False)
+            judge.frames(frames)
+            self._judge_stream(b"".join(map(encode_frame, frames)), frames, judge.finish())
         elif name.endswith(".request.json"):
             self._judge_request_file(data, answers)
         elif name.endswith((".json", ".har")):
@@ -128,11 +132,12 @@ class FileJudge:
 
     def _judge_request_file(self, data: bytes, answers: Iterable[Answer]) -> None:
         answers = list(answers)
-        reason = next(filter(None, map(_why_no_request, answers)), "")
-        if reason:
-            self.leave_out(reason)
+        values = [json_parse.loads(answer.data).value if answer.is_json else None for answer in answers]
+        named = (f'"{kind}"'.encode() for kind in _LEGACY_EVENTS)
+        if any(map(_is_legacy_body, values)) or any(kind in answer.data for kind in named for answer in answers):
+            self.leave_out(f"the request of a response {LEGACY}")
             return
-        refused = any(map(_is_refusal, answers))
+        refused = any(error_of(value) is not None for value in values)
         json_in(data)  # a file that is no JSON contradicts its name
         found = judge_create_request(data, self._contract, refused=refused)
         self._judge_alone("requests", list_judged_in_request(data), found)
@@ -152,8 +157,12 @@ class FileJudge:
             self.leave_out("a recording without an entry")
         judged, before = [], len(self._result.findings)
         for name, recorded in entries:
-            entry = _spell_method(recorded) if isinstance(recorded, Exchange) else recorded
+            entry = recorded
             if isinstance(entry, Exchange):
+                request = entry.request
+                if request.method != request.method.upper():  # some recorders write `post`
+                    request = structs.replace(request, method=request.method.upper())
+                    entry = structs.replace(entry, request=request, notes={})
                 read(entry, self._contract)
             reason = str(entry) if isinstance(entry, Unreadable) else _why_not(entry)
             if isinstance(entry, Unreadable) or reason:
@@ -206,19 +215,6 @@ def _find_resumed(exchange: Exchange, entries: Mapping[str, Exchange]) -> Iterat
             return
 
 
-def _why_no_request(answer: Answer) -> str:
-    """Why the request of this response is not judged: it is of the old generation; "" if it is judged."""
-    value = json_parse.loads(answer.data).value if answer.is_json else None
-    if _is_legacy_body(value) or any(f'"{kind}"'.encode() in answer.data for kind in _LEGACY_EVENTS):
-        return f"the request of a response {LEGACY}"
-    return ""
-
-
-def _is_refusal(answer: Answer) -> bool:
-    """Whether this response refuses the request beside it."""
-    return answer.is_json and error_of(json_parse.loads(answer.data).value) is not None
-
-
 def _looks_like_one(value: Any) -> bool:
     """Whether JSON whose request is unknown is an interaction, even one that lacks a required field."""
     if not isinstance(value, Mapping):
@@ -265,14 +261,6 @@ def _answers_as_one(exchange: Exchange) -> bool:
     return _looks_like_one(reading.json) if below else as_object(reading.json).get("object") == "interaction"
 
 
-def _spell_method(exchange: Exchange) -> Exchange:
-    """The exchange with its method in capitals: some recorders write `post`."""
-    request = exchange.request
-    if request.method == request.method.upper():
-        return exchange
-    return structs.replace(exchange, request=structs.replace(request, method=request.method.upper()), notes={})
-
-
 def _shows_its_request(exchange: Exchange) -> bool:
     """Whether this is a create whose response shows if its request was accepted."""
     request = exchange.request
@@ -283,19 +271,6 @@ def _shows_its_request(exchange: Exchange) -> bool:
 def _describe_ending(ending: Ending) -> str:
     """An ending in words, with its detail."""
     return f"{ending.words} ({ending.detail})" if ending.detail else ending.words
-
-
-def _judge_bytes(data: bytes, contract: Contract) -> StreamReading:
-    judge = StreamJudge(contract)
-    judge.feed(data)
-    return judge.finish()
-
-
-def _judge_lines(lines: Iterable[Frame], contract: Contract) -> StreamReading:
-    """Judge one payload per line. The framing is lost, so its rules do not apply; spans are those of the lines."""
-    judge = StreamJudge(contract, framed=False)
-    judge.frames(lines)
-    return judge.finish()
 
 
 def _split_frames(data: bytes) -> Iterator[Frame]:

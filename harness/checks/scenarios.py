@@ -30,14 +30,9 @@ from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire import Exchange, LiveStream
 
-EVENTS_BEFORE_HANG_UP = 3
-"""How many events the resume scenario reads before it hangs up; it reads on until one has a cursor."""
-
-_MOST_EVENTS_BEFORE_HANG_UP = 40
-
 
 @exercise(requests=4, interactions=1)
-def _play_lifecycle(t: RequestBuilder) -> Steps:
+def lifecycle(t: RequestBuilder) -> Steps:
     """Create, read, delete, and read again what is deleted."""
     created: Exchange = yield Send(t.create(input="Say hi."))
     found = need_id(created)
@@ -47,14 +42,14 @@ def _play_lifecycle(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=5, interactions=1)
-def _play_background(t: RequestBuilder) -> Steps:
+def background(t: RequestBuilder) -> Steps:
     """A background run, polled until it has settled."""
     created: Exchange = yield Send(t.create(input="Say hi.", background=True))
     return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
 
 
 @exercise(requests=4, interactions=1)
-def _cancel(t: RequestBuilder) -> Steps:
+def cancel(t: RequestBuilder) -> Steps:
     """A background run that is cancelled while it works."""
     created: Exchange = yield Send(t.create(input=LONG, background=True))
     found = need_id(created)
@@ -63,7 +58,7 @@ def _cancel(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=2, interactions=2)
-def _play_streaming(t: RequestBuilder) -> Steps:
+def streaming(t: RequestBuilder) -> Steps:
     """A stream of text, and one with a summary of its thoughts."""
     plain = yield from read_whole_stream(t.create(input="Count to twenty in words.", stream=True))
     thinking = {"thinking_level": "low", "thinking_summaries": "auto"}
@@ -72,10 +67,10 @@ def _play_streaming(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=4, interactions=1)
-def _resume(t: RequestBuilder) -> Steps:
+def resume(t: RequestBuilder) -> Steps:
     """A background stream that is left after some events, resumed there, and read again from its start."""
     stream: LiveStream = yield Open(t.create(input="Count to twenty in words.", background=True, stream=True))
-    had = yield from read_to_a_cursor(stream, EVENTS_BEFORE_HANG_UP, most=_MOST_EVENTS_BEFORE_HANG_UP)
+    had = yield from read_to_a_cursor(stream, 3, most=40)  # it reads on until one of the events has a cursor
     left: Exchange = yield Close(stream)
     found, cursor = stream_id(had), last_cursor(had)
     if not found or cursor is None:
@@ -91,7 +86,7 @@ def _resume(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=3, interactions=3)
-def _play_chaining(t: RequestBuilder) -> Steps:
+def chaining(t: RequestBuilder) -> Steps:
     """A conversation of three turns, the last of them streamed."""
     first: Exchange = yield Send(t.create(input="My name is Ada."))
     second: Exchange = yield Send(t.create(input="What is my name?", previous_interaction_id=need_id(first)))
@@ -102,7 +97,7 @@ def _play_chaining(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=3, interactions=3)
-def _play_tools(t: RequestBuilder) -> Steps:
+def tools(t: RequestBuilder) -> Steps:
     """A forced function call, the turn with its result, and a call that is streamed."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
     turn = {"input": [result_of(first_call(asked))], "tools": [WEATHER], "previous_interaction_id": need_id(asked)}
@@ -112,7 +107,7 @@ def _play_tools(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=8, interactions=2)
-def _play_agent(t: RequestBuilder) -> Steps:
+def agent(t: RequestBuilder) -> Steps:
     """An agent's run in a fresh environment, and a second turn in the same one."""
     body = {"agent": t.agent, "input": "Say hi.", "environment": "remote", "background": True}
     created: Exchange = yield Send(t.create(body))
@@ -125,7 +120,7 @@ def _play_agent(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=4)
-def _play_errors(t: RequestBuilder) -> Steps:
+def errors(t: RequestBuilder) -> Steps:
     """Requests that are refused: an unknown id, an unknown model, a wrong field, malformed JSON."""
     return {
         "unknown": (yield Send(t.get(UNKNOWN_ID))),
@@ -136,7 +131,7 @@ def _play_errors(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=9, interactions=2)
-def _play_waiting(t: RequestBuilder) -> Steps:
+def waiting(t: RequestBuilder) -> Steps:
     """A background run that calls a function: polled, streamed, and given the result."""
     created: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], background=True, **FORCED))
     found = need_id(created)
@@ -147,7 +142,7 @@ def _play_waiting(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=8, interactions=3)
-def _play_limits(t: RequestBuilder) -> Steps:
+def limits(t: RequestBuilder) -> Steps:
     """Limits of models: levels, a history that ends on their turn, other operations."""
     turns = [{"type": "user_input", "content": [_SAY_HI]}, {"type": "model_output", "content": [_SAY_HI]}]
     note = {"type": "document", "mime_type": "text/plain", "data": "SGVsbG8="}
@@ -169,7 +164,7 @@ def _play_limits(t: RequestBuilder) -> Steps:
 
 
 @exercise(requests=2, interactions=1)
-def _play_inputs(t: RequestBuilder) -> Steps:
+def inputs(t: RequestBuilder) -> Steps:
     """One create with a text, an image, audio, a video and a document, and a GET of it."""
     created: Exchange = yield Send(t.create(input=[{"type": "user_input", "content": [_SAY_HI, *MEDIA.values()]}]))
     return {"created": created, "read": (yield from poll_until_found(t, need_id(created)))}
@@ -181,22 +176,11 @@ _NEWER = "gemini-3.8-flash"
 
 
 SCENARIOS: Mapping[str, Scenario] = {
-    name: Scenario(name, (found.run.__doc__ or "").strip(), found)
-    for name, found in {
-        "lifecycle": _play_lifecycle,
-        "background": _play_background,
-        "cancel": _cancel,
-        "streaming": _play_streaming,
-        "resume": _resume,
-        "chaining": _play_chaining,
-        "tools": _play_tools,
-        "agent": _play_agent,
-        "errors": _play_errors,
-        "waiting": _play_waiting,
-        "limits": _play_limits,
-        "inputs": _play_inputs,
-    }.items()
-}
+    found.name: Scenario(found.name, (found.run.__doc__ or "").strip(), found)
+    for found in (
+        lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors, waiting, limits, inputs,
+    )
+}  # fmt: skip
 """The scenarios by name, which is also the name of the cassette."""
 
 

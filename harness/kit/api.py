@@ -208,23 +208,6 @@ class ApiRequests(Protocol):
         """The same target, with what a probe found: the capabilities it has, and those whose state is `known`."""
 
 
-class NewRequests(Protocol):
-    """Builds the `ApiRequests` of a target; an empty `model` or `agent` means the API's own default."""
-
-    def __call__(
-        self,
-        *,
-        contract: Any,
-        version: str,
-        model: str,
-        agent: str,
-        key: str,
-        other_key: str,
-        headers: tuple[tuple[str, str], ...],
-        wait: float,
-    ) -> Any: ...
-
-
 class JudgesFile(Protocol):
     """Judges one file of recorded traffic, and adds what it finds to a `Verification`."""
 
@@ -299,23 +282,17 @@ class Greeting(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-class Greet(Protocol):
-    """Finds out whether a target serves the API at all. Raises TargetFault if it does not.
-
-    `insist`: the user declared capabilities, so a refusal in the API's own words is judged like an answer.
-    """
-
-    def __call__(self, target: Any, send: Callable[[Request], Exchange], *, insist: bool = False) -> Greeting: ...
-
-
 class Probes(Struct, frozen=True, kw_only=True):
     """The parts of a probe: whether the API is there, each question, and the facts that no question can find.
 
+    `greet` takes the requests of a target and a function that sends one; it raises TargetFault if the target does
+    not serve the API at all. With `insist`, as the user declared capabilities, a refusal in the API's own words is
+    judged like an answer.
     `remedies` have, by capability, the way to test the checks that need it ("with a second key"). `of_path` depend
     on the path of the target, which a control API does not know: they are probed, unless it announces them.
     """
 
-    greet: Greet
+    greet: Callable[..., Greeting]
     questions: tuple[Question, ...]
     undiscoverable: tuple[str, ...] = ()
     of_path: frozenset[str] = frozenset()
@@ -427,7 +404,10 @@ class Api(Struct, frozen=True, kw_only=True):
     new_stop_request: Callable[[tuple[str, ...], Headers], Request | None]
     """The request that stops what is at a path, so that it can be deleted; None if nothing there can run."""
 
-    new_requests: NewRequests
+    new_requests: Callable[..., Any]
+    """Builds the `ApiRequests` of a target. Keywords: `contract`, `version`, `model`, `agent`, `key`, `other_key`,
+    `headers` and `wait`. An empty model or agent means the API's own default.
+    """
     load_capabilities: Callable[[], Mapping[str, str]]
     """Every capability that a check may require, with its meaning."""
     load_profiles: Callable[[], Mapping[str, frozenset[str]]]

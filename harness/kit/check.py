@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import fnmatch
 import inspect
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.kit.actions import STOPPED, Steps
+from harness.kit.actions import STOPPED
 from harness.outcome import (
     Because,
     Finding,
@@ -25,7 +25,6 @@ from harness.outcome import (
     Severity,
     Unmet,
 )
-from harness.outcome.words import did_you_mean
 
 
 class Exercise(Struct, frozen=True):
@@ -179,24 +178,14 @@ def exercise(
     interactions: int = 0,
     front_end: bool = False,
     odd: bool = False,
+    spans: bool = False,
     alone: bool = False,
     pauses: float = 0.0,
-) -> Callable[[Callable[[T], Steps]], Exercise]:
+) -> Callable[[Callable[[T], Generator[Any, Any, Any]]], Exercise]:
     """Declare an exercise and its cost on the reference; see `Exercise`. Any odd one may meet a front end."""
 
-    def declare(function: Callable[[T], Steps]) -> Exercise:
-        return Exercise(function, requests, interactions, front_end or odd, odd=odd, alone=alone, pauses=pauses)
-
-    return declare
-
-
-def relay_exercise(
-    *, requests: int, interactions: int, spans: bool = False
-) -> Callable[[Callable[[T], Generator[Any, Any, None]]], Exercise]:
-    """Declare an exercise for both sides of an intermediary; the bench keeps its results by their names."""
-
-    def declare(function: Callable[[T], Generator[Any, Any, None]]) -> Exercise:
-        return Exercise(function, requests, interactions, spans=spans)
+    def declare(function: Callable[[T], Generator[Any, Any, Any]]) -> Exercise:
+        return Exercise(function, requests, interactions, front_end or odd, odd, spans, alone, pauses)
 
     return declare
 
@@ -206,67 +195,6 @@ def take(judge: Judge, *names: str) -> Judge:
     wants = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation="Exchange") for name in names]
     judge.__signature__ = inspect.Signature(wants)  # type: ignore[attr-defined]
     return judge
-
-
-class Registry:
-    """The checks of one area module, in the order in which they are shown."""
-
-    def __init__(
-        self, rules: Mapping[str, Rule], *, profiles: Collection[str], capabilities: Collection[str]
-    ) -> None:
-        self._rules = rules
-        self._profiles = profiles
-        self._capabilities = capabilities
-        self.checks: list[Check] = []
-
-    def check(
-        self,
-        rule_id: str,
-        exercise: Exercise,
-        *,
-        title: str,
-        profile: str,
-        requires: Iterable[str] = (),
-        accepts: Iterable[str] = (),
-        about: str = "",
-        everywhere: bool = False,
-        judges_ends: bool = False,
-    ) -> Callable[[Judge], Judge]:
-        """Register the decorated judge for a rule. Raises ValueError if rule, profile or capability is unknown."""
-        needed = frozenset(requires)
-        if rule_id not in self._rules:
-            raise ValueError(f"no rule {rule_id!r} among the rules of the contract: write the rule first")
-        for what, names, known in (
-            ("profile", [profile], self._profiles),
-            ("capability", needed, self._capabilities),
-        ):
-            for name in sorted(names):
-                if name not in known:
-                    raise ValueError(f"{rule_id}: there is no {what} {name!r}{did_you_mean(name, known)}")
-
-        def register(judge: Judge) -> Judge:
-            wants = tuple(inspect.signature(judge).parameters)
-            if about and about not in wants:
-                raise ValueError(
-                    f"{rule_id}: about={about!r}, which the judge does not look at: {', '.join(wants)}"
-                )
-            entry = Check(
-                rule=self._rules[rule_id],
-                title=title,
-                profile=profile,
-                exercise=exercise,
-                judge=judge,
-                requires=needed,
-                accepts=tuple(accepts),
-                wants=wants,
-                about=about,
-                everywhere=everywhere,
-                judges_ends=judges_ends,
-            )
-            self.checks.append(entry)
-            return judge
-
-        return register
 
 
 class Scenario(NamedTuple):

@@ -49,26 +49,6 @@ class ClientMode:
     usual: bool = False
 
 
-class PrepareRun(Protocol):
-    """Scripts a fresh service, and begins a run in it; returns the id of the run.
-
-    A `scenario` file takes the place of the scripts. `settings` are those of the service. `refusal` is the
-    response to creates that name another run, in place of `further`; None: they are accepted.
-    """
-
-    def __call__(
-        self,
-        service: Any,
-        /,
-        *,
-        script: Mapping[str, Any],
-        further: Mapping[str, Any] | None,
-        refusal: Mapping[str, Any] | None,
-        scenario: str | None,
-        settings: Mapping[str, Any],
-    ) -> str: ...
-
-
 class ClockedService(Protocol):
     """A service whose runs follow a clock, at one revision of the API."""
 
@@ -78,18 +58,18 @@ class ClockedService(Protocol):
     def __call__(self, request: Request, /) -> Response: ...
 
 
-class NewClockedService(Protocol):
-    """Makes a fresh reference service; without a contract it speaks the current revision."""
-
-    def __call__(self, *, contract: Any, clock: Clock | None, seed: int) -> ClockedService: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedService:
     """The reference service for clients, and its scripts."""
 
-    new: NewClockedService
-    prepare: PrepareRun
+    new: Callable[..., ClockedService]
+    """Makes a fresh one, by keyword: `contract` (None: the current revision), `clock`, `seed`."""
+    prepare: Callable[..., str]
+    """Scripts a fresh service, and begins a run in it; returns the id of the run.
+
+    Keywords are `script`, `further` and `settings` as in a mode or an incident, and `scenario`, a file that takes
+    the place of the scripts. `refusal` is the response to creates that name another run; None: they are accepted.
+    """
     release: Callable[[Any], object]
     """Lets go on what a script holds until it is cancelled."""
     stream_request: Callable[[str], Request]

@@ -236,18 +236,13 @@ def simpler_values(value: Any) -> Iterator[Any]:
         for name, item in value.items():
             yield from ({**value, name: smaller} for smaller in simpler_values(item))
     elif isinstance(value, list):
-        yield from _shorten(value)
+        yield from _halve(value) if len(value) > 2 else ()
+        yield from ([*value[:at], *value[at + 1 :]] for at in range(len(value)))
         for at, item in enumerate(value):
             yield from ([*value[:at], smaller, *value[at + 1 :]] for smaller in simpler_values(item))
     elif isinstance(value, str) and len(value) > 1:
         yield from _halve(value)
         yield from (value[1:], value[:-1]) if len(value) > 2 else ()
-
-
-def _shorten(value: list[Any]) -> Iterator[list[Any]]:
-    """The halves of a list, then the list without each of its items."""
-    yield from _halve(value) if len(value) > 2 else ()
-    yield from ([*value[:at], *value[at + 1 :]] for at in range(len(value)))
 
 
 def _halve(value: Any) -> tuple[Any, Any]:

@@ -14,7 +14,12 @@ _TLS_WANTED = re.compile(rb"(?i)plain HTTP request was sent to HTTPS|HTTP reques
 
 def explain_wrong_call(answer: Exchange) -> str:
     """The right spelling of a wrong call, if a response names it; else ""."""
-    if answer.status in _REFUSALS and _wants_bearer(answer):
+    asked = answer.headers.all("www-authenticate")
+    sent = "authorization" in (name.lower() for name, _ in answer.request.headers)
+    bearer_alone = bool(asked) and all(
+        value.lower().startswith("bearer") for value in asked
+    )  # RFC 6750, section 3
+    if answer.status in _REFUSALS and bearer_alone and not sent:
         return "it requires a bearer token, not a key: -H 'Authorization: Bearer …'"
     return explain_wrong_url(answer)
 
@@ -40,10 +45,3 @@ def explain_redirect(status: int | None, headers: Headers, path: str) -> str:
     if location.partition("?")[0].endswith(f"{path}/"):
         return f"it redirects to {location} (trailing slash): clients request {path}, so serve that path"
     return f"it redirects to {location}: is this a login page, or is the URL not the root of the API?"
-
-
-def _wants_bearer(answer: Exchange) -> bool:
-    """Whether a refusal asks for `Authorization: Bearer` alone, and none was sent (RFC 6750, section 3)."""
-    asked = answer.headers.all("www-authenticate")
-    sent = "authorization" in (name.lower() for name, _ in answer.request.headers)
-    return bool(asked) and not sent and all(value.lower().startswith("bearer") for value in asked)

@@ -10,22 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from harness.checks import (
-    Close,
-    Collect,
-    Exercise,
-    Finish,
-    Listen,
-    Open,
-    Read,
-    RequestBuilder,
-    Send,
-    Together,
-    Wait,
-)
 from harness.checks.catalogue import CATALOGUE
 from harness.contract import load, read
-from harness.kit.actions import Part
+from harness.contract.requests import RequestBuilder
+from harness.kit.actions import Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
+from harness.kit.check import Exercise
 from harness.outcome import Observation, Outcome, Unmet
 from harness.wire import (
     COMPLETE,
@@ -178,6 +167,17 @@ def interaction(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in whole.items() if value is not None}
 
 
+def says(text: str, **fields: Any) -> Exchange:
+    """An answer whose only output is this text."""
+    step = {"type": "model_output", "content": [{"type": "text", "text": text}]}
+    return answer(body=interaction(steps=[step], **fields))
+
+
+def steps(*shown: Any, status: str = "requires_action") -> Exchange:
+    """An answer with these steps."""
+    return answer(body=interaction(status=status, steps=list(shown)))
+
+
 def shows(status: str, **fields: Any) -> Exchange:
     """An answer that shows the interaction with this status."""
     return answer(body=interaction(status=status, **fields))
@@ -195,6 +195,13 @@ def judge(check_id: str, **exchanges: Any) -> Observation:
 
 def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else json.dumps(value).encode()
+
+
+DEAD = answer(None)
+EMPTY = answer(body={})
+DONE = answer(body=interaction())
+REFUSED, MISSING, CRASH = refusal(400), refusal(404, "not_found"), refusal(500, "api_error")
+"""What most tables need: no answer at all, and the plainest answer of each kind."""
 
 
 class Case(NamedTuple):

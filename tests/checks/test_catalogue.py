@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from harness.checks import CAPABILITIES, Check, Exercise, areas
+from harness.checks import areas
+from harness.checks.capabilities import CAPABILITIES
 from harness.checks.catalogue import CATALOGUE, build_check, gather
 from harness.checks.vocabulary import expect
 from harness.contract.judge import body, errors, finding_log, members, stream, stream_state
@@ -24,6 +25,7 @@ from harness.contract.judge.history.resources import RULES as OF_RESOURCES
 from harness.contract.tables import operations, stream_order
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS
+from harness.kit.check import Check, Exercise
 from harness.outcome import Outcome
 from harness.rules import AREAS, BY_ID, ROWS
 from harness.transport import ServiceDriver
@@ -141,6 +143,13 @@ def reference() -> ServiceDriver:
     clock = LogicalClock()
     keys = {TARGET.key: "one", TARGET.other_key: "two"}
     return ServiceDriver(Emulator(Settings(platform="any", keys=keys), clock=clock), clock)
+
+
+def test_what_a_row_rests_on_takes_effect():
+    """Beside what many checks of its kind rest on."""
+    lost = {check.id: {*ROWS[check.id].rests_on} - {*check.rests_on} for check in CATALOGUE}
+    del lost["rob.concurrent-streams"]  # all that it rests on follows from other rows
+    assert not any(lost.values()), lost
 
 
 def test_two_exercises_of_one_name_are_refused():

@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from harness.checks import CAPABILITIES, Check
+from harness.checks.capabilities import CAPABILITIES
 from harness.checks.catalogue import CATALOGUE
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants.changes import without
 from harness.emulator.mutants.hooks import EVERY, frame, response, row
+from harness.kit.check import Check
 from harness.outcome import Observation, Outcome
 from harness.transport import ServiceDriver
 from harness.wire import Ending, Headers, How, LogicalClock, Response

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.checks import CAPABILITIES
+from harness.checks.capabilities import CAPABILITIES
 from harness.checks.catalogue import CATALOGUE
 from harness.checks.vocabulary.modes import ALONE
 from harness.outcome import Observation

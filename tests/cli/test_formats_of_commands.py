@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.gateway.mutants import MUTANTS as GATEWAY_MUTANTS
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import EMULATOR
@@ -22,6 +21,7 @@ from harness.kit.api import PRIMARY_KEY
 from harness.report.formats import FORMATS
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
+from lab.gateways import MUTANTS as GATEWAY_MUTANTS
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
 from tests.cli.conftest import fits, insert

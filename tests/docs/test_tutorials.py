@@ -158,7 +158,7 @@ def read_examples(page: Path) -> Iterator[tuple[str, str]]:
 
 GATEWAY = """
 import os, sys, threading
-from harness.checks.gateway.mutants import MUTANTS
+from lab.gateways import MUTANTS
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
 

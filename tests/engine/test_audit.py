@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from harness.checks import RequestBuilder, Send, Steps, exercise
+from harness.contract.requests import RequestBuilder
 from harness.engine.audit import Audit, AuditedDefect, add_sightings
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
-from harness.kit.check import Exercise
+from harness.kit.actions import Send, Steps
+from harness.kit.check import Exercise, exercise
 from harness.outcome import Finding, Observation, Outcome, Verdict
 from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange, Request, Response

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks import RequestBuilder
 from harness.checks.vocabulary.resources import begin_upload, continue_upload
+from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator, Settings
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources

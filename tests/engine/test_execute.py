@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.checks import Check, Exercise
 from harness.checks.vocabulary.runs import read_whole_stream
 from harness.contract import load
 from harness.contract.requests import RequestBuilder
@@ -24,6 +23,7 @@ from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.retries import Mishaps, Retries
 from harness.interactions import INTERACTIONS, embedded_settings
 from harness.kit.actions import STOPPED, Open, Part, Send, Steps, play_each, send
+from harness.kit.check import Check, Exercise
 from harness.kit.check import exercise as an_exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.transport import ServiceDriver

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from harness.checks import CAPABILITIES, RequestBuilder
+from harness.checks.capabilities import CAPABILITIES
+from harness.contract.requests import RequestBuilder
 from harness.engine.capabilities import Capabilities, CapabilityOrigin, parse_capabilities
 from harness.engine.probe import MOST_REQUESTS, Prober, Probing
 from harness.interactions import INTERACTIONS

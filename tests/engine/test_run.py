@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks import Check, RequestBuilder, Send, Steps, exercise
+from harness.contract.requests import RequestBuilder
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.capabilities import parse_capabilities
 from harness.engine.events import (
@@ -25,7 +25,8 @@ from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
-from harness.kit.check import Exercise
+from harness.kit.actions import Send, Steps
+from harness.kit.check import Check, Exercise, exercise
 from harness.outcome import Exit, Unmet, Verdict
 from harness.wire import Request, Response
 from tests.engine import toys

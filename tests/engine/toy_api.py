@@ -15,7 +15,7 @@ from typing import Any
 from harness.faults.kinds import FEW_RESETS
 from harness.kit.actions import Send, Steps
 from harness.kit.api import Api, Greeting, Probes, Question
-from harness.kit.check import Registry, exercise
+from harness.kit.check import Check, exercise
 from harness.kit.client_model import LOSS, ClientMode, ClientModel, ClientWords, Defect, ScriptedService
 from harness.kit.mutant import Mutant, collect, table
 from harness.outcome import Basis, Finding, Judgement, Level, Rule, Source, TargetFault, Unmet
@@ -208,22 +208,29 @@ def words_of_a_note(t: NoteRequests) -> Steps:
 
 CAPABILITIES = {"words": "streams the words of a note"}
 PROFILES = {"core": frozenset[str](), "streams": frozenset({"words"})}
-_REGISTRY = Registry(RULES, profiles=PROFILES, capabilities=CAPABILITIES)
 
 
-@_REGISTRY.check("note.readable", words_of_a_note, title="a new note can be read", profile="core")
 def _is_readable(got: Exchange) -> Iterator[Finding]:
     if got.status != 200:
         yield Finding("", "a new note cannot be read", "200", str(got.status))
 
 
-@_REGISTRY.check(
-    "words.whole", words_of_a_note, title="all words are streamed", profile="streams", requires={"words"}
-)
 def _is_whole(streamed: Exchange) -> Iterator[Finding]:
     words = [event["word"] for event in events_of(streamed.body) if "word" in event]
     if words != ["one", "two", "three"]:
         yield Finding("", "the stream has other words", "one two three", " ".join(words), code="words.whole/other")
+
+
+CHECKS = (
+    Check(
+        rule=RULES["note.readable"], title="a new note can be read", profile="core", exercise=words_of_a_note,
+        judge=_is_readable, wants=("got",),
+    ),
+    Check(
+        rule=RULES["words.whole"], title="all words are streamed", profile="streams", exercise=words_of_a_note,
+        judge=_is_whole, wants=("streamed",), requires=frozenset({"words"}),
+    ),
+)  # fmt: skip
 
 
 def events_of(body: bytes) -> list[dict[str, Any]]:
@@ -402,7 +409,7 @@ NOTES = Api(
     load_capabilities=lambda: CAPABILITIES,
     load_profiles=lambda: PROFILES,
     load_probes=lambda: Probes(greet=_greet, questions=(Question(("words",), _ask_for_words),)),
-    load_catalogue=lambda: tuple(_REGISTRY.checks),
+    load_catalogue=lambda: CHECKS,
     load_search=lambda: SEARCH,
     new_service=lambda contract, mutant: (MUTANTS[mutant].build if mutant else NoteService)(contract),
     load_mutants=lambda: MUTANTS,

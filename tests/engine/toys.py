@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.checks import Check, Finish, Open, Read, RequestBuilder, Send, Steps, exercise
+from harness.contract.requests import RequestBuilder
 from harness.engine.events import TargetInfo
 from harness.engine.targets import ResolvedTarget
 from harness.interactions import INTERACTIONS
-from harness.kit.check import Exercise, Judge
+from harness.kit.actions import Finish, Open, Read, Send, Steps
+from harness.kit.check import Check, Exercise, Judge, exercise
 from harness.outcome import Basis, Finding, HarnessFault, Level, Rule, Source, Unmet
 from harness.transport import ServiceDriver
 from harness.wire import COMPLETE, Chunk, Chunked, Driver, Exchange, Headers, PieceBody, Request, Response

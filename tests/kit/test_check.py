@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
-from harness.checks import Check, exercise, stop_exercise
-from harness.checks.capabilities import CAPABILITIES, PROFILES
-from harness.kit.check import Registry
+from harness.kit.actions import stop_exercise
+from harness.kit.check import Check, exercise
 from harness.outcome import Because, Finding, HarnessFault, Observation, Outcome, Severity, Unmet, Where
 from harness.rules import BY_ID
 
 BROKEN = Finding("", "wrong")
 INFORMATION = Finding("", "odd", severity=Severity.INFORMATION)
-
-
-def new_registry() -> Registry:
-    """An empty registry for rules of the API."""
-    return Registry(BY_ID, profiles=PROFILES, capabilities=CAPABILITIES)
 
 
 @exercise(requests=0)
@@ -26,11 +22,10 @@ def nothing(t):
     return {}
 
 
-def check_of(judge) -> Check:
+def check_of(judge, about="") -> Check:
     """A check whose judge is `judge`."""
-    registry = new_registry()
-    registry.check("create.ok", nothing, title="a title", profile="core")(judge)
-    return registry.checks[0]
+    row = {"rule": BY_ID["create.ok"], "title": "a title", "profile": "core", "exercise": nothing}
+    return Check(**row, judge=judge, wants=tuple(inspect.signature(judge).parameters), about=about)
 
 
 def test_a_finding_gets_the_rule_and_the_only_exchange():
@@ -41,13 +36,8 @@ def test_a_finding_gets_the_rule_and_the_only_exchange():
 
 def test_a_finding_is_about_what_the_check_names():
     """If there are several exchanges, a finding without a place refers to the one named by `about`."""
-    registry = new_registry()
-    details = {"title": "a title", "profile": "core", "about": "got"}
-    registry.check("create.ok", nothing, **details)(lambda created, got: [BROKEN])
-    observation = registry.checks[0].observe({"created": 1, "got": 2})
+    observation = check_of(lambda created, got: [BROKEN], about="got").observe({"created": 1, "got": 2})
     assert observation.findings[0].where.exchange == "got"
-    with pytest.raises(ValueError, match="about='got'"):
-        registry.check("create.ok", nothing, **details)(lambda created: [BROKEN])
 
 
 def test_a_place_that_is_named_stays():
@@ -84,14 +74,3 @@ def test_a_judge_that_wants_what_its_exercise_never_returns_is_our_fault():
     """A judge parameter that the exercise never returns is a defect of the harness, not an untestable check."""
     with pytest.raises(HarnessFault, match="craeted"):
         check_of(lambda craeted: []).observe({"created": 1})
-
-
-@pytest.mark.parametrize(
-    ("rule", "profile", "requires"),
-    [("create.okay", "core", ()), ("create.ok", "everything", ()), ("create.ok", "core", ("stream", "magic"))],
-    ids=["rule", "profile", "capability"],
-)
-def test_unknown_names_are_refused_at_import(rule, profile, requires):
-    """Registering a check under an unknown rule, profile or capability raises."""
-    with pytest.raises(ValueError, match=r"no rule 'create\.okay'|no profile 'everything'|no capability 'magic'"):
-        new_registry().check(rule, nothing, title="a title", profile=profile, requires=requires)(list)

@@ -92,22 +92,22 @@ def an_agent_in_model(t: RequestBuilder) -> Steps:
 @exercise(requests=1, interactions=1)
 def an_agent_with_its_config(t: RequestBuilder) -> Steps:
     """A managed agent with an agent_config of its own kind."""
-    if not t.agent.startswith("antigravity"):
-        raise Unmet(f"the type of agent_config for {t.agent} is unknown")
-    config = {"type": "antigravity", "max_total_tokens": 100_000}
-    body = {"agent": t.agent, "agent_config": config, "input": HELLO, "background": True}
-    return {"answer": (yield from start_agent(t, body))}
+    return {"answer": (yield from _start_limited(t, 100_000, HELLO))}
 
 
 @exercise(requests=4, interactions=1)
 def an_agent_with_a_limit(t: RequestBuilder) -> Steps:
     """A managed agent that may spend fewer tokens than any answer takes."""
+    created = yield from _start_limited(t, 20, "Write a poem of twenty lines into poem.txt.")
+    return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
+
+
+def _start_limited(t: RequestBuilder, tokens: int, text: str) -> Part[Exchange]:
     if not t.agent.startswith("antigravity"):
         raise Unmet(f"the type of agent_config for {t.agent} is unknown")
-    config = {"type": "antigravity", "max_total_tokens": 20}
-    body = {"agent": t.agent, "agent_config": config, "background": True}
-    created = yield from start_agent(t, body, input="Write a poem of twenty lines into poem.txt.")
-    return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
+    config = {"type": "antigravity", "max_total_tokens": tokens}
+    body = {"agent": t.agent, "agent_config": config, "input": text, "background": True}
+    return (yield from start_agent(t, body))
 
 
 @exercise(requests=3)
@@ -140,8 +140,7 @@ def comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
     last = f"polled[{len(polled) - 1}]"
     yield from at(last, expect_interaction(polled[-1]))
     if polled[-1].status in SUCCESS and not settled(polled[-1]):
-        late = finding("the run did not settle", expected="a settled status", actual=format_answer(polled[-1]))
-        yield late.at(exchange=last)
+        yield finding("the run did not settle", "a settled status", format_answer(polled[-1]), exchange=last)
 
 
 def keeps_its_limit(polled: list[Exchange]) -> Iterator[Finding]:
@@ -154,17 +153,14 @@ def tells_its_environment(created: Exchange, polled: list[Exchange]) -> Iterator
     if not settled(polled[-1]):
         raise Unmet("the run did not settle")
     if not any(environment_of(answer) for answer in [created, *polled]):
-        yield finding(
-            "the response has no environment_id", expected="a non-empty string", actual=format_answer(polled[-1])
-        )
+        yield finding("the response has no environment_id", "a non-empty string", format_answer(polled[-1]))
 
 
 def continues_in_it(created: Exchange, chained: Exchange) -> Iterator[Finding]:
     yield from at("chained", expect_interaction(chained))
     if chained.status in SUCCESS and id_of(chained) in ("", id_of(created)):
         actual = id_of(chained) or "none"
-        shared = finding("the second turn has no id of its own", expected="a new id", actual=actual)
-        yield shared.at(exchange="chained")
+        yield finding("the second turn has no id of its own", "a new id", actual, exchange="chained")
 
 
 def stays_in_it(polled: list[Exchange], chained_polled: list[Exchange]) -> Iterator[Finding]:
@@ -175,18 +171,18 @@ def stays_in_it(polled: list[Exchange], chained_polled: list[Exchange]) -> Itera
     if not first or not second:
         raise Unmet("one of the turns returned no environment_id")
     if first != second:
-        yield finding("the second turn ran in another environment", expected=first, actual=second)
+        yield finding("the second turn ran in another environment", first, second)
 
 
 def has_no_environment(parent: Exchange, before: Exchange) -> Iterator[Finding]:
     for name, answer in (("parent", parent), ("before", before)):
         if interaction_in(answer).get("environment_id"):
-            stray = finding(
+            yield finding(
                 "an environment_id without an environment in the request",
-                expected="none",
-                actual=environment_of(answer),
+                "none",
+                environment_of(answer),
+                exchange=name,
             )
-            yield stray.at(exchange=name)
 
 
 # --- deep research that plans first: a turn that answers a plan, and one that carries it out
@@ -225,9 +221,9 @@ def _completes(answer: Exchange, what: str) -> Iterator[Finding]:
     if status in ("failed", "cancelled", "incomplete"):
         raise Unmet(f"{what} was not created: {format_answer(answer)}")
     if status != "completed":
-        yield finding(f"{what} does not complete", expected="completed", actual=format_answer(answer))
+        yield finding(f"{what} does not complete", "completed", format_answer(answer))
     elif not output_text(interaction_in(answer)):
-        yield finding(f"{what} has no text", expected="a model_output with text", actual="none")
+        yield finding(f"{what} has no text", "a model_output with text", "none")
 
 
 # --- custom agents: create, read, list in pages, run, delete
@@ -320,8 +316,7 @@ def are_made(made: list[Exchange]) -> Iterator[Finding]:
         # Vertex returns the operation that creates it (documented)
         begins = f"/agents/{name}/operations/" in str(object_in(answer).get("name", ""))
         if answer.status in SUCCESS and id_of(answer) != name and not begins:
-            other = finding("the agent has another id", expected=name, actual=id_of(answer) or "none")
-            yield other.at(exchange=f"made[{number}]")
+            yield finding("the agent has another id", name, id_of(answer) or "none", exchange=f"made[{number}]")
 
 
 def can_be_managed(
@@ -353,9 +348,7 @@ def keeps_its_tools(together: Exchange, shown: Exchange, alone: list[Exchange]) 
     tools = as_list(object_in(shown).get("tools"))
     kept = {tool.get("type") for tool in objects_in(tools)}
     if tools and (lost := [kind for kind in kinds if kind not in kept]):
-        yield finding("the saved agent lacks a tool", expected=", ".join(lost), actual=format_value(tools)).at(
-            exchange="shown"
-        )
+        yield finding("the saved agent lacks a tool", ", ".join(lost), format_value(tools), exchange="shown")
 
 
 def runs_a_saved_agent(ran: Exchange) -> Iterator[Finding]:
@@ -369,15 +362,15 @@ def lists_them(listed: Exchange) -> Iterator[Finding]:
     if listed.status not in SUCCESS:
         return
     if not isinstance(body, dict):
-        yield finding("the list is not an object", expected="an object with `agents`", actual=format_value(body))
+        yield finding("the list is not an object", "an object with `agents`", format_value(body))
         return
     if not isinstance(body.get("agents", []), list):
-        yield finding("`agents` is not an array", expected="an array", actual=format_value(body.get("agents")))
+        yield finding("`agents` is not an array", "an array", format_value(body.get("agents")))
     names = [entry.get("id") for entry in entries(listed, "agents")]
     for name in OWN:
         if name not in names:
             say = note if body.get("next_page_token") else finding
-            yield say("the list lacks a new agent", expected=name, actual=format_value(names))
+            yield say("the list lacks a new agent", name, format_value(names))
 
 
 def pages_hold_each_once(paged: list[Exchange]) -> Iterator[Finding]:

@@ -55,7 +55,7 @@ from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
-from harness.outcome import Finding, Unmet, Where
+from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
 
@@ -86,21 +86,13 @@ def a_background_run(t: RequestBuilder) -> Steps:
 def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None]:
     """The GET long after the stream of a run showed its end, or a call; None if it did not."""
     stream: Exchange = yield Finish((yield from open_stream(t, found, timeout=min(t.wait, _STREAM_LOOK))))
-    ended = (completion(read(stream).events) or {}).get("status") in ("completed", "requires_action")
-    if not ended and not _has_called(stream):
+    events, steps = read(stream).events, read(stream).streamed_steps
+    ended = (completion(events) or {}).get("status") in ("completed", "requires_action")
+    has_called = bool(events) and events[-1].get("event_type") == "step.stop" and bool(pending_calls(steps))
+    if not ended and not has_called:  # one that is still open may have shown a whole call, and nothing after it
         return None
     last = (yield from (poll_after_stream(t, found) if ended else polls(t, found)))[-1]
     return None if settled(last) or not status_of(last) else last
-
-
-def _has_called(stream: Exchange) -> bool:
-    """Whether a stream that is still open has shown a whole function call, and nothing after it."""
-    events = read(stream).events
-    return (
-        bool(events)
-        and events[-1].get("event_type") == "step.stop"
-        and bool(pending_calls(read(stream).streamed_steps))
-    )
 
 
 @exercise(requests=2, interactions=1)
@@ -161,7 +153,7 @@ def answers_with_an_id(created: Exchange) -> Iterator[Finding]:
     yield from judge_id("bg.create", id_of(created))
     status = status_of(created)
     if not status:
-        yield finding("the response has no status", expected="in_progress", actual=format_answer(created))
+        yield finding("the response has no status", "in_progress", format_answer(created))
 
 
 def does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> Iterator[Finding]:
@@ -180,21 +172,14 @@ def does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> Ite
     elif last.seconds < 1.0:
         # Seconds within which nobody minds that a create waits for its run.
         message = f"`background` seems to be ignored: even a run with a long response settled after {seconds}"
-    waited = finding(
-        message,
-        expected="in_progress",
-        actual=status_of(last),
-    )
-    yield waited.at(exchange=name)
+    yield finding(message, "in_progress", status_of(last), exchange=name)
 
 
 def answers_in_time(created: Exchange) -> Iterator[Finding]:
     interaction_in(created)
     # Seconds after which plain HTTP calls are typically cut off.
     if created.seconds >= 60.0:
-        yield finding(
-            "the create took as long as the run", expected="well below 60 s", actual=f"{created.seconds:.1f} s"
-        )
+        yield finding("the create took as long as the run", "well below 60 s", f"{created.seconds:.1f} s")
 
 
 def comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
@@ -205,8 +190,11 @@ def comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
 
 
 def holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Iterator[Finding]:
-    if outlived is not None:
-        yield from at("outlived", _judge_outlived(outlived))
+    if outlived is not None:  # the GET long after the end of the stream
+        age = outlived.headers.get("age")
+        shown = f"{status_of(outlived)}, from a cache (Age: {age})" if age else status_of(outlived)
+        message, place = "GET shows a run in progress long after its stream completed", "outlived"
+        yield finding(message, "completed", shown, code="bg.result/outlived", exchange=place, pointer="$.status")
         return
     body = interaction_in(polled[-1])
     if body.get("status") != "completed":
@@ -216,18 +204,6 @@ def holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Itera
     yield from at(f"polled[{polled.index(first)}]", late)
     if not late:
         yield from at(f"polled[{len(polled) - 1}]", judge_result(body))
-
-
-def _judge_outlived(shown: Exchange) -> Iterator[Finding]:
-    """A run whose stream is completed is completed; `shown` is the GET long after."""
-    age = shown.headers.get("age")
-    yield Finding.from_code(
-        "bg.result/outlived",
-        "GET shows a run in progress long after its stream completed",
-        "completed",
-        f"{status_of(shown)}, from a cache (Age: {age})" if age else status_of(shown),
-        where=Where(pointer="$.status"),
-    )
 
 
 def shows_the_same_interaction(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from harness.checks.vocabulary.expect import (
     expect_reply,
     finding,
     interaction_in,
+    lenient_finding,
     object_in,
 )
 from harness.checks.vocabulary.runs import (
@@ -101,7 +102,7 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
             continue
         # A create that takes until the run has ended by itself waits for the reader of its stream.
         end = status_of(seen["polled"][0])
-        late = seen["bystander"].seconds >= max(_LEAST_WAIT, _TIMES * seen["run"].seconds)
+        late = seen["bystander"].seconds >= max(1.0, _TIMES * seen["run"].seconds)
         waits = waits + 1 if late and is_settled(end) and end != "cancelled" else 0
         if not _is_lost(seen["held"], seen["cancelled"], seen["polled"]):
             break
@@ -231,12 +232,12 @@ def can_be_cancelled(
         yield from judge_cancel_answer(cancelled, id_of(run))
     if posted is not None and posted.status in CLIENT_ERROR and not _is_lost(held, posted, posted_polled):
         message = "a run whose create is streamed cannot be canceled"
-        yield Finding.from_code("cancel.ok/streamed", message, "2xx", format_answer(posted)).at(exchange="posted")
+        yield finding(message, "2xx", format_answer(posted), code="cancel.ok/streamed", exchange="posted")
 
 
 _BLOCKED = "the target returns no other response while the stream of a run is open: a cancel comes too late"
-_LEAST_WAIT, _TIMES = 1.0, 10
-"""The least seconds that a create waits for another's stream, and how many times as long as it takes otherwise."""
+_TIMES = 10
+"""How many times as long as it takes otherwise a create waits for another's stream, which is a second at least."""
 
 
 def is_seen(
@@ -268,9 +269,7 @@ def is_seen(
     if not held and _went_on(cancelled, polled):
         message = "the cancel was accepted during the run, which then completed"
         actual = f"in progress in the cancel and in a GET after it, then {last}"
-        yield Finding.from_code(
-            "cancel.state/completed", message, "cancelled", actual, severity=Severity.NON_STRICT
-        )
+        yield lenient_finding(message, "cancelled", actual, code="cancel.state/completed")
         return
     if not held:
         _excuse_a_lost_race(cancelled, polled)
@@ -379,33 +378,24 @@ def _find_last_running(polled: list[Exchange]) -> float | None:
 
 # --- cancels that come too late, or that name nothing
 
-# --- exercises
-
 
 @exercise(requests=10, interactions=2)
 def late_cancels(t: RequestBuilder) -> Steps:
     """Cancels of a foreground interaction and a background run, both of them finished."""
-    seen, more = yield from play_each((_cancel_a_foreground_run(t), _cancel_a_settled_run(t)))
-    return {**seen, **more}
-
-
-def _cancel_a_foreground_run(t: RequestBuilder) -> Part[Exchanges]:
     found = need_id((yield Send(t.create(input=HELLO))))
-    return {
+    seen: Exchanges = {
         "before": (yield from poll_until_found(t, found))[-1],
         "foreground": (yield Send(t.cancel(found))),
         "after": (yield Send(t.get(found))),
     }
-
-
-def _cancel_a_settled_run(t: RequestBuilder) -> Part[Exchanges]:
-    found = id_of((yield Send(t.create(input=HELLO, background=True))))
-    if not found:
-        return stop_exercise({}, "the target started no background run")
+    run = id_of((yield Send(t.create(input=HELLO, background=True))))
+    if not run:
+        return stop_exercise(seen, "the target started no background run")
     return {
-        "settled_before": (yield from poll_until_settled(t, found))[-1],
-        "settled": (yield Send(t.cancel(found))),
-        "settled_after": (yield Send(t.get(found))),
+        **seen,
+        "settled_before": (yield from poll_until_settled(t, run))[-1],
+        "settled": (yield Send(t.cancel(run))),
+        "settled_after": (yield Send(t.get(run))),
     }
 
 

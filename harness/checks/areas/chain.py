@@ -46,7 +46,7 @@ from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
 from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send, send_each, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, take
 from harness.outcome import Finding, Observation, Outcome, Severity, Unmet
 from harness.wire import Exchange
 
@@ -80,8 +80,13 @@ def a_chain(t: RequestBuilder) -> Steps:
         seen |= part
     stray = {"input": HELLO, "previous_interaction_id": UNKNOWN_ID}
     modes = {f"stray_{mode}": t.create(stray, **{mode: True}) for mode in MODES if mode in t.capabilities}
-    looks = _look_at_turns(t, seen)
-    _, strays = yield from play_each((looks, send_each(**modes, stray=t.create(stray))))
+    # What these show of the turns, one of them as a stream, must agree, which every run judges.
+    yield from look_at_all(t, seen["sibling"], seen["streamed"])
+    if "resume" in t.capabilities and (sibling := id_of(seen["sibling"])):
+        yield from read_whole_stream(t.get(sibling, stream=True))
+    if seen["grandchild"] is not None and (third := id_of(seen["grandchild"])):
+        yield Send(t.get(third, include_input=True))
+    strays = yield from send_each(**modes, stray=t.create(stray))
     # Last, since an exercise that ends with a refusal looks like one that was not offered.
     return {**seen, **strays, "after": (yield Send(t.get(found)))}
 
@@ -128,30 +133,16 @@ def _continue_out_of_sight(t: RequestBuilder, parent: str) -> Part[Exchanges]:
     unstored: Exchange = yield Send(t.create(input=_ask("unstored"), previous_interaction_id=parent, store=False))
     if unstored.status in SUCCESS and id_of(unstored):
         yield Send(t.get(id_of(unstored)))
-    last = yield from _continue_in_background(t, parent)
+    last: Exchange | None = None
+    if "background" in t.capabilities:
+        body = {"input": _ask("backgrounded"), "previous_interaction_id": parent, "background": True}
+        last = yield Send(t.create(body))
+        if found := id_of(last):
+            last = (yield from poll_for(t, found, t.wait))[-1]
     if last is None or status_of(last) != "completed":
         return {"backgrounded": last, "after_backgrounded": None}
     after = t.create(input=_ask("grandchild"), previous_interaction_id=id_of(last))
     return {"backgrounded": last, "after_backgrounded": (yield Send(after))}
-
-
-def _look_at_turns(t: RequestBuilder, seen: Exchanges) -> Part[None]:
-    """GET of the turns, one of them as a stream: what they show must agree, which every run judges."""
-    yield from look_at_all(t, seen["sibling"], seen["streamed"])
-    if "resume" in t.capabilities and (found := id_of(seen["sibling"])):
-        yield from read_whole_stream(t.get(found, stream=True))
-    if seen["grandchild"] is not None and (third_id := id_of(seen["grandchild"])):
-        yield Send(t.get(third_id, include_input=True))
-
-
-def _continue_in_background(t: RequestBuilder, parent: str) -> Part[Exchange | None]:
-    """The last look at a background run that continues a parent; None if the target offers no such run."""
-    if "background" not in t.capabilities:
-        return None
-    body = {"input": _ask("backgrounded"), "previous_interaction_id": parent, "background": True}
-    started: Exchange = yield Send(t.create(body))
-    found = id_of(started)
-    return (yield from poll_for(t, found, t.wait))[-1] if found else started
 
 
 @exercise(requests=9, interactions=3)
@@ -262,10 +253,9 @@ def is_stored(child: Exchange, child_read: Exchange | None) -> Iterator[Finding]
     if child_read.status not in SUCCESS:
         return
     if id_of(child_read) != id_of(child):
-        stray = finding(
-            "GET returned another interaction", expected=id_of(child), actual=id_of(child_read) or "no id"
+        yield finding(
+            "GET returned another interaction", id_of(child), id_of(child_read) or "no id", exchange="child_read"
         )
-        yield stray.at(exchange="child_read")
     if output_steps(body) and not output_steps(interaction_in(child_read)):
         lost = finding(
             "the chained interaction was stored without its output", expected="its output steps", actual="none"
@@ -314,10 +304,9 @@ def may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
     interaction_in(child)
     yield from at("sibling", expect_status(sibling, accepts=SUCCESS))
     if sibling.status in SUCCESS and id_of(sibling) in ("", id_of(child)):
-        shared = finding(
-            "the second child has no id of its own", expected="a new id", actual=id_of(sibling) or "none"
+        yield finding(
+            "the second child has no id of its own", "a new id", id_of(sibling) or "none", exchange="sibling"
         )
-        yield shared.at(exchange="sibling")
 
 
 def not_while_running(early: Exchange, early_stream: Exchange | None, look: Exchange) -> Iterator[Finding]:
@@ -341,8 +330,7 @@ def continues_at_once(begun: Exchange, continued: Exchange) -> Iterator[Finding]
     # Seconds by which a create that waits for its run is later than one that does not.
     if is_settled(status_of(continued)) and waited >= 1.0:
         message = f"the create waits for the run: it returned {waited:.1f} s later than one without a parent"
-        words = {"expected": "in_progress, as without a parent", "actual": status_of(continued)}
-        yield finding(message, **words)
+        yield finding(message, "in_progress, as without a parent", status_of(continued))
 
 
 def takes_all_steps(
@@ -381,7 +369,9 @@ def takes_effect(
     interaction_in(child)
     if stray.status not in SUCCESS:
         require_answer(stray)
-        if not _is_forgotten(parent, child, parent_retold):
+        counted = all(_read_tokens(interaction_in(turn)) is not None for turn in (parent, child))
+        # The counts, which grow where the parent's turn is sent again, do not grow with a parent.
+        if not counted or not _tokens_read(child) <= _tokens_read(parent) < _tokens_told(parent_retold):
             return []
         reason = "an unknown parent is rejected, but a known parent has no effect"
         return Observation(Outcome.UNTESTABLE, reason=reason, cause="chain.history")
@@ -441,12 +431,12 @@ def carries_whole_history(
     whole = _count_after_stream(child, streamed, streamed_retold, longer - without_first) if least else 0
     if least and longer <= least:
         expected = f"more than {least:.0f} input tokens: the second and third turn alone have {without_first}"
-        yield report("a third turn does not include the first", expected=expected, actual=str(longer))
+        yield report("a third turn does not include the first", expected, str(longer))
     elif longer <= second:
         thought_less = _count_thoughts(child) < _count_thoughts(parent)  # which may be why it costs less
         say = lenient_finding if thought_less else report
         expected = f"more than {chained} input tokens; the first turn has {alone}"
-        yield say("a third turn has no more input tokens than a second", expected=expected, actual=str(longer))
+        yield say("a third turn has no more input tokens than a second", expected, str(longer))
     elif after_streamed is not None and 0 < _tokens_told(after_streamed) <= whole - alone / 2:
         message = "a turn that continues a streamed one does not include all of it"
         actual = str(_tokens_told(after_streamed))
@@ -531,12 +521,12 @@ def _judge_outputs(
         return
     # A server that counts the JSON of sent steps, or counts no outputs at all, may still give them to its model.
     say = finding if words / 2 <= sent_again <= 2 * max(words, _read_count(parent, _WRITTEN)) else lenient_finding
-    forgotten = say(
+    yield say(
         "a turn includes the inputs of the turns before it, but not their outputs",
-        expected=f"over {alone + words / 4:.0f} more tokens than the turn before, whose output has {words} words",
-        actual=f"{more} more, as many as its own input has",
+        f"over {alone + words / 4:.0f} more tokens than the turn before, whose output has {words} words",
+        f"{more} more, as many as its own input has",
+        code="chain.whole-history/outputs",
     )
-    yield replace(forgotten, code="chain.whole-history/outputs")
 
 
 _WRITTEN = "total_output_tokens"
@@ -596,25 +586,14 @@ _HISTORIES = {
 
 
 def keeps_siblings_apart(
+    *,
     parent: Exchange,
     child: Exchange,
-    sibling: Exchange,
     child_read: Exchange | None,
     child_again: Exchange | None,
-    streamed: Exchange | None,
-    backgrounded: Exchange | None,
-    grandchild: Exchange | None,
-    after_streamed: Exchange | None,
-    after_backgrounded: Exchange | None,
+    **turns: Exchange,
 ) -> Iterator[Finding]:
-    turns = {
-        "sibling": sibling,
-        "streamed": streamed,
-        "backgrounded": backgrounded,
-        "grandchild": grandchild,
-        "after_streamed": after_streamed,
-        "after_backgrounded": after_backgrounded,
-    }
+    sibling = turns["sibling"]
     strays = {name: _find_turns(turn) - _HISTORIES[name] - _find_turns(parent) for name, turn in turns.items()}
     leaks = [(name, stray) for name, found in strays.items() for stray in sorted(found)]
     for name, stray in leaks[:1]:
@@ -625,8 +604,7 @@ def keeps_siblings_apart(
             message = "a turn returns the answer to the same input in another conversation"
         yield Finding.from_code(rule, message, *words).at(exchange=name, pointer="$.steps")
         if stray not in _LEAKS:
-            told = Finding.from_code(rule, "the other continuation", severity=Severity.INFORMATION)
-            yield told.at(exchange=stray)
+            yield finding("the other continuation", code=rule, severity=Severity.INFORMATION, exchange=stray)
     if not leaks and _find_turns(sibling) != {"parent", "sibling"}:
         yield from _compare_counts(parent, child, sibling)
     if child_read is None or child_again is None:
@@ -636,6 +614,9 @@ def keeps_siblings_apart(
     # What a look shows otherwise than the one before it may be no text of the other child.
     for changed in at("child_again", judge_unchanged("chain.siblings-apart", before, interaction_in(child_again))):
         yield replace(changed, severity=Severity.NON_STRICT)
+
+
+take(keeps_siblings_apart, "parent", "child", "child_read", "child_again", *_HISTORIES)
 
 
 _LEAKS = {
@@ -713,13 +694,6 @@ def _read_count(exchange: Exchange, name: str) -> int:
     usage = told.get("usage")
     count = usage.get(name) if isinstance(usage, dict) else None
     return count if isinstance(count, int) else 0
-
-
-def _is_forgotten(parent: Exchange, child: Exchange, retold: Exchange) -> bool:
-    """Whether the counts, which grow where the parent's turn is sent again, do not grow with a parent."""
-    if any(_read_tokens(interaction_in(turn)) is None for turn in (parent, child)):
-        return False
-    return _tokens_read(child) <= _tokens_read(parent) < _tokens_told(retold)
 
 
 def _tokens_told(answer: Exchange) -> int:

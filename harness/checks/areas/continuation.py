@@ -70,19 +70,16 @@ def has_a_token(paused: Exchange) -> Iterator[Finding]:
     if not _read_token(paused):
         token = interaction_in(paused).get("continuation_token")
         yield finding(
-            "the response has no continuation token",
-            expected="a non-empty continuation_token",
-            actual=format_value(token),
+            "the response has no continuation token", "a non-empty continuation_token", format_value(token)
         )
 
 
 def continues(paused: Exchange, next_hop: Exchange) -> Iterator[Finding]:
     yield from at("next_hop", expect_interaction(next_hop))
     if next_hop.status in SUCCESS and id_of(next_hop) in ("", id_of(paused)):
-        shared = finding(
-            "the next hop has no id of its own", expected="a new id", actual=id_of(next_hop) or "none"
+        yield finding(
+            "the next hop has no id of its own", "a new id", id_of(next_hop) or "none", exchange="next_hop"
         )
-        yield shared.at(exchange="next_hop")
 
 
 def continues_unstored(with_input: Exchange | None) -> Iterator[Finding]:
@@ -96,15 +93,13 @@ def says_so_in_streams(streamed: Exchange) -> Iterator[Finding]:
     events = events_in(streamed)
     end = completion(events)
     if end is None:
-        yield finding("the stream has no interaction.completed", expected=f"one with {PAUSED}", actual="none")
+        yield finding("the stream has no interaction.completed", f"one with {PAUSED}", "none")
         return
     if end.get("status") != PAUSED:
-        yield finding(
-            "the stream does not report the pause", expected=PAUSED, actual=format_value(end.get("status"))
-        )
+        yield finding("the stream does not report the pause", PAUSED, format_value(end.get("status")))
     places: list[Any] = [end, *of_kind(events, "interaction.status_update")]
     if not any(place.get("continuation_token") for place in places):
-        yield finding("the stream contains no token", expected="a non-empty continuation_token", actual="none")
+        yield finding("the stream contains no token", "a non-empty continuation_token", "none")
 
 
 @exercise(requests=2, interactions=2)
@@ -127,17 +122,12 @@ def continues_from_there(whole: Exchange, rest: Exchange | None) -> Iterator[Fin
         return
     events = events_in(whole)
     if id_of(rest) in ("", stream_id(events)):
-        actual = id_of(rest) or "none"
-        yield finding("the continuation has no id of its own", expected="a new id", actual=actual).at(
-            exchange="rest"
-        )
+        yield finding("the continuation has no id of its own", "a new id", id_of(rest) or "none", exchange="rest")
     _, before = _find_first_checkpoint(events)
     again = output_text(interaction_in(rest))
     if before and again.startswith(before):
         expected = f"no text that begins with {format_value(before)}"
-        yield finding("the response starts again", expected=expected, actual=format_value(again)).at(
-            exchange="rest"
-        )
+        yield finding("the response starts again", expected, format_value(again), exchange="rest")
 
 
 def _find_first_checkpoint(events: Sequence[Event]) -> tuple[str, str]:

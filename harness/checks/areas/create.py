@@ -73,9 +73,7 @@ def creates(created: Exchange) -> Iterator[Finding]:
     yield from expect_reply("create.ok", created)
     body = read(created).json
     if created.status in SUCCESS and not (isinstance(body, dict) and body):
-        yield finding(
-            "the response is not a JSON object", expected="an interaction", actual=format_answer(created)
-        )
+        yield finding("the response is not a JSON object", "an interaction", format_answer(created))
 
 
 def has_a_status(creates: Sequence[Exchange]) -> Iterator[Finding]:
@@ -108,31 +106,26 @@ def has_its_own_id(first: Exchange, second: Exchange, third: Exchange) -> Iterat
 def says_what_it_is(created: Exchange) -> Iterator[Finding]:
     found = interaction_in(created).get("object")
     if found != "interaction":
-        yield finding("`object` names another object", expected='"interaction"', actual=format_value(found)).at(
-            pointer="$.object"
-        )
+        yield finding("`object` names another object", '"interaction"', format_value(found), pointer="$.object")
 
 
 def has_times(created: Exchange) -> Iterator[Finding]:
     body = interaction_in(created)
     for name in ("created", "updated"):
         if not body.get(name):
-            yield finding(f"no {name} time", expected="an ISO 8601 time").at(pointer=f"$.{name}")
+            yield finding(f"no {name} time", "an ISO 8601 time", pointer=f"$.{name}")
     yield from of_rule("create.times", created)
 
 
 def names_its_model(created: Exchange) -> Iterator[Finding]:
     found = interaction_in(created).get("model")
     if not found:  # another type breaks the schema
-        yield finding("the response names no model", expected="a name", actual=format_value(found)).at(
-            pointer="$.model"
-        )
+        yield finding("the response names no model", "a name", format_value(found), pointer="$.model")
         return
     asked = (object_or_none(created.request.body) or {}).get("model")
     other = isinstance(asked, str) and isinstance(found, str) and asked.split("/")[-1] not in found
     if other and asked in _LISTED and found in _LISTED and not find_profile(asked).value("lifecycle"):
-        message = "the response names another model than the create"
-        yield lenient_finding(message, expected=asked, actual=found).at(pointer="$.model")
+        yield lenient_finding("the response names another model than the create", asked, found, pointer="$.model")
 
 
 _LISTED = frozenset(known.name for known in list_models() if not known.name.endswith("-latest"))
@@ -141,7 +134,7 @@ _LISTED = frozenset(known.name for known in list_models() if not known.name.ends
 
 def shows_output_only(created: Exchange) -> Iterator[Finding]:
     if any(step.get("type") == "user_input" for step in steps_of(interaction_in(created))):
-        yield finding("the caller's input is among the steps", expected="output steps only").at(pointer="$.steps")
+        yield finding("the caller's input is among the steps", "output steps only", pointer="$.steps")
 
 
 def has_output(created: Exchange) -> Iterator[Finding]:
@@ -156,8 +149,7 @@ def says_its_cost(created: Exchange) -> Iterator[Finding]:
     if body.get("status") in ("failed", "cancelled") or has_counts(body.get("usage")):
         return
     message = "no token count that the reference names" if body.get("usage") else "no usage"
-    actual = format_value(body.get("usage"))
-    yield finding(message, expected="an object with total_tokens", actual=actual).at(pointer="$.usage")
+    yield finding(message, "an object with total_tokens", format_value(body.get("usage")), pointer="$.usage")
 
 
 @exercise(requests=6, interactions=5)
@@ -286,11 +278,7 @@ def _shows_the_text(got: Exchange) -> Iterator[Finding]:
     if kept != UNUSUAL_TEXT:
         kept_nfc, sent_nfc = (normalize("NFC", text) for text in (kept, UNUSUAL_TEXT))
         say = lenient_finding if kept_nfc == sent_nfc else finding
-        yield say(
-            "the stored text differs from the input",
-            expected=format_value(UNUSUAL_TEXT),
-            actual=format_value(kept),
-        )
+        yield say("the stored text differs from the input", format_value(UNUSUAL_TEXT), format_value(kept))
 
 
 @exercise(requests=2, interactions=1)
@@ -307,8 +295,7 @@ def keeps_long_text(created: Exchange, got: list[Exchange]) -> Iterator[Finding]
 def _shows_the_long_text(got: Exchange) -> Iterator[Finding]:
     kept = yield from _expect_input(got)
     if len(kept) < len(LONG_TEXT):
-        sent = f"{len(LONG_TEXT)} characters"
-        yield finding("the stored input is cut", expected=sent, actual=f"{len(kept)} characters")
+        yield finding("the stored input is cut", f"{len(LONG_TEXT)} characters", f"{len(kept)} characters")
 
 
 @exercise(requests=1, odd=True)
@@ -348,8 +335,7 @@ def gives_json_in_each_mode(formatted: Exchange, modes: Mapping[str, Exchange]) 
     for mode, text in _read_texts(modes).items():
         if not read(modes[mode]).is_stream and not _is_json(text):
             message = f"the output text is not JSON {mode}"
-            lost = finding(message, expected="JSON", actual=format_value(text))
-            yield lost.at(exchange=f"modes[{mode}]", pointer="$.steps")
+            yield finding(message, "JSON", format_value(text), exchange=f"modes[{mode}]", pointer="$.steps")
 
 
 def _read_texts(modes: Mapping[str, Exchange]) -> dict[str, str]:
@@ -365,9 +351,7 @@ def gives_json(formatted: Exchange) -> Iterator[Finding]:
         raise Unmet(f"the response is not completed but {format_value(body.get('status'))}")
     text = output_text(body)
     if not _is_json(text):
-        yield finding("the output text is not JSON", expected="JSON", actual=format_value(text)).at(
-            pointer="$.steps"
-        )
+        yield finding("the output text is not JSON", "JSON", format_value(text), pointer="$.steps")
 
 
 def streams_formats(formatted: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -383,8 +367,7 @@ def streams_formats(formatted: Exchange, modes: Mapping[str, Exchange]) -> Itera
     for mode, text in {STREAMED: "", **_read_texts(modes)}.items():
         if read(modes[mode]).is_stream and not _is_json(text):
             message = f"the streamed text is not JSON {mode}"
-            lost = finding(message, expected="JSON", actual=format_value(text))
-            yield lost.at(exchange=f"modes[{mode}]")
+            yield finding(message, "JSON", format_value(text), exchange=f"modes[{mode}]")
 
 
 @exercise(requests=1, interactions=1)
@@ -429,7 +412,7 @@ def _is_medium(answer: Exchange, kind: str) -> Iterator[Finding]:
     found = output_contents(body)
     if not any(one.get("type") == kind and (one.get("data") or one.get("uri")) for one in found):
         actual = ", ".join(str(one.get("type")) for one in found) or "no content"
-        yield finding(f"the response contains no {kind}", expected=f"{kind} with data or uri", actual=actual)
+        yield finding(f"the response contains no {kind}", f"{kind} with data or uri", actual)
 
 
 _SIGNED = "58213"
@@ -476,9 +459,7 @@ def obeys_instructions(
     if more <= plain and not obeys:
         if written is None or _count_read(object_in(written)) <= plain:
             raise Unmet("the counts of input tokens do not grow with the input")
-        yield lenient_finding(
-            "`system_instruction` costs no input tokens", expected=f"more than {plain}", actual=str(more)
-        )
+        yield lenient_finding("`system_instruction` costs no input tokens", f"more than {plain}", str(more))
     unsigned = [mode for mode, body in read_ends(again) if _SIGNED not in output_text(body)]
     for mode, body in read_ends(modes):
         least = more if mode in CHAINED else (plain + more) / 2  # a chain counts the turn before, too
@@ -541,14 +522,13 @@ def summarises_nothing(thought: Exchange, modes: Mapping[str, Exchange]) -> Iter
         summary = next((step["summary"] for step in steps if step.get("summary")), None)
         if summary:
             message = f"a thought has a summary {mode}".rstrip() + ", although `thinking_summaries` is `none`"
-            told = finding(message, expected="none", actual=format_value(summary))
-            yield told.at(exchange=f"modes[{mode}]" if mode else "thought")
+            yield finding(message, "none", format_value(summary), exchange=f"modes[{mode}]" if mode else "thought")
 
 
 def shows_its_tier(created: Exchange) -> Iterator[Finding]:
     tier = interaction_in(created).get("service_tier")
     if not isinstance(tier, str) or not tier:
-        yield finding("the tier is not shown", expected="a word as service_tier", actual=format_value(tier))
+        yield finding("the tier is not shown", "a word as service_tier", format_value(tier))
 
 
 def names_the_tier(created: Exchange) -> Iterator[Finding]:
@@ -558,7 +538,7 @@ def names_the_tier(created: Exchange) -> Iterator[Finding]:
     shown = interaction_in(created).get("service_tier", tier)
     if tier not in TIERS or tier != shown:
         expected = f"one of {', '.join(sorted(TIERS))}" if tier not in TIERS else f"{shown}, as in the body"
-        yield finding(f"{TIER_HEADER} names an unexpected tier", expected=expected, actual=tier)
+        yield finding(f"{TIER_HEADER} names an unexpected tier", expected, tier)
 
 
 @exercise(requests=12, interactions=9)
@@ -622,7 +602,7 @@ def _judge_limited(body: Mapping[str, Any], whole: Exchange | None) -> Iterator[
     if not cut and text != other and other.startswith(text) and much_less:
         message = "a response that the limit of tokens cut is shown as `completed`"
         actual = f"completed, {len(text)} of the {len(other)} characters that come without the limit"
-        yield finding(message, expected="incomplete", actual=actual).at(pointer="$.status")
+        yield finding(message, "incomplete", actual, pointer="$.status")
     elif not cut:
         raise NotApplicable("the limit cut nothing: the response is whole, or as long as without it")
 
@@ -632,8 +612,8 @@ def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[F
         raise NotApplicable(f"the target rejects a small limit: {format_answer(limited)}")
     if require_answer(limited).status not in SUCCESS:
         yield lenient_finding(
-            "a small limit is rejected", expected="an interaction", actual=format_answer(limited)
-        ).at(exchange="limited")
+            "a small limit is rejected", "an interaction", format_answer(limited), exchange="limited"
+        )
         return
     body = interaction_in(limited)
     status = body.get("status")
@@ -660,16 +640,19 @@ def _expect_limit(body: Mapping[str, Any], message: str) -> Iterator[Finding]:
     made = count_output(body.get("usage"))
     if body.get("status") == "completed" and made > _FEW_TOKENS:
         expected, actual = f"at most {_FEW_TOKENS} output tokens, or incomplete", f"{made}, completed"
-        yield Finding.from_code("create.max-tokens/ignored", message, expected, actual)
+        yield finding(message, expected, actual, code="create.max-tokens/ignored")
 
 
 @exercise(requests=7, interactions=4)
 def a_text_with_a_stop(t: RequestBuilder) -> Steps:
     """A create, and the same with a text as its stop that the first one returned: plain and in two modes."""
     whole: Exchange = yield Send(t.create(input=_COUNT))
-    stop = _choose_stop(output_text(read(whole).interaction or {}))
-    if not stop:
+    text = output_text(read(whole).interaction or {})
+    words = [found for found in _WORD.finditer(text) if text.find(found[0]) == found.start()]
+    words = [found for found in words if text[: found.start()].strip() and text[found.end() :].strip()]
+    if not words:
         return stop_exercise({"whole": whole}, "the text of the response has no word that could end it")
+    stop = min(words, key=lambda found: abs(found.start() - len(text) // 2))[0]  # in the middle, and new there
     body = {"input": _COUNT, "generation_config": {"stop_sequences": [stop]}}
     stopped: Exchange = yield Send(t.create(body))
     modes = yield from repeat_in_each_mode(t, body, stopped, ALONE)
@@ -679,14 +662,6 @@ def a_text_with_a_stop(t: RequestBuilder) -> Steps:
 _COUNT = "Count from 1 to 30, in digits, separated by commas."
 
 _WORD = re.compile(r"[0-9A-Za-z]{2,}")
-
-
-def _choose_stop(text: str) -> str:
-    """A word in the middle of a text that is nowhere before it; `""` if there is none with text on both sides."""
-    words = [found for found in _WORD.finditer(text) if text.find(found[0]) == found.start()]
-    words = [found for found in words if text[: found.start()].strip() and text[found.end() :].strip()]
-    middle = min(words, key=lambda found: abs(found.start() - len(text) // 2), default=None)
-    return middle[0] if middle is not None else ""
 
 
 def ends_at_stops(
@@ -712,7 +687,7 @@ def _judge_stop(stop: str, text: str, mode: str) -> Iterator[Finding]:
     if rest.strip():
         message = f"the output continues after a text of `stop_sequences`{mode}"
         actual = f"{format_count(len(rest), 'more character')} after it"
-        yield finding(message, expected=f"an output that ends before {format_value(stop)}", actual=actual)
+        yield finding(message, f"an output that ends before {format_value(stop)}", actual)
 
 
 def _is_json(text: str) -> bool:

@@ -27,7 +27,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, send_each, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, take
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
@@ -86,47 +86,29 @@ def credentials_in_pages(t: RequestBuilder) -> Steps:
 pages_hold_each_once = judge_pages("credentials")
 
 
-def can_be_managed(
-    made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange, deleted: Exchange, gone: Exchange
-) -> Iterator[Finding]:
+def can_be_managed(*, made: Exchange, patched: Exchange, **answers: Any) -> Iterator[Finding]:
     shows = {"id": OWN}
-    yield from judge_life(
-        "credentials",
-        shows,
-        made=made,
-        fetched=fetched,
-        listed=listed,
-        patched=patched,
-        deleted=deleted,
-        gone=gone,
-    )
+    yield from judge_life("credentials", shows, made=made, patched=patched, **answers)
     for name, answer in (("made", made), ("patched", patched)):
         yield from at(name, judge_values(answer, shows))
 
 
-def hides_its_secret(
-    misspelt: Exchange,
-    made: Exchange,
-    twice: Exchange,
-    fetched: Exchange,
-    listed: Exchange,
-    patched: Exchange,
-    untyped: Exchange,
-) -> Iterator[Finding]:
-    answers = {"made": made, "fetched": fetched, "listed": listed, "patched": patched}
-    refusals = {"misspelt": misspelt, "twice": twice, "untyped": untyped}
+take(can_be_managed, "made", "patched", "fetched", "listed", "deleted", "gone")
+
+
+def hides_its_secret(**answers: Exchange) -> Iterator[Finding]:
     holding = [
-        name
-        for name, answer in (answers | refusals).items()
-        if any(secret.encode() in answer.body for secret in SECRETS)
+        name for name, answer in answers.items() if any(secret.encode() in answer.body for secret in SECRETS)
     ]
     for name in holding:
-        yield finding("the response contains the secret", expected="no secret", actual="the secret").at(
-            exchange=name
-        )
+        yield finding("the response contains the secret", "no secret", "the secret", exchange=name)
     if not holding:
-        for answer in answers.values():
-            require_answer(answer)
+        for name in _SHOWING:
+            require_answer(answers[name])
+
+
+_SHOWING = ("made", "fetched", "listed", "patched")
+take(hides_its_secret, *_SHOWING, "misspelt", "twice", "untyped")
 
 
 def may_be_used(sandbox: Exchange | None) -> Iterator[Finding]:

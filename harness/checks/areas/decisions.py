@@ -35,9 +35,6 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     },
 }
 _LEVEL = re.compile(r"[0-9]{1,9}")
-_MOST = 1e9
-TOLERANCE = 0.01
-"""Probabilities are shown with few decimals."""
 
 
 @exercise(requests=1)
@@ -67,22 +64,21 @@ def are_answered(decided: Exchange) -> Iterator[Finding]:
         if asked.get("type") == "choice" and chances and chances.keys() != as_object(asked["criteria"]).keys():
             yield finding(
                 f"{name!r} has other options than the question",
-                expected=format_value(sorted(as_object(asked["criteria"]))),
-                actual=format_value(sorted(chances)),
+                format_value(sorted(as_object(asked["criteria"]))),
+                format_value(sorted(chances)),
             )
     if given != wanted:
         yield finding(
-            "the response has other answers than the questions require",
-            expected=format_value(wanted),
-            actual=format_value(given),
+            "the response has other answers than the questions require", format_value(wanted), format_value(given)
         )
 
 
 def agree(decided: Exchange) -> Iterator[Finding]:
     for name, answer in _answers(decided).items():
         for label, expected, actual in _list_numbers(answer):
-            if not (isinstance(actual, int | float) and math.isclose(_limit(actual), expected, abs_tol=TOLERANCE)):
-                yield finding(f"{label} of {name!r}", expected=f"{expected:.3f}", actual=format_value(actual))
+            # Probabilities are shown with few decimals.
+            if not (isinstance(actual, int | float) and math.isclose(_limit(actual), expected, abs_tol=0.01)):
+                yield finding(f"{label} of {name!r}", f"{expected:.3f}", format_value(actual))
 
 
 def costs_no_output(decided: Exchange) -> Iterator[Finding]:
@@ -91,7 +87,7 @@ def costs_no_output(decided: Exchange) -> Iterator[Finding]:
         raise Unmet("the decision has no usage")
     spent = usage.get("total_output_tokens", 0)
     if spent not in (0, "0"):
-        yield finding("output tokens of a decision", expected="0", actual=format_value(spent))
+        yield finding("output tokens of a decision", "0", format_value(spent))
 
 
 def _answers(decided: Exchange) -> Mapping[str, Any]:
@@ -121,4 +117,4 @@ def _list_numbers(answer: Any) -> Iterator[tuple[str, float, Any]]:
 
 def _limit(number: float) -> float:
     """A number that a float can hold: a target may write an integer beyond all of them."""
-    return float(min(max(number, -_MOST), _MOST))
+    return float(min(max(number, -1e9), 1e9))

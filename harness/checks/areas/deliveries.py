@@ -7,7 +7,6 @@ its end first: the delivery is due afterwards, not the run.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from harness.checks.vocabulary.expect import among, finding, interaction_in
 from harness.checks.vocabulary.runs import id_of, polls, settled, status_of
@@ -140,7 +139,7 @@ def is_delivered(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
         raise Unmet(f"the run ended {status}, which no event reports")
     if not delivered:
         expected = f"a POST of {EVENT_OF_STATUS[status]}"
-        yield finding(f"no delivery arrived within {WITHIN:.0f} s", expected=expected, actual="nothing")
+        yield finding(f"no delivery arrived within {WITHIN:.0f} s", expected, "nothing")
 
 
 def is_signed(made: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
@@ -159,13 +158,10 @@ def _require_secret(answer: Exchange, name: str) -> str:
 
 
 def _expect_signed(secret: str, name: str, arrivals: list[Arrival]) -> Iterator[Finding]:
-    yield from among(name, _requests(arrivals), partial(_judge_signature, secret))
-
-
-def _judge_signature(secret: str, sent: Exchange) -> Iterator[Finding]:
-    request = sent.request
-    if fault := find_signature_fault([secret], request.headers, request.body):
-        yield finding(fault, expected="v1,<base64>", actual=request.headers.get(SIGNATURE)[:80] or "none")
+    for number, request in enumerate(sent.request for sent in _requests(arrivals)):
+        if fault := find_signature_fault([secret], request.headers, request.body):
+            shown = request.headers.get(SIGNATURE)[:80] or "none"
+            yield finding(fault, "v1,<base64>", shown, exchange=f"{name}[{number}]")
 
 
 def is_an_envelope(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
@@ -181,20 +177,17 @@ def fits_the_status(
     _requests(delivered)
     for name, answer, arrivals in (("delivered", run, delivered), ("afterwards", later, afterwards)):
         expected = EVENT_OF_STATUS.get(status_of(answer)) if answer is not None else None
-        if expected is not None and arrivals:
-            yield from among(name, _requests(arrivals), partial(_other_event, expected))
-
-
-def _other_event(expected: str, sent: Exchange) -> Iterator[Finding]:
-    event_type = (object_or_none(sent.request.body) or {}).get("type")
-    if event_type != expected:
-        yield finding("the event does not match the status", expected=expected, actual=format_value(event_type))
+        for number, sent in enumerate(_requests(arrivals) if expected is not None and arrivals else ()):
+            came = (object_or_none(sent.request.body) or {}).get("type")
+            if came != expected:
+                message = "the event does not match the status"
+                yield finding(message, expected or "", format_value(came), exchange=f"{name}[{number}]")
 
 
 def is_made_again(delivered: list[Arrival]) -> Iterator[Finding]:
     first, *more = (sent.request.headers.get(ID) for sent in _requests(delivered))
     if not more:
-        yield finding(f"no second attempt arrived within {WITHIN:.0f} s", expected="a POST", actual="nothing")
+        yield finding(f"no second attempt arrived within {WITHIN:.0f} s", "a POST", "nothing")
     elif more[0] != first:
         lost = finding("the second attempt has another webhook-id", expected=first, actual=more[0] or "none")
         yield lost.at(exchange="delivered[1]")
@@ -206,8 +199,7 @@ def carries_a_token(delivered: list[Arrival], keys: Exchange) -> Iterator[Findin
         raise Unmet(f"the published keys cannot be read: {format_answer(keys)}")
     signature = first.request.headers.get(SIGNATURE)
     if fault := find_token_fault(signature, read(keys).json):
-        wrong = finding(fault, expected="a JWS with RS256", actual=signature[:40] or "none")
-        yield wrong.at(exchange="delivered[0]")
+        yield finding(fault, "a JWS with RS256", signature[:40] or "none", exchange="delivered[0]")
 
 
 def comes_there_alone(

@@ -87,21 +87,17 @@ def says_that_it_waits(queued: bool, history: list[Exchange]) -> Iterator[Findin
     if all(status_of(answer) != "queued" for answer in history):
         if not queued:
             raise Unmet("no run was queued", race_lost=True, remedy="while the server queues runs")
-        yield finding(
-            "no response showed the run as `queued`", expected="queued", actual=format_answer(history[0])
-        )
+        yield finding("no response showed the run as `queued`", "queued", format_answer(history[0]))
     yield from moves("bg.queued", history)
     if not settled(history[-1]):
-        yield finding("a queued run never settled", expected="a settled status", actual=format_answer(history[-1]))
+        yield finding("a queued run never settled", "a settled status", format_answer(history[-1]))
 
 
 def says_why(failed: Exchange) -> Iterator[Finding]:
     body = interaction_in(failed)
     in_steps = any(step.get("error") for step in output_steps(body))
     if not body.get("errors") and not in_steps:
-        yield finding(
-            "the failed run gives no reason", expected="errors, or the error of a step", actual="neither"
-        )
+        yield finding("the failed run gives no reason", "errors, or the error of a step", "neither")
 
 
 def shows_failures(failed: Exchange) -> Iterator[Finding]:
@@ -136,9 +132,7 @@ def _read_stream_status(stream: Exchange) -> str:
 def _shows(status: str, got: Exchange, name: str) -> Iterator[Finding]:
     """Require `status` in a GET, which is the result `name`."""
     if status_of(got) != status:
-        yield finding("GET does not show the status of the run", expected=status, actual=format_answer(got)).at(
-            exchange=name
-        )
+        yield finding("GET does not show the status of the run", status, format_answer(got), exchange=name)
 
 
 def _streams(status: str, stream: Exchange, name: str) -> Iterator[Finding]:
@@ -147,13 +141,12 @@ def _streams(status: str, stream: Exchange, name: str) -> Iterator[Finding]:
     reported = bool(of_kind(events_in(stream), "error"))
     if _read_stream_status(stream) != status and not (status == "failed" and reported):
         actual = _read_stream_status(stream) or "no interaction.completed"
-        yield finding("the stream ends with another status", expected=status, actual=actual).at(exchange=name)
+        yield finding("the stream ends with another status", status, actual, exchange=name)
 
 
 # --- long decoding: a background run whose answer is made in several hops
 
 TEXT = "The first hop ends within a sentence, the second goes on with it, and the third hop ends the answer."
-HOPS = 3
 
 INPUT = "Count from 1 to 40000 in English words, one number a line, and leave none out."
 _SHOWN = 40
@@ -166,7 +159,7 @@ def a_long_answer(t: RequestBuilder) -> Steps:
 
     Looks that came too early to find it are left out.
     """
-    scripted = yield from script(t, "long-answer", text=TEXT, hops=HOPS)
+    scripted = yield from script(t, "long-answer", text=TEXT, hops=3)
     # Output tokens: two hops of the service.
     config = {"max_output_tokens": 131_072}
     body = {"input": f"{INPUT} (long-answer)", "background": True, "generation_config": config}
@@ -179,7 +172,17 @@ def a_long_answer(t: RequestBuilder) -> Steps:
 
 
 def is_one_interaction(asked: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Finding]:
-    wrong = [*_find_other_ids(asked, polled, streamed), *_find_lost_outputs(polled)]
+    wrong: list[Finding] = []
+    for number, answer in enumerate(polled):
+        wrong += at(f"polled[{number}]", judge_identity("long.same-id", asked, interaction_in(answer).get("id")))
+    if streamed_id := stream_id(read(streamed).events) if is_stream(streamed) else "":
+        wrong += at("streamed", judge_identity("long.same-id", asked, streamed_id))
+    # The text that a look showed must begin the text of the next one.
+    texts = [output_text(interaction_in(answer)) for answer in polled]
+    for number, (before, after) in enumerate(pairwise(texts), 1):
+        if not after.startswith(before):
+            shown = format_value(before[:_SHOWN]), format_value(after[:_SHOWN])
+            wrong.append(finding("a later GET lacks an earlier output", *shown, exchange=f"polled[{number}]"))
     stored = count_outputs(output_steps(interaction_in(polled[-1])))
     streamed_outputs = count_outputs(_steps_of(streamed))
     if streamed_outputs > stored:
@@ -188,24 +191,6 @@ def is_one_interaction(asked: str, polled: list[Exchange], streamed: Exchange) -
     if not wrong and stored < 2:
         raise Unmet(_ONE_OUTPUT)
     yield from wrong
-
-
-def _find_other_ids(asked: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Finding]:
-    for number, answer in enumerate(polled):
-        yield from at(f"polled[{number}]", judge_identity("long.same-id", asked, interaction_in(answer).get("id")))
-    streamed_id = stream_id(read(streamed).events) if is_stream(streamed) else ""
-    if streamed_id:
-        yield from at("streamed", judge_identity("long.same-id", asked, streamed_id))
-
-
-def _find_lost_outputs(polled: list[Exchange]) -> Iterator[Finding]:
-    """The text that a look showed must begin the text of the next one."""
-    texts = [output_text(interaction_in(answer)) for answer in polled]
-    for number, (before, after) in enumerate(pairwise(texts), 1):
-        if not after.startswith(before):
-            message = "a later GET lacks an earlier output"
-            lost = finding(message, expected=format_value(before[:_SHOWN]), actual=format_value(after[:_SHOWN]))
-            yield lost.at(exchange=f"polled[{number}]")
 
 
 def joins(text: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Finding]:
@@ -220,8 +205,7 @@ def joins(text: str, polled: list[Exchange], streamed: Exchange) -> Iterator[Fin
         if whole and stored != whole:
             place = common_length(stored, whole)
             expected, actual = (format_value(one[max(0, place - 8) : place + _SHOWN]) for one in (whole, stored))
-            message = f"the outputs do not join to the text {whose}, from character {place}"
-            yield finding(message, expected=expected, actual=actual)
+            yield finding(f"the outputs do not join to the text {whose}, from character {place}", expected, actual)
 
 
 def count_outputs(steps: Sequence[Mapping[str, Any]]) -> int:

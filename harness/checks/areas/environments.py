@@ -124,17 +124,16 @@ def says_its_status(made: Exchange, fetched: Exchange) -> Iterator[Finding]:
         status = interaction_in(answer).get("status")
         if status not in ("active", "expired"):
             say = note if isinstance(status, str) and status else finding
-            odd = say("an unlisted status", expected="active or expired", actual=format_value(status))
-            yield odd.at(exchange=name)
+            yield say("an unlisted status", "active or expired", format_value(status), exchange=name)
 
 
 def shows_its_key_once(made: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
     if not text_in(made, KEY):
-        yield finding("the create returned no key", expected=KEY, actual="none").at(exchange="made")
+        yield finding("the create returned no key", KEY, "none", exchange="made")
     if text_in(fetched, KEY):
-        yield finding("a later response contains the key", expected="none", actual="a key").at(exchange="fetched")
+        yield finding("a later response contains the key", "none", "a key", exchange="fetched")
     if any(entry.get(KEY) for entry in entries(listed, "environments")):
-        yield finding("the list contains the key", expected="none", actual="a key").at(exchange="listed")
+        yield finding("the list contains the key", "none", "a key", exchange="listed")
 
 
 def lists_by_mode(made: Exchange, own: list[Exchange], others: list[Exchange]) -> Iterator[Finding]:
@@ -142,9 +141,7 @@ def lists_by_mode(made: Exchange, own: list[Exchange], others: list[Exchange]) -
     if one not in listed and next_token(own[-1]):
         raise Unmet(f"the list is longer than {len(own)} pages")
     if one not in listed:
-        yield finding("the list of its mode lacks the environment", expected=one, actual="not listed").at(
-            exchange="own[0]"
-        )
+        yield finding("the list of its mode lacks the environment", one, "not listed", exchange="own[0]")
     for number, page in enumerate(others):
         if one in ids([page], "environments"):
             yield finding(
@@ -155,19 +152,14 @@ def lists_by_mode(made: Exchange, own: list[Exchange], others: list[Exchange]) -
 def counts_are_whole(fetched: Exchange) -> Iterator[Finding]:
     body = interaction_in(fetched)
     for name in COUNTS:
-        if name in body and not _is_count(body[name]):
-            yield finding(
-                f"`{name}` is not a count", expected="an integer or digits", actual=format_value(body[name])
-            )
+        count = body.get(name, 0)
+        digits = isinstance(count, str) and count.isascii() and count.isdigit()
+        whole = isinstance(count, int) and not isinstance(count, bool) and count >= 0
+        if not digits and not whole:
+            yield finding(f"`{name}` is not a count", "an integer or digits", format_value(body[name]))
 
 
 pages_hold_each_once = judge_pages("environments")
-
-
-def _is_count(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.isascii() and value.isdigit()
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 # --- the files of an environment: what is listed, what is downloaded, what a fork gets
@@ -199,12 +191,11 @@ def files_of_an_environment(t: RequestBuilder) -> Steps:
     """Create an environment with one file; list and download it in every way, fork it, read what is missing."""
     found = yield from open_environment(t, {"sources": SOURCES})
     path = f"environments/{segment(found)}"
-    media = {"alt": "media"}
     seen: Exchanges = yield from send_each(
         listing=t.request("GET", f"{path}/files", query={"recursive": True}),
         top=t.request("GET", f"{path}/files"),
-        content=t.request("GET", f"{path}/files/{NOTE_PATH}", query=media),
-        packed=t.request("GET", f"{path}/files", query={**media, "recursive": True}),
+        content=_download(t, path, NOTE_PATH),
+        packed=t.request("GET", f"{path}/files", query={"alt": "media", "recursive": True}),
         missing=t.request("GET", f"{path}/files/harness-no-such-file"),
         forked=t.request("POST", "environments", {"from_environment": found}),
     )
@@ -212,7 +203,7 @@ def files_of_an_environment(t: RequestBuilder) -> Steps:
     seen["copied"] = seen["forked"]
     if fork:
         copy = f"environments/{segment(fork)}"
-        seen["copied"] = yield Send(t.request("GET", f"{copy}/files/{NOTE_PATH}", query=media))
+        seen["copied"] = yield Send(_download(t, copy, NOTE_PATH))
         yield Send(t.request("DELETE", copy))
     yield Send(t.request("DELETE", path))
     return seen
@@ -222,7 +213,7 @@ def lists_files(listing: Exchange) -> Iterator[Finding]:
     yield from expect_object(listing)
     paths = _paths_in(listing)
     if not any(path.endswith(NOTE_PATH) for path in paths):
-        yield finding("the file of the environment is not listed", expected=NOTE_PATH, actual=format_value(paths))
+        yield finding("the file of the environment is not listed", NOTE_PATH, format_value(paths))
 
 
 def downloads_files(content: Exchange) -> Iterator[Finding]:
@@ -233,13 +224,14 @@ def goes_down_when_asked(listing: Exchange, top: Exchange) -> Iterator[Finding]:
     for name, answer, deep in (("listing", listing, True), ("top", top, False)):
         yield from at(name, expect_object(answer))
         if answer.status in SUCCESS and any(path.endswith(NOTE_PATH) for path in _paths_in(answer)) is not deep:
-            expected = f"{NOTE_PATH} among them" if deep else NOTE_PATH.partition("/")[0]
-            say = (
+            yield finding(
                 "the recursive list lacks a file"
                 if deep
-                else "the list of one directory includes its subdirectories"
+                else "the list of one directory includes its subdirectories",
+                f"{NOTE_PATH} among them" if deep else NOTE_PATH.partition("/")[0],
+                format_value(_paths_in(answer)),
+                exchange=name,
             )
-            yield finding(say, expected=expected, actual=format_value(_paths_in(answer))).at(exchange=name)
 
 
 def packs_files(packed: Exchange) -> Iterator[Finding]:
@@ -248,12 +240,12 @@ def packs_files(packed: Exchange) -> Iterator[Finding]:
         return
     files = _unpack(packed.body)
     if files is None:
-        yield finding("the download is not a tar archive", expected="a tar", actual=repr(packed.body[:40]))
+        yield finding("the download is not a tar archive", "a tar", repr(packed.body[:40]))
         return
     kept = [data for name, data in files.items() if name.endswith(NOTE_PATH)]
     if kept != [NOTE.encode()]:
         actual = format_value(sorted(files)) if not kept else repr(kept[0][:80])
-        yield finding("the archive does not contain the file", expected=NOTE_PATH, actual=actual)
+        yield finding("the archive does not contain the file", NOTE_PATH, actual)
 
 
 def copies_files(forked: Exchange, copied: Exchange) -> Iterator[Finding]:
@@ -275,7 +267,7 @@ def expect_bytes(content: Exchange, data: bytes) -> Iterator[Finding]:
     """A download must succeed and bring exactly these bytes."""
     yield from expect_status(content, accepts=SUCCESS)
     if content.status in SUCCESS and content.body != data:
-        yield finding("the file has other bytes", expected=repr(data), actual=repr(content.body[:80]))
+        yield finding("the file has other bytes", repr(data), repr(content.body[:80]))
 
 
 def _paths_in(listing: Exchange) -> list[str]:
@@ -310,26 +302,23 @@ X_GOOG: Headed = start_headers(SECOND, "text/plain")
 def uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """Write a file, again without and with `overwrite`, and one in directories that are not there; read each."""
     path = f"environments/{segment((yield from open_environment(t, {})))}"
-    read = t.request("GET", f"{path}/files/{PATH}", query={"alt": "media"})
-    seen: Exchanges = {
-        "written": (yield Send(_upload(t, path, FIRST))),
-        "content": (yield Send(read)),
-        "again": (yield Send(_upload(t, path, SECOND))),
-        "kept": (yield Send(read)),
-        "replaced": (yield Send(_upload(t, path, SECOND, overwrite=True))),
-        "new_content": (yield Send(read)),
-        "written_below": (yield Send(_upload(t, path, FIRST, BELOW))),
-        "below": (yield Send(t.request("GET", f"{path}/files/{BELOW}", query={"alt": "media"}))),
-    }
+    file, read, text = f"{path}/files/{PATH}", _download(t, path, PATH), ("content-type", "text/plain")
+    seen: Exchanges = yield from send_each(
+        written=_put(t, file, FIRST, text),
+        content=read,
+        again=_put(t, file, SECOND, text),
+        kept=read,
+        replaced=_put(t, file, SECOND, text, overwrite=True),
+        new_content=read,
+        written_below=_put(t, f"{path}/files/{BELOW}", FIRST, text),
+        below=_download(t, path, BELOW),
+    )
     yield Send(t.request("DELETE", path))
     return seen
 
 
-def _upload(t: RequestBuilder, path: str, data: bytes, name: str = PATH, **query: bool) -> Request:
-    label = [("content-type", "text/plain")]
-    return t.request(
-        "PUT", f"{path}/files/{name}", data, query=query, headers=label, version=f"upload/{t.version}"
-    )
+def _put(t: RequestBuilder, path: str, data: bytes | None, *headers: tuple[str, str], **query: Any) -> Request:
+    return t.request("PUT", path, data, query=query, headers=headers, version=f"upload/{t.version}")
 
 
 def can_be_read(written: Exchange, content: Exchange) -> Iterator[Finding]:
@@ -358,55 +347,37 @@ def makes_directories(written: Exchange, written_below: Exchange, below: Exchang
 
 @exercise(requests=14)
 def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
-    """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards."""
+    """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards.
+
+    Another archive may replace nothing, and one more may.
+    """
     path = f"environments/{segment((yield from open_environment(t, {})))}"
-    ways = yield from play_each((_upload_by_range(t, path), _upload_by_command(t, path), _unpack_thrice(t, path)))
-    yield Send(t.request("DELETE", path))
-    return {name: exchange for way in ways for name, exchange in way.items()}
-
-
-def _upload_by_range(t: RequestBuilder, path: str) -> Part[Exchanges]:
-    started: Exchange = yield Send(
-        _upload_form(t, f"{path}/files/{RESUMED}", {"uploadType": "resumable"}, X_UPLOAD)
-    )
-    finished = started
+    started: Exchange = yield Send(_put(t, f"{path}/files/{RESUMED}", None, *X_UPLOAD, uploadType="resumable"))
+    seen: Exchanges = {"started": started, "finished": started}
     if address := find_upload_url(started, "location"):
-        finished = yield Send(continue_by_range(t, address, SECOND))
-    return {"started": started, "finished": finished, "resumed": (yield Send(_download(t, path, RESUMED)))}
-
-
-def _upload_by_command(t: RequestBuilder, path: str) -> Part[Exchanges]:
-    commanded: Exchange = yield Send(_upload_form(t, f"{path}/files/{COMMANDED}", {}, X_GOOG))
-    sent = commanded
+        seen["finished"] = yield Send(continue_by_range(t, address, SECOND))
+    seen["resumed"] = yield Send(_download(t, path, RESUMED))
+    commanded: Exchange = yield Send(_put(t, f"{path}/files/{COMMANDED}", None, *X_GOOG))
+    seen |= {"commanded": commanded, "sent": commanded}
     if find_upload_url(commanded):
-        sent = yield Send(continue_upload(t, commanded, "upload, finalize", SECOND))
-    return {"commanded": commanded, "sent": sent, "by_command": (yield Send(_download(t, path, COMMANDED)))}
-
-
-def _unpack_thrice(t: RequestBuilder, path: str) -> Part[Exchanges]:
-    """An archive, another one that may replace nothing, and one that may; what is there after each."""
+        seen["sent"] = yield Send(continue_upload(t, commanded, "upload, finalize", SECOND))
+    seen["by_command"] = yield Send(_download(t, path, COMMANDED))
+    folder, tar = f"{path}/files/unpacked", ("content-type", "application/x-tar")
     read = _download(t, path, f"unpacked/{BELOW}")
-    return {
-        "extracted": (yield Send(_extract(t, path, FIRST))),
-        "unpacked": (yield Send(read)),
-        "over": (yield Send(_extract(t, path, SECOND))),
-        "kept": (yield Send(read)),
-        "replaced": (yield Send(_extract(t, path, THIRD, overwrite=True))),
-        "renewed": (yield Send(read)),
-    }
+    seen |= yield from send_each(
+        extracted=_put(t, folder, pack(BELOW, FIRST), tar, extract=True),
+        unpacked=read,
+        over=_put(t, folder, pack(BELOW, SECOND), tar, extract=True),
+        kept=read,
+        replaced=_put(t, folder, pack(BELOW, THIRD), tar, extract=True, overwrite=True),
+        renewed=read,
+    )
+    yield Send(t.request("DELETE", path))
+    return seen
 
 
 def _download(t: RequestBuilder, path: str, name: str) -> Request:
     return t.request("GET", f"{path}/files/{name}", query={"alt": "media"})
-
-
-def _extract(t: RequestBuilder, path: str, data: bytes, **query: bool) -> Request:
-    """The upload of an archive of one file, to be unpacked below a directory."""
-    label = [("content-type", "application/x-tar")]
-    query, version = {"extract": True, **query}, f"upload/{t.version}"
-    return t.request(
-        "PUT", f"{path}/files/unpacked", pack(BELOW, data), query=query, headers=label, version=version
-    )
 
 
 def takes_ranges(started: Exchange, finished: Exchange, resumed: Exchange) -> Iterator[Finding]:
@@ -445,14 +416,10 @@ def _is_complete(
     if started.status not in SUCCESS:
         return
     if not started.headers.get(header):
-        yield finding("the target returned no upload URL", expected=header, actual="none").at(exchange=names[0])
+        yield finding("the target returned no upload URL", header, "none", exchange=names[0])
         return
     yield from at(names[1], expect_object(finished))
     yield from at(names[2], expect_bytes(content, SECOND))
-
-
-def _upload_form(t: RequestBuilder, path: str, query: dict[str, str], headers: Headed) -> Request:
-    return t.request("PUT", path, query=query, headers=headers, version=f"upload/{t.version}")
 
 
 def pack(name: str, data: bytes) -> bytes:
@@ -493,7 +460,7 @@ def an_agent_with_a_base(t: RequestBuilder) -> Steps:
             seen["ran"][-1] = (yield from poll_until_settled(t, need_id(run)))[-1]
     sandboxes = dict.fromkeys(filter(None, map(environment_of, seen["ran"])))
     for found in sandboxes:
-        seen["copied"].append((yield Send(_read_note(t, found))))
+        seen["copied"].append((yield Send(_download(t, f"environments/{segment(found)}", NOTE_PATH))))
     yield Send(t.request("DELETE", f"agents/{AGENT}"))
     for found in dict.fromkeys((base, *sandboxes)):
         yield Send(t.request("DELETE", f"environments/{segment(found)}"))
@@ -509,9 +476,9 @@ def gets_a_copy(base: str, made: Exchange, ran: list[Exchange], copied: list[Exc
     if not all(copies):
         raise Unmet("one of the runs returned no environment_id")
     if base in copies:
-        yield finding("a run works in the base environment itself", expected="a sandbox of its own", actual=base)
+        yield finding("a run works in the base environment itself", "a sandbox of its own", base)
     elif len(set(copies)) < len(copies):
-        yield finding("two runs share an environment", expected="one for each", actual=copies[0])
+        yield finding("two runs share an environment", "one for each", copies[0])
     for number, answer in enumerate(copied):
         yield from at(f"copied[{number}]", expect_bytes(answer, NOTE.encode()))
 
@@ -526,7 +493,7 @@ def a_network_that_is_changed(t: RequestBuilder) -> Steps:
     ran: Exchange = yield Send(t.create(agent=t.agent, input=HELLO, environment=where, background=True))
     seen["ran"] = (yield from poll_until_settled(t, need_id(ran)))[-1] if ran.status in SUCCESS else ran
     seen["after"] = yield Send(t.request("GET", path))
-    seen["kept"] = yield Send(_read_note(t, found))
+    seen["kept"] = yield Send(_download(t, f"environments/{segment(found)}", NOTE_PATH))
     yield Send(t.request("DELETE", path))
     return seen
 
@@ -539,17 +506,11 @@ def replaces_rules(
         return
     other = environment_of(ran)
     if other and other != named:
-        yield finding("the run opened another environment", expected=named, actual=other).at(exchange="ran")
+        yield finding("the run opened another environment", named, other, exchange="ran")
         return
     yield from at("kept", expect_bytes(kept, NOTE.encode()))
     old, new = (object_in(answer).get("network") for answer in (before, after))
     if old not in ("disabled", {"allowlist": "disabled"}, {"allowlist": []}):
         raise Unmet(f"the environment does not show its rules: network is {format_value(old)}")
     if DOMAIN not in json.dumps(new):
-        yield finding("the rules are not the new ones", expected=DOMAIN, actual=format_value(new)).at(
-            exchange="after"
-        )
-
-
-def _read_note(t: RequestBuilder, environment: str) -> Any:
-    return t.request("GET", f"environments/{segment(environment)}/files/{NOTE_PATH}", query={"alt": "media"})
+        yield finding("the rules are not the new ones", DOMAIN, format_value(new), exchange="after")

@@ -15,6 +15,7 @@ from harness.checks.vocabulary.expect import (
     expect_status,
     finding,
     object_in,
+    text_in,
 )
 from harness.checks.vocabulary.resources import (
     begin_upload,
@@ -22,15 +23,16 @@ from harness.checks.vocabulary.resources import (
     delete_and_look,
     find_upload_url,
     is_processed,
-    judge_life,
+    judge_lives,
     read_and_list,
 )
 from harness.checks.vocabulary.runs import repeat
+from harness.contract.data.json_parse import as_object
 from harness.contract.data.transcript import output_contents
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send, send_each, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
@@ -47,7 +49,7 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
     """Create a store, upload a text to it, wait for its document, delete that, and the store in both ways."""
     made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
     seen: Exchanges = {"made": made}
-    name = _name_of(made)
+    name = text_in(made, "name")
     if not name.startswith(f"{COLLECTION}/"):
         return stop_exercise(seen, f"the target created no store: {format_answer(made)}")
     path = f"{COLLECTION}/{segment(name.partition('/')[2])}"
@@ -57,7 +59,7 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
     seen |= {"started": started, "finished": started}
     if started.status in SUCCESS and find_upload_url(started):
         seen["finished"] = yield Send(continue_upload(t, started, "upload, finalize", TEXT))
-        operation = _name_of(seen["finished"])
+        operation = text_in(seen["finished"], "name")
         if operation:
             looks = yield from repeat(t, t.request("GET", _escape(operation)), _is_done, within=t.wait)
             seen["ended"] = looks[-1]
@@ -72,20 +74,7 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
     return stop_exercise(seen, "the upload created no document") if missing else seen
 
 
-def can_be_managed(
-    made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
-) -> Iterator[Finding]:
-    shows = {"name": _name_of(made)}
-    yield from judge_life(
-        COLLECTION,
-        shows,
-        made=made,
-        fetched=fetched,
-        listed=listed,
-        deleted=deleted,
-        gone=gone,
-        gone_as={403, 404},
-    )
+can_be_managed = judge_lives(COLLECTION, {}, name="name", gone_as={403, 404})
 
 
 def is_uploaded(made: Exchange, started: Exchange, finished: Exchange) -> Iterator[Finding]:
@@ -93,11 +82,10 @@ def is_uploaded(made: Exchange, started: Exchange, finished: Exchange) -> Iterat
     if started.status not in SUCCESS:
         return
     yield from at("finished", expect_status(finished, accepts=SUCCESS))
-    if finished.status in SUCCESS and not _name_of(finished).startswith(f"{_name_of(made)}/"):
-        expected = f'{{"name": "{_name_of(made)}/…"}}'
-        yield finding("the response names no operation", expected=expected, actual=format_answer(finished)).at(
-            exchange="finished"
-        )
+    store = text_in(made, "name")
+    if finished.status in SUCCESS and not text_in(finished, "name").startswith(f"{store}/"):
+        expected = f'{{"name": "{store}/…"}}'
+        yield finding("the response names no operation", expected, format_answer(finished), exchange="finished")
 
 
 def ends(ended: Exchange) -> Iterator[Finding]:
@@ -105,17 +93,16 @@ def ends(ended: Exchange) -> Iterator[Finding]:
     if ended.status in SUCCESS and not (_is_done(ended) and _document_of(ended)):
         yield finding(
             "the operation is not done, or names no document",
-            expected="done, and documentName",
-            actual=format_value(object_in(ended)),
+            "done, and documentName",
+            format_value(object_in(ended)),
         )
 
 
 def is_the_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
     yield from at("document", expect_object(document))
-    if document.status in SUCCESS and _name_of(document) != _document_of(ended):
-        yield finding(
-            "GET returns another document", expected=_document_of(ended), actual=_name_of(document) or "(none)"
-        ).at(exchange="document")
+    if document.status in SUCCESS and text_in(document, "name") != _document_of(ended):
+        shown = text_in(document, "name") or "(none)"
+        yield finding("GET returns another document", _document_of(ended), shown, exchange="document")
 
 
 def is_removed(document: Exchange, removed: Exchange, missed: Exchange) -> Iterator[Finding]:
@@ -128,68 +115,43 @@ def is_removed(document: Exchange, removed: Exchange, missed: Exchange) -> Itera
 @exercise(requests=31, interactions=2)
 def a_text_that_is_imported(t: RequestBuilder) -> Steps:
     """Upload a text to one store, import it from a file into another, and ask a model for it in each."""
-    (one, asked), (file, two, imported) = yield from play_each((_fill_and_ask(t), _keep_and_import(t)))
-    deletes: tuple[tuple[str, dict[str, bool]], ...] = ((file, {}), (one, {"force": True}), (two, {"force": True}))
-    yield from play_each(send(t.request("DELETE", _escape(path), query=query)) for path, query in deletes)
-    return {"store": two, "asked": asked, **imported}
-
-
-def _fill_and_ask(t: RequestBuilder) -> Part[tuple[str, Exchange]]:
-    """Upload the text to a store, and ask a model about it → the store, and the response."""
-    store = yield from _fill_store(t)
-    return store, (yield Send(_ask(t, store)))
-
-
-def _keep_and_import(t: RequestBuilder) -> Part[tuple[str, str, Exchanges]]:
-    """The file with the text, a store that it is imported into, and what came of that."""
-    file, store = yield from play_each((_keep_file(t), _make_store(t)))
-    return file, store, (yield from _import(t, file, store))
-
-
-def _keep_file(t: RequestBuilder) -> Part[str]:
-    """Upload the text as a file and return its name, once it is active."""
-    started: Exchange = yield Send(begin_upload(t, "files", FILE, TEXT, "text/plain"))
-    kept: Exchange = yield Send(continue_upload(t, started, "upload, finalize", TEXT))
-    file = _name_of_file(kept)
-    yield from repeat(t, t.request("GET", _escape(file)), is_processed, within=t.wait)
-    return file
-
-
-def _fill_store(t: RequestBuilder) -> Part[str]:
-    """Make a store, upload the text to it, and return its name. Raises `Unmet`."""
-    store = yield from _make_store(t)
-    begun = begin_upload(t, f"{_escape(store)}:uploadToFileSearchStore", {}, TEXT, "text/plain")
+    filled = yield from _make_store(t)
+    begun = begin_upload(t, f"{_escape(filled)}:uploadToFileSearchStore", {}, TEXT, "text/plain")
     uploaded: Exchange = yield Send(continue_upload(t, (yield Send(begun)), "upload, finalize", TEXT))
     looked = yield from _wait_for(t, uploaded)
     if looked is None or not _document_of(looked):
         raise Unmet(f"the upload to a store created no document: {format_answer(looked or uploaded)}")
-    return store
-
-
-def _import(t: RequestBuilder, file: str, store: str) -> Part[Exchanges]:
-    """Import a file into a store; read the document that this made, and ask a model for its text."""
+    seen: Exchanges = {"asked": (yield Send(_ask(t, filled)))}
+    started: Exchange = yield Send(begin_upload(t, "files", FILE, TEXT, "text/plain"))
+    kept: Exchange = yield Send(continue_upload(t, started, "upload, finalize", TEXT))
+    file = as_object(object_in(kept).get("file")).get("name")
+    if not isinstance(file, str) or not file:
+        raise Unmet(f"the target accepted no upload of a file: {format_answer(kept)}")
+    yield from repeat(t, t.request("GET", _escape(file)), is_processed, within=t.wait)
+    seen["store"] = store = yield from _make_store(t)
     imported: Exchange = yield Send(t.request("POST", f"{_escape(store)}:importFile", {"fileName": file}))
-    ended = (yield from _wait_for(t, imported)) or imported
-    document = _document_of(ended)
-    reads = {"document": t.request("GET", _escape(document))} if document else {}
-    read = yield from send_each(**reads, found=_ask(t, store))
-    return {"imported": imported, "ended": ended, "document": None, **read}
+    seen |= {"imported": imported, "ended": (yield from _wait_for(t, imported)) or imported, "document": None}
+    if document := _document_of(seen["ended"]):
+        seen["document"] = yield Send(t.request("GET", _escape(document)))
+    seen["found"] = yield Send(_ask(t, store))
+    yield Send(t.request("DELETE", _escape(file)))
+    for one in (filled, store):
+        yield Send(t.request("DELETE", _escape(one), query={"force": True}))
+    return seen
 
 
 def is_imported(store: str, imported: Exchange, ended: Exchange, document: Exchange | None) -> Iterator[Finding]:
     yield from at("imported", expect_object(imported))
     if imported.status not in SUCCESS:
         return
-    if not _name_of(imported).startswith(f"{store}/"):
+    if not text_in(imported, "name").startswith(f"{store}/"):
         expected = f'{{"name": "{store}/…"}}'
-        yield finding("the response names no operation", expected=expected, actual=format_answer(imported)).at(
-            exchange="imported"
-        )
+        yield finding("the response names no operation", expected, format_answer(imported), exchange="imported")
     elif document is None:
         actual = format_value(object_in(ended))
         yield finding(
-            "the operation is not done, or names no document", expected="done, and documentName", actual=actual
-        ).at(exchange="ended")
+            "the operation is not done, or names no document", "done, and documentName", actual, exchange="ended"
+        )
     else:
         yield from at("document", is_the_document(ended, document))
 
@@ -201,22 +163,20 @@ def is_found(asked: Exchange, document: Exchange | None, found: Exchange) -> Ite
         raise Unmet(f"the model does not cite the uploaded text: {format_answer(asked)}")
     yield from at("found", expect_interaction(found))
     if found.status in SUCCESS and not _cites(found):
-        yield finding("the model does not cite the imported text", expected="a file_citation", actual="none").at(
-            exchange="found"
-        )
+        yield finding("the model does not cite the imported text", "a file_citation", "none", exchange="found")
 
 
 def _make_store(t: RequestBuilder) -> Part[str]:
     """Make a store and return its name. Raises `Unmet`."""
     made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
-    if not _name_of(made).startswith(f"{COLLECTION}/"):
+    if not text_in(made, "name").startswith(f"{COLLECTION}/"):
         raise Unmet(f"the target created no store: {format_answer(made)}")
-    return _name_of(made)
+    return text_in(made, "name")
 
 
 def _wait_for(t: RequestBuilder, begun: Exchange) -> Part[Exchange | None]:
     """Poll an operation until it is done → the last answer, None if there is no operation."""
-    operation = _name_of(begun)
+    operation = text_in(begun, "name")
     if not operation:
         return None
     return (yield from repeat(t, t.request("GET", _escape(operation)), _is_done, within=t.wait))[-1]
@@ -232,22 +192,8 @@ def _cites(answer: Exchange) -> bool:
     return any(note.get("type") == "file_citation" for note in found)
 
 
-def _name_of_file(kept: Exchange) -> str:
-    file = object_in(kept).get("file")
-    name = file.get("name") if isinstance(file, dict) else None
-    if not isinstance(name, str) or not name:
-        raise Unmet(f"the target accepted no upload of a file: {format_answer(kept)}")
-    return name
-
-
-def _name_of(answer: Exchange) -> str:
-    name = object_in(answer).get("name")
-    return name if isinstance(name, str) else ""
-
-
 def _document_of(operation: Exchange) -> str:
-    response = object_in(operation).get("response")
-    name = response.get("documentName") if isinstance(response, dict) else None
+    name = as_object(object_in(operation).get("response")).get("documentName")
     return name if isinstance(name, str) else ""
 
 

@@ -33,7 +33,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, take
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
@@ -109,10 +109,9 @@ def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
                 "the response does not report the upload as final", expected=f"{UPLOAD_STATUS}: final", actual=came
             ).at(exchange="finished")
         if not _name_of(finished):
-            lost = finding(
-                "the response names no file", expected='{"file": {"name": …}}', actual=format_answer(finished)
+            yield finding(
+                "the response names no file", '{"file": {"name": …}}', format_answer(finished), exchange="finished"
             )
-            yield lost.at(exchange="finished")
 
 
 def can_be_queried(queried: Exchange) -> Iterator[Finding]:
@@ -120,18 +119,15 @@ def can_be_queried(queried: Exchange) -> Iterator[Finding]:
     if queried.status in SUCCESS:
         came = (queried.headers.get(UPLOAD_STATUS).lower(), queried.headers.get(UPLOAD_RECEIVED))
         if came != ("active", "0"):
-            yield finding(
-                "the query returned another state", expected="active, 0 bytes", actual=format_value(came)
-            )
+            yield finding("the query returned another state", "active, 0 bytes", format_value(came))
 
 
-def can_be_managed(
-    finished: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
-) -> Iterator[Finding]:
+def can_be_managed(*, finished: Exchange, **answers: Exchange) -> Iterator[Finding]:
     shows = {"name": _file_in(finished).get("name"), "mimeType": TYPE, "sizeBytes": len(PIXEL)}
-    yield from judge_life(
-        "files", shows, fetched=fetched, listed=listed, deleted=deleted, gone=gone, gone_as={403, 404}
-    )
+    yield from judge_life("files", shows, gone_as={403, 404}, **answers)
+
+
+take(can_be_managed, "finished", "fetched", "listed", "deleted", "gone")
 
 
 def is_missed(used: Exchange, deleted: Exchange, used_again: Exchange) -> Iterator[Finding]:

@@ -38,7 +38,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, KEY_REFUSED, SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, send_each, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import exercise, take
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange, Request
 from harness.wire.message import BUSY, segment
@@ -108,9 +108,7 @@ def _of_this_generation(answer: Exchange, *, notes: frozenset[int] = frozenset()
     yield from expect_interaction(answer, notes=notes)
     body = read(answer).json
     if answer.status in SUCCESS and isinstance(body, dict) and _has_another_shape(body):
-        yield finding(
-            "another shape under another Api-Revision", expected="steps", actual=format_value(sorted(body))
-        )
+        yield finding("another shape under another Api-Revision", "steps", format_value(sorted(body)))
 
 
 def _has_another_shape(body: Mapping[str, Any]) -> bool:
@@ -269,40 +267,32 @@ def _cancel_without_key(t: RequestBuilder) -> Part[Exchange | None]:
 
 
 def refuses_no_key(
+    *,
     readable: Exchange,
     read_without: Exchange,
-    streamed_without: Exchange,
-    cancelled_without: Exchange | None,
-    posted_without: Exchange,
-    begun_without: Exchange,
     created_without: Exchange,
-    created_elsewhere: Exchange,
     deleted_without: Exchange,
     read_again: Exchange,
+    **optional: Exchange | None,
 ) -> Iterator[Finding]:
     yield from at("read_without", _expect_unauthenticated(read_without))
     yield from at("created_without", _expect_unauthenticated(created_without))
-    optional = {
-        "created_elsewhere": created_elsewhere,
-        "streamed_without": streamed_without,
-        "cancelled_without": cancelled_without,
-        "posted_without": posted_without,
-        "begun_without": begun_without,
-    }
     for name, answer in optional.items():
         if answer is not None and answer.status not in _NOT_OFFERED:
             yield from at(name, _expect_unauthenticated(answer))
     if deleted_without.status in _NOT_THERE:
-        found = lenient_finding(
-            "the target offers no DELETE", expected="401", actual=format_answer(deleted_without)
+        yield lenient_finding(
+            "the target offers no DELETE", "401", format_answer(deleted_without), exchange="deleted_without"
         )
-        yield found.at(exchange="deleted_without")
     else:
         yield from at("deleted_without", _expect_unauthenticated(deleted_without))
     if readable.status in SUCCESS and read_again.status == 404:
-        yield finding("the rejected DELETE took effect", actual=format_answer(read_again)).at(
-            exchange="read_again"
-        )
+        yield finding("the rejected DELETE took effect", actual=format_answer(read_again), exchange="read_again")
+
+
+_ALWAYS = ("readable", "read_without", "created_without", "deleted_without", "read_again")
+_OPTIONAL = ("created_elsewhere", "streamed_without", "cancelled_without", "posted_without", "begun_without")
+take(refuses_no_key, *_ALWAYS, *_OPTIONAL)
 
 
 def refuses_wrong_keys(read_wrong: Exchange, created_wrong: Exchange) -> Iterator[Finding]:
@@ -316,8 +306,7 @@ def serves_the_next(readable: Exchange, created_wrong: Exchange, read_next: Exch
         raise Unmet("no read with the key succeeded before a create with a wrong key was rejected")
     if read_next.status in _REFUSED:
         message = "a request with the key is rejected after one with a wrong key on its connection"
-        refused = finding(message, expected="200, as before", actual=format_answer(read_next))
-        yield refused.at(exchange="read_next")
+        yield finding(message, "200, as before", format_answer(read_next), exchange="read_next")
 
 
 def reads_by_bearer_too(
@@ -329,16 +318,13 @@ def reads_by_bearer_too(
         raise Unmet(f"the key cannot read the interaction any more, either: {format_answer(read_again)}")
     if read_bearer.status in CLIENT_ERROR:
         message = "a bearer token that creates interactions reads none"
-        refused = finding(message, expected="200, as with the key", actual=format_answer(read_bearer))
-        yield refused.at(exchange="read_bearer")
+        yield finding(message, "200, as with the key", format_answer(read_bearer), exchange="read_bearer")
 
 
 def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:
     yield from expect_status(answer, accepts={401}, tolerates=_REFUSED)
     if answer.status == 401 and code_of(answer) != "authentication":
-        yield lenient_finding(
-            "401 with another code", expected="code authentication", actual=format_answer(answer)
-        )
+        yield lenient_finding("401 with another code", "code authentication", format_answer(answer))
 
 
 def _need_a_key_of_our_own(t: RequestBuilder) -> Part[None]:

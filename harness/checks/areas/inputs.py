@@ -28,7 +28,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, stop_exercise
+from harness.kit.actions import Exchanges, Send, Steps, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
@@ -95,58 +95,52 @@ Taken = Mapping[str, Exchange]
 @exercise(requests=11, interactions=6)
 def inputs_of_every_kind(t: RequestBuilder) -> Steps:
     """A create with a text and each kind of file, one with all of them, a GET of each, and a stream."""
-    inputs = _list_inputs()
-    both = yield from play_each(_send_and_read(t, contents) for contents in inputs.values())
-    taken = [name for name, (answer, _) in zip(inputs, both, strict=True) if answer.status in SUCCESS]
-    if "stream" in t.capabilities and taken:  # every run judges this stream
-        content = inputs[taken[-1]]
-        sent = [{"type": "user_input", "content": content}]
+    taken: dict[str, Exchange] = {}
+    kept: dict[str, Exchange] = {}
+    for name, contents in _INPUTS.items():
+        sent = [{"type": "user_input", "content": contents}]
+        taken[name] = yield Send(t.create(input=sent))
+        if found := id_of(taken[name]):
+            kept[name] = (yield from poll_until_found(t, found))[-1]
+    accepted = [name for name, answer in taken.items() if answer.status in SUCCESS]
+    if "stream" in t.capabilities and accepted:  # every run judges this stream
+        sent = [{"type": "user_input", "content": _INPUTS[accepted[-1]]}]
         yield from read_whole_stream(t.create(input=sent, stream=True, store=False))
-    return {
-        "taken": {name: taken for name, (taken, _) in zip(inputs, both, strict=True)},
-        "kept": {name: kept for name, (_, kept) in zip(inputs, both, strict=True) if kept is not None},
-    }
+    return {"taken": taken, "kept": kept}
 
 
-def _send_and_read(t: RequestBuilder, contents: list[Mapping[str, str]]) -> Part[tuple[Exchange, Exchange | None]]:
-    taken: Exchange = yield Send(t.create(input=[{"type": "user_input", "content": contents}]))
-    found = id_of(taken) if taken.status in SUCCESS else ""
-    return taken, (yield from poll_until_found(t, found))[-1] if found else None
-
-
-def _list_inputs() -> dict[str, list[Mapping[str, str]]]:
-    single = {kind: [QUESTION, content] for kind, content in MEDIA.items()}
-    return {**single, ALL: [QUESTION, *MEDIA.values()]}
+_INPUTS: Mapping[str, list[Mapping[str, str]]] = {
+    **{kind: [QUESTION, content] for kind, content in MEDIA.items()},
+    ALL: [QUESTION, *MEDIA.values()],
+}
+"""The contents of each create."""
 
 
 @exercise(requests=2, interactions=1)
 def a_part_of_a_video(t: RequestBuilder) -> Steps:
     """A create with the first second of a video, and one with a part that ends before it starts."""
-    return {
-        "forwards": (yield Send(_watch(t, "0s", "1s"))),
-        "backwards": (yield Send(_watch(t, "2s", "1s"))),
-    }
+    return (
+        yield from send_each(
+            forwards=_ask_of_a_part(t, "video", start_offset="0s", end_offset="1s"),
+            backwards=_ask_of_a_part(t, "video", start_offset="2s", end_offset="1s"),
+        )
+    )
 
 
-def _watch(t: RequestBuilder, start: str, end: str) -> Request:
-    part = {"type": "static", "start_offset": start, "end_offset": end}
-    return t.create(input=[{"type": "user_input", "content": [QUESTION, {**MEDIA["video"], "processing": part}]}])
+def _ask_of_a_part(t: RequestBuilder, kind: str, **part: Any) -> Request:
+    content = {**MEDIA[kind], "processing": {"type": "static", **part}}
+    return t.create(input=[{"type": "user_input", "content": [QUESTION, content]}])
 
 
 @exercise(requests=3, interactions=1)
 def a_part_of_a_document(t: RequestBuilder) -> Steps:
     """A create with the first page of a document, with a part that ends before it starts, and with page 0."""
-    return {
-        "forwards": (yield Send(_leaf_through(t, start_page=1, end_page=1))),
-        "backwards": (yield Send(_leaf_through(t, start_page=2, end_page=1))),
-        "zeroth": (yield Send(_leaf_through(t, start_page=0))),
-    }
-
-
-def _leaf_through(t: RequestBuilder, **pages: int) -> Request:
-    part = {"type": "static", "page_options": pages}
-    return t.create(
-        input=[{"type": "user_input", "content": [QUESTION, {**MEDIA["document"], "processing": part}]}]
+    return (
+        yield from send_each(
+            forwards=_ask_of_a_part(t, "document", page_options={"start_page": 1, "end_page": 1}),
+            backwards=_ask_of_a_part(t, "document", page_options={"start_page": 2, "end_page": 1}),
+            zeroth=_ask_of_a_part(t, "document", page_options={"start_page": 0}),
+        )
     )
 
 
@@ -206,7 +200,7 @@ def keeps(rule: str, taken: Taken, kept: Taken) -> Iterator[Finding]:
     shown = _input_of(stored) if stored is not None and stored.status in SUCCESS else []
     if not shown:
         return
-    sent = _list_inputs()[name]
+    sent = _INPUTS[name]
     kinds, wanted = [content.get("type") for content in shown], [content["type"] for content in sent]
     if kinds != wanted:
         yield finding(
@@ -218,7 +212,7 @@ def keeps(rule: str, taken: Taken, kept: Taken) -> Iterator[Finding]:
     for content, original in zip(shown, sent, strict=True):
         if "data" in content and _decode(content["data"]) != _decode(original.get("data")):
             message = f"the stored {original['type']} has other bytes"
-            yield finding(message, expected="those that were sent", actual="others").at(exchange=f"kept[{name}]")
+            yield finding(message, "those that were sent", "others", exchange=f"kept[{name}]")
 
 
 def _input_of(stored: Exchange) -> list[dict[str, Any]]:

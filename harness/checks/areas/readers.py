@@ -47,11 +47,11 @@ from harness.contract import PROTOCOL, read
 from harness.contract.data.diffs import compare, is_of_the_run, shape_of
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, play_each, stop_exercise
+from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
-from harness.wire import Exchange, LiveStream
+from harness.wire import Exchange
 
 _READ_BEFORE_CUT = 5
 """Events a reader receives before it disconnects; more if none of them carries a cursor."""
@@ -83,9 +83,12 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
 def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str, Any]]:
     """One run and its three readers, one of which leaves after `count` events; without a cursor it stays away."""
     run = yield from start_held_run(t, "readers", text=text)
-    one, two, (three, had) = yield from play_each(
-        (_begin_reading(open_stream(t, run.id)), _begin_reading(_open(t, run.id)), _read_part(t, run.id, count))
-    )
+    one = yield from open_stream(t, run.id)
+    yield Read(one, 1)
+    two = yield from open_stream(t, run.id)
+    yield Read(two, 1)
+    three = yield from open_stream(t, run.id)
+    had = yield from read_to_a_cursor(three, count, most=HELD_AFTER)
     yield Close(three)
     # One event comes while the third reader is away. With more, a short run would be over before it returns.
     yield Read(one, min(len(had), HELD_AFTER - 1))
@@ -111,24 +114,6 @@ def _resume_after_the_end(t: RequestBuilder, run: str, reader: Exchange) -> Part
     place = places[len(places) // 2]
     late = yield from read_whole_stream(t.get(run, stream=True, last_event_id=cursor(events[place])))
     return {"had_all": events[: place + 1], "late_rest": late}
-
-
-def _open(t: RequestBuilder, run: str) -> Part[LiveStream]:
-    stream: LiveStream = yield Open(t.get(run, stream=True))
-    return stream
-
-
-def _begin_reading(opening: Part[LiveStream]) -> Part[LiveStream]:
-    """Open a stream and read its first event."""
-    stream = yield from opening
-    yield Read(stream, 1)
-    return stream
-
-
-def _read_part(t: RequestBuilder, run: str, count: int) -> Part[tuple[LiveStream, list[Event]]]:
-    """Open a stream and read `count` events of it, or more until there is a cursor."""
-    stream = yield from _open(t, run)
-    return stream, (yield from read_to_a_cursor(stream, count, most=HELD_AFTER))
 
 
 @exercise(requests=6, interactions=1)
@@ -212,8 +197,7 @@ def takes_a_live_reader_back(
     """
     if is_stream(rest) and (completion(events_in(rest)) or {}).get("status") == "cancelled":
         message = "a client that leaves the stream of a run cancels the run"
-        lost = Finding.from_code("resume.live/canceled", message, "the rest of the run", "cancelled")
-        yield lost.at(exchange="rest")
+        yield finding(message, "the rest of the run", "cancelled", code="resume.live/canceled", exchange="rest")
         return
     due, *came = (
         {shape_of(event) for event in of_kind(events_in(one), "step.delta")}
@@ -227,23 +211,19 @@ def takes_a_live_reader_back(
             message = f"the readers of a run divide its events among them: {one.message}"
             one = structs.replace(one, message=message, code="resume.live/divided")
         yield one
-    if late_rest is not None and is_stream(late_rest) and is_stream(replay):
-        yield from _judge_text_after_the_end(had_all, late_rest, replay)
-
-
-def _judge_text_after_the_end(had: list[Event], rest: Exchange, replay: Exchange) -> Iterator[Finding]:
-    """A server may join the deltas of a run that has ended; the text of both streams stays that of the run."""
-    before, after, whole = (_join_text(events) for events in (had, events_in(rest), events_in(replay)))
+    if late_rest is None or not is_stream(late_rest) or not is_stream(replay):
+        return
+    # A server may join the deltas of a run that has ended; the text of both streams stays that of the run.
+    before, after, whole = (
+        "".join(text[1] for event in events if (text := PROTOCOL.text_of(event)))
+        for events in (had_all, events_in(late_rest), events_in(replay))
+    )
     if whole and before + after != whole:
         twice = (before + after).endswith(whole)
         message = "after the end of a run, a cursor from a stream of the run "
         message += "returns text again that came before it" if twice else "returns other text than the rest"
-        words = (message, format_value(whole[len(before) :]), format_value(after))
-        yield Finding.from_code("resume.live/after-the-end", *words).at(exchange="late_rest")
-
-
-def _join_text(events: list[Event]) -> str:
-    return "".join(text[1] for event in events if (text := PROTOCOL.text_of(event)))
+        texts = format_value(whole[len(before) :]), format_value(after)
+        yield finding(message, *texts, code="resume.live/after-the-end", exchange="late_rest")
 
 
 def takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: Exchange) -> Iterator[Finding]:
@@ -282,9 +262,9 @@ def goes_on_alone(polled: list[Exchange], twin: Exchange | None) -> Iterator[Fin
         return
     if twin is None or not _ends_well(twin):
         raise Unmet(f"an undisturbed run also ends as {status_of(twin) if twin else 'nothing'!r}, too")
-    lost = finding(
+    yield finding(
         "the run was lost with the stream of its create",
-        expected=f"{status_of(twin)}, as an undisturbed run",
-        actual=status_of(last) or format_answer(last),
+        f"{status_of(twin)}, as an undisturbed run",
+        status_of(last) or format_answer(last),
+        exchange=f"polled[{len(polled) - 1}]",
     )
-    yield lost.at(exchange=f"polled[{len(polled) - 1}]")

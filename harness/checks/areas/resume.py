@@ -6,7 +6,7 @@ replay is testable.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -41,7 +41,7 @@ from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, play_each,
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
-from harness.wire import By, Exchange, Request
+from harness.wire import By, Exchange
 
 CUTS = 8
 """The number of places to resume a finished run from; each costs one request and runs no model."""
@@ -96,35 +96,36 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, f"the run had not settled after {first.seconds:.3g} s")
     whole = read_whole_stream(t.get(found, stream=True))
     seen["bad_cursor"], seen["replay"] = yield from play_each((wrong, whole))
-    replay = seen["replay"]
-    events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])
+    events: list[Event] = []  # those of a complete reading, so that resumes can be compared with it
+    for reading in (seen["replay"], first):
+        whole_one = is_stream(reading) and not reading.truncated and completion(events_in(reading)) is not None
+        if whole_one and cuts(events_in(reading), CUTS):
+            events = events_in(reading)
+            break
     places = cuts(events, CUTS)
     if not places:
         return stop_exercise(seen, "no complete stream of the run had an event with an event_id")
     seen["events"] = events
     rests = yield from play_each(_resume(t, found, events, place) for place in places)
     middle, final = places[len(places) // 2], cursor(events[-1])
+    token = cursor(events[middle]) or ""
+    plain = t.get(found, stream=True)
+    escaped = "".join(f"%{byte:02X}" for byte in token.encode("utf-8", "surrogatepass"))  # which is equivalent
     # Which part of the time of a request an answer gets that has nothing to wait for: its run is over.
     again, encoded, *last = yield from play_each(
         (
             _resume_again(t, found, rests[len(rests) // 2]),
-            read_whole_stream(_escape_cursor(t, found, cursor(events[middle]) or "")),
+            read_whole_stream(structs.replace(plain, target=f"{plain.target}&last_event_id={escaped}")),
             *([_read_after(t, found, final, t.wait / 12)] if final is not None else []),
         )
     )
     seen["rests"] = [*rests, *again]
     seen.update({resumed.name: resumed.exchange for resumed in seen["rests"]})
-    seen["encoded"] = Resumed(cursor(events[middle]) or "", middle, encoded)
+    seen["encoded"] = Resumed(token, middle, encoded)
     if not last:
         remedy = "on a server whose final event has an `event_id`"
         return stop_exercise(seen, "the final event has no `event_id`", race_lost=True, remedy=remedy)
     return {**seen, "last": last[0]}
-
-
-def _reference(reading: Exchange) -> list[Event]:
-    """Return a reading's events if it is complete, so that resumes can be compared with it, else none."""
-    events = events_in(reading) if is_stream(reading) and not reading.truncated else []
-    return events if completion(events) is not None else []
 
 
 def _read_after(t: RequestBuilder, found: str, token: str, timeout: float | None = None) -> Part[Exchange]:
@@ -147,13 +148,6 @@ def _resume_again(t: RequestBuilder, found: str, first: Resumed) -> Part[list[Re
         )
     )
     return [Resumed(first.cursor, first.at, repeated, again=True), *later]
-
-
-def _escape_cursor(t: RequestBuilder, found: str, token: str) -> Request:
-    """Build the resume with every byte of the cursor percent-encoded, which is equivalent."""
-    plain = t.get(found, stream=True)
-    escaped = "".join(f"%{byte:02X}" for byte in token.encode("utf-8", "surrogatepass"))
-    return Request(plain.method, f"{plain.target}&last_event_id={escaped}", plain.headers, plain.body)
 
 
 # --- judges of finished runs
@@ -240,17 +234,20 @@ def keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) ->
 def still_completes(rests: list[Resumed]) -> Iterator[Finding]:
     for resumed in rests:
         if completion(events_in(resumed.exchange)) is None:
-            lost = finding(
-                f"the {resumed.name} does not complete", expected="interaction.completed", actual="none"
+            yield finding(
+                f"the {resumed.name} does not complete", "interaction.completed", "none", exchange=resumed.name
             )
-            yield lost.at(exchange=resumed.name)
 
 
 def is_well_formed(rests: list[Resumed], replay: Exchange) -> Iterator[Finding]:
     usual = {flaw.rule for flaw in read(replay).findings}
-    for resumed in rests:
-        if is_stream(resumed.exchange):
-            yield from at(resumed.name, _list_flaws(resumed.exchange, usual))
+    for name, stream in ((resumed.name, resumed.exchange) for resumed in rests if is_stream(resumed.exchange)):
+        if not stream.body.startswith(_OPENINGS):
+            message = "the resumed stream begins in the middle of a frame"
+            yield finding(message, "event: or data:", repr(stream.body[:40]), exchange=name)
+        for flaw in read(stream).findings:
+            if flaw.severity is Severity.BROKEN and flaw.rule not in usual:
+                yield structs.replace(flaw, rule="", message=f"{flaw.message} ({flaw.rule})").at(exchange=name)
 
 
 # --- what the judges share
@@ -304,25 +301,13 @@ def _judge_withheld(events: Sequence[Event], came: Sequence[Event], rest: EventD
     return [found.at(event=inner[0])]
 
 
-def _list_flaws(stream: Exchange, usual: Container[str]) -> Iterator[Finding]:
-    if not stream.body.startswith(_OPENINGS):
-        yield finding(
-            "the resumed stream begins in the middle of a frame",
-            expected="event: or data:",
-            actual=repr(stream.body[:40]),
-        )
-    for flaw in read(stream).findings:
-        if flaw.severity is Severity.BROKEN and flaw.rule not in usual:
-            yield structs.replace(flaw, rule="", message=f"{flaw.message} ({flaw.rule})")
-
-
 def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Iterator[Finding]:
     pairs = zip(filter(is_of_the_run, these), filter(is_of_the_run, those), strict=False)
     for number, (one, other) in enumerate(pairs):
         if is_same_event(one, other) and cursor(one) != cursor(other):
             yield finding(
-                f"an event has another event_id in {name}", expected=repr(cursor(one)), actual=repr(cursor(other))
-            ).at(event=number)
+                f"an event has another event_id in {name}", repr(cursor(one)), repr(cursor(other)), event=number
+            )
             return
 
 
@@ -343,8 +328,8 @@ def reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator[
     if is_stream(encoded.exchange) and compare(expected, -1, events_in(encoded.exchange), contract) != EventDiff():
         yield finding(
             f"cursor {encoded.cursor!r} returns other events when it is percent-encoded",
-            expected=format_count(len(expected), "event"),
-            actual=format_count(len(events_in(encoded.exchange)), "event"),
+            format_count(len(expected), "event"),
+            format_count(len(events_in(encoded.exchange)), "event"),
         )
 
 
@@ -353,15 +338,11 @@ def ends_at_the_end(last: Exchange) -> Iterator[Finding]:
     if last.status not in SUCCESS or not last.body:
         return
     if not is_stream(last):
-        yield finding(
-            "the response contains no events", expected="a stream or nothing", actual=format_answer(last)
-        )
+        yield finding("the response contains no events", "a stream or nothing", format_answer(last))
         return
     events = [event for event in events_in(last) if is_of_the_run(event)]
     if len(events) > len(of_kind(events, "interaction.completed")) or len(events) > 1:
-        yield finding(
-            "events arrived after the final event", expected="the completion at most", actual=f"{len(events)}"
-        )
+        yield finding("events arrived after the final event", "the completion at most", f"{len(events)}")
 
 
 def ends_at_all(last: Exchange, rests: list[Resumed]) -> Iterator[Finding]:
@@ -378,14 +359,12 @@ def answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Find
     if bad_cursor.status not in SUCCESS:
         return
     if not is_stream(bad_cursor):
-        yield finding(
-            "the response contains no events", expected="a stream or a refusal", actual=format_answer(bad_cursor)
-        )
+        yield finding("the response contains no events", "a stream or a refusal", format_answer(bad_cursor))
         return
     events = [event for event in events_in(bad_cursor) if is_of_the_run(event)]
     if not of_kind(events, "error") and len(events) < len([e for e in events_in(first) if is_of_the_run(e)]):
         yield finding(
             "an unknown cursor returns a part of the stream and no error",
-            expected="a refusal, an error event, or everything",
-            actual=format_count(len(events), "event"),
+            "a refusal, an error event, or everything",
+            format_count(len(events), "event"),
         )

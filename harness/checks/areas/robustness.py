@@ -38,7 +38,6 @@ from harness.wire import Exchange
 
 WORDS = ("cedar", "maple", "birch", "willow", "poplar", "hazel", "juniper", "linden")
 PROMPTS = tuple(f"Say: {word}" for word in WORDS)
-_DEPTH = 10_000
 _LONG = 6_000
 """Length of an id: the whole request target stays below the 8000 bytes that RFC 9110 asks servers to support."""
 
@@ -56,20 +55,28 @@ def parallel_creates(t: RequestBuilder) -> Steps:
 def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterator[Finding]:
     if all(answer.status == TOO_MANY for answer in created):
         raise Unmet("every parallel create returned 429")
-    yield from among("created", created, _created_or_limited)
+    expect = partial(expect_interaction, tolerates={OVERLOADED})
+    yield from among("created", created, lambda answer: expect(answer) if answer.status != TOO_MANY else ())
     made = [(found, prompt) for prompt, answer in zip(PROMPTS, created, strict=False) if (found := id_of(answer))]
     ids = [found for found, _ in made]
     shared = [number for number, answer in enumerate(created) if ids.count(id_of(answer)) > 1]
     if shared:
-        last = f"created[{shared[-1]}]"
-        yield finding("parallel creates share an id", actual=format_value(ids)).at(exchange=last)
+        yield finding("parallel creates share an id", actual=format_value(ids), exchange=f"created[{shared[-1]}]")
     for number, ((_, prompt), answer) in enumerate(zip(made, got, strict=False)):
-        yield from at(f"got[{number}]", _shows_the_prompt(prompt, answer))
+        place, expect = f"got[{number}]", partial(expect_status, accepts=SUCCESS, tolerates={OVERLOADED})
+        if answer.status != TOO_MANY:  # and it may not be readable yet
+            yield from at(place, expect(answer, notes=CLIENT_ERROR))
+        kept = input_text(interaction_in(answer)) if answer.status in SUCCESS else None
+        if kept is not None and kept != prompt:
+            message = "the interaction contains the input of another create"
+            yield finding(message, format_value(prompt), format_value(kept), exchange=place)
 
 
 def answers_each_prompt(created: list[Exchange]) -> Iterator[Finding]:
     """A response must not have the word of another prompt in place of its own; one with neither proves nothing."""
-    found = [_find_words(answer) for answer in created]
+    bodies = [object_in(answer) for answer in created]
+    texts = [output_text(body).lower() if body.get("status") == "completed" else "" for body in bodies]
+    found = [[word for word in WORDS if word in text] for text in texts]
     if not any(found):
         remedy = "with a model that follows its prompt (--model); for scripted texts, use --capability -prompts"
         raise Unmet("no response contains the word that its prompt requests", remedy=remedy)
@@ -77,33 +84,7 @@ def answers_each_prompt(created: list[Exchange]) -> Iterator[Finding]:
         if words and word not in words:
             message = "a create returns the output of another one that runs beside it"
             expected, actual = f"{word!r}, as its input requests", ", ".join(map(repr, words))
-            yield finding(message, expected=expected, actual=actual).at(
-                exchange=f"created[{number}]", pointer="$.steps"
-            )
-
-
-def _find_words(answer: Exchange) -> list[str]:
-    """The words of all prompts that a completed answer contains."""
-    body = object_in(answer) if answer.status in SUCCESS else {}
-    text = output_text(body).lower() if body.get("status") == "completed" else ""
-    return [word for word in WORDS if word in text]
-
-
-def _created_or_limited(answer: Exchange) -> Iterator[Finding]:
-    if answer.status != TOO_MANY:
-        yield from expect_interaction(answer, tolerates={OVERLOADED})
-
-
-def _shows_the_prompt(prompt: str, answer: Exchange) -> Iterator[Finding]:
-    if answer.status != TOO_MANY:  # and it may not be readable yet
-        yield from expect_status(answer, accepts=SUCCESS, tolerates={OVERLOADED}, notes=CLIENT_ERROR)
-    kept = input_text(interaction_in(answer)) if answer.status in SUCCESS else None
-    if kept is not None and kept != prompt:
-        yield finding(
-            "the interaction contains the input of another create",
-            expected=format_value(prompt),
-            actual=format_value(kept),
-        )
+            yield finding(message, expected, actual, exchange=f"created[{number}]", pointer="$.steps")
 
 
 @exercise(requests=10, interactions=5, alone=True)
@@ -124,15 +105,13 @@ def keeps_streams_apart(
     yield from mixed
     if mixed:
         return
-    texts = {
-        number: [
-            one
-            for one in judge_streamed_text(read(stream).streamed_steps, object_in(answer))
-            if one.code not in _OF_ITSELF  # which are judged under their own rule, wherever they are seen
-        ]
-        for number, (stream, answer) in enumerate(zip(streams, stored, strict=False))
-        if _is_comparable(stream, answer)
-    }
+    texts: dict[int, list[Finding]] = {}
+    for number, (stream, answer) in enumerate(zip(streams, stored, strict=False)):
+        ended = completion(events_in(stream)) or {}
+        if adds_up(stream) and ended.get("status") == object_in(answer).get("status") == "completed":
+            found = judge_streamed_text(read(stream).streamed_steps, object_in(answer))
+            # The others are judged under their own rule, wherever they are seen.
+            texts[number] = [one for one in found if one.code not in _OF_ITSELF]
     by_itself = next((texts.pop(number) for number in [*texts] if streams[number] is alone), [])
     if len(texts) < 2:
         raise Unmet("fewer than two streams were complete and readable again")
@@ -154,28 +133,20 @@ def _holds_foreign(shown: str, own: str, others: Iterable[str]) -> bool:
         return False
     if shown in others:
         return True
-    pieces = (shown[at : at + _WORDS] for at in range(len(shown) - _WORDS + 1))
+    length = 12  # characters that two texts do not have in common by chance
+    pieces = (shown[at : at + length] for at in range(len(shown) - length + 1))
     return any(piece not in own and any(piece in other for other in others) for piece in pieces)
 
 
-_WORDS = 12
-"""Characters that two texts do not have in common by chance."""
-
 _OF_ITSELF = frozenset({"stream.text/twice", "stream.text/stored", "stream.text/lost"})
 """What is wrong with a text that no other stream explains."""
-
-
-def _is_comparable(stream: Exchange, stored: Exchange) -> bool:
-    """Whether a stream came whole and completed, and can be read again."""
-    ended = completion(events_in(stream)) or {}
-    return adds_up(stream) and ended.get("status") == object_in(stored).get("status") == "completed"
 
 
 @exercise(requests=2, odd=True)
 def a_deep_body(t: RequestBuilder) -> Steps:
     """A create whose input is nested ten thousand levels deep, then an ordinary call."""
     head = json.dumps({"model": t.model})[:-1].encode()
-    body = head + b', "input": ' + b"[" * _DEPTH + b"]" * _DEPTH + b"}"
+    body = head + b', "input": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"
     return {
         "deep": (yield Send(t.request("POST", "interactions", body))),
         "after": (yield Send(t.get(UNKNOWN_ID), sees=frozenset({OVERLOADED}))),
@@ -210,11 +181,6 @@ def odd_addresses(t: RequestBuilder) -> Steps:
     return {"injected": injected, **others}
 
 
-def bears_ids(injected: list[Exchange]) -> Iterator[Finding]:
-    refusal = partial(expect_status, accepts=CLIENT_ERROR, tolerates=range(300, 400))
-    yield from among("injected", injected, refusal)
-
-
 @exercise(requests=1)
 def a_camel_case_create(t: RequestBuilder) -> Steps:
     """A create that spells a known field in camelCase, as in another API."""
@@ -247,7 +213,7 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
         if wrong := foreign[number] or (_find_disorder(streams[number]) if ordered else ""):
             expected = f"the events of {own or 'one interaction'}, in the order of a single stream"
             code = f"{rule}/mixed" if mixed else rule
-            yield Finding.from_code(code, message, expected, wrong).at(exchange=f"opened[{number}]")
+            yield finding(message, expected, wrong, code=code, exchange=f"opened[{number}]")
 
 
 def _find_disorder(stream: Exchange) -> str:

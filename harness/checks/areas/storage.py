@@ -76,8 +76,7 @@ def reads(created: Exchange, reads: list[Exchange]) -> Iterator[Finding]:
     if len(reads) > 1:
         # The documented poll loop reads at once, and its SDK raises for a 404.
         message = f"GET finds the interaction only at attempt {len(reads)}"
-        late = lenient_finding(message, expected="200 at once", actual=format_answer(reads[0]), word="late")
-        yield late.at(exchange=last)
+        yield lenient_finding(message, "200 at once", format_answer(reads[0]), code="/late", exchange=last)
 
 
 def reads_the_same(got: Exchange, again: Exchange) -> Iterator[Finding]:
@@ -114,7 +113,7 @@ def shows_the_input(got: Exchange) -> Iterator[Finding]:
     steps = steps_of(interaction_in(got))
     first = steps[0].get("type") if steps else None
     if first != "user_input":
-        yield finding("the steps do not begin with the input", expected="user_input", actual=format_value(first))
+        yield finding("the steps do not begin with the input", "user_input", format_value(first))
 
 
 def shows_its_own_input(created: Exchange, got: Exchange) -> Iterator[Finding]:
@@ -129,7 +128,7 @@ def brings_the_input(with_input: Exchange) -> Iterator[Finding]:
     body = interaction_in(with_input)
     if not body.get("input") and all(step.get("type") != "user_input" for step in steps_of(body)):
         rule = "get.include-input"
-        yield Finding.from_code(f"{rule}/ignored", "include_input=true has no effect", "the input", "none")
+        yield finding("include_input=true has no effect", "the input", "none", code=f"{rule}/ignored")
 
 
 def bears_a_stray_cursor(with_cursor: Exchange) -> Iterator[Finding]:
@@ -187,8 +186,8 @@ def keep_to_their_size(unsized: Exchange, sized: Exchange, made: list[str]) -> I
         if len(shown) > most:
             given = "no `page_size`" if name == "unsized" else f"`page_size={2 * LARGEST}`"
             yield finding(
-                f"a page of a request with {given} is too long", expected=f"at most {most}", actual=str(len(shown))
-            ).at(exchange=name)
+                f"a page of a request with {given} is too long", f"at most {most}", str(len(shown)), exchange=name
+            )
         elif not next_token(answer) and (lost := [one for one in made if one not in shown]):
             yield finding(
                 "the last page lacks entries",
@@ -297,7 +296,7 @@ def keeps_apart(
     answers = {"looked": looked, "streamed": streamed, "cancelled": cancelled, "deleted": deleted}
     if not knows_keys and all(answer.succeeded for answer in (looked, chained, deleted)):
         message, mild = "the target takes any key for the same project", Severity.NON_STRICT
-        yield Finding.from_code("store.isolation/keyless", message, severity=mild).at(exchange="looked")
+        yield finding(message, code="store.isolation/keyless", severity=mild, exchange="looked")
         return
     if run is not None and status_of(run) == "cancelled":
         message = "the key of another project can stop a run"
@@ -380,10 +379,9 @@ def takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) -> 
     _need_deleted(deleted)
     yield from at("other", expect_interaction(other))
     if other.status in SUCCESS and id_of(other) != id_of(second):
-        another = finding(
-            "the response is another interaction", expected=id_of(second), actual=id_of(other) or "no id"
+        yield finding(
+            "the response is another interaction", id_of(second), id_of(other) or "no id", exchange="other"
         )
-        yield another.at(exchange="other")
 
 
 @exercise(requests=1)
@@ -440,9 +438,7 @@ def stops_or_refuses(deleted: Exchange, gone: list[Exchange], later: list[Exchan
     yield from at("deleted", expect_reply("del.running", deleted))
     if deleted.status in SUCCESS and gone[-1].status != 404:
         last = f"gone[{len(gone) - 1}]"
-        yield finding("the deleted run still exists", expected="404", actual=format_answer(gone[-1])).at(
-            exchange=last
-        )
+        yield finding("the deleted run still exists", "404", format_answer(gone[-1]), exchange=last)
     if deleted.status in SUCCESS:
         yield from expect_still_gone(gone, later)
 
@@ -468,9 +464,7 @@ def lets_its_readers_go(deleted: Exchange, stream: Exchange) -> Iterator[Finding
         raise Unmet("the stream continued until the time limit, as that of a long run may")
     if stream.ending.by is By.LIMIT:
         actual = format_ending(stream)
-        yield finding("the stream did not end", expected="an end after the delete", actual=actual).at(
-            exchange="stream"
-        )
+        yield finding("the stream did not end", "an end after the delete", actual, exchange="stream")
 
 
 def _need_deleted(answer: Exchange) -> None:

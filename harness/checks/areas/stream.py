@@ -160,13 +160,9 @@ def streams_the_background(background: Exchange) -> Iterator[Finding]:
     if background.status not in SUCCESS:
         return
     if not is_stream(background):
-        yield finding(
-            "the response is not an event stream", expected="text/event-stream", actual=format_answer(background)
-        )
+        yield finding("the response is not an event stream", "text/event-stream", format_answer(background))
     elif not stream_id(events_in(background)):
-        yield finding(
-            "the stream does not contain the id of its interaction", expected="an id in interaction.created"
-        )
+        yield finding("the stream does not contain the id of its interaction", "an id in interaction.created")
 
 
 def deltas_have_cursors(background: Exchange) -> Iterator[Finding]:
@@ -184,9 +180,9 @@ def replays_the_foreground(text: Exchange, replay: Exchange | None) -> Iterator[
     if replay.status not in SUCCESS:
         return
     if not is_stream(replay):
-        yield finding("stream=true returned no stream", expected="text/event-stream", actual=format_answer(replay))
+        yield finding("stream=true returned no stream", "text/event-stream", format_answer(replay))
     elif completion(events) is not None and completion(events_in(replay)) is None:
-        yield finding("the replay ends early", expected="interaction.completed", actual="none")
+        yield finding("the replay ends early", "interaction.completed", "none")
 
 
 # --- Checks around streaming: another way to request it, errors within a stream, and readers that disconnect
@@ -288,8 +284,8 @@ def arrives_bit_by_bit(
         by = f" by the compression ({coding})" if coding else ""
         yield finding(
             f"the events were buffered until the run settled{by}",
-            expected="the first event well before the last",
-            actual=f"the first after {first:.2f} s, the last after {last:.2f} s",
+            "the first event well before the last",
+            f"the first after {first:.2f} s, the last after {last:.2f} s",
         )
 
 
@@ -329,7 +325,7 @@ def reports_the_error(failing: Exchange) -> Iterator[Finding]:
     stream = read(failing).stream
     bare = stream is not None and stream.bare_error is not None
     if not bare and not of_kind(events_in(failing), "error"):
-        yield finding("the failure is not reported in the stream", expected="an error event", actual="none")
+        yield finding("the failure is not reported in the stream", "an error event", "none")
     yield from of_rule("stream.error-shape", failing)
 
 

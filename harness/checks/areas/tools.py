@@ -158,19 +158,12 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     answered = id_of(answers["string"])
     if not answered:
         return stop_exercise(seen, "no turn with a result had an id")
-    turn = send(t.create(input=QUESTION, previous_interaction_id=answered))
+    turn = {"input": QUESTION, "previous_interaction_id": answered}
     failures = repeat_in_each_mode(t, {**body, "input": [failure]}, results["failure"], ALONE)
-    _, toolless, failed, _ = yield from play_each(
-        (look_at_all(t, *answers.values()), turn, failures, _call_in_a_streamed_turn(t, answered))
-    )
+    _, toolless, failed = yield from play_each((look_at_all(t, *answers.values()), send(t.create(turn)), failures))
+    if "stream" in t.capabilities:  # every run judges whether the call is made that this turn is forced to make
+        yield from read_whole_stream(t.create(turn, tools=[WEATHER], stream=True, **FORCED))
     return {**seen, "toolless": toolless, "failures": [*failed.values()]}
-
-
-def _call_in_a_streamed_turn(t: RequestBuilder, parent: str) -> Part[None]:
-    """Force a call in a streamed turn: every run judges whether it is made."""
-    body = {"input": QUESTION, "tools": [WEATHER], "previous_interaction_id": parent, **FORCED}
-    if "stream" in t.capabilities:
-        yield from read_whole_stream(t.create(body, stream=True))
 
 
 def _answer_in_each_way(
@@ -281,9 +274,7 @@ def fits_its_declaration(asked: Exchange) -> Iterator[Finding]:
     for call in need_calls(asked):
         arguments = call.get("arguments")
         if isinstance(arguments, dict) and not isinstance(arguments.get("location"), str):
-            yield finding(
-                "a required argument is missing", expected="location: string", actual=format_value(arguments)
-            )
+            yield finding("a required argument is missing", "location: string", format_value(arguments))
 
 
 def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
@@ -291,8 +282,8 @@ def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
     if status_of(fetched) != status_of(asked):
         yield finding(
             "GET shows another status than the create returned",
-            expected=status_of(asked),
-            actual=status_of(fetched) or format_answer(fetched),
+            status_of(asked),
+            status_of(fetched) or format_answer(fetched),
         )
     for difference in compare_steps(output_steps(interaction_in(asked)), output_steps(interaction_in(fetched))):
         yield finding(f"the stored steps differ: {difference}")
@@ -301,9 +292,7 @@ def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
 def inherits_no_tools(toolless: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(toolless)
     if calls_in(toolless):
-        yield finding(
-            "the model called a function that this turn did not declare", expected="no call", actual="one"
-        )
+        yield finding("the model called a function that this turn did not declare", "no call", "one")
 
 
 def ends_streams_waiting(tool: Exchange) -> Iterator[Finding]:
@@ -311,9 +300,7 @@ def ends_streams_waiting(tool: Exchange) -> Iterator[Finding]:
         raise Unmet("the streamed model called no function")
     end = completion(events_in(tool))
     if end is None:
-        yield finding(
-            "the stream has no interaction.completed", expected="one with requires_action", actual="none"
-        )
+        yield finding("the stream has no interaction.completed", "one with requires_action", "none")
     else:
         yield from judge_waiting("tool.stream-status", end.get("status"), _streamed_calls(tool))
 
@@ -333,9 +320,7 @@ def _judge_streamed_calls(calls: Sequence[Call]) -> Iterator[Finding]:
         if lacking:
             yield finding(f"a streamed call lacks {' and '.join(lacking)}", actual=format_value(call))
         if not isinstance(call.get("arguments"), dict):
-            yield finding(
-                "the arguments do not join", expected="an object", actual=format_value(call.get("arguments"))
-            )
+            yield finding("the arguments do not join", "an object", format_value(call.get("arguments")))
 
 
 def _streamed_calls(stream: Exchange) -> list[Call]:
@@ -431,8 +416,7 @@ def calls_nothing(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[F
     yield from at("answer", expect_offered(answer))
     for place, mode, body in list_ends(answer, modes):
         for call in pending_calls(output_steps(body)):
-            called = finding(f"a function was called{mode}", expected="no call", actual=format_value(call))
-            yield called.at(exchange=place)
+            yield finding(f"a function was called{mode}", "no call", format_value(call), exchange=place)
 
 
 def calls_what_is_allowed(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -442,8 +426,7 @@ def calls_what_is_allowed(answer: Exchange, modes: Mapping[str, Exchange]) -> It
         for call in pending_calls(output_steps(body)):
             if call.get("name") != WEATHER["name"]:
                 expected, actual = str(WEATHER["name"]), format_value(call.get("name"))
-                other = finding(f"the call names another function{mode}", expected=expected, actual=actual)
-                yield other.at(exchange=place)
+                yield finding(f"the call names another function{mode}", expected, actual, exchange=place)
 
 
 # --- results sent back for function calls: in every form, for several calls at once, without storing
@@ -632,8 +615,8 @@ def have_their_own_ids(asked: Exchange, streams: Mapping[str, Exchange]) -> Iter
     for place, (mode, calls) in answers.items():
         ids = [str(call.get("id")) for call in calls]
         if len(set(ids)) < len(ids):
-            words = {"expected": format_count(len(ids), "id"), "actual": ", ".join(ids)}
-            yield finding(f"two calls share an id{mode}", **words).at(exchange=place)
+            shared = format_count(len(ids), "id"), ", ".join(ids)
+            yield finding(f"two calls share an id{mode}", *shared, exchange=place)
 
 
 def _list_streams(streams: Mapping[str, Exchange]) -> list[tuple[str, Exchange]]:
@@ -649,20 +632,15 @@ def streams_each_call(streams: Mapping[str, Exchange], fetched: Mapping[str, Exc
     if made < 2:
         raise _miss_several(f"the streamed model made {format_count(made, 'call')}")
     for mode, streamed in _list_streams(streams):
-        yield from at(f"streams[{mode}]", _keeps_calls_apart(mode, streamed, fetched.get(mode)))
-
-
-def _keeps_calls_apart(mode: str, streamed: Exchange, fetched: Exchange | None) -> Iterator[Finding]:
-    calls = _streamed_calls(streamed)
-    yield from _judge_streamed_calls(calls)
-    if fetched is None:
-        return
-    body = interaction_in(fetched)
-    yield from judge_streamed_calls(calls, body)
-    stored = pending_calls(output_steps(body))
-    if len(calls) < len(stored):
-        words = {"expected": f"{format_count(len(stored), 'call')}, as GET returns", "actual": str(len(calls))}
-        yield finding(f"a call that GET returns is not streamed {mode}", **words)
+        place, calls = f"streams[{mode}]", _streamed_calls(streamed)
+        yield from at(place, _judge_streamed_calls(calls))
+        if mode in fetched:
+            body = interaction_in(fetched[mode])
+            yield from at(place, judge_streamed_calls(calls, body))
+            stored = pending_calls(output_steps(body))
+            if len(calls) < len(stored):
+                counts = f"{format_count(len(stored), 'call')}, as GET returns", str(len(calls))
+                yield finding(f"a call that GET returns is not streamed {mode}", *counts, exchange=place)
 
 
 def _expect_accepted(name: str, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -716,18 +694,36 @@ def a_stateless_tool_search(t: RequestBuilder) -> Steps:
 def is_paired(asked: Exchange, streamed: Exchange) -> Iterator[Finding]:
     yield from at("asked", expect_offered(asked))
     for name, steps in _searches(asked, streamed).items():
-        yield from at(name, _find_unmatched(steps))
+        waiting: list[Any] = []
+        for step in _of_type(steps, "tool_search_call", "tool_search_result"):
+            call_id = step.get("call_id")
+            if step["type"] == "tool_search_call":
+                waiting.append(step.get("id"))
+            elif call_id in waiting:
+                waiting.remove(call_id)
+            else:
+                named = format_value(waiting), format_value(call_id)
+                yield finding("a result names no earlier search", *named, exchange=name)
+        for call_id in waiting:
+            message = "the search has no result"
+            yield finding(message, "a tool_search_result", format_value(call_id), exchange=name)
 
 
 def loads_what_is_declared(asked: Exchange, streamed: Exchange) -> Iterator[Finding]:
-    for name, steps in _searches(asked, streamed).items():
-        yield from at(name, _find_strangers(steps))
+    declared = str(WEATHER["name"])
+    for place, steps in _searches(asked, streamed).items():
+        results = (step.get("result") for step in _of_type(steps, "tool_search_result"))
+        for loaded in (one for result in results if isinstance(result, list) for one in result):
+            name = loaded.get("name") if isinstance(loaded, dict) else loaded
+            if name != declared:
+                message = "the search loaded a function that the request does not declare"
+                yield finding(message, declared, format_value(name), exchange=place)
 
 
 def waits_for_nobody(asked: Exchange, streamed: Exchange, answered: Exchange) -> Iterator[Finding]:
     _searches(asked, streamed)
     if status_of(asked) == "requires_action" and not calls_in(asked):
-        yield finding("the search waits for the client", expected="a function call", actual="no call is pending")
+        yield finding("the search waits for the client", "a function call", "no call is pending")
     yield from at("answered", expect_interaction(answered))
 
 
@@ -748,32 +744,6 @@ def _of_type(steps: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
     return [step for step in steps if step.get("type") in kinds]
 
 
-def _find_unmatched(steps: list[dict[str, Any]]) -> Iterator[Finding]:
-    waiting: list[Any] = []
-    for step in _of_type(steps, "tool_search_call", "tool_search_result"):
-        if step["type"] == "tool_search_call":
-            waiting.append(step.get("id"))
-        elif step.get("call_id") in waiting:
-            waiting.remove(step.get("call_id"))
-        else:
-            actual = format_value(step.get("call_id"))
-            yield finding("a result names no earlier search", expected=format_value(waiting), actual=actual)
-    for call_id in waiting:
-        yield finding("the search has no result", expected="a tool_search_result", actual=format_value(call_id))
-
-
-def _find_strangers(steps: list[dict[str, Any]]) -> Iterator[Finding]:
-    for step in _of_type(steps, "tool_search_result"):
-        result = step.get("result")
-        for loaded in result if isinstance(result, list) else ():
-            name = loaded.get("name") if isinstance(loaded, dict) else loaded
-            if name != WEATHER["name"]:
-                yield finding(
-                    "the search loaded a function that the request does not declare",
-                    expected=str(WEATHER["name"]), actual=format_value(name),
-                )  # fmt: skip
-
-
 # --- tools that the server runs itself, using search, which every target with such tools has
 
 
@@ -790,18 +760,14 @@ def a_search(t: RequestBuilder) -> Steps:
     answer: Exchange = yield Send(t.create(body))
     modes = yield from repeat_in_each_mode(t, body, answer)
     streams = [one for one in modes.values() if is_stream(one)]
-    resumes = (_resume_after_the_first_step(t, one) for one in streams[::2])
-    yield from play_each((look_at_all(t, *streams), *resumes))
+    yield from look_at_all(t, *streams)
+    for streamed in streams[::2]:
+        events = events_in(streamed)
+        stop = next((cursor(event) for event in events if event.get("event_type") == "step.stop"), None)
+        found = stream_id(events) if completion(events) is not None else ""
+        if "resume" in t.capabilities and found and stop:  # after the stop of its first step
+            yield from read_whole_stream(t.get(found, stream=True, last_event_id=stop))
     return {"answer": answer, "modes": modes}
-
-
-def _resume_after_the_first_step(t: RequestBuilder, streamed: Exchange) -> Part[None]:
-    """Resume a whole stream after the stop of its first step: every run compares it with the whole."""
-    events = events_in(streamed)
-    stops = [cursor(event) for event in events if event.get("event_type") == "step.stop"]
-    found = stream_id(events) if completion(events) is not None else ""
-    if "resume" in t.capabilities and found and stops and stops[0]:
-        yield from read_whole_stream(t.get(found, stream=True, last_event_id=stops[0]))
 
 
 def searches_itself(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -809,19 +775,16 @@ def searches_itself(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator
     for place, mode, body in list_ends(answer, modes):
         if body.get("status") == "requires_action":
             message = f"the search waits for the client{mode}"
-            waits = finding(message, expected="a completed search", actual="requires_action")
-            yield waits.at(exchange=place)
+            yield finding(message, "a completed search", "requires_action", exchange=place)
         for call in pending_calls(output_steps(body)):
             message = f"the model called a function{mode}, although none was declared"
-            called = finding(message, expected="no function_call", actual=format_value(call.get("name")))
-            yield called.at(exchange=place)
+            yield finding(message, "no function_call", format_value(call.get("name")), exchange=place)
     ends = [("", interaction_in(answer)), *read_ends(modes)]
     done = [(mode, body) for mode, body in ends if body.get("status") == "completed"]
     where = find_lacking({mode: bool(_of_type(output_steps(body), *_SEARCH)) for mode, body in done})
     if where:
         message = f"no response shows a search {where}, and each other response to the same question does"
-        lost = finding(message, expected="a google_search_call step", actual="none")
-        yield replace(lost, code="tool.search/lost").at(exchange="answer")
+        yield finding(message, "a google_search_call step", "none", code="tool.search/lost", exchange="answer")
 
 
 _SEARCH = ("google_search_call", "google_search_result")
@@ -831,17 +794,14 @@ def search_has_both_halves(answer: Exchange, modes: Mapping[str, Exchange]) -> I
     interaction_in(answer)
     searched = False
     for place, mode, body in list_ends(answer, modes):
-        steps = output_steps(body)
-        calls = [step for step in steps if step.get("type") == "google_search_call"]
-        results = [step for step in steps if step.get("type") == "google_search_result"]
+        calls, results = (_of_type(output_steps(body), kind) for kind in _SEARCH)
         searched |= bool(calls or results)
         ids = [call.get("id") for call in calls]
         for result in results:
             if result.get("call_id") not in ids:
-                words = {"expected": format_value(ids), "actual": format_value(result.get("call_id"))}
-                yield finding(f"a result names no call{mode}", **words).at(exchange=place)
+                named = format_value(ids), format_value(result.get("call_id"))
+                yield finding(f"a result names no call{mode}", *named, exchange=place)
         if calls and not results:
-            words = {"expected": "a google_search_result step", "actual": "none"}
-            yield finding(f"the search has no result{mode}", **words).at(exchange=place)
+            yield finding(f"the search has no result{mode}", "a google_search_result step", "none", exchange=place)
     if not searched:
         raise Unmet("the model did not search")

@@ -124,9 +124,7 @@ def can_be_paused(paused: Exchange, resumed: Exchange, looked: Exchange) -> Iter
 def _expect_trigger(answer: Exchange, status: str) -> Iterator[Finding]:
     yield from expect_object(answer)
     if answer.status in SUCCESS and status_of(answer) != status:
-        yield finding(
-            "the trigger has another status than requested", expected=status, actual=status_of(answer) or "none"
-        )
+        yield finding("the trigger has another status than requested", status, status_of(answer) or "none")
 
 
 def runs_on_time(made: Exchange) -> Iterator[Finding]:
@@ -138,15 +136,13 @@ def runs_on_time(made: Exchange) -> Iterator[Finding]:
         return  # trigger.schema reports what is no time
     moment = moment.astimezone(UTC)
     if (moment.hour, moment.minute, moment.second) != (9, 30, 0) or moment.weekday() > 4:
-        yield finding(
-            "the schedule names another time", expected=f"{SCHEDULE} in UTC", actual=f"{moment:%a %H:%M:%S}"
-        )
+        yield finding("the schedule names another time", f"{SCHEDULE} in UTC", f"{moment:%a %H:%M:%S}")
 
 
 def runs_when_paused(ran: Exchange) -> Iterator[Finding]:
     yield from expect_object(ran)
     if ran.status in SUCCESS and status_of(ran) == "skipped":
-        yield finding("the run was skipped", expected="a run", actual="skipped")
+        yield finding("the run was skipped", "a run", "skipped")
 
 
 def lists_its_runs(ran: Exchange, executions: Exchange) -> Iterator[Finding]:
@@ -159,6 +155,6 @@ def lists_its_runs(ran: Exchange, executions: Exchange) -> Iterator[Finding]:
     mine = next((entry for entry in listed if entry.get("id") == id_of(ran)), None)
     if mine is None:
         names = [entry.get("id") for entry in listed]
-        yield finding("the list lacks the run", expected=id_of(ran), actual=format_value(names))
+        yield finding("the list lacks the run", id_of(ran), format_value(names))
     elif not mine.get("interaction_id") and mine.get("status") in ("in_progress", "completed"):
-        yield finding("the run names no interaction", expected="interaction_id", actual=format_value(mine))
+        yield finding("the run names no interaction", "interaction_id", format_value(mine))

@@ -77,7 +77,7 @@ def are_of_the_type(listed: Exchange) -> Iterator[Finding]:
         raise Unmet("the list has no voice")
     for kind in kinds:
         if kind != PREBUILT:
-            yield finding("the list has a voice of another type", expected=PREBUILT, actual=format_value(kind))
+            yield finding("the list has a voice of another type", PREBUILT, format_value(kind))
 
 
 can_be_managed = judge_lives("voices", {"type": "prompted"})
@@ -87,6 +87,4 @@ def begin_with_the_newest(paged: list[Exchange], expected: list[str]) -> Iterato
     yield from each_once(paged, "voices", expected)
     shown = [one for one in ids(paged, "voices") if one in expected]
     if shown == expected:
-        yield finding(
-            "the list begins with the oldest voice", expected=", ".join(expected[::-1]), actual=", ".join(shown)
-        )
+        yield finding("the list begins with the oldest voice", ", ".join(expected[::-1]), ", ".join(shown))

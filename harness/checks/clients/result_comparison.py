@@ -153,7 +153,13 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
         )
     if text == expected:
         return None
-    if any((thought := _read_thought(event)) and thought in text and thought not in expected for event in whole):
+    summaries = (as_object(event.get("delta")) for event in whole)
+    thoughts = [
+        as_object(delta.get("content")).get("text")
+        for delta in summaries
+        if delta.get("type") == "thought_summary"
+    ]
+    if any(isinstance(one, str) and one and one in text and one not in expected for one in thoughts):
         return Defect(OTHER, "took the summaries of thoughts for text: they are mixed into its text")
     return _find_piece(pieces, expected, text) or _find_character([piece for _, piece in pieces], expected, text)
 
@@ -249,14 +255,6 @@ def _read_text(event: Event, contract: Contract) -> str:
     """The output text in an event."""
     grows = event.get("event_type") in ("step.delta", "step.start")
     return text_of([event], contract) if grows else ""
-
-
-def _read_thought(event: Event) -> str:
-    """The summary of a thought in an event."""
-    match event:
-        case {"delta": {"type": "thought_summary", "content": {"text": str(text)}}}:
-            return text
-    return ""
 
 
 def _show(event: Event, contract: Contract) -> str:

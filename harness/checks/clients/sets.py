@@ -391,17 +391,7 @@ _REPLACED = {
     fault_kinds.LATE: fault_kinds.MORE_LATE,
 }
 _FURTHER = (fault_kinds.ODD_IDS, STATUS_UPDATES, fault_kinds.OUTAGES, fault_kinds.STALLS)
-APPLICATION = (*STANDARD, *_FURTHER)
 THOROUGH = (*(_REPLACED.get(kind, kind) for kind in STANDARD), fault_kinds.PAIRS, *_FURTHER)
-
-POLLING = (
-    fault_kinds.LOST_POLLS,
-    fault_kinds.REFUSED_POLLS,
-    SLOW_RUNS,
-    FEW_ENDS,
-    fault_kinds.UNKNOWN_AT_FIRST,
-    NEVER_SETTLES,
-)
 
 TURNS = (
     fault_kinds.FEW_CLEAN_ENDS,
@@ -414,31 +404,29 @@ TURNS = (
     FURTHER_ENDS,
     PARENT_GONE,
 )
-TOOLS = (
-    *TURNS,
-    PARALLEL_CALLS,
-    MORE_CALLS,
-    SERVER_STEPS,
-    SLOW_CALLS,
-)
-CANCELLING = (
-    fault_kinds.DROPS_BEFORE_CANCEL,
-    fault_kinds.LOST_CANCELS,
-    fault_kinds.REFUSED_CANCELS,
-    fault_kinds.CANCELS_IN_DROPS,
-    SLOW_CANCELS,
-)
-
 SETS: Mapping[str, tuple[CaseKind, ...]] = {
     "quick": QUICK,
     "standard": STANDARD,
-    "application": APPLICATION,
+    "application": (*STANDARD, *_FURTHER),
     "thorough": THOROUGH,
     "every-byte": (*THOROUGH, fault_kinds.BYTES),
-    "polling": POLLING,
+    "polling": (
+        fault_kinds.LOST_POLLS,
+        fault_kinds.REFUSED_POLLS,
+        SLOW_RUNS,
+        FEW_ENDS,
+        fault_kinds.UNKNOWN_AT_FIRST,
+        NEVER_SETTLES,
+    ),
     "turns": TURNS,
-    "tools": TOOLS,
-    "cancelling": CANCELLING,
+    "tools": (*TURNS, PARALLEL_CALLS, MORE_CALLS, SERVER_STEPS, SLOW_CALLS),
+    "cancelling": (
+        fault_kinds.DROPS_BEFORE_CANCEL,
+        fault_kinds.LOST_CANCELS,
+        fault_kinds.REFUSED_CANCELS,
+        fault_kinds.CANCELS_IN_DROPS,
+        SLOW_CANCELS,
+    ),
     "table": TABLE,
     "polling-table": POLLING_TABLE,
     "turns-table": TURNS_TABLE,

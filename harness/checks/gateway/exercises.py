@@ -44,7 +44,7 @@ from harness.checks.gateway.upstream_answers import (
 )
 from harness.contract import PROTOCOL, read
 from harness.kit.actions import Close, Finish, Read
-from harness.kit.check import Exercise, relay_exercise
+from harness.kit.check import Exercise, exercise
 from harness.kit.relay import CollectStrays, CountCalls, NoteArrivals, RelayedExchange, Release
 from harness.outcome import NotApplicable, NotWanted, Unmet
 from harness.wire import Exchange
@@ -62,7 +62,7 @@ _LIVE_READ = 4
 """How many times its patience a read may take: if a gateway buffers, the upstream waits twice for the client."""
 
 
-@relay_exercise(requests=1, interactions=1, spans=True)
+@exercise(requests=1, interactions=1, spans=True)
 def idle(client: GatewayClient) -> Actions:
     """A stream that stands still after its first events, while all other exercises run."""
     if not client.idle:
@@ -77,7 +77,7 @@ def idle(client: GatewayClient) -> Actions:
     yield Finish(in_flight)
 
 
-@relay_exercise(requests=1, interactions=1, spans=True)
+@exercise(requests=1, interactions=1, spans=True)
 def watch(client: GatewayClient) -> Actions:
     """A background run that the client never asks about again, while all other exercises run."""
     start = yield CountCalls()
@@ -85,7 +85,7 @@ def watch(client: GatewayClient) -> Actions:
     yield CollectStrays("watch.strays", create.client, start)
 
 
-@relay_exercise(requests=5, interactions=1)
+@exercise(requests=5, interactions=1)
 def plain(client: GatewayClient) -> Actions:
     """A create, two gets of it, a get of an unknown id, a deletion."""
     create = yield from client.create("plain.create")
@@ -96,14 +96,14 @@ def plain(client: GatewayClient) -> Actions:
     yield client.delete("plain.delete", found)
 
 
-@relay_exercise(requests=2, interactions=1)
+@exercise(requests=2, interactions=1)
 def cancel(client: GatewayClient) -> Actions:
     """A background run, cancelled."""
     create = yield from client.create("cancel.create", background=True, script=LONG)
     yield client.cancel("cancel.cancel", running_id_of(create))
 
 
-@relay_exercise(requests=len(FIELDS | FORMS), interactions=len(FIELDS | FORMS))
+@exercise(requests=len(FIELDS | FORMS), interactions=len(FIELDS | FORMS))
 def fields(client: GatewayClient) -> Actions:
     """Each documented field in a create of its own; then several in each form of a create."""
     for name, extra in (FIELDS | FORMS).items():
@@ -112,21 +112,21 @@ def fields(client: GatewayClient) -> Actions:
         yield from client.create(f"fields.{name}", **given)
 
 
-@relay_exercise(requests=1, interactions=1)
+@exercise(requests=1, interactions=1)
 def headers(client: GatewayClient) -> Actions:
     """A create that names its revision, and whose answer names a tier that is not the default."""
     revision = ((REVISION_HEADER, client.builder.contract.revision),)
     yield from client.create("headers.create", service_tier="priority", headers=revision)
 
 
-@relay_exercise(requests=1, interactions=0)
+@exercise(requests=1)
 def stranger(client: GatewayClient) -> Actions:
     """A create with an unknown field."""
     given: dict[str, Any] = {STRANGER: 1}
     yield from client.create("stranger.create", **given)
 
 
-@relay_exercise(requests=6, interactions=6)
+@exercise(requests=6, interactions=6)
 def stream(client: GatewayClient) -> Actions:
     """Streams: of large events, plain, in one chunk, in single bytes, with unknown events, with a broken one."""
     yield from client.create("stream.large", stream=True, script=LARGE)
@@ -140,7 +140,7 @@ def stream(client: GatewayClient) -> Actions:
         yield from client.create(f"stream.{name}", stream=True, script=SCRIPT, answer=answer)
 
 
-@relay_exercise(requests=len(TRUNCATIONS | CLOSING) + 1, interactions=len(TRUNCATIONS | CLOSING) + 1)
+@exercise(requests=len(TRUNCATIONS | CLOSING) + 1, interactions=len(TRUNCATIONS | CLOSING) + 1)
 def truncation(client: GatewayClient) -> Actions:
     """Streams and a JSON body that end early.
 
@@ -161,7 +161,7 @@ def truncation(client: GatewayClient) -> Actions:
     yield from client.create("truncation.json", answer=suffering("calls=byte:40,fin"))
 
 
-@relay_exercise(requests=2 * len(REFUSALS), interactions=0)
+@exercise(requests=2 * len(REFUSALS))
 def refusal(client: GatewayClient) -> Actions:
     """Creates that the upstream refuses: plain, and streaming with the header of a client that takes streams."""
     for status, code, message, headers in REFUSALS:
@@ -170,21 +170,21 @@ def refusal(client: GatewayClient) -> Actions:
         yield from client.create(f"refusal.stream-{status}", stream=True, answer=answer, headers=TAKES_STREAM)
 
 
-@relay_exercise(requests=2, interactions=2)
+@exercise(requests=2, interactions=2)
 def loss(client: GatewayClient) -> Actions:
     """Creates whose responses are lost: the upstream ran them, and the connection ended before the headers."""
     yield from client.create("loss.json", answer=suffering("calls=before-headers,rst"))
     yield from client.create("loss.stream", stream=True, answer=suffering("before-headers,rst"))
 
 
-@relay_exercise(requests=2, interactions=2)
+@exercise(requests=2, interactions=2)
 def rich(client: GatewayClient) -> Actions:
     """All contents of a response beside text, as a stream and as JSON."""
     yield from client.create("rich.stream", stream=True, script=RICH)
     yield from client.create("rich.create", script=RICH)
 
 
-@relay_exercise(requests=len(ENDS) + 1, interactions=len(ENDS) + 1)
+@exercise(requests=len(ENDS) + 1, interactions=len(ENDS) + 1)
 def ends(client: GatewayClient) -> Actions:
     """Streams whose runs end in every way but well, and a failed run as JSON."""
     for name, script in ENDS.items():
@@ -192,13 +192,13 @@ def ends(client: GatewayClient) -> Actions:
     yield from client.create("ends.json", script={"status": "failed"})
 
 
-@relay_exercise(requests=1, interactions=1)
+@exercise(requests=1, interactions=1)
 def background(client: GatewayClient) -> Actions:
     """A background run that is streamed from its create on, whose events have ids."""
     yield from client.create("background.stream", background=True, stream=True, script=SCRIPT)
 
 
-@relay_exercise(requests=3, interactions=1)
+@exercise(requests=3, interactions=1)
 def polls(client: GatewayClient) -> Actions:
     """A background run that is asked about twice, and is over at the second time."""
     create = yield from client.create("polls.create", background=True, script={**SCRIPT, "ticks": 1})
@@ -207,7 +207,7 @@ def polls(client: GatewayClient) -> Actions:
     yield client.get("polls.get-again", found)
 
 
-@relay_exercise(requests=5, interactions=3)
+@exercise(requests=5, interactions=3)
 def tools(client: GatewayClient) -> Actions:
     """Parallel calls of a background run and in a stream, then their results in another order."""
     yield from client.create("tools.stream", stream=True, script=CALLS)
@@ -218,7 +218,7 @@ def tools(client: GatewayClient) -> Actions:
     yield from client.create("tools.results", previous_interaction_id=found, input=RESULTS)
 
 
-@relay_exercise(requests=len(BARE_ERRORS), interactions=len(BARE_ERRORS))
+@exercise(requests=len(BARE_ERRORS), interactions=len(BARE_ERRORS))
 def bare(client: GatewayClient) -> Actions:
     """Streams that end in an error outside of any event."""
     for name, data in BARE_ERRORS.items():
@@ -226,13 +226,13 @@ def bare(client: GatewayClient) -> Actions:
         yield from client.create(f"bare.{name}", stream=True, script=SCRIPT, answer=answer)
 
 
-@relay_exercise(requests=1, interactions=1)
+@exercise(requests=1, interactions=1)
 def live(client: GatewayClient) -> Actions:
     """A stream whose next event is sent only once the client has the one before."""
     yield from _pace(client, "live.stream")
 
 
-@relay_exercise(requests=2, interactions=2)
+@exercise(requests=2, interactions=2)
 def gzip(client: GatewayClient) -> Actions:
     """Answers to a client that takes gzip: JSON that comes compressed from upstream, and a live stream."""
     yield from client.create("gzip.create", answer=compress_if_asked, headers=TAKES_GZIP)
@@ -253,7 +253,7 @@ def _pace(client: GatewayClient, name: str, *, headers: HeaderFields = ()) -> Ac
     yield Finish(in_flight)
 
 
-@relay_exercise(requests=1, interactions=1)
+@exercise(requests=1, interactions=1)
 def hang_up(client: GatewayClient) -> Actions:
     """A client that disconnects while the stream is silent, with nothing left to read.
 
@@ -266,21 +266,21 @@ def hang_up(client: GatewayClient) -> Actions:
     yield Release()
 
 
-@relay_exercise(requests=2, interactions=2)
+@exercise(requests=2, interactions=2)
 def two(client: GatewayClient) -> Actions:
     """Two streams that advance event by event at the same time."""
     scripts = {f"two.{word}": _write_script(word) for word in ("alpha", "omega")}
     yield from client.together(scripts, Meeting(len(scripts), client.patience))
 
 
-@relay_exercise(requests=6, interactions=6)
+@exercise(requests=6, interactions=6)
 def crowd(client: GatewayClient) -> Actions:
     """Six streams at the same time, as six clients open them."""
     scripts = {f"crowd.{word}": _write_script(word) for word in ("one", "two", "three", "four", "five", "six")}
     yield from client.together(scripts, Meeting(len(scripts), client.patience))
 
 
-@relay_exercise(requests=3 + _CROWD, interactions=1 + _CROWD)
+@exercise(requests=3 + _CROWD, interactions=1 + _CROWD)
 def busy(client: GatewayClient) -> Actions:
     """A background run that is resumed beside streams that stand still until then."""
     create = yield from client.create("busy.create", background=True, script=SCRIPT)
@@ -303,7 +303,7 @@ def busy(client: GatewayClient) -> Actions:
         yield Finish(in_flight)
 
 
-@relay_exercise(requests=4, interactions=1)
+@exercise(requests=4, interactions=1)
 def resume(client: GatewayClient) -> Actions:
     """A background run whose stream the client drops, resumes, and then reads as a whole."""
     create = yield from client.create("resume.create", background=True, script=SCRIPT)

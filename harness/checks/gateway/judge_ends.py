@@ -130,8 +130,7 @@ def idle(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         message = "an idle stream ended as if it were complete"
         yield notice("gw.idle/clean-end", relayed, message, "the rest of the stream", actual)
     else:
-        message = "an idle stream was dropped"
-        yield notice("gw.idle/cut", relayed, message, "the rest of the stream", actual)
+        yield notice("gw.idle/cut", relayed, "an idle stream was dropped", "the rest of the stream", actual)
 
 
 _CLEAN_ENDS: Mapping[type[Framing], tuple[str, str]] = {

@@ -210,11 +210,11 @@ def nothing_else(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def status(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The client got the status that the upstream sent."""
-    comparable = told_by(
-        exchanges, lambda one: _read_status(one.answer) is not None, "the upstream returned no status"
-    )
-    for relayed in comparable:
-        gave, came = _read_status(relayed.answer), relayed.client.status
+    answered = [one for one in exchanges if one.answer is not None]
+    for relayed in told_by(
+        answered, lambda one: answer_of(one).status is not None, "the upstream returned no status"
+    ):
+        gave, came = answer_of(relayed).status, relayed.client.status
         if gave != came:
             mild = gave is not None and gave >= 500 and came is not None and came >= 500
             severity = Severity.NON_STRICT if mild else Severity.BROKEN
@@ -271,30 +271,28 @@ def response_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     tiered = list(
         told_by(
             exchanges,
-            lambda one: bool(_read_tier(one.answer)) and one.client.status is not None,
+            lambda one: bool(_header(one.answer, TIER_HEADER)) and one.client.status is not None,
             f"the upstream sent no {TIER_HEADER}",
         )
     )
-    lost = [one for one in tiered if _read_tier(one.client) != _read_tier(one.answer)]
+    lost = [one for one in tiered if _header(one.client, TIER_HEADER) != _header(one.answer, TIER_HEADER)]
     for relayed in lost[:1]:
         message = (
             f"the header {TIER_HEADER} did not arrive, in {len(lost)} of {format_count(len(tiered), 'response')}"
         )
-        shown = _read_tier(relayed.answer), _read_tier(relayed.client) or "no such field"
+        shown = _header(relayed.answer, TIER_HEADER), _header(relayed.client, TIER_HEADER) or "no such field"
         yield replace(notice("gw.response-headers", relayed, message, *shown), weight=len(lost))
-
-
-def _read_tier(exchange: Exchange | None) -> str:
-    return "" if exchange is None else exchange.headers.get(TIER_HEADER)
 
 
 def retry_after(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The Retry-After of a refusal arrived."""
-    comparable = told_by(exchanges, lambda one: bool(_retry_after(one.answer)), "the upstream sent no Retry-After")
+    comparable = told_by(
+        exchanges, lambda one: bool(_header(one.answer, "retry-after")), "the upstream sent no Retry-After"
+    )
     for relayed in comparable:
-        gave, came = _retry_after(relayed.answer), _retry_after(relayed.client)
+        gave, came = _header(relayed.answer, "retry-after"), _header(relayed.client, "retry-after")
         if gave != came:
-            message = f"Retry-After of a {_read_status(relayed.answer)} did not arrive"
+            message = f"Retry-After of a {answer_of(relayed).status} did not arrive"
             yield notice("gw.retry-after", relayed, message, f"Retry-After: {gave}", came or "no such field")
 
 
@@ -383,13 +381,9 @@ def answer_changes(relayed: RelayedExchange) -> list[Change]:
     return list(changes(read(answer_of(relayed)).json, read(relayed.client).json, Pairs(relayed.pairs)))
 
 
-def _read_status(exchange: Exchange | None) -> int | None:
-    return None if exchange is None else exchange.status
-
-
 def _read_media_type(exchange: Exchange | None) -> str:
     return exchange.headers.media_type() if exchange is not None and succeeded(exchange) else ""
 
 
-def _retry_after(exchange: Exchange | None) -> str:
-    return "" if exchange is None else exchange.headers.get("retry-after")
+def _header(exchange: Exchange | None, name: str) -> str:
+    return "" if exchange is None else exchange.headers.get(name)

@@ -103,7 +103,19 @@ def _judge_events(relayed: RelayedExchange) -> Iterator[Finding]:
             yield notice("gw.events/changed", relayed, message, sent, got)
         return
     found = _without_strangers(difference(relayed))
-    wrong = [*differences("gw.events", relayed, found), *islice(_find_rounded(relayed, found), 1)]
+    wrong = list(differences("gw.events", relayed, found))
+    rounded = (
+        (one, change)
+        for one, other in found.kept
+        for change in changes(one.value, other.value, None)
+        if change.kind is Kind.ROUNDED
+    )
+    for one, change in islice(rounded, 1):
+        message = f"the number {change.pointer.removeprefix('$.')} of {one.kind} was rounded"
+        shown = str(change.before), str(change.after)
+        place: dict[str, Any] = {"pointer": change.pointer, "event": one.number}
+        mild = Severity.NON_STRICT
+        wrong.append(notice("gw.events/rounded", relayed, message, *shown, severity=mild, **place))
     yield from wrong
     if not wrong:
         yield from find_new_defect("gw.events/invalid", relayed)
@@ -124,17 +136,6 @@ _STRANGE_FIELD = f"$.{UNKNOWN_FIELD}"
 
 def _is_strange(event: RelayedEvent) -> bool:
     return event.kind == UNKNOWN_TYPE
-
-
-def _find_rounded(relayed: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
-    for one, other in found.kept:
-        for change in changes(one.value, other.value, None):
-            if change.kind is Kind.ROUNDED:
-                message = f"the number {change.pointer.removeprefix('$.')} of {one.kind} was rounded"
-                shown = str(change.before), str(change.after)
-                place: dict[str, Any] = {"pointer": change.pointer, "event": one.number}
-                mild = Severity.NON_STRICT
-                yield notice("gw.events/rounded", relayed, message, *shown, severity=mild, **place)
 
 
 def _text_of(exchange: Exchange) -> str:
@@ -242,8 +243,7 @@ def judge_isolation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         strange = [frame for frame in frames_of(relayed.client) if word in frame.data]
         if strange:
             actual = strange[0].data.decode("utf-8", "replace")
-            message = f"events of another stream arrived ({len(strange)})"
-            yield notice("gw.isolated", relayed, message, "", actual)
+            yield notice("gw.isolated", relayed, f"events of another stream arrived ({len(strange)})", "", actual)
 
 
 _TOO_MANY = frozenset({429, 503})

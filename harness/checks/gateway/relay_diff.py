@@ -19,7 +19,7 @@ from itertools import starmap
 from typing import Any, NamedTuple
 
 from harness.checks.gateway.findings import answer_line, answer_of, format_value, notice, succeeded
-from harness.contract import PROTOCOL, Contract, compare_steps, read
+from harness.contract import PROTOCOL, compare_steps, read
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import loads
 from harness.contract.models.profiles import find_profile, list_models
@@ -211,7 +211,16 @@ class StreamDifference:
 def compare_streams(before: Sequence[Frame], after: Sequence[Frame]) -> StreamDifference:
     """Find out what became of each event of a stream on its way."""
     sent, got = (list(starmap(RelayedEvent, enumerate(frames))) for frames in (before, after))
-    alike = [[_carries(one, other) for other in got] for one in sent]
+    # Whether another event has everything that one has; additions are fine.
+    alike = [
+        [
+            one.frame.data == other.frame.data
+            if one.value is None or other.value is None
+            else all(change.kind in _KEPT for change in changes(one.value, other.value, None))
+            for other in got
+        ]
+        for one in sent
+    ]
     pairs = dict(_pair_in_order(alike))
     found = StreamDifference(sent, got, kept=[(sent[i], got[j]) for i, j in pairs.items()])
     left = [one for one in sent if one.number not in pairs]
@@ -246,13 +255,6 @@ def _place(
             left.remove(one)
             return
     found.invented.append(other)
-
-
-def _carries(one: RelayedEvent, other: RelayedEvent) -> bool:
-    """Whether `other` has everything that `one` has; additions are fine."""
-    if one.value is None or other.value is None:
-        return one.frame.data == other.frame.data
-    return all(change.kind in _KEPT for change in changes(one.value, other.value, None))
 
 
 def _pair_in_order(alike: list[list[bool]]) -> list[tuple[int, int]]:
@@ -367,7 +369,15 @@ _INSTEAD = {"lost": "nothing", "twice": "the same event twice"}
 
 def differences(rule: str, relayed: RelayedExchange, found: StreamDifference) -> Iterator[Finding]:
     """The differences of the events, as findings; the same text split into other deltas counts leniently."""
-    mild = _resplit(found, read(relayed.client).contract)
+    others = [*found.lost, *found.doubled, *found.moved, *found.invented]
+    others += [event for pair in found.changed for event in pair]
+    mild = all(event.value is not None and event.value.get("event_type") == "step.delta" for event in others)
+    if mild:  # only deltas differ: together they may assemble to the same steps
+        contract = read(relayed.client).contract
+        sent, got = (
+            [event.value for event in some if event.value is not None] for some in (found.sent, found.got)
+        )
+        mild = not compare_steps(assemble_steps(sent, contract), assemble_steps(got, contract))
     for word, what, wanted, some in (
         ("lost", "did not arrive", "", found.lost),
         ("twice", "came twice", "", found.doubled),
@@ -416,13 +426,3 @@ def weighs(event: RelayedEvent) -> bool:
     if event.frame.data == PROTOCOL.sentinel:
         return False
     return not event.kind or event.kind.startswith(_OF_THE_API)
-
-
-def _resplit(found: StreamDifference, contract: Contract) -> bool:
-    """Whether only deltas differ, and together they assemble to the same steps."""
-    others = [*found.lost, *found.doubled, *found.moved, *found.invented]
-    others += [event for pair in found.changed for event in pair]
-    if not all(event.value is not None and event.value.get("event_type") == "step.delta" for event in others):
-        return False
-    sent, got = ([event.value for event in some if event.value is not None] for some in (found.sent, found.got))
-    return not compare_steps(assemble_steps(sent, contract), assemble_steps(got, contract))

@@ -249,8 +249,10 @@ def replace_stream(pieces: Callable[[list[Frame]], Iterable[Piece]]) -> Answer:
 
     def answer(service: Service, request: Request) -> Response:
         response = service(request)
-        if _streams(response):
-            response.body = PieceBody(pieces(_read_frames(response)))
+        if _streams(response):  # which does not pause
+            data = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
+            response.body.close()
+            response.body = PieceBody(pieces(Decoder().feed(data)))
         return response
 
     return answer
@@ -420,13 +422,6 @@ _LAZY_LOOK = 0.1
 
 def _streams(response: Response) -> bool:
     return response.headers.media_type() == EVENT_STREAM
-
-
-def _read_frames(response: Response) -> list[Frame]:
-    """Read all frames of a stream that does not pause, and close its body."""
-    data = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
-    response.body.close()
-    return Decoder().feed(data)
 
 
 def with_strangers(number: int, frame: Frame) -> bytes:

@@ -7,6 +7,7 @@ Layer 2. Pure, and safe on anything a target may send. If a prerequisite of a ju
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from harness.contract import read
@@ -20,7 +21,7 @@ from harness.contract.judge.wording import (
     format_request,
     format_statuses,
 )
-from harness.outcome import Finding, Severity, Unmet
+from harness.outcome import Finding, Severity, Unmet, Where
 from harness.wire import Exchange
 
 TOO_MANY = 429
@@ -30,20 +31,28 @@ _MARKS = frozenset({"id", "status", "steps"})
 """An object with any of these fields counts as an interaction; other rules judge its content."""
 
 
-def finding(message: str, *, expected: str = "", actual: str = "") -> Finding:
-    """Build a finding that the rule is broken; `Check.observe` fills in the rule."""
-    return Finding("", message, expected, actual)
+def finding(
+    message: str,
+    expected: str = "",
+    actual: str = "",
+    *,
+    code: str = "",
+    severity: Severity = Severity.BROKEN,
+    **place: Any,
+) -> Finding:
+    """Build a finding; `place` has fields of `Where`, such as `exchange` and `pointer`.
+
+    `code` is `rule/word`, or `/word` for a judge that several rules share. `Check.observe` adds what is absent.
+    """
+    rule, slash, _ = code.partition("/")
+    return Finding(rule, message, expected, actual, Where(**place), severity, code if slash else "")
 
 
-def lenient_finding(message: str, *, expected: str = "", actual: str = "", word: str = "") -> Finding:
-    """Build a finding that a rule is met only in a lenient reading; a `word` names the reading, under any rule."""
-    code = f"/{word}" if word else ""
-    return Finding("", message, expected, actual, severity=Severity.NON_STRICT, code=code)
+lenient_finding = partial(finding, severity=Severity.NON_STRICT)
+"""Build a finding that a rule is met only in a lenient reading."""
 
-
-def note(message: str, *, expected: str = "", actual: str = "") -> Finding:
-    """Build a finding that is worth reporting but breaks no rule."""
-    return Finding("", message, expected, actual, severity=Severity.INFORMATION)
+note = partial(finding, severity=Severity.INFORMATION)
+"""Build a finding that is worth reporting but breaks no rule."""
 
 
 def at(name: str, findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -90,8 +99,8 @@ def expect_alive(exchange: Exchange, *, accepts: Container[int]) -> Iterator[Fin
     if exchange.status == OVERLOADED:
         yield finding(
             f"{format_request(exchange)} reached no working server",
-            expected=format_statuses(accepts),
-            actual=format_answer(exchange),
+            format_statuses(accepts),
+            format_answer(exchange),
         )
     else:
         yield from expect_status(exchange, accepts=accepts)
@@ -115,9 +124,7 @@ def expect_object(
     body, wanted = read(exchange).json, list(marks)
     if not isinstance(body, dict) or (wanted and not any(mark in body for mark in wanted)):
         lacks = f"an object with {' or '.join(sorted(wanted))}" if wanted else "a JSON object"
-        yield finding(
-            f"{format_request(exchange)} returned another value", expected=lacks, actual=format_answer(exchange)
-        )
+        yield finding(f"{format_request(exchange)} returned another value", lacks, format_answer(exchange))
 
 
 def expect_interaction(

@@ -61,10 +61,15 @@ def create_in_each_mode(
     where all meet, so that a stream of a background run need not be asked without a parent, if there is one.
     """
     asked = frozenset(modes)
+    fields: dict[str, tuple[str, Any]] = {
+        name: (name, True) for name in ("stream", "background") if name in t.capabilities
+    }
+    fields |= {"store": ("store", False)} if t.keeps else {}
+    fields |= {"chain": ("previous_interaction_id", parent)} if parent and "chain" in t.capabilities else {}
     sent = {
-        mode: t.create({**body, **_fill(names, parent)})
+        mode: t.create({**body, **dict(fields[name] for name in names)})
         for mode, names in _FIELDS.items()
-        if mode in asked and all(_is_offered(t, name, parent) for name in names)
+        if mode in asked and fields.keys() >= {*names}
     }
     if IN_ALL_AT_ONCE in sent:
         sent.pop(STREAMED_IN_BACKGROUND, None)
@@ -112,17 +117,6 @@ def find_lacking(shown: Mapping[str, bool]) -> str:
 
 
 _KINDS = {"stream": "in streams", "background": "in background runs", "chain": "in turns of a chain"}
-
-
-def _is_offered(t: RequestBuilder, name: str, parent: str) -> bool:
-    if name == "store":
-        return t.keeps
-    return name in t.capabilities and (name != "chain" or bool(parent))
-
-
-def _fill(names: tuple[str, ...], parent: str) -> dict[str, Any]:
-    fields = {"store": False, "stream": True, "background": True}
-    return {"previous_interaction_id" if name == "chain" else name: fields.get(name, parent) for name in names}
 
 
 def read_end(answer: Exchange) -> Mapping[str, Any]:

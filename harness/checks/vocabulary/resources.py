@@ -86,16 +86,25 @@ def judge_life(
         same = [entry for entry in object_in(listed).get(collection) or () if isinstance(entry, dict)]
         for entry in (entry for entry in same if entry.get(name) == identity):
             yield from at("listed", _judge_kept(object_in(fetched), entry, "GET"))
-        yield from at("listed", _judge_listed(listed, collection, *next(iter(shows.items()))))
+        flaws = list(at("listed", expect_object(listed)))
+        yield from flaws
+        names = [one.get(name) for one in entries(listed, collection)] if not flaws else []
+        is_last = not any(object_in(listed).get(token) for token in _TOKENS)
+        if not flaws and is_last and identity not in names:
+            message = "the list does not contain the new resource"
+            yield finding(message, format_value(identity), format_value(names[:5]), exchange="listed")
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
     yield from at("gone", expect_refusal(gone, gone_as))
 
 
-def judge_lives(collection: str, shows: Mapping[str, Any]) -> Judge:
-    """A judge of the life of a resource whose id the target chooses, and that `shows` these values."""
+def judge_lives(
+    collection: str, shows: Mapping[str, Any], *, name: str = "id", gone_as: Container[int] = frozenset({404})
+) -> Judge:
+    """A judge of the life of a resource whose `name` the target chooses, and that `shows` these values."""
 
     def judge(*, made: Exchange, **answers: Any) -> Iterator[Finding]:
-        return judge_life(collection, {"id": id_of(made), **shows}, made=made, **answers)
+        known = {name: text_in(made, name), **shows}
+        return judge_life(collection, known, made=made, gone_as=gone_as, **answers)
 
     return take(judge, "made", "fetched", "listed", "deleted", "gone")
 
@@ -121,8 +130,7 @@ def judge_values(answer: Exchange, expected: Mapping[str, Any]) -> Iterator[Find
     shown = object_in(answer)
     for name, value in expected.items() if shown else ():
         if not is_alike(shown.get(name), value):
-            actual = format_value(shown.get(name))
-            yield finding(f"`{name}` differs", expected=format_value(value), actual=actual)
+            yield finding(f"`{name}` differs", format_value(value), format_value(shown.get(name)))
 
 
 def _judge_kept(
@@ -131,7 +139,7 @@ def _judge_kept(
     """The properties of a resource must be the same in each response that shows it."""
     for one in compare_views(known, shown):
         message = f"`{one.place}` differs from what {where} {did}"
-        yield finding(message, expected=format_value(one.known), actual=format_value(one.shown))
+        yield finding(message, format_value(one.known), format_value(one.shown))
 
 
 _HIDDEN = frozenset({"auth", "token", "value", "client_secret", "refresh_token", "store"})
@@ -144,23 +152,7 @@ def _judge_shown(sent: Mapping[str, Any], *views: Mapping[str, Any]) -> Iterator
         if name == "voice" and isinstance(value, Mapping):  # the create wraps it
             yield from _judge_shown(value, *views)
         elif value and name not in _HIDDEN and not any(view.get(name) for view in views):
-            message = f"`{name}` was sent, and no response shows it"
-            yield finding(message, expected=format_value(value), actual="nothing")
-
-
-def _judge_listed(listed: Exchange, collection: str, name: str, expected: Any) -> Iterator[Finding]:
-    """A list must be an object, and hold the resource unless there are more pages."""
-    flaws = list(expect_object(listed))
-    yield from flaws
-    if flaws or any(object_in(listed).get(token) for token in _TOKENS):
-        return
-    names = [entry.get(name) for entry in entries(listed, collection)]
-    if expected not in names:
-        yield finding(
-            "the list does not contain the new resource",
-            expected=format_value(expected),
-            actual=format_value(names[:5]),
-        )
+            yield finding(f"`{name}` was sent, and no response shows it", format_value(value), "nothing")
 
 
 # --- paged lists
@@ -291,15 +283,12 @@ def each_once(
     seen = ids(listed, field, identity)
     twice = sorted(one for one, times in Counter(seen).items() if times > 1)
     if twice:
-        yield finding(
-            "the pages contain entries more than once", expected="each once", actual=", ".join(twice[:5])
-        )
+        yield finding("the pages contain entries more than once", "each once", ", ".join(twice[:5]))
     if next_token(listed[-1]):
         raise Unmet(f"the list has more than {MOST} pages")
     lost = [one for one in expected if one not in seen]
     if lost:
-        others = format_count(len(seen), "other")
-        yield finding("the pages lack entries", expected=", ".join(lost[:5]), actual=others)
+        yield finding("the pages lack entries", ", ".join(lost[:5]), format_count(len(seen), "other"))
 
 
 # --- uploads

@@ -50,7 +50,7 @@ def need_id(exchange: Exchange) -> str:
 def expect_id(exchange: Exchange, message: str = "no id") -> Iterator[Finding]:
     """A successful answer without an id breaks the rule; other checks judge the rest of it."""
     if exchange.status in SUCCESS and not id_of(exchange):
-        yield finding(message, expected="a non-empty string", actual=format_answer(exchange))
+        yield finding(message, "a non-empty string", format_answer(exchange))
 
 
 def status_of(exchange: Exchange) -> str:
@@ -225,8 +225,7 @@ def expect_still_gone(gone: Sequence[Exchange], later: Sequence[Exchange]) -> It
     back = next((number for number, answer in enumerate(later) if answer.status in SUCCESS), None)
     if gone[-1].status == 404 and back is not None:
         actual = format_answer(later[back])
-        again = finding("a deleted interaction appeared again", expected="404", actual=actual)
-        yield again.at(exchange=f"later[{back}]")
+        yield finding("a deleted interaction appeared again", "404", actual, exchange=f"later[{back}]")
 
 
 def open_stream(t: RequestBuilder, interaction_id: str, *, timeout: float | None = None) -> Part[LiveStream]:

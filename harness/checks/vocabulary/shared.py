@@ -24,7 +24,7 @@ from harness.contract import PROTOCOL
 from harness.contract.judge.replies import SUCCESS, is_refused_in_stream
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import RequestBuilder
-from harness.contract.tables.refusals import REFUSALS, Changes, Own
+from harness.contract.tables.refusals import REFUSALS, Own
 from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding
@@ -177,7 +177,10 @@ def streams_of_all_kinds(t: RequestBuilder) -> Steps:
     for name, body in KINDS.items():
         body = {**body, "input": words} if name == "background" else body
         answers[name] = yield from read_whole_stream(t.create(body, stream=True))
-    stored = yield from _read_stored(t, answers)
+    ids = {name: told for name, answer in answers.items() if (told := _told_id(answer))}
+    by_id = {told: answers[name] for name, told in ids.items()}
+    shown = dict(zip(by_id, (yield from poll_after_streams(t, by_id)), strict=True))
+    stored = {name: shown[told] for name, told in ids.items()}
     found = _told_id(text)
     replay = (yield from read_whole_stream(t.get(found, stream=True))) if found else None
     if replay is not None and is_stream(replay) and (thoughtful := _told_id(answers["thought"])):
@@ -191,13 +194,6 @@ def streams_of_all_kinds(t: RequestBuilder) -> Steps:
     if replay is not None and is_stream(replay):
         streams["replay"] = replay
     return {**answers, "streams": streams, "stored": stored, "replay": replay}
-
-
-def _read_stored(t: RequestBuilder, answers: Streams) -> Part[dict[str, Exchange]]:
-    ids = {name: found for name, answer in answers.items() if (found := _told_id(answer))}
-    streams = {found: answers[name] for name, found in ids.items()}
-    shown = dict(zip(streams, (yield from poll_after_streams(t, streams)), strict=True))
-    return {name: shown[found] for name, found in ids.items()}
 
 
 def _told_id(answer: Exchange) -> str:
@@ -217,19 +213,16 @@ def send_wrong_creates(t: RequestBuilder, *rules: str, timeout: float | None = N
     return (yield from send_each(timeout, **creates))
 
 
-def _describe_changes(changes: Changes) -> str:
-    """The defect of a create: `tools "none"`, `no input`, `model and agent`."""
-    own = [field for field, value in changes.items() if isinstance(value, Own)]
-    words = [
-        f"no {field}" if value is None else f"{field} {format_value(value)}"
-        for field, value in changes.items()
-        if field not in own
-    ]
-    return " and ".join([*own, *words])
-
-
 def judge_refusals(rule: str, **answers: Exchange) -> Iterator[Finding]:
     """Judge the answers to a rule's creates, by their names, by its row."""
     creates = REFUSALS[rule].creates
     for name, answer in answers.items():
-        yield from at(name, expect_reply(rule, answer, _describe_changes(creates[name])))
+        changes = creates[name].items()
+        own = [field for field, value in changes if isinstance(value, Own)]
+        words = [
+            f"no {field}" if value is None else f"{field} {format_value(value)}"
+            for field, value in changes
+            if field not in own
+        ]
+        # such as `tools "none"`, `no input`, `model and agent`
+        yield from at(name, expect_reply(rule, answer, " and ".join([*own, *words])))

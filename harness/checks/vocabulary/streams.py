@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from msgspec import structs
-
 from harness.checks.vocabulary.expect import expect_status, finding, lenient_finding, note, require_answer
 from harness.contract import PROTOCOL, read
 from harness.contract.data import json_parse
@@ -48,14 +46,10 @@ def expect_stream(exchange: Exchange) -> Iterator[Finding]:
     yield from expect_status(exchange, accepts=SUCCESS)
     if exchange.status in SUCCESS and not is_stream(exchange):
         yield finding(
-            f"{format_request(exchange)} returned no stream",
-            expected="text/event-stream",
-            actual=format_answer(exchange),
+            f"{format_request(exchange)} returned no stream", "text/event-stream", format_answer(exchange)
         )
     elif exchange.status in SUCCESS and not is_whole(exchange):
-        yield note(
-            f"{format_request(exchange)} was truncated", expected="a complete body", actual=format_ending(exchange)
-        )
+        yield note(f"{format_request(exchange)} was truncated", "a complete body", format_ending(exchange))
 
 
 def is_whole(exchange: Exchange) -> bool:
@@ -143,47 +137,23 @@ def cuts(whole: Sequence[Event], limit: int) -> list[int]:
 
 def losses(name: str, whole: Sequence[Event], diff: EventDiff, came: Sequence[Event] = ()) -> Iterator[Finding]:
     """Yield a finding for missing events, or for one that came in another form."""
-    changed = _find_changed(whole, came, diff)
-    if changed is not None:
-        number, other = changed
-        yield _report_changed(name, number, whole[number], other)
-    elif diff.missing:
-        lost = diff.missing[0]
-        kind = str(whole[lost].get("event_type"))
-        many = f"{format_count(len(diff.missing), 'event')}, the first is " if len(diff.missing) > 1 else ""
-        message = f"{name} skips {many}event {lost} (`{kind}`)"
-        if all(_is_doubled(whole, number) for number in diff.missing):
-            message = f"{name} lacks {many}event {lost} (`{kind}`), which the stream before it sent twice"
-        yield finding(
-            message,
-            expected=kind,
-            actual="nothing",
-        ).at(event=lost)
-
-
-def _find_changed(whole: Sequence[Event], came: Sequence[Event], diff: EventDiff) -> tuple[int, Event] | None:
-    """The first missing event that did come, under its own id but different, with its number; None if none did."""
+    if not diff.missing:
+        return
+    lost = diff.missing[0]
+    event, kind = whole[lost], str(whole[lost].get("event_type"))
     others = {cursor(came[number]): came[number] for number in diff.extra if number < len(came)}
-    first = diff.missing[0] if diff.missing else None
-    other = None if first is None else others.get(cursor(whole[first]) or "")
-    return None if first is None or other is None else (first, other)
-
-
-def _report_changed(name: str, number: int, event: Event, other: Event) -> Finding:
-    fields = [
-        field for field in {**event, **other} if field != "metadata" and event.get(field) != other.get(field)
-    ]
-    shown = [format_value(one[fields[0]]) if fields[0] in one else "absent" for one in (event, other)]
-    message = f"{name} returns event {number} (`{event.get('event_type')}`) with another `{fields[0]}`"
-    return finding(message, expected=shown[0], actual=shown[1]).at(event=number)
-
-
-def _is_doubled(whole: Sequence[Event], number: int) -> bool:
-    """Whether an event is the one before it once more, under the same id."""
-    if number == 0 or not cursor(whole[number]):
-        return False
-    one, other = whole[number - 1], whole[number]
-    return cursor(one) == cursor(other) and shape_of(one) == shape_of(other)
+    if other := others.get(cursor(event) or ""):  # it came under its own id, but different
+        changed = (one for one in {**event, **other} if one != "metadata" and event.get(one) != other.get(one))
+        field = next(changed)
+        shown = [format_value(one[field]) if field in one else "absent" for one in (event, other)]
+        yield finding(f"{name} returns event {lost} (`{kind}`) with another `{field}`", *shown, event=lost)
+        return
+    many = f"{format_count(len(diff.missing), 'event')}, the first is " if len(diff.missing) > 1 else ""
+    message = f"{name} skips {many}event {lost} (`{kind}`)"
+    pairs = [(whole[number - 1] if number else {}, whole[number]) for number in diff.missing]
+    if all(cursor(two) and cursor(one) == cursor(two) and shape_of(one) == shape_of(two) for one, two in pairs):
+        message = f"{name} lacks {many}event {lost} (`{kind}`), which the stream before it sent twice"
+    yield finding(message, kind, "nothing", event=lost)
 
 
 def is_fuller(one: Sequence[Event], other: Sequence[Event]) -> bool:
@@ -210,9 +180,8 @@ def leniencies(name: str, came: Sequence[Event], diff: EventDiff) -> Iterator[Fi
     """Yield a finding for what is correct only in a lenient reading; a repeated event may be more than that."""
     if diff.repeated:
         message = f"{name} repeats the event of its cursor"
-        repeat = lenient_finding(message, expected="the event after it", actual="the event", word="inclusive")
         first = next(event for event in came if is_of_the_run(event))
-        yield structs.replace(repeat, severity=judge_repeat(first))
+        yield finding(message, "the event after it", "the event", code="/inclusive", severity=judge_repeat(first))
     elif diff.resplit:
         message = f"{name} splits its deltas differently"
-        yield lenient_finding(message, expected="the same deltas", actual="others", word="resplit")
+        yield lenient_finding(message, "the same deltas", "others", code="/resplit")

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from harness.benches.gateway.run import run_command
-from harness.checks.gateway.mutants.mutant import GatewayBuild, change_answer, change_create, change_events
 from harness.outcome import Outcome, UsageFault, Verdict
+from lab.gateways.mutant import GatewayBuild, change_answer, change_create, change_events
 from tests.benches.gateway.inprocess import judged
 
 CHILD = "import sys, time; print('here', flush=True); time.sleep(60)"

@@ -15,7 +15,6 @@ from harness.benches.gateway import GatewayOptions, judge_gateway
 from harness.benches.gateway.run import parts_of
 from harness.checks.gateway import CATALOGUE, CHECKS
 from harness.checks.gateway.exercises import EXERCISES
-from harness.checks.gateway.mutants import MUTANTS, Gateway
 from harness.cli import main
 from harness.contract import PROTOCOL
 from harness.engine.baseline import Baseline, Entry
@@ -32,6 +31,7 @@ from harness.wire import At, Body, By, Chunk, Ending, Headers, How, Pause, Piece
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
 from harness.wire.stream_picture import picture_lines
+from lab.gateways import MUTANTS, Gateway
 from tests.benches.gateway.foreign_gateway import Faithful, serving
 from tests.benches.gateway.inprocess import bench_through, judged, noticing, play_all, words
 from tests.checks.gateway.variants import JoinsDeltas

@@ -7,11 +7,11 @@ from itertools import chain, takewhile
 import pytest
 
 from harness.checks.gateway.exercises import truncation
-from harness.checks.gateway.mutants.mutant import Gateway, read_body
 from harness.checks.gateway.upstream_answers import AGENT, FIELDS, refusing, suffering
 from harness.contract import load, read
 from harness.kit.relay import CollectStrays
 from harness.wire import COMPLETE, At, Body, By, Chunk, Ending, How, Pause, PieceBody, Request, Response
+from lab.gateways.mutant import Gateway, read_body
 from tests.benches.gateway.inprocess import Sides, bench_through, play_all
 
 _OWN_ERROR = b'data: {"error": {"message": "upstream broke", "code": "502"}}\n\n'

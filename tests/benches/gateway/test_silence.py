@@ -11,12 +11,12 @@ from harness.benches.gateway import GatewayOptions, judge_gateway
 from harness.benches.gateway.run import SILENT
 from harness.checks.gateway import CATALOGUE, CHECKS
 from harness.checks.gateway.exercises import EXERCISES
-from harness.checks.gateway.mutants import Gateway
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import ExerciseStarted, RunFinished, RunStopped
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Exit, Verdict
 from harness.wire import At, By, Chunk, Ending, Headers, How, Pause, PieceBody, Request, Response, UntilClose
+from lab.gateways import Gateway
 from tests.benches.gateway.inprocess import bench_through, judged, noticing
 
 HUNG = Ending(by=By.SERVER, how=How.STALL, at=At.BEFORE_HEADERS)

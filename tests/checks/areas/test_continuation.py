@@ -33,17 +33,13 @@ CASES = [
     case("cont.next", "not_met", "no id", paused=PAUSED, next_hop=answer(body=interaction(id=""))),
     case("cont.with-input", "not_met", "refused", with_input=refusal(400)),
     case("cont.with-input", "untestable", "did not pause", with_input=None),
-    case("cont.bad-token", "not_met", "crash", bad_token=refusal(500)),
     case("cont.stream", "met", "in the completion", streamed=streamed([*SILENT[:-1], END])),
     case("cont.stream", "met", "in an update", streamed=streamed([*SILENT[:-1], UPDATE, SILENT[-1]])),
-    case("cont.stream", "not_met", "no token", streamed=streamed(SILENT)),
-    case("cont.stream", "not_met", "as if completed", streamed=streamed(text_events("He"))),
     case("cont.stream", "not_met", "just ends", streamed=streamed(SILENT[:-1])),
     case("cont.stream", "not_met", "no stream", streamed=NEXT),
     case("cont.checkpoint", "met", "the rest", whole=streamed(HOPS), rest=said("llo")),
     case("cont.checkpoint", "met", "other words", whole=streamed(HOPS), rest=said("and llo")),
     case("cont.checkpoint", "not_applicable", "no token", whole=streamed(SILENT), rest=None),
-    case("cont.checkpoint", "not_met", "from the start", whole=streamed(HOPS), rest=said("Hello")),
     case("cont.checkpoint", "not_met", "the same id", whole=streamed(HOPS), rest=said("llo", id="v1_one")),
 ]  # fmt: skip
 

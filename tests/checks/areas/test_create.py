@@ -7,20 +7,29 @@ from unicodedata import normalize
 
 from msgspec.structs import replace
 
-from harness.checks.areas.create import LONG_TEXT, UNUSUAL_TEXT
+from harness.checks.areas.create import UNUSUAL_TEXT
 from harness.checks.catalogue import CATALOGUE
-from tests.checks._play import answer, case, holding, interaction, refusal, stream_of
+from tests.checks._play import (
+    CRASH,
+    DEAD,
+    DONE,
+    REFUSED,
+    answer,
+    case,
+    holding,
+    interaction,
+    refusal,
+    says,
+    stream_of,
+)
 from tests.checks._streams import streamed, text_events
 
 # --- a create's answer and on the forms of input, on hand-made exchanges
 
 OK = answer(body=interaction(), method="POST", target="/v1beta/interactions")
-REFUSED = refusal(400)
-DEAD = answer(None)
 
 
 UNNAMED = {"neither_streamed": REFUSED}
-NO_INPUT = {"no_input_streamed": REFUSED, "no_input_in_background": REFUSED}
 
 
 def created(**fields):
@@ -29,17 +38,9 @@ def created(**fields):
 
 
 INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
-UNKNOWN_STEP = {"type": "a_step_of_tomorrow", "shape": 7}
-
 LONG_USAGE = {"total_input_tokens": 4, "total_output_tokens": 90, "total_tokens": 94}
 LONG_ANSWER = answer(body=interaction(usage=LONG_USAGE))
 MUCH_READ = {**LONG_USAGE, "total_input_tokens": 90, "total_tokens": 180}
-
-
-def says(text, **fields):
-    """A completed answer with this text."""
-    step = {"type": "model_output", "content": [{"type": "text", "text": text}]}
-    return answer(body=interaction(steps=[step], **fields))
 
 
 def streams(text, usage):
@@ -80,29 +81,17 @@ CASES = [
     case("create.ok", "not_met", "a list", created=answer(body=[interaction()])),
     case("create.ok", "not_met", "an empty object", created=answer(body={})),
     case("create.ok", "not_met", "a page", created=answer(body=b"<html>", label="text/html")),
-    case("create.status", "met", "listed", creates=[OK]),
     case("create.status", "met", "once of tomorrow", creates=[OK, created(status="dreaming"), OK]),
     case("create.status", "met", "the others refused", creates=[OK, REFUSED, DEAD]),
     case("create.status", "not_met", "always of tomorrow", creates=[created(status="dreaming")] * 3),
     case("create.status", "not_met", "always of before", creates=[created(status="done")] * 3),
     case("create.status", "not_met", "once in capitals", creates=[OK, created(status="COMPLETED"), OK]),
-    case("create.status-listed", "met", "listed", created=OK),
     case("create.status-listed", "untestable", "refused", created=REFUSED),
     case("create.status-listed", "untestable", "in capitals", created=created(status="COMPLETED")),
     case("create.status-listed", "not_met", "of tomorrow", created=created(status="dreaming")),
     case("create.status-listed", "not_met", "of before", created=created(status="done")),
-    case("create.generation", "met", "no output", created=created(steps=None)),
-    case("create.generation", "not_met", "outputs", created=created(steps=None, outputs=[])),
-    case("create.status", "not_met", "absent", creates=[created(status=None)]),
     case("create.status", "not_met", "a number", creates=[OK, created(status=3)]),
     case("create.status", "untestable", "refused", creates=[REFUSED, REFUSED]),
-    case("create.schema", "met", "unknown additions", created=created(steps=[UNKNOWN_STEP], mood="good")),
-    case("create.schema", "not_met", "a step of the wrong shape", created=created(
-        steps=[{"type": "model_output", "content": "Hi."}]
-    )),
-    case("create.schema", "not_met", "steps no list", created=created(steps={})),
-    case("create.final", "met", "requires_action", created=created(status="requires_action")),
-    case("create.final", "not_met", "in_progress", created=created(status="in_progress")),
     case("create.id", "met", "any string", created=created(id="x")),
     case("create.id", "not_met", "absent", created=created(id=None)),
     case("create.id", "not_met", "empty", created=created(id="")),
@@ -112,8 +101,6 @@ CASES = [
     case("create.object", "not_met", "absent", created=created(object=None)),
     case("create.object", "not_met", "another", created=created(object="response")),
     case("create.times", "met", "with an offset", created=created(updated="2026-11-20T08:00:01.5+01:00")),
-    case("create.times", "not_met", "absent", created=created(created=None)),
-    case("create.times", "not_met", "backwards", created=created(updated="2026-11-19T07:00:00Z")),
     case("create.times", "not_met", "seconds", created=created(created="1790000000")),
     case("create.model-echo", "met", "an alias resolved", created=created(model="gemini-flash-latest-001")),
     case("create.model-echo", "met", "not listed", created=answer_to("gemini-3.8-flash", "gemini-3.5-flash-001")),
@@ -129,25 +116,17 @@ CASES = [
     case("create.usage", "not_met", "no count", created=created(usage={})),
     case("create.usage", "not_met", "other names", created=created(usage={"totalTokens": 3})),
     case("create.usage", "met", "a list, which is another rule's", created=created(usage=[{"total_tokens": 3}])),
-    case("create.input-content", "met", "taken", **forms(content=OK)),
     case("create.input-content", "not_met", "refused", **forms(content=REFUSED)),
-    case("create.input-contents", "met", "taken", **forms(contents=OK)),
     case("create.input-contents", "not_met", "refused", **forms(contents=REFUSED)),
-    case("create.input-steps", "met", "taken", **forms(steps=OK)),
     case("create.input-steps", "not_met", "refused", **forms(steps=REFUSED)),
-    case("create.input-contents", "met", "read", **forms(silent=BOTH, contents=BOTH)),
     case("create.input-contents", "met", "neither repeats", **forms(silent=says("31846"), contents=OK)),
     case("create.input-contents", "not_met", "half", **forms(silent=BOTH, contents=says("31846"))),
     case("create.input-steps", "not_met", "unread", **forms(silent=BOTH, steps=OK)),
-    case("create.input-bare-step", "met", "taken", bare_step=OK),
-    case("create.input-bare-step", "not_met", "refused", bare_step=REFUSED),
-    case("create.input-bare-step", "not_met", "something else", bare_step=answer(body={})),
     case("create.input-turns", "met", "taken", turns=OK),
     case("create.input-turns", "non_strict", "422", turns=refusal(422)),
     case("create.input-turns", "not_met", "crash", turns=refusal(500)),
     case("create.no-stream-json", "met", "one form refused", content=REFUSED, silent=OK),
     case("create.no-stream-json", "untestable", "refused", content=REFUSED, silent=REFUSED),
-    case("create.no-stream-json", "not_met", "false streams", content=stream_of(b"[DONE]"), silent=OK),
     case("create.no-stream-json", "not_met", "absent streams", content=REFUSED, silent=stream_of(b"[DONE]")),
 ]  # fmt: skip
 
@@ -161,37 +140,18 @@ def test_a_refused_create_fails_only_where_success_was_promised():
 
 # --- contradictory requests and on options, on hand-made exchanges
 
-BAD = refusal(400)
 PLAIN = answer(body=interaction())
-CRASH = refusal(500, "api_error")
 ASCII_ONLY = UNUSUAL_TEXT.encode("ascii", "replace").decode()
 
 
 CASES += [
     case("create.model-xor-agent", "non_strict", "404", neither=refusal(404, "model_not_found"),
          **UNNAMED),
-    case("create.model-xor-agent", "not_met", "a default model", neither=PLAIN, **UNNAMED),
-    case("create.model-xor-agent", "not_met", "a default model in a stream", neither=BAD,
-         neither_streamed=HALF_STREAM),
-    case("create.model-xor-agent", "not_met", "crash", neither=CRASH, **UNNAMED),
-    case("create.both", "not_met", "one dropped", both=PLAIN),
-    case("create.input-missing", "not_met", "nothing answered", no_input=PLAIN, empty_input=BAD, **NO_INPUT),
-    case("create.input-missing", "not_met", "an empty list answered", no_input=BAD, empty_input=PLAIN,
-         **NO_INPUT),
-    case("create.input-missing", "not_met", "nothing answered in the background", no_input=BAD, empty_input=BAD,
-         **{**NO_INPUT, "no_input_in_background": PLAIN}),
-    case("create.config-mismatch", "not_met", "dropped", agent_config=PLAIN),
-    case("create.webhook-bg", "met", "accepted", hook=PLAIN),
-    case("create.webhook-bg", "not_met", "crash", hook=CRASH),
-    case("create.config-agent", "not_met", "dropped", refused=PLAIN),
-    case("create.labels", "met", "by the rules", with_labels=PLAIN, with_a_wrong_label=BAD),
-    case("create.labels", "met", "none taken", with_labels=BAD, with_a_wrong_label=BAD),
-    case("create.labels", "not_met", "good ones crash it", with_labels=refusal(500), with_a_wrong_label=BAD),
+    case("create.labels", "met", "none taken", with_labels=REFUSED, with_a_wrong_label=REFUSED),
+    case("create.labels", "not_met", "good ones crash it", with_labels=refusal(500), with_a_wrong_label=REFUSED),
     case("create.labels", "not_met", "bad ones accepted", with_labels=PLAIN, with_a_wrong_label=PLAIN),
-    case("create.long-input", "met", "kept", created=PLAIN, got=[holding(LONG_TEXT)]),
     case("create.long-input", "untestable", "not shown", created=PLAIN, got=[PLAIN]),
-    case("create.long-input", "untestable", "refused", created=BAD, got=[]),
-    case("create.long-input", "not_met", "cut", created=PLAIN, got=[holding(LONG_TEXT[:65_536])]),
+    case("create.long-input", "untestable", "refused", created=REFUSED, got=[]),
     case("create.long-input", "not_met", "crash", created=CRASH, got=[]),
     case("create.unicode", "met", "kept", created=PLAIN, got=[holding(UNUSUAL_TEXT)]),
     case("create.unicode", "met", "kept, shown as input", created=PLAIN, got=[
@@ -202,25 +162,14 @@ CASES += [
     case("create.unicode", "not_met", "question marks", created=PLAIN, got=[holding(ASCII_ONLY)]),
     case("create.unicode", "not_met", "trimmed", created=PLAIN, got=[holding(UNUSUAL_TEXT.replace("\n", ""))]),
     case("create.unicode", "untestable", "no id", created=PLAIN, got=[]),
-    case("create.unicode", "not_met", "refused", created=BAD, got=[]),
+    case("create.unicode", "not_met", "refused", created=REFUSED, got=[]),
     case("create.unicode", "not_met", "cannot be read", created=PLAIN, got=[CRASH]),
-    case("create.large", "met", "refused", large=answer(413)),
-    case("create.large", "met", "accepted", large=PLAIN),
-    case("create.large", "not_met", "crash", large=CRASH),
-    case("create.large", "not_met", "dead", large=DEAD),
 ]  # fmt: skip
 
 
 # --- formats, summaries, tiers and limits, on hand-made exchanges
 
-FORMED = answer(body=interaction())
 TIER = "x-gemini-service-tier"
-
-
-def saying(text, **fields):
-    """An answer whose only output is `text`."""
-    steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
-    return answer(body=interaction(steps=steps, **fields))
 
 
 def making(kind, **fields):
@@ -240,77 +189,71 @@ def tiered(header, **fields):
 
 
 FAILS = interaction(status="failed")
-FREE = {"alone": FORMED, "instructed": saying("Hi. 58213"), "written": FORMED, "again": {}}
-CUT = saying("1 2", status="incomplete")
-STOPPED = {"whole": saying("1, 2, 33, 4"), "stop": "33", "stopped": saying("1, 2,")}
+FREE = {"alone": DONE, "instructed": says("Hi. 58213"), "written": DONE, "again": {}}
+CUT = says("1 2", status="incomplete")
+STOPPED = {"whole": says("1, 2, 33, 4"), "stop": "33", "stopped": says("1, 2,")}
 PLAIN = {"modes": {}}
 STREAMED = "in a stream"
 CASES += [
-    case("create.response-format", "met", "JSON", **PLAIN, formatted=saying('{"word": "hi"}')),
     case("create.response-format", "untestable", "incomplete", **PLAIN,
-         formatted=saying('{"wo', status="incomplete")),
-    case("create.response-format", "untestable", "refused", **PLAIN, formatted=BAD),
+         formatted=says('{"wo', status="incomplete")),
+    case("create.response-format", "untestable", "refused", **PLAIN, formatted=REFUSED),
     case("create.response-format", "untestable", "overloaded", **PLAIN, formatted=refusal(503)),
     case("create.response-format", "not_met", "crash", **PLAIN, formatted=CRASH),
     case("create.response-format", "not_met", "prose", **PLAIN,
-         formatted=saying("Here is your JSON: {}")),
-    case("create.response-format", "not_met", "nothing", **PLAIN, formatted=saying("")),
-    case("create.response-format", "met", "in a mode", formatted=saying("{}"), modes={"later": saying("{}")}),
-    case("create.response-format", "met", "in progress", formatted=saying("{}"),
-         modes={"later": saying("", status="in_progress")}),
-    case("create.response-format", "met", "refused in a mode", formatted=saying("{}"), modes={"later": BAD}),
-    case("create.response-format", "met", "cut in a mode", formatted=saying("{}"),
-         modes={"later": saying('{"wo', status="incomplete")}),
-    case("create.response-format", "not_met", "prose in a mode", formatted=saying("{}"),
-         modes={"later": saying("Here it is.")}),
-    case("create.format-list", "met", "JSON", formatted=saying('{"word": "hi"}')),
-    case("create.format-list", "untestable", "refused", formatted=BAD),
-    case("create.format-list", "not_met", "prose", formatted=saying("Here is your JSON: {}")),
-    case("create.cut-short", "met", "incomplete", modes={}, whole=None, limited=answer(
-        body=interaction(status="incomplete", steps=None)
-    )),
+         formatted=says("Here is your JSON: {}")),
+    case("create.response-format", "not_met", "nothing", **PLAIN, formatted=says("")),
+    case("create.response-format", "met", "in a mode", formatted=says("{}"), modes={"later": says("{}")}),
+    case("create.response-format", "met", "in progress", formatted=says("{}"),
+         modes={"later": says("", status="in_progress")}),
+    case("create.response-format", "met", "refused in a mode", formatted=says("{}"), modes={"later": REFUSED}),
+    case("create.response-format", "met", "cut in a mode", formatted=says("{}"),
+         modes={"later": says('{"wo', status="incomplete")}),
+    case("create.response-format", "not_met", "prose in a mode", formatted=says("{}"),
+         modes={"later": says("Here it is.")}),
+    case("create.format-list", "untestable", "refused", formatted=REFUSED),
+    case("create.format-list", "not_met", "prose", formatted=says("Here is your JSON: {}")),
     case("create.cut-short", "untestable", "failed", modes={}, whole=None, limited=answer(body=FAILS)),
     case("create.cut-short", "not_applicable", "as long as ever", modes={},
-         limited=saying("1 2"), whole=saying("1 2")),
+         limited=says("1 2"), whole=says("1 2")),
     case("create.cut-short", "not_applicable", "another text", modes={},
-         limited=saying("1 2"), whole=saying("one two")),
+         limited=says("1 2"), whole=says("one two")),
     case("create.cut-short", "not_met", "half of it", modes={},
-         limited=saying("1 2"), whole=saying("1 2 3 4")),
+         limited=says("1 2"), whole=says("1 2 3 4")),
     case("create.cut-short", "not_applicable", "a word less", modes={},
-         limited=saying("1 2 3"), whole=saying("1 2 3 4")),
+         limited=says("1 2 3"), whole=says("1 2 3 4")),
     case("create.cut-short", "met", "incomplete in the background", limited=CUT, modes={"later": CUT},
          whole=None),
     case("create.cut-short", "not_met", "half of it in the background", limited=CUT,
-         modes={"later": saying("1 2")}, whole=saying("1 2 3 4")),
+         modes={"later": says("1 2")}, whole=says("1 2 3 4")),
     case("create.cut-short", "not_met", "half of it in a stream", limited=CUT, modes={"stream": HALF_STREAM},
-         whole=saying("Hi. How are you?")),
-    case("chain.no-limits", "untestable", "refused", limited=CUT, whole=saying("1 2"), next_turn=BAD),
-    case("chain.no-limits", "not_applicable", "not cut", limited=saying("1"), whole=saying("1 2"), next_turn=None),
+         whole=says("Hi. How are you?")),
+    case("chain.no-limits", "untestable", "refused", limited=CUT, whole=says("1 2"), next_turn=REFUSED),
+    case("chain.no-limits", "not_applicable", "not cut", limited=says("1"), whole=says("1 2"), next_turn=None),
     case("chain.no-limits", "untestable", "incomplete by itself", limited=CUT, whole=CUT, next_turn=CUT),
-    case("chain.no-limits", "not_met", "cut again", limited=CUT, whole=saying("1 2 3 4"), next_turn=CUT),
-    case("create.cut-short", "not_met", "nothing", modes={},
-         limited=answer(body=interaction(steps=[])), whole=None),
+    case("chain.no-limits", "not_met", "cut again", limited=CUT, whole=says("1 2 3 4"), next_turn=CUT),
     case("create.system-instruction", "met", "in every mode", **INSTRUCTED, modes={"later": LONG_INPUT}),
     case("create.system-instruction", "not_met", "later without", **{**OBEYING, "alone": says("Hi. 58213")},
          modes={}),
     case("create.system-instruction", "met", "where little is counted", **OBEYING, modes={"later": says("58213")}),
-    case("create.system-instruction", "not_met", "not in the background", **OBEYING, modes={"later": FORMED}),
+    case("create.system-instruction", "not_met", "not in the background", **OBEYING, modes={"later": DONE}),
     case("create.system-instruction", "not_met", "not in a stream", **OBEYING, modes={"stream": SHORT_STREAM}),
-    case("create.system-instruction", "non_strict", "not counted later", **INSTRUCTED, modes={"later": FORMED}),
-    case("create.system-instruction", "met", "forgotten once", **FREE, modes={"later": FORMED}),
+    case("create.system-instruction", "non_strict", "not counted later", **INSTRUCTED, modes={"later": DONE}),
+    case("create.system-instruction", "met", "forgotten once", **FREE, modes={"later": DONE}),
     case("create.system-instruction", "not_met", "forgotten twice in a mode",
-         **{**FREE, "again": {"later": FORMED}}, modes={"later": FORMED}),
+         **{**FREE, "again": {"later": DONE}}, modes={"later": DONE}),
     case("create.system-instruction", "met", "obeyed and not counted", **{**OBEYING, "instructed": says("58213")},
          modes={}),
-    case("create.system-instruction", "not_applicable", "refused", **{**INSTRUCTED, "instructed": BAD}, modes={}),
-    case("create.system-instruction", "non_strict", "nowhere", **{**INSTRUCTED, "instructed": FORMED}, modes={}),
-    case("create.system-instruction", "untestable", "nothing is counted", alone=FORMED, instructed=FORMED,
-         written=FORMED, modes={}, again={}),
+    case("create.system-instruction", "not_applicable", "refused", modes={},
+         **{**INSTRUCTED, "instructed": REFUSED}),
+    case("create.system-instruction", "non_strict", "nowhere", **{**INSTRUCTED, "instructed": DONE}, modes={}),
+    case("create.system-instruction", "untestable", "nothing is counted", alone=DONE, instructed=DONE,
+         written=DONE, modes={}, again={}),
     case("create.max-tokens", "met", "incomplete without steps", modes={}, limited=answer(
         body=interaction(status="incomplete", steps=None)
     )),
-    case("create.max-tokens", "met", "completed", modes={}, limited=FORMED),
-    case("create.max-tokens", "not_applicable", "below the least", modes={}, limited=BAD),
+    case("create.max-tokens", "met", "completed", modes={}, limited=DONE),
+    case("create.max-tokens", "not_applicable", "below the least", modes={}, limited=REFUSED),
     case("create.max-tokens", "non_strict", "failed", modes={},
          limited=answer(body=interaction(status="failed"))),
     case("create.max-tokens", "non_strict", "crash", modes={}, limited=CRASH),
@@ -321,61 +264,55 @@ CASES += [
     case("create.max-tokens", "not_met", "only in plain creates", limited=CUT, modes={"later": LONG_SAID}),
     case("create.max-tokens", "not_met", "not in streams", limited=CUT,
          modes={"later": CUT, "stream": LONG_STREAM}),
-    case("create.stop-sequences", "met", "in every mode", **STOPPED, modes={"later": saying("1, 2, ")}),
-    case("create.stop-sequences", "met", "with the stop", **{**STOPPED, "stopped": saying("1, 2, 33")}, modes={}),
-    case("create.stop-sequences", "not_met", "nowhere", **{**STOPPED, "stopped": STOPPED["whole"]}, modes={}),
+    case("create.stop-sequences", "met", "in every mode", **STOPPED, modes={"later": says("1, 2, ")}),
+    case("create.stop-sequences", "met", "with the stop", **{**STOPPED, "stopped": says("1, 2, 33")}, modes={}),
     case("create.stop-sequences", "not_met", "not in the background", **STOPPED,
          modes={"later": STOPPED["whole"]}),
     case("create.stop-sequences", "not_met", "not in a stream", **STOPPED,
          modes={"stream": streamed(text_events("1, 2, ", "33, 4"))}),
     case("create.stop-sequences", "untestable", "another text", modes={},
-         **{**STOPPED, "stopped": saying("One.")}),
+         **{**STOPPED, "stopped": says("One.")}),
     case("create.stop-sequences", "untestable", "failed", modes={},
          **{**STOPPED, "stopped": answer(body=interaction(status="failed"))}),
-    case("create.stop-sequences", "not_applicable", "refused", **{**STOPPED, "stopped": BAD}, modes={}),
-    case("create.format-image", "met", "as data", drawn=making("image", data="aGk=", mime_type="image/jpeg")),
+    case("create.stop-sequences", "not_applicable", "refused", **{**STOPPED, "stopped": REFUSED}, modes={}),
     case("create.format-image", "met", "as a file, beside a text",
          drawn=making("image", uri="https://f.example/1")),
     case("create.format-image", "untestable", "blocked", drawn=answer(body=interaction(status="failed"))),
-    case("create.format-image", "not_met", "a text", drawn=saying("Imagine a circle.")),
+    case("create.format-image", "not_met", "a text", drawn=says("Imagine a circle.")),
     case("create.format-image", "not_met", "nothing in it", drawn=making("image", data="")),
-    case("create.format-image", "not_met", "refused", drawn=BAD),
-    case("create.format-audio", "met", "as data", spoken=making("audio", data="aGk=", mime_type="audio/l16")),
+    case("create.format-image", "not_met", "refused", drawn=REFUSED),
     case("create.format-audio", "not_met", "no output", spoken=thinking(signature="c2ln")),
-    case("create.format-streamed", "met", "JSON", formatted=FORMED,
+    case("create.format-streamed", "met", "JSON", formatted=DONE,
          modes={STREAMED: streamed(text_events('{"word": ', '"hi"}'))}),
-    case("create.format-streamed", "not_met", "prose", formatted=FORMED,
+    case("create.format-streamed", "not_met", "prose", formatted=DONE,
          modes={STREAMED: streamed(text_events("Here: ", "{}"))}),
-    case("create.format-streamed", "not_met", "fenced", formatted=FORMED,
+    case("create.format-streamed", "not_met", "fenced", formatted=DONE,
          modes={STREAMED: streamed(text_events("```json\n", "{}"))}),
-    case("create.format-streamed", "untestable", "cut", formatted=FORMED,
+    case("create.format-streamed", "untestable", "cut", formatted=DONE,
          modes={STREAMED: streamed(text_events("{", status="incomplete"))}),
-    case("create.format-streamed", "untestable", "none", formatted=BAD, modes={}),
-    case("create.format-streamed", "untestable", "refused", formatted=FORMED, modes={STREAMED: BAD}),
-    case("create.format-streamed", "not_met", "crash", formatted=FORMED, modes={STREAMED: CRASH}),
-    case("create.format-streamed", "not_met", "no stream", formatted=FORMED, modes={STREAMED: FORMED}),
-    case("create.format-streamed", "not_met", "prose in the background", formatted=FORMED,
+    case("create.format-streamed", "untestable", "none", formatted=REFUSED, modes={}),
+    case("create.format-streamed", "untestable", "refused", formatted=DONE, modes={STREAMED: REFUSED}),
+    case("create.format-streamed", "not_met", "crash", formatted=DONE, modes={STREAMED: CRASH}),
+    case("create.format-streamed", "not_met", "no stream", formatted=DONE, modes={STREAMED: DONE}),
+    case("create.format-streamed", "not_met", "prose in the background", formatted=DONE,
          modes={STREAMED: streamed(text_events("{}")), "later": streamed(text_events("Here: ", "{}"))}),
-    case("create.format-streamed", "met", "no stream in a chain", formatted=FORMED,
-         modes={STREAMED: streamed(text_events("{}")), "later": BAD}),
-    case("create.no-summaries", "met", "a signature", modes={}, thought=thinking(signature="c2ln")),
+    case("create.format-streamed", "met", "no stream in a chain", formatted=DONE,
+         modes={STREAMED: streamed(text_events("{}")), "later": REFUSED}),
     case("create.no-summaries", "met", "an empty one", modes={}, thought=thinking(summary=[])),
-    case("create.no-summaries", "not_applicable", "no thought", modes={}, thought=saying("391")),
-    case("create.no-summaries", "untestable", "refused", modes={}, thought=BAD),
-    case("create.no-summaries", "not_met", "a summary", modes={},
-         thought=thinking(summary=[{"type": "text", "text": "x"}])),
+    case("create.no-summaries", "not_applicable", "no thought", modes={}, thought=says("391")),
+    case("create.no-summaries", "untestable", "refused", modes={}, thought=REFUSED),
     case("create.no-summaries", "met", "no thought in a mode", thought=thinking(signature="c2ln"),
-         modes={"later": saying("391")}),
-    case("create.no-summaries", "not_met", "a summary in a mode", thought=saying("391"),
+         modes={"later": says("391")}),
+    case("create.no-summaries", "not_met", "a summary in a mode", thought=says("391"),
          modes={"later": thinking(summary=[{"type": "text", "text": "x"}])}),
     case("create.no-summaries", "not_met", "crash", modes={}, thought=CRASH),
     case("tier.echo", "met", "shown", created=answer(body=interaction(service_tier="standard"))),
     case("tier.echo", "met", "a newer one", created=answer(body=interaction(service_tier="batch"))),
-    case("tier.echo", "untestable", "refused", created=BAD),
+    case("tier.echo", "untestable", "refused", created=REFUSED),
     case("tier.echo", "not_met", "a number", created=answer(body=interaction(service_tier=1))),
     case("tier.header", "met", "as in the body", created=tiered("flex", service_tier="flex")),
     case("tier.header", "met", "in the header only", created=tiered("priority")),
-    case("tier.header", "untestable", "no header", created=FORMED),
+    case("tier.header", "untestable", "no header", created=DONE),
     case("tier.header", "not_met", "another", created=tiered("priority", service_tier="standard")),
     case("tier.header", "not_met", "no tier", created=tiered("gold")),
 ]  # fmt: skip

@@ -31,7 +31,6 @@ CASES = [
     case("decision.probabilities", "met", "rounded", **decided(late={**NOUL, "confidence": 0.805})),
     case("decision.probabilities", "not_met", "the second best", **decided(topic={**CHOICE, "choice": "food"})),
     case("decision.probabilities", "not_met", "half", **decided(topic={**CHOICE, "probabilities": {"shop": 0.5}})),
-    case("decision.probabilities", "not_met", "another score", **decided(mood={**SCORE, "score": 1.9})),
     case("decision.probabilities", "not_met", "no float", **decided(topic={**CHOICE, "confidence": 10**400})),
     case(
         "decision.probabilities",
@@ -46,10 +45,6 @@ CASES = [
         "no level",
         **decided(mood={**SCORE, "probabilities": {"1" * 5000: 0.6, "2": 0.4}}),
     ),
-    case("decision.schema", "met", "an unknown kind", **decided(more={"type": "essay"})),
-    case("decision.schema", "not_met", "a sure thing", **decided(late={**NOUL, "noul": 1.0})),
-    case("decision.options", "not_met", "taken", alone=answer(body={"answers": {}})),
-    case("decision.questions", "not_met", "taken", empty=answer(body={"answers": {}})),
     case("decision.zero-output", "met", "none", **decided({"total_output_tokens": 0})),
     case("decision.zero-output", "not_met", "some", **decided({"total_output_tokens": 5})),
     case("decision.zero-output", "untestable", "no usage", **decided()),

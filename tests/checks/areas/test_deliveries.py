@@ -56,8 +56,6 @@ CASES = [
     case("hook.envelope", "untestable", "nothing came", run=run(), delivered=[]),
     case("hook.event-status", "met", "completed", run=run(), delivered=posted(), **NO_LATER),
     case("hook.event-status", "not_met", "failed", run=run("failed"), delivered=posted(), **NO_LATER),
-    case("hook.event-status", "not_met", "later", run=run(), delivered=posted(), later=run("requires_action"),
-         afterwards=posted()),
     case("hook.event-status", "untestable", "nothing came", run=run(), delivered=[], **NO_LATER),
     case("hook.retry", "not_met", "another id", delivered=posted("m1", "m2")),
     case("hook.retry", "untestable", "nothing came", delivered=[]),

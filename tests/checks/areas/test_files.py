@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.areas.files import PIXEL, TYPE
-from tests.checks._play import answer, case, interaction, page_cases, refusal
+from tests.checks._play import DONE, EMPTY, answer, case, page_cases, refusal
 
 FILE = {"name": "files/x", "mimeType": TYPE, "sizeBytes": str(len(PIXEL)), "state": "ACTIVE"}
 SENT = "/upload/v1beta/files?upload_id=u"
@@ -14,10 +14,8 @@ STARTED = answer(method="POST", target="/upload/v1beta/files", headers=ADDRESS)
 FINISHED = answer(body={"file": FILE}, method="POST", target=SENT, headers=FINAL)
 FETCHED = answer(body=FILE, target="/v1beta/files/x")
 LISTED = answer(body={"files": [FILE]}, target="/v1beta/files")
-EMPTY = answer(body={})
 GONE = refusal(403, "permission_denied")
 LIFE = {"finished": FINISHED, "fetched": FETCHED, "listed": LISTED, "deleted": EMPTY, "gone": GONE}
-USED = answer(body=interaction())
 
 
 def queried(status: str, size: str):
@@ -36,22 +34,15 @@ CASES = [
     case("file.upload", "not_met", "no URL", finished=answer(),
          started=answer(headers={"x-goog-upload-url": "http://[::1"})),
     case("file.upload", "not_met", "refused", started=refusal(404), finished=refusal(404)),
-    case("file.upload", "not_met", "not final", started=STARTED, finished=answer(body={"file": FILE})),
     case("file.upload", "not_met", "no file", started=STARTED, finished=answer(body={}, headers=FINAL)),
     case("file.upload", "not_met", "asks for a key", started=STARTED, finished=refusal(401)),
     case("file.resume", "not_met", "refused", queried=refusal(404)),
     case("file.crud", "met", "a size that is a number", **{**LIFE, "fetched": shown(sizeBytes=len(PIXEL))}),
-    case("file.crud", "met", "404 in the end", **{**LIFE, "gone": refusal(404, "not_found")}),
     case("file.crud", "not_met", "another size", **{**LIFE, "fetched": shown(sizeBytes="1")}),
     case("file.crud", "not_met", "not listed", **{**LIFE, "listed": EMPTY}),
     case("file.crud", "met", "on a later page", **{**LIFE, "listed": answer(body={"nextPageToken": "x"})}),
     case("file.crud", "not_met", "still there", **{**LIFE, "gone": FETCHED}),
-    case("file.schema", "met", "a state of another day", finished=FINISHED, fetched=shown(state="ODD"),
-         listed=LISTED),
-    case("file.schema", "not_met", "no name", finished=FINISHED, fetched=answer(body={"state": "ACTIVE"},
-         target="/v1beta/files/x"), listed=LISTED),
-    case("file.in-create", "not_met", "refused", used=refusal(400)),
-    case("file.gone-in-create", "not_met", "answered", used=USED, deleted=EMPTY, used_again=USED),
+    case("file.gone-in-create", "not_met", "answered", used=DONE, deleted=EMPTY, used_again=DONE),
     case("file.gone-in-create", "untestable", "never worked", used=GONE, deleted=EMPTY, used_again=GONE),
     *page_cases("page.files", "files", "name"),
 ]  # fmt: skip

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.checks.areas.inputs import ALL, MEDIA, QUESTION
-from tests.checks._play import answer, case, interaction, refusal
+from tests.checks._play import DONE, answer, case, interaction, refusal
 
-MADE = answer(body=interaction())
 CONTENTS = {**{kind: [QUESTION, content] for kind, content in MEDIA.items()}, ALL: [QUESTION, *MEDIA.values()]}
 ROWS = {
     "create.input-image": "image",
@@ -38,37 +37,33 @@ CASES = [
     row
     for rule, name in ROWS.items()
     for row in (
-        case(rule, "met", "kept", taken={name: MADE}, kept={name: shows(*CONTENTS[name])}),
-        case(rule, "met", "without bytes", taken={name: MADE},
+        case(rule, "met", "kept", taken={name: DONE}, kept={name: shows(*CONTENTS[name])}),
+        case(rule, "met", "without bytes", taken={name: DONE},
              kept={name: shows(*map(without_bytes, CONTENTS[name]))}),
-        case(rule, "met", "other base64", taken={name: MADE},
+        case(rule, "met", "other base64", taken={name: DONE},
              kept={name: shows(*map(in_other_letters, CONTENTS[name]))}),
-        case(rule, "met", "no input shown", taken={name: MADE}, kept={name: MADE}),
-        case(rule, "met", "not kept", taken={name: MADE}, kept={}),
+        case(rule, "met", "no input shown", taken={name: DONE}, kept={name: DONE}),
+        case(rule, "met", "not kept", taken={name: DONE}, kept={}),
         case(rule, "untestable", "refused", taken={name: refusal(400)}, kept={}),
         case(rule, "not_met", "crash", taken={name: refusal(500)}, kept={}),
-        case(rule, "not_met", "dropped", taken={name: MADE}, kept={name: shows(QUESTION)}),
-        case(rule, "not_met", "bytes lost", taken={name: MADE},
+        case(rule, "not_met", "dropped", taken={name: DONE}, kept={name: shows(QUESTION)}),
+        case(rule, "not_met", "bytes lost", taken={name: DONE},
              kept={name: shows(QUESTION, *({**part, "data": ""} for part in CONTENTS[name][1:]))}),
-        case(rule, "not_met", "no base64", taken={name: MADE},
+        case(rule, "not_met", "no base64", taken={name: DONE},
              kept={name: shows(QUESTION, *({**part, "data": "?"} for part in CONTENTS[name][1:]))}),
-        case(rule, "not_met", "another order", taken={name: MADE}, kept={name: shows(*reversed(CONTENTS[name]))}),
+        case(rule, "not_met", "another order", taken={name: DONE}, kept={name: shows(*reversed(CONTENTS[name]))}),
     )
 ]  # fmt: skip
 
 CASES += [
-    case("create.part-backwards", "met", "400", forwards=MADE, backwards=refusal(400)),
-    case("create.part-backwards", "non_strict", "422", forwards=MADE, backwards=refusal(422)),
-    case("create.part-backwards", "not_met", "taken", forwards=MADE, backwards=MADE),
-    case("create.part-backwards", "not_met", "crash", forwards=MADE, backwards=refusal(500)),
+    case("create.part-backwards", "non_strict", "422", forwards=DONE, backwards=refusal(422)),
+    case("create.part-backwards", "not_met", "taken", forwards=DONE, backwards=DONE),
+    case("create.part-backwards", "not_met", "crash", forwards=DONE, backwards=refusal(500)),
     case("create.part-backwards", "untestable", "no parts", forwards=refusal(400), backwards=refusal(400)),
-    case("create.page-range", "met", "400", forwards=MADE, backwards=refusal(400), zeroth=refusal(400)),
-    case("create.page-range", "non_strict", "422", forwards=MADE, backwards=refusal(422), zeroth=refusal(400)),
-    case("create.page-range", "not_met", "backwards", forwards=MADE, backwards=MADE, zeroth=refusal(400)),
-    case("create.page-range", "not_met", "from zero", forwards=MADE, backwards=refusal(400), zeroth=MADE),
-    case("create.page-range", "untestable", "no parts", forwards=refusal(400), backwards=MADE, zeroth=MADE),
-    case("create.level-listed", "not_met", "refused, and a temperature is taken", listed=refusal(400), warm=MADE),
+    case("create.page-range", "non_strict", "422", forwards=DONE, backwards=refusal(422), zeroth=refusal(400)),
+    case("create.page-range", "not_met", "backwards", forwards=DONE, backwards=DONE, zeroth=refusal(400)),
+    case("create.page-range", "not_met", "from zero", forwards=DONE, backwards=refusal(400), zeroth=DONE),
+    case("create.page-range", "untestable", "no parts", forwards=refusal(400), backwards=DONE, zeroth=DONE),
+    case("create.level-listed", "not_met", "refused, and a temperature is taken", listed=refusal(400), warm=DONE),
     case("create.level-listed", "untestable", "no settings at all", listed=refusal(400), warm=refusal(400)),
-    case("create.level-refused", "not_met", "taken", lacking=MADE),
-    case("create.level-refused", "not_met", "crash", lacking=refusal(500)),
 ]

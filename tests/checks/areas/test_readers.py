@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.checks._play import answer, case, interaction, refusal
+from tests.checks._play import DONE, MISSING, answer, case, interaction, refusal
 from tests.checks._streams import event, numbered, streamed, text_events
 
 EVENTS = numbered(text_events("He", "llo ", "world"))
@@ -10,12 +10,9 @@ WHOLE = streamed(EVENTS)
 HALF = streamed(EVENTS[::2])
 TWICE = streamed([*EVENTS, EVENTS[3]])
 EMPTY = streamed([])
-JSON = answer(body=interaction())
 BEAT = event("interaction.heartbeat")
 EMPTY_ERROR = event("error")
 BACK = {"had": EVENTS[:5], "token": "ev4", "replay": WHOLE}
-DONE = answer(body=interaction())
-GONE = refusal(404)
 
 
 def polled(status):
@@ -40,13 +37,13 @@ CASES = [
     case("resume.two-readers", "not_met", "events twice", readers=[TWICE, WHOLE], replay=WHOLE),
     case("resume.two-readers", "not_met", "the second gets nothing", readers=[WHOLE, EMPTY], replay=WHOLE),
     case("resume.two-readers", "not_met", "the second refused", readers=[WHOLE, refusal(409)], replay=WHOLE),
-    case("resume.two-readers", "untestable", "no replay to compare with", readers=[WHOLE, WHOLE], replay=JSON),
+    case("resume.two-readers", "untestable", "no replay to compare with", readers=[WHOLE, WHOLE], replay=DONE),
     case("bg.survives-hangup", "met", "it went on", polled=polled("completed"), twin=None),
     case("bg.survives-hangup", "met", "it waits for a tool", polled=polled("requires_action"), twin=DONE),
     case("bg.survives-hangup", "not_met", "it stands still", polled=polled("in_progress"), twin=DONE),
     case("bg.survives-hangup", "not_met", "cancelled", polled=polled("cancelled"), twin=DONE),
     case("bg.survives-hangup", "not_met", "failed", polled=polled("failed"), twin=DONE),
-    case("bg.survives-hangup", "not_met", "gone", polled=[GONE], twin=DONE),
+    case("bg.survives-hangup", "not_met", "gone", polled=[MISSING], twin=DONE),
     case("bg.survives-hangup", "untestable", "all fail", polled=polled("failed"), twin=polled("failed")[-1]),
     case("resume.live", "not_met", "shared out", **NEVER, readers=[streamed(FIRST_PART), streamed(EVENTS[:5])],
          rest=streamed([EVENTS[6], *EVENTS[8:]]), **BACK),
@@ -71,7 +68,7 @@ CASES = [
     }),
     case("resume.live", "not_met", "only what came later", **TOGETHER, rest=streamed(EVENTS[8:]), **BACK),
     case("resume.live", "not_met", "all of it", **TOGETHER, rest=WHOLE, **BACK),
-    case("resume.live", "not_met", "JSON", **TOGETHER, rest=JSON, **BACK),
+    case("resume.live", "not_met", "JSON", **TOGETHER, rest=DONE, **BACK),
     case("resume.live", "not_met", "refused", **TOGETHER, rest=refusal(400), **BACK),
     case("resume.live", "met", "other ids in the replay", **TOGETHER, rest=streamed(EVENTS[5:]),
          had=EVENTS[:5], token="ev4",
@@ -88,5 +85,5 @@ CASES = [
     case("resume.live", "not_met", "less of it after the end", readers=BOTH, rest=streamed(EVENTS[5:]), **BACK,
          **HAD, late_rest=streamed(EVENTS[9:])),
     case("resume.live", "untestable", "no replay to compare with", **TOGETHER, rest=WHOLE,
-         **{**BACK, "replay": JSON}),
+         **{**BACK, "replay": DONE}),
 ]  # fmt: skip

@@ -7,14 +7,9 @@ from typing import Any
 import pytest
 
 from harness.checks.areas.robustness import PROMPTS, WORDS, keeps_streams_apart
-from tests.checks._play import answer, case, holding, interaction, refusal
+from tests.checks._play import CRASH, DEAD, DONE, MISSING, REFUSED, answer, case, holding, interaction, refusal
 from tests.checks._streams import streamed, text_events
 
-OK = answer(body=interaction())
-BAD = refusal(400)
-GONE = refusal(404, "not_found")
-CRASH = refusal(500, "api_error")
-DEAD = answer(None)
 LIMITED = refusal(429, "rate_limit_exceeded")
 
 
@@ -38,13 +33,11 @@ KEEPS, ALSO_KEEPS, ALONE_KEEPS = (
 )
 
 CASES = [
-    case("rob.concurrent", "met", "apart", created=MADE, got=KEPT),
     case("rob.concurrent", "met", "some limited", created=[LIMITED, *MADE[1:]], got=KEPT[1:]),
-    case("rob.concurrent", "met", "not stored", created=MADE, got=[GONE] * 8),
+    case("rob.concurrent", "met", "not stored", created=MADE, got=[MISSING] * 8),
     case("rob.concurrent", "non_strict", "one overloaded", created=[refusal(503), *MADE[1:]], got=KEPT[1:]),
     case("rob.concurrent", "untestable", "all limited", created=[LIMITED] * 8, got=[]),
-    case("rob.concurrent", "not_met", "one id", created=[OK] * 8, got=[KEPT[0]] * 8),
-    case("rob.concurrent", "not_met", "swapped", created=MADE, got=[KEPT[1], KEPT[0], *KEPT[2:]]),
+    case("rob.concurrent", "not_met", "one id", created=[DONE] * 8, got=[KEPT[0]] * 8),
     case("rob.concurrent-output", "met", "each its own", created=SPOKEN),
     case("rob.concurrent-output", "met", "one has other words", created=[MADE[0], *SPOKEN[1:]]),
     case("rob.concurrent-output", "untestable", "other words", created=MADE),
@@ -64,7 +57,7 @@ CASES = [
         for outcome, name, opened, stored, alone in [
             ("met", "apart", [SAID, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE),
             ("untestable", "one only", [SAID], [KEEPS], ALONE),
-            ("untestable", "one not stored", [SAID, ALSO_SAID], [KEEPS, GONE], ALONE),
+            ("untestable", "one not stored", [SAID, ALSO_SAID], [KEEPS, MISSING], ALONE),
             ("not_met", "swapped", [SAID, ALSO_SAID], [ALSO_KEEPS, KEEPS], ALONE),
             ("untestable", "other text alone, too", [SAID, ALSO_SAID], [ALSO_KEEPS, KEEPS], SAID),
             ("not_met", "open only in parallel", [LEFT_OPEN, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE),
@@ -72,23 +65,13 @@ CASES = [
             ("not_met", "names another", [STRAYED, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE_OPEN),
         ]
     ),
-    case("rob.deep-json", "not_met", "crash", deep=CRASH, after=GONE),
-    case("rob.deep-json", "not_met", "down", deep=BAD, after=DEAD),
-    case("rob.empty-body", "met", "refused", empty=answer(411)),
-    case("rob.empty-body", "not_met", "crash", empty=CRASH),
-    case("rob.bad-utf8", "not_met", "accepted", bad_utf8=OK),
-    case("rob.content-type", "met", "refused", plain=answer(415)),
-    case("rob.content-type", "not_met", "crash", plain=CRASH),
-    case("rob.method", "met", "405", put=answer(405)),
+    case("rob.deep-json", "not_met", "crash", deep=CRASH, after=MISSING),
+    case("rob.deep-json", "not_met", "down", deep=REFUSED, after=DEAD),
     case("rob.method", "non_strict", "501", put=answer(501)),
-    case("rob.method", "not_met", "accepted", put=OK),
-    case("rob.id-injection", "met", "refused", injected=[GONE, BAD]),
-    case("rob.id-injection", "non_strict", "normalised", injected=[GONE, answer(301)]),
-    case("rob.id-injection", "not_met", "reached", injected=[GONE, OK]),
+    case("rob.id-injection", "met", "refused", injected=[MISSING, REFUSED]),
+    case("rob.id-injection", "non_strict", "normalised", injected=[MISSING, answer(301)]),
+    case("rob.id-injection", "not_met", "reached", injected=[MISSING, DONE]),
     case("rob.id-injection", "not_met", "crash", injected=[CRASH]),
-    case("rob.long-id", "met", "414", long=answer(414)),
-    case("rob.long-id", "not_met", "crash", long=CRASH),
-    case("rob.case", "not_met", "dropped", camel=OK),
 ]
 
 

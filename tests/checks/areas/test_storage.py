@@ -8,21 +8,28 @@ from msgspec.structs import replace
 
 from harness.wire import By, Ending, How
 from harness.wire.exchange import Arrivals
-from tests.checks._play import answer, case, interaction, page_cases, refusal, stream_of
+from tests.checks._play import (
+    CRASH,
+    DEAD,
+    EMPTY,
+    MISSING,
+    REFUSED,
+    answer,
+    case,
+    interaction,
+    page_cases,
+    refusal,
+    stream_of,
+)
 
 # --- reading, on `store=false` and on ownership, on hand-made exchanges
 
 OK = answer(body=interaction())
-BAD = refusal(400)
-GONE = refusal(404, "not_found")
 HIDDEN = refusal(403, "permission_denied")
-CRASH = refusal(500, "api_error")
-DEAD = answer(None)
 INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
 OTHER = answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": "Ho."}]}]))
 TIMELINE = answer(body=interaction(steps=[INPUT, *interaction()["steps"]]))
 RUNNING = answer(body=interaction(status="in_progress"))
-CANCELLED = answer(body=interaction(status="cancelled"))
 
 
 def asked_for(text):
@@ -36,12 +43,12 @@ ERROR = {"event_type": "error", "error": {"code": "not_found", "message": "No."}
 def apart(**changed):
     """The answers to another project's calls: correct ones, except those that are replaced."""
     plain = {
-        "looked": GONE,
-        "streamed": GONE,
-        "chained": GONE,
+        "looked": MISSING,
+        "streamed": MISSING,
+        "chained": MISSING,
         "chained_modes": [],
-        "cancelled": GONE,
-        "deleted": GONE,
+        "cancelled": MISSING,
+        "deleted": MISSING,
         "own": OK,
         "stopped": None,
         "run": None,
@@ -69,20 +76,18 @@ CASES = [
     *page_cases("page.interactions", "interaction_metadatas"),
     sizes("met", "ten of eleven", TEN, listing(*ELEVEN)),
     sizes("met", "fewer, and a token", listing(ELEVEN[0], token="p2"), listing(*ELEVEN)),
-    sizes("met", "so large a page refused", TEN, BAD),
+    sizes("met", "so large a page refused", TEN, REFUSED),
     sizes("met", "the most", TEN, listing(*({"id": f"o{number}"} for number in range(500)), token="p2")),
     sizes("not_met", "eleven without a size", listing(*ELEVEN), listing(*ELEVEN)),
     sizes("not_met", "more than the most", TEN, listing(*({"id": f"o{number}"} for number in range(501)))),
     sizes("not_met", "one is missing and no token", listing(*ELEVEN[1:]), listing(*ELEVEN)),
     sizes("not_met", "one is missing in a large page", TEN, listing(*ELEVEN[1:])),
     case("get.ok", "met", "at once", created=OK, reads=[OK]),
-    case("get.ok", "non_strict", "after a brief 404", created=OK, reads=[GONE, GONE, OK]),
+    case("get.ok", "non_strict", "after a brief 404", created=OK, reads=[MISSING, MISSING, OK]),
     case("get.ok", "not_met", "another id", created=OK, reads=[answer(body=interaction(id="v1_two"))]),
     case("get.ok", "not_met", "no object", created=OK, reads=[answer(body=[])]),
     case("get.ok", "not_met", "dead", created=OK, reads=[DEAD]),
-    case("get.schema", "met", "with an unknown field", got=answer(body=interaction(new_field=[1]))),
-    case("get.schema", "untestable", "gone", got=GONE),
-    case("get.schema", "not_met", "labels that are a number", got=answer(body=interaction(labels=5))),
+    case("get.schema", "untestable", "gone", got=MISSING),
     case("get.same", "met", "the same but for its times", got=OK, again=answer(
         body=interaction(updated="2026-11-20T09:00:00Z")
     )),
@@ -112,7 +117,7 @@ CASES = [
     case("get.matches-post", "untestable", "still running", created=RUNNING, got=OK, with_input=OK),
     case("get.matches-post", "not_met", "the input alone", created=OK, got=OK,
          with_input=answer(body=interaction(steps=[INPUT]))),
-    case("get.matches-post", "met", "a field `input` alone", created=OK, got=OK, with_input=BAD),
+    case("get.matches-post", "met", "a field `input` alone", created=OK, got=OK, with_input=REFUSED),
     case("get.matches-post", "not_met", "other output", created=OK, got=OTHER, with_input=OK),
     case("get.usage", "untestable", "not in GET", created=OK, got=answer(body=interaction(usage=None))),
     case("get.usage", "not_met", "other counts", created=OK, got=answer(
@@ -124,40 +129,33 @@ CASES = [
     case("get.include-input", "met", "as a field", with_input=answer(body=interaction(input="Say hi."))),
     case("get.include-input", "met", "as a step", with_input=TIMELINE),
     case("get.include-input", "not_met", "ignored", with_input=OK),
-    case("get.stream-false", "not_met", "refused", unstreamed=BAD),
     case("get.cursor-no-stream", "met", "ignored", with_cursor=OK),
-    case("get.cursor-no-stream", "not_met", "a stream", with_cursor=stream_of(b"[DONE]")),
-    case("get.unknown", "met", "no id of ours", unknown=BAD),
+    case("get.cursor-no-stream", "not_met", "a stream", with_cursor=stream_of(b"[EMPTY]")),
+    case("get.unknown", "met", "no id of ours", unknown=REFUSED),
     case("get.unknown", "non_strict", "forbidden", unknown=HIDDEN),
-    case("get.unknown", "not_met", "made up", unknown=OK),
-    case("get.unknown", "not_met", "crash", unknown=CRASH),
     case("store.false-get", "met", "no id", created=answer(body=interaction(id=None)), got=[]),
-    case("store.false-get", "met", "404", created=OK, got=[GONE]),
-    case("store.false-get", "non_strict", "400", created=OK, got=[BAD]),
-    case("store.false-get", "untestable", "refused", created=BAD, got=[]),
+    case("store.false-get", "met", "404", created=OK, got=[MISSING]),
+    case("store.false-get", "non_strict", "400", created=OK, got=[REFUSED]),
+    case("store.false-get", "untestable", "refused", created=REFUSED, got=[]),
     case("store.false-get", "not_met", "crash", created=CRASH, got=[]),
     case("store.false-get", "not_met", "kept", created=OK, got=[OK]),
-    case("store.false-get", "met", "no stream is kept", created=OK, got=[GONE]),
+    case("store.false-get", "met", "no stream is kept", created=OK, got=[MISSING]),
     case("store.false-get", "not_met", "a stream is kept", created=OK, got=[OK]),
-    case("store.false-chain", "met", "404", created=OK, chained=[GONE]),
-    case("store.false-chain", "untestable", "refused", created=BAD, chained=[]),
+    case("store.false-chain", "met", "404", created=OK, chained=[MISSING]),
+    case("store.false-chain", "untestable", "refused", created=REFUSED, chained=[]),
     case("store.false-chain", "not_met", "continued", created=OK, chained=[OK]),
-    case("store.false-bg", "not_met", "accepted", refused=OK, streamed=BAD),
-    case("store.false-bg", "not_met", "accepted in a stream", refused=BAD, streamed=OK),
-    case("store.isolation", "met", "404", **apart()),
-    case("store.isolation", "met", "403, and 400 to the chain", **apart(looked=HIDDEN, chained=BAD)),
+    case("store.isolation", "met", "403, and 400 to the chain", **apart(looked=HIDDEN, chained=REFUSED)),
     case("store.isolation", "not_met", "readable", **apart(looked=OK)),
     case("store.isolation", "not_met", "streamed", **apart(streamed=OK)),
     case("store.isolation", "non_strict", "a stream of nothing", **apart(streamed=stream_of())),
     case("store.isolation", "not_met", "continuable", **apart(chained=OK)),
-    case("store.isolation", "not_met", "continuable in a mode", **apart(chained_modes=[GONE, OK])),
-    case("store.isolation", "met", "an error event", **apart(chained_modes=[stream_of(ERROR, b"[DONE]")])),
+    case("store.isolation", "not_met", "continuable in a mode", **apart(chained_modes=[MISSING, OK])),
+    case("store.isolation", "met", "an error event", **apart(chained_modes=[stream_of(ERROR, b"[EMPTY]")])),
     case("store.isolation", "not_met", "cancellable", **apart(cancelled=OK)),
-    case("store.isolation", "met", "a run goes on", **apart(stopped=GONE, run=RUNNING)),
-    case("store.isolation", "not_met", "a run can be stopped", **apart(stopped=GONE, run=CANCELLED)),
+    case("store.isolation", "met", "a run goes on", **apart(stopped=MISSING, run=RUNNING)),
     case("store.isolation", "not_met", "the cancel of a run is taken", **apart(stopped=OK, run=RUNNING)),
     case("store.isolation", "not_met", "deletable", **apart(deleted=answer(body={}))),
-    case("store.isolation", "not_met", "refused and deleted", **apart(own=GONE)),
+    case("store.isolation", "not_met", "refused and deleted", **apart(own=MISSING)),
     case("store.isolation", "not_met", "nothing refused", **apart(looked=OK, chained=OK, deleted=OK)),
     case("store.isolation", "non_strict", "keyless", **apart(looked=OK, chained=OK, deleted=OK, knows_keys=False)),
     case("store.isolation", "not_met", "deletable with any key", **apart(deleted=OK, knows_keys=False)),
@@ -166,7 +164,6 @@ CASES = [
 
 # --- deleting, on hand-made exchanges
 
-DONE = answer(body={})
 CREATED = {"event_type": "interaction.created", "interaction": {"id": "v1_one", "status": "completed"}}
 
 REPLAYED = stream_of(CREATED)
@@ -176,84 +173,84 @@ GOING_ON = replace(SILENT, arrivals=Arrivals(array("Q", [20, 20]), array("d", [0
 REPLAYED_AND_ENDED = stream_of(CREATED, ERROR)
 SECOND = answer(body=interaction(id="v1_two"))
 
-DELETED = {"deleted": DONE, "streamed_deleted": None, "streamed_gone": []}
-UNSTREAMED = {"deleted": DONE, "streamed_deleted": None, "streamed_gone_stream": None}
+DELETED = {"deleted": EMPTY, "streamed_deleted": None, "streamed_gone": []}
+UNSTREAMED = {"deleted": EMPTY, "streamed_deleted": None, "streamed_gone_stream": None}
 CASES += [
-    case("del.ok", "met", "an empty object", deleted=DONE),
+    case("del.ok", "met", "an empty object", deleted=EMPTY),
     case("del.ok", "met", "no body", deleted=answer(204, label=None)),
     case("del.ok", "non_strict", "more than that", deleted=answer(body={"success": True, "id": "v1_one"})),
     case("del.ok", "not_met", "refused", deleted=answer(405)),
     case("del.ok", "not_met", "dead", deleted=DEAD),
-    case("del.gone", "met", "late", **DELETED, gone_input=GONE, gone=[OK, GONE], later=[GONE, GONE]),
+    case("del.gone", "met", "late", **DELETED, gone_input=MISSING, gone=[OK, MISSING], later=[MISSING, MISSING]),
     case(
         "del.gone",
         "untestable",
         "not deleted",
-        **{**DELETED, "deleted": BAD},
-        gone_input=GONE,
+        **{**DELETED, "deleted": REFUSED},
+        gone_input=MISSING,
         gone=[OK],
         later=[],
     ),
-    case("del.gone", "not_met", "kept", **DELETED, gone_input=GONE, gone=[OK, OK], later=[OK]),
-    case("del.gone", "not_met", "another refusal", **DELETED, gone_input=GONE, gone=[BAD], later=[]),
-    case("del.gone", "not_met", "with its input", **DELETED, gone_input=OK, gone=[GONE], later=[GONE]),
-    case("del.gone", "not_met", "back again", **DELETED, gone_input=GONE, gone=[GONE], later=[GONE, OK]),
+    case("del.gone", "not_met", "kept", **DELETED, gone_input=MISSING, gone=[OK, OK], later=[OK]),
+    case("del.gone", "not_met", "another refusal", **DELETED, gone_input=MISSING, gone=[REFUSED], later=[]),
+    case("del.gone", "not_met", "with its input", **DELETED, gone_input=OK, gone=[MISSING], later=[MISSING]),
     case(
         "del.gone",
         "met",
         "streamed",
-        **{**DELETED, "streamed_deleted": DONE, "streamed_gone": [OK, GONE]},
-        gone_input=GONE,
-        gone=[GONE],
+        **{**DELETED, "streamed_deleted": EMPTY, "streamed_gone": [OK, MISSING]},
+        gone_input=MISSING,
+        gone=[MISSING],
         later=[],
     ),
     case(
         "del.gone",
         "not_met",
         "kept, as it was streamed",
-        **{**DELETED, "streamed_deleted": DONE, "streamed_gone": [OK, OK]},
-        gone_input=GONE,
-        gone=[GONE],
+        **{**DELETED, "streamed_deleted": EMPTY, "streamed_gone": [OK, OK]},
+        gone_input=MISSING,
+        gone=[MISSING],
         later=[],
     ),
     case(
         "del.gone-stream",
         "not_met",
         "replayed, as it was streamed",
-        gone_stream=GONE,
-        **{**UNSTREAMED, "streamed_deleted": DONE, "streamed_gone_stream": REPLAYED},
+        gone_stream=MISSING,
+        **{**UNSTREAMED, "streamed_deleted": EMPTY, "streamed_gone_stream": REPLAYED},
     ),
-    case("del.gone-stream", "met", "404", **UNSTREAMED, gone_stream=GONE),
-    case("del.gone-stream", "met", "an error event", **UNSTREAMED, gone_stream=stream_of(ERROR, b"[DONE]")),
+    case("del.gone-stream", "met", "404", **UNSTREAMED, gone_stream=MISSING),
+    case("del.gone-stream", "met", "an error event", **UNSTREAMED, gone_stream=stream_of(ERROR, b"[EMPTY]")),
     case("del.gone-stream", "non_strict", "410", **UNSTREAMED, gone_stream=answer(410)),
     case("del.gone-stream", "not_met", "replayed", **UNSTREAMED, gone_stream=REPLAYED),
     case("del.gone-stream", "not_met", "replayed, then an error", **UNSTREAMED, gone_stream=REPLAYED_AND_ENDED),
     case("del.gone-stream", "not_met", "an empty stream", **UNSTREAMED, gone_stream=stream_of()),
-    case("del.twice", "met", "again", deleted=DONE, deleted_again=DONE),
-    case("del.twice", "not_met", "crash", deleted=DONE, deleted_again=CRASH),
-    case("del.chain-after", "met", "404", deleted=DONE, chained_modes=[], chained=GONE),
-    case("del.chain-after", "met", "400", deleted=DONE, chained_modes=[], chained=BAD),
-    case("del.chain-after", "not_met", "in the background", deleted=DONE, chained_modes=[BAD, OK], chained=GONE),
-    case("del.chain-after", "not_met", "continued", deleted=DONE, chained_modes=[], chained=OK),
-    case("del.isolated", "met", "readable", deleted=DONE, second=OK, other=OK),
+    case("del.twice", "met", "again", deleted=EMPTY, deleted_again=EMPTY),
+    case("del.twice", "not_met", "crash", deleted=EMPTY, deleted_again=CRASH),
+    case("del.chain-after", "met", "404", deleted=EMPTY, chained_modes=[], chained=MISSING),
+    case("del.chain-after", "met", "400", deleted=EMPTY, chained_modes=[], chained=REFUSED),
+    case(
+        "del.chain-after",
+        "not_met",
+        "in the background",
+        deleted=EMPTY,
+        chained_modes=[REFUSED, OK],
+        chained=MISSING,
+    ),
+    case("del.chain-after", "not_met", "continued", deleted=EMPTY, chained_modes=[], chained=OK),
     case("del.isolated", "untestable", "not deleted", deleted=CRASH, second=OK, other=OK),
-    case("del.isolated", "not_met", "gone too", deleted=DONE, second=OK, other=GONE),
-    case("del.isolated", "not_met", "another one", deleted=DONE, second=OK, other=SECOND),
-    case("del.unknown", "met", "success", unknown=DONE),
-    case("del.unknown", "not_met", "crash", unknown=CRASH),
-    case("del.stays-gone", "met", "gone", deleted=DONE, gone=[OK, GONE], later=[GONE]),
-    case("del.stays-gone", "not_met", "written back", deleted=DONE, gone=[GONE], later=[OK]),
-    case("del.stays-gone", "untestable", "refused", deleted=BAD, gone=[OK], later=[OK]),
-    case("del.stays-gone", "not_met", "still there", deleted=DONE, gone=[OK], later=[OK]),
-    case("del.stays-gone", "untestable", "another refusal", deleted=DONE, gone=[BAD], later=[BAD]),
-    case("del.running", "met", "gone", deleted=DONE, gone=[OK, GONE], later=[GONE]),
-    case("del.running", "met", "refused", deleted=BAD, gone=[OK], later=[OK]),
-    case("del.running", "not_met", "still there", deleted=DONE, gone=[OK], later=[OK]),
-    case("del.running", "not_met", "written back", deleted=DONE, gone=[GONE], later=[OK]),
-    case("del.reader-ends", "not_applicable", "not deleted", deleted=BAD, stream=REPLAYED),
-    case("del.reader-ends", "untestable", "not streamed", deleted=DONE, stream=GONE),
-    case("del.reader-ends", "not_met", "it hangs", deleted=DONE, stream=STALLED),
-    case("del.reader-ends", "not_met", "nothing comes any more", deleted=DONE, stream=SILENT),
-    case("del.reader-ends", "untestable", "it still goes on", deleted=DONE, stream=GOING_ON),
+    case("del.isolated", "not_met", "gone too", deleted=EMPTY, second=OK, other=MISSING),
+    case("del.isolated", "not_met", "another one", deleted=EMPTY, second=OK, other=SECOND),
+    case("del.unknown", "met", "success", unknown=EMPTY),
+    case("del.stays-gone", "untestable", "refused", deleted=REFUSED, gone=[OK], later=[OK]),
+    case("del.stays-gone", "not_met", "still there", deleted=EMPTY, gone=[OK], later=[OK]),
+    case("del.stays-gone", "untestable", "another refusal", deleted=EMPTY, gone=[REFUSED], later=[REFUSED]),
+    case("del.running", "met", "refused", deleted=REFUSED, gone=[OK], later=[OK]),
+    case("del.running", "not_met", "still there", deleted=EMPTY, gone=[OK], later=[OK]),
+    case("del.reader-ends", "not_applicable", "not deleted", deleted=REFUSED, stream=REPLAYED),
+    case("del.reader-ends", "untestable", "not streamed", deleted=EMPTY, stream=MISSING),
+    case("del.reader-ends", "not_met", "it hangs", deleted=EMPTY, stream=STALLED),
+    case("del.reader-ends", "not_met", "nothing comes any more", deleted=EMPTY, stream=SILENT),
+    case("del.reader-ends", "untestable", "it still goes on", deleted=EMPTY, stream=GOING_ON),
     case("del.running", "not_met", "crash", deleted=CRASH, gone=[OK], later=[]),
 ]

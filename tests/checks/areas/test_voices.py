@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.checks._play import answer, case, page_cases, refusal
+from tests.checks._play import EMPTY, answer, case, page_cases, refusal
 
 VOICE = {"id": "voice_1", "type": "prompted"}
 
@@ -14,22 +14,16 @@ def shown(**fields):
 
 MADE = shown()
 LISTED = answer(body={"voices": [VOICE]}, target="/v1beta/voices")
-EMPTY = answer(body={})
 LIFE = {"made": MADE, "fetched": MADE, "listed": LISTED, "deleted": EMPTY, "gone": refusal(404, "not_found")}
 
 CASES = [
-    case("voice.crud", "met", "a whole life", **LIFE),
     case("voice.crud", "met", "on a later page", **{**LIFE, "listed": answer(body={"next_page_token": "x"})}),
     case("voice.crud", "not_met", "another type", **{**LIFE, "fetched": shown(type="prebuilt")}),
     case("voice.crud", "not_met", "not listed", **{**LIFE, "listed": EMPTY}),
     case("voice.crud", "not_met", "still there", **{**LIFE, "gone": MADE}),
-    case("voice.schema", "met", "a type of another day", made=shown(type="sung"), fetched=MADE, listed=LISTED),
-    case("voice.schema", "not_met", "a pitch in hertz", made=shown(pitch=440), fetched=MADE, listed=LISTED),
     case("voice.filter", "met", "of the type", listed=answer(body={"voices": [{"id": "v", "type": "prebuilt"}]})),
     case("voice.filter", "not_met", "another type", listed=LISTED),
     case("voice.filter", "untestable", "none", listed=EMPTY),
-    case("voice.page-filters", "not_met", "a page", crossed=LISTED),
     case("voice.prompted-needs-store", "non_strict", "422", unstored=refusal(422)),
-    case("voice.prompted-needs-store", "not_met", "made", unstored=MADE),
     *page_cases("page.voices", "voices", backwards=True),
 ]

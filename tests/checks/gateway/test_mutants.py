@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from harness.checks.gateway import BY_ID, CHECKS
-from harness.checks.gateway.mutants import MUTANTS
-from harness.checks.gateway.mutants.mutant import GatewayBuild
 from harness.kit.mutant import Mutant
 from harness.outcome import Outcome
 from harness.wire import Service
+from lab.gateways import MUTANTS
+from lab.gateways.mutant import GatewayBuild
 from tests.benches.gateway.inprocess import judged
 from tests.checks.gateway.variants import VARIANTS
 
@@ -50,7 +50,7 @@ def test_each_rule_has_a_mutant() -> None:
     unproved = set(BY_ID) - {mutant.area for mutant in MUTANTS.values()}
     assert not unproved, (
         f"no mutant breaks {', '.join(sorted(unproved))}: add a row that does to "
-        "harness/checks/gateway/mutants/, with the name of the rule"
+        "lab/gateways/, with the name of the rule"
     )
     assert {mutant.area for mutant in MUTANTS.values()} <= set(BY_ID)
 

@@ -9,7 +9,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.checks.gateway.mutants.mutant import (
+from harness.contract import PROTOCOL
+from harness.wire import Body, Chunk, Frame, Headers, Pause, Piece, Request, Response, Service
+from harness.wire.sse import encode_frame
+from lab.gateways.mutant import (
     FrameEdit,
     Gateway,
     change_json,
@@ -19,9 +22,6 @@ from harness.checks.gateway.mutants.mutant import (
     with_body,
     with_payload,
 )
-from harness.contract import PROTOCOL
-from harness.wire import Body, Chunk, Frame, Headers, Pause, Piece, Request, Response, Service
-from harness.wire.sse import encode_frame
 
 _OURS, _THEIRS = re.compile(r"v1_"), re.compile(r"gw_")
 

@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 
-from harness.checks import CAPABILITIES, Open, Send
+from harness.checks.capabilities import CAPABILITIES
 from harness.checks.vocabulary.resources import MOST, pages
 from harness.checks.vocabulary.runs import (
     read_to_a_cursor,
@@ -17,6 +17,7 @@ from harness.checks.vocabulary.runs import (
     script,
     start_held_run,
 )
+from harness.kit.actions import Open, Send
 from harness.outcome import Unmet
 from harness.wire import Exchange, Frame
 from tests.checks._play import TARGET, answer, interaction, refusal

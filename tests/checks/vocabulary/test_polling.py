@@ -8,7 +8,6 @@ from itertools import groupby
 
 import pytest
 
-from harness.checks import Finish, Open, RequestBuilder, Send, Together, Wait
 from harness.checks.vocabulary.runs import (
     id_of,
     need_id,
@@ -21,18 +20,16 @@ from harness.checks.vocabulary.runs import (
     settled,
     status_of,
 )
-from harness.contract.requests import WaitingTime
+from harness.contract.requests import RequestBuilder, WaitingTime
+from harness.kit.actions import Finish, Open, Send, Together, Wait
 from harness.outcome import Unmet
-from tests.checks._play import answer, interaction, refusal, stream_of
+from tests.checks._play import DEAD, DONE, MISSING, answer, interaction, refusal, stream_of
 
 RUNNING = answer(body=interaction(status="in_progress"))
 QUEUED = answer(body=interaction(status="queued"))
-DONE = answer(body=interaction())
-GONE = refusal(404, "not_found")
 DENIED = refusal(403, "permission_denied")
 LIMITED = refusal(429, "rate_limit_exceeded")
 OVERLOADED = refusal(503, "service_unavailable")
-DEAD = answer(None)
 TARGET = RequestBuilder(wait=10)
 
 
@@ -78,7 +75,7 @@ def took(seen):
     [
         ([DONE], 1),
         ([QUEUED, RUNNING, RUNNING, DONE], 4),
-        ([GONE, RUNNING, DONE], 3),
+        ([MISSING, RUNNING, DONE], 3),
         ([LIMITED, OVERLOADED, DONE], 3),
         ([DEAD, DONE], 2),
         ([answer(body=interaction(status="dreaming"))], 1),
@@ -138,7 +135,7 @@ def test_a_run_that_is_accused_gets_the_whole_time() -> None:
 
 def test_refusals_are_no_wait_in_vain() -> None:
     target = replace(TARGET, waiting=WaitingTime())
-    run(polls, [GONE], target)
+    run(polls, [MISSING], target)
     run(polls, [DONE], target)
     assert not target.waiting.in_vain
 
@@ -152,9 +149,9 @@ def test_settle_raises_unmet():
 @pytest.mark.parametrize(
     ("part", "answers", "count"),
     [
-        (poll_until_found, [GONE, GONE, DONE], 3),
+        (poll_until_found, [MISSING, MISSING, DONE], 3),
         (poll_until_found, [DENIED], 1),
-        (poll_until_gone, [DONE, DEAD, GONE], 3),
+        (poll_until_gone, [DONE, DEAD, MISSING], 3),
         (poll_until_gone, [DENIED], 1),
     ],
 )
@@ -167,20 +164,20 @@ def test_appear_and_vanish(part, answers, count):
 @pytest.mark.parametrize("part", [poll_until_found, poll_until_gone])
 def test_appear_and_vanish_give_up(part, within):
     """An interaction that never appears or never vanishes is polled for `gone_within` seconds, and no longer."""
-    seen, waited = run(part, [GONE if part is poll_until_found else DONE], replace(TARGET, gone_within=within))
+    seen, waited = run(part, [MISSING if part is poll_until_found else DONE], replace(TARGET, gone_within=within))
     assert len(seen) < 15
     assert waited <= within <= waited + took(seen) < within + 0.2
 
 
 def test_nobody_waits_for_what_is_not_kept():
     """If a target keeps nothing, a 404 is accepted without waiting."""
-    assert len(run(poll_until_found, [GONE], replace(TARGET, keeps=False))[0]) == 1
+    assert len(run(poll_until_found, [MISSING], replace(TARGET, keeps=False))[0]) == 1
 
 
 def test_a_404_that_lasts_ends_the_polling():
     """A run that stays 404 is polled only for about `gone_within` seconds, not for the full `wait`."""
-    seen, waited = run(polls, [RUNNING, GONE], replace(TARGET, wait=60))
-    assert seen[-1] is GONE
+    seen, waited = run(polls, [RUNNING, MISSING], replace(TARGET, wait=60))
+    assert seen[-1] is MISSING
     assert waited <= TARGET.gone_within + 1
 
 
@@ -232,12 +229,12 @@ def drive(steps, streams):
         while True:
             did.append(type(steps.send(result)))
             last = streams[min(did.count(Open), len(streams)) - 1]
-            result = {Open: last, Finish: GONE, Wait: None}[did[-1]]
+            result = {Open: last, Finish: MISSING, Wait: None}[did[-1]]
     except StopIteration as stop:
         return did, stop.value
 
 
-ODD = [DEAD, GONE, answer(body=[]), answer(body={"id": 7, "status": 7}), answer(body=b"\xff")]
+ODD = [DEAD, MISSING, answer(body=[]), answer(body={"id": 7, "status": 7}), answer(body=b"\xff")]
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -255,7 +252,7 @@ LONGER = stream_of(
 
 
 @pytest.mark.parametrize(
-    ("streamed", "vain"), [(DONE, GONE), (DONE, RUNNING), (LONGER, DONE)], ids=["absent", "running", "cut"]
+    ("streamed", "vain"), [(DONE, MISSING), (DONE, RUNNING), (LONGER, DONE)], ids=["absent", "running", "cut"]
 )
 def test_several_streams_are_waited_for_once(streamed, vain):
     """After waiting in vain for what one stream told, each of the others is looked at once."""

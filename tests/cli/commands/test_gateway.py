@@ -19,7 +19,7 @@ from tests.transport.peers import free_port
 
 PROGRAM = """
 import os, sys, threading
-from harness.checks.gateway.mutants import MUTANTS, Gateway
+from lab.gateways import MUTANTS, Gateway
 from harness.transport.server.server import InThread
 from harness.transport.server.server import WaitingServer
 from harness.transport.proxy import UpstreamServer
@@ -142,7 +142,7 @@ def test_a_baseline(harness: Harness, port: int, tmp_path: Path) -> None:
 
 NOTING = """
 import os, sys, threading
-from harness.checks.gateway.mutants import Gateway
+from lab.gateways import Gateway
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.checks import Check, Open, Read, RequestBuilder, Send, Steps, exercise
+from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import CreatedResources
 from harness.engine.events import RunFinished
 from harness.engine.execute import play
@@ -18,7 +18,8 @@ from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
 from harness.engine.traffic.patience import IN_A_ROW, TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.retries import NO_TIME, missing_answer
 from harness.interactions import INTERACTIONS
-from harness.kit.check import Exercise
+from harness.kit.actions import Open, Read, Send, Steps
+from harness.kit.check import Check, Exercise, exercise
 from harness.outcome import Exit, Finding, Level, Outcome
 from harness.transport import Limits, ServiceDriver
 from harness.wire import (

@@ -8,9 +8,9 @@ import os
 import sys
 import threading
 
-from harness.checks.gateway.mutants import MUTANTS, Gateway
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
+from lab.gateways import MUTANTS, Gateway
 
 
 def serve(kind: str, port: int) -> None:

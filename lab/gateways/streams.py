@@ -1,4 +1,4 @@
-"""Gateways with defects in streams and in how bodies pass: events, timing, chunks, hang-ups, the end. Layer 2."""
+"""Gateways with defects in streams and in how bodies pass: events, timing, chunks, hang-ups, the end."""
 
 from __future__ import annotations
 
@@ -8,20 +8,6 @@ from itertools import chain, count, islice
 
 from msgspec.structs import replace
 
-from harness.checks.gateway.mutants.mutant import (
-    FrameEdit,
-    Gateway,
-    GatewayBuild,
-    Json,
-    change_events,
-    change_frames,
-    change_pieces,
-    drop_frames,
-    edit_streams,
-    event_of,
-    row,
-    with_payload,
-)
 from harness.contract import PROTOCOL
 from harness.wire import (
     COMPLETE,
@@ -46,6 +32,20 @@ from harness.wire import (
 from harness.wire.coding import CodedBody, accepts
 from harness.wire.message import WrappedBody
 from harness.wire.sse import encode_frame
+from lab.gateways.mutant import (
+    FrameEdit,
+    Gateway,
+    GatewayBuild,
+    Json,
+    change_events,
+    change_frames,
+    change_pieces,
+    drop_frames,
+    edit_streams,
+    event_of,
+    row,
+    with_payload,
+)
 
 _DONE = encode("done", PROTOCOL.sentinel)
 _OWN_DELTA = {"index": 0, "delta": {"type": "text", "text": " (by the gateway)"}, "event_type": "step.delta"}

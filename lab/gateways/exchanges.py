@@ -1,4 +1,4 @@
-"""Gateways with defects in requests and whole answers: routes, fields, repeats, status, errors. Layer 2."""
+"""Gateways with defects in requests and whole answers: routes, fields, repeats, status, errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from harness.checks.gateway.client import OperationName, operation_of
-from harness.checks.gateway.mutants.mutant import (
+from harness.contract.requests import TIER_HEADER
+from harness.wire import At, Ending, Headers, Length, PieceBody, Request, Response, Service
+from harness.wire.message import EVENT_STREAM
+from lab.gateways.mutant import (
     Gateway,
     GatewayBuild,
     Json,
@@ -24,9 +27,6 @@ from harness.checks.gateway.mutants.mutant import (
     read_body,
     row,
 )
-from harness.contract.requests import TIER_HEADER
-from harness.wire import At, Ending, Headers, Length, PieceBody, Request, Response, Service
-from harness.wire.message import EVENT_STREAM
 
 
 def _without(body: Json, name: str) -> Json:

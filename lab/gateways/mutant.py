@@ -1,6 +1,6 @@
 """Defines gateways that run in this process, and how defective ones are declared.
 
-Layer 2. A gateway is a service around its upstream. The faithful one passes everything on; a mutant changes one
+A gateway is a service around its upstream. The faithful one passes everything on; a mutant changes one
 thing. Streams are edited frame by frame as they pass, so pauses and hang-ups still go through.
 """
 
