@@ -39,8 +39,44 @@ _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#*]*)(.*)", re.DOTALL)
 
 def as_entry(recording: Recording) -> dict[str, Any]:
     """The entry: a plain mapping of `request` and `response`. Bodies are bytes; an empty request body is None."""
+    request, framing, ending = recording.request, recording.framing, recording.ending
+    extension: dict[str, Any] = {"v": VERSION}
+    if isinstance(framing, Length):
+        extension |= {"framing": "length", "length": framing.size}
+    else:
+        extension["framing"] = "chunked" if isinstance(framing, Chunked) else "close"
+    extension["pieces"] = pack(recording.pieces)
+    extension["unit"] = str(recording.unit)
+    if recording.approximate:
+        extension["approximate"] = True
+    if recording.coding:
+        extension["coding"] = recording.coding
+    extension["size"] = len(recording.body)
+    extension["sha256"] = hashlib.sha256(recording.body).hexdigest()
+    end: dict[str, Any] = {"how": str(ending.how)}
+    if ending.by is not By.SERVER:
+        end["by"] = str(ending.by)
+    if ending.at is not At.IN_BODY:
+        end["at"] = str(ending.at)
+    for name in ("declared", "sent"):
+        if getattr(ending, name) is not None:
+            end[name] = getattr(ending, name)
+    if ending.detail:
+        end["detail"] = ending.detail
+    if recording.wait:
+        end["after_us"] = recording.wait  # microseconds between the last piece and the ending
+    # vcrpy keeps one value per name of a request: repeated fields are joined as HTTP allows.
+    joined = {
+        name: [("; " if name.lower() == "cookie" else ", ").join(values)]
+        for name, values in _group_by_name(request.headers).items()
+    }
     return {
-        "request": request_entry(recording.request, recording.origin),
+        "request": {
+            "method": request.method,
+            "uri": request.target if _ORIGIN.match(request.target) else recording.origin + request.target,
+            "body": request.body or None,
+            "headers": joined,
+        },
         "response": {
             "status": {
                 "code": NO_ANSWER if recording.status is None else recording.status,
@@ -48,18 +84,8 @@ def as_entry(recording: Recording) -> dict[str, Any]:
             },
             "headers": _group_by_name(recording.headers),
             "body": {"string": recording.body},
-            KEY: _write_extension(recording),
+            KEY: {**extension, "end": end},
         },
-    }
-
-
-def request_entry(request: Request, origin: str) -> dict[str, Any]:
-    """The `request` of an entry."""
-    return {
-        "method": request.method,
-        "uri": request.target if _ORIGIN.match(request.target) else origin + request.target,
-        "body": request.body or None,
-        "headers": _join_repeated(request.headers),
     }
 
 
@@ -115,20 +141,6 @@ def _check_head(recording: Recording) -> None:
         raise FieldError(message, "response", "status", "message")
 
 
-def _write_extension(recording: Recording) -> dict[str, Any]:
-    extension: dict[str, Any] = {"v": VERSION, **framing_as_data(recording.framing)}
-    extension["pieces"] = pack(recording.pieces)
-    extension["unit"] = str(recording.unit)
-    if recording.approximate:
-        extension["approximate"] = True
-    if recording.coding:
-        extension["coding"] = recording.coding
-    extension["size"] = len(recording.body)
-    extension["sha256"] = hashlib.sha256(recording.body).hexdigest()
-    extension["end"] = ending_as_data(recording.ending, recording.wait)
-    return extension
-
-
 def _as_recorded(plain: Recording, extension: object) -> Recording:
     """Add the extension's pieces, framing and ending; if the body was edited since, the pieces are a guess."""
     if not isinstance(extension, Mapping):
@@ -179,14 +191,6 @@ def _guess_framing(headers: Headers, body: bytes) -> Framing:
     if "chunked" in headers.get("transfer-encoding").lower():
         return Chunked()
     return Length(len(body)) if "content-length" in headers else UntilClose()
-
-
-def _join_repeated(headers: Headers) -> dict[str, list[str]]:
-    """One value per name, since vcrpy keeps no more for a request: repeated fields are joined as HTTP allows."""
-    folded: dict[str, list[str]] = {}
-    for name, values in _group_by_name(headers).items():
-        folded[name] = [("; " if name.lower() == "cookie" else ", ").join(values)]
-    return folded
 
 
 def _group_by_name(headers: Headers) -> dict[str, list[str]]:
@@ -263,29 +267,11 @@ def _read_bytes(value: object, *place: str) -> bytes:
     raise FieldError(f"{'.'.join(place)} is {kind}: a body is text or !!binary", *place)
 
 
-# Convert endings and framings to and from the plain mappings in a cassette.
-# A reader that knows only `how` can still tell whether the body was complete. Default values are omitted.
+# Read endings and framings. A reader that knows only `how` can still tell whether the body was complete.
 
 
 _Member = TypeVar("_Member", bound=StrEnum)
 _FIELDS = ("how", "by", "at", "declared", "sent", "detail", "after_us")
-
-
-def ending_as_data(ending: Ending, wait: int) -> dict[str, Any]:
-    """The value of `x-stream.end`; `wait` is the microseconds between the last piece and the ending."""
-    data: dict[str, Any] = {"how": str(ending.how)}
-    if ending.by is not By.SERVER:
-        data["by"] = str(ending.by)
-    if ending.at is not At.IN_BODY:
-        data["at"] = str(ending.at)
-    for name in ("declared", "sent"):
-        if getattr(ending, name) is not None:
-            data[name] = getattr(ending, name)
-    if ending.detail:
-        data["detail"] = ending.detail
-    if wait:
-        data["after_us"] = wait
-    return data
 
 
 def ending_from_data(data: object) -> tuple[Ending, int]:
@@ -302,13 +288,6 @@ def ending_from_data(data: object) -> tuple[Ending, int]:
         detail=str(data.get("detail", "")),
     )
     return ending, _count(data, "after_us", "end") or 0
-
-
-def framing_as_data(framing: Framing) -> dict[str, Any]:
-    """The value of `x-stream.framing`, and the declared `length` if there is one."""
-    if isinstance(framing, Length):
-        return {"framing": "length", "length": framing.size}
-    return {"framing": "chunked" if isinstance(framing, Chunked) else "close"}
 
 
 def framing_from_data(data: Mapping[str, Any]) -> Framing:

@@ -7,11 +7,10 @@ so that packing and unpacking lose nothing.
 
 from __future__ import annotations
 
-import codecs
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -192,10 +191,6 @@ def follow(pieces: Pieces, edits: Sequence[ByteEdit]) -> Pieces:
 # Bytes that are not valid UTF-8 survive decoding and encoding unchanged.
 
 
-WINDOW = 3 * 64 * 1024
-"""Bytes or characters processed at once where the whole body is not needed; a multiple of 3, for base64."""
-
-
 class Found(NamedTuple):
     """A place in the bytes of a body, what to put there, and the kind of secret that was there."""
 
@@ -203,38 +198,14 @@ class Found(NamedTuple):
     kind: str
 
 
-def to_byte_edits(base: int, text: str, changes: Iterable[TextEdit]) -> Iterator[Found]:
-    """Convert changes of a text to edits of the bytes that it was decoded from, which begin at `base`."""
-    offset = _map_offsets(text)
+def to_byte_edits(text: str, changes: Iterable[TextEdit]) -> Iterator[Found]:
+    """Convert changes of a text, which are in order, to edits of the bytes that it was decoded from."""
+    place = offset = 0
     for change in changes:
-        start = base + offset(change.start)
-        yield Found(ByteEdit(start, base + offset(change.end), bytes_of(change.text)), change.kind)
-
-
-def _map_offsets(text: str) -> Callable[[int], int]:
-    """A function from a place in a text to its byte offset; cheapest if called with increasing places."""
-    if text.isascii():
-        return lambda place: place
-    at = size = 0
-
-    def offset(place: int) -> int:
-        nonlocal at, size
-        if place < at:
-            at = size = 0
-        for start in range(at, place, WINDOW):  # in windows, to avoid a second copy of a long text
-            size += len(bytes_of(text[start : min(start + WINDOW, place)]))
-        at = place
-        return size
-
-    return offset
-
-
-def windows_of(data: bytes, errors: str = "surrogateescape") -> Iterator[str]:
-    """Decode `data` window by window, for readers that do not need the whole text in memory."""
-    decode = codecs.getincrementaldecoder("utf-8")(errors).decode
-    for at in range(0, len(data), WINDOW):
-        yield decode(data[at : at + WINDOW])
-    yield decode(b"", True)
+        start = offset + len(bytes_of(text[place : change.start]))
+        offset = start + len(bytes_of(text[change.start : change.end]))
+        place = change.end
+        yield Found(ByteEdit(start, offset, bytes_of(change.text)), change.kind)
 
 
 def text_of(data: bytes) -> str:
@@ -250,8 +221,7 @@ def bytes_of(text: str) -> bytes:
 def is_text(data: bytes) -> bool:
     """Whether `data` is valid UTF-8."""
     try:
-        for _ in windows_of(data, "strict"):
-            pass
+        data.decode("utf-8")
     except UnicodeDecodeError:
         return False
     return True

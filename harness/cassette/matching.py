@@ -248,12 +248,8 @@ def _leaves(value: Any, place: str, field: str) -> Iterator[tuple[str, str, str]
 
 
 def _format_value(text: str) -> str:
-    return shorten_with_length(_escape_surrogates(text), 80)
-
-
-def _escape_surrogates(text: str) -> str:
-    """Escape lone surrogates, which cannot be printed."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    printable = text.encode("utf-8", "backslashreplace").decode("utf-8")  # a lone surrogate is not
+    return shorten_with_length(printable, 80)
 
 
 # Find the recording that answers a request: the next unplayed one, with ids mapped. Both player and recorder

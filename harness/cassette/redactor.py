@@ -159,7 +159,7 @@ class Redactor:
                 raise CassetteError(f"{wrong}: it cannot be redacted, so record something else") from None
         else:
             edits = self._finder.in_document(text, self._fields.above(request.segments) if request else ())
-        return list(to_byte_edits(0, text, edits))
+        return list(to_byte_edits(text, edits))
 
     def _redact_request(self, request: Request, report: list[Replaced]) -> Request:
         headers = self._redact_headers(request.headers, "request header", report)

@@ -160,13 +160,12 @@ def test_unreadable(tmp_path: Path) -> None:
     [
         (f"# {KEY}\nversion: 1\ninteractions: []\n", "line 1"),
         (f"version: 1\nnote: |  # {KEY}\n  text\n  more\ninteractions: []\n", "line 2"),
-        (f"version: 1\nnote: &{KEY} text\ninteractions: []\n", "line 2"),
         (f"version: 1\nnote: {KEY}\ninteractions: []\n", "line 5"),
     ],
-    ids=["comment", "comment of a block", "anchor", "metadata"],
+    ids=["comment", "comment of a block", "metadata"],
 )
 def test_what_is_no_value_of_a_file_is_searched(text: str, place: str, tmp_path: Path) -> None:
-    """A secret in a comment, in the name of an anchor, or beside the interactions is found."""
+    """A secret in a comment, or beside the interactions is found."""
     (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
     assert [hit.place for hit in scan_file(tmp_path / "a.yaml", PROTOCOL)] == [place]
 
