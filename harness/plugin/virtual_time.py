@@ -615,7 +615,7 @@ def _skipping(
             return original(seconds)
         if seconds > 0:
             instead = f"Write `await asyncio.sleep({seconds:g})`."
-            note_blocking(f"`time.sleep({seconds:g})`", instead, always=True)
+            note_blocking(f"`time.sleep({seconds:g})`", instead, is_sleep=True)
             waits.sleep(seconds)
         return original(0 if seconds >= 0 else seconds)
 
