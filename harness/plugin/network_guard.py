@@ -11,20 +11,13 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
 from harness.errors import OutsideConnection
 from harness.plugin.blocking_calls import note_blocking
-from harness.plugin.environment_variables import BASE_URL_VARIABLES
 from harness.plugin.late_patches import patched_modules
-from harness.wire.addresses import read_host
-
-_CONNECTING = (
-    "a connection of a synchronous client",
-    "Use an async client, or `await asyncio.to_thread(…)`.",
-)
 
 Patch = tuple[Any, str, Any]
 """Owner of an attribute, its name, and its new value."""
@@ -59,7 +52,7 @@ def loopback_only(
             patched.append((owner, name, function, owner.__dict__.get(name)))
             setattr(owner, name, function)
 
-    patch(_standard(watch))
+    patch(_patch_sockets(watch))
     try:
         with patched_modules(_UVLOOP, lambda uvloop: patch(_patch_uvloop(uvloop, watch))):
             yield
@@ -90,8 +83,14 @@ class _Watch:
         if isinstance(host, bytes):
             host = host.decode("ascii", "replace")
         self._before()
-        if not isinstance(host, str) or self._allows(host) or _is_here(host):
+        if not isinstance(host, str) or self._allows(host):
             return
+        if host in ("", "localhost") or host.endswith(".localhost"):
+            return
+        with suppress(ValueError):  # a name
+            address = ipaddress.ip_address(host.partition("%")[0])
+            if address.is_loopback or address.is_unspecified:
+                return
         message = (
             f"a connection to {host} was refused: while an interactions fixture is in use only this machine can "
             "be reached. Only clients on httpx are redirected by themselves: build the client with "
@@ -100,10 +99,6 @@ class _Watch:
             "set `interactions_early = true` in the pytest configuration. "
             f"If {host} is another service that the test needs, write `interactions_allowed_hosts = {host}` there"
         )
-        if any(read_host(os.environ.get(name, "")) == host.lower() for name in BASE_URL_VARIABLES):
-            message += (
-                f". {BASE_URL_VARIABLES[0]} names that host now: leave the variable as the fixture has set it"
-            )
         self._tell(message)
         raise OutsideConnection(message)
 
@@ -118,46 +113,42 @@ class _Watch:
             self._allowed.update(entry[4][0] for entry in found)
 
 
-def _standard(watch: _Watch) -> Iterator[Patch]:
-    for name in ("connect", "connect_ex"):
-        yield socket.socket, name, _connecting(getattr(socket.socket, name), watch)
-    for name in ("sendto", "sendmsg"):
-        if hasattr(socket.socket, name):
-            yield socket.socket, name, _sending(getattr(socket.socket, name), watch)
-    if socket.getaddrinfo.__module__ == "socket":  # do not cover a guard that is already there (pytest-socket)
-        yield socket, "getaddrinfo", _looking_up(socket.getaddrinfo, watch)
+def _patch_sockets(watch: _Watch) -> Iterator[Patch]:
+    def connecting(original: Callable[..., Any]) -> Any:
+        def connect(self: socket.socket, address: Any, *rest: Any) -> Any:
+            if isinstance(address, tuple) and address:
+                watch.check(address[0])
+                if self.gettimeout() != 0:  # asyncio and trio connect without blocking
+                    advice = "Use an async client, or `await asyncio.to_thread(…)`."
+                    note_blocking("a connection of a synchronous client", advice)
+            return original(self, address, *rest)
 
+        return connect
 
-def _connecting(original: Callable[..., Any], watch: _Watch) -> Any:
-    def connect(self: socket.socket, address: Any, *rest: Any) -> Any:
-        if isinstance(address, tuple) and address:
-            watch.check(address[0])
-            if self.gettimeout() != 0:  # asyncio and trio connect without blocking
-                note_blocking(*_CONNECTING)
-        return original(self, address, *rest)
+    def sending(original: Callable[..., Any]) -> Any:
+        def send(self: socket.socket, *arguments: Any) -> Any:
+            # A datagram's address comes with each call, as the last argument; without one the socket is connected.
+            if len(arguments) > 1 and isinstance(arguments[-1], tuple) and arguments[-1]:
+                watch.check(arguments[-1][0])
+            return original(self, *arguments)
 
-    return connect
+        return send
 
+    look_up = socket.getaddrinfo
 
-def _sending(original: Callable[..., Any], watch: _Watch) -> Any:
-    """Datagrams name their address with each call, as the last argument; without one the socket is connected."""
-
-    def send(self: socket.socket, *arguments: Any) -> Any:
-        if len(arguments) > 1 and isinstance(arguments[-1], tuple) and arguments[-1]:
-            watch.check(arguments[-1][0])
-        return original(self, *arguments)
-
-    return send
-
-
-def _looking_up(original: Callable[..., Any], watch: _Watch) -> Any:
     def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
         watch.check(host)
-        found = original(host, *args, **kwargs)
+        found = look_up(host, *args, **kwargs)
         watch.learn(host, found)
         return found
 
-    return getaddrinfo
+    for name in ("connect", "connect_ex"):
+        yield socket.socket, name, connecting(getattr(socket.socket, name))
+    for name in ("sendto", "sendmsg"):
+        if hasattr(socket.socket, name):
+            yield socket.socket, name, sending(getattr(socket.socket, name))
+    if look_up.__module__ == "socket":  # do not cover a guard that is already there (pytest-socket)
+        yield socket, "getaddrinfo", getaddrinfo
 
 
 def _patch_uvloop(uvloop: ModuleType, watch: _Watch) -> Iterator[Patch]:
@@ -183,13 +174,3 @@ def _patch_uvloop(uvloop: ModuleType, watch: _Watch) -> Iterator[Patch]:
 
     for function in (getaddrinfo, create_connection, create_datagram_endpoint):
         yield loop, function.__name__, function
-
-
-def _is_here(host: str) -> bool:
-    if host in ("", "localhost") or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified

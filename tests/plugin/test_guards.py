@@ -41,15 +41,6 @@ def test_guard_refuses_the_outside(host: str) -> None:
         socket.create_connection((host, 80), timeout=1)
 
 
-def test_a_base_url_that_was_set_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the variable of clients names the host, the message says so; another host is not blamed on it."""
-    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "https://Gateway.example.org/v1")
-    for host, blamed in (("gateway.example.org", True), ("example.org", False)):
-        with loopback_only(), pytest.raises(OutsideConnection) as caught:
-            socket.create_connection((host, 443), timeout=1)
-        assert ("GOOGLE_GEMINI_BASE_URL names that host now" in str(caught.value)) is blamed
-
-
 def test_the_variables_of_proxies_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that is built meanwhile asks the emulator, not the proxy of a company."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.org:8080")
