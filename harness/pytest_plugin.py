@@ -157,10 +157,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         find_session(item.config).environment.route(True)
     elif (environment := item.config.stash.get(ENVIRONMENT, None)) is not None:
         environment.route(False)
-    if item.get_closest_marker("vcr") is not None:
-        from harness.plugin.vcr_compat import refuse_plain_replay
-
-        refuse_plain_replay(item)
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)

@@ -16,12 +16,9 @@ from typing import Any
 import pytest
 
 from harness.cassette.entry import KEY, from_entry
-from harness.documents import read_file
 from harness.plugin.network_guard import loopback_only
 from harness.plugin.observed_service import ObservedService
 
-_STREAM = re.compile(rb"stream")
-"""In each file that has a drop, if not written with escapes."""
 SUFFIX = ".interactions"
 """Added to the test's name to name our recording, if vcrpy's cassette already has that name."""
 
@@ -102,7 +99,12 @@ class _MetadataAside:
         aside = _Aside(serializer)
         loaded = tuple(self._persister.load_cassette(path, aside))
         for drop in aside.drops:
-            _refuse_drop(", ".join([path, *getattr(self._persister, "extra_paths", ())]), drop)
+            where = ", ".join([path, *getattr(self._persister, "extra_paths", ())])
+            pytest.fail(
+                f"{where}: {drop}, and plain vcrpy would replay it as a clean end: "
+                "mark the test with interactions_cassette instead of vcr",
+                pytrace=False,
+            )
         own = aside.found[0] if aside.found and Path(path).is_file() else None
         return (*loaded[:2], own) if own and hasattr(Cassette, "get_metadata") else loaded
 
@@ -126,30 +128,6 @@ class _Aside:
         else:
             self.found.append(None)
         return data
-
-
-def refuse_plain_replay(item: Any) -> None:
-    """Fail a test marked for plain vcrpy if its cassette has a dropped stream: vcrpy would end it normally.
-
-    Other plugins with this marker read the file that is named like the test. The files of pytest-recording are
-    judged when it loads them.
-    """
-    folder = item.path.parent / "cassettes" / item.path.stem
-    markers = [str(arg) for marker in item.iter_markers("vcr") for arg in marker.args]
-    for path in [folder / f"{cassette_name(item)}.yaml", *(folder / name for name in markers)]:
-        if path.is_file() and _STREAM.search(content := read_file(path)):
-            from harness.cassette.layout import parse
-
-            for drop in _find_drops(parse(path, content)):
-                _refuse_drop(str(path), drop)
-
-
-def _refuse_drop(where: str, drop: str) -> None:
-    pytest.fail(
-        f"{where}: {drop}, and plain vcrpy would replay it as a clean end: "
-        "mark the test with interactions_cassette instead of vcr",
-        pytrace=False,
-    )
 
 
 def _find_drops(data: Any) -> Iterator[str]:
