@@ -92,14 +92,6 @@ def patchable() -> list[object]:
     return [*own, loop.get("getaddrinfo"), loop.get("create_datagram_endpoint"), socket.getaddrinfo]
 
 
-def test_guard_lets_named_hosts_pass() -> None:
-    """A connection to an allowed host is attempted, here without an answer."""
-    with loopback_only(allow=("192.0.2.1",)), socket.socket() as one:
-        one.setblocking(False)
-        with pytest.raises(OSError):
-            one.connect(("192.0.2.1", 9))
-
-
 @pytest.mark.parametrize(
     ("allowed", "host", "passes"),
     [
@@ -385,34 +377,6 @@ def test_anyio_backends(pytester: pytest.Pytester, library: str) -> None:
     pytest.importorskip(library)
     pytester.makepyfile(BACKENDS.replace("LIBRARY", repr(library)))
     run(pytester).assert_outcomes(passed=4)
-
-
-def test_sockets_forbidden(pytester: pytest.Pytester) -> None:
-    """If sockets are forbidden, in-process use works, and base_url says why it is not available."""
-    pytester.makeconftest(
-        """
-        import pytest, socket
-
-        @pytest.fixture(autouse=True)
-        def no_sockets(monkeypatch):
-            def refuse(*args, **kwargs):
-                raise RuntimeError("A test tried to use socket.socket.")
-            monkeypatch.setattr(socket, "socketpair", refuse)
-        """
-    )
-    pytester.makepyfile(
-        """
-        import httpx, pytest
-
-        def test_it(interactions_emulator):
-            with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test") as client:
-                assert client.get("/__harness__/").status_code == 200
-            with pytest.raises(Exception, match="sockets seem to be forbidden") as error:
-                interactions_emulator.base_url
-            assert "tried to use socket.socket" in str(error.value)
-        """
-    )
-    run(pytester).assert_outcomes(passed=1)
 
 
 @pytest.mark.slow

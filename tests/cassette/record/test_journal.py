@@ -142,17 +142,6 @@ def test_killed_recorder(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_two_recorders(tmp_path: Path) -> None:
-    """A second recorder of the same cassette is refused while the first one is running."""
-    pytest.importorskip("fcntl")
-    path = tmp_path / "a.yaml"
-    with CassetteFile(path, PROTOCOL) as first:
-        first.add(HELLO)
-        with pytest.raises(CassetteError, match="another recorder"), CassetteFile(path, PROTOCOL):
-            pass
-    assert len(load(path).recordings) == 1
-
-
 def test_an_append_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed append is undone, so that the next append produces a valid entry."""
     path = tmp_path / "a.yaml"
