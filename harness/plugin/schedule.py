@@ -28,9 +28,6 @@ from harness.plugin.virtual_time import ASLEEP, THRESHOLD
 NAME = "interactions_schedule"
 """The fixture, and the marker that configures it."""
 
-SEEDS = 10
-"""How many seeds a test is run with if its marker names none."""
-
 
 _real = time.monotonic
 
@@ -49,19 +46,17 @@ def seeds_of(definition: Any, first: int = 0) -> list[ScheduleSeed]:
     """The seeds that a test's marker asks for. Raises UsageFault for wrong options."""
     marker = definition.get_closest_marker(NAME)
     options = dict(marker.kwargs) if marker is not None else {}
-    if marker is not None and marker.args:
-        raise UsageFault(f"{NAME} takes its options by name: seeds=20, or seed=17 for this one alone")
+    if (marker is not None and marker.args) or len(options) > 1:
+        raise UsageFault(f"{NAME} takes one option by name: seeds=20, or seed=17 for this one alone")
     for name, value in options.items():
         if name not in ("seed", "seeds"):
             raise UsageFault(f"{NAME} has no option {name!r}{did_you_mean(name, ('seed', 'seeds'))}")
-        if not isinstance(value, int) or isinstance(value, bool) or value < (1 if name == "seeds" else 0):
-            what = "how many seeds to try, at least 1" if name == "seeds" else "a seed, at least 0"
-            raise UsageFault(f"{NAME}({name}={value!r}): it takes a whole number: {what}")
-    if len(options) == 2:
-        raise UsageFault(f"{NAME} takes seeds=20, or seed=17 for this one alone, not both")
+        least = 1 if name == "seeds" else 0
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise UsageFault(f"{NAME}({name}={value!r}): it takes a whole number, at least {least}")
     if "seed" in options:
         return [ScheduleSeed(options["seed"])]
-    return [ScheduleSeed(first + number) for number in range(options.get("seeds", SEEDS))]
+    return [ScheduleSeed(first + number) for number in range(options.get("seeds", 10))]
 
 
 class TaskSchedule:

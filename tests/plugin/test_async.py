@@ -341,11 +341,11 @@ def test_a_seed_repeats_its_order(toy: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("seed=-1", "interactions_schedule(seed=-1): it takes a whole number: a seed, at least 0"),
-        ("seeds=0", "how many seeds to try, at least 1"),
+        ("seed=-1", "interactions_schedule(seed=-1): it takes a whole number, at least 0"),
+        ("seeds=0", "it takes a whole number, at least 1"),
         ("seed_=3", "interactions_schedule has no option 'seed_': did you mean 'seed'"),
-        ("seed=1, seeds=2", "not both"),
-        ("3", "takes its options by name"),
+        ("seed=1, seeds=2", "takes one option by name"),
+        ("3", "takes one option by name"),
     ],
 )
 def test_wrong_options(pytester: pytest.Pytester, options: str, words: str) -> None:
