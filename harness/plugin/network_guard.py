@@ -1,8 +1,7 @@
 """Refuse connections to anything but this machine while a fixture is in use.
 
-Layer 7. Patches the standard library's sockets, which asyncio and trio use too. uvloop has sockets of its own, so
-the methods of its loops that take an address are patched once uvloop is imported. Not guarded: child processes,
-and libraries in other languages with sockets of their own.
+Layer 7. Patches the standard library's sockets, which asyncio and trio use too. Not guarded: child processes, and
+libraries with sockets of their own, such as uvloop and those in other languages.
 """
 
 from __future__ import annotations
@@ -12,18 +11,15 @@ import os
 import socket
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from types import ModuleType
 from typing import Any
 
 from harness.errors import OutsideConnection
 from harness.plugin.blocking_calls import note_blocking
-from harness.plugin.late_patches import patched_modules
 
 Patch = tuple[Any, str, Any]
 """Owner of an attribute, its name, and its new value."""
 
 
-_UVLOOP = frozenset({"uvloop"})
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"})
 
 
@@ -45,17 +41,11 @@ def loopback_only(
     found = {} if proxies else {name: value for name, value in os.environ.items() if name.lower() in _PROXIES}
     for name in found:
         del os.environ[name]
-    patched: list[tuple[Any, str, Any, Any]] = []
-
-    def patch(changes: Iterator[Patch]) -> None:
-        for owner, name, function in changes:
-            patched.append((owner, name, function, owner.__dict__.get(name)))
-            setattr(owner, name, function)
-
-    patch(_patch_sockets(watch))
+    patched = [(*change, change[0].__dict__.get(change[1])) for change in _patch_sockets(watch)]
+    for owner, name, function, _ in patched:
+        setattr(owner, name, function)
     try:
-        with patched_modules(_UVLOOP, lambda uvloop: patch(_patch_uvloop(uvloop, watch))):
-            yield
+        yield
     finally:
         os.environ.update({name: value for name, value in found.items() if name not in os.environ})
         for owner, name, function, original in patched:
@@ -149,28 +139,3 @@ def _patch_sockets(watch: _Watch) -> Iterator[Patch]:
             yield socket.socket, name, sending(getattr(socket.socket, name))
     if look_up.__module__ == "socket":  # do not cover a guard that is already there (pytest-socket)
         yield socket, "getaddrinfo", getaddrinfo
-
-
-def _patch_uvloop(uvloop: ModuleType, watch: _Watch) -> Iterator[Patch]:
-    """Patches for uvloop; not for `sock_connect`, which calls the standard library's patched socket."""
-    loop = uvloop.Loop
-    look_up, create, datagrams = loop.getaddrinfo, loop.create_connection, loop.create_datagram_endpoint
-
-    async def getaddrinfo(self: Any, host: Any, *args: Any, **kwargs: Any) -> Any:
-        watch.check(host)
-        found = await look_up(self, host, *args, **kwargs)
-        watch.learn(host, found)
-        return found
-
-    async def create_connection(self: Any, factory: Any, host: Any = None, *args: Any, **kwargs: Any) -> Any:
-        watch.check(host)
-        return await create(self, factory, host, *args, **kwargs)
-
-    async def create_datagram_endpoint(
-        self: Any, factory: Any, local_addr: Any = None, remote_addr: Any = None, **kwargs: Any
-    ) -> Any:
-        watch.check(remote_addr[0] if remote_addr else None)
-        return await datagrams(self, factory, local_addr, remote_addr, **kwargs)
-
-    for function in (getaddrinfo, create_connection, create_datagram_endpoint):
-        yield loop, function.__name__, function

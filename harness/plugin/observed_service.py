@@ -123,9 +123,9 @@ class ObservedService:
         """Whether the test read `requests`."""
         self._count = 0
         self._begun = clock.now
-        self._log = RequestLog(
-            self.limit, self._protocol.secret_fields, body=sys.maxsize
-        )  # whole bodies, because tests assert on them
+        # Whole bodies, because tests assert on them.
+        fields = self._protocol.secret_fields
+        self._log = RequestLog(self.limit, fields, body=sys.maxsize, most_bytes=sys.maxsize)
         self._calls: deque[ObservedCall] = deque(maxlen=self.limit)
         self._refusals: list[PlannedRefusal] = []
         self._drops: list[tuple[FaultyService, str]] = []

@@ -239,15 +239,13 @@ class Chain:
             return "created no interaction"
         last = creates[-1]
         if len(creates) == 1:
-            calls = pending_calls((last.interaction or {}).get("steps", []))
-            if calls and (last.interaction or {}).get("status") == REQUIRES_ACTION:
-                return (
-                    f"left the function call {calls[0]['id']!r} without a result: it created no interaction after "
-                    "the one that made the call"
-                )
+            made = last.interaction or {}
+            if made.get("status") == REQUIRES_ACTION and (calls := pending_calls(made.get("steps", []))):
+                return f"left the function call {calls[0]['id']!r} without a result"
             refused = f"; it was refused: {last.refusal.rstrip('.')}" if last.refusal else ""
-            built = "Build an earlier turn with turn()"
-            return f"created one interaction and none that continues it{refused}. {built}"
+            return (
+                f"created one interaction and none that continues it{refused}. Build an earlier turn with turn()"
+            )
         if self.emulator.find_created(before_last=True):
             return ""
         if last.refusal:

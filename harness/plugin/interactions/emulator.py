@@ -84,6 +84,9 @@ class InteractionsEmulator(ObservedService):
         super().__init__(self.emulator, self._time, INTERACTIONS, **limits)
         self._reads.find_dead_end = self._find_dead_end
         self.more_settled_reads = "mark the test interactions_emulator(max_settled_reads=…)"
+        self.how_to_wait = (
+            "sleep between two polls (interactions_no_sleep lets the time pass at once), or move `emulator.clock`"
+        )
         self.assert_all_used = assert_all_used
         self._answers: list[tuple[QueuedAnswer, str]] = []
         self._mishaps: list[str] = []
@@ -188,10 +191,8 @@ class InteractionsEmulator(ObservedService):
         """The state that an endless loop may wait for, and that only the clock changes."""
         if not (waiting := self.emulator.waiting):
             return ""
-        return (
-            f"{', '.join(waiting[:3])} waits for time, of which a request takes {self._time.tick_seconds:g} s: "
-            "sleep between two polls (interactions_no_sleep lets the time pass at once), or move `emulator.clock`"
-        )
+        each = f"of which a request takes {self._time.tick_seconds:g} s"
+        return f"{', '.join(waiting[:3])} waits for time, {each}: {self.how_to_wait}"
 
     def change(self, **settings: Unpack[SettingFields]) -> InteractionsEmulator:
         """Change settings by name."""

@@ -118,6 +118,9 @@ class JudgedSession(InteractionsEmulator):
             "If that is meant, pass { optional: true } there, or open the session with { assertAllUsed: false }"
         )
         self.more_settled_reads = "open the session with { maxSettledReads: … }"
+        self.how_to_wait = (
+            "run the code under test in session.elapse(), which lets the time pass at once, or call passTime()"
+        )
         self._played = ""
         self.excused: tuple[str, ...] = ()
         self._time.speed = speed
@@ -167,15 +170,6 @@ class JudgedSession(InteractionsEmulator):
         plan, why = self.faulty.plan(), self.faulty.find_unmet(excused=self.excused)
         if self.assert_all_used and why and plan != self._played and not self.runaway:
             yield f"the plan {plan!r} never took effect: {why}. {self.allowed}"
-
-    def explain_waiting(self) -> str:
-        """The state that an endless loop may wait for, and that only the clock changes."""
-        if not (waiting := self.emulator.waiting):
-            return ""
-        return (
-            f"{', '.join(waiting[:3])} waits for time, of which a request takes {self._time.tick_seconds:g} s: "
-            "run the code under test in session.elapse(), which lets the time pass at once, or call passTime()"
-        )
 
     def pass_time(self, seconds: float) -> float:
         """Let time pass as if the code under test had slept; return the seconds since the session began."""

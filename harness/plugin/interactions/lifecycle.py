@@ -239,11 +239,10 @@ class Lifecycle(CheckedResult):
         if expected is None:
             if result is None or _code_of(result) == 404 or result == "deleted":
                 return ""
-            told = (
-                f"ended with {result!r}, though the interaction was deleted: expected the 404, None or 'deleted'"
-            )
-            is_error = isinstance(result, BaseException)
-            return f"{told}. {_REPORTED.format(type(result).__name__)}" if is_error else told
+            right = "expected the 404, None or 'deleted'"
+            if isinstance(result, BaseException):
+                right = f"{right}. {_REPORTED.format(type(result).__name__)}"
+            return f"ended with {result!r}, though the interaction was deleted: {right}"
         if result == "deleted" or _code_of(result) == 404:
             return f"took a 404 for the end, but the interaction is to end as {expected!r}"
         if isinstance(result, BaseException) and status_of(result) not in STATUSES:
