@@ -37,50 +37,21 @@ class ByteEdit(NamedTuple):
 class Pieces:
     """The pieces of a body: `sizes` in bytes, and `waits`, the microseconds since the previous piece.
 
-    The two arrays are parallel; do not modify them. A packed scalar is validated when it is read but only unpacked
-    on first access, because most readers of a long recording never need the arrays.
+    The two arrays are parallel; do not modify them. `total` is the bytes of all pieces.
     """
 
-    __slots__ = ("_arrays", "_packed", "total")
-
-    total: int
-    """Total bytes of all pieces."""
+    __slots__ = ("sizes", "total", "waits")
 
     def __init__(self, sizes: Iterable[int] = (), waits: Iterable[int] = ()) -> None:
-        self._packed = ""
-        self._arrays: tuple[array[int], array[int]] | None = array("Q", sizes), array("Q", waits)
-        self.total = sum(self._arrays[0])
-
-    @classmethod
-    def from_packed(cls, packed: str, total: int) -> Pieces:
-        """The pieces of a scalar that is known to be valid and to add up to `total` bytes."""
-        pieces = cls()
-        pieces._packed, pieces._arrays, pieces.total = packed, None, total
-        return pieces
-
-    @property
-    def sizes(self) -> array[int]:
-        """Bytes of each piece."""
-        return self._unpack()[0]
-
-    @property
-    def waits(self) -> array[int]:
-        """Microseconds before each piece."""
-        return self._unpack()[1]
-
-    def _unpack(self) -> tuple[array[int], array[int]]:
-        if self._arrays is None:
-            numbers = _read_numbers(self._packed)
-            # Twelve digits before the point, three after it: the product is off by less than half a microsecond.
-            waits = [round(milliseconds * 1000) for milliseconds in numbers[1::2]]
-            self._arrays = array("Q", numbers[::2]), array("Q", waits)
-        return self._arrays
+        self.sizes = array("Q", sizes)
+        self.waits = array("Q", waits)
+        self.total = sum(self.sizes)
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pieces) and self._unpack() == other._unpack()
+        return isinstance(other, Pieces) and (self.sizes, self.waits) == (other.sizes, other.waits)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -108,12 +79,9 @@ def unpack(packed: str) -> Pieces:
         good = _FIRST_WRONG.match(packed)
         wrong = packed[good.end() if good else 0 :].partition(" ")[0]
         raise ValueError(f"{wrong[:40]!r} is not a piece: write bytes@milliseconds, pieces parted by one space")
-    return Pieces.from_packed(packed, sum(_read_numbers(packed)[::2]))
-
-
-def _read_numbers(packed: str) -> list[Any]:
-    """Bytes and milliseconds, alternating, of a well-formed scalar."""
-    return _decode_lines(packed.translate(_ONE_A_LINE))
+    numbers: list[Any] = _decode_lines(packed.translate(_ONE_A_LINE))  # bytes and milliseconds, alternating
+    # Twelve digits before the point, three after it: the product is off by less than half a microsecond.
+    return Pieces(numbers[::2], [round(milliseconds * 1000) for milliseconds in numbers[1::2]])
 
 
 def _to_millis(microseconds: int) -> str:
