@@ -61,10 +61,7 @@ class Pieces:
 
 def pieces_of(pairs: Iterable[tuple[int, int]]) -> Pieces:
     """Pieces from (bytes, microseconds) pairs."""
-    sizes, waits = array("Q"), array("Q")
-    for size, wait in pairs:
-        sizes.append(size)
-        waits.append(wait)
+    sizes, waits = zip(*pairs, strict=True) if (pairs := list(pairs)) else ((), ())
     return Pieces(sizes, waits)
 
 

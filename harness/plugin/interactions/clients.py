@@ -64,7 +64,7 @@ def async_client(served: ObservedService, *, timeout: float | None = None) -> As
     """The `aio` of a `google.genai.Client`, or an `httpx.AsyncClient` if google-genai is not installed."""
 
     @contextmanager
-    def opened() -> Iterator[Any]:
+    def open_one() -> Iterator[Any]:
         if has_genai():
             with _open_genai(served, timeout) as genai:
                 yield genai.aio
@@ -74,7 +74,7 @@ def async_client(served: ObservedService, *, timeout: float | None = None) -> As
             with _closing(plain):
                 yield plain
 
-    return AsyncClientContext(opened())
+    return AsyncClientContext(open_one())
 
 
 def has_genai() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def test_cassette(place: str, tmp_path: Path) -> None:
     for number, (recording, leaks) in enumerate([(LEAKS[place], True), (kept, False)]):
         path = tmp_path / f"{number}.yaml"
         save(path, [recording])
-        with Journal(tmp_path / f"{number}.part.yaml") as journal:
+        with closing(Journal(tmp_path / f"{number}.part.yaml")) as journal:
             journal.append(recording)
         for hits in (scan(recording, PROTOCOL), scan_file(path, PROTOCOL), scan_file(journal.path, PROTOCOL)):
             assert bool(hits) == leaks, hits
