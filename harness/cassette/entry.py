@@ -95,18 +95,26 @@ def from_entry(entry: Mapping[str, Any]) -> Recording:
     refuse_unknown(asked, _REQUEST_KEYS, "request", "request")
     if missing := [name for name in _REQUEST_KEYS if name not in asked]:
         raise FieldError(f"request lacks {', '.join(missing)}: write it, or vcrpy cannot load the file", "request")
-    origin, target = _split(asked.get("uri"))
+    uri = asked.get("uri")
+    if not isinstance(uri, str) or not uri:
+        message = f"request.uri={uri!r} is not a URI: write scheme, host, path and query"
+        raise FieldError(message, "request", "uri")
+    match = _ORIGIN.fullmatch(uri)
+    origin, target = (match[1], match[2]) if match else (UNKNOWN_ORIGIN, uri)  # as it is, not normalized
     status = _read_mapping(came, "status", "response")
     data = _read_body(came.get("body"))
     headers = _read_headers(came, "response")
     sent = _read_bytes(asked.get("body"), "request", "body")
+    framing: Framing = Length(len(data)) if "content-length" in headers else UntilClose()
+    if "chunked" in headers.get("transfer-encoding").lower():
+        framing = Chunked()
     plain = Recording(
         request=Request(str(asked.get("method")), target, _read_headers(asked, "request"), sent),
         status=_code(status.get("code")),
         headers=headers,
         body=data,
         pieces=_send_at_once(data),
-        framing=_guess_framing(headers, data),
+        framing=framing,
         unit=Unit.EVENT,
         approximate=True,
         reason=str(status.get("message") or ""),
@@ -186,13 +194,6 @@ def _send_at_once(body: bytes, wait: int = 0) -> Pieces:
     return pieces_of([(len(body), wait)]) if body else Pieces()
 
 
-def _guess_framing(headers: Headers, body: bytes) -> Framing:
-    """The framing that a plain recording's headers name; a length is that of the body, whatever they say."""
-    if "chunked" in headers.get("transfer-encoding").lower():
-        return Chunked()
-    return Length(len(body)) if "content-length" in headers else UntilClose()
-
-
 def _group_by_name(headers: Headers) -> dict[str, list[str]]:
     """All values by name, under the spelling that came first; names are compared without case."""
     spelling: dict[str, str] = {}
@@ -220,15 +221,6 @@ def _read_mapping(data: Mapping[str, Any], name: str, *place: str) -> Mapping[st
         what = "missing" if value is None else repr(value)[:60]
         raise FieldError(f"{name} is {what}: a mapping belongs there", *place, name)
     return value
-
-
-def _split(uri: object) -> tuple[str, str]:
-    """Split a URI into origin and target; the target is kept as it is, without normalization."""
-    if not isinstance(uri, str) or not uri:
-        message = f"request.uri={uri!r} is not a URI: write scheme, host, path and query"
-        raise FieldError(message, "request", "uri")
-    match = _ORIGIN.fullmatch(uri)
-    return (match[1], match[2]) if match else (UNKNOWN_ORIGIN, uri)
 
 
 def _code(value: object) -> int | None:

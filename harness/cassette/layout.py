@@ -194,7 +194,13 @@ def write(
 
     A new file gets the permissions of the file `like`, if there is one.
     """
-    plain = [_with_texts(entry) for entry in entries]
+    plain = []
+    for entry in entries:  # with bodies as texts, which people can read, where they are UTF-8
+        asked, came = dict(entry["request"]), dict(entry["response"])
+        asked["body"] = _as_text(asked.get("body"))
+        if isinstance(body := came.get("body"), Mapping) and "string" in body:
+            came["body"] = {**body, "string": _as_text(body["string"])}
+        plain.append({**entry, "request": asked, "response": came})
     with replacing(path, like=like) as file:
         dump({"version": 1}, file)
         if metadata:
@@ -207,15 +213,6 @@ def write(
             raise HarnessFault(
                 f"{path} would not read back as it was recorded: left as it was; please report this"
             )
-
-
-def _with_texts(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry with its bodies as texts, which people can read, where they are UTF-8."""
-    asked, came = dict(entry["request"]), dict(entry["response"])
-    asked["body"] = _as_text(asked.get("body"))
-    if isinstance(body := came.get("body"), Mapping) and "string" in body:
-        came["body"] = {**body, "string": _as_text(body["string"])}
-    return {**entry, "request": asked, "response": came}
 
 
 def _as_text(body: Any) -> Any:

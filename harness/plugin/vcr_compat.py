@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,10 @@ def guard_beside(
 
     There is no guard while vcrpy records, as with pytest-recording's own. vcrpy ignores requests to our server.
     """
-    cassette = _open_cassette(request)
-    if cassette is not None:
+    cassette: Any = None
+    with suppress(pytest.FixtureLookupError):
+        cassette = request.getfixturevalue("vcr") if is_marked(request.node) else None
+    if hasattr(cassette, "filter_request"):
         # There is no public way: `ignore_hosts` does not support ports, and the user's own filters come first.
         filtered = cassette._before_record_request
         cassette._before_record_request = lambda sent: None if sent.uri.startswith(url) else filtered(sent)
@@ -63,16 +65,6 @@ def guard_beside(
         before=service.refuse_runaway,
         proxies=bool(allow),  # the service that is recorded may be reached through one only
     )
-
-
-def _open_cassette(request: pytest.FixtureRequest) -> Any:
-    if not is_marked(request.node):
-        return None
-    try:
-        found = request.getfixturevalue("vcr")
-    except pytest.FixtureLookupError:
-        return None
-    return found if hasattr(found, "filter_request") else None
 
 
 def bear_metadata(vcr: Any) -> None:

@@ -109,7 +109,8 @@ class VirtualClock:
         me = (begin + seconds, next(self._numbers))
         here = self._sleeping.setdefault(threading.get_ident(), [])
         heapq.heappush(here, me)
-        task = _find_task()
+        is_asyncio = asyncio._get_running_loop() is not None
+        task: Any = asyncio.current_task() if is_asyncio else sys.modules["trio"].lowlevel.current_task()
         ASLEEP.add(task)
         try:
             turns = 0
@@ -151,13 +152,6 @@ def _find_timer(now: float, wake: float) -> float | None:
     handles = list(getattr(loop, "_scheduled", ()))
     moments = [handle.when() for handle in handles if not handle.cancelled()]
     return min((moment for moment in moments if now < moment < wake), default=None)
-
-
-def _find_task() -> Any:
-    """The task that runs."""
-    if asyncio._get_running_loop() is not None:
-        return asyncio.current_task()
-    return sys.modules["trio"].lowlevel.current_task()
 
 
 ASLEEP: WeakSet[Any] = WeakSet()

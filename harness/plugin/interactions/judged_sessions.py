@@ -62,7 +62,9 @@ class JudgedSessions:
         with self._lock:
             session = self._sessions.get(name or "")
         if session is not None:
-            return _close_after(session.answer(_strip(request, 3), stand_in_url(request), f"{_SESSIONS}/{name}"))
+            below = "/" + "".join(target.split("/", 4)[4:])
+            inner = Request(request.method, below, request.headers, request.body)
+            return _close_after(session.answer(inner, stand_in_url(request), f"{_SESSIONS}/{name}"))
         segments = [unquote(part) for part in request.raw_path.split("/") if part]
         if segments[:2] == [CONTROL, "sessions"]:
             if request.method == "POST" and len(segments) == 2:
@@ -403,12 +405,6 @@ def _read(call: Callable[..., Any], body: Any) -> Any:
         name = function.__name__.strip("_")
         raise UsageFault(f"{name}: {wrong}. It takes an object with {takes or 'no members'}") from None
     return call(**{name: getattr(read, name) for name in read.__struct_fields__})
-
-
-def _strip(request: Request, segments: int) -> Request:
-    """The request with so many segments of its path taken off its beginning."""
-    parts = request.target.split("/", segments + 1)
-    return Request(request.method, "/" + "".join(parts[segments + 1 :]), request.headers, request.body)
 
 
 def _close_after(response: Response) -> Response:
