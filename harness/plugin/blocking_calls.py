@@ -13,7 +13,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -21,7 +21,7 @@ from typing import Any
 from weakref import WeakSet
 
 from harness.errors import BlockingCallWarning
-from harness.plugin.late_patches import patched_modules
+from harness.plugin.late_patches import Patch, patched_modules
 
 _RUNNERS = frozenset({"asyncio.runners"})
 _OURS = str(Path(__file__).parents[1])
@@ -75,27 +75,19 @@ class LeftTasks:
         with suppress(TypeError):  # a loop that takes no weak reference
             self._loops.add(loop)
 
-    @contextmanager
-    def watch(self) -> Iterator[None]:
+    def watch(self) -> AbstractContextManager[None]:
         """Note what runs in each loop of asyncio that ends while the block runs."""
-        changed: list[tuple[Any, Any]] = []
 
-        def patch(runners: Any) -> None:
+        def find_patches(runners: Any) -> Iterator[Patch]:
             cancel_all = runners._cancel_all_tasks
-            changed.append((runners, cancel_all))
 
             def cancel_noted(loop: Any) -> None:
                 self._note(loop)
                 cancel_all(loop)
 
-            runners._cancel_all_tasks = cancel_noted
+            yield runners, "_cancel_all_tasks", cancel_noted
 
-        try:
-            with patched_modules(_RUNNERS, patch):
-                yield
-        finally:
-            for runners, cancel_all in changed:
-                runners._cancel_all_tasks = cancel_all
+        return patched_modules(_RUNNERS, find_patches)
 
     def _note(self, loop: Any) -> None:
         import asyncio

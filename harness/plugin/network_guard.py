@@ -15,10 +15,7 @@ from typing import Any
 
 from harness.errors import OutsideConnection
 from harness.plugin.blocking_calls import note_blocking
-
-Patch = tuple[Any, str, Any]
-"""Owner of an attribute, its name, and its new value."""
-
+from harness.plugin.late_patches import Patch, patched_attributes
 
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"})
 
@@ -34,27 +31,18 @@ def loopback_only(
     """Raise OutsideConnection for connections to, and look-ups of, any host but this machine and those in `allow`.
 
     A name in `allow` may begin with `*.`. Environment variables that name a proxy are hidden, unless `proxies` are
-    to be used. `tell` is also called with each message, because the
-    code under test may swallow the exception. `before` is called first, at each connection, and may raise.
+    to be used. `tell` is also called with each message, because the code under test may swallow the exception.
+    `before` is called first, at each connection, and may raise.
     """
     watch = _Watch(allow, tell, before)
     found = {} if proxies else {name: value for name, value in os.environ.items() if name.lower() in _PROXIES}
     for name in found:
         del os.environ[name]
-    patched = [(*change, change[0].__dict__.get(change[1])) for change in _patch_sockets(watch)]
-    for owner, name, function, _ in patched:
-        setattr(owner, name, function)
     try:
-        yield
+        with patched_attributes(list(_patch_sockets(watch))):
+            yield
     finally:
         os.environ.update({name: value for name, value in found.items() if name not in os.environ})
-        for owner, name, function, original in patched:
-            if owner.__dict__.get(name) is not function:
-                continue  # another guard was removed meanwhile, and ours with it
-            if original is None:
-                delattr(owner, name)  # it was inherited
-            else:
-                setattr(owner, name, original)
 
 
 class _Watch:

@@ -10,9 +10,8 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, get_args
 
 from msgspec import Struct
@@ -28,7 +27,7 @@ from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.blocking_calls import LeftTasks, find_asyncio_loop, note_blocking
-from harness.plugin.late_patches import patched_modules
+from harness.plugin.late_patches import Patch, patched_modules
 from harness.plugin.sent_requests import ObservedCall, SentRequest, SentRequests, call_of, describe_calls
 from harness.plugin.session_server import IsLive, SessionServer, Tenant
 from harness.transport import ServiceDriver
@@ -490,38 +489,28 @@ _LIBRARIES = frozenset({"httpx", "httpx2"})
 _METHODS = (("HTTPTransport", "handle_request"), ("AsyncHTTPTransport", "handle_async_request"))
 
 
-@contextmanager
-def redirect(transport: Callable[[], Any], is_live: IsLive | None) -> Iterator[None]:
+def redirect(transport: Callable[[], Any], is_live: IsLive | None) -> AbstractContextManager[None]:
     """Serve requests for the hosts that are the live service with `transport()`, from any client.
 
     A library that is not imported yet is not imported for this, which would take longer than all the rest: it is
     patched when it is imported.
     """
     if is_live is None:
-        yield
-        return
-    patched: list[tuple[Any, str, Any]] = []
+        return nullcontext()
 
-    def patch(library: ModuleType) -> None:
-        for kind, method in _METHODS:
-            owner = getattr(library, kind)
-            original = getattr(owner, method)
-            ours = getattr(transport(), method)
+    def patch(owner: Any, method: str) -> Patch:
+        original, ours = getattr(owner, method), getattr(transport(), method)
 
-            def handle(self: Any, request: Any, ours: Any = ours, original: Any = original) -> Any:
-                # It sends a request, or is a coroutine that sends it: both methods take and return the same.
-                live = is_live(request.url.host, request.url.port)
-                return ours(request) if live else original(self, request)
+        def handle(self: Any, request: Any) -> Any:
+            """Send a request, or return a coroutine that does: both methods take and return the same."""
+            url = request.url
+            return ours(request) if is_live(url.host, url.port) else original(self, request)
 
-            setattr(owner, method, handle)
-            patched.append((owner, method, original))
+        return owner, method, handle
 
-    try:
-        with patched_modules(_LIBRARIES, patch):
-            yield
-    finally:
-        for owner, method, original in reversed(patched):
-            setattr(owner, method, original)
+    return patched_modules(
+        _LIBRARIES, lambda library: [patch(getattr(library, kind), method) for kind, method in _METHODS]
+    )
 
 
 class RequestLimit(Failed):

@@ -22,6 +22,7 @@ from weakref import WeakKeyDictionary
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.plugin.blocking_calls import LeftTasks, collected_calls
+from harness.plugin.late_patches import patched_attributes
 from harness.plugin.virtual_time import ASLEEP, THRESHOLD
 
 NAME = "interactions_schedule"
@@ -92,14 +93,10 @@ class TaskSchedule:
             run_in_executor(loop, executor, job.run)
             return job.future
 
-        asyncio.BaseEventLoop._run_once = run_drawn_once  # type: ignore[attr-defined]
-        asyncio.BaseEventLoop.run_in_executor = run_job  # type: ignore[assignment]
-        try:
-            with collected_calls() as self._blocking, self._left.watch():
-                yield self
-        finally:
-            asyncio.BaseEventLoop._run_once = run_once  # type: ignore[attr-defined]
-            asyncio.BaseEventLoop.run_in_executor = run_in_executor  # type: ignore[method-assign]
+        loops = asyncio.BaseEventLoop
+        patches = [(loops, "_run_once", run_drawn_once), (loops, "run_in_executor", run_job)]
+        with patched_attributes(patches), collected_calls() as self._blocking, self._left.watch():
+            yield self
 
     def _choose(self, ready: deque[Any]) -> list[Any]:
         """Choose which of the ready tasks take a step, and in which order; return the handles of the others."""

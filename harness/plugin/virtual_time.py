@@ -31,6 +31,7 @@ from msgspec import Struct
 
 from harness.outcome.words import format_count
 from harness.plugin.blocking_calls import note_blocking
+from harness.plugin.late_patches import Patch, patched_attributes
 from harness.plugin.session_server import SERVER_THREAD, begin_sleep
 
 _TOOLS = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")
@@ -521,21 +522,17 @@ def no_sleep() -> Iterator[Sleeps]:
     for sleep in _find_sleeps():
         is_async = inspect.iscoroutinefunction(sleep)
         replacements[sleep] = _skip_async(sleep, sleeps, clock) if is_async else _skip(sleep, clock, waits)
-    methods: list[tuple[Any, str, Any]] = [(threading.Condition, "wait", waits.replacement())]
+    methods: list[Patch] = [(threading.Condition, "wait", waits.replacement())]
     if (loop := getattr(sys.modules.get("uvloop"), "Loop", None)) is not None:
         methods.append((loop, "time", clock.shift_method(loop.time)))
-    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in methods]
     _replace(replacements, spares=is_exempt)
-    for owner, name, method in methods:
-        setattr(owner, name, method)
     _open.append(clock)
     try:
-        yield sleeps
+        with patched_attributes(methods):
+            yield sleeps
     finally:
         _open.remove(clock)
         clock.over = True
-        for owner, name, method in originals:
-            setattr(owner, name, method)
         _replace({new: original for original, new in replacements.items()})  # also in modules imported meanwhile
 
 
