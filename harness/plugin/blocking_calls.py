@@ -46,7 +46,7 @@ def collected_calls() -> Iterator[dict[str, None]]:
 def note_blocking(what: str, instead: str, *, is_sleep: bool = False) -> None:
     """Note a call that blocks the event loop it is made in; `instead` is what to write in its place.
 
-    Where nobody collects notes, a sleep is a warning: other calls may be short, or alone in their loop.
+    Without a collector of notes, a sleep is a warning: other calls may be short, or alone in their loop.
     """
     trio = sys.modules.get("trio")
     is_running = find_asyncio_loop() is not None or (trio is not None and bool(trio.lowlevel.in_trio_run()))
