@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.plugin.interactions import CASSETTE
+from harness.plugin.interactions import CASSETTE, PARAMETRIZED
 from harness.plugin.interactions.fixtures import (  # noqa: F401 - pytest finds the fixtures here
     DRAWN,
     ENVIRONMENT,
@@ -60,17 +60,13 @@ class _PlainImports:
 
 sys.meta_path.insert(0, _PlainImports)
 
-_OURS = frozenset({
-    "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_lifecycle",
-    "interactions_chain", "interactions_dropped_stream", "interactions_incident", "interactions_module_emulator",
-    "interactions_session_emulator", "interactions_torture", "interactions_webhooks", CASSETTE,
+_FIXTURES = frozenset({
+    "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_chain",
+    "interactions_no_sleep", "interactions_torture", "interactions_webhooks", CASSETTE, *PARAMETRIZED, *SHARED,
 })  # fmt: skip
+_OURS = _FIXTURES - {"interactions_no_sleep", "interactions_schedule"}
+"""The fixtures whose tests find our URL in the environment."""
 _IN_TEST = "_interactions_shared"
-_FIXTURES = _OURS | {"interactions_no_sleep", "interactions_schedule", *SHARED}
-
-_PARAMETRIZED = frozenset({
-    "interactions_lifecycle", "interactions_dropped_stream", "interactions_incident", "interactions_schedule",
-})  # fmt: skip
 
 _MARKERS = (
     "interactions_emulator(**settings): settings of the test's emulator, such as event_ids='sparse'",
@@ -161,10 +157,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         find_session(item.config).environment.route(True)
     elif (environment := item.config.stash.get(ENVIRONMENT, None)) is not None:
         environment.route(False)
-    if item.get_closest_marker("vcr") is not None:
-        from harness.plugin.vcr_compat import refuse_plain_replay
-
-        refuse_plain_replay(item)
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
@@ -194,15 +186,12 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Propose a marker where pytest refuses an unknown one, and a setting where a client has no key."""
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Propose a setting where a client has no key."""
     report = yield
     if report.failed:
-        from harness.plugin.names import explain_missing_key, explain_missing_marker
+        from harness.plugin.names import explain_missing_key
 
-        explain_missing_marker(report, collector.config, _FIXTURES)
         explain_missing_key(report)
     return report
 
@@ -243,27 +232,18 @@ def pytest_runtest_makereport(
         from harness.plugin.after_test import follow
 
         follow(item, report, promises)
-    if report.when == "teardown":
-        _release(item)
+    if report.when == "teardown":  # let go of the test's services: pytest keeps every item until the session ends
+        keys: tuple[pytest.StashKey[Any], ...] = (TOLD, DRAWN, PROMISES, SERVICES)
+        for key in keys:
+            if key in item.stash:
+                del item.stash[key]
     return report
-
-
-def _release(item: pytest.Item) -> None:
-    """Let go of the test's services: pytest keeps every item until the session ends."""
-    if TOLD in item.stash:
-        del item.stash[TOLD]
-    if DRAWN in item.stash:
-        del item.stash[DRAWN]
-    if PROMISES in item.stash:
-        del item.stash[PROMISES]
-    if SERVICES in item.stash:
-        del item.stash[SERVICES]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test for each route, and for each known cut."""
     marked = any(marker.name.startswith("interaction") for marker in metafunc.definition.iter_markers())
-    if marked or not _PARAMETRIZED.isdisjoint(metafunc.fixturenames):
+    if marked or not set(PARAMETRIZED).isdisjoint(metafunc.fixturenames):
         from harness.plugin.interactions.parametrize import parametrize
 
         if mistakes := parametrize(metafunc, _FIXTURES):

@@ -39,8 +39,44 @@ _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#*]*)(.*)", re.DOTALL)
 
 def as_entry(recording: Recording) -> dict[str, Any]:
     """The entry: a plain mapping of `request` and `response`. Bodies are bytes; an empty request body is None."""
+    request, framing, ending = recording.request, recording.framing, recording.ending
+    extension: dict[str, Any] = {"v": VERSION}
+    if isinstance(framing, Length):
+        extension |= {"framing": "length", "length": framing.size}
+    else:
+        extension["framing"] = "chunked" if isinstance(framing, Chunked) else "close"
+    extension["pieces"] = pack(recording.pieces)
+    extension["unit"] = str(recording.unit)
+    if recording.approximate:
+        extension["approximate"] = True
+    if recording.coding:
+        extension["coding"] = recording.coding
+    extension["size"] = len(recording.body)
+    extension["sha256"] = hashlib.sha256(recording.body).hexdigest()
+    end: dict[str, Any] = {"how": str(ending.how)}
+    if ending.by is not By.SERVER:
+        end["by"] = str(ending.by)
+    if ending.at is not At.IN_BODY:
+        end["at"] = str(ending.at)
+    for name in ("declared", "sent"):
+        if getattr(ending, name) is not None:
+            end[name] = getattr(ending, name)
+    if ending.detail:
+        end["detail"] = ending.detail
+    if recording.wait:
+        end["after_us"] = recording.wait  # microseconds between the last piece and the ending
+    # vcrpy keeps one value per name of a request: repeated fields are joined as HTTP allows.
+    joined = {
+        name: [("; " if name.lower() == "cookie" else ", ").join(values)]
+        for name, values in _group_by_name(request.headers).items()
+    }
     return {
-        "request": request_entry(recording.request, recording.origin),
+        "request": {
+            "method": request.method,
+            "uri": request.target if _ORIGIN.match(request.target) else recording.origin + request.target,
+            "body": request.body or None,
+            "headers": joined,
+        },
         "response": {
             "status": {
                 "code": NO_ANSWER if recording.status is None else recording.status,
@@ -48,18 +84,8 @@ def as_entry(recording: Recording) -> dict[str, Any]:
             },
             "headers": _group_by_name(recording.headers),
             "body": {"string": recording.body},
-            KEY: _write_extension(recording),
+            KEY: {**extension, "end": end},
         },
-    }
-
-
-def request_entry(request: Request, origin: str) -> dict[str, Any]:
-    """The `request` of an entry."""
-    return {
-        "method": request.method,
-        "uri": request.target if _ORIGIN.match(request.target) else origin + request.target,
-        "body": request.body or None,
-        "headers": _join_repeated(request.headers),
     }
 
 
@@ -69,18 +95,26 @@ def from_entry(entry: Mapping[str, Any]) -> Recording:
     refuse_unknown(asked, _REQUEST_KEYS, "request", "request")
     if missing := [name for name in _REQUEST_KEYS if name not in asked]:
         raise FieldError(f"request lacks {', '.join(missing)}: write it, or vcrpy cannot load the file", "request")
-    origin, target = _split(asked.get("uri"))
+    uri = asked.get("uri")
+    if not isinstance(uri, str) or not uri:
+        message = f"request.uri={uri!r} is not a URI: write scheme, host, path and query"
+        raise FieldError(message, "request", "uri")
+    match = _ORIGIN.fullmatch(uri)
+    origin, target = (match[1], match[2]) if match else (UNKNOWN_ORIGIN, uri)  # as it is, not normalized
     status = _read_mapping(came, "status", "response")
     data = _read_body(came.get("body"))
     headers = _read_headers(came, "response")
     sent = _read_bytes(asked.get("body"), "request", "body")
+    framing: Framing = Length(len(data)) if "content-length" in headers else UntilClose()
+    if "chunked" in headers.get("transfer-encoding").lower():
+        framing = Chunked()
     plain = Recording(
         request=Request(str(asked.get("method")), target, _read_headers(asked, "request"), sent),
         status=_code(status.get("code")),
         headers=headers,
         body=data,
         pieces=_send_at_once(data),
-        framing=_guess_framing(headers, data),
+        framing=framing,
         unit=Unit.EVENT,
         approximate=True,
         reason=str(status.get("message") or ""),
@@ -113,20 +147,6 @@ def _check_head(recording: Recording) -> None:
     if MORE_THAN_A_LINE.search(recording.reason) is not None:
         message = f"response.status.message={recording.reason[:60]!r} is more than one line"
         raise FieldError(message, "response", "status", "message")
-
-
-def _write_extension(recording: Recording) -> dict[str, Any]:
-    extension: dict[str, Any] = {"v": VERSION, **framing_as_data(recording.framing)}
-    extension["pieces"] = pack(recording.pieces)
-    extension["unit"] = str(recording.unit)
-    if recording.approximate:
-        extension["approximate"] = True
-    if recording.coding:
-        extension["coding"] = recording.coding
-    extension["size"] = len(recording.body)
-    extension["sha256"] = hashlib.sha256(recording.body).hexdigest()
-    extension["end"] = ending_as_data(recording.ending, recording.wait)
-    return extension
 
 
 def _as_recorded(plain: Recording, extension: object) -> Recording:
@@ -174,21 +194,6 @@ def _send_at_once(body: bytes, wait: int = 0) -> Pieces:
     return pieces_of([(len(body), wait)]) if body else Pieces()
 
 
-def _guess_framing(headers: Headers, body: bytes) -> Framing:
-    """The framing that a plain recording's headers name; a length is that of the body, whatever they say."""
-    if "chunked" in headers.get("transfer-encoding").lower():
-        return Chunked()
-    return Length(len(body)) if "content-length" in headers else UntilClose()
-
-
-def _join_repeated(headers: Headers) -> dict[str, list[str]]:
-    """One value per name, since vcrpy keeps no more for a request: repeated fields are joined as HTTP allows."""
-    folded: dict[str, list[str]] = {}
-    for name, values in _group_by_name(headers).items():
-        folded[name] = [("; " if name.lower() == "cookie" else ", ").join(values)]
-    return folded
-
-
 def _group_by_name(headers: Headers) -> dict[str, list[str]]:
     """All values by name, under the spelling that came first; names are compared without case."""
     spelling: dict[str, str] = {}
@@ -216,15 +221,6 @@ def _read_mapping(data: Mapping[str, Any], name: str, *place: str) -> Mapping[st
         what = "missing" if value is None else repr(value)[:60]
         raise FieldError(f"{name} is {what}: a mapping belongs there", *place, name)
     return value
-
-
-def _split(uri: object) -> tuple[str, str]:
-    """Split a URI into origin and target; the target is kept as it is, without normalization."""
-    if not isinstance(uri, str) or not uri:
-        message = f"request.uri={uri!r} is not a URI: write scheme, host, path and query"
-        raise FieldError(message, "request", "uri")
-    match = _ORIGIN.fullmatch(uri)
-    return (match[1], match[2]) if match else (UNKNOWN_ORIGIN, uri)
 
 
 def _code(value: object) -> int | None:
@@ -263,29 +259,11 @@ def _read_bytes(value: object, *place: str) -> bytes:
     raise FieldError(f"{'.'.join(place)} is {kind}: a body is text or !!binary", *place)
 
 
-# Convert endings and framings to and from the plain mappings in a cassette.
-# A reader that knows only `how` can still tell whether the body was complete. Default values are omitted.
+# Read endings and framings. A reader that knows only `how` can still tell whether the body was complete.
 
 
 _Member = TypeVar("_Member", bound=StrEnum)
 _FIELDS = ("how", "by", "at", "declared", "sent", "detail", "after_us")
-
-
-def ending_as_data(ending: Ending, wait: int) -> dict[str, Any]:
-    """The value of `x-stream.end`; `wait` is the microseconds between the last piece and the ending."""
-    data: dict[str, Any] = {"how": str(ending.how)}
-    if ending.by is not By.SERVER:
-        data["by"] = str(ending.by)
-    if ending.at is not At.IN_BODY:
-        data["at"] = str(ending.at)
-    for name in ("declared", "sent"):
-        if getattr(ending, name) is not None:
-            data[name] = getattr(ending, name)
-    if ending.detail:
-        data["detail"] = ending.detail
-    if wait:
-        data["after_us"] = wait
-    return data
 
 
 def ending_from_data(data: object) -> tuple[Ending, int]:
@@ -302,13 +280,6 @@ def ending_from_data(data: object) -> tuple[Ending, int]:
         detail=str(data.get("detail", "")),
     )
     return ending, _count(data, "after_us", "end") or 0
-
-
-def framing_as_data(framing: Framing) -> dict[str, Any]:
-    """The value of `x-stream.framing`, and the declared `length` if there is one."""
-    if isinstance(framing, Length):
-        return {"framing": "length", "length": framing.size}
-    return {"framing": "chunked" if isinstance(framing, Chunked) else "close"}
 
 
 def framing_from_data(data: Mapping[str, Any]) -> Framing:

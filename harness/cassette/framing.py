@@ -7,11 +7,10 @@ so that packing and unpacking lose nothing.
 
 from __future__ import annotations
 
-import codecs
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -38,50 +37,21 @@ class ByteEdit(NamedTuple):
 class Pieces:
     """The pieces of a body: `sizes` in bytes, and `waits`, the microseconds since the previous piece.
 
-    The two arrays are parallel; do not modify them. A packed scalar is validated when it is read but only unpacked
-    on first access, because most readers of a long recording never need the arrays.
+    The two arrays are parallel; do not modify them. `total` is the bytes of all pieces.
     """
 
-    __slots__ = ("_arrays", "_packed", "total")
-
-    total: int
-    """Total bytes of all pieces."""
+    __slots__ = ("sizes", "total", "waits")
 
     def __init__(self, sizes: Iterable[int] = (), waits: Iterable[int] = ()) -> None:
-        self._packed = ""
-        self._arrays: tuple[array[int], array[int]] | None = array("Q", sizes), array("Q", waits)
-        self.total = sum(self._arrays[0])
-
-    @classmethod
-    def from_packed(cls, packed: str, total: int) -> Pieces:
-        """The pieces of a scalar that is known to be valid and to add up to `total` bytes."""
-        pieces = cls()
-        pieces._packed, pieces._arrays, pieces.total = packed, None, total
-        return pieces
-
-    @property
-    def sizes(self) -> array[int]:
-        """Bytes of each piece."""
-        return self._unpack()[0]
-
-    @property
-    def waits(self) -> array[int]:
-        """Microseconds before each piece."""
-        return self._unpack()[1]
-
-    def _unpack(self) -> tuple[array[int], array[int]]:
-        if self._arrays is None:
-            numbers = _read_numbers(self._packed)
-            # Twelve digits before the point, three after it: the product is off by less than half a microsecond.
-            waits = [round(milliseconds * 1000) for milliseconds in numbers[1::2]]
-            self._arrays = array("Q", numbers[::2]), array("Q", waits)
-        return self._arrays
+        self.sizes = array("Q", sizes)
+        self.waits = array("Q", waits)
+        self.total = sum(self.sizes)
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pieces) and self._unpack() == other._unpack()
+        return isinstance(other, Pieces) and (self.sizes, self.waits) == (other.sizes, other.waits)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -91,10 +61,7 @@ class Pieces:
 
 def pieces_of(pairs: Iterable[tuple[int, int]]) -> Pieces:
     """Pieces from (bytes, microseconds) pairs."""
-    sizes, waits = array("Q"), array("Q")
-    for size, wait in pairs:
-        sizes.append(size)
-        waits.append(wait)
+    sizes, waits = zip(*pairs, strict=True) if (pairs := list(pairs)) else ((), ())
     return Pieces(sizes, waits)
 
 
@@ -109,12 +76,9 @@ def unpack(packed: str) -> Pieces:
         good = _FIRST_WRONG.match(packed)
         wrong = packed[good.end() if good else 0 :].partition(" ")[0]
         raise ValueError(f"{wrong[:40]!r} is not a piece: write bytes@milliseconds, pieces parted by one space")
-    return Pieces.from_packed(packed, sum(_read_numbers(packed)[::2]))
-
-
-def _read_numbers(packed: str) -> list[Any]:
-    """Bytes and milliseconds, alternating, of a well-formed scalar."""
-    return _decode_lines(packed.translate(_ONE_A_LINE))
+    numbers: list[Any] = _decode_lines(packed.translate(_ONE_A_LINE))  # bytes and milliseconds, alternating
+    # Twelve digits before the point, three after it: the product is off by less than half a microsecond.
+    return Pieces(numbers[::2], [round(milliseconds * 1000) for milliseconds in numbers[1::2]])
 
 
 def _to_millis(microseconds: int) -> str:
@@ -192,10 +156,6 @@ def follow(pieces: Pieces, edits: Sequence[ByteEdit]) -> Pieces:
 # Bytes that are not valid UTF-8 survive decoding and encoding unchanged.
 
 
-WINDOW = 3 * 64 * 1024
-"""Bytes or characters processed at once where the whole body is not needed; a multiple of 3, for base64."""
-
-
 class Found(NamedTuple):
     """A place in the bytes of a body, what to put there, and the kind of secret that was there."""
 
@@ -203,38 +163,14 @@ class Found(NamedTuple):
     kind: str
 
 
-def to_byte_edits(base: int, text: str, changes: Iterable[TextEdit]) -> Iterator[Found]:
-    """Convert changes of a text to edits of the bytes that it was decoded from, which begin at `base`."""
-    offset = _map_offsets(text)
+def to_byte_edits(text: str, changes: Iterable[TextEdit]) -> Iterator[Found]:
+    """Convert changes of a text, which are in order, to edits of the bytes that it was decoded from."""
+    place = offset = 0
     for change in changes:
-        start = base + offset(change.start)
-        yield Found(ByteEdit(start, base + offset(change.end), bytes_of(change.text)), change.kind)
-
-
-def _map_offsets(text: str) -> Callable[[int], int]:
-    """A function from a place in a text to its byte offset; cheapest if called with increasing places."""
-    if text.isascii():
-        return lambda place: place
-    at = size = 0
-
-    def offset(place: int) -> int:
-        nonlocal at, size
-        if place < at:
-            at = size = 0
-        for start in range(at, place, WINDOW):  # in windows, to avoid a second copy of a long text
-            size += len(bytes_of(text[start : min(start + WINDOW, place)]))
-        at = place
-        return size
-
-    return offset
-
-
-def windows_of(data: bytes, errors: str = "surrogateescape") -> Iterator[str]:
-    """Decode `data` window by window, for readers that do not need the whole text in memory."""
-    decode = codecs.getincrementaldecoder("utf-8")(errors).decode
-    for at in range(0, len(data), WINDOW):
-        yield decode(data[at : at + WINDOW])
-    yield decode(b"", True)
+        start = offset + len(bytes_of(text[place : change.start]))
+        offset = start + len(bytes_of(text[change.start : change.end]))
+        place = change.end
+        yield Found(ByteEdit(start, offset, bytes_of(change.text)), change.kind)
 
 
 def text_of(data: bytes) -> str:
@@ -250,8 +186,7 @@ def bytes_of(text: str) -> bytes:
 def is_text(data: bytes) -> bool:
     """Whether `data` is valid UTF-8."""
     try:
-        for _ in windows_of(data, "strict"):
-            pass
+        data.decode("utf-8")
     except UnicodeDecodeError:
         return False
     return True

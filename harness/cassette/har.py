@@ -51,7 +51,13 @@ def _read_each(
 ) -> list[tuple[str, Exchange | Unreadable]]:
     found, room = [], DECODED_IN_ALL
     for number, entry in enumerate(entries, 1):
-        exchange = _read(read, entry)
+        exchange: Exchange | Unreadable
+        try:
+            exchange = read(entry)
+        except Unreadable as wrong:
+            exchange = wrong
+        except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as wrong:
+            exchange = Unreadable(f"an entry does not fit its format: {type(wrong).__name__} {wrong}")
         if isinstance(exchange, Exchange) and coding_of(exchange.headers) in CODINGS:
             room -= exchange.size
             exchange = exchange if room >= 0 else Unreadable(TOO_MUCH_DECODED)
@@ -64,15 +70,6 @@ def name_entry(number: int, entry: Exchange | Unreadable) -> tuple[str, Exchange
     if isinstance(entry, Unreadable):
         return f"entry {number}", entry
     return f"entry {number}, {entry.request.method} {entry.request.raw_path}", entry
-
-
-def _read(read: Callable[[Document], Exchange], entry: Document) -> Exchange | Unreadable:
-    try:
-        return read(entry)
-    except Unreadable as wrong:
-        return wrong
-    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as wrong:
-        return Unreadable(f"an entry does not fit its format: {type(wrong).__name__} {wrong}")
 
 
 def _read_when_then(document: Document) -> Exchange:

@@ -7,7 +7,6 @@ code a file names. Ours knows the few tags that vcrpy uses, makes plain data, an
 from __future__ import annotations
 
 import binascii
-import codecs
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,8 +25,6 @@ from harness.outcome import HarnessFault
 from harness.outcome.words import UNSEEN, escape_unseen
 from harness.wire.coding import DECODED_IN_ALL, TOO_MUCH_DECODED
 
-_TAG = "tag:yaml.org,2002:python/"
-
 
 def parse(path: Path, source: IO[bytes] | bytes) -> Any:
     """Parse the document in `source`, the content of `path`. Raises CassetteError with the line of a fault."""
@@ -39,23 +36,6 @@ def parse_all(path: Path, source: IO[bytes] | bytes) -> list[Any]:
     """Parse every non-empty document in `source`: other recorders write several into one file."""
     with _told_of(path, source):
         return [document for document in load_all_yaml(source, _build_loader()) if document is not None]
-
-
-def blank_scalars(source: bytes) -> str:
-    """A readable YAML file with its keys and values left out: comments, anchors, tags and punctuation, by line."""
-    import yaml
-
-    wide = source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = source.decode("utf-16" if wide else "utf-8-sig")
-    parts, at = [], 0
-    for token in yaml.scan(text, Loader=_build_loader()):
-        if isinstance(token, yaml.ScalarToken):
-            start, end = token.start_mark.index, token.end_mark.index
-            if token.style in ("|", ">"):  # a comment may follow the indicator
-                start = text.find("\n", start, end) if "\n" in text[start:end] else end
-            parts += [text[at:start], "\n" * text.count("\n", start, end)]
-            at = end
-    return "".join((*parts, text[at:]))
 
 
 RESTORE = "restore it, or record it again"
@@ -115,45 +95,24 @@ def line_of(path: Path, place: tuple[str | int, ...]) -> str:
 
 @cache
 def _build_loader() -> Any:
-    """PyYAML's safe loader, extended to read what vcrpy writes for bodies that were files or iterators."""
+    """PyYAML's safe loader, with the tags of texts from old Pythons, and base64 without a second copy."""
+    import yaml
 
     class Loader(loader_class()):  # type: ignore[misc]
         """Private to this module, because constructors are registered per class."""
 
-    Loader.add_constructor("tag:yaml.org,2002:binary", _from_base64)
+    def from_base64(loader: Any, node: Any) -> bytes:
+        try:
+            return binascii.a2b_base64(loader.construct_scalar(node))
+        except ValueError as wrong:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"failed to decode base64 data: {wrong}", node.start_mark
+            ) from None
+
+    Loader.add_constructor("tag:yaml.org,2002:binary", from_base64)
     for name in ("str", "unicode"):
-        Loader.add_constructor(_TAG + name, Loader.construct_scalar)
-    Loader.add_constructor(_TAG + "tuple", lambda loader, node: loader.construct_sequence(node, deep=True))
-    Loader.add_constructor(
-        _TAG + "object/new:_io.BytesIO", lambda loader, node: _read_pickled(loader, node, "state")
-    )
-    Loader.add_constructor(
-        _TAG + "object/apply:builtins.iter", lambda loader, node: _read_pickled(loader, node, "args")
-    )
+        Loader.add_constructor(f"tag:yaml.org,2002:python/{name}", Loader.construct_scalar)
     return Loader
-
-
-def _from_base64(loader: Any, node: Any) -> bytes:
-    """Decode base64 as PyYAML does, but without a second copy of the text."""
-    import yaml
-
-    try:
-        return binascii.a2b_base64(loader.construct_scalar(node))
-    except ValueError as wrong:
-        raise yaml.constructor.ConstructorError(
-            None, None, f"failed to decode base64 data: {wrong}", node.start_mark
-        ) from None
-
-
-def _read_pickled(loader: Any, node: Any, name: str) -> bytes:
-    """The bytes of a pickled file (first item of `state`) or iterator (its parts are the first item of `args`)."""
-    value: Any = loader.construct_mapping(node, deep=True)
-    first = next(iter(value.get(name) or ()), b"") if isinstance(value, Mapping) else b""
-    return b"".join(map(_read_bytes, first)) if isinstance(first, (list, tuple)) else _read_bytes(first)
-
-
-def _read_bytes(value: object) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode("utf-8")
 
 
 def read_document(path: Path) -> Any:
@@ -235,7 +194,13 @@ def write(
 
     A new file gets the permissions of the file `like`, if there is one.
     """
-    plain = [_with_texts(entry) for entry in entries]
+    plain = []
+    for entry in entries:  # with bodies as texts, which people can read, where they are UTF-8
+        asked, came = dict(entry["request"]), dict(entry["response"])
+        asked["body"] = _as_text(asked.get("body"))
+        if isinstance(body := came.get("body"), Mapping) and "string" in body:
+            came["body"] = {**body, "string": _as_text(body["string"])}
+        plain.append({**entry, "request": asked, "response": came})
     with replacing(path, like=like) as file:
         dump({"version": 1}, file)
         if metadata:
@@ -248,15 +213,6 @@ def write(
             raise HarnessFault(
                 f"{path} would not read back as it was recorded: left as it was; please report this"
             )
-
-
-def _with_texts(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry with its bodies as texts, which people can read, where they are UTF-8."""
-    asked, came = dict(entry["request"]), dict(entry["response"])
-    asked["body"] = _as_text(asked.get("body"))
-    if isinstance(body := came.get("body"), Mapping) and "string" in body:
-        came["body"] = {**body, "string": _as_text(body["string"])}
-    return {**entry, "request": asked, "response": came}
 
 
 def _as_text(body: Any) -> Any:

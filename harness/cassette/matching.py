@@ -84,7 +84,15 @@ class Canon:
     def _canonicalize(self, request: Request) -> CanonicalRequest:
         clean = self._redactor.request(request)
         self._redactor.report.clear()  # it is never read, and would grow with every request
-        kind, value = _read_value(clean)
+        kind, value = "JSON" if clean.body else "", None
+        try:
+            value = _hide_in(json.loads(clean.body)) if clean.body else None
+        except (ValueError, RecursionError):
+            text, kind = text_of(clean.body), "text that is not JSON"
+            boundary = _BOUNDARY.search(clean.headers.get("content-type"))
+            if boundary is not None:
+                text = text.replace(f"--{boundary[1] or boundary[2]}", "--boundary")
+            value = _hide_placeholders(text)
         is_secret = self._protocol.secret_fields.names_parameter
         return CanonicalRequest(
             method=clean.method.upper(),
@@ -93,20 +101,6 @@ class Canon:
             body=kind,
             leaves=tuple(_leaves(value, "body", "")) if kind else (),
         )
-
-
-def _read_value(request: Request) -> tuple[str, Any]:
-    """(kind, value) of a body; kind is "" for none. If not JSON, the value is its text with a fixed boundary."""
-    if not request.body:
-        return "", None
-    try:
-        return "JSON", _hide_in(json.loads(request.body))
-    except (ValueError, RecursionError):
-        text = text_of(request.body)
-    boundary = _BOUNDARY.search(request.headers.get("content-type"))
-    if boundary is not None:
-        text = text.replace(f"--{boundary[1] or boundary[2]}", "--boundary")
-    return "text that is not JSON", _hide_placeholders(text)
 
 
 def _hide_in(value: Any) -> Any:
@@ -248,12 +242,8 @@ def _leaves(value: Any, place: str, field: str) -> Iterator[tuple[str, str, str]
 
 
 def _format_value(text: str) -> str:
-    return shorten_with_length(_escape_surrogates(text), 80)
-
-
-def _escape_surrogates(text: str) -> str:
-    """Escape lone surrogates, which cannot be printed."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    printable = text.encode("utf-8", "backslashreplace").decode("utf-8")  # a lone surrogate is not
+    return shorten_with_length(printable, 80)
 
 
 # Find the recording that answers a request: the next unplayed one, with ids mapped. Both player and recorder

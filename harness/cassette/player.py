@@ -18,7 +18,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
 from msgspec import structs
 
@@ -231,13 +230,13 @@ def streams_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> dic
     A stream that was itself resumed at a cursor is only used to extend another.
     """
     streams: dict[str, ResumableStream] = {}
-    rests: defaultdict[str, list[_Rest]] = defaultdict(list)
+    rests: defaultdict[str, list[tuple[str, Recording]]] = defaultdict(list)
     for recording in recordings:
         if recording.status != 200 or not recording.events:
             continue
         asked, cursor = protocol.is_resume(recording.request) or (None, None)
         if asked is not None and cursor is not None:
-            rests[asked].append(_Rest(cursor, recording))
+            rests[asked].append((cursor, recording))
             continue
         named, stream = _read(recording, protocol)
         resource = asked if named is None else named
@@ -246,17 +245,12 @@ def streams_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> dic
     return {name: _extend(stream, rests[name], protocol) for name, stream in streams.items()}
 
 
-class _Rest(NamedTuple):
-    """The recording of a stream that was resumed at `cursor`."""
-
-    cursor: str
-    recording: Recording
-
-
-def _extend(stream: ResumableStream, rests: Sequence[_Rest], protocol: StreamProtocol) -> ResumableStream:
+def _extend(
+    stream: ResumableStream, rests: Sequence[tuple[str, Recording]], protocol: StreamProtocol
+) -> ResumableStream:
     """Extend the stream by the rest that takes it furthest, until it is whole or no rest helps."""
     while not stream.whole:
-        longer = [_append(stream, rest, protocol) for rest in rests if rest.cursor in stream.cursors]
+        longer = [_append(stream, *rest, protocol) for rest in rests if rest[0] in stream.cursors]
         best = max(longer, key=lambda other: other.reach, default=stream)
         if best.reach <= stream.reach:
             break
@@ -264,10 +258,10 @@ def _extend(stream: ResumableStream, rests: Sequence[_Rest], protocol: StreamPro
     return stream
 
 
-def _append(stream: ResumableStream, rest: _Rest, protocol: StreamProtocol) -> ResumableStream:
-    """The stream up to the rest's cursor, then the rest, minus the cursor's own event if the rest repeats it."""
-    cut, more, place = stream.recording, rest.recording, stream.cursors[rest.cursor]
-    again = _read(more, protocol)[1].cursors.get(rest.cursor, 0)
+def _append(stream: ResumableStream, cursor: str, more: Recording, protocol: StreamProtocol) -> ResumableStream:
+    """The stream up to the cursor, then the rest, minus the cursor's own event if the rest repeats it."""
+    cut, place = stream.recording, stream.cursors[cursor]
+    again = _read(more, protocol)[1].cursors.get(cursor, 0)
     body = cut.body[:place] + more.body[again:]
     kept, added = until(cut.pieces, place), after(more.pieces, again)
     pieces = Pieces((*kept.sizes, *added.sizes), (*kept.waits, *added.waits))

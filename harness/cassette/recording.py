@@ -103,7 +103,11 @@ class Recording:
                 f"{exchange.request.method} {exchange.request.raw_path} returned {exchange.size} bytes, of which "
                 f"the record keeps {len(exchange.body)}: a recording must be whole; ask the target for less"
             )
-        pieces, whole = _list_pieces(exchange)
+        moments = [round(moment * 1e6) for moment in exchange.arrivals.moments]
+        waits = [max(0, now - before) for before, now in zip([0, *moments], moments, strict=False)]
+        known = list(zip(exchange.arrivals.sizes, waits, strict=True))
+        rest = len(exchange.body) - sum(exchange.arrivals.sizes)  # of arrivals that were not kept
+        pieces = pieces_of([*known, (rest, 0)] if rest > 0 else known)
         recording = cls(
             request=exchange.request,
             status=exchange.status,
@@ -114,7 +118,7 @@ class Recording:
             framing=exchange.framing,
             wait=max(0, round(exchange.seconds * 1e6) - sum(pieces.waits)),
             unit=unit,
-            approximate=not whole,
+            approximate=rest > 0,
             reason=exchange.reason,
             origin=origin,
         )
@@ -216,7 +220,14 @@ class Recording:
     def response(self, *, scale: float = 1.0) -> Response:
         """Replay the response, with every pause multiplied by `scale`; 0 removes all pauses."""
         if self.status is None:
-            return Response.dead(_move_before_head(self.ending))
+            ending = self.ending
+            if ending.complete or ending.at not in (
+                At.BEFORE_HEADERS,
+                At.IN_HEADERS,
+            ):  # there was no head to end later
+                how = How.FIN if ending.complete else ending.how
+                ending = Ending(ending.by, how, At.BEFORE_HEADERS, detail=ending.detail)
+            return Response.dead(ending)
         headers = self.headers.without("trailer")  # trailers are not recorded, so do not announce any
         if scale > 0 or self.ending != COMPLETE or len(self.body) > _KEPT_BODY:
             parts = PieceBody(self._yield_parts(scale))
@@ -250,24 +261,6 @@ class Recording:
 def _pause(microseconds: int, scale: float) -> Iterator[Piece]:
     if microseconds and scale > 0:
         yield Pause(microseconds / 1e6 * scale)
-
-
-def _move_before_head(ending: Ending) -> Ending:
-    """The ending of an answer without a head; one that lies later is moved to before the headers."""
-    if ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS) and not ending.complete:
-        return ending
-    how = How.FIN if ending.complete else ending.how
-    return Ending(ending.by, how, At.BEFORE_HEADERS, detail=ending.detail)
-
-
-def _list_pieces(exchange: Exchange) -> tuple[Pieces, bool]:
-    """The pieces of an exchange, and whether it has the arrival of every one."""
-    arrivals = exchange.arrivals
-    moments = [round(moment * 1e6) for moment in arrivals.moments]
-    waits = [max(0, now - before) for before, now in zip([0, *moments], moments, strict=False)]
-    rest = len(exchange.body) - sum(arrivals.sizes)
-    known = zip(arrivals.sizes, waits, strict=True)
-    return pieces_of([*known, (rest, 0)] if rest > 0 else known), rest <= 0
 
 
 # Where a cassette comes from: what recorded it, from what, when, of which API.

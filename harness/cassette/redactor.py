@@ -120,7 +120,10 @@ class Redactor:
     def _learn_request(self, request: Request) -> None:
         self._learn_headers(request.headers)
         form = parse_qsl(text_of(request.body)) if _is_form(request) else ()
-        named = (*_parameters_of_path(request), *request.query, *form)
+        # A segment of the path may have parameters, too: `/x;token=…`.
+        parts = [part for segment in request.raw_path.split("/") for part in segment.split(";")[1:]]
+        of_path = [(unquote(name), unquote(value)) for name, _, value in (part.partition("=") for part in parts)]
+        named = (*of_path, *request.query, *form)
         self.hide(value for name, value in named if self._fields.names_parameter(name))
 
     def _learn_headers(self, headers: Headers) -> None:
@@ -159,7 +162,7 @@ class Redactor:
                 raise CassetteError(f"{wrong}: it cannot be redacted, so record something else") from None
         else:
             edits = self._finder.in_document(text, self._fields.above(request.segments) if request else ())
-        return list(to_byte_edits(0, text, edits))
+        return list(to_byte_edits(text, edits))
 
     def _redact_request(self, request: Request, report: list[Replaced]) -> Request:
         headers = self._redact_headers(request.headers, "request header", report)
@@ -227,12 +230,6 @@ class Redactor:
         """Redact a path segment, or the name or value of a parameter; `plain` is `part` decoded."""
         hidden = self._redact_text(plain, place, report)
         return part if hidden == plain else quote(hidden, safe="")
-
-
-def _parameters_of_path(request: Request) -> list[tuple[str, str]]:
-    """The names and values of parameters in the segments of a path (`/x;token=…`)."""
-    pairs = [pair.partition("=") for segment in request.raw_path.split("/") for pair in segment.split(";")[1:]]
-    return [(unquote(name), unquote(value)) for name, _, value in pairs]
 
 
 def decode_request(request: Request) -> Request:

@@ -6,19 +6,22 @@ The check to run before a cassette is shared. It finds what redaction finds, and
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cassette.har import exchanges_in
-from harness.cassette.layout import Layout, blank_scalars, parse_all
+from harness.cassette.layout import Layout, parse_all
 from harness.cassette.recording import Recording
 from harness.cassette.redactor import Redactor
 from harness.documents import explain_unread, read_file
 from harness.errors import CassetteError
 from harness.wire import Exchange, StreamProtocol
 from harness.wire.coding import TOO_MUCH_DECODED
+
+_COMMENT = re.compile(rb"(?:^|\s)#")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,11 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
                 hits.append(Hit(f"cannot be looked into, {TOO_MUCH_DECODED}", "interactions"))
             if cassettes and len(entries) == len(found):  # in the file are also comments and metadata
                 others = [{**d, "interactions": None} if d in cassettes else d for d in documents]
-                rest = f"{blank_scalars(data)}\n{json.dumps(others, default=str)}".encode("utf-8", "surrogatepass")
+                comments = [
+                    line[begun.start() :] if (begun := _COMMENT.search(line)) else b""
+                    for line in data.split(b"\n")
+                ]
+                rest = b"\n".join([*comments, json.dumps(others, default=str).encode("utf-8", "surrogatepass")])
         elif suffix in (".json", ".har"):
             exchanges = exchanges_in([json.loads(data)]) or ()
             entries = [Recording.of(one) for _, one in exchanges if isinstance(one, Exchange)]

@@ -135,7 +135,12 @@ class CassetteFile:
         self._bytes = sum(len(one.body) + len(one.request.body) for one in self._recordings)
         if self.may_record:
             if self.mode != "rewrite" or self._find_own():
-                _must_be_of_one_class(self.path, self._layout.provenance(), self._provenance)
+                held, made = self._layout.provenance(), self._provenance  # the file states one target
+                if held is not None and made is not None and held.target is not made.target:
+                    raise CassetteError(
+                        f"{self.path} was recorded from {held.target}, and this is {made.target}: record to "
+                        "another file, or delete this one first"
+                    )
             self._stack.enter_context(alone(self.path))
             self.interrupted = _put_aside(self._part)
         return self
@@ -271,15 +276,6 @@ class CassetteFile:
             )
 
 
-def _must_be_of_one_class(path: Path, held: Provenance | None, made: Provenance | None) -> None:
-    """Raise CassetteError for a second kind of target: the file states one, and would mislabel the other."""
-    if held is not None and made is not None and held.target is not made.target:
-        raise CassetteError(
-            f"{path} was recorded from {held.target}, and this is {made.target}: record to another file, or "
-            "delete this one first"
-        )
-
-
 def _put_aside(part: Path) -> Path | None:
     """Move the recordings of a killed recorder out of the way; return their new path, None if there are none."""
     if part.is_symlink():
@@ -297,10 +293,6 @@ def _put_aside(part: Path) -> Path | None:
 
 # Decide what a cassette keeps after its requests were recorded again.
 # A new answer replaces an old one. A failure replaces no answer: a dead target proves nothing about the API.
-
-
-_REFUSED = 400
-"""Answers with this status or above are worth less than answers below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,4 +340,4 @@ def _by_form(forms: Sequence[CanonicalRequest], numbers: Iterable[int]) -> dict[
 def _weigh(recordings: Sequence[Recording], numbers: Sequence[int]) -> tuple[int, int]:
     """The number of responses with a status below 400, and the number of all responses."""
     statuses = [status for number in numbers if (status := recordings[number].status) is not None]
-    return sum(status < _REFUSED for status in statuses), len(statuses)
+    return sum(status < 400 for status in statuses), len(statuses)

@@ -28,7 +28,7 @@ from harness.inspector.feed import Feed, News, TrafficJudge
 from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
-from harness.look import read_script, read_sheet, read_tokens
+from harness.look import read_script, read_sheet
 from harness.outcome import Finding, UsageFault
 from harness.transport import WallClock
 from harness.wire import Chunk, Chunked, Exchange, Headers, Request, Response, Service, StreamProtocol
@@ -58,7 +58,7 @@ _TYPES = {
     "js": "text/javascript; charset=utf-8",
 }
 _SHARED: dict[str, Callable[[], str]] = {
-    "tokens.css": read_tokens,
+    "tokens.css": partial(read_sheet, "tokens"),
     "picture.css": partial(read_sheet, "picture"),
     "theme.js": partial(read_script, "theme"),
 }

@@ -56,13 +56,8 @@ def read_style(*names: str) -> str:
     return "\n".join(_read(f"{name}.css") for name in ("tokens", "elements", *names))
 
 
-def read_tokens() -> str:
-    """The colors and sizes alone, for a page with parts of its own."""
-    return _read("tokens.css")
-
-
 def read_sheet(name: str) -> str:
-    """One style sheet alone, for a page with parts of its own."""
+    """One style sheet alone, such as `tokens`, for a page with parts of its own."""
     return _read(f"{name}.css")
 
 

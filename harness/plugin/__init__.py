@@ -29,36 +29,24 @@ if TYPE_CHECKING:
     from harness.plugin.virtual_time import Sleeps, no_sleep
 
 _HOMES = {
-    "Chain": "interactions.chain",
-    "ChainTurn": "interactions.chain",
-    "client": "interactions.clients",
-    "async_client": "interactions.clients",
-    "assert_conforms": "interactions.assert_conforms",
-    "DroppedStream": "interactions.dropped_stream",
-    "cases_of": "interactions.dropped_stream",
-    "EnvironmentVariables": "environment_variables",
-    "OutsideConnection": "network_guard",
-    "loopback_only": "network_guard",
-    "Lifecycle": "interactions.lifecycle",
-    "ROUTES": "interactions.lifecycle",
-    "Torture": "interactions.torture",
-    "TortureReport": "interactions.torture",
-    "WebhooksFixture": "interactions.webhooks",
-    "WebhookDelivery": "interactions.webhooks",
-    "CassetteFixture": "cassette_fixture",
-    "TaskSchedule": "schedule",
-    "OtherCall": "sent_requests",
-    "SentRequest": "sent_requests",
-    "SentRequests": "sent_requests",
-    "InteractionsEmulator": "interactions.emulator",
-    "ObservedService": "observed_service",
-    "SessionServer": "session_server",
-    "Tenant": "session_server",
-    "Sleeps": "virtual_time",
-    "no_sleep": "virtual_time",
-    "UncheckedResultWarning": "after_test",
-    "BlockingCallWarning": "blocking_calls",
-    "LeftBehindWarning": "after_test",
+    "after_test": ("UncheckedResultWarning", "LeftBehindWarning"),
+    "blocking_calls": ("BlockingCallWarning",),
+    "cassette_fixture": ("CassetteFixture",),
+    "environment_variables": ("EnvironmentVariables",),
+    "interactions.assert_conforms": ("assert_conforms",),
+    "interactions.chain": ("Chain", "ChainTurn"),
+    "interactions.clients": ("client", "async_client"),
+    "interactions.dropped_stream": ("DroppedStream", "cases_of"),
+    "interactions.emulator": ("InteractionsEmulator",),
+    "interactions.lifecycle": ("Lifecycle", "ROUTES"),
+    "interactions.torture": ("Torture", "TortureReport"),
+    "interactions.webhooks": ("WebhooksFixture", "WebhookDelivery"),
+    "network_guard": ("OutsideConnection", "loopback_only"),
+    "observed_service": ("ObservedService",),
+    "schedule": ("TaskSchedule",),
+    "sent_requests": ("OtherCall", "SentRequest", "SentRequests"),
+    "session_server": ("SessionServer", "Tenant"),
+    "virtual_time": ("Sleeps", "no_sleep"),
 }
 
 __all__ = [
@@ -75,6 +63,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

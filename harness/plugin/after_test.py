@@ -9,9 +9,8 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -19,9 +18,6 @@ from harness.errors import LeftBehindWarning, UncheckedResultWarning
 from harness.outcome import UsageFault
 from harness.outcome.words import write_harmless
 from harness.plugin.environment_variables import KEY_VARIABLES, OTHER_KEY_VARIABLE, PLACEHOLDER_KEY
-
-if TYPE_CHECKING:
-    from harness.wire.mask import Mask
 
 # Fail a test whose own code has passed, for what its fixtures know: a plan never met, a request not recorded.
 # Decided when the test function has returned, so that such a test counts once, as failed.
@@ -89,20 +85,17 @@ def follow(item: pytest.Item, report: pytest.TestReport, promises: Mapping[str, 
         item.stash[_PASSED] = report.passed and not hasattr(report, "wasxfail")
     if report.when != "teardown" or not report.passed or not item.stash.get(_PASSED, False):
         return
+    # The same text for all parameters of a test, so that the summary of a run has it once.
+    test = item.nodeid.removesuffix(item.name) + getattr(item, "originalname", item.name)
     for name, promise in promises.items():
         if promise.was_asked:
             continue
+        advice = f"If the test checks in its own way, say so: {name}.note_checked()"
         try:
-            item.warn(UncheckedResultWarning(_write_message(item, name)))
+            item.warn(UncheckedResultWarning(f"{test} {_ADVICE[name]}. {advice}"))
         except UncheckedResultWarning as raised:  # raising it while a report is made would end the session
             report.outcome = "failed"
             report.longrepr = str(raised)
-
-
-def _write_message(item: pytest.Item, name: str) -> str:
-    """The warning's text, the same for all parameters of a test, so that the summary of a run has it once."""
-    test = item.nodeid.removesuffix(item.name) + getattr(item, "originalname", item.name)
-    return f"{test} {_ADVICE[name]}. If the test checks in its own way, say so: {name}.note_checked()"
 
 
 # Remove our own frames from reports of wrong calls: the author needs only the message and the line of the test.
@@ -119,7 +112,14 @@ def reword(call: pytest.CallInfo[Any]) -> None:
         )
         call.excinfo = pytest.ExceptionInfo.from_exception(failure)
         return
-    _cut(excinfo.tb)
+    trace: TracebackType | None = excinfo.tb
+    last = None  # the last frame that is not ours
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] != "harness":
+            last = trace
+        trace = trace.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 _SHORTEST_KEY = 16
@@ -132,7 +132,9 @@ def hide_keys(report: pytest.TestReport) -> None:
     keys = tuple(key for key in found if len(key) >= _SHORTEST_KEY and key != PLACEHOLDER_KEY)
     if not keys:
         return
-    hide = _build_mask(keys).hide_known
+    from harness.wire.mask import Mask  # late: most environments have no key
+
+    hide = Mask({str(number): key for number, key in enumerate(keys)}).hide_known
     if isinstance(report.longrepr, tuple):  # of a skip: where, and why
         report.longrepr = (*report.longrepr[:2], hide(report.longrepr[2]))
     elif report.longrepr is not None and (shown := hide(text := str(report.longrepr))) != text:
@@ -142,24 +144,6 @@ def hide_keys(report: pytest.TestReport) -> None:
         (name, hide(value) if isinstance(value, str) and name != COUNTED else value)
         for name, value in report.user_properties
     ]
-
-
-@lru_cache(maxsize=1)
-def _build_mask(keys: tuple[str, ...]) -> Mask:
-    from harness.wire.mask import Mask  # late: most environments have no key
-
-    return Mask({str(number): key for number, key in enumerate(keys)})
-
-
-def _cut(trace: TracebackType | None) -> None:
-    """Cut a traceback after the last frame that is not ours."""
-    last = None
-    while trace is not None:
-        if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] != "harness":
-            last = trace
-        trace = trace.tb_next
-    if last is not None:
-        last.tb_next = None
 
 
 COUNTED = "interactions_counted"
@@ -181,17 +165,10 @@ def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:
         if remarks:
             yield title, write_harmless("\n".join(remarks))
     if counted := {str(value) for found, value in properties if found == COUNTED}:
+        from harness.report.accounting import CountedResult, account_counted, conclude_counted
+
         seconds = sum(getattr(report, "duration", 0.0) for report in reports)
-        yield "interactions checks", "\n".join(_account(counted, seconds))
-
-
-def _account(counted: Iterable[str], seconds: float) -> Iterator[str]:
-    """The lines that every surface has: totals, reasons, verdict."""
-    from harness.report.accounting import CountedResult, account_counted, conclude_counted
-
-    results = sorted((CountedResult.read(json.loads(item)) for item in counted), key=lambda one: one.id)
-    accounting = account_counted(results, "check")
-    yield accounting.write_totals(seconds)
-    if reasons := accounting.write_reasons():
-        yield reasons
-    yield str(conclude_counted(results, accounting))
+        results = sorted((CountedResult.read(json.loads(item)) for item in counted), key=lambda one: one.id)
+        accounting = account_counted(results, "check")
+        lines = (accounting.write_totals(seconds), accounting.write_reasons())
+        yield "interactions checks", "\n".join([*filter(None, lines), str(conclude_counted(results, accounting))])

@@ -3,9 +3,7 @@
 A call that blocks is a sleep, a wait or a request of a synchronous client in a coroutine.
 
 Layer 7. While such a call runs, no other task of the loop does, and no timeout fires. A call of the test function
-itself is not noted: it prepares or checks something. Neither is a call in a fixture. A warning can be an error, so
-it needs more than a note: it spares calls in a test's file, except sleeps of its coroutines, and, except for
-sleeps, calls that kept no task waiting.
+itself is not noted: it prepares or checks something. Neither is a call in a fixture.
 """
 
 from __future__ import annotations
@@ -15,18 +13,15 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakSet
 
 from harness.errors import BlockingCallWarning
-from harness.plugin.late_patches import patched_modules
-
-if TYPE_CHECKING:
-    import asyncio
+from harness.plugin.late_patches import Patch, patched_modules
 
 _RUNNERS = frozenset({"asyncio.runners"})
 _OURS = str(Path(__file__).parents[1])
@@ -48,12 +43,14 @@ def collected_calls() -> Iterator[dict[str, None]]:
         _listeners.remove(found)
 
 
-def note_blocking(what: str, instead: str, *, always: bool = False) -> None:
+def note_blocking(what: str, instead: str, *, is_sleep: bool = False) -> None:
     """Note a call that blocks the event loop it is made in; `instead` is what to write in its place.
 
-    A warning is issued only if another task was ready to go on, or `always`, as for a sleep.
+    Without a collector of notes, a sleep is a warning: other calls may be short, or alone in their loop.
     """
-    if not _is_loop_running() or (frame := _find_user_frame()) is None:
+    trio = sys.modules.get("trio")
+    is_running = find_asyncio_loop() is not None or (trio is not None and bool(trio.lowlevel.in_trio_run()))
+    if not is_running or (frame := _find_user_frame()) is None:
         return
     code = frame.f_code
     place = f"{Path(code.co_filename).name}:{frame.f_lineno}, in `{code.co_name}`"
@@ -62,16 +59,8 @@ def note_blocking(what: str, instead: str, *, always: bool = False) -> None:
     )
     if _listeners:
         _listeners[-1][message] = None
-    elif _may_warn(frame, always=always):
+    elif is_sleep:
         warnings.warn_explicit(message, BlockingCallWarning, code.co_filename, frame.f_lineno)
-
-
-def _may_warn(frame: FrameType, *, always: bool) -> bool:
-    """Whether a call whose result is not collected is worth a warning."""
-    code = frame.f_code
-    if always and code.co_flags & _COROUTINE:  # in a test's file, too: agents are written there, and could await
-        return True
-    return not _is_test_file(code.co_filename) and (always or _is_task_ready())
 
 
 class LeftTasks:
@@ -86,33 +75,27 @@ class LeftTasks:
         with suppress(TypeError):  # a loop that takes no weak reference
             self._loops.add(loop)
 
-    @contextmanager
-    def watch(self) -> Iterator[None]:
+    def watch(self) -> AbstractContextManager[None]:
         """Note what runs in each loop of asyncio that ends while the block runs."""
-        changed: list[tuple[Any, Any]] = []
 
-        def patch(runners: Any) -> None:
+        def find_patches(runners: Any) -> Iterator[Patch]:
             cancel_all = runners._cancel_all_tasks
-            changed.append((runners, cancel_all))
 
             def cancel_noted(loop: Any) -> None:
                 self._note(loop)
                 cancel_all(loop)
 
-            runners._cancel_all_tasks = cancel_noted
+            yield runners, "_cancel_all_tasks", cancel_noted
 
-        try:
-            with patched_modules(_RUNNERS, patch):
-                yield
-        finally:
-            for runners, cancel_all in changed:
-                runners._cancel_all_tasks = cancel_all
+        return patched_modules(_RUNNERS, find_patches)
 
     def _note(self, loop: Any) -> None:
         import asyncio
 
         for task in asyncio.all_tasks(loop):
-            if (name := _name_task(task)) is not None:
+            code = getattr(task.get_coro(), "cr_code", None)
+            if code is not None and is_user_file(code.co_filename):
+                name = f"the task `{code.co_name}` ({Path(code.co_filename).name}:{code.co_firstlineno})"
                 advice = "Cancel it and await it, or start it in an `asyncio.TaskGroup`"
                 self._left[f"{name} still ran when the test had ended: no other task awaits it. {advice}"] = None
 
@@ -124,41 +107,10 @@ class LeftTasks:
         yield from self._left
 
 
-def _name_task(task: asyncio.Task[Any]) -> str | None:
-    """A task of the application by its coroutine; None for one of a library."""
-    code = getattr(task.get_coro(), "cr_code", None)
-    if code is None or not is_user_file(code.co_filename):
-        return None
-    return f"the task `{code.co_name}` ({Path(code.co_filename).name}:{code.co_firstlineno})"
-
-
 def find_asyncio_loop() -> Any:
     """The loop of asyncio that runs in this thread, None if there is none; asyncio is not imported for this."""
     find: Any = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)  # another thread may import it now
     return find and find()
-
-
-def _is_loop_running() -> bool:
-    if find_asyncio_loop() is not None:
-        return True
-    trio = sys.modules.get("trio")
-    return trio is not None and bool(trio.lowlevel.in_trio_run())
-
-
-def _is_task_ready() -> bool:
-    """Whether another task of the running loop could go on now."""
-    import asyncio
-
-    if asyncio._get_running_loop() is None:
-        return bool(sys.modules["trio"].lowlevel.current_statistics().tasks_runnable)
-    waiting = [getattr(task, "_fut_waiter", None) for task in asyncio.all_tasks() - {asyncio.current_task()}]
-    return any(future is None or future.done() for future in waiting)
-
-
-def _is_test_file(filename: str) -> bool:
-    """Whether a file is that of the test that runs, or a conftest.py."""
-    test = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]
-    return Path(filename).name in (Path(test).name, "conftest.py")
 
 
 @cache

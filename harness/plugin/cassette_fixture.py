@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from harness.cassette import Cassette, CassetteFile, Player, Recording, Target, load
+from harness.cassette import CassetteFile, Player, Recording, Target, load
 from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
 from harness.errors import CassetteError
@@ -32,7 +32,7 @@ from harness.outcome.words import format_count
 from harness.plugin.after_test import CALL_PASSED, check_services
 from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
 from harness.plugin.observed_service import ObservedService
-from harness.plugin.vcr_compat import SUFFIX, cassette_name, guard_beside, is_marked, name_apart
+from harness.plugin.vcr_compat import SUFFIX, cassette_name, is_marked, name_apart
 from harness.transport.proxy import UpstreamServer
 from harness.wire import (  # fmt: skip
     At,
@@ -42,7 +42,6 @@ from harness.wire import (  # fmt: skip
     Ending,
     Exchange,
     ExchangeBuilder,
-    Framing,
     Headers,
     How,
     Length,
@@ -87,6 +86,8 @@ class CassetteFixture(ObservedService):
         super().__init__(service, LogicalClock(), wanted.api)
         self.waits = waits
         self.path = wanted.path
+        self.outside: tuple[str, ...] = ()
+        """The host that recording must reach."""
         self.misses = misses
         """The requests that were not recorded, as they come."""
         self.remarks: list[str] = []
@@ -142,7 +143,6 @@ class Wanted:
     """Whether other tests may use the same file, since its name does not belong to this test alone."""
     in_use: frozenset[bytes] = frozenset()
     """The fingerprints of the recordings in it that other tests of this session recorded or replayed."""
-    today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
 
 
 @contextmanager
@@ -174,7 +174,10 @@ def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
         raise UsageFault("; ".join(mistakes))
     options = dict(marker.kwargs) if marker is not None else {}
     named = marker.args[0] if marker is not None and marker.args else options.pop("path", None)
-    config = _read_vcr_config(request)
+    try:
+        config = request.getfixturevalue("vcr_config")
+    except pytest.FixtureLookupError:
+        config = {}
     chosen = request.config.getoption("--record-mode", None)
     mode = options.pop("record_mode", None) or chosen or config.get("record_mode") or "none"
     if mode not in RECORD_MODES:
@@ -219,19 +222,6 @@ def open_cassette(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
     return _recording(wanted) if records else _playing(wanted)
 
 
-def outside_of(wanted: Wanted) -> str | None:
-    """The host that recording must reach; None if nothing is recorded."""
-    return None if wanted.record_mode == "none" else read_host(wanted.upstream)
-
-
-def guard_of(
-    request: pytest.FixtureRequest, api: Api, url: str, cassette: CassetteFixture
-) -> AbstractContextManager[None]:
-    """The guard of a test with a cassette: allows this machine and the service to record."""
-    outside = outside_of(wanted_by(request, api))
-    return guard_beside(request, url, cassette, (outside,) if outside else ())
-
-
 # Playing
 
 
@@ -260,18 +250,12 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
             f"{wanted.path.name}: recording {number + 1} names another address ({address}): what is sent there is "
             "not replayed"
         )
-    if (stale := _say_why_stale(cassette, wanted)) is not None:
-        fixture.remarks.append(stale)
-
-
-def _say_why_stale(cassette: Cassette, wanted: Wanted) -> str | None:
     recorded = cassette.provenance.recorded if cassette.provenance is not None else ""
-    if wanted.max_age is None or not recorded:
-        return None
-    age = (wanted.today - datetime.date.fromisoformat(recorded)).days
-    if age <= wanted.max_age:
-        return None
-    return f"{wanted.path.name}: recorded {recorded}, {age} days ago (--interactions-max-age {wanted.max_age:g})"
+    if wanted.max_age is not None and recorded:
+        age = (datetime.datetime.now(datetime.UTC).date() - datetime.date.fromisoformat(recorded)).days
+        if age > wanted.max_age:
+            allowed = f"--interactions-max-age {wanted.max_age:g}"
+            fixture.remarks.append(f"{wanted.path.name}: recorded {recorded}, {age} days ago ({allowed})")
 
 
 # Recording
@@ -294,15 +278,9 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     with CassetteFile(
         path, protocol, mode=mode, provenance=provenance, secrets=secrets, own=wanted.in_use
     ) as file:
-        service = RecordingService(
-            file,
-            wanted.upstream,
-            wanted.api,
-            key=key,
-            headers=wanted.dropped_headers,
-            parameters=wanted.dropped_parameters,
-        )
+        service = RecordingService(file, wanted, key)
         fixture = CassetteFixture(wanted, service, waits=True)
+        fixture.outside = (read_host(wanted.upstream),)
         if is_readable and own:
             fixture.remarks.append(
                 f"{path.name}: {wanted.api.key_variable} is not sent to {wanted.upstream}, because others "
@@ -311,26 +289,23 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
         try:
             yield fixture
         finally:
-            if replaces and (why := _why_not_replaced(fixture, service, wanted.record_mode)):
+            why = ""
+            if replaces and service.unwritten:
+                why = "some calls were not written"
+            elif replaces and wanted.record_mode == "rewrite":  # `all` takes those of a failed test, too
+                if not fixture.passed:
+                    why = "its test failed"
+                elif service.unreached:
+                    why = "some requests did not reach the service"
+                elif not service.kept:
+                    why = "nothing was recorded"
+            if why:
                 file.discard()
                 fixture.remarks.append(
                     f"{path.name}: not recorded again, because {why}; the older recording is kept"
                 )
     fixture.used = file.used
     fixture.remarks += file.remarks
-
-
-def _why_not_replaced(fixture: CassetteFixture, service: RecordingService, mode: str) -> str:
-    """Why new recordings must not replace older ones; "" if they may. `all` takes those of a failed test, too."""
-    if service.unwritten:
-        return "some calls were not written"
-    if mode == "all":
-        return ""
-    if not fixture.passed:
-        return "its test failed"
-    if service.unreached:
-        return "some requests did not reach the service"
-    return "" if service.kept else "nothing was recorded"
 
 
 # Names and places
@@ -365,22 +340,12 @@ def _choose_path(request: pytest.FixtureRequest, named: object, config: Mapping[
     return chosen, False
 
 
-def _read_vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
-    try:
-        value = request.getfixturevalue("vcr_config")
-    except pytest.FixtureLookupError:
-        return {}
-    return value if isinstance(value, Mapping) else {}
-
-
 def _names(value: object) -> frozenset[str]:
     items = value if isinstance(value, list | tuple) else ()
     return frozenset(str(item[0] if isinstance(item, list | tuple) else item).lower() for item in items)
 
 
-# Record a service while it answers: each piece is forwarded at once, and the record is kept before the last
-# one.
-# Knows an open cassette and the server to record; the requests of a test are read in `replay`.
+# Record a service while it answers: each piece is forwarded at once, and the record is kept before the last one.
 
 
 _UNREACHED = (How.REFUSED, How.TLS)
@@ -389,32 +354,23 @@ _HOP = ("host", "connection", "content-length", "transfer-encoding", "accept-enc
 
 
 class RecordingService:
-    """A `Service` that answers from the file if it can, and otherwise asks the server at `url` and records.
+    """A `Service` that answers from the file if it can, and otherwise asks the upstream server and records.
 
     `key` replaces the placeholder that ready-made clients send; without a key, their requests are refused. The
-    `headers` and query `parameters` named here, in lower case, are sent but not written.
+    headers and query parameters that are `wanted` out of files are sent but not written.
     """
 
-    def __init__(
-        self,
-        file: CassetteFile,
-        url: str,
-        api: Api,
-        *,
-        key: str | None,
-        headers: frozenset[str],
-        parameters: frozenset[str],
-    ) -> None:
-        self._api = api
-        self._protocol = api.load_protocol()
-        parts = urlsplit(url)
+    def __init__(self, file: CassetteFile, wanted: Wanted, key: str | None) -> None:
+        self._api = wanted.api
+        self._protocol = self._api.load_protocol()
+        parts = urlsplit(wanted.upstream)
         self._file = file
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._prefix = parts.path.rstrip("/")
         self._upstream = UpstreamServer(self._origin)
         self._key = key
-        self._headers = headers
-        self._parameters = parameters
+        self._headers = wanted.dropped_headers
+        self._parameters = wanted.dropped_parameters
         self.kept = 0
         """How many exchanges were recorded."""
         self.unreached = 0
@@ -440,7 +396,10 @@ class RecordingService:
         target = request.below(self._prefix)
         response = self._upstream(Request(request.method, target, request.headers, request.body))
         response.headers = readdress(response.headers, self._origin + self._prefix, self._origin)
-        response.body = _Kept(response, written, self._protocol, partial(self._keep, self._left_out(request)))
+        # The values that `vcr_config` keeps out of files; the service may repeat them in its answer.
+        held = [secrets_in_header(n, v) for n, v in request.headers if n.lower() in self._headers]
+        left_out = [*chain.from_iterable(held), *(v for n, v in request.query if n.lower() in self._parameters)]
+        response.body = _Kept(response, written, self._protocol, partial(self._keep, left_out))
         fields = readdress(response.headers, self._origin, stand_in_url(asked))
         return Response(response.status, fields, response.framing, response.body, response.reason)
 
@@ -454,11 +413,6 @@ class RecordingService:
             except CassetteError as wrong:  # the client gets a reset, and may hide it
                 self.unwritten.append(str(wrong))
                 raise
-
-    def _left_out(self, request: Request) -> list[str]:
-        """The values that `vcr_config` keeps out of files; the service may repeat them in its answer."""
-        headers = [secrets_in_header(n, v) for n, v in request.headers if n.lower() in self._headers]
-        return [*chain.from_iterable(headers), *(v for n, v in request.query if n.lower() in self._parameters)]
 
     def _without_filtered(self, request: Request) -> Request:
         """The request without what `vcr_config` keeps out of files; secrets are redacted separately."""
@@ -514,10 +468,13 @@ class _Kept(WrappedBody):
 
     def _head(self) -> None:
         if self._recorder.status is None:
-            response = self._response
-            self._recorder.head(
-                response.status, _with_framing_fields(response.headers, response.framing), response.framing
-            )
+            headers, framing = self._response.headers, self._response.framing
+            # The fields that the framing implies are for other tools that read the file.
+            if isinstance(framing, Length) and "content-length" not in headers:
+                headers = Headers([*headers, ("content-length", str(framing.size))])
+            if isinstance(framing, Chunked) and "transfer-encoding" not in headers:
+                headers = Headers([*headers, ("transfer-encoding", "chunked")])
+            self._recorder.head(self._response.status, headers, framing)
 
     def _finish(self, ending: Ending) -> None:
         if self._over:
@@ -526,12 +483,3 @@ class _Kept(WrappedBody):
         if ending.at not in (At.BEFORE_HEADERS, At.IN_HEADERS):
             self._head()
         self._keep(self._recorder.finish(ending, time.monotonic() - self._began))
-
-
-def _with_framing_fields(headers: Headers, framing: Framing) -> Headers:
-    """Add the header fields that the framing implies, if they are missing, for other tools that read the file."""
-    if isinstance(framing, Length) and "content-length" not in headers:
-        return Headers([*headers, ("content-length", str(framing.size))])
-    if isinstance(framing, Chunked) and "transfer-encoding" not in headers:
-        return Headers([*headers, ("transfer-encoding", "chunked")])
-    return headers

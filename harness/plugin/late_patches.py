@@ -1,39 +1,65 @@
-"""Patches for modules that a test may import later, or never: a fixture imports nothing for its guards.
+"""Attributes that are replaced while a test runs, of modules that it may import later, too, or never.
 
-Layer 7. Each test enters such blocks, so they are made of little.
+Layer 7. A fixture imports nothing for its guards. Each test enters such blocks, so they are made of little.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+Patch: TypeAlias = tuple[Any, str, Any]
+"""Owner of an attribute, its name, and its new value."""
+
 
 @contextmanager
-def patched_modules(names: frozenset[str], patch: Callable[[ModuleType], object]) -> Iterator[None]:
-    """Call `patch` with each of these modules: now if it is imported, or right after its import in the block.
+def patched_attributes(patches: Iterable[Patch] = ()) -> Iterator[Callable[[Iterable[Patch]], None]]:
+    """Replace attributes until the block ends; yield the function that replaces more of them."""
+    done: list[tuple[Any, str, Any, Any]] = []
 
-    The caller removes what it patched.
-    """
-    missing = names.difference(sys.modules)
-    for name in names - missing:
-        patch(importlib.import_module(name))  # waits if another thread is importing it
-    if not missing:
-        yield
-        return
-    later = _PatchingFinder(missing, patch)
-    sys.meta_path.insert(0, later)
+    def replace(more: Iterable[Patch]) -> None:
+        for owner, name, value in more:
+            done.append((owner, name, value, owner.__dict__.get(name)))
+            setattr(owner, name, value)
+
+    replace(patches)
     try:
-        yield
+        yield replace
     finally:
-        sys.meta_path.remove(later)
+        for owner, name, value, original in reversed(done):
+            if owner.__dict__.get(name) is not value:
+                continue  # another block that has ended meanwhile restored it
+            if original is None:
+                delattr(owner, name)  # it was inherited
+            else:
+                setattr(owner, name, original)
+
+
+@contextmanager
+def patched_modules(
+    names: frozenset[str], find_patches: Callable[[ModuleType], Iterable[Patch]]
+) -> Iterator[None]:
+    """Patch each of these modules: now if it is imported, or right after its import in the block."""
+    missing = names.difference(sys.modules)
+    with patched_attributes() as replace:
+        for name in names - missing:
+            replace(find_patches(importlib.import_module(name)))  # waits if another thread is importing it
+        if not missing:
+            yield
+            return
+        later = _PatchingFinder(missing, lambda module: replace(find_patches(module)))
+        sys.meta_path.insert(0, later)
+        try:
+            yield
+        finally:
+            sys.meta_path.remove(later)
 
 
 class _PatchingFinder(Struct, frozen=True, eq=False):

@@ -1,8 +1,7 @@
 """Refuse connections to anything but this machine while a fixture is in use.
 
-Layer 7. Patches the standard library's sockets, which asyncio and trio use too. uvloop has sockets of its own, so
-the methods of its loops that take an address are patched once uvloop is imported. Not guarded: child processes,
-and libraries in other languages with sockets of their own.
+Layer 7. Patches the standard library's sockets, which asyncio and trio use too. Not guarded: child processes, and
+libraries with sockets of their own, such as uvloop and those in other languages.
 """
 
 from __future__ import annotations
@@ -11,26 +10,13 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from types import ModuleType
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from harness.errors import OutsideConnection
 from harness.plugin.blocking_calls import note_blocking
-from harness.plugin.environment_variables import BASE_URL_VARIABLES
-from harness.plugin.late_patches import patched_modules
-from harness.wire.addresses import read_host
+from harness.plugin.late_patches import Patch, patched_attributes
 
-_CONNECTING = (
-    "a connection of a synchronous client",
-    "Use an async client, or `await asyncio.to_thread(…)`.",
-)
-
-Patch = tuple[Any, str, Any]
-"""Owner of an attribute, its name, and its new value."""
-
-
-_UVLOOP = frozenset({"uvloop"})
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"})
 
 
@@ -45,33 +31,18 @@ def loopback_only(
     """Raise OutsideConnection for connections to, and look-ups of, any host but this machine and those in `allow`.
 
     A name in `allow` may begin with `*.`. Environment variables that name a proxy are hidden, unless `proxies` are
-    to be used. `tell` is also called with each message, because the
-    code under test may swallow the exception. `before` is called first, at each connection, and may raise.
+    to be used. `tell` is also called with each message, because the code under test may swallow the exception.
+    `before` is called first, at each connection, and may raise.
     """
     watch = _Watch(allow, tell, before)
     found = {} if proxies else {name: value for name, value in os.environ.items() if name.lower() in _PROXIES}
     for name in found:
         del os.environ[name]
-    patched: list[tuple[Any, str, Any, Any]] = []
-
-    def patch(changes: Iterator[Patch]) -> None:
-        for owner, name, function in changes:
-            patched.append((owner, name, function, owner.__dict__.get(name)))
-            setattr(owner, name, function)
-
-    patch(_standard(watch))
     try:
-        with patched_modules(_UVLOOP, lambda uvloop: patch(_patch_uvloop(uvloop, watch))):
+        with patched_attributes(list(_patch_sockets(watch))):
             yield
     finally:
         os.environ.update({name: value for name, value in found.items() if name not in os.environ})
-        for owner, name, function, original in patched:
-            if owner.__dict__.get(name) is not function:
-                continue  # another guard was removed meanwhile, and ours with it
-            if original is None:
-                delattr(owner, name)  # it was inherited
-            else:
-                setattr(owner, name, original)
 
 
 class _Watch:
@@ -90,8 +61,14 @@ class _Watch:
         if isinstance(host, bytes):
             host = host.decode("ascii", "replace")
         self._before()
-        if not isinstance(host, str) or self._allows(host) or _is_here(host):
+        if not isinstance(host, str) or self._allows(host):
             return
+        if host in ("", "localhost") or host.endswith(".localhost"):
+            return
+        with suppress(ValueError):  # a name
+            address = ipaddress.ip_address(host.partition("%")[0])
+            if address.is_loopback or address.is_unspecified:
+                return
         message = (
             f"a connection to {host} was refused: while an interactions fixture is in use only this machine can "
             "be reached. Only clients on httpx are redirected by themselves: build the client with "
@@ -100,10 +77,6 @@ class _Watch:
             "set `interactions_early = true` in the pytest configuration. "
             f"If {host} is another service that the test needs, write `interactions_allowed_hosts = {host}` there"
         )
-        if any(read_host(os.environ.get(name, "")) == host.lower() for name in BASE_URL_VARIABLES):
-            message += (
-                f". {BASE_URL_VARIABLES[0]} names that host now: leave the variable as the fixture has set it"
-            )
         self._tell(message)
         raise OutsideConnection(message)
 
@@ -118,78 +91,39 @@ class _Watch:
             self._allowed.update(entry[4][0] for entry in found)
 
 
-def _standard(watch: _Watch) -> Iterator[Patch]:
-    for name in ("connect", "connect_ex"):
-        yield socket.socket, name, _connecting(getattr(socket.socket, name), watch)
-    for name in ("sendto", "sendmsg"):
-        if hasattr(socket.socket, name):
-            yield socket.socket, name, _sending(getattr(socket.socket, name), watch)
-    if socket.getaddrinfo.__module__ == "socket":  # do not cover a guard that is already there (pytest-socket)
-        yield socket, "getaddrinfo", _looking_up(socket.getaddrinfo, watch)
+def _patch_sockets(watch: _Watch) -> Iterator[Patch]:
+    def connecting(original: Callable[..., Any]) -> Any:
+        def connect(self: socket.socket, address: Any, *rest: Any) -> Any:
+            if isinstance(address, tuple) and address:
+                watch.check(address[0])
+                if self.gettimeout() != 0:  # asyncio and trio connect without blocking
+                    advice = "Use an async client, or `await asyncio.to_thread(…)`."
+                    note_blocking("a connection of a synchronous client", advice)
+            return original(self, address, *rest)
 
+        return connect
 
-def _connecting(original: Callable[..., Any], watch: _Watch) -> Any:
-    def connect(self: socket.socket, address: Any, *rest: Any) -> Any:
-        if isinstance(address, tuple) and address:
-            watch.check(address[0])
-            if self.gettimeout() != 0:  # asyncio and trio connect without blocking
-                note_blocking(*_CONNECTING)
-        return original(self, address, *rest)
+    def sending(original: Callable[..., Any]) -> Any:
+        def send(self: socket.socket, *arguments: Any) -> Any:
+            # A datagram's address comes with each call, as the last argument; without one the socket is connected.
+            if len(arguments) > 1 and isinstance(arguments[-1], tuple) and arguments[-1]:
+                watch.check(arguments[-1][0])
+            return original(self, *arguments)
 
-    return connect
+        return send
 
+    look_up = socket.getaddrinfo
 
-def _sending(original: Callable[..., Any], watch: _Watch) -> Any:
-    """Datagrams name their address with each call, as the last argument; without one the socket is connected."""
-
-    def send(self: socket.socket, *arguments: Any) -> Any:
-        if len(arguments) > 1 and isinstance(arguments[-1], tuple) and arguments[-1]:
-            watch.check(arguments[-1][0])
-        return original(self, *arguments)
-
-    return send
-
-
-def _looking_up(original: Callable[..., Any], watch: _Watch) -> Any:
     def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
         watch.check(host)
-        found = original(host, *args, **kwargs)
+        found = look_up(host, *args, **kwargs)
         watch.learn(host, found)
         return found
 
-    return getaddrinfo
-
-
-def _patch_uvloop(uvloop: ModuleType, watch: _Watch) -> Iterator[Patch]:
-    """Patches for uvloop; not for `sock_connect`, which calls the standard library's patched socket."""
-    loop = uvloop.Loop
-    look_up, create, datagrams = loop.getaddrinfo, loop.create_connection, loop.create_datagram_endpoint
-
-    async def getaddrinfo(self: Any, host: Any, *args: Any, **kwargs: Any) -> Any:
-        watch.check(host)
-        found = await look_up(self, host, *args, **kwargs)
-        watch.learn(host, found)
-        return found
-
-    async def create_connection(self: Any, factory: Any, host: Any = None, *args: Any, **kwargs: Any) -> Any:
-        watch.check(host)
-        return await create(self, factory, host, *args, **kwargs)
-
-    async def create_datagram_endpoint(
-        self: Any, factory: Any, local_addr: Any = None, remote_addr: Any = None, **kwargs: Any
-    ) -> Any:
-        watch.check(remote_addr[0] if remote_addr else None)
-        return await datagrams(self, factory, local_addr, remote_addr, **kwargs)
-
-    for function in (getaddrinfo, create_connection, create_datagram_endpoint):
-        yield loop, function.__name__, function
-
-
-def _is_here(host: str) -> bool:
-    if host in ("", "localhost") or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
+    for name in ("connect", "connect_ex"):
+        yield socket.socket, name, connecting(getattr(socket.socket, name))
+    for name in ("sendto", "sendmsg"):
+        if hasattr(socket.socket, name):
+            yield socket.socket, name, sending(getattr(socket.socket, name))
+    if look_up.__module__ == "socket":  # do not cover a guard that is already there (pytest-socket)
+        yield socket, "getaddrinfo", getaddrinfo

@@ -10,10 +10,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, get_args
 
 from msgspec import Struct
 
@@ -28,11 +27,11 @@ from harness.kit.api import Api
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.blocking_calls import LeftTasks, find_asyncio_loop, note_blocking
-from harness.plugin.late_patches import patched_modules
+from harness.plugin.late_patches import Patch, patched_modules
 from harness.plugin.sent_requests import ObservedCall, SentRequest, SentRequests, call_of, describe_calls
 from harness.plugin.session_server import IsLive, SessionServer, Tenant
 from harness.transport import ServiceDriver
-from harness.wire import Clock, Headers, Request, Response, Service, StreamProtocol, UntilClose
+from harness.wire import Clock, Headers, Request, Response, Service, UntilClose
 from harness.wire.request_log import RequestLog
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ else:
 Kind: TypeAlias = Literal["any", "create", "get", "stream", "cancel", "delete"]
 """The kinds of requests that `fail` can refuse."""
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
 ALLOWED = (
     "If that is meant, write optional=True there, or mark the test interactions_emulator(assert_all_used=False)"
 )
@@ -65,6 +66,22 @@ MOST_REQUESTS = 1000
 
 MOST_SETTLED_READS = 50
 """Maximum equal reads of a settled interaction: a poller that really sleeps would need hours for 1000 requests."""
+
+
+class PlannedRefusal(Struct):
+    """Requests of a kind that are refused; `left` is how many more, None for all."""
+
+    status: int
+    on: str
+    left: int | None
+    optional: bool
+    head: Headers
+    body: bytes
+    origin: str
+    met: bool = False
+
+    def __str__(self) -> str:
+        return f"fail({self.status}, on={self.on!r})" if self.on != "any" else f"fail({self.status})"
 
 
 class ObservedService:
@@ -105,11 +122,12 @@ class ObservedService:
         """Whether the test read `requests`."""
         self._count = 0
         self._begun = clock.now
-        self._log = RequestLog(
-            self.limit, self._protocol.secret_fields, body=sys.maxsize
-        )  # whole bodies, because tests assert on them
+        # Whole bodies, because tests assert on them.
+        fields = self._protocol.secret_fields
+        self._log = RequestLog(self.limit, fields, body=sys.maxsize, most_bytes=sys.maxsize)
         self._calls: deque[ObservedCall] = deque(maxlen=self.limit)
-        self._planned = PlannedFaults()
+        self._refusals: list[PlannedRefusal] = []
+        self._drops: list[tuple[FaultyService, str]] = []
         self.assert_all_used = True
         """Whether a refusal or a fault plan that never took effect makes the test fail."""
         self.allowed = ALLOWED
@@ -136,15 +154,26 @@ class ObservedService:
             self._log.add(request)
             self._calls.append(call)
             self._enforce_limit(request)
-            refusal = self._planned.refuse(call.name)
+            refusal = self._find_refusal(call.name)
         if refusal is None:
             for action in self.before:
                 action(request)
-        response = refusal or self.service(request)
+            response = self.service(request)
+        else:
+            response = Response.whole(refusal.status, refusal.head, refusal.body)
         call.received = watch(self._api, request, response)
         if call.is_of_run:
             self._reads.add(call.received)
         return response
+
+    def _find_refusal(self, call: str) -> PlannedRefusal | None:
+        """The planned refusal of a call, which counts as met; None if it is not to be refused."""
+        for planned in self._refusals:
+            if planned.left != 0 and (planned.on == "any" or call.startswith(planned.on)):
+                planned.left = planned.left and planned.left - 1
+                planned.met = True
+                return planned
+        return None
 
     def over_socket(self, request: Request) -> Response:
         """Return the response to a request from the socket; above the limit, refuse it and close the connection.
@@ -239,19 +268,21 @@ class ObservedService:
         because otherwise the SDK's back-off makes the test slow. If no such request comes, the test fails, unless
         the refusal is `optional`.
         """
-        planned = refusal(
-            status,
-            on=on,
-            times=times,
-            code=code or "",
-            message=message,
-            headers=headers,
-            optional=optional,
-            protocol=self._protocol,
-        )
-        planned.origin = self.find_origin()
+        if on not in KINDS:
+            raise UsageFault(f"on={on!r} is not a kind of request{did_you_mean(on, KINDS)}")
+        given: object = status  # from a test, which no type checker need have read
+        if not isinstance(given, int) or isinstance(given, bool) or not 400 <= given <= 599:
+            raise UsageFault(f"status={given!r} is not a failure: write a whole number from 400 to 599")
+        if times < 0:
+            raise UsageFault(f"times={times} must not be negative: 0 refuses all")
+        fields = {"content-type": "application/json"}
+        if headers is None and (status in (408, 409, 429) or status >= 500):
+            fields["retry-after-ms"] = "1"
+        head = Headers({**fields, **(headers or {})}.items())
+        body = self._protocol.error_body(status, code or "", message)
+        planned = PlannedRefusal(status, on, times or None, optional, head, body, self.find_origin())
         with self._lock:
-            self._planned.add_refusal(planned)
+            self._refusals.append(planned)
 
     def drop(self, plan: str | Plan, *, optional: bool = False) -> FaultyService:
         """Apply a fault plan to all further streams (`event:5,rst`; see docs/faults.md).
@@ -261,7 +292,8 @@ class ObservedService:
         from harness.faults import cut
 
         self.service = faulty = cut(self._whole, plan, self._protocol)
-        self._planned.add_drop(faulty, optional=optional, origin=self.find_origin())
+        if not optional:
+            self._drops.append((faulty, self.find_origin()))
         return faulty
 
     def explain_waiting(self) -> str:
@@ -276,7 +308,19 @@ class ObservedService:
             yield f"the code under test {WAITS_FOR_EVER}; {SET_TIMEOUT}"
         elif self.assert_all_used:
             with self._lock:
-                yield from (f"{unmet}. {self.allowed}" for unmet in self._planned.find_unmet())
+                yield from (f"{unmet}. {self.allowed}" for unmet in self._find_unmet())
+
+    def _find_unmet(self) -> Iterator[str]:
+        """Each plan that never took effect, in a phrase with the reason: such a test has tested nothing."""
+        from harness.faults.service import find_unmet
+
+        for planned in self._refusals:
+            if not (planned.met or planned.optional):
+                what = "no request" if planned.on == "any" else f"no {planned.on}"
+                yield f"{planned}{planned.origin} was never met: {what} came after it"
+        for faulty, origin in self._drops:
+            if why := find_unmet(faulty):
+                yield f"drop({str(faulty.plan)!r}){origin} never took effect: {why}"
 
     def find_left_behind(self) -> Iterator[str]:
         """The streams of in-process clients and the tasks that the code under test left open or running."""
@@ -436,104 +480,6 @@ async def _pass_silence(seconds: float) -> None:
     await pass_silence(seconds)
 
 
-# What a test has planned to go wrong: refused requests and fault plans, and which of them never took effect.
-# A plan that nothing met makes a test green that has tested nothing, so it fails the test at its end.
-
-
-KINDS = ("any", "create", "get", "stream", "cancel", "delete")
-_TRANSIENT = frozenset({408, 409, 429})
-
-
-class PlannedRefusal(Struct):
-    """Requests of a kind that are refused; `left` is how many more, 0 for all."""
-
-    status: int
-    on: str
-    left: int
-    optional: bool
-    head: Headers
-    body: bytes
-    met: bool = False
-    origin: str = ""
-
-    def answer(self) -> Response:
-        """The refusal, which counts as met."""
-        self.met = True
-        return Response.whole(self.status, self.head, self.body)
-
-    def __str__(self) -> str:
-        return f"fail({self.status}, on={self.on!r})" if self.on != "any" else f"fail({self.status})"
-
-
-def refusal(
-    status: int,
-    *,
-    on: str,
-    times: int,
-    code: str,
-    message: str,
-    headers: Mapping[str, str] | None,
-    optional: bool,
-    protocol: StreamProtocol,
-) -> PlannedRefusal:
-    """Plan refusals. Raises UsageFault for a kind or a status that cannot be."""
-    if on not in KINDS:
-        raise UsageFault(f"on={on!r} is not a kind of request{did_you_mean(on, KINDS)}")
-    given: object = status  # from a test, which no type checker need have read
-    if not isinstance(given, int) or isinstance(given, bool):
-        number = f": write fail({int(given)})" if isinstance(given, str) and given.isdecimal() else ""
-        raise UsageFault(f"status={given!r} is not a whole number from 400 to 599{number}")
-    if not 400 <= status <= 599:
-        raise UsageFault(f"status={status} is not a failure: use 400 to 599")
-    if times < 0:
-        raise UsageFault(f"times={times} must not be negative: 0 refuses all")
-    fields = {"content-type": "application/json"}
-    if headers is None and (status in _TRANSIENT or status >= 500):
-        fields["retry-after-ms"] = "1"
-    head = Headers({**fields, **(headers or {})}.items())
-    return PlannedRefusal(status, on, times, optional, head, protocol.error_body(status, code, message))
-
-
-class PlannedFaults:
-    """The refusals and fault plans of one test."""
-
-    def __init__(self) -> None:
-        self._refusals: list[PlannedRefusal] = []
-        self._used_up: set[int] = set()
-        self._drops: list[tuple[FaultyService, str]] = []
-
-    def add_refusal(self, planned: PlannedRefusal) -> None:
-        """Refuse the next requests of a kind."""
-        self._refusals.append(planned)
-
-    def add_drop(self, faulty: FaultyService, *, optional: bool, origin: str) -> None:
-        """Note a service that suffers from a fault plan; `origin` is the author of the plan."""
-        if not optional:
-            self._drops.append((faulty, origin))
-
-    def refuse(self, call: str) -> Response | None:
-        """The refusal of a call; None if it is not to be refused."""
-        for planned in self._refusals:
-            if id(planned) not in self._used_up and (planned.on == "any" or call.startswith(planned.on)):
-                if planned.left == 1:
-                    self._used_up.add(id(planned))
-                planned.left = max(0, planned.left - 1)
-                return planned.answer()
-        return None
-
-    def find_unmet(self) -> Iterator[str]:
-        """Each plan that never took effect, in a phrase with the reason."""
-        from harness.faults.service import find_unmet
-
-        for planned in self._refusals:
-            if not (planned.met or planned.optional):
-                what = "no request" if planned.on == "any" else f"no {planned.on}"
-                yield f"{planned}{planned.origin} was never met: {what} came after it"
-        for faulty, origin in self._drops:
-            if why := find_unmet(faulty):
-                yield f"drop({str(faulty.plan)!r}){origin} never took effect: {why}"
-
-
 # Requests for the live service, redirected to the test's own while a fixture is in use.
 # A client that was built before the test, at import time or in `conftest.py`, knows only the live URL. Its
 # transport is one of httpx or httpx2, whose classes are patched for as long as the test runs, and nothing else.
@@ -543,40 +489,28 @@ _LIBRARIES = frozenset({"httpx", "httpx2"})
 _METHODS = (("HTTPTransport", "handle_request"), ("AsyncHTTPTransport", "handle_async_request"))
 
 
-@contextmanager
-def redirect(transport: Callable[[], Any], is_live: IsLive | None) -> Iterator[None]:
+def redirect(transport: Callable[[], Any], is_live: IsLive | None) -> AbstractContextManager[None]:
     """Serve requests for the hosts that are the live service with `transport()`, from any client.
 
     A library that is not imported yet is not imported for this, which would take longer than all the rest: it is
     patched when it is imported.
     """
     if is_live is None:
-        yield
-        return
-    patched: list[tuple[Any, str, Any]] = []
+        return nullcontext()
 
-    def patch(library: ModuleType) -> None:
-        for kind, method in _METHODS:
-            owner = getattr(library, kind)
-            original = getattr(owner, method)
-            setattr(owner, method, _redirecting(original, getattr(transport(), method), is_live))
-            patched.append((owner, method, original))
+    def patch(owner: Any, method: str) -> Patch:
+        original, ours = getattr(owner, method), getattr(transport(), method)
 
-    try:
-        with patched_modules(_LIBRARIES, patch):
-            yield
-    finally:
-        for owner, method, original in reversed(patched):
-            setattr(owner, method, original)
+        def handle(self: Any, request: Any) -> Any:
+            """Send a request, or return a coroutine that does: both methods take and return the same."""
+            url = request.url
+            return ours(request) if is_live(url.host, url.port) else original(self, request)
 
+        return owner, method, handle
 
-def _redirecting(original: Callable[..., Any], ours: Callable[[Any], Any], is_live: IsLive) -> Any:
-    def handle(self: Any, request: Any) -> Any:
-        """Send a request, or a coroutine that sends it: both methods take a request and return what they made."""
-        url = request.url
-        return ours(request) if is_live(url.host, url.port) else original(self, request)
-
-    return handle
+    return patched_modules(
+        _LIBRARIES, lambda library: [patch(getattr(library, kind), method) for kind, method in _METHODS]
+    )
 
 
 class RequestLimit(Failed):

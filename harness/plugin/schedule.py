@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import threading
 import time
 from collections import deque
@@ -23,13 +22,11 @@ from weakref import WeakKeyDictionary
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.plugin.blocking_calls import LeftTasks, collected_calls
+from harness.plugin.late_patches import patched_attributes
 from harness.plugin.virtual_time import ASLEEP, THRESHOLD
 
 NAME = "interactions_schedule"
 """The fixture, and the marker that configures it."""
-
-SEEDS = 10
-"""How many seeds a test is run with if its marker names none."""
 
 
 _real = time.monotonic
@@ -49,19 +46,17 @@ def seeds_of(definition: Any, first: int = 0) -> list[ScheduleSeed]:
     """The seeds that a test's marker asks for. Raises UsageFault for wrong options."""
     marker = definition.get_closest_marker(NAME)
     options = dict(marker.kwargs) if marker is not None else {}
-    if marker is not None and marker.args:
-        raise UsageFault(f"{NAME} takes its options by name: seeds=20, or seed=17 for this one alone")
+    if (marker is not None and marker.args) or len(options) > 1:
+        raise UsageFault(f"{NAME} takes one option by name: seeds=20, or seed=17 for this one alone")
     for name, value in options.items():
         if name not in ("seed", "seeds"):
             raise UsageFault(f"{NAME} has no option {name!r}{did_you_mean(name, ('seed', 'seeds'))}")
-        if not isinstance(value, int) or isinstance(value, bool) or value < (1 if name == "seeds" else 0):
-            what = "how many seeds to try, at least 1" if name == "seeds" else "a seed, at least 0"
-            raise UsageFault(f"{NAME}({name}={value!r}): it takes a whole number: {what}")
-    if len(options) == 2:
-        raise UsageFault(f"{NAME} takes seeds=20, or seed=17 for this one alone, not both")
+        least = 1 if name == "seeds" else 0
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise UsageFault(f"{NAME}({name}={value!r}): it takes a whole number, at least {least}")
     if "seed" in options:
         return [ScheduleSeed(options["seed"])]
-    return [ScheduleSeed(first + number) for number in range(options.get("seeds", SEEDS))]
+    return [ScheduleSeed(first + number) for number in range(options.get("seeds", 10))]
 
 
 class TaskSchedule:
@@ -70,20 +65,17 @@ class TaskSchedule:
     def __init__(self, seed: int = 0, nodeid: str = "") -> None:
         self.seed = seed
         self._nodeid = nodeid
-        self._random = _CountingRandom(seed)
+        self._random = random.Random(seed)
+        self._rounds = 0
+        """How often tasks of a loop went on."""
         self._tasks: WeakKeyDictionary[asyncio.Task[Any], int] = WeakKeyDictionary()
         self._jobs: list[_Job] = []
         self._left = LeftTasks()
         self._blocking: dict[str, None] = {}
 
-    @property
-    def rounds(self) -> int:
-        """The number of draws of tasks."""
-        return self._random.draws
-
     @contextmanager
     def draw(self) -> Iterator[TaskSchedule]:
-        """Draw the order of tasks in every loop of asyncio and trio, while the block runs."""
+        """Draw the order of tasks in every loop of asyncio, while the block runs."""
         run_once = asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]
         run_in_executor = asyncio.BaseEventLoop.run_in_executor
 
@@ -101,36 +93,18 @@ class TaskSchedule:
             run_in_executor(loop, executor, job.run)
             return job.future
 
-        asyncio.BaseEventLoop._run_once = run_drawn_once  # type: ignore[attr-defined]
-        asyncio.BaseEventLoop.run_in_executor = run_job  # type: ignore[assignment]
-        try:
-            with collected_calls() as self._blocking, self._left.watch(), self._drawn_in_trio():
-                yield self
-        finally:
-            asyncio.BaseEventLoop._run_once = run_once  # type: ignore[attr-defined]
-            asyncio.BaseEventLoop.run_in_executor = run_in_executor  # type: ignore[method-assign]
-
-    @contextmanager
-    def _drawn_in_trio(self) -> Iterator[None]:
-        """Give trio our seed: it draws by itself, but from an unknown seed."""
-        core = getattr(getattr(sys.modules.get("trio"), "_core", None), "_run", None)
-        if core is None:
-            yield
-            return
-        before = core._r, core._ALLOW_DETERMINISTIC_SCHEDULING
-        core._r, core._ALLOW_DETERMINISTIC_SCHEDULING = self._random, True
-        try:
-            yield
-        finally:
-            core._r, core._ALLOW_DETERMINISTIC_SCHEDULING = before
+        loops = asyncio.BaseEventLoop
+        patches = [(loops, "_run_once", run_drawn_once), (loops, "run_in_executor", run_job)]
+        with patched_attributes(patches), collected_calls() as self._blocking, self._left.watch():
+            yield self
 
     def _choose(self, ready: deque[Any]) -> list[Any]:
         """Choose which of the ready tasks take a step, and in which order; return the handles of the others."""
         steps = [handle for handle in ready if _task_of(handle) is not None]
         for handle in steps:
             self._tasks.setdefault(_task_of(handle), len(self._tasks))  # type: ignore[arg-type]
+        self._rounds += len(steps)
         if len(steps) < 2:
-            self._random.draws += len(steps)
             return []
         awake = [handle for handle in steps if _task_of(handle) not in ASLEEP] or steps
         awake.sort(key=lambda handle: self._tasks[_task_of(handle)])  # type: ignore[index]
@@ -144,10 +118,10 @@ class TaskSchedule:
     def find_complaints(self) -> Iterator[str]:
         """The reasons to fail a test that has passed: a blocking call, or no draw at all."""
         yield from self._blocking
-        if not self.rounds:
+        if not self._rounds:
             yield (
-                f"{NAME} drew nothing: no task ran in an event loop of asyncio or trio. Run the code under test "
-                "in a coroutine (`async def test_…`, `asyncio.run`); uvloop's order cannot be drawn"
+                f"{NAME} drew nothing: no task ran in an event loop of asyncio. Run the code under test in a "
+                "coroutine (`async def test_…`, `asyncio.run`); the order of uvloop and trio cannot be drawn"
             )
 
     def find_left_behind(self) -> Iterator[str]:
@@ -197,16 +171,6 @@ class _Job:
             else:
                 self.future.set_exception(self._error)
         return True
-
-
-class _CountingRandom(random.Random):
-    """Counts what was drawn from it."""
-
-    draws = 0
-
-    def random(self) -> float:
-        self.draws += 1
-        return super().random()
 
 
 def _task_of(handle: Any) -> asyncio.Task[Any] | None:

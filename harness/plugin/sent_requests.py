@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -22,9 +22,6 @@ from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.wire.secrets import SecretFields
-
-_SHOWN, _BEGINNING = 1000, 60
-"""A diff shows texts of up to 1000 characters whole, and the first 60 characters of longer ones."""
 
 CallName: TypeAlias = Literal["create", "create stream", "get", "stream", "stream after …", "cancel", "delete"]
 """The kinds of calls that a client makes."""
@@ -101,7 +98,13 @@ class SentRequests(list[SentRequest]):
         sent = self.bodies("create")
         shown = [_part(body, wanted) for body, wanted in zip(sent, bodies, strict=False)] + sent[len(bodies) :]
         if shown != list(bodies):
-            hints = "".join(_hint_names(bodies, sent))
+            had = {name: None for body in sent if isinstance(body, Mapping) for name in body}
+            missing = dict.fromkeys(name for body in bodies for name in body if name not in had)
+            hints = "".join(
+                f"\nno create has a field {name!r}: did you mean {near[0]!r}?"
+                for name in missing
+                if (near := nearest(name, had, most=1))
+            )
             raise AssertionError(
                 f"the client created something else than expected:\n{_diff(list(bodies), shown)}{hints}"
             )
@@ -158,15 +161,6 @@ def call_of(request: Mapping[str, Any]) -> str:
 _OTHER = re.compile(r"[A-Z]+ /")
 
 
-def _hint_names(bodies: Iterable[Mapping[str, Any]], sent: Iterable[Any]) -> Iterator[str]:
-    """For each expected field that no create had, the name that was probably meant."""
-    had = {name: None for body in sent if isinstance(body, Mapping) for name in body}
-    for name in dict.fromkeys(name for body in bodies for name in body if name not in had):
-        near = nearest(name, had, most=1)
-        if near:
-            yield f"\nno create has a field {name!r}: did you mean {near[0]!r}?"
-
-
 def _require_kind(call: str) -> str:
     """How calls of this kind begin. Raises UsageFault for an unknown kind, which nothing would ever match."""
     if call in KINDS or call.startswith("stream after ") or _OTHER.match(call):
@@ -211,18 +205,15 @@ def _split_lines(value: Iterable[Any]) -> list[str]:
 
 def _shorten_texts(value: Any) -> Any:
     """Cut long texts, so that an inline image fits on a screen; a digest still distinguishes two of them."""
-    if isinstance(value, str) and len(value) > _SHOWN:
+    if isinstance(value, str) and len(value) > 1000:
         digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        return f"{value[:_BEGINNING]}… ({len(value)} characters, sha256 {digest}…)"
+        return f"{value[:60]}… ({len(value)} characters, sha256 {digest}…)"
     if isinstance(value, Mapping):
         return {name: _shorten_texts(inner) for name, inner in value.items()}
     return [_shorten_texts(item) for item in value] if isinstance(value, list) else value
 
 
 # The requests and answers of a test in a few lines, for the report of a failing test.
-
-
-_SHOWN_CALLS = 15
 
 
 class ObservedCall:
@@ -256,8 +247,18 @@ class ObservedCall:
         """A line: the call, and the status, the error or the ending of its response."""
         ending = received.ending
         if ending is None or ending.complete:
-            error = _mask_secrets(self.request, received.error, fields) if received.error else ""
-            return f"{self.name} → {received.status}" + (f": {error}" if error else "")
+            if not received.error:
+                return f"{self.name} → {received.status}"
+            from harness.wire.mask import Mask
+            from harness.wire.secrets import is_secret_header, secrets_in_header
+
+            # A service's text may repeat the secrets of the client's request.
+            held = (
+                secrets_in_header(name, value) for name, value in self.request.headers if is_secret_header(name)
+            )
+            secrets = [*chain.from_iterable(held), *(v for name, v in self.request.query if name == "key")]
+            mask = Mask({str(n): secret for n, secret in enumerate(secrets)}, fields)
+            return f"{self.name} → {received.status}: {mask.text(received.error)}"
         how = f"{ending.words} ({ending.detail})" if ending.detail else ending.words
         return f"{self.name} → " + (
             f"no response, {how}" if received.headless else f"{received.status}, then {how}"
@@ -267,15 +268,6 @@ class ObservedCall:
 def describe_calls(calls: Iterable[ObservedCall], fields: SecretFields) -> list[str]:
     """The latest calls in a line each, oldest first; repeated ones once."""
     merged = merge_equal_lines(call.describe(call.received, fields) for call in calls if call.received is not None)
-    left_out = [f"… {len(merged) - _SHOWN_CALLS} more before"] if len(merged) > _SHOWN_CALLS else []
-    return [*left_out, *merged[-_SHOWN_CALLS:]]
-
-
-def _mask_secrets(request: Request, text: str, fields: SecretFields) -> str:
-    """A service's text without the secrets of the client's request."""
-    from harness.wire.mask import Mask
-    from harness.wire.secrets import is_secret_header, secrets_in_header
-
-    held = (secrets_in_header(name, value) for name, value in request.headers if is_secret_header(name))
-    secrets = [*chain.from_iterable(held), *(value for name, value in request.query if name == "key")]
-    return Mask({str(n): secret for n, secret in enumerate(secrets)}, fields).text(text)
+    most = 15
+    left_out = [f"… {len(merged) - most} more before"] if len(merged) > most else []
+    return [*left_out, *merged[-most:]]

@@ -58,20 +58,22 @@ class SessionServer:
     def __init__(self, environment: EnvironmentVariables, api: Api) -> None:
         self.environment = environment
         self._api = api
-        self._router = _Router(api)
+        self._count = 0
+        self._open: dict[int, Tenant] = {}
         self._server: _Door | None = None
         self._failure: Exception | None = None
 
     @contextmanager
     def serving(self, tenant: Tenant) -> Iterator[str]:
         """Yield the path prefix of `tenant`; requests without a prefix reach it too meanwhile."""
-        number = self._router.enter(tenant)
+        self._count = number = self._count + 1
+        self._open[number] = tenant
         if self._server is None:  # not for each test
             self.listen()
         try:
             yield f"/t{number}"
         finally:
-            self._router.leave(number)
+            del self._open[number]
 
     def find_live(self) -> IsLive | None:
         """The test whether a host and port are the live service, or named by the variables before.
@@ -117,10 +119,36 @@ class SessionServer:
 
         protocol, names = self._api.load_protocol(), self.environment.live_hosts
         guard = PageGuard(protocol, pages=Pages.LOCAL, program_hosts=names, opened_by="")
-        service = partial(self._router.answer, guard)
-        thread = InThread(WaitingServer(service, waits=self._router.waits, sock=sock))
+
+        def waits(request: Request) -> bool:
+            tenant, _ = self._find_tenant(request)
+            return isinstance(tenant, Tenant) and tenant.waits
+
+        thread = InThread(WaitingServer(partial(self._answer, guard), waits=waits, sock=sock))
         thread.start()
         return thread
+
+    def _answer(self, guard: PageGuard, request: Request) -> Response:
+        """The answer of the test's service; `guard` keeps web pages of other origins away from it."""
+        tenant, target = self._find_tenant(request)
+        if isinstance(tenant, str):
+            return Response.json(400, self._api.load_protocol().error_body(400, "no_test", tenant))
+        inner = Request(request.method, target, request.headers, request.body)
+        response = guard.around(tenant.service)(inner)
+        root = stand_in_url(request)
+        response.headers = readdress(response.headers, root, root + request.target.removesuffix(target))
+        response.clock = tenant.clock  # even if another test is current when the response pauses
+        return response
+
+    def _find_tenant(self, request: Request) -> tuple[Tenant | str, str]:
+        """The tenant that answers, or the reason why none does; and the target without a prefix.
+
+        Without a prefix, the tenant that was opened last answers.
+        """
+        found = _PREFIX.match(request.target)
+        if found is None:
+            return next(reversed(self._open.values()), None) or _NO_TEST, request.target
+        return self._open.get(int(found[1])) or _OVER, request.target[found.end() :] or "/"
 
     def close(self) -> None:
         """Stop listening, leaving no thread and no socket."""
@@ -175,52 +203,6 @@ class _Door:
             self._server.stop()
         for sock in (self._sock, self._bell, self._rung):
             sock.close()
-
-
-class _Router:
-    """A service that routes by prefix to the tests' services, and without a prefix to the latest."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._count = 0
-        self._open: dict[int, Tenant] = {}
-
-    def enter(self, tenant: Tenant) -> int:
-        self._count += 1
-        self._open[self._count] = tenant
-        return self._count
-
-    def leave(self, number: int) -> None:
-        del self._open[number]
-
-    @property
-    def current(self) -> Tenant | None:
-        """The service that was opened last, None if none is open."""
-        return next(reversed(self._open.values()), None)
-
-    def waits(self, request: Request) -> bool:
-        """Whether the service for a request may take real time to answer."""
-        tenant, _ = self._find_tenant(request)
-        return isinstance(tenant, Tenant) and tenant.waits
-
-    def answer(self, guard: PageGuard, request: Request) -> Response:
-        """The answer of the test's service; `guard` keeps web pages of other origins away from it."""
-        tenant, target = self._find_tenant(request)
-        if isinstance(tenant, str):
-            return Response.json(400, self._api.load_protocol().error_body(400, "no_test", tenant))
-        inner = Request(request.method, target, request.headers, request.body)
-        response = guard.around(tenant.service)(inner)
-        root = stand_in_url(request)
-        response.headers = readdress(response.headers, root, root + request.target.removesuffix(target))
-        response.clock = tenant.clock  # even if another test is current when the response pauses
-        return response
-
-    def _find_tenant(self, request: Request) -> tuple[Tenant | str, str]:
-        """The tenant that answers, or the reason why none does; and the target without a prefix."""
-        found = _PREFIX.match(request.target)
-        if found is None:
-            return self.current or _NO_TEST, request.target
-        return self._open.get(int(found[1])) or _OVER, request.target[found.end() :] or "/"
 
 
 # --- The clocks of the services that a test uses. A sleep moves each of them to its own end, counted from its own

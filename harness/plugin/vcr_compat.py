@@ -9,19 +9,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.cassette.entry import KEY, from_entry
-from harness.documents import read_file
 from harness.plugin.network_guard import loopback_only
 from harness.plugin.observed_service import ObservedService
 
-_STREAM = re.compile(rb"stream")
-"""In each file that has a drop, if not written with escapes."""
 SUFFIX = ".interactions"
 """Added to the test's name to name our recording, if vcrpy's cassette already has that name."""
 
@@ -52,8 +49,10 @@ def guard_beside(
 
     There is no guard while vcrpy records, as with pytest-recording's own. vcrpy ignores requests to our server.
     """
-    cassette = _open_cassette(request)
-    if cassette is not None:
+    cassette: Any = None
+    with suppress(pytest.FixtureLookupError):
+        cassette = request.getfixturevalue("vcr") if is_marked(request.node) else None
+    if hasattr(cassette, "filter_request"):
         # There is no public way: `ignore_hosts` does not support ports, and the user's own filters come first.
         filtered = cassette._before_record_request
         cassette._before_record_request = lambda sent: None if sent.uri.startswith(url) else filtered(sent)
@@ -66,16 +65,6 @@ def guard_beside(
         before=service.refuse_runaway,
         proxies=bool(allow),  # the service that is recorded may be reached through one only
     )
-
-
-def _open_cassette(request: pytest.FixtureRequest) -> Any:
-    if not is_marked(request.node):
-        return None
-    try:
-        found = request.getfixturevalue("vcr")
-    except pytest.FixtureLookupError:
-        return None
-    return found if hasattr(found, "filter_request") else None
 
 
 def bear_metadata(vcr: Any) -> None:
@@ -102,7 +91,12 @@ class _MetadataAside:
         aside = _Aside(serializer)
         loaded = tuple(self._persister.load_cassette(path, aside))
         for drop in aside.drops:
-            _refuse_drop(", ".join([path, *getattr(self._persister, "extra_paths", ())]), drop)
+            where = ", ".join([path, *getattr(self._persister, "extra_paths", ())])
+            pytest.fail(
+                f"{where}: {drop}, and plain vcrpy would replay it as a clean end: "
+                "mark the test with interactions_cassette instead of vcr",
+                pytrace=False,
+            )
         own = aside.found[0] if aside.found and Path(path).is_file() else None
         return (*loaded[:2], own) if own and hasattr(Cassette, "get_metadata") else loaded
 
@@ -126,30 +120,6 @@ class _Aside:
         else:
             self.found.append(None)
         return data
-
-
-def refuse_plain_replay(item: Any) -> None:
-    """Fail a test marked for plain vcrpy if its cassette has a dropped stream: vcrpy would end it normally.
-
-    Other plugins with this marker read the file that is named like the test. The files of pytest-recording are
-    judged when it loads them.
-    """
-    folder = item.path.parent / "cassettes" / item.path.stem
-    markers = [str(arg) for marker in item.iter_markers("vcr") for arg in marker.args]
-    for path in [folder / f"{cassette_name(item)}.yaml", *(folder / name for name in markers)]:
-        if path.is_file() and _STREAM.search(content := read_file(path)):
-            from harness.cassette.layout import parse
-
-            for drop in _find_drops(parse(path, content)):
-                _refuse_drop(str(path), drop)
-
-
-def _refuse_drop(where: str, drop: str) -> None:
-    pytest.fail(
-        f"{where}: {drop}, and plain vcrpy would replay it as a clean end: "
-        "mark the test with interactions_cassette instead of vcr",
-        pytrace=False,
-    )
 
 
 def _find_drops(data: Any) -> Iterator[str]:

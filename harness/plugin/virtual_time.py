@@ -31,6 +31,7 @@ from msgspec import Struct
 
 from harness.outcome.words import format_count
 from harness.plugin.blocking_calls import note_blocking
+from harness.plugin.late_patches import Patch, patched_attributes
 from harness.plugin.session_server import SERVER_THREAD, begin_sleep
 
 _TOOLS = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")
@@ -59,11 +60,11 @@ _DIGITS = 1
 class VirtualClock:
     """The machine's clocks, ahead by the seconds of all skipped sleeps."""
 
-    def __init__(self, moved: Callable[[float], object] = lambda seconds: None) -> None:
-        """`moved` is called with the seconds of each move."""
+    def __init__(self) -> None:
         self.ahead = 0.0
+        self.moved: Callable[[float], object] = lambda seconds: None
+        """Called with the seconds of each move."""
         self._reached = 0.0
-        self._moved = moved
         self.over = False
         """Whether the block has ended; a function that somebody keeps then shows the machine's time."""
         self._real = time.monotonic
@@ -94,7 +95,7 @@ class VirtualClock:
             step = max(0.0, moment - self.now())
             self.ahead += step
             self._reached = max(self._reached, moment)
-            self._moved(step)
+            self.moved(step)
 
     def measure_sleep(self, begin: float) -> float:
         """The seconds by which other sleeps and timers have moved the clock since `begin`."""
@@ -109,7 +110,8 @@ class VirtualClock:
         me = (begin + seconds, next(self._numbers))
         here = self._sleeping.setdefault(threading.get_ident(), [])
         heapq.heappush(here, me)
-        task = _find_task()
+        is_asyncio = asyncio._get_running_loop() is not None
+        task: Any = asyncio.current_task() if is_asyncio else sys.modules["trio"].lowlevel.current_task()
         ASLEEP.add(task)
         try:
             turns = 0
@@ -153,13 +155,6 @@ def _find_timer(now: float, wake: float) -> float | None:
     return min((moment for moment in moments if now < moment < wake), default=None)
 
 
-def _find_task() -> Any:
-    """The task that runs."""
-    if asyncio._get_running_loop() is not None:
-        return asyncio.current_task()
-    return sys.modules["trio"].lowlevel.current_task()
-
-
 ASLEEP: WeakSet[Any] = WeakSet()
 """The tasks in a sleep of a virtual clock; they ask again and again whether all others are waiting."""
 
@@ -178,35 +173,21 @@ async def pass_silence(seconds: float) -> None:
     Other tasks run meanwhile, and timers that are due before are not late. The loop's clock moves instead of
     waiting; where sleeps are skipped, all clocks do.
     """
-    if (loop := asyncio._get_running_loop()) is None:
-        trio = sys.modules["trio"]
-        await (_open[-1] if _open else _trio_clock(trio.lowlevel.current_clock())).sleep(seconds, _checkpoint_trio)
-    else:
-        await (_open[-1] if _open else _asyncio_clock(loop)).sleep(seconds, _pause)
+    loop = asyncio._get_running_loop()
+    owner: Any = sys.modules["trio"].lowlevel.current_clock() if loop is None else loop
+    if not _open and owner not in _loop_clocks:
+        _loop_clocks[owner] = clock = VirtualClock()
+        if loop is not None:
+            tell = loop.time
+            with suppress(AttributeError):  # uvloop's time cannot be moved for one loop, nor its timers be seen
+                loop.time = lambda: tell() + clock.ahead  # type: ignore[method-assign]
+        elif hasattr(owner, "offset"):  # trio's own clock, which is frozen
+            clock.moved = lambda step: object.__setattr__(owner, "offset", owner.offset + step)
 
+    async def pause(seconds: float) -> None:
+        await (sys.modules["trio"].lowlevel.checkpoint() if loop is None else _pause(seconds))
 
-async def _checkpoint_trio(seconds: float) -> None:
-    await sys.modules["trio"].lowlevel.checkpoint()
-
-
-def _trio_clock(trio_clock: Any) -> VirtualClock:
-    if trio_clock not in _loop_clocks:
-
-        def move(seconds: float) -> None:
-            if hasattr(trio_clock, "offset"):  # trio's own clock, which is frozen
-                object.__setattr__(trio_clock, "offset", trio_clock.offset + seconds)
-
-        _loop_clocks[trio_clock] = VirtualClock(move)
-    return _loop_clocks[trio_clock]
-
-
-def _asyncio_clock(loop: Any) -> VirtualClock:
-    if loop not in _loop_clocks:
-        clock, tell = VirtualClock(), loop.time
-        with suppress(AttributeError):  # uvloop's time cannot be moved for one loop, nor its timers be seen
-            loop.time = lambda: tell() + clock.ahead
-        _loop_clocks[loop] = clock
-    return _loop_clocks[loop]
+    await (_open[-1] if _open else _loop_clocks[owner]).sleep(seconds, pause)
 
 
 def is_exempt(module: str) -> bool:
@@ -250,39 +231,22 @@ def shifted_readings(clock: VirtualClock) -> Iterator[tuple[Any, Any]]:
     def now() -> float:
         return machine() + clock.seen_ahead()
 
+    def shift_count(original: Callable[[], Any], unit: int) -> Callable[[], Any]:
+        kind = type(original())
+        return lambda: original() + kind(clock.seen_ahead() * unit)
+
+    def shift_parts(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda seconds=None, /: original(now() if seconds is None else seconds)
+
+    write, split = time.strftime, time.localtime
     for name in _COUNTS:
         original = getattr(time, name)
-        yield original, _shift_count(clock, original, 10**9 if name.endswith("_ns") else 1)
+        yield original, shift_count(original, 10**9 if name.endswith("_ns") else 1)
     for name in _PARTS:
         original = getattr(time, name)
-        yield original, _shift_parts(now, original)
-    yield time.strftime, _shift_format(now, time.strftime, time.localtime)
+        yield original, shift_parts(original)
+    yield write, lambda form, *parts: write(form, *(parts or [split(now())]))
     yield datetime.datetime, _shift_datetime(now)
-
-
-def _shift_count(clock: VirtualClock, original: Callable[[], Any], unit: int) -> Callable[[], Any]:
-    kind = type(original())
-
-    def read() -> Any:
-        return original() + kind(clock.seen_ahead() * unit)
-
-    return read
-
-
-def _shift_parts(now: Callable[[], float], original: Callable[..., Any]) -> Callable[..., Any]:
-    def read(seconds: float | None = None, /) -> Any:
-        return original(now() if seconds is None else seconds)
-
-    return read
-
-
-def _shift_format(
-    now: Callable[[], float], original: Callable[..., str], split: Callable[[float], Any]
-) -> Callable[..., str]:
-    def strftime(form: str, *parts: Any) -> str:
-        return original(form, *(parts or [split(now())]))
-
-    return strftime
 
 
 class _Alike(type):
@@ -426,7 +390,8 @@ class ThreadWaits:
                         self._clock.reach(end)
                     if _wait(condition, max(0, min(_SLICE, end - self._clock.now()))):
                         return True
-                whole = _find_whole(sys._getframe(1), timeout)
+                caller = sys._getframe(1)  # it may have counted some seconds off before it waited
+                whole = float(caller.f_locals["timeout"]) if caller.f_code in _SPLITTING else timeout
                 pass_time(min(whole, timeout + _TRIFLE))
             self._record(whole)
             return False
@@ -456,10 +421,13 @@ class ThreadWaits:
     def _comes_first(self, me: _Wait) -> bool:
         """Whether all others that wait still do so, and for longer."""
         others = [wait for wait in self._waits.values() if wait is not me]
-        return all(
-            (me.deadline, me.number) < (wait.deadline, wait.number) and not _is_woken(wait, others)
-            for wait in others
-        )
+        for wait in others:
+            if (me.deadline, me.number) > (wait.deadline, wait.number):
+                return False
+            waiting = sum(other.condition is wait.condition for other in others)
+            if wait.condition is not None and waiting > len(wait.condition._waiters):
+                return False  # someone has ended it, and its thread has not come to run yet
+        return True
 
     def _find_running(self) -> Iterator[int]:
         """The other threads that neither wait nor belong to pytest, its helpers or us."""
@@ -467,7 +435,11 @@ class ThreadWaits:
         for ident, frame in list_frames().items():
             if ident == threading.get_ident() or ident in self._waits or frame.f_code in _IDLE:
                 continue
-            if not _is_exempt_thread(named.get(ident), frame):
+            thread = named.get(ident)
+            timed = getattr(getattr(thread, "function", None), "__module__", "")  # of a threading.Timer
+            begun = find_caller(frame, outermost=True) or str(timed)
+            is_exempt_thread = getattr(thread, "name", "") == SERVER_THREAD or is_exempt(begun)
+            if thread is threading.main_thread() or not is_exempt_thread:
                 yield ident
 
     def _is_anyone_on_the_way(self) -> bool:
@@ -498,11 +470,6 @@ def list_frames() -> dict[int, FrameType]:
             gc.enable()
 
 
-def _find_whole(caller: FrameType, timeout: float) -> float:
-    """The seconds that the user gave, of which `caller` may have counted some off before it waited."""
-    return float(caller.f_locals["timeout"]) if caller.f_code in _SPLITTING else timeout
-
-
 def _begins_thread(frame: FrameType | None) -> bool:
     """Whether it is a thread's beginning that is waited for, which takes no time."""
     while frame is not None and frame.f_globals.get("__name__") == "threading":
@@ -512,28 +479,12 @@ def _begins_thread(frame: FrameType | None) -> bool:
     return False
 
 
-def _is_woken(wait: _Wait, others: list[_Wait]) -> bool:
-    """Whether someone has ended a wait whose thread has not come to run yet."""
-    if wait.condition is None:
-        return False
-    return sum(other.condition is wait.condition for other in others) > len(wait.condition._waiters)
-
-
-def _is_exempt_thread(thread: threading.Thread | None, frame: FrameType) -> bool:
-    if thread is threading.main_thread():
-        return False
-    timed = getattr(getattr(thread, "function", None), "__module__", "")  # of a threading.Timer
-    begun = find_caller(frame, outermost=True) or str(timed)
-    return getattr(thread, "name", "") == SERVER_THREAD or is_exempt(begun)
-
-
 # Skip and count sleeps: `time.sleep`, `asyncio.sleep`, `anyio.sleep` and `trio.sleep`; the clock moves instead.
 # A loop that polls every five seconds then runs at once, and the test can still see how long it would have
 # slept. Modules that imported the functions by name are patched too. Our server thread still sleeps.
 
 
 _PLACES = ("time", "asyncio", "asyncio.tasks", "anyio", "anyio._core._eventloop", "trio", "trio._timeouts")
-_ASYNC_HOMES = ("asyncio", "anyio", "trio")
 _NAMES = frozenset({"sleep", *NAMES})
 
 
@@ -557,41 +508,32 @@ class Sleeps(list[float]):
             )
 
 
+def _find_sleeps() -> set[Any]:
+    """The functions that sleep, of all libraries that are imported."""
+    return {sleep for home in _PLACES if (sleep := getattr(sys.modules.get(home), "sleep", None)) is not None}
+
+
 @contextmanager
 def no_sleep() -> Iterator[Sleeps]:
     """Skip sleeps until the block ends; yield the record of them. Clocks move by what was skipped."""
     sleeps, clock = Sleeps(), VirtualClock()
     waits = ThreadWaits(clock, sleeps.append)
-    replacements = {**dict(shifted_readings(clock)), **_skipping_functions(sleeps, clock, waits)}
-    methods: list[tuple[Any, str, Any]] = [(threading.Condition, "wait", waits.replacement())]
+    replacements = dict(shifted_readings(clock))
+    for sleep in _find_sleeps():
+        is_async = inspect.iscoroutinefunction(sleep)
+        replacements[sleep] = _skip_async(sleep, sleeps, clock) if is_async else _skip(sleep, clock, waits)
+    methods: list[Patch] = [(threading.Condition, "wait", waits.replacement())]
     if (loop := getattr(sys.modules.get("uvloop"), "Loop", None)) is not None:
         methods.append((loop, "time", clock.shift_method(loop.time)))
-    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in methods]
     _replace(replacements, spares=is_exempt)
-    for owner, name, method in methods:
-        setattr(owner, name, method)
     _open.append(clock)
     try:
-        yield sleeps
+        with patched_attributes(methods):
+            yield sleeps
     finally:
         _open.remove(clock)
         clock.over = True
-        for owner, name, method in originals:
-            setattr(owner, name, method)
         _replace({new: original for original, new in replacements.items()})  # also in modules imported meanwhile
-
-
-def _skipping_functions(sleeps: Sleeps, clock: VirtualClock, waits: ThreadWaits) -> dict[Any, Any]:
-    """The functions that sleep, and those that do not."""
-    found: dict[Any, Any] = {}
-    for home in _PLACES:
-        original = getattr(sys.modules.get(home), "sleep", None)
-        if original is not None and original not in found:
-            asynchronous = home.partition(".")[0] in _ASYNC_HOMES
-            found[original] = (
-                _skipping_async(original, sleeps, clock) if asynchronous else _skipping(original, clock, waits)
-            )
-    return found
 
 
 def _replace(replacements: Mapping[Any, Any], spares: Callable[[str], bool] = lambda module: False) -> None:
@@ -607,47 +549,39 @@ def _replace(replacements: Mapping[Any, Any], spares: Callable[[str], bool] = la
                 setattr(module, name, replacement)
 
 
-def _skipping(
-    original: Callable[[float], None], clock: VirtualClock, waits: ThreadWaits
-) -> Callable[[float], None]:
+def _skip(original: Callable[[float], None], clock: VirtualClock, waits: ThreadWaits) -> Callable[[float], None]:
     def sleep(seconds: float, /) -> None:
         if clock.over or _is_real(seconds) or find_caller().partition(".")[0] in CHILDREN:
             return original(seconds)
         if seconds > 0:
             instead = f"Write `await asyncio.sleep({seconds:g})`."
-            note_blocking(f"`time.sleep({seconds:g})`", instead, always=True)
+            note_blocking(f"`time.sleep({seconds:g})`", instead, is_sleep=True)
             waits.sleep(seconds)
         return original(0 if seconds >= 0 else seconds)
 
     return sleep
 
 
-def _skipping_async(original: Callable[..., Any], sleeps: Sleeps, clock: VirtualClock) -> Callable[..., Any]:
+def _skip_async(original: Callable[..., Any], sleeps: Sleeps, clock: VirtualClock) -> Callable[..., Any]:
     signature = inspect.signature(original)
     named = next(iter(signature.parameters))  # asyncio and anyio call it `delay`, trio `seconds`
 
     async def sleep(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
         seconds = given[named]
-        if not (clock.over or _is_real(seconds)) and seconds > 0:
-            await _sleep_and_record(seconds, original, sleeps, clock)
-            return given.get("result")  # at once: who sleeps for longer must not be before the code that goes on
-        return await original(**given)
+        if clock.over or _is_real(seconds) or seconds <= 0:
+            return await original(**given)
+        begin = clock.now()
+        try:
+            await clock.sleep(seconds, original)
+        except BaseException:  # cancelled, as by a timeout
+            if slept := min(seconds, clock.measure_sleep(begin)):
+                sleeps.append(slept)
+            raise
+        sleeps.append(seconds)
+        return given.get("result")  # at once: who sleeps for longer must not be before the code that goes on
 
     return sleep
-
-
-async def _sleep_and_record(
-    seconds: float, original: Callable[..., Any], sleeps: Sleeps, clock: VirtualClock
-) -> None:
-    begin = clock.now()
-    try:
-        await clock.sleep(seconds, original)
-    except BaseException:  # cancelled, as by a timeout
-        if slept := min(seconds, clock.measure_sleep(begin)):
-            sleeps.append(slept)
-        raise
-    sleeps.append(seconds)
 
 
 def _is_real(seconds: float) -> bool:
@@ -673,8 +607,7 @@ def told_sleeps(tell: Callable[[float], object]) -> Iterator[None]:
         if active and 0 < seconds < inf and not is_exempt(find_caller()):
             tell(seconds)
 
-    found = (getattr(sys.modules.get(home), "sleep", None) for home in _PLACES)
-    replacements = {sleep: _telling(sleep, pass_on) for sleep in found if sleep is not None}
+    replacements = {sleep: _telling(sleep, pass_on) for sleep in _find_sleeps()}
     _replace(replacements)
     try:
         yield

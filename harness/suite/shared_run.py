@@ -48,16 +48,11 @@ class ItemResult(Struct, frozen=True):
     """Requirement, source, findings, exchanges and curl lines of a check that failed."""
 
 
-class Fault(Struct, frozen=True, tag=True):
-    """Why a run ended without results."""
-
-    kind: str
-    text: str
-
-
 class _Line(Struct, frozen=True, omit_defaults=True):
+    """A result, or the class and the text of the error with which the run ended."""
+
     result: ItemResult | None = None
-    fault: Fault | None = None
+    fault: tuple[str, str] | None = None
 
 
 class SharedRun:
@@ -72,7 +67,7 @@ class SharedRun:
         self._baseline = baseline
         self._checks = checks
         self._results: dict[str, ItemResult] = {}
-        self._fault: Fault | None = None
+        self._fault: tuple[str, str] | None = None
         self._read = 0
         self._stopped = threading.Event()
         self._runner: threading.Thread | None = None
@@ -88,7 +83,8 @@ class SharedRun:
             if check in self._results:
                 break
             if self._fault is not None:
-                raise _FAULTS.get(self._fault.kind, HarnessFault)(self._fault.text)
+                kind, text = self._fault
+                raise _FAULTS.get(kind, HarnessFault)(text)
             is_over = not self._runner.is_alive() if self._runner is not None else _take(self._lock.fileno())
             if is_over:
                 self._read_lines()
@@ -144,12 +140,12 @@ class SharedRun:
                 if self._stopped.is_set():
                     break
         except (UsageFault, TargetFault) as fault:
-            yield _Line(fault=Fault(type(fault).__name__, self.mask_text(str(fault))))
+            yield _Line(fault=(type(fault).__name__, self.mask_text(str(fault))))
         except Exception as wrong:  # whatever it was, the items must not wait for ever
-            yield _Line(fault=Fault(type(wrong).__name__, self.mask_text(f"{type(wrong).__name__}: {wrong}")))
+            yield _Line(fault=(type(wrong).__name__, self.mask_text(f"{type(wrong).__name__}: {wrong}")))
         finally:
             events.close()
-        yield _Line(fault=Fault("HarnessFault", "the run ended without a result of this check"))
+        yield _Line(fault=("HarnessFault", "the run ended without a result of this check"))
 
     def _describe(self, result: Result, state: PresentedRun) -> ItemResult:
         messages = [finding.message for finding in result.observation.findings[:1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,7 +35,7 @@ def test_what_is_written(recording: Recording) -> None:
     with TemporaryDirectory() as where:
         path = Path(where) / "a.yaml"
         save(path, [recording], PROVENANCE)
-        with Journal(Path(where) / "b.yaml", {"harness": PROVENANCE.as_metadata()}) as journal:
+        with closing(Journal(Path(where) / "b.yaml", {"harness": PROVENANCE.as_metadata()})) as journal:
             journal.append(recording)
         for file in (path, journal.path):
             assert list(VALIDATOR.iter_errors(yaml.safe_load(file.read_text("utf-8")))) == []

@@ -227,42 +227,6 @@ def test_socket_forbids_all(pytester: pytest.Pytester) -> None:
     beside(pytester, "socket", "--disable-socket", *quiet).assert_outcomes(passed=3)
 
 
-BLOCKED = """
-import socket
-from urllib.parse import urlsplit
-
-import httpx, pytest
-
-BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
-KEY = {"x-goog-api-key": "k"}
-
-def test_in_process(interactions_emulator):
-    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test") as client:
-        assert client.post("/v1beta/interactions", json=BODY, headers=KEY).status_code == 200
-
-def test_chain(interactions_chain):
-    assert len(interactions_chain.build(2).history) == 4
-
-@pytest.mark.interactions_dropped_stream(cuts=["event:3,rst"])
-def test_drop(interactions_dropped_stream, interactions_no_sleep):
-    from harness.resume import follow
-    transport = interactions_dropped_stream.emulator.transport
-    with httpx.Client(transport=transport, base_url="http://x.test", headers=KEY) as client:
-        interactions_dropped_stream.assert_seen_once(list(follow(client, interactions_dropped_stream.id)))
-
-def test_socket(interactions_emulator):
-    there = urlsplit(interactions_emulator.base_url)
-    with socket.socket() as one, pytest.raises(RuntimeError, match="Network is disabled for host '127.0.0.1'"):
-        one.connect((there.hostname, there.port))
-"""
-
-
-def test_recording_blocks_the_network(pytester: pytest.Pytester) -> None:
-    """Under a bare `--block-network`, which forbids loopback too, fixtures work in-process, sockets do not."""
-    pytester.makepyfile(BLOCKED)
-    beside(pytester, "recording", "--block-network").assert_outcomes(passed=4)
-
-
 def test_recording_allows_loopback(pytester: pytest.Pytester) -> None:
     """Under `--block-network` with loopback allowed, the emulator can be reached and outside hosts cannot."""
     allowed(pytester, "Network is disabled for host")

@@ -82,11 +82,11 @@ def test_a_page_of_another_origin_reaches_no_emulator_of_a_test(session: Session
 LATE = """
 import sys
 
-BROUGHT = {"asyncio", "ssl", "uvloop"} & set(sys.modules)
+BROUGHT = {"asyncio", "ssl"} & set(sys.modules)
 
 def test_without_a_socket(interactions_emulator):
     interactions_emulator.driver()
-    assert not BROUGHT and not {"asyncio", "ssl", "uvloop"} & set(sys.modules)
+    assert not BROUGHT and not {"asyncio", "ssl"} & set(sys.modules)
 
 def test_a_task(interactions_emulator):
     import asyncio
@@ -96,17 +96,6 @@ def test_a_task(interactions_emulator):
         await asyncio.sleep(0)
     asyncio.run(begin())
 
-def test_a_connection(interactions_emulator):
-    import pytest, uvloop
-    from harness.plugin import OutsideConnection
-    async def connect():
-        loop = asyncio.get_running_loop()
-        with pytest.raises(OutsideConnection):
-            await loop.create_connection(asyncio.Protocol, "192.0.2.1", 80)
-    import asyncio
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(connect())
-
 def test_a_client(interactions_emulator):
     import urllib.request
     assert urllib.request.urlopen(interactions_emulator.base_url + "/__harness__/").status == 200
@@ -114,11 +103,10 @@ def test_a_client(interactions_emulator):
 
 
 def test_late_imports(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a socket nothing imports an event loop; what a test imports itself is guarded all the same."""
-    pytest.importorskip("uvloop")
+    """Without a socket nothing imports an event loop; what a test imports itself is watched all the same."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     app = "import asyncio\n\nasync def poll():\n    await asyncio.sleep(3600)\n"
     pytester.makepyfile(app=app, test_app=LATE)
     result = pytester.runpytest_subprocess("-p", "harness.pytest_plugin", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=4, warnings=1)
+    result.assert_outcomes(passed=3, warnings=1)
     assert "the task `poll` (app.py:3) still ran when the test had ended" in result.stdout.str()

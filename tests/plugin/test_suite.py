@@ -119,23 +119,6 @@ def broken() -> Iterator[str]:
         yield server.url
 
 
-@pytest.mark.slow
-def test_a_server_gives_a_runner_no_command(pytester: pytest.Pytester) -> None:
-    """A runner of a CI system looks for some commands anywhere in what pytest prints of an answer."""
-    hostile = "##vso[task.setvariable variable=PATH]x\n::error::x\n##[command]x"
-
-    def answer(_: Request) -> Response:
-        return Response.json(200, json.dumps({"id": "v1_a", "status": hostile, "model": hostile}).encode())
-
-    with ServerThread(answer) as server:
-        result = run(pytester, *SUITE, "--interactions-url", server.url, "-k", "create.ok or get.unknown", "-rf")
-    said = result.stdout.str()
-    assert "task.setvariable" in said
-    assert "##vso[" not in said
-    assert "##[" not in said
-    assert not [line for line in said.splitlines() if line.lstrip().startswith("::")]
-
-
 def test_a_server_writes_no_line_of_its_own(pytester: pytest.Pytester) -> None:
     """No text of it begins a line, be it the type of an event, a status, a reason or the body of an error."""
     hostile = "x\nPASSED: all\n\rPASSED: all\u2028PASSED: all"
@@ -159,25 +142,6 @@ def test_a_server_writes_no_line_of_its_own(pytester: pytest.Pytester) -> None:
     said = result.stdout.str()
     assert "PASSED: all" in said
     assert not [line for line in re.split("[\\n\\r\u2028]", said) if line.lstrip().startswith("PASSED: all")]
-
-
-def test_a_server_that_refuses_the_key_gives_a_terminal_no_command(pytester: pytest.Pytester) -> None:
-    """The session ends with the text of the server, or with that of a baseline which cannot be read."""
-    hostile = "a\r::add-mask::x\x0b\n::error::x\x1b]52;c;x\x07 ##[command]x"
-    baseline = pytester.path / "baseline.yaml"
-    baseline.write_text("".join(f"{json.dumps(hostile)}: {n}\n" for n in range(2)), "utf-8")
-
-    def answer(_: Request) -> Response:
-        return Response.json(401, json.dumps({"error": {"code": "authentication", "message": hostile}}).encode())
-
-    with ServerThread(answer) as server:
-        refused = run(pytester, *SUITE, "--interactions-url", server.url, "-k", "create.ok")
-    unread = run(pytester, *SUITE, "--interactions-url", "emulator", "--interactions-baseline", str(baseline))
-    for result in (refused, unread):
-        said = (result.stdout.str() + result.stderr.str()).split("\n")
-        assert any("add-mask" in line for line in said)
-        assert all(line.isprintable() and "##[" not in line for line in said)
-        assert not [line for line in said if line.lstrip().startswith("::")]
 
 
 @pytest.mark.slow

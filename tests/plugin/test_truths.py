@@ -49,70 +49,12 @@ def toy(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunRe
     return run(pytester, *arguments)
 
 
-@pytest.mark.slow
-def test_impatience_is_seen(pytester: pytest.Pytester) -> None:
-    """With `cuts="outage"`, a client that retries at once fails, one that waits passes; other cuts cannot tell."""
-    result = toy(
-        pytester,
-        """
-def read_all(client, id, delay):
-    cursor, events = None, []
-    for _ in range(9):
-        try:
-            for event in read(client, f"{PATH}/{id}", cursor):
-                events.append(event)
-                cursor = event.get("event_id", cursor)
-                if event["event_type"] == "interaction.completed":
-                    return events
-        except httpx.HTTPError:
-            pass
-        time.sleep(delay)
-    return events
-
-@pytest.mark.interactions_dropped_stream(cuts="outage")
-@pytest.mark.parametrize("delay", [0, 1])
-def test_it(interactions_dropped_stream, interactions_no_sleep, client, delay):
-    interactions_dropped_stream.assert_seen_once(read_all(client, interactions_dropped_stream.id, delay))
-    interactions_dropped_stream.assert_patient(interactions_no_sleep)
-
-@pytest.mark.interactions_dropped_stream(cuts="every-event", first=12, endings="rst")
-def test_cannot_tell(interactions_dropped_stream, interactions_no_sleep, client):
-    read_all(client, interactions_dropped_stream.id, 0)
-    interactions_dropped_stream.assert_patient(interactions_no_sleep)
-""",
-    )
-    outcomes = result.parseoutcomes()
-    assert outcomes["passed"] == 4
-    assert outcomes["failed"] == 4 + 3
-    result.stdout.fnmatch_lines(["*asked 4 times in vain and slept 0 s in all: it needs a delay*"])
-    result.stdout.fnmatch_lines(["*cannot show whether the client waits*", '*cuts="outage"*'])
-
-
 @pytest.mark.parametrize(("wrong", "meant"), [("outages", "outage"), ("every_event", "every-event")])
 def test_cuts_that_do_not_exist(wrong: str, meant: str) -> None:
     """A wrong name is told all that there are, and which was meant."""
     said = f"every-event, structural, every-byte, outage, nor a list of fault plans: did you mean '{meant}'"
     with pytest.raises(UsageFault, match=said):
         cases_of(cuts=wrong)
-
-
-def test_a_second_create_is_seen(pytester: pytest.Pytester) -> None:
-    """A client that was given an id, and creates again after the drop, fails even if its text is right."""
-    result = toy(
-        pytester,
-        """
-@pytest.mark.interactions_dropped_stream(cuts=["event:8,rst"])
-def test_it(interactions_dropped_stream, client):
-    try:
-        text = text_of(read(client, f"{PATH}/{interactions_dropped_stream.id}"))
-    except httpx.HTTPError:
-        made = client.post(PATH, json={**BODY, "background": True}).json()
-        text = text_of(read(client, f"{PATH}/{made['id']}"))
-    interactions_dropped_stream.assert_seen_once(text)
-""",
-    )
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*the client read an interaction by its id, then sent a create*"])
 
 
 UNMET = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_a_cassette_shows_what_hides(is_journal: bool, body: str, tmp_path: Path
     path = tmp_path / "a.yaml"
     recording = answered(post({"input": body}, x_note="caf\xe9 \x85\x9b"), {"text": body})
     if is_journal:
-        with Journal(path) as journal:
+        with closing(Journal(path)) as journal:
             journal.append(recording)
     else:
         save(path, [recording])

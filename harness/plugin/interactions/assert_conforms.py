@@ -6,7 +6,7 @@ events, an interaction, or an exchange of the harness.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -32,8 +32,6 @@ from harness.wire import Exchange, encode
 from harness.wire.mask import Mask, hide_secrets
 from harness.wire.message import EVENT_STREAM
 
-_SHOWN = 10
-
 
 def assert_conforms(
     value: Any, *, level: str = "SHOULD", background: bool = False, revision: str = CURRENT
@@ -44,12 +42,16 @@ def assert_conforms(
     is the one of the API that the value must keep to, or the path of its folder.
     """
     __tracebackhide__ = True
-    wanted = _list_levels(level)
+    order = [Level.MUST, Level.SHOULD, Level.MAY]
+    if level.upper() not in order:
+        raise UsageFault(f"level={level!r} is not one of MUST, SHOULD, MAY")
+    wanted = order[: order.index(Level(level.upper())) + 1]
     findings = findings_of(value, background=background, revision=revision)
     broken = [found for found in findings if level_of(found.rule) in wanted and found.severity is Severity.BROKEN]
     if broken:
-        lines = [_format_finding(finding) for finding in broken[:_SHOWN]]
-        more = f"\n  … and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+        shown = 10
+        lines = [_format_finding(finding) for finding in broken[:shown]]
+        more = f"\n  … and {len(broken) - shown} more" if len(broken) > shown else ""
         count = format_count(len(broken), "finding")
         raise AssertionError(f"{count} against the contract:\n" + "\n".join(lines) + more)
 
@@ -60,12 +62,17 @@ def findings_of(value: Any, *, background: bool = False, revision: str = CURRENT
     if isinstance(value, Exchange):
         return list(read(value, contract).findings)
     if isinstance(value, bytes):
-        return _judge_bytes(value, background, contract)
+        if value.lstrip()[:1] in (b"{", b"["):
+            return judge_interaction(loads(value).value, contract)
+        return _judge_stream(value, background, contract)
     if hasattr(value, "status_code") and hasattr(value, "headers"):
         return _judge_response(value, background, contract)
-    events = events_of(list(value) if _is_lazy(value) else value)
-    if events is not None:
-        return _judge_events(events, background, contract)
+    events = events_of(list(value) if hasattr(value, "__next__") else value)
+    if events is not None:  # their framing is unknown and not judged
+        judge = StreamJudge(contract, background=background, framed=False)
+        for event in events:
+            judge.feed(encode(str(event.get("event_type", "")), msgspec.json.encode(event)))
+        return list(judge.finish().findings)
     body = plain(value)
     if not isinstance(body, Mapping):
         raise UsageFault(
@@ -91,37 +98,10 @@ def _judge_response(response: Any, background: bool, contract: Contract) -> list
     )
 
 
-def _judge_bytes(data: bytes, background: bool, contract: Contract) -> list[Finding]:
-    return (
-        judge_interaction(loads(data).value, contract)
-        if data.lstrip()[:1] in (b"{", b"[")
-        else _judge_stream(data, background, contract)
-    )
-
-
 def _judge_stream(data: bytes, background: bool, contract: Contract) -> list[Finding]:
     judge = StreamJudge(contract, background=background)
     judge.feed(data)
     return list(judge.finish().findings)
-
-
-def _judge_events(events: Iterable[Mapping[str, Any]], background: bool, contract: Contract) -> list[Finding]:
-    """Judge parsed events; their framing is unknown and not judged."""
-    judge = StreamJudge(contract, background=background, framed=False)
-    for event in events:
-        judge.feed(encode(str(event.get("event_type", "")), msgspec.json.encode(event)))
-    return list(judge.finish().findings)
-
-
-def _is_lazy(value: Any) -> bool:
-    return hasattr(value, "__next__")
-
-
-def _list_levels(level: str) -> frozenset[Level]:
-    order = [Level.MUST, Level.SHOULD, Level.MAY]
-    if level.upper() not in order:
-        raise UsageFault(f"level={level!r} is not one of MUST, SHOULD, MAY")
-    return frozenset(order[: order.index(Level(level.upper())) + 1])
 
 
 def _format_finding(finding: Finding) -> str:

@@ -101,7 +101,13 @@ class Chain:
         question, answer = f"Question {number}.", text or f"Answer {number}."
         script: dict[str, Any] = {} if function_call else {"text": answer}
         self.emulator.script({**script, "hold": True} if running else {**script, "ticks": 0})
-        created = self.emulator.create(input=question, **self._choose_fields(parent, agent, function_call))
+        fields: dict[str, Any] = {} if parent is None else {"previous_interaction_id": parent.id}
+        if agent:
+            environment = parent.environment_id if parent is not None else None
+            fields |= {"agent": AGENT, "environment": environment or "remote"}
+        if function_call:
+            fields["tools"] = [TOOL]
+        created = self.emulator.create(input=question, **fields)
         if not running:
             created = self.emulator.call("GET", f"interactions/{created['id']}")
         link = ChainTurn(
@@ -159,8 +165,12 @@ class Chain:
         bodies = self.emulator.requests.bodies("create")
         given = bodies[-1].get("input") if bodies else None
         sent = [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
-        for step in steps:
-            problem = _not_replayed(step, sent)
+        for wanted in map(plain, steps):
+            kind, signature = wanted.get("type"), wanted.get("signature")
+            same = [item for item in sent if item.get("type") == kind]
+            problem = "" if same else f"left out a {kind} step: send back every step of the response"
+            if same and signature and all(item.get("signature") != signature for item in same):
+                problem = f"forgot the signature of a {kind} step: without it the turn is refused"
             if problem:
                 raise AssertionError(f"the client {problem}.\n  it sent: {[item.get('type') for item in sent]}")
 
@@ -205,7 +215,12 @@ class Chain:
         if isinstance(turn, ChainTurn):
             return turn
         known = next((link for link in self.links if link.id == turn), None)
-        return known or _build_turn(self._look(turn))
+        return known or self._take_up(self._look(turn))
+
+    @staticmethod
+    def _take_up(interaction: Mapping[str, Any]) -> ChainTurn:
+        """The turn of an interaction that the code under test has made."""
+        return ChainTurn(str(interaction["id"]), "", "", None, dict(interaction))
 
     def _find_made(self, last: SentRequest) -> ChainTurn:
         """The turn that the code under test made before its latest one.
@@ -216,7 +231,7 @@ class Chain:
         before = self.emulator.find_created(before_last=True)
         named = last.body.get("previous_interaction_id")
         right = (one for one in reversed(before) if one["id"] == named or not self._came_to_nothing(one["id"]))
-        return _build_turn(next(right, before[-1]))
+        return self._take_up(next(right, before[-1]))
 
     def _describe_end(self, creates: Sequence[SentRequest]) -> str:
         """Why no earlier turn of the code under test could be continued by its last create; "" if one could."""
@@ -224,15 +239,13 @@ class Chain:
             return "created no interaction"
         last = creates[-1]
         if len(creates) == 1:
-            calls = pending_calls((last.interaction or {}).get("steps", []))
-            if calls and (last.interaction or {}).get("status") == REQUIRES_ACTION:
-                return (
-                    f"left the function call {calls[0]['id']!r} without a result: it created no interaction after "
-                    "the one that made the call"
-                )
+            made = last.interaction or {}
+            if made.get("status") == REQUIRES_ACTION and (calls := pending_calls(made.get("steps", []))):
+                return f"left the function call {calls[0]['id']!r} without a result"
             refused = f"; it was refused: {last.refusal.rstrip('.')}" if last.refusal else ""
-            built = "Build an earlier turn with turn()"
-            return f"created one interaction and none that continues it{refused}. {built}"
+            return (
+                f"created one interaction and none that continues it{refused}. Build an earlier turn with turn()"
+            )
         if self.emulator.find_created(before_last=True):
             return ""
         if last.refusal:
@@ -274,17 +287,6 @@ class Chain:
             continued[previous] = str(sent.interaction["id"])
         return ""
 
-    def _choose_fields(self, parent: ChainTurn | None, agent: bool, function_call: bool) -> dict[str, Any]:
-        fields: dict[str, Any] = {}
-        if parent is not None:
-            fields["previous_interaction_id"] = parent.id
-        if agent:
-            environment = parent.environment_id if parent is not None else None
-            fields |= {"agent": AGENT, "environment": environment or "remote"}
-        if function_call:
-            fields["tools"] = [TOOL]
-        return fields
-
     def _watch(self, request: Request) -> None:
         """Note the predecessor that a create named, and that predecessor's status at the time."""
         if request.method != "POST" or request.segments[-1] != "interactions":
@@ -312,18 +314,23 @@ class Chain:
             return "sent no previous_interaction_id: the model has forgotten the conversation"
         if previous != link.id:
             return f"chained to {previous!r}, which is not the turn to continue from"
-        return (
-            _describe_environment(link, last.body.get("environment"), new_environment)
-            or self._describe_server_call(link, last.body)
-            or _describe_unanswered(link, last.body)
-            or find_misnamed(last.body.get("input"), link.calls)
-            or (f"was refused: {last.refusal}" if last.refusal else "")
-        )
-
-    def _describe_server_call(self, link: ChainTurn, body: Mapping[str, Any]) -> str:
-        """How the client returned a result for a call that the service has executed; "" if it did not."""
+        given, kept = last.body.get("environment"), link.environment_id
+        if kept and not given:
+            return f"dropped `environment`: an agent's chain needs it too (it was {kept!r})"
+        if kept and not new_environment and kept not in json.dumps(given):  # a fork names it, and is right
+            return (
+                f"continued in another environment: {given!r} has none of the files that the agent has made in "
+                f"{kept!r}. If that is meant, write assert_continued(new_environment=True)"
+            )
+        sent = last.body.get("input")
         steps = (self.emulator.look(link.id) or {}).get("steps", ())
-        return find_server_call(body.get("input"), steps, self.emulator.emulator.contract)
+        if of_server := find_server_call(sent, steps, self.emulator.emulator.contract):
+            return of_server
+        items = [item for item in sent if isinstance(item, Mapping)] if isinstance(sent, list) else []
+        answered = [item.get("call_id") for item in items if item.get("type") == "function_result"]
+        if missing := [call["id"] for call in link.calls if call["id"] not in answered]:
+            return f"left the function call {missing[0]!r} without a result"
+        return find_misnamed(sent, link.calls) or (f"was refused: {last.refusal}" if last.refusal else "")
 
     def _describe_forgotten_tools(self, link: ChainTurn, body: Mapping[str, Any]) -> str:
         """How results came without the tools that the create before declared; an agent has tools of its own."""
@@ -338,41 +345,3 @@ class Chain:
             "returned the results of function calls without `tools`: they are not inherited, so the model cannot "
             "call again. If that is meant, write assert_continued(without_tools=True)"
         )
-
-
-def _build_turn(interaction: Mapping[str, Any]) -> ChainTurn:
-    return ChainTurn(str(interaction["id"]), "", "", None, dict(interaction))
-
-
-def _describe_environment(link: ChainTurn, given: Any, new_environment: bool) -> str:
-    """The finding about the environment that an agent's turn goes on in; a fork of the last one is right."""
-    kept = link.environment_id
-    if not kept:
-        return ""
-    if not given:
-        return f"dropped `environment`: an agent's chain needs it too (it was {kept!r})"
-    if new_environment or kept in json.dumps(given):
-        return ""
-    return (
-        f"continued in another environment: {given!r} has none of the files that the agent has made in {kept!r}. "
-        "If that is meant, write assert_continued(new_environment=True)"
-    )
-
-
-def _describe_unanswered(link: ChainTurn, body: Mapping[str, Any]) -> str:
-    given = body.get("input")
-    items = [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
-    answered = [item.get("call_id") for item in items if item.get("type") == "function_result"]
-    missing = [call["id"] for call in link.calls if call["id"] not in answered]
-    return f"left the function call {missing[0]!r} without a result" if missing else ""
-
-
-def _not_replayed(step: Any, sent: Sequence[Mapping[str, Any]]) -> str:
-    wanted = plain(step)
-    same = [item for item in sent if item.get("type") == wanted.get("type")]
-    if not same:
-        return f"left out a {wanted.get('type')} step: send back every step of the response"
-    signature = wanted.get("signature")
-    if signature and all(item.get("signature") != signature for item in same):
-        return f"forgot the signature of a {wanted.get('type')} step: without it the turn is refused"
-    return ""

@@ -36,9 +36,8 @@ def client(served: ObservedService, *, timeout: float | None = None) -> Iterator
         with _open_genai(served, timeout) as genai:
             yield genai
     else:
-        with _import_httpx().Client(
-            base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served, timeout)
-        ) as plain:
+        httpx: Any = importlib.import_module("httpx")
+        with httpx.Client(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served, timeout)) as plain:
             yield plain
 
 
@@ -63,30 +62,31 @@ class AsyncClientContext(AbstractContextManager["AsyncClient"], AbstractAsyncCon
 
 def async_client(served: ObservedService, *, timeout: float | None = None) -> AsyncClientContext:
     """The `aio` of a `google.genai.Client`, or an `httpx.AsyncClient` if google-genai is not installed."""
-    return AsyncClientContext(_open_async(served, timeout))
 
+    @contextmanager
+    def open_one() -> Iterator[Any]:
+        if has_genai():
+            with _open_genai(served, timeout) as genai:
+                yield genai.aio
+        else:
+            httpx: Any = importlib.import_module("httpx")
+            plain = httpx.AsyncClient(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served, timeout))
+            with _closing(plain):
+                yield plain
 
-@contextmanager
-def _open_async(served: ObservedService, timeout: float | None) -> Iterator[Any]:
-    if has_genai():
-        with _open_genai(served, timeout) as genai:
-            yield genai.aio
-    else:
-        plain = _import_httpx().AsyncClient(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served, timeout))
-        with _closing(plain):
-            yield plain
+    return AsyncClientContext(open_one())
 
 
 def has_genai() -> bool:
     """Whether google-genai is installed."""
-    return _has("google") and _has("google.genai")
+    return all(importlib.util.find_spec(name) is not None for name in ("google", "google.genai"))
 
 
 @contextmanager
 def _open_genai(served: ObservedService, timeout: float | None) -> Iterator[Any]:
     from google import genai
 
-    library = importlib.import_module("httpx2") if _has("httpx2") else _import_httpx()
+    library: Any = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
     asynchronous = library.AsyncClient(**_build_sdk_options(served, timeout))
     with library.Client(**_build_sdk_options(served, timeout)) as sync, _closing(asynchronous):
         options = genai.types.HttpOptions(
@@ -124,11 +124,3 @@ def _closing(client: Any) -> Iterator[None]:
     finally:
         with suppress(StopIteration):
             client.aclose().send(None)
-
-
-def _has(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
-
-
-def _import_httpx() -> Any:
-    return importlib.import_module("httpx")

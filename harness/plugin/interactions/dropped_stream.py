@@ -6,7 +6,6 @@ Layer 7. Knows markers, node ids and assertion messages; cases, their streams an
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from harness.benches.client import cases
 from harness.benches.client.cases import Case, StreamSource, whole_stream
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.contract import Contract
-from harness.faults import Cut, Fault, Spot, Status, parse
+from harness.faults import Cut, Spot, parse
 from harness.faults.values import HEAD_SPOTS
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
@@ -41,25 +40,8 @@ OUTAGES = (
 )
 """The plans of `cuts="outage"`: the service is away for several connections, at once or in the middle."""
 
-_EMPTY_SPOTS = (*HEAD_SPOTS, Spot.EVENT, Spot.DATA, Spot.BLANK, Spot.UTF8)
 _MODES = ("tests", "loop")
-_TEXTS = "a text, or a list of texts"
-_OPTIONS = {
-    "cuts": _TEXTS, "first": "a whole number, at least 0", "endings": _TEXTS, "script": "a mapping or None",
-    "cassette": "a path or None", "event_ids": _TEXTS, "resume": "a text", "mode": "a text",
-}  # fmt: skip
-"""The marker's options, and what each of them takes."""
-
-
-def _write_options(case: Case) -> str:
-    """The marker options that select only this case; long values are shown as `…`, to be copied from the test."""
-    words = [f"cuts=[{case.plan!r}]"]
-    if case.event_ids != _PLAIN.event_ids:
-        words.append(f"event_ids=[{case.event_ids!r}]")
-    if case.resume != _PLAIN.resume:
-        words.append(f"resume={case.resume!r}")
-    words += [f"{name}=…" for name in ("script", "cassette") if getattr(case, name) != getattr(_PLAIN, name)]
-    return ", ".join(words)
+_OPTIONS = ("cuts", "first", "endings", "script", "cassette", "event_ids", "resume", "mode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +71,17 @@ def cases_of(
     An enumeration leaves out cuts before event `first`: code that creates its stream needs the first event. Raises
     UsageFault for an unknown enumeration or an invalid plan, CassetteError for an unreadable cassette.
     """
-    base = replace(_PLAIN, script=script, cassette=cassette, contract=contract, resume=resume)
-    return cases.cases_of(
-        INTERACTIONS, base, cuts=_read_cuts(cuts), first=first, endings=endings, event_ids=event_ids, seed=seed
-    )
-
-
-def _read_cuts(cuts: str | Sequence[str]) -> str | Sequence[str]:
     known = (*cases.ENUMERATIONS, "outage")
     if isinstance(cuts, str) and cuts not in known:
         raise UsageFault(
             f"cuts={cuts!r} is not one of {', '.join(known)}, nor a list of fault plans"
             f"{did_you_mean(cuts, known, otherwise='.')}"
         )
-    return OUTAGES if cuts == "outage" else cuts
+    plans = OUTAGES if cuts == "outage" else cuts
+    base = replace(_PLAIN, script=script, cassette=cassette, contract=contract, resume=resume)
+    return cases.cases_of(
+        INTERACTIONS, base, cuts=plans, first=first, endings=endings, event_ids=event_ids, seed=seed
+    )
 
 
 def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
@@ -117,36 +96,18 @@ def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
         mistakes.append(
             f"{NAME} has no option {' and no '.join(map(repr, unknown))}: it takes {', '.join(_OPTIONS)}"
         )
-    mistakes += [
-        f"{NAME}({name}={value!r}): it takes {_OPTIONS[name]}"
-        for name, value in options.items()
-        if name in _OPTIONS and not _is_of_kind(name, value)
-    ]
-    options = {name: value for name, value in options.items() if name in _OPTIONS and _is_of_kind(name, value)}
-    if options.get("cassette") is not None:
-        options["cassette"] = str(Path(definition.path).parent / options["cassette"])
+    options = {name: value for name, value in options.items() if name in _OPTIONS}
     try:
+        if options.get("cassette") is not None:
+            options["cassette"] = str(Path(definition.path).parent / options["cassette"])
         cases = cases_of(seed=seed, **options)
     except UsageFault as wrong:
         mistakes.append(str(wrong))
+    except (AttributeError, TypeError) as wrong:  # an error here would end the collection of the whole file
+        mistakes.append(f"{NAME}: a value of {', '.join(options)} has a wrong type: {wrong}")
     if mistakes:
         raise UsageFault("\n".join(mistakes))
     return [Loop(tuple(cases))] if mode == "loop" else list(cases)
-
-
-def _is_of_kind(name: str, value: object) -> bool:
-    """Whether an option's value has the type that it needs; its meaning is checked where it is used."""
-    if name == "first":
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if name in ("script", "cassette") and value is None:
-        return True
-    if name == "script":
-        return isinstance(value, Mapping)
-    if name == "cassette":
-        return isinstance(value, str | Path)
-    if _OPTIONS[name] == _TEXTS and isinstance(value, list | tuple):
-        return all(isinstance(one, str) for one in value)
-    return isinstance(value, str)
 
 
 class DroppedStream(CheckedResult):
@@ -250,18 +211,16 @@ class DroppedStream(CheckedResult):
     def assert_patient(self, sleeps: Sleeps, *, least: float = 0.1) -> None:
         """Assert that the client waited between connections without new events (with `interactions_no_sleep`).
 
-        `least` is the seconds required for each such connection after the first.
+        `least` is the seconds required for each such connection after the first. The plan has to allow two.
         """
         __tracebackhide__ = True
         self._asked = self._asserted = True
-        if _count_empty_connections(self.case) < 2:
-            raise UsageFault(
-                f"the plan {self.plan} cannot show whether the client waits: at most one connection brings "
-                f'nothing; use {NAME}(cuts="outage"), or plans such as "event:5,rst/before-headers,rst,times:3"'
-            )
         empty = [one for one in self._turn.streams if not one.events()]
         if len(empty) < 2:
-            problem = f"gave up after {format_count(len(empty), 'connection')} in vain, so it never had to wait"
+            problem = (
+                f"gave up after {format_count(len(empty), 'connection')} in vain, so it never had to wait; a plan "
+                f'that shows it has two: {NAME}(cuts="outage"), or "event:5,rst/before-headers,rst,times:3"'
+            )
             raise AssertionError(self._write_message(problem))
         if sleeps.total < least * (len(empty) - 1):
             problem = f"asked {len(empty)} times in vain and slept {sleeps.total:g} s in all: it needs a delay"
@@ -275,7 +234,15 @@ class DroppedStream(CheckedResult):
         """The requests and responses at this cut, and how to reproduce it."""
         lines = ["  on the wire:", *(f"    {line}" for line in self._turn.wire() or ["nothing"])]
         if self._loop:
-            lines.append(f"  this one alone:  @pytest.mark.{NAME}({_write_options(self.case)})")
+            case = self.case
+            words = [f"cuts=[{case.plan!r}]"]
+            if case.event_ids != _PLAIN.event_ids:
+                words.append(f"event_ids=[{case.event_ids!r}]")
+            if case.resume != _PLAIN.resume:
+                words.append(f"resume={case.resume!r}")
+            long = [name for name in ("script", "cassette") if getattr(case, name) != getattr(_PLAIN, name)]
+            words += [f"{name}=…" for name in long]  # to be copied from the test
+            lines.append(f"  this one alone:  @pytest.mark.{NAME}({', '.join(words)})")
         elif self._nodeid:
             lines.append(f"  this one again:  pytest '{self._nodeid}'")
         return "\n".join(lines)
@@ -285,21 +252,6 @@ class DroppedStream(CheckedResult):
         unsaid = self._drop is not None and not self._judged
         cut_at = [f"dropped at {self.case}", self._describe_circumstances()] if unsaid else []
         return "\n".join([*cut_at, *self.emulator.list_refusals()])
-
-
-def _count_empty_connections(case: Case) -> float:
-    """How many connections can bring no event under a plan, at most."""
-    return sum(
-        math.inf if connection.times is None else connection.times
-        for connection in parse(case.plan).connections
-        if connection.faults and _brings_nothing(connection.faults[-1])
-    )
-
-
-def _brings_nothing(fault: Fault) -> bool:
-    if isinstance(fault, Cut):
-        return fault.place.spot in _EMPTY_SPOTS and (fault.place.spot in HEAD_SPOTS or fault.place.at == 0)
-    return isinstance(fault, Status)
 
 
 def _require_effect(case: Case) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpack
 
@@ -83,8 +82,11 @@ class InteractionsEmulator(ObservedService):
         self.emulator = Emulator(UNCHANGED.with_values(settings), clock=self._time, seed=seed)
         limits = {"max_requests": max_requests, "max_settled_reads": max_settled_reads}
         super().__init__(self.emulator, self._time, INTERACTIONS, **limits)
-        self._reads.find_dead_end = partial(_find_dead_end, self.emulator)
+        self._reads.find_dead_end = self._find_dead_end
         self.more_settled_reads = "mark the test interactions_emulator(max_settled_reads=…)"
+        self.how_to_wait = (
+            "sleep between two polls (interactions_no_sleep lets the time pass at once), or move `emulator.clock`"
+        )
         self.assert_all_used = assert_all_used
         self._answers: list[tuple[QueuedAnswer, str]] = []
         self._mishaps: list[str] = []
@@ -189,10 +191,8 @@ class InteractionsEmulator(ObservedService):
         """The state that an endless loop may wait for, and that only the clock changes."""
         if not (waiting := self.emulator.waiting):
             return ""
-        return (
-            f"{', '.join(waiting[:3])} waits for time, of which a request takes {self._time.tick_seconds:g} s: "
-            "sleep between two polls (interactions_no_sleep lets the time pass at once), or move `emulator.clock`"
-        )
+        each = f"of which a request takes {self._time.tick_seconds:g} s"
+        return f"{', '.join(waiting[:3])} waits for time, {each}: {self.how_to_wait}"
 
     def change(self, **settings: Unpack[SettingFields]) -> InteractionsEmulator:
         """Change settings by name."""
@@ -261,16 +261,15 @@ class InteractionsEmulator(ObservedService):
         """An interaction in its current state, without advancing it as a poll would; None if there is none."""
         return self.emulator.look(interaction_id)
 
-
-def _find_dead_end(emulator: Emulator, interaction_id: str, status: int) -> DeadEnd | None:
-    """Why an interaction cannot go on while its reader only sleeps: it is held, or there is none."""
-    if status >= 400:
-        gone = status == 404 and emulator.look(interaction_id) is None
-        return DeadEnd("does not exist", "it never appears", "Report the error") if gone else None
-    if interaction_id not in emulator.state["held"]:
-        return None
-    advice = "Call release() from another thread or task, or give the loop a limit"
-    return DeadEnd("the test keeps on hold", "only release() lets it go on", advice)
+    def _find_dead_end(self, interaction_id: str, status: int) -> DeadEnd | None:
+        """Why an interaction cannot go on while its reader only sleeps: it is held, or there is none."""
+        if status >= 400:
+            gone = status == 404 and self.look(interaction_id) is None
+            return DeadEnd("does not exist", "it never appears", "Report the error") if gone else None
+        if interaction_id not in self.emulator.state["held"]:
+            return None
+        advice = "Call release() from another thread or task, or give the loop a limit"
+        return DeadEnd("the test keeps on hold", "only release() lets it go on", advice)
 
 
 # The answers that a test gives: scripts that are checked, functions that make them, recordings to give again.
@@ -366,7 +365,14 @@ def make_answer(
 
     def make(order: CreateRequest) -> Script:
         try:
-            made = _as_script(function(order))
+            made: Any = function(order)
+            if isinstance(made, str):
+                made = {"text": made}
+            elif isinstance(made, Sequence):
+                made = {"steps": list(made)}
+            elif not isinstance(made, Mapping):
+                right = "return a text, a script such as {'status': 'failed'}, or steps"
+                raise UsageFault(f"it returned {made!r}: {right}")
             return check_script({**script, **made, "times": 1}, contract, unchecked=unchecked)
         except Exception as error:
             kind = "" if isinstance(error, UsageFault) else f"{type(error).__name__}: "
@@ -383,36 +389,20 @@ def tell_undeclared_calls(answer: QueuedAnswer, tell: Callable[[str], None]) -> 
 
     def make_and_tell(order: CreateRequest) -> Script:
         script = answer.script if make is None else make(order)
-        if problem := _explain_undeclared_call(script, order):
-            tell(problem)
+        called = [step.get("name") for step in script.steps or () if step.get("type") == "function_call"]
+        kinds = list(dict.fromkeys(str(tool.get("type")) for tool in order.tools))
+        # An agent may call with tools of its own, which no create declares.
+        if called and order.agent is None and _SERVER_TOOLS.issuperset(kinds):
+            has = f"only {', '.join(kinds)}" if kinds else "no tools"
+            chained = order.body.get("previous_interaction_id") is not None
+            inherited = ", and tools are not inherited from previous_interaction_id" if chained else ""
+            tell(
+                f"the scripted call of {called[0]!r} needs a declared function: this create declares "
+                f"{has}{inherited}. If the service can answer so, say unchecked=True in its reply"
+            )
         return script
 
     answer.make = make_and_tell
-
-
-def _explain_undeclared_call(script: Script, order: CreateRequest) -> str:
-    """Why the service would not call a function here; "" if it may, as agents do with tools of their own."""
-    called = [step.get("name") for step in script.steps or () if step.get("type") == "function_call"]
-    kinds = list(dict.fromkeys(str(tool.get("type")) for tool in order.tools))
-    if not called or order.agent is not None or not _SERVER_TOOLS.issuperset(kinds):
-        return ""
-    has = f"only {', '.join(kinds)}" if kinds else "no tools"
-    chained = order.body.get("previous_interaction_id") is not None
-    inherited = ", and tools are not inherited from previous_interaction_id" if chained else ""
-    return (
-        f"the scripted call of {called[0]!r} needs a declared function: this create declares {has}{inherited}. "
-        "If the service can answer so, say unchecked=True in its reply"
-    )
-
-
-def _as_script(made: Any) -> Mapping[str, Any]:
-    if isinstance(made, str):
-        return {"text": made}
-    if isinstance(made, Mapping):
-        return made
-    if isinstance(made, Sequence):
-        return {"steps": list(made)}
-    raise UsageFault(f"it returned {made!r}: return a text, a script such as {{'status': 'failed'}}, or steps")
 
 
 def read_recorded(path: Path, contract: Contract) -> Json:
@@ -425,20 +415,20 @@ def read_recorded(path: Path, contract: Contract) -> Json:
 
     for recording in load(path).recordings:
         body = recording.decode().body
-        whole = _assemble_ended(events_in(body), contract) if recording.events else loads(body).value
+        if recording.events:
+            events = events_in(body)
+            last: Json = next((event for event in reversed(events) if contract.protocol.completes(event)), {})
+            whole: Any = last.get("interaction")
+            if isinstance(whole, Mapping):  # None if the end of the stream is missing
+                whole = {**whole, "steps": assemble_steps(events, contract)}
+        else:
+            whole = loads(body).value
         if isinstance(whole, Mapping) and isinstance(whole.get("steps"), list) and whole.get("status"):
             steps = [step for step in whole["steps"] if step.get("type") != "user_input"]
             kept = {name: whole[name] for name in ("status", "usage") if name in whole}
             if whole["status"] not in ("in_progress", "queued"):
                 return {"steps": steps, **kept}
     raise UsageFault(f"{path}: no recorded response in it has ended with steps, so there is nothing to give again")
-
-
-def _assemble_ended(events: Sequence[Json], contract: Contract) -> Mapping[str, Any] | None:
-    """The interaction that a stream has shown; None if its end is missing."""
-    last = next((event for event in reversed(events) if contract.protocol.completes(event)), None)
-    inner = last.get("interaction") if last is not None else None
-    return {**inner, "steps": assemble_steps(events, contract)} if isinstance(inner, Mapping) else None
 
 
 # A fixture that knows the expected end of the code under test, and whether its test used it.

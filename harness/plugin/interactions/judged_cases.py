@@ -29,9 +29,6 @@ from harness.plugin.interactions.dropped_stream import OUTAGES
 from harness.wire import LogicalClock, Request, Response
 
 _PREFIX = re.compile(r"/case(\d+)(?=/|$)")
-_TICK = 0.0002
-_SPEED = 20.0
-"""How much faster than the machine's the clock of a case runs: a runner of tests ends what takes many seconds."""
 _RESULTS = ("steps", "text", "events")
 """Where an object of a reader has its result, the most telling first."""
 _THOUGHT = {"thought": "This summary of a thought is no output."}
@@ -58,7 +55,7 @@ class _Played:
 
 
 class JudgedCases:
-    """The cases of one session. `plan` lists them, `begin` and `end` run one, `sum_up` returns the reasons."""
+    """The cases of one session. A public method is a control call; its keywords are members of the body."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -70,21 +67,21 @@ class JudgedCases:
         self._one_by_one = False
         self._usual: int | None = None
 
-    def plan(
+    def plan_cases(
         self,
         *,
-        cuts: str | Sequence[str] | None,
-        set_name: str | None,
-        mode: str | None,
-        kinds: Sequence[str],
-        endings: Sequence[str] | None,
-        first: int | None,
-        script: Mapping[str, Any] | None,
-        further: Mapping[str, Any] | None,
-        event_ids: str | Sequence[str],
-        resume: str,
-        allow: Sequence[str],
-        one_by_one: bool,
+        cuts: str | list[str] | None = None,
+        set: str | None = None,  # noqa: A002 - the word of `harness torture`
+        mode: str | None = None,
+        kinds: list[str] | None = None,
+        endings: list[str] | None = None,
+        first: int | None = None,
+        script: dict[str, Any] | None = None,
+        further: dict[str, Any] | None = None,
+        event_ids: str | list[str] = "all",
+        resume: str = "exclusive",
+        allow: list[str] | None = None,
+        judged_one_by_one: bool = False,
     ) -> dict[str, Any]:
         """Enumerate the cases: `cuts` of a stream, else those of a set. The first one has no fault."""
         model = self._api.load_client_model()
@@ -95,7 +92,7 @@ class JudgedCases:
             chosen = replace(chosen, script={**_THOUGHT, **chosen.script})
         base = Case(plan="pass", mode=chosen, script=script, further=further, resume=resume)
         ids = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)
-        if cuts is not None and set_name is not None:
+        if cuts is not None and set is not None:
             raise UsageFault("give either cuts or a set: cuts enumerates places of a stream, a set names kinds")
         if cuts is not None:
             plans = OUTAGES if cuts == "outage" else cuts
@@ -105,10 +102,10 @@ class JudgedCases:
         else:
             if first is not None or endings is not None:
                 raise UsageFault("first and endings are options of cuts, and a set has its own: give cuts, too")
-            found = self._list_set(set_name, base, ids, kinds)
+            found = self._list_set(set, base, ids, kinds or ())
         self._cases = [replace(base, plan="pass", event_ids=ids[0]), *found]
-        self._judged, self._usual = FailureReasons(read_allowed(allow)), None
-        self._one_by_one = one_by_one
+        self._judged, self._usual = FailureReasons(read_allowed(allow or ())), None
+        self._one_by_one = judged_one_by_one
         self._ended.clear()
         cases = [{"case": str(case), "kind": case.kind} for case in self._cases[1:]]
         return {"mode": chosen.name, "cases": cases}
@@ -123,12 +120,13 @@ class JudgedCases:
         silences = _SILENCES[: 2 if name is None else 1]
         return found + [replace(base, plan=plan, event_ids=ids[0], kind="never-ends") for plan in silences]
 
-    def begin(self, number: int) -> dict[str, Any]:
-        """Begin the case of a number; 0 is the one without a fault."""
+    def begin_case(self, *, number: int) -> dict[str, Any]:
+        """Begin the case of a number, 0 without a fault; its client adds `path` to the session's URL."""
         if not 0 <= number < len(self._cases):
             raise UsageFault(f"number={number!r} is not a case: there are 0 to {len(self._cases) - 1}")
         case = self._cases[number]
-        clock = LogicalClock(tick_seconds=_TICK, speed=_SPEED * case.speed)
+        # Faster than the machine's: a runner of tests ends what takes many seconds.
+        clock = LogicalClock(tick_seconds=0.0002, speed=20.0 * case.speed)
         service = self._api.load_client_model().service.new(contract=case.contract, clock=clock, seed=0)
         attempt = ClientAttempt(StreamSource(self._api, service, case), case)
         place = next(self._numbers)
@@ -163,13 +161,19 @@ class JudgedCases:
         response.clock = played.clock
         return response
 
-    def end(
-        self, place: int, *, result: Any, error: Mapping[str, Any] | None, stopped: str, left_open: int
+    def end_case(
+        self,
+        *,
+        number: int,
+        result: Any = None,
+        error: dict[str, Any] | None = None,
+        stopped: str = "",
+        left_open: int = 0,
     ) -> dict[str, Any]:
-        """Judge the result of the client in a case that was begun; `place` is the value from `begin`."""
-        played = self._played.get(place)
+        """Judge the result of the client in a case that was begun; `number` is the `place` from `begin_case`."""
+        played = self._played.get(number)
         if played is None:
-            raise UsageFault(f"number={place!r} is not a running case: pass the `place` that begin_case returned")
+            raise UsageFault(f"number={number!r} is not a running case: pass the `place` that begin_case returned")
         attempt = played.attempt
         quiet = attempt.case is self._cases[0]
         judged = judge_played(
@@ -180,7 +184,7 @@ class JudgedCases:
             usual=None if quiet else self._usual,
             left_open=left_open,
         )
-        del self._played[place]
+        del self._played[number]
         self._ended.add(played.number)
         if quiet:
             self._usual = len(attempt.received)
@@ -189,9 +193,18 @@ class JudgedCases:
         return {
             "outcome": str(judged.outcome),
             "code": first.code if first else "",
-            "problem": _write_problem(attempt.case, failures[0].message, judged.wire) if failures else "",
+            "problem": self._write_problem(attempt.case, failures[0].message, judged.wire) if failures else "",
             "expected": attempt.text,
         }
+
+    @staticmethod
+    def _write_problem(case: Case, problem: str, wire: Sequence[str]) -> str:
+        if not problem:
+            return ""
+        where = "with nothing wrong" if case.plan == "pass" else f"dropped at {case}"
+        lines = [f"{where}, the client {problem.rstrip('.')}.", "  on the wire:"]
+        lines += [f"    {line}" for line in wire[:8] or ("nothing",)]
+        return "\n".join([*lines, f"  this one again:  session.cuts({_write_options(case)})"])
 
     def find_complaints(self) -> Iterator[str]:
         """The reasons why a test fails that passed: cases that were enumerated and never judged."""
@@ -225,7 +238,9 @@ class JudgedCases:
         """The failures by reason, and the whole as text; each reason has one case and the line that repeats it."""
         reasons = self._judged.reasons
         about = {kind.name: kind.about for kinds in self._api.load_client_model().sets.values() for kind in kinds}
-        lines = [*self._judged.describe(_write_repeat, about, {}, 0)]
+        lines = [
+            *self._judged.describe(lambda case: f"torture(session, reader, {_write_options(case)})", about, {}, 0)
+        ]
         if reasons:
             codes = json.dumps(sorted({reason.code for reason in reasons}))
             lines += [
@@ -273,19 +288,6 @@ def _read_result(result: Any, error: Mapping[str, Any] | None, stopped: str, sec
         f"the reader returned {json.dumps(result)[:200]}: return the text, the events, the interaction, or an "
         "object with one of text, events and steps and with the status, or throw what went wrong"
     )
-
-
-def _write_problem(case: Case, problem: str, wire: Sequence[str]) -> str:
-    if not problem:
-        return ""
-    where = "with nothing wrong" if case.plan == "pass" else f"dropped at {case}"
-    lines = [f"{where}, the client {problem.rstrip('.')}.", "  on the wire:"]
-    lines += [f"    {line}" for line in wire[:8] or ("nothing",)]
-    return "\n".join([*lines, f"  this one again:  session.cuts({_write_options(case)})"])
-
-
-def _write_repeat(case: Case) -> str:
-    return f"torture(session, reader, {_write_options(case)})"
 
 
 def _write_options(case: Case) -> str:

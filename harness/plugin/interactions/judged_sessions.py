@@ -62,28 +62,46 @@ class JudgedSessions:
         with self._lock:
             session = self._sessions.get(name or "")
         if session is not None:
-            return _close_after(session.answer(_strip(request, 3), stand_in_url(request), f"{_SESSIONS}/{name}"))
+            below = "/" + "".join(target.split("/", 4)[4:])
+            inner = Request(request.method, below, request.headers, request.body)
+            return _close_after(session.answer(inner, stand_in_url(request), f"{_SESSIONS}/{name}"))
         segments = [unquote(part) for part in request.raw_path.split("/") if part]
         if segments[:2] == [CONTROL, "sessions"]:
             if request.method == "POST" and len(segments) == 2:
                 body = object_or_none(request.body) or {}
-                return _close_after(self._open(body)) if "judged" in body else self._service(request)
+                if "judged" not in body:
+                    return self._service(request)
+                try:
+                    return _close_after(_read(self._open, body))
+                except UsageFault as wrong:
+                    return _close_after(_refuse(400, "invalid_request", str(wrong)))
             if request.method == "DELETE" and len(segments) == 3:
                 with self._lock:
                     ended = self._sessions.pop(segments[2], None)
                 return self._service(request) if ended is None else _close_after(_answer({}))
         return self._service(request)
 
-    def _open(self, body: Mapping[str, Any]) -> Response:
-        try:
-            options = _read(_open_options, body)
-            if options.pop("judged") is not True:
-                raise UsageFault('write {"judged": true}, or leave it out for a session without a judge')
-            settings = {**self._read_settings(), **options.pop("settings")}
-            settings.pop("max_requests", None)  # here it bounds the requests of a test, and is an option
-            session = JudgedSession(settings=settings, **options)
-        except UsageFault as wrong:
-            return _refuse(400, "invalid_request", str(wrong))
+    def _open(
+        self,
+        *,
+        judged: bool,
+        settings: dict[str, Any] | None = None,
+        max_requests: int | None = None,
+        max_settled_reads: int | None = None,
+        assert_all_used: bool = True,
+        speed: float = 1.0,
+    ) -> Response:
+        """Open a session; the keywords are the members of the body."""
+        if not judged:
+            raise UsageFault('write {"judged": true}, or leave it out for a session without a judge')
+        if speed <= 0:
+            raise UsageFault(f"speed={speed!r} must be positive: with 60, a minute of pauses takes a second")
+        settings = {**self._read_settings(), **(settings or {})}
+        settings.pop("max_requests", None)  # here it bounds the requests of a test, and is an option
+        session = JudgedSession(
+            settings=settings, speed=speed, max_requests=max_requests, max_settled_reads=max_settled_reads,
+            assert_all_used=assert_all_used,
+        )  # fmt: skip
         with self._lock:
             name = f"j{next(self._numbers)}"
             self._sessions[name] = session
@@ -91,28 +109,6 @@ class JudgedSessions:
             while len(self._sessions) > most:
                 del self._sessions[next(iter(self._sessions))]
         return _answer({"id": name, "base_url_path": f"{_SESSIONS}/{name}"}, 201)
-
-
-def _open_options(
-    *,
-    judged: bool,
-    settings: dict[str, Any] | None = None,
-    max_requests: int | None = None,
-    max_settled_reads: int | None = None,
-    assert_all_used: bool = True,
-    speed: float = 1.0,
-) -> dict[str, Any]:
-    """The options of a new session, by name."""
-    if speed <= 0:
-        raise UsageFault(f"speed={speed!r} must be positive: with 60, a minute of pauses takes a second")
-    return {
-        "judged": judged,
-        "settings": settings or {},
-        "max_requests": max_requests,
-        "max_settled_reads": max_settled_reads,
-        "assert_all_used": assert_all_used,
-        "speed": speed,
-    }
 
 
 class JudgedSession(InteractionsEmulator):
@@ -124,6 +120,9 @@ class JudgedSession(InteractionsEmulator):
             "If that is meant, pass { optional: true } there, or open the session with { assertAllUsed: false }"
         )
         self.more_settled_reads = "open the session with { maxSettledReads: … }"
+        self.how_to_wait = (
+            "run the code under test in session.elapse(), which lets the time pass at once, or call passTime()"
+        )
         self._played = ""
         self.excused: tuple[str, ...] = ()
         self._time.speed = speed
@@ -174,15 +173,6 @@ class JudgedSession(InteractionsEmulator):
         if self.assert_all_used and why and plan != self._played and not self.runaway:
             yield f"the plan {plan!r} never took effect: {why}. {self.allowed}"
 
-    def explain_waiting(self) -> str:
-        """The state that an endless loop may wait for, and that only the clock changes."""
-        if not (waiting := self.emulator.waiting):
-            return ""
-        return (
-            f"{', '.join(waiting[:3])} waits for time, of which a request takes {self._time.tick_seconds:g} s: "
-            "run the code under test in session.elapse(), which lets the time pass at once, or call passTime()"
-        )
-
     def pass_time(self, seconds: float) -> float:
         """Let time pass as if the code under test had slept; return the seconds since the session began."""
         if not 0 <= seconds < float("inf"):
@@ -207,18 +197,17 @@ class SessionJudge:
 
     def answer(self, request: Request) -> Response:
         """Return the response to a call: GET for the state of the test, POST for a judgment."""
-        name = request.raw_path.removeprefix(f"/{CONTROL}/judge").strip("/")
+        name = request.raw_path.removeprefix(f"/{CONTROL}/judge").strip("/").replace("-", "_")
         if not name and request.method == "GET":
             return _answer(self._describe())
-        call = None if name.startswith("_") or name == "answer" else getattr(self, name.replace("-", "_"), None)
-        if call is None:
+        if name not in CALLS:
             hint = did_you_mean(name, CALLS, otherwise=f"; known are {', '.join(CALLS)}")
             return _refuse(404, "not_found", f"The judge has no call {name[:100]!r}{hint}")
         if request.method != "POST":
             return _refuse(405, "method_not_allowed", f"{request.method}: use POST here.")
         try:
-            body = json.loads(request.body or b"{}")
-            return _answer(_read(call, body))
+            call = getattr(self._session.cases if name in _OF_CASES else self, name)
+            return _answer(_read(call, json.loads(request.body or b"{}")))
         except AssertionError as problem:
             return _answer({"problem": escape_controls(str(problem))})
         except UsageFault as wrong:
@@ -359,50 +348,11 @@ class SessionJudge:
         self._route.assert_outcome(ended, raised=_find_classes(raised, classes))
         return _NO_PROBLEM
 
-    def plan_cases(
-        self,
-        *,
-        cuts: str | list[str] | None = None,
-        set: str | None = None,  # noqa: A002 - the word of `harness torture`
-        mode: str | None = None,
-        kinds: list[str] | None = None,
-        endings: list[str] | None = None,
-        first: int | None = None,
-        script: dict[str, Any] | None = None,
-        further: dict[str, Any] | None = None,
-        event_ids: str | list[str] = "all",
-        resume: str = "exclusive",
-        allow: list[str] | None = None,
-        judged_one_by_one: bool = False,
-    ) -> dict[str, Any]:
-        """Enumerate the cases of a torture; those of before are forgotten."""
-        return self._session.cases.plan(
-            cuts=cuts, set_name=set, mode=mode, kinds=kinds or (), endings=endings, first=first, script=script,
-            further=further, event_ids=event_ids, resume=resume, allow=allow or (), one_by_one=judged_one_by_one,
-        )  # fmt: skip
 
-    def begin_case(self, *, number: int) -> dict[str, Any]:
-        """Begin a case; its client uses the session's URL with `path` behind it."""
-        return self._session.cases.begin(number)
+_OF_CASES = ("plan_cases", "begin_case", "end_case", "sum_up")
+"""The calls that `JudgedCases` answers."""
 
-    def end_case(
-        self,
-        *,
-        number: int,
-        result: Any = None,
-        error: dict[str, Any] | None = None,
-        stopped: str = "",
-        left_open: int = 0,
-    ) -> dict[str, Any]:
-        """Judge what a client ended a case with."""
-        return self._session.cases.end(number, result=result, error=error, stopped=stopped, left_open=left_open)
-
-    def sum_up(self) -> dict[str, Any]:
-        """Count the cases that have ended, and tell each reason for a failure once."""
-        return self._session.cases.sum_up()
-
-
-CALLS = tuple(name for name in vars(SessionJudge) if not name.startswith("_") and name != "answer")
+CALLS = (*(name for name in vars(SessionJudge) if not name.startswith("_") and name != "answer"), *_OF_CASES)
 """The calls of a judge."""
 
 _NO_PROBLEM = {"problem": ""}
@@ -455,12 +405,6 @@ def _read(call: Callable[..., Any], body: Any) -> Any:
         name = function.__name__.strip("_")
         raise UsageFault(f"{name}: {wrong}. It takes an object with {takes or 'no members'}") from None
     return call(**{name: getattr(read, name) for name in read.__struct_fields__})
-
-
-def _strip(request: Request, segments: int) -> Request:
-    """The request with so many segments of its path taken off its beginning."""
-    parts = request.target.split("/", segments + 1)
-    return Request(request.method, "/" + "".join(parts[segments + 1 :]), request.headers, request.body)
 
 
 def _close_after(response: Response) -> Response:

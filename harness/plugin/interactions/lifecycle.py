@@ -123,7 +123,6 @@ MOST_REQUESTS = 100
 
 _MISSING = "Requested entity was not found."
 _REPORTED = "If that is how the application reports it, say assert_outcome(error, raised={})"
-_GRACE = 2  # requests tolerated after the end, such as the one that fetches the result
 
 
 Reports: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
@@ -232,10 +231,18 @@ class Lifecycle(CheckedResult):
 
     def _judge_result(self, result: Any, raised: Reports | Mapping[str, Reports] | None) -> str:
         expected = self._route.status
-        if isinstance(result, BaseException) and raised is not None and not self._is_told_by_404(result, raised):
-            return self._judge_exception(result, raised)
+        if isinstance(result, BaseException) and raised is not None:
+            # The service's own answer may tell of a deletion that no mapping names.
+            told = "deleted" not in raised if isinstance(raised, Mapping) else _code_of(result) == 404
+            if expected is not None or not told:
+                return self._judge_exception(result, raised)
         if expected is None:
-            return self._not_gone(result)
+            if result is None or _code_of(result) == 404 or result == "deleted":
+                return ""
+            right = "expected the 404, None or 'deleted'"
+            if isinstance(result, BaseException):
+                right = f"{right}. {_REPORTED.format(type(result).__name__)}"
+            return f"ended with {result!r}, though the interaction was deleted: {right}"
         if result == "deleted" or _code_of(result) == 404:
             return f"took a 404 for the end, but the interaction is to end as {expected!r}"
         if isinstance(result, BaseException) and status_of(result) not in STATUSES:
@@ -266,12 +273,6 @@ class Lifecycle(CheckedResult):
             return f"ended with the text {text!r} instead of {self._route.text!r}"
         return ""
 
-    def _is_told_by_404(self, error: BaseException, raised: Reports | Mapping[str, Reports]) -> bool:
-        """Whether the service's own answer may tell of this end: of a deletion that no mapping names."""
-        if self._route.status is not None:
-            return False
-        return "deleted" not in raised if isinstance(raised, Mapping) else _code_of(error) == 404
-
     def _judge_exception(self, error: BaseException, raised: Reports | Mapping[str, Reports]) -> str:
         """The finding about the application's own exception; "" if it reports how the route ends."""
         expected = self._route.status or "deleted"
@@ -287,12 +288,6 @@ class Lifecycle(CheckedResult):
             return f"{named}, which reports {status!r} instead of {expected!r}"
         return ""
 
-    def _not_gone(self, result: Any) -> str:
-        if result is None or _code_of(result) == 404 or result == "deleted":
-            return ""
-        told = f"ended with {result!r}, though the interaction was deleted: expected the 404, None or 'deleted'"
-        return f"{told}. {_REPORTED.format(type(result).__name__)}" if isinstance(result, BaseException) else told
-
     def _judge_requests(self) -> str:
         """The finding about the second create, on routes that require one; "" if there is none."""
         if self._route.then is None:
@@ -303,26 +298,16 @@ class Lifecycle(CheckedResult):
         body = bodies[-1]
         if body.get("previous_interaction_id") != self.id:
             return f"did not chain to it: previous_interaction_id is {body.get('previous_interaction_id')!r}"
-        return self._judge_results(body) if self._name == "function_result" else self._judge_token(body)
-
-    def _judge_results(self, body: Mapping[str, Any]) -> str:
-        """Check that every pending call has a result. Source: the function calling section of the reference."""
         now = self.emulator.look(self.id) or {}
-        pending = [step["id"] for step in now.get("steps", ()) if step["type"] == "function_call"]
-        given = body.get("input")
-        items = given if isinstance(given, list) else []
-        answered = [item.get("call_id") for item in items if item.get("type") == "function_result"]
-        missing = [call for call in pending if call not in answered]
-        if missing:
-            return f"gave no function_result for the call {missing[0]!r} (call_ids sent: {answered})"
-        if not body.get("tools"):
-            return "did not send the tools again: they are not inherited"
-        return ""
-
-    def _judge_token(self, body: Mapping[str, Any]) -> str:
-        """Check that the token is sent back unchanged, without input. Source: the SDK."""
-        now = self.emulator.look(self.id) or {}
-        if body.get("continuation_token") != now.get("continuation_token"):
+        if self._name == "function_result":  # each pending call needs a result, and the tools beside them
+            pending = [step["id"] for step in now.get("steps", ()) if step["type"] == "function_call"]
+            given = body.get("input")
+            items = given if isinstance(given, list) else []
+            answered = [item.get("call_id") for item in items if item.get("type") == "function_result"]
+            if missing := [call for call in pending if call not in answered]:
+                return f"gave no function_result for the call {missing[0]!r} (call_ids sent: {answered})"
+            return "" if body.get("tools") else "did not send the tools again: they are not inherited"
+        if body.get("continuation_token") != now.get("continuation_token"):  # as the SDK does, without input
             return "did not send the continuation_token back unchanged"
         return "sent input together with the continuation_token" if "input" in body else ""
 
@@ -330,7 +315,8 @@ class Lifecycle(CheckedResult):
         ends = [number for number, status in enumerate(self._shown) if status not in RUNNING]
         late = len(self._shown) - ends[0] - 1 if ends else 0
         calls = [call for call in self.emulator.requests.calls if call == "get"]
-        if late > _GRACE and len(calls) > _GRACE:
+        grace = 2  # requests after the end, such as the one that fetches the result
+        if late > grace and len(calls) > grace:
             return f"asked {late} times more after it was {self._shown[ends[0]]!r}"
         return ""
 

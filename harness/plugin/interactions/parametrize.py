@@ -5,23 +5,20 @@ Layer 7. A test whose markers are wrong fails before its fixtures are made, with
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from harness.outcome import UsageFault
-from harness.plugin.interactions import CASSETTE
+from harness.plugin.interactions import CASSETTE, PARAMETRIZED
 from harness.plugin.names import find_unknown_markers
 
 _EMULATOR = "interactions_emulator"
 _OF_THE_FIXTURE = frozenset({"assert_all_used", "max_requests", "max_settled_reads"})
 """What the marker of the emulator takes beside the emulator's settings."""
 _FIXTURES = {
-    "interactions_lifecycle": ("interactions_lifecycle",),
-    "interactions_dropped_stream": ("interactions_dropped_stream",),
-    "interactions_incident": ("interactions_incident",),
-    "interactions_schedule": ("interactions_schedule",),
+    **{name: (name,) for name in PARAMETRIZED},
     _EMULATOR: (
         _EMULATOR, "interactions_client", "interactions_async_client", "interactions_lifecycle",
         "interactions_chain", "interactions_dropped_stream", "interactions_incident", "interactions_torture",
@@ -38,14 +35,14 @@ def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> str:
     mistakes = [
         *find_unknown_markers(metafunc.definition, fixtures),
         *_find_unread_markers(metafunc),
-        *_find_unread_arguments(metafunc),
         *_find_wrong_values(metafunc),
     ]
-    for step in (_add_routes, _add_cuts, _add_incidents, _add_seeds):
-        try:
-            step(metafunc)
-        except UsageFault as fault:
-            mistakes.append(str(fault))
+    for fixture in PARAMETRIZED:
+        if fixture in metafunc.fixturenames:
+            try:
+                metafunc.parametrize(fixture, _find_cases(fixture, metafunc), indirect=True, ids=str)
+            except UsageFault as fault:
+                mistakes.append(str(fault))
     return "\n".join(f"In {metafunc.definition.nodeid}: {mistake}" for mistake in mistakes)
 
 
@@ -62,7 +59,7 @@ def parameter_of(request: pytest.FixtureRequest) -> Any:
 
 
 def _find_unread_markers(metafunc: pytest.Metafunc) -> Iterator[str]:
-    """The errors in each of a function's own markers that no fixture reads.
+    """The errors in each of a function's own markers that no fixture reads, or whose arguments none would read.
 
     Markers of a module or class are not checked: they need not apply to each of its tests.
     """
@@ -73,11 +70,6 @@ def _find_unread_markers(metafunc: pytest.Metafunc) -> Iterator[str]:
                 f"the marker {marker.name} has no effect on a test that does not take the fixture {fixtures[0]}: "
                 "add it to the arguments"
             )
-
-
-def _find_unread_arguments(metafunc: pytest.Metafunc) -> Iterator[str]:
-    """The arguments of a function's own markers that no fixture would read."""
-    for marker in metafunc.definition.own_markers:
         if marker.name == _EMULATOR and marker.args:
             yield f"{marker.name} takes its settings by name, such as event_ids='sparse': {marker.args!r}"
         if marker.name in ("interactions_lifecycle", "interactions_incident") and marker.kwargs:
@@ -108,31 +100,21 @@ def settings_of(node: pytest.Item) -> dict[str, Any]:
     return settings
 
 
-def _add_routes(metafunc: pytest.Metafunc) -> None:
-    if "interactions_lifecycle" in metafunc.fixturenames:
+def _find_cases(fixture: str, metafunc: pytest.Metafunc) -> Sequence[Any]:
+    """The cases of a test for one fixture. Only its module is imported: few tests need any."""
+    definition, seed = metafunc.definition, metafunc.config.getoption("--interactions-seed")
+    if fixture == "interactions_lifecycle":
         from harness.plugin.interactions.lifecycle import routes_of
 
-        metafunc.parametrize("interactions_lifecycle", routes_of(metafunc.definition), indirect=True)
-
-
-def _add_incidents(metafunc: pytest.Metafunc) -> None:
-    if "interactions_incident" in metafunc.fixturenames:
+        return routes_of(definition)
+    if fixture == "interactions_incident":
         from harness.plugin.interactions.incidents import names_of
 
-        metafunc.parametrize("interactions_incident", names_of(metafunc.definition), indirect=True)
-
-
-def _add_seeds(metafunc: pytest.Metafunc) -> None:
-    if "interactions_schedule" in metafunc.fixturenames:
+        return names_of(definition)
+    if fixture == "interactions_schedule":
         from harness.plugin.schedule import seeds_of
 
-        seeds = seeds_of(metafunc.definition, metafunc.config.getoption("--interactions-seed"))
-        metafunc.parametrize("interactions_schedule", seeds, indirect=True, ids=str)
+        return seeds_of(definition, seed)
+    from harness.plugin.interactions.dropped_stream import parameters
 
-
-def _add_cuts(metafunc: pytest.Metafunc) -> None:
-    if "interactions_dropped_stream" in metafunc.fixturenames:
-        from harness.plugin.interactions.dropped_stream import parameters
-
-        cases = parameters(metafunc.definition, metafunc.config.getoption("--interactions-seed"))
-        metafunc.parametrize("interactions_dropped_stream", cases, indirect=True, ids=str)
+    return parameters(definition, seed)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from harness.benches.client.bench import ENOUGH, describe_unreadable
@@ -118,7 +117,14 @@ class Torture:
                 played = self._play(*task, call)
                 for failure in judged.note(self._judge(played, len(quiet.attempt.received))):
                     queue.note_failure(played.case.kind, failure.code)
-        repeat = partial(_write_repeat, getattr(function, "__name__", "function"), mode, cases, script)
+        words = [getattr(function, "__name__", "function")]
+        words += [f"mode={mode!r}"] if mode != "follow" else []
+        words += [f"cases={cases!r}"] if cases else []
+        words += ["script=…"] if script is not None else []
+
+        def repeat(one: Case) -> str:
+            return f"{NAME}({', '.join([*words, f'case={str(one)!r}'])})"
+
         kinds_told = {kind.name: kind.about for kind in self._model.sets[chosen]}
         report = TortureReport(len(found), judged, dict(queue.skipped), repeat, kinds_told, enough)
         if fail and report.reasons:
@@ -256,15 +262,6 @@ class _Caller:
         if isinstance(value, Mapping) and isinstance(value.get("text"), str) and "steps" not in value:
             return ClientResult(collected=value["text"], status=status)
         return ClientResult(collected=events_of(found) or found, status=status)
-
-
-def _write_repeat(function: str, mode: str, cases: str, script: Mapping[str, Any] | None, case: Case) -> str:
-    """The line that repeats one case."""
-    words = [function]
-    words += [f"mode={mode!r}"] if mode != "follow" else []
-    words += [f"cases={cases!r}"] if cases else []
-    words += ["script=…"] if script is not None else []
-    return f"{NAME}({', '.join([*words, f'case={str(case)!r}'])})"
 
 
 class TortureReport:

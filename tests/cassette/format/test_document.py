@@ -23,22 +23,6 @@ interactions:
     headers: {}
     body: {string: abc}
 """
-BODIES = (
-    ("!!python/unicode 'hé'", "hé".encode()),
-    ("!!python/object/new:_io.BytesIO {state: !!python/tuple [!!binary YWL/, 0, null]}", b"ab\xff"),
-    ("!!python/object/new:_io.BytesIO {state: !!python/tuple [text, 0, null]}", b"text"),
-    ("!!python/object/new:_io.BytesIO {}", b""),
-    ("!!python/object/apply:builtins.iter {args: [[!!binary YQ==, !!binary Yg==]], state: 0}", b"ab"),
-)
-
-
-@pytest.mark.parametrize(("written", "body"), BODIES)
-def test_what_vcrpy_writes_for_files_and_iterators(tmp_path: Path, written: str, body: bytes) -> None:
-    """Bodies that were files or iterators when plain vcrpy recorded them are read as their bytes."""
-    path = tmp_path / "a.yaml"
-    path.write_text(ENTRY % written, "utf-8")
-    assert load(path).recordings[0].request.body == body
-
 
 CODE = ("!!python/object/apply:pathlib.Path.touch [%s]", "!!python/name:os.system", "!!python/module:os")
 
@@ -73,7 +57,8 @@ def test_what_cannot_be_read(tmp_path: Path, data: bytes, line: int, said: str) 
 
 
 @pytest.mark.parametrize(
-    "text", ["abc", "'1'", '"\\u00e9\\U0001f600"', '"a\\n\\x85b"', "|-\n        a\n        b"]
+    "text",
+    ["abc", "!!python/unicode 'hé'", "'1'", '"\\u00e9\\U0001f600"', '"a\\n\\x85b"', "|-\n        a\n        b"],
 )
 def test_scalars_as_plain_vcrpy_reads_them(tmp_path: Path, text: str) -> None:
     """However a body is written in YAML, we read the same bytes as plain vcrpy."""

@@ -337,12 +337,3 @@ try:
 except CassetteError as wrong:
     print(wrong)
 """
-
-
-def test_matching_ignores_host_and_order(tmp_path: Path) -> None:
-    """Neither host and port nor the order of query parameters matters for matching."""
-    path = tmp_path / "a.yaml"
-    save(path, [replace(answered(get(f"{URL}/v1_a?b=2&a=1"), {"id": "v1_a"}), origin="https://live.example.com")])
-    with CassetteFile(path, PROTOCOL, mode="none") as cassette:
-        assert cassette.play(get(f"{URL}/v1_a?a=1&b=3")) is None
-        assert cassette.play(get(f"{URL}/v1_a?a=1&b=2")) is not None

@@ -215,6 +215,15 @@ def skips_broken_events(client: httpx.Client, interaction_id: str) -> str:
     return text
 
 
+def creates_after_a_drop(client: httpx.Client, interaction_id: str) -> str:
+    """Reads the stream of its id, and begins a new interaction when that drops."""
+    try:
+        with client.stream("GET", f"{PATH}/{interaction_id}?stream=true") as response:
+            return "".join(map(piece, lines(response)))
+    except httpx.HTTPError:
+        return posts_create_again(client, interaction_id)
+
+
 def posts_create_again(client: httpx.Client, interaction_id: str) -> str:
     """Begins a new interaction although the old one could be resumed."""
     for _ in range(5):

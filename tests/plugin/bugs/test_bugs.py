@@ -98,6 +98,7 @@ STREAMING: list[tuple[Streaming, Case, str]] = [
     (clients.asks_nothing, new_case("event:8,rst"), "sent no request at all"),
     (clients.only_polls_once, new_case("event:8,rst"), "never requested the stream"),
     (clients.posts_create_again, new_case("event:7,rst"), "sent the create 2 times"),
+    (clients.creates_after_a_drop, new_case("event:8,rst"), "read an interaction by its id, then sent a create"),
 ]
 
 
@@ -144,6 +145,11 @@ def test_impatient_retries() -> None:
         clients.retries_without_delay(client, stream.id)
     with pytest.raises(AssertionError, match="asked 5 times in vain and slept 0 s"):
         stream.assert_patient(sleeps)
+    once = DroppedStream(InteractionsEmulator(), new_case("event:8,rst"))
+    with no_sleep() as sleeps, client_of(once.emulator) as client:
+        clients.good(client, once.id)
+    with pytest.raises(AssertionError, match=r'never had to wait; a plan that shows it has two: .*cuts="outage"'):
+        once.assert_patient(sleeps)
 
 
 def test_patient_retries() -> None:

@@ -302,20 +302,6 @@ def test_sleeps_between_polls_are_told(server: Api) -> None:
     assert session.ask("GET", path)[0] == 400
 
 
-def test_the_result_of_another_function_is_told(session: Api) -> None:
-    """The judge of a conversation has the words of the fixture for a call, too: no answer, and a wrong name."""
-    assert session.judge("assert_continued")["problem"] == "the client created no interaction."
-    tool = {"type": "function", "name": "look", "parameters": {"type": "object"}}
-    session.judge(
-        "reply", script={"steps": [{"type": "function_call", "id": "c1", "name": "look", "arguments": {}}]}
-    )
-    made = session.create(tools=[tool])
-    assert "left the function call 'c1' without a result" in session.judge("assert_continued")["problem"]
-    result = {"type": "function_result", "call_id": "c1", "name": "find", "result": "rain"}
-    session.create(previous_interaction_id=made["id"], input=[result], tools=[tool])
-    assert "under the name 'find': the call names 'look'" in session.judge("assert_continued")["problem"]
-
-
 def test_time_moves_when_it_is_told(session: Api) -> None:
     """A run that lasts a minute ends when a minute was let pass; another session's clock stays."""
     session.judge("reply", script={"text": "Late.", "lasts": 60})
