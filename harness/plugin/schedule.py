@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -109,11 +110,15 @@ class TaskSchedule:
         awake = [handle for handle in steps if _task_of(handle) not in ASLEEP] or steps
         awake.sort(key=lambda handle: self._tasks[_task_of(handle)])  # type: ignore[index]
         chosen = self._random.sample(awake, self._random.randint(1, len(awake)))
-        in_turn = iter(chosen)
-        order = [one if _task_of(one) is None else next(in_turn, None) for one in ready]
+        places = {id(handle): place for place, handle in enumerate(chosen)}
+        order: list[Any] = []
+        # A step never overtakes a callback: asyncio's own ones clean up after what the task has waited for.
+        for is_step, handles in groupby(ready, key=lambda handle: _task_of(handle) is not None):
+            among = [handle for handle in handles if not is_step or id(handle) in places]
+            order += sorted(among, key=lambda handle: places[id(handle)]) if is_step else among
         ready.clear()
-        ready.extend(one for one in order if one is not None)
-        return [handle for handle in steps if handle not in chosen]
+        ready.extend(order)
+        return [handle for handle in steps if id(handle) not in places]
 
     def find_complaints(self) -> Iterator[str]:
         """The reasons to fail a test that has passed: a blocking call, or no draw at all."""

@@ -7,11 +7,13 @@ test's interactions. A client that found the URL in the environment reaches the 
 from __future__ import annotations
 
 import re
+import select
 import selectors
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -173,6 +175,7 @@ class _Door:
         self._opened = False
         self._thread = threading.Thread(target=self._watch, name=SERVER_THREAD, daemon=True)
         self._thread.start()
+        _doors.append(self)
 
     def _watch(self) -> None:
         """Wait for the first client, or until the bell rings."""
@@ -187,6 +190,15 @@ class _Door:
                 self._sock.close()  # who waits in the queue is told
                 raise
 
+    def rest(self) -> Future[int]:
+        """How often bytes have come or gone, once the server waits for its clients; never 0 if one has knocked."""
+        if self._server is not None:
+            return self._server.submit(self._server.server.rest())
+        waiting: Future[int] = Future()
+        if not select.select([self._sock], (), (), 0)[0]:
+            waiting.set_result(0)
+        return waiting
+
     def open(self) -> None:
         """Begin to serve now."""
         self._opened = True
@@ -198,11 +210,20 @@ class _Door:
 
     def stop(self) -> None:
         """Leave no thread and no socket."""
+        _doors.remove(self)
         self._ring()
         if self._server is not None:
             self._server.stop()
         for sock in (self._sock, self._bell, self._rung):
             sock.close()
+
+
+_doors: list[_Door] = []
+
+
+def rest_servers() -> list[Future[int]]:
+    """For each server of this process, how often bytes have come or gone, once it waits for its clients."""
+    return [door.rest() for door in _doors]
 
 
 # --- The clocks of the services that a test uses. A sleep moves each of them to its own end, counted from its own

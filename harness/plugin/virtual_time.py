@@ -32,7 +32,7 @@ from msgspec import Struct
 from harness.outcome.words import format_count
 from harness.plugin.blocking_calls import note_blocking
 from harness.plugin.late_patches import Patch, patched_attributes
-from harness.plugin.session_server import SERVER_THREAD, begin_sleep
+from harness.plugin.session_server import SERVER_THREAD, begin_sleep, rest_servers
 
 _TOOLS = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")
 CHILDREN = frozenset({"subprocess", "multiprocessing"})
@@ -65,6 +65,10 @@ class VirtualClock:
         self.moved: Callable[[float], object] = lambda seconds: None
         """Called with the seconds of each move."""
         self._reached = 0.0
+        self.holds = False
+        """Whether the time waits for requests and calls in threads that are under way."""
+        self.is_working: Callable[[], bool] = lambda: False
+        """Whether a call in a thread of a pool is under way."""
         self.over = False
         """Whether the block has ended; a function that somebody keeps then shows the machine's time."""
         self._real = time.monotonic
@@ -111,14 +115,18 @@ class VirtualClock:
         here = self._sleeping.setdefault(threading.get_ident(), [])
         heapq.heappush(here, me)
         is_asyncio = asyncio._get_running_loop() is not None
+        pause = _pause if is_asyncio else pause  # the sleep of anyio is made of one that is skipped
         task: Any = asyncio.current_task() if is_asyncio else sys.modules["trio"].lowlevel.current_task()
         ASLEEP.add(task)
         try:
-            turns = 0
-            while turns < _TURNS:
-                await pause(0)
-                turns = turns + 1 if here[0] == me else 0
-            await self._run_timers(me[0], len(here), pause, lambda due: pass_time(round(due - begin, _DIGITS)))
+            await self._let_others_run(me, here, pause)
+            while (due := _find_timer(self.now(), me[0])) is not None:
+                if is_asyncio and len(asyncio.all_tasks()) > len(here):
+                    await pause(_MOMENT)
+                if _find_timer(self.now(), me[0]) == due:
+                    self.reach(due)
+                    pass_time(round(due - begin, _DIGITS))
+                    await self._let_others_run(me, here, pause)
             self.reach(me[0])
             pass_time(seconds)
         finally:
@@ -126,22 +134,49 @@ class VirtualClock:
             here.remove(me)
             heapq.heapify(here)
 
-    async def _run_timers(
-        self,
-        wake: float,
-        sleepers: int,
-        pause: Callable[[float], Awaitable[Any]],
-        note: Callable[[float], None],
+    async def _let_others_run(
+        self, me: tuple[float, int], here: list[tuple[float, int]], pause: Callable[[float], Awaitable[Any]]
     ) -> None:
-        """Move to each timer of the running loop that is due before `wake`, note it, and let it run."""
-        while (due := _find_timer(self.now(), wake)) is not None:
-            if asyncio._get_running_loop() is not None and len(asyncio.all_tasks()) > sleepers:
-                await pause(_MOMENT)
-            if _find_timer(self.now(), wake) == due:
-                self.reach(due)
-                note(due)
-                for _ in range(_TURNS):
-                    await pause(0)
+        """Return once this sleep is the next to end, and whatever else runs waits for it.
+
+        A request to our own server, and a call in a thread of a pool, go on in real time until they have ended: a
+        client whose request is on the way would find its time over. What never ends is left behind.
+        """
+        turns, before, at_rest = 0, None, False
+        began = changed = self._real()
+        while True:
+            await pause(0)
+            is_late = self._real() - changed > THRESHOLD or self._real() - began > 10 * THRESHOLD
+            if here[0] != me or not (is_late or _count_ready() < len(here)):
+                turns, at_rest = 0, False
+                continue
+            turns += 1
+            if turns < _TURNS:
+                continue
+            if at_rest or is_late or not self.holds:
+                return
+            servers = rest_servers()
+            while not all(server.done() for server in servers) and self._real() - changed < THRESHOLD:
+                await pause(_GLANCE)
+            seen = self.is_working(), [server.result() for server in servers if server.done()]
+            at_rest = seen == before and not seen[0]  # if nothing goes on in the next turns, either
+            if seen != before:
+                before, changed = seen, self._real()
+            if seen[0]:
+                await pause(_GLANCE)
+            turns = 0
+
+
+_GLANCE = 0.0005
+"""Real seconds between two looks at a server or a thread that is busy."""
+
+
+def _count_ready() -> int:
+    """How many steps and callbacks of the running loop are due; those of sleepers always are."""
+    loop = asyncio._get_running_loop()
+    if loop is None:
+        return int(sys.modules["trio"].lowlevel.current_statistics().tasks_runnable)
+    return len(getattr(loop, "_ready", ()))  # uvloop has no such list
 
 
 def _find_timer(now: float, wake: float) -> float | None:
@@ -354,6 +389,7 @@ class ThreadWaits:
         self._changed = threading.Condition()
         self._waits: dict[int, _Wait] = {}
         self._numbers = count()
+        self._calls: set[Any] = set()
         self._older = frozenset(list_frames())
         # A thread that was there before is not waited for until it has waited itself; but this one runs the
         # test. It used to be known only from its wait for the start of a thread, which on a busy machine may have
@@ -442,6 +478,25 @@ class ThreadWaits:
             if thread is threading.main_thread() or not is_exempt_thread:
                 yield ident
 
+    def count_calls(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """The method `run_in_executor` of an event loop, which counts the calls that it has no result of yet."""
+
+        def run(loop: Any, executor: Any, function: Callable[..., Any], *args: Any) -> Any:
+            result = original(loop, executor, function, *args)
+            if not self._clock.over and threading.current_thread().name != SERVER_THREAD:
+                self._calls.add(result)
+                result.add_done_callback(self._calls.discard)
+            return result
+
+        return run
+
+    def is_pool_working(self) -> bool:
+        """Whether a call in a thread, as of `asyncio.to_thread`, is under way, and is in no wait."""
+        waiting = sum(
+            thread.ident in self._waits and thread.name.startswith(_POOLED) for thread in threading.enumerate()
+        )
+        return len(self._calls) > waiting
+
     def _is_anyone_on_the_way(self) -> bool:
         """Whether a thread that is new, or has waited before, may soon wait for less than this one."""
         for ident in self._find_running():
@@ -453,6 +508,10 @@ class ThreadWaits:
             if _real() - since < THRESHOLD:
                 return True
         return False
+
+
+_POOLED = "asyncio_"
+"""How the names of the threads of a loop's own pool begin."""
 
 
 def list_frames() -> dict[int, FrameType]:
@@ -518,13 +577,17 @@ def no_sleep() -> Iterator[Sleeps]:
     """Skip sleeps until the block ends; yield the record of them. Clocks move by what was skipped."""
     sleeps, clock = Sleeps(), VirtualClock()
     waits = ThreadWaits(clock, sleeps.append)
+    clock.holds, clock.is_working = True, waits.is_pool_working
     replacements = dict(shifted_readings(clock))
     for sleep in _find_sleeps():
         is_async = inspect.iscoroutinefunction(sleep)
         replacements[sleep] = _skip_async(sleep, sleeps, clock) if is_async else _skip(sleep, clock, waits)
     methods: list[Patch] = [(threading.Condition, "wait", waits.replacement())]
+    loops: list[Any] = [asyncio.BaseEventLoop]
     if (loop := getattr(sys.modules.get("uvloop"), "Loop", None)) is not None:
         methods.append((loop, "time", clock.shift_method(loop.time)))
+        loops.append(loop)
+    methods += [(loop, "run_in_executor", waits.count_calls(loop.run_in_executor)) for loop in loops]
     _replace(replacements, spares=is_exempt)
     _open.append(clock)
     try:

@@ -148,6 +148,8 @@ class Hub:
         self.heads = HeadCache((cors_for or (lambda request: True)) if cors else None)
         self.connections: set[ServerConnection] = set()
         self.errors: list[HarnessFault] = []
+        self.traffic = 0
+        """How often bytes came or went: what changes while a client and the service are busy with each other."""
         self._answered: list[ServerConnection] = []
 
     def note(self, fault: HarnessFault) -> None:
@@ -234,6 +236,7 @@ class ServerConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._hub.connections.add(self)
+        self._hub.traffic += 1
         self._since = self._loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -258,6 +261,7 @@ class ServerConnection(asyncio.Protocol):
             room.set_result(None)
 
     def data_received(self, data: bytes) -> None:
+        self._hub.traffic += 1
         if self._closing:
             return  # lingering: further requests get no response
         if self._unwritten:
@@ -381,6 +385,7 @@ class ServerConnection(asyncio.Protocol):
 
     def _write(self, data: bytes, after: After | None) -> None:
         """Write `data`, unless a reset follows: then `_end` writes it."""
+        self._hub.traffic += 1
         if data and after is not After.RST:
             self._transport.write(data)
 
@@ -443,6 +448,7 @@ class ServerConnection(asyncio.Protocol):
     def write_answer(self) -> None:
         """Write the answer that waits for the end of the loop's turn, if there is one."""
         data, self._unwritten = self._unwritten, b""
+        self._hub.traffic += bool(data)
         write(self._transport, data)
 
     def sweep(self, now: float) -> None:

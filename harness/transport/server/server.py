@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from types import TracebackType
@@ -113,6 +113,7 @@ class Serves(Protocol):
 
 
 Served = TypeVar("Served", bound=Serves)
+T = TypeVar("T")
 
 
 class InThread(Generic[Served]):
@@ -145,6 +146,11 @@ class InThread(Generic[Served]):
             self._thread.join()
             failure, self._failure = self._failure, None
             raise failure
+
+    def submit(self, work: Coroutine[None, None, T]) -> Future[T]:
+        """Run a coroutine in the server's loop."""
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self) -> None:
         """Stop the server and its loop, join the thread; safe to call again."""
@@ -236,6 +242,18 @@ class _Endpoint:
     def url(self) -> str:
         """The URL for clients, without a trailing slash."""
         return url_of("https" if self._tls else "http", self._host, self._port)
+
+    async def rest(self) -> int:
+        """Wait until no byte has come or gone for three turns of the loop; return how often any did.
+
+        Each turn asks the system for connections and bytes, so that what clients have sent before has come.
+        """
+        seen, quiet = -1, 0
+        while quiet < 3:
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if seen == self._hub.traffic else 0
+            seen = self._hub.traffic
+        return seen
 
     async def _listen(self) -> None:
         options: dict[str, Any] = {"ssl": self._tls, "sock": self._sock}

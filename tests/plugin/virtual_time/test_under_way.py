@@ -1,0 +1,129 @@
+"""Time stands still while a request or a call in a thread is under way: a correct program is never accused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+from google import genai
+
+import harness
+from harness.plugin import no_sleep
+from harness.plugin.schedule import TaskSchedule
+
+MODEL = "gemini-3.8-flash"
+KEY = {"x-goog-api-key": "any"}
+BODY = {"model": MODEL, "input": "Say hi.", "background": True}
+Ask = Callable[[str], Awaitable[dict[str, Any]]]
+Program = Callable[[Ask, float], Awaitable[str]]
+
+
+@contextmanager
+def drawn(seed: int) -> Iterator[None]:
+    """Skipped sleeps, with a drawn order of tasks."""
+    with no_sleep(), TaskSchedule(seed).draw():
+        yield
+
+
+async def poll(ask: Ask, pause: float) -> str:
+    """Create in the background, and ask until the run has ended."""
+    run = await ask("")
+    while run["status"] == "in_progress":
+        await asyncio.sleep(pause)
+        run = await ask(f"/{run['id']}")
+    return str(run["status"])
+
+
+async def poll_beside_a_watchdog(ask: Ask, pause: float) -> str:
+    """The same beside a task that waits for longer than the polls take."""
+    watchdog = asyncio.create_task(asyncio.sleep(200 * pause))
+    status = await poll(ask, pause)
+    assert not watchdog.done(), "the watchdog was over before the run"
+    watchdog.cancel()
+    return status
+
+
+async def poll_in_time(ask: Ask, pause: float) -> str:
+    """The same under a timeout, beside a task with a sleep of its own that ends later."""
+    beside = asyncio.create_task(asyncio.sleep(400 * pause))
+    status = await asyncio.wait_for(poll(ask, pause), 200 * pause)
+    beside.cancel()
+    return status
+
+
+async def in_process(program: Program, emulator: Any, pause: float) -> str:
+    async with httpx.AsyncClient(transport=emulator.transport, headers=KEY, base_url="http://any") as client:
+        return await program(_ask_httpx(client), pause)
+
+
+async def over_a_socket(program: Program, emulator: Any, pause: float) -> str:
+    async with httpx.AsyncClient(headers=KEY, base_url=emulator.base_url) as client:
+        return await program(_ask_httpx(client), pause)
+
+
+async def by_aiohttp(program: Program, emulator: Any, pause: float) -> str:
+    async with aiohttp.ClientSession(headers=KEY) as session:
+
+        async def ask(path: str) -> Any:
+            url = f"{emulator.base_url}/v1beta/interactions{path}"
+            async with session.get(url) if path else session.post(url, json=BODY) as response:
+                return await response.json()
+
+        return await program(ask, pause)
+
+
+async def in_threads(program: Program, emulator: Any, pause: float) -> str:
+    def send(path: str) -> Any:
+        data = None if path else json.dumps(BODY).encode()
+        headers = {**KEY, "content-type": "application/json"}
+        request = urllib.request.Request(f"{emulator.base_url}/v1beta/interactions{path}", data, headers)
+        with urllib.request.urlopen(request) as response:
+            return json.load(response)
+
+    return await program(lambda path: asyncio.to_thread(send, path), pause)
+
+
+async def by_the_sdk(program: Program, emulator: Any, pause: float) -> str:
+    client = genai.Client(api_key="any", http_options={"base_url": emulator.base_url}).aio
+
+    async def ask(path: str) -> Any:
+        made = await (client.interactions.get(path[1:]) if path else client.interactions.create(**BODY))
+        return made.model_dump(mode="json")
+
+    return await program(ask, pause)
+
+
+def _ask_httpx(client: httpx.AsyncClient) -> Ask:
+    async def ask(path: str) -> Any:
+        url = f"/v1beta/interactions{path}"
+        return (await (client.get(url) if path else client.post(url, json=BODY))).json()
+
+    return ask
+
+
+CLOCKS: dict[str, Callable[[], Any]] = {
+    "plain": nullcontext,
+    "no_sleep": no_sleep,
+    **{f"seed {seed}": partial(drawn, seed) for seed in range(3)},
+}
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+@pytest.mark.parametrize(
+    "route", [in_process, over_a_socket, by_aiohttp, in_threads, by_the_sdk], ids=lambda route: route.__name__
+)
+@pytest.mark.parametrize("program", [poll_beside_a_watchdog, poll_in_time], ids=lambda program: program.__name__)
+def test_a_correct_program_is_never_accused(program: Program, route: Any, clock: str) -> None:
+    """Whatever the client, its requests take none of the time that skipped sleeps move."""
+    with harness.Emulator() as emulator, CLOCKS[clock]():
+        emulator.script({"text": "Done.", "ticks": 4})
+        pause = 0.1 if clock == "plain" else 5.0
+        assert asyncio.run(route(program, emulator, pause)) == "completed"
