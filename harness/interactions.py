@@ -279,11 +279,7 @@ def _load_search() -> SearchModel:
     from harness.checks.capabilities import RESTS_ON
     from harness.strategies.search_model import build_model
 
-    return build_model(_read_service, RESTS_ON)
-
-
-def _read_service(service: Emulator) -> object:
-    return service.engine()
+    return build_model(RESTS_ON)
 
 
 def embedded_settings() -> Settings:

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from harness.engine.search.budget import Budget, hypothesis_settings
 from harness.engine.search.failure import ACCEPTED, LATER, AnswerCounts, Bug, EngineRun, Failure, SeenDefect
 from harness.engine.search.search_target import SearchTarget, World
-from harness.engine.search.shrink import minimal, shortest
+from harness.engine.search.shrink import minimal
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.search import History, SearchModel, Step
 
@@ -316,7 +316,7 @@ def _shrink(place: SearchTarget, tally: Tally, engine: str) -> list[Failure]:
     for key in queue:  # grows
         done.append(minimal(place, found[key], add))
         place.report_progress({"histories": tally.histories, "shrunk": len(done)}, findings=len(found))
-    return shortest(place, done)
+    return done
 
 
 def _counts(tally: Tally) -> dict[str, int]:

@@ -36,8 +36,6 @@ from harness.engine.events import (
 from harness.engine.probe import Prober
 from harness.engine.results import Replays, Result
 from harness.engine.search.budget import Budget
-from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
-from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import SEARCHED, EngineRun, Failure, fold
 from harness.engine.search.openapi import document
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
@@ -172,9 +170,7 @@ def _play_again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure
         yield replace(failure, engine=record["engine"], known=True, replays=Replays(1, 1))
 
 
-ENGINES = (HISTORY, LAWS, SCHEMA, EXHAUSTIVE)
-USUAL = (HISTORY, LAWS, SCHEMA)
-"""The engines that run by default."""
+ENGINES = (HISTORY, LAWS, SCHEMA)
 
 _WORST_FIRST = (Verdict.ERROR, Verdict.FAIL, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.INFO)
 _RANK = {verdict: rank for rank, verdict in enumerate((*_WORST_FIRST, *(set(Verdict) - set(_WORST_FIRST))))}
@@ -188,14 +184,12 @@ HANGS = 5
 class FuzzOptions:
     """The user's choices.
 
-    `seconds` is the limit for the whole run, None if the user gave none. `depth` is that of the exhaustive engine,
-    which no profile bounds. If `store` is None, failures are not stored; those in it are
-    sent again first. `excluded` holds rules and codes that are not reported.
+    `seconds` is the limit for the whole run, None if the user gave none. If `store` is None, failures are not
+    stored; those in it are sent again first. `excluded` holds rules and codes that are not reported.
     """
 
-    engines: tuple[str, ...] = USUAL
+    engines: tuple[str, ...] = ENGINES
     budget: Budget
-    depth: int = 3
     seconds: float | None = None
     seed: int = 0
     level: Level = Level.MAY
@@ -312,8 +306,6 @@ def _run_whole_engine(
     budget = options.budget.with_limits(None, seconds)
     if engine == SCHEMA:
         return document(place, budget, seed=options.seed, strict=options.strict, passed_over=known)
-    if engine == EXHAUSTIVE:
-        return every(place, options.depth, seconds=seconds)
     play = search if engine == HISTORY else laws
     return play(place, budget, seed=options.seed, database=options.database, passed_over=known)
 
@@ -377,4 +369,4 @@ def replay(target: ResolvedTarget, history: Sequence[dict[str, object]]) -> list
     return [mask.text(failure.key) for failure in found]
 
 
-__all__ = ["ENGINES", "EXHAUSTIVE", "USUAL", "FuzzOptions", "fuzz", "replay"]
+__all__ = ["ENGINES", "FuzzOptions", "fuzz", "replay"]

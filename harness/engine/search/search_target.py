@@ -97,7 +97,6 @@ class World:
         *,
         able: frozenset[str],
         settled_by_us: bool = False,
-        same_input: bool = False,
         lag: Lag | None = None,
         judge: AnswerJudge | None = None,
     ) -> None:
@@ -105,7 +104,6 @@ class World:
         self.target = target
         self.able = able
         self.settled_by_us = settled_by_us
-        self.same_input = same_input
         self.lag = lag or Lag()
         self._judge = judge or AnswerJudge(api, set())
         self.sent: list[TrailEntry] = []
@@ -251,15 +249,15 @@ class SearchTarget:
         return replace(self, timer=timer, litter=[])
 
     @contextmanager
-    def world(self, *, same_input: bool = False) -> Iterator[World]:
+    def world(self) -> Iterator[World]:
         """A new world for one history, cleaned up at the end."""
-        world = self.open(same_input=same_input)
+        world = self.open()
         try:
             yield world
         finally:
             self.finish(world)
 
-    def open(self, *, same_input: bool = False) -> World:
+    def open(self) -> World:
         """A new world for one history; end it with `finish`."""
         driver = self.resolved.connect() if self.shared is None else self._limit(self.shared, self.timer)
         own = self.resolved.throwaway
@@ -269,7 +267,6 @@ class SearchTarget:
             self.requests,
             able=self.able,
             settled_by_us=own,
-            same_input=same_input,
             lag=self.lag,
             judge=self.judge,
         )

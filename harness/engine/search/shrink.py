@@ -1,9 +1,7 @@
 """Shrinks a failing history: removes steps and fields, and rewrites the remaining ones, until none can go.
 
 Layer 4. Every candidate runs; it is kept only if it shows the same defect. The result runs once more before it is
-reported. If the target does not fail again, the failure is kept as it was first seen. Removing and rewriting
-single steps can end in a local minimum; in this process, where histories are cheap, all short histories run as
-well.
+reported. If the target does not fail again, the failure is kept as it was first seen.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from typing import Any, Generic, TypeVar, cast
 from urllib.parse import unquote
 
 from harness.engine.results import Replays
-from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import ANSWERED, Bug, Failure
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.targets import VERSION_PATTERN
@@ -226,9 +223,6 @@ def _fill_in(template: Template, answers: Sequence[Exchange], place: SearchTarge
     return request
 
 
-SHORTEST, MOST_SECONDS = 3, 20.0
-"""In this process, all histories of up to this many steps are played: about a second for each target."""
-
 Part = TypeVar("Part")
 
 NEAR, FAR = 400, 40
@@ -364,21 +358,3 @@ def _why_no_time(place: SearchTarget) -> str:
     if place.timer.stopped:
         return STOPPED
     return LATE if place.timer.over() else ""
-
-
-def shortest(place: SearchTarget, failures: Sequence[Failure]) -> list[Failure]:
-    """The failures, each replaced if one of all short histories shows it with fewer steps."""
-    longest = max((len(failure.history) for failure in failures), default=0)
-    if not place.resolved.throwaway or longest < 2 or place.timer.over():
-        return list(failures)
-    searched = every(place, min(longest - 1, SHORTEST), seconds=min(place.timer.left, MOST_SECONDS))
-    if searched.stopped:
-        place.timer.stop()
-    short = {failure.key: failure for failure in searched.failures}
-    return [_pick_shorter(failure, short.get(failure.key)) for failure in failures]
-
-
-def _pick_shorter(failure: Failure, other: Failure | None) -> Failure:
-    if other is None or len(other.history) >= len(failure.history):
-        return failure
-    return replace(other, engine=failure.engine, seen=failure.seen, replays=Replays(1, 1))

@@ -73,7 +73,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (["emulator", "--level", "sometimes"], "unknown level"),
         (["emulator", "--max-examples", "0"], "1 or more"),
         (["emulator", "--database", "github:x"], "github:OWNER/REPOSITORY"),
-        (["http://127.0.0.1:9", "--exhaustive", "2", "--time", "x"], "not a number"),
+        (["http://127.0.0.1:9", "--time", "x"], "not a number"),
     ],
 )
 def test_wrong_usage_is_told_and_exits_2(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,15 +87,6 @@ def test_the_reference_exits_0_and_says_what_was_played(capsys: pytest.CaptureFi
     out = capsys.readouterr().out
     assert "history" in out
     assert "no finding" in out
-
-
-@pytest.mark.slow
-def test_exhaustive_alone_prints_histories_and_states(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fuzz", "emulator", "--exhaustive", "2", "--no-store"]) == Exit.OK
-    out = capsys.readouterr().out
-    assert "states" in out
-    assert "histories" in out
-    assert "laws" not in out
 
 
 def fuzz_mutant(name: str, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object]]:

@@ -15,7 +15,6 @@ from msgspec import structs
 from harness.contract import StreamJudge, load
 from harness.engine.decide import Policy
 from harness.engine.search.budget import BUDGETS, Budget, hypothesis_settings, open_database
-from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import EngineRun, Failure, SeenDefect, fold
 from harness.engine.search.rounds import Tally, laws, search
 from harness.engine.search.search_target import World, play
@@ -147,32 +146,6 @@ def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: p
         "the time limit was reached",
         "the time limit was reached",
     )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        "delete-keeps",
-        *(
-            pytest.param(name, marks=pytest.mark.thorough)
-            for name in (
-                "resume-skips-one",
-                "cancel-settled",
-                "cancelled-stream-goes-on",
-                "chain-background-refused",
-            )
-        ),
-    ],
-)
-def test_no_shorter_history_is_known(name: str) -> None:
-    """A search shrinks a failure to as few steps as the exhaustive search needs for it."""
-    least = {failure.key: len(failure.history) for failure in every(mutant(name), 3).failures}
-    found = {failure.key: failure for failure in search(mutant(name), FEW, seed=1).failures}
-    both = least.keys() & found.keys()
-    assert both
-    assert {key: len(found[key].history) for key in both} == {key: least[key] for key in both}
-    assert all(not failure.unshrunk for failure in found.values())
 
 
 @pytest.mark.slow
