@@ -13,7 +13,6 @@ from harness.wire.json_value import json_or_none
 MOST = 3
 """Parts that are named; more distinguish nothing."""
 
-_DEEPEST = 12
 
 _TYPES = {list: "a list", dict: "an object", str: "a string", bool: "a boolean", type(None): "null"}
 
@@ -45,7 +44,7 @@ def _holds(outer: Part, part: Part) -> bool:
 
 def _list_parts(value: Any, place: str = "", depth: int = 0) -> Iterator[Part]:
     """Every part of a value, from the outside."""
-    if depth > _DEEPEST:
+    if depth > 12:
         return
     if place:
         name = place.rpartition(".")[2]

@@ -39,9 +39,6 @@ Item = TypeVar("Item")
 
 INTERRUPTED = "it was interrupted"
 
-_GRACE = 5.0
-"""Seconds to delete what was created, once the time of the run is up."""
-
 
 def the_probe(_: object) -> Generator[object, object, None]:
     """Name the exchanges of the probe in reports; `probe` sends them."""
@@ -215,7 +212,7 @@ class Workers:
 
     def _clean(self, ledger: CreatedResources, driver: Driver) -> None:
         if self.halted:
-            self.timer.end(_GRACE)
+            self.timer.end(5.0)  # seconds to delete what was created
         try:
             self.leftovers.extend(ledger.clean(driver))
             self.audit.note_denials(ledger.read_cleanup(self.target.target.contract))
@@ -293,9 +290,9 @@ def take_until_done(
         if seconds is not None and seconds <= 0:
             return
         try:
-            item = outbox.get(timeout=_SILENCE if seconds is None else seconds)
+            item = outbox.get(timeout=0.5 if seconds is None else seconds)
         except queue.Empty:
-            if seconds is None:  # the run may have been halted meanwhile
+            if seconds is None:  # the run may have been halted in this half second
                 continue
             return
         if item is None:
@@ -304,10 +301,6 @@ def take_until_done(
             raise item
         else:
             yield item
-
-
-_SILENCE = 0.5
-"""How often, in seconds, somebody looks whether a run is halted whose workers say nothing."""
 
 
 def describe_end(end: TimeUp | KeyboardInterrupt) -> str:

@@ -21,7 +21,6 @@ from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some, shorten
 from harness.wire import Exchange
 
-_REASON_SHOWN = 160
 _NAMED = 6
 """Most checks or causes that a line names."""
 
@@ -367,7 +366,7 @@ def detail_lines(results: Sequence[Result]) -> Iterator[str]:
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for result in list_open_musts(results):
         observation = result.observation
-        reason = shorten(" ".join((observation.reason or observation.instead).split()), _REASON_SHOWN)
+        reason = shorten(" ".join((observation.reason or observation.instead).split()), 160)
         alike[reason, remedy_of(result)].append(result.id)
     for (reason, remedy), ids in alike.items():
         which = "MUST check was" if len(ids) == 1 else "MUST checks were"
@@ -397,10 +396,9 @@ def _is_refusal(result: Result) -> bool:
     accused = next((item for name, item in pairs if place and name == place), None)
     if not isinstance(accused, Exchange) or accused.status is None:
         return False
-    return accused.status >= _LEAST_ERROR
+    return accused.status >= 400
 
 
-_LEAST_ERROR = 400
 _EXPLAINED = frozenset({Reason.BLOCKED, Reason.HARNESS_ERROR})
 
 

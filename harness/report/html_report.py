@@ -20,8 +20,6 @@ from harness.report.presented_run import JUDGED, LISTED, Area, PresentedRun
 
 _NAMED = 40
 
-_MOST_WARNINGS = 30
-"""Warnings that are shown with their evidence; the catalog lists all."""
 
 _MARKS = {
     Exit.OK: Mark("pass", "pass"),
@@ -37,7 +35,7 @@ def render(state: PresentedRun) -> str:
     causes = state.causes
     failures = state.choose_detailed(causes)
     warned = [shown for shown in state.urgent_first if shown.outcome is Accounted.WARNED]
-    warnings = [shown for shown in warned if shown.result.id not in failures][:_MOST_WARNINGS]
+    warnings = [shown for shown in warned if shown.result.id not in failures][:30]
     detailed = failures | {shown.result.id for shown in warnings}
     headline, *lead = state.verdict.sentences
     if state.halted_text:  # which says so with its reason

@@ -55,11 +55,7 @@ WIRE_SHOWN = 8_192
 _MOST_FINDINGS, _FEW_FINDINGS = 5, 2
 """Most findings that are shown, in full and otherwise: many are often one defect at many places."""
 
-_MOST_COMMANDS = 12
-_MOST_LOGS = 12
-_MOST_PLACES = 40
 _TEXT = 2_000
-_TITLE = 160
 _ELSEWHERE = "the JSON and HTML reports have all"
 _LONG_WORD = re.compile(r"[\w=-]{25,}")
 """An id, mostly: a title only needs its beginning."""
@@ -183,7 +179,7 @@ class PresentedResult:
         else:
             text = observation.reason.strip().rpartition("\n")[2] or self.title
         plain = " ".join(escape_controls(text).split())
-        return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), _TITLE)
+        return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), 160)
 
     @property
     def failure(self) -> str:
@@ -439,20 +435,20 @@ class PresentedResult:
     @property
     def logs(self) -> Excerpt[Log]:
         """The bytes of each piece of evidence."""
-        return Excerpt.of(self._all_logs[:_MOST_LOGS], len(self._all_logs), "more exchange")
+        return Excerpt.of(self._all_logs[:12], len(self._all_logs), "more exchange")
 
     @property
     def script(self) -> str:
         """The command for this alone, else the requests as commands, to be copied at once."""
         if self.result.reproduction is not None and self.result.reproduction.command:
             return escape_controls(self.result.reproduction.command)
-        return "\n\n".join([log.command for log in self._all_logs if log.command][:_MOST_COMMANDS])
+        return "\n\n".join([log.command for log in self._all_logs if log.command][:12])
 
     @property
     def places(self) -> Excerpt[str]:
         """Where in recordings it was found."""
         found = [item for item in self.result.evidence if isinstance(item, RecordedPlace)]
-        return Excerpt.of([place_line(item) for item in found[:_MOST_PLACES]], len(found), "more place")
+        return Excerpt.of([place_line(item) for item in found[:40]], len(found), "more place")
 
     @property
     def notes(self) -> Iterator[str]:

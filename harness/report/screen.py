@@ -18,7 +18,6 @@ from harness.outcome.words import shorten
 PAUSE = 10.0
 """Most seconds of silence."""
 
-_FLUSHED_EVERY = 1.0
 _WORD = re.compile(" *[^ ]+")
 _SGR = re.compile("\x1b\\[[0-9;]*m")
 
@@ -91,7 +90,7 @@ class Screen:
         for part in [text] if columns is None else wrap(text, columns - 1):
             self._out.write(part + "\n")
         self._written = self._now()
-        if self._written - self._flushed >= _FLUSHED_EVERY:  # a person may follow the log
+        if self._written - self._flushed >= 1.0:  # a person may follow the log
             self._flush()
 
     def lines(self, texts: Iterable[str]) -> None:

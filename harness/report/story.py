@@ -64,9 +64,6 @@ class Story(Struct, frozen=True, kw_only=True):
 PAUSE = 0.1
 """Seconds without a byte that are worth a line."""
 
-_MOST_BURSTS = 9
-"""Most arrows of one answer; the last one has the rest of a longer one."""
-
 
 class Burst(Struct):
     """Events that came without a pause, in one or several chunks; `at` is in seconds since the request."""
@@ -101,7 +98,7 @@ def say_events(events: Sequence[StreamEvent]) -> str:
 
 def group_by_moment(exchange: Exchange, events: Sequence[StreamEvent]) -> list[Burst]:
     """The events by the moment at which they were complete; those that come without a pause are together."""
-    bursts: list[Burst] = []
+    bursts: list[Burst] = []  # at most nine arrows: the last one has the rest of a longer stream
     sizes, moments = exchange.arrivals.sizes, exchange.arrivals.moments
     piece, received, last = -1, 0, 0.0
     for event in events:
@@ -110,20 +107,13 @@ def group_by_moment(exchange: Exchange, events: Sequence[StreamEvent]) -> list[B
             piece += 1
             received += sizes[piece]
         moment = moments[piece] if 0 <= piece < len(moments) else 0.0
-        if bursts and (moment - last < PAUSE or len(bursts) == _MOST_BURSTS):
+        if bursts and (moment - last < PAUSE or len(bursts) == 9):
             bursts[-1].events.append(event)
             bursts[-1].chunks += piece != before
         else:
             bursts.append(Burst(moment, 1, [event]))
         last = moment
     return bursts
-
-
-_PATH = 64
-"""Most characters of a path."""
-
-_DETAIL = 90
-"""Most characters of what a body says."""
 
 
 def request_step(
@@ -146,12 +136,12 @@ def shorten_path(target: str) -> str:
     path, question, query = target.partition("?")
     parts = path.split("/")
     short = "…/" + "/".join(shorten(part, 18) for part in parts[2:]) if len(parts) > 3 or parts[2:] else path
-    return shorten(f"{short}{question}{unquote(query, errors='replace')}", _PATH)
+    return shorten(f"{short}{question}{unquote(query, errors='replace')}", 64)
 
 
 def say_body(body: bytes, request: Request, display: Display) -> str:
     """The beginning of a body, in one line."""
-    return begin_body(body, display.mask, _DETAIL, request)
+    return begin_body(body, display.mask, 90, request)
 
 
 def say_answer(exchange: Exchange, display: Display) -> str:

@@ -44,9 +44,6 @@ from harness.report.timings import list_timings
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
 
-_SURE_AFTER = 3
-"""Exercises after which the time left can be told."""
-
 
 class TerminalReport:
     """Writes during the run. With `verbose` it explains each failure and warning and names every result.
@@ -143,7 +140,7 @@ class TerminalReport:
     def _describe_progress(self, done: int, total: int) -> str:
         """The failures so far, and the estimated time of the rest."""
         failed = f", {self._failed} failed" if self._failed else ""
-        if done < _SURE_AFTER or total <= done:
+        if done < 3 or total <= done:  # the time of the first ones tells little
             return failed
         left = (self._now() - self._since) / done * (total - done)
         return f"{failed}, about {format_seconds(left)} left" if left >= 1 else failed
@@ -244,8 +241,6 @@ class ResultPrinter:
 _LEFT_SHOWN = 5
 """Most things left behind that are named one by one."""
 
-_LOST_SHOWN = 3
-"""Most requests that are printed which a target got last."""
 
 _SILENT = " (* no client can detect it)"
 
@@ -295,7 +290,7 @@ class SummaryPrinter:
         if finished.lost:
             self._screen.line("")
             self._screen.lines(map(escape_controls, finished.holes))
-        for lost in finished.lost[:_LOST_SHOWN]:
+        for lost in finished.lost[:3]:
             command = curl(lost.request, self._state.display)
             for line in escape_controls(command).split("\n"):
                 self._screen.line(f"  {line}", whole=True)

@@ -32,7 +32,6 @@ MORE_ROUNDS = 4
 
 MAX_EVENTS = 5000
 T = TypeVar("T")
-_PART = 0.5
 _GRACE = 2.0
 """Seconds beyond the time of a run after which an unfinished response of the tool is given up."""
 LEAST_SECONDS = 6.0
@@ -213,7 +212,7 @@ def _take(drawn: SimpleQueue[T], timer: Timer) -> T:
     """
     while True:
         try:
-            return drawn.get(timeout=max(0.0, min(_PART, timer.left + _GRACE)))
+            return drawn.get(timeout=max(0.0, min(0.5, timer.left + _GRACE)))
         except Empty:
             if timer.left + _GRACE <= 0:
                 raise

@@ -172,11 +172,6 @@ HANG = 2.0
 AT_ONCE = 25_000
 """Operations per round: Hypothesis keeps each choice it has made, up to 2 kB per operation."""
 
-_LAW_STEPS = 12
-"""Approximate number of operations in a history of the laws."""
-
-_ENOUGH = 100
-"""Number of histories after which each kind of operation must have been played."""
 
 Round = Callable[[SearchTarget, Tally, int, int], None]
 """Plays one round of (place, tally, examples, seed)."""
@@ -259,7 +254,8 @@ def _play_rounds(
 
     timer = Timer(budget.seconds)
     place = place.within(timer)
-    examples, steps = (budget.histories, budget.steps) if engine == HISTORY else (budget.laws, _LAW_STEPS)
+    # A history of the laws has about twelve operations.
+    examples, steps = (budget.histories, budget.steps) if engine == HISTORY else (budget.laws, 12)
     shared = SharedHistories(database, engine, place.model)
 
     def is_over() -> bool:
@@ -352,7 +348,7 @@ def _list_vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[st
         yield f"no create succeeded{busy}"
     elif totals[ACCEPTED] < LEAST_ACCEPTED * meant or 2 * totals[LATER] > requests:
         yield f"only {totals[ACCEPTED]} of {meant} valid requests succeeded{busy}"
-    if engine == HISTORY and tally.histories >= _ENOUGH:
+    if engine == HISTORY and tally.histories >= 100:  # so many play each kind of operation, if they can
         missing = _list_never_played(place, tally)
         if missing:
             yield f"never run: {', '.join(missing)}"

@@ -37,7 +37,6 @@ OURS = "harness_contract"
 MOST_SECONDS = 30.0
 """Longest timeout of one call in seconds."""
 
-_PIECE = 65_536
 
 _places: list[SearchTarget] = []
 _kinds: dict[str, type] = {}
@@ -84,7 +83,7 @@ def _read_in_time(seconds: float, timer: Timer, response: Any, **_: Any) -> None
         return
     pieces = []
     try:
-        while piece := response.raw.read1(_PIECE, decode_content=True):
+        while piece := response.raw.read1(65_536, decode_content=True):
             pieces.append(piece)
             if timer.over():
                 raise ReadTimeoutError(response.raw, response.url, "the response did not end")
@@ -258,8 +257,6 @@ ENGINE = "schema"
 _REFUSALS = frozenset({400, 403, 404, 409, 422, 501})
 """Statuses with which a target declines what it does not offer."""
 
-_SAID = 100
-"""How much is shown of what a target says most often."""
 
 LEAST_SUCCESS = 0.1
 """If a smaller share of the calls that were meant to succeed did so, the run has tested only refusals."""
@@ -461,7 +458,7 @@ class ScenarioCollector:
         if not self.refusals:
             return ""
         number = self.refusals.total()
-        most_common = shorten(self.refusals.most_common(1)[0][0], _SAID)
+        most_common = shorten(self.refusals.most_common(1)[0][0], 100)
         return (
             f". The document allows more than this target accepts: it rejected {number} valid requests, "
             f"most often with {most_common!r}. Use `-e history` and `-e laws` instead"

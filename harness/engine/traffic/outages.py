@@ -19,12 +19,6 @@ from harness.engine.traffic.retries import LATER, Mishaps, is_cut
 from harness.wire import At, Driver, Exchange, How, Request
 from harness.wire.message import NOT_READY
 
-_SILENCES = 64
-"""Most exchanges without a byte that are kept; of a target that answers nothing the first ones tell it all."""
-
-_LOOKS, _PAUSE = 12, 0.25
-"""How often, and after how many seconds each, somebody looks whether a supervisor has started the target again."""
-
 
 class Departure(Struct):
     """A target that stopped responding, so many seconds into the run.
@@ -70,7 +64,7 @@ class Outages(DriverPolicy):
                 return exchange.with_excuse(f"connection refused by the target: {exchange.ending.detail}")
             if is_cut(exchange) and exchange.request is not self._control:
                 self._cut.append(exchange)
-                if exchange.status is None and len(self.silences) < _SILENCES:
+                if exchange.status is None and len(self.silences) < 64:  # the first ones tell it all
                     self.silences.append(exchange)
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
@@ -91,10 +85,10 @@ class Outages(DriverPolicy):
         return _describe_lost(lost)
 
     def await_return(self, driver: Driver) -> bool:
-        """Whether the target is there; one that is gone is looked for a few times, and then no more."""
-        while (gone := self.gone) is not None and self._control is not None and gone.looks < _LOOKS:
+        """Whether the target is there; a supervisor gets three seconds to start one that is gone."""
+        while (gone := self.gone) is not None and self._control is not None and gone.looks < 12:
             gone.looks += 1
-            driver.wait(_PAUSE)
+            driver.wait(0.25)
             self.ask_control(driver)
         return gone is None
 
@@ -172,9 +166,6 @@ def _is_after(exchange: Exchange, other: Exchange) -> bool:
 _MOST = 4
 """Most departures that are looked into, and most suspects of each: every one may cost a restart."""
 
-_TO_DIE = 0.25
-"""Seconds that a target has to die after it has answered."""
-
 
 class Death(Struct, frozen=True):
     """A request at which the target stopped in the run, and each time `again`, between harmless requests.
@@ -215,7 +206,7 @@ def _find_death(
         note(again)
         cut = again.status is None and is_cut(again)
         if not cut:
-            driver.wait(_TO_DIE)
+            driver.wait(0.25)  # it may die after it has answered
         after = outages.ask_control(driver)
         if after is not None and (cut or is_gone(after)):
             return Death(suspect, (before, again, after))

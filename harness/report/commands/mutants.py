@@ -102,9 +102,6 @@ class MutantsPresentation(Presentation):
     def case(self, result: Result) -> str:
         return f"{result.id}: {result.title}"
 
-    def opening(self, state: CollectedRun) -> Iterator[str]:
-        return iter(())
-
     def format_plan(self, planned: Planned) -> Iterator[str]:
         yield f"{format_count(planned.checks, 'mutant')}, compared with the unchanged emulator"
 

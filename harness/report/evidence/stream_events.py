@@ -38,8 +38,6 @@ NEVER = "nothing"
 """What a finding says in place of an event that did not come."""
 
 _SUMMARY = 90
-_JSON = 4_000
-"""Most characters of the JSON of an event."""
 
 
 class StreamEvent(Struct, frozen=True, kw_only=True):
@@ -102,7 +100,7 @@ def _word_event(data: bytes, protocol: StreamProtocol) -> tuple[str, ...]:
         name, cursor = protocol.name_event(value), protocol.cursor(value) or ""
         summary, payload = _summarise(value), json.dumps(value, ensure_ascii=False, indent=2)
     in_line = (to_one_line(name) or "no kind", shorten(to_one_line(summary), _SUMMARY))
-    return tuple(map(escape_controls, (*in_line, shorten(payload, _JSON), to_one_line(cursor))))
+    return tuple(map(escape_controls, (*in_line, shorten(payload, 4_000), to_one_line(cursor))))
 
 
 def _find_cursor(exchange: Exchange, display: Display) -> str:
@@ -404,10 +402,6 @@ def _summarise_fold(rows: Sequence[EventRow], where: str) -> str:
     return f"{format_count(len(rows), 'event')} {where}: {listed}{cut}"
 
 
-_SAID = 31
-"""Most characters of what an event says: with its number and kind it fits 80 columns."""
-
-
 def event_lines(listed: EventList | None) -> Iterator[str]:
     """The picture of the streams, then the event that a finding names with its neighbors; or no line."""
     if listed is None or not (listed.folds or listed.picture.kinds & {CellKind.MISSING, CellKind.TWICE}):
@@ -424,5 +418,5 @@ def _format(row: EventRow) -> str:
         return f"          -- {row.name} --"
     arrow = "->" if row.accused else "  "
     number = "" if row.number is None else row.number
-    content = "MISSING" if row.kind == "missing" else shorten(row.summary, _SAID)
+    content = "MISSING" if row.kind == "missing" else shorten(row.summary, 31)  # with the rest it fits 80 columns
     return f"  {arrow} {number:>4}  {row.name:<29} {content}".rstrip()

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from harness.look import Mark
 from harness.wire.stream_picture import StreamPicture
 
-_BRIEF = 4
-"""Most characters of the name of a narrow column that lies."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StripCase:
@@ -102,7 +99,7 @@ class OutcomeMatrix:
     @property
     def brief(self) -> bool:
         """Whether the names of its columns are so short that they need not stand upright."""
-        return self.narrow and all(len(column.name) <= _BRIEF for column in self.columns)
+        return self.narrow and all(len(column.name) <= 4 for column in self.columns)
 
     @property
     def groups(self) -> list[tuple[str, int]]:

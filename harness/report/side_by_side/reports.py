@@ -18,7 +18,6 @@ from harness.report.page.rendering import FragmentNames, render_template
 from harness.report.side_by_side.differences import CHANGES, ComparedRow, ComparedRuns
 from harness.report.side_by_side.run_file import RunEntry, RunFile
 
-_SAID = 300
 _SIDE = 2_000
 _MOST_ROWS = 2_000
 _ABSENT = ("absent", mark_of("excluded"))
@@ -89,7 +88,7 @@ def _show_row(
 def _show_cell(entry: RunEntry | None, mask: Callable[[str], str]) -> dict[str, str | Mark]:
     if entry is None:
         return {"word": _ABSENT[0], "mark": _ABSENT[1], "said": "", "expected": "", "actual": ""}
-    text = "" if entry.outcome is Accounted.PASSED else shorten(" ".join(mask(entry.summary).split()), _SAID)
+    text = "" if entry.outcome is Accounted.PASSED else shorten(" ".join(mask(entry.summary).split()), 300)
     return {
         "word": entry.outcome.word,
         "mark": mark_of(str(entry.outcome)),
