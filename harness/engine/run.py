@@ -32,7 +32,7 @@ from harness.engine.traffic.patience import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.retries import Mishaps, Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.engine.workers import INTERRUPTED, Workers, describe_end
-from harness.kit.api import SCRIPTABLE, Api
+from harness.kit.api import SCRIPTABLE
 from harness.kit.check import Check
 from harness.outcome import Exit
 from harness.outcome.words import describe_body, format_count
@@ -165,8 +165,13 @@ def _finish(
 ) -> RunFinished:
     """The end of a run; `failed` is how most of what the target ran ended, if that leaves a hole."""
     gone = governed.gone
-    departed = () if gone is None else (_describe_departure(gone, governed.target.api),)
-    holes = (*departed, *failed)
+    holes = tuple(failed)
+    if gone is not None:
+        last, more = gone.suspects[0], len(gone.suspects) - 1
+        request = f"{governed.target.api.format_request(last)} {describe_body(last.request.body)}".rstrip()
+        others = format_count(more, "other request was", "other requests were")
+        when = f"the target stopped responding at {gone.seconds:.1f} s; its last request was {request}"
+        holes = (f"{when}, while {others} under way" if more else when, *holes)
     code = Exit.INTERRUPTED if workers.halted == INTERRUPTED else exit_of(results, unjudged=bool(holes))
     return RunFinished(
         results,
@@ -180,14 +185,6 @@ def _finish(
         () if gone is None else gone.suspects,
         tuple(governed.mishaps.seen) if governed.mishaps is not None else (),
     )
-
-
-def _describe_departure(gone: Departure, api: Api) -> str:
-    """When a target went away for good, and what it got last."""
-    last, more = gone.suspects[0], len(gone.suspects) - 1
-    request = f"{api.format_request(last)} {describe_body(last.request.body)}".rstrip()
-    others = f", while {format_count(more, 'other request was', 'other requests were')} under way" if more else ""
-    return f"the target stopped responding at {gone.seconds:.1f} s; its last request was {request}{others}"
 
 
 def _probe(
