@@ -129,9 +129,9 @@ class PhaseFinished(Struct, frozen=True, kw_only=True):
     """A part of a run is over: an engine of a search, a file of recordings, the reading without a fault.
 
     `counts` has names of the part's choice; `findings` is how much it found to be wrong. `notes` are for the user,
-    `vacuous` are reasons why (this much of) the part proves nothing. `left_out` lists for each reason what is
-    not judged; `""` is the whole part. `answers` counts the kinds of answers that it judged, `calls` those of each
-    call; `accepted` are the calls that succeeded at least once, `never_accepted` those that never did.
+    `vacuous` are reasons why (this much of) the part proves nothing. `left_out` lists for each reason what is not
+    judged; `""` is the whole part. `answers` counts the kinds of answers that it judged; `accepted` are the calls
+    that succeeded at least once, `never_accepted` those that never did.
     """
 
     name: str
@@ -144,7 +144,6 @@ class PhaseFinished(Struct, frozen=True, kw_only=True):
     answers: Mapping[str, int] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     never_accepted: tuple[str, ...] = ()
-    calls: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class RunStopped(Struct, frozen=True, kw_only=True):

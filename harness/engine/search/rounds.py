@@ -283,12 +283,21 @@ def _play_rounds(
     failures = _shrink(place, tally, engine)
     shared.keep(failure.history for failure in failures)
     hung = is_hang and not tally.bugs
+    vacuous = [*(waited if hung else ())]
+    if any(failure.is_suspicion for failure in failures):
+        vacuous.append("a request seemed to hang, and no time was left for a second attempt")
     return EngineRun(
         engine=engine,
         seconds=timer.spent,
-        counts=_counts(tally),
+        counts={
+            "histories": tally.histories,
+            "operations": sum(tally.played.values()),
+            "requests": tally.answers.requests,
+            "accepted": tally.answers.totals[ACCEPTED],
+            "kinds of operation": len(tally.played),
+        },
         failures=tuple(failures),
-        vacuous=(*(waited if hung else ()), *_list_suspicions(failures), *_list_vacuity(engine, place, tally)),
+        vacuous=(*vacuous, *_list_vacuity(engine, place, tally)),
         notes=(*(() if hung else waited), *place.notes()),
         answers=tally.answers,
         stopped=timer.stopped,
@@ -315,21 +324,6 @@ def _shrink(place: SearchTarget, tally: Tally, engine: str) -> list[Failure]:
     return done
 
 
-def _counts(tally: Tally) -> dict[str, int]:
-    return {
-        "histories": tally.histories,
-        "operations": sum(tally.played.values()),
-        "requests": tally.answers.requests,
-        "accepted": tally.answers.totals[ACCEPTED],
-        "kinds of operation": len(tally.played),
-    }
-
-
-def _list_suspicions(failures: Iterable[Failure]) -> Iterator[str]:
-    if any(failure.is_suspicion for failure in failures):
-        yield "a request seemed to hang, and no time was left for a second attempt"
-
-
 def _list_vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
     """Reasons why the search proves nothing; none if it does."""
     if engine == LAWS and not tally.played:
@@ -349,11 +343,6 @@ def _list_vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[st
     elif totals[ACCEPTED] < LEAST_ACCEPTED * meant or 2 * totals[LATER] > requests:
         yield f"only {totals[ACCEPTED]} of {meant} valid requests succeeded{busy}"
     if engine == HISTORY and tally.histories >= 100:  # so many play each kind of operation, if they can
-        missing = _list_never_played(place, tally)
-        if missing:
+        played = {label.split()[0] for label in tally.played}
+        if missing := [kind for kind in place.model.list_kinds(place.able) if kind not in played]:
             yield f"never run: {', '.join(missing)}"
-
-
-def _list_never_played(place: SearchTarget, tally: Tally) -> list[str]:
-    played = {label.split()[0] for label in tally.played}
-    return [kind for kind in place.model.list_kinds(place.able) if kind not in played]

@@ -121,7 +121,11 @@ class Store:
             key = self._mask.text(record["key"])
             kept = next((failure for failure in found if self._mask.text(failure.key) == key), None)
             if kept is None:
-                notes.append(f"{record['key']} no longer fails: {_remove(path)}")
+                notes.append(f"{record['key']} no longer fails: {path.name} was removed")
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as wrong:
+                    notes[-1] = f"{record['key']} no longer fails: {path.name} cannot be removed: {wrong.strerror}"
             else:
                 failures.append(kept)
         counts = {"replayed": played, "still failing": len(failures)}
@@ -133,15 +137,6 @@ class Store:
             notes=(*notes, *place.notes()),
             stopped=place.timer.stopped,
         )
-
-
-def _remove(path: Path) -> str:
-    """Remove a stored failure; in words, whether that was possible."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as wrong:
-        return f"{path.name} cannot be removed: {wrong.strerror}"
-    return f"{path.name} was removed"
 
 
 def to_record(failure: Failure, api: Api, mask: Mask) -> dict[str, Any]:
@@ -174,10 +169,6 @@ ENGINES = (HISTORY, LAWS, SCHEMA)
 
 _WORST_FIRST = (Verdict.ERROR, Verdict.FAIL, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.INFO)
 _RANK = {verdict: rank for rank, verdict in enumerate((*_WORST_FIRST, *(set(Verdict) - set(_WORST_FIRST))))}
-
-LEAST_FLOOR = 0.5
-HANGS = 5
-"""How many hangs a limited time must have room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,17 +230,18 @@ def tell_run(happened: ExerciseStarted | EngineRun, policy: Policy, api: Api) ->
 
 def finish_search(results: Sequence[Result], seconds: float) -> RunFinished:
     """The end of a search with these results."""
-    ordered = tuple(sorted(results, key=_place_in_order))
+
+    def order(result: Result) -> tuple[int, str]:
+        return (_RANK[result.verdict], result.id) if result.observation.findings else (-1, "")
+
+    ordered = tuple(
+        sorted(results, key=order)
+    )  # the engines first, as they came, then what they found, worst first
     vacuous = any(result.unjudged for result in ordered)
     code = exit_of(ordered, vacuous=vacuous)
     if code is Exit.NOTHING_RAN and any(one.rule is SEARCHED and not one.unjudged for one in ordered):
         code = Exit.UNREACHABLE  # some engines judged the target
     return RunFinished(ordered, seconds, code)
-
-
-def _place_in_order(result: Result) -> tuple[int, str]:
-    """The engines first, as they came, then what they found, worst first."""
-    return (_RANK[result.verdict], result.id) if result.observation.findings else (-1, "")
 
 
 def _runs(
@@ -291,23 +283,17 @@ def _run_engine(
 ) -> EngineRun:
     """The run of an engine; it keeps its findings if it is interrupted, unless it was still reading modules."""
     try:
-        return _run_whole_engine(engine, place, options, seconds, known)
+        if seconds is not None and seconds <= 0:
+            return EngineRun(engine=engine, seconds=0.0, vacuous=("the time limit was reached before it began",))
+        budget = options.budget.with_limits(None, seconds)
+        if engine == SCHEMA:
+            return document(place, budget, seed=options.seed, strict=options.strict, passed_over=known)
+        play = search if engine == HISTORY else laws
+        return play(place, budget, seed=options.seed, database=options.database, passed_over=known)
     except KeyboardInterrupt:
         return EngineRun(
             engine=engine, seconds=0.0, vacuous=("the run was interrupted as it began",), stopped=True
         )
-
-
-def _run_whole_engine(
-    engine: str, place: SearchTarget, options: FuzzOptions, seconds: float | None, known: frozenset[str]
-) -> EngineRun:
-    if seconds is not None and seconds <= 0:
-        return EngineRun(engine=engine, seconds=0.0, vacuous=("the time limit was reached before it began",))
-    budget = options.budget.with_limits(None, seconds)
-    if engine == SCHEMA:
-        return document(place, budget, seed=options.seed, strict=options.strict, passed_over=known)
-    play = search if engine == HISTORY else laws
-    return play(place, budget, seed=options.seed, database=options.database, passed_over=known)
 
 
 def _noting(run: EngineRun, known: set[str]) -> EngineRun:
@@ -327,25 +313,22 @@ def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iter
     try:
         able = _probe(driver, resolved, options, timer)
         denied = frozenset(item.name for item in options.stated if not item.present)
+        patience = None  # in this process nothing hangs
+        if not resolved.throwaway:
+            # A limited time has room for five hangs.
+            floor = FLOOR if options.seconds is None else max(0.5, min(FLOOR, options.seconds / 5))
+            patience = Patience(resolved.api.load_search().name_call, able.target.wait, floor)
         yield SearchTarget(
             able,
             able.target.capabilities,
             options.level,
             denied,
             None if resolved.throwaway else driver,
-            _make_patience(able, options.seconds),
+            patience,
             frozenset(options.excluded),
         )
     finally:
         driver.close()
-
-
-def _make_patience(resolved: ResolvedTarget, seconds: float | None) -> Patience | None:
-    """How long to wait for what hangs; in this process nothing does. A short search has less of it."""
-    if resolved.throwaway:
-        return None
-    floor = FLOOR if seconds is None else max(LEAST_FLOOR, min(FLOOR, seconds / HANGS))
-    return Patience(resolved.api.load_search().name_call, resolved.target.wait, floor)
 
 
 def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:

@@ -181,7 +181,9 @@ def build_unanswered(request: Any, root: str) -> Exchange:
 def request_of(request: Any, root: str) -> Request:
     """The request, with its target relative to `root`."""
     headers = Headers(
-        (str(name), _decode(value)) for name, value in request.headers.items() if name.lower() not in _THE_TOOLS
+        (str(name), value.decode("latin-1") if isinstance(value, bytes) else str(value))
+        for name, value in request.headers.items()
+        if name.lower() not in _THE_TOOLS
     )
     body = request.body or b""
     data = body.encode() if isinstance(body, str) else bytes(body)
@@ -193,10 +195,6 @@ def target_of(url: str, root: str) -> str:
     parts = urlsplit(url)
     path = parts.path.removeprefix(urlsplit(root).path.rstrip("/")) if root else parts.path
     return path + (f"?{parts.query}" if parts.query else "")
-
-
-def _decode(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 # Bounds the head of an answer as a whole for the tool, whose `requests` bounds only the wait for each byte of
@@ -340,7 +338,9 @@ class ScenarioCollector:
         if success:
             self.succeeded.add(node.value.operation.label)
         if node.is_transition_applied and node.transition is not None:
-            self.links[_link_name(node.transition)] += 1
+            # The tool's `POST /interactions -> [200] get -> GET …` is the link `POST /interactions: get`.
+            source, _, rest = str(node.transition.id).partition(" -> [")
+            self.links[f"{source}: {rest.partition('] ')[2].partition(' -> ')[0]}"] += 1
 
     def _note_refusal(self, node: Any, exchange: Exchange) -> None:
         """Count a rejection of a call that the document allows."""
@@ -355,7 +355,9 @@ class ScenarioCollector:
             rule = self.checks.get(name)
             if name == "response_schema_conformance":
                 rule = self._rule_of_shape(recorder, case_id)
-            if rule is None or (name == "ensure_resource_availability" and not _reads(recorder, case_id)):
+            method = str(recorder.interactions[case_id].request.method).upper()
+            # Only a GET tells that a resource is missing: it may lack a cancel, for example, and still exist.
+            if rule is None or (name == "ensure_resource_availability" and method != "GET"):
                 return
             severity: Severity | None = Severity.BROKEN
             if name in self._document.with_keys:  # the tool accepts fewer statuses than the rule
@@ -479,22 +481,10 @@ def _was_meant(case: Any) -> bool:
     return case.meta is None or case.meta.generation.mode.is_positive
 
 
-def _reads(recorder: Any, case_id: str) -> bool:
-    """Whether the call is a GET: a resource may lack a cancel, for example, and still exist."""
-    return str(recorder.interactions[case_id].request.method).upper() == "GET"
-
-
 def _describe_error(event: Any) -> str:
     """The message of an error event; not all of them have the same fields."""
     info = getattr(event, "info", None)
     return str(getattr(info, "message", info or getattr(event, "exception", event))).strip()[:300]
-
-
-def _link_name(transition: Any) -> str:
-    """The name of a link: `POST /interactions: get` for the tool's `POST /interactions -> [200] get -> GET …`."""
-    source, _, rest = str(transition.id).partition(" -> [")
-    name = rest.partition("] ")[2].partition(" -> ")[0]
-    return f"{source}: {name}"
 
 
 def _list_exchanges(recorder: Any, order: Sequence[str], root: str) -> Iterator[Exchange]:

@@ -202,10 +202,6 @@ class World:
         return pauses_within(0.0 if self.settled_by_us else self.lag.shorten(within))
 
 
-GRACE, MOST_CLEANING = 1.0, 60.0
-"""Seconds allowed for cleaning up: the least, even if time is up already, and the most."""
-
-
 @dataclass(frozen=True, slots=True)
 class SearchTarget:
     """A target, its capabilities, those the user denied, and the lowest level of rules that is judged.
@@ -278,12 +274,12 @@ class SearchTarget:
         world.driver.close()
 
     def clean(self, ledger: CreatedResources) -> None:
-        """Delete what is left on a shared target; if time is up, only `GRACE` seconds are spent on it."""
+        """Delete what is left on a shared target, which gets a second if time is up, and never over a minute."""
         if self.shared is None or not ledger.owed:
             return
         owed = ledger.owed
         try:
-            grace = Timer(max(GRACE, min(self.timer.left, MOST_CLEANING)))
+            grace = Timer(max(1.0, min(self.timer.left, 60.0)))
             self.litter.extend(ledger.clean(self._limit(self.shared, grace)))
         except TimeUp:
             self.litter.extend(owed)

@@ -128,20 +128,15 @@ def templates(trail: Sequence[Exchange], api: Api) -> list[Template]:
         for value in given:
             if value.answer < number:
                 request = replace_given(request, value.value, place_holder(value))
-        kept = [(name, value) for name, value in request.headers.items() if _is_kept(name, value, api)]
+        # A header with a secret is not stored: it is sent with the secret of the next run.
+        kept = [
+            (name, value)
+            for name, value in request.headers.items()
+            if name.lower() not in {*_LEFT_OUT, api.key_header} and not is_personal_header(name, value)
+        ]
         body = base64.b64encode(request.body).decode("ascii")
         made.append(Template(request.method, request.target, kept, body, api.key_header in request.headers))
     return made
-
-
-def _is_kept(name: str, value: str, api: Api) -> bool:
-    """Whether a header is stored; those that hold a secret are sent with the secret of the next run."""
-    return name.lower() not in {*_LEFT_OUT, api.key_header} and not is_personal_header(name, value)
-
-
-def _is_for_harness(name: str) -> bool:
-    """Whether a header is the harness's to send, whatever is stored."""
-    return name.lower() in _LEFT_OUT or is_secret_header(name)
 
 
 def resend(place: SearchTarget, requests: Sequence[Template], engine: str) -> list[Failure]:
@@ -167,8 +162,12 @@ def simpler_requests(requests: tuple[Template, ...]) -> Iterator[tuple[Template,
         if rest:
             yield rest
     for number, template in enumerate(requests):
-        for body in _simplify_body(base64.b64decode(template.body)):
-            smaller = replace(template, body=base64.b64encode(body).decode("ascii"))
+        try:
+            value = json.loads(base64.b64decode(template.body))
+        except (ValueError, RecursionError):
+            continue
+        for simpler in map(encode_json, simpler_values(value)):
+            smaller = replace(template, body=base64.b64encode(simpler).decode("ascii"))
             yield (*requests[:number], smaller, *requests[number + 1 :])
 
 
@@ -185,15 +184,6 @@ def _without(requests: tuple[Template, ...], number: int) -> tuple[Template, ...
     return tuple(template.renumber(lambda answer: answer - (answer > number)) for template in rest)
 
 
-def _simplify_body(body: bytes) -> Iterator[bytes]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return
-    for smaller in simpler_values(value):
-        yield encode_json(smaller)
-
-
 def _fill_in(template: Template, answers: Sequence[Exchange], place: SearchTarget) -> Request:
     """The request of a template, for the answers that came so far; what none of them gives stays as it is.
 
@@ -202,7 +192,7 @@ def _fill_in(template: Template, answers: Sequence[Exchange], place: SearchTarge
     target, key_header = place.requests, place.resolved.api.key_header
     headers = ((str(name), str(value)) for name, value in template.headers)
     # The file may be a stranger's: it adds no key, and no `Host` that another server answers to.
-    stored = [(name, value) for name, value in headers if not _is_for_harness(name)]
+    stored = [(n, value) for n, value in headers if n.lower() not in _LEFT_OUT and not is_secret_header(n)]
     names = {name.lower() for name, _ in stored} | {key_header}
     own = [
         (name, value)

@@ -82,7 +82,9 @@ class Outages(DriverPolicy):
         self.await_return(driver)
         if lost is None:
             return "the target was down for some time"
-        return _describe_lost(lost)
+        call, ending = f"{lost.request.method} {lost.request.raw_path}", lost.ending
+        what = "not sent" if is_nobody(lost) else "no response" if lost.status is None else "truncated"
+        return f"the target stopped responding: {call} was {what} ({ending.detail or ending.words})"
 
     def await_return(self, driver: Driver) -> bool:
         """Whether the target is there; a supervisor gets three seconds to start one that is gone."""
@@ -122,17 +124,12 @@ class Outages(DriverPolicy):
     def _note_life(self, exchange: Exchange) -> None:
         """Note a response: its process has outlived the requests that were cut off before it was sent."""
         self._answered = exchange
-        if self._control is None and _is_control(exchange):
+        whole = exchange.complete and exchange.status not in NOT_READY and not exchange.is_stream
+        if self._control is None and whole and exchange.request.method == "GET":
             self._control = exchange.request
         self._cut = [cut for cut in self._cut if not _is_after(exchange, cut)]
         if (gone := self.gone) is not None and all(_is_after(exchange, cut) for cut in gone.suspects):
             gone.back = True
-
-
-def _describe_lost(lost: Exchange) -> str:
-    call, ending = f"{lost.request.method} {lost.request.raw_path}", lost.ending
-    what = "not sent" if is_nobody(lost) else "no response" if lost.status is None else "truncated"
-    return f"the target stopped responding: {call} was {what} ({ending.detail or ending.words})"
 
 
 def is_nobody(exchange: Exchange) -> bool:
@@ -144,11 +141,6 @@ def is_nobody(exchange: Exchange) -> bool:
 def is_gone(control: Exchange) -> bool:
     """Whether the response to the control shows that the target is gone."""
     return is_nobody(control) or control.status in NOT_READY or (control.status is None and is_cut(control))
-
-
-def _is_control(exchange: Exchange) -> bool:
-    answered = exchange.complete and exchange.status not in NOT_READY
-    return answered and exchange.request.method == "GET" and not exchange.is_stream
 
 
 def _is_after(exchange: Exchange, other: Exchange) -> bool:
