@@ -378,7 +378,13 @@ def list_not_fulfilled(results: Sequence[Result]) -> Iterator[tuple[str, int]]:
     """The finding of each thing that the target accepted without fulfilling it, and how many checks it blocks."""
     blocked = Counter(result.observation.cause for result in results if result.reason is Reason.BLOCKED)
     for result in results:
-        if result.not_done and not _is_refusal(result):
+        if not result.not_done:
+            continue
+        place = result.observation.findings[0].where.exchange
+        pairs = zip(result.named, result.evidence, strict=False)
+        accused = next((item for name, item in pairs if place and name == place), None)
+        status = accused.status if isinstance(accused, Exchange) else None
+        if status is None or status < 400:  # of an error nothing was accepted
             codes = {finding.stable_code for finding in result.observation.findings}
             yield result.observation.findings[0].stable_code, sum(blocked[code] for code in codes)
 
@@ -387,16 +393,6 @@ def write_not_fulfilled(code: str, blocked: int) -> str:
     """The features that the target accepted but did not fulfill, and how many checks they block, if any."""
     need = format_count(blocked, "check that needs it was", "checks that need it were")
     return f"{code} ({need} not tested)" if blocked else code
-
-
-def _is_refusal(result: Result) -> bool:
-    """Whether the response that its first finding is about is an error: then nothing was accepted."""
-    place = result.observation.findings[0].where.exchange
-    pairs = zip(result.named, result.evidence, strict=False)
-    accused = next((item for name, item in pairs if place and name == place), None)
-    if not isinstance(accused, Exchange) or accused.status is None:
-        return False
-    return accused.status >= 400
 
 
 _EXPLAINED = frozenset({Reason.BLOCKED, Reason.HARNESS_ERROR})

@@ -5,7 +5,7 @@ Layer 6. The verdict first, then what is broken by cause, then the whole catalog
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from harness.report.accounting import ENDED_EARLY, to_sentence
 from harness.report.causes import Cause
 from harness.report.finding_text import SharedFixes
 from harness.report.page.rendering import FragmentNames, render_template
-from harness.report.presented_run import JUDGED, LISTED, Area, PresentedRun
+from harness.report.presented_run import JUDGED, LISTED, PresentedRun
 
 _NAMED = 40
 
@@ -25,7 +25,6 @@ _MARKS = {
     Exit.OK: Mark("pass", "pass"),
     Exit.FAILED: Mark("fail", "fail"),
 }
-_VOID = Mark("void", "void")
 
 
 def render(state: PresentedRun) -> str:
@@ -41,7 +40,11 @@ def render(state: PresentedRun) -> str:
     if state.halted_text:  # which says so with its reason
         lead = [line for line in lead if line != f"{to_sentence(ENDED_EARLY)}."]
     areas = state.list_areas()
-    names = _name_rows(areas)
+    names = FragmentNames()
+    for area in areas:  # an area is linked by its name, whatever its results are called
+        names.name(f"area-{area.name}")
+        for row in area.rows:
+            names.name(row.result.id)
     listed = sum(len(area.rows) for area in areas)
     tallies = state.tallies
     kinds = {row.outcome: row.row_word for area in areas for row in area.rows}
@@ -50,6 +53,9 @@ def render(state: PresentedRun) -> str:
         number = format_count(sum(len(cause.results) for cause in causes), "failure")
         order = f"{number}, grouped by cause. Failures that {presentation.unaware} cannot detect come first, "
         order += "then the most frequent ones."
+    state_mark = _MARKS.get(finished.exit, Mark("void", "void"))
+    if finished.exit is Exit.OK and not state.is_whole:  # it passed without testing every MUST check
+        state_mark = Mark("open", "none")
     return render_template(
         "run",
         title=f"{state.subject}: {state.place}",
@@ -57,7 +63,7 @@ def render(state: PresentedRun) -> str:
         headline=headline,
         lead=[*lead, *state.lead],
         state_word=state.verdict.word,
-        state_mark=_mark_state(state),
+        state_mark=state_mark,
         facts=[("Target", state.place), *((to_sentence(word), value) for word, value in state.facts)],
         started=state.started,
         seconds=finished.seconds,
@@ -91,24 +97,6 @@ def render(state: PresentedRun) -> str:
         detailed=detailed,
         bar_of=count_for_bar,
     )
-
-
-def _name_rows(areas: Sequence[Area]) -> FragmentNames:
-    """An area is linked by its name, whatever its results are called."""
-    names = FragmentNames()
-    for area in areas:
-        names.name(f"area-{area.name}")
-        for row in area.rows:
-            names.name(row.result.id)
-    return names
-
-
-def _mark_state(state: PresentedRun) -> Mark:
-    """The mark of the verdict; a run that passed without testing every MUST check has another one."""
-    exit_ = state.whole()[1].exit
-    if exit_ is Exit.OK and not state.is_whole:
-        return Mark("open", "none")
-    return _MARKS.get(exit_, _VOID)
 
 
 def _show_cause(cause: Cause, names: FragmentNames, detailed: frozenset[str]) -> dict[str, Any]:

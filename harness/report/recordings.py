@@ -384,20 +384,21 @@ def session_record(session: RecordingSession, results: Sequence[Recorded], mask:
         "class": str(session.provenance.target),
         "folder": str(session.folder),
         "requests": session.spent,
-        "scenarios": [mask.tree(_record_result(result)) for result in results],
-    }
-
-
-def _record_result(result: Recorded) -> dict[str, Any]:
-    return {
-        "name": result.name,
-        "state": str(result.state),
-        "reason": result.reason,
-        "exchanges": result.exchanges,
-        "findings": [
-            {"exchange": finding.where.exchange, "rule": finding.rule, "message": finding.message}
-            for finding in result.findings
+        "scenarios": [
+            mask.tree(
+                {
+                    "name": result.name,
+                    "state": str(result.state),
+                    "reason": result.reason,
+                    "exchanges": result.exchanges,
+                    "findings": [
+                        {"exchange": finding.where.exchange, "rule": finding.rule, "message": finding.message}
+                        for finding in result.findings
+                    ],
+                    "drifts": None if result.drifts is None else drift_record(result.drifts),
+                    "left": list(result.left),
+                }
+            )
+            for result in results
         ],
-        "drifts": None if result.drifts is None else drift_record(result.drifts),
-        "left": list(result.left),
     }

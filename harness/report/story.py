@@ -144,11 +144,6 @@ def say_body(body: bytes, request: Request, display: Display) -> str:
     return begin_body(body, display.mask, 90, request)
 
 
-def say_answer(exchange: Exchange, display: Display) -> str:
-    """The beginning of an answer, in one line."""
-    return say_body(exchange.body, exchange.request, display)
-
-
 def format_span(seconds: float) -> str:
     """A time between two moments."""
     return f"{seconds:.1f} s" if seconds >= 1 else f"{round(1000 * seconds)} ms"
@@ -168,7 +163,7 @@ def answer_step(exchange: Exchange, lane: str, display: Display, *, hot: bool = 
             events=say_events(read_events(exchange, display)),
             detail=broken.strip("; "),
         )
-    quoted = say_answer(exchange, display)
+    quoted = say_body(exchange.body, exchange.request, display)
     return StoryStep(
         kind="answer", text=str(exchange.status), lane=lane, quoted=quoted, hot=hot, detail=broken.strip("; ")
     )
@@ -185,13 +180,24 @@ def tell_exchanges(
     shown = (sorted(exchanges, key=_find_start) if timed else list(exchanges))[:MOST_EXCHANGES]
     first = _find_start(shown[0]) if timed else 0.0
     moments: list[_Moment] = []
-    labels = _label_streams(shown, timed=timed)
+    streams = [exchange for exchange in shown if exchange.is_stream]
+    # Streams need numbers only if one of them begins while another one flows.
+    overlap = timed and any(
+        _find_start(later) < _find_start(one) + one.seconds for one, later in pairwise(streams)
+    )
+    labels = count(1)
     for number, exchange in enumerate(shown):
         name, last = named.get(id(exchange), ""), exchange is exchanges[-1]
-        about = [each for each in findings if _names(each, name, last=last)]
+        # A finding that names an event and no exchange is about the last one.
+        about = [
+            each
+            for each in findings
+            if (each.where.exchange == name if each.where.exchange else last and each.where.event is not None)
+        ]
         label, events = "", list[StreamEvent]()
         if exchange.is_stream:
-            label, events = next(labels), number_events(exchange, shown[:number], about, display)
+            label = f"stream {next(labels)}" if overlap else ""
+            events = number_events(exchange, shown[:number], about, display)
         began = _find_start(exchange) - first if timed else None
         moments += _tell_exchange(exchange, began, events, about, display, label)
     if timed:
@@ -216,14 +222,6 @@ def _find_start(exchange: Exchange) -> float:
     return exchange.began or 0.0
 
 
-def _label_streams(shown: Sequence[Exchange], *, timed: bool) -> Iterator[str]:
-    """Numbers for the streams, if one of them begins while another one flows; else they need none."""
-    streams = [exchange for exchange in shown if exchange.is_stream]
-    pairs = pairwise(streams if timed else ())
-    overlap = any(_find_start(later) < _find_start(one) + one.seconds for one, later in pairs)
-    return (f"stream {number}" if overlap else "" for number in count(1))
-
-
 def _with_pauses(moments: Sequence[_Moment]) -> Iterator[StoryStep]:
     """The steps, with a band wherever nothing was sent for a while."""
     before: float | None = None
@@ -232,13 +230,6 @@ def _with_pauses(moments: Sequence[_Moment]) -> Iterator[StoryStep]:
             yield StoryStep(kind="pause", text=format_span(moment.at - before))
         before = moment.at
         yield moment.step
-
-
-def _names(finding: Finding, name: str, *, last: bool) -> bool:
-    """Whether a finding speaks of what has this name; if it names an event and no exchange, of the last one."""
-    if not finding.where.exchange:
-        return last and finding.where.event is not None
-    return finding.where.exchange == name
 
 
 def _tell_exchange(
@@ -262,7 +253,7 @@ def _tell_exchange(
     if exchange.is_stream:
         yield from _tell_stream(exchange, began, events, findings, display, label)
     else:
-        quoted = say_answer(exchange, display)
+        quoted = say_body(exchange.body, exchange.request, display)
         yield _Moment(end, StoryStep(kind="answer", text=str(exchange.status), quoted=quoted, at=timed, hot=hot))
     if not exchange.ending.complete:
         text = f"{label}: {exchange.ending.words}" if label else exchange.ending.words

@@ -234,9 +234,8 @@ def finish_search(results: Sequence[Result], seconds: float) -> RunFinished:
     def order(result: Result) -> tuple[int, str]:
         return (_RANK[result.verdict], result.id) if result.observation.findings else (-1, "")
 
-    ordered = tuple(
-        sorted(results, key=order)
-    )  # the engines first, as they came, then what they found, worst first
+    # The engines come first, in their order, then what they found, worst first.
+    ordered = tuple(sorted(results, key=order))
     vacuous = any(result.unjudged for result in ordered)
     code = exit_of(ordered, vacuous=vacuous)
     if code is Exit.NOTHING_RAN and any(one.rule is SEARCHED and not one.unjudged for one in ordered):

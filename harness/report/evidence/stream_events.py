@@ -98,7 +98,12 @@ def _word_event(data: bytes, protocol: StreamProtocol) -> tuple[str, ...]:
         name, summary, payload, cursor = shorten(text, 24), "", text, ""
     else:
         name, cursor = protocol.name_event(value), protocol.cursor(value) or ""
-        summary, payload = _summarise(value), json.dumps(value, ensure_ascii=False, indent=2)
+        payload = json.dumps(value, ensure_ascii=False, indent=2)
+        summary = ", ".join(  # the members that are short or deep: a reader distinguishes events by them
+            f"{member}: {json.dumps(item, ensure_ascii=False)}"
+            for member, item in value.items()
+            if not (isinstance(item, str) and len(item) > _SUMMARY // 2)
+        )
     in_line = (to_one_line(name) or "no kind", shorten(to_one_line(summary), _SUMMARY))
     return tuple(map(escape_controls, (*in_line, shorten(payload, 4_000), to_one_line(cursor))))
 
@@ -107,15 +112,6 @@ def _find_cursor(exchange: Exchange, display: Display) -> str:
     """The cursor that a stream was resumed from; `""` if it was not."""
     resumed = display.api.load_protocol().is_resume(exchange.request)
     return (resumed[1] or "") if resumed else ""
-
-
-def _summarise(value: dict[str, object]) -> str:
-    """The members of an event that are short or deep, in a line: a reader distinguishes events by them."""
-    return ", ".join(
-        f"{name}: {json.dumps(item, ensure_ascii=False)}"
-        for name, item in value.items()
-        if not (isinstance(item, str) and len(item) > _SUMMARY // 2)
-    )
 
 
 def lost_by(findings: Sequence[Finding]) -> list[Finding]:
@@ -325,7 +321,8 @@ def _list(
     before = events_before(exchange, earlier, display)
     events = number_events(exchange, earlier, [finding], display)
     at = None if finding.actual == NEVER else finding.where.event
-    if _is_about_ids(number_in_whole(finding, result, display), events):
+    numbered = number_in_whole(finding, result, display).where.event
+    if any(e.number == numbered and e.cursor and finding.actual == repr(e.cursor) for e in events):  # of its id
         events, before = _show_ids(events), None if before is None else _show_ids(before)
     rows = [replace(row, accused=number == at) for number, row in enumerate(_build_rows(events))]
     name = finding.where.exchange or (_LAST if earlier else "")
@@ -354,11 +351,6 @@ def _read_resumed(
         ]
         if about := found or [finding] * (other is exchange):
             yield _read(other, about[0].where.exchange or _LAST, display, about)
-
-
-def _is_about_ids(finding: Finding, events: Sequence[StreamEvent]) -> bool:
-    """Whether a finding about an event is about the id of the event."""
-    return any(e.number == finding.where.event and e.cursor and finding.actual == repr(e.cursor) for e in events)
 
 
 def _show_ids(events: Sequence[StreamEvent]) -> list[StreamEvent]:
@@ -391,15 +383,12 @@ def _fold(rows: Sequence[EventRow]) -> tuple[EventFold, ...]:
         part = tuple(rows[number] for number in numbers)
         end += len(part)
         where = "before" if not folds else "after" if end == len(rows) else "between"
-        folds.append(EventFold(summary="" if is_near else _summarise_fold(part, where), rows=part[:_MOST_FOLDED]))
+        kinds = Counter(row.name for row in part if row.kind == "event")
+        listed = ", ".join(f"{name} ×{number}" if number > 1 else name for name, number in kinds.items())
+        more = f"; the first {_MOST_FOLDED} are here" if len(part) > _MOST_FOLDED else ""
+        summary = "" if is_near else f"{format_count(len(part), 'event')} {where}: {listed}{more}"
+        folds.append(EventFold(summary=summary, rows=part[:_MOST_FOLDED]))
     return tuple(folds)
-
-
-def _summarise_fold(rows: Sequence[EventRow], where: str) -> str:
-    kinds = Counter(row.name for row in rows if row.kind == "event")
-    listed = ", ".join(f"{name} ×{number}" if number > 1 else name for name, number in kinds.items())
-    cut = f"; the first {_MOST_FOLDED} are here" if len(rows) > _MOST_FOLDED else ""
-    return f"{format_count(len(rows), 'event')} {where}: {listed}{cut}"
 
 
 def event_lines(listed: EventList | None) -> Iterator[str]:

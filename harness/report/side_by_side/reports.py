@@ -16,7 +16,7 @@ from harness.report.html_report import count_for_bar
 from harness.report.markdown import Markdown, join_lines, write_code
 from harness.report.page.rendering import FragmentNames, render_template
 from harness.report.side_by_side.differences import CHANGES, ComparedRow, ComparedRuns
-from harness.report.side_by_side.run_file import RunEntry, RunFile
+from harness.report.side_by_side.run_file import RunEntry
 
 _SIDE = 2_000
 _MOST_ROWS = 2_000
@@ -47,7 +47,16 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         headline=headline,
         state_word=word or ("failures" if broken else "no failures"),
         state_mark=mark_of("fail" if broken else "pass"),
-        runs=[_show_run(run, mask) for run in compared.runs],
+        runs=[
+            {
+                "name": mask(run.name),
+                "target": mask(run.target),
+                "started": run.started,
+                "verdict": mask(run.verdict),
+                "counts": count_for_bar(run.counts),
+            }
+            for run in compared.runs
+        ],
         rows=show(rows),
         partly=show(partly),
         left_out=len(compared.telling) - len(telling),
@@ -57,16 +66,6 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         totals=compared.totals,
         same_target=compared.same_target,
     )
-
-
-def _show_run(run: RunFile, mask: Callable[[str], str]) -> dict[str, Any]:
-    return {
-        "name": mask(run.name),
-        "target": mask(run.target),
-        "started": run.started,
-        "verdict": mask(run.verdict),
-        "counts": count_for_bar(run.counts),
-    }
 
 
 def _show_row(
