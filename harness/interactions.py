@@ -369,12 +369,6 @@ def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
     )
 
 
-def _load_roots() -> frozenset[str]:
-    from harness.contract.tables.operations import ROOTS
-
-    return ROOTS
-
-
 __all__ = ["INTERACTIONS"]
 
 _COLLECTIONS = frozenset(
@@ -390,7 +384,6 @@ INTERACTIONS = Api(
     collection="interactions",
     scope=r"projects/[^/]+/locations/[^/]+",
     collections=_COLLECTIONS,
-    load_roots=_load_roots,
     reference_fields=("previous_interaction_id", "environment", "agent"),
     live_hosts=(
         "generativelanguage.googleapis.com",
@@ -403,13 +396,6 @@ INTERACTIONS = Api(
     key_variable="GEMINI_API_KEY",
     other_key_variable="OTHER_GEMINI_API_KEY",
     key_aliases=("GOOGLE_API_KEY",),
-    own_headers=frozenset(
-        {
-            "api-revision",
-            *(f"x-goog-upload-{part}" for part in ("command", "file-name", "offset", "protocol")),
-            *(f"x-goog-upload-header-content-{part}" for part in ("length", "type")),
-        }
-    ),
     load_contract=_load_contract,
     load_protocol=_load_protocol,
     read=_read,

@@ -1,9 +1,9 @@
 """A whole fuzz run: stored failures first, then each engine in turn, ignoring the findings of earlier ones.
 
 Layer 4. Emits the events of a run; the findings of an engine become results when it ends. A `Store` is one folder
-per target with one small JSON file per failure. A history contains no ids, so it can run on any target; requests
-are kept as templates without keys, and in messages and names keys are masked. A file that cannot be read is
-skipped with a note.
+per target with one small JSON file per failure that has a history. That contains no ids and no requests, so it can
+run on any target, and a file in it cannot choose what is sent where. A file that cannot be read is skipped with a
+note.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ from harness.engine.search.openapi import document
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play
-from harness.engine.search.shrink import read_template, resend, templates
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
@@ -50,7 +49,6 @@ from harness.engine.workers import INTERRUPTED
 from harness.kit.api import Api
 from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict
 from harness.wire import Driver
-from harness.wire.mask import Mask
 from harness.written_files import make_folder, write_file
 
 if TYPE_CHECKING:
@@ -63,21 +61,24 @@ class Store:
     """The failures of one target, in a folder below `root`."""
 
     def __init__(self, root: Path, resolved: ResolvedTarget) -> None:
-        self._api = resolved.api
         self._mask = resolved.make_mask()
         target = resolved.info.name
         words = re.sub(r"[^a-z0-9]+", "-", self._mask.text(target).lower()).strip("-")[:60] or "target"
         self.folder = root / f"{words}-{hashlib.sha256(target.encode()).hexdigest()[:8]}"
 
     def keep(self, failure: Failure) -> Path | None:
-        """Write one failure and return its file; None if it has nothing to play again."""
-        record = to_record(failure, self._api, self._mask)
-        if not record["history"] and not record["requests"]:
+        """Write one failure and return its file; None if it has no history to play again."""
+        if not failure.history:
             return None
-        path = (
-            self.folder
-            / f"{re.sub(r'[^a-z0-9.-]+', '_', record['key'].lower().replace('?', ' lenient')).strip('_')}.json"
-        )
+        key = self._mask.text(failure.key)
+        record = {
+            "key": key,
+            "engine": failure.engine,
+            "message": self._mask.text(failure.finding.message),
+            "history": [step.record() for step in failure.history],
+        }
+        stem = re.sub(r"[^a-z0-9.-]+", "_", key.lower().replace("?", " lenient")).strip("_")
+        path = self.folder / f"{stem}.json"
         try:
             make_folder(self.folder)
             text = self._mask.hide_known(json.dumps(record, indent=1, ensure_ascii=False))
@@ -139,29 +140,13 @@ class Store:
         )
 
 
-def to_record(failure: Failure, api: Api, mask: Mask) -> dict[str, Any]:
-    """A failure as plain data. In requests only known secrets are masked: they are to be sent again."""
-    sent = () if failure.history else templates(failure.trail, api)
-    return {
-        "key": mask.text(failure.key),
-        "engine": failure.engine,
-        "message": mask.text(failure.finding.message),
-        "history": [step.record() for step in failure.history],
-        "requests": [template.edit(mask.hide_known).record() for template in sent],
-    }
-
-
 def _play_again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure]:
     if not (record["key"].isprintable() and record["engine"].isprintable()):  # both are printed in a line
         raise ValueError("its key has several lines")
-    if record["history"]:
-        history = [place.model.read_step(step) for step in record["history"]]
-        found = play(place, history, STORED)
-    else:
-        found = resend(
-            place, [read_template(template, place.resolved.api) for template in record["requests"]], STORED
-        )
-    for failure in found:
+    history = [place.model.read_step(step) for step in record["history"]]
+    if not history:
+        raise ValueError("it has no history")
+    for failure in play(place, history, STORED):
         yield replace(failure, engine=record["engine"], known=True, replays=Replays(1, 1))
 
 
