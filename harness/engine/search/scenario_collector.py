@@ -9,14 +9,11 @@ test nothing. Requests without a response are findings, not noise.
 
 from __future__ import annotations
 
-import io
 import json
-import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,8 +51,7 @@ def judging(place: SearchTarget) -> Iterator[None]:
         schemathesis.deserializer("application/json")(read_json)
     _places.append(place)
     try:
-        with timing_heads():
-            yield
+        yield
     finally:
         _places.pop()
 
@@ -195,59 +191,6 @@ def target_of(url: str, root: str) -> str:
     parts = urlsplit(url)
     path = parts.path.removeprefix(urlsplit(root).path.rstrip("/")) if root else parts.path
     return path + (f"?{parts.query}" if parts.query else "")
-
-
-# Bounds the head of an answer as a whole for the tool, whose `requests` bounds only the wait for each byte of
-# it.
-
-
-@contextmanager
-def timing_heads() -> Iterator[None]:
-    """Within this context, a head that urllib3 reads takes no longer than its timeout in all."""
-    from urllib3.connection import HTTPConnection
-
-    usual = HTTPConnection.response_class
-    HTTPConnection.response_class = _TimedResponse
-    try:
-        yield
-    finally:
-        HTTPConnection.response_class = usual
-
-
-class _TimedResponse(HTTPResponse):
-    """Raises `TimeoutError` as the socket does, when the head has not ended within the socket's timeout."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **named: Any) -> None:
-        super().__init__(sock, *args, **named)
-        self.fp.close()
-        self._source = _TimedReader(sock)
-        self.fp = io.BufferedReader(self._source)
-
-    def begin(self) -> None:
-        super().begin()
-        self._source.timer = None
-
-
-class _TimedReader(io.RawIOBase):
-    """The bytes that a socket receives, until the time is up; without a timer, for as long as it takes."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__()
-        self._bytes = sock.makefile("rb", buffering=0)
-        self.timer: Timer | None = Timer(sock.gettimeout())
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self.timer is not None and self.timer.over():
-            raise TimeoutError("the response head did not end")
-        return self._bytes.readinto(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._bytes.close()
-        super().close()
 
 
 ENGINE = "schema"

@@ -17,7 +17,6 @@ from harness import resources
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
 from harness.engine.search.budget import (
-    BUDGETS,
     open_database,
 )
 from harness.engine.search.failure import Failure, SeenDefect
@@ -144,14 +143,6 @@ def test_databases_are_opened_by_name(tmp_path: Path) -> None:
     assert type(open_database("github:owner/name")).__name__ == "MultiplexedDatabase"
     with pytest.raises(UsageFault, match=r"redis"):
         open_database("redis://127.0.0.1:1")
-
-
-@pytest.mark.slow
-def test_profiles_grow() -> None:
-    """The budgets grow from smoke to ci to nightly; smoke and ci have no time limit, so they are deterministic."""
-    smoke, ci, nightly = (BUDGETS[name] for name in ("smoke", "ci", "nightly"))
-    assert smoke.histories < ci.histories < nightly.histories
-    assert smoke.seconds is ci.seconds is None
 
 
 # --- failures are stored, replayed first in the next run, and removed once they no longer fail
