@@ -183,18 +183,13 @@ class RunFinished(Struct, frozen=True):
     @property
     def counts(self) -> dict[Verdict, int]:
         """The number of results for each verdict, in the order of `Verdict`, including zeros."""
-        return count(result.verdict for result in self.results)
+        seen = Counter(result.verdict for result in self.results)
+        return {verdict: seen[verdict] for verdict in Verdict}
 
     @property
     def unjudged(self) -> tuple[Result, ...]:
         """Results that say nothing: each MUST without an answer, and each check for which time ran out."""
         return tuple(result for result in self.results if result.unjudged)
-
-
-def count(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
-    """How many there are of each verdict, in the order of `Verdict`."""
-    seen = Counter(verdicts)
-    return {verdict: seen[verdict] for verdict in Verdict}
 
 
 RunEvent: TypeAlias = (

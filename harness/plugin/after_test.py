@@ -5,7 +5,6 @@ Layer 7. Knows neither fixtures nor the API: fixtures with complaints register i
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -187,9 +186,12 @@ def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:
 
 def _account(counted: Iterable[str], seconds: float) -> Iterator[str]:
     """The lines that every surface has: totals, reasons, verdict."""
+    import msgspec
+
     from harness.report.accounting import CountedResult, account_counted, conclude_counted
 
-    results = sorted((CountedResult.read(json.loads(item)) for item in counted), key=lambda one: one.id)
+    found = (msgspec.json.decode(item, type=CountedResult) for item in counted)
+    results = sorted(found, key=lambda one: one.id)
     accounting = account_counted(results, "check")
     yield accounting.write_totals(seconds)
     if reasons := accounting.write_reasons():

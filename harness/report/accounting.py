@@ -188,15 +188,6 @@ class CountedResult(NamedTuple):
             result.untested,
         )
 
-    @classmethod
-    def read(cls, item: Sequence[Any]) -> CountedResult:
-        """Return the result that was written as a list."""
-        name, level, verdict, outcome, reason, words, cause, unjudged, untested = item
-        known = None if reason is None else Reason(reason)
-        return cls(
-            name, Level(level), Verdict(verdict), Accounted(outcome), known, words, cause, unjudged, untested
-        )
-
 
 def account_for(results: Iterable[Result], noun: str, left_out: Iterable[LeftOut] = ()) -> Accounting:
     """Return the accounting of these results, and of what was left out."""

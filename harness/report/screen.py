@@ -58,14 +58,6 @@ class Verbatim(str):
     __slots__ = ()
 
 
-def _count_columns(out: TextIO) -> int:
-    """The width of this terminal: standard output may be a file while standard error is one."""
-    try:
-        return int(os.environ.get("COLUMNS", "")) or os.get_terminal_size(out.fileno()).columns
-    except (OSError, ValueError):
-        return shutil.get_terminal_size().columns
-
-
 class Screen:
     """The output of a report. Progress is drawn only on a terminal, which can erase it; a log gets only lines."""
 
@@ -81,7 +73,12 @@ class Screen:
     @property
     def columns(self) -> int | None:
         """How wide the terminal is; None for a log, whose lines may have any length."""
-        return _count_columns(self._out) if self.draws else None
+        if not self.draws:
+            return None
+        try:  # standard output may be a file while standard error is a terminal
+            return int(os.environ.get("COLUMNS", "")) or os.get_terminal_size(self._out.fileno()).columns
+        except (OSError, ValueError):
+            return shutil.get_terminal_size().columns
 
     def line(self, text: str, *, whole: bool = False) -> None:
         """Write a line that stays; a terminal gets it wrapped between words, unless it is to be copied `whole`."""

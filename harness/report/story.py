@@ -73,22 +73,6 @@ class Burst(Struct):
     events: list[StreamEvent]
 
 
-def draw_burst(
-    burst: Burst, began: float | None, accused: set[int], label: str, status: str, number: int
-) -> StoryStep:
-    """The arrow of a burst; the first one of a stream (`number` 0) carries the `status`."""
-    one_chunk = "one chunk" if burst.chunks == 1 and len(burst.events) > 1 else ""
-    several = f"{burst.chunks} chunks" if burst.chunks > 1 else ""
-    return StoryStep(
-        kind="answer",
-        text=status if not number else "",
-        at=None if began is None else round(1000 * (began + burst.at)),
-        events=say_events(burst.events),
-        detail=", ".join(filter(None, (one_chunk, several, label))),
-        hot=any(event.number in accused for event in burst.events),
-    )
-
-
 def say_events(events: Sequence[StreamEvent]) -> str:
     """The places of events in the whole stream; the picture of the stream shows each of them."""
     if len(events) == 1:
@@ -282,7 +266,17 @@ def _tell_stream(
     places = [] if lost else [finding.where.event for finding in findings if finding.where.event is not None]
     accused = {events[place].number for place in places if place < len(events)}
     for number, burst in enumerate(bursts):
-        yield _Moment(start + burst.at, draw_burst(burst, began, accused, label, str(exchange.status), number))
+        one_chunk = "one chunk" if burst.chunks == 1 and len(burst.events) > 1 else ""
+        several = f"{burst.chunks} chunks" if burst.chunks > 1 else ""
+        arrow = StoryStep(
+            kind="answer",
+            text="" if number else str(exchange.status),  # the first one of a stream carries it
+            at=None if began is None else round(1000 * (began + burst.at)),
+            events=say_events(burst.events),
+            detail=", ".join(filter(None, (one_chunk, several, label))),
+            hot=any(event.number in accused for event in burst.events),
+        )
+        yield _Moment(start + burst.at, arrow)
 
 
 def tell_story(result: Result, display: Display) -> Story | None:

@@ -104,10 +104,6 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.world = self.place.open()
 
-    def do(self, step: Step) -> None:
-        """Play one step."""
-        self.tally.play(self.world, step)
-
     def teardown(self) -> None:
         """End the history."""
         self.tally.add_history(self.world)
@@ -126,7 +122,7 @@ def _new_rule() -> Callable[[Histories, Step], None]:
     """Return a new function each time: Hypothesis sets attributes on those it decorates."""
 
     def play(self: Histories, step: Step) -> None:
-        self.do(step)
+        self.tally.play(self.world, step)
 
     return play
 

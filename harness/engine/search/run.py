@@ -192,40 +192,28 @@ def fuzz(
     timer = Timer(options.seconds)
     with closing(_runs(resolved, options, notify, timer)) as runs:
         for happened in runs:
-            for event in tell_run(happened, policy, resolved.api):
-                results += [event.result] if isinstance(event, CheckFinished) else []
+            events: list[RunEvent] = [happened] if isinstance(happened, ExerciseStarted) else [happened.phase()]
+            if isinstance(happened, EngineRun):
+                found = [failure.decide(policy, resolved.api) for failure in happened.failures]
+                found.insert(0, happened.decide(policy))
+                results += found
+                events += map(CheckFinished, found)
+            for event in events:
                 try:
                     yield event
                 except KeyboardInterrupt:
                     timer.stop()
-    finished = finish_search(results, time.perf_counter() - begun)
-    yield structs.replace(finished, exit=Exit.INTERRUPTED, halted=INTERRUPTED) if timer.stopped else finished
-
-
-def tell_run(happened: ExerciseStarted | EngineRun, policy: Policy, api: Api) -> Iterator[RunEvent]:
-    """The events of one engine that begins or has ended."""
-    if isinstance(happened, ExerciseStarted):
-        yield happened
-        return
-    yield happened.phase()
-    yield CheckFinished(happened.decide(policy))
-    for failure in happened.failures:
-        yield CheckFinished(failure.decide(policy, api))
-
-
-def finish_search(results: Sequence[Result], seconds: float) -> RunFinished:
-    """The end of a search with these results."""
 
     def order(result: Result) -> tuple[int, str]:
         return (_RANK[result.verdict], result.id) if result.observation.findings else (-1, "")
 
     # The engines come first, in their order, then what they found, worst first.
     ordered = tuple(sorted(results, key=order))
-    vacuous = any(result.unjudged for result in ordered)
-    code = exit_of(ordered, vacuous=vacuous)
+    code = exit_of(ordered, vacuous=any(result.unjudged for result in ordered))
     if code is Exit.NOTHING_RAN and any(one.rule is SEARCHED and not one.unjudged for one in ordered):
         code = Exit.UNREACHABLE  # some engines judged the target
-    return RunFinished(ordered, seconds, code)
+    finished = RunFinished(ordered, time.perf_counter() - begun, code)
+    yield structs.replace(finished, exit=Exit.INTERRUPTED, halted=INTERRUPTED) if timer.stopped else finished
 
 
 def _runs(

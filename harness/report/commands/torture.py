@@ -183,7 +183,9 @@ class TorturePresentation(Presentation):
         for group in groups(state.results):
             headline, *rest = group_lines(group, state, verbose=verbose)
             yield from ("", paint(COLORS[group[0].outcome], headline), *rest)
-        yield from (f"\n{line}" for line in unharmed_lines(state.results))
+        if unharmed := [result for result in list_cases(state.results) if run_of(result).unharmed]:
+            cases = format_count(len(unharmed), "case")
+            yield f"\nno fault took effect in {cases}, so they prove nothing: {_name_some(unharmed)}"
 
     def notes(self, state: CollectedRun) -> Iterator[str]:
         """The detail words of the cases, and what the options left out."""
@@ -452,14 +454,6 @@ def map_lines(drops: OutcomeMatrix, paint: Paint = lambda _, text: text) -> Iter
         yield f"  {row.name:<{width}}  {''.join(signs)}".rstrip()
     legend = ", ".join(f"{one.sign} {one.words}" for one in drops.legend)
     yield f"  {drops.about.removesuffix(f'.{_OPEN}')}: {legend}"
-
-
-def unharmed_lines(results: Sequence[Result]) -> Iterator[str]:
-    """Names the cases in which no planned fault took effect."""
-    unharmed = [result for result in list_cases(results) if run_of(result).unharmed]
-    if unharmed:
-        cases = format_count(len(unharmed), "case")
-        yield f"no fault took effect in {cases}, so they prove nothing: {_name_some(unharmed)}"
 
 
 def _name_some(results: Sequence[Result]) -> str:

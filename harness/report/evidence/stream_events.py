@@ -164,12 +164,6 @@ def find_stream(finding: Finding, result: Result) -> tuple[Exchange, list[Exchan
     return exchange, [item for item in of_kind(Exchange, result.evidence) if item is not exchange]
 
 
-def events_before(exchange: Exchange, earlier: Sequence[Exchange], display: Display) -> list[StreamEvent] | None:
-    """The events that a reader has when it resumes, from the stream that gave it its cursor; None if none did."""
-    begun = _find_begun(exchange, earlier, display)
-    return None if begun is None else read_events(begun[0], display)[: begun[1]]
-
-
 def _find_begun(exchange: Exchange, earlier: Sequence[Exchange], display: Display) -> tuple[Exchange, int] | None:
     """The stream that gave a reader its cursor, and the number of events up to that one; None if none did."""
     protocol = display.api.load_protocol()
@@ -318,7 +312,8 @@ def _read(exchange: Exchange, name: str, display: Display, findings: Sequence[Fi
 def _list(
     finding: Finding, exchange: Exchange, earlier: Sequence[Exchange], result: Result, display: Display
 ) -> EventList:
-    before = events_before(exchange, earlier, display)
+    begun = _find_begun(exchange, earlier, display)
+    before = None if begun is None else read_events(begun[0], display)[: begun[1]]
     events = number_events(exchange, earlier, [finding], display)
     at = None if finding.actual == NEVER else finding.where.event
     numbered = number_in_whole(finding, result, display).where.event
@@ -326,7 +321,6 @@ def _list(
         events, before = _show_ids(events), None if before is None else _show_ids(before)
     rows = [replace(row, accused=number == at) for number, row in enumerate(_build_rows(events))]
     name = finding.where.exchange or (_LAST if earlier else "")
-    begun = _find_begun(exchange, earlier, display)
     if before is None or begun is None:
         picture = draw_picture([_read(exchange, name, display, [finding])])
         return EventList(
