@@ -196,16 +196,15 @@ def exit_of_cases(results: Sequence[Result], *, halted: bool) -> Exit:
 
 def exit_with(results: Iterable[Result], baseline: Baseline, *, vacuous: bool = False) -> Exit:
     """The exit code that the results would have had with another baseline."""
-    seen = list(results)
-    unjudged = any(result.unjudged and not baseline.covers(result.id, result.observation) for result in seen)
-    code = exit_code((_verdict_with(result, baseline) for result in seen), unjudged=unjudged)
+    verdicts, unjudged = set[Verdict](), False
+    for result in results:
+        covered = baseline.covers(result.id, result.observation)
+        unjudged |= result.unjudged and not covered
+        if result.verdict is Verdict.FAIL and covered:
+            verdicts.add(Verdict.XFAIL)
+        elif result.verdict is Verdict.STALE and not covered:
+            verdicts.add(Verdict.PASS)
+        else:
+            verdicts.add(result.verdict)
+    code = exit_code(verdicts, unjudged=unjudged)
     return Exit.NOTHING_RAN if vacuous and code in (Exit.OK, Exit.UNREACHABLE) else code
-
-
-def _verdict_with(result: Result, baseline: Baseline) -> Verdict:
-    covered = baseline.covers(result.id, result.observation)
-    if result.verdict is Verdict.FAIL and covered:
-        return Verdict.XFAIL
-    if result.verdict is Verdict.STALE and not covered:
-        return Verdict.PASS
-    return result.verdict

@@ -6,7 +6,7 @@ Layer 6. Everything that a format might choose of a result is chosen here, and o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cached_property
 from typing import Self, TypeVar
@@ -297,7 +297,15 @@ class PresentedResult:
         if self.requirement:
             lines.append(f"requirement ({self.level}): {self.requirement}")
         findings = [number_in_whole(found, result, self._run.display) for found in self.all_findings]
-        lines += _findings_lines(findings, fixes, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
+        most = _MOST_FINDINGS if verbose else _FEW_FINDINGS
+        roots = [finding for finding in findings if not finding.cause]
+        for finding in roots[:most]:
+            headline, *details = finding_lines(finding, fixes)
+            lines += (f"finding: {headline}", *details)
+        if len(roots) > most:
+            lines.append(f"… and {format_count(len(roots) - most, 'more finding')}")
+        for finding in (finding for finding in findings if finding.cause):
+            lines.append(f"finding: {next(finding_lines(finding))}; a consequence of {finding.cause}")
         if observation.reason:
             lines.append(escape_controls(observation.reason).rstrip())
         if self.breaks:
@@ -465,16 +473,3 @@ class PresentedResult:
 
 def _clean(text: str) -> str:
     return shorten(escape_controls(text).strip(), _TEXT)
-
-
-def _findings_lines(findings: Sequence[Finding], fixes: SharedFixes | None, *, most: int) -> Iterator[str]:
-    """The findings; if there are many, only the first ones."""
-    roots = [finding for finding in findings if not finding.cause]
-    for finding in roots[:most]:
-        headline, *details = finding_lines(finding, fixes)
-        yield f"finding: {headline}"
-        yield from details
-    if len(roots) > most:
-        yield f"… and {format_count(len(roots) - most, 'more finding')}"
-    for finding in (finding for finding in findings if finding.cause):
-        yield f"finding: {next(finding_lines(finding))}; a consequence of {finding.cause}"

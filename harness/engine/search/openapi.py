@@ -60,7 +60,10 @@ def document(
             for number, family in enumerate(families):
                 if number and timer.over():
                     break
-                left = _share(families[number:], timer) if budget.seconds is not None else None
+                left = None
+                if budget.seconds is not None:
+                    fair = timer.left * family.weight / sum(each.weight for each in families[number:])
+                    left = min(timer.left, max(fair, LEAST_SECONDS))
                 collector = ScenarioCollector(
                     place,
                     family,
@@ -76,7 +79,13 @@ def document(
             timer.stop()
         for collector in collected:
             place.clean(collector.ledger)
-    vacuous = tuple(_list_vacuous(collected, [] if timer.stopped else families[len(collected) :]))
+    vacuous = [
+        f"/{collector.family.collection}: {reasons}"
+        for collector in collected
+        if _proves(collector) and (reasons := "; ".join(collector.vacuity()))
+    ]
+    if not timer.stopped and (late := families[len(collected) :]):
+        vacuous.append(f"no time was left for {', '.join(family.collection for family in late)}")
     short = (TOO_SHORT.format(budget.seconds),) if vacuous and timer.over() and not timer.stopped else ()
     return EngineRun(
         engine=ENGINE,
@@ -89,26 +98,11 @@ def document(
             "links": sum(len(collector.links) for collector in collected),
         },
         failures=tuple(minimal(place, failure) for failure in _list_failures(collected)),
-        vacuous=vacuous,
+        vacuous=tuple(vacuous),
         notes=(*short, *_notes(collected, families, described.families), *place.notes()),
         answers=AnswerCounts.of(collector.answers for collector in collected),
         stopped=timer.stopped,
     )
-
-
-def _list_vacuous(collected: Sequence[ScenarioCollector], late: Sequence[Family]) -> Iterator[str]:
-    """Why the search proves nothing: a line for each resource, and one for those that it never came to."""
-    for collector in collected:
-        if _proves(collector) and (reasons := "; ".join(collector.vacuity())):
-            yield f"/{collector.family.collection}: {reasons}"
-    if late:
-        yield f"no time was left for {', '.join(family.collection for family in late)}"
-
-
-def _share(left: Sequence[Family], timer: Timer) -> float:
-    """The seconds for the first of these families."""
-    fair = timer.left * left[0].weight / sum(family.weight for family in left)
-    return min(timer.left, max(fair, LEAST_SECONDS))
 
 
 def _search(

@@ -391,15 +391,11 @@ def event_lines(listed: EventList | None) -> Iterator[str]:
         return
     yield f"events{f' {listed.about}' if listed.about else ''}:"
     yield from (f"  {line}" for line in picture_lines(listed.picture))
-    for fold in listed.folds:
-        if not fold.summary:
-            yield from map(_format, fold.rows)
-
-
-def _format(row: EventRow) -> str:
-    if row.kind == "cut":
-        return f"          -- {row.name} --"
-    arrow = "->" if row.accused else "  "
-    number = "" if row.number is None else row.number
-    content = "MISSING" if row.kind == "missing" else shorten(row.summary, 31)  # with the rest it fits 80 columns
-    return f"  {arrow} {number:>4}  {row.name:<29} {content}".rstrip()
+    for row in (row for fold in listed.folds if not fold.summary for row in fold.rows):
+        if row.kind == "cut":
+            yield f"          -- {row.name} --"
+            continue
+        arrow = "->" if row.accused else "  "
+        number = "" if row.number is None else row.number
+        content = "MISSING" if row.kind == "missing" else shorten(row.summary, 31)  # with the rest: 80 columns
+        yield f"  {arrow} {number:>4}  {row.name:<29} {content}".rstrip()

@@ -241,17 +241,13 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
         target = "" if run.target == run.name else f" ({run.target})"
         yield f"{number + 1}  {run.name}{target}: {run.started} {run.verdict}".rstrip(" :")
     yield ""
-    yield from (_write_row(row, same_target=compared.same_target) for row in compared.telling)
+    for row in compared.telling:
+        label = f"{CHANGES[row.change].upper():<13}" if compared.same_target else ""
+        level = f" [{row.chosen.level}]" if row.chosen.level else ""
+        outcomes = (" → " if compared.same_target else " | ").join(row.list_outcomes(with_finding=True))
+        yield f"{label}{row.id}{level} {outcomes}"
     yield compared.totals
     if not compared.same_target:
         yield "note: the reports are of several targets, so no failure is new or fixed, and the exit code is 0"
         yield "help: add --same-target if they are of one server at several addresses"
     yield compared.verdict
-
-
-def _write_row(row: ComparedRow, *, same_target: bool) -> str:
-    entry = row.chosen
-    label = f"{CHANGES[row.change].upper():<13}" if same_target else ""
-    level = f" [{entry.level}]" if entry.level else ""
-    outcomes = (" → " if same_target else " | ").join(row.list_outcomes(with_finding=True))
-    return f"{label}{row.id}{level} {outcomes}"
