@@ -21,7 +21,7 @@ from harness.engine.execute import PlayedExercise, list_deletes, list_ids, with_
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Death
 from harness.kit.api import Api, ApiContract, JudgesRun
-from harness.kit.check import Check, Exercise
+from harness.kit.check import Check
 from harness.outcome import Because, Finding, Level, Observation, Outcome, Severity
 from harness.wire import Exchange
 from harness.wire.message import PROXY_REFUSALS
@@ -137,7 +137,6 @@ class Audit:
 
     def note(
         self,
-        exercise: Exercise,
         played: PlayedExercise,
         contract: ApiContract,
         observations: Iterable[tuple[Check, Observation]] = (),
@@ -146,7 +145,7 @@ class Audit:
 
         `observations` are those of its checks: their findings about an id are not reported again.
         """
-        if exercise.front_end:
+        if played.front_end:
             return
         if played.outage:
             self._doubt_target(played)

@@ -140,7 +140,7 @@ class Bench:
             played = ids.complete(played)
             observed = [(check, played.observe(check)) for check in checks]
             audit.begin_service()
-            audit.note(exercise, played, self._contract, observed)
+            audit.note(played, self._contract, observed)
             own.update((check.id, observation) for check, observation in observed)
         audit.settle_denials(one_service=False)  # each exercise had one of its own
         self._own = self._own or own
