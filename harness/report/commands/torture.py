@@ -33,7 +33,7 @@ from harness.report.commands.presentation import (
 from harness.report.evidence.evidence_text import client_lines
 from harness.report.evidence.stream_events import read_run
 from harness.report.json_report import code_record, outcome_record
-from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
+from harness.report.page.matrix import MatrixCell, MatrixRow, OutcomeMatrix, StripCase
 from harness.report.screen import Verbatim
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import CellKind, StreamPicture, draw_picture, picture_lines, spell_columns
@@ -307,7 +307,7 @@ def fault_matrix(state: CollectedRun) -> OutcomeMatrix:
         title="The client and each fault",
         about="Cases by outcome. Open a cell for its cases, the first problem, and the command.",
         corner="Fault",
-        columns=tuple(MatrixColumn(name=name) for name in columns),
+        columns=tuple(columns),
         rows=tuple(
             MatrixRow(
                 name=kind,
@@ -411,7 +411,7 @@ def drop_map(state: CollectedRun) -> OutcomeMatrix | None:
             if outcome in found
         ),
         corner="Cut",
-        columns=tuple(MatrixColumn(name=str(number * each)) for number in range(-(-(events + 1) // each))),
+        columns=tuple(str(number * each) for number in range(-(-(events + 1) // each))),
         rows=tuple(
             MatrixRow(
                 name=row,
