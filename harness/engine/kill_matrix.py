@@ -128,7 +128,7 @@ class Bench:
         return KillRow(mutant, tuple(killers), tuple(errors), time.perf_counter() - begun)
 
     def _observe_all(self, build: Callable[[], EmbeddedService] | None) -> dict[str, Observation]:
-        """What each check observes of a service; no judge looks again at what equals the reference's exchanges."""
+        """The observation of each check; exchanges that equal those of the reference are not judged again."""
         own = dict(self._own)
         audit = Audit.of(self._checks, self._api)
         for exercise, checks in self._groups:

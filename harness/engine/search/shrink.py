@@ -36,7 +36,7 @@ def place_holder(given: GivenValue) -> str:
 
 
 def list_holes(request: Request) -> list[GivenValue]:
-    """What the placeholders of a request stand for, each once."""
+    """The values that the placeholders of a request stand for, each once."""
     text = request.target + request.body.decode("utf-8", "replace")
     found = dict.fromkeys(match.groups() for match in _HOLE.finditer(text))
     return [GivenValue(int(answer), name, int(number), "") for answer, name, number in found]
