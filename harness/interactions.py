@@ -276,7 +276,7 @@ def _load_search() -> SearchModel:
     from harness.checks.capabilities import RESTS_ON
     from harness.strategies.search_model import build_model
 
-    return build_model(lambda service: service.engine(), RESTS_ON)
+    return build_model(RESTS_ON)
 
 
 def embedded_settings() -> Settings:
@@ -367,12 +367,6 @@ def _build_client_model(extensions: tuple[Extension, ...]) -> ClientModel:
     )
 
 
-def _load_roots() -> frozenset[str]:
-    from harness.contract.tables.operations import ROOTS
-
-    return ROOTS
-
-
 __all__ = ["INTERACTIONS"]
 
 _COLLECTIONS = frozenset(
@@ -388,7 +382,6 @@ INTERACTIONS = Api(
     collection="interactions",
     scope=r"projects/[^/]+/locations/[^/]+",
     collections=_COLLECTIONS,
-    load_roots=_load_roots,
     reference_fields=("previous_interaction_id", "environment", "agent"),
     live_hosts=(
         "generativelanguage.googleapis.com",
@@ -401,13 +394,6 @@ INTERACTIONS = Api(
     key_variable="GEMINI_API_KEY",
     other_key_variable="OTHER_GEMINI_API_KEY",
     key_aliases=("GOOGLE_API_KEY",),
-    own_headers=frozenset(
-        {
-            "api-revision",
-            *(f"x-goog-upload-{part}" for part in ("command", "file-name", "offset", "protocol")),
-            *(f"x-goog-upload-header-content-{part}" for part in ("length", "type")),
-        }
-    ),
     load_contract=_load_contract,
     load_protocol=_load_protocol,
     read=_read,

@@ -59,6 +59,7 @@ RENAMED_OPTIONS: dict[tuple[str, str], Removed] = {
     ("diff", "--stable"): Removed("--textconv always names ids by their order", "remove the option"),
     ("diff", "--quiet"): Removed("the verdict ends the output", "read the last line, or --json"),
     ("explain", "--revision"): Removed("a rule is the same in each", "`harness list --revision` has its checks"),
+    ("fuzz", "--exhaustive"): Removed("only the emulator could be searched so", "write -e history"),
     ("gateway", "--api-version"): Removed("the URL has the version", "write it at the end of the URL"),
     ("list", "--level"): Removed("each line has the level", "filter the lines, such as with `grep`"),
     ("list", "--matrix"): Removed(_LAB, "run `python -m lab modes` in a checkout"),

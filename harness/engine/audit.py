@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -21,7 +21,7 @@ from harness.engine.execute import PlayedExercise, list_deletes, list_ids, with_
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Death
 from harness.kit.api import Api, ApiContract, JudgesRun
-from harness.kit.check import Check, Exercise
+from harness.kit.check import Check
 from harness.outcome import Because, Finding, Level, Observation, Outcome, Severity
 from harness.wire import Exchange
 from harness.wire.message import PROXY_REFUSALS
@@ -34,25 +34,10 @@ MOST_SUBJECTS = 20
 
 _SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
 
-_GRAVEST_FIRST = (Severity.BROKEN, Severity.NON_STRICT, Severity.INFORMATION)
 _NOT_FOUND = 404
 
 LEVELS = (Level.MAY, Level.SHOULD, Level.MUST)
 """From the least binding to the most."""
-
-
-class AuditedDefect(Struct, frozen=True):
-    """One defect as data: `kind` distinguishes it from others, `exercise` first showed it, `answers` have it."""
-
-    kind: tuple[str, ...]
-    finding: Finding
-    exercise: str
-    answers: int = 1
-
-    def to_finding(self, judged: Mapping[str, int]) -> Finding:
-        """The finding with the number of answers that have the defect; `judged`: of how many, by call."""
-        call = "" if self.finding.subject else self.kind[1:2]
-        return self.finding.repeat(self.answers, judged.get(call[0], 0) if call else 0)
 
 
 def most_of(finding: Finding) -> int:
@@ -69,16 +54,9 @@ def is_settled(own: Observation) -> bool:
 
 
 def add_sightings(
-    own: Observation,
-    seen: Iterable[AuditedDefect],
-    *,
-    compared: bool,
-    explained: Set[str],
-    judged: Mapping[str, int],
+    own: Observation, seen: Iterable[Finding], *, compared: bool, explained: Set[str]
 ) -> Observation:
-    """The observation of a check, with the sightings in other responses; `own` itself if they add nothing.
-
-    `judged` counts the responses that the rule judged, by call (see `Audit.judged`).
+    """The observation of a check, with what is `seen` in other responses; `own` itself if that adds nothing.
 
     `compared`: responses contradict each other in it. That adds nothing if it is `explained`, by its rule or its
     code: a check that rests on it is broken, reports it with its cause, and this check's own exercise is clean.
@@ -86,22 +64,15 @@ def add_sightings(
     if is_settled(own):
         return own
     if compared and own.outcome is Outcome.MET:
-        seen = [one for one in seen if explained.isdisjoint({one.finding.rule, one.finding.stable_code})]
-    shown = _choose_shown(own, seen)
+        seen = [one for one in seen if explained.isdisjoint({one.rule, one.stable_code})]
+    shown = sorted(seen, key=lambda one: one.severity is not Severity.BROKEN)
+    shown = shown[: most_of(shown[0])] if shown else []
+    if own.outcome is Outcome.NON_STRICT:  # a lenient reading, once shown, needs no more examples
+        shown = [one for one in shown if one.severity is Severity.BROKEN]
     if not shown:
         return own
     kept = (finding for finding in own.findings if not finding.subject)  # its own answers are among all answers
-    return Observation.of((*kept, *(one.to_finding(judged) for one in shown)))
-
-
-def _choose_shown(own: Observation, seen: Iterable[AuditedDefect]) -> list[AuditedDefect]:
-    """As many as a report has of their kind, the broken ones first."""
-    shown = sorted(seen, key=lambda one: one.finding.severity is not Severity.BROKEN)
-    shown = shown[: most_of(shown[0].finding)] if shown else []
-    if own.outcome is not Outcome.NON_STRICT:
-        return shown
-    # a lenient reading, once shown, needs no more examples
-    return [one for one in shown if one.finding.severity is Severity.BROKEN]
+    return Observation.of((*kept, *shown))
 
 
 class _Sighted(Struct):
@@ -110,7 +81,6 @@ class _Sighted(Struct):
     finding: Finding
     exchange: Exchange
     played: PlayedExercise | None
-    exercise: str
     answers: int = 1
     beside: Exchange | None = None
     story: tuple[Exchange, ...] = ()
@@ -145,7 +115,7 @@ class Audit:
     _doubted: dict[str, str] = field(default_factory=dict)
     _found: dict[str, dict[tuple[str, ...], _Sighted]] = field(default_factory=dict)
     _answered: set[tuple[tuple[str, ...], str]] = field(default_factory=set)
-    _withheld: list[tuple[Exchange, PlayedExercise, Exercise]] = field(default_factory=list)
+    _withheld: list[tuple[Exchange, PlayedExercise]] = field(default_factory=list)
     _denied: list[_Sighted] = field(default_factory=list)
     _refused: dict[int, tuple[Sequence[Exchange], int]] = field(default_factory=dict)
     """The trail of each exchange that did not succeed, and its place there, by its identity."""
@@ -167,7 +137,6 @@ class Audit:
 
     def note(
         self,
-        exercise: Exercise,
         played: PlayedExercise,
         contract: ApiContract,
         observations: Iterable[tuple[Check, Observation]] = (),
@@ -176,35 +145,34 @@ class Audit:
 
         `observations` are those of its checks: their findings about an id are not reported again.
         """
-        if exercise.front_end:
+        if played.front_end:
             return
         if played.outage:
             self._doubt_target(played)
             return
-        self.note_denials(played.trail, exercise.name)
+        self.note_denials(played.trail)
         for exchange in played.trail:
-            is_judged = self._is_the_apis(exchange) and not exchange.excuse
-            if is_judged and not self._follows_from_another(exchange, played):
-                self._judge(exchange, played, exercise)
-        for exchange, withheld, where in self._list_answered(played, exercise):
-            self._judge(exchange, withheld, where)
+            # It is the API's own answer to one of its calls for certain.
+            own = bool(self.api.read(exchange, None).call) and exchange.status not in {*PROXY_REFUSALS, _NOT_FOUND}
+            if own and not exchange.excuse and not self._follows_from_another(exchange, played):
+                self._judge(exchange, played)
+        for exchange, withheld in self._list_answered(played):
+            self._judge(exchange, withheld)
         for exchange, finding in self._judge_together(played, contract, observations):
             kind = finding.kind(self.api.read(exchange, None).call)
-            self._add(kind, _Sighted(finding, exchange, played, exercise.name))
+            self._add(kind, _Sighted(finding, exchange, played))
             self.compared.add(finding.rule)
         for again in played.repeated:
             if again.finding.rule in self.rules:
                 kind = again.finding.kind(self.api.read(again.exchange, None).call)
-                self._add(
-                    kind, _Sighted(again.finding, again.exchange, played, exercise.name, beside=again.earlier)
-                )
+                self._add(kind, _Sighted(again.finding, again.exchange, played, beside=again.earlier))
 
     def begin_service(self) -> None:
         """Note exchanges of another service from now on, which gives the same ids again."""
         with self._lock:
             self._denials.begin_service()
 
-    def note_denials(self, exchanges: Sequence[Exchange], exercise: str = "") -> None:
+    def note_denials(self, exchanges: Sequence[Exchange]) -> None:
         """Judge what was denied by what was granted, be it before or later; the clean-up counts, too."""
         for number, exchange in enumerate(exchanges):
             with self._lock:
@@ -214,7 +182,7 @@ class Audit:
                 if new := self.api.read_new_id(exchange):
                     self._given[new] = self._given.get(new, 0) + 1
                 self._denied += [
-                    _Sighted(finding, denied, None, exercise, story=self._tell_story(denied))
+                    _Sighted(finding, denied, None, story=self._tell_story(denied))
                     for denied, finding in proven
                     if finding.rule in self.rules
                 ]
@@ -252,7 +220,7 @@ class Audit:
     def note_death(self, death: Death) -> None:
         """Note a request that ended the target, each time that it was sent."""
         for kind, finding in self._judge_death(death.first, death.lives):
-            self._add(kind, _Sighted(finding, death.first, None, "", story=death.story))
+            self._add(kind, _Sighted(finding, death.first, None, story=death.story))
 
     def choose_unexplained(self, silences: Iterable[Exchange], contract: ApiContract) -> list[Exchange]:
         """One of each kind of requests that got no byte, if that is a defect once it comes again."""
@@ -275,26 +243,21 @@ class Audit:
         if check.id not in self._found and check.id not in self._doubted:  # nothing to add: nearly always
             return own
         seen, compared = self.list_sightings(check.id), check.id in self.compared
-        observation = add_sightings(
-            own, seen, compared=compared, explained=explained, judged=self.judged[check.id]
-        )
+        observation = add_sightings(own, seen, compared=compared, explained=explained)
         if observation.outcome is Outcome.MET and check.id in self._doubted:
             return Observation.untestable(self._doubted[check.id], Because.NO_ANSWER, "no response")
         return observation
 
-    def list_sightings(self, rule: str) -> list[AuditedDefect]:
-        """Every defect that was seen under a rule, in the order in which they were seen."""
+    def list_sightings(self, rule: str) -> list[Finding]:
+        """Every defect that was seen under a rule, in that order, with the number of responses that have it."""
         with self._lock:
             found = list(self._found.get(rule, {}).items())
-        return [
-            AuditedDefect(
-                kind,
-                self._distinguish(one).at(exchange=self.api.format_request(one.exchange)),
-                one.exercise,
-                one.answers,
-            )
-            for kind, one in found
-        ]
+        findings = []
+        for kind, one in found:
+            finding = self._distinguish(one).at(exchange=self.api.format_request(one.exchange))
+            among = 0 if finding.subject or len(kind) < 2 else self.judged[rule].get(kind[1], 0)
+            findings.append(finding.repeat(one.answers, among))
+        return findings
 
     def _distinguish(self, seen: _Sighted) -> Finding:
         """The finding, whose message names what only the requests have that make the server fail."""
@@ -331,7 +294,7 @@ class Audit:
         with self._lock:
             self._doubted |= dict.fromkeys(found, played.outage)
 
-    def _judge(self, exchange: Exchange, played: PlayedExercise, exercise: Exercise) -> None:
+    def _judge(self, exchange: Exchange, played: PlayedExercise) -> None:
         reading = self.api.read(exchange, None)
         call = reading.call if exchange.succeeded else ""
         if call and exchange.request.body:
@@ -349,7 +312,7 @@ class Audit:
         for finding in reported:
             first_of_kind.setdefault(finding.kind(call), finding)
         for kind, finding in first_of_kind.items():
-            self._add(kind, _Sighted(finding, exchange, played, exercise.name))
+            self._add(kind, _Sighted(finding, exchange, played))
 
     def _is_defect(self, finding: Finding) -> bool:
         """Whether it breaks a rule that is judged on every answer."""
@@ -376,38 +339,25 @@ class Audit:
         others were given, too, identifies nothing.
         """
         trusted = [seen for seen in played.trail if not played.shared.keys() & list_ids(seen, self.api)]
-        found = self._compare(trusted, contract)
+        compared = Counter[tuple[str, str]]()
+        trail = self.api.judge_trail(trusted, contract, compared)
+        found = [pair for pair in trail if pair[1].rule in self.rules]
+        with self._lock:
+            for rule, call in compared.elements():
+                self.judged[rule][call] += 1
         if not found:
             return
         accused = (
             one for check, observation in observations for one in played.list_accused_ids(check, observation)
         )
-        weights = self._weigh_ids(chain(accused, self._list_damaged_ids(trusted)))
+        weights: dict[str, int] = defaultdict(lambda: -1)  # the level of the worst finding about each id
+        for finding, ids in chain(accused, self._list_damaged_ids(trusted)):
+            for identity in ids:
+                weights[identity] = max(weights[identity], self._weigh(finding))
         for exchange, finding in found:
             known = max((weights[identity] for identity in list_ids(exchange, self.api)), default=-1)
             if self._weigh(finding) > known and not any(played.find_roots(exchange)):
                 yield exchange, finding
-
-    def _compare(self, trusted: Sequence[Exchange], contract: ApiContract) -> list[tuple[Exchange, Finding]]:
-        """The contradictions between exchanges; what was compared counts as judged."""
-        judged = Counter[tuple[str, str]]()
-        trail = self.api.judge_trail(trusted, contract, judged)
-        found = [pair for pair in trail if pair[1].rule in self.rules]
-        self._count(judged.elements())
-        return found
-
-    def _weigh_ids(self, findings: Iterable[tuple[Finding, Set[str]]]) -> Mapping[str, int]:
-        """The level of the worst finding about each id; -1 of an id without one."""
-        weights: dict[str, int] = defaultdict(lambda: -1)
-        for finding, ids in findings:
-            for identity in ids:
-                weights[identity] = max(weights[identity], self._weigh(finding))
-        return weights
-
-    def _count(self, asked: Iterable[tuple[str, str]]) -> None:
-        with self._lock:
-            for rule, call in asked:
-                self.judged[rule][call] += 1
 
     def _follows_from_another(self, exchange: Exchange, played: PlayedExercise) -> bool:
         """Whether this is the rest of a stream, and something is wrong with the answers that hold all of it."""
@@ -430,9 +380,7 @@ class Audit:
         level = LEVELS.index(rule.level) if rule is not None else 0
         return 2 * level + (finding.severity is Severity.BROKEN)
 
-    def _list_answered(
-        self, played: PlayedExercise, exercise: Exercise
-    ) -> list[tuple[Exchange, PlayedExercise, Exercise]]:
+    def _list_answered(self, played: PlayedExercise) -> list[tuple[Exchange, PlayedExercise]]:
         """The 404s that are the API's own, as their calls had other responses, before or now.
 
         A call that never was is not offered: its 404 may be that of a front end, or of a framework.
@@ -442,7 +390,7 @@ class Audit:
                 if exchange.status is not None and exchange.status not in {*PROXY_REFUSALS, _NOT_FOUND}:
                     self._answered.add(self._name_route(exchange))
                 elif exchange.status == _NOT_FOUND and self.api.read(exchange, None).call:
-                    self._withheld.append((exchange, played, exercise))
+                    self._withheld.append((exchange, played))
             ready = [one for one in self._withheld if self._name_route(one[0]) in self._answered]
             self._withheld = [one for one in self._withheld if self._name_route(one[0]) not in self._answered]
         return ready
@@ -451,7 +399,3 @@ class Audit:
         """The part of the path before the call, such as the version, and the call: other paths may end like it."""
         call, segments = self.api.read(exchange, None).call, exchange.request.segments
         return segments[: -len(call.split("/"))], call
-
-    def _is_the_apis(self, exchange: Exchange) -> bool:
-        """Whether it is for certain the API's own answer to one of its calls."""
-        return bool(self.api.read(exchange, None).call) and exchange.status not in {*PROXY_REFUSALS, _NOT_FOUND}

@@ -125,12 +125,6 @@ def _is_stale(entry: Entry, result: Result | None) -> bool:
     return result.verdict is Verdict.STALE
 
 
-def _codes_of(rule: str) -> list[str]:
-    """The published codes of a rule; none if it is no rule of ours."""
-    published = json.loads((folder("schemas") / "output" / "codes.json").read_text(encoding="utf-8"))
-    return [code for codes in published.values() for code in codes if code.partition("/")[0] == rule]
-
-
 def read_baseline(
     path: Path, known: Collection[str], *, is_known: Callable[[str], bool] = lambda _: False
 ) -> Baseline:
@@ -171,12 +165,10 @@ def _read_entry(item: Any, path: Path, known: Collection[str], is_known: Callabl
     is_forgotten = item["id"] not in known and not is_known(item["id"])
     unknown = f"no check has the id {item['id']!r}{did_you_mean(item['id'], known)}" if is_forgotten else ""
     reason, since, finding = (str(item.get(key) or "") for key in ("reason", "since", "finding"))
-    _require_known_code(finding, f"{path}: {item['id']}")
+    published = json.loads((folder("schemas") / "output" / "codes.json").read_text(encoding="utf-8"))
+    rule = finding.partition("/")[0]
+    codes = [code for codes in published.values() for code in codes if finding and code.partition("/")[0] == rule]
+    if codes and finding not in codes:  # a rule without published codes, such as one of an extension, may have any
+        hint = did_you_mean(finding, codes)
+        raise UsageFault(f"{path}: {item['id']}: no finding has the code {finding!r}{hint}")
     return Entry(item["id"], reason or UNEXPLAINED, since, finding, unknown)
-
-
-def _require_known_code(code: str, place: str) -> None:
-    """Raise UsageFault for a code that its rule does not have; a rule without known codes may have any."""
-    codes = _codes_of(code.partition("/")[0]) if code else ()
-    if codes and code not in codes:
-        raise UsageFault(f"{place}: no finding has the code {code!r}{did_you_mean(code, codes)}")

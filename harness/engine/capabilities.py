@@ -59,7 +59,11 @@ class Capabilities:
 
     def lacks(self, names: Iterable[str]) -> list[Capability]:
         """Those of `names` that are not present, those with the weightiest reason first."""
-        found = [self._items.get(name) or _build_unasked(name) for name in sorted(names) if name not in self]
+        found = [
+            self._items.get(name) or Capability(name, False, CapabilityOrigin.PROBED, "not probed", Lack.UNSEEN)
+            for name in sorted(names)
+            if name not in self
+        ]
         return sorted(found, key=lambda item: _WEIGHT[item.lack])
 
     def in_order(self, names: Iterable[str]) -> Capabilities:
@@ -111,11 +115,6 @@ def parse_capabilities(words: Iterable[str], known: Mapping[str, str]) -> list[C
 
 
 _WEIGHT = {lack: weight for weight, lack in enumerate(Lack)}
-
-
-def _build_unasked(name: str) -> Capability:
-    """The state of a capability that was not requested."""
-    return Capability(name, False, CapabilityOrigin.PROBED, "not probed", Lack.UNSEEN)
 
 
 def everything(known: Iterable[str], *, but: Container[str] = ()) -> Capabilities:

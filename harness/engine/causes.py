@@ -59,12 +59,7 @@ def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> 
         for root in roots:
             if root.observation.outcome is Outcome.BLOCKED:
                 return structs.replace(root.observation, reason=observation.why)
-    return _judge_unblocked(observation, roots)
-
-
-def _judge_unblocked(observation: Observation, roots: Sequence[Result]) -> Observation:
-    """The observation, if none of the roots turned out to explain it."""
-    if observation.outcome is not Outcome.BLOCKED:
+    if observation.outcome is not Outcome.BLOCKED:  # and none of the roots turned out to explain it
         return structs.replace(observation, cause="") if observation.cause else observation
     judged = any(root.judged for root in roots)
     doubt = f"but not when {observation.cause} asked" if judged else f"and {observation.cause} was not judged"
@@ -105,12 +100,29 @@ def link(results: Sequence[Result], stops: Mapping[str, Exchange], api: Api) -> 
     roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
 
     def name_root(result: Result) -> Result:
-        root = _root_of(result, stops, roots, api)
+        stop = stops.get(result.id)
+        if stop is None or result.observation.findings or result.observation.cause:
+            return result
+        alike = (
+            root
+            for root in roots
+            if root.observation.findings and any(_is_alike(shown, stop, api) for shown in root.evidence)
+        )
+        root = next(alike, None)
         return result if root is None else with_cause(result, root)
 
-    linked = _tell_once(_name_present_causes(list(map(name_root, results))))
+    first: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    linked = [
+        _with_findings(result, tuple(_blame_first(finding, first) for finding in result.observation.findings))
+        for result in _name_present_causes(list(map(name_root, results)))
+    ]
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
-    return tuple(_add_weight(result, caused) for result in linked)
+    weighed = []
+    for result in linked:
+        findings = result.observation.findings
+        number = caused[findings[0].stable_code] if findings else 0
+        weighed.append(with_weight(result, number) if number else result)
+    return tuple(weighed)
 
 
 def _name_present_causes(results: Sequence[Result]) -> list[Result]:
@@ -133,16 +145,6 @@ def _name_present_causes(results: Sequence[Result]) -> list[Result]:
         _with_findings(result, tuple(name(found, result.id) for found in result.observation.findings))
         for result in results
     ]
-
-
-def _tell_once(results: Sequence[Result]) -> list[Result]:
-    """The results; findings of several rules about one place in a body are caused by the first one."""
-    first: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    kept = []
-    for result in results:
-        findings = tuple(_blame_first(finding, first) for finding in result.observation.findings)
-        kept.append(_with_findings(result, findings))
-    return kept
 
 
 def _with_findings(result: Result, findings: tuple[Finding, ...]) -> Result:
@@ -186,28 +188,8 @@ def _word_of(code: str) -> str:
     return code.partition("/")[2]
 
 
-def _add_weight(result: Result, caused: Counter[str]) -> Result:
-    """The result, whose first finding weighs more by the other results that it explains."""
-    findings = result.observation.findings
-    number = caused[findings[0].stable_code] if findings else 0
-    return with_weight(result, number) if number else result
-
-
-def _root_of(result: Result, stops: Mapping[str, Exchange], roots: Sequence[Result], api: Api) -> Result | None:
-    stop = stops.get(result.id)
-    if stop is None or result.observation.findings or result.observation.cause:
-        return None
-    accused = (root for root in roots if root.observation.findings)
-    return next((root for root in accused if any(_is_alike(e, stop, api) for e in root.evidence)), None)
-
-
 def _is_alike(shown: object, stop: Exchange, api: Api) -> bool:
     """Whether evidence shows the same call with the same answer."""
     if not isinstance(shown, Exchange) or shown.status != stop.status:
         return False
-    return call_of(shown, api) == call_of(stop, api)
-
-
-def call_of(exchange: Exchange, api: Api) -> str:
-    """Which call of the API an exchange makes."""
-    return api.read(exchange, None).call
+    return api.read(shown, None).call == api.read(stop, None).call

@@ -17,9 +17,6 @@ from harness.wire.json_value import object_or_none
 
 _GONE = frozenset({404, 410})
 
-_ENOUGH = 2
-"""Looks at a settled run after which another one would tell nothing new: they were compared."""
-
 
 class CreatedResources:
     """Created resources by path; several threads may note exchanges at once.
@@ -73,7 +70,8 @@ class CreatedResources:
                 looks[delete.segments] = Request("GET", target, delete.headers)
         with self._lock:
             owed = self._owed.keys()
-            return [look for path, look in looks.items() if path in owed and settled[path] < _ENOUGH]
+            # After two looks at a settled run a third one would tell nothing new: these were compared.
+            return [look for path, look in looks.items() if path in owed and settled[path] < 2]
 
     def _shows_settled(self, exchange: Exchange) -> bool:
         if not self._is_run(exchange.request):  # what is no run does not go on

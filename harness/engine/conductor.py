@@ -7,20 +7,18 @@ to every answer only at the end.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Protocol
 
 from msgspec import Struct, structs
 
-from harness.engine.audit import LEVELS, is_settled
+from harness.engine.audit import LEVELS, Audit, is_settled
 from harness.engine.causes import find_roots, resolve
 from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished
+from harness.engine.execute import PlayedExercise
 from harness.engine.plan import PlannedCheck, RunPlan
 from harness.engine.results import Evidence, Result
-from harness.kit.check import Check
 from harness.outcome import Because, Observation, Outcome, Verdict
 
 FAILED_FAST = "the run stopped at the first failure"
@@ -29,38 +27,12 @@ _NEEDS_EVIDENCE = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL, Verdict.
 _STOPS = frozenset({Verdict.FAIL, Verdict.ERROR})
 
 
-class Played(Protocol):
-    """The exchanges of the exercise of a check."""
-
-    def evidence(self, check: Check, observation: Observation, /) -> tuple[Evidence, ...]:
-        """The evidence that a person needs."""
-
-    def names_of(self, evidence: Sequence[Evidence], /) -> tuple[str, ...]:
-        """The names of the evidence in the findings."""
-
-
-class Audited(Protocol):
-    """The sightings in all responses of a run under the rules that apply to each."""
-
-    def observe(self, check: Check, own: Observation, *, explained: Set[str] = frozenset()) -> Observation:
-        """The observation of a check after the whole run; `own` itself if the other answers add nothing.
-
-        `explained` are rules and codes of findings that broken checks rest on.
-        """
-
-    def evidence(self, check: Check) -> tuple[Evidence, ...]:
-        """The answers that show the check's defects."""
-
-    def names_of(self, evidence: Sequence[Evidence], /) -> tuple[str, ...]:
-        """The names of the evidence in the findings."""
-
-
 class Judged(Struct, frozen=True):
     """One check that was judged, and its share of the time; `audited`: answers of other exercises decided it."""
 
     planned: PlannedCheck
     observation: Observation
-    played: Played | None = None
+    played: PlayedExercise | None = None
     seconds: float = 0.0
     audited: bool = False
 
@@ -74,7 +46,7 @@ class Conductor:
 
     plan: RunPlan
     policy: Policy
-    audit: Audited
+    audit: Audit
     on_failure: Callable[[], object] = lambda: None
     observations: dict[str, Observation] = field(default_factory=dict)
     _results: dict[str, Result] = field(default_factory=dict)
@@ -99,13 +71,6 @@ class Conductor:
                 root = name.partition("/")[0]
                 if levels[planned.check.id] >= levels.get(root, 0):
                     self._resting[root].append((planned.check.id, name))
-
-    def decide_all(self, judged: Iterable[Judged]) -> list[Result]:
-        """The results of a run that is over."""
-        decided = (event for one in judged for event in self.decide(one))
-        for _ in chain(self.begin(), decided, self.conclude()):
-            pass
-        return self.results
 
     def begin(self) -> Iterator[CheckFinished]:
         """Decide what does not run, unless another check or another answer may have to do with it."""

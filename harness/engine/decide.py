@@ -98,19 +98,11 @@ def decide_finding(finding: Finding, rule: Rule, policy: Policy) -> Verdict:
 def tell_forgotten(event: RunEvent, baseline: Baseline) -> Iterator[RunEvent]:
     """The event; before the end of a run, a stale result for each entry of the baseline that names no check."""
     if isinstance(event, RunFinished):
-        known = len(event.results)
-        event = _add_forgotten(event, baseline)
-        yield from map(CheckFinished, event.results[known:])
+        stale = tuple(map(_decide_forgotten, baseline.forgotten))
+        yield from map(CheckFinished, stale)
+        code = Exit.FAILED if stale and event.exit in (Exit.OK, Exit.UNREACHABLE) else event.exit
+        event = structs.replace(event, results=(*event.results, *stale), exit=code)
     yield event
-
-
-def _add_forgotten(finished: RunFinished, baseline: Baseline) -> RunFinished:
-    """The end of a run with those results: it is not green."""
-    stale = tuple(map(_decide_forgotten, baseline.forgotten))
-    failed = stale and finished.exit in (Exit.OK, Exit.UNREACHABLE)
-    return structs.replace(
-        finished, results=(*finished.results, *stale), exit=Exit.FAILED if failed else finished.exit
-    )
 
 
 THE_BASELINE = Source(Basis.INFERRED, "the baseline")
@@ -197,25 +189,22 @@ def exit_of(results: Sequence[Decided], *, vacuous: bool = False, unjudged: bool
 def exit_of_cases(results: Sequence[Result], *, halted: bool) -> Exit:
     """The exit code of a run of cases; one that was halted, or in which no fault came about, is never green."""
     code = exit_code((result.verdict for result in results), unjudged=halted)
-    return Exit.NOTHING_RAN if code is Exit.OK and all(map(_is_unharmed, results)) else code
-
-
-def _is_unharmed(result: Result) -> bool:
-    return any(isinstance(shown, ClientRun) and shown.unharmed for shown in result.evidence)
+    runs = [[shown for shown in result.evidence if isinstance(shown, ClientRun)] for result in results]
+    unharmed = all(any(run.unharmed for run in of_result) for of_result in runs)
+    return Exit.NOTHING_RAN if code is Exit.OK and unharmed else code
 
 
 def exit_with(results: Iterable[Result], baseline: Baseline, *, vacuous: bool = False) -> Exit:
     """The exit code that the results would have had with another baseline."""
-    seen = list(results)
-    unjudged = any(result.unjudged and not baseline.covers(result.id, result.observation) for result in seen)
-    code = exit_code((_verdict_with(result, baseline) for result in seen), unjudged=unjudged)
+    verdicts, unjudged = set[Verdict](), False
+    for result in results:
+        covered = baseline.covers(result.id, result.observation)
+        unjudged |= result.unjudged and not covered
+        if result.verdict is Verdict.FAIL and covered:
+            verdicts.add(Verdict.XFAIL)
+        elif result.verdict is Verdict.STALE and not covered:
+            verdicts.add(Verdict.PASS)
+        else:
+            verdicts.add(result.verdict)
+    code = exit_code(verdicts, unjudged=unjudged)
     return Exit.NOTHING_RAN if vacuous and code in (Exit.OK, Exit.UNREACHABLE) else code
-
-
-def _verdict_with(result: Result, baseline: Baseline) -> Verdict:
-    covered = baseline.covers(result.id, result.observation)
-    if result.verdict is Verdict.FAIL and covered:
-        return Verdict.XFAIL
-    if result.verdict is Verdict.STALE and not covered:
-        return Verdict.PASS
-    return result.verdict

@@ -13,7 +13,6 @@ from harness.wire.json_value import json_or_none
 MOST = 3
 """Parts that are named; more distinguish nothing."""
 
-_DEEPEST = 12
 
 _TYPES = {list: "a list", dict: "an object", str: "a string", bool: "a boolean", type(None): "null"}
 
@@ -33,19 +32,18 @@ def name_distinctions(failed: bytes, accepted: Iterable[bytes]) -> str:
         return ""
     places = {place for place, _ in known}
     strange: list[Part] = [part for part in dict.fromkeys(_list_parts(json_or_none(failed))) if part not in known]
-    outer = [part for part in strange if not any(_holds(other, part) for other in strange)]
+    outer = [
+        part
+        for part in strange
+        if not any(part[0].startswith((f"{place}.", f"{place}[]")) for place, _ in strange if place != part[0])
+    ]
     named = [f"`{place}`" if place not in places else f"`{place}` {what}" for place, what in outer]
     return " and ".join(named) if len(named) <= MOST else ""
 
 
-def _holds(outer: Part, part: Part) -> bool:
-    """Whether a part is within another one."""
-    return part[0] != outer[0] and part[0].startswith((f"{outer[0]}.", f"{outer[0]}[]"))
-
-
 def _list_parts(value: Any, place: str = "", depth: int = 0) -> Iterator[Part]:
     """Every part of a value, from the outside."""
-    if depth > _DEEPEST:
+    if depth > 12:
         return
     if place:
         name = place.rpartition(".")[2]

@@ -129,9 +129,9 @@ class PhaseFinished(Struct, frozen=True, kw_only=True):
     """A part of a run is over: an engine of a search, a file of recordings, the reading without a fault.
 
     `counts` has names of the part's choice; `findings` is how much it found to be wrong. `notes` are for the user,
-    `vacuous` are reasons why (this much of) the part proves nothing. `left_out` lists for each reason what is
-    not judged; `""` is the whole part. `answers` counts the kinds of answers that it judged, `calls` those of each
-    call; `accepted` are the calls that succeeded at least once, `never_accepted` those that never did.
+    `vacuous` are reasons why (this much of) the part proves nothing. `left_out` lists for each reason what is not
+    judged; `""` is the whole part. `answers` counts the kinds of answers that it judged; `accepted` are the calls
+    that succeeded at least once, `never_accepted` those that never did.
     """
 
     name: str
@@ -144,7 +144,6 @@ class PhaseFinished(Struct, frozen=True, kw_only=True):
     answers: Mapping[str, int] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     never_accepted: tuple[str, ...] = ()
-    calls: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class RunStopped(Struct, frozen=True, kw_only=True):
@@ -184,18 +183,13 @@ class RunFinished(Struct, frozen=True):
     @property
     def counts(self) -> dict[Verdict, int]:
         """The number of results for each verdict, in the order of `Verdict`, including zeros."""
-        return count(result.verdict for result in self.results)
+        seen = Counter(result.verdict for result in self.results)
+        return {verdict: seen[verdict] for verdict in Verdict}
 
     @property
     def unjudged(self) -> tuple[Result, ...]:
         """Results that say nothing: each MUST without an answer, and each check for which time ran out."""
         return tuple(result for result in self.results if result.unjudged)
-
-
-def count(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
-    """How many there are of each verdict, in the order of `Verdict`."""
-    seen = Counter(verdicts)
-    return {verdict: seen[verdict] for verdict in Verdict}
 
 
 RunEvent: TypeAlias = (

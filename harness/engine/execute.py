@@ -91,9 +91,16 @@ def with_origins(shown: Sequence[Exchange], trail: Sequence[Exchange], api: Api)
     they resume from: the connection that was lost belongs to the story.
     """
     chosen = {id(exchange) for exchange in shown}
+    wanted, needed = set(chosen), set[str]()
+    origins = []
+    for number, exchange in reversed([*enumerate(trail)]):
+        if id(exchange) in wanted or made_or_changed(exchange, needed, api):
+            origins.append(exchange)
+            needed.update(referenced_ids(exchange, api))
+            wanted.add(id(find_giver(exchange, trail[:number], api)))
     deleted: set[str] = set()
     kept = []
-    for exchange in _list_origins(chosen, trail, api):
+    for exchange in reversed(origins):
         is_delete = exchange.request.method == "DELETE"
         if id(exchange) in chosen or not (is_delete and exchange.request.target in deleted):
             kept.append(exchange)  # what is deleted already is rejected rightly
@@ -110,18 +117,6 @@ def list_deletes(denied: Exchange, trail: Sequence[Exchange], api: Api) -> list[
     needed = set(known)
     before = takewhile(lambda seen: seen is not denied, trail)
     return [seen for seen in before if seen.request.method == "DELETE" and needed & list_ids(seen, api)]
-
-
-def _list_origins(chosen: Set[int], trail: Sequence[Exchange], api: Api) -> list[Exchange]:
-    """The chosen exchanges, by identity, and what each depends on, in their order."""
-    wanted, needed = set(chosen), set[str]()
-    kept = []
-    for number, exchange in reversed([*enumerate(trail)]):
-        if id(exchange) in wanted or made_or_changed(exchange, needed, api):
-            kept.append(exchange)
-            needed.update(referenced_ids(exchange, api))
-            wanted.add(id(find_giver(exchange, trail[:number], api)))
-    return kept[::-1]
 
 
 def is_same_look(one: Exchange, other: Exchange) -> bool:
@@ -150,7 +145,6 @@ def _read_status(exchange: Exchange, api: Api) -> str:
     return "" if found is None else found[1]
 
 
-_NOT_IMPLEMENTED = 501
 _DOUBTFUL = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT, Outcome.UNTESTABLE})
 
 _ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
@@ -232,9 +226,9 @@ class PlayedExercise(Struct, frozen=True):
             return observation
         broken = [finding for finding in observation.findings if finding.severity is not Severity.INFORMATION]
         accused = [self._list_accused(finding) for finding in broken]
-        if not all(found and all(e.status == _NOT_IMPLEMENTED for e in found) for found in accused):
+        if not all(found and all(e.status == 501 for e in found) for found in accused):
             return observation
-        reason = f"{self.api.format_request(accused[0][0])} returned {_NOT_IMPLEMENTED}: not implemented"
+        reason = f"{self.api.format_request(accused[0][0])} returned 501: not implemented"
         return Observation.untestable(reason, Because.REFUSED)
 
     def blame_roots(self, check: Check, observation: Observation) -> Observation:
@@ -404,7 +398,10 @@ def play(
     failure: Observation | None = None
     try:
         try:
-            results = _require_names(drive(exercise.run(target), hand))
+            results = drive(exercise.run(target), hand)
+            if not isinstance(results, dict):
+                what = type(results).__name__
+                raise HarnessFault(f"an exercise must return its exchanges by name; it returned {what}")
         finally:
             hand.hang_up()
         hand.refuse_excused(hand.trail)
@@ -420,9 +417,3 @@ def play(
     return PlayedExercise(
         results, failure, trail, seconds, api, exercise.front_end, outage, tuple(hand.repeated), shared
     )
-
-
-def _require_names(value: Any) -> Exchanges:
-    if not isinstance(value, dict):
-        raise HarnessFault(f"an exercise must return its exchanges by name; it returned {type(value).__name__}")
-    return value

@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from msgspec import structs
@@ -42,57 +43,6 @@ _KILLS = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT})
 
 Fingerprint: TypeAlias = tuple[Any, ...]
 Group: TypeAlias = tuple[Exercise, tuple[Check, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """`kills` maps every mutant to the ids of the checks that kill it, in the order of the catalog.
-
-    If it was `interrupted`, the mutants that had not been tried are missing.
-
-    `checks` are all judged ids. `unmet` maps those that the reference itself does not meet to the outcome and the
-    reason. `errors` are our own faults, and `seconds` the duration of the row, by mutant.
-    """
-
-    kills: Mapping[str, tuple[str, ...]]
-    checks: tuple[str, ...]
-    unmet: Mapping[str, str]
-    errors: Mapping[str, tuple[str, ...]]
-    interrupted: bool = False
-    seconds: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def survivors(self) -> tuple[str, ...]:
-        """Mutants that no check notices."""
-        return tuple(mutant for mutant, killers in self.kills.items() if not killers)
-
-    @property
-    def without_killer(self) -> tuple[str, ...]:
-        """Checks that notice no mutant: nothing proves that they can fail."""
-        proved = {check for killers in self.kills.values() for check in killers}
-        return tuple(check for check in self.checks if check not in proved)
-
-    def row(self, mutant: str) -> PlayedMutant:
-        """The row of one mutant that was tried."""
-        errors, seconds = self.errors.get(mutant, ()), self.seconds.get(mutant, 0.0)
-        return PlayedMutant(mutant, self.kills[mutant], errors, seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class PlayedReference:
-    """The rules that the reference itself does not meet: the outcome and the reason, by check."""
-
-    unmet: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class PlayedMutant:
-    """One mutant's row of the matrix, in a form that can be sent between processes; killers as in `Matrix`."""
-
-    mutant: str
-    killers: tuple[str, ...]
-    errors: tuple[str, ...]
-    seconds: float = 0.0
 
 
 class _NothingOwed(CreatedResources):
@@ -128,7 +78,10 @@ class _LateIds(GivenIds):
 
 
 class Bench:
-    """The reference's exchanges and observations, to be compared with a mutant's."""
+    """The reference's exchanges and observations, to be compared with a mutant's.
+
+    `unmet` are the checks that the reference itself does not meet, each with the outcome and the reason.
+    """
 
     def __init__(
         self,
@@ -146,47 +99,52 @@ class Bench:
         self._fingerprints: dict[str, Fingerprint] = {}
         self._own: dict[str, Observation] = {}
         self._able = everything(api.load_capabilities())
-        audit = Audit.of(self._checks, self._api)
-        for exercise, checks in self._groups:
-            played, ids = self._play(exercise, build)
-            played = ids.complete(played)
-            own = [(check, played.observe(check)) for check in checks]
-            audit.begin_service()
-            audit.note(exercise, played, self._contract, own)
-            self._fingerprints[exercise.name] = _fingerprint(played)
-            self._own.update((check.id, observation) for check, observation in own)
-        audit.settle_denials(one_service=False)  # each exercise had one of its own
-        observations = {check.id: audit.observe(check, self._own[check.id]) for check in self._checks}
-        self._outcomes = {check_id: observation.outcome for check_id, observation in observations.items()}
+        self._reference = self._observe_all(build)
         self.unmet = {
             check_id: f"{observation.outcome}: {observation.why}"
-            for check_id, observation in observations.items()
+            for check_id, observation in self._reference.items()
             if observation.outcome is not Outcome.MET
         }
 
-    def row(self, mutant: str, build: Callable[[], EmbeddedService]) -> PlayedMutant:
-        """Play every exercise against one mutant."""
+    @classmethod
+    def of_catalogue(cls, api: Api, revision: str) -> Bench:
+        """The bench of the whole catalog."""
+        return cls(api, load_checks(api, revision), revision=revision)
+
+    def play_mutant(self, name: str) -> KillRow:
+        """Play every exercise against a mutant of the API."""
+        return self.row(name, partial(self._api.new_service, self._contract, name))
+
+    def row(self, mutant: str, build: Callable[[], EmbeddedService]) -> KillRow:
+        """Play every exercise against one mutant; its killers are in the order of the catalog."""
         begun = time.perf_counter()
+        killers: list[str] = []
+        errors: list[str] = []
+        for check_id, observation in self._observe_all(build).items():
+            if observation.outcome is Outcome.ERROR:
+                errors.append(f"{check_id}: {observation.reason}")
+            elif observation.outcome in _KILLS and self._reference[check_id].outcome is not observation.outcome:
+                killers.append(check_id)
+        return KillRow(mutant, tuple(killers), tuple(errors), time.perf_counter() - begun)
+
+    def _observe_all(self, build: Callable[[], EmbeddedService] | None) -> dict[str, Observation]:
+        """The observation of each check; exchanges that equal those of the reference are not judged again."""
         own = dict(self._own)
         audit = Audit.of(self._checks, self._api)
         for exercise, checks in self._groups:
             played, ids = self._play(exercise, build)
-            if _fingerprint(played) != self._fingerprints[exercise.name]:
-                played = ids.complete(played)
-                observed = [(check, played.observe(check)) for check in checks]
-                audit.begin_service()
-                audit.note(exercise, played, self._contract, observed)
-                own.update((check.id, observation) for check, observation in observed)
-        audit.settle_denials(one_service=False)
-        killers: list[str] = []
-        errors: list[str] = []
-        for check in self._checks:
-            observation = audit.observe(check, own[check.id])
-            if observation.outcome is Outcome.ERROR:
-                errors.append(f"{check.id}: {observation.reason}")
-            elif observation.outcome in _KILLS and self._outcomes[check.id] is not observation.outcome:
-                killers.append(check.id)
-        return PlayedMutant(mutant, tuple(killers), tuple(errors), time.perf_counter() - begun)
+            fingerprint = _fingerprint(played)
+            if fingerprint == self._fingerprints.get(exercise.name):
+                continue
+            self._fingerprints.setdefault(exercise.name, fingerprint)  # the first service is the reference
+            played = ids.complete(played)
+            observed = [(check, played.observe(check)) for check in checks]
+            audit.begin_service()
+            audit.note(played, self._contract, observed)
+            own.update((check.id, observation) for check, observation in observed)
+        audit.settle_denials(one_service=False)  # each exercise had one of its own
+        self._own = self._own or own
+        return {check.id: audit.observe(check, own[check.id]) for check in self._checks}
 
     def _play(
         self, exercise: Exercise, build: Callable[[], EmbeddedService] | None
@@ -200,52 +158,27 @@ class Bench:
             driver.close()
 
 
-def kill_matrix(api: Api, mutants: Iterable[str] | None = None, *, jobs: int = 2, revision: str = "") -> Matrix:
-    """Run the whole catalog against `mutants` (all of them when None), over `jobs` processes."""
-    names = list(api.load_mutants() if mutants is None else mutants)
-    checks = load_checks(api, revision)
-    return to_matrix(names, checks, list(play_mutants(api, names, jobs=jobs, revision=revision)))
-
-
 def play_mutants(
-    api: Api, names: Sequence[str], *, jobs: int, revision: str
-) -> Generator[PlayedReference | PlayedMutant, None, None]:
-    """Run the whole catalog over `jobs` processes: the reference first, then each mutant as it is finished.
+    api: Api, names: Sequence[str], *, jobs: int = 1, revision: str = ""
+) -> Generator[Mapping[str, str] | KillRow, None, None]:
+    """Run the whole catalog over `jobs` processes: what the reference does not meet, then the row of each mutant.
 
-    Whatever ends it early, an interrupt or a `close`, ends the processes at once.
+    Rows come as they are finished. Whatever ends it early, an interrupt or a `close`, ends the processes at once.
     """
-    if min(jobs, len(names)) <= 1:
-        worker = _Worker(api, revision)
-        yield PlayedReference(worker.bench.unmet)
-        yield from map(worker.row, names)
-    else:
-        yield from _play_in_processes(api, names, revision, min(jobs, len(names)))
+    workers = min(jobs, len(names))
+    if workers <= 1:
+        bench = Bench.of_catalogue(api, revision)
+        yield bench.unmet
+        yield from map(bench.play_mutant, names)
+        return
+    from concurrent.futures import as_completed
 
-
-def to_matrix(
-    names: Sequence[str],
-    checks: Sequence[Check],
-    played: Iterable[PlayedReference | PlayedMutant],
-    *,
-    interrupted: bool = False,
-) -> Matrix:
-    """The matrix of these runs, its rows in the order of `names`."""
-    rows: dict[str, PlayedMutant] = {}
-    unmet: Mapping[str, str] = {}
-    for one in played:
-        if isinstance(one, PlayedReference):
-            unmet = one.unmet
-        else:
-            rows[one.mutant] = one
-    tried = [rows[name] for name in names if name in rows]
-    return Matrix(
-        kills={row.mutant: row.killers for row in tried},
-        checks=tuple(check.id for check in checks),
-        unmet=unmet,
-        errors={row.mutant: row.errors for row in tried if row.errors},
-        interrupted=interrupted,
-        seconds={row.mutant: row.seconds for row in tried},
-    )
+    with worker_pool(workers, begin_worker, (Bench.of_catalogue, api, revision)) as pool:
+        reference = pool.submit(use_bench, attrgetter("unmet"))
+        rows = [pool.submit(use_bench, Bench.play_mutant, name) for name in names]
+        yield reference.result()
+        for future in as_completed(rows):
+            yield future.result()
 
 
 def load_checks(api: Api, revision: str) -> list[Check]:
@@ -254,48 +187,19 @@ def load_checks(api: Api, revision: str) -> list[Check]:
     return [check for check in api.load_catalogue() if contract.holds(check.rule)]
 
 
-class _Worker:
-    """Computes rows of one matrix."""
-
-    def __init__(self, api: Api, revision: str) -> None:
-        self._api = api
-        self._contract = api.load_contract(revision)
-        self.bench = Bench(api, load_checks(api, revision), revision=revision)
-
-    def row(self, name: str) -> PlayedMutant:
-        return self.bench.row(name, partial(self._api.new_service, self._contract, name))
-
-    def read_unmet(self) -> dict[str, str]:
-        return self.bench.unmet
-
-
-def _play_in_processes(
-    api: Api, names: Sequence[str], revision: str, workers: int
-) -> Generator[PlayedReference | PlayedMutant, None, None]:
-    from concurrent.futures import as_completed
-
-    with worker_pool(workers, begin_worker, (_Worker, api, revision)) as pool:
-        reference = pool.submit(use_bench, _Worker.read_unmet)
-        rows = [pool.submit(use_bench, _Worker.row, name) for name in names]
-        yield PlayedReference(reference.result())
-        for future in as_completed(rows):
-            yield future.result()
-
-
 def _fingerprint(played: PlayedExercise) -> Fingerprint:
     """All that a judge could see of the exchanges, and nothing that differs between two equal runs."""
     failure = played.failure
     failed = None if failure is None else (failure.outcome, failure.reason)
-    return (failed, *(_to_fingerprint(exchange) for exchange in played.trail))
-
-
-def _to_fingerprint(exchange: Exchange) -> Fingerprint:
-    request = exchange.request
-    return (
-        (request.method, request.target, request.headers, request.body),
-        (exchange.status, exchange.headers, exchange.framing, exchange.body, exchange.size),
-        (exchange.ending, exchange.seconds, bytes(exchange.arrivals.moments)),
+    exchanges = (
+        (
+            (seen.request.method, seen.request.target, seen.request.headers, seen.request.body),
+            (seen.status, seen.headers, seen.framing, seen.body, seen.size),
+            (seen.ending, seen.seconds, bytes(seen.arrivals.moments)),
+        )
+        for seen in played.trail
     )
+    return (failed, *exchanges)
 
 
 def group_by_exercise(catalogue: Sequence[Check]) -> list[Group]:
@@ -349,25 +253,33 @@ def prove(api: Api, options: ProofOptions) -> Generator[RunEvent, None, None]:
     checks = load_checks(api, options.revision)
     yield RunStarted(MUTANTS)
     yield Planned(len(names), 0)
-    played: list[PlayedReference | PlayedMutant] = []
+    rows: dict[str, KillRow] = {}
+    reference: Mapping[str, str] | None = None
     interrupted = False
     try:
-        with closing(play_mutants(api, names, jobs=options.jobs, revision=options.revision)) as rows:
-            for one in rows:
-                played.append(one)
-                if isinstance(one, PlayedReference):
-                    yield _report_reference(one.unmet, len(checks))
-                else:
+        with closing(play_mutants(api, names, jobs=options.jobs, revision=options.revision)) as played:
+            for one in played:
+                if isinstance(one, KillRow):
+                    rows[one.mutant] = one
                     yield CheckFinished(_judge_mutant(one, options.summaries[one.mutant]))
+                else:
+                    reference = one
+                    yield _report_reference(reference, len(checks))
     except KeyboardInterrupt:
         interrupted = True
-    if not played:
+    if reference is None:
         yield _report_reference({}, len(checks))
-    matrix = to_matrix(names, checks, played, interrupted=interrupted)
-    unproved = () if interrupted else matrix.without_killer
+    proved = {killer for row in rows.values() for killer in row.killers}
+    unproved = () if interrupted else tuple(check.id for check in checks if check.id not in proved)
     yield PhaseFinished(name=UNPROVED, notes=unproved)
-    results = [_judge_mutant(matrix.row(name), options.summaries[name]) for name in matrix.kills]
-    results += map(_report_unproved, unproved if options.whole else ())
+    results = [_judge_mutant(rows[name], options.summaries[name]) for name in names if name in rows]
+    if options.whole:
+        for check_id in unproved:
+            finding = Finding(PROVED.id, "no mutant makes it fail", "a mutant that it kills", "none")
+            observation = Observation.of([finding])
+            results.append(
+                decide(PROVED, observation, Policy(), result_id=f"{PROVED.id}[{check_id}]", title=check_id)
+            )
     code = Exit.INTERRUPTED if interrupted else exit_of(results)
     yield RunFinished(tuple(results), time.perf_counter() - begun, code)
 
@@ -377,25 +289,18 @@ def _report_reference(unmet: Mapping[str, str], checks: int) -> PhaseFinished:
     return PhaseFinished(name=REFERENCE, counts={"checks": checks}, notes=notes)
 
 
-def _judge_mutant(played: PlayedMutant, summary: str) -> Result:
+def _judge_mutant(row: KillRow, summary: str) -> Result:
     """The result of one mutant."""
-    mutant, killers, errors = played.mutant, played.killers, played.errors
-    survives = [] if killers else [Finding(NOTICED.id, "no check kills it", "a check that fails", "none")]
+    survives = [] if row.killers else [Finding(NOTICED.id, "no check kills it", "a check that fails", "none")]
     observation = Observation.of(survives)
-    if errors:
-        observation = Observation(Outcome.ERROR, reason="\n".join(errors))
-    row = KillRow(mutant, killers, errors)
+    if row.errors:
+        observation = Observation(Outcome.ERROR, reason="\n".join(row.errors))
     return decide(
         NOTICED,
         observation,
         Policy(),
-        result_id=f"{NOTICED.id}[{mutant}]",
+        result_id=f"{NOTICED.id}[{row.mutant}]",
         title=summary,
         show=lambda _: (row,),
-        seconds=played.seconds,
+        seconds=row.seconds,
     )
-
-
-def _report_unproved(check: str) -> Result:
-    finding = Finding(PROVED.id, "no mutant makes it fail", "a mutant that it kills", "none")
-    return decide(PROVED, Observation.of([finding]), Policy(), result_id=f"{PROVED.id}[{check}]", title=check)

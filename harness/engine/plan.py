@@ -6,7 +6,7 @@ Layer 4. Pure: takes the catalog, the user's selection and the capabilities of t
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -99,22 +99,19 @@ class RunPlan(Struct, frozen=True):
         if not self.longest_first:
             return groups
         roots = self.blocking
-        return sorted(groups, key=lambda group: (_holds(group, roots), _length(group[0])), reverse=True)
+
+        def urgency(group: Group) -> tuple[bool, float]:
+            exercise, members = group  # its length is about that of its responses of a tenth of a second
+            blocks = any(planned.check.id in roots for planned in members)
+            return blocks, exercise.requests + 10 * exercise.pauses
+
+        return sorted(groups, key=urgency, reverse=True)
 
     @property
     def cost(self) -> tuple[int, int]:
         """Requests and interactions that the exercises declare, not counting the probe and the clean-up."""
         exercises = [exercise for exercise, _ in self.groups]
         return sum(e.requests for e in exercises), sum(e.interactions for e in exercises)
-
-
-def _holds(group: Group, names: Container[str]) -> bool:
-    return any(planned.check.id in names for planned in group[1])
-
-
-def _length(exercise: Exercise) -> float:
-    """About how long an exercise takes, in responses of a tenth of a second."""
-    return exercise.requests + 10 * exercise.pauses
 
 
 def make_plan(
@@ -126,7 +123,9 @@ def make_plan(
     """
     wanted = _matching(catalogue, selection.checks) if selection.checks else None
     excluded = _matching(catalogue, selection.exclude)
-    _require_known_profiles(selection.profiles, profiles)
+    for name in selection.profiles:
+        if name not in profiles:
+            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, profiles)}")
     proofs = {check.proves: check.id for check in catalogue if check.id not in excluded}
 
     def explain_skip(check: Check) -> Observation | None:
@@ -183,12 +182,6 @@ def _matching(catalogue: Iterable[Check], patterns: Iterable[str]) -> frozenset[
     return frozenset(found)
 
 
-def _require_known_profiles(names: Iterable[str], known: Profiles) -> None:
-    for name in names:
-        if name not in known:
-            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, known)}")
-
-
 def _explain_exclusion(
     check: Check, selection: Selection, wanted: frozenset[str] | None, excluded: frozenset[str]
 ) -> Observation | None:
@@ -224,20 +217,16 @@ def _explain_lack(
     return _to_observation(lacks[0], [item.name for item in lacks], proofs)
 
 
-def _why_not_judged(lacking: Capability) -> Because:
-    """Why a capability is missing; without a second key, the user has left out the checks that need one."""
-    given = lacking.name != TWO_KEYS or lacking.lack is not Lack.UNDECLARED
-    return _REASONS[lacking.lack] if given else Because.LEFT_OUT
-
-
 def _to_observation(first: Capability, names: Sequence[str], proofs: Mapping[str, str]) -> Observation:
     """Why a check does not run that needs the capabilities `names`, of which the `first` weighs most."""
     if first.lack is not Lack.NOT_DONE:
         reason = f"the target lacks {', '.join(sorted(names))}{f' ({first.note})' if first.note else ''}"
+        # Without a second key, the user has left out the checks that need one.
+        left_out = first.name == TWO_KEYS and first.lack is Lack.UNDECLARED
         return Observation(
             Outcome.NOT_APPLICABLE,
             reason=reason,
-            because=_why_not_judged(first),
+            because=Because.LEFT_OUT if left_out else _REASONS[first.lack],
             remedy=first.remedy,
             needs=first.name if first.lack is Lack.UNDECLARED else "",
         )

@@ -96,6 +96,7 @@ class KillRow(Struct, frozen=True):
     mutant: str
     killers: tuple[str, ...]
     errors: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 Shown = TypeVar("Shown")

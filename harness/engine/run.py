@@ -27,12 +27,12 @@ from harness.engine.results import Result
 from harness.engine.sessions import count_jobs
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
-from harness.engine.traffic.outages import Departure, Outages
+from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.patience import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.retries import Mishaps, Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.engine.workers import INTERRUPTED, Workers, describe_end
-from harness.kit.api import SCRIPTABLE, Api
+from harness.kit.api import SCRIPTABLE
 from harness.kit.check import Check
 from harness.outcome import Exit
 from harness.outcome.words import describe_body, format_count
@@ -77,22 +77,12 @@ class _Governed(Struct, frozen=True):
     @classmethod
     def of(cls, target: ResolvedTarget, options: RunOptions) -> _Governed:
         """Govern a target for one run."""
-        retries = options.traffic.new_retries()
+        retries = Retries(options.traffic.max_wait, options.traffic.report_wait)
         if target.throwaway:
             return cls(target.with_drivers(options.traffic.wrapper(retries)), Timer(None), retries)
         timer, timeouts, outages = Timer(options.deadline), TimeoutBudget(), Outages()
         wrapper = options.traffic.wrapper(retries, timeouts, Deadline(timer, target.target.wait), outages)
         return cls(target.with_drivers(wrapper), timer, retries, timeouts, outages, Mishaps())
-
-    @property
-    def cut(self) -> TimeoutLosses:
-        """The losses to responses that took too long."""
-        return TimeoutLosses() if self.timeouts is None else self.timeouts.losses
-
-    @property
-    def gone(self) -> Departure | None:
-        """When the target went away for good, if it did."""
-        return None if self.outages is None else self.outages.gone
 
 
 def check_target(
@@ -164,9 +154,14 @@ def _finish(
     begin: float,
 ) -> RunFinished:
     """The end of a run; `failed` is how most of what the target ran ended, if that leaves a hole."""
-    gone = governed.gone
-    departed = () if gone is None else (_describe_departure(gone, governed.target.api),)
-    holes = (*departed, *failed)
+    gone = None if governed.outages is None else governed.outages.gone  # for good
+    holes = tuple(failed)
+    if gone is not None:
+        last, more = gone.suspects[0], len(gone.suspects) - 1
+        request = f"{governed.target.api.format_request(last)} {describe_body(last.request.body)}".rstrip()
+        others = format_count(more, "other request was", "other requests were")
+        when = f"the target stopped responding at {gone.seconds:.1f} s; its last request was {request}"
+        holes = (f"{when}, while {others} under way" if more else when, *holes)
     code = Exit.INTERRUPTED if workers.halted == INTERRUPTED else exit_of(results, unjudged=bool(holes))
     return RunFinished(
         results,
@@ -174,20 +169,12 @@ def _finish(
         code,
         tuple(workers.leftovers),
         governed.retries.waited,
-        governed.cut,
+        TimeoutLosses() if governed.timeouts is None else governed.timeouts.losses,
         workers.halted,
         holes,
         () if gone is None else gone.suspects,
         tuple(governed.mishaps.seen) if governed.mishaps is not None else (),
     )
-
-
-def _describe_departure(gone: Departure, api: Api) -> str:
-    """When a target went away for good, and what it got last."""
-    last, more = gone.suspects[0], len(gone.suspects) - 1
-    request = f"{api.format_request(last)} {describe_body(last.request.body)}".rstrip()
-    others = f", while {format_count(more, 'other request was', 'other requests were')} under way" if more else ""
-    return f"the target stopped responding at {gone.seconds:.1f} s; its last request was {request}{others}"
 
 
 def _probe(

@@ -25,7 +25,13 @@ def session_of(target: ResolvedTarget) -> Iterator[Driver]:
     """
     owner = target.connect()
     try:
-        prefix = _open(target, owner)
+        exchange = owner.send(target.target.control("POST", "sessions", {}))
+        prefix = (object_or_none(exchange.body) or {}).get("base_url_path")
+        if not isinstance(prefix, str) or not prefix.startswith("/"):
+            raise TargetFault(
+                f"the target has a control API but created no session (status {exchange.status}): use -j 1"
+            )
+        prefix = prefix.rstrip("/")
         driver = target.connect(session=prefix)
         try:
             yield driver
@@ -34,16 +40,6 @@ def session_of(target: ResolvedTarget) -> Iterator[Driver]:
             owner.send(target.target.control("DELETE", f"sessions/{prefix.rpartition('/')[2]}"))
     finally:
         owner.close()
-
-
-def _open(target: ResolvedTarget, owner: Driver) -> str:
-    exchange = owner.send(target.target.control("POST", "sessions", {}))
-    prefix = (object_or_none(exchange.body) or {}).get("base_url_path")
-    if not isinstance(prefix, str) or not prefix.startswith("/"):
-        raise TargetFault(
-            f"the target has a control API but created no session (status {exchange.status}): use -j 1"
-        )
-    return prefix.rstrip("/")
 
 
 JOBS_WITH_SESSIONS = 8

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import SplitResult
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -231,16 +230,13 @@ def _check_url(text: str, api: Api) -> str:
         )
     if parts.username or parts.password:
         raise UsageFault("the URL contains a user name or password: use -H 'Authorization: …' instead")
-    if fault := _find_port_fault(parts):
+    try:
+        fault = "port 0 cannot accept connections" if parts.port == 0 else ""
+    except ValueError as error:
+        fault = str(error)
+    if fault:
         raise UsageFault(f"{text!r} has no valid port ({fault}): write it like http://127.0.0.1:8000")
     return text
-
-
-def _find_port_fault(parts: SplitResult) -> str:
-    try:
-        return "port 0 cannot accept connections" if parts.port == 0 else ""
-    except ValueError as error:
-        return str(error)
 
 
 def _build_requests(api: Api, options: TargetOptions, version: str, key: str, other: str) -> ApiRequests:

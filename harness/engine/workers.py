@@ -25,7 +25,6 @@ from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck
 from harness.engine.sessions import session_of
 from harness.engine.targets import ResolvedTarget
-from harness.engine.threads import JOIN_SECONDS, Shared, end_all
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.engine.traffic.outages import Outages, find_deaths, find_silent_deaths
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, send_closing_looks
@@ -39,16 +38,8 @@ Item = TypeVar("Item")
 
 INTERRUPTED = "it was interrupted"
 
-_GRACE = 5.0
-"""Seconds to delete what was created, once the time of the run is up."""
-
-
-def the_probe(_: object) -> Generator[object, object, None]:
-    """Name the exchanges of the probe in reports; `probe` sends them."""
-    yield None
-
-
-_PROBE = Exercise(the_probe, requests=0, interactions=0)
+JOIN_SECONDS = 2.0
+"""Seconds to wait for threads that were told to end; after that, their connections are shut down."""
 
 
 Observed: TypeAlias = tuple[Check, Observation]
@@ -95,7 +86,7 @@ class Workers:
             self.halt(halted)
             self.clean(ledger)
         else:
-            self._note(_PROBE, PlayedExercise(None, None, trail, 0.0, self.target.api, repeated=repeated))
+            self._note(PlayedExercise(None, None, trail, 0.0, self.target.api, repeated=repeated))
 
     def play(
         self, groups: list[Group], jobs: int, choose: Callable[[Sequence[str]], str] | None
@@ -158,7 +149,7 @@ class Workers:
             self.halt(describe_end(end))
 
     def _play_in_parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
-        waiting = Shared(groups)
+        waiting = iter(groups)  # an iterator of a list, which several threads may draw from
         outbox: queue.Queue[RunEvent | Judged | BaseException | None] = queue.Queue()
 
         def worker() -> None:
@@ -188,7 +179,7 @@ class Workers:
                 self._stop.set()
             # One that an interrupt kept from starting would find the run stopped.
             started = [thread for thread in threads if thread.ident is not None]
-            if not end_all(started, self._drivers, JOIN_SECONDS if self.halted else None):
+            if not _end_all(started, self._drivers, JOIN_SECONDS if self.halted else None):
                 self.clean(*self._ledgers)  # they are still connecting, and no thread waits for them
 
     def _work(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
@@ -215,7 +206,7 @@ class Workers:
 
     def _clean(self, ledger: CreatedResources, driver: Driver) -> None:
         if self.halted:
-            self.timer.end(_GRACE)
+            self.timer.end(5.0)  # seconds to delete what was created
         try:
             self.leftovers.extend(ledger.clean(driver))
             self.audit.note_denials(ledger.read_cleanup(self.target.target.contract))
@@ -238,7 +229,7 @@ class Workers:
         whole = self._look_again(exercise, played, driver, ledger)
         yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         observations = [(planned.check, played.observe(planned.check)) for planned in members]
-        self._note(exercise, whole, observations)
+        self._note(whole, observations)
         stop = None if played.outage else stopped_at(played.trail)
         for planned, (_, observation) in zip(members, observations, strict=True):
             judged = self._judge(planned, observation, played, played.seconds / len(members))
@@ -246,8 +237,8 @@ class Workers:
                 self.stops[planned.check.id] = stop
             yield judged
 
-    def _note(self, exercise: Exercise, played: PlayedExercise, observed: Sequence[Observed] = ()) -> None:
-        self.audit.note(exercise, played, self.target.target.contract, observed)
+    def _note(self, played: PlayedExercise, observed: Sequence[Observed] = ()) -> None:
+        self.audit.note(played, self.target.target.contract, observed)
         for exchange in played.trail:
             self.ends.note(exchange)
 
@@ -281,6 +272,22 @@ class Workers:
         return Judged(planned, played.blame_roots(planned.check, observation), played, seconds)
 
 
+def _end_all(threads: Sequence[threading.Thread], drivers: Sequence[Driver], seconds: float | None) -> bool:
+    """Wait for threads; if they last longer than `seconds`, shut down what they use. Whether all have ended.
+
+    They are daemons: no request that hangs keeps the process alive.
+    """
+    for wait in (seconds, JOIN_SECONDS):
+        until = None if wait is None else time.monotonic() + wait
+        for thread in threads:
+            thread.join(None if until is None else max(0.0, until - time.monotonic()))
+        if not any(thread.is_alive() for thread in threads):
+            return True
+        for driver in drivers:  # what they wait for may be a stream that never ends
+            driver.interrupt()
+    return False
+
+
 def take_until_done(
     outbox: queue.Queue[Item | BaseException | None], workers: int, patience: Callable[[], float | None]
 ) -> Iterator[Item]:
@@ -293,9 +300,9 @@ def take_until_done(
         if seconds is not None and seconds <= 0:
             return
         try:
-            item = outbox.get(timeout=_SILENCE if seconds is None else seconds)
+            item = outbox.get(timeout=0.5 if seconds is None else seconds)
         except queue.Empty:
-            if seconds is None:  # the run may have been halted meanwhile
+            if seconds is None:  # the run may have been halted in this half second
                 continue
             return
         if item is None:
@@ -304,10 +311,6 @@ def take_until_done(
             raise item
         else:
             yield item
-
-
-_SILENCE = 0.5
-"""How often, in seconds, somebody looks whether a run is halted whose workers say nothing."""
 
 
 def describe_end(end: TimeUp | KeyboardInterrupt) -> str:

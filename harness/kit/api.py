@@ -319,8 +319,6 @@ class Api(Struct, frozen=True, kw_only=True):
     """A pattern of the segments that may stand between the version and the collection; none by default."""
     collections: frozenset[str]
     """Last path segments for which POST creates something that DELETE removes."""
-    load_roots: Callable[[], frozenset[str]]
-    """The segments that follow the version in the paths of all its calls."""
     reference_fields: tuple[str, ...]
     """Fields of a create that refer to what another create made."""
     live_hosts: tuple[str, ...]
@@ -336,8 +334,6 @@ class Api(Struct, frozen=True, kw_only=True):
     """The environment variable for the key of another project."""
     key_aliases: tuple[str, ...] = ()
     """Further environment variables that hold keys of clients: they are not used, but hidden in all output."""
-    own_headers: frozenset[str] = frozenset()
-    """The headers of its requests besides those of HTTP, in lower case."""
 
     load_contract: Callable[[str], Any]
     """The `ApiContract` of a revision; "" means the one that is current. Raises LookupError for an unknown one."""

@@ -7,7 +7,6 @@ inside: the steps, their requests, and the rules of their responses come from he
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -55,7 +54,7 @@ class SearchWorld(Protocol):
     """The world of one history, from the engine: the target, and a place for each exchange.
 
     `settled_by_us`: only our own requests advance a run, so there are no races and nothing lags behind.
-    `same_input`: equal steps must send equal requests. Every response that is kept has been judged on its own.
+    Every response that is kept has been judged on its own.
     """
 
     @property
@@ -68,8 +67,6 @@ class SearchWorld(Protocol):
 
     @property
     def settled_by_us(self) -> bool: ...
-    @property
-    def same_input(self) -> bool: ...
     @property
     def found(self) -> Sequence[object]:
         """The findings of the current step so far."""
@@ -113,26 +110,6 @@ class PlaysHistory(Protocol):
 
     def close(self) -> None:
         """Disconnect all that is open."""
-
-    def list_choices(self) -> Iterable[Step]:
-        """The steps that may come next, if every history has to run."""
-
-    def list_views(self) -> Iterator[Sequence[Any]]:
-        """The client's knowledge, once for each order of its unordered parts."""
-
-
-class StateReading(Struct, frozen=True, kw_only=True):
-    """How to tell whether two states of a reference service and its client are the same up to renaming.
-
-    `read` returns all that decides what the service answers. Of the objects there, the fields in `ignored` are
-    left out: times, locks, generators of ids. `ids` matches what is renamed; what `opaque` members hold never
-    counts.
-    """
-
-    read: Callable[[Any], Any]
-    ignored: frozenset[str]
-    ids: re.Pattern[str]
-    opaque: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,8 +192,6 @@ class SearchModel(Struct, frozen=True, kw_only=True):
     """The kinds of steps that a long search must have played."""
     draw_laws: Callable[[frozenset[str]], SearchStrategy[Any]] | None = None
     """Whole histories of one stream, read in parts; None if the API has no streams to read so."""
-    state: StateReading | None = None
-    """None if states cannot be compared, so that not every history can be played."""
     document: SearchDocument | None = None
 
 

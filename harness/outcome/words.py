@@ -19,7 +19,6 @@ def shorten_with_length(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
-_READ = 4_000
 _PAGE = re.compile(r"\s*<(?:!doctype html|html|head|title|body|h1|center)\b", re.IGNORECASE)
 _UNREAD = re.compile(
     r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.IGNORECASE | re.DOTALL
@@ -30,7 +29,7 @@ _TITLE_TWICE = re.compile(r"^(.{3,60}) \1(?!\w)")
 
 def quote_body(body: bytes, most: int, *, complete: bool = True) -> str:
     """The beginning of a body, in one line of at most `most` characters; of a page of HTML, the words on it."""
-    text = body[:_READ].decode("utf-8", "replace") + ("" if complete else "…")
+    text = body[:4_000].decode("utf-8", "replace") + ("" if complete else "…")
     kind = ""
     if _PAGE.match(text):
         import html  # late: few answers are pages
@@ -115,9 +114,6 @@ def format_count(number: int, noun: str, plural: str = "") -> str:
 # Suggestions for an unknown word: the known words that were probably meant.
 
 
-_FEW = 30
-
-
 def nearest(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     """The known word in other capitals, else those spelled almost like `word`, else those that begin with it or
     have it as a part, else one that is similar.
@@ -145,7 +141,7 @@ def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "") -> str
     near = nearest(word, words)
     if near:
         return f": did you mean {' or '.join(map(repr, near))}?"
-    return otherwise or (": known are " + ", ".join(words) if 0 < len(words) <= _FEW else "")
+    return otherwise or (": known are " + ", ".join(words) if 0 < len(words) <= 30 else "")
 
 
 # The body of a request in a few words: its oddities, never its content.
@@ -153,9 +149,6 @@ def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "") -> str
 
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]+")
-
-_DEEP = 100
-"""Nesting from which on it is worth a word."""
 
 
 def describe_body(body: bytes) -> str:
@@ -167,7 +160,7 @@ def describe_body(body: bytes) -> str:
 
 
 def _name_what_is_odd(body: bytes) -> str:
-    if (depth := count_depth(body)) >= _DEEP:
+    if (depth := count_depth(body)) >= 100:
         return f"nested {depth:,} deep"
     import json
 

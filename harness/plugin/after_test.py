@@ -5,7 +5,6 @@ Layer 7. Knows neither fixtures nor the API: fixtures with complaints register i
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -165,10 +164,13 @@ def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:
         if remarks:
             yield title, write_harmless("\n".join(remarks))
     if counted := {str(value) for found, value in properties if found == COUNTED}:
+        import msgspec
+
         from harness.report.accounting import CountedResult, account_counted, conclude_counted
 
         seconds = sum(getattr(report, "duration", 0.0) for report in reports)
-        results = sorted((CountedResult.read(json.loads(item)) for item in counted), key=lambda one: one.id)
+        found = (msgspec.json.decode(item, type=CountedResult) for item in counted)
+        results = sorted(found, key=lambda one: one.id)
         accounting = account_counted(results, "check")
         lines = (accounting.write_totals(seconds), accounting.write_reasons())
         yield "interactions checks", "\n".join([*filter(None, lines), str(conclude_counted(results, accounting))])

@@ -21,7 +21,6 @@ from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some, shorten
 from harness.wire import Exchange
 
-_REASON_SHOWN = 160
 _NAMED = 6
 """Most checks or causes that a line names."""
 
@@ -187,15 +186,6 @@ class CountedResult(NamedTuple):
             result.explained_by,
             result.unjudged,
             result.untested,
-        )
-
-    @classmethod
-    def read(cls, item: Sequence[Any]) -> CountedResult:
-        """Return the result that was written as a list."""
-        name, level, verdict, outcome, reason, words, cause, unjudged, untested = item
-        known = None if reason is None else Reason(reason)
-        return cls(
-            name, Level(level), Verdict(verdict), Accounted(outcome), known, words, cause, unjudged, untested
         )
 
 
@@ -367,7 +357,7 @@ def detail_lines(results: Sequence[Result]) -> Iterator[str]:
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for result in list_open_musts(results):
         observation = result.observation
-        reason = shorten(" ".join((observation.reason or observation.instead).split()), _REASON_SHOWN)
+        reason = shorten(" ".join((observation.reason or observation.instead).split()), 160)
         alike[reason, remedy_of(result)].append(result.id)
     for (reason, remedy), ids in alike.items():
         which = "MUST check was" if len(ids) == 1 else "MUST checks were"
@@ -379,7 +369,13 @@ def list_not_fulfilled(results: Sequence[Result]) -> Iterator[tuple[str, int]]:
     """The finding of each thing that the target accepted without fulfilling it, and how many checks it blocks."""
     blocked = Counter(result.observation.cause for result in results if result.reason is Reason.BLOCKED)
     for result in results:
-        if result.not_done and not _is_refusal(result):
+        if not result.not_done:
+            continue
+        place = result.observation.findings[0].where.exchange
+        pairs = zip(result.named, result.evidence, strict=False)
+        accused = next((item for name, item in pairs if place and name == place), None)
+        status = accused.status if isinstance(accused, Exchange) else None
+        if status is None or status < 400:  # of an error nothing was accepted
             codes = {finding.stable_code for finding in result.observation.findings}
             yield result.observation.findings[0].stable_code, sum(blocked[code] for code in codes)
 
@@ -390,17 +386,6 @@ def write_not_fulfilled(code: str, blocked: int) -> str:
     return f"{code} ({need} not tested)" if blocked else code
 
 
-def _is_refusal(result: Result) -> bool:
-    """Whether the response that its first finding is about is an error: then nothing was accepted."""
-    place = result.observation.findings[0].where.exchange
-    pairs = zip(result.named, result.evidence, strict=False)
-    accused = next((item for name, item in pairs if place and name == place), None)
-    if not isinstance(accused, Exchange) or accused.status is None:
-        return False
-    return accused.status >= _LEAST_ERROR
-
-
-_LEAST_ERROR = 400
 _EXPLAINED = frozenset({Reason.BLOCKED, Reason.HARNESS_ERROR})
 
 

@@ -6,7 +6,7 @@ Layer 6.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -32,36 +32,6 @@ class Cause(Struct, frozen=True, kw_only=True):
     results: tuple[PresentedResult, ...]
     affected: tuple[PresentedResult, ...]
     weight: int
-
-    @classmethod
-    def of(
-        cls,
-        key: str,
-        failing: Sequence[PresentedResult],
-        affected: Sequence[PresentedResult],
-        *,
-        broken: str,
-        alone: bool,
-    ) -> Cause:
-        """The cause of these failures; those come first that are no consequence of another one.
-
-        Its title is what is `broken`, with the kind of the finding unless it is `alone` with that; an error of the
-        harness or a stale entry breaks nothing, and a rule that `--strict` fails without a test may be met.
-        """
-        roots = [shown for shown in failing if not shown.result.is_consequence] or list(failing)
-        title = problem = roots[0].defect
-        kind = key.partition("/")[2].replace("-", " ")
-        if roots[0].result.untested:
-            title = f"not tested: {roots[0].title}"
-        elif roots[0].result.is_broken and broken:
-            title = broken if alone else f"{broken} ({kind})" if kind else f"{broken}: {problem}"
-        return cls(
-            key=key,
-            title=title,
-            results=(*roots, *(shown for shown in failing if shown not in roots)),
-            affected=tuple(affected),
-            weight=sum(shown.result.weight for shown in failing),
-        )
 
     @property
     def problem(self) -> str:
@@ -124,8 +94,23 @@ def list_causes(results: Iterable[PresentedResult], rules: Mapping[str, Rule]) -
             affected[result.explained_by].append(shown)
     broken = {key: rules.get(key.partition("/")[0], one[0].result.rule).broken for key, one in failing.items()}
     several = Counter(broken.values())  # one rule, broken in different ways
-    causes = [
-        Cause.of(key, alike, affected[key], broken=broken[key], alone=several[broken[key]] == 1)
-        for key, alike in failing.items()
-    ]
+    causes = []
+    for key, alike in failing.items():
+        # Those come first that are no consequence of another one.
+        roots = [shown for shown in alike if not shown.result.is_consequence] or alike
+        title = problem = roots[0].defect
+        if roots[0].result.untested:  # a rule that `--strict` fails without a test may be met
+            title = f"not tested: {roots[0].title}"
+        elif roots[0].result.is_broken and (what := broken[key]):
+            kind = key.partition("/")[2].replace("-", " ")
+            alone = several[what] == 1
+            title = what if alone else f"{what} ({kind})" if kind else f"{what}: {problem}"
+        cause = Cause(
+            key=key,
+            title=title,
+            results=(*roots, *(shown for shown in alike if shown not in roots)),
+            affected=tuple(affected[key]),
+            weight=sum(shown.result.weight for shown in alike),
+        )
+        causes.append(cause)
     return sorted(causes, key=lambda cause: cause.urgency)

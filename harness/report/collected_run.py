@@ -37,19 +37,6 @@ from harness.wire.mask import Mask, hide_secrets
 _LEFT = (Exchange, RelayedExchange, Rule)
 """What an event has beside texts of a target: the wire, and rules, which are ours."""
 
-_OURS = ("accepts", "profile")
-"""The members of a result that are the words of a check, and ours as a rule is."""
-
-
-def _list_ours(result: Result) -> tuple[str, ...]:
-    """The members of a result that are our words: most results are named by nothing but their rule."""
-    rule, title = result.rule, result.title
-    own_id = ("id",) if result.id == rule.id else ()
-    statement = rule.statement
-    is_statement = title[1:] == statement[1:].rstrip(".") and title[:1].lower() == statement[:1].lower()
-    return (*_OURS, *own_id, *(("title",) if is_statement else ()))
-
-
 Made = TypeVar("Made")
 
 
@@ -124,8 +111,14 @@ class CollectedRun:
 
     def _hide_result(self, result: Result) -> Result:
         known = self._hidden.get(id(result))
-        if known is None:  # the result itself is kept, too, so that no other one gets its id
-            known = self._hidden[id(result)] = result, hide_secrets(result, self.mask, _LEFT, _list_ours(result))
+        if known is None:
+            # The members that are our words: most results are named by nothing but their rule.
+            own_id = ("id",) if result.id == result.rule.id else ()
+            title, statement = result.title, result.rule.statement
+            is_stated = title[1:] == statement[1:].rstrip(".") and title[:1].lower() == statement[:1].lower()
+            ours = ("accepts", "profile", *own_id, *(("title",) if is_stated else ()))
+            # The result itself is kept, too, so that no other one gets its id.
+            known = self._hidden[id(result)] = result, hide_secrets(result, self.mask, _LEFT, ours)
         return known[1]
 
     def once(self, name: str, make: Callable[[], Made]) -> Made:

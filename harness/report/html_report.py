@@ -5,7 +5,7 @@ Layer 6. The verdict first, then what is broken by cause, then the whole catalog
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +16,15 @@ from harness.report.accounting import ENDED_EARLY, to_sentence
 from harness.report.causes import Cause
 from harness.report.finding_text import SharedFixes
 from harness.report.page.rendering import FragmentNames, render_template
-from harness.report.presented_run import JUDGED, LISTED, Area, PresentedRun
+from harness.report.presented_run import JUDGED, LISTED, PresentedRun
 
 _NAMED = 40
 
-_MOST_WARNINGS = 30
-"""Warnings that are shown with their evidence; the catalog lists all."""
 
 _MARKS = {
     Exit.OK: Mark("pass", "pass"),
     Exit.FAILED: Mark("fail", "fail"),
 }
-_VOID = Mark("void", "void")
 
 
 def render(state: PresentedRun) -> str:
@@ -37,13 +34,17 @@ def render(state: PresentedRun) -> str:
     causes = state.causes
     failures = state.choose_detailed(causes)
     warned = [shown for shown in state.urgent_first if shown.outcome is Accounted.WARNED]
-    warnings = [shown for shown in warned if shown.result.id not in failures][:_MOST_WARNINGS]
+    warnings = [shown for shown in warned if shown.result.id not in failures][:30]
     detailed = failures | {shown.result.id for shown in warnings}
     headline, *lead = state.verdict.sentences
     if state.halted_text:  # which says so with its reason
         lead = [line for line in lead if line != f"{to_sentence(ENDED_EARLY)}."]
     areas = state.list_areas()
-    names = _name_rows(areas)
+    names = FragmentNames()
+    for area in areas:  # an area is linked by its name, whatever its results are called
+        names.name(f"area-{area.name}")
+        for row in area.rows:
+            names.name(row.result.id)
     listed = sum(len(area.rows) for area in areas)
     tallies = state.tallies
     kinds = {row.outcome: row.row_word for area in areas for row in area.rows}
@@ -52,6 +53,9 @@ def render(state: PresentedRun) -> str:
         number = format_count(sum(len(cause.results) for cause in causes), "failure")
         order = f"{number}, grouped by cause. Failures that {presentation.unaware} cannot detect come first, "
         order += "then the most frequent ones."
+    state_mark = _MARKS.get(finished.exit, Mark("void", "void"))
+    if finished.exit is Exit.OK and not state.is_whole:  # it passed without testing every MUST check
+        state_mark = Mark("open", "none")
     return render_template(
         "run",
         title=f"{state.subject}: {state.place}",
@@ -59,7 +63,7 @@ def render(state: PresentedRun) -> str:
         headline=headline,
         lead=[*lead, *state.lead],
         state_word=state.verdict.word,
-        state_mark=_mark_state(state),
+        state_mark=state_mark,
         facts=[("Target", state.place), *((to_sentence(word), value) for word, value in state.facts)],
         started=state.started,
         seconds=finished.seconds,
@@ -93,24 +97,6 @@ def render(state: PresentedRun) -> str:
         detailed=detailed,
         bar_of=count_for_bar,
     )
-
-
-def _name_rows(areas: Sequence[Area]) -> FragmentNames:
-    """An area is linked by its name, whatever its results are called."""
-    names = FragmentNames()
-    for area in areas:
-        names.name(f"area-{area.name}")
-        for row in area.rows:
-            names.name(row.result.id)
-    return names
-
-
-def _mark_state(state: PresentedRun) -> Mark:
-    """The mark of the verdict; a run that passed without testing every MUST check has another one."""
-    exit_ = state.whole()[1].exit
-    if exit_ is Exit.OK and not state.is_whole:
-        return Mark("open", "none")
-    return _MARKS.get(exit_, _VOID)
 
 
 def _show_cause(cause: Cause, names: FragmentNames, detailed: frozenset[str]) -> dict[str, Any]:

@@ -72,18 +72,13 @@ def write_document(cases: Iterable[JUnitCase], api: str, properties: Mapping[str
     for name, members in suites.items():
         suite = ET.SubElement(root, "testsuite", {"name": _clean(name), **_counts(members)})
         if properties and len(root) == 1:
-            _add_properties(suite, properties)
+            element = ET.SubElement(suite, "properties")  # the format has no place for the whole run
+            for key, value in properties.items():
+                ET.SubElement(element, "property", name=f"harness.{key}", value=_clean(value))
         for case in members:
             _add(suite, case, api)
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
-
-
-def _add_properties(suite: ET.Element, values: Mapping[str, str]) -> None:
-    """The accounting of the whole run, on its first suite: the format has no other place for it."""
-    properties = ET.SubElement(suite, "properties")
-    for name, value in values.items():
-        ET.SubElement(properties, "property", name=f"harness.{name}", value=_clean(value))
 
 
 def _counts(cases: Sequence[JUnitCase]) -> dict[str, str]:

@@ -30,7 +30,7 @@ class Markdown(str):
 
     def join(self, parts: Iterable[str]) -> Markdown:
         """These parts, with this text between them."""
-        return Markdown(super().join(map(_to_markdown, parts)))
+        return Markdown(super().join(part if isinstance(part, Markdown) else write_plain(part) for part in parts))
 
 
 class _Formatter(string.Formatter):
@@ -39,10 +39,6 @@ class _Formatter(string.Formatter):
 
 
 _FORMATTER = _Formatter()
-
-
-def _to_markdown(text: str) -> Markdown:
-    return text if isinstance(text, Markdown) else write_plain(text)
 
 
 def join_lines(lines: Iterable[str]) -> Markdown:

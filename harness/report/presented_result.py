@@ -6,7 +6,7 @@ Layer 6. Everything that a format might choose of a result is chosen here, and o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cached_property
 from typing import Self, TypeVar
@@ -55,11 +55,7 @@ WIRE_SHOWN = 8_192
 _MOST_FINDINGS, _FEW_FINDINGS = 5, 2
 """Most findings that are shown, in full and otherwise: many are often one defect at many places."""
 
-_MOST_COMMANDS = 12
-_MOST_LOGS = 12
-_MOST_PLACES = 40
 _TEXT = 2_000
-_TITLE = 160
 _ELSEWHERE = "the JSON and HTML reports have all"
 _LONG_WORD = re.compile(r"[\w=-]{25,}")
 """An id, mostly: a title only needs its beginning."""
@@ -183,7 +179,7 @@ class PresentedResult:
         else:
             text = observation.reason.strip().rpartition("\n")[2] or self.title
         plain = " ".join(escape_controls(text).split())
-        return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), _TITLE)
+        return shorten(_LONG_WORD.sub(lambda word: f"{word[0][:10]}…", plain), 160)
 
     @property
     def failure(self) -> str:
@@ -301,7 +297,15 @@ class PresentedResult:
         if self.requirement:
             lines.append(f"requirement ({self.level}): {self.requirement}")
         findings = [number_in_whole(found, result, self._run.display) for found in self.all_findings]
-        lines += _findings_lines(findings, fixes, most=_MOST_FINDINGS if verbose else _FEW_FINDINGS)
+        most = _MOST_FINDINGS if verbose else _FEW_FINDINGS
+        roots = [finding for finding in findings if not finding.cause]
+        for finding in roots[:most]:
+            headline, *details = finding_lines(finding, fixes)
+            lines += (f"finding: {headline}", *details)
+        if len(roots) > most:
+            lines.append(f"… and {format_count(len(roots) - most, 'more finding')}")
+        for finding in (finding for finding in findings if finding.cause):
+            lines.append(f"finding: {next(finding_lines(finding))}; a consequence of {finding.cause}")
         if observation.reason:
             lines.append(escape_controls(observation.reason).rstrip())
         if self.breaks:
@@ -439,20 +443,20 @@ class PresentedResult:
     @property
     def logs(self) -> Excerpt[Log]:
         """The bytes of each piece of evidence."""
-        return Excerpt.of(self._all_logs[:_MOST_LOGS], len(self._all_logs), "more exchange")
+        return Excerpt.of(self._all_logs[:12], len(self._all_logs), "more exchange")
 
     @property
     def script(self) -> str:
         """The command for this alone, else the requests as commands, to be copied at once."""
         if self.result.reproduction is not None and self.result.reproduction.command:
             return escape_controls(self.result.reproduction.command)
-        return "\n\n".join([log.command for log in self._all_logs if log.command][:_MOST_COMMANDS])
+        return "\n\n".join([log.command for log in self._all_logs if log.command][:12])
 
     @property
     def places(self) -> Excerpt[str]:
         """Where in recordings it was found."""
         found = [item for item in self.result.evidence if isinstance(item, RecordedPlace)]
-        return Excerpt.of([place_line(item) for item in found[:_MOST_PLACES]], len(found), "more place")
+        return Excerpt.of([place_line(item) for item in found[:40]], len(found), "more place")
 
     @property
     def notes(self) -> Iterator[str]:
@@ -469,16 +473,3 @@ class PresentedResult:
 
 def _clean(text: str) -> str:
     return shorten(escape_controls(text).strip(), _TEXT)
-
-
-def _findings_lines(findings: Sequence[Finding], fixes: SharedFixes | None, *, most: int) -> Iterator[str]:
-    """The findings; if there are many, only the first ones."""
-    roots = [finding for finding in findings if not finding.cause]
-    for finding in roots[:most]:
-        headline, *details = finding_lines(finding, fixes)
-        yield f"finding: {headline}"
-        yield from details
-    if len(roots) > most:
-        yield f"… and {format_count(len(roots) - most, 'more finding')}"
-    for finding in (finding for finding in findings if finding.cause):
-        yield f"finding: {next(finding_lines(finding))}; a consequence of {finding.cause}"

@@ -41,9 +41,7 @@ TOLD = (Accounted.FAILED, Accounted.WARNED, Accounted.NOT_TESTED)
 MOST_DETAILED = 50
 """Failures that are shown with their evidence; the others are named, and the JSON report has theirs."""
 
-_MOST_OF_A_CAUSE = 12
 _MOST_IDS = 60
-_REASON = 140
 
 
 class Group(Struct, frozen=True, kw_only=True):
@@ -214,7 +212,7 @@ class PresentedRun(CollectedRun):
 
     def choose_detailed(self, causes: Sequence[Cause]) -> frozenset[str]:
         """The failures that are shown with their evidence: of each cause some, the worst causes first."""
-        chosen = [result.id for cause in causes for result in cause.results[:_MOST_OF_A_CAUSE]]
+        chosen = [result.id for cause in causes for result in cause.results[:12]]
         roots = [cause.results[0].id for cause in causes]
         return frozenset(list(dict.fromkeys((*roots, *chosen)))[:MOST_DETAILED])
 
@@ -310,4 +308,4 @@ def _find_details(result: Result) -> str:
 
 
 def _show_reason(text: str) -> str:
-    return shorten(" ".join(escape_controls(text).split()), _REASON)
+    return shorten(" ".join(escape_controls(text).split()), 140)

@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from harness.report.page.rendering import FragmentNames
 
 
-_NAMED = 3
-
-
 def drift_lines(drifts: Drifts) -> Iterator[str]:
     """One line for each drift, however many exchanges show it; drifts of shape first."""
     for drift, labels in drifts.shape.items():
@@ -56,7 +53,7 @@ def shape_line(drift: Drift) -> str:
 
 
 def _join_names(labels: Sequence[str]) -> str:
-    return list_some(list(dict.fromkeys(labels)), _NAMED)
+    return list_some(list(dict.fromkeys(labels)), 3)
 
 
 def drift_totals(drifts: Drifts) -> str:
@@ -84,9 +81,6 @@ def _record_all(drifts: Mapping[Drift, list[str]]) -> list[dict[str, Any]]:
 
 # As a page.
 
-
-_MOST = 500
-_MOST_EXCHANGES = 40
 
 _SHAPE = "Fields, types, order of events, statuses, headers that matter: differences that break clients."
 _CONTENT = "Text, number of deltas, usage, ids, times: differences that are normal from run to run."
@@ -164,7 +158,7 @@ def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[st
 def _part(
     title: str, about: str, drifts: Mapping[Drift, list[str]], names: FragmentNames, mask: Callable[[str], str]
 ) -> dict[str, Any]:
-    shown = list(drifts.items())[:_MOST]
+    shown = list(drifts.items())[:500]
     left = len(drifts) - len(shown)
     return {
         "title": title,
@@ -190,7 +184,7 @@ def _build_row(
         "after": actual,
         "seen": list_some(exchanges, 1),
         "number": len(exchanges),
-        "exchanges": list_some(exchanges, _MOST_EXCHANGES),
+        "exchanges": list_some(exchanges, 40),
     }
 
 
@@ -390,20 +384,21 @@ def session_record(session: RecordingSession, results: Sequence[Recorded], mask:
         "class": str(session.provenance.target),
         "folder": str(session.folder),
         "requests": session.spent,
-        "scenarios": [mask.tree(_record_result(result)) for result in results],
-    }
-
-
-def _record_result(result: Recorded) -> dict[str, Any]:
-    return {
-        "name": result.name,
-        "state": str(result.state),
-        "reason": result.reason,
-        "exchanges": result.exchanges,
-        "findings": [
-            {"exchange": finding.where.exchange, "rule": finding.rule, "message": finding.message}
-            for finding in result.findings
+        "scenarios": [
+            mask.tree(
+                {
+                    "name": result.name,
+                    "state": str(result.state),
+                    "reason": result.reason,
+                    "exchanges": result.exchanges,
+                    "findings": [
+                        {"exchange": finding.where.exchange, "rule": finding.rule, "message": finding.message}
+                        for finding in result.findings
+                    ],
+                    "drifts": None if result.drifts is None else drift_record(result.drifts),
+                    "left": list(result.left),
+                }
+            )
+            for result in results
         ],
-        "drifts": None if result.drifts is None else drift_record(result.drifts),
-        "left": list(result.left),
     }

@@ -18,7 +18,6 @@ from harness.outcome.words import shorten
 PAUSE = 10.0
 """Most seconds of silence."""
 
-_FLUSHED_EVERY = 1.0
 _WORD = re.compile(" *[^ ]+")
 _SGR = re.compile("\x1b\\[[0-9;]*m")
 
@@ -59,14 +58,6 @@ class Verbatim(str):
     __slots__ = ()
 
 
-def _count_columns(out: TextIO) -> int:
-    """The width of this terminal: standard output may be a file while standard error is one."""
-    try:
-        return int(os.environ.get("COLUMNS", "")) or os.get_terminal_size(out.fileno()).columns
-    except (OSError, ValueError):
-        return shutil.get_terminal_size().columns
-
-
 class Screen:
     """The output of a report. Progress is drawn only on a terminal, which can erase it; a log gets only lines."""
 
@@ -82,7 +73,12 @@ class Screen:
     @property
     def columns(self) -> int | None:
         """How wide the terminal is; None for a log, whose lines may have any length."""
-        return _count_columns(self._out) if self.draws else None
+        if not self.draws:
+            return None
+        try:  # standard output may be a file while standard error is a terminal
+            return int(os.environ.get("COLUMNS", "")) or os.get_terminal_size(self._out.fileno()).columns
+        except (OSError, ValueError):
+            return shutil.get_terminal_size().columns
 
     def line(self, text: str, *, whole: bool = False) -> None:
         """Write a line that stays; a terminal gets it wrapped between words, unless it is to be copied `whole`."""
@@ -91,7 +87,7 @@ class Screen:
         for part in [text] if columns is None else wrap(text, columns - 1):
             self._out.write(part + "\n")
         self._written = self._now()
-        if self._written - self._flushed >= _FLUSHED_EVERY:  # a person may follow the log
+        if self._written - self._flushed >= 1.0:  # a person may follow the log
             self._flush()
 
     def lines(self, texts: Iterable[str]) -> None:

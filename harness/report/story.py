@@ -64,9 +64,6 @@ class Story(Struct, frozen=True, kw_only=True):
 PAUSE = 0.1
 """Seconds without a byte that are worth a line."""
 
-_MOST_BURSTS = 9
-"""Most arrows of one answer; the last one has the rest of a longer one."""
-
 
 class Burst(Struct):
     """Events that came without a pause, in one or several chunks; `at` is in seconds since the request."""
@@ -74,22 +71,6 @@ class Burst(Struct):
     at: float
     chunks: int
     events: list[StreamEvent]
-
-
-def draw_burst(
-    burst: Burst, began: float | None, accused: set[int], label: str, status: str, number: int
-) -> StoryStep:
-    """The arrow of a burst; the first one of a stream (`number` 0) carries the `status`."""
-    one_chunk = "one chunk" if burst.chunks == 1 and len(burst.events) > 1 else ""
-    several = f"{burst.chunks} chunks" if burst.chunks > 1 else ""
-    return StoryStep(
-        kind="answer",
-        text=status if not number else "",
-        at=None if began is None else round(1000 * (began + burst.at)),
-        events=say_events(burst.events),
-        detail=", ".join(filter(None, (one_chunk, several, label))),
-        hot=any(event.number in accused for event in burst.events),
-    )
 
 
 def say_events(events: Sequence[StreamEvent]) -> str:
@@ -101,7 +82,7 @@ def say_events(events: Sequence[StreamEvent]) -> str:
 
 def group_by_moment(exchange: Exchange, events: Sequence[StreamEvent]) -> list[Burst]:
     """The events by the moment at which they were complete; those that come without a pause are together."""
-    bursts: list[Burst] = []
+    bursts: list[Burst] = []  # at most nine arrows: the last one has the rest of a longer stream
     sizes, moments = exchange.arrivals.sizes, exchange.arrivals.moments
     piece, received, last = -1, 0, 0.0
     for event in events:
@@ -110,20 +91,13 @@ def group_by_moment(exchange: Exchange, events: Sequence[StreamEvent]) -> list[B
             piece += 1
             received += sizes[piece]
         moment = moments[piece] if 0 <= piece < len(moments) else 0.0
-        if bursts and (moment - last < PAUSE or len(bursts) == _MOST_BURSTS):
+        if bursts and (moment - last < PAUSE or len(bursts) == 9):
             bursts[-1].events.append(event)
             bursts[-1].chunks += piece != before
         else:
             bursts.append(Burst(moment, 1, [event]))
         last = moment
     return bursts
-
-
-_PATH = 64
-"""Most characters of a path."""
-
-_DETAIL = 90
-"""Most characters of what a body says."""
 
 
 def request_step(
@@ -146,17 +120,12 @@ def shorten_path(target: str) -> str:
     path, question, query = target.partition("?")
     parts = path.split("/")
     short = "…/" + "/".join(shorten(part, 18) for part in parts[2:]) if len(parts) > 3 or parts[2:] else path
-    return shorten(f"{short}{question}{unquote(query, errors='replace')}", _PATH)
+    return shorten(f"{short}{question}{unquote(query, errors='replace')}", 64)
 
 
 def say_body(body: bytes, request: Request, display: Display) -> str:
     """The beginning of a body, in one line."""
-    return begin_body(body, display.mask, _DETAIL, request)
-
-
-def say_answer(exchange: Exchange, display: Display) -> str:
-    """The beginning of an answer, in one line."""
-    return say_body(exchange.body, exchange.request, display)
+    return begin_body(body, display.mask, 90, request)
 
 
 def format_span(seconds: float) -> str:
@@ -178,7 +147,7 @@ def answer_step(exchange: Exchange, lane: str, display: Display, *, hot: bool = 
             events=say_events(read_events(exchange, display)),
             detail=broken.strip("; "),
         )
-    quoted = say_answer(exchange, display)
+    quoted = say_body(exchange.body, exchange.request, display)
     return StoryStep(
         kind="answer", text=str(exchange.status), lane=lane, quoted=quoted, hot=hot, detail=broken.strip("; ")
     )
@@ -195,13 +164,24 @@ def tell_exchanges(
     shown = (sorted(exchanges, key=_find_start) if timed else list(exchanges))[:MOST_EXCHANGES]
     first = _find_start(shown[0]) if timed else 0.0
     moments: list[_Moment] = []
-    labels = _label_streams(shown, timed=timed)
+    streams = [exchange for exchange in shown if exchange.is_stream]
+    # Streams need numbers only if one of them begins while another one flows.
+    overlap = timed and any(
+        _find_start(later) < _find_start(one) + one.seconds for one, later in pairwise(streams)
+    )
+    labels = count(1)
     for number, exchange in enumerate(shown):
         name, last = named.get(id(exchange), ""), exchange is exchanges[-1]
-        about = [each for each in findings if _names(each, name, last=last)]
+        # A finding that names an event and no exchange is about the last one.
+        about = [
+            each
+            for each in findings
+            if (each.where.exchange == name if each.where.exchange else last and each.where.event is not None)
+        ]
         label, events = "", list[StreamEvent]()
         if exchange.is_stream:
-            label, events = next(labels), number_events(exchange, shown[:number], about, display)
+            label = f"stream {next(labels)}" if overlap else ""
+            events = number_events(exchange, shown[:number], about, display)
         began = _find_start(exchange) - first if timed else None
         moments += _tell_exchange(exchange, began, events, about, display, label)
     if timed:
@@ -226,14 +206,6 @@ def _find_start(exchange: Exchange) -> float:
     return exchange.began or 0.0
 
 
-def _label_streams(shown: Sequence[Exchange], *, timed: bool) -> Iterator[str]:
-    """Numbers for the streams, if one of them begins while another one flows; else they need none."""
-    streams = [exchange for exchange in shown if exchange.is_stream]
-    pairs = pairwise(streams if timed else ())
-    overlap = any(_find_start(later) < _find_start(one) + one.seconds for one, later in pairs)
-    return (f"stream {number}" if overlap else "" for number in count(1))
-
-
 def _with_pauses(moments: Sequence[_Moment]) -> Iterator[StoryStep]:
     """The steps, with a band wherever nothing was sent for a while."""
     before: float | None = None
@@ -242,13 +214,6 @@ def _with_pauses(moments: Sequence[_Moment]) -> Iterator[StoryStep]:
             yield StoryStep(kind="pause", text=format_span(moment.at - before))
         before = moment.at
         yield moment.step
-
-
-def _names(finding: Finding, name: str, *, last: bool) -> bool:
-    """Whether a finding speaks of what has this name; if it names an event and no exchange, of the last one."""
-    if not finding.where.exchange:
-        return last and finding.where.event is not None
-    return finding.where.exchange == name
 
 
 def _tell_exchange(
@@ -272,7 +237,7 @@ def _tell_exchange(
     if exchange.is_stream:
         yield from _tell_stream(exchange, began, events, findings, display, label)
     else:
-        quoted = say_answer(exchange, display)
+        quoted = say_body(exchange.body, exchange.request, display)
         yield _Moment(end, StoryStep(kind="answer", text=str(exchange.status), quoted=quoted, at=timed, hot=hot))
     if not exchange.ending.complete:
         text = f"{label}: {exchange.ending.words}" if label else exchange.ending.words
@@ -301,7 +266,17 @@ def _tell_stream(
     places = [] if lost else [finding.where.event for finding in findings if finding.where.event is not None]
     accused = {events[place].number for place in places if place < len(events)}
     for number, burst in enumerate(bursts):
-        yield _Moment(start + burst.at, draw_burst(burst, began, accused, label, str(exchange.status), number))
+        one_chunk = "one chunk" if burst.chunks == 1 and len(burst.events) > 1 else ""
+        several = f"{burst.chunks} chunks" if burst.chunks > 1 else ""
+        arrow = StoryStep(
+            kind="answer",
+            text="" if number else str(exchange.status),  # the first one of a stream carries it
+            at=None if began is None else round(1000 * (began + burst.at)),
+            events=say_events(burst.events),
+            detail=", ".join(filter(None, (one_chunk, several, label))),
+            hot=any(event.number in accused for event in burst.events),
+        )
+        yield _Moment(start + burst.at, arrow)
 
 
 def tell_story(result: Result, display: Display) -> Story | None:

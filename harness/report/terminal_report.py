@@ -27,7 +27,6 @@ from harness.engine.events import (
     Waiting,
 )
 from harness.engine.results import Result
-from harness.engine.traffic.patience import TimeoutLosses
 from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack
 from harness.outcome import Accounted, Because, Level, Reason, Verdict
@@ -43,9 +42,6 @@ from harness.report.screen import Heartbeat, Screen, format_seconds
 from harness.report.timings import list_timings
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
-
-_SURE_AFTER = 3
-"""Exercises after which the time left can be told."""
 
 
 class TerminalReport:
@@ -123,7 +119,9 @@ class TerminalReport:
             case Waiting(seconds, refusal):
                 self._tell_wait(seconds, refusal)
             case Progressed():
-                self._screen.draw(_format_progress(event))
+                counts = ", ".join(f"{number} {word}" for word, number in event.counts.items())
+                found = format_count(event.findings, "finding")
+                self._screen.draw(f"{event.name}: {counts}, {found}, {event.seconds:.0f} s")
             case CheckFinished(result):
                 self._count_result(result)
             case PhaseFinished():
@@ -143,7 +141,7 @@ class TerminalReport:
     def _describe_progress(self, done: int, total: int) -> str:
         """The failures so far, and the estimated time of the rest."""
         failed = f", {self._failed} failed" if self._failed else ""
-        if done < _SURE_AFTER or total <= done:
+        if done < 3 or total <= done:  # the time of the first ones tells little
             return failed
         left = (self._now() - self._since) / done * (total - done)
         return f"{failed}, about {format_seconds(left)} left" if left >= 1 else failed
@@ -183,11 +181,6 @@ class TerminalReport:
             if 0 < self._begun <= (total := self._state.planned.checks):
                 so_far = self._describe_progress(self._begun, total)
                 self._screen.draw(f"[{self._begun}/{total}] {escape_controls(result.id)}{so_far}")
-
-
-def _format_progress(progress: Progressed) -> str:
-    counts = ", ".join(f"{number} {word}" for word, number in progress.counts.items())
-    return f"{progress.name}: {counts}, {format_count(progress.findings, 'finding')}, {progress.seconds:.0f} s"
 
 
 _PROSE = re.compile(
@@ -244,8 +237,6 @@ class ResultPrinter:
 _LEFT_SHOWN = 5
 """Most things left behind that are named one by one."""
 
-_LOST_SHOWN = 3
-"""Most requests that are printed which a target got last."""
 
 _SILENT = " (* no client can detect it)"
 
@@ -282,12 +273,23 @@ class SummaryPrinter:
         if (more := len(finished.leftovers) - _LEFT_SHOWN) > 0:
             self._screen.line(f"left behind, too: {more} more, which the JSON report names")
         if finished.cut.unsent:
-            self._screen.line(_describe_cut(finished.cut))
+            cut = finished.cut
+            unsent = format_count(cut.unsent, "request was", "requests were")
+            self._screen.line(
+                f"{format_count(cut.answers, 'response')} did not end in time (the first: {cut.first}), so "
+                f"{unsent} not sent: the checks that need these were not tested (-v names them); help: if the "
+                "target is only slow, raise `--timeout`"
+            )
         if finished.halted:
             self._screen.line(f"the run ended early: {escape_controls(finished.halted)}")
         self._screen.lines(self._state.list_notes(hint=not self._verbose))
         if self._presentation.live and not self._verbose:
-            self._screen.lines(_name_what_v_adds(finished))
+            counts = finished.counts
+            brief = ["warning"] * bool(counts[Verdict.WARN]) + ["failure"] * (counts[Verdict.FAIL] > 1)
+            if brief:
+                self._screen.line(f"-v explains each {' and '.join(brief)}")
+            if notes := counts[Verdict.INFO]:
+                self._screen.line(f"{format_count(notes, 'note')} on MAY rules, which -v shows")
         self._screen.line(self._state.verdict_text)
 
     def _list_holes(self, finished: RunFinished) -> None:
@@ -295,7 +297,7 @@ class SummaryPrinter:
         if finished.lost:
             self._screen.line("")
             self._screen.lines(map(escape_controls, finished.holes))
-        for lost in finished.lost[:_LOST_SHOWN]:
+        for lost in finished.lost[:3]:
             command = curl(lost.request, self._state.display)
             for line in escape_controls(command).split("\n"):
                 self._screen.line(f"  {line}", whole=True)
@@ -334,24 +336,6 @@ class SummaryPrinter:
         word = self._screen.paint(COLORS[shown.outcome], f"{'error' if error else shown.outcome.word:<6}")
         level = "" if shown.level is Level.MUST else f" [{shown.level}]"
         return f"  {word} {shown.id}{'*' if shown.is_silent else ''}{level}: {shown.failure}"
-
-
-def _name_what_v_adds(finished: RunFinished) -> Iterator[str]:
-    counts = finished.counts
-    brief = ["warning"] * bool(counts[Verdict.WARN]) + ["failure"] * (counts[Verdict.FAIL] > 1)
-    if brief:
-        yield f"-v explains each {' and '.join(brief)}"
-    if notes := counts[Verdict.INFO]:
-        yield f"{format_count(notes, 'note')} on MAY rules, which -v shows"
-
-
-def _describe_cut(cut: TimeoutLosses) -> str:
-    """The requests not sent, because responses did not end; and the next step."""
-    return (
-        f"{format_count(cut.answers, 'response')} did not end in time (the first: {cut.first}), so "
-        f"{format_count(cut.unsent, 'request was', 'requests were')} not sent: the checks that need these were "
-        "not tested (-v names them); help: if the target is only slow, raise `--timeout`"
-    )
 
 
 _OFFERED, _NOT_DONE = "offered", "accepted but not fulfilled"

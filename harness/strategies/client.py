@@ -6,9 +6,9 @@ contract's `HistoryJudge` judges the responses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice, permutations
+from itertools import islice
 from typing import Any
 
 from harness.contract import PROTOCOL, read
@@ -320,8 +320,7 @@ def _continue(client: SearchClient, parent: InteractionModel, changes: Mapping[s
 
 def _ask(client: SearchClient, changes: Mapping[str, Any], intent: Intent, *, key: str | None = None) -> Exchange:
     number = len(client.interactions)
-    text = "Say hi." if client.world.same_input else f"Say hi to {number}."
-    body = body_of(client.target.model, text, {**client.target.says, **changes})
+    body = body_of(client.target.model, f"Say hi to {number}.", {**client.target.says, **changes})
     return client.send(client.target.request("POST", "interactions", body, key=key), intent)
 
 
@@ -473,51 +472,6 @@ def resolve(client: SearchClient, operation: ClientCommand) -> ClientCommand | N
     return replace(operation, subject=operation.subject % len(among)) if among else None
 
 
-# The operations of every history, if all short histories have to run.
-# Few of each, as their number grows with a power of the depth: two interactions, two streams, and only legal
-# operations.
-
-
-INTERACTIONS = 2
-READERS = 2
-
-_CREATES = ("plain", "background", "background-stream", "unstored", "tools")
-_LATE_MODES = ("plain", "background")
-_COUNTS = (1, 4)
-
-
-def list_choices(client: SearchClient) -> Iterator[ClientCommand]:
-    """The operations that a state allows."""
-    room = len(client.interactions) < INTERACTIONS
-    if room:
-        yield from (ClientCommand("create", mode=mode) for mode in _CREATES)
-    for number, known in enumerate(client.interactions):
-        if known.id:
-            yield from _of_interaction(client, number, room=room)
-    yield from _of_readers(client)
-
-
-def _of_interaction(client: SearchClient, number: int, *, room: bool) -> Iterator[ClientCommand]:
-    """The steps for one interaction; `room`: also for another one besides."""
-    known = client.interactions[number]
-    yield from (ClientCommand(kind, number) for kind in ("poll", "replay", "cancel", "delete"))
-    if room or known.gone or known.running:
-        yield from (ClientCommand("chain", number, mode) for mode in _LATE_MODES)
-    if known.calls and room:
-        yield ClientCommand("answer", number, "plain")
-    if known.background and known.there and len(client.readers) < READERS:
-        yield from (ClientCommand("open", number, count=count) for count in _COUNTS)
-
-
-def _of_readers(client: SearchClient) -> Iterator[ClientCommand]:
-    number_open = sum(not reader.closed for reader in client.readers)
-    for number in range(number_open):
-        yield from (ClientCommand(kind, number) for kind in ("drop", "finish"))
-        yield ClientCommand("read", number, count=2)
-    if client.readers and len(client.readers) < READERS:
-        yield ClientCommand("resume", 0, count=2)
-
-
 # The player of histories that a search gets from this API.
 
 
@@ -542,14 +496,3 @@ class HistoryPlayer:
     def close(self) -> None:
         """Disconnect from all open streams."""
         self._client.close()
-
-    def list_choices(self) -> Iterator[ClientCommand]:
-        """The operations that the state allows."""
-        return list_choices(self._client)
-
-    def list_views(self) -> Iterator[Sequence[Any]]:
-        """The state of the interactions, in each order, and of the streams."""
-        readers = self._client.readers
-        unread = [reader for reader in readers if not reader.closed]
-        cursors = [(reader.of, reader.cursor, reader.closed) for reader in readers]
-        return ((order, unread, cursors) for order in permutations(self._client.interactions))

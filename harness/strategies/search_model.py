@@ -7,7 +7,7 @@ same.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ from hypothesis.strategies import SearchStrategy
 from harness.contract.judge.answer import judge_response
 from harness.contract.judge.replies import KEY_REFUSED
 from harness.contract.tables.operations import CREATE, operation_of
-from harness.kit.search import SearchDocument, SearchModel, StateReading, simpler_values, weigh
+from harness.kit.search import SearchDocument, SearchModel, simpler_values, weigh
 from harness.rules import rows_of
 from harness.strategies.client import WEATHER, HistoryPlayer, able_to, list_kinds
 from harness.strategies.document import ECHOED, INTERACTIONS, NEIGHBOURS, SHAPES, STRICT, WITH_KEYS, write_document
@@ -213,18 +213,6 @@ def _propose_simpler_steps(operation: ClientCommand) -> Iterator[ClientCommand]:
         yield from (replace(operation, body=body) for body in simpler_values(operation.body))
 
 
-IGNORED = frozenset({
-    "clock", "_clock", "lock", "_lock", "log", "timestamps", "ids", "settings", "_settings", "resources",
-    "_resources", "number", "created", "updated", "serial", "_kept", "_world", "replies", "meter", "recorder",
-    "_began", "seen_until", "_limits", "_started", "wake", "_paced", "moves", "_mark", "_callers",
-    "contract", "_contract", "_validators", "_writer",
-})  # fmt: skip
-"""Fields that hold times, locks, logs, caches, generators of ids, the contract, and parts without own state."""
-
-IDS = re.compile(r"v1_[\w-]{40,}|[0-9a-f]{16}")
-OPAQUE = frozenset({"signature"})
-
-
 # The call that a request makes, as findings name it.
 
 
@@ -267,8 +255,8 @@ _DOCUMENT = SearchDocument(
 )
 
 
-def build_model(read_service: Callable[[Any], Any], rests_on: Mapping[str, tuple[str, ...]]) -> SearchModel:
-    """The model; `read_service` returns all that decides what a reference service answers."""
+def build_model(rests_on: Mapping[str, tuple[str, ...]]) -> SearchModel:
+    """The model; `rests_on` has the rules by id, each with those whose breach explains its own."""
     return SearchModel(
         rests_on=rests_on,
         rules={row.rule.id: row.rule for row in rows_of("search")},
@@ -283,12 +271,6 @@ def build_model(read_service: Callable[[Any], Any], rests_on: Mapping[str, tuple
         draw_steps=draw_steps,
         list_kinds=list_kinds,
         draw_laws=draw_laws,
-        state=StateReading(
-            read=read_service,
-            ignored=IGNORED,
-            ids=IDS,
-            opaque=OPAQUE,
-        ),
         document=_DOCUMENT,
     )
 

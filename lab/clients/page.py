@@ -14,7 +14,6 @@ from harness.report.commands.torture import LOOKS, RANK
 from harness.report.markdown import Markdown, join_lines, write_code
 from harness.report.page.matrix import (
     MatrixCell,
-    MatrixColumn,
     MatrixEntry,
     MatrixRow,
     OutcomeMatrix,
@@ -92,7 +91,7 @@ def _map_clients(
         about="Each figure: faults and incidents that the client passed, of those that were injected in this "
         "mode. The mark shows the worst outcome.",
         corner="Client",
-        columns=tuple(MatrixColumn(name=mode) for mode in modes),
+        columns=tuple(modes),
         rows=tuple(rows),
     )
 
@@ -176,7 +175,7 @@ def _map_faults(columns: Sequence[ClientColumn], modes: Sequence[str], *, incide
         title="Incidents and modes" if incidents else "Faults and modes",
         about="Each figure: clients that pass it, of those that met it in this mode, in their newest versions.",
         corner="Incident" if incidents else "Fault",
-        columns=tuple(MatrixColumn(name=mode) for mode in modes),
+        columns=tuple(modes),
         rows=tuple(
             MatrixRow(
                 name=row.about.rstrip("."),

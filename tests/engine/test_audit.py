@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.contract.requests import RequestBuilder
-from harness.engine.audit import Audit, AuditedDefect, add_sightings
+from harness.engine.audit import Audit, add_sightings
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
@@ -154,9 +154,9 @@ def test_a_denial_of_an_id_that_is_given_again_proves_nothing(later: str, told: 
 def test_a_contradiction_that_is_explained_adds_nothing() -> None:
     """What answers contradict each other in is left to the check that knows why; what one answer shows is not."""
     own = Observation(Outcome.MET)
-    seen = AuditedDefect(("kind",), Finding.from_code("get.same/usage", "changed"), "exercise", 2)
+    seen = Finding.from_code("get.same/usage", "changed")
     for explained in ({"get.same"}, {"get.same/usage"}):
-        assert add_sightings(own, [seen], compared=True, explained=explained, judged={}) is own
+        assert add_sightings(own, [seen], compared=True, explained=explained) is own
     for compared, explained in ((True, set()), (True, {"get.same/steps"}), (False, {"get.same"})):
-        said = add_sightings(own, [seen], compared=compared, explained=explained, judged={})
-        assert [finding.weight for finding in said.findings] == [2]
+        said = add_sightings(own, [seen], compared=compared, explained=explained)
+        assert said.findings == (seen,)

@@ -11,7 +11,6 @@ import pytest
 
 import harness
 from harness.engine.baseline import UNEXPLAINED, Baseline, Entry, read_baseline
-from harness.engine.causes import link
 from harness.engine.decide import Policy, decide, decide_finding, exit_of, exit_with
 from harness.engine.events import CheckFinished, ExerciseStarted, RunFinished
 from harness.engine.results import Result
@@ -332,6 +331,4 @@ def test_what_several_rules_find_at_one_place_is_one_reason() -> None:
     assert " (4 causes: " in str(state.presentation.verdict(state))
     root, same, *_ = last.results
     assert "a consequence of create.shape/type" in state.present(same).explain()
-    assert link(last.results, {}, INTERACTIONS) == last.results, "a merge of shards links once more"
-    assert link(last.results[1:], {}, INTERACTIONS)[0].observation.findings[0].cause
     assert root.observation.findings[0].cause == ""

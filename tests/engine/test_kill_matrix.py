@@ -16,7 +16,8 @@ import pytest
 
 from harness.emulator.mutants import MUTANTS
 from harness.engine import kill_matrix as matrices
-from harness.engine.kill_matrix import Bench, Matrix, kill_matrix
+from harness.engine.kill_matrix import Bench, play_mutants
+from harness.engine.results import KillRow
 from harness.interactions import INTERACTIONS, embedded_settings
 from harness.kit.check import Check
 from harness.rules import ROWS
@@ -49,6 +50,16 @@ def find_killers(checks: Iterable[Check], mutant: str) -> tuple[str, ...]:
     played = bench(tuple(checks)).row(mutant, partial(MUTANTS[mutant].build, embedded_settings()))
     assert played.errors == (), f"our own fault, whatever {mutant} answered"
     return played.killers
+
+
+def play(mutants: list[str], *, jobs: int = 1) -> list[KillRow]:
+    """The rows of some mutants with the whole catalog."""
+    return [row for row in play_mutants(INTERACTIONS, mutants, jobs=jobs) if isinstance(row, KillRow)]
+
+
+def find_kills(mutants: list[str], *, jobs: int = 1) -> dict[str, tuple[str, ...]]:
+    """The killers of each mutant, by its name."""
+    return {row.mutant: row.killers for row in play(mutants, jobs=jobs)}
 
 
 @pytest.mark.slow
@@ -92,9 +103,10 @@ def test_every_mutant_that_no_row_names_is_noticed(area: str) -> None:
 @pytest.mark.parametrize("area", MUTANTS_BY_AREA)
 def test_the_whole_catalogue_notices_every_mutant(area: str) -> None:
     """No mutant gets away from the whole catalog, and no exercise or judge raises, whatever a mutant answers."""
-    matrix = kill_matrix(INTERACTIONS, MUTANTS_BY_AREA[area], jobs=1)
-    assert matrix.errors == {}
-    assert matrix.survivors == (), "see test_every_mutant_that_no_row_names_is_noticed"
+    rows = play(MUTANTS_BY_AREA[area])
+    assert {row.mutant: row.errors for row in rows if row.errors} == {}
+    survivors = [row.mutant for row in rows if not row.killers]
+    assert survivors == [], "see test_every_mutant_that_no_row_names_is_noticed"
 
 
 def test_the_areas_are_the_whole() -> None:
@@ -106,24 +118,23 @@ def test_the_areas_are_the_whole() -> None:
 @pytest.mark.slow
 def test_the_reference_breaks_nothing() -> None:
     """On the unchanged emulator no check fails; checks that are not met are untestable."""
-    unmet = kill_matrix(INTERACTIONS, [], jobs=1).unmet
-    assert [why for why in unmet.values() if not why.startswith("untestable")] == []
+    assert [why for why in bench(CATALOGUE).unmet.values() if not why.startswith("untestable")] == []
 
 
 @pytest.mark.slow
 def test_processes_agree() -> None:
     """Two processes, each with a bench of its own, find the same killers for the same mutants."""
     some = list(MUTANTS)[:2]
-    assert kill_matrix(INTERACTIONS, some, jobs=2).kills == kill_matrix(INTERACTIONS, some, jobs=1).kills
+    assert find_kills(some, jobs=2) == find_kills(some)
 
 
 @pytest.mark.slow
 def test_asking_every_judge_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The matrix is the same without the shortcut that skips judges when the exchanges are equal."""
     some = list(MUTANTS)[::160]
-    kills = kill_matrix(INTERACTIONS, some, jobs=1).kills
+    kills = find_kills(some)
     monkeypatch.setattr(matrices, "_fingerprint", lambda _: (object(),))
-    assert kill_matrix(INTERACTIONS, some, jobs=1).kills == kills
+    assert find_kills(some) == kills
 
 
 # --- how a row is found, on toys
@@ -179,10 +190,3 @@ def test_our_own_errors_are_told() -> None:
     row = Bench(INTERACTIONS, (toys.BUGGY,), build()).row("toy", build(status="failed"))
     assert row.killers == ()
     assert "fell over" in row.errors[0]
-
-
-def test_survivors_and_unproved_checks() -> None:
-    """Mutants that no check notices, and checks that kill no mutant, can be read from the matrix."""
-    matrix = Matrix({"m1": ("a",), "m2": ()}, ("a", "b"), {}, {})
-    assert matrix.survivors == ("m2",)
-    assert matrix.without_killer == ("b",)

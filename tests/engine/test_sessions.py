@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 
 from harness.engine import sessions
-from harness.engine.capabilities import everything
-from harness.engine.plan import RunPlan, Selection, make_plan
 from harness.engine.sessions import JOBS, JOBS_WITH_SESSIONS, count_jobs, session_of
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.engine.workers import take_until_done
@@ -118,11 +116,6 @@ def filled(*words: int | BaseException | None) -> Queue[int | BaseException | No
     return said
 
 
-def test_each_worker_is_waited_for() -> None:
-    """What one says after another was done is taken, too, and nothing after the last was done."""
-    assert list(take_until_done(filled(1, None, 2, None, 3), 2, lambda: None)) == [1, 2]
-
-
 def test_what_a_worker_raised_is_raised() -> None:
     """A worker's exception ends it, after what was said before."""
     taken = take_until_done(filled(1, ZeroDivisionError(), 2), 1, lambda: None)
@@ -135,15 +128,3 @@ def test_what_a_worker_raised_is_raised() -> None:
 def test_who_has_no_patience_left_takes_nothing_more(seconds: float) -> None:
     """Time may have run out while the last word was handled."""
     assert list(take_until_done(filled(1, 2), 1, iter([None, seconds]).__next__)) == [1]
-
-
-def test_silence_ends_it() -> None:
-    """A worker that says nothing more is waited for only as long as there is patience."""
-    assert list(take_until_done(filled(1), 1, lambda: 0.01)) == [1]
-
-
-@pytest.fixture(scope="module")
-def plan() -> RunPlan:
-    """The plan for a target that can do everything."""
-    able = everything(INTERACTIONS.load_capabilities())
-    return make_plan(INTERACTIONS.load_catalogue(), Selection(), able, INTERACTIONS.load_profiles())

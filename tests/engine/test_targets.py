@@ -100,15 +100,6 @@ def test_secrets_are_known_by_variable() -> None:
     }
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "[::1]", "gateway.example"])
-def test_patience_does_not_depend_on_the_name_of_the_host(host: str) -> None:
-    options = TargetOptions()
-    assert (
-        resolve_target(INTERACTIONS, f"http://{host}:1", options).target
-        == resolve_target(INTERACTIONS, "http://127.0.0.1:1", options).target
-    )
-
-
 @pytest.mark.parametrize(
     ("said", "keeps", "environment"),
     [("", True, None), ("+store", True, None), ("-store", False, None), ("+environments", True, "remote")],

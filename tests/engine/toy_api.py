@@ -374,7 +374,6 @@ NOTES = Api(
     default_version="v7",
     collection="notes",
     collections=frozenset({"notes"}),
-    load_roots=lambda: frozenset({"notes"}),
     reference_fields=(),
     live_hosts=(),
     key_header="note-key",

@@ -6,14 +6,13 @@ answer has to say.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
 
-from harness.kit.search import SearchModel, SearchWorld, StateReading
+from harness.kit.search import SearchModel, SearchWorld
 from harness.outcome import Basis, Finding, Judgement, Level, Rule, Source
 from harness.wire import Exchange, Request
 from harness.wire.json_value import object_or_none
@@ -89,16 +88,6 @@ class NotePlayer:
     def close(self) -> None:
         """Nothing stays open."""
 
-    def list_choices(self) -> Iterator[NoteStep]:
-        """At most two notes."""
-        if len(self.notes) < 2:
-            yield NoteStep("make")
-        yield from (NoteStep(kind, number) for number in range(len(self.notes)) for kind in KINDS[1:])
-
-    def list_views(self) -> Iterator[Sequence[Any]]:
-        """The notes have an order."""
-        yield (self.notes, self.gone)
-
 
 def _simplify(history: tuple[NoteStep, ...]) -> Iterator[tuple[NoteStep, ...]]:
     for at, step in enumerate(history):
@@ -130,5 +119,4 @@ SEARCH = SearchModel(
         **{f"{kind}_": st.builds(NoteStep, st.just(kind), st.integers(0, 2)) for kind in KINDS},
     },
     list_kinds=lambda able: KINDS,
-    state=StateReading(read=lambda service: service.notes, ignored=frozenset(), ids=re.compile("(?!)")),
 )

@@ -240,7 +240,6 @@ def _searches() -> list[Item]:
         for engine, most in EXAMPLES.items()
         for seed in SEEDS
     ]
-    made.append(Item("fuzz/exhaustive", steps("fuzz emulator --exhaustive 3 --json")))
     words = f"fuzz emulator -e history --max-examples 10 {reports(PLAIN_REPORTS)}"
     made.append(Item("fuzz/reports", (step(words, *written(PLAIN_REPORTS)),)))
     made += _stored()

@@ -74,8 +74,6 @@ gateway http://127.0.0.1:1 --upstream-port 0 -- /no/such/gateway
 gateway http://127.0.0.1:1 --upstream-port 0
 fuzz emulator --engine no-such
 fuzz emulator --profile no-such
-fuzz emulator --exhaustive 0
-fuzz http://127.0.0.1:1 --exhaustive 2
 fuzz http://127.0.0.1:1
 fuzz emulator --report html=x.html
 fuzz emulator --level never

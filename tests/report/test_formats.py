@@ -117,17 +117,6 @@ def test_json_fits_its_schema_and_adds_up(story: PresentedRun) -> None:
     )
 
 
-def test_junit_counts_agree_with_the_cases(story: PresentedRun) -> None:
-    """The JUnit report is valid XML with one case for each check, and its counts match the cases."""
-    root = ET.fromstring(render("junit", story))
-    assert len(root.findall(".//testcase")) == len(CATALOGUE) == int(root.attrib["tests"])
-    for suite in root.findall("testsuite"):
-        for tag, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
-            assert len(suite.findall(f"testcase/{tag}")) == int(suite.attrib[attribute]), suite.attrib
-    assert int(root.attrib["failures"]) == 3, "two failures and one stale entry"
-    assert int(root.attrib["errors"]) == 1
-
-
 def test_times_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checks that share an exercise share its time, so that the JUnit times add up to what was played."""
     monkeypatch.setattr(workers, "play", lambda *words, **more: structs.replace(play(*words, **more), seconds=6.0))
@@ -155,20 +144,6 @@ def test_markdown_fences_hold(story: PresentedRun) -> None:
     assert len(fences) % 2 == 0
     assert max(len(fence) for fence in fences) >= 5
     assert "| failed | 3 |" in lines
-
-
-@pytest.mark.parametrize(
-    ("service", "colour", "message"),
-    [
-        (toys.ToyService(), "lightgrey", "3 of 7 MUST failed"),
-        (toys.ToyService(forgets=True), "lightgrey", "1 of 7 MUST failed"),
-    ],
-)
-def test_badge_is_never_green_by_mistake(service: toys.ToyService, colour: str, message: str) -> None:
-    """The badge of a run with an internal error is grey, and its message counts the checks that ran."""
-    badge = json.loads(render("badge", told(service)))
-    assert (badge["color"], badge["message"]) == (colour, message)
-    assert badge["schemaVersion"] == 1
 
 
 def mutant_run(error: str = "") -> PresentedRun:

@@ -13,15 +13,14 @@ from harness.contract import PROTOCOL
 from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished, RunFinished, RunStarted, TargetInfo
 from harness.interactions import INTERACTIONS
-from harness.outcome import Exit, Finding, Observation, Where
+from harness.outcome import Exit, Finding, Observation
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.evidence.evidence_text import MASKED, begin_body, body_lines, ending_line
 from harness.report.evidence.evidence_text import SHOWN as SHOWN_UNCUT
 from harness.report.evidence.reproduction import write_all
-from harness.report.finding_text import finding_lines
 from harness.report.presented_run import PresentedRun
 from harness.wire import At, Ending, How, Request
-from harness.wire.mask import HIDDEN, Mask, hide_secrets
+from harness.wire.mask import HIDDEN, Mask
 from tests.contract.exchanges import exchange
 from tests.engine import toys
 
@@ -84,12 +83,6 @@ def test_the_whole_of_a_huge_body_is_shown_if_wanted() -> None:
     """As with -vv."""
     body = json.dumps(["x" * 500_000]).encode()
     assert body_lines(body, GET, SHOWN, len(body)) == [body.decode()]
-
-
-def test_the_place_of_a_finding() -> None:
-    """A key used as a member name is hidden in the place of a finding."""
-    finding = Finding("r", "m", where=Where(pointer=f"$.{KEY}"))
-    assert list(finding_lines(hide_secrets(finding, MASK))) == [f"m (at $.{HIDDEN})"]
 
 
 def test_a_script_that_reproduces(tmp_path: Path) -> None:

@@ -14,16 +14,10 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding
 from harness.report.recordings import RecordingReport, session_record
 from harness.wire.mask import Mask
+from tests.report.golden_files import Terminal
 
 KEY = "a-key-of-the-maintainer"
 RENAMED = Drifts(3, {Drift("body.usage", "object", "absent"): ["POST /v1/interactions"]})
-
-
-class Terminal(io.StringIO):
-    """A stream that claims to be a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def reported(*results: Recorded, out: io.StringIO | None = None, colour: bool = False) -> str:
@@ -85,7 +79,7 @@ def test_progress_and_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch)
     """On a terminal the running scenario is shown and then erased; elsewhere there is no colour."""
     monkeypatch.setenv("TERM", "xterm")
     result = Recorded("tools", ScenarioState.RECORDED)
-    drawn = reported(result, out=Terminal(), colour=True)
+    drawn = reported(result, out=Terminal(80), colour=True)
     assert drawn == "[1/1] tools …\r\x1b[2Ktools: \x1b[32mrecorded\x1b[0m\n"
     assert reported(result) == "tools: recorded\n"
 

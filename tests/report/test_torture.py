@@ -87,7 +87,7 @@ def test_a_cause_is_called_by_its_rule_and_two_of_one_rule_by_their_kinds() -> N
 
 def test_columns_without_a_case_are_left_out() -> None:
     matrix = fault_matrix(run_of_cases(ended(0, "event:0,rst")))
-    assert [column.name for column in matrix.columns] == ["reported a failure"]
+    assert matrix.columns == ("reported a failure",)
 
 
 def test_a_wrong_result_that_only_warns_is_no_silent_failure() -> None:
@@ -103,7 +103,7 @@ def test_a_wrong_result_that_only_warns_is_no_silent_failure() -> None:
     state = run_of_cases(case(0, Severity.BROKEN), case(1, Severity.NON_STRICT))
     state.presentation = TorturePresentation()
     matrix = fault_matrix(state)
-    assert [column.name for column in matrix.columns] == ["silent failure", "warned"]
+    assert matrix.columns == ("silent failure", "warned")
     assert [cell and cell.text for cell in matrix.rows[0].cells] == ["1/2", "1/2"]
     assert {shown.row_title for shown in state.presented} == {"the client has the text from event 6 on twice"}
 

@@ -64,12 +64,9 @@ class FuzzArguments(TargetArguments, BaselineOptions):
     """The options of `harness fuzz`."""
 
     engine: Sequence[str] | None = option(
-        "history, laws, schema or exhaustive (repeatable)",
+        "history, laws or schema (repeatable)",
         flags=("-e", "--engine"), repeats=True, metavar="NAME", group="search",
     )  # fmt: skip
-    exhaustive: int | None = option(
-        "try every history of up to N operations (emulator only)", COUNT, group="search"
-    )
     profile: str = option(
         "smoke, ci or nightly; append `,strict` for stricter rules",
         default="smoke",
@@ -110,9 +107,8 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         ("harness fuzz emulator --time 30", "harness fuzz http://127.0.0.1:8000 --profile ci --output failures"),
         groups=("target", "search", "verdicts", "run", "output"),
         notes="""\
-With --exhaustive and no --engine, only that engine runs. The profile `strict` adds rules that lenient services
-break (such as the rejection of unknown fields) and also fails on broken SHOULD rules. A live target bills the
-interactions of the search.""",
+The profile `strict` adds rules that lenient services break (such as the rejection of unknown fields) and also
+fails on broken SHOULD rules. A live target bills the interactions of the search.""",
         shares=frozenset(
             {"api-version", "revision", "model", "agent", "capability", "wait", "timeout", "level", "strict",
              "baseline", "report"}
@@ -196,7 +192,6 @@ def _read_options(arguments: FuzzArguments, target: ResolvedTarget) -> FuzzOptio
     return FuzzOptions(
         engines=_choose_engines(arguments),
         budget=BUDGETS[size].with_limits(arguments.max_examples, None),
-        depth=arguments.exhaustive or 3,
         seconds=arguments.time,
         seed=arguments.seed,
         level=arguments.level,
@@ -236,14 +231,13 @@ def _choose_store(arguments: FuzzArguments, target: ResolvedTarget) -> Path | No
 
 
 def _choose_engines(arguments: FuzzArguments) -> tuple[str, ...]:
-    from harness.engine.search.run import ENGINES, EXHAUSTIVE, USUAL
+    from harness.engine.search.run import ENGINES
 
     chosen = [name.strip() for word in arguments.engine or () for name in word.split(",")]
     for name in chosen:
         if name not in ENGINES:
             raise UsageFault(f"unknown engine {name!r}{did_you_mean(name, ENGINES)}")
-    chosen += [EXHAUSTIVE] if arguments.exhaustive else []
-    return tuple(name for name in ENGINES if name in chosen) or USUAL
+    return tuple(name for name in ENGINES if name in chosen) or ENGINES
 
 
 SAME = "run, with the same responses"

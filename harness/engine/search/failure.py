@@ -123,17 +123,17 @@ class AnswerCounts:
                 whole.by_call.setdefault(call, Counter()).update(kinds)
         return whole
 
-    @classmethod
-    def read(cls, calls: Mapping[str, Mapping[str, int]]) -> AnswerCounts:
-        """Counts as `by_call` has them, from plain data. Raises ValueError or TypeError if they are none."""
-        counts = cls()
-        for call, kinds in calls.items():
-            counts.by_call[str(call)] = Counter({str(kind): int(number) for kind, number in kinds.items()})
-        return counts
-
     def add(self, call: str, status: int | None) -> None:
         """Count one answer with this status; None: none came."""
-        self.by_call.setdefault(call, Counter())[_classify(status)] += 1
+        if status is None:
+            kind = UNANSWERED
+        elif status in BUSY:
+            kind = LATER
+        elif 200 <= status < 300:
+            kind = ACCEPTED
+        else:
+            kind = REJECTED if status < 500 or status == 501 else FAILED
+        self.by_call.setdefault(call, Counter())[kind] += 1
 
     @property
     def requests(self) -> int:
@@ -156,24 +156,14 @@ class AnswerCounts:
         return sorted(call for call, kinds in self.by_call.items() if not kinds[ACCEPTED])
 
 
-def _classify(status: int | None) -> str:
-    if status is None:
-        return UNANSWERED
-    if status in BUSY:
-        return LATER
-    if 200 <= status < 300:
-        return ACCEPTED
-    return REJECTED if status < 500 or status == 501 else FAILED
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """One broken rule. `history` reproduces it on any target; it is empty if only the requests are known.
 
-    `trail` holds the exchanges of the smallest history, in the order in which they were sent, or `logged` has them
-    as the report of another run does. `seen` counts the responses that showed it, and `consequences` has the keys
-    of its consequences. `known`: it was stored by an earlier run. `unshrunk` is the reason why a smaller history
-    may show it too, "" if none does. `replays` are the results of repeating it.
+    `trail` holds the exchanges of the smallest history, in the order in which they were sent. `seen` counts the
+    responses that showed it, and `consequences` has the keys of its consequences. `known`: it was stored by an
+    earlier run. `unshrunk` is the reason why a smaller history may show it too, "" if none does. `replays` are the
+    results of repeating it.
     """
 
     engine: str
@@ -204,11 +194,7 @@ class Failure:
     @property
     def is_suspicion(self) -> bool:
         """Whether it is a hang that was waited for only once: the target may only have been slow."""
-        return self.rule == ANSWERED and not self.replays.played and self._never_came
-
-    @property
-    def _never_came(self) -> bool:
-        return any(one.hung for one in self.trail)
+        return self.rule == ANSWERED and not self.replays.played and any(one.hung for one in self.trail)
 
     def decide(self, policy: Policy, api: Api) -> Result:
         """The result for the run; a failure that never happened again is no more than a warning."""
@@ -276,7 +262,6 @@ class EngineRun:
             answers=dict(self.answers.totals),
             accepted=tuple(self.answers.accepted),
             never_accepted=tuple(self.answers.never_accepted),
-            calls={call: dict(kinds) for call, kinds in self.answers.by_call.items()},
         )
 
     def decide(self, policy: Policy) -> Result:
@@ -326,25 +311,18 @@ def fold(run: EngineRun, earlier: Sequence[Failure], api: Api) -> EngineRun:
 
 def _find_cause(failure: Failure, others: Sequence[Failure], api: Api) -> Failure | None:
     """The failure that this one follows from, itself no consequence; None if there is none."""
-    direct = next((other for other in others if other is not failure and _causes(other, failure, api)), None)
-    if direct is None:
-        return None
     rest = [other for other in others if other is not failure]
-    return _find_cause(direct, rest, api) or direct
-
-
-def _causes(cause: Failure, failure: Failure, api: Api) -> bool:
-    """Whether one follows from the other; two that follow from each other are two failures."""
-    return _follows(failure, cause, api) and not _follows(cause, failure, api)
+    # Two that follow from each other are two failures.
+    causes = (one for one in rest if _follows(failure, one, api) and not _follows(one, failure, api))
+    direct = next(causes, None)
+    return None if direct is None else _find_cause(direct, rest, api) or direct
 
 
 def _follows(failure: Failure, cause: Failure, api: Api) -> bool:
     named = failure.finding.cause == cause.finding.stable_code and cause.defect.call == failure.defect.call
     rests = cause.rule in api.load_search().rests_on.get(failure.rule, ())
-    return (named or rests) and _is_as_bad(cause, failure, api)
-
-
-def _is_as_bad(cause: Failure, failure: Failure, api: Api) -> bool:
-    if cause.finding.severity is not Severity.BROKEN or cause.replays.lost or cause.is_suspicion:
+    if not (named or rests):
         return False
+    if cause.finding.severity is not Severity.BROKEN or cause.replays.lost or cause.is_suspicion:
+        return False  # it is not as bad
     return RANK[rule_of(cause.rule, api).level] >= RANK[rule_of(failure.rule, api).level]

@@ -24,7 +24,6 @@ from harness.engine.search.shrink import minimal
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.search import Family, SearchDocument
 from harness.outcome import HarnessFault
-from harness.wire import Exchange, Request
 from harness.wire.json_value import object_or_none
 
 MORE_ROUNDS = 4
@@ -32,7 +31,6 @@ MORE_ROUNDS = 4
 
 MAX_EVENTS = 5000
 T = TypeVar("T")
-_PART = 0.5
 _GRACE = 2.0
 """Seconds beyond the time of a run after which an unfinished response of the tool is given up."""
 LEAST_SECONDS = 6.0
@@ -62,7 +60,10 @@ def document(
             for number, family in enumerate(families):
                 if number and timer.over():
                     break
-                left = _share(families[number:], timer) if budget.seconds is not None else None
+                left = None
+                if budget.seconds is not None:
+                    fair = timer.left * family.weight / sum(each.weight for each in families[number:])
+                    left = min(timer.left, max(fair, LEAST_SECONDS))
                 collector = ScenarioCollector(
                     place,
                     family,
@@ -78,33 +79,30 @@ def document(
             timer.stop()
         for collector in collected:
             place.clean(collector.ledger)
-    vacuous = tuple(_list_vacuous(collected, [] if timer.stopped else families[len(collected) :]))
+    vacuous = [
+        f"/{collector.family.collection}: {reasons}"
+        for collector in collected
+        if _proves(collector) and (reasons := "; ".join(collector.vacuity()))
+    ]
+    if not timer.stopped and (late := families[len(collected) :]):
+        vacuous.append(f"no time was left for {', '.join(family.collection for family in late)}")
     short = (TOO_SHORT.format(budget.seconds),) if vacuous and timer.over() and not timer.stopped else ()
     return EngineRun(
         engine=ENGINE,
         seconds=timer.spent,
-        counts=_counts(collected),
+        counts={
+            "resources": len(collected),
+            "calls": sum(collector.calls for collector in collected),
+            "successes": sum(collector.successes for collector in collected),
+            "operations": sum(len(collector.reached) for collector in collected),
+            "links": sum(len(collector.links) for collector in collected),
+        },
         failures=tuple(minimal(place, failure) for failure in _list_failures(collected)),
-        vacuous=vacuous,
+        vacuous=tuple(vacuous),
         notes=(*short, *_notes(collected, families, described.families), *place.notes()),
         answers=AnswerCounts.of(collector.answers for collector in collected),
         stopped=timer.stopped,
     )
-
-
-def _list_vacuous(collected: Sequence[ScenarioCollector], late: Sequence[Family]) -> Iterator[str]:
-    """Why the search proves nothing: a line for each resource, and one for those that it never came to."""
-    for collector in collected:
-        if _proves(collector) and (reasons := "; ".join(collector.vacuity())):
-            yield f"/{collector.family.collection}: {reasons}"
-    if late:
-        yield f"no time was left for {', '.join(family.collection for family in late)}"
-
-
-def _share(left: Sequence[Family], timer: Timer) -> float:
-    """The seconds for the first of these families."""
-    fair = timer.left * left[0].weight / sum(family.weight for family in left)
-    return min(timer.left, max(fair, LEAST_SECONDS))
 
 
 def _search(
@@ -141,7 +139,8 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
     hearing.roots = set(getattr(schema.as_state_machine(), "_root_labels", ()))
     if timer.over():
         return
-    config.max_time = _round_seconds(timer.left)
+    # The tool takes whole seconds, at least one; None is no limit.
+    config.max_time = None if timer.left == math.inf else max(1, int(timer.left))
     stream = from_schema(schema).execute()
     with _following_no_redirect():
         for event in _draw_in_time(stream, timer):
@@ -188,7 +187,14 @@ def _draw_in_time(stream: Any, timer: Timer) -> Iterator[Any]:
     try:
         while True:
             wanted.put(True)
-            event, end = _take(drawn, timer)
+            # In short parts: a signal that comes just before a wait is seen only after it.
+            while True:
+                try:
+                    event, end = drawn.get(timeout=max(0.0, min(0.5, timer.left + _GRACE)))
+                    break
+                except Empty:
+                    if timer.left + _GRACE <= 0:
+                        raise
             if isinstance(end, StopIteration):
                 return
             if end is not None:
@@ -206,24 +212,6 @@ def _draw_in_time(stream: Any, timer: Timer) -> Iterator[Any]:
         wanted.put(False)
 
 
-def _take(drawn: SimpleQueue[T], timer: Timer) -> T:
-    """The next event. Raises Empty `_GRACE` seconds after the time is up.
-
-    It waits in short parts: a signal that comes just before a wait is seen only after it.
-    """
-    while True:
-        try:
-            return drawn.get(timeout=max(0.0, min(_PART, timer.left + _GRACE)))
-        except Empty:
-            if timer.left + _GRACE <= 0:
-                raise
-
-
-def _round_seconds(left: float) -> int | None:
-    """Seconds as schemathesis takes them: at least one, or None for no limit."""
-    return None if left == math.inf else max(1, int(left))
-
-
 def _proves(hearing: ScenarioCollector) -> bool:
     """Whether a vacuous search counts; only of the first family it does if no create is accepted."""
     return hearing.is_first or hearing.began
@@ -238,16 +226,6 @@ def _list_failures(collected: Sequence[ScenarioCollector]) -> list[Failure]:
             found[failure.key] = failure
     seen = sum((collector.seen for collector in collected), Counter())
     return [replace(failure, seen=seen[key]) for key, failure in found.items()]
-
-
-def _counts(collected: Sequence[ScenarioCollector]) -> dict[str, int]:
-    return {
-        "resources": len(collected),
-        "calls": sum(collector.calls for collector in collected),
-        "successes": sum(collector.successes for collector in collected),
-        "operations": sum(len(collector.reached) for collector in collected),
-        "links": sum(len(collector.links) for collector in collected),
-    }
 
 
 def _notes(
@@ -321,13 +299,6 @@ def _serve(place: SearchTarget) -> Iterator[str]:
 # those creates that look most likely to succeed, and never reach the operations that depend on the others.
 
 
-LOOK_SECONDS = 5.0
-"""Timeout for the request that asks whether a resource is served."""
-
-_WRONG = frozenset({200, 400, 422})
-"""Statuses with which a route that exists answers a create without any field."""
-
-
 def find_families(place: SearchTarget, document: SearchDocument, wanted: Sequence[Family]) -> tuple[Family, ...]:
     """Of those wanted: the first of the document, and all others that are served and not denied by the user."""
     first = document.families[0]
@@ -335,23 +306,15 @@ def find_families(place: SearchTarget, document: SearchDocument, wanted: Sequenc
     with place.world() as world, suppress(TimeUp):
         for family in wanted:
             if family != first and family.capability not in place.denied:
-                answer = world.driver.send(_look(place, family), timeout=LOOK_SECONDS)
-                found += [family] if _is_served(answer, family) else []
+                if family.keeps:
+                    answer = world.driver.send(place.requests.request("GET", family.collection), timeout=5.0)
+                    value = object_or_none(answer.body)
+                    is_served = answer.status == 200 and value is not None and "error" not in value
+                else:  # a route that exists answers a create without any field so
+                    answer = world.driver.send(place.requests.request("POST", family.collection, {}), timeout=5.0)
+                    is_served = answer.status in (200, 400, 422) and object_or_none(answer.body) is not None
+                found += [family] if is_served else []
     return tuple(found)
-
-
-def _look(place: SearchTarget, family: Family) -> Request:
-    """A list; where nothing is kept, a create that is wrong."""
-    if family.keeps:
-        return place.requests.request("GET", family.collection)
-    return place.requests.request("POST", family.collection, {})
-
-
-def _is_served(answer: Exchange, family: Family) -> bool:
-    value = object_or_none(answer.body)
-    if not family.keeps:
-        return answer.status in _WRONG and value is not None
-    return answer.status == 200 and value is not None and "error" not in value
 
 
 def read_links(path: Path, family: Family) -> dict[str, set[str]]:

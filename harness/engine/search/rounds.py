@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from harness.engine.search.budget import Budget, hypothesis_settings
 from harness.engine.search.failure import ACCEPTED, LATER, AnswerCounts, Bug, EngineRun, Failure, SeenDefect
 from harness.engine.search.search_target import SearchTarget, World
-from harness.engine.search.shrink import minimal, shortest
+from harness.engine.search.shrink import minimal
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.search import History, SearchModel, Step
 
@@ -104,10 +104,6 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.world = self.place.open()
 
-    def do(self, step: Step) -> None:
-        """Play one step."""
-        self.tally.play(self.world, step)
-
     def teardown(self) -> None:
         """End the history."""
         self.tally.add_history(self.world)
@@ -126,7 +122,7 @@ def _new_rule() -> Callable[[Histories, Step], None]:
     """Return a new function each time: Hypothesis sets attributes on those it decorates."""
 
     def play(self: Histories, step: Step) -> None:
-        self.do(step)
+        self.tally.play(self.world, step)
 
     return play
 
@@ -172,11 +168,6 @@ HANG = 2.0
 AT_ONCE = 25_000
 """Operations per round: Hypothesis keeps each choice it has made, up to 2 kB per operation."""
 
-_LAW_STEPS = 12
-"""Approximate number of operations in a history of the laws."""
-
-_ENOUGH = 100
-"""Number of histories after which each kind of operation must have been played."""
 
 Round = Callable[[SearchTarget, Tally, int, int], None]
 """Plays one round of (place, tally, examples, seed)."""
@@ -259,7 +250,8 @@ def _play_rounds(
 
     timer = Timer(budget.seconds)
     place = place.within(timer)
-    examples, steps = (budget.histories, budget.steps) if engine == HISTORY else (budget.laws, _LAW_STEPS)
+    # A history of the laws has about twelve operations.
+    examples, steps = (budget.histories, budget.steps) if engine == HISTORY else (budget.laws, 12)
     shared = SharedHistories(database, engine, place.model)
 
     def is_over() -> bool:
@@ -287,12 +279,21 @@ def _play_rounds(
     failures = _shrink(place, tally, engine)
     shared.keep(failure.history for failure in failures)
     hung = is_hang and not tally.bugs
+    vacuous = [*(waited if hung else ())]
+    if any(failure.is_suspicion for failure in failures):
+        vacuous.append("a request seemed to hang, and no time was left for a second attempt")
     return EngineRun(
         engine=engine,
         seconds=timer.spent,
-        counts=_counts(tally),
+        counts={
+            "histories": tally.histories,
+            "operations": sum(tally.played.values()),
+            "requests": tally.answers.requests,
+            "accepted": tally.answers.totals[ACCEPTED],
+            "kinds of operation": len(tally.played),
+        },
         failures=tuple(failures),
-        vacuous=(*(waited if hung else ()), *_list_suspicions(failures), *_list_vacuity(engine, place, tally)),
+        vacuous=(*vacuous, *_list_vacuity(engine, place, tally)),
         notes=(*(() if hung else waited), *place.notes()),
         answers=tally.answers,
         stopped=timer.stopped,
@@ -316,22 +317,7 @@ def _shrink(place: SearchTarget, tally: Tally, engine: str) -> list[Failure]:
     for key in queue:  # grows
         done.append(minimal(place, found[key], add))
         place.report_progress({"histories": tally.histories, "shrunk": len(done)}, findings=len(found))
-    return shortest(place, done)
-
-
-def _counts(tally: Tally) -> dict[str, int]:
-    return {
-        "histories": tally.histories,
-        "operations": sum(tally.played.values()),
-        "requests": tally.answers.requests,
-        "accepted": tally.answers.totals[ACCEPTED],
-        "kinds of operation": len(tally.played),
-    }
-
-
-def _list_suspicions(failures: Iterable[Failure]) -> Iterator[str]:
-    if any(failure.is_suspicion for failure in failures):
-        yield "a request seemed to hang, and no time was left for a second attempt"
+    return done
 
 
 def _list_vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
@@ -352,12 +338,7 @@ def _list_vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[st
         yield f"no create succeeded{busy}"
     elif totals[ACCEPTED] < LEAST_ACCEPTED * meant or 2 * totals[LATER] > requests:
         yield f"only {totals[ACCEPTED]} of {meant} valid requests succeeded{busy}"
-    if engine == HISTORY and tally.histories >= _ENOUGH:
-        missing = _list_never_played(place, tally)
-        if missing:
+    if engine == HISTORY and tally.histories >= 100:  # so many play each kind of operation, if they can
+        played = {label.split()[0] for label in tally.played}
+        if missing := [kind for kind in place.model.list_kinds(place.able) if kind not in played]:
             yield f"never run: {', '.join(missing)}"
-
-
-def _list_never_played(place: SearchTarget, tally: Tally) -> list[str]:
-    played = {label.split()[0] for label in tally.played}
-    return [kind for kind in place.model.list_kinds(place.able) if kind not in played]

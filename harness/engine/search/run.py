@@ -1,9 +1,9 @@
 """A whole fuzz run: stored failures first, then each engine in turn, ignoring the findings of earlier ones.
 
 Layer 4. Emits the events of a run; the findings of an engine become results when it ends. A `Store` is one folder
-per target with one small JSON file per failure. A history contains no ids, so it can run on any target; requests
-are kept as templates without keys, and in messages and names keys are masked. A file that cannot be read is
-skipped with a note.
+per target with one small JSON file per failure that has a history. That contains no ids and no requests, so it can
+run on any target, and a file in it cannot choose what is sent where. A file that cannot be read is skipped with a
+note.
 """
 
 from __future__ import annotations
@@ -36,14 +36,11 @@ from harness.engine.events import (
 from harness.engine.probe import Prober
 from harness.engine.results import Replays, Result
 from harness.engine.search.budget import Budget
-from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
-from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import SEARCHED, EngineRun, Failure, fold
 from harness.engine.search.openapi import document
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play
-from harness.engine.search.shrink import read_template, resend, templates
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
@@ -52,7 +49,6 @@ from harness.engine.workers import INTERRUPTED
 from harness.kit.api import Api
 from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict
 from harness.wire import Driver
-from harness.wire.mask import Mask
 from harness.written_files import make_folder, write_file
 
 if TYPE_CHECKING:
@@ -65,21 +61,24 @@ class Store:
     """The failures of one target, in a folder below `root`."""
 
     def __init__(self, root: Path, resolved: ResolvedTarget) -> None:
-        self._api = resolved.api
         self._mask = resolved.make_mask()
         target = resolved.info.name
         words = re.sub(r"[^a-z0-9]+", "-", self._mask.text(target).lower()).strip("-")[:60] or "target"
         self.folder = root / f"{words}-{hashlib.sha256(target.encode()).hexdigest()[:8]}"
 
     def keep(self, failure: Failure) -> Path | None:
-        """Write one failure and return its file; None if it has nothing to play again."""
-        record = to_record(failure, self._api, self._mask)
-        if not record["history"] and not record["requests"]:
+        """Write one failure and return its file; None if it has no history to play again."""
+        if not failure.history:
             return None
-        path = (
-            self.folder
-            / f"{re.sub(r'[^a-z0-9.-]+', '_', record['key'].lower().replace('?', ' lenient')).strip('_')}.json"
-        )
+        key = self._mask.text(failure.key)
+        record = {
+            "key": key,
+            "engine": failure.engine,
+            "message": self._mask.text(failure.finding.message),
+            "history": [step.record() for step in failure.history],
+        }
+        stem = re.sub(r"[^a-z0-9.-]+", "_", key.lower().replace("?", " lenient")).strip("_")
+        path = self.folder / f"{stem}.json"
         try:
             make_folder(self.folder)
             text = self._mask.hide_known(json.dumps(record, indent=1, ensure_ascii=False))
@@ -123,7 +122,11 @@ class Store:
             key = self._mask.text(record["key"])
             kept = next((failure for failure in found if self._mask.text(failure.key) == key), None)
             if kept is None:
-                notes.append(f"{record['key']} no longer fails: {_remove(path)}")
+                notes.append(f"{record['key']} no longer fails: {path.name} was removed")
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as wrong:
+                    notes[-1] = f"{record['key']} no longer fails: {path.name} cannot be removed: {wrong.strerror}"
             else:
                 failures.append(kept)
         counts = {"replayed": played, "still failing": len(failures)}
@@ -137,65 +140,32 @@ class Store:
         )
 
 
-def _remove(path: Path) -> str:
-    """Remove a stored failure; in words, whether that was possible."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as wrong:
-        return f"{path.name} cannot be removed: {wrong.strerror}"
-    return f"{path.name} was removed"
-
-
-def to_record(failure: Failure, api: Api, mask: Mask) -> dict[str, Any]:
-    """A failure as plain data. In requests only known secrets are masked: they are to be sent again."""
-    sent = () if failure.history else templates(failure.trail, api)
-    return {
-        "key": mask.text(failure.key),
-        "engine": failure.engine,
-        "message": mask.text(failure.finding.message),
-        "history": [step.record() for step in failure.history],
-        "requests": [template.edit(mask.hide_known).record() for template in sent],
-    }
-
-
 def _play_again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure]:
     if not (record["key"].isprintable() and record["engine"].isprintable()):  # both are printed in a line
         raise ValueError("its key has several lines")
-    if record["history"]:
-        history = [place.model.read_step(step) for step in record["history"]]
-        found = play(place, history, STORED)
-    else:
-        found = resend(
-            place, [read_template(template, place.resolved.api) for template in record["requests"]], STORED
-        )
-    for failure in found:
+    history = [place.model.read_step(step) for step in record["history"]]
+    if not history:
+        raise ValueError("it has no history")
+    for failure in play(place, history, STORED):
         yield replace(failure, engine=record["engine"], known=True, replays=Replays(1, 1))
 
 
-ENGINES = (HISTORY, LAWS, SCHEMA, EXHAUSTIVE)
-USUAL = (HISTORY, LAWS, SCHEMA)
-"""The engines that run by default."""
+ENGINES = (HISTORY, LAWS, SCHEMA)
 
 _WORST_FIRST = (Verdict.ERROR, Verdict.FAIL, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.INFO)
 _RANK = {verdict: rank for rank, verdict in enumerate((*_WORST_FIRST, *(set(Verdict) - set(_WORST_FIRST))))}
-
-LEAST_FLOOR = 0.5
-HANGS = 5
-"""How many hangs a limited time must have room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FuzzOptions:
     """The user's choices.
 
-    `seconds` is the limit for the whole run, None if the user gave none. `depth` is that of the exhaustive engine,
-    which no profile bounds. If `store` is None, failures are not stored; those in it are
-    sent again first. `excluded` holds rules and codes that are not reported.
+    `seconds` is the limit for the whole run, None if the user gave none. If `store` is None, failures are not
+    stored; those in it are sent again first. `excluded` holds rules and codes that are not reported.
     """
 
-    engines: tuple[str, ...] = USUAL
+    engines: tuple[str, ...] = ENGINES
     budget: Budget
-    depth: int = 3
     seconds: float | None = None
     seed: int = 0
     level: Level = Level.MAY
@@ -222,40 +192,28 @@ def fuzz(
     timer = Timer(options.seconds)
     with closing(_runs(resolved, options, notify, timer)) as runs:
         for happened in runs:
-            for event in tell_run(happened, policy, resolved.api):
-                results += [event.result] if isinstance(event, CheckFinished) else []
+            events: list[RunEvent] = [happened] if isinstance(happened, ExerciseStarted) else [happened.phase()]
+            if isinstance(happened, EngineRun):
+                found = [failure.decide(policy, resolved.api) for failure in happened.failures]
+                found.insert(0, happened.decide(policy))
+                results += found
+                events += map(CheckFinished, found)
+            for event in events:
                 try:
                     yield event
                 except KeyboardInterrupt:
                     timer.stop()
-    finished = finish_search(results, time.perf_counter() - begun)
-    yield structs.replace(finished, exit=Exit.INTERRUPTED, halted=INTERRUPTED) if timer.stopped else finished
 
+    def order(result: Result) -> tuple[int, str]:
+        return (_RANK[result.verdict], result.id) if result.observation.findings else (-1, "")
 
-def tell_run(happened: ExerciseStarted | EngineRun, policy: Policy, api: Api) -> Iterator[RunEvent]:
-    """The events of one engine that begins or has ended."""
-    if isinstance(happened, ExerciseStarted):
-        yield happened
-        return
-    yield happened.phase()
-    yield CheckFinished(happened.decide(policy))
-    for failure in happened.failures:
-        yield CheckFinished(failure.decide(policy, api))
-
-
-def finish_search(results: Sequence[Result], seconds: float) -> RunFinished:
-    """The end of a search with these results."""
-    ordered = tuple(sorted(results, key=_place_in_order))
-    vacuous = any(result.unjudged for result in ordered)
-    code = exit_of(ordered, vacuous=vacuous)
+    # The engines come first, in their order, then what they found, worst first.
+    ordered = tuple(sorted(results, key=order))
+    code = exit_of(ordered, vacuous=any(result.unjudged for result in ordered))
     if code is Exit.NOTHING_RAN and any(one.rule is SEARCHED and not one.unjudged for one in ordered):
         code = Exit.UNREACHABLE  # some engines judged the target
-    return RunFinished(ordered, seconds, code)
-
-
-def _place_in_order(result: Result) -> tuple[int, str]:
-    """The engines first, as they came, then what they found, worst first."""
-    return (_RANK[result.verdict], result.id) if result.observation.findings else (-1, "")
+    finished = RunFinished(ordered, time.perf_counter() - begun, code)
+    yield structs.replace(finished, exit=Exit.INTERRUPTED, halted=INTERRUPTED) if timer.stopped else finished
 
 
 def _runs(
@@ -297,25 +255,17 @@ def _run_engine(
 ) -> EngineRun:
     """The run of an engine; it keeps its findings if it is interrupted, unless it was still reading modules."""
     try:
-        return _run_whole_engine(engine, place, options, seconds, known)
+        if seconds is not None and seconds <= 0:
+            return EngineRun(engine=engine, seconds=0.0, vacuous=("the time limit was reached before it began",))
+        budget = options.budget.with_limits(None, seconds)
+        if engine == SCHEMA:
+            return document(place, budget, seed=options.seed, strict=options.strict, passed_over=known)
+        play = search if engine == HISTORY else laws
+        return play(place, budget, seed=options.seed, database=options.database, passed_over=known)
     except KeyboardInterrupt:
         return EngineRun(
             engine=engine, seconds=0.0, vacuous=("the run was interrupted as it began",), stopped=True
         )
-
-
-def _run_whole_engine(
-    engine: str, place: SearchTarget, options: FuzzOptions, seconds: float | None, known: frozenset[str]
-) -> EngineRun:
-    if seconds is not None and seconds <= 0:
-        return EngineRun(engine=engine, seconds=0.0, vacuous=("the time limit was reached before it began",))
-    budget = options.budget.with_limits(None, seconds)
-    if engine == SCHEMA:
-        return document(place, budget, seed=options.seed, strict=options.strict, passed_over=known)
-    if engine == EXHAUSTIVE:
-        return every(place, options.depth, seconds=seconds)
-    play = search if engine == HISTORY else laws
-    return play(place, budget, seed=options.seed, database=options.database, passed_over=known)
 
 
 def _noting(run: EngineRun, known: set[str]) -> EngineRun:
@@ -335,25 +285,22 @@ def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iter
     try:
         able = _probe(driver, resolved, options, timer)
         denied = frozenset(item.name for item in options.stated if not item.present)
+        patience = None  # in this process nothing hangs
+        if not resolved.throwaway:
+            # A limited time has room for five hangs.
+            floor = FLOOR if options.seconds is None else max(0.5, min(FLOOR, options.seconds / 5))
+            patience = Patience(resolved.api.load_search().name_call, able.target.wait, floor)
         yield SearchTarget(
             able,
             able.target.capabilities,
             options.level,
             denied,
             None if resolved.throwaway else driver,
-            _make_patience(able, options.seconds),
+            patience,
             frozenset(options.excluded),
         )
     finally:
         driver.close()
-
-
-def _make_patience(resolved: ResolvedTarget, seconds: float | None) -> Patience | None:
-    """How long to wait for what hangs; in this process nothing does. A short search has less of it."""
-    if resolved.throwaway:
-        return None
-    floor = FLOOR if seconds is None else max(LEAST_FLOOR, min(FLOOR, seconds / HANGS))
-    return Patience(resolved.api.load_search().name_call, resolved.target.wait, floor)
 
 
 def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:
@@ -377,4 +324,4 @@ def replay(target: ResolvedTarget, history: Sequence[dict[str, object]]) -> list
     return [mask.text(failure.key) for failure in found]
 
 
-__all__ = ["ENGINES", "EXHAUSTIVE", "USUAL", "FuzzOptions", "fuzz", "replay"]
+__all__ = ["ENGINES", "FuzzOptions", "fuzz", "replay"]

@@ -9,14 +9,11 @@ test nothing. Requests without a response are findings, not noise.
 
 from __future__ import annotations
 
-import io
 import json
-import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,7 +34,6 @@ OURS = "harness_contract"
 MOST_SECONDS = 30.0
 """Longest timeout of one call in seconds."""
 
-_PIECE = 65_536
 
 _places: list[SearchTarget] = []
 _kinds: dict[str, type] = {}
@@ -55,8 +51,7 @@ def judging(place: SearchTarget) -> Iterator[None]:
         schemathesis.deserializer("application/json")(read_json)
     _places.append(place)
     try:
-        with timing_heads():
-            yield
+        yield
     finally:
         _places.pop()
 
@@ -84,7 +79,7 @@ def _read_in_time(seconds: float, timer: Timer, response: Any, **_: Any) -> None
         return
     pieces = []
     try:
-        while piece := response.raw.read1(_PIECE, decode_content=True):
+        while piece := response.raw.read1(65_536, decode_content=True):
             pieces.append(piece)
             if timer.over():
                 raise ReadTimeoutError(response.raw, response.url, "the response did not end")
@@ -182,7 +177,9 @@ def build_unanswered(request: Any, root: str) -> Exchange:
 def request_of(request: Any, root: str) -> Request:
     """The request, with its target relative to `root`."""
     headers = Headers(
-        (str(name), _decode(value)) for name, value in request.headers.items() if name.lower() not in _THE_TOOLS
+        (str(name), value.decode("latin-1") if isinstance(value, bytes) else str(value))
+        for name, value in request.headers.items()
+        if name.lower() not in _THE_TOOLS
     )
     body = request.body or b""
     data = body.encode() if isinstance(body, str) else bytes(body)
@@ -196,70 +193,11 @@ def target_of(url: str, root: str) -> str:
     return path + (f"?{parts.query}" if parts.query else "")
 
 
-def _decode(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-# Bounds the head of an answer as a whole for the tool, whose `requests` bounds only the wait for each byte of
-# it.
-
-
-@contextmanager
-def timing_heads() -> Iterator[None]:
-    """Within this context, a head that urllib3 reads takes no longer than its timeout in all."""
-    from urllib3.connection import HTTPConnection
-
-    usual = HTTPConnection.response_class
-    HTTPConnection.response_class = _TimedResponse
-    try:
-        yield
-    finally:
-        HTTPConnection.response_class = usual
-
-
-class _TimedResponse(HTTPResponse):
-    """Raises `TimeoutError` as the socket does, when the head has not ended within the socket's timeout."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **named: Any) -> None:
-        super().__init__(sock, *args, **named)
-        self.fp.close()
-        self._source = _TimedReader(sock)
-        self.fp = io.BufferedReader(self._source)
-
-    def begin(self) -> None:
-        super().begin()
-        self._source.timer = None
-
-
-class _TimedReader(io.RawIOBase):
-    """The bytes that a socket receives, until the time is up; without a timer, for as long as it takes."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__()
-        self._bytes = sock.makefile("rb", buffering=0)
-        self.timer: Timer | None = Timer(sock.gettimeout())
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self.timer is not None and self.timer.over():
-            raise TimeoutError("the response head did not end")
-        return self._bytes.readinto(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._bytes.close()
-        super().close()
-
-
 ENGINE = "schema"
 
 _REFUSALS = frozenset({400, 403, 404, 409, 422, 501})
 """Statuses with which a target declines what it does not offer."""
 
-_SAID = 100
-"""How much is shown of what a target says most often."""
 
 LEAST_SUCCESS = 0.1
 """If a smaller share of the calls that were meant to succeed did so, the run has tested only refusals."""
@@ -343,7 +281,9 @@ class ScenarioCollector:
         if success:
             self.succeeded.add(node.value.operation.label)
         if node.is_transition_applied and node.transition is not None:
-            self.links[_link_name(node.transition)] += 1
+            # The tool's `POST /interactions -> [200] get -> GET …` is the link `POST /interactions: get`.
+            source, _, rest = str(node.transition.id).partition(" -> [")
+            self.links[f"{source}: {rest.partition('] ')[2].partition(' -> ')[0]}"] += 1
 
     def _note_refusal(self, node: Any, exchange: Exchange) -> None:
         """Count a rejection of a call that the document allows."""
@@ -358,7 +298,9 @@ class ScenarioCollector:
             rule = self.checks.get(name)
             if name == "response_schema_conformance":
                 rule = self._rule_of_shape(recorder, case_id)
-            if rule is None or (name == "ensure_resource_availability" and not _reads(recorder, case_id)):
+            method = str(recorder.interactions[case_id].request.method).upper()
+            # Only a GET tells that a resource is missing: it may lack a cancel, for example, and still exist.
+            if rule is None or (name == "ensure_resource_availability" and method != "GET"):
                 return
             severity: Severity | None = Severity.BROKEN
             if name in self._document.with_keys:  # the tool accepts fewer statuses than the rule
@@ -461,7 +403,7 @@ class ScenarioCollector:
         if not self.refusals:
             return ""
         number = self.refusals.total()
-        most_common = shorten(self.refusals.most_common(1)[0][0], _SAID)
+        most_common = shorten(self.refusals.most_common(1)[0][0], 100)
         return (
             f". The document allows more than this target accepts: it rejected {number} valid requests, "
             f"most often with {most_common!r}. Use `-e history` and `-e laws` instead"
@@ -482,22 +424,10 @@ def _was_meant(case: Any) -> bool:
     return case.meta is None or case.meta.generation.mode.is_positive
 
 
-def _reads(recorder: Any, case_id: str) -> bool:
-    """Whether the call is a GET: a resource may lack a cancel, for example, and still exist."""
-    return str(recorder.interactions[case_id].request.method).upper() == "GET"
-
-
 def _describe_error(event: Any) -> str:
     """The message of an error event; not all of them have the same fields."""
     info = getattr(event, "info", None)
     return str(getattr(info, "message", info or getattr(event, "exception", event))).strip()[:300]
-
-
-def _link_name(transition: Any) -> str:
-    """The name of a link: `POST /interactions: get` for the tool's `POST /interactions -> [200] get -> GET …`."""
-    source, _, rest = str(transition.id).partition(" -> [")
-    name = rest.partition("] ")[2].partition(" -> ")[0]
-    return f"{source}: {name}"
 
 
 def _list_exchanges(recorder: Any, order: Sequence[str], root: str) -> Iterator[Exchange]:

@@ -97,7 +97,6 @@ class World:
         *,
         able: frozenset[str],
         settled_by_us: bool = False,
-        same_input: bool = False,
         lag: Lag | None = None,
         judge: AnswerJudge | None = None,
     ) -> None:
@@ -105,7 +104,6 @@ class World:
         self.target = target
         self.able = able
         self.settled_by_us = settled_by_us
-        self.same_input = same_input
         self.lag = lag or Lag()
         self._judge = judge or AnswerJudge(api, set())
         self.sent: list[TrailEntry] = []
@@ -204,10 +202,6 @@ class World:
         return pauses_within(0.0 if self.settled_by_us else self.lag.shorten(within))
 
 
-GRACE, MOST_CLEANING = 1.0, 60.0
-"""Seconds allowed for cleaning up: the least, even if time is up already, and the most."""
-
-
 @dataclass(frozen=True, slots=True)
 class SearchTarget:
     """A target, its capabilities, those the user denied, and the lowest level of rules that is judged.
@@ -251,15 +245,15 @@ class SearchTarget:
         return replace(self, timer=timer, litter=[])
 
     @contextmanager
-    def world(self, *, same_input: bool = False) -> Iterator[World]:
+    def world(self) -> Iterator[World]:
         """A new world for one history, cleaned up at the end."""
-        world = self.open(same_input=same_input)
+        world = self.open()
         try:
             yield world
         finally:
             self.finish(world)
 
-    def open(self, *, same_input: bool = False) -> World:
+    def open(self) -> World:
         """A new world for one history; end it with `finish`."""
         driver = self.resolved.connect() if self.shared is None else self._limit(self.shared, self.timer)
         own = self.resolved.throwaway
@@ -269,7 +263,6 @@ class SearchTarget:
             self.requests,
             able=self.able,
             settled_by_us=own,
-            same_input=same_input,
             lag=self.lag,
             judge=self.judge,
         )
@@ -281,12 +274,12 @@ class SearchTarget:
         world.driver.close()
 
     def clean(self, ledger: CreatedResources) -> None:
-        """Delete what is left on a shared target; if time is up, only `GRACE` seconds are spent on it."""
+        """Delete what is left on a shared target, which gets a second if time is up, and never over a minute."""
         if self.shared is None or not ledger.owed:
             return
         owed = ledger.owed
         try:
-            grace = Timer(max(GRACE, min(self.timer.left, MOST_CLEANING)))
+            grace = Timer(max(1.0, min(self.timer.left, 60.0)))
             self.litter.extend(ledger.clean(self._limit(self.shared, grace)))
         except TimeUp:
             self.litter.extend(owed)

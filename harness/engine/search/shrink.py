@@ -1,120 +1,33 @@
 """Shrinks a failing history: removes steps and fields, and rewrites the remaining ones, until none can go.
 
 Layer 4. Every candidate runs; it is kept only if it shows the same defect. The result runs once more before it is
-reported. If the target does not fail again, the failure is kept as it was first seen. Removing and rewriting
-single steps can end in a local minimum; in this process, where histories are cheap, all short histories run as
-well.
+reported. If the target does not fail again, the failure is kept as it was first seen.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Generic, TypeVar, cast
-from urllib.parse import unquote
+from dataclasses import replace
+from typing import Generic, TypeVar, cast
+
+from msgspec import structs
 
 from harness.engine.results import Replays
-from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import ANSWERED, Bug, Failure
 from harness.engine.search.search_target import SearchTarget, play
-from harness.engine.targets import VERSION_PATTERN
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.patience import Pace
-from harness.kit.api import Api
 from harness.kit.search import simpler_values
-from harness.wire import Exchange, Headers, Request
+from harness.wire import Exchange, Request
 from harness.wire.json_value import GivenValue, encode_json, find_given, given_values, replace_given
-from harness.wire.message import TOKEN, is_sendable
-from harness.wire.secrets import is_personal_header, is_secret_header
 
-# Requests as templates: what was sent once can be sent again, to another target and with other ids.
-# What an earlier response gave is replaced by a placeholder, which is filled in from the responses of the new
-# run; keys are left out and added again.
+# Requests as templates: what was sent once can be sent again, with other ids. What an earlier response gave is
+# replaced by a placeholder, which is filled in from the responses of the new run.
 
-
-_LEFT_OUT = frozenset({"authorization", "content-length", "host", "connection", "user-agent",
-                       "accept-encoding", "x-schemathesis-testcaseid"})  # fmt: skip
-
-
-_OF_HTTP = frozenset({"accept", "content-encoding", "content-type"})
 
 _HOLE = re.compile(r"HARNESS-(\d+)-(\w+)-(\d+)-")
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """One request. `target` and `body` may contain placeholders; `body` is base64. `keyed`: it had a key."""
-
-    method: str
-    target: str
-    headers: Sequence[Sequence[str]]
-    body: str
-    keyed: bool = True
-
-    def record(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
-
-    @property
-    def text(self) -> str:
-        """Everything that may contain a placeholder."""
-        return self.target + base64.b64decode(self.body).decode("utf-8", "replace")
-
-    def renumber(self, change: Callable[[int], int]) -> Template:
-        """The template with other numbers of answers in its placeholders."""
-
-        def change_hole(match: re.Match[str]) -> str:
-            return f"HARNESS-{change(int(match[1]))}-{match[2]}-{match[3]}-"
-
-        return self.edit(lambda text: _HOLE.sub(change_hole, text))
-
-    def edit(self, change: Callable[[str], str]) -> Template:
-        """The template with its target, the values of its headers and its body changed as text."""
-        body = change(base64.b64decode(self.body).decode("utf-8", "surrogateescape"))
-        packed = base64.b64encode(body.encode("utf-8", "surrogateescape")).decode("ascii")
-        headers = [(name, change(value)) for name, value in self.headers]
-        return replace(self, target=change(self.target), headers=headers, body=packed)
-
-
-def read_template(record: dict[str, Any], api: Api) -> Template:
-    """The template in a stored failure. Raises ValueError if it cannot be sent.
-
-    A repository may contain the file, and its requests are sent with the key of the user. Only headers of the API
-    are: gateways let others choose the server that gets request and key (`x-portkey-custom-host`), its path
-    (`X-Original-URL`) or its method, each by names of its own.
-    """
-    template = Template(**record)
-    if TOKEN.fullmatch(template.method) is None or not all(is_sendable(*field) for field in template.headers):
-        raise ValueError("its method or a header cannot be sent")
-    taken = _OF_HTTP | api.own_headers
-    return replace(template, headers=[field for field in template.headers if field[0].lower() in taken])
-
-
-def _is_of_api(target: str, api: Api, version: str) -> bool:
-    """Whether a path is below a resource of the API, also if a server decodes it and resolves its steps.
-
-    Other services of this machine, or of a gateway, may be at other paths.
-    """
-    path = target.partition("?")[0]
-    if not (target.isprintable() and path.startswith("/")):
-        return False
-    segments = [segment for segment in unquote(path).split("/") if segment]
-    if segments[:1] == ["upload"]:
-        del segments[0]
-    usual = re.match(rf"{VERSION_PATTERN}(?:/{api.scope})?/", "/".join(segments), re.ASCII)
-    for root in (version.split("/"), usual[0].split("/")[:-1] if usual else []):
-        named = segments[len(root) :]
-        if segments[: len(root)] == root and named and named[0].partition(":")[0] in api.load_roots():
-            depth = 0
-            for segment in (*root, *named):
-                depth += {"..": -1, ".": 0}.get(segment, 1)
-                if segment == ".." and depth <= len(root):
-                    return False
-            return True
-    return False
 
 
 def place_holder(given: GivenValue) -> str:
@@ -122,7 +35,14 @@ def place_holder(given: GivenValue) -> str:
     return f"HARNESS-{given.answer}-{given.name}-{given.number}-"
 
 
-def templates(trail: Sequence[Exchange], api: Api) -> list[Template]:
+def list_holes(request: Request) -> list[GivenValue]:
+    """The values that the placeholders of a request stand for, each once."""
+    text = request.target + request.body.decode("utf-8", "replace")
+    found = dict.fromkeys(match.groups() for match in _HOLE.finditer(text))
+    return [GivenValue(int(answer), name, int(number), "") for answer, name, number in found]
+
+
+def templates(trail: Sequence[Exchange]) -> list[Request]:
     """The requests of a trail, with placeholders for what earlier responses gave."""
     given = given_values(trail)
     made = []
@@ -131,29 +51,24 @@ def templates(trail: Sequence[Exchange], api: Api) -> list[Template]:
         for value in given:
             if value.answer < number:
                 request = replace_given(request, value.value, place_holder(value))
-        kept = [(name, value) for name, value in request.headers.items() if _is_kept(name, value, api)]
-        body = base64.b64encode(request.body).decode("ascii")
-        made.append(Template(request.method, request.target, kept, body, api.key_header in request.headers))
+        made.append(request)
     return made
 
 
-def _is_kept(name: str, value: str, api: Api) -> bool:
-    """Whether a header is stored; those that hold a secret are sent with the secret of the next run."""
-    return name.lower() not in {*_LEFT_OUT, api.key_header} and not is_personal_header(name, value)
+def resend(place: SearchTarget, requests: Sequence[Request], engine: str) -> list[Failure]:
+    """Send the requests in order; return the first failure of each kind that their answers show.
 
-
-def _is_for_harness(name: str) -> bool:
-    """Whether a header is the harness's to send, whatever is stored."""
-    return name.lower() in _LEFT_OUT or is_secret_header(name)
-
-
-def resend(place: SearchTarget, requests: Sequence[Template], engine: str) -> list[Failure]:
-    """Send the requests in order; return the first failure of each kind that their answers show."""
+    A placeholder that no answer fills stays as it is.
+    """
     found: dict[str, Bug] = {}
     answers: list[Exchange] = []
     with place.world() as world:
-        for template in requests:
-            answer, seen = world.resend(_fill_in(template, answers, place))
+        for request in requests:
+            for hole in list_holes(request):
+                body = answers[hole.answer].body if hole.answer < len(answers) else b""
+                if (value := find_given(body, hole.name, hole.number)) is not None:
+                    request = replace_given(request, place_holder(hole), value)
+            answer, seen = world.resend(request)
             answers.append(answer)
             for defect in seen:
                 if place.judged(defect):
@@ -163,71 +78,38 @@ def resend(place: SearchTarget, requests: Sequence[Template], engine: str) -> li
     return [bug.failure(engine) for bug in found.values()]
 
 
-def simpler_requests(requests: tuple[Template, ...]) -> Iterator[tuple[Template, ...]]:
+def simpler_requests(requests: tuple[Request, ...]) -> Iterator[tuple[Request, ...]]:
     """Smaller lists of requests: each without one of them, or with less in the body of one."""
     for number in range(len(requests)):
         rest = _without(requests, number)
         if rest:
             yield rest
-    for number, template in enumerate(requests):
-        for body in _simplify_body(base64.b64decode(template.body)):
-            smaller = replace(template, body=base64.b64encode(body).decode("ascii"))
-            yield (*requests[:number], smaller, *requests[number + 1 :])
+    for number, request in enumerate(requests):
+        try:
+            value = json.loads(request.body)
+        except (ValueError, RecursionError):
+            continue
+        for body in map(encode_json, simpler_values(value)):
+            yield (*requests[:number], structs.replace(request, body=body), *requests[number + 1 :])
 
 
-def weigh_requests(requests: tuple[Template, ...]) -> tuple[int, ...]:
+def weigh_requests(requests: tuple[Request, ...]) -> tuple[int, ...]:
     """The sort key of a list of requests: fewer first, then smaller bodies."""
-    return len(requests), sum(len(template.body) for template in requests)
+    return len(requests), sum(len(request.body) for request in requests)
 
 
-def _without(requests: tuple[Template, ...], number: int) -> tuple[Template, ...]:
-    """The requests without one; none if another one needs what its answer gave."""
-    rest = (*requests[:number], *requests[number + 1 :])
-    if any(int(match[1]) == number for template in rest for match in _HOLE.finditer(template.text)):
-        return ()
-    return tuple(template.renumber(lambda answer: answer - (answer > number)) for template in rest)
+def _without(requests: tuple[Request, ...], number: int) -> tuple[Request, ...]:
+    """The requests without one, with its successors renumbered; none if another one needs what its answer gave."""
+    rest = []
+    for request in (*requests[:number], *requests[number + 1 :]):
+        for hole in sorted(list_holes(request), key=lambda hole: hole.answer):
+            if hole.answer == number:
+                return ()
+            moved = structs.replace(hole, answer=hole.answer - (hole.answer > number))
+            request = replace_given(request, place_holder(hole), place_holder(moved))
+        rest.append(request)
+    return tuple(rest)
 
-
-def _simplify_body(body: bytes) -> Iterator[bytes]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return
-    for smaller in simpler_values(value):
-        yield encode_json(smaller)
-
-
-def _fill_in(template: Template, answers: Sequence[Exchange], place: SearchTarget) -> Request:
-    """The request of a template, for the answers that came so far; what none of them gives stays as it is.
-
-    Raises ValueError if it is none of the API: the file may be a stranger's, and a response may repeat its text.
-    """
-    target, key_header = place.requests, place.resolved.api.key_header
-    headers = ((str(name), str(value)) for name, value in template.headers)
-    # The file may be a stranger's: it adds no key, and no `Host` that another server answers to.
-    stored = [(name, value) for name, value in headers if not _is_for_harness(name)]
-    names = {name.lower() for name, _ in stored} | {key_header}
-    own = [
-        (name, value)
-        for name, value in target.headers
-        if name.lower() not in names or (is_personal_header(name, value) and name.lower() != key_header)
-    ]
-    sent = Headers([*own, *stored])
-    if template.keyed and target.key:
-        sent = sent.having(key_header, target.key)
-    request = Request(template.method, template.target, sent, base64.b64decode(template.body))
-    for match in dict.fromkeys(match.groups() for match in _HOLE.finditer(template.text)):
-        answer, name, number = int(match[0]), match[1], int(match[2])
-        value = find_given(answers[answer].body, name, number) if answer < len(answers) else None
-        if value is not None:
-            request = replace_given(request, place_holder(GivenValue(answer, name, number, "")), value)
-    if not _is_of_api(request.target, place.resolved.api, place.resolved.info.version):
-        raise ValueError(f"its address {request.target[:60]!r} is not a path of the API")
-    return request
-
-
-SHORTEST, MOST_SECONDS = 3, 20.0
-"""In this process, all histories of up to this many steps are played: about a second for each target."""
 
 Part = TypeVar("Part")
 
@@ -251,7 +133,7 @@ def minimal(
     model = place.model
     if failure.history:
         return _Shrinking(place, failure, failure.history, play, model.simplify, model.weigh, also).run()
-    requests = tuple(templates(failure.trail, place.resolved.api))
+    requests = tuple(templates(failure.trail))
     return _Shrinking(place, failure, requests, resend, simpler_requests, weigh_requests, also).run()
 
 
@@ -364,21 +246,3 @@ def _why_no_time(place: SearchTarget) -> str:
     if place.timer.stopped:
         return STOPPED
     return LATE if place.timer.over() else ""
-
-
-def shortest(place: SearchTarget, failures: Sequence[Failure]) -> list[Failure]:
-    """The failures, each replaced if one of all short histories shows it with fewer steps."""
-    longest = max((len(failure.history) for failure in failures), default=0)
-    if not place.resolved.throwaway or longest < 2 or place.timer.over():
-        return list(failures)
-    searched = every(place, min(longest - 1, SHORTEST), seconds=min(place.timer.left, MOST_SECONDS))
-    if searched.stopped:
-        place.timer.stop()
-    short = {failure.key: failure for failure in searched.failures}
-    return [_pick_shorter(failure, short.get(failure.key)) for failure in failures]
-
-
-def _pick_shorter(failure: Failure, other: Failure | None) -> Failure:
-    if other is None or len(other.history) >= len(failure.history):
-        return failure
-    return replace(other, engine=failure.engine, seen=failure.seen, replays=Replays(1, 1))

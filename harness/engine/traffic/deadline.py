@@ -125,8 +125,6 @@ def describe_wait(exchange: Exchange) -> str:
 _GRACE = 2.0
 """Seconds that the answer gets once somebody has interrupted."""
 
-_NUMBERS = (signal.SIGINT, signal.SIGTERM)
-
 
 def hold_interrupts(*requests: Request) -> AbstractContextManager[None]:
     """Delay an interrupt until the responses to requests that may create something have been noted.
@@ -140,7 +138,10 @@ def hold_interrupts(*requests: Request) -> AbstractContextManager[None]:
 @contextmanager
 def hold_all() -> Iterator[None]:
     """Let an interrupt take effect at the end of the block, when what it started has an owner that ends it."""
-    held = _held_handlers()
+    held: dict[int, Callable[[int, FrameType | None], Any]] = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        held = {number: handler for number, handler in handlers.items() if callable(handler)}
     if not held:
         yield
         return
@@ -155,7 +156,10 @@ def hold_all() -> Iterator[None]:
         if came:
             pass_on(number, frame)
         came.append(number)
-        _arm(lambda _, frame: pass_on(number, frame))
+        # After the grace, where the system has an unused timer.
+        if hasattr(signal, "setitimer") and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL:
+            signal.signal(signal.SIGALRM, lambda _, frame: pass_on(number, frame))
+            signal.setitimer(signal.ITIMER_REAL, _GRACE)
 
     for number in held:
         signal.signal(number, hold)
@@ -169,22 +173,8 @@ def hold_all() -> Iterator[None]:
             held[came[0]](came[0], None)
 
 
-def _held_handlers() -> dict[int, Callable[[int, FrameType | None], Any]]:
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    handlers = {number: signal.getsignal(number) for number in _NUMBERS}
-    return {number: handler for number, handler in handlers.items() if callable(handler)}
-
-
-def _arm(end: Callable[[int, FrameType | None], None]) -> None:
-    """Have `end` called when the grace is over, where the system has an unused timer."""
-    if hasattr(signal, "setitimer") and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL:
-        signal.signal(signal.SIGALRM, end)
-        signal.setitimer(signal.ITIMER_REAL, _GRACE)
-
-
 def _disarm() -> None:
-    """Undo `_arm`, and leave other timers alone."""
+    """End the grace, and leave other timers alone."""
     if hasattr(signal, "setitimer") and getattr(signal.getsignal(signal.SIGALRM), "__module__", "") == __name__:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -19,12 +19,6 @@ from harness.engine.traffic.retries import LATER, Mishaps, is_cut
 from harness.wire import At, Driver, Exchange, How, Request
 from harness.wire.message import NOT_READY
 
-_SILENCES = 64
-"""Most exchanges without a byte that are kept; of a target that answers nothing the first ones tell it all."""
-
-_LOOKS, _PAUSE = 12, 0.25
-"""How often, and after how many seconds each, somebody looks whether a supervisor has started the target again."""
-
 
 class Departure(Struct):
     """A target that stopped responding, so many seconds into the run.
@@ -70,7 +64,7 @@ class Outages(DriverPolicy):
                 return exchange.with_excuse(f"connection refused by the target: {exchange.ending.detail}")
             if is_cut(exchange) and exchange.request is not self._control:
                 self._cut.append(exchange)
-                if exchange.status is None and len(self.silences) < _SILENCES:
+                if exchange.status is None and len(self.silences) < 64:  # the first ones tell it all
                     self.silences.append(exchange)
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
@@ -88,13 +82,15 @@ class Outages(DriverPolicy):
         self.await_return(driver)
         if lost is None:
             return "the target was down for some time"
-        return _describe_lost(lost)
+        call, ending = f"{lost.request.method} {lost.request.raw_path}", lost.ending
+        what = "not sent" if is_nobody(lost) else "no response" if lost.status is None else "truncated"
+        return f"the target stopped responding: {call} was {what} ({ending.detail or ending.words})"
 
     def await_return(self, driver: Driver) -> bool:
-        """Whether the target is there; one that is gone is looked for a few times, and then no more."""
-        while (gone := self.gone) is not None and self._control is not None and gone.looks < _LOOKS:
+        """Whether the target is there; a supervisor gets three seconds to start one that is gone."""
+        while (gone := self.gone) is not None and self._control is not None and gone.looks < 12:
             gone.looks += 1
-            driver.wait(_PAUSE)
+            driver.wait(0.25)
             self.ask_control(driver)
         return gone is None
 
@@ -128,17 +124,12 @@ class Outages(DriverPolicy):
     def _note_life(self, exchange: Exchange) -> None:
         """Note a response: its process has outlived the requests that were cut off before it was sent."""
         self._answered = exchange
-        if self._control is None and _is_control(exchange):
+        whole = exchange.complete and exchange.status not in NOT_READY and not exchange.is_stream
+        if self._control is None and whole and exchange.request.method == "GET":
             self._control = exchange.request
         self._cut = [cut for cut in self._cut if not _is_after(exchange, cut)]
         if (gone := self.gone) is not None and all(_is_after(exchange, cut) for cut in gone.suspects):
             gone.back = True
-
-
-def _describe_lost(lost: Exchange) -> str:
-    call, ending = f"{lost.request.method} {lost.request.raw_path}", lost.ending
-    what = "not sent" if is_nobody(lost) else "no response" if lost.status is None else "truncated"
-    return f"the target stopped responding: {call} was {what} ({ending.detail or ending.words})"
 
 
 def is_nobody(exchange: Exchange) -> bool:
@@ -150,11 +141,6 @@ def is_nobody(exchange: Exchange) -> bool:
 def is_gone(control: Exchange) -> bool:
     """Whether the response to the control shows that the target is gone."""
     return is_nobody(control) or control.status in NOT_READY or (control.status is None and is_cut(control))
-
-
-def _is_control(exchange: Exchange) -> bool:
-    answered = exchange.complete and exchange.status not in NOT_READY
-    return answered and exchange.request.method == "GET" and not exchange.is_stream
 
 
 def _is_after(exchange: Exchange, other: Exchange) -> bool:
@@ -171,9 +157,6 @@ def _is_after(exchange: Exchange, other: Exchange) -> bool:
 
 _MOST = 4
 """Most departures that are looked into, and most suspects of each: every one may cost a restart."""
-
-_TO_DIE = 0.25
-"""Seconds that a target has to die after it has answered."""
 
 
 class Death(Struct, frozen=True):
@@ -215,7 +198,7 @@ def _find_death(
         note(again)
         cut = again.status is None and is_cut(again)
         if not cut:
-            driver.wait(_TO_DIE)
+            driver.wait(0.25)  # it may die after it has answered
         after = outages.ask_control(driver)
         if after is not None and (cut or is_gone(after)):
             return Death(suspect, (before, again, after))

@@ -217,7 +217,7 @@ class TimeoutBudget(DriverPolicy):
             row = self._rows[_classify(exchange.request)]
             if exchange.complete and exchange.succeeded:
                 row.length = 0
-            elif _is_cut(exchange):
+            elif exchange.ending.by is By.LIMIT:
                 if row.counted == attempt.memo:
                     row.length += 1
                     row.counted += 1
@@ -235,7 +235,3 @@ def _classify(request: Request) -> tuple[str, bool, bool]:
     """The kind of a request; answers to requests of one kind can be expected to end alike."""
     is_stream = request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
     return request.method, is_stream, _BACKGROUND.search(request.body) is not None
-
-
-def _is_cut(exchange: Exchange) -> bool:
-    return exchange.ending.by is By.LIMIT

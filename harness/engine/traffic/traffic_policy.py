@@ -77,10 +77,6 @@ class TrafficPolicy(Struct, frozen=True, kw_only=True):
     max_wait: float = MAX_TOTAL_WAIT
     report_wait: ReportWait | None = None
 
-    def new_retries(self) -> Retries:
-        """Fresh `Retries` for one run."""
-        return Retries(self.max_wait, self.report_wait)
-
     def wrapper(
         self,
         retries: Retries,

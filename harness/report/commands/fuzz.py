@@ -29,12 +29,8 @@ from harness.report.screen import Verbatim
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
-    from harness.engine.events import PhaseFinished, Planned
+    from harness.engine.events import PhaseFinished
     from harness.report.collected_run import CollectedRun
-
-
-_NEVER_SHOWN = 12
-"""Most calls that are named as never accepted."""
 
 
 class FuzzPresentation(Presentation):
@@ -64,7 +60,11 @@ class FuzzPresentation(Presentation):
         holes = f"{format_count(len(empty), 'engine')} tested too little ({', '.join(empty)})" if empty else ""
         if not kinds.total():
             return conclude(finished, "no response was judged", holes, stale)
-        broken = _describe_broken(failures(finished.results), kinds)
+        found, responses = failures(finished.results), kinds.total()
+        failed, warned = (_count_rules(found, outcome) for outcome in (Accounted.FAILED, Accounted.WARNED))
+        rejected = ", all of them rejected" if kinds[REJECTED] == responses > 1 else ""
+        where = f"in {responses:,} {'response' if responses == 1 else 'responses'}{rejected}"
+        broken = f"{failed or 'no rule'} broken {where}", f"{warned} broken, which only warns" if warned else ""
         if finished.exit not in (Exit.NOTHING_RAN, Exit.UNREACHABLE):
             return conclude(finished, *broken, holes, stale)
         if empty:  # what kept the run from its verdict comes first
@@ -111,12 +111,6 @@ class FuzzPresentation(Presentation):
     def kind(self, result: Result) -> str:
         return "not_tested" if result.rule is SEARCHED and result.unjudged else super().kind(result)
 
-    def opening(self, state: CollectedRun) -> Iterator[str]:
-        return iter(())
-
-    def format_plan(self, planned: Planned) -> Iterator[str]:
-        return iter(())
-
     def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
         return engine_lines(phase)
 
@@ -153,8 +147,9 @@ class FuzzPresentation(Presentation):
         answers = _count_answers(state)
         kinds = ", ".join(f"{number:,} {word}" for word, number in answers.items() if number)
         yield f"judged {answers.total():,} responses: {kinds}" if kinds else "judged no response"
-        if never := _list_never_accepted(state):
-            yield f"never accepted: {escape_controls(list_some(never, _NEVER_SHOWN, hint='--json'))}"
+        accepted = {call for phase in state.phases for call in phase.accepted}
+        if never := sorted({call for phase in state.phases for call in phase.never_accepted} - accepted):
+            yield f"never accepted: {escape_controls(list_some(never, 12, hint='--json'))}"
 
 
 FailureKey: TypeAlias = tuple[str, str, str]
@@ -170,15 +165,6 @@ def failures(results: Sequence[Result]) -> list[Result]:
     return [result for result in results if result.rule is not SEARCHED and result.observation.findings]
 
 
-def _describe_broken(found: Sequence[Result], kinds: Counter[str]) -> tuple[str, str]:
-    """How many rules are broken in how many responses, and how many of them only warn."""
-    failed, warned = (_count_rules(found, outcome) for outcome in (Accounted.FAILED, Accounted.WARNED))
-    responses = kinds.total()
-    rejected = ", all of them rejected" if kinds[REJECTED] == responses > 1 else ""
-    where = f"in {responses:,} {'response' if responses == 1 else 'responses'}{rejected}"
-    return f"{failed or 'no rule'} broken {where}", f"{warned} broken, which only warns" if warned else ""
-
-
 def _count_rules(found: Sequence[Result], outcome: Accounted) -> str:
     """`1 MUST rule and 2 SHOULD rules`: how many rules of each level these results with an outcome break."""
     broken: dict[Level, set[str]] = {level: set() for level in Level}
@@ -191,12 +177,6 @@ def _count_rules(found: Sequence[Result], outcome: Accounted) -> str:
 def _count_answers(state: CollectedRun) -> Counter[str]:
     """The kinds of responses that were judged."""
     return sum((Counter(phase.answers) for phase in state.phases), Counter())
-
-
-def _list_never_accepted(state: CollectedRun) -> list[str]:
-    """The calls that no part of the run saw accepted."""
-    accepted = {call for phase in state.phases for call in phase.accepted}
-    return sorted({call for phase in state.phases for call in phase.never_accepted} - accepted)
 
 
 _SINGULAR = {

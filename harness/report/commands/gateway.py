@@ -37,8 +37,6 @@ _WAITING = {
     "watch": "watching for requests that no client sent",
 }
 """What an exercise that spans the others does at its end."""
-_MOST = 3
-"""Most findings of a check that are printed in brief."""
 
 
 class GatewayPresentation(Presentation):
@@ -56,6 +54,16 @@ class GatewayPresentation(Presentation):
         target, finished = state.whole()
         shown = [PresentedResult(result, state, self) for result in finished.results]
         urgent_first = sorted(shown, key=lambda one: one.result.urgency)
+        stopped = (
+            None
+            if state.stopped is None
+            else {
+                "reason": state.stopped.reason,
+                "passage": _record_passages([state.stopped.evidence], state)[0],
+                "silent": state.stopped.silent,
+                "unfinished": list(state.stopped.unfinished),
+            }
+        )
         return {
             "harness": __version__,
             "gateway": target_record(target),
@@ -65,7 +73,7 @@ class GatewayPresentation(Presentation):
             "started": state.started_text,
             "seconds": round(finished.seconds, 3),
             "causes": [cause.record() for cause in list_causes(urgent_first, state.api.load_rules())],
-            "stopped": _record_stop(state),
+            "stopped": stopped,
             "not_judged": [result.id for result in finished.unjudged],
             "rules": [_record_result(one, state) for one in shown],
         }
@@ -101,7 +109,7 @@ class GatewayPresentation(Presentation):
         reason = result.excuse or result.observation.reason
         words = [reason.strip().splitlines()[0]] if reason.strip() else []
         findings = result.observation.findings
-        most = len(findings) if verbose else _MOST
+        most = len(findings) if verbose else 3
         for finding in findings[:most]:
             actual = finding.actual if finding.actual != "nothing" else ""
             words.append(f"{finding.message}{f': {actual}' if actual else ''}")
@@ -111,18 +119,6 @@ class GatewayPresentation(Presentation):
         if len(findings) > most:
             lines.append(f"             … and {len(findings) - most} more (-v)")
         return "", lines
-
-
-def _record_stop(state: CollectedRun) -> dict[str, Any] | None:
-    stopped = state.stopped
-    if stopped is None:
-        return None
-    return {
-        "reason": stopped.reason,
-        "passage": _record_passages([stopped.evidence], state)[0],
-        "silent": stopped.silent,
-        "unfinished": list(stopped.unfinished),
-    }
 
 
 def _record_result(shown: PresentedResult, state: CollectedRun) -> dict[str, Any]:

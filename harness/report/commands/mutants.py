@@ -6,19 +6,17 @@ Layer 6.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from harness.engine.kill_matrix import NOTICED, PROVED, REFERENCE, UNPROVED
 from harness.engine.results import KillRow, Result, of_kind
-from harness.look import mark_of
 from harness.outcome import Accounted, Reason
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import LeftOut, RunVerdict, accounting_record, conclude
 from harness.report.commands.presentation import CountedWord, Paint, Presentation, Section
-from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
@@ -64,10 +62,6 @@ class MutantsPresentation(Presentation):
         if (left := state.planned.checks - len(rows_of(state))) > 0:
             yield LeftOut(left, Accounted.NOT_TESTED, "the run was interrupted", Reason.NOT_REACHED)
 
-    def matrices(self, state: CollectedRun) -> Iterator[OutcomeMatrix]:
-        if rows := rows_of(state):
-            yield kill_matrix(rows, {name: mutant.area for name, mutant in state.api.load_mutants().items()})
-
     def record(self, state: CollectedRun) -> dict[str, Any]:
         finished = state.whole()[1]
         rows = rows_of(state)
@@ -107,9 +101,6 @@ class MutantsPresentation(Presentation):
 
     def case(self, result: Result) -> str:
         return f"{result.id}: {result.title}"
-
-    def opening(self, state: CollectedRun) -> Iterator[str]:
-        return iter(())
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         yield f"{format_count(planned.checks, 'mutant')}, compared with the unchanged emulator"
@@ -225,49 +216,5 @@ def _find_phase(state: CollectedRun, name: str) -> PhaseFinished:
     return next(phase for phase in state.phases if phase.name == name)
 
 
-def kill_matrix(rows: Sequence[KillRow], areas: Mapping[str, str]) -> OutcomeMatrix:
-    """Areas of mutants against areas of checks: how many mutants are noticed there; a cell opens their names."""
-    of_area: dict[str, list[KillRow]] = defaultdict(list)
-    for row in rows:
-        of_area[areas.get(row.mutant, "")].append(row)
-    columns = list(dict.fromkeys(_cut_area(check) for row in rows for check in row.killers))
-    return OutcomeMatrix(
-        key="kills",
-        title="Which checks kill which mutants",
-        about="Rows are areas of mutants, columns are areas of checks. Each figure: mutants of the row that a "
-        "check of the column kills. Open a cell for their names.",
-        corner="Mutants",
-        columns=tuple(MatrixColumn(name=name) for name in columns),
-        rows=tuple(
-            MatrixRow(
-                name=area or "others",
-                about=_count_killed(members),
-                cells=tuple(_kill_cell(members, column) for column in columns),
-            )
-            for area, members in of_area.items()
-        ),
-        narrow=True,
-    )
-
-
 def _cut_area(check: str) -> str:
     return check.partition(".")[0]
-
-
-def _count_killed(rows: Sequence[KillRow]) -> str:
-    survivors = _list_survivors(rows)
-    return format_count(len(rows), "mutant") + (f"; survived: {', '.join(survivors)}" if survivors else "")
-
-
-def _kill_cell(rows: Sequence[KillRow], column: str) -> MatrixCell | None:
-    noticed = {row.mutant: [check for check in row.killers if _cut_area(check) == column] for row in rows}
-    noticed = {mutant: checks for mutant, checks in noticed.items() if checks}
-    if not noticed:
-        return None
-    return MatrixCell(
-        text=str(len(noticed)),
-        words=f"killed by checks of {column}",
-        mark=mark_of("pass" if len(noticed) == len(rows) else "info"),
-        title=f"{len(noticed)} of {format_count(len(rows), 'mutant')} killed by checks of {column}",
-        wire=tuple(f"{mutant}: {', '.join(checks)}" for mutant, checks in noticed.items()),
-    )

@@ -7,7 +7,7 @@ the state of a run; the format must not matter.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
@@ -91,9 +91,10 @@ class Presentation:
     `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
     one result is, `counted` what `tallies` count if that is something else, `command` the command that made it.
     `unaware`: who does not notice a silent breach. `actor`: the subject of findings that are phrases without one.
-    `live`: a terminal shows the results as they come; otherwise `closing` shows them.
-    `lists_causes`: it lists the causes of failures at the end. `warned_title` and `warned_about` head the warnings
-    of a page. `times_exercises`: it lists the waits of exercises.
+    `live`: a terminal shows target, plan and results as they come; otherwise `closing` shows the results.
+    `lists_causes`: it lists the causes of failures at the end. `names_rules`: its output has no room for the
+    broken rules, so that the next steps name the command that prints them. `warned_title` and `warned_about` head
+    the warnings of a page. `times_exercises`: it lists the waits of exercises.
     """
 
     subject = "{api}"
@@ -106,6 +107,7 @@ class Presentation:
     live = True
     times_exercises = False
     lists_causes = False
+    names_rules = False
     warned_title = "Warnings"
     warned_about = (
         "{} warned and did not fail the run: a SHOULD rule is broken, a MUST rule is met only in a lenient "
@@ -199,6 +201,8 @@ class Presentation:
 
     def opening(self, state: CollectedRun) -> Iterator[str]:
         """The first lines of a run."""
+        if not self.live:
+            return
         target = state.target
         assert target is not None
         place = f"{target.url} (API version {target.version})" if target.url else "the embedded emulator"
@@ -206,6 +210,8 @@ class Presentation:
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         """How much there is to do."""
+        if not self.live:
+            return
         what = f"{format_count(planned.checks, self.noun)}, {format_count(planned.exercises, 'exercise')}"
         yield f"catalog: {what} to run"
 
@@ -269,22 +275,15 @@ class Presentation:
             if ours := owners.difference(state.api.load_extensions()):
                 yield ERRED
             yield from (ERRED_OUTSIDE.format(name) for name in sorted(owners - ours))
+        broken = (result for result in state.results if result.outcome in (Accounted.FAILED, Accounted.WARNED))
+        rules = dict.fromkeys(result.rule.id for result in broken if result.observation.findings)
+        if self.names_rules and rules:
+            which = "the rule" if len(rules) == 1 else "each rule"
+            yield f"help: `harness explain {' '.join([*rules][:3])}` prints {which} with its source"
 
     def owners(self, result: Result, state: CollectedRun) -> Collection[str]:
         """The areas of rules with a harness error, one of which may be an extension."""
         return (result.rule.area,)
-
-
-_RULES_NAMED = 3
-
-
-def name_rules(results: Iterable[Result]) -> Iterator[str]:
-    """The command that prints the broken rules, for output that has no room for each."""
-    broken = (result for result in results if result.outcome in (Accounted.FAILED, Accounted.WARNED))
-    rules = dict.fromkeys(result.rule.id for result in broken if result.observation.findings)
-    if rules:
-        which = "the rule" if len(rules) == 1 else "each rule"
-        yield f"help: `harness explain {' '.join([*rules][:_RULES_NAMED])}` prints {which} with its source"
 
 
 def describe_stale(result: Result) -> str:

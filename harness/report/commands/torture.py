@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.benches.client.judgement.outcome import DropOutcome, is_case, list_cases, outcome_of, run_of
-from harness.engine.results import ClientRun, Result
+from harness.engine.results import Result
 from harness.look import Mark, mark_of
 from harness.outcome import Accounted, Exit, Reason, Verdict
 from harness.outcome.words import format_count, list_some
@@ -29,18 +29,17 @@ from harness.report.commands.presentation import (
     Presentation,
     Section,
     describe_stale,
-    name_rules,
 )
 from harness.report.evidence.evidence_text import client_lines
 from harness.report.evidence.stream_events import read_run
 from harness.report.json_report import code_record, outcome_record
-from harness.report.page.matrix import MatrixCell, MatrixColumn, MatrixRow, OutcomeMatrix, StripCase
+from harness.report.page.matrix import MatrixCell, MatrixRow, OutcomeMatrix, StripCase
 from harness.report.screen import Verbatim
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import CellKind, StreamPicture, draw_picture, picture_lines, spell_columns
 
 if TYPE_CHECKING:
-    from harness.engine.events import PhaseFinished, Planned
+    from harness.engine.events import PhaseFinished
     from harness.report.collected_run import CollectedRun
     from harness.report.page.matrix import OutcomeMatrix
 
@@ -56,6 +55,7 @@ class TorturePresentation(Presentation):
     noun = "case"
     live = False
     lists_causes = True
+    names_rules = True
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
         """The sum of the cases."""
@@ -158,12 +158,6 @@ class TorturePresentation(Presentation):
         word = super().kind(result)
         return f"{word}: {outcome_of(result)}" if is_case(result) else word
 
-    def opening(self, state: CollectedRun) -> Iterator[str]:
-        return iter(())
-
-    def format_plan(self, planned: Planned) -> Iterator[str]:
-        return iter(())
-
     def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
         if phase is not state.phases[0]:
             return
@@ -189,7 +183,9 @@ class TorturePresentation(Presentation):
         for group in groups(state.results):
             headline, *rest = group_lines(group, state, verbose=verbose)
             yield from ("", paint(COLORS[group[0].outcome], headline), *rest)
-        yield from (f"\n{line}" for line in unharmed_lines(state.results))
+        if unharmed := [result for result in list_cases(state.results) if run_of(result).unharmed]:
+            cases = format_count(len(unharmed), "case")
+            yield f"\nno fault took effect in {cases}, so they prove nothing: {_name_some(unharmed)}"
 
     def notes(self, state: CollectedRun) -> Iterator[str]:
         """The detail words of the cases, and what the options left out."""
@@ -202,11 +198,6 @@ class TorturePresentation(Presentation):
         if count_stale(state.results):
             yield "help: `--baseline-update` removes stale entries from the baseline"
         yield from self.next_steps(state)
-
-    def next_steps(self, state: CollectedRun) -> Iterator[str]:
-        """The command that explains the broken rules, too."""
-        yield from super().next_steps(state)
-        yield from name_rules(state.results)
 
 
 def _choose_first_phase(state: CollectedRun) -> PhaseFinished:
@@ -223,23 +214,6 @@ def _record_case(result: Result) -> dict[str, Any]:
         optional |= {"severity": str(findings[0].severity), **code_record(finding)}
     if findings and result.reproduction is not None:
         optional["command"] = result.reproduction.command
-    return {
-        "case": run.name,
-        **run.settings,
-        "row": run.row,
-        **({} if run.event is None else {"event": run.event}),
-        **outcome_record(result),
-        "detail": str(outcome_of(result)),
-        "problem": "; ".join(finding.message for finding in findings),
-        "timeline": _record_timeline(run),
-        "stderr": run.stderr,
-        "seconds": round(result.seconds, 3),
-        **{name: value for name, value in optional.items() if value not in ("", [])},
-    }
-
-
-def _record_timeline(run: ClientRun) -> dict[str, Any]:
-    """The course of a case: each request, its response and fault; and the client's result."""
     requests = [
         {
             "at": round(one.at, 4),
@@ -252,7 +226,19 @@ def _record_timeline(run: ClientRun) -> dict[str, Any]:
         }
         for one in run.moments
     ]
-    return {"requests": requests, "end": run.end}
+    return {
+        "case": run.name,
+        **run.settings,
+        "row": run.row,
+        **({} if run.event is None else {"event": run.event}),
+        **outcome_record(result),
+        "detail": str(outcome_of(result)),
+        "problem": "; ".join(finding.message for finding in findings),
+        "timeline": {"requests": requests, "end": run.end},
+        "stderr": run.stderr,
+        "seconds": round(result.seconds, 3),
+        **{name: value for name, value in optional.items() if value not in ("", [])},
+    }
 
 
 class OutcomeLook(NamedTuple):
@@ -321,7 +307,7 @@ def fault_matrix(state: CollectedRun) -> OutcomeMatrix:
         title="The client and each fault",
         about="Cases by outcome. Open a cell for its cases, the first problem, and the command.",
         corner="Fault",
-        columns=tuple(MatrixColumn(name=name) for name in columns),
+        columns=tuple(columns),
         rows=tuple(
             MatrixRow(
                 name=kind,
@@ -380,8 +366,6 @@ _QUOTED = re.compile(r" \('.{0,300}?'\)")
 
 _NAMED = 6
 """Most cases of a group that are named."""
-_ALSO = 3
-"""Most sentences of a group besides that of its first case."""
 
 
 def kind_lines(state: CollectedRun, paint: Paint = lambda _, text: text) -> Iterator[str]:
@@ -400,10 +384,6 @@ def kind_lines(state: CollectedRun, paint: Paint = lambda _, text: text) -> Iter
     yield ""
 
 
-_MOST_PLACES = 40
-"""Most columns of the map of drops; of a longer stream several events share one."""
-
-
 _OPEN = " Open a cell for its cases and for what the client received."
 """What a page adds to its map of drops."""
 
@@ -412,21 +392,26 @@ def drop_map(state: CollectedRun) -> OutcomeMatrix | None:
     """A row for each kind of ending, a column for each event: the worst outcome of the cuts there."""
     rows: dict[str, dict[int, list[Result]]] = defaultdict(lambda: defaultdict(list))
     events = _choose_first_phase(state).counts["events"]
-    each = -(-(events + 1) // _MOST_PLACES)
+    each = -(-(events + 1) // 40)  # at most 40 columns: of a longer stream several events share one
     for result in in_order(state.results):
         run = run_of(result)
         if run.event is not None:
             rows[run.row][min(run.event, events) // each].append(result)
     if not rows:
         return None
+    found = {outcome_of(one) for cuts in rows.values() for results in cuts.values() for one in results}
     return OutcomeMatrix(
         key="drops",
         title="The stream, event by event",
         about=f"A column is {'an event' if each == 1 else f'{each} events'} of the stream, a row is a way to cut "
         f"the stream there.{_OPEN}",
-        legend=_list_signs(rows),
+        legend=tuple(
+            StripCase(sign=look.sign, words=str(outcome), mark=look.mark)
+            for outcome, look in LOOKS.items()
+            if outcome in found
+        ),
         corner="Cut",
-        columns=tuple(MatrixColumn(name=str(number * each)) for number in range(-(-(events + 1) // each))),
+        columns=tuple(str(number * each) for number in range(-(-(events + 1) // each))),
         rows=tuple(
             MatrixRow(
                 name=row,
@@ -439,16 +424,6 @@ def drop_map(state: CollectedRun) -> OutcomeMatrix | None:
             for row, cuts in rows.items()
         ),
         narrow=True,
-    )
-
-
-def _list_signs(rows: Mapping[str, Mapping[int, Sequence[Result]]]) -> tuple[StripCase, ...]:
-    """The signs of the outcomes that occur, with their words."""
-    found = {outcome_of(one) for cuts in rows.values() for results in cuts.values() for one in results}
-    return tuple(
-        StripCase(sign=look.sign, words=str(outcome), mark=look.mark)
-        for outcome, look in LOOKS.items()
-        if outcome in found
     )
 
 
@@ -481,14 +456,6 @@ def map_lines(drops: OutcomeMatrix, paint: Paint = lambda _, text: text) -> Iter
     yield f"  {drops.about.removesuffix(f'.{_OPEN}')}: {legend}"
 
 
-def unharmed_lines(results: Sequence[Result]) -> Iterator[str]:
-    """Names the cases in which no planned fault took effect."""
-    unharmed = [result for result in list_cases(results) if run_of(result).unharmed]
-    if unharmed:
-        cases = format_count(len(unharmed), "case")
-        yield f"no fault took effect in {cases}, so they prove nothing: {_name_some(unharmed)}"
-
-
 def _name_some(results: Sequence[Result]) -> str:
     named = ", ".join(result.title for result in results[:_NAMED])
     return f"{named}{', …' if len(results) > _NAMED else ''}"
@@ -506,7 +473,7 @@ def group_lines(group: Sequence[Result], state: CollectedRun, *, verbose: bool =
         yield f"  baseline: {first.excuse}"
     if len(group) > 1:
         yield f"  cases: {_name_some(group)}"
-    yield from (f"  also: {problem}" for problem in problems[1 : 1 + _ALSO * verbose])
+    yield from (f"  also: {problem}" for problem in problems[1 : 1 + 3 * verbose])
     yield from (f"  {line}" for line in client_lines(run, verbose=verbose))
     if (picture := picture_of(first, state)) is not None and picture.kinds != {CellKind.CAME}:
         yield "  received:"

@@ -16,14 +16,14 @@ from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Accounted, Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
 from harness.report.accounting import RunVerdict, accounting_record, conclude
-from harness.report.commands.presentation import FoldedLines, Paint, Presentation, Section, name_rules
+from harness.report.commands.presentation import FoldedLines, Paint, Presentation, Section
 from harness.report.evidence.evidence_text import place_line
 from harness.report.finding_text import compared_lines
 from harness.report.json_report import code_record, place_record
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
-    from harness.engine.events import PhaseFinished, Planned
+    from harness.engine.events import PhaseFinished
     from harness.report.collected_run import CollectedRun
 
 _KINDS = ("streams", "bodies", "requests")
@@ -54,6 +54,7 @@ class VerifyPresentation(Presentation):
     badge = "recordings"
     command = "verify"
     live = False
+    names_rules = True
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
         """The sum of the checks, unless the paths held nothing to judge."""
@@ -88,7 +89,7 @@ class VerifyPresentation(Presentation):
             "rules": {result.id: str(result.outcome) for result in state.results},
             "left_out": left_out,
             "revisions": _by_revision(state),
-            "unusable": [{"file": file, "reason": reason} for file, reason in _list_unusable(state)],
+            "unusable": [{"file": one.name, "reason": reason} for one in state.phases for reason in one.vacuous],
             "findings": [_record_finding(result, finding) for result, _, finding in list_findings(state)],
             **({"halted": finished.halted} if finished.halted else {}),
         }
@@ -104,12 +105,6 @@ class VerifyPresentation(Presentation):
         if lines := tuple(line for phase in state.phases for line in self.phase(phase, state)):
             yield Section("Notes on the recordings", lines)
 
-    def opening(self, state: CollectedRun) -> Iterator[str]:
-        return iter(())
-
-    def format_plan(self, planned: Planned) -> Iterator[str]:
-        return iter(())
-
     def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
         yield from (escape_controls(f"{phase.name}: {note}") for note in phase.notes)
 
@@ -119,7 +114,9 @@ class VerifyPresentation(Presentation):
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         explained: set[str] = set()
         for result, place, finding in list_findings(state):
-            kind = f"{_word_of(place, finding).upper()} {finding.rule} [{result.rule.level}]"
+            alone = account(place.verdict, Observation.of([finding])).word  # information breaks nothing: a note
+            word = "note" if place.verdict is Verdict.INFO else alone
+            kind = f"{word.upper()} {finding.rule} [{result.rule.level}]"
             yield f"{place_line(place)}: {kind} {escape_controls(finding.message)}"
             yield from (f"  {line}" for line in compared_lines(finding))
             if result.outcome in (Accounted.FAILED, Accounted.WARNED) and result.id not in explained:
@@ -138,11 +135,6 @@ class VerifyPresentation(Presentation):
         if _sum(state, "entries") or _list_left_out(state):
             yield self._describe_judged(state)
 
-    def next_steps(self, state: CollectedRun) -> Iterator[str]:
-        """The command that explains the broken rules, too."""
-        yield from super().next_steps(state)
-        yield from name_rules(state.results)
-
     def _describe_judged(self, state: CollectedRun) -> str:
         """How much was read, and how much of it was judged."""
         entries = _sum(state, "entries")
@@ -158,11 +150,6 @@ class VerifyPresentation(Presentation):
         )
 
 
-def _word_of(place: RecordedPlace, finding: Finding) -> str:
-    """The outcome of one finding by itself; information breaks nothing and is a note."""
-    return "note" if place.verdict is Verdict.INFO else account(place.verdict, Observation.of([finding])).word
-
-
 def list_findings(state: CollectedRun) -> list[tuple[Result, RecordedPlace, Finding]]:
     """Every finding with its result and place, in the order of the files."""
     pairs = [
@@ -172,10 +159,6 @@ def list_findings(state: CollectedRun) -> list[tuple[Result, RecordedPlace, Find
         if isinstance(place, RecordedPlace)
     ]
     return sorted(pairs, key=lambda item: item[1].number)
-
-
-def _list_unusable(state: CollectedRun) -> list[tuple[str, str]]:
-    return [(phase.name, reason) for phase in state.phases for reason in phase.vacuous]
 
 
 def _list_left_out(state: CollectedRun) -> dict[str, list[_Place]]:

@@ -204,14 +204,8 @@ def _list_headers(headers: Headers, mask: Mask) -> list[str]:
 ONE_LINE, RELAYED_IN_FULL = 160, 2_000
 """Most characters of a body in one line, normally and in a relayed exchange in full."""
 
-_WHOLE = 1_000_000
-"""Most characters of a body that is shown as a whole."""
 
 _MOST_EXCHANGES = 3
-_MOST_RELAYED = 2
-_MOST_PLACES = 10
-_LAST_WORDS = 3
-"""Number of last lines of standard error that are shown."""
 _ERROR = re.compile(r"\s*[\w.]*(?:Error|Exception): \S")
 _NOUNS: dict[type, tuple[str, str]] = {
     Exchange: ("exchange", "exchanges"),
@@ -310,7 +304,7 @@ def shown_lines(
         if whole:
             yield f"the wire, {count_evidence(exchanges)}:"
             for exchange in exchanges:
-                yield from exchange_lines(exchange, display, shown=_WHOLE)
+                yield from exchange_lines(exchange, display, shown=1_000_000)
         else:
             if len(exchanges) > len(shown):
                 more = f"; {elsewhere}" if elsewhere else ""
@@ -321,13 +315,13 @@ def shown_lines(
             yield from command.split("\n")
     if relayed := of_kind(RelayedExchange, evidence):
         most = RELAYED_IN_FULL if verbose else ONE_LINE
-        for item in relayed if verbose else relayed[:_MOST_RELAYED]:
+        for item in relayed if verbose else relayed[:2]:
             yield f"exchange {item.name}:"
             yield from (f"  {line}" for line in relayed_lines(item, display.mask, most))
         yield "the request of the client (the harness is the upstream):"
         yield from (f"  {line}" for line in curl(relayed[0].client.request, display).split("\n"))
     if recorded := of_kind(RecordedPlace, evidence):
-        first = recorded if verbose else recorded[:_MOST_PLACES]
+        first = recorded if verbose else recorded[:10]
         yield f"found in {format_count(len(recorded), 'place')}{':' if first == recorded else ', such as:'}"
         yield from (f"  {place_line(item)}" for item in first)
     for run in of_kind(ClientRun, evidence):
@@ -381,7 +375,10 @@ def _choose(
 
 def _pick_first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Exchange], Exchange]:
     """The first exchanges that findings name, after those that made or changed their ids; and the very first."""
-    needed = [_list_needed(exchanges, number, api) for number in range(len(exchanges))]
+    needed = []  # for each exchange, the numbers of those that made or changed what it refers to
+    for number, exchange in enumerate(exchanges):
+        ids = set(referenced_ids(exchange, api))
+        needed.append([at for at in range(number) if made_or_changed(exchanges[at], ids, api)])
     only_needed = set(chain.from_iterable(needed))
     named = [number for number in range(len(exchanges)) if number not in only_needed]
     shown: dict[int, Exchange] = {}
@@ -391,12 +388,6 @@ def _pick_first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Excha
             break
         shown |= more
     return list(shown.values()), exchanges[named[0]]
-
-
-def _list_needed(exchanges: Sequence[Exchange], number: int, api: Api) -> list[int]:
-    """The numbers of the exchanges that made or changed what this one refers to."""
-    ids = set(referenced_ids(exchanges[number], api))
-    return [at for at in range(number) if made_or_changed(exchanges[at], ids, api)]
 
 
 def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = ONE_LINE) -> Iterator[str]:
@@ -451,9 +442,14 @@ def client_lines(run: ClientRun, *, verbose: bool) -> Iterator[str]:
     for line in run.stray:
         yield f"on standard output, not a result: {escape_controls(line)}"
     words = run.stderr.splitlines()
-    if words:
+    if words and not verbose:
+        lines = [line for line in words if line.strip()]
+        words = lines[-3:]
+        if not any(map(_ERROR.match, words)) and (error := next(filter(_ERROR.match, lines), None)) is not None:
+            words = [error, "…", *words]  # Node prints a dump after it
+    if run.stderr.splitlines():
         yield "standard error ends with:"
-        yield from (f"  {escape_controls(line)}" for line in (words if verbose else _take_last(words)))
+        yield from (f"  {escape_controls(line)}" for line in words)
 
 
 def _draw_timeline(run: ClientRun) -> Iterator[str]:
@@ -471,14 +467,6 @@ def _draw_timeline(run: ClientRun) -> Iterator[str]:
             yield f"{'':9}  !! {spell_out(fault)}"
     if run.end:
         yield f"{'':9}  => the client {run.end}"
-
-
-def _take_last(words: Sequence[str]) -> list[str]:
-    """The last lines, preceded by the error if it is not among them: Node prints a dump after it."""
-    lines = [line for line in words if line.strip()]
-    end = lines[-_LAST_WORDS:]
-    error = None if any(map(_ERROR.match, end)) else next(filter(_ERROR.match, lines), None)
-    return end if error is None else [error, "…", *end]
 
 
 def place_line(item: RecordedPlace) -> str:

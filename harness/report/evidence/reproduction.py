@@ -108,9 +108,14 @@ def write_all(result: Result, target: TargetInfo, display: Display, folder: Path
     key = display.mask.text(_build_key(result)).lower()
     stem = re.sub(r"[^a-z0-9]+", "_", key.replace("?", " lenient")).strip("_")
     make_folder(folder)
-    written = []
+    written, script, rule = [], "", result.rule
+    if of_kind(Exchange, result.evidence):
+        # Made one line: a target's words must not become commands.
+        message = " ".join(display.mask.show(result.observation.findings[0].message).split())
+        head = f"#!/bin/sh\n# {rule.id} ({rule.level}): {rule.statement}\n# {message}\n"
+        script = head + "\n\n".join(commands(result, display)) + "\n"
     for suffix, text in (
-        (".sh", _write_script(result, display)),
+        (".sh", script),
         (".py", display.mask.text(pytest_module(result, target, display.api))),
     ):
         if text:
@@ -134,13 +139,3 @@ def why_no_cassette(result: Result) -> str:
     if not trail:
         return "no request is known"
     return "" if trail[-1].status is not None else "it contains responses, and the last request got none"
-
-
-def _write_script(result: Result, display: Display) -> str:
-    if not of_kind(Exchange, result.evidence):
-        return ""
-    rule = result.rule
-    # Made one line: a target's words must not become commands.
-    message = " ".join(display.mask.show(result.observation.findings[0].message).split())
-    head = f"#!/bin/sh\n# {rule.id} ({rule.level}): {rule.statement}\n# {message}\n"
-    return head + "\n\n".join(commands(result, display)) + "\n"

@@ -38,8 +38,6 @@ NEVER = "nothing"
 """What a finding says in place of an event that did not come."""
 
 _SUMMARY = 90
-_JSON = 4_000
-"""Most characters of the JSON of an event."""
 
 
 class StreamEvent(Struct, frozen=True, kw_only=True):
@@ -100,24 +98,20 @@ def _word_event(data: bytes, protocol: StreamProtocol) -> tuple[str, ...]:
         name, summary, payload, cursor = shorten(text, 24), "", text, ""
     else:
         name, cursor = protocol.name_event(value), protocol.cursor(value) or ""
-        summary, payload = _summarise(value), json.dumps(value, ensure_ascii=False, indent=2)
+        payload = json.dumps(value, ensure_ascii=False, indent=2)
+        summary = ", ".join(  # the members that are short or deep: a reader distinguishes events by them
+            f"{member}: {json.dumps(item, ensure_ascii=False)}"
+            for member, item in value.items()
+            if not (isinstance(item, str) and len(item) > _SUMMARY // 2)
+        )
     in_line = (to_one_line(name) or "no kind", shorten(to_one_line(summary), _SUMMARY))
-    return tuple(map(escape_controls, (*in_line, shorten(payload, _JSON), to_one_line(cursor))))
+    return tuple(map(escape_controls, (*in_line, shorten(payload, 4_000), to_one_line(cursor))))
 
 
 def _find_cursor(exchange: Exchange, display: Display) -> str:
     """The cursor that a stream was resumed from; `""` if it was not."""
     resumed = display.api.load_protocol().is_resume(exchange.request)
     return (resumed[1] or "") if resumed else ""
-
-
-def _summarise(value: dict[str, object]) -> str:
-    """The members of an event that are short or deep, in a line: a reader distinguishes events by them."""
-    return ", ".join(
-        f"{name}: {json.dumps(item, ensure_ascii=False)}"
-        for name, item in value.items()
-        if not (isinstance(item, str) and len(item) > _SUMMARY // 2)
-    )
 
 
 def lost_by(findings: Sequence[Finding]) -> list[Finding]:
@@ -168,12 +162,6 @@ def find_stream(finding: Finding, result: Result) -> tuple[Exchange, list[Exchan
     if not isinstance(exchange, Exchange) or not exchange.is_stream:
         return None
     return exchange, [item for item in of_kind(Exchange, result.evidence) if item is not exchange]
-
-
-def events_before(exchange: Exchange, earlier: Sequence[Exchange], display: Display) -> list[StreamEvent] | None:
-    """The events that a reader has when it resumes, from the stream that gave it its cursor; None if none did."""
-    begun = _find_begun(exchange, earlier, display)
-    return None if begun is None else read_events(begun[0], display)[: begun[1]]
 
 
 def _find_begun(exchange: Exchange, earlier: Sequence[Exchange], display: Display) -> tuple[Exchange, int] | None:
@@ -324,14 +312,15 @@ def _read(exchange: Exchange, name: str, display: Display, findings: Sequence[Fi
 def _list(
     finding: Finding, exchange: Exchange, earlier: Sequence[Exchange], result: Result, display: Display
 ) -> EventList:
-    before = events_before(exchange, earlier, display)
+    begun = _find_begun(exchange, earlier, display)
+    before = None if begun is None else read_events(begun[0], display)[: begun[1]]
     events = number_events(exchange, earlier, [finding], display)
     at = None if finding.actual == NEVER else finding.where.event
-    if _is_about_ids(number_in_whole(finding, result, display), events):
+    numbered = number_in_whole(finding, result, display).where.event
+    if any(e.number == numbered and e.cursor and finding.actual == repr(e.cursor) for e in events):  # of its id
         events, before = _show_ids(events), None if before is None else _show_ids(before)
     rows = [replace(row, accused=number == at) for number, row in enumerate(_build_rows(events))]
     name = finding.where.exchange or (_LAST if earlier else "")
-    begun = _find_begun(exchange, earlier, display)
     if before is None or begun is None:
         picture = draw_picture([_read(exchange, name, display, [finding])])
         return EventList(
@@ -356,11 +345,6 @@ def _read_resumed(
         ]
         if about := found or [finding] * (other is exchange):
             yield _read(other, about[0].where.exchange or _LAST, display, about)
-
-
-def _is_about_ids(finding: Finding, events: Sequence[StreamEvent]) -> bool:
-    """Whether a finding about an event is about the id of the event."""
-    return any(e.number == finding.where.event and e.cursor and finding.actual == repr(e.cursor) for e in events)
 
 
 def _show_ids(events: Sequence[StreamEvent]) -> list[StreamEvent]:
@@ -393,19 +377,12 @@ def _fold(rows: Sequence[EventRow]) -> tuple[EventFold, ...]:
         part = tuple(rows[number] for number in numbers)
         end += len(part)
         where = "before" if not folds else "after" if end == len(rows) else "between"
-        folds.append(EventFold(summary="" if is_near else _summarise_fold(part, where), rows=part[:_MOST_FOLDED]))
+        kinds = Counter(row.name for row in part if row.kind == "event")
+        listed = ", ".join(f"{name} ×{number}" if number > 1 else name for name, number in kinds.items())
+        more = f"; the first {_MOST_FOLDED} are here" if len(part) > _MOST_FOLDED else ""
+        summary = "" if is_near else f"{format_count(len(part), 'event')} {where}: {listed}{more}"
+        folds.append(EventFold(summary=summary, rows=part[:_MOST_FOLDED]))
     return tuple(folds)
-
-
-def _summarise_fold(rows: Sequence[EventRow], where: str) -> str:
-    kinds = Counter(row.name for row in rows if row.kind == "event")
-    listed = ", ".join(f"{name} ×{number}" if number > 1 else name for name, number in kinds.items())
-    cut = f"; the first {_MOST_FOLDED} are here" if len(rows) > _MOST_FOLDED else ""
-    return f"{format_count(len(rows), 'event')} {where}: {listed}{cut}"
-
-
-_SAID = 31
-"""Most characters of what an event says: with its number and kind it fits 80 columns."""
 
 
 def event_lines(listed: EventList | None) -> Iterator[str]:
@@ -414,15 +391,11 @@ def event_lines(listed: EventList | None) -> Iterator[str]:
         return
     yield f"events{f' {listed.about}' if listed.about else ''}:"
     yield from (f"  {line}" for line in picture_lines(listed.picture))
-    for fold in listed.folds:
-        if not fold.summary:
-            yield from map(_format, fold.rows)
-
-
-def _format(row: EventRow) -> str:
-    if row.kind == "cut":
-        return f"          -- {row.name} --"
-    arrow = "->" if row.accused else "  "
-    number = "" if row.number is None else row.number
-    content = "MISSING" if row.kind == "missing" else shorten(row.summary, _SAID)
-    return f"  {arrow} {number:>4}  {row.name:<29} {content}".rstrip()
+    for row in (row for fold in listed.folds if not fold.summary for row in fold.rows):
+        if row.kind == "cut":
+            yield f"          -- {row.name} --"
+            continue
+        arrow = "->" if row.accused else "  "
+        number = "" if row.number is None else row.number
+        content = "MISSING" if row.kind == "missing" else shorten(row.summary, 31)  # with the rest: 80 columns
+        yield f"  {arrow} {number:>4}  {row.name:<29} {content}".rstrip()

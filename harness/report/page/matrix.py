@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.look import Mark
 from harness.wire.stream_picture import StreamPicture
-
-_BRIEF = 4
-"""Most characters of the name of a narrow column that lies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +54,6 @@ class MatrixCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatrixColumn:
-    """A column; `group` is the heading that it shares with its neighbours, `""` for none."""
-
-    name: str
-    group: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixRow:
     """A row; a cell is None where there is nothing to say."""
 
@@ -78,15 +66,15 @@ class MatrixRow:
 class OutcomeMatrix:
     """The table. `key` is its fragment in the page, `corner` heads the rows.
 
-    `narrow`: many columns; their names stand upright, and cells have no shape, so that their text must say it all;
-    `legend` names their signs.
+    `narrow`: many columns with short names. Cells have no shape, so that their text must say it all; `legend`
+    names their signs.
     """
 
     key: str
     title: str
     about: str
     corner: str
-    columns: tuple[MatrixColumn, ...]
+    columns: tuple[str, ...]
     rows: tuple[MatrixRow, ...]
     narrow: bool = False
     legend: tuple[StripCase, ...] = ()
@@ -98,26 +86,3 @@ class OutcomeMatrix:
                     f"row {row.name!r} of matrix {self.key!r} has {len(row.cells)} cells for {len(self.columns)} "
                     "columns: give one for each, None where there is nothing to say"
                 )
-
-    @property
-    def brief(self) -> bool:
-        """Whether the names of its columns are so short that they need not stand upright."""
-        return self.narrow and all(len(column.name) <= _BRIEF for column in self.columns)
-
-    @property
-    def groups(self) -> list[tuple[str, int]]:
-        """The headings above the columns, with the number of columns of each; empty if there are none."""
-        return group_neighbours([column.group for column in self.columns])
-
-
-def group_neighbours(names: Sequence[str]) -> list[tuple[str, int]]:
-    """Equal neighbours once, with their number; empty if all are empty."""
-    if not any(names):
-        return []
-    found: list[tuple[str, int]] = []
-    for name in names:
-        if found and found[-1][0] == name:
-            found[-1] = name, found[-1][1] + 1
-        else:
-            found.append((name, 1))
-    return found

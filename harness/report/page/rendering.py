@@ -127,14 +127,6 @@ class FragmentNames:
 
 
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
-_MOST = 4_000
-"""Most characters that are compared: more takes long, and nobody reads it."""
-
-_MOST_WORDS = 1_000
-"""Of so many a server could have chosen those that take longest, a tenth of a second."""
-
-_ALIKE = 0.25
-"""Below this share of common text, without spaces at its ends, the two are marked as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +138,14 @@ class MarkedText:
 
 
 def compare_texts(expected: str, actual: str) -> tuple[tuple[MarkedText, ...], tuple[MarkedText, ...]]:
-    """Both texts in parts, in their order."""
-    if not expected or not actual or max(len(expected), len(actual)) > _MOST:
+    """Both texts in parts, in their order; both as a whole if they are long, or have little text in common."""
+    if not expected or not actual or max(len(expected), len(actual)) > 4_000:
         return _mark_whole(expected), _mark_whole(actual)
     before, after = _WORD.findall(expected), _WORD.findall(actual)
-    if max(len(before), len(after)) > _MOST_WORDS:
-        return _mark_whole(expected), _mark_whole(actual)
     matcher = SequenceMatcher(None, before, after)
     blocks = matcher.get_matching_blocks()
     common = sum(len("".join(before[block.a : block.a + block.size]).strip()) for block in blocks)
-    if common < _ALIKE * max(len(expected), len(actual)):
+    if common < 0.25 * max(len(expected), len(actual)):
         return _mark_whole(expected), _mark_whole(actual)
     left: list[MarkedText] = []
     right: list[MarkedText] = []

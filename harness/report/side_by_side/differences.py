@@ -162,8 +162,12 @@ class ComparedRuns:
 
     def _conclude_changes(self) -> str:
         numbers = Counter(row.change for row in self.rows if row.change)
-        told = _list_changes(numbers)
-        parts = [told] if numbers["new"] else ["no new failure", *([told] if told else [])]
+        parts = [] if numbers["new"] else ["no new failure"]
+        parts += [
+            format_count(number, words) if change == "new" else f"{number} {words}"
+            for change, words in CHANGES.items()
+            if (number := numbers[change])
+        ]
         if failed := sum(row.change == "added" and bool(row.broken) for row in self.rows):
             parts.append(f"{failed} of the added failed")
         return f"{FIRST_WORDS[Exit.FAILED if numbers['new'] else Exit.OK]}: {', '.join(parts)}."
@@ -177,40 +181,23 @@ class ComparedRuns:
         return f"No {self.noun} failed on any of {where}; {differ}."
 
 
-def _list_changes(numbers: Counter[str]) -> str:
-    """`1 new failure, 2 fixed`: the changes that happened, in the order of `CHANGES`."""
-    parts = (
-        format_count(number, words) if change == "new" else f"{number} {words}"
-        for change, words in CHANGES.items()
-        if (number := numbers[change])
-    )
-    return ", ".join(parts)
-
-
 def compare_runs(runs: Sequence[RunFile], *, same_target: bool = False) -> ComparedRuns:
     """Put runs side by side. They must be of one command; `same_target`: of one target, whatever they call it."""
     ids = dict.fromkeys(name for run in runs for name in run.entries)
     same = same_target or len({run.target for run in runs}) == 1
-    rows = [_to_row(name, runs, same) for name in ids]
-    order = {name: place for place, name in enumerate(ids)}
-    return ComparedRuns(
-        runs=tuple(runs),
-        rows=tuple(sorted(rows, key=lambda row: (*_rate_urgency(row, same), order[row.id]))),
-        same_target=same,
-    )
+    rows = []
+    for name in ids:
+        entries = tuple(run.entries.get(name) for run in runs)
+        row = ComparedRow(id=name, entries=entries, change=_change(entries, runs) if same else "")
+        unstable = same and not row.change and (row.broken or row.differs)
+        rows.append(replace(row, change="unstable") if unstable else row)
 
+    def urgency(row: ComparedRow) -> tuple[int, int, bool, int]:
+        """New failures first if the target is the same; then by level, silent ones first, those that fail most."""
+        news = [*CHANGES, ""].index(row.change) if same else -bool(row.broken)
+        return news, _LEVELS.get(row.chosen.level, 3), not row.chosen.silent, -row.broken
 
-def _rate_urgency(row: ComparedRow, same: bool) -> tuple[int, int, bool, int]:
-    """New failures first if the target is the same; then by level, silent ones first, those that fail most."""
-    news = [*CHANGES, ""].index(row.change) if same else -bool(row.broken)
-    entry = row.chosen
-    return news, _LEVELS.get(entry.level, 3), not entry.silent, -row.broken
-
-
-def _to_row(name: str, runs: Sequence[RunFile], same: bool) -> ComparedRow:
-    entries = tuple(run.entries.get(name) for run in runs)
-    row = ComparedRow(id=name, entries=entries, change=_change(entries, runs) if same else "")
-    return replace(row, change="unstable") if same and not row.change and (row.broken or row.differs) else row
+    return ComparedRuns(runs=tuple(runs), rows=tuple(sorted(rows, key=urgency)), same_target=same)
 
 
 def _change(entries: Sequence[RunEntry | None], runs: Sequence[RunFile]) -> str:
@@ -227,7 +214,9 @@ def _change(entries: Sequence[RunEntry | None], runs: Sequence[RunFile]) -> str:
         case "broken", "left out":
             return "removed"
         case "broken", _:
-            return "fixed" if _is_fixed(after, runs[-1]) else "changed"
+            # It is seen to be right, or a report of failures alone does not name it any more.
+            fixed = not runs[-1].lists_all if after is None else after.judged
+            return "fixed" if fixed else "changed"
         case "absent", "held" if all(run.lists_all for run in runs):
             return "added"
         case "held", "absent" if all(run.lists_all for run in runs):
@@ -246,28 +235,19 @@ def _see(entry: RunEntry | None) -> str:
     return "held" if entry.asked else "left out"
 
 
-def _is_fixed(after: RunEntry | None, last: RunFile) -> bool:
-    """Whether what was broken was seen to be right; a report of failures alone does not name it any more."""
-    return not last.lists_all if after is None else after.judged
-
-
 def list_lines(compared: ComparedRuns) -> Iterator[str]:
     """The comparison for a terminal: the runs, then a line for each row with a difference."""
     for number, run in enumerate(compared.runs):
         target = "" if run.target == run.name else f" ({run.target})"
         yield f"{number + 1}  {run.name}{target}: {run.started} {run.verdict}".rstrip(" :")
     yield ""
-    yield from (_write_row(row, same_target=compared.same_target) for row in compared.telling)
+    for row in compared.telling:
+        label = f"{CHANGES[row.change].upper():<13}" if compared.same_target else ""
+        level = f" [{row.chosen.level}]" if row.chosen.level else ""
+        outcomes = (" → " if compared.same_target else " | ").join(row.list_outcomes(with_finding=True))
+        yield f"{label}{row.id}{level} {outcomes}"
     yield compared.totals
     if not compared.same_target:
         yield "note: the reports are of several targets, so no failure is new or fixed, and the exit code is 0"
         yield "help: add --same-target if they are of one server at several addresses"
     yield compared.verdict
-
-
-def _write_row(row: ComparedRow, *, same_target: bool) -> str:
-    entry = row.chosen
-    label = f"{CHANGES[row.change].upper():<13}" if same_target else ""
-    level = f" [{entry.level}]" if entry.level else ""
-    outcomes = (" → " if same_target else " | ").join(row.list_outcomes(with_finding=True))
-    return f"{label}{row.id}{level} {outcomes}"

@@ -16,9 +16,8 @@ from harness.report.html_report import count_for_bar
 from harness.report.markdown import Markdown, join_lines, write_code
 from harness.report.page.rendering import FragmentNames, render_template
 from harness.report.side_by_side.differences import CHANGES, ComparedRow, ComparedRuns
-from harness.report.side_by_side.run_file import RunEntry, RunFile
+from harness.report.side_by_side.run_file import RunEntry
 
-_SAID = 300
 _SIDE = 2_000
 _MOST_ROWS = 2_000
 _ABSENT = ("absent", mark_of("excluded"))
@@ -48,7 +47,16 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         headline=headline,
         state_word=word or ("failures" if broken else "no failures"),
         state_mark=mark_of("fail" if broken else "pass"),
-        runs=[_show_run(run, mask) for run in compared.runs],
+        runs=[
+            {
+                "name": mask(run.name),
+                "target": mask(run.target),
+                "started": run.started,
+                "verdict": mask(run.verdict),
+                "counts": count_for_bar(run.counts),
+            }
+            for run in compared.runs
+        ],
         rows=show(rows),
         partly=show(partly),
         left_out=len(compared.telling) - len(telling),
@@ -58,16 +66,6 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         totals=compared.totals,
         same_target=compared.same_target,
     )
-
-
-def _show_run(run: RunFile, mask: Callable[[str], str]) -> dict[str, Any]:
-    return {
-        "name": mask(run.name),
-        "target": mask(run.target),
-        "started": run.started,
-        "verdict": mask(run.verdict),
-        "counts": count_for_bar(run.counts),
-    }
 
 
 def _show_row(
@@ -89,7 +87,7 @@ def _show_row(
 def _show_cell(entry: RunEntry | None, mask: Callable[[str], str]) -> dict[str, str | Mark]:
     if entry is None:
         return {"word": _ABSENT[0], "mark": _ABSENT[1], "said": "", "expected": "", "actual": ""}
-    text = "" if entry.outcome is Accounted.PASSED else shorten(" ".join(mask(entry.summary).split()), _SAID)
+    text = "" if entry.outcome is Accounted.PASSED else shorten(" ".join(mask(entry.summary).split()), 300)
     return {
         "word": entry.outcome.word,
         "mark": mark_of(str(entry.outcome)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,36 @@ class RunFile:
 
 def read_run(path: Path) -> RunFile:
     """Read a report. Raises UsageFault if it is none, and names its kind instead."""
-    return _to_run(read_record(path), path)
+    record = read_record(path)
+    kind = kind_of(record, path)
+    try:
+        entries: dict[str, RunEntry] = {}
+        for entry in _READERS[kind](record):  # of several with one id, the later ones are numbered
+            name, number = entry.id, 2
+            while name in entries:
+                name, number = f"{entry.id} ({number})", number + 1
+            entries[name] = replace(entry, id=name)
+        target = "mutants"
+        if kind != "mutants":
+            described = record.get("target") or record.get("gateway") or {"name": record.get("client", "")}
+            target = to_one_line(str(described.get("url") or described.get("name") or path.stem))
+        return RunFile(
+            name=path.stem,
+            path=str(path),
+            kind=kind,
+            target=target,
+            verdict=to_one_line(str(record["accounting"]["verdict"])),
+            started=to_one_line(str(record.get("started", ""))),
+            exit=int(record.get("exit", 0)),
+            entries=entries,
+            lists_all=kind != "fuzz",
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        why = f"{wrong} is missing or unknown" if isinstance(wrong, KeyError) else str(wrong)
+        raise UsageFault(
+            f"{str(path)!r} is not a whole report of `harness {kind}` ({why}): write it again with "
+            "--report json=FILE"
+        ) from None
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -128,49 +157,6 @@ def kind_of(record: Mapping[str, Any], path: Path) -> str:
             "with --report json=FILE"
         )
     return kind
-
-
-def _to_run(record: dict[str, Any], path: Path) -> RunFile:
-    kind = kind_of(record, path)
-    try:
-        entries = _by_id(_READERS[kind](record))
-        target = _read_target(record, path)
-        return RunFile(
-            name=path.stem,
-            path=str(path),
-            kind=kind,
-            target=target,
-            verdict=to_one_line(str(record["accounting"]["verdict"])),
-            started=to_one_line(str(record.get("started", ""))),
-            exit=int(record.get("exit", 0)),
-            entries=entries,
-            lists_all=kind != "fuzz",
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
-        why = f"{wrong} is missing or unknown" if isinstance(wrong, KeyError) else str(wrong)
-        raise UsageFault(
-            f"{str(path)!r} is not a whole report of `harness {kind}` ({why}): write it again with "
-            "--report json=FILE"
-        ) from None
-
-
-def _by_id(found: Iterable[RunEntry]) -> dict[str, RunEntry]:
-    """The entries by their ids; of several with one id, the later ones are numbered."""
-    entries: dict[str, RunEntry] = {}
-    for entry in found:
-        name, number = entry.id, 2
-        while name in entries:
-            name, number = f"{entry.id} ({number})", number + 1
-        entries[name] = replace(entry, id=name)
-    return entries
-
-
-def _read_target(record: Mapping[str, Any], path: Path) -> str:
-    """The target; the name of the file if the report does not name one."""
-    if isinstance(record.get("matrix"), dict) or isinstance(record.get("defects"), list):
-        return "mutants"
-    described = record.get("target") or record.get("gateway") or {"name": record.get("client", "")}
-    return to_one_line(str(described.get("url") or described.get("name") or path.stem))
 
 
 def _read_checks(record: Mapping[str, Any]) -> Iterator[RunEntry]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import pytest
 
 from harness.emulator.mutants import MUTANTS
-from harness.engine.kill_matrix import Bench, PlayedMutant, PlayedReference
+from harness.engine.kill_matrix import Bench
+from harness.engine.results import KillRow
 from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Exit
@@ -24,11 +25,11 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def play(
         api: Api, names: list[str], *, jobs: int, revision: str
-    ) -> Generator[PlayedReference | PlayedMutant, None, None]:
+    ) -> Generator[Mapping[str, str] | KillRow, None, None]:
         asked.append(names)
-        yield PlayedReference({})
+        yield {}
         for name in names:
-            yield PlayedMutant(name, ("http.json-type",), (), 0.5)
+            yield KillRow(name, ("http.json-type",), (), 0.5)
 
     def load_two(api: Api, revision: str) -> list[Check]:
         return [check for check in api.load_catalogue() if check.id in ("http.json-type", "http.json-valid")]
@@ -91,12 +92,14 @@ def references() -> dict[str, Bench]:
 def one_reference(references: dict[str, Bench], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command of a test takes the bench of the first."""
 
-    def take(api: Api, checks: list[Check], revision: str) -> Bench:
+    make = Bench.of_catalogue
+
+    def take(api: Api, revision: str) -> Bench:
         if revision not in references:
-            references[revision] = Bench(api, checks, revision=revision)
+            references[revision] = make(api, revision)
         return references[revision]
 
-    monkeypatch.setattr("harness.engine.kill_matrix.Bench", take)
+    monkeypatch.setattr(Bench, "of_catalogue", take)
 
 
 @pytest.mark.usefixtures("one_reference")

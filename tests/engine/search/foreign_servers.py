@@ -169,27 +169,19 @@ class Handler(AnsweringHandler):
     do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = do_OPTIONS = do_HEAD = handle_any
 
 
-def drip(in_head: bool) -> Any:
-    """A handler whose response to a cancel never ends, in its head or in its body."""
-
-    def reply(self: Any, usual: Any, status: int, value: Any, *headers: Any) -> None:
-        if not self.path.endswith("/cancel"):
-            usual(status, value, *headers)
-            return
-        data = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data) + 1000))
-        if in_head:
-            self.flush_headers()
-            self.wfile.write(b"x-endless: ")
-        else:
-            self.end_headers()
-            self.wfile.write(data)
-        while not self.service.released.wait(0.05):
-            self.wfile.write(b"x" if in_head else b" ")
-
-    return vary(Handler, reply=reply)
+def drip(self: Any, usual: Any, status: int, value: Any, *headers: Any) -> None:
+    """A response to a cancel whose body never ends."""
+    if not self.path.endswith("/cancel"):
+        usual(status, value, *headers)
+        return
+    data = json.dumps(value).encode()
+    self.send_response(status)
+    self.send_header("content-type", "application/json")
+    self.send_header("content-length", str(len(data) + 1000))
+    self.end_headers()
+    self.wfile.write(data)
+    while not self.service.released.wait(0.05):
+        self.wfile.write(b" ")
 
 
 def crash(when: Any) -> Any:
@@ -241,8 +233,7 @@ HangsOnDeleted = vary(Plain, hangs={"GET"}, get=wait_for_deleted(120))
 # Correct: it takes a quarter of a second to say that something was deleted.
 Slow = vary(Plain, hangs={"GET"}, get=wait_for_deleted(0.25))
 HangsOnCancel = vary(Plain, hangs={"GET", "POST", "DELETE"}, answer=hang_on_cancel)
-DripsOnCancel = vary(Plain, handler=drip(in_head=False))
-DripsHeadOnCancel = vary(Plain, handler=drip(in_head=True))
+DripsOnCancel = vary(Plain, handler=vary(Handler, reply=drip))
 CrashesOnField = vary(Plain, why_refused=fail_on_field)
 CrashesOnChain = vary(Plain, make=crash(lambda made: "previous_interaction_id" in made))
 EveryThird = vary(Plain, make=crash(lambda made: int(made["id"][-4:]) % 3 == 0))

@@ -266,12 +266,6 @@ def test_an_error_of_the_tool_accuses_nobody() -> None:
     assert [failure.rule for failure in hearing.failures.values()] == ["fuzz.answered"]
 
 
-def test_what_never_succeeded_is_noted() -> None:
-    hearing = heard()
-    hearing.succeeded = hearing.succeeded - {"DELETE /interactions/{id}"}
-    assert list(hearing.notes()) == ["never succeeded: DELETE /interactions/{id}"]
-
-
 def test_what_is_not_served_or_denied_is_not_searched() -> None:
     """Every resource of the reference is searched, except one whose capability was denied."""
     assert find_families(reference(), DOCUMENT, DOCUMENT.families) == tuple(FAMILIES.values())
@@ -337,12 +331,6 @@ def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPa
     )
     assert done.notes[0].startswith("the time limit was reached after 0 s")
     assert done.vacuous == ("/interactions: no request was sent", "no time was left for agents, files")
-
-
-@pytest.mark.parametrize(("left", "share"), [(120.0, 30.0), (10.0, openapi.LEAST_SECONDS), (4.0, 4.0)])
-def test_little_time_is_spent_on_the_first_resources(left: float, share: float) -> None:
-    """Time that is too short for all resources suffices for the first ones, instead of for none."""
-    assert openapi._share(DOCUMENT.families, SimpleNamespace(left=left)) == share  # type: ignore[arg-type]
 
 
 class Tool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.contract import StreamJudge, load
 from harness.engine.decide import Policy
 from harness.engine.search.budget import BUDGETS, Budget, hypothesis_settings, open_database
-from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import EngineRun, Failure, SeenDefect, fold
 from harness.engine.search.rounds import Tally, laws, search
 from harness.engine.search.search_target import World, play
@@ -23,7 +19,6 @@ from harness.engine.search.shrink import minimal
 from harness.engine.traffic.deadline import Timer
 from harness.interactions import INTERACTIONS
 from harness.outcome import Severity
-from harness.wire import Decoder, encode
 from tests.engine.search.places import history, mutant, reference
 
 SMALL = Budget(histories=100, steps=25, laws=40, schema=1)
@@ -150,32 +145,6 @@ def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        "delete-keeps",
-        *(
-            pytest.param(name, marks=pytest.mark.thorough)
-            for name in (
-                "resume-skips-one",
-                "cancel-settled",
-                "cancelled-stream-goes-on",
-                "chain-background-refused",
-            )
-        ),
-    ],
-)
-def test_no_shorter_history_is_known(name: str) -> None:
-    """A search shrinks a failure to as few steps as the exhaustive search needs for it."""
-    least = {failure.key: len(failure.history) for failure in every(mutant(name), 3).failures}
-    found = {failure.key: failure for failure in search(mutant(name), FEW, seed=1).failures}
-    both = least.keys() & found.keys()
-    assert both
-    assert {key: len(found[key].history) for key in both} == {key: least[key] for key in both}
-    assert all(not failure.unshrunk for failure in found.values())
-
-
-@pytest.mark.slow
 def test_a_target_that_refuses_everything_proves_nothing() -> None:
     known = ["fuzz.no-5xx POST interactions"]
     done = search(mutant("create-crashes"), replace(SMALL, histories=20), passed_over=known)
@@ -239,95 +208,6 @@ def test_another_failure_is_no_substitute() -> None:
     failure = play(mutant("delete-keeps"), history("create; delete; replay"), "history")[0]
     assert isinstance(failure, Failure)
     assert minimal(mutant("delete-keeps"), failure).defect.name == "del.gone-stream"
-
-
-# --- decoding and judging a stream takes linear work, measured in function calls instead of time
-
-
-PIECE = 64
-SIZES = (2_000, 20_000)
-MOST = 12
-"""The highest factor by which the work may grow when the input grows tenfold."""
-
-
-def deltas(size: int) -> bytes:
-    """A step that grows by many small deltas."""
-    event = b'{"index":0,"delta":{"type":"text","text":"x"},"event_type":"step.delta"}'
-    return encode("step.delta", event) * (size // len(event))
-
-
-STREAMS: dict[str, Callable[[int], bytes]] = {
-    "one long line": lambda size: b"data: " + b"x" * size + b"\n\n",
-    "carriage returns": lambda size: b"\r" * size,
-    "data lines": lambda size: b"data\n" * (size // 5) + b"\n",
-    "crlf data lines": lambda size: b"data\r\n" * (size // 6) + b"\r\n",
-    "colons": lambda size: b":" * size,
-    "comments": lambda size: b": x\n" * (size // 4),
-    "brackets": lambda size: b"data: " + b"[" * size + b"\n\n",
-    "nothing but ids": lambda size: b"id: 1\n\n" * (size // 7),
-    "deltas": deltas,
-}
-
-
-def pieces(stream: bytes) -> Iterator[bytes]:
-    """The stream in small pieces, as a connection might deliver it."""
-    return (stream[at : at + PIECE] for at in range(0, len(stream), PIECE))
-
-
-def decode(stream: bytes) -> None:
-    """Run only the decoder."""
-    decoder = Decoder()
-    for piece in pieces(stream):
-        decoder.feed(piece)
-    decoder.end()
-
-
-def judge(stream: bytes) -> None:
-    """Run the contract's judge, which includes a decoder."""
-    judge = StreamJudge(load())
-    for piece in pieces(stream):
-        judge.feed(piece)
-    judge.finish()
-
-
-def work(act: Callable[[bytes], None], stream: bytes) -> int:
-    """The number of function calls, including those to functions written in C."""
-    calls = 0
-
-    def count(frame: Any, event: str, argument: Any) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        act(stream)
-    finally:
-        sys.setprofile(before)
-    return calls
-
-
-@pytest.mark.parametrize("act", [decode, judge], ids=lambda act: act.__name__)
-@pytest.mark.parametrize("name", STREAMS)
-def test_work_grows_with_the_bytes(name: str, act: Callable[[bytes], None]) -> None:
-    """For every kind of stream, fed in small pieces, the work grows no faster than the input, within a factor."""
-    small, large = (work(act, STREAMS[name](size)) for size in SIZES)
-    assert large <= MOST * small, (small, large)
-
-
-@pytest.mark.slow
-def test_the_count_sees_what_is_quadratic() -> None:
-    """The measurement itself detects a reader that scans everything again with each piece."""
-
-    def naive(stream: bytes) -> None:
-        pending = b""
-        for piece in pieces(stream):
-            pending += piece
-            for line in pending.split(b"\n"):
-                line.partition(b":")
-
-    small, large = (work(naive, STREAMS["data lines"](size)) for size in SIZES)
-    assert large > MOST * small
 
 
 # --- what follows from a failure is told under it, and only what is no worse than its cause

@@ -11,21 +11,18 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from harness.cassette import CassetteError, Recording, Redactor
+from harness.cassette import CassetteError
 from harness.cassette import load as load_cassette
 from harness.cli.main import main
-from harness.contract import StreamJudge, judge_history, judge_interaction, load, read
+from harness.contract import judge_history, load, read
 from harness.contract.judge.history.history_judge import HistoryJudge
 from harness.contract.judge.history.history_state import Intent
-from harness.contract.tables.protocol import PROTOCOL
 from harness.emulator import Emulator, Settings
 from harness.engine.search.search_target import judge_exchange
-from harness.faults import parse as parse_faults
 from harness.interactions import INTERACTIONS
-from harness.outcome import UsageFault
-from harness.strategies import create_requests, event_streams, interactions, splits
+from harness.strategies import create_requests, event_streams
 from harness.transport import ServiceDriver
-from harness.wire import Decoder, Exchange, ExchangeBuilder, Headers, Length, Request
+from harness.wire import Exchange, ExchangeBuilder, Headers, Length, Request
 from harness.wire.pieces import COMPLETE, Chunk
 
 MODEL = INTERACTIONS.load_search()
@@ -62,37 +59,6 @@ def recorded(request: Request, status: int, kind: str, body: bytes) -> Exchange:
     recorder.head(status, Headers((("content-type", kind),)), Length(len(body)))
     recorder.chunk(Chunk(body), 0.0)
     return recorder.finish(COMPLETE, 0.0)
-
-
-@quick
-@given(st.one_of(BYTES, damaged_streams()), st.data())
-def test_the_decoder_takes_any_bytes_in_any_pieces(stream: bytes, data: st.DataObject) -> None:
-    """The decoder accepts any bytes without raising, and its result does not depend on how they are split."""
-    whole = Decoder().feed(stream)
-    decoder = Decoder()
-    assert [frame for piece in data.draw(splits(stream)) for frame in decoder.feed(piece)] == whole
-
-
-@quick
-@given(st.one_of(BYTES, damaged_streams()), st.sampled_from(("fresh", "replay", "resumed")), st.booleans())
-@pytest.mark.slow
-def test_the_judge_takes_any_stream(stream: bytes, start: str, background: bool) -> None:
-    """The stream judge returns a reading for any stream, and the same findings when it is fed byte by byte."""
-    whole, parts = (StreamJudge(load(), start=start, background=background) for _ in range(2))
-    whole.feed(stream)
-    for at in range(len(stream)):
-        parts.feed(stream[at : at + 1])
-    assert whole.finish().findings == parts.finish().findings
-
-
-@quick
-@given(st.one_of(JSON, interactions(), interactions(legal=False)))
-def test_the_contract_takes_any_value(value: Any) -> None:
-    """The contract judges any JSON value as a body without raising."""
-    judge_interaction(value, load())
-    for call in (PROTOCOL.cursor, PROTOCOL.completes, PROTOCOL.is_error, PROTOCOL.stream_id, PROTOCOL.text_of):
-        if isinstance(value, dict):
-            call(value)
 
 
 ANSWERS = st.tuples(
@@ -168,7 +134,7 @@ def test_what_the_schema_accepts_the_emulator_answers_by_the_contract(body: dict
 WORDS = (
     "check", "fuzz", "list", "explain", "mutants", "verify", "emulator", "--json", "--engine", "history",
     "--profile", "nightly,ci", "--level", "sometimes", "--seed", "x", "-1", "", "http://", "ftp://x", "--time",
-    "nan", "--dry-run", "--list", "é\ud800", "--exhaustive", "0", "--help", "--max-examples",
+    "nan", "--dry-run", "--list", "é\ud800", "--help", "--max-examples",
 )  # fmt: skip
 
 
@@ -180,24 +146,6 @@ def test_the_command_line_never_shows_a_stack_trace(words: list[str]) -> None:
     if words and words[0] in lasting:
         words = [words[0], "--no-such-flag", *words[1:]]
     assert main(words) in (0, 2, 3)
-
-
-FAULT_WORDS = (
-    "event", ":", "5", "+60", ",", "rst", "fin", "/", "status", "503", "pass", "random", "times", "all", "byte",
-    "header", "=", "ping", "late", "stall", " ", "-1", "999999999999999",
-)  # fmt: skip
-FAULTS = st.one_of(st.text(max_size=20), st.lists(st.sampled_from(FAULT_WORDS), max_size=10).map("".join))
-
-
-@settings(quick, max_examples=300)
-@given(FAULTS)
-@pytest.mark.slow
-def test_the_fault_grammar_refuses_in_words_or_spells_back(text: str) -> None:
-    try:
-        plan = parse_faults(text)
-    except UsageFault:
-        return
-    assert parse_faults(str(plan)) == plan
 
 
 YAML = st.one_of(
@@ -223,21 +171,3 @@ def test_the_cassette_loader_refuses_in_words(data: bytes) -> None:
             load_cassette(path)
         except CassetteError:
             return
-
-
-SECRET = "AIzaSyD-fuzz-secret-0123456789abcdefghi"
-
-
-@pytest.mark.slow
-@quick
-@given(JSON, st.sampled_from(("key", "api_key", "secret", "authorization")), st.booleans(), st.booleans())
-def test_redaction_never_leaks_what_it_was_told(value: Any, name: str, in_query: bool, streamed: bool) -> None:
-    """A known secret appears nowhere in a redacted recording: not in targets, headers, bodies or events."""
-    held = json.dumps({"deep": [value, {name: SECRET, "text": f"so {SECRET} it is"}]})
-    body = f"event: x\ndata: {held}\n\n".encode() if streamed else held.encode()
-    target = "/v1beta/interactions" + (f"?key={SECRET}" if in_query else "")
-    headers = Headers((("x-goog-api-key", SECRET), ("authorization", f"Bearer {SECRET}")))
-    kind = "text/event-stream" if streamed else "application/json"
-    exchange = recorded(Request("POST", target, headers, held.encode()), 200, kind, body)
-    redacted = Redactor(PROTOCOL, secrets=[SECRET]).redact(Recording.of(exchange))
-    assert SECRET not in repr(redacted)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.report.page.rendering import compare_texts, format_breakable, format_prose
-from tests.growth import TIMES, assert_linear
+from harness.report.page.rendering import format_breakable, format_prose
 
 
 @pytest.mark.parametrize(
@@ -27,20 +26,3 @@ def test_no_line_begins_with_a_unit() -> None:
     assert (
         format_prose("92.0 % of 25 defects in 10.5 s: 3 shown") == "92.0\xa0% of 25 defects in 10.5\xa0s: 3 shown"
     )
-
-
-@pytest.mark.parametrize(("one", "other"), [("!?!!?!", "!.,!.,"), ("a b c ", "c b "), ("abc-", "-")])
-def test_two_texts_of_a_server_are_compared_in_bounded_time(one: str, other: str) -> None:
-    """Each finding has two, and a target chooses them: a comparison of words may take the cube of their number."""
-    length = 4_000 // TIMES
-
-    def compare(size: int) -> object:
-        return compare_texts((one * size)[:size], (other * size)[:size])
-
-    assert_linear(lambda: [compare(length) for _ in range(9)], lambda: [compare(length * TIMES) for _ in range(9)])
-
-
-def test_the_parts_that_differ_are_marked() -> None:
-    left, right = compare_texts("the status is 200 here", "the status is 404 here")
-    assert [part.text for part in left if part.differs] == ["200"]
-    assert [part.text for part in right if part.differs] == ["404"]

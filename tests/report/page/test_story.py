@@ -279,12 +279,3 @@ def test_a_fragment_is_given_once() -> None:
     """Two texts never share a fragment, and one text always has the same."""
     names = FragmentNames()
     assert [names.name("a b"), names.name("a-b"), names.name("a b")] == ["a-b", "a-b-2", "a-b"]
-
-
-def test_texts_that_only_share_spaces_are_marked_as_a_whole() -> None:
-    """Spaces between words do not make two sentences alike."""
-    sides = compare_texts("interaction.completed or an error event", "the end of the body")
-    assert [[part.text for part in side] for side in sides] == [
-        ["interaction.completed or an error event"],
-        ["the end of the body"],
-    ]

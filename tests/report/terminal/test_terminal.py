@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import pytest
@@ -18,18 +17,8 @@ from harness.report.screen import wants_colour
 from harness.report.terminal_report import TerminalReport
 from harness.wire import Request, Response
 from tests.engine import toys
+from tests.report.golden_files import Terminal
 from tests.report.story import CATALOGUE
-
-
-class Screen(io.StringIO):
-    """A stream that says whether it is a terminal."""
-
-    def __init__(self, *, terminal: bool) -> None:
-        super().__init__()
-        self.terminal = terminal
-
-    def isatty(self) -> bool:
-        return self.terminal
 
 
 def watched(
@@ -41,7 +30,7 @@ def watched(
     catalogue: Sequence[Check] = CATALOGUE,
 ) -> str:
     """The output of a run over the toy catalogue."""
-    screen, story = Screen(terminal=terminal), PresentedRun(INTERACTIONS)
+    screen, story = Terminal(80 if terminal else 0), PresentedRun(INTERACTIONS)
     report = TerminalReport(screen, story, colour=colour, verbose=verbose)
     options = RunOptions(
         traffic=TrafficPolicy(report_wait=lambda seconds, refusal: report.handle(Waiting(seconds, refusal)))
@@ -109,4 +98,4 @@ def test_what_had_no_answer_is_told_at_the_end() -> None:
 )
 def test_colour(terminal: bool, environment: dict[str, str], colour: bool) -> None:
     """Color is used only on a terminal, unless a variable of the user decides otherwise."""
-    assert wants_colour(Screen(terminal=terminal), environment) is colour
+    assert wants_colour(Terminal(80 if terminal else 0), environment) is colour
