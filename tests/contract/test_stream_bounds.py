@@ -15,7 +15,7 @@ from harness.contract import StreamJudge, load
 from harness.contract.judge import stream
 from harness.contract.judge.finding_log import PER_RULE
 from harness.contract.judge.stream_state import CURSORS, INDICES, OPEN_STEPS, CursorLog
-from harness.contract.schema.explain import Explainer
+from harness.contract.schema import validator
 from harness.wire import encode
 from tests.contract.streams import WHOLE, broken, completed, created, delta, frames, judge, payload, start, stop
 
@@ -142,7 +142,7 @@ def test_faults_beyond_the_kept_ones_are_only_counted(wrong: object, monkeypatch
 
     for name in ("Finding", "replace"):
         monkeypatch.setattr(stream, name, counting(name, getattr(stream, name)))
-    monkeypatch.setattr(Explainer, "explain", counting("explain", Explainer.explain))
+    monkeypatch.setattr(validator, "explain", counting("explain", validator.explain))
     again = encode("x", wrong) if isinstance(wrong, bytes) else frames([wrong], done=False)
     few, many = (judge(frames([created(), *[again] * times, completed()])) for times in (200, 1000))
     assert few.findings == many.findings
