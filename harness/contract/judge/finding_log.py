@@ -1,9 +1,9 @@
-"""The findings of one response: in bounded space, with their causes, and one for each kind of unknown part.
+"""The findings of one response: a few of each rule, with their causes, and one for each kind of unknown part.
 
-Layer 1, pure. If a target breaks a rule in each of a million events, some examples are kept and the rest are
-counted. A defect that makes another one in the same stream unavoidable is its cause (`CAUSES`); a cause never
-changes a verdict. A part that no published schema names (a step, an event, a field of a newer API, or a mistake)
-is no defect: clients have to accept it, so it is reported once for each kind.
+Layer 1, pure. If a target breaks a rule in each of a million events, some examples are kept. A defect that makes
+another one in the same stream unavoidable is its cause (`CAUSES`); a cause never changes a verdict. A part that no
+published schema names (a step, an event, a field of a newer API, or a mistake) is no defect: clients have to
+accept it, so it is reported once for each kind.
 """
 
 from __future__ import annotations
@@ -46,23 +46,19 @@ PER_RULE = 20
 
 
 class FindingLog:
-    """The findings of a judge so far; `suppressed` counts, by rule, those beyond `PER_RULE`."""
+    """The findings of a judge so far: at most `PER_RULE` of each rule."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
-        self.suppressed: Counter[str] = Counter()
         self._kept: Counter[str] = Counter()
 
-    def counted(self, rule: str) -> bool:
-        """Whether this rule has all the findings it may keep: if so, count one more, which need not be created."""
-        if self._kept[rule] < PER_RULE:
-            return False
-        self.suppressed[rule] += 1
-        return True
+    def is_full(self, rule: str) -> bool:
+        """Whether this rule has all the findings it may keep, so that no more need be created."""
+        return self._kept[rule] >= PER_RULE
 
     def add(self, finding: Finding) -> None:
-        """Keep the finding, or only count it."""
-        if not self.counted(finding.rule):
+        """Keep the finding, unless its rule has enough."""
+        if not self.is_full(finding.rule):
             self._kept[finding.rule] += 1
             self.findings.append(finding)
 

@@ -387,7 +387,7 @@ _USAGE = ("total_tokens", "total_input_tokens", "total_output_tokens")
 
 def list_judged_in_stream(reading: StreamReading) -> frozenset[str]:
     """The rules that this stream could have broken, and those that it broke."""
-    counts, lacking = reading.counts, set(reading.unjudged)
+    counts, lacking = reading.counts, set[str]()
     for present, rules in (
         (reading.framed, _FRAMING),
         (reading.whole, _END),
