@@ -137,7 +137,7 @@ class Validator:
     branches for the unknown it decides a union by its constants alone, five times as fast.
     """
 
-    __slots__ = ("_deciding", "_open", "_schema", "_twin", "_whole", "name")
+    __slots__ = ("_open", "_schema", "_twin", "_whole", "name")
 
     def __init__(
         self,
@@ -159,7 +159,6 @@ class Validator:
             _compile(close(schema, keep=False)) if kin is None else kin._twin
         )
         self._whole: jsonschema_rs.Draft202012Validator | None = None  # most values fit the twin
-        self._deciding: openness.Deciding = {}
 
     @property
     def _compiled(self) -> jsonschema_rs.Draft202012Validator:
@@ -204,7 +203,7 @@ class Validator:
         if self._twin_accepts(value):
             return Review(value)
         trimmed, nulls, problems = split_nulls(value, self.problems)
-        unknowns = openness.unknowns(self._open, trimmed, self._deciding)
+        unknowns = openness.unknowns(self._open, trimmed)
         return Review(trimmed, tuple(problems), tuple(unknowns), nulls)
 
     def _twin_accepts(self, value: Any) -> bool:

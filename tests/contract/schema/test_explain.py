@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from harness.contract import CURRENT, load
-from harness.contract.schema import openness
 from harness.contract.schema.explain import SchemaProblem
 from harness.contract.schema.openness import UnknownPart, close, step_into, unknowns
 from harness.contract.schema.validator import Validator
@@ -221,17 +220,6 @@ def test_the_unknown_is_found_where_it_stands(schema, value, expected):
 )
 def test_a_pointer_quotes_odd_names(part, pointer):
     assert step_into("$", part) == pointer
-
-
-def test_a_value_like_one_before_is_not_tried_against_each_branch_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a thousand unknown steps and a thousand that are none, the branch is looked for once each."""
-    tried = []
-    fits = openness._fits
-    monkeypatch.setattr(openness, "_fits", lambda *known: tried.append(known) or fits(*known))
-    steps = [{"type": "what", "content": 1}, 5] * 1000
-    found = unknowns(load(CURRENT).schemas.bundle("interaction"), {"steps": steps})
-    assert [part.name for part in found if part.kind == "step"] == ["what"] * 1000
-    assert len(tried) < 500
 
 
 # --- a value that is wrong in many places
