@@ -266,8 +266,8 @@ class Denials(Struct):
 class _Kind(Struct, frozen=True):
     """A kind of calls about one interaction, and the rule that a wrong denial of it breaks.
 
-    One call that succeeds proves that others of the same `key` had to. `is_wrong` tells whether a denial is, where
-    nothing else explains it.
+    One call that succeeds proves that others of the same `key` had to. `is_wrong` is the judge of a denial that
+    nothing else explains.
     """
 
     rule: str
