@@ -31,14 +31,11 @@ def place_finding(
     return Finding.from_code(code, message, expected, actual, where=Where(pointer=pointer), severity=severity)
 
 
-def judge_ambiguous(code: str, where: str, data: bytes, value: Any, most: int = 80) -> list[Finding]:
-    """The finding that readers of JSON `data`, which has this value, see two values of one name.
-
-    At most `most` characters of the name are shown.
-    """
+def judge_ambiguous(code: str, where: str, data: bytes, value: Any) -> list[Finding]:
+    """The finding that readers of JSON `data`, which has this value, see two values of one name."""
     name = find_ambiguous(data, value)
     message = f"an object in the {where} has a name twice, with two values"
-    return [Finding.from_code(code, message, "each name once", name[:most])] if name else []
+    return [Finding.from_code(code, message, "each name once", name[:80])] if name else []
 
 
 PER_RULE = 20

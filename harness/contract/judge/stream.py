@@ -75,7 +75,9 @@ class EventKind:
         review = validator.review(event)
         findings = self._note_nulls(review.nulls)
         legible = not review.problems or readable(self.kind, review.value)
-        apart = _list_judged_apart(self.kind, review.value) if legible else ()
+        apart: list[str] = []  # the counts that end a stream break a rule of their own
+        if legible and self.kind == COMPLETED and isinstance(shown := review.value.get("interaction"), dict):
+            apart = list_miscounted(shown["usage"], "$.interaction.usage") if "usage" in shown else []
         findings += [problem.finding(self.rule) for problem in review.problems if problem.place not in apart]
         self.misfits += 1
         if self.misfits == UNKNOWNS:
@@ -92,15 +94,8 @@ class EventKind:
         return [null_finding(self.rule, new)]
 
 
-def _list_judged_apart(kind: str, event: dict[str, Any]) -> list[str]:
-    """The places in an event whose shape breaks a rule of its own: the counts that end a stream."""
-    shown = event.get("interaction") if kind == COMPLETED else None
-    if not isinstance(shown, dict) or "usage" not in shown:
-        return []
-    return list_miscounted(shown["usage"], "$.interaction.usage")
-
-
 _SHOWN = 120
+"""So much of an event is shown in a finding."""
 
 
 class StreamJudge:
@@ -392,7 +387,7 @@ def judge_twice(frames: Iterable[Frame]) -> list[Finding]:
     """The finding that an event has a name twice: readers of the stream see two different events."""
     for number, frame in enumerate(frames):
         value = loads(frame.data).value
-        for found in judge_ambiguous("stream.json/twice", "data", frame.data, value, _SHOWN):
+        for found in judge_ambiguous("stream.json/twice", "data", frame.data, value):
             return [found.at(event=number, start=frame.start, end=frame.end)]
     return []
 
