@@ -200,17 +200,14 @@ class Validator:
 
     def review(self, value: Any) -> Review:
         """Problems, unknowns and needless nulls; as fast as `is_valid` for what the closed twin accepts."""
-        if self._twin_accepts(value):
-            return Review(value)
+        try:
+            if self._twin.is_valid(value):
+                return Review(value)
+        except ValueError:  # which is a problem
+            pass
         trimmed, nulls, problems = split_nulls(value, self.problems)
         unknowns = openness.unknowns(self._open, trimmed)
         return Review(trimmed, tuple(problems), tuple(unknowns), nulls)
-
-    def _twin_accepts(self, value: Any) -> bool:
-        try:
-            return self._twin.is_valid(value)
-        except ValueError:
-            return False
 
 
 def _compile(schema: Schema) -> jsonschema_rs.Draft202012Validator:
