@@ -81,22 +81,9 @@ ILLEGAL: Mapping[str, tuple[str, str]] = {
 """For each wrong create, the rule that it must be refused and the name of its changes in `tables/refusals`."""
 
 
-def wrong_changes(mode: str, target: RequestBuilder) -> Json:
-    """The changes that a wrong create makes to the plain body."""
-    rule, name = ILLEGAL[mode]
-    own = {Own.MODEL: target.model, Own.AGENT: target.agent, Own.ENVIRONMENT: target.environment}
-    return dict(REFUSALS[rule].bodies({}, own))[name]
-
-
 def result_of(call_id: str, name: str) -> Json:
     """The result of a function call."""
     return {"type": "function_result", "call_id": call_id, "name": name, "result": {"weather": "rain"}}
-
-
-def body_of(model: str, text: str, changes: Mapping[str, Any]) -> Json:
-    """The body of a create: the plain one with `changes`, where None removes a field."""
-    body = {"model": model, "input": text, **changes}
-    return {name: value for name, value in body.items() if value is not None}
 
 
 # What a step needs of its target.
@@ -166,6 +153,7 @@ class HistoryPlayer:
             stores="store" in world.able,
         )
         self._readers: list[Reader] = []
+        self._other_key = world.target.other_key or "harness-wrong-key"  # of another project, or of none
 
     def resolve(self, step: ClientCommand, /) -> ClientCommand | None:
         """The operation with its subject reduced to the actual number, as it is taken modulo their count.
@@ -258,13 +246,9 @@ class HistoryPlayer:
             return None
         if operation.mode == "foreign":
             path = f"interactions/{segment(model.id)}{action}"
-            self.send(self._target.request(method, path, key=self._another_key()), Intent(foreign=True))
+            self.send(self._target.request(method, path, key=self._other_key), Intent(foreign=True))
             return None
         return model
-
-    def _another_key(self) -> str:
-        """The key of another project, or one that belongs to none."""
-        return self._target.other_key or "harness-wrong-key"
 
     def _note(self, exchange: Exchange, intent: Intent) -> Exchange:
         if not exchange.excuse:
@@ -318,8 +302,9 @@ class HistoryPlayer:
     def _create(self, operation: ClientCommand) -> None:
         """A create that must be accepted, or one that must be refused."""
         if operation.mode in ILLEGAL:
-            changes = wrong_changes(operation.mode, self._target)
-            self._ask(changes, Intent(refused_by=ILLEGAL[operation.mode][0]))
+            (rule, name), target = ILLEGAL[operation.mode], self._target
+            own = {Own.MODEL: target.model, Own.AGENT: target.agent, Own.ENVIRONMENT: target.environment}
+            self._ask(dict(REFUSALS[rule].bodies({}, own))[name], Intent(refused_by=rule))
             return
         self._ask({**LEGAL[operation.mode], **(operation.body or {})}, _RIGHT)
 
@@ -333,7 +318,7 @@ class HistoryPlayer:
             return
         if operation.mode == "foreign":
             changes = {"previous_interaction_id": parent.id}
-            self._ask(changes, Intent(foreign=True), key=self._another_key())
+            self._ask(changes, Intent(foreign=True), key=self._other_key)
             return
         self._continue(parent, {**LEGAL[operation.mode], "previous_interaction_id": parent.id})
 
@@ -365,7 +350,8 @@ class HistoryPlayer:
 
     def _ask(self, changes: Mapping[str, Any], intent: Intent, *, key: str | None = None) -> Exchange:
         text = "Say hi." if self._world.same_input else f"Say hi to {len(self._judge.interactions)}."
-        body = body_of(self._target.model, text, {**self._target.says, **changes})
+        fields = {"model": self._target.model, "input": text, **self._target.says, **changes}
+        body = {name: value for name, value in fields.items() if value is not None}
         return self.send(self._target.request("POST", "interactions", body, key=key), intent)
 
     def _cancel(self, operation: ClientCommand) -> None:

@@ -37,20 +37,19 @@ Path = tuple[str | int, ...]
 _GONE = object()
 """Stands for the removal of a member."""
 
-_WRONG: tuple[Any, ...] = (None, True, "wrong", 7, 0.5, [], [1], {}, {"a": 1}, _GONE)
-
 
 def damaged_values(
     legal: SearchStrategy[Json], contract: Contract, name: str, *, closed: bool = False
 ) -> SearchStrategy[Any]:
     """Values of `legal`, each changed in one place so that the schema `name` rejects it."""
     validator = contract.schemas.validator(name, closed=closed)
+    wrong: SearchStrategy[Any] = st.sampled_from((None, True, "wrong", 7, 0.5, [], [1], {}, {"a": 1}, _GONE))
 
     @st.composite
     def damage(draw: st.DrawFn) -> Any:
         value = draw(legal)
         places = st.sampled_from([*_list_places(value, ())])
-        changed = st.builds(_change, st.just(value), places, st.sampled_from(_WRONG))
+        changed = st.builds(_change, st.just(value), places, wrong)
         return draw(changed.filter(lambda value: not validator.is_valid(value)))
 
     return damage()

@@ -63,8 +63,6 @@ class FindingLog:
 UNLISTED = frozenset({"http.unlisted"})
 """The rule that says so."""
 
-_SHOWN = 60
-
 
 def judge_unlisted_in(review: Review, revision: str) -> Iterator[Finding]:
     """The members of a JSON value that its schema in this revision does not name."""
@@ -75,7 +73,8 @@ def judge_unlisted(parts: Iterable[tuple[int | None, UnknownPart]], revision: st
     """One finding for each of the first kinds of unknown parts of an answer, each with the number of its event."""
     seen: set[str] = set()
     for event, part in parts:
-        subject = f"{part.kind} {part.name[:_SHOWN]}"
+        name = part.name[:60]
+        subject = f"{part.kind} {name}"
         if not part.name or subject in seen:  # what has no name is an odd form of something known
             continue
         if len(seen) == 64:
@@ -83,9 +82,9 @@ def judge_unlisted(parts: Iterable[tuple[int | None, UnknownPart]], revision: st
         seen.add(subject)
         yield Finding(
             "http.unlisted",
-            f"the {part.kind} `{part.name[:_SHOWN]}` is in no published schema",
+            f"the {part.kind} `{name}` is in no published schema",
             f"a name of revision {revision}",
-            part.name[:_SHOWN],
+            name,
             Where(event=event, pointer=part.pointer),
             subject=subject,
         )

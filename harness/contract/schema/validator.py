@@ -22,7 +22,6 @@ from harness.outcome.words import list_some
 if TYPE_CHECKING:
     import jsonschema_rs
 
-_ROUNDS = 20
 _BUNDLE = "urn:bundle"
 """What a schema is called that its own parts are looked up in."""
 
@@ -60,7 +59,7 @@ def split_nulls(
     needed: set[_Kind] = set()
     nulls: dict[str, None] = {}
     trimmed = value
-    for _ in range(_ROUNDS):
+    for _ in range(20):  # more kinds than a service sends
         found = {kinds[problem.pointer] for problem in problems if _is_null(problem)} - dropped - needed
         if not found:
             break
