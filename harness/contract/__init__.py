@@ -34,31 +34,19 @@ if TYPE_CHECKING:
     from harness.contract.tables.protocol import PROTOCOL
 
 _HOMES = {
-    "CURRENT": "contract",
-    "Contract": "contract",
-    "load": "contract",
-    "load_from": "contract",
-    "Assembler": "data.assembly",
-    "Difference": "data.diffs",
-    "compare_steps": "data.diffs",
-    "judge_interaction": "judge.body",
-    "judge_steps": "judge.body",
-    "judge_error": "judge.errors",
-    "judge_history": "judge.history.history_judge",
-    "Reading": "judge.reading",
-    "read": "judge.reading",
-    "StreamJudge": "judge.stream",
-    "StreamReading": "judge.stream_state",
-    "judge_usage": "judge.members",
-    "REVISIONS": "schema.schemas",
-    "RUNNING": "tables.lifecycle",
-    "SETTLED": "tables.lifecycle",
-    "STATUSES": "tables.lifecycle",
-    "TERMINAL": "tables.lifecycle",
-    "WAITING": "tables.lifecycle",
-    "is_settled": "tables.lifecycle",
-    "may_follow": "tables.lifecycle",
-    "PROTOCOL": "tables.protocol",
+    "contract": ("CURRENT", "Contract", "load", "load_from"),
+    "data.assembly": ("Assembler",),
+    "data.diffs": ("Difference", "compare_steps"),
+    "judge.body": ("judge_interaction", "judge_steps"),
+    "judge.errors": ("judge_error",),
+    "judge.history.history_judge": ("judge_history",),
+    "judge.members": ("judge_usage",),
+    "judge.reading": ("Reading", "read"),
+    "judge.stream": ("StreamJudge",),
+    "judge.stream_state": ("StreamReading",),
+    "schema.schemas": ("REVISIONS",),
+    "tables.lifecycle": ("RUNNING", "SETTLED", "STATUSES", "TERMINAL", "WAITING", "is_settled", "may_follow"),
+    "tables.protocol": ("PROTOCOL",),
 }
 
 __all__ = [
@@ -73,7 +61,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
     return found  # kept: a run asks for `read` thousands of times

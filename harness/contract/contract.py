@@ -88,8 +88,11 @@ class Contract:
     @cached_property
     def events(self) -> Mapping[str, EventType]:
         """The types of events by name."""
-        names = list_members(self.schemas.document("event"))
-        return {event.name: event for event in map(self._read_event, names)}
+        found = {}
+        for schema in list_members(self.schemas.document("event")):
+            name = str(self.schemas.document(schema)["properties"]["event_type"]["const"])
+            found[name] = EventType(name, schema)
+        return found
 
     @cached_property
     def grounding_tools(self) -> tuple[str, ...]:
@@ -100,10 +103,6 @@ class Contract:
     def holds(self, rule: Rule) -> bool:
         """Whether a rule applies in this revision."""
         return rule.since <= self.revision and (rule.until is None or self.revision < rule.until)
-
-    def _read_event(self, schema: str) -> EventType:
-        name = str(self.schemas.document(schema)["properties"]["event_type"]["const"])
-        return EventType(name, schema)
 
 
 @cache
@@ -151,16 +150,10 @@ def find_revision(name: str, option: str) -> str:
 
 def check_revision_name(folder: Path, option: str) -> None:
     """A revision is a day, because rules hold from one revision to another. Raises UsageFault naming `option`."""
-    if not _is_day(folder.name):
-        example = "name the folder like a revision, such as 2026-12-01"
-        raise UsageFault(f"{option}: {folder.name!r} is not a date: {example}")
-
-
-def _is_day(name: str) -> bool:
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", name) is None:
-        return False
     try:
-        date.fromisoformat(name)
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", folder.name) is None:
+            raise ValueError
+        date.fromisoformat(folder.name)
     except ValueError:
-        return False
-    return True
+        example = "name the folder like a revision, such as 2026-12-01"
+        raise UsageFault(f"{option}: {folder.name!r} is not a date: {example}") from None

@@ -23,8 +23,6 @@ from harness.wire import Decoder, Exchange, Headers, Request
 from harness.wire.json_value import object_or_none
 from harness.wire.message import segment
 
-_WORDS = 80
-
 
 class CreateSummary(NamedTuple):
     """The request of a create: its parent's id (`""`: none), whether it is in the background, its words."""
@@ -42,10 +40,14 @@ def summarise_create(request: Request) -> CreateSummary | None:
     body = object_or_none(request.body)
     if body is None:
         return None
-    parent = body.get("previous_interaction_id")
-    return CreateSummary(
-        parent if isinstance(parent, str) else "", body.get("background") is True, _words_of(body.get("input"))
-    )
+    parent, given = body.get("previous_interaction_id"), body.get("input")
+    words = _text_in(given)
+    if words is None:  # what kind of input it is
+        kinds = [part.get("type") for part in objects_in(given)]
+        words = ", ".join(dict.fromkeys(str(kind).replace("_", " ") for kind in kinds if kind))
+    elif len(words) > 80:
+        words = f"{words[:80]}…"
+    return CreateSummary(parent if isinstance(parent, str) else "", body.get("background") is True, words)
 
 
 def read_new_id(exchange: Exchange) -> str:
@@ -73,15 +75,6 @@ def status_of(value: Mapping[str, Any]) -> tuple[str, str] | None:
     return (own if isinstance(own, str) else "") or interaction_id(value) or "", status
 
 
-def _words_of(value: Any) -> str:
-    """The beginning of an input, or what kind of input it is."""
-    text = _text_in(value)
-    if text is None:
-        kinds = [part.get("type") for part in objects_in(value)]
-        return ", ".join(dict.fromkeys(str(kind).replace("_", " ") for kind in kinds if kind))
-    return text if len(text) <= _WORDS else f"{text[:_WORDS]}…"
-
-
 def _text_in(value: Any, depth: int = 8) -> str | None:
     """The last text in an input, as deep as inputs go; None if there is none."""
     if isinstance(value, str):
@@ -105,10 +98,7 @@ def script_for(exchange: Exchange, contract: Contract) -> dict[str, Any] | None:
         return {"refuse": {name: value for name, value in refusal.items() if value}}
     if reading.is_resumed:
         return None
-    return _script_steps(reading.streamed_steps if exchange.is_stream else _read_body(exchange).get("steps"))
-
-
-def _script_steps(steps: Any) -> dict[str, Any] | None:
+    steps = reading.streamed_steps if exchange.is_stream else _read_body(exchange).get("steps")
     # a GET also returns what was given
     made = [step for step in objects_in(steps) if step.get("type") not in ("user_input", "function_result")]
     match [step.get("content") for step in made if step.get("type") != "thought"]:
@@ -121,8 +111,6 @@ def _read_body(message: Request | Exchange) -> dict[str, Any]:
     """The JSON object in a body, empty if there is none."""
     return object_or_none(message.body) or {}
 
-
-Json = Mapping[str, Any]
 
 _CALLS = frozenset(operation.call for operation in OPERATIONS)
 _FORCED = frozenset({"fileSearchStores"})
@@ -148,8 +136,12 @@ def _find_deletes(exchange: Exchange) -> Iterator[Request]:
     elif f"DELETE {path}/{{id}}" in _CALLS:
         if path == "interactions" and _makes_environment(exchange.request):
             yield from _build_delete(exchange, "environments", answer.get("environment_id"))
-        made = answer.get("file") if path == "files" else answer
-        yield from _build_delete(exchange, path, _id_of(as_object(made)))
+        made = as_object(answer.get("file") if path == "files" else answer)
+        identity, name = made.get("id"), made.get("name")
+        if not (isinstance(identity, str) and identity) and isinstance(name, str) and "/" in name:
+            # the last segment of a name such as `files/f1`; of an operation, what it works on
+            identity = name.partition("/operations/")[0].rpartition("/")[2]
+        yield from _build_delete(exchange, path, identity)
 
 
 def new_look_request(exchange: Exchange) -> Request | None:
@@ -172,14 +164,6 @@ def _build_delete(exchange: Exchange, collection: str, identity: object) -> Iter
     fields = request.headers.without("content-type", "content-length")
     kept = Headers((name, value) for name, value in fields if not name.lower().startswith("x-goog-upload-"))
     yield Request("DELETE", target + ("?force=true" if collection in _FORCED else ""), kept)
-
-
-def _id_of(made: Json) -> str:
-    """`id`, or the last segment of a `name` such as `files/f1`; of an operation, what it works on."""
-    if isinstance(made.get("id"), str) and made["id"]:
-        return str(made["id"])
-    name = made.get("name")
-    return name.partition("/operations/")[0].rpartition("/")[2] if isinstance(name, str) and "/" in name else ""
 
 
 def _makes_environment(request: Request) -> bool:
@@ -208,9 +192,6 @@ _NOT_PLAIN = frozenset({"agent", "tools", "previous_interaction_id", "continuati
 
 LOOKS = 8
 """Looks after which one has waited for the end of a run: they come less and less often."""
-
-_MORE_TIME = "give it more time (--timeout), or find out why it never settles"
-_CURE = "check the model and its quota, or name another model (--model)"
 
 
 class RunEnds:
@@ -244,31 +225,27 @@ class RunEnds:
 
     def describe(self) -> Iterator[str]:
         """For each kind of create of which runs ended, and none other than as failed: that, and what to do."""
-        failed, kinds = self._list_failed(), {self._kinds[one] for one in self._seen}
-        for kind, number in self._count_waited().items():
-            if kind not in kinds:
-                had = format_count(number, "run was", "runs were")
-                yield (
-                    f"no {kind} run completed: {had} looked at {LOOKS} times and more, and went on each time; "
-                    f"{_MORE_TIME}"
-                )
-        if failed and failed.keys() == kinds:
-            failed = {"": sum(failed.values())}
-        for kind, number in failed.items():
-            runs = format_count(number, "run")
-            yield f"no {kind and f'{kind} '}run completed: {runs} ended as {_FAILED!r}, and no other; {_CURE}"
-
-    def _count_waited(self) -> Counter[str]:
-        """The number of runs of each kind that were polled often enough to have waited for their end."""
-        waited = (one for one, looks in self._looks.items() if looks >= LOOKS and one not in self._cancelled)
-        return Counter(self._kinds[one] for one in waited)
-
-    def _list_failed(self) -> dict[str, int]:
-        """The kinds of which all runs that ended have failed, and how many."""
         ends: dict[str, list[set[str]]] = defaultdict(list)
         for identity, seen in self._seen.items():
             ends[self._kinds[identity]].append(seen)
-        return {kind: len(seen) for kind, seen in ends.items() if all(one == {_FAILED} for one in seen)}
+        # runs that were polled often enough to have waited for their end
+        waited = (one for one, looks in self._looks.items() if looks >= LOOKS and one not in self._cancelled)
+        for kind, number in Counter(self._kinds[one] for one in waited).items():
+            if kind not in ends:
+                had = format_count(number, "run was", "runs were")
+                yield (
+                    f"no {kind} run completed: {had} looked at {LOOKS} times and more, and went on each time; "
+                    "give it more time (--timeout), or find out why it never settles"
+                )
+        failed = {kind: len(seen) for kind, seen in ends.items() if all(one == {_FAILED} for one in seen)}
+        if failed and failed.keys() == ends.keys():
+            failed = {"": sum(failed.values())}
+        for kind, number in failed.items():
+            runs = format_count(number, "run")
+            yield (
+                f"no {kind and f'{kind} '}run completed: {runs} ended as {_FAILED!r}, and no other; "
+                "check the model and its quota, or name another model (--model)"
+            )
 
 
 def _name_kind(exchange: Exchange) -> str:

@@ -8,7 +8,7 @@ read. Every message names the file, and the fix. Whether the marks of steps fit 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -79,56 +79,55 @@ class WrittenContract(Protocol):
 def check_revision(contract: WrittenContract) -> None:
     """Look at every file that a revision does not have from a shipped one. Raises ValueError for a wrong one."""
     schemas = contract.schemas
-    _check_whole(schemas)
-    own = {
-        name: (path, _read(path, partial(schemas.read, name))) for name, path in sorted(schemas.written.items())
-    }
-    for name, (path, document) in own.items():
-        _check_description(path, document)
-        _check_schema(path, document)
-        if name.startswith(_MEMBERS):
-            _check_type(path, document)
-    _check_unions(schemas)
-    for folder in sorted(_MEMBERS):
-        _check_types_differ(schemas, folder)
-    for name, (path, document) in own.items():
-        for pointer, part in _list_parts(document, "$"):
-            if "$ref" in part:
-                _check_reference(schemas, name, f"{path}, {pointer}", part["$ref"])
-    _check_use(schemas)
-    _check_tables(contract)
-    openapi = schemas.path(_OPENAPI)
-    if openapi is not None and openapi.parent.parent != resources.folder("schemas"):
-        _read(openapi, schemas.openapi)
-
-
-def _check_whole(schemas: Schemas) -> None:
-    """Raise ValueError for a revision without a base that lacks what is asked of every one."""
-    answers = {operation.schema for operation in OPERATIONS if operation.schema}
-    missing = sorted(answers.union(*_READ_IN.values()) - schemas.files.keys())
-    if missing:
+    asked = {operation.schema for operation in OPERATIONS if operation.schema}
+    if missing := sorted(asked.union(*_READ_IN.values()) - schemas.files.keys()):
         few = ", ".join(f"{name}.json" for name in missing[:3])
         raise ValueError(
             f"{schemas.revision} lacks {len(missing)} schemas, such as {few}: let its revision.json name a base "
             f"that has them, such as {REVISIONS[-1]!r}"
         )
+    own = {
+        name: (path, _read(path, partial(schemas.read, name))) for name, path in sorted(schemas.written.items())
+    }
+    for name, (path, document) in own.items():
+        _check_file(path, document, of_union=name.startswith(_MEMBERS))
+    _check_reading(contract)
+    for folder in sorted(_MEMBERS):
+        types: dict[str, str] = {}
+        for name in schemas.list_names(folder.rstrip("/")):
+            other = types.setdefault(type_of(schemas.document(name)), name)
+            if other != name:
+                raise ValueError(
+                    f"{other}.json and {name}.json of {schemas.revision} describe the same type: to change a "
+                    "type, give your file the name that the base's has"
+                )
+    for name, (path, document) in own.items():
+        for pointer, part in _list_parts(document, "$"):
+            if "$ref" in part:
+                _check_reference(schemas, name, f"{path}, {pointer}", part["$ref"])
+    _check_use(schemas)
+    openapi = schemas.path(_OPENAPI)
+    if openapi is not None and openapi.parent.parent != resources.folder("schemas"):
+        _read(openapi, schemas.openapi)
 
 
-def _check_tables(contract: WrittenContract) -> None:
+def _check_reading(contract: WrittenContract) -> None:
     """Read now what else is read on first use. Raises ValueError for schemas that lack what is read in them."""
-    for table, names in _READ_IN.items():
+    schemas = contract.schemas
+    unions = [(union.beside if isinstance(union, Mixture) else name, name) for name, union in UNIONS.items()]
+    reads: list[tuple[tuple[str, ...], Callable[[], object]]] = [
+        *((names, partial(list, map(schemas.document, names))) for names in unions),
+        *((names, partial(getattr, contract, table)) for table, names in _READ_IN.items()),
+    ]
+    for names, read in reads:
         try:
-            getattr(contract, table)
+            read()
         except (LookupError, TypeError, AttributeError) as error:
+            written = (str(schemas.written[name]) for name in dict.fromkeys(names) if name in schemas.written)
             raise ValueError(
-                f"{_list_paths(contract.schemas, names)} lacks what is read there ({error!r}): leave the file "
-                f"out, or copy that of {REVISIONS[-1]} and change it"
+                f"{' or '.join(written)} lacks what is read there ({error!r}): leave the file out, or copy that "
+                f"of {REVISIONS[-1]} and change it"
             ) from None
-
-
-def _list_paths(schemas: Schemas, names: Iterable[str]) -> str:
-    """The files of some schemas: those that the user wrote, which must be at fault."""
-    return " or ".join(str(schemas.written[name]) for name in dict.fromkeys(names) if name in schemas.written)
 
 
 def _check_use(schemas: Schemas) -> None:
@@ -146,31 +145,6 @@ def _check_use(schemas: Schemas) -> None:
             )
 
 
-def _check_unions(schemas: Schemas) -> None:
-    """Raise ValueError for a file of a union that does not list its types as all others do."""
-    for name, union in UNIONS.items():
-        beside = union.beside if isinstance(union, Mixture) else name
-        try:
-            schemas.document(beside)
-            schemas.document(name)
-        except (LookupError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"{_list_paths(schemas, (beside, name))} does not list its types as the others do ({error!r}): "
-                f"leave the file out, or copy that of {REVISIONS[-1]} and change it"
-            ) from None
-
-
-def _check_types_differ(schemas: Schemas, folder: str) -> None:
-    types: dict[str, str] = {}
-    for name in schemas.list_names(folder.rstrip("/")):
-        other = types.setdefault(type_of(schemas.document(name)), name)
-        if other != name:
-            raise ValueError(
-                f"{other}.json and {name}.json of {schemas.revision} describe the same type: to change a type, "
-                "give your file the name that the base's has"
-            )
-
-
 def _read(path: Path, read: Callable[[], Schema]) -> Schema:
     try:
         document = read()
@@ -181,15 +155,15 @@ def _read(path: Path, read: Callable[[], Schema]) -> Schema:
     return document
 
 
-def _check_description(path: Path, document: Schema) -> None:
-    if not isinstance(document.get("description"), str):
-        raise ValueError(f'{path} has no "description": say in it what the schema describes')
+def _check_file(path: Path, document: Schema, *, of_union: bool) -> None:
+    """Raise ValueError for a value that is no schema of draft 2020-12, and for an unknown mark.
 
-
-def _check_schema(path: Path, document: Schema) -> None:
-    """Raise ValueError for a value that is no schema of draft 2020-12, and for an unknown mark."""
+    A file `of_union` describes a step or a delta, and has to say its type.
+    """
     import jsonschema_rs
 
+    if not isinstance(document.get("description"), str):
+        raise ValueError(f'{path} has no "description": say in it what the schema describes')
     if document.get("$schema", _DRAFT) != _DRAFT:  # the library would fetch what it names
         raise ValueError(
             f"{path}: $schema is {str(document['$schema'])[:100]!r}: leave it out, or write {_DRAFT!r}"
@@ -201,6 +175,15 @@ def _check_schema(path: Path, document: Schema) -> None:
         raise ValueError(f"{path} is not a JSON Schema (2020-12): {place}: {error.message[:200]}") from None
     for pointer, part in _list_parts(document, "$"):
         _check_words(f"{path}, {pointer}", part)
+    try:
+        kind = properties_of(document)["type"]["const"] if of_union else ""
+    except (LookupError, TypeError):
+        kind = None
+    if not isinstance(kind, str):
+        raise ValueError(
+            f'{path} does not say which type it describes: in "properties" (for a step in those of "$defs", '
+            '"shell") write "type": {"const": "the_type"}'
+        )
 
 
 def _check_words(place: str, part: Schema) -> None:
@@ -225,19 +208,6 @@ def _check_words(place: str, part: Schema) -> None:
         shape, wanted = _MARKS[mark]
         if not jsonschema_rs.is_valid(shape, part[mark]):
             raise ValueError(f"{place}: {mark} is {json.dumps(part[mark])[:80]}: write {wanted}")
-
-
-def _check_type(path: Path, document: Schema) -> None:
-    """Raise ValueError for a step or delta whose type its schema does not say."""
-    try:
-        kind = properties_of(document)["type"]["const"]
-    except (LookupError, TypeError):
-        kind = None
-    if not isinstance(kind, str):
-        raise ValueError(
-            f'{path} does not say which type it describes: in "properties" (for a step in those of "$defs", '
-            '"shell") write "type": {"const": "the_type"}'
-        )
 
 
 def _check_reference(schemas: Schemas, name: str, place: str, reference: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from harness.outcome.words import did_you_mean
 from harness.rules import ROWS
@@ -69,33 +68,25 @@ def read_ledger(texts: Mapping[str, bytes], rows: Mapping[str, RuleRow] = ROWS) 
                 )
             seen[source] = name
             for word, line in document["sentences"].items():
-                try:
-                    yield _read_sentence(f"{source}.{word}", sources[source], document["read"], line, rows)
-                except ValueError as wrong:
-                    raise make_table_error(name, text, [source, "sentences", word], f"{word}: {wrong}") from None
+                for rule in line.get("rules", ()):
+                    if rule not in rows:
+                        wrong = f"{word}: names {rule!r}, which is not a rule{did_you_mean(rule, rows)}"
+                        raise make_table_error(name, text, [source, "sentences", word], wrong)
+                yield Sentence(
+                    id=f"{source}.{word}",
+                    page=sources[source]["title"],
+                    section=line["section"],
+                    url=sources[source].get("url", ""),
+                    read=document["read"],
+                    words=line["says"],
+                    rules=tuple(line.get("rules", ())),
+                    reason=line.get("not_judged", ""),
+                    because=line.get("because", ""),
+                    test=line.get("test", ""),
+                    scenarios=tuple(line.get("scenario", ())),
+                )
 
 
 def sentences_of(rule: str) -> tuple[Sentence, ...]:
     """The sentences that a rule judges."""
     return tuple(sentence for sentence in load_ledger() if rule in sentence.rules)
-
-
-def _read_sentence(
-    sentence: str, page: Mapping[str, Any], read: str, line: Mapping[str, Any], rows: Mapping[str, RuleRow]
-) -> Sentence:
-    for rule in line.get("rules", ()):
-        if rule not in rows:
-            raise ValueError(f"names {rule!r}, which is not a rule{did_you_mean(rule, rows)}")
-    return Sentence(
-        id=sentence,
-        page=page["title"],
-        section=line["section"],
-        url=page.get("url", ""),
-        read=read,
-        words=line["says"],
-        rules=tuple(line.get("rules", ())),
-        reason=line.get("not_judged", ""),
-        because=line.get("because", ""),
-        test=line.get("test", ""),
-        scenarios=tuple(line.get("scenario", ())),
-    )

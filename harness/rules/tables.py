@@ -155,7 +155,10 @@ def expand_table(area: str, text: bytes, sources: Mapping[str, Any]) -> Iterator
     for rule_id, row in parse_table(area, text).items():
         try:
             record = {"id": rule_id, "area": area, **row}
-            record["title"] = row.get("title") or _make_title(row)
+            # A title is the statement as a clause; a rule of gateways begins with a capital, as its reports do.
+            words = row["statement"].rstrip(".")
+            clause = words if "looks_at" in row else words[0].lower() + words[1:]
+            record["title"] = row.get("title") or clause
             record["source"] = _spell_out(row["source"], sources)
             record["accepts"] = [str(words) for words in row.get("accepts", ())]
             read_record(record)
@@ -168,12 +171,6 @@ def load_sources() -> Mapping[str, Mapping[str, Any]]:
     """The documents that rules may cite, by the key that rows use."""
     found: Mapping[str, Mapping[str, Any]] = parse_table("sources", _read_texts(FOLDER)["sources"])
     return found
-
-
-def _make_title(row: Mapping[str, Any]) -> str:
-    """A title is the statement as a clause; a rule of gateways begins with a capital, as its reports do."""
-    words = str(row["statement"]).rstrip(".")
-    return words if "looks_at" in row else words[0].lower() + words[1:]
 
 
 def _spell_out(source: Mapping[str, str], sources: Mapping[str, Any]) -> dict[str, str]:
@@ -199,11 +196,10 @@ def parse_table(name: str, text: bytes, definition: str = "") -> dict[str, Any]:
     import yaml
 
     try:
-        value: dict[str, Any] = load_yaml(text)
+        # what YAML has and JSON has not, such as a day or the key `null`, is text
+        value: dict[str, Any] = json.loads(json.dumps(load_yaml(text), default=str))
     except (yaml.YAMLError, ValueError) as wrong:
         raise TableError(f"{name}.yaml is not a table of rules: {wrong}") from None
-    for place, flaw in _list_foreign(value):  # which no schema can judge
-        raise make_table_error(name, text, place, flaw)
     known = definition or (name if name in _SCHEMAS else "table")
     flaws = list(_validator(known).iter_errors(value))
     if flaws:
@@ -213,27 +209,6 @@ def parse_table(name: str, text: bytes, definition: str = "") -> dict[str, Any]:
         place = list(flaw.instance_path) or [key for key in value or () if f'"{key}"' in flaw.message]
         raise make_table_error(name, text, place, flaw.message)
     return value
-
-
-def _list_foreign(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[list[Any], str]]:
-    """The place of each key and value that YAML has and JSON has not, such as a key `null`, and what to do."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                yield [*place], f"the key {_write_word(key)} is not text: write it in quotes"
-            else:
-                yield from _list_foreign(item, (*place, key))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _list_foreign(item, (*place, number))
-    elif value is not None and not isinstance(value, str | int | float):
-        yield [*place], f"{_write_word(value)} is not text: write it in quotes"
-
-
-def _write_word(value: Any) -> str:
-    """A single value, as a YAML file has it."""
-    words = {None: "null", True: "true", False: "false"}
-    return words[value] if value is None or isinstance(value, bool) else str(value)
 
 
 @cache

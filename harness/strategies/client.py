@@ -81,27 +81,46 @@ ILLEGAL: Mapping[str, tuple[str, str]] = {
 """For each wrong create, the rule that it must be refused and the name of its changes in `tables/refusals`."""
 
 
-def wrong_changes(mode: str, target: RequestBuilder) -> Json:
-    """The changes that a wrong create makes to the plain body."""
-    rule, name = ILLEGAL[mode]
-    own = {Own.MODEL: target.model, Own.AGENT: target.agent, Own.ENVIRONMENT: target.environment}
-    return dict(REFUSALS[rule].bodies({}, own))[name]
-
-
 def result_of(call_id: str, name: str) -> Json:
     """The result of a function call."""
     return {"type": "function_result", "call_id": call_id, "name": name, "result": {"weather": "rain"}}
 
 
-def body_of(model: str, text: str, changes: Mapping[str, Any]) -> Json:
-    """The body of a create: the plain one with `changes`, where None removes a field."""
-    body = {"model": model, "input": text, **changes}
-    return {name: value for name, value in body.items() if value is not None}
+# What a step needs of its target.
 
 
-# One client of a target: the streams that it opened, and the judge that knows all it has seen.
-# Sends through its `SearchWorld` and lets the contract's `HistoryJudge` judge; must not know which steps there
-# are.
+_NEEDED: Mapping[str, set[str]] = {
+    "replay": {"stream"},
+    "answer": {"functions"},
+    **{kind: {"stream", "background"} for kind in ("open", *sorted(ON_READERS))},
+}
+"""The capabilities that each kind of operation needs; only background runs can be read in parts."""
+
+_OF_NOBODY = frozenset({"unknown", "orphan"})
+"""Modes of operations that have no subject."""
+
+
+def able_to(able: frozenset[str], operation: ClientCommand) -> bool:
+    """Whether a target with these capabilities has those that an operation needs."""
+    needed = NEEDS.get(operation.mode, frozenset()) if operation.kind in ("create", "chain", "answer") else set()
+    by_kind = _NEEDED.get(operation.kind, set())
+    by_mode = {"foreign": {"two-keys", "store"}, "unknown": set(), "orphan": set()}
+    stored = set() if operation.kind == "create" else {"store"}
+    return {*needed, *by_kind, *by_mode.get(operation.mode, stored)} <= able
+
+
+def list_kinds(able: frozenset[str]) -> list[str]:
+    """The kinds of operations that a target with these capabilities offers."""
+    return [kind for kind, modes in KINDS.items() if able_to(able, ClientCommand(kind, mode=modes[0]))]
+
+
+# The player of a history: a client, the streams that it opened, and the judge that knows all it has seen.
+
+
+MOST_LOOKS = 40
+"""How often a run is polled until it has settled."""
+
+_RIGHT = Intent(legal=True)
 
 
 @dataclass(eq=False, slots=True)
@@ -121,30 +140,65 @@ class Reader:
     closed: bool = False
 
 
-class SearchClient:
-    """One client, what it opened, and what it knows of each interaction."""
+class HistoryPlayer:
+    """Plays `ClientCommand`s with one client; see `PlaysHistory`."""
 
     def __init__(self, world: SearchWorld) -> None:
-        self.world = world
-        self.target: RequestBuilder = world.target
-        self.judge = HistoryJudge(
-            self.target.contract,
+        self._world = world
+        self._target: RequestBuilder = world.target
+        self._judge = HistoryJudge(
+            self._target.contract,
             sole_client=True,
             deterministic=world.settled_by_us,
             stores="store" in world.able,
         )
-        self.readers: list[Reader] = []
+        self._readers: list[Reader] = []
+        self._other_key = world.target.other_key or "harness-wrong-key"  # of another project, or of none
 
-    @property
-    def interactions(self) -> list[InteractionModel]:
-        """The model of each interaction, in the order of their creation."""
-        return self.judge.interactions
+    def resolve(self, step: ClientCommand, /) -> ClientCommand | None:
+        """The operation with its subject reduced to the actual number, as it is taken modulo their count.
 
-    def subject(self, operation: ClientCommand) -> InteractionModel:
+        None if it has no subject, or if the target lacks a capability for it.
+        """
+        on_readers = step.kind in ON_READERS
+        if not on_readers and not able_to(self._world.able, step):
+            return None
+        if step.kind == "create" or step.mode in _OF_NOBODY:
+            return step
+        among = self._list_readers(closed=step.kind == "resume") if on_readers else self._judge.interactions
+        return replace(step, subject=step.subject % len(among)) if among else None
+
+    def play(self, step: ClientCommand, /) -> None:
+        """Play one operation that applies."""
+        _MOVES[step.kind](self, step)
+
+    def send(self, request: Request, intent: Intent = PLAIN, /) -> Exchange:
+        """Send a request, and judge its response by all that came before."""
+        exchange = self._world.send(request, wrong=intent.foreign or bool(intent.refused_by))
+        return self._note(exchange, intent)
+
+    def close(self) -> None:
+        """Disconnect from all open streams."""
+        for reader in self._list_readers(closed=False):
+            reader.closed = True
+            self._world.leave(reader.stream.close(), reader.sent)
+
+    # --- the subject of an operation
+
+    def _subject(self, operation: ClientCommand) -> InteractionModel:
         """The interaction that an operation refers to."""
-        return self.interactions[operation.subject % len(self.interactions)]
+        return self._judge.interactions[operation.subject % len(self._judge.interactions)]
 
-    def choose_called(
+    def _reader(self, operation: ClientCommand, *, closed: bool = False) -> Reader:
+        """The stream that an operation refers to."""
+        choice = self._list_readers(closed=closed)
+        return choice[operation.subject % len(choice)]
+
+    def _list_readers(self, *, closed: bool) -> list[Reader]:
+        """The open streams; with `closed`, the closed ones as well."""
+        return [reader for reader in self._readers if closed or not reader.closed]
+
+    def _choose_called(
         self, operation: ClientCommand, method: str, action: str = "", *, unknown: str
     ) -> InteractionModel | None:
         """The interaction to call; None if it has no id, or if a wrong call was to be made, which is sent here.
@@ -152,347 +206,206 @@ class SearchClient:
         A wrong one has the id of none, which the rule `unknown` refuses, or another project's key.
         """
         if operation.mode == "unknown":
-            request = self.target.request(method, f"interactions/{UNKNOWN_ID}{action}")
+            request = self._target.request(method, f"interactions/{UNKNOWN_ID}{action}")
             self.send(request, Intent(refused_by=unknown))
             return None
-        model = self.subject(operation)
+        model = self._subject(operation)
         if not model.id:
             return None
         if operation.mode == "foreign":
             path = f"interactions/{segment(model.id)}{action}"
-            self.send(self.target.request(method, path, key=self.another_key()), Intent(foreign=True))
+            self.send(self._target.request(method, path, key=self._other_key), Intent(foreign=True))
             return None
         return model
 
-    def reader(self, operation: ClientCommand, *, closed: bool = False) -> Reader:
-        """The stream that an operation refers to."""
-        choice = self.among(closed=closed)
-        return choice[operation.subject % len(choice)]
-
-    def among(self, *, closed: bool) -> list[Reader]:
-        """The open streams; with `closed`, the closed ones as well."""
-        return [reader for reader in self.readers if closed or not reader.closed]
-
-    def send(self, request: Request, intent: Intent = PLAIN) -> Exchange:
-        """Send a request, and judge its exchange by all that came before."""
-        exchange = self.world.send(request, wrong=intent.foreign or bool(intent.refused_by))
-        return self._judge(exchange, intent)
-
-    def look(self, request: Request, wanted: Callable[[Exchange], bool], intent: Intent = PLAIN) -> Exchange:
-        """Look until the exchange is `wanted` or it is too late to become so; judge the last one."""
-        return self._judge(self.world.look(request, wanted, within=self.target.gone_within), intent)
-
-    def open(self, request: Request) -> LiveStream:
-        """Open a stream of events to be read in parts."""
-        return self.world.open(request, within=self.target.gone_within)
-
-    def close(self) -> None:
-        """Disconnect from all open streams."""
-        for reader in self.among(closed=False):
-            reader.closed = True
-            self.world.leave(reader.stream.close(), reader.sent)
-
-    def another_key(self) -> str:
-        """The key of another project, or one that belongs to none."""
-        return self.target.other_key or "harness-wrong-key"
-
-    def _judge(self, exchange: Exchange, intent: Intent) -> Exchange:
+    def _note(self, exchange: Exchange, intent: Intent) -> Exchange:
         if not exchange.excuse:
-            self.world.accuse(self.judge.note(exchange, intent), exchange.request)
+            self._world.accuse(self._judge.note(exchange, intent), exchange.request)
         return exchange
 
+    # --- reads, until something is seen
 
-# Plays reads: polls, whole replays, and waiting until a run has settled.
-# What a look shows is judged by the contract's `HistoryJudge`.
+    def _look(self, model: InteractionModel, *, awaited: bool = False, **query: bool) -> None:
+        """Look at an interaction until it is there, or gone, or too late to become so; judge the last look.
 
+        `awaited`: its run has had all the time it may take to settle.
+        """
+        wanted = is_success if model.there else is_refusal
+        request = self._target.get(model.id, **query)
+        self._note(self._world.look(request, wanted, within=self._target.gone_within), Intent(awaited=awaited))
 
-MOST_LOOKS = 40
+    def _poll(self, operation: ClientCommand) -> None:
+        """One GET."""
+        model = self._choose_called(operation, "GET", unknown="get.unknown")
+        if model is not None:
+            self._look(model, **({"include_input": True} if operation.mode == "input" else {}))
 
-
-def poll(client: SearchClient, operation: ClientCommand) -> None:
-    """One GET."""
-    model = client.choose_called(operation, "GET", unknown="get.unknown")
-    if model is not None:
-        look(client, model, include_input=operation.mode == "input")
-
-
-def look(
-    client: SearchClient, model: InteractionModel, *, include_input: bool = False, awaited: bool = False
-) -> None:
-    """Look at one interaction; `awaited`: its run has had all the time it may take to settle."""
-    query = {"include_input": True} if include_input else {}
-    wanted = is_success if model.there else is_refusal
-    client.look(client.target.get(model.id, **query), wanted, Intent(awaited=awaited))
-
-
-def settle(client: SearchClient, operation: ClientCommand) -> None:
-    """Poll until it has settled."""
-    model = client.subject(operation)
-    if not model.there:
-        return
-    for number, pause in enumerate(islice(pauses(), MOST_LOOKS), 1):
-        found = len(client.world.found)
-        look(client, model, awaited=number == MOST_LOOKS)
-        if not model.running or len(client.world.found) > found:
+    def _settle(self, operation: ClientCommand) -> None:
+        """Poll until it has settled."""
+        model = self._subject(operation)
+        if not model.there:
             return
-        client.world.wait(pause)
+        for number, pause in enumerate(islice(pauses(), MOST_LOOKS), 1):
+            found = len(self._world.found)
+            self._look(model, awaited=number == MOST_LOOKS)
+            if not model.running or len(self._world.found) > found:
+                return
+            self._world.wait(pause)
+
+    def _replay(self, operation: ClientCommand) -> None:
+        """GET with stream=true, read to its end."""
+        if operation.mode == "unknown":
+            self.send(self._target.get(UNKNOWN_ID, stream=True), Intent(refused_by="resume.unknown"))
+            return
+        model = self._subject(operation)
+        if not model.id:
+            return
+        if operation.mode == "bad-cursor":
+            self.send(self._target.get(model.id, stream=True, last_event_id=NO_CURSOR))
+            return
+        self._look(model, stream=True)
+
+    # --- creates
+
+    def _create(self, operation: ClientCommand) -> None:
+        """A create that must be accepted, or one that must be refused."""
+        if operation.mode in ILLEGAL:
+            (rule, name), target = ILLEGAL[operation.mode], self._target
+            own = {Own.MODEL: target.model, Own.AGENT: target.agent, Own.ENVIRONMENT: target.environment}
+            self._ask(dict(REFUSALS[rule].bodies({}, own))[name], Intent(refused_by=rule))
+            return
+        self._ask({**LEGAL[operation.mode], **(operation.body or {})}, _RIGHT)
+
+    def _chain(self, operation: ClientCommand) -> None:
+        """A create with a `previous_interaction_id`."""
+        if operation.mode == "unknown":
+            self._ask({"previous_interaction_id": UNKNOWN_ID}, Intent(refused_by="chain.unknown"))
+            return
+        parent = self._subject(operation)
+        if not parent.id:
+            return
+        if operation.mode == "foreign":
+            changes = {"previous_interaction_id": parent.id}
+            self._ask(changes, Intent(foreign=True), key=self._other_key)
+            return
+        self._continue(parent, {**LEGAL[operation.mode], "previous_interaction_id": parent.id})
+
+    def _answer(self, operation: ClientCommand) -> None:
+        """A create with the results of function calls, right or wrong."""
+        if operation.mode == "orphan":
+            orphan = {"input": [result_of("call_nobody", "get_weather")], "tools": [WEATHER]}
+            self._ask(orphan, Intent(refused_by="tool.result-orphan"))
+            return
+        parent = self._subject(operation)
+        calls = parent.calls
+        if not parent.id or not calls:
+            return
+        results = [result_of(call["id"], str(call.get("name"))) for call in calls]
+        if operation.mode == "wrong-id":
+            results[0]["call_id"] = "call_nobody"
+        changes: dict[str, Any] = {"previous_interaction_id": parent.id, "input": results, "tools": [WEATHER]}
+        changes["stream"] = True if operation.mode == "stream" else None
+        if operation.mode == "wrong-id" and parent.there:
+            self._ask(changes, Intent(refused_by="tool.result-bad-id"))
+        else:
+            self._continue(parent, changes)
+
+    def _continue(self, parent: InteractionModel, changes: Mapping[str, Any]) -> None:
+        """Continue a parent; look again at one that ran, since only that shows whether it still does."""
+        ran = parent.there and parent.running and not self._judge.is_certain(parent)
+        if is_success(self._ask(changes, _RIGHT)) and ran:
+            self._look(parent)
+
+    def _ask(self, changes: Mapping[str, Any], intent: Intent, *, key: str | None = None) -> Exchange:
+        text = f"Say hi to {len(self._judge.interactions)}."
+        fields = {"model": self._target.model, "input": text, **self._target.says, **changes}
+        body = {name: value for name, value in fields.items() if value is not None}
+        return self.send(self._target.request("POST", "interactions", body, key=key), intent)
+
+    def _cancel(self, operation: ClientCommand) -> None:
+        """POST …/cancel."""
+        model = self._choose_called(operation, "POST", "/cancel", unknown="cancel.unknown")
+        if model is not None:
+            self.send(self._target.cancel(model.id))
+
+    def _delete(self, operation: ClientCommand) -> None:
+        """DELETE."""
+        model = self._choose_called(operation, "DELETE", unknown="del.unknown")
+        if model is not None:
+            self.send(self._target.delete(model.id))
+
+    # --- streams that are read in parts, which belong to one sequence of events
+
+    def _begin(self, operation: ClientCommand) -> None:
+        """Open the stream of an interaction from its first event and read `count` events."""
+        model = self._subject(operation)
+        if model.there and model.background:
+            self._open(model, None, operation.count or 1)
+
+    def _resume(self, operation: ClientCommand) -> None:
+        """Resume from the cursor of a reader, as a client does after a drop, and read `count` events."""
+        earlier = self._reader(operation, closed=True)
+        if earlier.of.there:
+            self._open(earlier.of, earlier.cursor, operation.count or 1)
+
+    def _open(self, model: InteractionModel, cursor: str | None, count: int) -> None:
+        query: dict[str, Any] = {"stream": True} if cursor is None else {"stream": True, "last_event_id": cursor}
+        request = self._target.get(model.id, **query)
+        stream = self._world.open(request, within=self._target.gone_within)
+        if stream.status is None or stream.status >= 300:
+            self._world.accuse(self._judge.refuse(model, cursor, self._world.keep(stream.finish())), request)
+            return
+        reader = Reader(model, stream, self._judge.open(model, cursor), self._world.begin(), request, cursor)
+        self._readers.append(reader)
+        self._advance(reader, count)
+
+    def _read(self, operation: ClientCommand) -> None:
+        """Read `count` more events."""
+        self._advance(self._reader(operation), operation.count or 1)
+
+    def _drop(self, operation: ClientCommand) -> None:
+        """Disconnect."""
+        reader = self._reader(operation)
+        reader.closed = True
+        self._world.keep(reader.stream.close(), reader.sent)
+
+    def _finish(self, operation: ClientCommand) -> None:
+        """Read to the end."""
+        self._end(self._reader(operation))
+
+    def _advance(self, reader: Reader, count: int) -> None:
+        events = objects(frame.data for frame in reader.stream.read(count))
+        for event in events:
+            reader.cursor = PROTOCOL.cursor(event) or reader.cursor
+        self._take(reader, events)
+        if reader.stream.ended:
+            self._end(reader)
+
+    def _take(self, reader: Reader, events: list[dict[str, Any]]) -> None:
+        reader.taken += len(events)
+        self._world.accuse(self._judge.take(reader.of, reader.reading, events), reader.request)
+
+    def _end(self, reader: Reader) -> None:
+        reader.closed = True
+        exchange = self._world.keep(reader.stream.finish(), reader.sent)
+        if not exchange.truncated and not exchange.excuse:
+            self._take(reader, read(exchange).events[reader.taken :])
+            self._world.accuse(self._judge.finish(reader.of, reader.reading, exchange), reader.request)
 
 
-def replay(client: SearchClient, operation: ClientCommand) -> None:
-    """GET with stream=true, read to its end."""
-    if operation.mode == "unknown":
-        client.send(client.target.get(UNKNOWN_ID, stream=True), Intent(refused_by="resume.unknown"))
-        return
-    model = client.subject(operation)
-    if not model.id:
-        return
-    if operation.mode == "bad-cursor":
-        client.send(client.target.get(model.id, stream=True, last_event_id=NO_CURSOR))
-        return
-    wanted = is_success if model.there else is_refusal
-    client.look(client.target.get(model.id, stream=True), wanted)
-
-
-# Plays creates, chains and answers to function calls.
-# The responses are judged by the contract's `HistoryJudge`, which gets the intent. Must not know streams
-# that are read in parts; uses `reads` only to look again at a running parent.
-
-
-_CHAINS: Mapping[str, dict[str, Any]] = {
-    "plain": {},
-    "background": {"background": True},
-    "stream": {"stream": True},
+_MOVES: dict[str, Callable[[HistoryPlayer, ClientCommand], None]] = {
+    "create": HistoryPlayer._create,
+    "chain": HistoryPlayer._chain,
+    "answer": HistoryPlayer._answer,
+    "poll": HistoryPlayer._poll,
+    "settle": HistoryPlayer._settle,
+    "replay": HistoryPlayer._replay,
+    "cancel": HistoryPlayer._cancel,
+    "delete": HistoryPlayer._delete,
+    "open": HistoryPlayer._begin,
+    "read": HistoryPlayer._read,
+    "drop": HistoryPlayer._drop,
+    "resume": HistoryPlayer._resume,
+    "finish": HistoryPlayer._finish,
 }
-_RIGHT = Intent(legal=True)
-
-
-def create(client: SearchClient, operation: ClientCommand) -> None:
-    """Play a create that must be accepted, or one that must be refused."""
-    if operation.mode in ILLEGAL:
-        changes = wrong_changes(operation.mode, client.target)
-        _ask(client, changes, Intent(refused_by=ILLEGAL[operation.mode][0]))
-        return
-    _ask(client, {**LEGAL[operation.mode], **(operation.body or {})}, _RIGHT)
-
-
-def chain(client: SearchClient, operation: ClientCommand) -> None:
-    """Play a create with a `previous_interaction_id`."""
-    if operation.mode == "unknown":
-        _ask(client, {"previous_interaction_id": UNKNOWN_ID}, Intent(refused_by="chain.unknown"))
-        return
-    parent = client.subject(operation)
-    if not parent.id:
-        return
-    changes = {**_CHAINS.get(operation.mode, {}), "previous_interaction_id": parent.id}
-    if operation.mode == "foreign":
-        _ask(client, changes, Intent(foreign=True), key=client.another_key())
-        return
-    _continue(client, parent, changes)
-
-
-def answer(client: SearchClient, operation: ClientCommand) -> None:
-    """Play a create with the results of function calls, right or wrong."""
-    if operation.mode == "orphan":
-        orphan = {"input": [result_of("call_nobody", "get_weather")], "tools": [WEATHER]}
-        _ask(client, orphan, Intent(refused_by="tool.result-orphan"))
-        return
-    parent = client.subject(operation)
-    calls = parent.calls
-    if not parent.id or not calls:
-        return
-    results = [result_of(call["id"], str(call.get("name"))) for call in calls]
-    if operation.mode == "wrong-id":
-        results[0]["call_id"] = "call_nobody"
-    changes: dict[str, Any] = {"previous_interaction_id": parent.id, "input": results, "tools": [WEATHER]}
-    changes["stream"] = True if operation.mode == "stream" else None
-    if operation.mode == "wrong-id" and parent.there:
-        _ask(client, changes, Intent(refused_by="tool.result-bad-id"))
-    else:
-        _continue(client, parent, changes)
-
-
-def _continue(client: SearchClient, parent: InteractionModel, changes: Mapping[str, Any]) -> None:
-    """Continue a parent; look again at one that ran, since only that shows whether it still does."""
-    ran = parent.there and parent.running and not client.judge.is_certain(parent)
-    if is_success(_ask(client, changes, _RIGHT)) and ran:
-        look(client, parent)
-
-
-def _ask(client: SearchClient, changes: Mapping[str, Any], intent: Intent, *, key: str | None = None) -> Exchange:
-    number = len(client.interactions)
-    body = body_of(client.target.model, f"Say hi to {number}.", {**client.target.says, **changes})
-    return client.send(client.target.request("POST", "interactions", body, key=key), intent)
-
-
-# Plays streams that are read in parts: opened, dropped, resumed from a cursor, read by two, read to the end.
-# The contract's `HistoryJudge` compares the parts: all of them belong to one sequence of events.
-
-
-def begin(client: SearchClient, operation: ClientCommand) -> None:
-    """Open the stream of an interaction from its first event and read `count` events."""
-    model = client.subject(operation)
-    if not model.there or not model.background:
-        return
-    _open(client, model, None, operation.count or 1)
-
-
-def resume(client: SearchClient, operation: ClientCommand) -> None:
-    """Resume from the cursor of a reader, as a client does after a drop, and read `count` events."""
-    earlier = client.reader(operation, closed=True)
-    if earlier.of.there:
-        _open(client, earlier.of, earlier.cursor, operation.count or 1)
-
-
-def _open(client: SearchClient, model: InteractionModel, cursor: str | None, count: int) -> None:
-    query: dict[str, Any] = {"stream": True} if cursor is None else {"stream": True, "last_event_id": cursor}
-    request = client.target.get(model.id, **query)
-    stream = client.open(request)
-    if stream.status is None or stream.status >= 300:
-        client.world.accuse(client.judge.refuse(model, cursor, client.world.keep(stream.finish())), request)
-        return
-    reader = Reader(model, stream, client.judge.open(model, cursor), client.world.begin(), request, cursor)
-    client.readers.append(reader)
-    _advance(client, reader, count)
-
-
-def more(client: SearchClient, operation: ClientCommand) -> None:
-    """Read `count` more events."""
-    _advance(client, client.reader(operation), operation.count or 1)
-
-
-def drop(client: SearchClient, operation: ClientCommand) -> None:
-    """Disconnect."""
-    reader = client.reader(operation)
-    reader.closed = True
-    client.world.keep(reader.stream.close(), reader.sent)
-
-
-def finish(client: SearchClient, operation: ClientCommand) -> None:
-    """Read to the end."""
-    _finish(client, client.reader(operation))
-
-
-def _advance(client: SearchClient, reader: Reader, count: int) -> None:
-    events = objects(frame.data for frame in reader.stream.read(count))
-    for event in events:
-        reader.cursor = PROTOCOL.cursor(event) or reader.cursor
-    _take(client, reader, events)
-    if reader.stream.ended:
-        _finish(client, reader)
-
-
-def _take(client: SearchClient, reader: Reader, events: list[dict[str, Any]]) -> None:
-    reader.taken += len(events)
-    client.world.accuse(client.judge.take(reader.of, reader.reading, events), reader.request)
-
-
-def _finish(client: SearchClient, reader: Reader) -> None:
-    reader.closed = True
-    exchange = client.world.keep(reader.stream.finish(), reader.sent)
-    if not exchange.truncated and not exchange.excuse:
-        _take(client, reader, read(exchange).events[reader.taken :])
-        client.world.accuse(client.judge.finish(reader.of, reader.reading, exchange), reader.request)
-
-
-def cancel(client: SearchClient, operation: ClientCommand) -> None:
-    """POST …/cancel."""
-    model = client.choose_called(operation, "POST", "/cancel", unknown="cancel.unknown")
-    if model is not None:
-        client.send(client.target.cancel(model.id))
-
-
-def delete(client: SearchClient, operation: ClientCommand) -> None:
-    """DELETE."""
-    model = client.choose_called(operation, "DELETE", unknown="del.unknown")
-    if model is not None:
-        client.send(client.target.delete(model.id))
-
-
-# The table of all operations a client may do, and the conditions under which each applies.
-# This table uses the modules that play the operations. Those know a `SearchClient`, but not one another, except
-# for `reads`.
-
-
-_MOVES: dict[str, Callable[[SearchClient, ClientCommand], None]] = {
-    "create": create,
-    "chain": chain,
-    "answer": answer,
-    "poll": poll,
-    "settle": settle,
-    "replay": replay,
-    "cancel": cancel,
-    "delete": delete,
-    "open": begin,
-    "read": more,
-    "drop": drop,
-    "resume": resume,
-    "finish": finish,
-}
-_NEEDED: Mapping[str, set[str]] = {
-    "replay": {"stream"},
-    "answer": {"functions"},
-    **{kind: {"stream", "background"} for kind in ("open", *sorted(ON_READERS))},
-}
-"""The capabilities that each kind of operation needs; only background runs can be read in parts."""
-
-_OF_NOBODY = frozenset({"unknown", "orphan"})
-"""Modes of operations that have no subject."""
-
-
-def play(client: SearchClient, operation: ClientCommand) -> None:
-    """Play one operation that applies."""
-    _MOVES[operation.kind](client, operation)
-
-
-def able_to(able: frozenset[str], operation: ClientCommand) -> bool:
-    """Whether a target with these capabilities has those that an operation needs."""
-    needed = NEEDS.get(operation.mode, frozenset()) if operation.kind in ("create", "chain", "answer") else set()
-    by_kind = _NEEDED.get(operation.kind, set())
-    by_mode = {"foreign": {"two-keys", "store"}, "unknown": set(), "orphan": set()}
-    stored = set() if operation.kind == "create" else {"store"}
-    return {*needed, *by_kind, *by_mode.get(operation.mode, stored)} <= able
-
-
-def list_kinds(able: frozenset[str]) -> list[str]:
-    """The kinds of operations that a target with these capabilities offers."""
-    return [kind for kind, modes in KINDS.items() if able_to(able, ClientCommand(kind, mode=modes[0]))]
-
-
-def resolve(client: SearchClient, operation: ClientCommand) -> ClientCommand | None:
-    """The operation with its subject reduced to the actual number, as it is taken modulo their count.
-
-    None if it has no subject, or if the target lacks a capability for it.
-    """
-    on_readers = operation.kind in ON_READERS
-    if not on_readers and not able_to(client.world.able, operation):
-        return None
-    if operation.kind == "create" or operation.mode in _OF_NOBODY:
-        return operation
-    among = client.among(closed=operation.kind == "resume") if on_readers else client.interactions
-    return replace(operation, subject=operation.subject % len(among)) if among else None
-
-
-# The player of histories that a search gets from this API.
-
-
-class HistoryPlayer:
-    """Plays `ClientCommand`s with one client; see `PlaysHistory`."""
-
-    def __init__(self, world: SearchWorld) -> None:
-        self._client = SearchClient(world)
-
-    def resolve(self, step: ClientCommand, /) -> ClientCommand | None:
-        """The operation with its actual subject; None if it does not apply."""
-        return resolve(self._client, step)
-
-    def play(self, step: ClientCommand, /) -> None:
-        """Play one operation."""
-        play(self._client, step)
-
-    def send(self, request: Request, /) -> Exchange:
-        """Send a request without a further intent, and judge its response."""
-        return self._client.send(request)
-
-    def close(self) -> None:
-        """Disconnect from all open streams."""
-        self._client.close()
+"""How each kind of operation is played."""

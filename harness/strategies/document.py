@@ -6,7 +6,6 @@ Layer 2. Must not know which tool reads it.
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.contract import REVISIONS
 from harness.contract.requests import RequestBuilder
 from harness.kit.search import Family
 from harness.written_files import write_file
@@ -94,10 +92,7 @@ def write_document(target: RequestBuilder) -> Iterator[Path]:
     """The path of the document, which exists only within this context."""
     with tempfile.TemporaryDirectory(prefix="harness-fuzz-") as folder:
         root = Path(folder) / target.contract.revision
-        schemas = target.contract.schemas
-        schemas.copy_to(root)
-        for path in () if schemas.revision in REVISIONS else root.rglob("*.json"):
-            _rewrite(path, _drop_slow_patterns)
+        target.contract.schemas.copy_to(root)
         for name, patch in _list_patches(target).items():
             _rewrite(root / "strict" / f"{name}.json", partial(_narrow, f"requests.{name}", patch))
         _rewrite(root / "strict" / "create-credential.json", _invent_secrets)
@@ -111,40 +106,18 @@ def _rewrite(path: Path, change: Callable[[Json], None]) -> None:
     write_file(path, json.dumps(document))
 
 
-_UNIT = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]?|\(\?[a-zA-Z:-]*")
-"""What stands for one character or opens a group, so that no sign in it repeats anything."""
-_REPEATED_GROUP = re.compile(r"\)[*+?{]")
-_OPEN_REPEAT = re.compile(r"[*+?]|\{\d*,\d*\}")
-
-
-def _drop_slow_patterns(document: Json) -> None:
-    """Drop the patterns of a written revision in which Python's `re`, with which tools draw, may search for ever.
-
-    Those with at most one open repeat, and none of a group, stay.
-    """
-    parts: list[Any] = [document]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, dict) and isinstance(pattern := part.get("pattern"), str):
-            units = _UNIT.sub("x", pattern)
-            if _REPEATED_GROUP.search(units) or len(_OPEN_REPEAT.findall(units)) > 1:
-                del part["pattern"]
-        parts += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
-
-
 def _narrow(name: str, patch: Json, document: Json) -> None:
     if name in document["$defs"]:
         _merge(document["$defs"][name], patch)
 
 
 def _adapt(document: Json) -> None:
-    """Keep only the way to send a key that all our calls use, and add the links that OpenAPI has no words for."""
+    """Keep only the way to send a key that all our calls use, and add the links that OpenAPI has no words for.
+
+    They lead from the create of something to its reads and its delete, and from a delete to what is gone.
+    """
     document["security"] = [{"apiKeyHeader": []}]
-    _link_by_name(document["paths"])
-
-
-def _link_by_name(paths: Json) -> None:
-    """Lead from the create of something to its reads and its delete, and from a delete to what is gone."""
+    paths = document["paths"]
     for collection, pointer in _NAMED.items():
         one = paths[f"/{collection}/{{id}}"]
         created = f"$response.body#{pointer}#regex:^{collection}/(.+)"

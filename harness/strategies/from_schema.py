@@ -135,33 +135,23 @@ class Shapes:
         for union in ("oneOf", "anyOf"):
             if union in schema:
                 return weighted_choice([(self.weight(branch), self.of(branch, name)) for branch in schema[union]])
-        return self._of_type(schema, name)
-
-    def _of_type(self, schema: Schema, name: str) -> Strategy:
-        kind = schema.get("type", "object")  # a schema that accepts anything gets an object
-        if kind == "string":
-            return self._draw_text(schema, name)
-        if kind == "array":
-            return st.lists(self.of(schema["items"]), min_size=schema.get("minItems", 0), max_size=2)
-        if kind == "object":
-            return self._draw_object(schema)
-        return _LEAVES[kind]
-
-    def _draw_text(self, schema: Schema, name: str) -> Strategy:
-        if "pattern" in schema:
-            return MOMENTS  # times are the only listed strings with a pattern
-        if "not" in schema:
-            return SMALL.map(str)  # digits of a 64-bit count
-        return _BY_NAME.get(name, TEXTS)
-
-    def _draw_object(self, schema: Schema) -> Strategy:
-        properties = schema.get("properties")
-        if not properties:
-            others = schema.get("additionalProperties")
-            if isinstance(others, dict):
+        match schema.get("type", "object"):  # a schema that accepts anything gets an object
+            case "string" if "pattern" in schema:
+                return MOMENTS  # times are the only listed strings with a pattern
+            case "string" if "not" in schema:
+                return SMALL.map(str)  # digits of a 64-bit count
+            case "string":
+                return _BY_NAME.get(name, TEXTS)
+            case "array":
+                return st.lists(self.of(schema["items"]), min_size=schema.get("minItems", 0), max_size=2)
+            case "object" if schema.get("properties"):
+                return self.members(schema["properties"], frozenset(schema.get("required", ())))
+            case "object" if isinstance(others := schema.get("additionalProperties"), dict):
                 return st.dictionaries(WORDS, self.of(others), max_size=2)
-            return OBJECTS
-        return self.members(properties, frozenset(schema.get("required", ())))
+            case "object":
+                return OBJECTS
+            case kind:
+                return _LEAVES[kind]
 
     def members(
         self, properties: Mapping[str, Schema], required: frozenset[str] = frozenset(), most: int = MOST_OPTIONAL

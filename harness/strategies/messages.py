@@ -6,9 +6,7 @@ text, totals add up, and the fields of a create satisfy the rules between them.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from harness.contract import Contract
-from harness.contract.schema.openness import Schema, close
+from harness.contract.schema.openness import Schema
 from harness.contract.tables.lifecycle import RUNNING
 from harness.strategies.from_schema import (
     BASE64,
@@ -28,174 +26,56 @@ from harness.strategies.from_schema import (
     Shapes,
     contract_or_current,
     definitions,
-    merge_reference,
     moment,
     objects,
     weighted_choice,
 )
 
-# Breaks a legal value in one place, so that its schema is certain to reject it.
-# Walks value and schema together to know what each place accepts. A member gets a JSON type that no branch of
-# its schema allows, a required member is dropped, or a closed object gets an unknown member. Places where an
-# open schema would tolerate the change are left alone.
-
-
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
-
-STRANGER = "harness_unknown_field"
-_TYPES: dict[type, str] = {
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    dict: "object",
-    list: "array",
-}
-_OTHERS: dict[str, tuple[Any, ...]] = {
-    "null": (None,),
-    "boolean": (True,),
-    "string": ("wrong",),
-    "integer": (7,),
-    "number": (0.5,),
-    "array": ([], [1]),
-    "object": ({}, {"a": 1}),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaPosition:
-    """A member of an object or list, with the wrong values it may get and whether it may be dropped."""
-
-    path: Path
-    wrong: tuple[Any, ...]
-    droppable: bool
-
-
-class Damage:
-    """Finds the places in values of one schema. `closed`: the schema also rejects what it does not list."""
-
-    def __init__(self, contract: Contract, name: str, *, closed: bool) -> None:
-        bundle = contract.schemas.bundle(name)
-        self._root = close(bundle) if closed else bundle
-        self._closed = closed
-
-    def places(self, value: Json) -> list[SchemaPosition]:
-        """Every place in `value` where a change is certain to be rejected."""
-        return [*self._find_here(self._root, value, ()), *self._walk(self._root, value, ())]
-
-    def _find_here(self, schema: Schema, value: Json, path: Path) -> Iterator[SchemaPosition]:
-        if self._closed and self._closes(schema):
-            yield SchemaPosition((*path, STRANGER), (1, "a"), droppable=False)
-
-    def _closes(self, schema: Schema) -> bool:
-        return self.whole(schema).get("additionalProperties") is False
-
-    def _walk(self, schema: Schema, value: Any, path: Path) -> Iterator[SchemaPosition]:
-        schema = self.branch(schema, value)
-        if isinstance(value, dict):
-            required = set(schema.get("required", ()))
-            for name, member in value.items():
-                part = schema.get("properties", {}).get(name)
-                if part is not None and not schema.get("x-unknown"):
-                    inside = (*path, name)
-                    if "const" not in part or not path:  # deeper, another branch may accept another constant
-                        yield SchemaPosition(
-                            inside, self._list_wrong(part), name in required and "const" not in part
-                        )
-                    yield from self._walk(part, member, inside)
-                    if isinstance(member, dict):
-                        yield from self._find_here(self.branch(part, member), member, inside)
-        elif isinstance(value, list) and isinstance(schema.get("items"), dict):
-            for index, member in enumerate(value):
-                yield from self._walk(schema["items"], member, (*path, index))
-
-    def _list_wrong(self, schema: Schema) -> tuple[Any, ...]:
-        taken = self.types(schema)
-        if not taken:
-            return ()
-        if "number" in taken:
-            taken = taken | {"integer"}
-        return tuple(value for kind, found in _OTHERS.items() if kind not in taken for value in found)
-
-    def types(self, schema: Schema) -> frozenset[str]:
-        """The JSON types that a schema may accept; empty if it does not restrict them."""
-        schema = self.whole(schema)
-        for union in ("oneOf", "anyOf"):
-            if union in schema:
-                found = [self.types(branch) for branch in schema[union]]
-                return frozenset().union(*found) if all(found) else frozenset()
-        if "const" in schema:
-            return frozenset({_TYPES[type(schema["const"])]})
-        return frozenset({schema["type"]}) if "type" in schema else frozenset()
-
-    def branch(self, schema: Schema, value: Any) -> Schema:
-        """The branch of a union that describes `value`, by JSON type and discriminator."""
-        schema = self.whole(schema)
-        for union in ("oneOf", "anyOf"):
-            if union in schema:
-                fitting = (self.branch(part, value) for part in schema[union] if self._tells(part, value))
-                return next(fitting, {})
-        return schema
-
-    def _tells(self, schema: Schema, value: Any) -> bool:
-        schema = self.whole(schema)
-        if any(union in schema for union in ("oneOf", "anyOf")):
-            return any(self._tells(part, value) for part in schema.get("oneOf") or schema["anyOf"])
-        kinds = self.types(schema)
-        if kinds and _TYPES.get(type(value)) not in kinds:
-            return False
-        if not isinstance(value, dict):
-            return True
-        properties = schema.get("properties", {})
-        for name in ("type", "event_type"):
-            wanted = properties.get(name, {}).get("const")
-            if (
-                wanted is not None
-                and value.get(name, wanted if name not in schema.get("required", ()) else None) != wanted
-            ):
-                return False
-        return not schema.get("x-unknown")
-
-    def whole(self, schema: Schema) -> Schema:
-        """A schema with its reference resolved."""
-        return merge_reference(schema, self._root["$defs"])
-
 
 _GONE = object()
 """Stands for the removal of a member."""
 
 
-@cache
-def _damage(contract: Contract, name: str, closed: bool) -> Damage:
-    return Damage(contract, name, closed=closed)
-
-
 def damaged_values(
     legal: SearchStrategy[Json], contract: Contract, name: str, *, closed: bool = False
-) -> SearchStrategy[Json]:
-    """Values of `legal`, each broken in one place."""
+) -> SearchStrategy[Any]:
+    """Values of `legal`, each changed in one place so that the schema `name` rejects it."""
+    validator = contract.schemas.validator(name, closed=closed)
+    wrong: SearchStrategy[Any] = st.sampled_from((None, True, "wrong", 7, 0.5, [], [1], {}, {"a": 1}, _GONE))
 
     @st.composite
-    def damage(draw: st.DrawFn) -> Json:
+    def damage(draw: st.DrawFn) -> Any:
         value = draw(legal)
-        choices: list[tuple[Path, Any]] = []
-        for place in _damage(contract, name, closed).places(value):
-            choices += [(place.path, wrong) for wrong in (*place.wrong, *([_GONE] if place.droppable else []))]
-        if not choices:  # only the value as a whole can be broken
-            return draw(st.sampled_from(([], "wrong", 7, None)))
-        path, wrong = draw(st.sampled_from(choices))
-        value = copy.deepcopy(value)
-        holder: Any = value
-        for key in path[:-1]:
-            holder = holder[key]
-        if wrong is _GONE:
-            del holder[path[-1]]
-        else:
-            holder[path[-1]] = wrong
-        return value
+        places = st.sampled_from([*_list_places(value, ())])
+        changed = st.builds(_change, st.just(value), places, wrong)
+        return draw(changed.filter(lambda value: not validator.is_valid(value)))
 
     return damage()
+
+
+def _list_places(value: Any, path: Path) -> Iterator[Path]:
+    """The path of each part of a value, and of a member that no schema lists."""
+    yield path
+    if isinstance(value, dict):
+        yield (*path, "harness_unknown_field")
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in inside:
+        yield from _list_places(member, (*path, key))
+
+
+def _change(value: Any, path: Path, wrong: Any) -> Any:
+    """The value with another one at `path`, or without that part."""
+    if not path:
+        return None if wrong is _GONE else wrong
+    key, *rest = path
+    changed: Any = {**value} if isinstance(value, dict) else [*value]
+    if rest or wrong is not _GONE:
+        changed[key] = _change(value[key] if rest else None, tuple(rest), wrong)
+    elif isinstance(value, list) or key in value:
+        del changed[key]
+    return changed
 
 
 MODEL = "gemini-3.8-flash"
@@ -221,7 +101,8 @@ def steps(*, legal: bool = True, contract: Contract | None = None) -> SearchStra
     `legal=False`: a step that the schema `step` rejects.
     """
     contract = contract_or_current(contract)
-    return _step(contract) if legal else damaged_values(_step(contract), contract, "step")
+    found = shapes(contract).at("step")
+    return found if legal else damaged_values(found, contract, "step")
 
 
 def interactions(*, legal: bool = True, contract: Contract | None = None) -> SearchStrategy[Json]:
@@ -230,11 +111,8 @@ def interactions(*, legal: bool = True, contract: Contract | None = None) -> Sea
     `judge_interaction` finds nothing wrong with a legal one; `legal=False`: the schema `interaction` rejects it.
     """
     contract = contract_or_current(contract)
-    return (
-        _draw_interaction(contract)
-        if legal
-        else damaged_values(_draw_interaction(contract), contract, "interaction")
-    )
+    found = _draw_interaction(contract)
+    return found if legal else damaged_values(found, contract, "interaction")
 
 
 def create_requests(*, legal: bool = True, contract: Contract | None = None) -> SearchStrategy[Json]:
@@ -323,10 +201,6 @@ def _place_within(draw: st.DrawFn, note: Json, size: int) -> Json:
     return {**note, "start_index": start, "end_index": draw(st.integers(start + 1, size))}
 
 
-def _step(contract: Contract) -> SearchStrategy[Json]:
-    return shapes(contract).at("step")
-
-
 @st.composite
 def _draw_exchange(draw: st.DrawFn, contract: Contract, tool: str) -> list[Json]:
     """A call to a server tool and the result that answers it."""
@@ -390,7 +264,7 @@ def _draw_interaction(draw: st.DrawFn, contract: Contract) -> Json:
             "updated": moment(begun + draw(SMALL)),
         }
     if draw(st.booleans()):
-        value["steps"] = [*draw(_draw_opening(contract)), *draw(timelines(contract))]
+        value["steps"] = [*draw(st.one_of(st.just([]), _draw_asking(contract))), *draw(timelines(contract))]
     if status not in RUNNING and draw(st.booleans()):
         value["usage"] = draw(usages(contract))
     if status == "requires_continuation":
@@ -404,11 +278,6 @@ def _author(contract: Contract) -> SearchStrategy[Json]:
         shapes(contract).at("model-name").map(lambda name: {"model": name}),
         shapes(contract).at("agent-name").map(lambda name: {"agent": name}),
     )
-
-
-@cache
-def _draw_opening(contract: Contract) -> SearchStrategy[list[Json]]:
-    return st.one_of(st.just([]), _draw_asking(contract))
 
 
 def _draw_inputs(contract: Contract) -> SearchStrategy[Any]:
@@ -453,7 +322,8 @@ def _create_request(draw: st.DrawFn, contract: Contract) -> Json:
         body["background"] = True
     if body.get("background"):
         body.pop("store", None)
-    body.update(draw(_draw_settings(contract, body)))
+    names = _MODEL_ONLY if "model" in body else ("agent_config",)
+    body.update(draw(_draw_settings(contract, (*names, "webhook_config") if body.get("background") else names)))
     if draw(st.booleans()):
         body["previous_interaction_id"] = draw(IDS)
     if draw(st.integers(0, 9)) == 9:
@@ -462,15 +332,8 @@ def _create_request(draw: st.DrawFn, contract: Contract) -> Json:
     return body
 
 
-@st.composite
-def _draw_settings(draw: st.DrawFn, contract: Contract, body: Json) -> Json:
-    """Settings allowed for the model or agent and the mode of a create."""
-    names = _MODEL_ONLY if "model" in body else ("agent_config",)
-    return draw(_draw_members(contract, (*names, "webhook_config") if body.get("background") else names))
-
-
 @cache
-def _draw_members(contract: Contract, names: tuple[str, ...]) -> SearchStrategy[Json]:
+def _draw_settings(contract: Contract, names: tuple[str, ...]) -> SearchStrategy[Json]:
     fields = _collect_fields(contract)
     return shapes(contract).members({name: fields[name] for name in names}, most=2)
 

@@ -45,8 +45,6 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """Every kind of operation and its modes. `subject` numbers an interaction, or a reader for `ON_READERS`."""
 
-_SHOWN = 60
-
 ON_READERS = frozenset({"read", "drop", "resume", "finish"})
 
 
@@ -89,7 +87,7 @@ class ClientCommand:
         if self.count:
             words.append(format_count(self.count, "event"))
         if self.body:
-            words.append(shorten(json.dumps(self.body, ensure_ascii=False), _SHOWN))
+            words.append(shorten(json.dumps(self.body, ensure_ascii=False), 60))
         return " ".join(words)
 
 

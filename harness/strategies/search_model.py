@@ -29,13 +29,11 @@ from harness.wire import Request
 # What is drawn never depends on the target's responses: an operation without a subject does nothing.
 
 
-SUBJECTS = 4
-"""Number of subjects that a strategy chooses from; more may be created."""
-
 _FIRST = (*CREATE_MODES, "background", "background-stream", "background")
 """Modes of the first create; background is more frequent, as most defects need a run in progress."""
 
-_SUBJECTS = st.integers(0, SUBJECTS - 1)
+_SUBJECTS = st.integers(0, 3)
+"""The subjects that a step chooses from; more may be created."""
 _COUNTED = frozenset({"open", "read", "resume"})
 _NOBODY = ("unknown", "orphan")
 
@@ -107,12 +105,8 @@ def draw_laws(able: frozenset[str]) -> SearchStrategy[list[ClientCommand]]:
     creates = st.builds(
         ClientCommand, st.just("create"), st.just(0), st.sampled_from(modes), st.just(0), bodies(able)
     )
-    return st.builds(_build_history, creates, _draw_parts(), st.booleans())
-
-
-def _draw_parts() -> SearchStrategy[list[int]]:
-    """Numbers of events to read between drops."""
-    return st.lists(st.integers(1, 15), max_size=4)
+    parts = st.lists(st.integers(1, 15), max_size=4)  # numbers of events to read between drops
+    return st.builds(_build_history, creates, parts, st.booleans())
 
 
 def _build_history(create: ClientCommand, parts: list[int], settled: bool) -> list[ClientCommand]:
@@ -137,18 +131,17 @@ History: TypeAlias = tuple[ClientCommand, ...]
 
 def weigh_history(history: History) -> tuple[int, ...]:
     """The sort key of a history: fewer steps first, then kinds and modes listed earlier, then smaller values."""
-    weights = [_weigh(operation) for operation in history]
-    return (len(history), *(sum(column) for column in zip(*weights, strict=True)))
-
-
-def _weigh(operation: ClientCommand) -> tuple[int, int, int, int]:
     kinds = list(KINDS)
-    return (
-        kinds.index(operation.kind),
-        KINDS[operation.kind].index(operation.mode),
-        operation.subject + operation.count,
-        weigh(operation.body),
+    weights = (
+        (
+            kinds.index(operation.kind),
+            KINDS[operation.kind].index(operation.mode),
+            operation.subject + operation.count,
+            weigh(operation.body),
+        )
+        for operation in history
     )
+    return (len(history), *(sum(column) for column in zip(*weights, strict=True)))
 
 
 def simplify(history: History) -> Iterator[History]:
@@ -165,18 +158,15 @@ def simplify(history: History) -> Iterator[History]:
     for at, operation in enumerate(history):
         for other in _propose_simpler_steps(operation):
             yield (*history[:at], other, *history[at + 1 :])
-    yield from _merge_looks(history)
-
-
-def _merge_looks(history: History) -> Iterator[History]:
-    """Remove one step and replace a remaining look by another kind of look, which may serve for both."""
+    # one step less, and another kind of look in place of one that remains, which may serve for both
     for gone in range(len(history)):
         rest = (*history[:gone], *history[gone + 1 :])
         for at, operation in enumerate(rest):
             if operation.kind in _LOOKS and not operation.mode:
-                for kind in _LOOKS:
-                    if kind != operation.kind:
-                        yield (*rest[:at], ClientCommand(kind, operation.subject), *rest[at + 1 :])
+                others = (kind for kind in _LOOKS if kind != operation.kind)
+                yield from (
+                    (*rest[:at], ClientCommand(kind, operation.subject), *rest[at + 1 :]) for kind in others
+                )
 
 
 def _renumber(operation: ClientCommand) -> ClientCommand:
@@ -186,20 +176,14 @@ def _renumber(operation: ClientCommand) -> ClientCommand:
     return replace(operation, subject=operation.subject - 1)
 
 
-def _propose_looks(operation: ClientCommand) -> Iterator[ClientCommand]:
-    """Plain looks at an interaction in place of a step, if their kind is listed earlier."""
-    kinds = list(KINDS)
-    subjects = range(2) if operation.kind in ON_READERS else (operation.subject,)
-    for kind in _LOOKS:
-        if kinds.index(kind) < kinds.index(operation.kind):
-            yield from (ClientCommand(kind, subject) for subject in subjects)
-
-
 def _propose_simpler_steps(operation: ClientCommand) -> Iterator[ClientCommand]:
     if operation.kind in ("chain", "answer") and operation.mode in KINDS["create"]:
         yield ClientCommand("create", mode=operation.mode)
-    if operation.kind != "create":
-        yield from _propose_looks(operation)
+    if operation.kind != "create":  # plain looks at an interaction, if their kind is listed earlier
+        kinds = list(KINDS)
+        subjects = range(2) if operation.kind in ON_READERS else (operation.subject,)
+        earlier = (kind for kind in _LOOKS if kinds.index(kind) < kinds.index(operation.kind))
+        yield from (ClientCommand(kind, subject) for kind in earlier for subject in subjects)
     modes = KINDS[operation.kind]
     for mode in modes[: modes.index(operation.mode)]:
         yield replace(operation, mode=mode)
@@ -265,7 +249,7 @@ def build_model(rests_on: Mapping[str, tuple[str, ...]]) -> SearchModel:
         name_call=name_call,
         judge_answer=judge_response,
         new_player=HistoryPlayer,
-        read_step=_read_step,
+        read_step=lambda record: ClientCommand(**record),
         simplify=simplify,
         weigh=weigh_history,
         draw_steps=draw_steps,
@@ -273,7 +257,3 @@ def build_model(rests_on: Mapping[str, tuple[str, ...]]) -> SearchModel:
         draw_laws=draw_laws,
         document=_DOCUMENT,
     )
-
-
-def _read_step(record: Mapping[str, Any]) -> ClientCommand:
-    return ClientCommand(**record)

@@ -8,7 +8,7 @@ stream is a value: its events, how it was requested, and the rule that it breaks
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -59,10 +59,6 @@ class EventStream:
         """Return the whole stream as bytes."""
         return b"".join(self.frames())
 
-    def having(self, *events: Event | bytes, breaks: str, done: bool = True) -> EventStream:
-        """Return the same stream with other events, which break a rule."""
-        return replace(self, events=events, breaks=breaks, done=done)
-
 
 def compact(event: Event) -> bytes:
     """Encode an event the way a service does."""
@@ -87,10 +83,31 @@ def wire_framings(draw: st.DrawFn, stream: EventStream | bytes | list[tuple[str,
     Takes a stream, its bytes, or (name, data) pairs. Line ends, comments, unknown fields, spaces and the pieces
     are drawn; data with line breaks spans several lines. A decoder must return the same names and payloads.
     """
-    writer = _Writer(draw)
-    for name, data in _read_payloads(stream):
-        writer.event(name, data)
-    return draw(splits(bytes(writer.out)))
+    if isinstance(stream, EventStream):
+        payloads = stream.payloads()
+    elif isinstance(stream, bytes):
+        frames = Decoder().feed(stream)
+        payloads = [((frame.event or b"").decode("utf-8", "replace"), frame.data) for frame in frames]
+    else:
+        payloads = stream
+    ends = draw(st.sampled_from((_ENDS[:1], _ENDS[1:2], _ENDS[2:], _ENDS)))
+    noisy = draw(st.booleans())
+    out = bytearray(BOM if draw(st.booleans()) else b"")
+    for name, data in payloads:
+        spaced = draw(st.booleans())
+        lines = [_write_field(b"data", part, spaced) for part in data.split(b"\n")]
+        if name:
+            named = _write_field(b"event", name.encode(), spaced)
+            lines.insert(draw(st.sampled_from((0, len(lines)))), named)
+        if noisy:
+            noise = draw(st.sampled_from(_COMMENTS + _STRANGERS))
+            lines.insert(draw(st.integers(0, len(lines))), noise)
+        for line in [*lines, b""]:
+            end = ends[0] if len(ends) == 1 else draw(st.sampled_from(ends))
+            if not line and end == b"\n" and out.endswith(b"\r"):
+                end = b"\r"  # an LF must not form a CRLF with a CR before it
+            out += line + end
+    return draw(splits(bytes(out)))
 
 
 def splits(data: bytes) -> SearchStrategy[list[bytes]]:
@@ -105,54 +122,10 @@ def cuts(data: bytes) -> SearchStrategy[int]:
     These are the ends of lines and events, one byte before and after them, and the inside of characters.
     """
     anywhere = st.integers(0, len(data))
-    notable = sorted(
-        {place for at in _find_borders(data) for place in (at - 1, at, at + 1) if 0 <= place <= len(data)}
-    )
+    # after each line end, and inside each character of several bytes; the rest of a long stream has no others
+    borders = [at + 1 for at, byte in enumerate(data[:4096]) if byte in b"\r\n" or byte >= 0xC0]
+    notable = sorted({place for at in borders for place in (at - 1, at, at + 1) if 0 <= place <= len(data)})
     return st.one_of(st.sampled_from(notable), anywhere) if notable else anywhere
-
-
-def _find_borders(data: bytes) -> list[int]:
-    """Offsets after each line end and inside each multi-byte character, within the first 4096 bytes."""
-    return [at + 1 for at, byte in enumerate(data[:4096]) if byte in b"\r\n" or byte >= 0xC0]
-
-
-def _read_payloads(stream: EventStream | bytes | list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    if isinstance(stream, EventStream):
-        return stream.payloads()
-    if isinstance(stream, bytes):
-        return [((frame.event or b"").decode("utf-8", "replace"), frame.data) for frame in Decoder().feed(stream)]
-    return stream
-
-
-class _Writer:
-    """Writes events line by line and draws the form of each line."""
-
-    def __init__(self, draw: st.DrawFn) -> None:
-        self._draw = draw
-        self._ends = draw(st.sampled_from((_ENDS[:1], _ENDS[1:2], _ENDS[2:], _ENDS)))
-        self._noise = draw(st.booleans())
-        self.out = bytearray(BOM if draw(st.booleans()) else b"")
-
-    def event(self, name: str, data: bytes) -> None:
-        """Write one event and the blank line that dispatches it."""
-        spaced = self._draw(st.booleans())
-        lines = [_write_field(b"data", part, spaced) for part in data.split(b"\n")]
-        if name:
-            lines.insert(
-                self._draw(st.sampled_from((0, len(lines)))), _write_field(b"event", name.encode(), spaced)
-            )
-        if self._noise:
-            noise = self._draw(st.sampled_from(_COMMENTS + _STRANGERS))
-            lines.insert(self._draw(st.integers(0, len(lines))), noise)
-        for line in [*lines, b""]:
-            self._write_line(line)
-
-    def _write_line(self, line: bytes) -> None:
-        """Write a line and a line end; an LF must not form a CRLF with a CR before it."""
-        end = self._ends[0] if len(self._ends) == 1 else self._draw(st.sampled_from(self._ends))
-        if not line and end == b"\n" and self.out.endswith(b"\r"):
-            end = b"\r"
-        self.out += line + end
 
 
 def _write_field(name: bytes, value: bytes, spaced: bool) -> bytes:
@@ -168,20 +141,6 @@ def _write_field(name: bytes, value: bytes, spaced: bool) -> bytes:
 Json = dict[str, Any]
 Events = list[Any]
 Change = Callable[[st.DrawFn, Events], Events]
-
-
-@dataclass(frozen=True, slots=True)
-class Breakage:
-    """A way to break one rule. `cursors`: it applies only to streams whose deltas carry an event_id."""
-
-    rule: str
-    change: Change
-    cursors: bool = False
-
-    def apply(self, draw: st.DrawFn, stream: EventStream) -> EventStream:
-        """Return the broken stream."""
-        events = self.change(draw, [dict(event) for event in stream.events if not isinstance(event, bytes)])
-        return stream.having(*events, breaks=self.rule, done=self.rule != "stream.done")
 
 
 def _find_event(events: Events, kind: str) -> int:
@@ -310,7 +269,7 @@ def _misshape(draw: st.DrawFn, events: Events) -> Events:
 _ERRORS = ("too late", {"code": 504, "message": "too late"}, {"message": ["too late"]})
 _STEPS = [{"type": "model_output", "content": [{"type": "text", "text": "one two"}]}]
 
-_CHANGES: dict[str, Change] = {
+BREAKAGES: dict[str, Change] = {
     "stream.first": lambda draw, events: events[1:],
     "stream.created-once": lambda draw, events: _insert(draw, events, _copy_as_stranger(events[0])),
     "stream.created-status": _edit_first(
@@ -355,11 +314,6 @@ _CHANGES: dict[str, Change] = {
     "stream.error-shape": lambda draw, events: [
         *events[:-1], {"error": draw(st.sampled_from(_ERRORS)), "event_type": "error"}, events[-1]],
 }  # fmt: skip
-BREAKAGES: dict[str, Breakage] = {
-    rule: Breakage(rule, change, cursors=rule.startswith("stream.evid")) for rule, change in _CHANGES.items()
-}
-
-
 POLICIES = ("none", "all", "deltas", "sparse")
 """Which events carry an event_id."""
 
@@ -376,16 +330,20 @@ def event_streams(
     choice = st.booleans() if background is None else st.just(background)
     contract = contract_or_current(contract)
     streams = choice.flatmap(lambda in_background: _legal(contract, in_background))
-    return streams if legal else _broken_stream(contract, background)
+    return streams if legal else _broken_stream(contract, background, sorted(BREAKAGES))
 
 
 @st.composite
-def _broken_stream(draw: st.DrawFn, contract: Contract, background: bool | None) -> EventStream:
-    rule = draw(st.sampled_from(sorted(BREAKAGES)))
+def _broken_stream(
+    draw: st.DrawFn, contract: Contract, background: bool | None, rules: Sequence[str]
+) -> EventStream:
+    """A stream that breaks one of these rules."""
+    rule = draw(st.sampled_from(rules))
     in_background = draw(st.booleans()) if background is None else background
-    breakage = BREAKAGES[rule]
-    stream = draw(_legal(contract, in_background or breakage.cursors, least=1, plain=True, most=2))
-    return breakage.apply(draw, stream)
+    in_background |= rule.startswith("stream.evid")  # only there do deltas have to carry an event_id
+    stream = draw(_legal(contract, in_background, least=1, plain=True, most=2))
+    events = BREAKAGES[rule](draw, [dict(event) for event in stream.events if not isinstance(event, bytes)])
+    return replace(stream, events=tuple(events), breaks=rule, done=rule != "stream.done")
 
 
 @st.composite
@@ -413,7 +371,13 @@ def _legal(
         metadata = shapes(contract).at("stream-metadata")
         events = [{**event, "metadata": draw(metadata)} if draw(_RARELY) else event for event in events]
     policy = draw(st.sampled_from(POLICIES[1:3] if background else POLICIES))
-    return EventStream(events=tuple(_with_ids(draw, events, policy)), background=background)
+    numbered = []
+    for number, event in enumerate(events):
+        carries = policy == "all" or (policy == "deltas" and event["event_type"] == "step.delta")
+        if policy == "sparse":
+            carries = draw(st.booleans())
+        numbered.append({**event, "event_id": f"e{number}="} if carries else event)
+    return EventStream(events=tuple(numbered), background=background)
 
 
 def _draw_opening(draw: st.DrawFn, contract: Contract, identity: str, background: bool) -> list[Json]:
@@ -469,34 +433,37 @@ def _stop_fields(contract: Contract) -> SearchStrategy[Json]:
 # --- one step
 
 
-@cache
-def _deltas_of(contract: Contract, kind: str) -> SearchStrategy[list[Json]]:
-    return st.lists(_one_of(contract, sorted(contract.steps[kind].deltas)), max_size=3)
-
-
 def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> list[Json]:
-    shell = draw(_draw_shell(contract, kind))
-    signatures, texts = (_list_grown_by(contract, kind, how) for how in (DeltaEffect.APPEND, DeltaEffect.JSON))
+    """The events of a step: its start shows the fields that it always shows, and sometimes others."""
+    step = draw(shapes(contract).at(f"{pointer_to(kind.schema)}/$defs/shell"))
+    kept = draw(st.booleans())
+    shown = {name for name, how in kind.in_start.items() if how is Shown.WHOLE} | {"type"}
+    shell = {name: value for name, value in step.items() if kept or name in shown}
+    signatures, texts = (
+        tuple(name for name in kind.deltas if contract.deltas[name].grows.how is how)
+        for how in (DeltaEffect.APPEND, DeltaEffect.JSON)
+    )
     if signatures:
-        others = [name for name in kind.deltas if name not in signatures]
+        others = tuple(name for name in kind.deltas if name not in signatures)
         deltas = draw(st.lists(_one_of(contract, others), max_size=2)) + draw(
             st.lists(_one_of(contract, signatures), max_size=1)
         )
     elif texts:
-        deltas = [_draw_arguments(draw, contract, texts[0], part) for part in draw(_argument_parts())]
+        (name, *_), text = texts, json.dumps(draw(OBJECTS), ensure_ascii=False)
+        places = sorted(draw(st.sets(st.integers(0, len(text)), max_size=2)))
+        parts = [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
+        field = contract.deltas[name].grows.field
+        # the field may be left out if the fragment is empty
+        deltas = [{"type": name, **({field: part} if part or draw(st.booleans()) else {})} for part in parts]
     else:
-        deltas = draw(_deltas_of(contract, kind.name))
+        deltas = draw(st.lists(_one_of(contract, tuple(sorted(kind.deltas))), max_size=3))
     events = _frame_step(index, shell, deltas)
     extras = draw(_stop_fields(contract)) if draw(_RARELY) else {}
     return [*events[:-1], {**events[-1], **extras}]
 
 
-def _list_grown_by(contract: Contract, kind: StepType, how: DeltaEffect) -> list[str]:
-    """The deltas that grow a step in one way."""
-    return [name for name in kind.deltas if contract.deltas[name].grows.how is how]
-
-
-def _one_of(contract: Contract, names: list[str]) -> SearchStrategy[Json]:
+@cache
+def _one_of(contract: Contract, names: tuple[str, ...]) -> SearchStrategy[Json]:
     return st.one_of([shapes(contract).at(pointer_to(contract.deltas[name].schema)) for name in names])
 
 
@@ -504,40 +471,3 @@ def _frame_step(index: int, shell: Json, deltas: list[Json]) -> list[Json]:
     grown = [{"index": index, "delta": delta, "event_type": "step.delta"} for delta in deltas]
     start = {"index": index, "step": shell, "event_type": "step.start"}
     return [start, *grown, {"index": index, "event_type": "step.stop"}]
-
-
-@st.composite
-def _draw_shell(draw: st.DrawFn, contract: Contract, kind: StepType) -> Json:
-    """The step of a step.start: its type, the fields that it always shows, and sometimes others."""
-    step = draw(shapes(contract).at(f"{pointer_to(kind.schema)}/$defs/shell"))
-    kept = draw(st.booleans())
-    shown = {name for name, how in kind.in_start.items() if how is Shown.WHOLE} | {"type"}
-    return {name: value for name, value in step.items() if kept or name in shown}
-
-
-def _draw_arguments(draw: st.DrawFn, contract: Contract, name: str, part: str) -> Json:
-    """A delta with a fragment of JSON; the field may be left out if the fragment is empty."""
-    part_fields = {contract.deltas[name].grows.field: part} if part or draw(st.booleans()) else {}
-    return {"type": name, **part_fields}
-
-
-@st.composite
-def _argument_parts(draw: st.DrawFn) -> list[str]:
-    """The text of a JSON object, split anywhere."""
-    text = json.dumps(draw(OBJECTS), ensure_ascii=False)
-    places = sorted(draw(st.sets(st.integers(0, len(text)), max_size=2)))
-    return [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
-
-
-# --- cursors
-
-
-def _with_ids(draw: st.DrawFn, events: list[Json], policy: str) -> list[Json]:
-    """Add event ids to the events by one of `POLICIES`; no id repeats."""
-    numbered = []
-    for number, event in enumerate(events):
-        carries = policy == "all" or (policy == "deltas" and event["event_type"] == "step.delta")
-        if policy == "sparse":
-            carries = draw(st.booleans())
-        numbered.append({**event, "event_id": f"e{number}="} if carries else event)
-    return numbered

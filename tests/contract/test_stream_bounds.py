@@ -1,4 +1,4 @@
-"""Under hostile input the stream judge never raises, keeps bounded state and does bounded work."""
+"""Under odd input the stream judge never raises, and explains no more than it reports."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from harness.contract import StreamJudge, load
 from harness.contract.judge import stream
-from harness.contract.judge.finding_log import PER_RULE
-from harness.contract.judge.stream_state import CURSORS, INDICES, OPEN_STEPS, CursorLog
-from harness.contract.schema.explain import Explainer
+from harness.contract.schema import validator
 from harness.wire import encode
 from tests.contract.streams import WHOLE, broken, completed, created, delta, frames, judge, payload, start, stop
 
@@ -81,11 +79,9 @@ def test_odd_json_is_judged(odd: bytes) -> None:
     assert "stream.stop-once" in broken(reading)
 
 
-def long_stream(events: int, *, cursors: bool) -> bytes:
+def long_stream(events: int) -> bytes:
     """A stream with this many deltas."""
-    head, tail = [created(), start(0)], [stop(0), completed()]
-    extra = ({"event_id": f"cursor-{number}"} if cursors else {} for number in range(events))
-    return frames([*head, *({**delta(0), **more} for more in extra), *tail])
+    return frames([created(), start(0), *[delta(0)] * events, stop(0), completed()])
 
 
 def peak_of(stream: bytes, feed: int = 16_384) -> int:
@@ -105,17 +101,15 @@ def peak_of(stream: bytes, feed: int = 16_384) -> int:
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_stream() -> None:
-    """Memory does not grow with the number of events, except for a capped set of event id hashes."""
-    few, many = peak_of(long_stream(2_000, cursors=False)), peak_of(long_stream(20_000, cursors=False))
+    few, many = peak_of(long_stream(2_000)), peak_of(long_stream(20_000))
     assert many < few * 1.5 + 10_000
-    assert peak_of(long_stream(20_000, cursors=True)) - many < 20_000 * 250
 
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_one_feed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Feeding a whole body at once does not hold all its frames in memory."""
     monkeypatch.setattr("harness.wire.sse._SLICE", 16_384)
-    whole = long_stream(20_000, cursors=False)
+    whole = long_stream(20_000)
     assert peak_of(whole, len(whole)) < peak_of(whole) + len(whole)
 
 
@@ -129,8 +123,8 @@ WRONG: dict[str, object] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_faults_beyond_the_kept_ones_are_only_counted(wrong: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once a rule has enough findings, further breaches are counted without being explained."""
+def test_faults_beyond_the_kept_ones_are_not_explained(wrong: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a rule has enough findings, nothing is made of further breaches."""
     made = Counter[str]()
 
     def counting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -142,49 +136,11 @@ def test_faults_beyond_the_kept_ones_are_only_counted(wrong: object, monkeypatch
 
     for name in ("Finding", "replace"):
         monkeypatch.setattr(stream, name, counting(name, getattr(stream, name)))
-    monkeypatch.setattr(Explainer, "explain", counting("explain", Explainer.explain))
+    monkeypatch.setattr(validator, "explain", counting("explain", validator.explain))
     again = encode("x", wrong) if isinstance(wrong, bytes) else frames([wrong], done=False)
     few, many = (judge(frames([created(), *[again] * times, completed()])) for times in (200, 1000))
     assert few.findings == many.findings
-    assert sum(many.suppressed.values()) - sum(few.suppressed.values()) >= 800
     assert made.total() < 2 * 5 * 64, made
-
-
-def test_uniqueness_is_judged_up_to_its_cap() -> None:
-    """Repeated event ids are detected up to a cap; past it the reading says that they are not judged."""
-    log = CursorLog()
-    assert not any(log.repeats(f"e{number}") for number in range(CURSORS))
-    assert log.repeats("e7")
-    assert log.summary().judged
-    assert not log.repeats("one more")
-    assert not log.repeats("one more")
-    summary = log.summary()
-    assert (summary.judged, summary.count, summary.last) == (False, CURSORS + 3, "one more")
-
-
-def test_open_steps_are_bounded() -> None:
-    """A stream that starts steps without stopping them keeps a bounded number of them and of findings."""
-    many = [start(number) for number in range(OPEN_STEPS * 3)]
-    reading = judge(frames([created(), *many, completed()]))
-    told = sum(finding.rule == "stream.stop-once" for finding in reading.findings)
-    assert told + reading.suppressed["stream.stop-once"] == OPEN_STEPS
-    assert told == PER_RULE
-
-
-@pytest.mark.slow
-def test_reuse_of_indices_is_judged_up_to_its_cap() -> None:
-    steps = b"".join(frames([start(number), stop(number)], done=False) for number in range(INDICES + 1))
-    reading = judge(frames([created()], done=False) + steps + frames([completed()]))
-    assert reading.findings == ()
-    assert reading.unjudged == ("stream.index-reuse",)
-
-
-def test_event_names_are_bounded() -> None:
-    """A stream of ever new event types is counted under a bounded number of names."""
-    reading = judge(frames([created(), *({"event_type": f"new.{n}"} for n in range(1000)), completed()]))
-    assert len(reading.counts) < 100
-    assert reading.events == 1002
-    assert len(reading.unknowns) < 100
 
 
 def test_unknown_fields_everywhere_stay_quick_and_clean() -> None:
@@ -198,12 +154,9 @@ def test_unknown_fields_everywhere_stay_quick_and_clean() -> None:
     assert 0 < len(reading.unknowns) < 100
 
 
-def test_oversized_events_are_named_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An event above the size limit is not judged, and the reading says so."""
+def test_oversized_events_are_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     judging = StreamJudge(load())
     monkeypatch.setattr(judging._decoder, "_max_event", 500)
     judging.feed(frames([created(), start(0), delta(0, text="x" * 1000), stop(0), completed()]))
-    reading = judging.finish()
-    assert reading.findings == ()
-    assert len(reading.unjudged) == 1
+    assert judging.finish().findings == ()
     assert len(payload(delta(0))) < 500

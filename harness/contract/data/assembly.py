@@ -7,8 +7,8 @@ order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeGuard
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from harness.contract.contract import Contract
 from harness.contract.data.json_parse import loads
@@ -69,7 +69,18 @@ class Assembler:
         if step is None:
             step = self._begin(index, {"type": table.step_of[kind]})
         grows = table.deltas[kind].grows
-        _GROW[grows.how](step, delta, grows)
+        piece = delta.get(grows.field)
+        match grows.how:
+            case DeltaEffect.APPEND:  # what the start had already, whole, is not appended to it once more
+                if isinstance(piece, str) and step.get(grows.field) != piece:
+                    _add(step, grows.field, piece)
+            case DeltaEffect.JSON:
+                if isinstance(piece, str):
+                    _add(step, grows.field, piece, JsonText)
+            case DeltaEffect.PARTS:
+                _add_part(step, delta, grows)
+            case DeltaEffect.MERGE:
+                _merge(step, delta, grows)
 
 
 def assemble_steps(events: Iterable[Mapping[str, Any]], contract: Contract) -> list[Step]:
@@ -89,68 +100,35 @@ def _add(holder: dict[str, Any], field: str, text: str, kind: type[Fragments] = 
         holder[field] = kind([had, text] if isinstance(had, str) else [text])
 
 
-def _append(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
-    """Append to an opaque token; what the start had already, whole, is not appended to it once more."""
-    piece = delta.get(grows.field)
-    if isinstance(piece, str) and step.get(grows.field) != piece:
-        _add(step, grows.field, piece)
-
-
-def _append_json(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
-    if isinstance(delta.get(grows.field), str):
-        _add(step, grows.field, delta[grows.field], JsonText)
-
-
 def _add_part(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
-    """Add to a list of parts: notes to its last text, a fragment to a like part, or else a new part."""
+    """Add to a list of parts: notes to its last text, a fragment to a like part, or else a new part.
+
+    Sound and video arrive as fragments, an image or a document whole.
+    """
     part = delta.get(grows.of) if grows.of else delta
     if not isinstance(part, Mapping) or (grows.add and not isinstance(part.get(grows.add), list)):
         return
-    if grows.add:
-        _extend_text(_list_parts(step, grows.field), grows.add, part[grows.add])
-    elif grows.join == "text" and part.get("type", "text") == "text":
-        _append_text(step, grows.field, part)
-    else:
-        _append_part(_list_parts(step, grows.field), part, "" if grows.join == "text" else grows.join)
-
-
-def _list_parts(step: Step, field: str) -> list[Any]:
-    parts = step.get(field)
-    if not isinstance(parts, list):
-        parts = step[field] = []
-    return parts
-
-
-def _append_text(step: Step, field: str, piece: Mapping[str, Any]) -> None:
-    """Append to the last part if that is text; otherwise start a new part."""
-    text, parts = piece.get("text"), _list_parts(step, field)
-    if not isinstance(text, str):
+    is_text = not grows.add and grows.join == "text" and part.get("type", "text") == "text"
+    if is_text and not isinstance(part.get("text"), str):
         return
-    last = parts[-1] if parts else None
-    if _is_text(last):
-        _add(last, "text", text)
-    else:
-        parts.append({**piece, "type": "text"})
-
-
-def _is_text(part: Any) -> TypeGuard[dict[str, Any]]:
-    return isinstance(part, dict) and part.get("type", "text") == "text"
-
-
-def _extend_text(parts: list[Any], field: str, items: list[Any]) -> None:
-    """Add items to a list of the last part, which is text; start a text if it is not."""
-    if not parts or not _is_text(parts[-1]):
-        parts.append({"type": "text", "text": ""})
-    had = parts[-1].get(field)
-    parts[-1][field] = [*(had if isinstance(had, list) else ()), *items]
-
-
-def _append_part(parts: list[Any], part: Mapping[str, Any], join: str) -> None:
-    """Add a part, or continue the last one: sound and video arrive as fragments, an image or a document whole."""
-    last = parts[-1] if parts else None
-    if join and isinstance(last, dict) and _continues(last, part, join):
-        _add(last, join, part[join])
-        last.update({name: value for name, value in part.items() if name != join})
+    parts = step.get(grows.field)
+    if not isinstance(parts, list):
+        parts = step[grows.field] = []
+    last: Any = parts[-1] if parts else None
+    after_text = isinstance(last, dict) and last.get("type", "text") == "text"
+    if grows.add:
+        if not after_text:
+            last = {"type": "text", "text": ""}
+            parts.append(last)
+        had = last.get(grows.add)
+        last[grows.add] = [*(had if isinstance(had, list) else ()), *part[grows.add]]
+    elif is_text and after_text:
+        _add(last, "text", part["text"])
+    elif is_text:
+        parts.append({**part, "type": "text"})
+    elif grows.join not in ("", "text") and isinstance(last, dict) and _continues(last, part, grows.join):
+        _add(last, grows.join, part[grows.join])
+        last.update({name: value for name, value in part.items() if name != grows.join})
     else:
         parts.append(dict(part))
 
@@ -196,18 +174,10 @@ def _settle_value(value: Any) -> Any:
         case Fragments():
             return "".join(value)
         case list():
-            return [_settle_part(part) if isinstance(part, dict) else part for part in value]
+            return [
+                {name: "".join(one) if isinstance(one, Fragments) else one for name, one in part.items()}
+                if isinstance(part, dict)
+                else part
+                for part in value
+            ]
     return value
-
-
-def _settle_part(part: dict[str, Any]) -> dict[str, Any]:
-    return {name: "".join(value) if isinstance(value, Fragments) else value for name, value in part.items()}
-
-
-_GROW: dict[DeltaEffect, Callable[[Step, Mapping[str, Any], Growth], None]] = {
-    DeltaEffect.APPEND: _append,
-    DeltaEffect.JSON: _append_json,
-    DeltaEffect.PARTS: _add_part,
-    DeltaEffect.MERGE: _merge,
-}
-"""What each way of growing does to a step."""

@@ -21,6 +21,7 @@ from harness.contract.data.transcript import (
     output_steps,
     steps_of,
     steps_text,
+    text_of,
     without_text,
 )
 from harness.contract.judge.finding_log import place_finding
@@ -197,7 +198,7 @@ def judge_constant(known: Body, shown: Body) -> Iterator[Finding]:
         one, other = known.get(name), shown.get(name)
         if not (isinstance(one, str) and isinstance(other, str) and one):
             continue
-        if not _is_same_value(one.removeprefix(_PREFIX), other.removeprefix(_PREFIX)):
+        if not _is_same_value(one, other):
             message, severity = f"`{name}` of an interaction changed", Severity.BROKEN
             if name == "model" or (stamped and name == "created"):
                 severity = Severity.NON_STRICT
@@ -205,20 +206,16 @@ def judge_constant(known: Body, shown: Body) -> Iterator[Finding]:
             yield place_finding(f"get.constant/{name}", message, *values, f"$.{name}", severity)
 
 
-_PREFIX = "models/"
-"""What may stand before the name of a model."""
+_FRACTION = re.compile(r"[.,](\d+)")
 
 
 def _is_same_value(one: str, other: str) -> bool:
-    """Whether two texts are equal, or name one moment with the precision of the coarser one."""
+    """Whether two texts name one model, or one moment with the precision of the coarser one, or are equal."""
     earlier, later = read_instant(one), read_instant(other)
     if one == other or earlier is None or later is None:
-        return one == other
+        return one.removeprefix("models/") == other.removeprefix("models/")
     digits = min(len(found[1]) if (found := _FRACTION.search(text)) else 0 for text in (one, other))
     return abs((later - earlier).total_seconds()) < 10.0 ** -min(digits, 6)
-
-
-_FRACTION = re.compile(r"[.,](\d+)")
 
 
 def judge_growth(before: Body, after: Body) -> Iterator[Finding]:
@@ -306,16 +303,12 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body, rule: str = "strea
             message = f"GET shows a replacement in place of a character of the stream, from character {at}"
             yield place_finding(f"{rule}/stored", message, _quote(shown, at), _quote(stored, at), "$.steps")
         else:
-            lacks = at < len(shown) < len(stored) <= 2 * len(shown) and _is_part(shown, stored)
+            rest = iter(stored)
+            is_part = all(character in rest for character in shown)  # without some of the stored ones
+            lacks = at < len(shown) < len(stored) <= 2 * len(shown) and is_part
             message = f"the stream lacks a part of the stored text, from character {at}" if lacks else message
             code = f"{rule}/lost" if lacks or stored.startswith(shown) else rule
             yield place_finding(code, message, _quote(stored, at), _quote(shown, at), "$.steps")
-
-
-def _is_part(shown: str, stored: str) -> bool:
-    """Whether a text is another one without some of its characters."""
-    rest = iter(stored)
-    return all(character in rest for character in shown)
 
 
 _REPLACED = re.compile("[?\ufffd]+")
@@ -364,7 +357,10 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
         return
     if steps_text(output_of(streamed)) != steps_text(stored):
         streamed, stored = without_text(streamed), without_text(stored)
-    came, kept = ("".join(_list_summaries(steps)) for steps in (streamed, stored))
+    came, kept = (
+        "".join(text_of(step.get("summary")) for step in steps if step.get("type") == "thought")
+        for steps in (streamed, stored)
+    )
     if not may_hide and came != kept and (doubled := _find_doubled(came, kept)):
         words = (_quote(kept, doubled[0][0]), _quote(came, doubled[0][0]))
         yield Finding.from_code(
@@ -386,12 +382,6 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
         else:
             message = f"stream and GET differ at {difference.pointer}"
             yield Finding("stream.equals-get", message, *words, severity=Severity.NON_STRICT)
-
-
-def _list_summaries(steps: Iterable[Body]) -> list[str]:
-    """The texts in the summaries of thoughts."""
-    parts = [part for step in steps if step.get("type") == "thought" for part in objects_in(step.get("summary"))]
-    return [text for part in parts if isinstance(text := part.get("text"), str)]
 
 
 def _find_lacking_steps(streamed: Sequence[Body], stored: Sequence[Body]) -> Finding | None:
@@ -455,17 +445,14 @@ def judge_streamed_signatures(streamed: Sequence[Body], body: Body) -> Iterator[
             words = (message, format_value(kept["signature"]), format_value(came.get("signature")))
             yield Finding("stream.signature", *words)
             return
-    yield from _judge_doubled_signatures(streamed, output_steps(body))
-
-
-def _judge_doubled_signatures(streamed: Iterable[Body], stored: Iterable[Body]) -> Iterator[Finding]:
-    """The signature of a tool's step must not come twice; none at all is accepted (API news, MCP live)."""
-    kept = {(step.get("type"), step.get("id"), step.get("call_id")): step.get("signature") for step in stored}
+    # the signature of a tool's step must not come twice; none at all is accepted (API news, MCP live)
+    names = ("type", "id", "call_id")
+    signed = {tuple(map(step.get, names)): step.get("signature") for step in output_steps(body)}
     for step in streamed:
-        came, whole = step.get("signature"), kept.get((step.get("type"), step.get("id"), step.get("call_id")))
-        if whole and isinstance(whole, str) and came == whole * 2:
+        sent, once = step.get("signature"), signed.get(tuple(map(step.get, names)))
+        if once and isinstance(once, str) and sent == once * 2:
             message = f"the stream sends the signature of a {step.get('type')} twice"
-            yield Finding.from_code("stream.signature/twice", message, format_value(whole), format_value(came))
+            yield Finding.from_code("stream.signature/twice", message, format_value(once), format_value(sent))
             return
 
 
@@ -532,8 +519,18 @@ def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps")
         same = [place for place, found in enumerate(ids) if found == name]
         earlier = sum(str(other.get("call_id")) == name for other in asked[:number])
         own = shown_results[same[earlier]] if earlier < len(same) else None
-        if own is not None and own.get("result") is not None:
-            yield from _judge_own_result(step, own)
+        if own is None or own.get("result") is None:
+            continue
+        kept = _squeeze("".join(_list_leaves(own["result"])))  # in whatever form
+        leaves = _list_leaves(step.get("result"))
+        lost = any(leaf.isprintable() and _squeeze(leaf) not in kept for leaf in leaves)
+        names = step.get("name"), own.get("name")
+        if lost or (all(names) and names[0] != names[1]):
+            message = "the function result that GET shows is not that of the create"
+            expected, actual = (
+                format_value({name: one.get(name) for name in ("name", "result")}) for one in (step, own)
+            )
+            yield place_finding("get.own-input/result", message, expected, actual, "$.steps")
 
 
 def list_given(body: Body) -> list[dict[str, Any]]:
@@ -541,20 +538,6 @@ def list_given(body: Body) -> list[dict[str, Any]]:
     steps = steps_of(body)
     given = [step for step in steps if step.get("type") in (USER_INPUT, "function_result")]
     return [step for step in given if step.get("content") or step.get("result") is not None]
-
-
-def _judge_own_result(sent: Body, shown: Body) -> Iterator[Finding]:
-    """The result of a function that GET shows must be the one that the client sent, in whatever form."""
-    kept = _squeeze("".join(_list_leaves(shown.get("result"))))
-    lost = [leaf for leaf in _list_leaves(sent.get("result")) if leaf.isprintable() and _squeeze(leaf) not in kept]
-    names = sent.get("name"), shown.get("name")
-    if lost or (all(names) and names[0] != names[1]):
-        message = "the function result that GET shows is not that of the create"
-        expected, actual = (format_value({name: one.get(name) for name in _RESULT}) for one in (sent, shown))
-        yield place_finding("get.own-input/result", message, expected, actual, "$.steps")
-
-
-_RESULT = ("name", "result")
 
 
 def _list_texts(value: object, *, lenient: bool = False) -> list[str]:

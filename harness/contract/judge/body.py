@@ -8,7 +8,7 @@ create, which a client wrote, is judged here, too: a live check writes its reque
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -26,7 +26,6 @@ from harness.outcome import Finding, Severity
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _PLACEHOLDER = re.compile(r"REDACTED")  # a recorder put this in place of the target's value
-_OPAQUE = ("data", "signature")
 _OUTPUTS = "outputs"  # the name of `steps` before May 2026
 
 
@@ -54,8 +53,12 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
 
     A wrong status or token count breaks a rule of its own, and not also the one of the schema.
     """
-    value, findings = review.value, _judge_shape(review, rule, _list_judged_apart)
-    status = as_object(value).get("status")
+    value = review.value
+    status, apart = as_object(value).get("status"), set[str]()
+    if review.problems and isinstance(value, Mapping):
+        apart |= set() if isinstance(status, str) else {"$.status"}
+        apart.update(list_miscounted(value["usage"]) if "usage" in value else ())
+    findings = _judge_shape(review, rule, apart)
     if not isinstance(status, str) or not status:
         actual = "none" if status is None else repr(status)[:40]
         message = "the status is not a string" if status not in (None, "") else "the status is missing"
@@ -80,40 +83,21 @@ def judge_steps(steps: list[Any]) -> list[Finding]:
     Leading steps may be the caller's own input, returned unchanged. Their values are not the target's fault.
     """
     log = FindingLog()
-    for finding in _judge_each_step(steps):
+    given = count_given(steps)
+    for index, step in enumerate(steps):
+        for finding in _judge_step(step, f"$.steps[{index}]", is_own=index >= given):
+            log.add(finding)
+    for finding in _judge_pairs(steps, given):
         log.add(finding)
     return log.findings
 
 
-def _judge_each_step(steps: list[Any]) -> Iterator[Finding]:
-    given = count_given(steps)
-    for index, step in enumerate(steps):
-        place = f"$.steps[{index}]"
-        yield from _judge_discriminators(step, place)
-        if isinstance(step, Mapping) and index >= given:
-            yield from _judge_base64(step, place)
-            yield from _judge_annotations(step, place)
-    yield from _judge_pairs(steps, given)
-
-
-def _list_judged_apart(value: Any) -> frozenset[str]:
-    """The places in an interaction whose shape breaks a rule of its own."""
-    if not isinstance(value, Mapping):
-        return frozenset()
-    status = () if isinstance(value.get("status"), str) else ("$.status",)
-    return frozenset({*status, *(list_miscounted(value["usage"]) if "usage" in value else ())})
-
-
-def _judge_shape(
-    review: Review, rule: str, list_apart: Callable[[Any], Container[str]] = lambda _: ()
-) -> list[Finding]:
-    """The places where a value does not fit its schema, as findings against `rule`.
+def _judge_shape(review: Review, rule: str, apart: Container[str] = ()) -> list[Finding]:
+    """The places where a value does not fit its schema, as findings against `rule`; others judge those `apart`.
 
     A null for an optional member is one lenient finding, and the rest is judged as if the member were absent.
-    `list_apart` lists the places of the value at which what is wrong is left to others.
     """
-    others = list_apart(review.value) if review.problems else ()
-    findings = [problem.finding(rule) for problem in review.problems if problem.place not in others]
+    findings = [problem.finding(rule) for problem in review.problems if problem.place not in apart]
     return [*findings, null_finding(rule, review.nulls)] if review.nulls else findings
 
 
@@ -136,16 +120,34 @@ def _judge_times(value: Mapping[str, Any]) -> list[Finding]:
     return findings
 
 
-def _judge_discriminators(step: Any, pointer: str) -> Iterator[Finding]:
-    yield from _judge_type(step, pointer, "step")
-    for place, content in _list_contents(step, pointer):
-        yield from _judge_type(content, place, "content")
+def _judge_step(step: Any, place: str, *, is_own: bool) -> Iterator[Finding]:
+    """Findings about one step and its contents; of one that is not the target's own, values are not judged."""
+    yield from _judge_type(step, place, "step")
+    is_own = is_own and isinstance(step, Mapping)
+    if is_own:
+        yield from _judge_base64(step, place)
+    for inside, content in _list_contents(step, place):
+        yield from _judge_type(content, inside, "content")
+        if is_own:
+            yield from _judge_base64(content, inside)
+        text = as_object(content).get("text")
+        size = len(text.encode("utf-8", "surrogatepass")) if is_own and isinstance(text, str) else None
         for index, annotation in enumerate(as_list(as_object(content).get("annotations"))):
-            found = _judge_type(annotation, f"{place}.annotations[{index}]", "annotation")
+            where = f"{inside}.annotations[{index}]"
+            found = _judge_type(annotation, where, "annotation")
             if isinstance(annotation, Mapping) and "type" not in annotation:
                 # even the file search guide shows citations without a type
                 found = (replace(finding, severity=Severity.NON_STRICT) for finding in found)
             yield from found
+            start, end = as_object(annotation).get("start_index", 0), as_object(annotation).get("end_index")
+            if (
+                size is not None
+                and isinstance(start, int)
+                and isinstance(end, int)
+                and not 0 <= start < end <= size
+            ):
+                message, expected = "an annotation lies outside its text", f"0 <= start < end <= {size}"
+                yield place_finding("steps.annotation-range", message, expected, f"{start}..{end}", where)
 
 
 def _judge_type(value: Any, pointer: str, what: str) -> Iterator[Finding]:
@@ -160,35 +162,15 @@ def _list_contents(step: Any, pointer: str) -> Iterator[tuple[str, Any]]:
         yield f"{pointer}.content[{index}]", item
 
 
-def _judge_base64(step: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
-    for place, holder in ((pointer, step), *_list_contents(step, pointer)):
-        for name in _OPAQUE:
-            value = as_object(holder).get(name)
-            if isinstance(value, str) and not _is_base64(value):
-                yield place_finding(
-                    "steps.base64", f"{name} is not base64", "base64", value[:40], f"{place}.{name}"
-                )
-
-
-def _is_base64(value: str) -> bool:
-    """Whether this is base64 in either alphabet, padded or not."""
-    if _PLACEHOLDER.search(value, 0, 200):
-        return True
-    return _BASE64.fullmatch(value) is not None and len(value.rstrip("=")) % 4 != 1
-
-
-def _judge_annotations(step: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
-    for place, content in _list_contents(step, pointer):
-        text = as_object(content).get("text")
-        if not isinstance(text, str):
+def _judge_base64(holder: Any, place: str) -> Iterator[Finding]:
+    """The bytes in a step or a content are base64 in either alphabet, padded or not."""
+    for name in ("data", "signature"):
+        value = as_object(holder).get(name)
+        if not isinstance(value, str) or _PLACEHOLDER.search(value, 0, 200):
             continue
-        size = len(text.encode("utf-8", "surrogatepass"))
-        for index, annotation in enumerate(as_list(content.get("annotations"))):
-            start, end = as_object(annotation).get("start_index", 0), as_object(annotation).get("end_index")
-            if isinstance(start, int) and isinstance(end, int) and not 0 <= start < end <= size:
-                message, expected = "an annotation lies outside its text", f"0 <= start < end <= {size}"
-                where = f"{place}.annotations[{index}]"
-                yield place_finding("steps.annotation-range", message, expected, f"{start}..{end}", where)
+        if _BASE64.fullmatch(value) is None or len(value.rstrip("=")) % 4 == 1:
+            message, where = f"{name} is not base64", f"{place}.{name}"
+            yield place_finding("steps.base64", message, "base64", value[:40], where)
 
 
 def _judge_pairs(steps: list[Any], given: int) -> Iterator[Finding]:
@@ -212,7 +194,11 @@ def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> l
     parsed = json_parse.loads(body)
     if parsed.fault in ("", "surrogate"):
         problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(parsed.value)
-        found = [*(problem.finding("request.schema") for problem in problems), *_judge_names(parsed.value)]
+        found = [problem.finding("request.schema") for problem in problems]
+        for pointer, step in _list_results(parsed.value):
+            if not isinstance(step.get("name"), str) or not step["name"]:
+                message = "a function_result does not name its function"
+                found.append(place_finding("tool.result-name", message, "a name", "none", f"{pointer}.name"))
         found += judge_ambiguous("request.schema/twice", "request", body, parsed.value)
     else:
         message, actual = "the body of the request is not JSON", show_start(body)
@@ -234,13 +220,6 @@ def list_judged_in_request(body: bytes) -> frozenset[str]:
     """The rules that this create could have broken."""
     value = json_parse.loads(body).value
     return frozenset({"request.schema", *("tool.result-name" for _ in _list_results(value))})
-
-
-def _judge_names(value: Any) -> Iterator[Finding]:
-    for pointer, step in _list_results(value):
-        if not isinstance(step.get("name"), str) or not step["name"]:
-            message = "a function_result does not name its function"
-            yield place_finding("tool.result-name", message, "a name", "none", f"{pointer}.name")
 
 
 def _list_results(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -63,10 +63,10 @@ def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Fi
 
     `rpc`: the operation's own errors have a numeric code.
     """
-    error = _read_error(value)
-    place, mild = "$.error", Severity.NON_STRICT
-    if _is_gateway(value):
-        word = as_object(unwrap_list(value))["error"].get("status", "")
+    error, place, mild = _read_error(value), "$.error", Severity.NON_STRICT
+    front = _read_error(unwrap_list(value)) or {}
+    if type(front.get("code")) is int and isinstance(front.get("message"), str):
+        word = front.get("status", "")
         if not isinstance(word, str):
             message = "an error in the shape of Google's front end needs a string as its status"
             return [
@@ -85,11 +85,7 @@ def judge_error(value: Any, status: int | None, *, rpc: bool = False) -> list[Fi
         kinds = ", ".join(f"{name}: {json_type(error[name]) if name in error else 'absent'}" for name in wrong)
         message, expected = "code and message of an error must be strings", "string code, string message"
         return [place_finding("err.shape/types", message, expected, kinds, place)]
-    return _judge_code(error["code"], status)
-
-
-def _judge_code(code: str, status: int | None) -> list[Finding]:
-    place = "$.error.code"
+    code, place = error["code"], "$.error.code"
     if not code.strip():
         return [place_finding("err.code-string", "the code is empty", "a word", repr(code), place)]
     if not _CODE.fullmatch(code):
@@ -97,20 +93,12 @@ def _judge_code(code: str, status: int | None) -> list[Finding]:
             place_finding("err.code-word", "the code is not a snake_case word", "words joined by _", code, place)
         ]
     documented = STATUS_OF.get(code)
-    if status is None or documented in (None, status) or _has_no_word(status, documented):
+    if status is None or documented in (None, status):
         return []
+    if min(status, documented) >= 500 and status not in STATUS_OF.values():
+        return []  # no code is published for a status of servers such as 502, so that another one must do
     message = f"the code {code} has another HTTP status"
     return [place_finding("err.code-status", message, str(documented), str(status), place)]
-
-
-def _has_no_word(status: int, documented: int) -> bool:
-    """Whether no code is published for a status of servers, such as 502, so that another one of theirs must do."""
-    return min(status, documented) >= 500 and status not in STATUS_OF.values()
-
-
-def _is_gateway(value: Any) -> bool:
-    error = _read_error(unwrap_list(value)) or {}
-    return type(error.get("code")) is int and isinstance(error.get("message"), str)
 
 
 def unwrap_list(value: Any) -> Any:
@@ -156,35 +144,32 @@ def read_bare_error(stray: StrayBlock | None) -> UnframedError | None:
 FAILED = frozenset(range(500, 600)) - {501, 502, 503, 504}
 """Statuses that say that the server failed: not that it is busy, lacks the ability, or is not reached."""
 
-_UNANSWERED = frozenset({How.FIN, How.RST})
+
+def _has_failed(exchange: Exchange) -> bool:
+    return exchange.status in FAILED and find_refusal(loads(exchange.body).value) is None
 
 
 def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contract) -> Iterator[Finding]:
     """A finding if the server failed and the request, a call of the API, fits its schema."""
-    failed = exchange.status in FAILED and find_refusal(loads(exchange.body).value) is None
-    if operation is None or not (failed or _is_cut(exchange)) or not _fits(exchange, operation, contract):
+    ending, failed = exchange.ending, _has_failed(exchange)
+    is_cut = exchange.status is None and ending.by is By.SERVER and ending.how in (How.FIN, How.RST)
+    if operation is None or not (failed or is_cut) or not _fits(exchange, operation, contract):
         return
     expected = "2xx, or 4xx if it is rejected"
     if failed:
+        body = as_object(loads(exchange.request.body).value)
+        names = ", ".join(f"`{name}`" for name in sorted(body.keys() - {"model", "input"}))
+        message = f"{operation.call}{f' with {names}' if names else ''} causes a server error"
         actual = f"{exchange.status} {quote_body(exchange.body, 120)}".rstrip()
-        message = f"{operation.call}{_name_fields(exchange)} causes a server error"
         yield Finding("err.no-crash", message, expected, actual)
     else:
         message = f"{operation.call} makes the server disconnect"
-        yield Finding.from_code("err.no-crash/cut", message, expected, exchange.ending.words)
-
-
-def _name_fields(exchange: Exchange) -> str:
-    """The fields of a create that a plain one lacks, for a message."""
-    body = as_object(loads(exchange.request.body).value)
-    names = ", ".join(f"`{name}`" for name in sorted(body.keys() - {"model", "input"}))
-    return f" with {names}" if names else ""
+        yield Finding.from_code("err.no-crash/cut", message, expected, ending.words)
 
 
 def judge_failed_refusal(exchange: Exchange, operation: Operation | None, contract: Contract) -> Iterator[Finding]:
     """A finding if the server failed where it had to refuse a create, which does not fit its schema."""
-    failed = exchange.status in FAILED and find_refusal(loads(exchange.body).value) is None
-    if operation is not None and failed and not _fits(exchange, operation, contract):
+    if operation is not None and _has_failed(exchange) and not _fits(exchange, operation, contract):
         message = f"a rejection has status {exchange.status}, as if the server had failed"
         code, expected, actual = "err.status/failed", "4xx", str(exchange.status)
         yield Finding.from_code(code, message, expected, actual, severity=Severity.INFORMATION)
@@ -200,7 +185,6 @@ def judge_death(exchange: Exchange, call: str) -> Iterator[Finding]:
     )
 
 
-_READ_AT_ONCE = 64 * 1024
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/:._-]*")
 
 
@@ -211,7 +195,7 @@ def judge_silence(exchange: Exchange, call: str) -> Iterator[Finding]:
     reset may overtake the rejection of a body that is too large to be read.
     """
     request = exchange.request
-    is_overtaken = exchange.ending.how is How.RST and len(request.body) > _READ_AT_ONCE
+    is_overtaken = exchange.ending.how is How.RST and len(request.body) > 64 * 1024  # more than is read at once
     if call and _PLAIN_PATH.fullmatch(request.raw_path) and not is_overtaken:
         message = f"{_describe_request(exchange, call)} makes the server disconnect each time that it is sent"
         expected = "a response, 4xx if it is rejected"
@@ -223,12 +207,6 @@ def _describe_request(exchange: Exchange, call: str) -> str:
     request = exchange.request
     shape = describe_body(request.body)
     return f"{call or f'{request.method} {request.raw_path}'}{f' {shape}' if shape else ''}"
-
-
-def _is_cut(exchange: Exchange) -> bool:
-    """Whether the server disconnected without a response."""
-    ending = exchange.ending
-    return exchange.status is None and ending.by is By.SERVER and ending.how in _UNANSWERED
 
 
 def _fits(exchange: Exchange, operation: Operation, contract: Contract) -> bool:

@@ -1,9 +1,9 @@
-"""The findings of one response: in bounded space, with their causes, and one for each kind of unknown part.
+"""The findings of one response: a few of each rule, with their causes, and one for each kind of unknown part.
 
-Layer 1, pure. If a target breaks a rule in each of a million events, some examples are kept and the rest are
-counted. A defect that makes another one in the same stream unavoidable is its cause (`CAUSES`); a cause never
-changes a verdict. A part that no published schema names (a step, an event, a field of a newer API, or a mistake)
-is no defect: clients have to accept it, so it is reported once for each kind.
+Layer 1, pure. If a target breaks a rule in each of a million events, some examples are kept. A defect that makes
+another one in the same stream unavoidable is its cause (`CAUSES`); a cause never changes a verdict. A part that no
+published schema names (a step, an event, a field of a newer API, or a mistake) is no defect: clients have to
+accept it, so it is reported once for each kind.
 """
 
 from __future__ import annotations
@@ -31,14 +31,11 @@ def place_finding(
     return Finding.from_code(code, message, expected, actual, where=Where(pointer=pointer), severity=severity)
 
 
-def judge_ambiguous(code: str, where: str, data: bytes, value: Any, most: int = 80) -> list[Finding]:
-    """The finding that readers of JSON `data`, which has this value, see two values of one name.
-
-    At most `most` characters of the name are shown.
-    """
+def judge_ambiguous(code: str, where: str, data: bytes, value: Any) -> list[Finding]:
+    """The finding that readers of JSON `data`, which has this value, see two values of one name."""
     name = find_ambiguous(data, value)
     message = f"an object in the {where} has a name twice, with two values"
-    return [Finding.from_code(code, message, "each name once", name[:most])] if name else []
+    return [Finding.from_code(code, message, "each name once", name[:80])] if name else []
 
 
 PER_RULE = 20
@@ -46,31 +43,25 @@ PER_RULE = 20
 
 
 class FindingLog:
-    """The findings of a judge so far; `suppressed` counts, by rule, those beyond `PER_RULE`."""
+    """The findings of a judge so far: at most `PER_RULE` of each rule."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
-        self.suppressed: Counter[str] = Counter()
         self._kept: Counter[str] = Counter()
 
-    def counted(self, rule: str) -> bool:
-        """Whether this rule has all the findings it may keep: if so, count one more, which need not be created."""
-        if self._kept[rule] < PER_RULE:
-            return False
-        self.suppressed[rule] += 1
-        return True
+    def is_full(self, rule: str) -> bool:
+        """Whether this rule has all the findings it may keep, so that no more need be created."""
+        return self._kept[rule] >= PER_RULE
 
     def add(self, finding: Finding) -> None:
-        """Keep the finding, or only count it."""
-        if not self.counted(finding.rule):
+        """Keep the finding, unless its rule has enough."""
+        if not self.is_full(finding.rule):
             self._kept[finding.rule] += 1
             self.findings.append(finding)
 
 
 UNLISTED = frozenset({"http.unlisted"})
 """The rule that says so."""
-
-_SHOWN = 60
 
 
 def judge_unlisted_in(review: Review, revision: str) -> Iterator[Finding]:
@@ -82,7 +73,8 @@ def judge_unlisted(parts: Iterable[tuple[int | None, UnknownPart]], revision: st
     """One finding for each of the first kinds of unknown parts of an answer, each with the number of its event."""
     seen: set[str] = set()
     for event, part in parts:
-        subject = f"{part.kind} {part.name[:_SHOWN]}"
+        name = part.name[:60]
+        subject = f"{part.kind} {name}"
         if not part.name or subject in seen:  # what has no name is an odd form of something known
             continue
         if len(seen) == 64:
@@ -90,9 +82,9 @@ def judge_unlisted(parts: Iterable[tuple[int | None, UnknownPart]], revision: st
         seen.add(subject)
         yield Finding(
             "http.unlisted",
-            f"the {part.kind} `{part.name[:_SHOWN]}` is in no published schema",
+            f"the {part.kind} `{name}` is in no published schema",
             f"a name of revision {revision}",
-            part.name[:_SHOWN],
+            name,
             Where(event=event, pointer=part.pointer),
             subject=subject,
         )

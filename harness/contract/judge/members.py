@@ -22,7 +22,6 @@ from harness.outcome.words import nearest, shorten
 # --- statuses
 
 
-_SHOWN = 40
 _NO_LETTER = re.compile("[^a-z]+")
 _ENUM_PREFIX = re.compile("^(interaction)?(status|state)")
 
@@ -31,7 +30,7 @@ def judge_status_word(status: str, listed: Collection[str]) -> Iterator[Finding]
     """A finding if this status is none of those that the revision lists."""
     if not status or status in listed:
         return
-    word, place = shorten(status, _SHOWN), "$.status"
+    word, place = shorten(status, 40), "$.status"
     meant = next((known for known in listed if _spell_alike(known) == _spell_alike(status)), "")
     if meant:
         message = f"the status {word!r} is a misspelling of {meant!r}"
@@ -50,7 +49,7 @@ def judge_status_word(status: str, listed: Collection[str]) -> Iterator[Finding]
 def judge_ends(statuses: Sequence[str], listed: Collection[str]) -> Iterator[Finding]:
     """Of several plain runs, at least one must end in a status that the revision lists."""
     if len(statuses) > 1 and not any(status in listed for status in statuses):
-        words = ", ".join(repr(shorten(status, _SHOWN)) for status in dict.fromkeys(statuses))
+        words = ", ".join(repr(shorten(status, 40)) for status in dict.fromkeys(statuses))
         yield place_finding(
             "create.status/unknown-end",
             f"none of {len(statuses)} plain runs ends with a status that clients know",
@@ -94,7 +93,23 @@ def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
         )
         for place, count in _find_miscounts(usage, pointer)
     ]
-    return wrong or [*_judge_sum(usage, pointer), *_judge_shares(usage, pointer)]
+    if wrong:
+        return wrong
+    found = []
+    if {"total_tokens", "total_input_tokens", "total_output_tokens"} <= usage.keys():
+        # both published readings are accepted: the total may include tool-use tokens or not
+        base = sum(usage.get(name, 0) for name in _SUMMED)
+        sums = sorted({base, base + usage.get("total_tool_use_tokens", 0)})
+        if usage["total_tokens"] not in sums:
+            expected, actual = " or ".join(map(str, sums)), str(usage["total_tokens"])
+            message, place = "total_tokens is not the sum of its parts", f"{pointer}.total_tokens"
+            found.append(place_finding("usage.sum", message, expected, actual, place))
+    for name, total in _TOTALS.items():
+        shares = sum(item.get("tokens", 0) for _, item in _list_items(usage, name, pointer))
+        if total in usage and shares > usage[total]:
+            message, place = f"{name} adds up to more than {total}", f"{pointer}.{name}"
+            found.append(place_finding("usage.modality", message, f"<= {usage[total]}", str(shares), place))
+    return found
 
 
 def judge_counted(interaction: Mapping[str, Any]) -> list[Finding]:
@@ -129,7 +144,9 @@ def list_miscounted(usage: Any, pointer: str = "$.usage") -> list[str]:
 
 
 def _find_miscounts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:
-    return (item for item in _counts(usage, pointer) if not _is_count(item[1]))
+    for place, count in _counts(usage, pointer):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            yield place, count
 
 
 def _counts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:
@@ -147,27 +164,3 @@ def _list_items(usage: Mapping[str, Any], name: str, pointer: str) -> Iterator[t
     for index, item in enumerate(values if isinstance(values, list) else ()):
         if isinstance(item, Mapping):
             yield f"{pointer}.{name}[{index}]", item
-
-
-def _judge_sum(usage: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
-    """Check the total. Both published readings are accepted: it may include tool-use tokens or not."""
-    if not {"total_tokens", "total_input_tokens", "total_output_tokens"} <= usage.keys():
-        return
-    base = sum(usage.get(name, 0) for name in _SUMMED)
-    sums = sorted({base, base + usage.get("total_tool_use_tokens", 0)})
-    if usage["total_tokens"] not in sums:
-        expected = " or ".join(map(str, sums))
-        message = "total_tokens is not the sum of its parts"
-        yield place_finding("usage.sum", message, expected, str(usage["total_tokens"]), f"{pointer}.total_tokens")
-
-
-def _judge_shares(usage: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
-    for name, total in _TOTALS.items():
-        shares = sum(item.get("tokens", 0) for _, item in _list_items(usage, name, pointer))
-        if total in usage and shares > usage[total]:
-            message = f"{name} adds up to more than {total}"
-            yield place_finding("usage.modality", message, f"<= {usage[total]}", str(shares), f"{pointer}.{name}")
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -11,7 +11,8 @@ was met; one without such a part is not judged.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -34,24 +35,6 @@ from harness.rules import rows_of
 from harness.wire import By, Decoder, Ending, Exchange, Frame, How
 from harness.wire.coding import coding_of
 from harness.wire.json_value import may_be_ambiguous, object_or_none
-
-if TYPE_CHECKING:
-    from functools import cached_property
-else:
-
-    class cached_property:  # noqa: N801 - in place of that of the library, which takes a lock until 3.12
-        """An attribute that is computed once. A reading has twenty: their locks took 2 % of a check's time."""
-
-        def __init__(self, compute):
-            self.__doc__ = compute.__doc__
-            self._compute = compute
-            self._name = compute.__name__
-
-        def __get__(self, reading, owner):
-            if reading is None:
-                return self
-            value = reading.__dict__[self._name] = self._compute(reading)
-            return value
 
 
 class Reading:
@@ -147,11 +130,17 @@ class Reading:
         exchange = self.exchange
         if not self.is_stream or not self.exchange.succeeded:
             return None
-        judge = StreamJudge(
-            self.contract, start=_start_of(exchange), background=_asked_for(exchange, "background")
-        )
+        resumed = is_resume(exchange.request)
+        start = "fresh" if resumed is None else "replay" if resumed[1] is None else "resumed"
+        asked = json_parse.loads(exchange.request.body).value if exchange.request.method == "POST" else None
+        background = isinstance(asked, dict) and asked.get("background") is True
+        judge = StreamJudge(self.contract, start=start, background=background)
         judge.feed(exchange.body)
-        return judge.finish(_find_kept_ending(exchange))
+        ending = exchange.ending
+        if exchange.truncated:  # the record cannot say how the stream ended
+            kept = f"only the first {len(exchange.body)} bytes were kept"
+            ending = Ending(by=By.LIMIT, how=How.FIN, detail=kept)
+        return judge.finish(ending)
 
     @cached_property
     def frames(self) -> list[Frame]:
@@ -204,19 +193,15 @@ class Reading:
             streamed = self.stream.findings  # mostly empty, and this is hot
             return streamed and tuple(each for each in streamed if not self._names_an_unstored_id(each, streamed))
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
-            return self._judge_error(exchange.status)
+            errors = judge_error(self.json, exchange.status, rpc=has_numeric_errors(exchange.request))
+            return tuple(errors if exchange.body else (replace(one, actual="an empty body") for one in errors))
         operation = self._answered
-        return () if operation is None or not exchange.body else self._judge_body(operation)
-
-    def _judge_error(self, status: int) -> tuple[Finding, ...]:
-        found = judge_error(self.json, status, rpc=has_numeric_errors(self.exchange.request))
-        return tuple(found if self.exchange.body else (replace(one, actual="an empty body") for one in found))
-
-    def _judge_body(self, operation: Operation) -> tuple[Finding, ...]:
-        if self.json_fault in ("", "surrogate"):
-            found = judge_answer(self._review, operation, self.contract)
-            return tuple(finding for finding in found if not self._is_echo(finding))
-        return self._report_no_json(operation)
+        if operation is None or not exchange.body:
+            return ()
+        if self.json_fault not in ("", "surrogate"):
+            return self._report_no_json(operation)
+        found = judge_answer(self._review, operation, self.contract)
+        return tuple(finding for finding in found if not self._is_echo(finding))
 
     @property
     def _answered(self) -> Operation | None:
@@ -343,27 +328,6 @@ def is_file(exchange: Exchange) -> bool:
     return exchange.status == 200 and exchange.request.parameter("alt") == "media"
 
 
-def _start_of(exchange: Exchange) -> str:
-    resumed = is_resume(exchange.request)
-    if resumed is None:
-        return "fresh"
-    return "replay" if resumed[1] is None else "resumed"
-
-
-def _asked_for(exchange: Exchange, field: str) -> bool:
-    if exchange.request.method != "POST":
-        return False
-    body = json_parse.loads(exchange.request.body).value
-    return isinstance(body, dict) and body.get(field) is True
-
-
-def _find_kept_ending(exchange: Exchange) -> Ending:
-    """The ending of the kept bytes: a truncated record cannot say how the stream ended."""
-    if not exchange.truncated:
-        return exchange.ending
-    return Ending(by=By.LIMIT, how=How.FIN, detail=f"only the first {len(exchange.body)} bytes were kept")
-
-
 _IDS = {"$.interaction": "id", "$": "interaction_id"}
 """What names the interaction of an event, by the place that holds it."""
 
@@ -387,7 +351,7 @@ _USAGE = ("total_tokens", "total_input_tokens", "total_output_tokens")
 
 def list_judged_in_stream(reading: StreamReading) -> frozenset[str]:
     """The rules that this stream could have broken, and those that it broke."""
-    counts, lacking = reading.counts, set(reading.unjudged)
+    counts, lacking = reading.counts, set[str]()
     for present, rules in (
         (reading.framed, _FRAMING),
         (reading.whole, _END),

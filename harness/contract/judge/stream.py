@@ -1,9 +1,10 @@
 """Judges one stream while its bytes arrive: frames, JSON, schema, order, cursors, and the way it ends.
 
-Layer 1, sans-IO and incremental: what is kept does not grow with the stream, except the capped set of cursors. The
-contract's schemas define the shape of events and `stream_state` their order; this module applies both and gives
-findings their places. Events are checked against the closed schema first, because that is cheap and nearly all of
-them pass; only those that it rejects are reviewed (`EventKind`): are they wrong, or merely unknown?
+Layer 1, sans-IO and incremental: of the events, only their cursors are kept. The contract's schemas define the
+shape of events and `stream_state` their order; this module applies both and gives findings their places. Events
+are checked against the closed schema first, because that is cheap and nearly all of them pass; only those that it
+rejects are reviewed (`EventKind`): are they wrong, or merely unknown? Events that are nested too deep to be read,
+or are too large (`wire.sse`), are not judged.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from harness.contract.data.json_parse import REFUSALS, decode, loads
 from harness.contract.judge.errors import UnframedError, read_bare_error
 from harness.contract.judge.finding_log import FindingLog, judge_ambiguous, with_causes
 from harness.contract.judge.members import judge_usage, list_miscounted
-from harness.contract.judge.stream_state import CursorLog, StreamReading, StreamState, readable
+from harness.contract.judge.stream_state import Cursors, StreamReading, StreamState, readable
 from harness.contract.schema.schemas import Schemas
 from harness.contract.schema.validator import UnknownPart, drop_nulls, null_finding
 from harness.contract.tables.protocol import DONE
 from harness.contract.tables.stream_order import COMPLETED, DELTA, ERROR, OTHER, RENAMED_EVENTS, State, row_of
 from harness.outcome import Finding, Severity
 from harness.wire import COMPLETE, By, Decoder, Ending, Frame, How
-from harness.wire.sse import MAX_EVENT, CutFrame
+from harness.wire.sse import CutFrame
 
 UNKNOWNS = 64
 """The most unknowns kept for a stream. An event type that failed the closed schema this often is then checked
@@ -74,7 +75,9 @@ class EventKind:
         review = validator.review(event)
         findings = self._note_nulls(review.nulls)
         legible = not review.problems or readable(self.kind, review.value)
-        apart = _list_judged_apart(self.kind, review.value) if legible else ()
+        apart: list[str] = []  # the counts that end a stream break a rule of their own
+        if legible and self.kind == COMPLETED and isinstance(shown := review.value.get("interaction"), dict):
+            apart = list_miscounted(shown["usage"], "$.interaction.usage") if "usage" in shown else []
         findings += [problem.finding(self.rule) for problem in review.problems if problem.place not in apart]
         self.misfits += 1
         if self.misfits == UNKNOWNS:
@@ -91,18 +94,8 @@ class EventKind:
         return [null_finding(self.rule, new)]
 
 
-def _list_judged_apart(kind: str, event: dict[str, Any]) -> list[str]:
-    """The places in an event whose shape breaks a rule of its own: the counts that end a stream."""
-    shown = event.get("interaction") if kind == COMPLETED else None
-    if not isinstance(shown, dict) or "usage" not in shown:
-        return []
-    return list_miscounted(shown["usage"], "$.interaction.usage")
-
-
-KINDS = 64
-"""The most unknown event types that are counted by name; further ones share the name `(other)`."""
-
 _SHOWN = 120
+"""So much of an event is shown in a finding."""
 
 
 class StreamJudge:
@@ -121,11 +114,11 @@ class StreamJudge:
         self._framed = framed
         self._decoder = Decoder()
         self._state = StreamState(contract.steps_table, contract.statuses, start)
-        self._ledger = FindingLog()
-        self._cursors = CursorLog()
+        self._log = FindingLog()
+        self._cursors = Cursors()
         handlers = self._state.handlers
         self._kinds = {
-            name: EventKind(event, contract.schemas, handlers.get(name, _do_nothing))
+            name: EventKind(event, contract.schemas, handlers.get(name, lambda event: None))
             for name, event in contract.events.items()
         }
         self._strangers: dict[str, int] = {}
@@ -143,7 +136,7 @@ class StreamJudge:
         Events without any irregularity, which are nearly all, are handled here; the others in `_handle_event` and
         `_judge_unknown_frame`.
         """
-        state, kinds, repeats = self._state, self._kinds, self._cursors.repeats
+        state, kinds, repeats = self._state, self._kinds, self._cursors.add
         found = state.found
         number = self._frames
         for frame in frames:
@@ -184,9 +177,9 @@ class StreamJudge:
             self._end_in_order(cut, ended=ending.complete)
         if state.completed is not None and "usage" in state.completed:
             for finding in judge_usage(state.completed["usage"], "$.interaction.usage"):
-                self._ledger.add(finding)
+                self._log.add(finding)
         deltas = self._kinds[DELTA]
-        if self._background and self._cursors.summary().count and deltas.resumable < deltas.count:
+        if self._background and self._cursors.count and deltas.resumable < deltas.count:
             message = "deltas of a background stream lack an event_id"
             self._note("stream.evid-delta", message, f"{deltas.count} event ids", str(deltas.resumable))
         counts = self._counts()
@@ -194,11 +187,10 @@ class StreamJudge:
             start=self._start,
             framed=self._framed,
             background=self._background,
-            arguments=state.steps.arguments_seen,
-            signatures=state.steps.signatures_seen,
-            stop_usages=state.steps.stop_usages,
-            findings=with_causes(self._ledger.findings),
-            suppressed=dict(self._ledger.suppressed),
+            arguments=state.arguments_seen,
+            signatures=state.signatures_seen,
+            stop_usages=state.stop_usages,
+            findings=with_causes(self._log.findings),
             frames=self._frames,
             events=sum(counts.values()),
             deltas=deltas.count,
@@ -211,9 +203,8 @@ class StreamJudge:
             done=self._done_at is not None,
             errors=tuple(state.errors),
             bare_error=bare,
-            cursors=self._cursors.summary(),
+            cursors=self._cursors,
             unknowns=tuple(self._unknowns),
-            unjudged=self._list_unjudged(),
             whole=ending.complete or stayed_open,
         )
 
@@ -221,7 +212,7 @@ class StreamJudge:
         self._state.fail({"code": bare.code, "message": bare.message})
         for finding in bare.judge():
             where = replace(finding.where, event=self._frames, start=bare.start, end=bare.end)
-            self._ledger.add(replace(finding, where=where))
+            self._log.add(replace(finding, where=where))
 
     # --- one event ------------------------------------------------------------------------------------------
 
@@ -244,7 +235,7 @@ class StreamJudge:
         cursor = event.get("event_id")
         if isinstance(cursor, str) and cursor:
             known.resumable += 1
-            if self._cursors.repeats(cursor):
+            if self._cursors.add(cursor):
                 self._note_repeated_cursor(frame, cursor)
         self._collect(frame)
 
@@ -257,9 +248,7 @@ class StreamJudge:
             self._state.close()
         else:
             read = loads(frame.data)
-            if read.fault == "depth":
-                self._state.unjudged["an event that is nested too deep"] = None
-            elif read.fault:
+            if read.fault and read.fault != "depth":
                 rule, message = _FAULTS[read.fault]
                 self._note(rule, message, "a JSON object in UTF-8", read.detail, frame)
                 if frame.event == COMPLETED.encode():
@@ -291,8 +280,7 @@ class StreamJudge:
 
     def _handle_stranger(self, frame: Frame, name: str) -> None:
         """Count an event that has no schema and no handler, and judge its place in the order."""
-        counted = name if name in self._strangers or len(self._strangers) < KINDS else "(other)"
-        self._strangers[counted] = self._strangers.get(counted, 0) + 1
+        self._strangers[name] = self._strangers.get(name, 0) + 1
         self._state.before(name)
         self._collect(frame)
 
@@ -301,7 +289,7 @@ class StreamJudge:
         trimmed = known.trim(event)
         if trimmed is not None:
             return trimmed
-        if known.misfits >= UNKNOWNS and self._ledger.counted(known.rule):  # a fault, and explaining it is slow
+        if known.misfits >= UNKNOWNS and self._log.is_full(known.rule):  # a fault, and explaining it is slow
             return event if readable(known.kind, event) else None
         review = known.review(event)
         for finding in review.findings:
@@ -320,7 +308,7 @@ class StreamJudge:
             self._note("stream.name-agrees", "the event: field is not the event_type", kind, name, frame)
 
     def _note_repeated_cursor(self, frame: Frame, cursor: str) -> None:
-        if not self._ledger.counted("stream.evid-unique"):
+        if not self._log.is_full("stream.evid-unique"):
             # A client need not resume a foreground stream.
             severity = Severity.BROKEN if self._background or self._start != "fresh" else Severity.NON_STRICT
             message, actual = "an event_id is repeated", cursor[:_SHOWN]
@@ -369,34 +357,26 @@ class StreamJudge:
         finding = replace(finding, severity=severity, code="stream.framing/unended")
         self._place(finding, frame, number=self._frames)
 
-    def _list_unjudged(self) -> tuple[str, ...]:
-        unjudged = [*self._state.unjudged]
-        if not self._cursors.summary().judged:
-            unjudged.append("stream.evid-unique")
-        if self._decoder.oversized:
-            unjudged.append(f"{self._decoder.oversized} events of more than {MAX_EVENT} bytes")
-        return tuple(unjudged)
-
     # --- findings and their places --------------------------------------------------------------------------
 
     def _note(self, code: str, message: str, expected: str, actual: str, frame: Frame | None = None) -> None:
         rule, slash, _ = code.partition("/")
-        if not self._ledger.counted(rule):
+        if not self._log.is_full(rule):
             self._place(Finding(rule, message, expected, actual, code=code if slash else ""), frame)
 
     def _collect(self, frame: Frame | None) -> None:
         for finding in self._state.found:
-            if not self._ledger.counted(finding.rule):
+            if not self._log.is_full(finding.rule):
                 self._place(finding, frame)
         self._state.found.clear()
 
     def _place(self, finding: Finding, frame: Frame | None, *, number: int | None = None) -> None:
         if frame is None:
-            self._ledger.add(finding)
+            self._log.add(finding)
             return
         event = self._frames - 1 if number is None else number
         where = replace(finding.where, event=event, start=frame.start, end=frame.end)
-        self._ledger.add(replace(finding, where=where))
+        self._log.add(replace(finding, where=where))
 
     def _note_unknown(self, unknown: UnknownPart) -> None:
         if len(self._unknowns) < UNKNOWNS:
@@ -407,7 +387,7 @@ def judge_twice(frames: Iterable[Frame]) -> list[Finding]:
     """The finding that an event has a name twice: readers of the stream see two different events."""
     for number, frame in enumerate(frames):
         value = loads(frame.data).value
-        for found in judge_ambiguous("stream.json/twice", "data", frame.data, value, _SHOWN):
+        for found in judge_ambiguous("stream.json/twice", "data", frame.data, value):
             return [found.at(event=number, start=frame.start, end=frame.end)]
     return []
 
@@ -417,10 +397,6 @@ _FAULTS = {
     "syntax": ("stream.json/syntax", "the data is not JSON"),
     "surrogate": ("stream.surrogates", "a string contains half of a surrogate pair"),
 }
-
-
-def _do_nothing(event: dict[str, Any]) -> None:
-    """An event that the order of streams does not know may come anywhere."""
 
 
 def _show(frame: Frame) -> str:

@@ -5,17 +5,17 @@ schema well enough to be read (`readable`), keeps only what is open, and puts fi
 `found`. The stream judge knows the place and empties `found` after each event. Must not know bytes, frames or
 schemas.
 
-`StreamReading` is the summary of a judged stream, in bounded space. A cursor is opaque: only its presence, its
-order of arrival and its uniqueness can be judged. Uniqueness is judged by 64-bit hashes, at most `CURSORS` of
-them; beyond that the rule counts as not judged.
+`StreamReading` is the summary of a judged stream. A cursor is opaque: only its presence, its order of arrival and
+its uniqueness can be judged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from itertools import islice
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from harness.contract.data.json_parse import loads
 from harness.contract.judge.errors import UnframedError, status_of_code
@@ -44,67 +44,40 @@ from harness.contract.tables.stream_order import (
 from harness.outcome import Finding
 from harness.outcome.words import format_count
 
-CURSORS = 262_144
-
 _WORK = (START, DELTA, STOP)
 """Events that a refused create does not have."""
 
 
-class Cursors(Struct, frozen=True):
-    """The state of a stream's cursors. `judged` is False if there were too many to rule out a repeat."""
+class Cursors(Struct):
+    """The event ids of a stream, each added once, in order."""
 
     first: str | None = None
     last: str | None = None
     count: int = 0
-    judged: bool = True
+    _seen: set[str] = field(default_factory=set)
 
-
-class CursorLog:
-    """Records the event ids of a stream; takes each of them once, in order."""
-
-    __slots__ = ("_first", "_last", "_repeats", "_seen", "_unjudged")
-
-    def __init__(self) -> None:
-        self._first: str | None = None
-        self._last: str | None = None
-        self._seen: set[int] = set()
-        self._repeats = 0  # ids that were seen before
-        self._unjudged = 0  # ids beyond `CURSORS`
-
-    def repeats(self, cursor: str) -> bool:
-        """Record `cursor` and return whether it was seen before, as far as that is judged."""
-        if self._last is None:
-            self._first = cursor
-        self._last = cursor
-        seen = self._seen
-        key = hash(cursor)
-        if key in seen:
-            self._repeats += 1
+    def add(self, cursor: str) -> bool:
+        """Record `cursor` and return whether it was seen before."""
+        if self.last is None:
+            self.first = cursor
+        self.last = cursor
+        self.count += 1
+        if cursor in self._seen:
             return True
-        if len(seen) < CURSORS:
-            seen.add(key)
-        else:
-            self._unjudged += 1
+        self._seen.add(cursor)
         return False
-
-    def summary(self) -> Cursors:
-        """The state of all cursors so far."""
-        count = len(self._seen) + self._repeats + self._unjudged
-        return Cursors(self._first, self._last, count, not self._unjudged)
 
 
 class StreamReading(Struct, frozen=True, kw_only=True):
-    """The summary of a stream, in bounded space however long the stream was.
+    """The summary of a stream.
 
     `frames` counts dispatched events, `events` the JSON ones among them, `deltas` the step.delta events and
-    `deltas_with_cursor` those of them that carry a cursor.
-    `created` and `completed` are the interactions in those events, `errors` the `error` values of error events.
-    `bare_error` is the error body that ended the stream outside its framing; `errors` contains it too.
-    `suppressed` counts, by rule, findings beyond those kept. `unknowns` pairs the number of an event with
-    something in it that the schemas do not name. `whole` means that the body ended in order; if not, nothing
-    is claimed about its end. `unjudged` names what was not judged because of a limit. `framed`: the framing was
-    recorded. `background`: the run was created in the background. `arguments` and `signatures` say whether deltas
-    brought some, and `stop_usages` how many step.stop events had token counts.
+    `deltas_with_cursor` those of them that carry a cursor. `created` and `completed` are the interactions in those
+    events, `errors` the `error` values of error events. `bare_error` is the error body that ended the stream
+    outside its framing; `errors` contains it too. `unknowns` pairs the number of an event with something in it
+    that the schemas do not name. `whole` means that the body ended in order; if not, nothing is claimed about its
+    end. `framed`: the framing was recorded. `background`: the run was created in the background. `arguments` and
+    `signatures` say whether deltas brought some, and `stop_usages` how many step.stop events had token counts.
     """
 
     start: str
@@ -114,7 +87,6 @@ class StreamReading(Struct, frozen=True, kw_only=True):
     signatures: bool
     stop_usages: int
     findings: tuple[Finding, ...]
-    suppressed: Mapping[str, int]
     frames: int
     events: int
     deltas: int
@@ -129,7 +101,6 @@ class StreamReading(Struct, frozen=True, kw_only=True):
     bare_error: UnframedError | None
     cursors: Cursors
     unknowns: tuple[tuple[int, UnknownPart], ...]
-    unjudged: tuple[str, ...]
     whole: bool
 
     @property
@@ -145,187 +116,13 @@ class StreamReading(Struct, frozen=True, kw_only=True):
         return self.statuses[-1] if self.statuses else None
 
 
-_NONE: frozenset[str] = frozenset()
-
-OPEN_STEPS = 256
-"""The most steps tracked as open; a stream that opens more broke the rules long before. The oldest is dropped."""
-
-INDICES = 65_536
-"""The most indices remembered as used; beyond that, reuse is not judged."""
-
-ARGUMENT_BYTES = 4 * 1024 * 1024
-"""The most characters of arguments_delta kept for one call; longer arguments are not parsed."""
-
-
-class OpenStep:
+class OpenStep(Struct):
     """A step between its start and its stop. `plain` holds the delta types that need no further checks."""
 
-    __slots__ = ("arguments", "kind", "plain", "signed", "size")
-
-    def __init__(self, kind: str | None, plain: frozenset[str]) -> None:
-        self.kind = kind
-        self.plain = plain
-        self.arguments: list[str] = []
-        self.size = 0
-        self.signed = False
-
-
-class OpenSteps:
-    """Call `begin` and `end` for each step, the guards in between. `mid_step`: a resume may be inside a step."""
-
-    def __init__(
-        self, table: StepTable, found: list[Finding], unjudged: dict[str, None], *, resumed: bool
-    ) -> None:
-        self.open: dict[int, OpenStep] = {}
-        self.mid_step = resumed
-        self.arguments_seen = False
-        self.signatures_seen = False
-        self.stop_usages = 0
-        self._table = table
-        self._found = found
-        self._unjudged = unjudged
-        self._started: set[int] = set()
-        self._expected: int | None = None if resumed else 0
-        self._spent = 0
-
-    def begin(self, index: int, kind: str | None) -> None:
-        """Note that a step is open from here on; `kind` is None if its start came before a resume."""
-        if index not in self._started:
-            self._expected = index + 1
-        if len(self._started) < INDICES:
-            self._started.add(index)
-        else:
-            self._unjudged["stream.index-reuse"] = None
-        if len(self.open) >= OPEN_STEPS:
-            self.open.pop(next(iter(self.open)))
-        self.open[index] = OpenStep(kind, self._table.plain(kind))
-
-    def end(self, index: int) -> None:
-        """Note that a step is no longer open."""
-        self.open.pop(index, None)
-
-    def miss(self, index: int, what: str) -> None:
-        """Handle a delta or stop for a step that is not open: it started before a resume, or this is an error."""
-        if self.mid_step and index not in self._started:
-            self.begin(index, None)
-        elif what == "stop" and index in self._started:
-            self._report("stream.stop-once/again", f"step {index} stops twice", "one step.stop", "another")
-        else:
-            stopped = index in self._started
-            state = "has stopped" if stopped else "was never started"
-            code = "stream.start-before/stopped" if stopped else "stream.start-before/never"
-            self._report(code, f"step.{what} for index {index}, which {state}", "step.start", what)
-
-    def _index_next(self, event: dict[str, Any]) -> None:
-        index = event["index"]
-        if index in self._started:
-            self._report("stream.index-reuse", f"index {index} starts twice", str(self._expected), index)
-        elif self._expected is not None and index != self._expected:
-            self._report("stream.index-contiguous", f"a step starts at index {index}", str(self._expected), index)
-
-    def _check_none_open(self, event: dict[str, Any]) -> None:
-        if self.open:
-            index, others = event["index"], ", ".join(map(str, list(self.open)[:4]))
-            self._report("stream.no-interleave", f"step {index} starts while {others} is open", "step.stop", index)
-
-    def _check_delta_index(self, event: dict[str, Any]) -> None:
-        if event["index"] not in self.open:
-            self.miss(event["index"], "delta")
-
-    def _delta_known(self, event: dict[str, Any]) -> bool:
-        kind = event["delta"]["type"]
-        if kind in self._table.deltas:
-            return True
-        if kind in RENAMED_DELTAS:
-            message = f"{kind} is the name before May 2026 of {RENAMED_DELTAS[kind]}"
-            self._report("stream.legacy-names/delta", message, RENAMED_DELTAS[kind], kind)
-        else:
-            self._report("stream.delta-known", "the type of the delta is not listed", "a listed type", kind)
-        return False
-
-    def _delta_fits(self, event: dict[str, Any]) -> bool:
-        step, kind = self.open.get(event["index"]), event["delta"]["type"]
-        if step is None:
-            return False
-        fitting = self._table.list_allowed(step.kind)
-        if kind not in fitting:
-            message = f"a {kind} delta in a {step.kind} step"
-            self._report("stream.delta-fits", message, " or ".join(sorted(fitting)), kind)
-        return True
-
-    def _before_signature(self, event: dict[str, Any]) -> None:
-        step, delta = self.open[event["index"]], event["delta"]
-        kind = delta["type"]
-        grows = self._table.deltas[kind].grows
-        if step.signed and grows.how is not DeltaEffect.APPEND:
-            message = f"a {kind} delta follows the signature of its {step.kind}"
-            self._report("stream.sig-last", message, "step.stop", kind)
-        elif grows.how is DeltaEffect.APPEND and step.kind is not None and kind in self._table.streams(step.kind):
-            if delta.get(grows.field):  # an empty signature comes between others
-                step.signed, step.plain, self.signatures_seen = True, _NONE, True
-        elif grows.how is DeltaEffect.JSON:
-            self.arguments_seen = True
-            self._take_arguments(step, delta.get(grows.field))
-
-    def _take_arguments(self, step: OpenStep, fragment: object) -> None:
-        text = fragment if isinstance(fragment, str) else ""
-        step.size += len(text)
-        if step.size <= ARGUMENT_BYTES:
-            step.arguments.append(text)
-        elif step.arguments:
-            step.arguments.clear()
-            self._unjudged["stream.args-join"] = None
-
-    def _stop_index(self, event: dict[str, Any]) -> bool:
-        if event["index"] in self.open:
-            return True
-        self.miss(event["index"], "stop")
-        return False
-
-    def _check_arguments_join(self, event: dict[str, Any]) -> None:
-        index = event["index"]
-        step = self.open[index]
-        if not step.arguments or step.size > ARGUMENT_BYTES or not self._table.brings_json(step.kind):
-            return
-        joined = "".join(step.arguments)
-        if joined and not isinstance(loads(joined.encode("utf-8", "replace")).value, dict):
-            message = f"the arguments of step {index} do not join to an object"
-            self._report("stream.args-join", message, "a JSON object", joined[:80])
-
-    def _check_usage_grows(self, event: dict[str, Any]) -> None:
-        usage = event.get("usage")
-        total = usage.get("total_tokens") if isinstance(usage, dict) else None
-        if not isinstance(total, int):
-            return
-        self.stop_usages += 1
-        if total < self._spent:
-            message = f"the usage decreases at the end of step {event['index']}"
-            self._report("stream.stop-usage", message, f"{self._spent} tokens or more", f"{total} tokens")
-        self._spent = max(self._spent, total)
-
-    def _report(self, code: str, message: str, expected: str = "", actual: object = "") -> None:
-        self._found.append(Finding.from_code(code, message, expected, str(actual)))
-
-
-STEP_GUARDS: dict[str, Callable[[OpenSteps, dict[str, Any]], bool | None]] = {
-    "index-next": OpenSteps._index_next,
-    "none-open": OpenSteps._check_none_open,
-    "delta-index": OpenSteps._check_delta_index,
-    "delta-known": OpenSteps._delta_known,
-    "delta-fits": OpenSteps._delta_fits,
-    "before-signature": OpenSteps._before_signature,
-    "stop-index": OpenSteps._stop_index,
-    "arguments-join": OpenSteps._check_arguments_join,
-    "usage-grows": OpenSteps._check_usage_grows,
-}
-"""What decides each guard of the table that is about steps."""
-
-
-ERRORS = 16
-"""The most error events that are kept."""
-
-STATUSES = 64
-"""The most status changes that are kept."""
+    kind: str | None
+    plain: frozenset[str]
+    arguments: list[str] = field(default_factory=list)
+    signed: bool = False
 
 
 class StreamState:
@@ -343,7 +140,7 @@ class StreamState:
             CREATED: self._enter_created,
             STATUS: self._take_status_update,
             START: self._step_start,
-            DELTA: self.delta,
+            DELTA: self._take_delta,
             STOP: self._step_stop,
             COMPLETED: self._enter_completed,
             ERROR: self._take_error,
@@ -358,10 +155,17 @@ class StreamState:
         self.errors: list[dict[str, Any]] = []
         self.failed = False
         self._ended = False  # by an event that cannot be read, or has an old name
-        self.unjudged: dict[str, None] = {}
         self._start = start
-        self.steps = OpenSteps(steps, self.found, self.unjudged, resumed=start == "resumed")
-        self._open = self.steps.open
+        self.arguments_seen = False
+        self.signatures_seen = False
+        self.stop_usages = 0
+        self._table = steps
+        self._open: dict[int, OpenStep] = {}
+        self._started: set[int] = set()
+        self._mid_step = start == "resumed"
+        """Whether a step may be open whose start came before a resume."""
+        self._expected: int | None = None if self._mid_step else 0
+        self._spent = 0
         self._creations = 0
         self._late = False
         self._updated = ""
@@ -373,7 +177,7 @@ class StreamState:
         if state not in THRESHOLDS:
             return
         row = row_of(state, kind)
-        self._enter(State.RESUMED if self.steps.mid_step else row.next)
+        self._enter(State.RESUMED if self._mid_step else row.next)
         if not row.breaks or (state is State.EXPECT_CREATED and RENAMED_EVENTS.get(kind) == CREATED):
             return
         if state is State.EXPECT_CREATED:
@@ -393,8 +197,7 @@ class StreamState:
     def fail(self, error: dict[str, Any]) -> None:
         """Note an error that ends the stream."""
         self.failed = True
-        if len(self.errors) < ERRORS:
-            self.errors.append(error)
+        self.errors.append(error)
 
     @property
     def is_over(self) -> bool:
@@ -407,7 +210,7 @@ class StreamState:
         self.state = State.CLOSED
         self.watching = True
 
-    def delta(self, event: dict[str, Any]) -> None:
+    def _take_delta(self, event: dict[str, Any]) -> None:
         """Handle one step.delta. This is the hot path: a plain delta of an open step leaves the state as it is."""
         kind = event["delta"]["type"]
         step = self._open.get(event["index"])
@@ -445,7 +248,7 @@ class StreamState:
         """
         row, guards = _ROWS[self.state][kind]
         if row.breaks == "stream.start-before":
-            self.steps.miss(event["index"], "delta")
+            self._miss(event["index"], "delta")
         for holds in guards:
             if holds(self, event) is False:
                 break
@@ -481,11 +284,10 @@ class StreamState:
         self._advance(ERROR, event)
         error = event.get("error")
         self.failed = self.failed or bool(error)
-        if len(self.errors) < ERRORS:
-            self.errors.append(error if isinstance(error, dict) else {})
+        self.errors.append(error if isinstance(error, dict) else {})
 
     def _is(self, identity: str, status: str) -> None:
-        if len(self.statuses) < STATUSES and self.statuses[-1:] != [status]:
+        if self.statuses[-1:] != [status]:
             self.statuses.append(status)
             self.found.extend(judge_status_word(status, self._listed))
             if not status:
@@ -541,35 +343,136 @@ class StreamState:
     # --- steps ----------------------------------------------------------------------------------------------
 
     def _step_start(self, event: dict[str, Any]) -> None:
-        self.steps.mid_step = False
+        self._mid_step = False
         self._advance(START, event)
-        self.steps.begin(event["index"], event["step"]["type"])
+        self._begin(event["index"], event["step"]["type"])
 
     def _step_stop(self, event: dict[str, Any]) -> None:
         self._advance(STOP, event)
-        self.steps.end(event["index"])
+        self._open.pop(event["index"], None)
         if self._open and self.state is State.BETWEEN_STEPS:
             self._enter(State.IN_STEP)
 
+    def _begin(self, index: int, kind: str | None) -> None:
+        """Note that a step is open from here on; `kind` is None if its start came before a resume."""
+        if index not in self._started:
+            self._expected = index + 1
+        self._started.add(index)
+        self._open[index] = OpenStep(kind, self._table.plain(kind))
 
-Guard = Callable[[StreamState, dict[str, Any]], bool | None]
+    def _miss(self, index: int, what: str) -> None:
+        """Handle a delta or stop for a step that is not open: it started before a resume, or this is an error."""
+        if self._mid_step and index not in self._started:
+            self._begin(index, None)
+        elif what == "stop" and index in self._started:
+            self._report("stream.stop-once/again", f"step {index} stops twice", "one step.stop", "another")
+        else:
+            stopped = index in self._started
+            state = "has stopped" if stopped else "was never started"
+            code = "stream.start-before/stopped" if stopped else "stream.start-before/never"
+            self._report(code, f"step.{what} for index {index}, which {state}", "step.start", what)
+
+    def _index_next(self, event: dict[str, Any]) -> None:
+        index = event["index"]
+        if index in self._started:
+            self._report("stream.index-reuse", f"index {index} starts twice", str(self._expected), index)
+        elif self._expected is not None and index != self._expected:
+            self._report("stream.index-contiguous", f"a step starts at index {index}", str(self._expected), index)
+
+    def _check_none_open(self, event: dict[str, Any]) -> None:
+        if self._open:
+            index, others = event["index"], ", ".join(map(str, islice(self._open, 4)))
+            self._report("stream.no-interleave", f"step {index} starts while {others} is open", "step.stop", index)
+
+    def _check_delta_index(self, event: dict[str, Any]) -> None:
+        if event["index"] not in self._open:
+            self._miss(event["index"], "delta")
+
+    def _delta_known(self, event: dict[str, Any]) -> bool:
+        kind = event["delta"]["type"]
+        if kind in self._table.deltas:
+            return True
+        if kind in RENAMED_DELTAS:
+            message = f"{kind} is the name before May 2026 of {RENAMED_DELTAS[kind]}"
+            self._report("stream.legacy-names/delta", message, RENAMED_DELTAS[kind], kind)
+        else:
+            self._report("stream.delta-known", "the type of the delta is not listed", "a listed type", kind)
+        return False
+
+    def _delta_fits(self, event: dict[str, Any]) -> bool:
+        step, kind = self._open.get(event["index"]), event["delta"]["type"]
+        if step is None:
+            return False
+        fitting = self._table.list_allowed(step.kind)
+        if kind not in fitting:
+            message = f"a {kind} delta in a {step.kind} step"
+            self._report("stream.delta-fits", message, " or ".join(sorted(fitting)), kind)
+        return True
+
+    def _before_signature(self, event: dict[str, Any]) -> None:
+        step, delta = self._open[event["index"]], event["delta"]
+        kind = delta["type"]
+        grows = self._table.deltas[kind].grows
+        if step.signed and grows.how is not DeltaEffect.APPEND:
+            message = f"a {kind} delta follows the signature of its {step.kind}"
+            self._report("stream.sig-last", message, "step.stop", kind)
+        elif grows.how is DeltaEffect.APPEND and step.kind is not None and kind in self._table.streams(step.kind):
+            if delta.get(grows.field):  # an empty signature comes between others
+                step.signed, step.plain, self.signatures_seen = True, frozenset(), True
+        elif grows.how is DeltaEffect.JSON:
+            self.arguments_seen = True
+            text = delta.get(grows.field)
+            if isinstance(text, str):
+                step.arguments.append(text)
+
+    def _stop_index(self, event: dict[str, Any]) -> bool:
+        if event["index"] in self._open:
+            return True
+        self._miss(event["index"], "stop")
+        return False
+
+    def _check_arguments_join(self, event: dict[str, Any]) -> None:
+        index = event["index"]
+        step = self._open[index]
+        joined = "".join(step.arguments)
+        if (
+            joined
+            and self._table.brings_json(step.kind)
+            and not isinstance(loads(joined.encode("utf-8", "replace")).value, dict)
+        ):
+            message = f"the arguments of step {index} do not join to an object"
+            self._report("stream.args-join", message, "a JSON object", joined[:80])
+
+    def _check_usage_grows(self, event: dict[str, Any]) -> None:
+        usage = event.get("usage")
+        total = usage.get("total_tokens") if isinstance(usage, dict) else None
+        if not isinstance(total, int):
+            return
+        self.stop_usages += 1
+        if total < self._spent:
+            message = f"the usage decreases at the end of step {event['index']}"
+            self._report("stream.stop-usage", message, f"{self._spent} tokens or more", f"{total} tokens")
+        self._spent = max(self._spent, total)
 
 
-def _of_steps(guard: Callable[[OpenSteps, dict[str, Any]], bool | None]) -> Guard:
-    """A guard about steps, as one that is asked of the state."""
-    return lambda state, event: guard(state.steps, event)
-
-
-_GUARDS: dict[str, Guard] = {
+_GUARDS: dict[str, Callable[[StreamState, dict[str, Any]], bool | None]] = {
     "created-once": StreamState._check_created_once,
     "created-status": StreamState._check_created_status,
     "not-over": StreamState._check_not_over,
     "all-stopped": StreamState._check_all_stopped,
     "completed-status": StreamState._check_completed_status,
     "completed-steps": StreamState._check_completed_steps,
-    **{name: _of_steps(guard) for name, guard in STEP_GUARDS.items()},
+    "index-next": StreamState._index_next,
+    "none-open": StreamState._check_none_open,
+    "delta-index": StreamState._check_delta_index,
+    "delta-known": StreamState._delta_known,
+    "delta-fits": StreamState._delta_fits,
+    "before-signature": StreamState._before_signature,
+    "stop-index": StreamState._stop_index,
+    "arguments-join": StreamState._check_arguments_join,
+    "usage-grows": StreamState._check_usage_grows,
 }
-"""What decides each guard that the table names; `is-over` is decided by `finish`."""
+"""The judge of each guard that the table names; `finish` decides `is-over`."""
 
 _ROWS = {
     state: {event: (rows[event], tuple(_GUARDS[guard] for guard in rows[event].guards)) for event in EVENTS}

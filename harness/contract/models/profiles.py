@@ -145,13 +145,8 @@ def find_profile(name: str) -> ModelProfile:
     # To parse all tables as YAML takes 20 ms, which the first create of each process would wait for.
     listing = next((file for file in _FILES if f"\n    {bare}:".encode() in _read_texts()[file]), None)
     if listing is not None:
-        family = next(family for family in _load_families(listing) if bare in family["models"])
+        family = next(family for family in _load_table(listing) if bare in family["models"])
         return _build_profile(bare, family, family["models"][bare], "")
-    return _guess_profile(bare)
-
-
-def _guess_profile(bare: str) -> ModelProfile:
-    """The profile of a model that no table lists."""
     fitting = next((family for family in _list_families() if re.match(family["named"], bare)), None)
     newest = next(family for family in _list_families() if family["family"] == _NEWEST)
     words = f"newest family, {_NEWEST}" if fitting is None else f"family {fitting['family']}"
@@ -172,7 +167,7 @@ def list_media_types() -> Mapping[str, frozenset[str]]:
 
 
 def _list_families() -> Iterator[dict[str, Any]]:
-    return (family for file in _FILES for family in _load_families(file))
+    return (family for file in _FILES for family in _load_table(file))
 
 
 @cache
@@ -214,20 +209,14 @@ def _load_table(name: str) -> Any:
     return published[name] if name in published else load_yaml(_read_texts()[name])
 
 
-def _load_families(file: str) -> list[dict[str, Any]]:
-    families: list[dict[str, Any]] = _load_table(file)
-    return families
-
-
 def _build_profile(name: str, family: Mapping[str, Any], own: Mapping[str, Any], standing: str) -> ModelProfile:
     layers = ((_load_table("common")["cells"], _AS_ANY), (family.get("cells", {}), _AS_FAMILY), (own, ""))
-    cells = {cell: _read_cell(value, origin) for layer, origin in layers for cell, value in layer.items()}
+    cells = {}
+    for layer, origin in layers:
+        for kind, cell in layer.items():
+            level, _, key = cell["by"].partition(" ")
+            cells[kind] = ModelFact(cell["is"], level, key, cell.get("note", ""), origin)
     return ModelProfile(name, family["family"], cells, standing)
-
-
-def _read_cell(cell: Mapping[str, Any], origin: str) -> ModelFact:
-    level, _, key = cell["by"].partition(" ")
-    return ModelFact(cell["is"], level, key, cell.get("note", ""), origin)
 
 
 Json = dict[str, Any]
@@ -311,19 +300,14 @@ def write_table() -> str:
         "|---|---|---|---|---|---|",
     ]
     for profile in list_models():
+        levels = [f"**{one}**" if one == profile.default_level else one for one in profile.levels or ()]
         row = (
             f"`{profile.name}`",
             "not on `/interactions`" if profile.served_elsewhere is not None else ", ".join(profile.output),
-            _write_levels(profile),
+            "?" if profile.levels is None else ", ".join(levels) or "none",
             "no" if profile.ends_on_user else "yes",
             "{streamed:,}; not streamed {whole:,}".format(**profile.segment) if profile.segment else "",
             write_value(profile.value("lifecycle") or ""),
         )
         rows.append("| " + " | ".join(row) + " |")
     return "\n".join(rows) + "\n"
-
-
-def _write_levels(profile: ModelProfile) -> str:
-    if profile.levels is None:
-        return "?"
-    return ", ".join(f"**{one}**" if one == profile.default_level else one for one in profile.levels) or "none"

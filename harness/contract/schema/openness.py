@@ -39,7 +39,6 @@ _JSON_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "integer": int,
     "number": (int, float),
 }
-_ABSENT = object()
 
 
 class UnknownPart(Struct, frozen=True):
@@ -61,7 +60,18 @@ def close(schema: Any, *, keep: bool = True) -> Any:
     """
     if not isinstance(schema, dict):
         return schema
-    twin: Schema = {keyword: _close_part(keyword, part, keep) for keyword, part in schema.items()}
+    twin: Schema = {}
+    for keyword, part in schema.items():
+        if keyword in _LISTS:
+            twin[keyword] = [
+                close(branch, keep=keep)
+                for branch in part
+                if not (isinstance(branch, dict) and "x-unknown" in branch) or (keep and branch.get("x-keep"))
+            ]
+        elif keyword in _MAPS:
+            twin[keyword] = {name: close(inner, keep=keep) for name, inner in part.items()}
+        else:
+            twin[keyword] = close(part, keep=keep) if keyword in _SINGLES else part
     if _closable(schema):
         twin["additionalProperties"] = False
     if "x-known-values" in schema and not schema.get("x-open"):
@@ -85,24 +95,9 @@ def close_bundle(bundle: Schema, known: ClosedParts, *, keep: bool = True) -> Sc
     return {**close(head, keep=keep), "$defs": parts}
 
 
-def _close_part(keyword: str, part: Any, keep: bool) -> Any:
-    if keyword in _LISTS:
-        return [close(branch, keep=keep) for branch in part if _survives(branch, keep)]
-    if keyword in _MAPS:
-        return {name: close(inner, keep=keep) for name, inner in part.items()}
-    return close(part, keep=keep) if keyword in _SINGLES else part
-
-
-Deciding: TypeAlias = dict[int, tuple[str, ...]]
-"""The names of the members that decide between the branches of a union, by the identity of their list."""
-
-
-def unknowns(schema: Schema, value: Any, deciding: Deciding | None = None) -> list[UnknownPart]:
-    """The parts of `value` that the bundled open `schema` tolerates without naming them, in document order.
-
-    Who asks again for the same schema passes the same `deciding`.
-    """
-    return list(_walk(_Picker(schema, {} if deciding is None else deciding), schema, value, "$"))
+def unknowns(schema: Schema, value: Any) -> list[UnknownPart]:
+    """The parts of `value` that the bundled open `schema` tolerates without naming them, in document order."""
+    return list(_walk(schema, schema, value, "$"))
 
 
 def step_into(pointer: str, part: str | int) -> str:
@@ -112,31 +107,38 @@ def step_into(pointer: str, part: str | int) -> str:
     return f"{pointer}.{part}" if part.isidentifier() else f'{pointer}["{part}"]'
 
 
-def _survives(branch: Any, keep: bool) -> bool:
-    unknown = isinstance(branch, dict) and "x-unknown" in branch
-    return not unknown or (keep and bool(branch.get("x-keep")))
-
-
 def _closable(schema: Schema) -> bool:
     lists = schema.get("type") == "object" and "properties" in schema
     return lists and "additionalProperties" not in schema and not schema.get("x-open")
 
 
-def _walk(picker: _Picker, schema: Any, value: Any, pointer: str) -> Iterator[UnknownPart]:
+def _walk(root: Schema, schema: Any, value: Any, pointer: str) -> Iterator[UnknownPart]:
     if not isinstance(schema, dict):
         return
     if "x-unknown" in schema:
-        yield _describe_unknown_branch(schema, value, pointer)
+        discriminator = next(iter(schema.get("properties", ())), None)
+        if discriminator is None or not isinstance(value, dict) or discriminator not in value:
+            yield UnknownPart(pointer, schema["x-unknown"], "")
+        else:
+            place = step_into(pointer, discriminator)
+            yield UnknownPart(place, schema["x-unknown"], str(value[discriminator]))
         return
     if "$ref" in schema:
-        yield from _walk(picker, resolve(picker.root, schema["$ref"]), value, pointer)
-    if branches := _list_branches(schema):
-        yield from _walk(picker, picker.pick(branches, value), value, pointer)
+        yield from _walk(root, resolve(root, schema["$ref"]), value, pointer)
+    # the first branch whose JSON type and constants fit; whether it is valid is left to the validator
+    branch = next((branch for branch in _list_branches(schema) if _fits(root, branch, value)), None)
+    yield from _walk(root, branch, value, pointer)
     if isinstance(value, dict):
-        yield from _walk_object(picker, schema, value, pointer)
+        properties, others = schema.get("properties", {}), schema.get("additionalProperties")
+        for name, member in value.items():
+            inside = step_into(pointer, name)
+            if name in properties or others is not None:
+                yield from _walk(root, properties.get(name, others), member, inside)
+            elif _closable(schema):
+                yield UnknownPart(inside, "field", name)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _walk(picker, schema.get("items"), item, step_into(pointer, index))
+            yield from _walk(root, schema.get("items"), item, step_into(pointer, index))
     elif "x-known-values" in schema and not schema.get("x-open") and value not in schema["x-known-values"]:
         yield UnknownPart(pointer, "value", str(value))
 
@@ -147,72 +149,12 @@ def _list_branches(schema: Schema) -> list[Any]:
     return branches
 
 
-def _walk_object(picker: _Picker, schema: Schema, value: dict[str, Any], pointer: str) -> Iterator[UnknownPart]:
-    properties, others = schema.get("properties", {}), schema.get("additionalProperties")
-    for name, member in value.items():
-        inside = step_into(pointer, name)
-        if name in properties:
-            yield from _walk(picker, properties[name], member, inside)
-        elif others is not None:
-            yield from _walk(picker, others, member, inside)
-        elif _closable(schema):
-            yield UnknownPart(inside, "field", name)
-
-
-def _describe_unknown_branch(schema: Schema, value: Any, pointer: str) -> UnknownPart:
-    discriminator = next(iter(schema.get("properties", ())), None)
-    if discriminator is None or not isinstance(value, dict) or discriminator not in value:
-        return UnknownPart(pointer, schema["x-unknown"], "")
-    return UnknownPart(step_into(pointer, discriminator), schema["x-unknown"], str(value[discriminator]))
-
-
 def resolve(root: Schema, ref: str) -> Any:
     """The part of a bundled schema that a reference names."""
     part: Any = root
     for key in ref.removeprefix("#").split("/")[1:]:
         part = part[key]
     return part
-
-
-class _Picker:
-    """Finds the branches of unions; a value like one before is not tested against each branch again."""
-
-    def __init__(self, root: Schema, deciding: Deciding) -> None:
-        self.root = root
-        self._names = deciding
-        self._picked: dict[tuple[Any, ...], Any] = {}
-
-    def pick(self, branches: list[Any], value: Any) -> Any:
-        """The first branch whose JSON type and constants fit; whether it is valid is left to the validator."""
-        deciding = self._list_deciding(branches, value) if isinstance(value, dict) else ()
-        if not all(one is _ABSENT or isinstance(one, str) for one in deciding):
-            return self._find(branches, value)
-        key = (id(branches), type(value), *deciding)
-        if key not in self._picked:
-            self._picked[key] = self._find(branches, value)
-        return self._picked[key]
-
-    def _find(self, branches: list[Any], value: Any) -> Any:
-        return next((branch for branch in branches if _fits(self.root, branch, value)), None)
-
-    def _list_deciding(self, branches: list[Any], value: dict[str, Any]) -> list[Any]:
-        """The members of an object that decide between the branches: `_ABSENT` for those it lacks."""
-        if id(branches) not in self._names:
-            names = (name for branch in branches for name in _list_discriminators(self.root, branch))
-            self._names[id(branches)] = tuple(dict.fromkeys(names))
-        return [value.get(name, _ABSENT) for name in self._names[id(branches)]]
-
-
-def _list_discriminators(root: Schema, branch: Any) -> Iterator[str]:
-    """The names of the members by which `_fits` decides about an object."""
-    if not isinstance(branch, dict):
-        return
-    if "$ref" in branch:
-        yield from _list_discriminators(root, resolve(root, branch["$ref"]))
-    for part in _list_branches(branch):
-        yield from _list_discriminators(root, part)
-    yield from branch.get("not", {}).get("required", ())
-    yield from (name for name, part in branch.get("properties", {}).items() if "const" in part or "not" in part)
 
 
 def _fits(root: Schema, branch: Any, value: Any) -> bool:
@@ -225,10 +167,8 @@ def _fits(root: Schema, branch: Any, value: Any) -> bool:
         return False
     if branches := _list_branches(branch):
         return any(_fits(root, part, value) for part in branches)
-    return not isinstance(value, dict) or _constants_fit(branch, value)
-
-
-def _constants_fit(branch: Schema, value: dict[str, Any]) -> bool:
+    if not isinstance(value, dict):
+        return True
     if any(name in value for name in branch.get("not", {}).get("required", ())):
         return False
     for name, part in branch.get("properties", {}).items():

@@ -36,7 +36,7 @@ def _format(value: Any, indent: int, used: int) -> str:
         keys = {key: f"{inner}{json.dumps(key, ensure_ascii=False)}: " for key in value}
         rows = [key + _format(value[name], indent + 2, len(key) + 1) for name, key in keys.items()]
         return "{\n" + ",\n".join(rows) + end + "}"
-    if _are_words(value):
+    if all(isinstance(item, str) and " " not in item for item in value):
         wrap = textwrap.TextWrapper(
             _WIDTH,
             initial_indent=inner,
@@ -46,10 +46,6 @@ def _format(value: Any, indent: int, used: int) -> str:
         )
         return "[\n" + wrap.fill(flat[1:-1]) + end + "]"
     return "[\n" + ",\n".join(inner + _format(item, indent + 2, indent + 3) for item in value) + end + "]"
-
-
-def _are_words(items: list[Any]) -> bool:
-    return all(isinstance(item, str) and " " not in item for item in items)
 
 
 BASE = "https://interactions-harness.invalid/schemas"
@@ -69,20 +65,19 @@ def identify(revision: str, name: str) -> str:
 
 def published_files(schemas: Schemas) -> dict[str, str]:
     """The text of each generated file of a revision, by its path in the folder of the revision."""
-    bodies = (name for name in schemas.names() if name.startswith("requests/"))
-    return {
+    files = {
         "bundled/schemas.json": format_json(compound(schemas)),
         "bundled/openapi-3.2.json": format_json(flatten_openapi(schemas, "3.2.0")),
         "bundled/openapi-3.1.json": format_json(flatten_openapi(schemas, "3.1.1")),
         "bundled/openapi-3.1-known.json": format_json(keep_known(flatten_openapi(schemas, "3.1.1"))),
-        **{name.replace("requests/", "strict/") + ".json": _close(schemas, name) for name in bodies},
     }
-
-
-def _close(schemas: Schemas, name: str) -> str:
-    identity = f"{BASE}/{schemas.revision}/{name.replace('requests/', 'strict/')}.json"
-    closed = {**close(schemas.bundle(name)), "$comment": _NOTE, "$id": identity}
-    return json.dumps(closed, indent=1, ensure_ascii=False) + "\n"
+    for name in schemas.names():
+        if name.startswith("requests/"):
+            path = f"{name.replace('requests/', 'strict/')}.json"
+            identity = f"{BASE}/{schemas.revision}/{path}"
+            closed = {**close(schemas.bundle(name)), "$comment": _NOTE, "$id": identity}
+            files[path] = json.dumps(closed, indent=1, ensure_ascii=False) + "\n"
+    return files
 
 
 def compound(schemas: Schemas) -> Schema:

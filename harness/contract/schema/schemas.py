@@ -11,7 +11,6 @@ works (`validator`).
 from __future__ import annotations
 
 import json
-import os
 import posixpath
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -54,7 +53,6 @@ class Schemas:
         self._root = root
         self._base = base
         self._sources: dict[str, Schema] = {}
-        self._openapi: bytes | None = None
         self._documents: dict[str, Schema] = {}
         self._rebased: dict[str, tuple[Schema, list[str]]] = {}
         self._bundles: dict[str, Schema] = {}
@@ -70,25 +68,12 @@ class Schemas:
     @cached_property
     def files(self) -> dict[str, Path]:
         """The file of each schema by its name, without `openapi.json` and the strict files."""
-        return {name: Path(place) for name, place in self._places.items()}
-
-    @cached_property
-    def _places(self) -> dict[str, str]:
-        """The same as texts: the first emulator of a session looks for all of them, and needs a third."""
-        own: dict[str, str] = {}
-        root = str(self._root)
-        todo = [""]
-        while todo:
-            above = todo.pop()
-            with os.scandir(Path(root, above)) as entries:
-                for entry in entries:
-                    if not above and entry.name in _NOT_SCHEMAS:
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        todo.append(f"{above}{entry.name}/")
-                    elif entry.name.endswith(".json"):
-                        own[f"{above}{entry.name.removesuffix('.json')}"] = f"{root}{os.sep}{above}{entry.name}"
-        return {**self._base._places, **own} if self._base is not None else own
+        own = {}
+        for path in self._root.rglob("*.json"):
+            place = path.relative_to(self._root)
+            if place.parts[0] not in _NOT_SCHEMAS:
+                own[place.with_suffix("").as_posix()] = path
+        return own if self._base is None else {**self._base.files, **own}
 
     @cached_property
     def written(self) -> dict[str, Path]:
@@ -100,16 +85,16 @@ class Schemas:
 
     def names(self) -> list[str]:
         """All schema names, sorted."""
-        return sorted(self._places)
+        return sorted(self.files)
 
     def list_names(self, folder: str) -> list[str]:
         """The names of the schemas in one folder, sorted."""
-        return sorted(name for name in self._places if name.startswith(f"{folder}/"))
+        return sorted(name for name in self.files if name.startswith(f"{folder}/"))
 
     def document(self, name: str) -> Schema:
         """The schema as a document; shared, so do not change it. Raises LookupError for an unknown name."""
         if name not in self._documents:
-            if name not in self._places:
+            if name not in self.files:
                 near = ", ".join(nearest(name, self.names())) or "see Schemas.names()"
                 raise LookupError(f"no schema is named {name!r} in {self.revision}; near it: {near}")
             union = UNIONS.get(name)
@@ -126,9 +111,7 @@ class Schemas:
         path = self.path("openapi.json")
         if path is None:
             raise LookupError(f"the revision {self.revision} has no openapi.json, and neither has its base")
-        if self._openapi is None:  # read once: what is looked at is what tools get
-            self._openapi = read_file(path)
-        return cast("Schema", json.loads(self._openapi))
+        return cast("Schema", json.loads(read_file(path)))
 
     def copy_to(self, folder: Path) -> None:
         """Write all files of the revision into a new folder, those of its base and the closed requests included.
@@ -146,7 +129,20 @@ class Schemas:
     def bundle(self, name: str) -> Schema:
         """The schema as one self-contained document; shared, so do not change it."""
         if name not in self._bundles:
-            self._bundles[name] = self._collect(name)
+            reached: dict[str, Schema] = {}
+            waiting = [name]
+            while waiting:
+                current = waiting.pop()
+                if current not in reached:
+                    reached[current], further = self._rebase(current)
+                    waiting += further
+            head = {
+                "$schema": _DIALECT,
+                "description": self.document(name)["description"],
+                "$ref": _localize(name),
+            }
+            parts = {part.replace("/", "."): reached[part] for part in sorted(reached)}
+            self._bundles[name] = {**head, "$defs": parts}
         return self._bundles[name]
 
     def validator(self, name: str, *, closed: bool = False) -> Validator:
@@ -160,7 +156,7 @@ class Schemas:
     def read(self, name: str) -> Schema:
         """The file of a schema as it is written, read once: what is looked at is what judges."""
         if name not in self._sources:
-            data = read_file(self._places[name])
+            data = read_file(self.files[name])
             try:
                 self._sources[name] = msgspec.json.decode(data)
             except msgspec.DecodeError:
@@ -184,17 +180,6 @@ class Schemas:
             reached: list[str] = []
             self._rebased[name] = _copy_rebased(self.document(name), name, reached), reached
         return self._rebased[name]
-
-    def _collect(self, name: str) -> Schema:
-        reached: dict[str, Schema] = {}
-        waiting = [name]
-        while waiting:
-            current = waiting.pop()
-            if current not in reached:
-                reached[current], further = self._rebase(current)
-                waiting += further
-        head = {"$schema": _DIALECT, "description": self.document(name)["description"], "$ref": _localize(name)}
-        return {**head, "$defs": {_find_key(part): reached[part] for part in sorted(reached)}}
 
 
 def schemas_in(folder: Path, heirs: tuple[Path, ...] = ()) -> Schemas:
@@ -275,9 +260,5 @@ def find_target(name: str, reference: str) -> tuple[str, str]:
     return posixpath.normpath(posixpath.join(posixpath.dirname(name), path)).removesuffix(".json"), fragment
 
 
-def _find_key(name: str) -> str:
-    return name.replace("/", ".")
-
-
 def _localize(name: str) -> str:
-    return f"#/$defs/{_find_key(name)}"
+    return f"#/$defs/{name.replace('/', '.')}"

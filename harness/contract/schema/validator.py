@@ -1,24 +1,20 @@
 """Validates a value against a schema: a fast yes or no, and on request the reasons and the unknowns.
 
-jsonschema-rs validates, jsonschema explains. If they disagree, neither is trusted silently: the disagreement is
-reported as a problem.
-
 The API leaves out members without a value; many servers write `null` instead, and the official SDKs read both
 alike. So a needless null is a lenient reading, and the value is reviewed without it; a `null` in place of a
-required member stays a problem. Layer 1. Knows both libraries; must not know where schemas come from or what they
+required member stays a problem. Layer 1. Knows jsonschema-rs; must not know where schemas come from or what they
 describe.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
 from harness.contract.schema import openness
-from harness.contract.schema.explain import Explainer, SchemaProblem, json_type
+from harness.contract.schema.explain import SchemaProblem, explain, json_type
 from harness.contract.schema.openness import Schema, UnknownPart, step_into
 from harness.outcome import Finding, Severity, Where
 from harness.outcome.words import list_some
@@ -26,7 +22,6 @@ from harness.outcome.words import list_some
 if TYPE_CHECKING:
     import jsonschema_rs
 
-_ROUNDS = 20
 _BUNDLE = "urn:bundle"
 """What a schema is called that its own parts are looked up in."""
 
@@ -64,7 +59,7 @@ def split_nulls(
     needed: set[_Kind] = set()
     nulls: dict[str, None] = {}
     trimmed = value
-    for _ in range(_ROUNDS):
+    for _ in range(20):  # more kinds than a service sends
         found = {kinds[problem.pointer] for problem in problems if _is_null(problem)} - dropped - needed
         if not found:
             break
@@ -141,9 +136,7 @@ class Validator:
     branches for the unknown it decides a union by its constants alone, five times as fast.
     """
 
-    __slots__ = (
-        "_compile", "_deciding", "_explainer", "_open", "_parts", "_registry", "_schema", "_twin", "_whole", "name"
-    )  # fmt: skip
+    __slots__ = ("_open", "_schema", "_twin", "_whole", "name")
 
     def __init__(
         self,
@@ -158,27 +151,18 @@ class Validator:
 
         `kin` is the open validator of the same schema beside a closed one, or the closed one beside an open one.
         """
-        import jsonschema_rs
-
-        self._compile = partial(jsonschema_rs.Draft202012Validator, retriever=_fetch_nothing)
         self.name = name
         self._open = schema
         self._schema = close(schema) if closed else schema
         self._twin: jsonschema_rs.Draft202012Validator = (
-            self._compile(close(schema, keep=False)) if kin is None else kin._twin
+            _compile(close(schema, keep=False)) if kin is None else kin._twin
         )
-        self._whole: jsonschema_rs.Draft202012Validator | None = (
-            None  # most values fit the twin: compiled on demand
-        )
-        self._parts: dict[str | int, jsonschema_rs.Draft202012Validator] = {}
-        self._registry: jsonschema_rs.Registry | None = None
-        self._deciding: openness.Deciding = {}
-        self._explainer: Explainer | None = None  # most values are never explained, and jsonschema loads slowly
+        self._whole: jsonschema_rs.Draft202012Validator | None = None  # most values fit the twin
 
     @property
     def _compiled(self) -> jsonschema_rs.Draft202012Validator:
         if self._whole is None:
-            self._whole = self._compile(self._schema)
+            self._whole = _compile(self._schema)
         return self._whole
 
     def is_valid(self, value: Any) -> bool:
@@ -189,58 +173,53 @@ class Validator:
             return False
 
     def problems(self, value: Any, *, limit: int = 5) -> list[SchemaProblem]:
-        """At most `limit` reasons why `value` does not fit; empty if it fits."""
+        """At most `limit` reasons why `value` does not fit; empty if it fits.
+
+        A value with very many members gets one: to list the errors of all branches of a union takes a millisecond.
+        """
         try:
             if self._twin.is_valid(value) or self._compiled.is_valid(value):
                 return []
+            if _count_members(value) <= 500:
+                errors = self._compiled.iter_errors(value)
+            else:
+                errors = iter([self._find_first_error(value)])
         except ValueError as refusal:
             return [SchemaProblem("$", f"is not JSON: {refusal}", "JSON", json_type(value), "json")]
-        if self._explainer is None:
-            self._explainer = Explainer(self._schema, self._fits)
-        return self._explainer.explain(value, limit=limit) or [self._describe_disagreement(value)]
+        return explain(errors, self._schema, value)[:limit]
+
+    def _find_first_error(self, value: Any) -> jsonschema_rs.ValidationError:
+        import jsonschema_rs
+
+        try:
+            self._compiled.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return error
+        raise AssertionError(f"{self.name} both accepts and refuses a value")
 
     def review(self, value: Any) -> Review:
         """Problems, unknowns and needless nulls; as fast as `is_valid` for what the closed twin accepts."""
-        if self._twin_accepts(value):
-            return Review(value)
+        try:
+            if self._twin.is_valid(value):
+                return Review(value)
+        except ValueError:  # which is a problem
+            pass
         trimmed, nulls, problems = split_nulls(value, self.problems)
-        unknowns = openness.unknowns(self._open, trimmed, self._deciding)
+        unknowns = openness.unknowns(self._open, trimmed)
         return Review(trimmed, tuple(problems), tuple(unknowns), nulls)
 
-    def _twin_accepts(self, value: Any) -> bool:
-        try:
-            return self._twin.is_valid(value)
-        except ValueError:
-            return False
 
-    def _fits(self, part: Schema | bool, value: Any) -> bool:
-        """Whether a value fits a part of the schema."""
-        if not isinstance(part, dict):
-            return bool(part)
-        key = part["$ref"] if part.keys() == {"$ref"} else id(part)
-        if key not in self._parts:
-            is_all_of_it = key == self._schema.get("$ref")
-            self._parts[key] = self._compiled if is_all_of_it else self._compile_part(part)
-        try:
-            return self._parts[key].is_valid(value)
-        except ValueError:  # nested too deep for the fast validator
-            return False
+def _compile(schema: Schema) -> jsonschema_rs.Draft202012Validator:
+    import jsonschema_rs
 
-    def _compile_part(self, part: Schema) -> jsonschema_rs.Draft202012Validator:
-        if part.keys() != {"$ref"}:
-            return self._compile({"$defs": self._schema.get("$defs", {}), **part})
-        if self._registry is None:  # to read all definitions takes most of the time of a part
-            import jsonschema_rs
-
-            self._registry = jsonschema_rs.Registry([(_BUNDLE, self._schema)], retriever=_fetch_nothing)
-        return self._compile({"$ref": f"{_BUNDLE}{part['$ref']}"}, registry=self._registry)
-
-    def _describe_disagreement(self, value: Any) -> SchemaProblem:
-        reason = next(iter(self._compiled.iter_errors(value)))
-        message = f"jsonschema-rs refuses what jsonschema accepts ({reason.message}): please report this schema"
-        return SchemaProblem("$", message, self.name, "", "disagreement")
+    return jsonschema_rs.Draft202012Validator(schema, retriever=_fetch_nothing)
 
 
 def _fetch_nothing(address: str) -> Any:
     """Refuse to fetch an address in a schema, for which the library would otherwise send a request."""
     raise LookupError(f"{address} is not fetched")
+
+
+def _count_members(value: Any) -> int:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return len(inside) + sum(map(_count_members, inside))

@@ -120,7 +120,9 @@ def resume_request(request: Request, resource: str, cursor: str | None) -> Reque
     """The GET of the interaction as a stream, with the credentials and the API version of `request`."""
     query = [("stream", "true"), *([("last_event_id", cursor)] if cursor is not None else [])]
     kept = [pair for pair in request.query if pair[0] in ("key", "alt")]
-    root = _find_root(request)
+    parts = request.raw_path.rstrip("/").split("/")
+    # before the collection: the version, or Vertex's project and location
+    root = "/".join(parts[: parts.index(COLLECTION)] if COLLECTION in parts else parts)
     target = f"{root}/{COLLECTION}/{quote(resource, safe='')}?{urlencode(query + kept)}"
     headers = request.headers.without("content-type", "content-length", "transfer-encoding", "content-encoding")
     return Request("GET", target, headers.having("accept", EVENT_STREAM))
@@ -216,12 +218,6 @@ def name_event(event: Any) -> str:
     )
     kind = str(event.get("event_type", "?"))
     return f"{kind}({inner['type']})" if isinstance(inner.get("type"), str) else kind
-
-
-def _find_root(request: Request) -> str:
-    """The part of the path before the collection: the version, or Vertex's project and location."""
-    parts = request.raw_path.rstrip("/").split("/")
-    return "/".join(parts[: parts.index(COLLECTION)] if COLLECTION in parts else parts)
 
 
 PROTOCOL = StreamProtocol(

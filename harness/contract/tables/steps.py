@@ -20,8 +20,6 @@ from harness.contract.schema.openness import DELTAS, GROWS, IN_START, list_membe
 from harness.contract.schema.schemas import Schemas
 from harness.outcome.words import did_you_mean
 
-_NONE: frozenset[str] = frozenset()
-
 
 class DeltaEffect(StrEnum):
     """The ways in which a delta changes its step."""
@@ -124,19 +122,15 @@ class StepTable(Struct, frozen=True, dict=True):
 
     def deltas_of(self, step: str) -> tuple[DeltaType, ...]:
         """The deltas that stream a step, in the order of its mark; none for an unknown step."""
-        return self._deltas_of.get(step, ())
+        return tuple(self.deltas[name] for name in self.steps[step].deltas) if step in self.steps else ()
 
-    @cached_property
-    def _deltas_of(self) -> Mapping[str, tuple[DeltaType, ...]]:
-        return {name: tuple(self.deltas[delta] for delta in step.deltas) for name, step in self.steps.items()}
-
-    def streams(self, step: str) -> frozenset[str]:
+    def streams(self, step: str | None) -> frozenset[str]:
         """The types of the deltas that stream a step; none for an unknown step."""
-        return self._streams.get(step, _NONE)
+        return self._streams.get(step, frozenset())
 
     def list_allowed(self, step: str | None) -> frozenset[str]:
         """The types of deltas that a step may have: any known one if it is unknown, or lists none itself."""
-        return self._streams.get(step, _NONE) or self._known
+        return self.streams(step) or frozenset(self.deltas)
 
     def plain(self, step: str | None) -> frozenset[str]:
         """Those of the allowed types that only add to the step: no signature, no JSON to be joined."""
@@ -144,7 +138,7 @@ class StepTable(Struct, frozen=True, dict=True):
 
     def brings_json(self, step: str | None) -> bool:
         """Whether deltas bring a field of the step as fragments of JSON."""
-        return any(self.deltas[name].grows.how is DeltaEffect.JSON for name in self._streams.get(step, ()))
+        return any(self.deltas[name].grows.how is DeltaEffect.JSON for name in self.streams(step))
 
     @cached_property
     def step_of(self) -> Mapping[str, str]:
@@ -163,10 +157,6 @@ class StepTable(Struct, frozen=True, dict=True):
         return tuple(tool for tool in dict.fromkeys(own) if own.count(tool) == 2)
 
     @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(self.deltas)
-
-    @cached_property
     def _streams(self) -> dict[str | None, frozenset[str]]:
         return {step.name: frozenset(step.deltas) for step in self.steps.values()}
 
@@ -182,9 +172,23 @@ class StepTable(Struct, frozen=True, dict=True):
 
 def read_steps(schemas: Schemas) -> StepTable:
     """Read the table from the schemas. Raises ValueError, naming the file, for marks that make no sense."""
-    deltas = {delta.name: delta for delta in map(_read_delta, *_list_branches(schemas, "delta"))}
-    steps = {step.name: step for step in map(_step, *_list_branches(schemas, "step"))}
-    contents = {content.name: content for content in map(_read_content, *_list_branches(schemas, "content"))}
+    read: dict[str, list[tuple[str, dict[str, Any]]]] = {
+        union: [(name, schemas.document(name)) for name in list_members(schemas.document(union))]
+        for union in ("delta", "step", "content")
+    }
+    deltas: dict[str, DeltaType] = {}
+    for schema, document in read["delta"]:
+        if GROWS not in document:
+            raise ValueError(
+                f"{schema}.json has no {GROWS}, which describes how the delta changes its step: write it"
+            )
+        try:
+            grows = Growth.of_mark(document[GROWS])
+        except ValueError as error:
+            raise ValueError(f"{schema}.json: {error}") from None
+        kind = type_of(document)
+        deltas[kind] = DeltaType(kind, schema, grows, frozenset(properties_of(document)))
+    steps = {step.name: step for step in (_read_step(*each) for each in read["step"])}
     for step in steps.values():
         for name in step.deltas:
             if name not in deltas:
@@ -196,16 +200,14 @@ def read_steps(schemas: Schemas) -> StepTable:
                     f"{deltas[name].schema}.json grows the field {field!r} ({GROWS}), which {step.schema}.json, "
                     f"whose {DELTAS} lists it, has not{did_you_mean(field, sorted(step.fields))}"
                 )
-    return StepTable(steps, deltas, contents)
+    contents = (
+        ContentType(type_of(document), schema, "data" in properties_of(document))
+        for schema, document in read["content"]
+    )
+    return StepTable(steps, deltas, {content.name: content for content in contents})
 
 
-def _list_branches(schemas: Schemas, union: str) -> tuple[list[str], list[dict[str, Any]]]:
-    """The names and the documents of the files that a union lists."""
-    names = list_members(schemas.document(union))
-    return names, [schemas.document(name) for name in names]
-
-
-def _step(schema: str, document: dict[str, Any]) -> StepType:
+def _read_step(schema: str, document: dict[str, Any]) -> StepType:
     fields, required = frozenset(properties_of(document)), frozenset(document.get("required", ()))
     marked = document.get(IN_START, {})
     for name, how in marked.items():
@@ -217,17 +219,3 @@ def _step(schema: str, document: dict[str, Any]) -> StepType:
             )
     shown = {name: Shown(how) for name, how in marked.items()}
     return StepType(type_of(document), schema, tuple(document.get(DELTAS, ())), shown, fields, required)
-
-
-def _read_delta(schema: str, document: dict[str, Any]) -> DeltaType:
-    if GROWS not in document:
-        raise ValueError(f"{schema}.json has no {GROWS}, which describes how the delta changes its step: write it")
-    try:
-        grows = Growth.of_mark(document[GROWS])
-    except ValueError as error:
-        raise ValueError(f"{schema}.json: {error}") from None
-    return DeltaType(type_of(document), schema, grows, frozenset(properties_of(document)))
-
-
-def _read_content(schema: str, document: dict[str, Any]) -> ContentType:
-    return ContentType(type_of(document), schema, "data" in properties_of(document))

@@ -10,12 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contract import judge_interaction, judge_steps, judge_usage, load, read
-from harness.contract.judge.body import is_legacy, judge_answer
 from harness.contract.judge.errors import error_of, judge_error
-from harness.contract.tables.operations import operation_of
 from harness.contract.tables.protocol import STATUS_OF, code_of
 from harness.outcome import Severity
-from harness.wire import Request
 from tests.contract.exchanges import exchange
 from tests.contract.streams import USAGE
 from tests.growth import TIMES, assert_linear
@@ -148,19 +145,6 @@ def test_a_citation_may_lack_its_type() -> None:
     assert [(f.rule, f.severity) for f in found] == [("steps.discriminator", Severity.NON_STRICT)]
 
 
-def test_another_operation_breaks_its_own_rule() -> None:
-    for call, rule in (("GET /v1beta/interactions/x", "get.schema"), ("POST /v1beta/agents", "agents.schema")):
-        operation = operation_of(Request(*call.split(" ")))
-        assert operation is not None
-        review = load().schemas.validator(operation.schema).review({"status": "completed", "id": 7})
-        assert [finding.rule for finding in judge_answer(review, operation, load())] == [rule]
-
-
-def test_a_summary_may_lack_its_type() -> None:
-    """Items of a thought's summary are not content parts, so the discriminator rule ignores them."""
-    assert judge_steps([{"type": "thought", "summary": [{"text": "x"}]}]) == []
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -194,15 +178,6 @@ JSON = st.recursive(
 def test_any_json_is_judged(value: Any) -> None:
     judge_interaction(value, load())
     judge_steps([value])
-
-
-@pytest.mark.parametrize(
-    ("body", "legacy"),
-    [({"outputs": []}, True), ({"outputs": [], "steps": []}, False), ({"steps": []}, False), ([], False)],
-)
-def test_is_legacy(body: Any, legacy: bool) -> None:
-    """A body with `outputs` but no `steps` belongs to the previous generation of the API."""
-    assert is_legacy(body) is legacy
 
 
 MANY: dict[str, Callable[[int], list[Any]]] = {

@@ -382,12 +382,10 @@ def test_stripped_framing_is_not_judged() -> None:
     assert judge(frames(WHOLE, done=False), framed=False).findings == ()
 
 
-def test_repeated_breaches_are_counted() -> None:
-    """For a rule broken many times, the first findings are kept and the rest are counted."""
+def test_of_repeated_breaches_the_first_are_kept() -> None:
     reading = judge(frames([created(), *[delta(9)] * 1000, completed()]))
     kept = [finding for finding in reading.findings if finding.rule == "stream.start-before"]
-    assert len(kept) + reading.suppressed["stream.start-before"] == 1000
-    assert len(kept) < 50
+    assert 0 < len(kept) < 50
 
 
 def test_an_unknown_start_is_refused() -> None:

@@ -386,9 +386,3 @@ def test_what_json_cannot_say_is_a_problem_and_not_an_exception(value):
     assert not validator.is_valid(value)
     assert [problem.keyword for problem in validator.problems(value)] == ["json"]
     assert validator.review(value).problems
-
-
-def test_a_disagreement_of_the_libraries_is_reported(monkeypatch):
-    monkeypatch.setattr("harness.contract.schema.explain.Explainer.explain", lambda *_, **__: [])
-    [problem] = load().schemas.validator("interaction").problems({"status": 7})
-    assert problem.keyword == "disagreement"

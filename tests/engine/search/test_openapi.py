@@ -19,7 +19,7 @@ import pytest
 
 from harness import resources
 from harness.checks.capabilities import CAPABILITIES
-from harness.contract import CURRENT, load_from
+from harness.contract import CURRENT
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator
 from harness.engine.search import openapi
@@ -298,29 +298,6 @@ def test_the_tailored_document_asks_for_what_the_target_has() -> None:
     assert "previous_interaction_id" not in fields
     assert OPENAPI.read_bytes() == before
     assert not path.exists()
-
-
-@pytest.mark.parametrize(
-    ("pattern", "is_kept"),
-    [
-        ("^(a+)+$", False), ("(a|aa)*b", False), ("(?:a|a){9,}", False), ("a*a*a*a*b", False),
-        ("(a{1,9}){9}", False), ("^[*+?]{4}-[^0-9]+$", True), (r"^(?:a|b)\*\+\?$", True),
-        (r"[\x00-,./:-\^`{-\x7f]", True),
-    ],
-)  # fmt: skip
-def test_no_pattern_of_a_written_revision_keeps_a_search(pattern: str, is_kept: bool, tmp_path: Path) -> None:
-    """The tools draw with `re`, which searches for ever for some patterns, and then no signal ends the program."""
-    folder = tmp_path / "2027-01-01"
-    (folder / "requests").mkdir(parents=True)
-    (folder / "revision.json").write_text(json.dumps({"base": CURRENT}), "utf-8")
-    shipped = (OPENAPI.parent / "requests" / "create-auth-token.json").read_text("utf-8")
-    document = json.loads(shipped.replace(CURRENT, folder.name))
-    document["properties"]["more"] = {"type": "string", "pattern": pattern, "minLength": 40}
-    (folder / "requests" / "create-auth-token.json").write_text(json.dumps(document), "utf-8")
-    with write_document(RequestBuilder(contract=load_from(folder))) as path:
-        for name in ("requests", "strict"):
-            written = (path.parent / name / "create-auth-token.json").read_text("utf-8")
-            assert (json.dumps(pattern) in written) is is_kept
 
 
 def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

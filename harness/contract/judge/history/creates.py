@@ -5,7 +5,7 @@ Layer 1. `HistoryJudge` calls these functions; `judge_create` adds the new inter
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -49,43 +49,37 @@ def judge_create(state: HistoryState, exchange: Exchange, intent: Intent) -> Non
 
 
 def _judge_status(state: HistoryState, exchange: Exchange, request: Json, parent: InteractionModel | None) -> None:
+    """Judge the status of the response to a legal create by the rule about it, if there is one."""
     if exchange.status in {*CLIENT_ERROR, 501} and not request.keys() <= _PROMISED:
         return  # it asks for something that a target need not offer
-    rule = _rule_of(request, parent)
-    if rule == "chain.running" and parent is not None and is_success(exchange) and not state.is_certain(parent):
-        parent.suspicion = rule
-    elif rule and not state.decide_reply(rule, exchange) and exchange.succeeded:
-        if rule in _REFUSALS or is_success(exchange):
-            return
-        actual = format_answer(exchange)
-        state.decide(rule, [Finding(rule, "a valid create was rejected", "an interaction", actual)])
-
-
-def _rule_of(request: Json, parent: InteractionModel | None) -> str:
-    """The rule about the response to a legal create; "" if there is none."""
     if parent is None:
-        return "bg.create" if request.get("background") is True else "create.ok"
-    if parent.gone:
-        return "del.chain-after"
-    if not parent.stored:
-        return "store.false-chain"
-    if parent.running:
-        return "chain.running"
-    if _brings_results(request):
-        return "tool.result-ok"
-    if parent.status != "completed":
-        return ""
-    return "chain.after-settled" if parent.background else "chain.ok"
+        rule = "bg.create" if request.get("background") is True else "create.ok"
+    elif parent.gone:
+        rule = "del.chain-after"
+    elif not parent.stored:
+        rule = "store.false-chain"
+    elif parent.running:
+        rule = "chain.running"
+        if is_success(exchange) and not state.is_certain(parent):
+            parent.suspicion = rule
+            return
+    elif _brings_results(request):
+        rule = "tool.result-ok"
+    elif parent.status != "completed":
+        return
+    else:
+        rule = "chain.after-settled" if parent.background else "chain.ok"
+    may_be_empty = rule in ("del.chain-after", "store.false-chain", "chain.running")
+    if state.decide_reply(rule, exchange) or not exchange.succeeded or may_be_empty or is_success(exchange):
+        return
+    actual = format_answer(exchange)
+    state.decide(rule, [Finding(rule, "a valid create was rejected", "an interaction", actual)])
 
 
 _PROMISED = frozenset(
     {"model", "agent", "input", "stream", "background", "store", "previous_interaction_id", "tools"}
 )
 """The members of a create that rules promise something of; only a target that calls functions is sent `tools`."""
-
-
-_REFUSALS = frozenset({"del.chain-after", "store.false-chain", "chain.running"})
-"""Rules by which a 2xx need not hold an interaction."""
 
 
 def _brings_results(request: Json) -> bool:
@@ -118,7 +112,14 @@ def _learn(
     )
     model.status = reading.status or ""
     if reading.stream is not None:
-        _learn_stream(state, model, reading.events, reading.stream.statuses)
+        model.streamed_only = True
+        state.decide("bg.transition", agreement.judge_changes(reading.stream.statuses))
+        for event in reading.events:
+            if isinstance(shown := event.get("interaction"), dict):
+                judge_constant(state, model, shown)
+        state.judgement.add(take_events(model.timeline, open_reading(model, None), reading.events))
+        if model.settled and model.timeline.whole:
+            model.steps, model.source = assemble_steps(model.timeline.events, state.contract), "stream.equals-get"
     elif reading.interaction is not None:
         body = reading.interaction
         model.updated = body.get("updated")
@@ -129,45 +130,32 @@ def _learn(
     return model
 
 
-def _learn_stream(
-    state: HistoryState, model: InteractionModel, events: list[Json], statuses: tuple[str, ...]
-) -> None:
-    model.streamed_only = True
-    state.decide("bg.transition", agreement.judge_changes(statuses))
-    for event in events:
-        if isinstance(shown := event.get("interaction"), dict):
-            judge_constant(state, model, shown)
-    state.judgement.add(take_events(model.timeline, open_reading(model, None), events))
-    if model.settled and model.timeline.whole:
-        model.steps, model.source = assemble_steps(model.timeline.events, state.contract), "stream.equals-get"
-
-
 # --- what the answer shows
 
 
 def _judge_accepted(state: HistoryState, exchange: Exchange, request: Json, model: InteractionModel) -> None:
     if not state.sole_client:
         return
-    rule, form = ("http.ct-stream", judge_stream_label) if request.get("stream") is True else _JSON_FORM
-    state.decide(rule, form(exchange))
+    body, stream, parent = read(exchange).interaction, read(exchange).stream, model.parent
+    if request.get("stream") is True:
+        state.decide("http.ct-stream", judge_stream_label(exchange))
+    else:
+        state.decide("create.no-stream-json", judge_json_object(exchange))
     if model.stored:
-        _judge_named(state, exchange, model)
-    body = read(exchange).interaction
-    if model.parent is not None:
-        _judge_child(state, model, model.parent, body)
+        # Whether the answer names what it stored. A reader that drops early has only the first event for that.
+        rule = "bg.create" if model.background else "create.id"
+        began = None if stream is None else stream.created
+        if stream is None or began is not None or not stream.findings:  # else they say why no event names it
+            state.decide(rule, agreement.judge_id(rule, model.id if began is None else began.get("id")))
+    if parent is not None and model.stored:
+        state.decide("chain.ok", agreement.judge_own_id("chain.ok", model.id, parent.id))
+    if parent is not None and body is not None:
+        model.echoed = body.get("previous_interaction_id") == parent.id
+        if parent.steps:
+            state.decide("chain.own-steps", agreement.judge_own_steps({"steps": parent.steps}, body))
     if body is not None and not model.background:
         state.decide("create.final", agreement.judge_settled("create.final", body))
     _judge_output(state, request, model, streamed=body is None)
-
-
-def _judge_named(state: HistoryState, exchange: Exchange, model: InteractionModel) -> None:
-    """Whether the answer names what it stored. A reader that drops early has only the first event for that."""
-    rule = "bg.create" if model.background else "create.id"
-    stream = read(exchange).stream
-    began = None if stream is None else stream.created
-    if stream is not None and began is None and stream.findings:  # they say why no event names it
-        return
-    state.decide(rule, agreement.judge_id(rule, model.id if began is None else began.get("id")))
 
 
 def _judge_output(state: HistoryState, request: Json, model: InteractionModel, *, streamed: bool) -> None:
@@ -187,21 +175,6 @@ def _judge_output(state: HistoryState, request: Json, model: InteractionModel, *
         state.decide(rule, agreement.judge_waiting(rule, model.status, steps))
 
 
-_JSON_FORM = ("create.no-stream-json", judge_json_object)
-
-
-def _judge_child(
-    state: HistoryState, model: InteractionModel, parent: InteractionModel, body: Mapping[str, Any] | None
-) -> None:
-    if model.stored:
-        state.decide("chain.ok", agreement.judge_own_id("chain.ok", model.id, parent.id))
-    if body is None:
-        return
-    model.echoed = body.get("previous_interaction_id") == parent.id
-    if parent.steps:
-        state.decide("chain.own-steps", agreement.judge_own_steps({"steps": parent.steps}, body))
-
-
 _RUNNING = ("in_progress", "queued")
 """What the answer to a cancel that came in time may show, because it may take effect a little later."""
 
@@ -214,8 +187,12 @@ def judge_cancel(state: HistoryState, model: InteractionModel, exchange: Exchang
         state.decide_reply("cancel.unknown", exchange)
     elif model.running and model.background:
         _judge_in_time(state, model, exchange)
-    elif model.settled:
-        _judge_late(state, model, exchange)
+    elif model.settled:  # it is refused, or changes nothing
+        if model.status != "cancelled":
+            rule = "cancel.settled" if model.background else "cancel.foreground"
+            state.decide(rule, [*judge_reply(rule, exchange), *judge_late_cancel(rule, exchange)])
+        if is_success(exchange) and read(exchange).status is not None:
+            _judge_kept(state, model, exchange)
 
 
 def judge_cancel_look(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
@@ -267,16 +244,6 @@ def judge_cancel_answer(exchange: Exchange, identity: str) -> Iterator[Finding]:
         yield Finding.from_code(
             "cancel.ok/another", "the response is another interaction", identity, format_value(shown)
         )
-
-
-def _judge_late(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
-    """Judge the cancel of a run that was over: it is refused, or changes nothing."""
-    status = read(exchange).status
-    if model.status != "cancelled":
-        rule = "cancel.settled" if model.background else "cancel.foreground"
-        state.decide(rule, [*judge_reply(rule, exchange), *judge_late_cancel(rule, exchange)])
-    if is_success(exchange) and status is not None:
-        _judge_kept(state, model, exchange)
 
 
 def _judge_kept(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:

@@ -8,7 +8,7 @@ events of two readings while they arrive.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -182,13 +182,18 @@ def _take_first(
     if not reading.resumed:
         return events
     number, first = events[0]
-    repeated = [
-        finding.at(event=number) for finding in _judge_beginning(timeline.events[: reading.position], first)
-    ]
-    judgement.decide("resume.exclusive", repeated)
-    if any(finding.severity is Severity.BROKEN for finding in repeated):
+    start = find_start(timeline.events[: reading.position], first)
+    if start is Start.AFTER:
+        judgement.decide("resume.exclusive")
+        return events
+    once = start is Start.REPEATED
+    message = f"a resumed stream {'repeats the event of' if once else 'starts before'} its cursor"
+    severity = judge_repeat(first) if once else Severity.BROKEN
+    words = (message, "what follows the cursor", _format(first))
+    judgement.decide("resume.exclusive", [Finding("resume.exclusive", *words, severity=severity).at(event=number)])
+    if severity is Severity.BROKEN:
         reading.position = None
-    return events[1:] if repeated else events
+    return events[1:]
 
 
 def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event, judgement: Judgement) -> bool:
@@ -236,19 +241,6 @@ def _take(timeline: Timeline, reading: PartialReading, number: int, event: Event
 def _is_passing(event: Event) -> bool:
     """Whether this is an error without a cursor: it may end one connection, or the run."""
     return event.get("event_type") == ERROR_EVENT and not PROTOCOL.cursor(event)
-
-
-def _judge_beginning(before: Sequence[Event], event: Event) -> Iterator[Finding]:
-    """A resumed reading must not begin with an event at or before its cursor."""
-    start = find_start(before, event)
-    if start is Start.AFTER:
-        return
-    once = start is Start.REPEATED
-    message = (
-        "a resumed stream repeats the event of its cursor" if once else "a resumed stream starts before its cursor"
-    )
-    severity = judge_repeat(event) if once else Severity.BROKEN
-    yield Finding("resume.exclusive", message, "what follows the cursor", _format(event), severity=severity)
 
 
 def _report_difference(

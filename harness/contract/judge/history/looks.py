@@ -56,7 +56,12 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
     _judge_own_input(state, model, body, exchange)
     before = model.status
     judge_status(state, model, read(exchange).status or "", intent)
-    _judge_growth(state, model, body)
+    told, model.told = model.told, None
+    if told is not None:
+        state.decide("bg.grows", agreement.judge_own_output(told, body))
+    growing, model.growing = model.growing, body if model.running else None
+    if growing is not None and output_steps(growing) and model.status not in agreement.CUT_SHORT:
+        state.decide("bg.grows", agreement.judge_growth(growing, body))
     if state.sole_client and model.background and model.status in SETTLED:
         state.decide("bg.settles")
     elif state.sole_client and model.background and intent.awaited and model.running:
@@ -111,16 +116,6 @@ def judge_constant(state: HistoryState, model: InteractionModel, body: dict[str,
     shown = {name: body[name] for name in (*agreement.CONSTANT, "status") if body.get(name)}
     settles = is_settled(str(body.get("status"))) and not is_settled(str(model.constant.get("status", "")))
     model.constant = model.constant | shown if settles else shown | model.constant
-
-
-def _judge_growth(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
-    """Judge the output of a run in progress by what an earlier look at it showed."""
-    told, model.told = model.told, None
-    if told is not None:
-        state.decide("bg.grows", agreement.judge_own_output(told, body))
-    before, model.growing = model.growing, body if model.running else None
-    if before is not None and output_steps(before) and model.status not in agreement.CUT_SHORT:
-        state.decide("bg.grows", agreement.judge_growth(before, body))
 
 
 def judge_time(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
@@ -201,16 +196,11 @@ def judge_calls(state: HistoryState, model: InteractionModel, body: dict[str, An
     if any(step.get("type") == "function_call" for step in steps):
         state.decide("tool.call-fields", agreement.judge_call_fields(steps))
         state.decide("tool.declared", agreement.judge_declared(model.asked, steps))
-    if whole and model.status not in agreement.CUT_SHORT and _is_forced_to_call(model.asked):
+    config = model.asked.get("generation_config")
+    is_forced = isinstance(config, dict) and config.get("tool_choice") == "any"
+    declares = any(tool.get("type") == "function" for tool in objects_in(model.asked.get("tools")))
+    if whole and model.status not in agreement.CUT_SHORT and is_forced and declares:
         state.decide("tool.choice-any", agreement.judge_forced(body))
-
-
-def _is_forced_to_call(request: dict[str, Any]) -> bool:
-    """Whether a create declares a function and demands a call."""
-    config = request.get("generation_config")
-    if not isinstance(config, dict) or config.get("tool_choice") != "any":
-        return False
-    return any(tool.get("type") == "function" for tool in objects_in(request.get("tools")))
 
 
 def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str, Any], with_input: bool) -> None:
@@ -218,11 +208,18 @@ def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str
         return
     known = {"steps": model.steps, "usage": model.usage}
     if model.source == "get.same":
-        _compare_with_look(state, model, known, body, same_question=model.with_input == with_input)
+        early = model.background and model.status == "completed"
+        if early and state.decide("bg.result", agreement.judge_completed_early(known, body)):
+            return
+        shown = {"steps": _read_steps(body), "usage": body.get("usage")}
+        same_question = model.with_input == with_input  # else the steps differ by the input
+        state.decide("get.same", agreement.judge_same(known, shown, known if same_question else ("usage",)))
+        if not same_question:
+            state.decide("get.same", agreement.judge_same_output("get.same", known, body))
     elif model.source == "stream.equals-get" or (not model.source and model.timeline.whole):
         _compare_with_stream(state, model, body)
     elif model.source:
-        one, other = (drop_history(state, model, shown) for shown in (known, body))
+        one, other = (drop_history(state, model, view) for view in (known, body))
         state.decide(model.source, agreement.judge_same_output(model.source, one, other))
         state.decide("get.usage", agreement.judge_same_usage(known, body))
 
@@ -238,37 +235,18 @@ def drop_history(state: HistoryState, model: InteractionModel, body: dict[str, A
     if not steps or not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
         return body
     sent = as_steps(given, state.contract.contents)
-    if len(sent) <= count_given(steps) or len(sent) > len(steps) or not all(map(_is_shown_as, sent, steps)):
+    if len(sent) <= count_given(steps) or len(sent) > len(steps):
         return body
+    for own, shown in zip(sent, steps, strict=False):  # what is shown may have more members than what was sent
+        names = ("id", "call_id", "name", "signature")
+        if (
+            not isinstance(shown, dict)
+            or own.get("type") != shown.get("type")
+            or any(own.get(name) not in (None, shown.get(name)) for name in names)
+            or text_of(own.get("content")) != text_of(shown.get("content"))
+        ):
+            return body
     return {**body, "steps": steps[len(sent) :]}
-
-
-def _is_shown_as(sent: dict[str, Any], shown: Any) -> bool:
-    """Whether a step that was sent is this one of the timeline, which may show more of it."""
-    if not isinstance(shown, dict) or sent.get("type") != shown.get("type"):
-        return False
-    names = ("id", "call_id", "name", "signature")
-    return all(sent.get(name) in (None, shown.get(name)) for name in names) and (
-        text_of(sent.get("content")) == text_of(shown.get("content"))
-    )
-
-
-def _compare_with_look(
-    state: HistoryState,
-    model: InteractionModel,
-    known: dict[str, Any],
-    body: dict[str, Any],
-    *,
-    same_question: bool,
-) -> None:
-    """Compare two looks at a settled run; only answers to the `same_question` must have equal steps."""
-    early = model.background and model.status == "completed"
-    if early and state.decide("bg.result", agreement.judge_completed_early(known, body)):
-        return
-    shown = {"steps": _read_steps(body), "usage": body.get("usage")}
-    state.decide("get.same", agreement.judge_same(known, shown, known if same_question else ("usage",)))
-    if not same_question:
-        state.decide("get.same", agreement.judge_same_output("get.same", known, body))
 
 
 def _read_steps(body: dict[str, Any]) -> list[dict[str, Any]] | None:
@@ -333,12 +311,20 @@ def judge_end(state: HistoryState, model: InteractionModel, reading: PartialRead
     if exchange.truncated or stream is None or not model.there:
         return
     state.decide(_rule_of_opening(model, reading.after))
-    _judge_named(state, model, exchange)
+    if (named := read(exchange).id) is not None:
+        nameless = any(shown is not None and shown.get("id") == "" for shown in (stream.created, stream.completed))
+        found = agreement.judge_identity("resume.same-id", model.id, "" if nameless else named)
+        state.decide("resume.same-id", found)
     for event in read(exchange).events:
         if isinstance(shown := event.get("interaction"), dict):
             judge_constant(state, model, shown)
     over = stream.completed is not None or (stream.whole and not reading.resumed)
-    if over and model.cancelled and _ends_uncancelled(state, model, exchange):
+    took_effect = model.cancelled and (model.in_time or model.status == "cancelled")
+    if (
+        over
+        and took_effect
+        and state.decide("cancel.stream-ends", agreement.judge_cancelled_end(read(exchange).events))
+    ):
         return
     if reading.position is None:
         return
@@ -348,14 +334,9 @@ def judge_end(state: HistoryState, model: InteractionModel, reading: PartialRead
         if short.findings:
             return
     if stream.completed is not None:
-        _judge_completed(state, model, str(stream.completed.get("status", "")))
-
-
-def _ends_uncancelled(state: HistoryState, model: InteractionModel, exchange: Exchange) -> bool:
-    """Judge the end of a stream whose run was canceled, if that took effect; return whether it is wrong."""
-    if not model.in_time and model.status != "cancelled":
-        return False
-    return state.decide("cancel.stream-ends", agreement.judge_cancelled_end(read(exchange).events))
+        judge_status(state, model, str(stream.completed.get("status", "")), PLAIN, streamed=True)
+        if model.timeline.whole and model.steps is not None and model.source != "stream.equals-get":
+            _compare_with_stream(state, model, {"steps": model.steps, "usage": model.usage})
 
 
 def judge_unopened(
@@ -381,19 +362,3 @@ def _rule_of_opening(model: InteractionModel, cursor: str | None) -> str:
     if not model.background:
         return "resume.foreground"
     return "resume.opens" if cursor is None else "resume.live"
-
-
-def _judge_named(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
-    named = read(exchange).id
-    stream = read(exchange).stream
-    ends = () if stream is None else (stream.created, stream.completed)
-    nameless = any(shown is not None and shown.get("id") == "" for shown in ends)
-    if named is not None:
-        shown = "" if nameless else named
-        state.decide("resume.same-id", agreement.judge_identity("resume.same-id", model.id, shown))
-
-
-def _judge_completed(state: HistoryState, model: InteractionModel, status: str) -> None:
-    judge_status(state, model, status, PLAIN, streamed=True)
-    if model.timeline.whole and model.steps is not None and model.source != "stream.equals-get":
-        _compare_with_stream(state, model, {"steps": model.steps, "usage": model.usage})

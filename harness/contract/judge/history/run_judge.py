@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from enum import Enum
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -168,20 +166,23 @@ class Denials(Struct):
         self, caller: tuple[str, str], call: str, shown: _Shown | None, exchange: Exchange
     ) -> Iterator[tuple[Exchange, Finding]]:
         """Judge a call about one interaction. A plain GET may return 404 for a moment (see `roots.py`)."""
-        kind = _find_kind(call, exchange)
-        key = (*caller, *_KEYS[kind])
+        if (asks := is_resume(exchange.request)) is not None:
+            kind = _STREAM if asks[1] is None else _RESUME
+        else:
+            kind = {GET: _LOOK, CANCEL: _CANCEL, DELETE: _DELETE}[call]
+        key = (*caller, *kind.key)
         if shown is not None and exchange.status in _DENIES:
             yield from self._judge_denial(key, kind, shown, exchange)
             return
-        if kind is _Kind.LOOK and is_success(exchange) and shown is not None:
+        if kind is _LOOK and is_success(exchange) and shown is not None:
             late = shown.denied_look
             if late is not None and late.status == 404 and not shown.looked_at:
                 message = "a GET after the create does not find the interaction, and a later one does"
                 words = (message, "200 at once", format_answer(late))  # the documented poll loop ends with a 404
                 yield late, Finding.from_code("get.ok/late", *words, severity=Severity.NON_STRICT)
             if shown.denied_delete is not None:
-                self._vain.setdefault((*caller, *_KEYS[_Kind.DELETE]), []).append(shown.denied_delete)
-        yield from self._compare(key, _RULES[kind], exchange, denied=False)
+                self._vain.setdefault((*caller, *_DELETE.key), []).append(shown.denied_delete)
+        yield from self._compare(key, kind.rule, exchange, denied=False)
         for vain in [vain for vain in self._vain if (alike := self._alike.get(vain)) and alike.accepted]:
             for one in self._vain.pop(vain):
                 message = "a DELETE after the create does not find the interaction, and a later GET does"
@@ -191,18 +192,28 @@ class Denials(Struct):
     def _judge_denial(
         self, key: tuple[str, ...], kind: _Kind, shown: _Shown, exchange: Exchange
     ) -> Iterator[tuple[Exchange, Finding]]:
-        """Judge a call that denies an interaction which was shown, or keep it until more is known."""
-        name, rule, seen = named_interaction(exchange.request), _RULES[kind], exchange
+        """Judge a call that denies an interaction which was shown, or keep it until more is known.
+
+        A 404 may be due to the moment: of a background run that only its create has shown.
+        """
+        name, rule, seen = named_interaction(exchange.request), kind.rule, exchange
         since = self._lost_child.get(name, "")
-        denied = _IS_WRONG[kind](shown, exchange)
-        if kind is _Kind.LOOK:
+        denied = kind.is_wrong(shown, exchange)
+        is_early = exchange.status == 404 and shown.background and not shown.looked_at
+        is_brief = (  # a client tolerates it within a second after the create (API errors, 404)
+            is_early
+            and shown.began is not None
+            and exchange.began is not None
+            and exchange.began - shown.began < 1.0
+        )
+        if kind is _LOOK:
             shown.denied_look = exchange
-        elif _is_brief(shown, exchange) and (kind is not _Kind.DELETE or shown.denied_look is not None):
+        elif is_brief and (kind is not _DELETE or shown.denied_look is not None):
             denied = False
         elif denied and shown.denied_look is not None:  # no look ever found it, which is reported instead
-            key, rule = (*key[:2], *_KEYS[_Kind.LOOK]), _RULES[_Kind.LOOK]
+            key, rule = (*key[:2], *_LOOK.key), _LOOK.rule
             seen, shown.denied_look = shown.denied_look, None
-        elif kind is _Kind.DELETE and not since and _is_early(shown, exchange):
+        elif kind is _DELETE and not since and is_early:
             denied, shown.denied_delete = False, exchange
         how = "with `stream=true` " if shown.streamed else ""
         why = f"{describe_request(shown.request)} {how}shows it"
@@ -221,7 +232,16 @@ class Denials(Struct):
         if alike.accepted:
             waiting, alike.denied = alike.denied, []
             for one, reason, deleted in waiting:
-                yield one, _report(rule, one, reason, alike.accepted, deleted)
+                message = "a create was rejected that the server accepts otherwise"
+                expected = f"{alike.accepted}, as for the same create at another time"
+                if reason:
+                    made = ", which was created with `stream=true`" if "`stream=true`" in reason else ""
+                    after = f", after {deleted}" if deleted else ""
+                    message = f"{format_request(one)} denies an existing interaction{made}{after}"
+                    expected = f"success, as {reason}"
+                finding = Finding.from_code(f"{rule}/denied", message, expected, format_answer(one))
+                # Where plain GETs miss it, too, that is the one fact; a cause that is not reported is dropped.
+                yield one, replace(finding, cause="get.ok/late" if rule == "resume.opens" else "")
 
     def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
         """Note an exchange that shows an interaction.
@@ -243,78 +263,29 @@ class Denials(Struct):
         )
 
 
-class _Kind(Enum):
-    """The kinds of calls about one interaction."""
+class _Kind(Struct, frozen=True):
+    """A kind of calls about one interaction, and the rule that a wrong denial of it breaks.
 
-    LOOK = "a plain GET"
-    STREAM = "a GET of the stream"
-    RESUME = "a GET of the rest of the stream"
-    CANCEL = "a cancel"
-    DELETE = "a delete"
+    One call that succeeds proves that others of the same `key` had to. `is_wrong` is the judge of a denial that
+    nothing else explains.
+    """
 
-
-def _find_kind(call: str, exchange: Exchange) -> _Kind:
-    """The kind of a call about one interaction."""
-    asks = is_resume(exchange.request)
-    if asks is not None:
-        return _Kind.STREAM if asks[1] is None else _Kind.RESUME
-    return {GET: _Kind.LOOK, CANCEL: _Kind.CANCEL, DELETE: _Kind.DELETE}[call]
+    rule: str
+    key: tuple[str, ...]
+    is_wrong: Callable[[_Shown, Exchange], bool]
 
 
-_RULES = {
-    _Kind.LOOK: "get.ok",
-    _Kind.STREAM: "resume.opens",
-    _Kind.RESUME: "resume.opens",
-    _Kind.CANCEL: "cancel.ok",
-    _Kind.DELETE: "del.ok",
-}
-_KEYS = {
-    _Kind.LOOK: (GET,),
-    _Kind.STREAM: (GET, "stream"),
-    _Kind.RESUME: (GET, "stream"),
-    _Kind.CANCEL: (CANCEL,),
-    _Kind.DELETE: (DELETE,),
-}
-"""What calls have in common of which one proves that another had to succeed."""
-
-_IS_WRONG: Mapping[_Kind, Callable[[_Shown, Exchange], bool]] = {
-    _Kind.LOOK: lambda shown, seen: seen.status in _RIGHTS,
-    _Kind.STREAM: lambda shown, seen: shown.background and shown.looked_at,
-    _Kind.RESUME: lambda shown, seen: shown.background and shown.looked_at and seen.status not in _NO_CURSOR,
-    _Kind.CANCEL: lambda shown, seen: shown.background and shown.status in RUNNING,
-    _Kind.DELETE: lambda shown, seen: True,
-}
-"""Whether a denial is wrong, by the kind of the call, where nothing else explains it.
-
-A settled run need not be canceled, nor a foreground one streamed again; and a run that only its create has shown
-may need a moment until its stream is found.
-"""
-
-
-def _is_early(shown: _Shown, denied: Exchange) -> bool:
-    """Whether a 404 may be due to the moment: of a background run that only its create has shown."""
-    return denied.status == 404 and shown.background and not shown.looked_at
-
-
-def _is_brief(shown: _Shown, denied: Exchange) -> bool:
-    """Whether a run that is not found yet began so shortly before that a client tolerates it (API errors, 404)."""
-    if shown.began is None or denied.began is None:
-        return False
-    # Seconds after the create of a background run in which a 404 proves nothing.
-    return _is_early(shown, denied) and denied.began - shown.began < 1.0
-
-
-def _report(rule: str, exchange: Exchange, why: str, accepted: str, since: str) -> Finding:
-    message = "a create was rejected that the server accepts otherwise"
-    if why:
-        made = ", which was created with `stream=true`" if "`stream=true`" in why else ""
-        message = f"{format_request(exchange)} denies an existing interaction{made}"
-    if why and since:
-        message += f", after {since}"
-    expected = f"success, as {why}" if why else f"{accepted}, as for the same create at another time"
-    # Where plain GETs miss it, too, that is the one fact; a cause that is not reported is dropped.
-    cause = "get.ok/late" if rule == "resume.opens" else ""
-    return replace(Finding.from_code(f"{rule}/denied", message, expected, format_answer(exchange)), cause=cause)
+# A settled run need not be canceled, nor a foreground one streamed again; and a run that only its create has shown
+# may need a moment until its stream is found.
+_LOOK = _Kind("get.ok", (GET,), lambda shown, seen: seen.status in _RIGHTS)
+_STREAM = _Kind("resume.opens", (GET, "stream"), lambda shown, seen: shown.background and shown.looked_at)
+_RESUME = _Kind(
+    "resume.opens",
+    (GET, "stream"),
+    lambda shown, seen: shown.background and shown.looked_at and seen.status not in _NO_CURSOR,
+)
+_CANCEL = _Kind("cancel.ok", (CANCEL,), lambda shown, seen: shown.background and shown.status in RUNNING)
+_DELETE = _Kind("del.ok", (DELETE,), lambda shown, seen: True)
 
 
 def _sign_create(exchange: Exchange, continues: bool) -> str:
@@ -432,7 +403,11 @@ class Crossings(Struct):
         self._given[name] += is_create
         if reading.interaction is None or reading.status not in _WHOLE or self._given[name] > 1:
             return
-        output = _describe_output(reading.interaction)
+        # the text of the output and the ids of its calls, unless that is too short to be distinguished
+        steps = output_steps(reading.interaction)
+        calls = [str(step.get("id")) for step in steps if step.get("type") == "function_call"]
+        output = "\n".join([steps_text(steps), *calls])[:_LONGEST]
+        output = output if len(output) >= _TELLING else ""
         if is_create and output:
             self._posted[name] = (exchange, output)
         elif output:
@@ -453,14 +428,6 @@ class Crossings(Struct):
 
 
 _WHOLE = frozenset({"completed", "requires_action"})
-
-
-def _describe_output(body: Mapping[str, Any]) -> str:
-    """The text of an output and the ids of its calls; "" if it is too short to be distinguished."""
-    steps = output_steps(body)
-    calls = [str(step.get("id")) for step in steps if step.get("type") == "function_call"]
-    text = "\n".join([steps_text(steps), *calls])[:_LONGEST]
-    return text if len(text) >= _TELLING else ""
 
 
 def _tell_crossing(exchange: Exchange, output: str, own: str, origin: str) -> tuple[Exchange, Finding]:
