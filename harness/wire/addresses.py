@@ -181,11 +181,6 @@ class HeadReaddresser:
             self._line[old.start(1) : old.end(1)] = new.encode("latin-1")
 
 
-def may_name_addresses(head: bytes) -> bool:
-    """Whether a `HeadReaddresser` could change these bytes, which may go on after the head."""
-    return _ADDRESS.search(head) is not None
-
-
 def find_elsewhere(headers: Headers, server: str, status: int | None = None) -> Iterator[str]:
     """The roots of other servers to which an answer sends its client.
 

@@ -25,13 +25,9 @@ from harness.transport.http1.heads import (
     parse_request_head,
 )
 from harness.transport.http1.limits import RECORDED_BYTES, Limits
-from harness.transport.http1.reader import BodyReader, Data, ResponseReader, begins_a_stream
+from harness.transport.http1.reader import BodyReader, Data, ResponseReader
 from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, How, Length, Request
-from harness.wire.addresses import (
-    HeadReaddresser,
-    find_elsewhere,
-    may_name_addresses,
-)
+from harness.wire.addresses import HeadReaddresser, find_elsewhere
 from harness.wire.message import AnswerObserver
 
 HEAD_BYTES = 256 * 1024
@@ -57,12 +53,6 @@ class Asked(Struct, eq=False):
     body: bytearray = field(default_factory=bytearray)
     sent: float | None = None
     too_large: bool = False
-    _whole: bytes | None = None
-
-    @property
-    def size(self) -> int:
-        """How many bytes of its body are kept."""
-        return len(self.body) if self._whole is None else len(self._whole)
 
     @property
     def what(self) -> str:
@@ -72,13 +62,7 @@ class Asked(Struct, eq=False):
     @property
     def request(self) -> Request:
         """The request as far as it has passed."""
-        body = self._whole
-        if body is None:
-            body = bytes(self.body)
-            if self.sent is not None:  # complete: keep only one copy
-                self._whole = body
-                self.body.clear()
-        return Request(self.head.method, self.head.target, self.head.headers, body)
+        return Request(self.head.method, self.head.target, self.head.headers, bytes(self.body))
 
 
 class _Forwarded(NamedTuple):
@@ -174,7 +158,7 @@ class RequestFollower:
         if len(data) != len(raw) + (head.length or 0) or not data.startswith(raw):
             return None
         body = data[len(raw) :]
-        asked = Asked(head, forwarded.client_sees, sent=now, _whole=body)
+        asked = Asked(head, forwarded.client_sees, bytearray(body), now)
         self.asked.append(asked)
         self._hear(asked.request)
         return forwarded.data + body
@@ -424,7 +408,7 @@ class Wiretap:
         asked = self._asked
         if len(asked) < 2 or self.lost:
             return False
-        return len(asked) > _MOST_WAITING or sum(one.size for one in asked) > _MOST_WAITING_BYTES
+        return len(asked) > _MOST_WAITING or sum(len(one.body) for one in asked) > _MOST_WAITING_BYTES
 
     @property
     def waiting(self) -> list[str]:
@@ -457,19 +441,6 @@ class Wiretap:
         for asked in self._asked:
             if asked.sent is not None and asked not in self._observers:
                 self._observers[asked] = self._observe(asked.request)
-
-    def passes(self, data: bytes) -> bool:
-        """Whether these bytes from upstream may be forwarded unparsed, because they certainly complete no answer.
-
-        The test is cheap, so that no byte of a stream has to wait for parsing.
-        """
-        if self._lost or not self._asked:
-            return True
-        if len(self._asked) > 1 or self._asked[0].sent is None:
-            return False
-        if self._answer is None:
-            return begins_a_stream(self._asked[0].head.method, data) and not may_name_addresses(data)
-        return self._answer.reader.outlasts(data)
 
     def downward(self, data: bytes, now: float) -> Passed:
         """Process bytes from upstream, of which only addresses in heads change on their way to the client."""

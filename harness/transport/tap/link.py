@@ -1,7 +1,7 @@
 """A client connection and its upstream connection: forwards bytes and endings in both directions and records them.
 
 Layer 3. Knows two asyncio transports and their back-pressure; must not know HTTP (`exchange_tracker`) or the
-listener (`tap`). Data is forwarded as soon as it arrives. Only the end of an answer (its last chunk, or its last
+listener (`tap`). Data is forwarded as soon as it is parsed. Only the end of an answer (its last chunk, or its last
 byte) is held until its record is kept: so an answer that a client has received whole is on disk, whatever happens
 to the recorder.
 """
@@ -82,8 +82,6 @@ class TapLink:
         self._held = bytearray()  # from upstream, and not yet forwarded
         self._failed: Ending | None = None
         self._closed = False  # set when either side ends, which ends both
-        self._ahead: tuple[bytes, float] | None = None  # forwarded unparsed, and when it arrived
-        self._noting = False  # a call of `_note` is scheduled
         self._keeping = False  # a record is being kept, and `_later` waits for it
         self._later: deque[Callable[[], None]] = deque()
         self._quiet: dict[str, set[str]] = {"client": set(), "upstream": set()}
@@ -94,7 +92,6 @@ class TapLink:
     @property
     def waiting(self) -> list[str]:
         """Requests without a complete answer."""
-        self._catch_up()
         return [] if self._closed else self._wire.waiting
 
     # From the client.
@@ -123,7 +120,6 @@ class TapLink:
         """Forward bytes of requests upstream; before there is a connection, buffer them."""
         if self._closed:
             return
-        self._catch_up()
         sent = self._wire.upward(data, self._loop.time())
         if self._upstream is not None:
             write(self._upstream, sent.data)
@@ -182,15 +178,6 @@ class TapLink:
             return
         if self._closed:
             return
-        self._catch_up()
-        if not self._held and self._wire.passes(data):
-            write(self._client, data)
-            self._ahead = data, self._loop.time()
-            if not self._noting:
-                self._noting = True
-                # the receiver of data that was forwarded unparsed gets the processor first
-                self._loop.call_later(0.001, self._note)
-            return
         passed = self._wire.downward(data, self._loop.time())
         self._held += passed.data
         kept = self._board.keep(passed.finished) if passed.finished else None
@@ -200,7 +187,9 @@ class TapLink:
             self._release(passed.ending)
             self._act_after(kept, lambda: self._release(passed.open))
         self._tell()
-        self._read_on()
+        # Read further requests if enough of those that came have their answers.
+        if "pipelined" in self._quiet["client"] and not self._wire.crowded:
+            self.unhush("client", "pipelined")
 
     def _release(self, kept_back: int) -> None:
         """Forward what is held, except for so many bytes at its end."""
@@ -208,25 +197,6 @@ class TapLink:
         if size > 0:
             write(self._client, bytes(memoryview(self._held)[:size]))
             del self._held[:size]
-
-    def _note(self) -> None:
-        self._noting = False
-        self._catch_up()
-
-    def _catch_up(self) -> None:
-        """Parse the data that was forwarded to the client unparsed."""
-        if self._ahead is not None:
-            (data, when), self._ahead = self._ahead, None
-            finished = self._wire.downward(data, when).finished
-            if finished:  # a broken answer, not a complete one, so there is nothing to hold back
-                self._board.keep(finished)
-            self._tell()
-            self._read_on()
-
-    def _read_on(self) -> None:
-        """Read further requests if enough of those that came have their answers."""
-        if "pipelined" in self._quiet["client"] and not self._wire.crowded:
-            self.unhush("client", "pipelined")
 
     def upstream_left(self, how: How, detail: str = "", *, torn: bool = False) -> None:
         """Upstream closed or reset; `torn` means that it closed without TLS's close_notify."""
@@ -239,7 +209,6 @@ class TapLink:
 
     def _close(self, by: By, how: How, detail: str, action: Callable[[How], None], *, torn: bool = False) -> None:
         """Record what is open, then forward the ending with `action`."""
-        self._catch_up()
         self._held += self._wire.rest()
         finished = self._wire.end(by, how, self._loop.time(), detail, torn=torn)
         self._tell()
@@ -314,7 +283,6 @@ class TapLink:
     def stop(self) -> set[asyncio.Task[None]]:
         """Record what has arrived of answers and abort both connections; return the tasks still to finish."""
         if not self._closed:
-            self._catch_up()
             finished = self._wire.stop(self._loop.time())
             self._tell()
             self._board.keep(finished)

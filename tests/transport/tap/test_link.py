@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable
 
-import pytest
-
 from harness.transport.tap.link import TapLink
-from harness.wire import Exchange, How, Request
+from harness.wire import Exchange, Request
 from tests.transport.peers import get
 
 
@@ -99,52 +97,6 @@ class Keeping(Board):
     def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
         self.kept += exchanges
         return None
-
-
-@pytest.mark.parametrize("end", ["reset", "hang up", "stop", "complete"])
-def test_what_passed_before_it_was_looked_at_is_in_the_record(end: str) -> None:
-    """A stream's first bytes are forwarded at once, and are in the record however the exchange ends."""
-
-    async def play() -> None:
-        board = Keeping()
-        link, client, upstream = TapLink(board), Noted(), Noted()
-        link.client_came(client)
-        link.upstream_came(upstream)
-        link.from_client(get())
-        link.from_upstream(HEAD + CHUNK)
-        assert client.written == HEAD + CHUNK
-        if end == "reset":
-            link.upstream_left(How.RST)
-        elif end == "hang up":
-            link.client_left(How.FIN)
-        elif end == "complete":
-            link.from_upstream(b"0\r\n\r\n")
-        tasks = link.stop()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        (exchange,) = board.kept
-        assert exchange.status == 200
-        assert exchange.body == b"data: {}\n\n"
-        assert exchange.complete == (end == "complete")
-
-    asyncio.run(play())
-
-
-def test_what_passed_is_looked_at_though_nothing_follows() -> None:
-    """Forwarded bytes are parsed soon afterwards, not only when the next byte arrives."""
-
-    async def play() -> None:
-        board = Keeping()
-        link, client = TapLink(board), Noted()
-        link.client_came(client)
-        link.upstream_came(Noted())
-        link.from_client(get())
-        link.from_upstream(HEAD + b"X\r\n")
-        while not board.kept:
-            await asyncio.sleep(0)
-        assert board.kept[0].ending.how is How.BAD_HTTP
-        await asyncio.gather(*link.stop(), return_exceptions=True)
-
-    asyncio.run(play())
 
 
 def test_a_side_that_is_full_stops_the_other() -> None:
