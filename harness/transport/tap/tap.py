@@ -11,23 +11,20 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, TypeAlias, cast
 
 from harness.outcome import UsageFault
 from harness.transport.client.dial import (
-    SLOW_HANDSHAKE,
     NoConnection,
     Origin,
     Proxy,
     failure,
-    may_be_plain,
     open_tunnel,
     place_of,
     proxy_of,
-    refuse_plain,
     tls_failure,
     too_late,
     trusting,
@@ -63,16 +60,13 @@ async def dial_upstream(
         if proxy is not None:
             tunnel = await asyncio.to_thread(open_tunnel, proxy, origin, limits)
             where = {"sock": tunnel}
-        secured = loop.create_connection(lambda: protocol, ssl=tls, server_hostname=origin.host, **where)
-        await (secured if proxy is not None else _watch(secured, origin))
+        await loop.create_connection(lambda: protocol, ssl=tls, server_hostname=origin.host, **where)
     except UsageFault as wrong:
         raise NoConnection(By.LIMIT, How.REFUSED, str(wrong)) from None
     except asyncio.CancelledError as cancelled:
         if cancelled.args != (_LATE,):
             raise
         task.uncancel()
-        if tls is not None and proxy is None:
-            await asyncio.to_thread(refuse_plain, origin)
         raise too_late(_place(origin, proxy, tunnel), limits) from None
     except ssl.SSLError as error:
         raise tls_failure(origin, error) from None
@@ -80,18 +74,6 @@ async def dial_upstream(
         raise failure(_place(origin, proxy, tunnel), error) from None
     finally:
         late.cancel()
-
-
-async def _watch(connecting: Coroutine[Any, Any, object], origin: Origin) -> None:
-    """Wait for a connection with TLS; a server that is slow, or disconnects, gets a plain HTTP request."""
-    task = asyncio.ensure_future(connecting)
-    try:
-        done, _ = await asyncio.wait({task}, timeout=SLOW_HANDSHAKE)
-        if not done or may_be_plain(task.exception()):
-            await asyncio.to_thread(refuse_plain, origin)
-        await task
-    finally:
-        task.cancel()
 
 
 def _place(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) -> str:
