@@ -32,9 +32,6 @@ from harness.wire.secrets import (
     without_scheme,
 )
 
-PART = 128 * 1024
-"""Length of the parts in which a text is searched: all other threads wait while one is."""
-
 
 class TextEdit(NamedTuple):
     """Replaces the characters `start` to `end` of a text with `text`; `kind` is the reason."""
@@ -80,28 +77,22 @@ class _Words:
 
         pairs = [(_fold(word), value) for word, value in words]
         self._values = [value for _, value in pairs]
-        self._overlap = max((len(data) for data, _ in pairs), default=0)
         self._longest = longest
         kind = MatchKind.LeftmostLongest if longest else MatchKind.Standard
         self._automaton = BytesAhoCorasick([data for data, _ in pairs], matchkind=kind)
 
     def find(self, text: str) -> Iterator[tuple[int, int, Any]]:
         """Start, end and value of each occurrence in order; of those that overlap only the longest, if so made."""
-        until = 0
-        for at in range(0, len(text), PART):
-            part = text[at : at + PART + self._overlap]
-            data = _fold(part)
-            found = self._automaton.find_matches_as_indexes(data, overlapping=not self._longest)
-            seen = before = 0
-            for index, start, end in sorted(found, key=lambda match: match[1:]) if found else ():
-                first, last = start, end
-                if len(data) != len(part):  # count in characters
-                    before += len(data[seen:start].decode("utf-8", "surrogatepass"))
-                    seen, first = start, before
-                    last = first + len(data[start:end].decode("utf-8", "surrogatepass"))
-                if first < PART and at + first >= until:  # what begins later is found in the next part
-                    until = at + last if self._longest else 0
-                    yield at + first, at + last, self._values[index]
+        data = _fold(text)
+        found = self._automaton.find_matches_as_indexes(data, overlapping=not self._longest)
+        seen = before = 0
+        for index, start, end in sorted(found, key=lambda match: match[1:]):
+            first, last = start, end
+            if len(data) != len(text):  # count in characters
+                before += len(data[seen:start].decode("utf-8", "surrogatepass"))
+                seen, first = start, before
+                last = first + len(data[start:end].decode("utf-8", "surrogatepass"))
+            yield first, last, self._values[index]
 
 
 def _fold(text: str) -> bytes:
@@ -206,20 +197,17 @@ def _find_encoded(text: str, start: int, encoded: _Encoded) -> int:
 
 _PARAMETER = re.compile(r"(?:[?&;#]|\\u0026)(?P<name>[\w.$%\[\]\-]{1,64})=(?=[^&#\s\"'<>\\])")
 _VALUE = re.compile(r"[^&#\s\"'<>\\]+")
-_LONGEST_PARAMETER = 128
-"""More than the name of one is long: the parts of a text that are searched overlap by as much."""
 
 
 def _parameters(text: str, is_secret: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
     """Where the values of parameters of URLs are in a text whose names are secret."""
     until = 0
-    for at in range(0, len(text), PART) if "=" in text else ():
-        for found in _PARAMETER.finditer(text, at, at + PART + _LONGEST_PARAMETER):
-            if until <= found.start() < at + PART and is_secret(unquote(found["name"])):
-                value = _VALUE.match(text, found.end())
-                if value is not None:
-                    until = value.end()
-                    yield value.span()
+    for found in _PARAMETER.finditer(text):
+        if found.start() >= until and is_secret(unquote(found["name"])):
+            value = _VALUE.match(text, found.end())
+            if value is not None:
+                until = value.end()
+                yield value.span()
 
 
 # The values of a JSON text and their places, even if it was cut anywhere. A parser would lose the places, and

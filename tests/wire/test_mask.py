@@ -162,7 +162,7 @@ def test_a_key_that_is_a_word(text: str, masked: str) -> None:
 
 
 def test_a_text_is_masked_once(monkeypatch):
-    """Reports repeat texts. A secret more makes each text be masked again, and memory stays bounded."""
+    """Reports repeat texts. A secret more makes each text be masked again."""
     mask, searched = Mask({"KEY": KEY}), list[str]()
     search = Mask._mask_text
     monkeypatch.setattr(Mask, "_mask_text", lambda mask, text, at: searched.append(text) or search(mask, text, at))
@@ -172,6 +172,3 @@ def test_a_text_is_masked_once(monkeypatch):
     assert mask.text(f"<{later}>") == f"<{later}>"
     mask.learn(Request("GET", "/", Headers([("x-goog-api-key", later)])))
     assert (mask.text(f"<{later}>"), mask.text(f"<{KEY}>")) == (f"<{HIDDEN}>", f"<{HIDDEN}>")
-    for number in range(1000):
-        mask.text(f"{number:5}" * 2000)
-    assert sum(map(len, mask._kept)) <= 4 * 1024 * 1024
