@@ -122,8 +122,6 @@ _WORK_SECONDS = 0.01
 
 _BATCH = 500
 _MOST_BATCHES = 1000
-_QUIET_LOOKS = 200
-"""Pauses without news after which a comment is sent, so that a page notices a dead connection."""
 
 
 class News:
@@ -236,7 +234,8 @@ class Feed:
             news.look()
             piece = self._read()
         self._rest_due = piece is None
-        self._quiet = (self._quiet + 1) % _QUIET_LOOKS if piece is None else 0
+        # A comment after so many pauses without news: a page notices a dead connection.
+        self._quiet = (self._quiet + 1) % 100 if piece is None else 0
         if piece is not None:
             return piece
         return next(self) if self._quiet else Chunk(b": quiet\n\n")

@@ -274,12 +274,15 @@ def describe_end(seen: SeenExchange) -> Change:
     assert ending is not None
     assert exchange is not None
     planned = [str(fault) for fault in seen.suffered.fired] if seen.suffered is not None else []
+    words = f"{ending.how}" if ending.at is At.IN_BODY else f"{ending.how} {ending.at.replace('_', ' ')}"
+    if ending.complete or ending.by is By.CLIENT:
+        words = "complete" if ending.complete else "the client disconnected"
     return {
         "is": "end",
         "n": seen.number,
         "complete": ending.complete,
         "how": str(ending.how),
-        "words": _name_ending(ending),
+        "words": words,
         "size": exchange.size,
         "seconds": exchange.seconds,
         "more": seen.more_events,
@@ -299,12 +302,3 @@ def describe_all(seen: SeenExchange) -> Iterator[Change]:
         yield describe_end(seen)
     if seen.findings:
         yield {"is": "findings", "n": seen.number, "findings": list(seen.findings)}
-
-
-def _name_ending(ending: Ending) -> str:
-    if ending.complete:
-        return "complete"
-    if ending.by is By.CLIENT:
-        return "the client disconnected"
-    where = "" if ending.at is At.IN_BODY else f" {ending.at.replace('_', ' ')}"
-    return f"{ending.how}{where}"

@@ -34,9 +34,6 @@ HIDDEN = "***"
 UNSHOWN = "[a stream that contains a secret and cannot be shown without it]"
 
 _FORM = "application/x-www-form-urlencoded"
-_MOST_LEARNED = 50
-_LONGEST_KEPT = 16 * 1024
-"""Characters of the longest text whose masked form is kept."""
 
 
 class Mask:
@@ -65,7 +62,7 @@ class Mask:
         """
         new = [key for key in keys_in(request) if looks_random(key) and key not in self.learned]
         if new:
-            self.learned = (*self.learned, *dict.fromkeys(new))[-_MOST_LEARNED:]
+            self.learned = (*self.learned, *dict.fromkeys(new))[-50:]
             self._look_for([*self.secrets, *self.learned])
 
     @property
@@ -83,7 +80,7 @@ class Mask:
             if request.headers.media_type() == _FORM and not seems_json(text):
                 return self._mask_text(f"&{text}", ())[1:]
             return self._mask_text(text, self._fields.above(request.segments))
-        return self._keep(text) if len(text) <= _LONGEST_KEPT else self._mask_text(text, ())
+        return self._keep(text) if len(text) <= 16 * 1024 else self._mask_text(text, ())
 
     def _mask_text(self, text: str, above: tuple[str, ...]) -> str:
         return apply_edits(text, self._finder.in_document(text, above))

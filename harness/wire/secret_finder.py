@@ -14,6 +14,7 @@ from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
@@ -125,8 +126,6 @@ def spellings(secret: str) -> Iterator[str]:
 
 
 _BASE64 = re.compile(r"[\w+/\-]+={0,2}", re.ASCII)
-_MOST_DECODED = 2048
-"""Characters of base64 that are decoded to see whether they are a key: more than any key of these shapes has."""
 
 
 class _Encoded(NamedTuple):
@@ -183,7 +182,7 @@ def sightings(text: str, *, private_places: bool = True) -> Iterator[Sighting]:
 def _find_encoded(text: str, start: int, encoded: _Encoded) -> int:
     """Where the base64 of a key ends whose first characters stand at `start`; 0 if it is none."""
     first = start - (0, 2, 3)[encoded.before]
-    begun = _BASE64.match(text, first, first + _MOST_DECODED) if first >= 0 else None
+    begun = _BASE64.match(text, first, first + 2048) if first >= 0 else None  # more than any key of these has
     if begun is None:
         return 0
     data = begun[0].rstrip("=").replace("+", "-").replace("/", "_")
@@ -221,8 +220,6 @@ _TOKEN = re.compile(
 _OPENERS, _CLOSERS = "{[", "}]"
 _ESCAPE = "\\u00"
 """How some writers of JSON begin an ASCII character that others write as it is, such as `+`."""
-_DEEPEST = 64
-"""A deeper place has only this many outermost names, and its own: the cost must stay linear in the text."""
 
 
 class Value(NamedTuple):
@@ -257,7 +254,8 @@ def values(text: str, above: Iterable[str] = ()) -> Iterator[Value]:
         elif first == '"' and opened and opened[-1] and name is None:
             name = decode_literal(found[0], closed=bool(found["closed"]))
         else:
-            place = (*path[:_DEEPEST], *(() if name is None else (name,)))
+            # Of a deeper place only so many outermost names: the cost must stay linear in the text.
+            place = (*path[:64], *(() if name is None else (name,)))
             yield Value(start, end, place, first == '"', first != '"' or bool(found["closed"]))
 
 
@@ -331,11 +329,15 @@ class SecretFinder:
             words = _Words(((form, secret) for secret in known for form in spellings(secret)), longest=True)
             if len(known) == len(self._known):  # otherwise another thread has learned one meanwhile
                 self._words = words
-        return [
-            TextEdit(start, end, self._hide(secret), "known secret")
-            for start, end, secret in words.find(text)
-            if not (secret.isalpha() and _is_part_of_a_name(text, start, end))
-        ]
+        edits = []
+        for start, end, secret in words.find(text):
+            # As a key, `secret` must not tear `hook.secret-once` apart.
+            is_in_name = secret.isalpha() and (
+                _BEFORE_WORD.search(text[max(start - 2, 0) : start]) or _AFTER_WORD.match(text, end)
+            )
+            if not is_in_name:
+                edits.append(TextEdit(start, end, self._hide(secret), "known secret"))
+        return edits
 
     def in_text(self, text: str) -> list[TextEdit]:
         """Return the edits for any text, in order and without overlap."""
@@ -423,7 +425,8 @@ class SecretFinder:
         may_be_named = _ESCAPE in text or self.fields.may_cover(text)
         edits: list[TextEdit] = []
         spread: dict[str, _Spread] = {}
-        for start, end in _frames(text):
+        ends = [found.end() for found in _BLANK_LINE.finditer(text)]
+        for start, end in pairwise((0, *ends, len(text))):
             payload = _blank_out(text[start:end])
             carried = _read_fragment(payload, protocol)
             if carried is not None and carried[1]:
@@ -516,15 +519,6 @@ _NOT_PAYLOAD = re.compile(r"(?:^|(?<=[\r\n]))(?:data: ?|(?!data)[^\r\n]+)")
 _decode = json.JSONDecoder(strict=False).decode  # hot: `json.loads` would make a decoder for each event
 
 
-def _frames(text: str) -> Iterator[tuple[int, int]]:
-    at = 0
-    for found in _BLANK_LINE.finditer(text):
-        yield at, found.end()
-        at = found.end()
-    if at < len(text):
-        yield at, len(text)
-
-
 def _blank_out(frame: str) -> str:
     """An event with everything but its payload replaced by spaces, so that offsets stay the same."""
     if head := _HEAD.match(frame):  # nearly all events: one line of data
@@ -569,9 +563,3 @@ def _cut_out(edits: list[TextEdit], start: int, end: int) -> list[TextEdit]:
 
 
 _BEFORE_WORD, _AFTER_WORD = re.compile(r"(?:[\w-]|\w\.)\Z"), re.compile(r"[\w-]|\.\w")
-
-
-def _is_part_of_a_name(text: str, start: int, end: int) -> bool:
-    """Whether a word is part of a longer one: as a key, `secret` must not tear `hook.secret-once` apart."""
-    before = _BEFORE_WORD.search(text[max(start - 2, 0) : start])
-    return before is not None or _AFTER_WORD.match(text, end) is not None

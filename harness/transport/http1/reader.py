@@ -201,10 +201,6 @@ class BodyReader:
 # heads are cached by their bytes.
 
 
-_TLS_HANDSHAKE = 0x16
-"""The first byte of TLS. No method begins with it, and a client that sends it would wait for an answer in vain."""
-
-
 class Incoming(Struct, frozen=True):
     """A whole request, and its head with its fields about the connection.
 
@@ -329,7 +325,7 @@ class RequestReader:
             del buffer[: empty.end()]
         if not buffer:
             return False
-        if buffer[0] == _TLS_HANDSHAKE:
+        if buffer[0] == 0x16:  # the first byte of TLS, which begins no method: the client would wait in vain
             raise BadRequest(
                 400, "this port speaks plain HTTP and was sent TLS: write http:// instead of https://"
             )

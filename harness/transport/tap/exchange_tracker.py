@@ -31,10 +31,6 @@ from harness.wire.addresses import HeadReaddresser, find_elsewhere
 from harness.wire.message import AnswerObserver
 
 HEAD_BYTES = 256 * 1024
-_MOST_WAITING = 100
-_MOST_WAITING_BYTES = 256 * 1024
-"""How many requests of a connection, and bytes of their bodies, wait before no more is read from its client."""
-
 _UNBOUND = 1 << 60
 
 _HOST = re.compile(rb"(?im)^(host:)[ \t]*([^\r\n]*)")
@@ -408,7 +404,7 @@ class Wiretap:
         asked = self._asked
         if len(asked) < 2 or self.lost:
             return False
-        return len(asked) > _MOST_WAITING or sum(len(one.body) for one in asked) > _MOST_WAITING_BYTES
+        return len(asked) > 100 or sum(len(one.body) for one in asked) > 256 * 1024
 
     @property
     def waiting(self) -> list[str]:

@@ -394,30 +394,19 @@ class UpstreamEnd(_End):
             if self._transport.get_extra_info("ssl_object") is None:
                 for data in unread(self._transport.get_extra_info("socket")):
                     self._link.from_upstream(data)
-            self._link.upstream_left(_classify(exc), getattr(exc, "strerror", None) or str(exc))
+            how = How.TIMEOUT if isinstance(exc, TimeoutError) else How.RST
+            how = How.TLS if isinstance(exc, ssl.SSLError) else how
+            self._link.upstream_left(how, getattr(exc, "strerror", None) or str(exc))
         self._link.note_closed("upstream")
 
     def _send_fin(self) -> None:
-        torn = _torn(self._transport)
+        # If TLS ended without close_notify, the data may have been truncated on the way. Event loops do not report
+        # this, but one more read of the TLS object does: after close_notify it is at its end, else it wants data.
+        tls = self._transport.get_extra_info("ssl_object")
+        try:
+            torn = tls is not None and tls.read(1) != b""
+        except ssl.SSLZeroReturnError:
+            torn = False
+        except ssl.SSLError:
+            torn = True
         self._link.upstream_left(How.FIN, "TLS ended without close_notify" if torn else "", torn=torn)
-
-
-def _torn(transport: asyncio.Transport) -> bool:
-    """Whether TLS ended without close_notify, so that the data may have been truncated on the way.
-
-    Event loops do not report this, but one more read of the TLS object does: after close_notify it is at its end,
-    otherwise it still wants data.
-    """
-    tls = transport.get_extra_info("ssl_object")
-    try:
-        return tls is not None and tls.read(1) != b""
-    except ssl.SSLZeroReturnError:
-        return False
-    except ssl.SSLError:
-        return True
-
-
-def _classify(error: Exception) -> How:
-    if isinstance(error, ssl.SSLError):
-        return How.TLS
-    return How.TIMEOUT if isinstance(error, TimeoutError) else How.RST

@@ -172,8 +172,12 @@ def judge_case(
             return _blame(STANDS, "crashed", f"crashed: {ended.error}")
         if attempt.could_not:
             return CaseVerdict(DropOutcome.COULD_NOT)
-        if attempt.judge_knowledge() is None and _tells_end(attempt, ended.error):
-            return _pass_attempt(attempt)
+        if attempt.judge_knowledge() is None:
+            # An error is what a client may make of the status in which the run ended. Where the run waits for its
+            # client, it must name the status: any other one has another cause.
+            status, model = attempt.status, attempt.api.load_client_model()
+            if status not in model.quiet or (status in model.waiting and status in ended.error):
+                return _pass_attempt(attempt)
         report = f"gave up: {ended.error.rstrip('.')}"
         split = attempt.find_split_call() if _UNREADABLE.search(ended.error) else ""
         return _blame(RECOVERS, "reported", "; ".join(filter(None, (report, attempt.explain_cursor(), split))))
@@ -192,15 +196,6 @@ def judge_case(
 
 _UNREADABLE = re.compile(r"json|syntax|decod|pars", re.IGNORECASE)
 """An error of a client that could not read what it received."""
-
-
-def _tells_end(attempt: ClientAttempt, error: str) -> bool:
-    """Whether an error is what a client may make of the status in which the run ended.
-
-    Where the run waits for its client, the error must name the status: any other one has another cause.
-    """
-    status, model = attempt.status, attempt.api.load_client_model()
-    return status not in model.quiet or (status in model.waiting and status in error)
 
 
 def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
