@@ -11,70 +11,36 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Protocol, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, cast
 
 from harness.transport.client.dial import NoConnection
 from harness.transport.server.connection import reset_after, reset_now, unread, write
-from harness.transport.tap.exchange_tracker import Observe, Wiretap
-from harness.wire import By, Ending, Exchange, How, Request
+from harness.transport.tap.exchange_tracker import Wiretap
+from harness.wire import By, Ending, How
+
+if TYPE_CHECKING:
+    from harness.transport.tap.tap import Tap
 
 _EARLY_BYTES = 256 * 1024
 _DRAIN_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
 
 
-class Switchboard(Protocol):
-    """The part of its tap that a link needs."""
-
-    @property
-    def authority(self) -> str: ...
-
-    @property
-    def origin(self) -> str: ...
-
-    @property
-    def encoding(self) -> str | None: ...
-
-    @property
-    def most(self) -> int: ...
-
-    @property
-    def observe(self) -> Observe: ...
-
-    @property
-    def hear(self) -> Callable[[Request], object]: ...
-
-    @property
-    def claims(self) -> Callable[[Request], bool] | None: ...
-
-    async def dial(self, link: TapLink) -> None:
-        """Connect a link upstream. Raises NoConnection."""
-
-    def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
-        """Keep finished exchanges. Never raises. The awaitable is done once they are kept; None: do not wait."""
-
-    def over(self, link: TapLink) -> None:
-        """Both connections are closed."""
-
-    def note_loss(self, reason: str) -> None:
-        """Note that something is forwarded but in no record, and why."""
-
-
 class TapLink:
     """The pair of connections. Its two ends only report their events to it."""
 
-    def __init__(self, board: Switchboard) -> None:
-        self._board = board
+    def __init__(self, tap: Tap) -> None:
+        self._tap = tap
         self._loop = asyncio.get_running_loop()
         self._wire = Wiretap(
-            board.authority,
-            encoding=board.encoding,
-            most=board.most,
-            observe=board.observe,
-            hear=board.hear,
-            claims=board.claims,
-            origin=board.origin,
+            tap.authority,
+            encoding=tap.encoding,
+            most=tap.most,
+            observe=tap.observe,
+            hear=tap.hear,
+            claims=tap.claims,
+            origin=tap.origin,
         )
         self._client = cast("asyncio.Transport", None)
         self._upstream: asyncio.Transport | None = None
@@ -106,7 +72,7 @@ class TapLink:
 
     async def _connect(self) -> None:
         try:
-            await self._board.dial(self)
+            await self._tap.dial(self)
         except NoConnection as none:
             self._failed = none.ending
             self._give_up()
@@ -128,7 +94,7 @@ class TapLink:
         if self._wire.crowded:  # each request is kept until its answer
             self.hush("client", "pipelined")
         if sent.finished:
-            self._board.keep(sent.finished)
+            self._tap.keep(sent.finished)
         if self._wire.turned_away:
             self.client_left(How.FIN)  # a browser asks again on a new connection, where its request is answered
             return
@@ -180,7 +146,7 @@ class TapLink:
             return
         passed = self._wire.downward(data, self._loop.time())
         self._held += passed.data
-        kept = self._board.keep(passed.finished) if passed.finished else None
+        kept = self._tap.keep(passed.finished) if passed.finished else None
         if kept is None:
             self._release(passed.open)
         else:
@@ -213,7 +179,7 @@ class TapLink:
         finished = self._wire.end(by, how, self._loop.time(), detail, torn=torn)
         self._tell()
         self._closed = True
-        kept = self._board.keep(finished) if finished else None
+        kept = self._tap.keep(finished) if finished else None
 
         def end() -> None:
             self._release(0)
@@ -278,14 +244,14 @@ class TapLink:
         """Note that one connection is closed; the link is over when both are."""
         self._standing.discard(side)
         if not self._standing:
-            self._board.over(self)
+            self._tap.over(self)
 
     def stop(self) -> set[asyncio.Task[None]]:
         """Record what has arrived of answers and abort both connections; return the tasks still to finish."""
         if not self._closed:
             finished = self._wire.stop(self._loop.time())
             self._tell()
-            self._board.keep(finished)
+            self._tap.keep(finished)
         self._closed = True
         self._client.abort()
         if self._upstream is not None:
@@ -318,7 +284,7 @@ class TapLink:
 
     def _tell(self) -> None:
         for note in self._wire.notes():
-            self._board.note_loss(note)
+            self._tap.note_loss(note)
 
     def _start_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)

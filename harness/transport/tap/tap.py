@@ -89,9 +89,6 @@ def _place(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) ->
 # request does not wait.
 
 
-_BLANK_LINE = len(b"\r\n\r\n")
-
-
 class OwnPage(Protocol):
     """A service for certain requests to a server that otherwise forwards what comes."""
 
@@ -134,9 +131,8 @@ class Door(asyncio.Protocol):
         came = self._came
         if not came:
             self._since = 0.0
-        unseen = max(len(came) - _BLANK_LINE + 1, 0)  # a head that comes byte by byte is read once
         came += data
-        end = END_OF_HEAD.search(came, unseen)
+        end = END_OF_HEAD.search(came)
         if end is not None:
             raw = bytes(came[: end.end()])
             request = self._read(raw)

@@ -18,7 +18,6 @@ from harness.transport.tap import tap as tap_module
 from harness.transport.tap.exchange_tracker import read_request
 from harness.transport.tap.tap import Door, Tap
 from harness.wire import Chunk, Ending, Exchange, Framing, Headers, LogicalClock, Request, Response
-from tests.growth import assert_linear
 from tests.transport.peers import connected, read_to_end, until
 
 PAGE = b"GET /page HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
@@ -153,19 +152,6 @@ def test_a_link_connects_before_it_reads_the_request() -> None:
     assert (inside.came, moved.is_paused) == (b"", True)
     later.pop()()
     assert (inside.came, moved.is_paused) == (OTHER, False)
-
-
-@pytest.mark.slow
-def test_a_head_that_dribbles_through_costs_what_it_is_long() -> None:
-    """Byte by byte, 16 times the head takes about 16 times the time."""
-    assert_linear(lambda: let_in_by_bytes(b"a" * 2_000), lambda: let_in_by_bytes(b"a" * 32_000))
-
-
-def let_in_by_bytes(head: bytes) -> None:
-    """Let a head come byte by byte."""
-    door = door_to(Inside())
-    for at in range(len(head)):
-        door.data_received(head[at : at + 1])
 
 
 class Inside(asyncio.Protocol):
