@@ -93,11 +93,6 @@ def _rewrite_head(raw: bytes, authority: str, encoding: str | None) -> _Forwarde
     return _Forwarded(head, sent, came, client_sees)
 
 
-def read_request(raw: bytes, authority: str, encoding: str | None) -> Request | None:
-    """The request that a whole head is, as its client sent it; None if it is none. A link finds it read."""
-    return _rewrite_head(raw, authority, encoding).came
-
-
 class RequestFollower:
     """Takes the bytes of one connection and returns those to send upstream; collects the requests in `asked`.
 
@@ -133,6 +128,11 @@ class RequestFollower:
         """The last head that was passed, as it came, if it tells how long its body is."""
         self.head_since: float | None = None
         """When a head began that is not whole yet."""
+
+    @property
+    def unsent(self) -> bytes:
+        """What came and was not forwarded."""
+        return bytes(self._buffer)
 
     def feed(self, data: bytes, now: float) -> bytes:
         """Process bytes from the client; return those to send upstream."""
@@ -393,6 +393,11 @@ class Wiretap:
         """Whether a request came that must not pass on this connection, nor anything after it."""
         return self._requests.turned_away
 
+    @property
+    def unsent(self) -> bytes:
+        """What came from the client and was not forwarded."""
+        return self._requests.unsent
+
     def is_slow(self, now: float, seconds: float) -> bool:
         """Whether a head takes longer to come than these seconds, while no request waits for its answer."""
         since = self._requests.head_since
@@ -437,6 +442,8 @@ class Wiretap:
         for asked in self._asked:
             if asked.sent is not None and asked not in self._observers:
                 self._observers[asked] = self._observe(asked.request)
+        if self._asked and self._asked[0].sent is not None:
+            self._take_current()  # while the target works: the first byte of its answer waits for nothing
 
     def downward(self, data: bytes, now: float) -> Passed:
         """Process bytes from upstream, of which only addresses in heads change on their way to the client."""

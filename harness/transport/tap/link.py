@@ -52,7 +52,8 @@ class TapLink:
         self._later: deque[Callable[[], None]] = deque()
         self._quiet: dict[str, set[str]] = {"client": set(), "upstream": set()}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._standing = {"client", "upstream"}
+        self._standing = {"client"}
+        self._is_dialled = False
         self._left: How | None = None
 
     @property
@@ -63,11 +64,17 @@ class TapLink:
     # From the client.
 
     def client_came(self, transport: asyncio.Transport) -> None:
-        """The client is connected: connect upstream too."""
+        """The client is connected: connect upstream too; beside a page, only once there is something to send."""
         # Not before it comes, although its first byte waits for this. A server that takes one connection at a
         # time, such as Python's own, would wait for a request on the spare one forever. Nor is one kept
         # for the next client: a server may be closing it just then, and a create that is lost cannot be repeated.
         self._client = transport
+        if self._tap.claims is None:
+            self._dial()
+
+    def _dial(self) -> None:
+        self._is_dialled = True
+        self._standing.add("upstream")
         self._start_task(self._connect()).add_done_callback(self._finish_dial)
 
     async def _connect(self) -> None:
@@ -87,6 +94,8 @@ class TapLink:
         if self._closed:
             return
         sent = self._wire.upward(data, self._loop.time())
+        if sent.data and not self._is_dialled:
+            self._dial()
         if self._upstream is not None:
             write(self._upstream, sent.data)
         self._wire.show()
@@ -96,7 +105,12 @@ class TapLink:
         if sent.finished:
             self._tap.keep(sent.finished)
         if self._wire.turned_away:
-            self.client_left(How.FIN)  # a browser asks again on a new connection, where its request is answered
+            if self._is_dialled:
+                self.client_left(How.FIN)  # a browser asks again on a new connection, where it is answered
+            else:
+                self._closed = True
+                self._tap.answer_here(self._client, self._wire.unsent)
+                self._tap.over(self)
             return
         if self._upstream is not None:
             return
