@@ -73,22 +73,17 @@ def read_within(sock: socket.socket, reader: ResponseReader, seconds: float) -> 
         data = sock.recv(64 * 1024)
     except TimeoutError:
         raise
-    except (OSError, ValueError) as error:
-        return [reader.stop(*_classify_error(error))]
+    except ssl.SSLError as error:
+        if error.reason == _TLS_CUT:  # before Python 3.11.4 no SSLEOFError
+            return [reader.stop(How.FIN, By.SERVER, _NO_CLOSE_NOTIFY)]
+        if isinstance(error, ssl.SSLEOFError):
+            return [reader.stop(How.RST, By.SERVER, _NO_CLOSE_NOTIFY)]
+        return [reader.stop(How.TLS, By.SERVER, str(error.reason or error))]
+    except OSError as error:
+        return [reader.stop(How.RST, By.SERVER, error.strerror or "")]
+    except ValueError as error:  # closed by another thread
+        return [reader.stop(How.RST, By.SERVER, str(error))]
     return reader.feed(data) if data else [reader.fin()]
-
-
-def _classify_error(error: OSError | ValueError) -> tuple[How, By, str]:
-    """How a connection ended if reading from it raised `error`."""
-    if isinstance(error, ssl.SSLError) and error.reason == _TLS_CUT:  # before Python 3.11.4 no SSLEOFError
-        return How.FIN, By.SERVER, _NO_CLOSE_NOTIFY
-    if isinstance(error, ssl.SSLEOFError):
-        return How.RST, By.SERVER, _NO_CLOSE_NOTIFY
-    if isinstance(error, ssl.SSLError):
-        return How.TLS, By.SERVER, str(error.reason or error)
-    if isinstance(error, OSError):
-        return How.RST, By.SERVER, error.strerror or ""
-    return How.RST, By.SERVER, str(error)  # closed by another thread
 
 
 # Connections kept for the next request. A server may close an idle connection at any time. That must never look

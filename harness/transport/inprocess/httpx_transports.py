@@ -390,7 +390,11 @@ class _Tee:
         """Record the response head."""
         headers = Headers((n.decode("latin-1"), v.decode("latin-1")) for n, v in response.headers.raw)
         reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
-        self._recorder.head(response.status_code, headers, _find_framing(headers), reason)
+        length = headers.get("content-length")
+        framing: Framing = Length(int(length)) if length.isdecimal() else UntilClose()
+        if "chunked" in headers.get("transfer-encoding").lower():
+            framing = Chunked()
+        self._recorder.head(response.status_code, headers, framing, reason)
         self._at = At.IN_BODY
 
     def chunk(self, data: bytes) -> None:
@@ -425,10 +429,3 @@ class _Tee:
             return
         self._over = True
         self._sink(self._recorder.finish(ending, time.monotonic() - self._began))
-
-
-def _find_framing(headers: Headers) -> Framing:
-    if "chunked" in headers.get("transfer-encoding").lower():
-        return Chunked()
-    length = headers.get("content-length")
-    return Length(int(length)) if length.isdecimal() else UntilClose()
