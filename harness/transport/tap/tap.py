@@ -32,7 +32,7 @@ from harness.transport.client.dial import (
 from harness.transport.http1.limits import RECORDED_BYTES, Limits, ServerLimits
 from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.server import listen, port_of, url_of
-from harness.transport.tap.exchange_tracker import Observe
+from harness.transport.tap.exchange_tracker import Observe, Wiretap
 from harness.transport.tap.link import ClientEnd, OverLimitEnd, TapLink, UpstreamEnd
 from harness.wire import By, Exchange, How, LogicalClock, Request, Response
 
@@ -151,11 +151,11 @@ class Tap:
         self._keeping: set[asyncio.Future[Any]] = set()
         self._warn = warn
         self._crowded = False
-        self.encoding = encoding
-        self.most = most
-        self.observe = observe
-        self.hear = hear
-        self.claims = None if page is None else page.claims
+        self._encoding = encoding
+        self._most = most
+        self._observe = observe
+        self._hear = hear
+        self._claims = None if page is None else page.claims
         self._hub = None if page is None else Hub(page.answer, LogicalClock(), _SLOWEST)
         self.errors: list[Exception] = []
         self.unrecorded: list[str] = []
@@ -199,7 +199,16 @@ class Tap:
 
     def _build_connection(self) -> asyncio.Protocol:
         if len(self._links) < _MOST_LINKS:
-            link = TapLink(self)
+            wire = Wiretap(
+                self._origin.authority,
+                encoding=self._encoding,
+                most=self._most,
+                observe=self._observe,
+                hear=self._hear,
+                claims=self._claims,
+                origin=f"{self._origin.scheme}://{self._origin.authority}",
+            )
+            link = TapLink(self, wire, has_page=self._hub is not None)
             self._links.add(link)
             return ClientEnd(link)
         if not self._crowded:
