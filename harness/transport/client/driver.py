@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from harness import __version__
 from harness.outcome import Unmet, UsageFault
 from harness.transport.client.dial import NoConnection, Origin, dial, trusting
-from harness.transport.client.stream import LiveStreamReader, Reading, StreamEnds, decoder_for, read_whole
+from harness.transport.client.stream import LiveStreamReader, ResponseReading, StreamEnds, decoder_for, read_whole
 from harness.transport.http1.heads import ResponseHead, request_bytes, write_fields
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.reader import Data, Event, ResponseReader
@@ -147,7 +147,7 @@ _LOOK_SECONDS = 0.5
 """How often a wait for bytes looks whether it has less time than it had."""
 
 
-class UrlReading(Reading):
+class UrlReading(ResponseReading):
     """A response on `sock`, read on demand.
 
     The constructor writes the request and reads the head. Once the response has ended, `release` gets the socket
@@ -289,7 +289,7 @@ class UrlDriver(Driver):
         self._tls = trusting(ca_file) if self._origin.scheme == "https" else None
         self._pool = Pool()
         self._lock = threading.Lock()
-        self._open: list[Reading] = []
+        self._open: list[ResponseReading] = []
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._lines: dict[int, tuple[Headers, bytes]] = {}
 
@@ -369,7 +369,7 @@ class UrlDriver(Driver):
             reading.stop(By.CLIENT, How.FIN, "")
         self._pool.close()
 
-    def _read(self, request: Request, limits: Limits) -> Reading:
+    def _read(self, request: Request, limits: Limits) -> ResponseReading:
         wire = self._wire(request)
         began = time.monotonic()
         kept = self._pool.take() if request.method in _REPEATABLE else None
@@ -381,7 +381,7 @@ class UrlDriver(Driver):
         try:
             sock = dial(self._origin, limits, self._tls, environment=self._environment)
         except NoConnection as none:
-            lost = Reading(request, limits, self._ends, began, time.monotonic)
+            lost = ResponseReading(request, limits, self._ends, began, time.monotonic)
             lost.conclude(none.ending)
             return lost
         with self._lock:

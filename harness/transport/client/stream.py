@@ -106,10 +106,10 @@ class LastEvent:
 # A response that is being read: one implementation for every source of bytes.
 
 
-class Reading:
+class ResponseReading:
     """A response that is read on demand; each source of bytes is a subclass. `now` is the clock of the source.
 
-    This one has no source: it is that of a request that got no connection, once it was told how it `conclude`s.
+    The class itself is for a request without a connection, which only `conclude`s.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class Reading:
 class LiveStreamReader:
     """A `wire.LiveStream` over any source; `event_bytes` bounds a single event."""
 
-    def __init__(self, source: Reading, event_bytes: int) -> None:
+    def __init__(self, source: ResponseReading, event_bytes: int) -> None:
         self._source = source
         self._event_bytes = event_bytes
         self._decoder = Decoder(max_event=event_bytes)
@@ -209,7 +209,7 @@ class LiveStreamReader:
         return self._source.record()
 
 
-def read_whole(source: Reading) -> Exchange:
+def read_whole(source: ResponseReading) -> Exchange:
     """Read a response to its ending and return the record."""
     while source.ended is None:
         source.more()

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from harness.outcome import HarnessFault, Unmet
-from harness.transport.client.stream import LiveStreamReader, Reading, StreamEnds, decoder_for, read_whole
+from harness.transport.client.stream import LiveStreamReader, ResponseReading, StreamEnds, decoder_for, read_whole
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.observed import ResponseView
 from harness.wire import (
@@ -129,7 +129,7 @@ class ServiceReceiver(BoxedInbox):
         self._post.close(self.uri)
 
 
-class ServiceReading(Reading):
+class ServiceReading(ResponseReading):
     """One response of a service, read on demand.
 
     After a `step`, `wake` is the moment until which the body pauses, None if it does not pause.

@@ -131,7 +131,7 @@ class RequestFollower:
 
     @property
     def unsent(self) -> bytes:
-        """What came and was not forwarded."""
+        """The bytes that came and were not forwarded."""
         return bytes(self._buffer)
 
     def feed(self, data: bytes, now: float) -> bytes:
@@ -395,7 +395,7 @@ class Wiretap:
 
     @property
     def unsent(self) -> bytes:
-        """What came from the client and was not forwarded."""
+        """The bytes from the client that were not forwarded."""
         return self._requests.unsent
 
     def is_slow(self, now: float, seconds: float) -> bool:
