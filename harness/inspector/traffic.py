@@ -228,7 +228,7 @@ class SeenTraffic:
         """A request came: return the observer of its answer."""
         with self.lock:
             self._count += 1
-            seen = SeenExchange(self, self._count, request, self._now() - self._start)
+            seen = SeenExchange(self.note, self._count, request, self._now() - self._start)
             self._kept[seen.number] = seen
             self._size += seen.size
             self._shrink()

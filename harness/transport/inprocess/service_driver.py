@@ -40,7 +40,7 @@ from harness.wire import (
     Together,
     Wait,
 )
-from harness.wire.delivery import PATIENCE, Arrival, BoxedInbox, Delivery, Mailbox, NoReply, Outbox
+from harness.wire.delivery import PATIENCE, Arrival, Delivery, Inbox, Mailbox, NoReply, Outbox
 
 ROOT = "http://localhost/receivers/"
 
@@ -111,8 +111,8 @@ class ServicePost:
             self._clock.reached(min(steps))
 
 
-class ServiceReceiver(BoxedInbox):
-    """A `wire.Inbox` for a service in this process."""
+class ServiceReceiver(Inbox):
+    """A receiver for a service in this process."""
 
     def __init__(self, uri: str, box: Mailbox, post: ServicePost) -> None:
         super().__init__(box)
