@@ -166,28 +166,12 @@ def _cross(places: Iterator[Place], endings: tuple[str, ...]) -> Iterator[str]:
     return (f"{place},{ending}" for place in places for ending in endings)
 
 
-def _plan_halves(shape: StreamShape) -> Iterator[str]:
-    for ending in ("end", "rst"):
-        yield from (f"{spot}:{n},{ending}" for n in range(1, shape.frames) for spot in ("data", "blank", "utf8"))
-
-
-def _plan_pairs(shape: StreamShape) -> Iterator[str]:
-    for first in range(2, shape.completion + 1):
-        yield from (f"event:{first},rst/event:{second},end" for second in range(1, shape.completion - first + 1))
-
-
 def _plan_repeated_events(shape: StreamShape) -> Iterator[str]:
     yield from (f"dup:{n}" for n in range(1, shape.completion + 1))
     last = shape.completion
     yield from (f"replay:{last - 1}+{n}" for n in (2, 4) if n < last)
     yield from (f"event:{n},rst/dup:1" for n in shape.landmarks[1:3])
     yield from (f"dup:{n},event:{n + 1},end" for n in shape.landmarks[1:3])
-
-
-def _plan_broken_frames(shape: StreamShape) -> Iterator[str]:
-    yield "no-completion"
-    yield "no-completion,no-done"
-    yield from (f"garble:{n}" for n in range(2, shape.completion))
 
 
 HINTED = ("status:429,retry-after-ms:20", "status:503,retry-after-ms:20")
@@ -224,7 +208,14 @@ INSIDE = CaseKind(
 )
 TORN = CaseKind(name="torn", about="a reset inside an event", plans=_list_inside("rst", each=4))
 HALVES = CaseKind(
-    name="halves", about="a drop in `data:`, before a blank line, in a character", plans=_plan_halves
+    name="halves",
+    about="a drop in `data:`, before a blank line, in a character",
+    plans=lambda shape: (
+        f"{spot}:{n},{ending}"
+        for ending in ("end", "rst")
+        for n in range(1, shape.frames)
+        for spot in ("data", "blank", "utf8")
+    ),
 )
 HEADS = CaseKind(
     name="heads",
@@ -284,7 +275,12 @@ NOISE = CaseKind(
     ),
 )
 BROKEN = CaseKind(
-    name="broken", about="a frame with broken JSON, a stream without its completion", plans=_plan_broken_frames
+    name="broken",
+    about="a frame with broken JSON, a stream without its completion",
+    plans=chain_plans(
+        at("no-completion", "no-completion,no-done"),
+        lambda shape: (f"garble:{n}" for n in range(2, shape.completion)),
+    ),
 )
 ERRORS = CaseKind(
     name="errors",
@@ -309,7 +305,15 @@ OUTAGES = CaseKind(
     ),
 )  # fmt: skip
 LATE = CaseKind(name="late", about="the completion arrives late", plans=at("late:0.2"))
-PAIRS = CaseKind(name="pairs", about="two drops, at every pair of events", plans=_plan_pairs)
+PAIRS = CaseKind(
+    name="pairs",
+    about="two drops, at every pair of events",
+    plans=lambda shape: (
+        f"event:{first},rst/event:{second},end"
+        for first in range(2, shape.completion + 1)
+        for second in range(1, shape.completion - first + 1)
+    ),
+)
 STALLS = CaseKind(
     name="stalls",
     about="the connection stays open and silent, also after the completion",

@@ -262,7 +262,14 @@ class FaultyService:
             self._keep(suffered)
             return response
         streams = response.headers.media_type() == EVENT_STREAM
-        usable = [fault for fault in faults if streams or _needs_no_event(fault)]
+        usable = [  # some faults also work on a response that is not an event stream
+            fault
+            for fault in faults
+            if streams
+            or isinstance(fault, Compress | Reshape)
+            or (isinstance(fault, Cut) and fault.place.spot is Spot.TIME)
+            or _works_on_bytes(fault)
+        ]
         is_led = streams and Inclusive() in faults and kind_of(request, self._protocol) is Scope.RESUMES
         lead = boundary_event(self._service, request, self._protocol) if is_led else b""
         suffered.at_once = (Inclusive(),) if lead else ()
@@ -297,12 +304,6 @@ class FaultyService:
         response.framing = framing
 
 
-def _needs_no_event(fault: Fault) -> bool:
-    """Whether the fault also works on a response that is not an event stream."""
-    at_any_time = isinstance(fault, Cut) and fault.place.spot is Spot.TIME
-    return isinstance(fault, Compress | Reshape) or at_any_time or _works_on_bytes(fault)
-
-
 def _works_on_bytes(fault: Fault) -> bool:
     return isinstance(fault, Chunks | Trickle) or (isinstance(fault, Cut) and fault.place.spot is Spot.BYTE)
 
@@ -325,23 +326,19 @@ def find_unmet(faulty: FaultyService, excused: Collection[str] = ()) -> str:
 
     Parts of the plan for `excused` scopes may stay without effect.
     """
-    parts = (part for part in faulty.plan.parts if part.scope not in excused)
-    return next(filter(None, (_find_unmet_of(faulty, part) for part in parts)), "")
-
-
-def _find_unmet_of(faulty: FaultyService, plan: Plan) -> str:
-    """The same of one part of the plan."""
-    log = [suffered for suffered in faulty.log if suffered.scope is plan.scope]
-    if plan.seed is not None and any(suffered.fired for suffered in log):
-        return ""
-    called = _CALLED.get(plan.scope, plan.scope.removesuffix("s"))
-    first, came = 1, faulty.count_of(plan.scope)
-    for connection in plan.connections:
-        last = first + connection.times - 1 if connection.times is not None else came
-        met = [suffered for suffered in log if first <= suffered.number <= max(first, last)]
-        fired = [fault for suffered in met for fault in suffered.fired]
-        if (missing := next((fault for fault in connection.faults if fault not in fired), None)) is not None:
-            other = f"it is for {called} {first}, and {format_count(came, called)} came"
-            return f"no {called} came as far as {missing}" if met else other
-        first = last + 1
+    for plan in faulty.plan.parts:
+        log = [suffered for suffered in faulty.log if suffered.scope is plan.scope]
+        is_drawn = plan.seed is not None and any(suffered.fired for suffered in log)
+        if plan.scope in excused or is_drawn:
+            continue
+        called = _CALLED.get(plan.scope, plan.scope.removesuffix("s"))
+        first, came = 1, faulty.count_of(plan.scope)
+        for connection in plan.connections:
+            last = first + connection.times - 1 if connection.times is not None else came
+            met = [suffered for suffered in log if first <= suffered.number <= max(first, last)]
+            fired = [fault for suffered in met for fault in suffered.fired]
+            if (missing := next((fault for fault in connection.faults if fault not in fired), None)) is not None:
+                other = f"it is for {called} {first}, and {format_count(came, called)} came"
+                return f"no {called} came as far as {missing}" if met else other
+            first = last + 1
     return ""

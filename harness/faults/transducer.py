@@ -145,25 +145,22 @@ def transducer(
     row: list[Stage] = [Lead(lead)] if lead else []
     for fault in faults:
         if isinstance(fault, Reshape) and not streams:
-            stage: Stage | None = BodyReshaper(fault)
+            stage: Stage = BodyReshaper(fault)
         elif isinstance(fault, Cut):
-            stage = _build_cutter(fault, protocol, framing)
+            if fault.place.spot in HEAD_SPOTS:
+                continue
+            if fault.place.spot in (Spot.COMPLETION, Spot.AFTER_COMPLETION):
+                stage = cut_completion(fault, protocol)
+            elif fault.place.spot is Spot.TIME:
+                stage = TimeCutter(fault)
+            else:
+                stage = Cutter(fault, chunked=isinstance(framing, Chunked))
+        elif type(fault) in STAGES:
+            stage = STAGES[type(fault)](fault, protocol)
         else:
-            make = STAGES.get(type(fault))
-            stage = None if make is None else make(fault, protocol)
-        if stage is not None:
-            row.append(stage)
-            stages.append((fault, stage))
+            continue
+        row.append(stage)
+        stages.append((fault, stage))
     if framing == Length(PROMISED):
         row.append(ShortPromise(PROMISED))
     return Transducer(row), stages
-
-
-def _build_cutter(cut: Cut, protocol: StreamProtocol, framing: Framing) -> Stage | None:
-    if cut.place.spot in HEAD_SPOTS:
-        return None
-    if cut.place.spot in (Spot.COMPLETION, Spot.AFTER_COMPLETION):
-        return cut_completion(cut, protocol)
-    if cut.place.spot is Spot.TIME:
-        return TimeCutter(cut)
-    return Cutter(cut, chunked=isinstance(framing, Chunked))

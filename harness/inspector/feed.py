@@ -11,7 +11,6 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from time import monotonic
 
 from harness.faults.values import Cut
 from harness.inspector.seen_exchange import Change, SeenExchange
@@ -115,25 +114,21 @@ class TrafficJudge:
 _NOTHING = "nothing"
 """The actual side of a finding about an event that never came."""
 
-LOOK_SECONDS = 0.05
-"""How long the pages wait at least before one of them looks again."""
+LOOK_SECONDS = 0.1
+"""How long the pages wait before one of them looks again."""
 
 _WORK_SECONDS = 0.01
-"""About how long a look takes apart, and then judges, what has passed."""
-_RESTS = 9
-"""The rest after a look, in times of its work, so that all pages take no more than a tenth of a server's time."""
+"""About how long a look takes apart, and then judges, what has passed: pages must not take a server's time."""
 
 _BATCH = 500
 _MOST_BATCHES = 1000
-_QUIET_LOOKS = 200
-"""Pauses without news after which a comment is sent, so that a page notices a dead connection."""
 
 
 class News:
     """The changes for all pages: numbered batches of changes, each written by the first page that reads it.
 
-    `state` is the state of the actions, sent whenever it changes. `looks` counts the looks at the traffic, and
-    `spent` is the time of the last one and of writing its changes. `lost` counts how often changes were lost.
+    `state` is the state of the actions, sent whenever it changes. `looks` counts the looks at the traffic, `lost`
+    how often changes were lost.
     """
 
     def __init__(
@@ -148,11 +143,9 @@ class News:
         self._sizes: deque[int] = deque()
         self._changes = self._first = 0
         self.looks = self.lost = 0
-        self.spent = 0.0
 
     def look(self) -> None:
         """Take apart and judge what has passed, for a while, and add what is new."""
-        began = monotonic()
         self.looks += 1
         self._traffic.catch_up(_WORK_SECONDS)
         self._judge.judge_ended(_WORK_SECONDS)
@@ -161,7 +154,6 @@ class News:
         if state != self._told:
             self._told = state
             self._add([{"is": "state", **state}])
-        self.spent = monotonic() - began
 
     def begin(self) -> tuple[list[Change], int]:
         """Return all that is kept, for a page that begins, and the number of the first batch after it."""
@@ -188,10 +180,7 @@ class News:
 
     def write(self, changes: list[Change]) -> Chunk:
         """Return changes as an event, without secrets."""
-        began = monotonic()
-        chunk = Chunk(encode(None, self._masker.encode(changes)))
-        self.spent += monotonic() - began
-        return chunk
+        return Chunk(encode(None, self._masker.encode(changes)))
 
     def _add_changes(self) -> None:
         changes = self._traffic.take_changes()
@@ -239,13 +228,14 @@ class Feed:
         if self._rest_due:
             self._rest_due = False
             self._looks = news.looks
-            return Pause(min(max(LOOK_SECONDS, _RESTS * news.spent), 1.0))
+            return Pause(LOOK_SECONDS)
         piece = self._read()
         if piece is None and self._is_open and self._looks == news.looks:  # no other page looked during the rest
             news.look()
             piece = self._read()
         self._rest_due = piece is None
-        self._quiet = (self._quiet + 1) % _QUIET_LOOKS if piece is None else 0
+        # A comment after so many pauses without news: a page notices a dead connection.
+        self._quiet = (self._quiet + 1) % 100 if piece is None else 0
         if piece is not None:
             return piece
         return next(self) if self._quiet else Chunk(b": quiet\n\n")

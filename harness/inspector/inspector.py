@@ -62,8 +62,8 @@ _SHARED: dict[str, Callable[[], str]] = {
     "picture.css": partial(read_sheet, "picture"),
     "theme.js": partial(read_script, "theme"),
 }
-_FORMS = ("curl", "fetch", "pytest", "scenario")
-_NUMBER = re.compile("[0-9]{1,18}")
+_EXCHANGE = re.compile("[0-9]{1,18}(/([0-9]{1,18}|curl|fetch|pytest|scenario|raw))?")
+"""The number of an exchange and, perhaps, of an event or the form of a copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +230,7 @@ class Inspector:
                         for word in self._evidence.find_words(seen, words):
                             found[word].append(seen.number)
                 return _as_json({"found": found})
-            if first == "exchanges" and _names_exchange(rest):
+            if first == "exchanges" and _EXCHANGE.fullmatch("/".join(rest)) is not None:
                 return self._show_exchange(request, rest)
         return self._refuse(404, "not_found", f"The inspector has no {request.method} {request.raw_path[:100]}.")
 
@@ -309,16 +309,6 @@ def _split(exchange: Exchange) -> Iterator[tuple[float, bytes]]:
     for size, moment in zip(sizes, moments, strict=True):
         yield moment, exchange.body[start : start + size]
         start += size
-
-
-def _names_exchange(parts: list[str]) -> bool:
-    """Whether these are the number of an exchange and, perhaps, of an event or the form of a copy."""
-    last = parts[-1] if parts else ""
-    return (
-        len(parts) in (1, 2)
-        and _NUMBER.fullmatch(parts[0]) is not None
-        and (_NUMBER.fullmatch(last) is not None or last in (*_FORMS, "raw"))
-    )
 
 
 def _as_json(value: Any) -> Response:

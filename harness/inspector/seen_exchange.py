@@ -6,8 +6,8 @@ many others are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from harness.faults.service import Suffered
 from harness.kit.api import RunOrder
@@ -51,13 +51,6 @@ Passed: TypeAlias = Request | Head | ChunkRun | Ending
 """A part of an exchange: its request, the head of the answer, chunks, the ending."""
 
 
-class Keeper(Protocol):
-    """Keeps exchanges, and notes the parts that pass."""
-
-    def note(self, seen: SeenExchange, part: Passed) -> None:
-        """A part of an exchange passes."""
-
-
 class SeenEvent(NamedTuple):
     """One event of a stream: its kind, its span in the body, when it came, and the cursor it carries.
 
@@ -75,7 +68,7 @@ class SeenEvent(NamedTuple):
 
 
 class SeenExchange:
-    """One exchange under observation, an `AnswerObserver`. The lock of its `keeper` guards it.
+    """One exchange under observation, an `AnswerObserver`: each part that passes goes to `note`.
 
     `after` is the number of the exchange whose stream it resumes, and `column` the place of its first event in
     the whole stream. `run` is the id of the run it is about. `suffered` is what a fault plan did to it.
@@ -105,13 +98,15 @@ class SeenExchange:
     inflater: Inflater | None = None
     is_told = forgotten = judged = False
 
-    def __init__(self, keeper: Keeper, number: int, request: Request, began: float) -> None:
+    def __init__(
+        self, note: Callable[[SeenExchange, Passed], object], number: int, request: Request, began: float
+    ) -> None:
         self.number = number
         self.request = request
         self.began = began
         self.events = []
         self.size = len(request.body) + len(request.target)
-        self._keeper = keeper
+        self._note = note
 
     def open(self) -> None:
         """Make what is needed to take the answer apart."""
@@ -120,13 +115,13 @@ class SeenExchange:
         self.decoder = Decoder()
 
     def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
-        self._keeper.note(self, Head(status, headers, framing))
+        self._note(self, Head(status, headers, framing))
 
     def note_chunks(self, chunks: Sequence[Chunk], start: int = 0, end: int = 1) -> None:
-        self._keeper.note(self, ChunkRun(chunks, start, end))
+        self._note(self, ChunkRun(chunks, start, end))
 
     def note_end(self, ending: Ending) -> None:
-        self._keeper.note(self, ending)
+        self._note(self, ending)
 
     def find_column_after(self, cursor: str) -> int | None:
         """The column after the event with this cursor; None if there was no such event."""
@@ -274,12 +269,15 @@ def describe_end(seen: SeenExchange) -> Change:
     assert ending is not None
     assert exchange is not None
     planned = [str(fault) for fault in seen.suffered.fired] if seen.suffered is not None else []
+    words = f"{ending.how}" if ending.at is At.IN_BODY else f"{ending.how} {ending.at.replace('_', ' ')}"
+    if ending.complete or ending.by is By.CLIENT:
+        words = "complete" if ending.complete else "the client disconnected"
     return {
         "is": "end",
         "n": seen.number,
         "complete": ending.complete,
         "how": str(ending.how),
-        "words": _name_ending(ending),
+        "words": words,
         "size": exchange.size,
         "seconds": exchange.seconds,
         "more": seen.more_events,
@@ -299,12 +297,3 @@ def describe_all(seen: SeenExchange) -> Iterator[Change]:
         yield describe_end(seen)
     if seen.findings:
         yield {"is": "findings", "n": seen.number, "findings": list(seen.findings)}
-
-
-def _name_ending(ending: Ending) -> str:
-    if ending.complete:
-        return "complete"
-    if ending.by is By.CLIENT:
-        return "the client disconnected"
-    where = "" if ending.at is At.IN_BODY else f" {ending.at.replace('_', ' ')}"
-    return f"{ending.how}{where}"

@@ -101,15 +101,10 @@ MOST_NOTES, MOST_NOTE_BYTES = 20_000, 16 * 1024 * 1024
 
 
 class Backlog:
-    """Notes that no page has read: an exchange, the moment, and the part of it that passed then.
-
-    Parts of one exchange with nothing of another one between them are one note: under load a server notes all of
-    an answer at once, and forgets it before a page looks, which is one step then, not six.
-    """
+    """Notes that no page has read: an exchange, the moment, and the part of it that passed then."""
 
     def __init__(self) -> None:
-        self._notes: deque[tuple[SeenExchange, deque[tuple[float, Passed]]]] = deque()
-        self._held: dict[int, list[int]] = {}  # of chunks that notes hold: how many notes, how many bytes
+        self._notes: deque[tuple[SeenExchange, float, Passed]] = deque()
         self._count = self._size = 0
 
     def __bool__(self) -> bool:
@@ -127,49 +122,22 @@ class Backlog:
 
     def add(self, seen: SeenExchange, moment: float, part: Passed) -> None:
         """Keep a note."""
-        notes = self._notes
-        if notes and notes[-1][0] is seen:
-            notes[-1][1].append((moment, part))
-        else:
-            notes.append((seen, deque(((moment, part),))))
-        if type(part) is not ChunkRun:
-            self._count += 1
-            return
-        chunks = part.chunks
-        self._count += part.end - part.start
-        held = self._held.get(id(chunks))
-        if held is None:
-            size = sum([len(chunk.data) for chunk in chunks])
-            self._held[id(chunks)] = [1, size]
-            self._size += size
-        else:
-            held[0] += 1
+        self._notes.append((seen, moment, part))
+        self._weigh(part, 1)
 
     def take(self) -> tuple[SeenExchange, float, Passed]:
-        """Take the oldest part; there must be one."""
-        seen, parts = self._notes[0]
-        moment, part = parts.popleft()
-        if not parts:
-            self._notes.popleft()
-        self._release(part)
-        return seen, moment, part
+        """Take the oldest note; there must be one."""
+        note = self._notes.popleft()
+        self._weigh(note[2], -1)
+        return note
 
-    def drop(self) -> None:
-        """Drop all parts of the oldest note, whose exchange is forgotten."""
-        _, parts = self._notes.popleft()
-        for _, part in parts:
-            self._release(part)
-
-    def _release(self, part: Passed) -> None:
-        if type(part) is not ChunkRun:
-            self._count -= 1
-            return
-        self._count -= part.end - part.start
-        held = self._held[id(part.chunks)]
-        held[0] -= 1
-        if not held[0]:
-            self._size -= held[1]
-            del self._held[id(part.chunks)]
+    def _weigh(self, part: Passed, sign: int) -> None:
+        if type(part) is ChunkRun:
+            chunks = part.chunks[part.start : part.end]
+            self._count += sign * len(chunks)
+            self._size += sign * sum([len(chunk.data) for chunk in chunks])
+        else:
+            self._count += sign
 
 
 MOST_REQUESTS, MOST_EVENTS, MOST_BYTES = 1000, 20_000, 64 * 1024 * 1024
@@ -260,7 +228,7 @@ class SeenTraffic:
         """A request came: return the observer of its answer."""
         with self.lock:
             self._count += 1
-            seen = SeenExchange(self, self._count, request, self._now() - self._start)
+            seen = SeenExchange(self.note, self._count, request, self._now() - self._start)
             self._kept[seen.number] = seen
             self._size += seen.size
             self._shrink()
@@ -277,9 +245,7 @@ class SeenTraffic:
                     newest = next(reversed(self._kept), 0)
                     while self._backlog.is_full:
                         oldest = self._backlog.first
-                        if oldest.forgotten:
-                            self._backlog.drop()
-                        elif oldest.number == newest:
+                        if oldest.forgotten or oldest.number == newest:
                             self._read_next()
                         else:
                             self._forget(oldest)
@@ -300,10 +266,9 @@ class SeenTraffic:
                     return
 
     def _read_next(self) -> None:
-        if self._backlog.first.forgotten:
-            self._backlog.drop()
-            return
         seen, moment, part = self._backlog.take()
+        if seen.forgotten:
+            return
         if isinstance(part, Request):
             self._learn(part)
             seen.open()

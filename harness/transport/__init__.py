@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.transport.client.driver import UrlDriver
     from harness.transport.http1.limits import Limits, ServerLimits
-    from harness.transport.inprocess.any_transport import Transport, transport
-    from harness.transport.inprocess.httpx_transports import async_tee_transport, tee_transport
+    from harness.transport.inprocess.httpx_transport import Transport, transport
     from harness.transport.inprocess.service_driver import ServiceDriver
+    from harness.transport.inprocess.tee_transports import async_tee_transport, tee_transport
     from harness.transport.server.server import Server, ServerThread, WallClock
     from harness.transport.tap.tap import Tap
 
@@ -25,11 +25,11 @@ _HOMES = {
     "UrlDriver": "client.driver",
     "Server": "server.server",
     "ServerThread": "server.server",
-    "transport": "inprocess.any_transport",
-    "Transport": "inprocess.any_transport",
+    "transport": "inprocess.httpx_transport",
+    "Transport": "inprocess.httpx_transport",
     "Tap": "tap.tap",
-    "tee_transport": "inprocess.httpx_transports",
-    "async_tee_transport": "inprocess.httpx_transports",
+    "tee_transport": "inprocess.tee_transports",
+    "async_tee_transport": "inprocess.tee_transports",
     "WallClock": "server.server",
 }
 

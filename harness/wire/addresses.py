@@ -181,11 +181,6 @@ class HeadReaddresser:
             self._line[old.start(1) : old.end(1)] = new.encode("latin-1")
 
 
-def may_name_addresses(head: bytes) -> bool:
-    """Whether a `HeadReaddresser` could change these bytes, which may go on after the head."""
-    return _ADDRESS.search(head) is not None
-
-
 def find_elsewhere(headers: Headers, server: str, status: int | None = None) -> Iterator[str]:
     """The roots of other servers to which an answer sends its client.
 
@@ -193,18 +188,14 @@ def find_elsewhere(headers: Headers, server: str, status: int | None = None) -> 
     """
     for name, value in headers:
         is_location = name.lower() == "location"
-        goes_on = status not in _REDIRECTS if is_location else _names_upload(name)
+        is_upload = "upload" in name.lower() and _NAME.fullmatch(name) is not None
+        goes_on = status not in _REDIRECTS if is_location else is_upload
         if not goes_on or _cut_server(value, server) is not None:
             continue
         if root := _ROOT.match(value):
             yield root[0]
         elif _RELATIVE.fullmatch(value) is None and (other := _HOST_OF_ANY.match(value)):
             yield re.sub(r"(?:^|(?<=[/\\]))[^/\\@]*@", "…@", other[0])  # before it may be a password
-
-
-def _names_upload(name: str) -> bool:
-    """Whether a field of this name has the address of an upload, to which a client goes on."""
-    return "upload" in name.lower() and _NAME.fullmatch(name) is not None
 
 
 def find_in_body(body: bytes, server: str) -> Iterator[str]:

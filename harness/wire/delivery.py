@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from abc import ABC, abstractmethod
 from array import array
 from collections import deque
 from collections.abc import Callable
@@ -89,25 +90,6 @@ class Arrival(Struct, frozen=True):
     moment: float
 
 
-class Inbox(Protocol):
-    """A place where a target can deliver things to. `uri` is absolute."""
-
-    @property
-    def uri(self) -> str: ...
-
-    def answer(self, *answers: Answer) -> None:
-        """Give these responses to the next deliveries, one each; any other delivery gets 200."""
-
-    def refuse_first(self, header: str) -> None:
-        """From now on answer 503 to the first delivery with each value of a header; "" ends that."""
-
-    def collect(self, count: int, seconds: float) -> list[Arrival]:
-        """Wait until `count` deliveries have come since the last call, at most `seconds`; return what came."""
-
-    def close(self) -> None:
-        """Take no more deliveries."""
-
-
 class Mailbox(Struct):
     """A service that keeps every delivery, and answers as scripted. `room` is how many bytes it still keeps."""
 
@@ -155,19 +137,21 @@ class Mailbox(Struct):
         return Response.whole(answer, Headers(), b"")
 
 
-class BoxedInbox:
-    """The part of an `Inbox` that all receivers with a mailbox share."""
+class Inbox(ABC):
+    """A place where a target can deliver things to; each has a mailbox. `uri` is absolute."""
+
+    uri: str
 
     def __init__(self, box: Mailbox) -> None:
         self._box = box
         self._read = 0
 
     def answer(self, *answers: Answer) -> None:
-        """Script the next answers."""
+        """Give these responses to the next deliveries, one each; any other delivery gets 200."""
         self._box.answer(*answers)
 
     def refuse_first(self, header: str) -> None:
-        """Refuse the first delivery with each value of a header."""
+        """From now on answer 503 to the first delivery with each value of a header; "" ends that."""
         self._box.refuse_first(header)
 
     @property
@@ -180,6 +164,14 @@ class BoxedInbox:
         came = self._box.arrivals[self._read :]
         self._read += len(came)
         return came
+
+    @abstractmethod
+    def collect(self, count: int, seconds: float) -> list[Arrival]:
+        """Wait until `count` deliveries have come since the last call, at most `seconds`; return what came."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Take no more deliveries."""
 
 
 def _record(request: Request, answer: Answer) -> Exchange:

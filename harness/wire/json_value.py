@@ -116,9 +116,6 @@ def _count_names(value: Any) -> int:
 # line of shell finds it, too.
 
 
-SHORTEST = 2
-"""Characters of the shortest value that counts as given; a shorter one might occur anywhere."""
-
 _FIELD = re.compile(rb'"(\w*id|name|signature)": *"([^"]*)"')
 
 
@@ -179,5 +176,6 @@ def _list_fields(body: bytes, answer: int) -> Iterator[GivenValue]:
     for match in _FIELD.finditer(body):
         name, value = (part.decode("utf-8", "replace") for part in match.groups())
         number, seen[name] = seen[name], seen[name] + 1
-        if len(value) >= SHORTEST and "\\" not in value and (name != "name" or "/" in value):
+        # a shorter one might occur anywhere
+        if len(value) >= 2 and "\\" not in value and (name != "name" or "/" in value):
             yield GivenValue(answer, name, number, value)

@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType
 from typing import Any, TypeVar, cast
 
@@ -34,9 +34,6 @@ HIDDEN = "***"
 UNSHOWN = "[a stream that contains a secret and cannot be shown without it]"
 
 _FORM = "application/x-www-form-urlencoded"
-_MOST_LEARNED = 50
-_LONGEST_KEPT, _MOST_KEPT = 16 * 1024, 4 * 1024 * 1024
-"""Characters of the longest text whose masked form is kept, and of all of them together."""
 
 
 class Mask:
@@ -56,8 +53,7 @@ class Mask:
     def _look_for(self, known: Collection[str]) -> None:
         self._finder = SecretFinder(self._fields, lambda _: HIDDEN, secrets=known, for_files=False)
         # Last: what another thread masks meanwhile goes into the former one, and is forgotten with it.
-        self._kept: dict[str, str] = {}
-        self._kept_size = 0
+        self._keep = lru_cache(1024)(lambda text: self._mask_text(text, ()))
 
     def learn(self, request: Request) -> None:
         """Hide from now on, wherever they occur, the keys that a request names as such and that are no words.
@@ -66,7 +62,7 @@ class Mask:
         """
         new = [key for key in keys_in(request) if looks_random(key) and key not in self.learned]
         if new:
-            self.learned = (*self.learned, *dict.fromkeys(new))[-_MOST_LEARNED:]
+            self.learned = (*self.learned, *dict.fromkeys(new))[-50:]
             self._look_for([*self.secrets, *self.learned])
 
     @property
@@ -84,17 +80,7 @@ class Mask:
             if request.headers.media_type() == _FORM and not seems_json(text):
                 return self._mask_text(f"&{text}", ())[1:]
             return self._mask_text(text, self._fields.above(request.segments))
-        kept = self._kept
-        if len(text) > _LONGEST_KEPT:
-            return self._mask_text(text, ())
-        masked = kept.get(text)
-        if masked is None:
-            self._kept_size += len(text)
-            if self._kept_size > _MOST_KEPT:
-                kept = self._kept = {}
-                self._kept_size = len(text)
-            masked = kept[text] = self._mask_text(text, ())
-        return masked
+        return self._keep(text) if len(text) <= 16 * 1024 else self._mask_text(text, ())
 
     def _mask_text(self, text: str, above: tuple[str, ...]) -> str:
         return apply_edits(text, self._finder.in_document(text, above))

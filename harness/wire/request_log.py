@@ -129,33 +129,19 @@ def _mask_request(logged: _Logged, mask: Mask) -> None:
 def _shorten_body(data: bytes, most: int, mask: Mask) -> bytes:
     """Cut the long texts of a JSON body; if it is not JSON or still too long, keep its start, masked."""
     try:
-        short = msgspec.json.encode(_shorten_texts(msgspec.json.decode(data), most))
+        short = msgspec.json.encode(_shorten_texts(msgspec.json.decode(data)))
         if len(short) <= most:
             return short
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _TooManyValues):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     return mask.text(data[:most].decode("utf-8", "replace")).encode()
 
 
-class _TooManyValues(Exception):
-    """Raised in the middle of a body whose values alone are longer than what is kept."""
-
-
-def _shorten_texts(body: Any, most: int) -> Any:
-    """Copy a body with its long texts cut. Raises _TooManyValues if it stays longer than `most` bytes anyway."""
-    values = 0
-
-    def copy(value: Any) -> Any:
-        nonlocal values
-        values += 1
-        # a value and its comma take at least two bytes
-        if values * 2 > most:
-            raise _TooManyValues
-        if isinstance(value, str):
-            cut = len(value) - _KEPT_TEXT
-            return value if cut <= 0 else f"{value[:_KEPT_TEXT]}… ({cut} more characters)"
-        if isinstance(value, dict):
-            return {name: copy(inner) for name, inner in value.items()}
-        return [copy(item) for item in value] if isinstance(value, list) else value
-
-    return copy(body)
+def _shorten_texts(value: Any) -> Any:
+    """Copy a body with its long texts cut."""
+    if isinstance(value, str):
+        cut = len(value) - _KEPT_TEXT
+        return value if cut <= 0 else f"{value[:_KEPT_TEXT]}… ({cut} more characters)"
+    if isinstance(value, dict):
+        return {name: _shorten_texts(inner) for name, inner in value.items()}
+    return [_shorten_texts(item) for item in value] if isinstance(value, list) else value

@@ -14,6 +14,7 @@ from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
@@ -31,9 +32,6 @@ from harness.wire.secrets import (
     plain_name,
     without_scheme,
 )
-
-PART = 128 * 1024
-"""Length of the parts in which a text is searched: all other threads wait while one is."""
 
 
 class TextEdit(NamedTuple):
@@ -80,28 +78,22 @@ class _Words:
 
         pairs = [(_fold(word), value) for word, value in words]
         self._values = [value for _, value in pairs]
-        self._overlap = max((len(data) for data, _ in pairs), default=0)
         self._longest = longest
         kind = MatchKind.LeftmostLongest if longest else MatchKind.Standard
         self._automaton = BytesAhoCorasick([data for data, _ in pairs], matchkind=kind)
 
     def find(self, text: str) -> Iterator[tuple[int, int, Any]]:
         """Start, end and value of each occurrence in order; of those that overlap only the longest, if so made."""
-        until = 0
-        for at in range(0, len(text), PART):
-            part = text[at : at + PART + self._overlap]
-            data = _fold(part)
-            found = self._automaton.find_matches_as_indexes(data, overlapping=not self._longest)
-            seen = before = 0
-            for index, start, end in sorted(found, key=lambda match: match[1:]) if found else ():
-                first, last = start, end
-                if len(data) != len(part):  # count in characters
-                    before += len(data[seen:start].decode("utf-8", "surrogatepass"))
-                    seen, first = start, before
-                    last = first + len(data[start:end].decode("utf-8", "surrogatepass"))
-                if first < PART and at + first >= until:  # what begins later is found in the next part
-                    until = at + last if self._longest else 0
-                    yield at + first, at + last, self._values[index]
+        data = _fold(text)
+        found = self._automaton.find_matches_as_indexes(data, overlapping=not self._longest)
+        seen = before = 0
+        for index, start, end in sorted(found, key=lambda match: match[1:]):
+            first, last = start, end
+            if len(data) != len(text):  # count in characters
+                before += len(data[seen:start].decode("utf-8", "surrogatepass"))
+                seen, first = start, before
+                last = first + len(data[start:end].decode("utf-8", "surrogatepass"))
+            yield first, last, self._values[index]
 
 
 def _fold(text: str) -> bytes:
@@ -134,8 +126,6 @@ def spellings(secret: str) -> Iterator[str]:
 
 
 _BASE64 = re.compile(r"[\w+/\-]+={0,2}", re.ASCII)
-_MOST_DECODED = 2048
-"""Characters of base64 that are decoded to see whether they are a key: more than any key of these shapes has."""
 
 
 class _Encoded(NamedTuple):
@@ -192,7 +182,7 @@ def sightings(text: str, *, private_places: bool = True) -> Iterator[Sighting]:
 def _find_encoded(text: str, start: int, encoded: _Encoded) -> int:
     """Where the base64 of a key ends whose first characters stand at `start`; 0 if it is none."""
     first = start - (0, 2, 3)[encoded.before]
-    begun = _BASE64.match(text, first, first + _MOST_DECODED) if first >= 0 else None
+    begun = _BASE64.match(text, first, first + 2048) if first >= 0 else None  # more than any key of these has
     if begun is None:
         return 0
     data = begun[0].rstrip("=").replace("+", "-").replace("/", "_")
@@ -206,20 +196,17 @@ def _find_encoded(text: str, start: int, encoded: _Encoded) -> int:
 
 _PARAMETER = re.compile(r"(?:[?&;#]|\\u0026)(?P<name>[\w.$%\[\]\-]{1,64})=(?=[^&#\s\"'<>\\])")
 _VALUE = re.compile(r"[^&#\s\"'<>\\]+")
-_LONGEST_PARAMETER = 128
-"""More than the name of one is long: the parts of a text that are searched overlap by as much."""
 
 
 def _parameters(text: str, is_secret: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
     """Where the values of parameters of URLs are in a text whose names are secret."""
     until = 0
-    for at in range(0, len(text), PART) if "=" in text else ():
-        for found in _PARAMETER.finditer(text, at, at + PART + _LONGEST_PARAMETER):
-            if until <= found.start() < at + PART and is_secret(unquote(found["name"])):
-                value = _VALUE.match(text, found.end())
-                if value is not None:
-                    until = value.end()
-                    yield value.span()
+    for found in _PARAMETER.finditer(text):
+        if found.start() >= until and is_secret(unquote(found["name"])):
+            value = _VALUE.match(text, found.end())
+            if value is not None:
+                until = value.end()
+                yield value.span()
 
 
 # The values of a JSON text and their places, even if it was cut anywhere. A parser would lose the places, and
@@ -233,8 +220,6 @@ _TOKEN = re.compile(
 _OPENERS, _CLOSERS = "{[", "}]"
 _ESCAPE = "\\u00"
 """How some writers of JSON begin an ASCII character that others write as it is, such as `+`."""
-_DEEPEST = 64
-"""A deeper place has only this many outermost names, and its own: the cost must stay linear in the text."""
 
 
 class Value(NamedTuple):
@@ -269,7 +254,8 @@ def values(text: str, above: Iterable[str] = ()) -> Iterator[Value]:
         elif first == '"' and opened and opened[-1] and name is None:
             name = decode_literal(found[0], closed=bool(found["closed"]))
         else:
-            place = (*path[:_DEEPEST], *(() if name is None else (name,)))
+            # Of a deeper place only so many outermost names: the cost must stay linear in the text.
+            place = (*path[:64], *(() if name is None else (name,)))
             yield Value(start, end, place, first == '"', first != '"' or bool(found["closed"]))
 
 
@@ -343,11 +329,15 @@ class SecretFinder:
             words = _Words(((form, secret) for secret in known for form in spellings(secret)), longest=True)
             if len(known) == len(self._known):  # otherwise another thread has learned one meanwhile
                 self._words = words
-        return [
-            TextEdit(start, end, self._hide(secret), "known secret")
-            for start, end, secret in words.find(text)
-            if not (secret.isalpha() and _is_part_of_a_name(text, start, end))
-        ]
+        edits = []
+        for start, end, secret in words.find(text):
+            # As a key, `secret` must not tear `hook.secret-once` apart.
+            is_in_name = secret.isalpha() and (
+                _BEFORE_WORD.search(text[max(start - 2, 0) : start]) or _AFTER_WORD.match(text, end)
+            )
+            if not is_in_name:
+                edits.append(TextEdit(start, end, self._hide(secret), "known secret"))
+        return edits
 
     def in_text(self, text: str) -> list[TextEdit]:
         """Return the edits for any text, in order and without overlap."""
@@ -435,7 +425,8 @@ class SecretFinder:
         may_be_named = _ESCAPE in text or self.fields.may_cover(text)
         edits: list[TextEdit] = []
         spread: dict[str, _Spread] = {}
-        for start, end in _frames(text):
+        ends = [found.end() for found in _BLANK_LINE.finditer(text)]
+        for start, end in pairwise((0, *ends, len(text))):
             payload = _blank_out(text[start:end])
             carried = _read_fragment(payload, protocol)
             if carried is not None and carried[1]:
@@ -528,15 +519,6 @@ _NOT_PAYLOAD = re.compile(r"(?:^|(?<=[\r\n]))(?:data: ?|(?!data)[^\r\n]+)")
 _decode = json.JSONDecoder(strict=False).decode  # hot: `json.loads` would make a decoder for each event
 
 
-def _frames(text: str) -> Iterator[tuple[int, int]]:
-    at = 0
-    for found in _BLANK_LINE.finditer(text):
-        yield at, found.end()
-        at = found.end()
-    if at < len(text):
-        yield at, len(text)
-
-
 def _blank_out(frame: str) -> str:
     """An event with everything but its payload replaced by spaces, so that offsets stay the same."""
     if head := _HEAD.match(frame):  # nearly all events: one line of data
@@ -581,9 +563,3 @@ def _cut_out(edits: list[TextEdit], start: int, end: int) -> list[TextEdit]:
 
 
 _BEFORE_WORD, _AFTER_WORD = re.compile(r"(?:[\w-]|\w\.)\Z"), re.compile(r"[\w-]|\.\w")
-
-
-def _is_part_of_a_name(text: str, start: int, end: int) -> bool:
-    """Whether a word is part of a longer one: as a key, `secret` must not tear `hook.secret-once` apart."""
-    before = _BEFORE_WORD.search(text[max(start - 2, 0) : start])
-    return before is not None or _AFTER_WORD.match(text, end) is not None

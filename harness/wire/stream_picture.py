@@ -254,8 +254,15 @@ def draw_picture(readings: Sequence[ReadStream], *, total: int = 0) -> StreamPic
         # another connection may name an event that this one does not
         named = [cell if cell.name else replace(cell, name=names.get(cell.column, "")) for cell in cells]
         cut = at if reading.end or reading.left else None
-        lines = tuple(map(tuple, _stack(named)))
-        rows.append(PictureRow(name=reading.name, start=start, lines=lines, cut=cut, end=reading.end))
+        lines: list[dict[int, PictureCell]] = [{}]  # no two cells of a line share a column
+        for cell in named:
+            free = next((line for line in lines if cell.column not in line), None)
+            if free is None and len(lines) < 3:
+                lines.append(free := {})
+            if free is not None:
+                free[cell.column] = cell
+        drawn_lines = tuple(tuple(line.values()) for line in lines)
+        rows.append(PictureRow(name=reading.name, start=start, lines=drawn_lines, cut=cut, end=reading.end))
     return StreamPicture(columns=total, rows=tuple(rows))
 
 
@@ -278,18 +285,6 @@ def _place(reading: ReadStream, start: int, columns: Columns) -> tuple[list[Pict
         if column not in came
     ]
     return cells, at
-
-
-def _stack(cells: Iterable[PictureCell]) -> list[list[PictureCell]]:
-    """The cells in lines, so that no two of a line share a column; at most three lines."""
-    lines: list[dict[int, PictureCell]] = [{}]
-    for cell in cells:
-        free = next((line for line in lines if cell.column not in line), None)
-        if free is None and len(lines) < 3:
-            lines.append(free := {})
-        if free is not None:
-            free[cell.column] = cell
-    return [list(line.values()) for line in lines]
 
 
 def find_look(value: JsonObject | None, data: bytes, protocol: StreamProtocol, *, is_first: bool) -> str:

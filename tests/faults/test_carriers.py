@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from harness.contract import PROTOCOL
-from harness.faults import Connection, Cut, Drop, FaultyService, Place, Plan, cut, every_byte, parse, structural
+from harness.faults import Connection, Cut, Drop, Place, Plan, cut, every_byte, parse, structural
 from harness.transport import Limits, ServerThread, ServiceDriver, UrlDriver
-from harness.wire import COMPLETE, At, By, Chunked, Driver, Ending, How, Length, Service
+from harness.wire import COMPLETE, At, By, Driver, Ending, How, Service
 from tests.busy_machine import within
 from tests.faults.streams import BODY, CREATE, STREAM, Live, after, cursors, payloads, resume
 from tests.transport.peers import get, raw_exchange
@@ -160,24 +160,3 @@ def test_legal_noise_changes_no_event(carried: Carrier, plan: str) -> None:
         exchange = driver.send(CREATE)
     assert exchange.complete
     assert payloads(exchange.body) == payloads(BODY)
-
-
-def test_a_status_arrives_with_its_header() -> None:
-    """A planned error status arrives with its retry header, and the next attempt is served normally."""
-    with on_a_socket(cut(Live(), "status:503,retry-after-ms:250", PROTOCOL)) as driver:
-        refused, served = driver.send(CREATE), driver.send(CREATE)
-    assert (refused.status, refused.headers.get("retry-after-ms"), refused.complete) == (503, "250", True)
-    assert isinstance(refused.framing, Length)
-    assert isinstance(served.framing, Chunked)
-    assert served.body == BODY
-
-
-def test_a_hangup_reaches_the_service() -> None:
-    """A client that disconnects in the middle closes the body of the service once."""
-    live = Live()
-    service: FaultyService = cut(live, "ping:all", PROTOCOL)
-    driver = ServiceDriver(service)
-    stream = driver.open(CREATE)
-    assert len(stream.read(2)) == 2
-    stream.close()
-    assert live.closings == 1

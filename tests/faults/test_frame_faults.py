@@ -6,14 +6,8 @@ import json
 
 import pytest
 
-from harness.wire import COMPLETE, Chunk, Decoder, Pause, encode
-from tests.faults.streams import BODY, CRLF_STREAM, bytes_of, pieces_through, through
-
-
-def payloads(body: bytes) -> list[bytes]:
-    """The data of each frame."""
-    return [frame.data for frame in Decoder().feed(body)]
-
+from harness.wire import COMPLETE, Chunk, Pause, encode
+from tests.faults.streams import BODY, CRLF_STREAM, bytes_of, payloads, pieces_through, through
 
 WHOLE = payloads(BODY)
 

@@ -17,7 +17,7 @@ from harness.inspector.seen_exchange import SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
 from harness.transport.http1.writer import ResponseWriter
-from harness.wire import COMPLETE, Arrivals, Chunk, Chunked, Headers, Pause, Request, Response
+from harness.wire import COMPLETE, Arrivals, Chunk, Chunked, Headers, Request, Response
 from harness.wire.message import ObservedBody
 from harness.wire.stream_picture import Columns
 from tests.inspector.conftest import KEYED, SECRET, Bench, OpenPage
@@ -357,15 +357,6 @@ def test_what_nobody_judged_is_missing_from_the_history(bench: Bench) -> None:
     bench.send("GET", f"/v1beta/interactions/{named}")
     assert page.all("findings") == []
     assert traffic.missed == 1
-
-
-def test_pages_take_a_tenth_of_the_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The feed rests nine times as long as it worked, at least a twentieth of a second and at most a whole one."""
-    page = bench.open()
-    for seconds, rest in ((0.0, 0.05), (0.1, 0.9), (60.0, 1.0)):
-        times = iter((0.0, seconds))
-        monkeypatch.setattr("harness.inspector.feed.monotonic", lambda times=times: next(times))
-        assert next(page.feed) == Pause(rest)
 
 
 def test_many_pages_cost_the_streams_no_more_than_one(

@@ -8,10 +8,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from harness.wire import secret_finder
 from harness.wire.secret_finder import SecretFinder, apply_edits, decode_literal, values
 from harness.wire.secrets import SecretFields
 
@@ -76,17 +73,6 @@ def test_the_longest_of_several_secrets_is_replaced() -> None:
     )
     text = "x a-long-secret-indeed y hook.secret-once secret"
     assert apply_edits(text, finder.in_text(text)) == "x <a-long-secret-indeed> y hook.secret-once <secret>"
-
-
-@given(st.text("aAbé\U0001f98a ", max_size=30), st.integers(0, 30), st.integers(1, 40))
-def test_a_long_text_is_searched_part_by_part(text: str, at: int, size: int) -> None:
-    """The same is found, wherever the parts of a long text end."""
-    text = f"{text[:at]} {KNOWN} {text[at:]} {SHAPES[0]} /x?api_key=abcdefgh&a=1"
-    at_once = hide(text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(secret_finder, "PART", size)
-        assert hide(text) == at_once
-    assert at_once.count("***") == 3
 
 
 def test_the_user_names_patterns_and_names() -> None:

@@ -6,14 +6,13 @@ Layer 5.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from harness.benches.client.case_workers import CaseQueue, CaseServer, CaseWorkers, PlayedCase, play_case
 from harness.benches.client.cases import Case
 from harness.benches.client.client_commands import Client
-from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_results import CaseResults, judge_case
 from harness.engine.decide import Policy, exit_of_cases
 from harness.engine.events import (
@@ -154,6 +153,9 @@ def describe_unreadable(played: PlayedCase, problem: str) -> str:
     refused = [one for one in drop.received if one.status >= 400]
     wire = drop.wire() or [f"nothing: does it use {drop.api.load_client_model().words.base_url}?"]
     words = [line for line in ended.words.splitlines() if line.strip(" ^") and not line.startswith("    at ")]
+    # The first frame with text, as the client received it.
+    frames = (frame for one in drop.streams for frame in bytes(one.data).split(b"\n\n"))
+    frame = next((frame for frame in frames if drop.text_of(events_in(frame + b"\n\n"))), b"")
     lines = [
         f"without any fault the client {problem}; no fault case was run, because it would prove nothing",
         *(
@@ -163,16 +165,11 @@ def describe_unreadable(played: PlayedCase, problem: str) -> str:
         f"  expected result:    {drop.text!r}",
         f"  actual result:      {shorten(repr(ended.collected), _SHOWN)}",
         *(f"  on the wire:        {line}" for line in wire),
-        *(f"  {line}" for line in _quote_frame(drop)),
+        *(
+            f"  {'' if number else 'a frame with text:':<19} {shorten(line, _SHOWN)}"
+            for number, line in enumerate(frame.decode(errors="replace").splitlines())
+        ),
         *(f"  no result:          {line}" for line in ended.stray),
         *(f"  standard error:     {line}" for line in words[-8:]),  # without the calls below an error of Node
     ]
     return "\n".join(lines)
-
-
-def _quote_frame(drop: ClientAttempt) -> Iterator[str]:
-    """The first frame with text, as the client received it; nothing if there was none."""
-    frames = (frame for one in drop.streams for frame in bytes(one.data).split(b"\n\n"))
-    first = next((frame for frame in frames if drop.text_of(events_in(frame + b"\n\n"))), b"")
-    for number, line in enumerate(first.decode(errors="replace").splitlines()):
-        yield f"{'' if number else 'a frame with text:':<19} {shorten(line, _SHOWN)}"

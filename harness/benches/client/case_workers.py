@@ -9,8 +9,7 @@ import queue
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
 from harness.benches.client.cases import Case, StreamSource
@@ -23,12 +22,8 @@ from harness.kit.api import Api
 from harness.transport import ServerThread
 from harness.wire import LogicalClock, Request, Response
 
-# The server that one worker's clients connect to: one case at a time, each under its own path.
-
-
 MOST_REQUESTS = 60
 """Limit on requests for one case, after which its client is stopped: a sensible client needs three."""
-
 
 _PREFIX = re.compile(r"/case(\d+)(?=/|$)")
 
@@ -40,8 +35,9 @@ def limit_requests(case: Case) -> int:
 
 
 class CaseServer:
-    """Listens within `with CaseServer(api) as server:`; `begin` starts a case and returns what its client needs.
+    """The server that one worker's clients connect to: one case at a time, each under its own path.
 
+    It listens within `with CaseServer(api) as server:`; `begin` starts a case and returns what its client needs.
     Requests of a stopped client that are still on their way do not reach a later case.
     """
 
@@ -171,45 +167,11 @@ class CaseQueue:
             self._cases.clear()
 
 
-class _Floor:
-    """Lets many play at the same time, or one alone. Who waits to be alone comes before those who would share."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._playing = 0
-        self._waiting = 0
-
-    @contextmanager
-    def share(self) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._waiting)
-            self._playing += 1
-        yield from self._leave(alone=False)
-
-    @contextmanager
-    def take_alone(self) -> Iterator[None]:
-        with self._changed:
-            self._waiting += 1
-            self._changed.wait_for(lambda: not self._playing)
-            self._playing += 1
-        yield from self._leave(alone=True)
-
-    def _leave(self, *, alone: bool) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._playing -= 1
-                self._waiting -= alone
-                self._changed.notify_all()
-
-
 class CaseWorkers:
     """Threads that each take the next case; iterating yields the ended cases in the order in which they end.
 
     A case may take `seconds`, and `start` more, which a case without a fault took alone. One that ran out of time
-    runs again while all others wait, and this result counts. Once it has confirmed the first, other cases of its
-    kind are believed.
+    runs a second time, which counts. Once that has confirmed the first time, other cases of its kind are believed.
 
     When the time of `timer` is up, the clients are stopped, and their current cases are not reported.
     """
@@ -231,7 +193,6 @@ class CaseWorkers:
         self._jobs = jobs
         self._seconds = seconds
         self._start = start
-        self._floor = _Floor()
         self._hung_kinds: set[str] = set()
         self._timer = timer or Timer(None)
         self._lock = threading.Lock()
@@ -271,17 +232,15 @@ class CaseWorkers:
 
     def _play(self, server: CaseServer, client: Client, number: int, case: Case) -> PlayedCase | None:
         """How a case ended; None if the run was over before it could begin."""
-        with self._floor.share():
-            if self._over.is_set():
-                return None
-            played = play_case(server, client, number, case, self._seconds, self._start)
+        if self._over.is_set():
+            return None
+        played = play_case(server, client, number, case, self._seconds, self._start)
         kind = case.kind or case.row
         if not played.out_of_time or kind in self._hung_kinds:
             return played
-        with self._floor.take_alone():
-            if self._over.is_set():
-                return None
-            again = play_case(server, client, number, case, self._seconds, self._start)
+        if self._over.is_set():
+            return None
+        again = play_case(server, client, number, case, self._seconds, self._start)
         if again.out_of_time:
             self._hung_kinds.add(kind)
         return again

@@ -79,7 +79,10 @@ class Case:
             marks.append(self.resume)
         for key, value in self.answer.items():
             if key not in _UNMARKED and self.mode.script.get(key) != value:
-                marks.append(f"{key}={_show(value)}")
+                # Short, and without anything that a shell or a file of names would mind.
+                if not isinstance(value, str | int | bool):
+                    value = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:6]
+                marks.append(f"{key}={value}")
         marks += [self.label] if self.label else []
         return "-".join(marks)
 
@@ -124,13 +127,6 @@ class Case:
         if self.further is not None and self.further != self.mode.further:
             words += ["--further", json.dumps(dict(self.further), ensure_ascii=False)]
         return words
-
-
-def _show(value: object) -> str:
-    """A value of a script in a name: short, and without anything that a shell or a file of names would mind."""
-    if isinstance(value, str | int | bool):
-        return str(value)
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:6]
 
 
 # The source of a stream that will drop: a run of the reference service, or a recording.

@@ -57,8 +57,6 @@ from harness.wire import Exchange, How
 PATIENCE = 10.0
 """Seconds that it has to end after it is asked to."""
 
-_WORDS = 2_000
-
 
 class Started:
     """A command that was started; its output is kept in a file."""
@@ -72,7 +70,7 @@ class Started:
     def words(self) -> str:
         """The end of its output so far."""
         size = os.fstat(self._output.fileno()).st_size
-        data = os.pread(self._output.fileno(), _WORDS, max(0, size - _WORDS))
+        data = os.pread(self._output.fileno(), 2000, max(0, size - 2000))
         return data.decode("utf-8", "replace").strip()
 
     def find_end(self, within: float = 0.0) -> str:

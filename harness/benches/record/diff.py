@@ -70,21 +70,15 @@ def shape_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> Shape
     shape = Shape()
     for recording in recordings:
         shape.add("status", "none" if recording.status is None else str(recording.status))
-        _add_headers(recording, shape)
+        for name in HEADERS:
+            value = recording.headers.media_type() if name == "content-type" else recording.headers.get(name)
+            if value:
+                shape.add(f"header {name}", value if name in _BY_VALUE else "present")
         if recording.events:
             _add_stream(recording, shape, protocol)
         else:
             _add_json("body", recording.body, _decode(recording.body), shape, protocol)
     return shape
-
-
-def _add_headers(recording: Recording, shape: Shape) -> None:
-    for name in HEADERS:
-        value = recording.headers.get(name)
-        if name == "content-type":
-            value = recording.headers.media_type()
-        if value:
-            shape.add(f"header {name}", value if name in _BY_VALUE else "present")
 
 
 _LINE = " `event:` line"
@@ -272,25 +266,20 @@ def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], pro
     """Compare the exchanges of two sessions, paired in order by what was asked."""
     drifts = Drifts()
     old, new = list(_group(before, protocol)), list(_group(after, protocol))
-    pairs = _align([key for key, _ in old], [key for key, _ in new])
-    for a, b in pairs:
-        _pair(_label(old[a][0]), old[a][1], new[b][1], drifts, protocol)
-    paired, theirs = {a for a, _ in pairs}, {b for _, b in pairs}
-    for place, (key, _) in enumerate(old):
-        if place not in paired:
+    waiting: defaultdict[Key, deque[int]] = defaultdict(deque)
+    for place, (key, _) in enumerate(new):
+        waiting[key].append(place)
+    paired: set[int] = set()
+    for key, before_group in old:  # of equal keys the first with the first, the second with the second
+        if waiting[key]:
+            paired.add(place := waiting[key].popleft())
+            _pair(_label(key), before_group, new[place][1], drifts, protocol)
+        else:
             drifts.shape.setdefault(Drift("exchange", PRESENT, ABSENT), []).append(_label(key))
     for place, (key, _) in enumerate(new):
-        if place not in theirs:
+        if place not in paired:
             drifts.shape.setdefault(Drift("exchange", ABSENT, PRESENT), []).append(_label(key))
     return drifts
-
-
-def _align(old: Sequence[Key], new: Sequence[Key]) -> list[tuple[int, int]]:
-    """The places of equal keys in both: the first with the first, the second with the second."""
-    places: defaultdict[Key, deque[int]] = defaultdict(deque)
-    for place, key in enumerate(new):
-        places[key].append(place)
-    return [(place, places[key].popleft()) for place, key in enumerate(old) if places[key]]
 
 
 def _pair(
@@ -301,7 +290,7 @@ def _pair(
         before, after = list(map(_decode_body, before)), list(map(_decode_body, after))
     except Unreadable as wrong:  # whether two such bodies differ is unknown: only their surroundings are compared
         drifts.unread.setdefault(str(wrong), []).append(label)
-        before, after = list(map(_leave_body_out, before)), list(map(_leave_body_out, after))
+        before, after = ([_replace_body(one, b"") for one in side] for side in (before, after))
     for drift in _compare_shapes(shape_of(before, protocol), shape_of(after, protocol)):
         drifts.shape.setdefault(drift, []).append(label)
     for drift in _find_content_drifts(content_of(before, protocol), content_of(after, protocol), protocol):
@@ -312,10 +301,6 @@ def _decode_body(recording: Recording) -> Recording:
     """The same with its content coding undone; other tools keep it. Raises Unreadable."""
     body = decode_body(recording.body, recording.headers)
     return recording if body is recording.body else _replace_body(recording, body)
-
-
-def _leave_body_out(recording: Recording) -> Recording:
-    return _replace_body(recording, b"")
 
 
 def _replace_body(recording: Recording, body: bytes) -> Recording:

@@ -42,9 +42,6 @@ from harness.wire.addresses import (
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
 
-_OTHER_PROTOCOL = 101
-"""No final answer, so no cassette may hold it; the tap tells that what follows it is not recorded."""
-
 
 @dataclass(slots=True)
 class Summary:
@@ -225,7 +222,8 @@ class Recorder:
         return asyncio.get_running_loop().run_in_executor(self._writer, self._keep, exchange)
 
     def _keep(self, exchange: Exchange) -> None:
-        if not self._wanted(exchange) or exchange.status == _OTHER_PROTOCOL:
+        # A 101 is no final answer, so no cassette may hold it; the tap tells that what follows it is not recorded.
+        if not self._wanted(exchange) or exchange.status == 101:
             return
         recording = recording_of(exchange, self._tap.origin if self._tap else "")
         self._file.add(recording)

@@ -107,7 +107,14 @@ def verify_each(paths: Iterable[Path], contract: ApiContract, api: Api) -> Itera
     """
     hidden: list[Path] = []
     for file in _list_named(paths, hidden, hidden=False):
-        yield file, _verify_file(file, contract, api)
+        result = Verified()
+        try:
+            _verify(file, read_file(file), result, contract, api)
+        except CassetteError as wrong:
+            result.unusable.append((str(file), str(wrong).removeprefix(str(file)).lstrip(":, ")))
+        except Unreadable as wrong:
+            result.unusable.append((str(file), str(wrong)))
+        yield file, result
     for path in sorted(hidden):
         why = _HIDDEN if path.name.startswith(".") else "no file: remove it"
         yield path, Verified(Verification(left_out=[UnjudgedEntry(str(path), "", why)]))
@@ -119,17 +126,6 @@ def verify(paths: Iterable[Path], contract: ApiContract, api: Api) -> Verified:
     for _, part in verify_each(paths, contract, api):
         whole.add(part)
     return whole
-
-
-def _verify_file(path: Path, contract: ApiContract, api: Api) -> Verified:
-    result = Verified()
-    try:
-        _verify(path, read_file(path), result, contract, api)
-    except CassetteError as wrong:
-        result.unusable.append((str(path), str(wrong).removeprefix(str(path)).lstrip(":, ")))
-    except Unreadable as wrong:
-        result.unusable.append((str(path), str(wrong)))
-    return result
 
 
 def _verify(path: Path, data: bytes, result: Verified, contract: ApiContract, api: Api) -> None:
@@ -147,7 +143,10 @@ def _verify(path: Path, data: bytes, result: Verified, contract: ApiContract, ap
         _judge_cassette(path, document, contract, result, api)
         return
     else:
-        judge.judge(data, _find_answers(path) if path.name.lower().endswith(_REQUEST) else ())
+        is_request = path.name.lower().endswith(_REQUEST)
+        beside = [path.with_name(path.name[: -len(_REQUEST)] + end) for end in ANSWERS if is_request]
+        # The recorded answers that lie beside the file of a request.
+        judge.judge(data, [Answer(read_file(one), one.suffix == ".json") for one in beside if one.is_file()])
     result.revisions[contract.revision] += 1
 
 
@@ -162,14 +161,6 @@ def _read_json_cassette(data: bytes) -> Any:
     except (ValueError, RecursionError):
         return None
     return document if _claims_to_be_a_cassette(document) else None
-
-
-def _find_answers(request: Path) -> Iterator[Answer]:
-    """The recorded answers that lie beside the file of a request."""
-    stem = request.name[: -len(_REQUEST)]
-    for path in (request.with_name(stem + suffix) for suffix in ANSWERS):
-        if path.is_file():
-            yield Answer(read_file(path), path.suffix == ".json")
 
 
 def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Verified, api: Api) -> None:
@@ -211,19 +202,15 @@ def _read_exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
         body = decode_body(exchange.body, exchange.headers)
     except Unreadable as wrong:
         return wrong
-    if not exchange.complete and exchange.status is not None and _arrived_whole(exchange, body):
-        exchange = replace(exchange, ending=COMPLETE)
+    if not exchange.complete and exchange.status is not None:
+        # Whole although it is recorded as dropped: as long as promised, or no part of JSON.
+        is_whole = isinstance(exchange.framing, Length) and exchange.framing.size == exchange.size
+        if is_whole or (not exchange.is_stream and not is_part_of_json(body)):
+            exchange = replace(exchange, ending=COMPLETE)
     if body is exchange.body:
         return exchange
     whole = Arrivals(array("Q"), array("d"), 0)
     return replace(exchange, body=body, size=len(body), sha256=sha256(body).hexdigest(), arrivals=whole)
-
-
-def _arrived_whole(exchange: Exchange, body: bytes) -> bool:
-    """Whether a body is whole, although it is recorded as dropped: as long as promised, or no part of JSON."""
-    if isinstance(exchange.framing, Length) and exchange.framing.size == exchange.size:
-        return True
-    return not exchange.is_stream and not is_part_of_json(body)
 
 
 def _list_named(paths: Iterable[Path], left_out: list[Path], **which: bool) -> Iterator[Path]:
@@ -252,8 +239,6 @@ def secrets_in(
 # Knows the order of things; must not know how anything is printed.
 
 
-_MOST_NAMED = 5
-"""Most unreadable files that a run names before it counts them."""
 UNRECOGNIZED = "unrecognized"
 """The count of exchanges that are no call of the API."""
 UNJUDGED = "unjudged"
@@ -278,16 +263,13 @@ def judge_recordings(
     code = exit_of(results)
     if whole.unusable and code in (Exit.OK, Exit.NOTHING_RAN):
         code = Exit.USAGE  # such a file is no broken rule, but its name claims a recording
-    yield RunFinished(
-        tuple(results), time.perf_counter() - begun, code, holes=tuple(_name_unusable(whole.unusable))
-    )
-
-
-def _name_unusable(unusable: Sequence[tuple[str, str]]) -> Iterator[str]:
-    for file, reason in unusable[:_MOST_NAMED]:
-        yield f"{file} is not a readable recording: {reason.removesuffix(f': {RESTORE}')}: {RESTORE}"
-    if (more := len(unusable) - _MOST_NAMED) > 0:
-        yield f"{format_count(more, 'more file')} cannot be read (the JSON report names all)"
+    holes = [
+        f"{file} is not a readable recording: {reason.removesuffix(f': {RESTORE}')}: {RESTORE}"
+        for file, reason in whole.unusable[:5]
+    ]
+    if (more := len(whole.unusable) - len(holes)) > 0:
+        holes.append(f"{format_count(more, 'more file')} cannot be read (the JSON report names all)")
+    yield RunFinished(tuple(results), time.perf_counter() - begun, code, holes=tuple(holes))
 
 
 def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
@@ -311,18 +293,14 @@ def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
     )
 
 
-def _write_edited(numbers: Sequence[int]) -> str:
-    some = list_some([str(number) for number in numbers], 6)
-    entries = f"entry {some} was" if len(numbers) == 1 else f"entries {some} were"
-    return f"{entries} edited, or recorded without chunks: the boundaries of the chunks are a guess"
-
-
 def _write_facts(facts: CassetteFacts) -> list[str]:
-    unknown = facts.unknown_revision
+    unknown, some = facts.unknown_revision, list_some([str(number) for number in facts.edited], 6)
+    entries = f"entry {some} was" if len(facts.edited) == 1 else f"entries {some} were"
+    edited = f"{entries} edited, or recorded without chunks: the boundaries of the chunks are a guess"
     return [
         *([f"note: {' '.join(facts.note.split())}"] if facts.note else []),
         *([f"it names the unknown revision {unknown}"] if unknown else []),
-        *([_write_edited(facts.edited)] if facts.edited else []),
+        *([edited] if facts.edited else []),
         *(
             f"{format_count(times, 'response was', 'responses were')} dropped in the recording ({ending}), which "
             "breaks no rule"

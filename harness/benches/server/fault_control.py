@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from harness.faults import FaultyService, Plan, Scope, Suffered, cut, parse
+from harness.faults import FaultyService, Plan, Scope, cut, parse
 from harness.faults.service import find_unmet
 from harness.outcome import UsageFault
 from harness.wire import Request, Response, Service, StreamProtocol
@@ -96,7 +96,11 @@ class Faulty:
         faulty = self._faulty.get(session)
         if faulty is None:
             return []
-        lines = [_describe_suffered(suffered) for suffered in faulty.log]
+        lines = []
+        for suffered in faulty.log:
+            planned, fired = (", ".join(map(str, faults)) for faults in (suffered.faults, suffered.fired))
+            what = f"{planned}; happened: {fired or 'nothing'}" if planned else "left alone"
+            lines.append(f"connection {suffered.number}: {suffered.method} {suffered.path}: {what}")
         if unmet := find_unmet(faulty):
             part = "a part of " if any(suffered.fired for suffered in faulty.log) else ""
             lines.append(f"{part}the fault plan {faulty.plan} had no effect: {unmet}")
@@ -185,12 +189,6 @@ class Faulty:
 def _find_session(name: str) -> str:
     """The path that requests to a session begin with."""
     return f"/{CONTROL}/sessions/{quote(name, safe='')}"
-
-
-def _describe_suffered(suffered: Suffered) -> str:
-    planned, fired = (", ".join(map(str, faults)) for faults in (suffered.faults, suffered.fired))
-    what = f"{planned}; happened: {fired or 'nothing'}" if planned else "left alone"
-    return f"connection {suffered.number}: {suffered.method} {suffered.path}: {what}"
 
 
 def _answer(status: int, value: Any) -> Response:

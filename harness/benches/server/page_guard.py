@@ -179,13 +179,11 @@ class PageGuard:
 
 def is_of_local_page(request: Request) -> bool:
     """Whether the Origin of a request is a page that this machine serves: localhost or a loopback address."""
-    origins = request.headers.all("origin")
-    return bool(origins) and all(map(_is_local_origin, origins))
-
-
-def _is_local_origin(origin: str) -> bool:
-    scheme, _, authority = origin.partition("://")
-    return scheme.lower() in ("http", "https") and _is_local_name(_name_in(authority))
+    origins = [origin.partition("://") for origin in request.headers.all("origin")]
+    return bool(origins) and all(
+        scheme.lower() in ("http", "https") and _is_local_name(_name_in(authority))
+        for scheme, _, authority in origins
+    )
 
 
 def _is_local_name(name: str) -> bool:

@@ -15,9 +15,6 @@ from harness.transport.client.driver import UrlDriver
 from harness.transport.http1.limits import Limits
 from harness.wire.delivery import PATIENCE, Delivery, Outbox, is_on_this_machine
 
-INTERVAL = 0.1
-"""Seconds between two looks."""
-
 ELSEWHERE = "its host is not this machine, and nothing is ever sent to another one"
 FROM_OUTSIDE = (
     "other machines can call this server, and what they name must not be called from here: start it with "
@@ -63,7 +60,7 @@ class Courier:
 
     def _run(self) -> None:
         with ThreadPoolExecutor(8, thread_name_prefix="harness-courier") as threads:
-            while not self._over.wait(INTERVAL):
+            while not self._over.wait(0.1):
                 self._outbox.attend()
                 for delivery in self._outbox.take_due():
                     if not self._is_allowed:

@@ -22,7 +22,7 @@ from harness.outcome import TargetFault, UsageFault
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.reader import ResponseReader
 from harness.wire import At, By, Ending, How
-from harness.wire.addresses import split_url
+from harness.wire.addresses import is_loopback, split_url
 from harness.wire.pieces import UNRESOLVED
 
 _PORTS = {"http": 80, "https": 443}
@@ -117,7 +117,7 @@ def is_listener(origin: Origin, host: str, port: int) -> bool:
     if origin.port != port:
         return False
     theirs, ours = _resolve(origin.address[0]), _resolve(host)
-    return bool(theirs & ours) or (bool(ours & _ANY) and any(_is_of_this_machine(address) for address in theirs))
+    return bool(theirs & ours) or (bool(ours & _ANY) and any(map(is_loopback, theirs)))
 
 
 def _resolve(host: str) -> set[str]:
@@ -125,14 +125,6 @@ def _resolve(host: str) -> set[str]:
         return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except OSError:  # the name does not resolve
         return set()
-
-
-def _is_of_this_machine(address: str) -> bool:
-    try:
-        socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET).close()
-    except OSError:
-        return False
-    return True
 
 
 _IGNORE_EOF = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
@@ -172,11 +164,10 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
     """
     deadline = time.monotonic() + limits.connect_seconds
     proxy = proxy_of(origin) if environment and tls is not None else None
-    first = proxy or origin
-    address = origin.address if proxy is None else (proxy.host, proxy.port)
+    host, port = origin.address if proxy is None else (proxy.host, proxy.port)
     sock: socket.socket | None = None
     try:
-        sock = socket.create_connection(address, timeout=limits.connect_seconds)
+        sock = socket.create_connection((host, port), timeout=limits.connect_seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if proxy is not None:
             _open_tunnel(sock, proxy, origin, limits, deadline)
@@ -184,79 +175,41 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
             sock = tls.wrap_socket(
                 sock, server_hostname=origin.host, suppress_ragged_eofs=False, do_handshake_on_connect=False
             )
-            _shake_hands(sock, origin if proxy is None else None, deadline)
-        return sock
-    except NoConnection:
-        _drop(sock)
-        raise
-    except OSError as error:
-        _drop(sock)
-        if tls is not None and sock is not None and proxy is None and may_be_plain(error):
-            refuse_plain(origin)
-        raise _explain(origin, first, error, limits, secured=tls is not None and sock is not None) from None
-
-
-def _explain(
-    origin: Origin, first: Origin | Proxy, error: OSError, limits: Limits, *, secured: bool
-) -> NoConnection:
-    """The error for a connection that failed; it was to be `secured` after TCP."""
-    place = place_of(first.host, first.port)
-    if isinstance(error, TimeoutError):
-        return too_late(place, limits)
-    if isinstance(error, ssl.SSLError):
-        return tls_failure(origin, error)
-    if isinstance(error, socket.gaierror):
-        return NoConnection(By.SERVER, How.REFUSED, f"{UNRESOLVED}{first.host!r} ({error.strerror})")
-    return failure(place, error, How.TLS if secured else How.REFUSED)
-
-
-def too_late(place: str, limits: Limits) -> NoConnection:
-    """The error for a connection to `place` that took too long."""
-    detail = f"no connection to {place} in {limits.connect_seconds:g} s"
-    return NoConnection(By.LIMIT, How.TIMEOUT, detail)
-
-
-SLOW_HANDSHAKE = 1.0
-"""Seconds without an answer to the TLS handshake after which the target is asked whether it speaks plain HTTP."""
-
-
-def _shake_hands(sock: ssl.SSLSocket, origin: Origin | None, deadline: float) -> None:
-    """Begin TLS; a direct `origin` that is slow is asked whether it speaks plain HTTP, which waits for a line."""
-    left = max(deadline - time.monotonic(), 0.001)
-    if origin is not None and left > SLOW_HANDSHAKE:
-        sock.settimeout(SLOW_HANDSHAKE)
-        with contextlib.suppress(TimeoutError):
+            sock.settimeout(max(deadline - time.monotonic(), 0.001))
             sock.do_handshake()
-            return
-        refuse_plain(origin)
-    sock.settimeout(max(deadline - time.monotonic(), 0.001))
-    sock.do_handshake()
+        return sock
+    except (NoConnection, OSError) as error:
+        if sock is not None:
+            sock.close()
+        if isinstance(error, NoConnection):
+            raise
+        place = place_of((proxy or origin).host, port)
+        secured = tls is not None and sock is not None
+        if isinstance(error, TimeoutError):
+            raise too_late(place, limits, may_be_plain=secured and proxy is None) from None
+        if isinstance(error, ssl.SSLError):
+            raise tls_failure(origin, error) from None
+        if isinstance(error, socket.gaierror):
+            unresolved = f"{UNRESOLVED}{host!r} ({error.strerror})"
+            raise NoConnection(By.SERVER, How.REFUSED, unresolved) from None
+        raise failure(place, error, How.TLS if secured else How.REFUSED) from None
 
 
-def may_be_plain(error: BaseException | None) -> bool:
-    """Whether a handshake failed as one with a server may that does not know TLS."""
-    if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
-        return True
-    return isinstance(error, TimeoutError | ssl.SSLEOFError | ConnectionError)
+_MAY_BE_PLAIN = "write http:// if it uses plain HTTP"
 
 
-def refuse_plain(origin: Origin) -> None:
-    """Raise `NoConnection` if an https `origin` answers plain HTTP on a connection of its own."""
-    with (
-        contextlib.suppress(OSError),
-        socket.create_connection(origin.address, SLOW_HANDSHAKE) as sock,
-    ):
-        sock.sendall(f"GET / HTTP/1.1\r\nHost: {origin.authority}\r\nConnection: close\r\n\r\n".encode())
-        if sock.recv(64).startswith(b"HTTP/"):
-            place = place_of(origin.host, origin.port)
-            raise NoConnection(By.SERVER, How.TLS, f"{place} speaks plain HTTP, not TLS: write http://{place}")
+def too_late(place: str, limits: Limits, *, may_be_plain: bool = False) -> NoConnection:
+    """The error for a connection to `place` that took too long; over TLS a plain server may wait for a line."""
+    hint = f" ({_MAY_BE_PLAIN})" if may_be_plain else ""
+    return NoConnection(By.LIMIT, How.TIMEOUT, f"no connection to {place} in {limits.connect_seconds:g} s{hint}")
 
 
 def failure(place: str, error: OSError, how: How = How.REFUSED) -> NoConnection:
     """The error for no connection to `place`: our limit if no more files can be opened, else the server's."""
     by = By.LIMIT if error.errno in (errno.EMFILE, errno.ENFILE) else By.SERVER
     code = error.errno or 0  # asyncio writes its own words, such as "Connect call failed ('127.0.0.1', 1)"
-    return NoConnection(by, how, f"{place}: {os.strerror(code) if code > 0 else error.strerror or error}")
+    hint = f" ({_MAY_BE_PLAIN})" if how is How.TLS else ""
+    return NoConnection(by, how, f"{place}: {os.strerror(code) if code > 0 else error.strerror or error}{hint}")
 
 
 def tls_failure(origin: Origin, error: ssl.SSLError) -> NoConnection:
@@ -267,13 +220,10 @@ def tls_failure(origin: Origin, error: ssl.SSLError) -> NoConnection:
         if error.verify_code not in _WRONG_HOST:
             problem += " (--ca-file FILE trusts your own certificate)"
     elif problem == "WRONG_VERSION_NUMBER":
-        problem = "its response is not TLS: write http:// if it uses plain HTTP"
+        problem = f"its response is not TLS: {_MAY_BE_PLAIN}"
+    elif isinstance(error, ssl.SSLEOFError):
+        problem = f"it disconnected: {_MAY_BE_PLAIN}"
     return NoConnection(By.SERVER, How.TLS, f"no TLS with {origin.host}: {problem}")
-
-
-def _drop(sock: socket.socket | None) -> None:
-    if sock is not None:
-        sock.close()
 
 
 class Proxy(NamedTuple):

@@ -23,21 +23,19 @@ from weakref import WeakSet
 from msgspec.structs import replace
 
 from harness import __version__
-from harness.outcome import HarnessFault, Unmet, UsageFault
+from harness.outcome import Unmet, UsageFault
 from harness.transport.client.dial import NoConnection, Origin, dial, trusting
-from harness.transport.client.stream import ContentDecoder, LiveStreamReader, StreamEnds, decoder_for, read_whole
+from harness.transport.client.stream import LiveStreamReader, ResponseReading, StreamEnds, decoder_for, read_whole
 from harness.transport.http1.heads import ResponseHead, request_bytes, write_fields
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.reader import Data, Event, ResponseReader
 from harness.wire import (
     By,
-    Chunk,
     Collect,
     Driver,
     DriverAction,
     Ending,
     Exchange,
-    ExchangeBuilder,
     Headers,
     How,
     Interrupt,
@@ -75,22 +73,17 @@ def read_within(sock: socket.socket, reader: ResponseReader, seconds: float) -> 
         data = sock.recv(64 * 1024)
     except TimeoutError:
         raise
-    except (OSError, ValueError) as error:
-        return [reader.stop(*_classify_error(error))]
+    except ssl.SSLError as error:
+        if error.reason == _TLS_CUT:  # before Python 3.11.4 no SSLEOFError
+            return [reader.stop(How.FIN, By.SERVER, _NO_CLOSE_NOTIFY)]
+        if isinstance(error, ssl.SSLEOFError):
+            return [reader.stop(How.RST, By.SERVER, _NO_CLOSE_NOTIFY)]
+        return [reader.stop(How.TLS, By.SERVER, str(error.reason or error))]
+    except OSError as error:
+        return [reader.stop(How.RST, By.SERVER, error.strerror or "")]
+    except ValueError as error:  # closed by another thread
+        return [reader.stop(How.RST, By.SERVER, str(error))]
     return reader.feed(data) if data else [reader.fin()]
-
-
-def _classify_error(error: OSError | ValueError) -> tuple[How, By, str]:
-    """How a connection ended if reading from it raised `error`."""
-    if isinstance(error, ssl.SSLError) and error.reason == _TLS_CUT:  # before Python 3.11.4 no SSLEOFError
-        return How.FIN, By.SERVER, _NO_CLOSE_NOTIFY
-    if isinstance(error, ssl.SSLEOFError):
-        return How.RST, By.SERVER, _NO_CLOSE_NOTIFY
-    if isinstance(error, ssl.SSLError):
-        return How.TLS, By.SERVER, str(error.reason or error)
-    if isinstance(error, OSError):
-        return How.RST, By.SERVER, error.strerror or ""
-    return How.RST, By.SERVER, str(error)  # closed by another thread
 
 
 # Connections kept for the next request. A server may close an idle connection at any time. That must never look
@@ -150,35 +143,12 @@ def _readable(sock: socket.socket) -> bool:
 # One response, read from a socket: every wait is bounded, every failure is an `Ending`.
 
 
-class NoReading:
-    """The `stream.ByteSource` of a request that got no connection."""
-
-    def __init__(self, request: Request, ending: Ending, began: float) -> None:
-        self.recorder = ExchangeBuilder(request, began=began)
-        self.ended: Ending | None = ending
-        self._exchange = self.recorder.finish(ending, time.monotonic() - began)
-
-    def more(self) -> bytes:
-        """Always empty."""
-        return b""
-
-    def hurry(self, seconds: float) -> None:
-        """Do nothing: it ended before it began."""
-
-    def stop(self, by: By, how: How, detail: str) -> None:
-        """Do nothing: it ended before it began."""
-
-    def record(self) -> Exchange:
-        """The record."""
-        return self._exchange
-
-
 _LOOK_SECONDS = 0.5
 """How often a wait for bytes looks whether it has less time than it had."""
 
 
-class UrlReading:
-    """A response on `sock`, read on demand: a `stream.ByteSource`.
+class UrlReading(ResponseReading):
+    """A response on `sock`, read on demand.
 
     The constructor writes the request and reads the head. Once the response has ended, `release` gets the socket
     back, and whether another request may use it. While nothing comes, `free` closes what may be in its way.
@@ -196,19 +166,13 @@ class UrlReading:
         release: Callable[[socket.socket, bool], None],
         free: Callable[[], None] = lambda: None,
     ) -> None:
+        super().__init__(request, limits, ends, began, time.monotonic)
         self._sock = sock
-        self._limits = limits
-        self._began = began
         self._deadline = began + limits.total_seconds
         self._release = release
         self._free = free
         self._reader = ResponseReader(request.method, limits)
-        self._coding: ContentDecoder | None = None
-        self._last = ends.watch(request, limits.to_close)
         self._ready: list[Event] = []
-        self._seconds = 0.0
-        self.ended: Ending | None = None
-        self.recorder = ExchangeBuilder(request, began=began)
         try:
             self._sock.settimeout(min(self._limits.head_seconds, self._limits.total_seconds))
             self._sock.sendall(wire)
@@ -244,24 +208,13 @@ class UrlReading:
             events = self._receive(
                 now + min(self._limits.idle_seconds, self._last.measure_patience(now)), "idle_seconds"
             )
-        return b"".join([self._take(event) for event in events])
-
-    def _take(self, event: Event) -> bytes:
-        if self.ended is not None:
-            return b""
-        if isinstance(event, Data):
-            data = event.data
-            if self._coding is not None:
-                data = self._coding.feed(data)
-            if data:
-                self.recorder.chunk(Chunk(data), time.monotonic() - self._began)
-                self._last.feed(data, time.monotonic())
-            if self._coding is not None and self._coding.breach is not None:
-                self.stop(*self._coding.breach)
-            return data
-        assert isinstance(event, Ending)
-        self._end(event)
-        return b""
+        parts = []
+        for event in events:
+            if self.ended is None and isinstance(event, Data):
+                parts.append(self._take(event.data))
+            elif self.ended is None and isinstance(event, Ending):
+                self._end(event)
+        return b"".join(parts)
 
     def _receive(self, until: float, name: str) -> list[Event]:
         """The events that arrive before `until`, or before the deadline, which another thread may bring nearer."""
@@ -297,17 +250,10 @@ class UrlReading:
             self._finish(replace(place, by=by, how=how, detail=detail))
 
     def _finish(self, ending: Ending) -> None:
-        self.ended = ending = self._last.conclude(ending, time.monotonic())
-        self._seconds = time.monotonic() - self._began
+        self.conclude(ending)
         head = self._reader.head
         clean = ending.complete and head is not None and head.keep and not self._reader.excess
         self._release(self._sock, clean)
-
-    def record(self) -> Exchange:
-        """The record, once the response has ended."""
-        if self.ended is None:
-            raise HarnessFault("record() of a response that is still being read: finish or close it first")
-        return self.recorder.finish(self.ended, self._seconds)
 
 
 _OURS = ("host", "content-length", "transfer-encoding", "connection")
@@ -343,7 +289,7 @@ class UrlDriver(Driver):
         self._tls = trusting(ca_file) if self._origin.scheme == "https" else None
         self._pool = Pool()
         self._lock = threading.Lock()
-        self._open: list[UrlReading | NoReading] = []
+        self._open: list[ResponseReading] = []
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._lines: dict[int, tuple[Headers, bytes]] = {}
 
@@ -423,7 +369,7 @@ class UrlDriver(Driver):
             reading.stop(By.CLIENT, How.FIN, "")
         self._pool.close()
 
-    def _read(self, request: Request, limits: Limits) -> UrlReading | NoReading:
+    def _read(self, request: Request, limits: Limits) -> ResponseReading:
         wire = self._wire(request)
         began = time.monotonic()
         kept = self._pool.take() if request.method in _REPEATABLE else None
@@ -435,7 +381,9 @@ class UrlDriver(Driver):
         try:
             sock = dial(self._origin, limits, self._tls, environment=self._environment)
         except NoConnection as none:
-            return NoReading(request, none.ending, began)
+            lost = ResponseReading(request, limits, self._ends, began, time.monotonic)
+            lost.conclude(none.ending)
+            return lost
         with self._lock:
             self._sockets.add(sock)
         return self._begin_reading(sock, request, wire, limits, began)

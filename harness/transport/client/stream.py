@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from harness.outcome import HarnessFault
 from harness.transport.http1.limits import Limits
-from harness.wire import By, Ending, Exchange, ExchangeBuilder, Frame, Headers, How, Request
+from harness.wire import By, Chunk, Ending, Exchange, ExchangeBuilder, Frame, Headers, How, Request
 from harness.wire.coding import CODINGS, Inflater, coding_of
 from harness.wire.json_value import object_or_none
 from harness.wire.sse import Decoder
@@ -105,16 +106,27 @@ class LastEvent:
 # A response that is being read: one implementation for every source of bytes.
 
 
-class ByteSource(Protocol):
-    """Where the bytes of one response come from; it adds them to its `recorder` as they pass."""
+class ResponseReading:
+    """A response that is read on demand; each source of bytes is a subclass. `now` is the clock of the source.
 
-    recorder: ExchangeBuilder
+    The class itself is for a request without a connection, which only `conclude`s.
+    """
 
-    @property
-    def ended(self) -> Ending | None: ...
+    def __init__(
+        self, request: Request, limits: Limits, ends: StreamEnds, began: float, now: Callable[[], float]
+    ) -> None:
+        self._limits = limits
+        self._began = began
+        self._now = now
+        self._last = ends.watch(request, limits.to_close)
+        self._coding: ContentDecoder | None = None
+        self._seconds = 0.0
+        self.ended: Ending | None = None
+        self.recorder = ExchangeBuilder(request, began=began)
 
     def more(self) -> bytes:
         """The next bytes of the body, possibly none; sets `ended` once there will be no more."""
+        return b""
 
     def hurry(self, seconds: float) -> None:
         """Let the rest take at most so many seconds."""
@@ -122,14 +134,36 @@ class ByteSource(Protocol):
     def stop(self, by: By, how: How, detail: str) -> None:
         """Disconnect, unless the response has ended already."""
 
+    def conclude(self, ending: Ending) -> None:
+        """Note how the response ended."""
+        now = self._now()
+        self.ended = self._last.conclude(ending, now)
+        self._seconds = now - self._began
+
     def record(self) -> Exchange:
         """The record, once the response has ended."""
+        if self.ended is None:
+            raise HarnessFault("record() of a response that is still being read: finish or close it first")
+        return self.recorder.finish(self.ended, self._seconds)
+
+    def _take(self, data: bytes) -> bytes:
+        """Decode and record bytes of the body; return them, as far as the bounds allow."""
+        coding = self._coding
+        if coding is not None:
+            data = coding.feed(data)
+        if data:
+            now = self._now()
+            self.recorder.chunk(Chunk(data), now - self._began)
+            self._last.feed(data, now)
+        if coding is not None and coding.breach is not None:
+            self.stop(*coding.breach)
+        return data
 
 
 class LiveStreamReader:
     """A `wire.LiveStream` over any source; `event_bytes` bounds a single event."""
 
-    def __init__(self, source: ByteSource, event_bytes: int) -> None:
+    def __init__(self, source: ResponseReading, event_bytes: int) -> None:
         self._source = source
         self._event_bytes = event_bytes
         self._decoder = Decoder(max_event=event_bytes)
@@ -175,7 +209,7 @@ class LiveStreamReader:
         return self._source.record()
 
 
-def read_whole(source: ByteSource) -> Exchange:
+def read_whole(source: ResponseReading) -> Exchange:
     """Read a response to its ending and return the record."""
     while source.ended is None:
         source.more()

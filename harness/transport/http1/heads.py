@@ -121,7 +121,7 @@ class RequestHead(Struct, frozen=True):
 
 def parse_fields(lines: list[str]) -> Headers:
     """The header fields of `lines`; raises `BadHead` for all that a recipient must refuse by RFC 9112."""
-    return Headers([_parse_short(line) if len(line) <= _SHORT else _parse_field(line) for line in lines])
+    return Headers([_parse_short(line) if len(line) <= 64 else _parse_field(line) for line in lines])
 
 
 def _parse_field(line: str) -> tuple[str, str]:
@@ -138,9 +138,8 @@ def _parse_field(line: str) -> tuple[str, str]:
     return name, value
 
 
-_SHORT = 64
-"""Characters of the longest line whose parts are remembered: the messages of one peer repeat most of theirs."""
 _parse_short = lru_cache(maxsize=512)(_parse_field)
+"""The messages of one peer repeat most of their short lines."""
 
 
 def _split_lines(head: bytes) -> list[str]:
@@ -184,29 +183,25 @@ def parse_request_head(head: bytes) -> RequestHead:
     if match is None:
         raise BadHead(f"{first[:60]!r} is not an HTTP/1.1 request line", in_field=False)
     headers = parse_fields(rest)
+    target = match[2]
+    if match[1] != "CONNECT" and target != "*" and not target.startswith("/"):
+        if _SCHEME.match(target) is None:  # of another form, which could name a host
+            raise BadHead(f"the target {target[:60]!r} is not a path: begin it with /", in_field=False)
+        slash = target.find("/", target.index("://") + 3)
+        target = target[slash:] if slash >= 0 else "/"
     length, codings = _read_content_length(headers), _list_codings(headers)
     http10 = match[3] == "0"
     if "transfer-encoding" in headers and (codings != ["chunked"] or length is not None or http10):
         raise BadHead("transfer-encoding must be chunked alone, in HTTP/1.1, and without content-length")
     return RequestHead(
         match[1],
-        match[2] if match[1] == "CONNECT" else _to_origin_form(match[2]),
+        target,
         headers,
         None if codings else length or 0,
         _keeps(headers, http10=http10),
         http10,
         headers.get("expect").lower() == "100-continue" and not http10,
     )
-
-
-def _to_origin_form(target: str) -> str:
-    """The path and query of a target. Raises BadHead for one of another form, which could name a host."""
-    if target.startswith("/") or target == "*":
-        return target
-    if _SCHEME.match(target) is None:
-        raise BadHead(f"the target {target[:60]!r} is not a path: begin it with /", in_field=False)
-    slash = target.find("/", target.index("://") + 3)
-    return target[slash:] if slash >= 0 else "/"
 
 
 def _read_content_length(headers: Headers) -> int | None:

@@ -17,9 +17,6 @@ RECORDED_BYTES = 256 * 1024 * 1024
 A cassette is held in memory, both when it is written and when it is loaded.
 """
 
-_CLOSING_PART = 20
-"""Which part of the time of an exchange a stream may stay open after it said that it is over."""
-
 
 class _Positive(Struct, frozen=True, kw_only=True):
     """Checks on construction that every bound is a positive number."""
@@ -47,7 +44,7 @@ class Limits(_Positive, frozen=True, kw_only=True):
     idle_seconds: float = 60.0
     """Between two arrivals of body bytes."""
     closing_seconds: float = 3.0
-    """After the event that says that a stream is over; a longer exchange gets a `_CLOSING_PART` of its time."""
+    """After the event that says that a stream is over; a longer exchange gets a twentieth of its time."""
     total_seconds: float = 600.0
     """The whole exchange, so that a slow drip, which is never idle, also ends."""
     head_bytes: int = 64 * 1024
@@ -93,7 +90,7 @@ def _narrow(limits: Limits, seconds: float) -> Limits:
         connect_seconds=min(limits.connect_seconds, seconds),
         head_seconds=seconds,
         idle_seconds=seconds,
-        closing_seconds=max(limits.closing_seconds, seconds / _CLOSING_PART),
+        closing_seconds=max(limits.closing_seconds, seconds / 20),
         total_seconds=seconds,
     )
 

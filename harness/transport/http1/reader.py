@@ -33,11 +33,6 @@ _SIZE_LINE_BYTES = 4096
 _NEEDS_CRLF = "must end in CRLF"
 
 
-def has_no_last_chunk(data: bytes) -> bool:
-    """Whether `data` cannot hold the last-chunk line: no line, the first included, begins with 0."""
-    return not data.startswith(b"0") and b"\n0" not in data
-
-
 class Data(NamedTuple):
     """Some body bytes, in order of arrival.
 
@@ -83,12 +78,6 @@ class BodyReader:
         while self.ended is None and self._state(found):
             pass
         return found
-
-    def outlasts(self, data: bytes) -> bool:
-        """Whether more is sure to follow these bytes; False if that is unknown without parsing them."""
-        if isinstance(self._framing, Chunked):
-            return not self._buffer and self._state != self._trailers and has_no_last_chunk(data)
-        return not isinstance(self._framing, Length) or len(data) < self._left
 
     @property
     def ending_bytes(self) -> int:
@@ -210,10 +199,6 @@ class BodyReader:
 
 # Requests, one after the other. Clients that keep a connection alive repeat their head byte for byte, so parsed
 # heads are cached by their bytes.
-
-
-_TLS_HANDSHAKE = 0x16
-"""The first byte of TLS. No method begins with it, and a client that sends it would wait for an answer in vain."""
 
 
 class Incoming(Struct, frozen=True):
@@ -340,7 +325,7 @@ class RequestReader:
             del buffer[: empty.end()]
         if not buffer:
             return False
-        if buffer[0] == _TLS_HANDSHAKE:
+        if buffer[0] == 0x16:  # the first byte of TLS, which begins no method: the client would wait in vain
             raise BadRequest(
                 400, "this port speaks plain HTTP and was sent TLS: write http:// instead of https://"
             )
@@ -388,21 +373,8 @@ class RequestReader:
 
 Event: TypeAlias = ResponseHead | Data | Ending
 
-_BODILESS = frozenset({"HEAD", "CONNECT"})
 _PROTOCOL = b"HTTP/1."
 _TLS_ALERT = b"\x15\x03"
-_OK = b"HTTP/1.1 200 "
-_IN_CHUNKS = b"\r\ntransfer-encoding: chunked\r\n"
-
-
-def begins_a_stream(method: str, data: bytes) -> bool:
-    """Whether these bytes begin a response to `method` and more is sure to follow, by a quick look.
-
-    That is so if the response is a 200 that is chunked, in the usual spelling.
-    """
-    if method in _BODILESS or not data.startswith(_OK) or not has_no_last_chunk(data):
-        return False
-    return _IN_CHUNKS in data[: data.find(b"\r\n\r\n") + 2].lower()
 
 
 class ResponseReader:
@@ -454,10 +426,6 @@ class ResponseReader:
         if self.ended is not None:
             events.append(self.ended)
         return events
-
-    def outlasts(self, data: bytes) -> bool:
-        """Whether more is sure to follow these bytes; False if that is unknown without parsing them."""
-        return self._body is not None and self.ended is None and self._body.outlasts(data)
 
     def fin(self) -> Ending:
         """The peer closed: return the ending, complete if the close delimits the body, else cut off here."""

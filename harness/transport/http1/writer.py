@@ -42,19 +42,11 @@ _BODILESS = frozenset({204, 304})
 _GARBAGE = b"%%% not HTTP %%%\r\n"
 
 
-_TAKEN, _MOST_TAKEN = 16, 512
-"""How many chunks are taken at once from a body that has them all: small ones may exceed a batch."""
-
-
-_KEPT_CODED = 2048
-"""The largest chunk whose coded form is kept: a larger one takes no longer to code, but memory."""
-
-
 def _code(chunk: Chunk) -> bytes:
     """A chunk with its header line, kept for the next reader; nothing for an empty one: it would be the last."""
     size = len(chunk.data)
     coded = b"%x\r\n%b\r\n" % (size, chunk.data) if size else b""
-    if size <= _KEPT_CODED:
+    if size <= 2048:  # to code a larger one takes no longer, and to keep it takes memory
         chunk.coded = coded
     return coded
 
@@ -64,13 +56,13 @@ def _collect_runs(take_run: Callable[[int], Sequence[Chunk]], out: list[bytes]) 
 
     The hottest path of all, a stream that is read again: its chunks were coded by the first reader.
     """
-    size, most = 0, _TAKEN
+    size, most = 0, 16
     while size < BATCH_BYTES and (chunks := take_run(most)):
         coded = [chunk.coded or _code(chunk) for chunk in chunks]
         out += coded
         size += sum(map(len, coded))
         # Chunks of one stream are alike: by the size of these, so many more fill the batch.
-        most = min(max((BATCH_BYTES - size) * len(out) // (size or 1), _TAKEN), _MOST_TAKEN)
+        most = min(max((BATCH_BYTES - size) * len(out) // (size or 1), 16), 512)
     return size
 
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from harness.outcome import HarnessFault, Unmet
-from harness.transport.client.stream import LiveStreamReader, StreamEnds, decoder_for, read_whole
+from harness.transport.client.stream import LiveStreamReader, ResponseReading, StreamEnds, decoder_for, read_whole
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.observed import ResponseView
 from harness.wire import (
@@ -28,7 +28,6 @@ from harness.wire import (
     DriverAction,
     Ending,
     Exchange,
-    ExchangeBuilder,
     How,
     Interrupt,
     Listen,
@@ -41,7 +40,7 @@ from harness.wire import (
     Together,
     Wait,
 )
-from harness.wire.delivery import PATIENCE, Arrival, BoxedInbox, Delivery, Mailbox, NoReply, Outbox
+from harness.wire.delivery import PATIENCE, Arrival, Delivery, Inbox, Mailbox, NoReply, Outbox
 
 ROOT = "http://localhost/receivers/"
 
@@ -112,8 +111,8 @@ class ServicePost:
             self._clock.reached(min(steps))
 
 
-class ServiceReceiver(BoxedInbox):
-    """A `wire.Inbox` for a service in this process."""
+class ServiceReceiver(Inbox):
+    """A receiver for a service in this process."""
 
     def __init__(self, uri: str, box: Mailbox, post: ServicePost) -> None:
         super().__init__(box)
@@ -130,23 +129,19 @@ class ServiceReceiver(BoxedInbox):
         self._post.close(self.uri)
 
 
-class ServiceReading:
-    """One response of a service, read on demand: a `stream.ByteSource`.
+class ServiceReading(ResponseReading):
+    """One response of a service, read on demand.
 
     After a `step`, `wake` is the moment until which the body pauses, None if it does not pause.
     """
 
     def __init__(self, service: Service, request: Request, clock: Clock, limits: Limits, ends: StreamEnds) -> None:
+        super().__init__(request, limits, ends, clock.now, lambda: clock.now)
         self._clock = clock
-        self._last = ends.watch(request, limits.to_close)
-        self._limits = limits
-        self._began = clock.now
         self._idle = 0.0
         self._pauses = 0
         self._size = 0
         self.wake: float | None = None
-        self.ended: Ending | None = None
-        self.recorder = ExchangeBuilder(request, began=self._began)
         self._seen = ResponseView(service, request)
         self._coding = decoder_for(self._seen.headers, limits)
         if self._seen.dead is not None:
@@ -195,14 +190,8 @@ class ServiceReading:
         else:
             self._count_pause()
         self._size += len(data)
-        if self._coding is not None:
-            data = self._coding.feed(data)
-        if data:
-            self.recorder.chunk(Chunk(data), self._clock.now - self._began)
-            self._last.feed(data, self._clock.now)
-        if self._coding is not None and self._coding.breach is not None:
-            self.stop(*self._coding.breach)
-        elif self._size > self._limits.body_bytes:
+        data = self._take(data)
+        if self._size > self._limits.body_bytes:
             self.stop(By.LIMIT, How.FIN, f"body exceeds {self._limits.body_bytes} bytes (Limits.body_bytes)")
         return data
 
@@ -231,7 +220,7 @@ class ServiceReading:
             breach = self._coding.finish()
             if breach is not None:
                 ending = replace(self._seen.place(), by=breach.by, how=breach.how, detail=breach.detail)
-        self.ended = self._last.conclude(ending, self._clock.now)
+        self.conclude(ending)
         self._seen.close()
 
     def hurry(self, seconds: float) -> None:
@@ -243,15 +232,8 @@ class ServiceReading:
     def stop(self, by: By, how: How, detail: str) -> None:
         """Disconnect, unless the response has ended already."""
         if self.ended is None:
-            ending = replace(self._seen.place(), by=by, how=how, detail=detail)
-            self.ended = self._last.conclude(ending, self._clock.now)
+            self.conclude(replace(self._seen.place(), by=by, how=how, detail=detail))
             self._seen.close()
-
-    def record(self) -> Exchange:
-        """The record, once the response has ended."""
-        if self.ended is None:
-            raise HarnessFault("record() of a response that is still being read: finish or close it first")
-        return self.recorder.finish(self.ended, self._clock.now - self._began)
 
 
 class ServiceDriver(Driver):

@@ -69,13 +69,12 @@ def unread(sock: SocketLike) -> Iterator[bytes]:
 # by one.
 
 
-_HELD_BACK = 2
 _SPIN_SECONDS = 0.001
 
 
 async def reset_after(transport: asyncio.Transport, data: bytes, *, seconds: float) -> None:
     """Write `data`, wait up to `seconds` until the peer's kernel has acknowledged all of it, and reset."""
-    first, last = data[:-_HELD_BACK], data[-_HELD_BACK:]
+    first, last = data[:-2], data[-2:]
     write(transport, first)
     if await _delivered(transport, _SPIN_SECONDS):
         write(transport, last[:1])

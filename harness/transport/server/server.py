@@ -26,7 +26,7 @@ from harness.transport.http1.reader import Incoming
 from harness.transport.http1.writer import After, ResponseWriter
 from harness.transport.server.connection import Hub, ServerConnection, list_own_fields
 from harness.wire import TICK, Clock, Headers, LogicalClock, Request, Response, Service
-from harness.wire.delivery import Arrival, BoxedInbox, Mailbox
+from harness.wire.delivery import Arrival, Inbox, Mailbox
 
 
 async def listen(
@@ -481,19 +481,15 @@ def _close_unheard(work: Future[Response]) -> None:
 # A receiver of deliveries on a port of this machine, for targets that are on this machine, too.
 
 
-class SocketReceiver(BoxedInbox):
-    """A `wire.Inbox`: listens as soon as it is made, until `close`."""
+class SocketReceiver(Inbox):
+    """Listens as soon as it is made, until `close`."""
 
     def __init__(self) -> None:
         super().__init__(Mailbox(time.monotonic))
         self._path = f"/deliveries/{secrets.token_hex(16)}"  # a web page can post to a port, and not guess a path
         self._server = ServerThread(self._receive)
         self._server.start()
-
-    @property
-    def uri(self) -> str:
-        """Where to deliver to."""
-        return self._server.url + self._path
+        self.uri = self._server.url + self._path
 
     def _receive(self, request: Request) -> Response:
         known = request.raw_path.startswith(self._path)

@@ -25,20 +25,12 @@ from harness.transport.http1.heads import (
     parse_request_head,
 )
 from harness.transport.http1.limits import RECORDED_BYTES, Limits
-from harness.transport.http1.reader import BodyReader, Data, ResponseReader, begins_a_stream
+from harness.transport.http1.reader import BodyReader, Data, ResponseReader
 from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, How, Length, Request
-from harness.wire.addresses import (
-    HeadReaddresser,
-    find_elsewhere,
-    may_name_addresses,
-)
+from harness.wire.addresses import HeadReaddresser, find_elsewhere
 from harness.wire.message import AnswerObserver
 
 HEAD_BYTES = 256 * 1024
-_MOST_WAITING = 100
-_MOST_WAITING_BYTES = 256 * 1024
-"""How many requests of a connection, and bytes of their bodies, wait before no more is read from its client."""
-
 _UNBOUND = 1 << 60
 
 _HOST = re.compile(rb"(?im)^(host:)[ \t]*([^\r\n]*)")
@@ -57,12 +49,6 @@ class Asked(Struct, eq=False):
     body: bytearray = field(default_factory=bytearray)
     sent: float | None = None
     too_large: bool = False
-    _whole: bytes | None = None
-
-    @property
-    def size(self) -> int:
-        """How many bytes of its body are kept."""
-        return len(self.body) if self._whole is None else len(self._whole)
 
     @property
     def what(self) -> str:
@@ -72,13 +58,7 @@ class Asked(Struct, eq=False):
     @property
     def request(self) -> Request:
         """The request as far as it has passed."""
-        body = self._whole
-        if body is None:
-            body = bytes(self.body)
-            if self.sent is not None:  # complete: keep only one copy
-                self._whole = body
-                self.body.clear()
-        return Request(self.head.method, self.head.target, self.head.headers, body)
+        return Request(self.head.method, self.head.target, self.head.headers, bytes(self.body))
 
 
 class _Forwarded(NamedTuple):
@@ -111,11 +91,6 @@ def _rewrite_head(raw: bytes, authority: str, encoding: str | None) -> _Forwarde
     host = _HOST.search(raw)
     client_sees = f"http://{host[2].strip().decode('latin-1')}" if host else ""
     return _Forwarded(head, sent, came, client_sees)
-
-
-def read_request(raw: bytes, authority: str, encoding: str | None) -> Request | None:
-    """The request that a whole head is, as its client sent it; None if it is none. A link finds it read."""
-    return _rewrite_head(raw, authority, encoding).came
 
 
 class RequestFollower:
@@ -154,6 +129,11 @@ class RequestFollower:
         self.head_since: float | None = None
         """When a head began that is not whole yet."""
 
+    @property
+    def unsent(self) -> bytes:
+        """The bytes that came and were not forwarded."""
+        return bytes(self._buffer)
+
     def feed(self, data: bytes, now: float) -> bytes:
         """Process bytes from the client; return those to send upstream."""
         if self.turned_away:
@@ -174,7 +154,7 @@ class RequestFollower:
         if len(data) != len(raw) + (head.length or 0) or not data.startswith(raw):
             return None
         body = data[len(raw) :]
-        asked = Asked(head, forwarded.client_sees, sent=now, _whole=body)
+        asked = Asked(head, forwarded.client_sees, bytearray(body), now)
         self.asked.append(asked)
         self._hear(asked.request)
         return forwarded.data + body
@@ -413,6 +393,11 @@ class Wiretap:
         """Whether a request came that must not pass on this connection, nor anything after it."""
         return self._requests.turned_away
 
+    @property
+    def unsent(self) -> bytes:
+        """The bytes from the client that were not forwarded."""
+        return self._requests.unsent
+
     def is_slow(self, now: float, seconds: float) -> bool:
         """Whether a head takes longer to come than these seconds, while no request waits for its answer."""
         since = self._requests.head_since
@@ -424,7 +409,7 @@ class Wiretap:
         asked = self._asked
         if len(asked) < 2 or self.lost:
             return False
-        return len(asked) > _MOST_WAITING or sum(one.size for one in asked) > _MOST_WAITING_BYTES
+        return len(asked) > 100 or sum(len(one.body) for one in asked) > 256 * 1024
 
     @property
     def waiting(self) -> list[str]:
@@ -457,19 +442,8 @@ class Wiretap:
         for asked in self._asked:
             if asked.sent is not None and asked not in self._observers:
                 self._observers[asked] = self._observe(asked.request)
-
-    def passes(self, data: bytes) -> bool:
-        """Whether these bytes from upstream may be forwarded unparsed, because they certainly complete no answer.
-
-        The test is cheap, so that no byte of a stream has to wait for parsing.
-        """
-        if self._lost or not self._asked:
-            return True
-        if len(self._asked) > 1 or self._asked[0].sent is None:
-            return False
-        if self._answer is None:
-            return begins_a_stream(self._asked[0].head.method, data) and not may_name_addresses(data)
-        return self._answer.reader.outlasts(data)
+        if self._asked and self._asked[0].sent is not None:
+            self._take_current()  # while the target works: the first byte of its answer waits for nothing
 
     def downward(self, data: bytes, now: float) -> Passed:
         """Process bytes from upstream, of which only addresses in heads change on their way to the client."""

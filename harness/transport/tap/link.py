@@ -1,7 +1,7 @@
 """A client connection and its upstream connection: forwards bytes and endings in both directions and records them.
 
 Layer 3. Knows two asyncio transports and their back-pressure; must not know HTTP (`exchange_tracker`) or the
-listener (`tap`). Data is forwarded as soon as it arrives. Only the end of an answer (its last chunk, or its last
+listener (`tap`). Data is forwarded as soon as it is parsed. Only the end of an answer (its last chunk, or its last
 byte) is held until its record is kept: so an answer that a client has received whole is on disk, whatever happens
 to the recorder.
 """
@@ -16,8 +16,8 @@ from typing import Protocol, cast
 
 from harness.transport.client.dial import NoConnection
 from harness.transport.server.connection import reset_after, reset_now, unread, write
-from harness.transport.tap.exchange_tracker import Observe, Wiretap
-from harness.wire import By, Ending, Exchange, How, Request
+from harness.transport.tap.exchange_tracker import Wiretap
+from harness.wire import By, Ending, Exchange, How
 
 _EARLY_BYTES = 256 * 1024
 _DRAIN_SECONDS = 5.0
@@ -27,32 +27,14 @@ _LINGER_SECONDS = 1.0
 class Switchboard(Protocol):
     """The part of its tap that a link needs."""
 
-    @property
-    def authority(self) -> str: ...
-
-    @property
-    def origin(self) -> str: ...
-
-    @property
-    def encoding(self) -> str | None: ...
-
-    @property
-    def most(self) -> int: ...
-
-    @property
-    def observe(self) -> Observe: ...
-
-    @property
-    def hear(self) -> Callable[[Request], object]: ...
-
-    @property
-    def claims(self) -> Callable[[Request], bool] | None: ...
-
     async def dial(self, link: TapLink) -> None:
         """Connect a link upstream. Raises NoConnection."""
 
     def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
         """Keep finished exchanges. Never raises. The awaitable is done once they are kept; None: do not wait."""
+
+    def answer_here(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Let the page answer a connection, on which these bytes have come."""
 
     def over(self, link: TapLink) -> None:
         """Both connections are closed."""
@@ -64,52 +46,49 @@ class Switchboard(Protocol):
 class TapLink:
     """The pair of connections. Its two ends only report their events to it."""
 
-    def __init__(self, board: Switchboard) -> None:
-        self._board = board
+    def __init__(self, tap: Switchboard, wire: Wiretap, *, has_page: bool = False) -> None:
+        self._tap = tap
         self._loop = asyncio.get_running_loop()
-        self._wire = Wiretap(
-            board.authority,
-            encoding=board.encoding,
-            most=board.most,
-            observe=board.observe,
-            hear=board.hear,
-            claims=board.claims,
-            origin=board.origin,
-        )
+        self._wire = wire
+        self._has_page = has_page
         self._client = cast("asyncio.Transport", None)
         self._upstream: asyncio.Transport | None = None
         self._early = bytearray()
         self._held = bytearray()  # from upstream, and not yet forwarded
         self._failed: Ending | None = None
         self._closed = False  # set when either side ends, which ends both
-        self._ahead: tuple[bytes, float] | None = None  # forwarded unparsed, and when it arrived
-        self._noting = False  # a call of `_note` is scheduled
         self._keeping = False  # a record is being kept, and `_later` waits for it
         self._later: deque[Callable[[], None]] = deque()
         self._quiet: dict[str, set[str]] = {"client": set(), "upstream": set()}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._standing = {"client", "upstream"}
+        self._standing = {"client"}
+        self._is_dialled = False
         self._left: How | None = None
 
     @property
     def waiting(self) -> list[str]:
         """Requests without a complete answer."""
-        self._catch_up()
         return [] if self._closed else self._wire.waiting
 
     # From the client.
 
     def client_came(self, transport: asyncio.Transport) -> None:
-        """The client is connected: connect upstream too."""
+        """The client is connected: connect upstream too; beside a page, only once there is something to send."""
         # Not before it comes, although its first byte waits for this. A server that takes one connection at a
         # time, such as Python's own, would wait for a request on the spare one forever. Nor is one kept
         # for the next client: a server may be closing it just then, and a create that is lost cannot be repeated.
         self._client = transport
+        if not self._has_page:
+            self._dial()
+
+    def _dial(self) -> None:
+        self._is_dialled = True
+        self._standing.add("upstream")
         self._start_task(self._connect()).add_done_callback(self._finish_dial)
 
     async def _connect(self) -> None:
         try:
-            await self._board.dial(self)
+            await self._tap.dial(self)
         except NoConnection as none:
             self._failed = none.ending
             self._give_up()
@@ -123,8 +102,9 @@ class TapLink:
         """Forward bytes of requests upstream; before there is a connection, buffer them."""
         if self._closed:
             return
-        self._catch_up()
         sent = self._wire.upward(data, self._loop.time())
+        if sent.data and not self._is_dialled:
+            self._dial()
         if self._upstream is not None:
             write(self._upstream, sent.data)
         self._wire.show()
@@ -132,9 +112,14 @@ class TapLink:
         if self._wire.crowded:  # each request is kept until its answer
             self.hush("client", "pipelined")
         if sent.finished:
-            self._board.keep(sent.finished)
+            self._tap.keep(sent.finished)
         if self._wire.turned_away:
-            self.client_left(How.FIN)  # a browser asks again on a new connection, where its request is answered
+            if self._is_dialled:
+                self.client_left(How.FIN)  # a browser asks again on a new connection, where it is answered
+            else:
+                self._closed = True
+                self._tap.answer_here(self._client, self._wire.unsent)
+                self._tap.over(self)
             return
         if self._upstream is not None:
             return
@@ -182,25 +167,18 @@ class TapLink:
             return
         if self._closed:
             return
-        self._catch_up()
-        if not self._held and self._wire.passes(data):
-            write(self._client, data)
-            self._ahead = data, self._loop.time()
-            if not self._noting:
-                self._noting = True
-                # the receiver of data that was forwarded unparsed gets the processor first
-                self._loop.call_later(0.001, self._note)
-            return
         passed = self._wire.downward(data, self._loop.time())
         self._held += passed.data
-        kept = self._board.keep(passed.finished) if passed.finished else None
+        kept = self._tap.keep(passed.finished) if passed.finished else None
         if kept is None:
             self._release(passed.open)
         else:
             self._release(passed.ending)
             self._act_after(kept, lambda: self._release(passed.open))
         self._tell()
-        self._read_on()
+        # Read further requests if enough of those that came have their answers.
+        if "pipelined" in self._quiet["client"] and not self._wire.crowded:
+            self.unhush("client", "pipelined")
 
     def _release(self, kept_back: int) -> None:
         """Forward what is held, except for so many bytes at its end."""
@@ -208,25 +186,6 @@ class TapLink:
         if size > 0:
             write(self._client, bytes(memoryview(self._held)[:size]))
             del self._held[:size]
-
-    def _note(self) -> None:
-        self._noting = False
-        self._catch_up()
-
-    def _catch_up(self) -> None:
-        """Parse the data that was forwarded to the client unparsed."""
-        if self._ahead is not None:
-            (data, when), self._ahead = self._ahead, None
-            finished = self._wire.downward(data, when).finished
-            if finished:  # a broken answer, not a complete one, so there is nothing to hold back
-                self._board.keep(finished)
-            self._tell()
-            self._read_on()
-
-    def _read_on(self) -> None:
-        """Read further requests if enough of those that came have their answers."""
-        if "pipelined" in self._quiet["client"] and not self._wire.crowded:
-            self.unhush("client", "pipelined")
 
     def upstream_left(self, how: How, detail: str = "", *, torn: bool = False) -> None:
         """Upstream closed or reset; `torn` means that it closed without TLS's close_notify."""
@@ -239,12 +198,11 @@ class TapLink:
 
     def _close(self, by: By, how: How, detail: str, action: Callable[[How], None], *, torn: bool = False) -> None:
         """Record what is open, then forward the ending with `action`."""
-        self._catch_up()
         self._held += self._wire.rest()
         finished = self._wire.end(by, how, self._loop.time(), detail, torn=torn)
         self._tell()
         self._closed = True
-        kept = self._board.keep(finished) if finished else None
+        kept = self._tap.keep(finished) if finished else None
 
         def end() -> None:
             self._release(0)
@@ -309,15 +267,14 @@ class TapLink:
         """Note that one connection is closed; the link is over when both are."""
         self._standing.discard(side)
         if not self._standing:
-            self._board.over(self)
+            self._tap.over(self)
 
     def stop(self) -> set[asyncio.Task[None]]:
         """Record what has arrived of answers and abort both connections; return the tasks still to finish."""
         if not self._closed:
-            self._catch_up()
             finished = self._wire.stop(self._loop.time())
             self._tell()
-            self._board.keep(finished)
+            self._tap.keep(finished)
         self._closed = True
         self._client.abort()
         if self._upstream is not None:
@@ -350,7 +307,7 @@ class TapLink:
 
     def _tell(self) -> None:
         for note in self._wire.notes():
-            self._board.note_loss(note)
+            self._tap.note_loss(note)
 
     def _start_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
@@ -426,30 +383,19 @@ class UpstreamEnd(_End):
             if self._transport.get_extra_info("ssl_object") is None:
                 for data in unread(self._transport.get_extra_info("socket")):
                     self._link.from_upstream(data)
-            self._link.upstream_left(_classify(exc), getattr(exc, "strerror", None) or str(exc))
+            how = How.TIMEOUT if isinstance(exc, TimeoutError) else How.RST
+            how = How.TLS if isinstance(exc, ssl.SSLError) else how
+            self._link.upstream_left(how, getattr(exc, "strerror", None) or str(exc))
         self._link.note_closed("upstream")
 
     def _send_fin(self) -> None:
-        torn = _torn(self._transport)
+        # If TLS ended without close_notify, the data may have been truncated on the way. Event loops do not report
+        # this, but one more read of the TLS object does: after close_notify it is at its end, else it wants data.
+        tls = self._transport.get_extra_info("ssl_object")
+        try:
+            torn = tls is not None and tls.read(1) != b""
+        except ssl.SSLZeroReturnError:
+            torn = False
+        except ssl.SSLError:
+            torn = True
         self._link.upstream_left(How.FIN, "TLS ended without close_notify" if torn else "", torn=torn)
-
-
-def _torn(transport: asyncio.Transport) -> bool:
-    """Whether TLS ended without close_notify, so that the data may have been truncated on the way.
-
-    Event loops do not report this, but one more read of the TLS object does: after close_notify it is at its end,
-    otherwise it still wants data.
-    """
-    tls = transport.get_extra_info("ssl_object")
-    try:
-        return tls is not None and tls.read(1) != b""
-    except ssl.SSLZeroReturnError:
-        return False
-    except ssl.SSLError:
-        return True
-
-
-def _classify(error: Exception) -> How:
-    if isinstance(error, ssl.SSLError):
-        return How.TLS
-    return How.TIMEOUT if isinstance(error, TimeoutError) else How.RST

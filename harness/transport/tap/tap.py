@@ -1,8 +1,7 @@
 """The recording tap: a raw pass-through proxy in front of any server, for clients in any language.
 
 Layer 3. Knows how to listen, how to dial, and the sink of finished exchanges (a callable); `link` handles each
-connection. Forwards paths unchanged and rewrites only the Host field (and Accept-Encoding, if asked to). Adds
-almost no latency to the first byte: data that cannot end an answer is forwarded before it is parsed.
+connection. Forwards paths unchanged and rewrites only the Host field (and Accept-Encoding, if asked to).
 """
 
 from __future__ import annotations
@@ -12,33 +11,28 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias
 
 from harness.outcome import UsageFault
 from harness.transport.client.dial import (
-    SLOW_HANDSHAKE,
     NoConnection,
     Origin,
     Proxy,
     failure,
-    may_be_plain,
     open_tunnel,
     place_of,
     proxy_of,
-    refuse_plain,
     tls_failure,
     too_late,
     trusting,
     upstream_origin,
 )
-from harness.transport.http1.heads import END_OF_HEAD
 from harness.transport.http1.limits import RECORDED_BYTES, Limits, ServerLimits
 from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.server import listen, port_of, url_of
-from harness.transport.tap.exchange_tracker import Observe, read_request
+from harness.transport.tap.exchange_tracker import Observe, Wiretap
 from harness.transport.tap.link import ClientEnd, OverLimitEnd, TapLink, UpstreamEnd
 from harness.wire import By, Exchange, How, LogicalClock, Request, Response
 
@@ -64,16 +58,13 @@ async def dial_upstream(
         if proxy is not None:
             tunnel = await asyncio.to_thread(open_tunnel, proxy, origin, limits)
             where = {"sock": tunnel}
-        secured = loop.create_connection(lambda: protocol, ssl=tls, server_hostname=origin.host, **where)
-        await (secured if proxy is not None else _watch(secured, origin))
+        await loop.create_connection(lambda: protocol, ssl=tls, server_hostname=origin.host, **where)
     except UsageFault as wrong:
         raise NoConnection(By.LIMIT, How.REFUSED, str(wrong)) from None
     except asyncio.CancelledError as cancelled:
         if cancelled.args != (_LATE,):
             raise
         task.uncancel()
-        if tls is not None and proxy is None:
-            await asyncio.to_thread(refuse_plain, origin)
         raise too_late(_place(origin, proxy, tunnel), limits) from None
     except ssl.SSLError as error:
         raise tls_failure(origin, error) from None
@@ -81,18 +72,6 @@ async def dial_upstream(
         raise failure(_place(origin, proxy, tunnel), error) from None
     finally:
         late.cancel()
-
-
-async def _watch(connecting: Coroutine[Any, Any, object], origin: Origin) -> None:
-    """Wait for a connection with TLS; a server that is slow, or disconnects, gets a plain HTTP request."""
-    task = asyncio.ensure_future(connecting)
-    try:
-        done, _ = await asyncio.wait({task}, timeout=SLOW_HANDSHAKE)
-        if not done or may_be_plain(task.exception()):
-            await asyncio.to_thread(refuse_plain, origin)
-        await task
-    finally:
-        task.cancel()
 
 
 def _place(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) -> str:
@@ -103,14 +82,6 @@ def _place(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) ->
     return through if tunnel is None else f"{place_of(origin.host, origin.port)} through {through}"
 
 
-# Where connections to a tap are distinguished: a browser that asks for the page, or a client of the target. A
-# client's first bytes wait until its first head is whole, before which a link forwards none, either. What is no
-# request does not wait.
-
-
-_BLANK_LINE = len(b"\r\n\r\n")
-
-
 class OwnPage(Protocol):
     """A service for certain requests to a server that otherwise forwards what comes."""
 
@@ -119,89 +90,6 @@ class OwnPage(Protocol):
 
     def answer(self, request: Request) -> Response:
         """Answer a request that is for it; any later one of the same connection, too."""
-
-
-class Door(asyncio.Protocol):
-    """A new connection whose first request has not been seen yet."""
-
-    def __init__(
-        self,
-        page: OwnPage,
-        hub: Hub,
-        read: Callable[[bytes], Request | None],
-        new_end: Callable[[], asyncio.Protocol],
-        doors: set[Door],
-        later: Callable[[Callable[[], object]], object],
-    ) -> None:
-        """`read` returns the request that a head is, `later` calls a function in the loop's next turn."""
-        self._page = page
-        self._read = read
-        self._later = later
-        self._hub = hub
-        self._new_end = new_end
-        self._doors = doors
-        self._came = bytearray()
-        self._transport = cast("asyncio.Transport", None)
-        self._since = 0.0
-        """When it was first seen by `sweep` as it is: without a byte, or with some."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._doors.add(self)
-
-    def data_received(self, data: bytes) -> None:
-        came = self._came
-        if not came:
-            self._since = 0.0
-        unseen = max(len(came) - _BLANK_LINE + 1, 0)  # a head that comes byte by byte is read once
-        came += data
-        end = END_OF_HEAD.search(came, unseen)
-        if end is not None:
-            raw = bytes(came[: end.end()])
-            request = self._read(raw)
-            is_for_page = request is not None and self._page.claims(request)
-            self._enter(ServerConnection(self._hub) if is_for_page else self._new_end())
-        elif len(came) > 64 * 1024 or not came[:1].isalpha():
-            self._enter(self._new_end())
-
-    def _enter(self, inside: asyncio.Protocol) -> None:
-        """Hand the connection over, with what has come, after the first step of what `inside` begins.
-
-        A link connects in that step: the target accepts while the request is read.
-        """
-        self._doors.discard(self)
-        self._transport.set_protocol(inside)
-        inside.connection_made(self._transport)
-        self._transport.pause_reading()
-        self._later(lambda: self._deliver(inside))
-
-    def _deliver(self, inside: asyncio.Protocol) -> None:
-        came = bytes(self._came)
-        self._came.clear()
-        if came and not self._transport.is_closing():
-            self._transport.resume_reading()
-            inside.data_received(came)
-
-    def eof_received(self) -> bool | None:
-        if not self._came:
-            return None
-        end = self._new_end()
-        self._enter(end)
-        self._deliver(end)
-        return end.eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._doors.discard(self)
-
-    def sweep(self, now: float, limits: ServerLimits) -> None:
-        """End the connection if its client is slower than the limits allow."""
-        self._since = self._since or now
-        if now - self._since > (limits.request_seconds if self._came else limits.idle_seconds):
-            self._transport.close()
-
-    def stop(self) -> None:
-        """Disconnect now."""
-        self._transport.abort()
 
 
 _MOST_LINKS = 4096
@@ -263,13 +151,11 @@ class Tap:
         self._keeping: set[asyncio.Future[Any]] = set()
         self._warn = warn
         self._crowded = False
-        self.encoding = encoding
-        self.most = most
-        self.observe = observe
-        self.hear = hear
-        self._page = page
-        self.claims = None if page is None else page.claims
-        self._doors: set[Door] = set()
+        self._encoding = encoding
+        self._most = most
+        self._observe = observe
+        self._hear = hear
+        self._claims = None if page is None else page.claims
         self._hub = None if page is None else Hub(page.answer, LogicalClock(), _SLOWEST)
         self.errors: list[Exception] = []
         self.unrecorded: list[str] = []
@@ -306,38 +192,31 @@ class Tap:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             now = asyncio.get_running_loop().time()
-            for door in tuple(self._doors):
-                door.sweep(now, _SLOWEST)
             for link in tuple(self._links):
                 link.sweep(now, _SLOWEST.request_seconds)
             for connection in () if self._hub is None else tuple(self._hub.connections):
                 connection.sweep(now)
 
     def _build_connection(self) -> asyncio.Protocol:
-        if self._page is None or self._hub is None:
-            return self._new_end()
-        if len(self._links) + len(self._doors) >= _MOST_LINKS:
-            self._refuse_more()
-            return OverLimitEnd()
-        read = partial(read_request, authority=self.authority, encoding=self.encoding)
-        later = asyncio.get_running_loop().call_soon
-        return Door(self._page, self._hub, read, self._new_end, self._doors, later)
-
-    def _new_end(self) -> asyncio.Protocol:
-        """The client's end of a new link."""
-        if len(self._links) >= _MOST_LINKS:
-            self._refuse_more()
-            return OverLimitEnd()
-        link = TapLink(self)
-        self._links.add(link)
-        return ClientEnd(link)
-
-    def _refuse_more(self) -> None:
+        if len(self._links) < _MOST_LINKS:
+            wire = Wiretap(
+                self._origin.authority,
+                encoding=self._encoding,
+                most=self._most,
+                observe=self._observe,
+                hear=self._hear,
+                claims=self._claims,
+                origin=f"{self._origin.scheme}://{self._origin.authority}",
+            )
+            link = TapLink(self, wire, has_page=self._hub is not None)
+            self._links.add(link)
+            return ClientEnd(link)
         if not self._crowded:
             self._crowded = True
             self.note_loss(
                 f"{_MOST_LINKS} connections are open, and further ones are reset (does the target lead back here?)"
             )
+        return OverLimitEnd()
 
     async def stop(self) -> None:
         """Stop listening. Waits up to a second for open requests, then aborts their connections."""
@@ -351,8 +230,6 @@ class Tap:
         tasks: list[asyncio.Task[Any] | None] = [self._sweeper]
         for link in tuple(self._links):
             tasks += link.stop()
-        for door in tuple(self._doors):
-            door.stop()
         if self._hub is not None:
             tasks += [connection.stop() for connection in tuple(self._hub.connections)]
         await asyncio.gather(*filter(None, tasks), *self._keeping, return_exceptions=True)
@@ -406,6 +283,14 @@ class Tap:
             for result in kept.result():
                 if isinstance(result, Exception):
                     self._note(result)
+
+    def answer_here(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Let the page answer a connection, on which these bytes have come."""
+        assert self._hub is not None
+        connection = ServerConnection(self._hub)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        connection.data_received(data)
 
     def over(self, link: TapLink) -> None:
         """Forget a link whose connections are closed."""

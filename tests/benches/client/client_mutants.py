@@ -19,9 +19,9 @@ class ClientMutant(NamedTuple):
     set_name: str = "standard"
 
 
-def _heard(program: str) -> list[ClientMutant]:
-    """Defects of what both Python clients share."""
-    rows = (
+def _python() -> list[ClientMutant]:
+    """Defects of the client in Python: of the loop, and of what it has heard."""
+    heard = (
         ("no-dedupe-by-id", "if known is not None:", "if known is not None and False:", "twice"),
         ("no-dedupe-by-position", "if self.at == len(self.row):", "if self.at <= len(self.row):", "no-ids"),
         (
@@ -64,7 +64,11 @@ def _heard(program: str) -> list[ClientMutant]:
         ("poll-adds-text", 'self.text = "".join(', 'self.text += "".join(', "statuses"),
         ("thoughts-are-text", _TEXT, _ALL_TEXT, "parts"),
     )  # fmt: skip
-    return [ClientMutant(name, program, "heard.py", old, new, kind) for name, old, new, kind in rows]
+    rows = [("heard.py", *row) for row in heard] + [("sync_client.py", *row) for row in _LOOP]
+    return [
+        ClientMutant(name, "sync_client.py", file, old, new, kind, "thorough" if kind == "stalls" else "standard")
+        for file, name, old, new, kind in rows
+    ]
 
 
 _EQUAL = """if self.row and self.row[-1] == self.mark(event):
@@ -75,45 +79,20 @@ _TEXT = """            if delta.get("type") == "text":
 _ALL_TEXT = """            if delta.get("type") in ("text", "thought_summary"):
                 self.text += delta.get("text") or delta["content"]["text"]"""
 
-_LOOPS = {
-    "clean-end-is-the-end": (
+_FINAL = f'problem = BrokenOff("")\n            heard.final = heard.final or {DONE}'
+_LOOP = (
+    (
+        "clean-end-is-the-end",
         'problem = BrokenOff("the stream ended without interaction.completed")',
-        f'problem = BrokenOff("")\nINDENTheard.final = heard.final or {DONE}',
+        _FINAL,
         "clean-end",
     ),
-    "an-error-is-the-end": (
-        'problem = BrokenOff(f"{type(error).__name__}: {error}")',
-        f'problem = BrokenOff("")\nINDENTheard.final = heard.final or {DONE}',
-        "reset",
-    ),
-    "never-polls": ("if patience.failures or not patience.streams:", "if False:", "statuses"),
-    "always-completed": ('"status": heard.final["status"]}', '"status": "completed"}', "ends"),
-    "no-status": (', "status": heard.final["status"]}', "}", "ends"),
-    "waits-for-ever": ("timeout = silence_of(task)", "timeout = None", "stalls"),
-}
-
-
-def _loop(program: str) -> list[ClientMutant]:
-    """Defects of the loop around it, which each Python client has for itself."""
-    return [
-        ClientMutant(
-            name, program, program, old, new.replace("INDENT", "            "), kind,
-            "thorough" if kind == "stalls" else "standard",
-        )
-        for name, (old, new, kind) in _LOOPS.items()
-    ]  # fmt: skip
-
-
-_ASYNC = (
-    ClientMutant(
-        "creates-again", "async_client.py", "heard.py",
-        "if heard.id is None and problem.status not in (429, 503):", "if False:", "heads",
-    ),
-    ClientMutant(
-        "gives-up-without-a-word", "async_client.py", "async_client.py",
-        'return {"error": str(error)}', 'return {"text": ""}', "heads",
-    ),
-)  # fmt: skip
+    ("an-error-is-the-end", 'problem = BrokenOff(f"{type(error).__name__}: {error}")', _FINAL, "reset"),
+    ("never-polls", "if patience.failures or not patience.streams:", "if False:", "statuses"),
+    ("always-completed", '"status": heard.final["status"]}', '"status": "completed"}', "ends"),
+    ("no-status", ', "status": heard.final["status"]}', "}", "ends"),
+    ("waits-for-ever", "timeout = silence_of(task)", "timeout = None", "stalls"),
+)
 
 
 def _javascript() -> list[ClientMutant]:
@@ -149,11 +128,4 @@ def _javascript() -> list[ClientMutant]:
     ]  # fmt: skip
 
 
-MUTANTS = (
-    *_heard("sync_client.py"),
-    *_loop("sync_client.py"),
-    *_heard("async_client.py")[:6],
-    *_loop("async_client.py"),
-    *_ASYNC,
-    *_javascript(),
-)
+MUTANTS = (*_python(), *_javascript())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from harness.benches.gateway.run import run_command
 from harness.outcome import Outcome, UsageFault, Verdict
 from lab.gateways.mutant import GatewayBuild, change_answer, change_create, change_events
 from tests.benches.gateway.inprocess import judged
+from tests.transport.peers import until
 
 CHILD = "import sys, time; print('here', flush=True); time.sleep(60)"
 PARENT = """
@@ -26,29 +26,18 @@ time.sleep(60)
 """
 
 
-def until(holds: object, seconds: float = 30.0) -> bool:
-    """Whether a condition becomes true in time."""
-    assert callable(holds)
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 def test_its_words_are_kept() -> None:
     with run_command([sys.executable, "-c", CHILD], os.environ) as process:
-        assert until(lambda: process.words == "here")
+        until(lambda: process.words == "here")
         assert process.wait_for_end() == ""
 
 
 def test_it_ends_with_its_children(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     with run_command([sys.executable, "-c", PARENT, str(note)], os.environ):
-        assert until(lambda: note.exists() and note.read_text())
+        until(lambda: note.exists() and bool(note.read_text()))
         pid = int(note.read_text())
-    assert until(lambda: not _runs(pid))
+    until(lambda: not _runs(pid))
 
 
 def _runs(pid: int) -> bool:
@@ -60,7 +49,7 @@ def test_one_that_ended_says_why() -> None:
     """If the process ended, the error has its exit code and its last output."""
     command = [sys.executable, "-c", "print('no such config'); raise SystemExit(3)"]
     with run_command(command, os.environ) as process:
-        assert until(lambda: process.wait_for_end())
+        until(lambda: bool(process.wait_for_end()))
         assert process.wait_for_end().endswith("has ended (exit code 3)\nno such config")
 
 

@@ -149,18 +149,6 @@ def test_limits_of_ours_do_not_stall_a_client() -> None:
             assert raw_exchange(proxy.port, get()) == (b"", "rst")
 
 
-def test_streams_do_not_wait_for_each_other() -> None:
-    """Fifty streams that pause are served at the same time, each with a complete response."""
-    with (
-        ServerThread(Serving(Chunk(b"a"), Pause(0.05), Chunk(b"b"))) as server,
-        InThread(WaitingServer(UpstreamServer(server.url))) as proxy,
-    ):
-        driver = UrlDriver(proxy.url)
-        exchanges = driver.together([Request("GET", f"/{number}") for number in range(50)])
-        driver.close()
-    assert {exchange.body for exchange in exchanges} == {b"ab"}
-
-
 @pytest.mark.slow
 def test_streams_that_stand_still_keep_nobody_waiting() -> None:
     """With 300 silent streams open, as background agents cause, the next request is answered at once."""

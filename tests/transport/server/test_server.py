@@ -6,11 +6,8 @@ import asyncio
 import contextlib
 import itertools
 import socket
-import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -22,6 +19,7 @@ from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.server import InThread, WaitingServer
 from harness.wire import (
     COMPLETE,
+    At,
     Chunk,
     Chunked,
     Ending,
@@ -39,6 +37,7 @@ from harness.wire import (
     UntilClose,
 )
 from tests.busy_machine import within
+from tests.transport.certificates import Certificate, certificate_in
 from tests.transport.endings_table import CASES, DEAD, HEADS, Case
 from tests.transport.peers import (
     EVENTS,
@@ -116,6 +115,14 @@ def test_a_reset_loses_no_byte(serve: Serve) -> None:
         received, closing = raw_exchange(server.port, get())
         assert closing == "rst"
         assert received.partition(b"\r\n\r\n")[2] == body
+
+
+@pytest.mark.parametrize("sent", [1, 2, 3])
+def test_a_reset_loses_no_byte_of_a_few(sent: int, serve: Serve) -> None:
+    """With so few bytes before it, none is lost or written twice."""
+    dead = Ending(how=How.RST, at=At.IN_HEADERS, sent=sent)
+    server = serve(lambda request: Response.dead(dead))
+    assert raw_exchange(server.port, get()) == (b"HTTP"[:sent], "rst")
 
 
 def many(count: int) -> tuple[Piece, ...]:
@@ -640,43 +647,21 @@ def test_endings_are_exact_without_uvloop() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for 127.0.0.1 in one PEM file, made by openssl."""
-    folder = tmp_path_factory.mktemp("tls")
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=127.0.0.1",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        "key.pem",
-        "-out",
-        "cert.pem",
-    ]
-    try:
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"openssl cannot make a certificate here: {error}")
-    return folder
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """One certificate for all tests of this file."""
+    return certificate_in(tmp_path_factory.mktemp("tls"))
 
 
-def test_tls(certificate: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """https works if `ca_file` makes the certificate trusted; otherwise the exchange is a TLS ending."""
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ignore any proxy settings of the environment."""
     monkeypatch.setenv("NO_PROXY", "*")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-    server = serve(Serving(*many(100)), tls=context)
-    trusting = UrlDriver(server.url, ca_file=str(certificate / "cert.pem"))
+
+
+def test_tls(certificate: Certificate, serve: Serve) -> None:
+    """https works if `ca_file` makes the certificate trusted; otherwise the exchange is a TLS ending."""
+    server = serve(Serving(*many(100)), tls=certificate.context)
+    trusting = UrlDriver(server.url, ca_file=certificate.ca_file)
     exchanges = [trusting.send(Request("GET", "/")) for _ in range(3)]
     distrusting = UrlDriver(server.url)
     refused = distrusting.send(Request("GET", "/"))
@@ -689,33 +674,25 @@ def test_tls(certificate: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("how", [How.RST, How.FIN])
 @pytest.mark.parametrize("framing", [UntilClose(), Chunked()], ids=["close", "chunked"])
-def test_endings_under_tls(
-    how: How, framing: Framing, certificate: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endings_under_tls(how: How, framing: Framing, certificate: Certificate, serve: Serve) -> None:
     """Bytes written before the ending arrive, and a reset is told from a FIN."""
-    monkeypatch.setenv("NO_PROXY", "*")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-    server = serve(Serving(Chunk(b"ab"), Ending(how=how), framing=framing), tls=context)
-    driver = UrlDriver(server.url, ca_file=str(certificate / "cert.pem"))
+    server = serve(Serving(Chunk(b"ab"), Ending(how=how), framing=framing), tls=certificate.context)
+    driver = UrlDriver(server.url, ca_file=certificate.ca_file)
     exchange = driver.send(Request("GET", "/"))
     clean = how is How.FIN and isinstance(framing, UntilClose)
     assert (exchange.body, exchange.ending.how) == (b"ab", How.COMPLETE if clean else how)
 
 
-def test_tls_that_ends_without_its_own_end_is_cut(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_that_ends_without_its_own_end_is_cut(certificate: Certificate) -> None:
     """Without close_notify, a body that only the close ends counts as cut off (RFC 9112, 9.8)."""
-    monkeypatch.setenv("NO_PROXY", "*")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
 
     def handler(connection: RawConnection) -> None:
-        with context.wrap_socket(connection.sock, server_side=True) as secure:
+        with certificate.context.wrap_socket(connection.sock, server_side=True) as secure:
             read_head(secure)
             secure.sendall(HEADS[UntilClose] + b"ab")
 
     with RawServer(handler, read_request=False) as server:
-        driver = UrlDriver(server.url.replace("http:", "https:"), ca_file=str(certificate / "cert.pem"))
+        driver = UrlDriver(server.url.replace("http:", "https:"), ca_file=certificate.ca_file)
         exchange = driver.send(Request("GET", "/"))
     assert (exchange.body, exchange.ending.how) == (b"ab", How.FIN)
     assert "close_notify" in exchange.ending.detail

@@ -1,4 +1,4 @@
-"""Which bytes may be forwarded before they are parsed: none that complete a response."""
+"""Which bytes are forwarded, and what they become: none that complete a response before it is recorded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.transport.tap.exchange_tracker import RequestFollower, Wiretap
+from harness.transport.tap.exchange_tracker import Wiretap
 from tests.growth import assert_linear
 from tests.transport.peers import get
 
@@ -46,21 +46,6 @@ def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[begin:end] for begin, end in pairwise(places) if begin != end]
 
 
-@given(answers(), st.lists(st.integers(0, 4096), max_size=6), st.sampled_from([b"GET", b"HEAD"]))
-@example(HEADS[0] + b"1\r\na\r\n0\r\n\r\n", [len(HEADS[0]) + 7], b"GET")
-@example(HEADS[0] + b"1\r\na\r\n0\r\n\r\n", [len(HEADS[0]) + 9], b"GET")
-@example(HEADS[0] + b"0\r\nx: 1\r\n\r\n", [len(HEADS[0]) + 3], b"GET")
-@example(HEADS[0], [], b"HEAD")
-def test_what_passes_unseen_makes_no_answer_whole(answer: bytes, cuts: list[int], method: bytes) -> None:
-    """However a response is split, the piece that completes it waits until the response is recorded."""
-    wire = Wiretap("target")
-    wire.upward(get(connection="close").replace(b"GET", method, 1), 0.0)
-    for piece in pieces_of(answer, cuts):
-        unseen = wire.passes(piece)
-        finished = wire.downward(piece, 1.0).finished
-        assert not unseen or not any(exchange.complete for exchange in finished)
-
-
 @given(CONTENTS, LAST, TRAILERS, st.lists(st.integers(0, 4096), max_size=6))
 @example([b"a"], b"0", b"", [len(HEADS[0]) + 7])
 @example([b"a"], b"0", b"", [len(HEADS[0]) + 10])
@@ -73,10 +58,9 @@ def test_the_last_chunk_is_held_back_whole(
     wire, forwarded, waits = Wiretap("target"), 0, 0
     wire.upward(get(), 0.0)
     for piece in pieces_of(before + last + b"\r\n" + trailers + b"\r\n", cuts):
-        unseen = not waits and wire.passes(piece)
         passed = wire.downward(piece, 1.0)
         waits += len(piece)
-        kept_back = 0 if unseen else passed.ending if passed.finished else passed.open
+        kept_back = passed.ending if passed.finished else passed.open
         forwarded, waits = forwarded + waits - kept_back, kept_back
         assert forwarded <= len(before)
     assert [exchange.complete for exchange in passed.finished] == [True]
@@ -94,9 +78,7 @@ def test_all_bytes_pass_once_and_in_order(parts: list[bytes], cuts: list[int], n
     wire, sent = Wiretap("target"), b""
     wire.upward(get().replace(b"host: h", b"host: recorder") * len(parts), 0.0)
     for piece in pieces_of(came, cuts):
-        unseen = wire.passes(piece)
-        passed = wire.downward(piece, 1.0)
-        sent += piece if unseen else passed.data
+        sent += wire.downward(piece, 1.0).data
     assert sent + wire.rest() in (expected, came)
 
 
@@ -133,36 +115,3 @@ def answer_by_bytes(head: bytes) -> None:
     wire.upward(get(), 0.0)
     for at in range(len(head)):
         wire.downward(head[at : at + 1], 1.0)
-
-
-def test_the_pieces_of_a_stream_pass_unseen() -> None:
-    """Every piece but the last is forwarded unparsed: the head, whole chunks, a chunk that comes in two reads."""
-    wire = Wiretap("target")
-    wire.upward(get(), 0.0)
-    event = b"data: {}\n\n"
-    chunk = b"A\r\n" + event + b"\r\n"
-    reads = [HEADS[0] + chunk, chunk * 3, b"A\r\ndata:", b" {}\n\n\r\n", chunk, b"0\r\n\r\n"]
-    seen = []
-    for read in reads:
-        seen.append(wire.passes(read))
-        wire.downward(read, 1.0)
-    assert seen == [True, True, True, True, True, False]
-
-
-def test_what_is_pipelined_is_looked_at() -> None:
-    """If two responses are due, bytes are parsed first: the end of the first may be anywhere."""
-    wire = Wiretap("target")
-    wire.upward(get() * 2, 0.0)
-    assert not wire.passes(HEADS[0] + b"A\r\n")
-
-
-def test_a_request_is_kept_once() -> None:
-    """However often a whole request is asked for, its body is one and the same, and what gathered it is empty."""
-    requests = RequestFollower("target")
-    requests.feed(b"POST /v1beta/interactions HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\nabc", 0.0)
-    [asked] = requests.asked
-    assert asked.request.body == b"abc"
-    requests.feed(b"def", 1.0)
-    assert asked.request.body == b"abcdef"
-    assert asked.request.body is asked.request.body
-    assert not asked.body

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable
 
-import pytest
-
+from harness.transport.tap.exchange_tracker import Wiretap
 from harness.transport.tap.link import TapLink
-from harness.wire import Exchange, How, Request
+from harness.wire import Exchange
 from tests.transport.peers import get
 
 
@@ -42,18 +41,6 @@ class Noted(asyncio.Transport):
 class Board:
     """A tap whose dialling never finishes."""
 
-    authority = "target"
-    origin = "http://target"
-    encoding = None
-    most = 1 << 20
-    claims = None
-
-    def observe(self, request: Request) -> None:
-        """Nobody looks."""
-
-    def hear(self, request: Request) -> None:
-        """Nobody listens."""
-
     async def dial(self, link: TapLink) -> None:
         await asyncio.get_running_loop().create_future()
 
@@ -67,11 +54,16 @@ class Board:
         pass
 
 
+def new_link(board: Board | None = None) -> TapLink:
+    """A link of a tap."""
+    return TapLink(board or Board(), Wiretap("target", most=1 << 20))
+
+
 def test_a_client_that_says_much_before_there_is_an_upstream_is_not_read_on() -> None:
     """At most a quarter of a mebibyte is read before there is an upstream; then all of it is sent, in order."""
 
     async def play() -> None:
-        link, client, upstream = TapLink(Board()), Noted(), Noted()
+        link, client, upstream = new_link(), Noted(), Noted()
         link.client_came(client)
         head = get(content_length="1000000").replace(b"GET", b"POST", 1)
         link.from_client(head + b"a" * 200_000)
@@ -101,57 +93,11 @@ class Keeping(Board):
         return None
 
 
-@pytest.mark.parametrize("end", ["reset", "hang up", "stop", "complete"])
-def test_what_passed_before_it_was_looked_at_is_in_the_record(end: str) -> None:
-    """A stream's first bytes are forwarded at once, and are in the record however the exchange ends."""
-
-    async def play() -> None:
-        board = Keeping()
-        link, client, upstream = TapLink(board), Noted(), Noted()
-        link.client_came(client)
-        link.upstream_came(upstream)
-        link.from_client(get())
-        link.from_upstream(HEAD + CHUNK)
-        assert client.written == HEAD + CHUNK
-        if end == "reset":
-            link.upstream_left(How.RST)
-        elif end == "hang up":
-            link.client_left(How.FIN)
-        elif end == "complete":
-            link.from_upstream(b"0\r\n\r\n")
-        tasks = link.stop()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        (exchange,) = board.kept
-        assert exchange.status == 200
-        assert exchange.body == b"data: {}\n\n"
-        assert exchange.complete == (end == "complete")
-
-    asyncio.run(play())
-
-
-def test_what_passed_is_looked_at_though_nothing_follows() -> None:
-    """Forwarded bytes are parsed soon afterwards, not only when the next byte arrives."""
-
-    async def play() -> None:
-        board = Keeping()
-        link, client = TapLink(board), Noted()
-        link.client_came(client)
-        link.upstream_came(Noted())
-        link.from_client(get())
-        link.from_upstream(HEAD + b"X\r\n")
-        while not board.kept:
-            await asyncio.sleep(0)
-        assert board.kept[0].ending.how is How.BAD_HTTP
-        await asyncio.gather(*link.stop(), return_exceptions=True)
-
-    asyncio.run(play())
-
-
 def test_a_side_that_is_full_stops_the_other() -> None:
     """A side is read again only when every reason to pause it is gone."""
 
     async def play() -> None:
-        link, client, upstream = TapLink(Board()), Noted(), Noted()
+        link, client, upstream = new_link(), Noted(), Noted()
         link.client_came(client)
         link.upstream_came(upstream)
         link.hush("upstream", "full")
@@ -170,7 +116,7 @@ def test_a_client_that_pipelines_is_not_read_on_until_answers_come() -> None:
 
     async def play(one: bytes, most: int) -> None:
         board = Keeping()
-        link, client, upstream = TapLink(board), Noted(), Noted()
+        link, client, upstream = new_link(board), Noted(), Noted()
         link.client_came(client)
         link.upstream_came(upstream)
         sent = 0
@@ -195,7 +141,7 @@ def test_a_large_body_is_no_pipelining() -> None:
     """One request is read to its end whatever its size, and a client that waits for answers never pauses."""
 
     async def play() -> None:
-        link, client = TapLink(Board()), Noted()
+        link, client = new_link(), Noted()
         link.client_came(client)
         link.upstream_came(Noted())
         for _ in range(3):
@@ -213,7 +159,7 @@ def test_an_answer_that_is_no_http_lets_its_client_be_read_on() -> None:
     """Behind it nothing is recorded, so nothing waits."""
 
     async def play() -> None:
-        link, client = TapLink(Board()), Noted()
+        link, client = new_link(), Noted()
         link.client_came(client)
         link.upstream_came(Noted())
         link.from_client(get() * 200)

@@ -172,8 +172,12 @@ def judge_case(
             return _blame(STANDS, "crashed", f"crashed: {ended.error}")
         if attempt.could_not:
             return CaseVerdict(DropOutcome.COULD_NOT)
-        if attempt.judge_knowledge() is None and _tells_end(attempt, ended.error):
-            return _pass_attempt(attempt)
+        if attempt.judge_knowledge() is None:
+            # An error is what a client may make of the status in which the run ended. Where the run waits for its
+            # client, it must name the status: any other one has another cause.
+            status, model = attempt.status, attempt.api.load_client_model()
+            if status not in model.quiet or (status in model.waiting and status in ended.error):
+                return _pass_attempt(attempt)
         report = f"gave up: {ended.error.rstrip('.')}"
         split = attempt.find_split_call() if _UNREADABLE.search(ended.error) else ""
         return _blame(RECOVERS, "reported", "; ".join(filter(None, (report, attempt.explain_cursor(), split))))
@@ -192,15 +196,6 @@ def judge_case(
 
 _UNREADABLE = re.compile(r"json|syntax|decod|pars", re.IGNORECASE)
 """An error of a client that could not read what it received."""
-
-
-def _tells_end(attempt: ClientAttempt, error: str) -> bool:
-    """Whether an error is what a client may make of the status in which the run ended.
-
-    Where the run waits for its client, the error must name the status: any other one has another cause.
-    """
-    status, model = attempt.status, attempt.api.load_client_model()
-    return status not in model.quiet or (status in model.waiting and status in error)
 
 
 def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
@@ -251,41 +246,40 @@ def list_moments(attempt: ClientAttempt) -> tuple[WireMoment, ...]:
     columns = Columns()
     for number, event in enumerate(attempt.events):
         columns.find(_to_read_event(event, attempt), number)
-    return tuple(_to_moment(one, attempt, columns) for one in attempt.received)
-
-
-def _to_moment(one: ReceivedResponse, attempt: ClientAttempt, columns: Columns) -> WireMoment:
-    start = columns.follow(one.asked_after) if one.asked_after else 0
-    found: list[int] | None = None
-    at = start or 0
-    if one.is_stream:
-        found = []
-        for event in one.events():
+    moments = []
+    for one in attempt.received:
+        target, body = shorten(one.request.target, 110), object_or_none(one.request.body) or {}
+        flags = [name for name in ("stream", "background") if body.get(name) is True]
+        flags += ["a further turn"] if body and one.continues else []
+        at = start = (columns.follow(one.asked_after) if one.asked_after else 0) or 0
+        found: list[int] = []
+        for event in one.events() if one.is_stream else ():
             found.append(columns.find(_to_read_event(event, attempt), at))
             at = max(at, found[-1] + 1)
-    return WireMoment(
-        at=max(0.0, one.at - attempt.begun),
-        request=_describe_request(one),
-        answer=_describe_answer(one, attempt),
-        fault="" if one.suffered is None else ", ".join(map(str, one.suffered.fired)),
-        columns=None if found is None else tuple(found),
-        start=start or 0,
-        broke=_describe_break(one) if one.is_stream else "",
-    )
+        broke = ""  # how a stream ended before its end
+        if one.is_stream and one.ending is None:
+            broke = "the client disconnected"
+        elif one.is_stream and one.ending is not None and one.ending.how is not How.COMPLETE:
+            broke = one.ending.words
+        elif one.is_stream and not one.completes:
+            broke = "a clean end"
+        moments.append(
+            WireMoment(
+                at=max(0.0, one.at - attempt.begun),
+                request=f"{one.request.method} {target}" + (f" ({', '.join(flags)})" if flags else ""),
+                answer=_describe_answer(one, attempt),
+                fault="" if one.suffered is None else ", ".join(map(str, one.suffered.fired)),
+                columns=tuple(found) if one.is_stream else None,
+                start=start,
+                broke=broke,
+            )
+        )
+    return tuple(moments)
 
 
 def _to_read_event(event: Event, attempt: ClientAttempt) -> ReadEvent:
     cursor = attempt.api.load_protocol().cursor(event) or ""
     return ReadEvent(key=cursor, cursor=cursor)
-
-
-def _describe_break(one: ReceivedResponse) -> str:
-    """How a stream ended before its end; "" if it did not."""
-    if one.ending is None:
-        return "the client disconnected"
-    if one.ending.how is not How.COMPLETE:
-        return one.ending.words
-    return "" if one.completes else "a clean end"
 
 
 def describe_end(ended: ClientResult) -> str:
@@ -303,16 +297,6 @@ def describe_end(ended: ClientResult) -> str:
         case {"steps": [*steps]}:
             return f"reports {format_count(len(steps), 'step')}{status}"
     return f"reports the status {ended.status}" if ended.status else "reports nothing"
-
-
-def _describe_request(one: ReceivedResponse) -> str:
-    target = shorten(one.request.target, 110)
-    body = object_or_none(one.request.body)
-    if body is None:
-        return f"{one.request.method} {target}"
-    flags = [name for name in ("stream", "background") if body.get(name) is True]
-    flags += ["a further turn"] if one.continues else []
-    return f"{one.request.method} {target}" + (f" ({', '.join(flags)})" if flags else "")
 
 
 def _describe_answer(one: ReceivedResponse, attempt: ClientAttempt) -> str:

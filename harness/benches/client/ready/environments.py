@@ -10,8 +10,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
@@ -104,7 +104,11 @@ def _install_once(
     home: Path, client: ReadyClient, tell: Callable[[str], None], commands: Sequence[Sequence[str]]
 ) -> None:
     wanted = client.packages
-    with _lock(home):
+    with open_lock(home / "lock") as file:
+        with suppress(ImportError):  # one process at a time installs here, where the system has such locks
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
         if is_installed(client):
             return
         tell(f"installing {' '.join(wanted)} from the network into {home}, once")
@@ -118,19 +122,6 @@ def _install_once(
                 what = "\n".join(f"  {line[:300]}" for line in last_lines)
                 raise UsageFault(f"{client.name}: {' '.join(wanted)} cannot be installed:\n{what}")
         write_file(home / _DONE, json.dumps(wanted))
-
-
-@contextmanager
-def _lock(home: Path) -> Iterator[None]:
-    """Let one process at a time install here, where the system has such locks."""
-    with open_lock(home / "lock") as file:
-        try:
-            import fcntl
-        except ImportError:
-            yield
-            return
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _find(program: str, client: ReadyClient) -> str:

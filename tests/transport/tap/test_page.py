@@ -1,25 +1,20 @@
-"""The door of a tap with a page: what the page claims stays here, everything else passes as without a page."""
+"""A tap with a page: what the page claims stays here, everything else passes as without a page."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 
 import pytest
 
 from harness.transport import ServerThread
 from harness.transport.http1.limits import ServerLimits
-from harness.transport.server.connection import Hub
 from harness.transport.server.server import InThread
 from harness.transport.tap import tap as tap_module
-from harness.transport.tap.exchange_tracker import read_request
-from harness.transport.tap.tap import Door, Tap
-from harness.wire import Chunk, Ending, Exchange, Framing, Headers, LogicalClock, Request, Response
-from tests.growth import assert_linear
-from tests.transport.peers import connected, read_to_end, until
+from harness.transport.tap.tap import Tap
+from harness.wire import Chunk, Ending, Exchange, Framing, Headers, Request, Response
+from tests.transport.peers import RawServer, connected, read_to_end, until
 
 PAGE = b"GET /page HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 OTHER = b"GET /other HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
@@ -104,108 +99,30 @@ def test_what_is_no_request_passes() -> None:
         assert read_to_end(sock)[0].startswith(b"HTTP/1.1 400")
 
 
-@pytest.mark.parametrize("wire", [b"\x16\x03\x01\x02\x00\x01", b"\r\n\r\nGET /page", b"1 / HTTP/1.1"])
-def test_what_begins_no_head_does_not_wait(wire: bytes) -> None:
-    """Bytes that begin no request are no business of the door, which would wait for their end for ever."""
-    with tap_with_page() as (tap, _, _), connected(tap.port) as sock:
-        sock.sendall(wire)
-        until(lambda: len(tap._links) == 1)
-        assert not tap._doors
-
-
 def test_a_client_that_leaves_in_its_first_head() -> None:
     """It is noted as it is without a page."""
     with tap_with_page() as (tap, asked, _), connected(tap.port) as sock:
         sock.sendall(OTHER[:20])
         sock.shutdown(socket.SHUT_WR)
         assert read_to_end(sock)[0] == b""
+        until(lambda: not tap._links)
         assert asked == []
-        assert not tap._doors
 
 
 def test_a_tap_with_waiting_connections_stops() -> None:
     """Connections that have sent nothing, or only a beginning, do not keep the tap from stopping."""
     with tap_with_page() as (tap, _, _), connected(tap.port), connected(tap.port) as begun:
         begun.sendall(b"GET /pa")
-        until(lambda: len(tap._doors) == 2)
+        until(lambda: len(tap._links) == 2)
 
 
-@pytest.mark.parametrize("blank_line", [b"\r\n\r\n", b"\n\n", b"\r\n\n", b"\n\r\n"])
-def test_a_head_ends_wherever_a_read_cuts_it(blank_line: bytes) -> None:
-    """Its blank line is seen in two reads or one, however it is written, and the door hands on every byte."""
-    head = b"GET /other HTTP/1.1\r\nhost: x" + blank_line
-    for cut in range(1, len(head)):
-        inside = Inside()
-        door = door_to(inside)
-        door.data_received(head[:cut])
-        assert not inside.came
-        door.data_received(head[cut:])
-        assert inside.came == head
-
-
-def test_a_link_connects_before_it_reads_the_request() -> None:
-    """What came waits for the turn in which the link connects, and nothing more is read until then."""
-    inside, moved = Inside(), Moved()
-    later: list[Callable[[], object]] = []
-    door = door_to(inside, later.append)
-    door.connection_made(moved)
-    door.data_received(OTHER)
-    assert (inside.came, moved.is_paused) == (b"", True)
-    later.pop()()
-    assert (inside.came, moved.is_paused) == (OTHER, False)
-
-
-@pytest.mark.slow
-def test_a_head_that_dribbles_through_costs_what_it_is_long() -> None:
-    """Byte by byte, 16 times the head takes about 16 times the time."""
-    assert_linear(lambda: let_in_by_bytes(b"a" * 2_000), lambda: let_in_by_bytes(b"a" * 32_000))
-
-
-def let_in_by_bytes(head: bytes) -> None:
-    """Let a head come byte by byte."""
-    door = door_to(Inside())
-    for at in range(len(head)):
-        door.data_received(head[at : at + 1])
-
-
-class Inside(asyncio.Protocol):
-    """What a door hands a connection to: it keeps what came."""
-
-    def __init__(self) -> None:
-        self.came = b""
-
-    def data_received(self, data: bytes) -> None:
-        self.came += data
-
-
-class Moved(asyncio.Transport):
-    """A transport that any protocol may take over; it is read only when nobody paused it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_paused = False
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Take the protocol's word for it."""
-
-    def pause_reading(self) -> None:
-        self.is_paused = True
-
-    def resume_reading(self) -> None:
-        self.is_paused = False
-
-    def is_closing(self) -> bool:
-        return False
-
-
-def door_to(inside: Inside, later: Callable[[Callable[[], object]], object] = lambda act: act()) -> Door:
-    """A door that has a connection, behind which is `inside`."""
-    page = PageHere()
-    hub = Hub(page.answer, LogicalClock(), ServerLimits())
-    read = partial(read_request, authority="x", encoding=None)
-    door = Door(page, hub, read, lambda: inside, set(), later)
-    door.connection_made(Moved())
-    return door
+def test_the_target_is_asked_only_for_what_is_its_own() -> None:
+    """A browser opens connections that it may never use, and a target may serve one at a time."""
+    with RawServer(lambda connection: None) as server:
+        with InThread(Tap(server.url, lambda exchange: None, page=PageHere())) as tap, connected(tap.port) as sock:
+            sock.sendall(PAGE)
+            assert read_to_end(sock)[0].endswith(b'"the page"')
+        assert server.connections == 0
 
 
 @pytest.mark.parametrize("size", [1, 1000])
@@ -245,7 +162,7 @@ def test_a_client_that_does_not_finish_a_head_is_disconnected(monkeypatch: pytes
         assert read_to_end(first) == (b"", "fin")
         assert read_to_end(later)[0].count(b"HTTP/1.1") == 1
         assert asked == ["/other"]
-        until(lambda: not tap._doors and not tap._links)
+        until(lambda: not tap._links)
 
 
 def test_connections_without_a_request_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +171,7 @@ def test_connections_without_a_request_count(monkeypatch: pytest.MonkeyPatch) ->
     with tap_with_page() as (tap, _, _), connected(tap.port) as one, connected(tap.port) as two:
         for sock in (one, two):
             sock.sendall(b"GET /pa")
-        until(lambda: len(tap._doors) == 2)
+        until(lambda: len(tap._links) == 2)
         with pytest.raises(ConnectionResetError), connected(tap.port) as third:
             third.recv(1)  # if `connect` itself was not reset already
         assert tap.unrecorded[0].startswith("2 connections are open")

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.transport import Limits, ServerThread
-from harness.transport.inprocess.httpx_transports import async_transport, sync_transport
+from harness.transport import Limits, ServerThread, transport
 from harness.wire import (
     At,
     Chunk,
@@ -40,10 +39,10 @@ def library(request: pytest.FixtureRequest) -> Any:
     return pytest.importorskip(request.param)
 
 
-def read_sync(library: Any, url: str, transport: Any, timeout: float = 0.15) -> Seen:
+def read_sync(library: Any, url: str, carrier: Any, timeout: float = 0.15) -> Seen:
     """The bytes a sync client gets before the end, and the name of the exception that ended them."""
     body = b""
-    with library.Client(transport=transport, timeout=timeout, trust_env=False) as client:
+    with library.Client(transport=carrier, timeout=timeout, trust_env=False) as client:
         try:
             with client.stream("GET", url) as response:
                 for data in response.iter_raw():
@@ -53,12 +52,12 @@ def read_sync(library: Any, url: str, transport: Any, timeout: float = 0.15) -> 
     return body, None
 
 
-def read_async(library: Any, url: str, transport: Any, timeout: float = 0.15) -> Seen:
+def read_async(library: Any, url: str, carrier: Any, timeout: float = 0.15) -> Seen:
     """The same for an async client."""
 
     async def main() -> Seen:
         body = b""
-        async with library.AsyncClient(transport=transport, timeout=timeout, trust_env=False) as client:
+        async with library.AsyncClient(transport=carrier, timeout=timeout, trust_env=False) as client:
             try:
                 async with client.stream("GET", url) as response:
                     async for data in response.aiter_raw():
@@ -70,10 +69,7 @@ def read_async(library: Any, url: str, transport: Any, timeout: float = 0.15) ->
     return asyncio.run(main())
 
 
-READERS: dict[str, tuple[Callable[..., Seen], Callable[..., Any]]] = {
-    "sync": (read_sync, sync_transport),
-    "async": (read_async, async_transport),
-}
+READERS: dict[str, Callable[..., Seen]] = {"sync": read_sync, "async": read_async}
 
 
 @pytest.mark.slow
@@ -90,9 +86,9 @@ READERS: dict[str, tuple[Callable[..., Seen], Callable[..., Any]]] = {
 def test_an_ending_is_the_librarys_own_exception(kind: str, name: str, library: Any) -> None:
     """Bytes and exception are those of the table, in-process and over a socket; the body is closed once."""
     case = ALL[name]
-    read, make = READERS[kind]
+    read = READERS[kind]
     service = Serving(*case.pieces, framing=case.framing)
-    assert read(library, URL, make(service, module=library)) == (case.body, case.error)
+    assert read(library, URL, transport(service)) == (case.body, case.error)
     assert service.bodies[0].closings == 1
     assert over_a_socket(read, library, case) == (case.body, case.error)
 
@@ -116,9 +112,9 @@ def over_a_socket(read: Callable[..., Seen], library: Any, case: Case) -> Seen:
 @pytest.mark.parametrize("kind", READERS)
 def test_no_connection_is_a_connect_error(kind: str, how: How, library: Any) -> None:
     """A refused connection or failed handshake, which the socket server cannot produce, is a `ConnectError`."""
-    read, make = READERS[kind]
-    transport = make(lambda request: Response.dead(Ending(how=how, at=At.BEFORE_HEADERS)), module=library)
-    assert read(library, URL, transport) == (b"", "ConnectError")
+    read = READERS[kind]
+    dead = transport(lambda request: Response.dead(Ending(how=how, at=At.BEFORE_HEADERS)))
+    assert read(library, URL, dead) == (b"", "ConnectError")
 
 
 def test_the_request_arrives_as_it_would(library: Any) -> None:
@@ -129,7 +125,7 @@ def test_the_request_arrives_as_it_would(library: Any) -> None:
         seen.append(request)
         return echo(request)
 
-    with library.Client(transport=sync_transport(service, module=library)) as client:
+    with library.Client(transport=transport(service)) as client:
         response = client.post("http://h/a%2Fb?x=%41", content=b"body", headers={"X-Key": "k"})
     assert (response.status_code, response.text) == (200, "POST /a%2Fb?x=%41 body")
     assert response.headers["content-length"] == str(len(response.content))
@@ -142,9 +138,9 @@ def test_the_request_arrives_as_it_would(library: Any) -> None:
 @pytest.mark.parametrize("kind", READERS)
 def test_a_stall_costs_the_patience_of_the_client(kind: str, pieces: tuple[Piece, ...], library: Any) -> None:
     """A stall moves the clock by the read timeout, as in the driver and as over a socket."""
-    read, make = READERS[kind]
+    read = READERS[kind]
     clock = LogicalClock()
-    assert read(library, URL, make(Serving(*pieces), clock, module=library), 7.0)[1] == "ReadTimeout"
+    assert read(library, URL, transport(Serving(*pieces), clock), 7.0)[1] == "ReadTimeout"
     assert clock.now == 7.0
 
 
@@ -157,19 +153,19 @@ def test_a_header_arrives_as_it_does_over_a_socket(value: str, library: Any) -> 
 
     with ServerThread(service) as server, library.Client(trust_env=False) as client:
         over_socket = client.get(server.url).headers.raw
-    with library.Client(transport=sync_transport(service, module=library)) as client:
+    with library.Client(transport=transport(service)) as client:
         assert client.get(URL).headers.raw[:2] == over_socket[:2]
 
 
 @pytest.mark.parametrize("kind", READERS)
 def test_a_pause_moves_the_clock_and_nothing_sleeps(kind: str, library: Any) -> None:
     """A pause within the read timeout only delays bytes on the clock; a longer one is a read timeout."""
-    read, make = READERS[kind]
+    read = READERS[kind]
     clock = LogicalClock()
-    transport = make(Serving(Chunk(b"a"), Pause(50), Chunk(b"b")), clock, module=library)
-    assert read(library, URL, transport, 60) == (b"ab", None)
+    carrier = transport(Serving(Chunk(b"a"), Pause(50), Chunk(b"b")), clock)
+    assert read(library, URL, carrier, 60) == (b"ab", None)
     assert clock.now == 50
-    assert read(library, URL, transport, 40) == (b"a", "ReadTimeout")
+    assert read(library, URL, carrier, 40) == (b"a", "ReadTimeout")
     assert clock.now == 90
 
 
@@ -180,35 +176,33 @@ def test_endless_pauses_are_a_read_timeout(kind: str, library: Any) -> None:
     def service(request: Request) -> Response:
         return Response(200, EVENTS, Chunked(), PieceBody(iter(lambda: Pause(0), None)))
 
-    read, make = READERS[kind]
-    transport = make(service, module=library, limits=Limits(pauses=30))
-    assert read(library, URL, transport, None) == (b"", "ReadTimeout")
+    read = READERS[kind]
+    assert read(library, URL, transport(service, limits=Limits(pauses=30)), None) == (b"", "ReadTimeout")
 
 
 @pytest.mark.parametrize("kind", READERS)
 def test_a_client_that_leaves_closes_the_body_once(kind: str, library: Any) -> None:
     """A client that leaves before or after the first byte closes the body once."""
     service = Serving(Chunk(b"a"), Chunk(b"b"))
-    transport = READERS[kind][1](service, module=library)
     if kind == "sync":
-        leave_sync(library, transport)
+        leave_sync(library, transport(service))
     else:
-        asyncio.run(leave_async(library, transport))
+        asyncio.run(leave_async(library, transport(service)))
     assert [body.closings for body in service.bodies] == [1, 1]
 
 
-def leave_sync(library: Any, transport: Any) -> None:
+def leave_sync(library: Any, carrier: Any) -> None:
     """Open two streams; read nothing from the first, one chunk from the second."""
-    with library.Client(transport=transport) as client:
+    with library.Client(transport=carrier) as client:
         with client.stream("GET", URL):
             pass
         with client.stream("GET", URL) as response:
             assert next(response.iter_raw()) == b"a"
 
 
-async def leave_async(library: Any, transport: Any) -> None:
+async def leave_async(library: Any, carrier: Any) -> None:
     """The same, async."""
-    async with library.AsyncClient(transport=transport) as client:
+    async with library.AsyncClient(transport=carrier) as client:
         async with client.stream("GET", URL):
             pass
         async with client.stream("GET", URL) as response:
@@ -218,7 +212,7 @@ async def leave_async(library: Any, transport: Any) -> None:
 def test_closing_twice_reaches_the_service_once(library: Any) -> None:
     """Closing the raw stream again does nothing."""
     service = Serving(Chunk(b"a"))
-    response = sync_transport(service, module=library).handle_request(library.Request("GET", URL))
+    response = transport(service).handle_request(library.Request("GET", URL))
     response.stream.close()
     response.stream.close()
     assert service.bodies[0].closings == 1
@@ -243,7 +237,7 @@ def test_async_readers_wait_side_by_side() -> None:
         return Response(200, EVENTS, Chunked(), PieceBody(held()))
 
     async def main() -> list[str]:
-        async with httpx.AsyncClient(transport=async_transport(service, clock), timeout=5) as client:
+        async with httpx.AsyncClient(transport=transport(service, clock), timeout=5) as client:
             paths = ("/1", "/2", "/release")
             answers = await asyncio.gather(*(client.get(f"http://h{path}") for path in paths))
             return [answer.text for answer in answers]
