@@ -52,13 +52,12 @@ _SHARED_WORDS = {
 }
 """The words of judges that several rules share (in `contract/judge`), and those rules."""
 
-_SCHEMA_RULES = ("request.schema", "stream.schema", "stream.error-shape")
-
 
 def all_codes() -> list[str]:
     """Every code, sorted: each rule, and each `rule/word` that a judge gives."""
     rules = {*ROWS, *(rule.id for rule in (*RULES, NOTICED, PROVED, SEARCHED))}
-    shapes = {*_SCHEMA_RULES, *(operation.rule for operation in OPERATIONS if operation.schema)}
+    shapes = {"request.schema", "stream.schema", "stream.error-shape"}
+    shapes |= {operation.rule for operation in OPERATIONS if operation.schema}
     words = {f"{rule}/{keyword_word(keyword)}" for rule in shapes for keyword in _KEYWORDS}
     words |= {f"{rule}/null" for rule in shapes}
     words |= {f"{rule}/{word}" for rule in _STREAM_RULES for word in STREAM_WORDS}
