@@ -59,26 +59,22 @@ def _describe(item: Option) -> dict[str, Any]:
 
 def make_tables() -> str:
     """The tables of the page, one for each table of a file."""
-    return "\n".join(line for name, cls in _list_tables() for line in _write_table(name, cls))
-
-
-def _write_table(name: str, cls: type[Options]) -> Iterator[str]:
-    yield f"\n### `[tool.harness{'.' if name else ''}{name}]`: `harness {cls.page.name}`\n"
-    if cls.page.shares:
-        keys = ", ".join(f"`{key}`" for key in sorted(cls.page.shares))
-        yield f"It also takes from `[tool.harness]`: {keys}.\n"
-    yield "| Key | Value | Meaning |\n|---|---|---|"
-    shared = load_options("check").list_options() if name else {}
-    for item in _list_keys(cls):
-        if item.key not in cls.page.shares or item.name not in shared:
-            yield _write_row(item)
-
-
-def _write_row(item: Option) -> str:
-    words = ", ".join(f"`{choice}`" for choice in item.choices) or item.kind.words
-    value = f"list: {words}" if item.repeats else words
-    where = f"; {item.allowed}" if item.allowed is Trust.INSIDE else ""
-    return f"| `{item.key}` | {value} | {item.help.replace('|', '/')}{where} |"
+    lines: list[str] = []
+    for name, cls in _list_tables():
+        lines.append(f"\n### `[tool.harness{'.' if name else ''}{name}]`: `harness {cls.page.name}`\n")
+        if cls.page.shares:
+            keys = ", ".join(f"`{key}`" for key in sorted(cls.page.shares))
+            lines.append(f"It also takes from `[tool.harness]`: {keys}.\n")
+        lines.append("| Key | Value | Meaning |\n|---|---|---|")
+        shared = load_options("check").list_options() if name else {}
+        for item in _list_keys(cls):
+            if item.key in cls.page.shares and item.name in shared:
+                continue
+            words = ", ".join(f"`{choice}`" for choice in item.choices) or item.kind.words
+            value = f"list: {words}" if item.repeats else words
+            where = f"; {item.allowed}" if item.allowed is Trust.INSIDE else ""
+            lines.append(f"| `{item.key}` | {value} | {item.help.replace('|', '/')}{where} |")
+    return "\n".join(lines)
 
 
 def _list_keys(cls: type[Options]) -> Iterator[Option]:

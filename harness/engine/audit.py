@@ -34,7 +34,6 @@ MOST_SUBJECTS = 20
 
 _SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
 
-_NOT_FOUND = 404
 
 LEVELS = (Level.MAY, Level.SHOULD, Level.MUST)
 """From the least binding to the most."""
@@ -153,7 +152,7 @@ class Audit:
         self.note_denials(played.trail)
         for exchange in played.trail:
             # It is the API's own answer to one of its calls for certain.
-            own = bool(self.api.read(exchange, None).call) and exchange.status not in {*PROXY_REFUSALS, _NOT_FOUND}
+            own = bool(self.api.read(exchange, None).call) and exchange.status not in {*PROXY_REFUSALS, 404}
             if own and not exchange.excuse and not self._follows_from_another(exchange, played):
                 self._judge(exchange, played)
         for exchange, withheld in self._list_answered(played):
@@ -387,9 +386,9 @@ class Audit:
         """
         with self._lock:
             for exchange in played.trail:
-                if exchange.status is not None and exchange.status not in {*PROXY_REFUSALS, _NOT_FOUND}:
+                if exchange.status is not None and exchange.status not in {*PROXY_REFUSALS, 404}:
                     self._answered.add(self._name_route(exchange))
-                elif exchange.status == _NOT_FOUND and self.api.read(exchange, None).call:
+                elif exchange.status == 404 and self.api.read(exchange, None).call:
                     self._withheld.append((exchange, played))
             ready = [one for one in self._withheld if self._name_route(one[0]) in self._answered]
             self._withheld = [one for one in self._withheld if self._name_route(one[0]) not in self._answered]

@@ -21,8 +21,6 @@ DECODED_IN_ALL = 4 * DECODED_BYTES
 """Limit on the decoded size of all such bodies of one file: each may be small, and there may be thousands."""
 TOO_MUCH_DECODED = f"the bodies of the file hold more than {DECODED_IN_ALL} bytes once decompressed: refused"
 
-_GZIP_OR_ZLIB = 47
-
 
 def coding_of(headers: Headers) -> str:
     """The content coding of a body; "" if there is none."""
@@ -36,7 +34,7 @@ class Inflater:
     def __init__(self, coding: str) -> None:
         self._may_be_raw = coding == "deflate"
         self._start = b""
-        self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
+        self._inflate = zlib.decompressobj(47)  # gzip or zlib, by its header
 
     @property
     def whole(self) -> bool:
@@ -60,7 +58,7 @@ class Inflater:
             room -= len(parts[-1])
             data = self._inflate.unconsumed_tail
             if self._inflate.eof and self._inflate.unused_data:
-                data, self._inflate = self._inflate.unused_data, zlib.decompressobj(_GZIP_OR_ZLIB)
+                data, self._inflate = self._inflate.unused_data, zlib.decompressobj(47)
         return b"".join(parts)
 
 

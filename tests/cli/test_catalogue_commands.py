@@ -57,6 +57,15 @@ def test_explain_a_rule_of_gateways(harness: Harness) -> None:
         assert part in text.replace("Both", "both")
 
 
+@pytest.mark.parametrize("check", ["chain.unknown", "gw.query"])
+def test_the_source_of_a_check_is_read_in_one_place(check: str, harness: Harness) -> None:
+    """The row of its rule, what its exercise sends, what judges it, and the mutant that it has to fail."""
+    text = harness("explain", "--source", check).out
+    for part in (f"\n  {check}:\n    level: MUST", "  @exercise(", "-> Iterator[Finding]:"):
+        assert part in text, part
+    assert ("# mutant chain-unknown-allowed\n" in text) == (check == "chain.unknown")
+
+
 @pytest.mark.usefixtures("toy_catalogue")
 def test_explain(harness: Harness) -> None:
     """`explain` shows a check's rule, source, effect, needs and cost."""

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions
-from harness.cli.options import Page, argument
+from harness.cli.options import Page, argument, flag
 from harness.cli.output import say_lines
 from harness.cli.rules import load_every_check
 from harness.cli.rules.rule_facts import (
     describe_check,
     describe_rule,
+    find_source,
     list_codes,
     list_rules_without_check,
 )
@@ -38,7 +39,9 @@ class ExplainArguments(ExtensionOptions):
         completes="check",
     )
 
-    page = Page("explain", ("harness explain resume.no-gap", "harness explain 'cancel.*'"))
+    source: bool = flag("also print the row of the rule, what its exercise sends, and what judges it")
+
+    page = Page("explain", ("harness explain resume.no-gap", "harness explain --source chain.unknown"))
 
 
 OPTIONS = ExplainArguments
@@ -67,15 +70,17 @@ def run(words: Sequence[str]) -> int:
             raise UsageFault(f"{name!r} is a mutant, not a check: `harness mutants --list {name}` describes it")
         if name in load_incidents():
             raise UsageFault(f"{name!r} is an incident, not a check: `harness incidents {name}` describes it")
-    described = [describe_rule(rule) for rule in own]
+    described = [(describe_rule(rule), "") for rule in own]
     if others:
         everything_offered = everything(INTERACTIONS.load_capabilities())
         selection = Selection(checks=tuple(others))
         plan = make_plan(load_every_check(), selection, everything_offered, INTERACTIONS.load_profiles())
-        described += [describe_check(planned.check) for planned in plan.checks if planned.skip is None]
-    for number, facts in enumerate(described):
+        chosen = [planned.check for planned in plan.checks if planned.skip is None]
+        described += [(describe_check(one), find_source(one) if arguments.source else "") for one in chosen]
+    for number, (facts, source) in enumerate(described):
         say_lines([""] if number else [])
         say_lines(f"{facts.rule.id}: {facts.heading}".split("\n"))
         for fact in facts.facts:
             say_lines(f"  {fact.label}: {fact.text}{f' {fact.url}' if fact.url else ''}".split("\n"))
+        say_lines(source.split("\n") if source else [])
     return 0

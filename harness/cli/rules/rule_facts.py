@@ -5,16 +5,23 @@ Layer 8.
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import partial
+from pathlib import Path
+from textwrap import indent
+from typing import Any, NamedTuple
 
+from harness import rules
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.gateway.findings import cures_of
 from harness.cli.rules import load_every_check
 from harness.engine.kill_matrix import NOTICED, PROVED
 from harness.engine.search.failure import RULES as SEARCH_RULES
 from harness.engine.search.failure import SEARCHED
+from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Rule, Subject
 from harness.outcome.words import format_count
@@ -53,6 +60,26 @@ def describe_check(check: Check) -> RuleFacts:
     relayed = rule.subject is Subject.RELAY
     heading = "a rule of `harness gateway`" if relayed else check.title
     return RuleFacts(rule, heading, "gateway" if relayed else "check", tuple(_facts_of_check(check)))
+
+
+def find_source(check: Check) -> str:
+    """The row of a rule, its exercises, its judge and its mutant, each below the place where it is."""
+    judge: Any = check.judge
+    while isinstance(judge, partial):
+        judge = judge.func
+    blocks = []
+    for path in sorted(Path(rules.__file__).parent.glob("*.yaml")):
+        text = f"\n{path.read_text('utf-8')}"
+        if (start := text.find(f"\n{check.id}:")) >= 0:
+            row = re.split(r"\n(?=\S)", text[start + 1 :], maxsplit=1)[0].rstrip()
+            blocks.append((f"{path.name}:{text.count(chr(10), 0, start) + 1}", row))
+    for function in (*(part.run for part in check.exercise.parts or (check.exercise,)), judge):
+        lines, number = inspect.getsourcelines(function)
+        blocks.append((f"{function.__module__}:{number}", "".join(lines).rstrip()))
+    if found := re.search(r"^  mutant: (\S+)", blocks[0][1] if blocks else "", re.MULTILINE):
+        mutant = INTERACTIONS.load_mutants()[found[1]]
+        blocks.append((f"mutant {mutant.id}", f"{mutant.summary} (harness serve --mutant {mutant.id})"))
+    return "\n".join(f"\n  # {place}\n{indent(text, '  ')}" for place, text in blocks)
 
 
 def describe_rule(rule: Rule) -> RuleFacts:

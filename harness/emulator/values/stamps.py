@@ -23,7 +23,6 @@ from msgspec import Struct
 
 from harness.wire import Clock
 
-_MIX = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 _OF_TOKENS, _OF_FILLING = 3**131, 3**1271
@@ -52,7 +51,7 @@ class IdSequence:
     def number(self) -> int:
         """Return the next 64-bit number. The odd factor makes the mixing a bijection, so no number comes twice."""
         self._count += 1
-        return ((self._count * _MIX) & _MASK) ^ self._salt
+        return ((self._count * 0x9E3779B97F4A7C15) & _MASK) ^ self._salt
 
     def call(self) -> str:
         """Return the id of a new call: eight digits and small letters, on Vertex a UUID."""

@@ -29,7 +29,6 @@ from harness.wire.json_value import object_or_none
 MORE_ROUNDS = 4
 """Further rounds of the stateful phase, with other seeds, as long as some link was never applied."""
 
-MAX_EVENTS = 5000
 T = TypeVar("T")
 _GRACE = 2.0
 """Seconds beyond the time of a run after which an unfinished response of the tool is given up."""
@@ -253,7 +252,7 @@ def _configure(
         "headers": {_quote(name): _quote(value) for name, value in headers},
         "request-timeout": max(0.1, min(MOST_SECONDS, target.wait, timer.left / 4)),  # tool's first requests
         "max-redirects": 0,  # the response to judge is the first one, and another path may be somebody else's
-        "max-stream-events": MAX_EVENTS,
+        "max-stream-events": 5000,
         "continue-on-failure": True,
         "generation": {"max-examples": budget.schema, "database": "none"},
         "checks": {"enabled": False, **{name: {"enabled": True} for name in (OURS, *hearing.checks)}},

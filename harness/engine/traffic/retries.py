@@ -45,7 +45,6 @@ _SPENT = frozenset({"quota_exceeded"})
 NO_TIME = "no time"
 """What `missing_answer` returns for an exchange that our own haste excuses."""
 
-_TIMED_OUT, _LIMITED, _NOT_IMPLEMENTED = 408, 429, 501
 _CODE = re.compile(r"[a-z_]{1,60}", re.ASCII)
 
 ReportWait = Callable[[float, Exchange], None]
@@ -119,7 +118,7 @@ def is_cut(exchange: Exchange) -> bool:
 
 def may_be_mishap(exchange: Exchange) -> bool:
     """Whether something between here and the target may be why a response is a crash, a limit or cut."""
-    if exchange.status in (_LIMITED, *range(500, 600)) and exchange.status != _NOT_IMPLEMENTED:
+    if exchange.status in (429, *range(500, 600)) and exchange.status != 501:
         return not is_delivery(exchange)
     return is_cut(exchange)
 
@@ -175,7 +174,7 @@ def missing_answer(exchange: Exchange) -> str:
     status, ending = exchange.status, exchange.ending
     if ending.by is not By.CLIENT and not exchange.complete:
         return "no response" if status is None else "a truncated response"
-    if status == _LIMITED or (status is not None and status >= 500 and status != _NOT_IMPLEMENTED):
+    if status == 429 or (status is not None and status >= 500 and status != 501):
         return str(status)
     return ""
 
@@ -183,9 +182,9 @@ def missing_answer(exchange: Exchange) -> str:
 def is_refusal(exchange: Exchange) -> bool:
     """Whether the target rejects the request for good: it does not offer the feature, which is its right."""
     status = exchange.status
-    if status is None or not exchange.complete or status in (_TIMED_OUT, _LIMITED) or is_delivery(exchange):
+    if status is None or not exchange.complete or status in (408, 429) or is_delivery(exchange):
         return False
-    return 400 <= status < 500 or status == _NOT_IMPLEMENTED
+    return 400 <= status < 500 or status == 501
 
 
 def error_code(exchange: Exchange) -> str:

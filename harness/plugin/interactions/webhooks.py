@@ -33,7 +33,6 @@ from harness.wire.delivery import Answer, Arrival, Delivery, NoReply, is_on_this
 from harness.wire.json_value import object_or_none
 
 EVENTS = tuple(EVENT_OF_STATUS.values())
-DAY = 86_400.0
 SECRET = SECRET_PREFIX + "aGFybmVzcy13ZWJob29rLXNlY3JldC0wMTIzNDU2Nzg="
 """What signs deliveries of the test's own if no webhook was registered."""
 
@@ -126,7 +125,7 @@ class WebhooksFixture:
         """Return these to the next deliveries, one each: statuses, `SLOW` or `HANG_UP`; later ones with 200."""
         self._inbox.answer(*answers)
 
-    def wait(self, event: str = "", *, interaction: str = "", seconds: float = DAY) -> WebhookDelivery:
+    def wait(self, event: str = "", *, interaction: str = "", seconds: float = 86_400.0) -> WebhookDelivery:
         """The next delivery, perhaps of one event or about one interaction. Takes no real time.
 
         Raises AssertionError if none comes within `seconds` of the emulator's time.
