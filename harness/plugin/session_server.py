@@ -13,7 +13,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,6 +25,8 @@ from harness.wire import Clock, LogicalClock, Request, Response, Service
 from harness.wire.addresses import readdress, stand_in_url
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from harness.benches.server.page_guard import PageGuard
     from harness.kit.api import Api
     from harness.transport.server.server import InThread, WaitingServer
@@ -190,14 +191,11 @@ class _Door:
                 self._sock.close()  # who waits in the queue is told
                 raise
 
-    def rest(self) -> Future[int]:
-        """How often bytes have come or gone, once the server waits for its clients; never 0 if one has knocked."""
-        if self._server is not None:
-            return self._server.submit(self._server.server.rest())
-        waiting: Future[int] = Future()
-        if not select.select([self._sock], (), (), 0)[0]:
-            waiting.set_result(0)
-        return waiting
+    def rest(self) -> Future[int] | None:
+        """How often bytes have come or gone, once the server waits for its clients; None if none has knocked."""
+        if self._server is None and select.select([self._sock], (), (), 0)[0]:
+            self._thread.join()
+        return None if self._server is None else self._server.submit(self._server.server.rest())
 
     def open(self) -> None:
         """Begin to serve now."""
@@ -223,7 +221,7 @@ _doors: list[_Door] = []
 
 def rest_servers() -> list[Future[int]]:
     """For each server of this process, how often bytes have come or gone, once it waits for its clients."""
-    return [door.rest() for door in _doors]
+    return [server for door in _doors if (server := door.rest()) is not None]
 
 
 # --- The clocks of the services that a test uses. A sleep moves each of them to its own end, counted from its own

@@ -10,10 +10,8 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
-import aiohttp
 import httpx
 import pytest
-from google import genai
 
 import harness
 from harness.plugin import no_sleep
@@ -70,6 +68,7 @@ async def over_a_socket(program: Program, emulator: Any, pause: float) -> str:
 
 
 async def by_aiohttp(program: Program, emulator: Any, pause: float) -> str:
+    aiohttp = pytest.importorskip("aiohttp")
     async with aiohttp.ClientSession(headers=KEY) as session:
 
         async def ask(path: str) -> Any:
@@ -92,6 +91,7 @@ async def in_threads(program: Program, emulator: Any, pause: float) -> str:
 
 
 async def by_the_sdk(program: Program, emulator: Any, pause: float) -> str:
+    genai = pytest.importorskip("google.genai")
     client = genai.Client(api_key="any", http_options={"base_url": emulator.base_url}).aio
 
     async def ask(path: str) -> Any:
