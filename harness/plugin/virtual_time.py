@@ -52,7 +52,6 @@ _TURNS = 5
 In as many, a task that has just woken goes on before the next one wakes.
 """
 
-
 _DIGITS = 1
 """A timer that was set just before a sleep began is due a trifle earlier: services see whole tenths."""
 
@@ -123,6 +122,7 @@ class VirtualClock:
             while (due := _find_timer(self.now(), me[0])) is not None:
                 if is_asyncio and len(asyncio.all_tasks()) > len(here):
                     await pause(_MOMENT)
+                    await self._let_others_run(me, here, pause)  # one of them may sleep for less now
                 if _find_timer(self.now(), me[0]) == due:
                     self.reach(due)
                     pass_time(round(due - begin, _DIGITS))
