@@ -173,7 +173,7 @@ class _Door:
         self._sock = sock
         self._serve = serve
         self._server: InThread[WaitingServer] | None = None
-        self._opened = False
+        self._knocked = self._opened = False
         self._thread = threading.Thread(target=self._watch, name=SERVER_THREAD, daemon=True)
         self._thread.start()
         _doors.append(self)
@@ -183,8 +183,8 @@ class _Door:
         with selectors.DefaultSelector() as waiting:
             waiting.register(self._sock, selectors.EVENT_READ)
             waiting.register(self._rung, selectors.EVENT_READ)
-            knocked = any(key.fileobj is self._sock for key, _ in waiting.select())
-        if knocked or self._opened:
+            self._knocked = any(key.fileobj is self._sock for key, _ in waiting.select())
+        if self._knocked or self._opened:
             try:
                 self._server = self._serve(self._sock)
             except BaseException:
@@ -193,8 +193,8 @@ class _Door:
 
     def rest(self) -> Future[int] | None:
         """How often bytes have come or gone, once the server waits for its clients; None if none has knocked."""
-        if self._server is None and select.select([self._sock], (), (), 0)[0]:
-            self._thread.join()
+        if self._server is None and (self._knocked or select.select([self._sock], (), (), 0)[0]):
+            self._thread.join()  # it is beginning to serve
         return None if self._server is None else self._server.submit(self._server.server.rest())
 
     def open(self) -> None:

@@ -146,8 +146,7 @@ class VirtualClock:
         waited, waited_in_all, last = 0.0, 0.0, self._real()
         while True:
             await pause(0)
-            # A step that computes for long, or a machine that is busy, is no time in which nothing happens.
-            turn, last = min(self._real() - last, 4 * _SLICE), self._real()
+            turn, last = min(self._real() - last, 4 * _SLICE), self._real()  # a long step is no waiting
             waited, waited_in_all = waited + turn, waited_in_all + turn
             is_late = waited > THRESHOLD or waited_in_all > 10 * THRESHOLD
             if here[0] != me or not (is_late or _count_ready() < len(here)):
