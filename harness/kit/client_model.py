@@ -159,7 +159,7 @@ class ClientModel:
     judge_calls: Callable[[Sequence[ClientExchange], Any], Defect | None] = lambda exchanges, contract: None
     """(each request with the events or the JSON of its answer, contract) → what is wrong with the results that a
     client returned for the calls of a model."""
-    find_forgotten: Callable[[Sequence[Request]], str] = lambda creates: ""
+    find_forgotten: Callable[[Sequence[Request], Any], str] = lambda creates, contract: ""
     """What the user said in an earlier create, if the last one sends the conversation without it; or ""."""
     find_split_call: Callable[[Sequence[ClientExchange]], str] = lambda exchanges: ""
     """How the arguments of calls without any result arrived in pieces, in a sentence; "" if none did."""

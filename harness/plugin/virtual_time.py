@@ -64,10 +64,8 @@ class VirtualClock:
         self.moved: Callable[[float], object] = lambda seconds: None
         """Called with the seconds of each move."""
         self._reached = 0.0
-        self.holds = False
-        """Whether the time waits for requests and calls in threads that are under way."""
-        self.is_working: Callable[[], bool] = lambda: False
-        """Whether a call in a thread of a pool is under way."""
+        self.is_working: Callable[[], bool] | None = None
+        """Whether a call in a thread of a pool is under way; None: the time waits for none, and for no request."""
         self.over = False
         """Whether the block has ended; a function that somebody keeps then shows the machine's time."""
         self._real = time.monotonic
@@ -153,7 +151,7 @@ class VirtualClock:
                 turns, at_rest = 0, False
             elif turns < _TURNS:
                 turns += 1
-            elif at_rest or is_late or not self.holds:
+            elif at_rest or is_late or self.is_working is None:
                 return
             else:
                 servers, turns = rest_servers(), 0
@@ -576,7 +574,7 @@ def no_sleep() -> Iterator[Sleeps]:
     """Skip sleeps until the block ends; yield the record of them. Clocks move by what was skipped."""
     sleeps, clock = Sleeps(), VirtualClock()
     waits = ThreadWaits(clock, sleeps.append)
-    clock.holds, clock.is_working = True, waits.is_pool_working
+    clock.is_working = waits.is_pool_working
     replacements = dict(shifted_readings(clock))
     for sleep in _find_sleeps():
         is_async = inspect.iscoroutinefunction(sleep)

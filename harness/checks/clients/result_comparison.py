@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, combinations, zip_longest
 from typing import Any
 
@@ -19,7 +19,7 @@ import msgspec
 from harness.contract import Contract, compare_steps, runs
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import as_list, as_object, objects_in
-from harness.contract.data.transcript import count_transcript, output_text, steps_text
+from harness.contract.data.transcript import as_steps, count_transcript, given_text, items, output_text, steps_text
 from harness.contract.data.transcript import text_of as content_text
 from harness.kit.client_model import (
     HOLE,
@@ -312,7 +312,6 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
     `look` returns its `place`: one with another has not received it.
     """
     places: dict[str, set[str]] = {}
-    looks: dict[str, Any] = {}
     made: list[Mapping[str, Any]] = []
     last = ""
     for request, events, answer in exchanges:
@@ -321,7 +320,7 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
                 return Defect(SERVER_CALL, taken)
             if wrong := _find_swapped(_read_results(given), places):
                 return Defect(SWAPPED, wrong)
-            if lost := _find_lost_arguments(given, looks):
+            if lost := _find_lost_arguments(given, made):
                 return Defect(LOST_ARGUMENTS, lost)
         steps = assemble_steps(events, contract) if events else answer.get("steps")
         for step in objects_in(steps):
@@ -331,8 +330,6 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
                 values = as_object(step.get("arguments")).values()
                 texts = {value for value in values if isinstance(value, str) and len(value) >= 6}
                 places[str(step.get("id"))] = texts
-                if step.get("name") == "look" and "place" in as_object(step.get("arguments")):
-                    looks[str(step.get("id"))] = step["arguments"]["place"]
         reported = [found[1] for value in (*events, answer) if (found := runs.status_of(value)) is not None]
         last = reported[-1] if reported else last
     if last != "requires_action":
@@ -344,44 +341,38 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
     )
 
 
-def _find_lost_arguments(given: Any, looks: Mapping[str, Any]) -> str:
+def _find_lost_arguments(given: Any, calls: Sequence[Mapping[str, Any]]) -> str:
     """How a result of `look` has another place than its call; "" if each that has a place has its own."""
+    asked = {str(call.get("id")): as_object(call.get("arguments")) for call in calls if call.get("name") == "look"}
     for step in objects_in(given):
         call, result = str(step.get("call_id")), step.get("result")
-        if step.get("type") != "function_result" or call not in looks:
+        if step.get("type") != "function_result" or "place" not in asked.get(call, ()):
             continue
         if isinstance(result, list):  # contents
             result = content_text(result)
         if isinstance(result, str):
             result = object_or_none(result.encode("utf-8", "replace"))
-        if isinstance(result, dict) and "place" in result and result["place"] != looks[call]:
+        place = asked[call]["place"]
+        if isinstance(result, dict) and "place" in result and result["place"] != place:
             return (
                 f"lost the arguments of the call {call!r}: its result has the place {result['place']!r} for "
-                f"{looks[call]!r}; take the `arguments` of its step.start and of all arguments_delta events"
+                f"{place!r}; take the `arguments` of its step.start and of all arguments_delta events"
             )
     return ""
 
 
-def find_forgotten(creates: Sequence[Request]) -> str:
+def find_forgotten(creates: Sequence[Request], contract: Contract) -> str:
     """A text of the user in an earlier create that the last leaves out, which sends the conversation; or ""."""
-    *earlier, last = creates
-    body = object_or_none(last.body) or {}
-    if isinstance(body.get("previous_interaction_id"), str) or not count_transcript(body.get("input")):
+    last = object_or_none(creates[-1].body) or {}
+    if isinstance(last.get("previous_interaction_id"), str) or not count_transcript(last.get("input")):
         return ""
-    sent = json.dumps(body["input"], ensure_ascii=False)
-    said = (text for create in earlier for text in _list_said(_read_input(create)))
-    return next((text for text in said if json.dumps(text, ensure_ascii=False)[1:-1] not in sent), "")
-
-
-def _list_said(given: Any) -> Iterator[str]:
-    """The texts of the user in an input: a string, contents, or steps."""
-    if isinstance(given, str):
-        yield given
-    for item in objects_in(given):
-        if item.get("type") == "text":
-            yield str(item.get("text"))
-        elif item.get("type") == "user_input":
-            yield from _list_said(item.get("content"))
+    *earlier, conversation = (
+        as_steps(given if isinstance(given, str | dict) else objects_in(given), contract.contents)
+        for given in map(_read_input, creates)
+    )
+    sent = given_text(conversation)
+    said = (str(item.get("text")) for steps in earlier for item in items(steps) if item.get("type") == "text")
+    return next((text for text in said if text not in sent), "")
 
 
 def find_split_call(exchanges: Sequence[ClientExchange]) -> str:

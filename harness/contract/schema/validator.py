@@ -22,9 +22,6 @@ from harness.outcome.words import list_some
 if TYPE_CHECKING:
     import jsonschema_rs
 
-_BUNDLE = "urn:bundle"
-"""What a schema is called that its own parts are looked up in."""
-
 _Kind: TypeAlias = tuple[str, str, frozenset[str]]
 
 

@@ -344,7 +344,7 @@ class ClientAttempt:
             return None
         run = self._model.words.run
         if made[-1].continues is not None:
-            forgotten = self._model.find_forgotten([one.request for one in made])
+            forgotten = self._model.find_forgotten([one.request for one in made], self.contract)
             missing = (
                 f"sent the earlier steps without the user's input of an earlier turn ({shorten(forgotten, 40)!r})"
             )
