@@ -2,8 +2,7 @@
 
 Layer 2, pure. `CURES` has settings that are known to cure a finding, by its code and by product. Each setting was
 tried with its product or is in its documentation; most findings have none. A gateway names its product in
-`Server`, `Via` or `X-Powered-By`, unless the upstream wrote the same field; HAProxy names itself in none of them,
-but a run that starts it knows its command.
+`Server`, `Via` or `X-Powered-By`, or by the command that starts it.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from harness.kit.relay import RelayedExchange
@@ -19,14 +17,14 @@ from harness.outcome import Finding, Severity, Unmet, Where
 from harness.outcome.words import quote_body, shorten
 from harness.wire import Exchange, How, Request
 
-LIBRARY = "a client library inside the gateway"
+_LIBRARY = "a client library"
 
 _LONGER_WAIT = {
     "nginx": "`proxy_read_timeout`",
     "HAProxy": "`timeout server`",
     "Apache": "`ProxyTimeout`",
     "Envoy": "`timeout` and `idle_timeout` of the route",
-    LIBRARY: "its read timeout, such as `Timeout(…, read=None)` of httpx, `sock_read` and `total` of aiohttp",
+    _LIBRARY: "its read timeout, such as `Timeout(…, read=None)` of httpx, `sock_read` and `total` of aiohttp",
 }
 _AT_ONCE = {
     "nginx": (
@@ -43,14 +41,14 @@ _NO_COMPRESSION = {
     "Caddy": (
         "a `match` in `encode` that leaves text/event-stream out, such as `header Content-Type application/json*`"
     ),
-    "Node": "`compression` of Express: a `filter` that leaves text/event-stream out, or a flush after each event",
+    "Node, Express": "`compression`: a `filter` that leaves text/event-stream out, or a flush after each event",
 }
 _CANCELLATION = (
     "`handler_cancellation=True` in `web.run_app` or `AppRunner`: without it a handler does not learn that its "
     "client disconnected"
 )
 _REQUEST_ERROR = {
-    "Node": (
+    "Node, Express": (
         "a body that only the end of its connection delimits ends with `end` and `complete`, even after a reset; "
         "only the `error` event of the request upstream reports it, so destroy the socket of the client there"
     ),
@@ -83,29 +81,10 @@ CURES: Mapping[str, Mapping[str, str]] = {
     "gw.once/repeated": {
         "nginx": "leave `non_idempotent` out of `proxy_next_upstream`",
         "HAProxy": "`retry-on none` or `retries 0`",
-        LIBRARY: "its own number of retries, often `max_retries` or `num_retries`",
+        _LIBRARY: "its own number of retries, often `max_retries` or `num_retries`",
     },
 }
 """For each code, the setting by product."""
-
-_FIELDS = ("server", "via", "x-powered-by")
-_PRODUCTS = {
-    "nginx": "nginx|openresty",
-    "HAProxy": "haproxy",
-    "Apache": "apache|httpd",
-    "Envoy": "envoy|istio",
-    "Caddy": "caddy",
-    "Varnish": "varnish",
-    "lighttpd": "lighttpd",
-    "Node": "express|node",
-    "aiohttp": "aiohttp",
-    LIBRARY: "uvicorn|gunicorn|hypercorn|werkzeug|wsgiserver|basehttp|litellm",
-}
-_IN_A_PROGRAM = frozenset({"Node", "aiohttp"})
-"""Products that are a part of somebody's own gateway, whose client library has settings, too."""
-_LANGUAGES = re.compile(r"python|cpython|pypy|php|java|jvm|ruby|perl|openssl|go", re.IGNORECASE)
-"""`Python/3.11 aiohttp/3.9` names a language first: no setting belongs to it."""
-_NAME = re.compile(r"(?:^|[\s(])(?!HTTP/)([A-Za-z][\w.-]*)(?:/(\d[\w.]*))?")
 
 
 def cures_of(rule: str) -> list[str]:
@@ -116,42 +95,22 @@ def cures_of(rule: str) -> list[str]:
 
 def choose_cure(code: str, relayed: RelayedExchange) -> str:
     """The setting for the product that the exchange shows, or all that are known; "" if the code has none."""
-    table = CURES.get(code)
-    if table is None:
-        return ""
-    label = find_product(relayed) or relayed.product
-    if not label:
-        return f"depends on the product, which the gateway does not name. {_list_settings(table)}"
-    product = _recognize(label)
-    setting = table.get(product) or (table.get(LIBRARY) if product in _IN_A_PROGRAM else None)
-    return f"{label}: {setting}" if setting else f"none for {label}"
+    table = CURES.get(code, {})
+    words = set(_WORD.findall(f"{find_product(relayed)} {relayed.product}".casefold()))
+    own = {product: setting for product, setting in table.items() if words & {*_WORD.findall(product.casefold())}}
+    if own or not table:
+        return _list_settings(own)
+    return f"depends on the product. {_list_settings(table)}"
+
+
+_WORD = re.compile(r"[a-z]{3,}")
 
 
 def find_product(relayed: RelayedExchange) -> str:
-    """The name and version of the gateway, as it states them itself; "" if it states none."""
-    answer = relayed.answer
-    for name in _FIELDS:
-        value = relayed.client.headers.get(name)
-        if not value or (answer is not None and value == answer.headers.get(name)):
-            continue
-        found = [named for named in _NAME.findall(value) if not _LANGUAGES.fullmatch(named[0])]
-        if found:
-            # Of `1.1 varnish (Varnish/7.1)` the second, of `1.1 host (squid)` the name that is no host's.
-            product, version = max(found, key=lambda named: (_recognize(named[0]) != "", named[1] != ""))
-            return f"{product} {version}".strip()
-    return ""
-
-
-def product_of_command(program: str) -> str:
-    """The name of a program if it is a product that the cures know, else `""`."""
-    name = PurePath(program).name
-    return name if _recognize(name) else ""
-
-
-def _recognize(label: str) -> str:
-    return next(
-        (name for name, words in _PRODUCTS.items() if re.search(rf"\b({words})", label, re.IGNORECASE)), ""
-    )
+    """How the gateway names itself in a response: fields that the upstream did not write; "" if it does not."""
+    sent = relayed.answer.headers.get if relayed.answer is not None else "".join
+    came = {name: relayed.client.headers.get(name) for name in ("server", "via", "x-powered-by")}
+    return " ".join(value for name, value in came.items() if value and value != sent(name))
 
 
 def _list_settings(table: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -174,7 +175,6 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.server.page_guard import Pages
     from harness.cassette import Target
     from harness.checks.gateway import CATALOGUE, GatewayClient
-    from harness.checks.gateway.findings import product_of_command
     from harness.emulator import Emulator, Settings
     from harness.engine.traffic.deadline import Deadline, Timer
     from harness.engine.traffic.governed_driver import GovernedDriver
@@ -193,7 +193,7 @@ def run(words: Sequence[str]) -> int:
     )
     select_rules(CATALOGUE, options.only)  # report an unknown rule before anything is started
     requests: Any = target.target  # of this API, as `_resolve` made it
-    product = product_of_command(command[0]) if command else ""
+    product = PurePath(command[0]).name if command else ""
     client = GatewayClient(requests, patience=arguments.patience, idle=arguments.idle, product=product)
     clock = LogicalClock()
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
