@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.catalogue import CATALOGUE
-from harness.checks.vocabulary.modes import ALONE
+from harness.checks.vocabulary.modes import ALONE, PLAIN
 from harness.outcome import Observation
 from harness.transport import ServiceDriver
 from harness.wire import Chunked, Ending, How, Response
@@ -79,12 +79,12 @@ FED = {
     "Exchange": lambda exchange: exchange,
     "Exchange | None": lambda exchange: exchange,
     "list[Exchange]": lambda exchange: [exchange, exchange],
-    "Mapping[str, Exchange]": lambda exchange: dict.fromkeys(ALONE, exchange),
+    "Mapping[str, Exchange]": lambda exchange: dict.fromkeys({PLAIN, *ALONE}, exchange),
     "list[str]": lambda exchange: ["a", "b"],
 }
 """What a parameter of a judge gets, by its annotation."""
 
-BY_MODE = {"modes", "again", "streams", "fetched", "later"}
+BY_MODE = {"modes", "again", "streams", "fetched", "later", "chained", "stray", "early"}
 """The parameters whose names are modes; others have names of their own."""
 
 

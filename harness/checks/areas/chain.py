@@ -21,6 +21,7 @@ from harness.checks.vocabulary.expect import (
     object_in,
     require_answer,
 )
+from harness.checks.vocabulary.modes import PLAIN, expect_refused, send_refused
 from harness.checks.vocabulary.runs import (
     LONGER,
     describe_end,
@@ -36,12 +37,12 @@ from harness.checks.vocabulary.runs import (
     start_held_run,
     status_of,
 )
-from harness.checks.vocabulary.shared import HELLO, MODES, UNKNOWN_ID
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream
 from harness.contract import read
 from harness.contract.data.transcript import output_steps, output_text, steps_text
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS, has_error
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
@@ -68,7 +69,7 @@ def a_chain(t: RequestBuilder) -> Steps:
     parent: Exchange = yield Send(t.create(input=_ask("parent")))
     found = need_id(parent)
     before = (yield from poll_until_found(t, found))[-1]
-    seen: Exchanges = {"parent": parent, "before": before, "stray_stream": None, "stray_background": None}
+    seen: Exchanges = {"parent": parent, "before": before}
     branches = (
         _make_children(t, parent, patient=before.status != 404),
         send(t.create(input=_tell_again(parent, "parent", "child"), store=False)),
@@ -78,17 +79,15 @@ def a_chain(t: RequestBuilder) -> Steps:
     children, seen["parent_retold"], *others = yield from play_each(branches)
     for part in (children, *others):
         seen |= part
-    stray = {"input": HELLO, "previous_interaction_id": UNKNOWN_ID}
-    modes = {f"stray_{mode}": t.create(stray, **{mode: True}) for mode in MODES if mode in t.capabilities}
     # What these show of the turns, one of them as a stream, must agree, which every run judges.
     yield from look_at_all(t, seen["sibling"], seen["streamed"])
     if "resume" in t.capabilities and (sibling := id_of(seen["sibling"])):
         yield from read_whole_stream(t.get(sibling, stream=True))
     if seen["grandchild"] is not None and (third := id_of(seen["grandchild"])):
         yield Send(t.get(third, include_input=True))
-    strays = yield from send_each(**modes, stray=t.create(stray))
+    seen["stray"] = yield from send_refused(t, {"input": HELLO, "previous_interaction_id": UNKNOWN_ID})
     # Last, since an exercise that ends with a refusal looks like one that was not offered.
-    return {**seen, **strays, "after": (yield Send(t.get(found)))}
+    return {**seen, "after": (yield Send(t.get(found)))}
 
 
 def _make_children(t: RequestBuilder, parent: Exchange, *, patient: bool) -> Part[Exchanges]:
@@ -145,17 +144,15 @@ def _continue_out_of_sight(t: RequestBuilder, parent: str) -> Part[Exchanges]:
     return {"backgrounded": last, "after_backgrounded": (yield Send(after))}
 
 
-@exercise(requests=9, interactions=3)
+@exercise(requests=10, interactions=3)
 def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     """A child of a run in progress, and two once the run is finished; the last runs in the background."""
     run = yield from start_held_run(t, "chain")
-    early: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
-    streamed = t.create(input=HELLO, previous_interaction_id=run.id, stream=True)
-    early_stream = (yield Send(streamed)) if "stream" in t.capabilities else None
+    early = yield from send_refused(t, {"input": HELLO, "previous_interaction_id": run.id})
     look = (yield from poll_until_found(t, run.id))[-1]
     yield Send(t.get(run.id, include_input=True))  # every run judges that a run in progress shows its input, too
     yield from release_run(t, run)
-    seen: Exchanges = {"begun": run.created, "early": early, "early_stream": early_stream, "look": look}
+    seen: Exchanges = {"begun": run.created, "early": early, "look": look}
     end = (yield from poll_until_settled(t, run.id))[-1]
     if status_of(end) != "completed":
         return stop_exercise(seen, f"the run to continue {describe_end(status_of(end))}, and did not complete")
@@ -288,16 +285,8 @@ def parent_stays(before: Exchange, after: Exchange, child: Exchange) -> Iterator
             ).at(exchange="after")
 
 
-def refuses_unknown_parents(
-    stray: Exchange, stray_stream: Exchange | None, stray_background: Exchange | None
-) -> Iterator[Finding]:
-    yield from at("stray", expect_reply("chain.unknown", stray))
-    for name, answer in (("stray_stream", stray_stream), ("stray_background", stray_background)):
-        if answer is None:
-            continue
-        reported = has_error(require_answer(answer))
-        if answer.status not in SUCCESS or not reported:
-            yield from at(name, expect_reply("chain.unknown", answer))
+def refuses_unknown_parents(stray: Mapping[str, Exchange]) -> Iterator[Finding]:
+    yield from expect_refused("chain.unknown", "stray", stray)
 
 
 def may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
@@ -309,14 +298,11 @@ def may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
         )
 
 
-def not_while_running(early: Exchange, early_stream: Exchange | None, look: Exchange) -> Iterator[Finding]:
-    for name, answer in (("early", early), ("early_stream", early_stream)):
-        if answer is None:
-            continue
-        if answer.status in SUCCESS and status_of(look) != "in_progress":
-            raise Unmet("no response showed the run in progress after the chained create", race_lost=True)
-        what = "the previous_interaction_id of a run in progress"
-        yield from at(name, expect_reply("chain.running", answer, what))
+def not_while_running(early: Mapping[str, Exchange], look: Exchange) -> Iterator[Finding]:
+    if any(answer.status in SUCCESS for answer in early.values()) and status_of(look) != "in_progress":
+        raise Unmet("no response showed the run in progress after the chained create", race_lost=True)
+    what = "the previous_interaction_id of a run in progress"
+    yield from expect_refused("chain.running", "early", early, what)
 
 
 def once_it_is_over(late: Exchange) -> Iterator[Finding]:
@@ -364,11 +350,11 @@ def _reads_all_steps(second: Exchange, alone: Exchange, told: Exchange) -> Itera
 
 
 def takes_effect(
-    parent: Exchange, child: Exchange, stray: Exchange, parent_retold: Exchange
+    parent: Exchange, child: Exchange, stray: Mapping[str, Exchange], parent_retold: Exchange
 ) -> Observation | list[Finding]:
     interaction_in(child)
-    if stray.status not in SUCCESS:
-        require_answer(stray)
+    if stray[PLAIN].status not in SUCCESS:
+        require_answer(stray[PLAIN])
         counted = all(_read_tokens(interaction_in(turn)) is not None for turn in (parent, child))
         # The counts, which grow where the parent's turn is sent again, do not grow with a parent.
         if not counted or not _tokens_read(child) <= _tokens_read(parent) < _tokens_told(parent_retold):
@@ -383,12 +369,12 @@ def takes_effect(
 
 
 def carries_history(
-    parent: Exchange, child: Exchange, stray: Exchange, parent_retold: Exchange
+    parent: Exchange, child: Exchange, stray: Mapping[str, Exchange], parent_retold: Exchange
 ) -> Observation | list[Finding]:
     alone, chained = _tokens_read(parent), _tokens_read(child)
     if chained > alone or _recites(child):
         return []
-    if stray.status in SUCCESS:
+    if stray[PLAIN].status in SUCCESS:
         reason = "every parent is accepted, and none has an effect"
         return Observation(Outcome.UNTESTABLE, reason=reason, cause="chain.takes-effect")
     resent = _tokens_told(parent_retold)

@@ -278,10 +278,7 @@ def _unpack(data: bytes) -> dict[str, bytes] | None:
     """Return the files in an uncompressed tar by name, or None if it is none."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-            members = [member for member in archive if member.isfile()]
-            if any(not 0 <= member.size <= len(data) for member in members):  # a sparse file is mostly in its head
-                return None
-            opened = ((member.name, archive.extractfile(member)) for member in members)
+            opened = ((member.name, archive.extractfile(member)) for member in archive if member.isfile())
             return {name: file.read() for name, file in opened if file is not None}
     except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError):
         return None

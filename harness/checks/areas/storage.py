@@ -5,6 +5,7 @@ Layer 2.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from harness.checks.vocabulary.expect import (
     lenient_finding,
     object_in,
 )
+from harness.checks.vocabulary.modes import PLAIN, expect_refused, send_refused
 from harness.checks.vocabulary.resources import LISTED, READINGS, ids, judge_pages, next_token, pages_holding
 from harness.checks.vocabulary.runs import (
     expect_still_gone,
@@ -38,7 +40,7 @@ from harness.checks.vocabulary.runs import (
     start_run,
     status_of,
 )
-from harness.checks.vocabulary.shared import HELLO, MODES, UNKNOWN_ID, send_wrong_creates
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
 from harness.checks.vocabulary.streams import events_in, is_stream, stream_id
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import steps_of
@@ -53,7 +55,7 @@ from harness.contract.judge.agreement import (
     list_given,
 )
 from harness.contract.judge.history.creates import judge_deleted
-from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS, has_error
+from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
@@ -63,7 +65,6 @@ from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Exchange
 from harness.wire.json_value import object_or_none
-from harness.wire.message import segment
 
 
 def reads(created: Exchange, reads: list[Exchange]) -> Iterator[Finding]:
@@ -235,45 +236,49 @@ def a_background_run_unstored(t: RequestBuilder) -> Steps:
     return (yield from send_wrong_creates(t, "store.false-bg"))
 
 
-@exercise(requests=14, interactions=3)
+@exercise(requests=16, interactions=3)
 def one_interaction_two_projects(t: RequestBuilder) -> Steps:
-    """Create and read with one project's key; read, continue, cancel, delete with another's; read with the first.
+    """Create and read with one project's key; call each route with another's; read with the first.
 
     The owner reads first, because a cache that forgets whose answer it keeps has nothing to give away before that.
     A cancel does nothing to what has ended, so a run of the first is cancelled with the other key, too.
     """
-    stopped, run = yield from _stop_with_another_key(t)
+    stranger = dataclasses.replace(t, key=t.other_key)
+    stopped, run = yield from _stop_with_another_key(t, stranger)
     created: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(created)
     yield from poll_until_found(t, found)
-    path = f"interactions/{segment(found)}"
-    chain = {"model": t.model, "input": HELLO, "previous_interaction_id": found}
-    other = t.other_key
-    modes = {mode: t.request("POST", "interactions", {**chain, mode: True}, key=other) for mode in MODES}
-    offered = {mode: request for mode, request in modes.items() if mode in t.capabilities}
     # The same request from two projects at once: a cache that forgets whose it is gives one interaction to both.
-    yield Send(t.request("POST", "interactions", {"model": t.model, "input": HELLO}, key=other))
+    yield Send(stranger.create(input=HELLO))
+    looks = yield from send_each(
+        looked=stranger.get(found),
+        streamed=stranger.get(found, stream=True),
+        with_input=stranger.get(found, include_input=True),
+    )
+    chained = yield from send_refused(stranger, {"input": HELLO, "previous_interaction_id": found})
+    calls = yield from send_each(cancelled=stranger.cancel(found), deleted=stranger.delete(found))
+    listing = stranger.request("GET", "interactions", query={"page_size": LARGEST})
+    listed = (yield Send(listing)) if "listing" in t.capabilities else None
     return {
         "stopped": stopped,
         "run": run,
-        "looked": (yield Send(t.request("GET", path, key=other))),
-        "streamed": (yield Send(t.request("GET", path, query={"stream": True}, key=other))),
-        "chained": (yield Send(t.request("POST", "interactions", chain, key=other))),
-        "chained_modes": [*(yield from send_each(**offered)).values()],
-        "cancelled": (yield Send(t.request("POST", f"{path}/cancel", key=other))),
-        "deleted": (yield Send(t.request("DELETE", path, key=other))),
+        "refused": {**looks, **calls},
+        "chained": chained,
+        "listed": listed,
         "own": (yield from poll_until_found(t, found))[-1],
         "knows_keys": "auth" in t.capabilities,
     }
 
 
-def _stop_with_another_key(t: RequestBuilder) -> Part[tuple[Exchange | None, Exchange | None]]:
+def _stop_with_another_key(
+    t: RequestBuilder, stranger: RequestBuilder
+) -> Part[tuple[Exchange | None, Exchange | None]]:
     """Cancel a run in progress with the other project's key → the answer, and the run; None without such a run."""
     try:
         run = yield from start_held_run(t, "two-projects")
     except Unmet:  # over at once, or refused: other checks judge that
         return None, None
-    stopped = yield Send(t.request("POST", f"interactions/{segment(run.id)}/cancel", key=t.other_key))
+    stopped = yield Send(stranger.cancel(run.id))
     look = yield Send(t.get(run.id))
     yield from release_run(t, run)
     if not run.held:  # it would cost tokens until its end
@@ -282,21 +287,17 @@ def _stop_with_another_key(t: RequestBuilder) -> Part[tuple[Exchange | None, Exc
 
 
 def keeps_apart(
-    looked: Exchange,
-    streamed: Exchange,
-    chained: Exchange,
-    chained_modes: list[Exchange],
-    cancelled: Exchange,
-    deleted: Exchange,
+    refused: Mapping[str, Exchange],
+    chained: Mapping[str, Exchange],
+    listed: Exchange | None,
     own: Exchange,
     stopped: Exchange | None,
     run: Exchange | None,
     knows_keys: bool,
 ) -> Iterator[Finding]:
-    answers = {"looked": looked, "streamed": streamed, "cancelled": cancelled, "deleted": deleted}
-    if not knows_keys and all(answer.succeeded for answer in (looked, chained, deleted)):
+    if not knows_keys and all(one.succeeded for one in (refused["looked"], chained[PLAIN], refused["deleted"])):
         message, mild = "the target takes any key for the same project", Severity.NON_STRICT
-        yield finding(message, code="store.isolation/keyless", severity=mild, exchange="looked")
+        yield finding(message, code="store.isolation/keyless", severity=mild, exchange="refused[looked]")
         return
     if run is not None and status_of(run) == "cancelled":
         message = "the key of another project can stop a run"
@@ -304,12 +305,14 @@ def keeps_apart(
         yield stop.at(exchange="run", pointer="$.status")
     if stopped is not None:
         yield from at("stopped", expect_reply("store.isolation", stopped))
-    for name, answer in answers.items():
-        found = at(name, expect_reply("store.isolation", answer))
+    for name, answer in refused.items():
+        found = at(f"refused[{name}]", expect_reply("store.isolation", answer))
         shows_nothing = name == "streamed" and is_stream(answer) and not events_in(answer)
         yield from (replace(one, severity=Severity.NON_STRICT) if shows_nothing else one for one in found)
-    yield from at("chained", expect_reply(FOREIGN_CHAIN, chained))
-    yield from _expect_modes_refused(FOREIGN_CHAIN, chained_modes)
+    yield from expect_refused(FOREIGN_CHAIN, "chained", chained)
+    if listed is not None and listed.status in SUCCESS and id_of(own) in ids([listed], LISTED):
+        words = ("the list of another project contains the interaction", "its own interactions", id_of(own))
+        yield Finding.from_code("store.isolation/listed", *words).at(exchange="listed")
     yield from at("own", expect_interaction(own))
 
 
@@ -363,16 +366,9 @@ def deletes_twice(deleted: Exchange, deleted_again: Exchange) -> Iterator[Findin
     yield from at("deleted_again", expect_reply("del.twice", deleted_again))
 
 
-def cannot_be_continued(deleted: Exchange, chained: Exchange, chained_modes: list[Exchange]) -> Iterator[Finding]:
+def cannot_be_continued(deleted: Exchange, chained: Mapping[str, Exchange]) -> Iterator[Finding]:
     _need_deleted(deleted)
-    yield from at("chained", expect_reply("del.chain-after", chained))
-    yield from _expect_modes_refused("del.chain-after", chained_modes)
-
-
-def _expect_modes_refused(rule: str, chained_modes: list[Exchange]) -> Iterator[Finding]:
-    for number, answer in enumerate(chained_modes):
-        if answer.status is not None and not has_error(answer):
-            yield from at(f"chained_modes[{number}]", expect_reply(rule, answer))
+    yield from expect_refused("del.chain-after", "chained", chained)
 
 
 def takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) -> Iterator[Finding]:

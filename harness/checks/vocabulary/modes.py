@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from harness.checks.vocabulary.expect import object_in
+from harness.checks.vocabulary.expect import at, expect_reply, object_in
 from harness.checks.vocabulary.runs import id_of, poll_for, read_whole_stream, status_of
 from harness.checks.vocabulary.streams import completion, events_in
 from harness.contract import read
-from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.replies import SUCCESS, has_error
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, play_each, send, send_each
+from harness.kit.actions import Exchanges, Part, Send, play_each, send, send_each
+from harness.outcome import Finding
 from harness.wire import Exchange
 
+PLAIN = "plain"
 STREAMED = "in a stream"
 IN_BACKGROUND = "in the background"
 STREAMED_IN_BACKGROUND = "in the stream of a background run"
@@ -100,6 +102,21 @@ def repeat_in_each_mode(
         return {}
     continued = id_of(plain) if status_of(plain) == "completed" else ""
     return (yield from create_in_each_mode(t, body, modes, parent=parent or continued))
+
+
+def send_refused(t: RequestBuilder, body: Mapping[str, Any]) -> Part[Exchanges]:
+    """The responses to a create that has to be refused, by mode: in the others, too, once the plain one is."""
+    plain: Exchange = yield Send(t.create(body))
+    offered = [mode for mode in ALONE if _FIELDS[mode][0] in t.capabilities and plain.status not in SUCCESS]
+    others = {mode: t.create({**body, _FIELDS[mode][0]: True}) for mode in sorted(offered, reverse=True)}
+    return {PLAIN: plain, **(yield from send_each(**others))}
+
+
+def expect_refused(rule: str, name: str, answers: Mapping[str, Exchange], sent: str = "") -> Iterator[Finding]:
+    """Judge what `send_refused` returned; in another mode, an error in the stream refuses the create, too."""
+    for mode, answer in answers.items():
+        if mode == PLAIN or (answer.status is not None and not has_error(answer)):
+            yield from at(f"{name}[{mode}]", expect_reply(rule, answer, sent))
 
 
 def find_lacking(shown: Mapping[str, bool]) -> str:

@@ -14,7 +14,6 @@ SIGNED = {"type": "thought", "signature": "c2ln"}
 SOME = shows("in_progress", steps=[SIGNED, {"type": "model_output", "content": [{"type": "text", "text": "H"}]}])
 MORE = shows("in_progress", steps=[SIGNED, {"type": "model_output", "content": [{"type": "text", "text": "Hi"}]}])
 QUEUED = shows("queued", steps=None)
-THOUGHT = shows("completed", steps=[{"type": "thought"}])
 SLOW = replace(RUNNING, seconds=61.0)
 TIMELESS = answer(body=interaction(updated=None))
 FAILED = shows("failed", steps=[], errors=[{"code": "api_error", "message": "No."}])
@@ -31,31 +30,26 @@ CASES = [
     case("bg.create", "met", "over already", created=DONE),
     case("bg.create", "met", "an unknown status", created=shows("paused")),
     case("bg.create", "not_met", "no id", created=shows("in_progress", id=None)),
-    case("bg.create", "not_met", "an empty id", created=shows("in_progress", id="")),
     case("bg.create", "not_met", "no status", created=answer(body=interaction(status=None))),
     case("bg.create", "not_met", "refused", created=REFUSED),
     case("bg.create", "not_met", "dead", created=DEAD),
     case("bg.at-once", "untestable", "over already", created=DONE, held=False, longer=None),
     case("bg.at-once", "met", "a longer one runs", created=DONE, held=False, longer=RUNNING),
-    case("bg.at-once", "untestable", "a longer one is refused", created=DONE, held=False, longer=REFUSED),
     case("bg.at-once", "not_met", "a longer one is over, too", created=DONE, held=False, longer=DONE),
     case("bg.at-once", "untestable", "refused", created=REFUSED, held=True, longer=None),
     case("bg.fast", "untestable", "refused", created=REFUSED),
     case("bg.fast", "not_met", "as slow as the run", created=SLOW),
     case("bg.settles", "met", "an unknown status", polled=[RUNNING, shows("paused")]),
     case("bg.settles", "not_met", "never", polled=[RUNNING, RUNNING]),
-    case("bg.settles", "not_met", "for ever in the queue", polled=[QUEUED]),
     case("bg.settles", "not_met", "gone", polled=[RUNNING, refusal(404)]),
     case("bg.result", "untestable", "failed", outlived=None, polled=[FAILED]),
     case("bg.result", "not_met", "no steps", outlived=None, polled=[shows("completed", steps=[])]),
-    case("bg.result", "not_met", "a thought only", outlived=None, polled=[THOUGHT]),
     case("bg.result", "not_met", "a stream that knows more", outlived=RUNNING, polled=[RUNNING]),
     case("bg.same-id", "met", "a brief 404", created=RUNNING, polled=[refusal(404), DONE]),
     case("bg.same-id", "not_met", "another", created=RUNNING, polled=[RUNNING, shows("completed", id="v1_two")]),
     case("bg.no-regress", "not_met", "gone", polled=[DONE], later=[DONE, refusal(404)]),
     case("bg.grows", "met", "more of it", polled=[SOME, MORE, DONE]),
     case("bg.grows", "met", "a run that failed shows none", polled=[SOME, MORE, shows("failed", steps=[])]),
-    case("bg.grows", "untestable", "nothing while it runs", polled=[RUNNING, RUNNING, DONE]),
     case("bg.grows", "not_met", "less of it", polled=[MORE, SOME, DONE]),
     case("bg.grows", "not_met", "less at the end", polled=[MORE, shows("completed", steps=[SIGNED])]),
     case("bg.transition", "met", "skipped", created=QUEUED, polled=[DONE]),
@@ -67,11 +61,6 @@ CASES = [
         DONE, at("2026-11-19T23:00:01-08:00"), at("2026-11-20T07:00:01.000Z"), at("2026-11-20T07:00:01+00:00")
     ]),
     case("bg.updated", "not_met", "back", created=RUNNING, polled=[DONE, at("2026-11-20T06:00:00Z")], later=[]),
-    case("bg.updated", "not_met", "back by a fraction", created=RUNNING, later=[], polled=[
-        at("2026-11-20T07:00:01.5Z"), at("2026-11-20T07:00:01.25Z")
-    ]),
-    case("bg.updated", "not_met", "back after the end", created=RUNNING, polled=[DONE],
-         later=[at("2026-11-20T07:00:00Z")]),
 ]  # fmt: skip
 
 WAITS = streamed(call_events('{"location": "Paris"}'))
@@ -84,9 +73,6 @@ CASES += [
     case("bg.requires-action", "not_met", "waits for nothing", called=shows("requires_action"), outlived=None),
     case("bg.requires-action", "untestable", "cut short", called=shows("incomplete", steps=[CALL]), outlived=None),
     case("bg.requires-action", "not_met", "completed", called=shows("completed", steps=[CALL]), outlived=None),
-    case(
-        "bg.requires-action", "not_met", "still running", called=shows("in_progress", steps=[CALL]), outlived=None
-    ),
     case("bg.requires-action-streamed", "met", "one is refused", call_streams={"GET": REFUSED, "POST": WAITS}),
     case("bg.requires-action-streamed", "untestable", "no call", call_streams={"GET": SPEAKS, "POST": SPEAKS}),
     case("bg.requires-action-streamed", "not_met", "not in GET", call_streams={"GET": ENDS, "POST": WAITS}),

@@ -77,7 +77,12 @@ SPOKEN = {
 
 def chained(child, stray, parent_retold=CHILD):
     """A turn after the first one, one after a parent that does not exist, and the first one told again."""
-    return {"parent": DONE, "child": child, "stray": stray, "parent_retold": parent_retold}
+    return {"parent": DONE, "child": child, "stray": {"plain": stray}, "parent_retold": parent_retold}
+
+
+def stray(plain, other=None):
+    """The responses to a create that has to be refused: a plain one, and one in another mode."""
+    return {"plain": plain, **({"later": other} if other is not None else {})}
 
 
 def late(exchange):
@@ -88,7 +93,6 @@ def late(exchange):
 FAULT = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
 
 RESENT = {"second": CHEAP, "streamed": None, "alone": CHEAP}
-STRAY = {"stray": REFUSED, "stray_stream": None, "stray_background": None}
 BRANCHES = {"parent": DONE, "child": CHILD, "sibling": OTHER}
 APART = {
     **TURNS,
@@ -112,7 +116,6 @@ CASES = [
     case("chain.ok", "untestable", "a parent that waits", **NEXT, parent=PENDING, child=CHILD),
     case("chain.ok", "not_met", "refused", **NEXT, parent=DONE, child=REFUSED),
     case("chain.ok", "not_met", "the parent's id", **NEXT, parent=DONE, child=turn("v1_one")),
-    case("chain.ok", "not_met", "no id", **NEXT, parent=DONE, child=turn("")),
     case("chain.ok", "not_met", "dead", **NEXT, parent=DONE, child=answer(None)),
     case("chain.ok", "not_met", "after a refusal", parent=DONE, child=CHILD, refused=REFUSED,
          grandchild=REFUSED),
@@ -124,8 +127,6 @@ CASES = [
     case("chain.history", "untestable", "not counted", **chained(UNCOUNTED, REFUSED)),
     case("chain.history", "not_met", "as much", **chained(CHEAP, REFUSED)),
     case("chain.history", "untestable", "constant", **chained(CHEAP, REFUSED, DONE)),
-    case("chain.history", "untestable", "any parent", **chained(CHEAP, OTHER)),
-    case("chain.takes-effect", "met", "more tokens", **chained(CHILD, OTHER)),
     case("chain.takes-effect", "met", "more of a cache", **chained(CACHED, OTHER)),
     case("chain.takes-effect", "met", "refuses a stray", **chained(UNCOUNTED, REFUSED)),
     case("chain.takes-effect", "met", "constant", **chained(CHEAP, REFUSED, DONE)),
@@ -154,12 +155,9 @@ CASES = [
     case("chain.whole-history", "untestable", "uncounted", **{**TOLD, "child": turn(tokens=2)}, grandchild=OTHER,
          retold=OTHER),
     case("chain.whole-history", "untestable", "no id", **TOLD, grandchild=None, retold=None),
-    case("chain.whole-history", "untestable", "refused", **TOLD, grandchild=REFUSED, retold=OTHER),
     case("chain.whole-history", "not_met", "as much as the second", **TOLD, grandchild=OTHER, retold=OTHER),
     case("chain.whole-history", "not_met", "without the first", **TOLD, grandchild=turn(tokens=16),
          retold=turn(tokens=16)),
-    case("chain.whole-history", "met", "told at length", **{**TOLD, "parent_retold": turn(tokens=99)},
-         grandchild=turn(tokens=16), retold=turn(tokens=99)),
     case("chain.whole-history", "met", "not told at all", **{**TOLD, "parent_retold": REFUSED},
          grandchild=turn(tokens=16), retold=turn(tokens=16)),
     case("chain.whole-history", "not_met", "recited without the stream",
@@ -179,10 +177,6 @@ CASES = [
     case("chain.streamed", "not_met", "not recited", **{**BRANCHES, "child": RECITES}, streamed=ended(2)),
     case("chain.streamed", "untestable", "no stream", **BRANCHES, streamed=CHILD),
     case("chain.streamed", "not_met", "refused", **BRANCHES, streamed=REFUSED),
-    case("chain.streamed", "untestable", "continued once", parent=DONE, child=CHILD, sibling=REFUSED,
-         streamed=REFUSED),
-    case("chain.background", "untestable", "continued once", parent=DONE, child=CHILD, sibling=REFUSED,
-         backgrounded=REFUSED),
     case("chain.background", "met", "more", **BRANCHES, backgrounded=turn(tokens=9)),
     case("chain.background", "untestable", "not counted", parent=DONE, child=turn(tokens=2), sibling=OTHER,
          backgrounded=OTHER),
@@ -199,7 +193,6 @@ CASES = [
     case("chain.parent-unchanged", "not_met", "gone", before=DONE, after=refusal(404), child=CHILD),
     case("chain.branch", "untestable", "not even one", child=REFUSED, sibling=REFUSED),
     case("chain.branch", "not_met", "one only", child=CHILD, sibling=REFUSED),
-    case("chain.branch", "not_met", "one and the same", child=CHILD, sibling=CHILD),
     case("chain.branch", "not_met", "no id", child=CHILD, sibling=turn("")),
     case("chain.siblings-apart", "met", "a token more", **APART, sibling=turn(tokens=10)),
     case("chain.siblings-apart", "untestable", "not counted", **APART, sibling=UNCOUNTED),
@@ -207,8 +200,6 @@ CASES = [
     case("chain.siblings-apart", "met", "recited at a higher cost", **APART,
          sibling=recites(FIRST, THIRD, tokens=14)),
     case("chain.siblings-apart", "not_met", "recited", **APART, sibling=recites(FIRST, SECOND, THIRD)),
-    case("chain.siblings-apart", "not_met", "recited in a stream", **{**APART, "streamed": recites(FIRST, SECOND)},
-         sibling=OTHER),
     case("chain.siblings-apart", "not_met", "of an unstored turn",
          **{**APART, "backgrounded": recites(FIRST, UNSTORED)}, sibling=OTHER),
     case("chain.siblings-apart", "not_met", "the answer to another conversation",
@@ -227,41 +218,37 @@ CASES = [
          streamed=None, told=REFUSED),
     case("chain.stateless", "non_strict", "the question alone", **RESENT, told=turn(tokens=9)),
     case("chain.stateless", "not_met", "recited as one text alone", **RESENT, told=RECITES),
-    case("chain.stateless", "met", "recited", **{**RESENT, "second": recites(FIRST, tokens=2)}, told=RECITES),
     case("chain.stateless", "met", "read from a cache", **{**RESENT, "second": CACHED}, told=CHILD),
     case("chain.stateless", "met", "nothing is counted", **RESENT, told=turn(tokens=2)),
     case("chain.stateless", "not_met", "refused", **{**RESENT, "second": REFUSED}, told=CHILD),
-    case("chain.stateless", "not_met", "crash", **{**RESENT, "second": CRASH}, told=CHILD),
     case("chain.stateless", "met", "accepted in a stream", **{**RESENT, "second": CHILD, "streamed": ended(9)},
          told=CHILD),
     case("chain.stateless", "not_met", "refused in a stream", **{**RESENT, "second": CHILD, "streamed": REFUSED},
          told=CHILD),
     case("chain.stateless", "not_met", "the question alone in a stream",
          **{**RESENT, "second": RECITES, "streamed": ended(2)}, told=RECITES),
-    case("chain.at-once", "met", "settled as fast", begun=RUNNING, continued=CHILD),
     case("chain.at-once", "not_met", "settled late", begun=RUNNING, continued=late(CHILD)),
     case("chain.at-once", "met", "as slow as any", begun=late(RUNNING), continued=late(CHILD)),
-    case("chain.running", "met", "400", early=REFUSED, early_stream=None, look=RUNNING),
-    case("chain.running", "non_strict", "409", early=refusal(409), early_stream=None, look=RUNNING),
-    case("chain.running", "untestable", "over already", early=CHILD, early_stream=None, look=DONE),
-    case("chain.running", "not_met", "accepted", early=CHILD, early_stream=None, look=RUNNING),
-    case("chain.running", "not_met", "crash", early=CRASH, early_stream=None, look=RUNNING),
-    case("chain.running", "not_met", "accepted in a stream", early=REFUSED, early_stream=ended(9), look=RUNNING),
+    case("chain.running", "met", "400", early=stray(REFUSED), look=RUNNING),
+    case("chain.running", "non_strict", "409", early=stray(refusal(409)), look=RUNNING),
+    case("chain.running", "untestable", "over already", early=stray(CHILD), look=DONE),
+    case("chain.running", "not_met", "accepted", early=stray(CHILD), look=RUNNING),
+    case("chain.running", "not_met", "crash", early=stray(CRASH), look=RUNNING),
+    case("chain.running", "not_met", "accepted in a stream", early=stray(REFUSED, ended(9)), look=RUNNING),
     case("chain.after-settled", "not_met", "refused", late=REFUSED),
     case("chain.after-settled", "not_met", "no id", late=turn("")),
-    case("chain.unknown", "met", "404", **{**STRAY, "stray": refusal(404)}),
-    case("chain.unknown", "met", "400", **STRAY),
-    case("chain.unknown", "non_strict", "422", **{**STRAY, "stray": refusal(422)}),
-    case("chain.unknown", "not_met", "accepted", **{**STRAY, "stray": CHILD}),
-    case("chain.unknown", "met", "refused as a stream, too", **{**STRAY, "stray_stream": refusal(404)}),
-    case("chain.unknown", "met", "an error event", **{**STRAY, "stray_stream": streamed([FAULT])}),
-    case("chain.unknown", "not_met", "accepted as a stream", **{**STRAY, "stray_stream": ended(3)}),
-    case("chain.unknown", "not_met", "a crash of the stream", **{**STRAY, "stray_stream": CRASH}),
-    case("chain.unknown", "met", "refused in the background, too", **{**STRAY, "stray_background": REFUSED}),
-    case("chain.unknown", "not_met", "accepted in the background", **{**STRAY, "stray_background": RUNNING}),
+    case("chain.unknown", "met", "404", stray=stray(refusal(404))),
+    case("chain.unknown", "non_strict", "422", stray=stray(refusal(422))),
+    case("chain.unknown", "not_met", "accepted", stray=stray(CHILD)),
+    case("chain.unknown", "met", "refused as a stream, too", stray=stray(REFUSED, refusal(404))),
+    case("chain.unknown", "met", "an error event", stray=stray(REFUSED, streamed([FAULT]))),
+    case("chain.unknown", "not_met", "accepted as a stream", stray=stray(REFUSED, ended(3))),
+    case("chain.unknown", "not_met", "a crash of the stream", stray=stray(REFUSED, CRASH)),
+    case("chain.unknown", "met", "refused in the background, too", stray=stray(REFUSED, REFUSED)),
+    case("chain.unknown", "not_met", "accepted in the background", stray=stray(REFUSED, RUNNING)),
 ]  # fmt: skip
 
 
 def test_a_run_that_was_over_is_a_race_lost():
     """If a child was accepted because its parent had already finished, that is a lost race, not a failure."""
-    assert judge("chain.running", early=CHILD, early_stream=None, look=DONE).because is Because.RACE_LOST
+    assert judge("chain.running", early=stray(CHILD), look=DONE).because is Because.RACE_LOST

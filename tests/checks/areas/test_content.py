@@ -53,10 +53,8 @@ CASES = [
     case("steps.base64", "untestable", "nothing to look at", created=stepping({"type": "model_output"})),
     case("steps.base64", "not_met", "words", created=stepping({"type": "thought", "signature": "no base64!"})),
     case("steps.result-match", "met", "a pair", answer=stepping(*SEARCH)),
-    case("steps.result-match", "untestable", "no result", answer=DONE),
     case("steps.result-match", "not_met", "the result first", answer=stepping(*reversed(SEARCH))),
     case("steps.annotation-range", "met", "in bytes", answer=citing(0, 4)),
     case("steps.annotation-range", "untestable", "no annotation", answer=DONE),
     case("steps.annotation-range", "not_met", "beyond", answer=citing(0, 5)),
-    case("steps.annotation-range", "not_met", "backwards", answer=citing(3, 1)),
 ]  # fmt: skip

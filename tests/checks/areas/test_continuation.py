@@ -28,7 +28,6 @@ def said(text: str, **fields: str) -> Exchange:
 CASES = [
     case("cont.token", "met", "a token", paused=PAUSED),
     case("cont.token", "not_met", "none", paused=answer(body=interaction(status="requires_continuation"))),
-    case("cont.token", "not_met", "an empty one", paused=answer(body=interaction(continuation_token=""))),
     case("cont.next", "not_met", "the same id", paused=PAUSED, next_hop=PAUSED),
     case("cont.next", "not_met", "no id", paused=PAUSED, next_hop=answer(body=interaction(id=""))),
     case("cont.with-input", "not_met", "refused", with_input=refusal(400)),

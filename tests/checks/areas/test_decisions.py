@@ -23,22 +23,11 @@ BLOCKED = {"decided": answer(body={"prompt_feedback": {"block_reason": "safety"}
 
 CASES = [
     case("decision.answers", "not_met", "one is missing", **decided(mood=None)),
-    case("decision.answers", "not_met", "one too many", **decided(more=NOUL)),
-    case("decision.answers", "not_met", "of another kind", **decided(late=CHOICE)),
     case("decision.answers", "untestable", "blocked", **BLOCKED),
     case("decision.answers", "not_met", "refused", decided=refusal(404)),
     case("decision.probabilities", "met", "they agree", **decided()),
     case("decision.probabilities", "met", "rounded", **decided(late={**NOUL, "confidence": 0.805})),
     case("decision.probabilities", "not_met", "the second best", **decided(topic={**CHOICE, "choice": "food"})),
-    case("decision.probabilities", "not_met", "half", **decided(topic={**CHOICE, "probabilities": {"shop": 0.5}})),
-    case("decision.probabilities", "not_met", "no float", **decided(topic={**CHOICE, "confidence": 10**400})),
-    case(
-        "decision.probabilities",
-        "not_met",
-        "no chance",
-        **decided(topic={**CHOICE, "probabilities": {"shop": 10**400}}),
-    ),
-    case("decision.probabilities", "not_met", "no yes or no", **decided(late={**NOUL, "noul": 10**400})),
     case(
         "decision.probabilities",
         "met",

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
-
-import pytest
-
-from harness.checks.areas.environments import FIRST, NOTE, NOTE_PATH, RULES, SECOND, _unpack, pack
+from harness.checks.areas.environments import FIRST, NOTE, NOTE_PATH, RULES, SECOND, pack
 from tests.checks._play import EMPTY, MISSING, answer, case, interaction, page_cases, refusal
 
 # --- environments, on hand-made exchanges
@@ -45,9 +40,6 @@ CASES = [
     case("env.fork", "non_strict", "422", forked=refusal(422)),
     case("env.int64", "met", "absent", fetched=answer(body={"id": "env1"})),
     case("env.int64", "not_met", "a fraction", fetched=place(size_bytes=1.5)),
-    case("env.int64", "not_met", "words", fetched=place(file_count="one")),
-    case("env.int64", "not_met", "below nothing", fetched=place(file_count=-1)),
-    case("env.int64", "not_met", "a truth", fetched=place(file_count=True)),
     *page_cases("page.token", "environments"),
     *page_cases("page.env-files", "files", "path"),
 ]  # fmt: skip
@@ -66,72 +58,6 @@ DEEP, TOP = files("notes", NOTE_PATH), files("notes")
 BYTES = answer(body=NOTE.encode(), label="text/plain")
 
 
-def sparse(size):
-    """A tar of one sparse file, which stands for so many bytes."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        member = tarfile.TarInfo(NOTE_PATH)
-        member.size = 512
-        member.pax_headers = {"GNU.sparse.map": "0,512", "GNU.sparse.size": str(size), "GNU.sparse.numblocks": "1"}
-        archive.addfile(member, io.BytesIO(b"x" * 512))
-    return buffer.getvalue()
-
-
-def test_a_small_archive_takes_no_memory():
-    """Of a server; read whole, this one would be more than any machine has."""
-    assert _unpack(sparse(10**15)) is None
-    assert _unpack(pack("a", b"data")) == {"a": b"data"}
-
-
-def in_pax(data: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
-    """A block that says more of the next file, or of all, and that file."""
-    further, file = tarfile.TarInfo("more"), tarfile.TarInfo("a")
-    further.type, further.size, file.size = kind, len(data), 4
-    padded = data + bytes(-len(data) % 512)
-    return (
-        further.tobuf(tarfile.USTAR_FORMAT)
-        + padded
-        + file.tobuf(tarfile.USTAR_FORMAT)
-        + b"data".ljust(1536, b"\0")
-    )
-
-
-def with_size(number: int) -> bytes:
-    """A file with a size that a header has in binary."""
-    file = tarfile.TarInfo("a")
-    file.size = number
-    return file.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
-
-
-@pytest.mark.parametrize(
-    "archive",
-    [
-        in_pax(b"1" * 20_000), in_pax(b"13 size=-512\n"), in_pax(b"99" + b"9" * 5_000),
-        with_size(-512), with_size(2**80), in_pax(b"") * 1_500,
-    ],
-    ids=["digits", "size-below-zero", "a-long-number", "below-zero", "too-large", "many"],
-)  # fmt: skip
-def test_an_archive_of_a_target_is_read_in_bounded_time(archive: bytes) -> None:
-    """Some versions of the standard library read on for ever, or go deeper with each block."""
-    assert _unpack(archive) in (None, {"a": b"data"})
-
-
-@pytest.mark.parametrize("record", [b"9 size=4\n", b"23 path=a\xc3\xa4" + b"1" * 11 + b"\n", b""])
-def test_an_archive_of_other_tools_is_read(record: bytes) -> None:
-    """`npm pack` names the size beside a long name, too."""
-    assert [*(_unpack(in_pax(record)) or {}).values()] == [b"data"]
-    assert _unpack(in_pax(b"long/" * 40 + b"1" * 70 + b"\0", tarfile.GNUTYPE_LONGNAME)) == {
-        "long/" * 40 + "1" * 70: b"data"
-    }
-
-
-def test_a_long_name_is_read() -> None:
-    """Writers of archives have names of more than a header's in a block of their own."""
-    name = f"{'folder/' * 40}a"
-    assert _unpack(pack(name, b"data")) == {name: b"data"}
-    assert _unpack(in_pax(b"16 path=other/a\n")) == {"other/a": b"data"}
-
-
 def packed(name=NOTE_PATH, data=b"harness check\n"):
     """A tar of one file."""
     return answer(body=pack(name, data), label="application/x-tar")
@@ -147,7 +73,6 @@ CASES += [
     case("env.tar", "met", "below a directory", packed=packed(f"./{NOTE_PATH}")),
     case("env.tar", "not_met", "a listing", packed=DEEP),
     case("env.tar", "not_met", "nothing in it", packed=packed("other.txt")),
-    case("env.tar", "not_met", "other bytes", packed=packed(data=b"other")),
     case("env.tar", "not_met", "refused", packed=refusal(400)),
     case("env.fork-files", "met", "copied", forked=FILLED, copied=BYTES),
     case("env.fork-files", "not_met", "refused", forked=refusal(400), copied=refusal(400)),
@@ -168,10 +93,8 @@ CASES += [
     case("env.upload", "not_met", "other bytes", written=WRITTEN, content=NEW),
     case("env.upload", "not_met", "a list", written=answer(body=[]), content=OLD),
     case("env.upload-exists", "non_strict", "400", written=WRITTEN, again=refusal(400), kept=OLD),
-    case("env.upload-exists", "untestable", "nothing was there", written=MISSING, again=MISSING, kept=MISSING),
     case("env.upload-exists", "not_met", "replaced", written=WRITTEN, again=WRITTEN, kept=NEW),
     case("env.upload-overwrite", "not_met", "ignored", written=WRITTEN, replaced=WRITTEN, new_content=OLD),
-    case("env.upload-creates-parents", "untestable", "no upload", written=MISSING, written_below=OLD, below=OLD),
     case(
         "env.upload-creates-parents", "not_met", "refused", written=WRITTEN, written_below=MISSING, below=MISSING
     ),
@@ -183,11 +106,7 @@ CASES += [
     case("env.upload-extract", "not_met", "kept as it is", extracted=WRITTEN, unpacked=MISSING),
     case("env.upload-extract", "not_met", "refused", extracted=refusal(400), unpacked=MISSING),
     case("env.extract-overwrite", "not_met", "refused", unpacked=OLD, replaced=TAKEN, renewed=OLD),
-    case(
-        "env.extract-overwrite", "untestable", "never unpacked", unpacked=MISSING, replaced=TAKEN, renewed=MISSING
-    ),
     case("env.extract-exists", "not_met", "replaced", unpacked=OLD, over=WRITTEN, kept=NEW),
-    case("env.extract-exists", "untestable", "never unpacked", unpacked=MISSING, over=WRITTEN, kept=MISSING),
 ]
 
 
@@ -221,7 +140,6 @@ CASES += [
          **{**CHANGED, "before": ruled({"allowlist": []}), "after": ruled(RULES["allowlist"])}),
     case("env.update-network", "untestable", "not shown", **{**CHANGED, "before": ruled(None)}),
     case("env.update-network", "not_met", "refused", **{**CHANGED, "ran": refusal(400)}),
-    case("env.update-network", "not_met", "as before", **{**CHANGED, "after": ruled("disabled")}),
     case("env.update-network", "not_met", "open to all", **{**CHANGED, "after": ruled(None)}),
     case("env.update-network", "not_met", "its file is gone", **{**CHANGED, "kept": MISSING}),
 ]  # fmt: skip

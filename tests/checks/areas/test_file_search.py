@@ -51,12 +51,9 @@ CASES = [
     case("filesearch.document-delete", "non_strict", "410", document=READ, removed=EMPTY, missed=refusal(410)),
     case("filesearch.document-delete", "not_met", "still there", document=READ, removed=EMPTY, missed=READ),
     case("filesearch.document-delete", "not_met", "refused", document=READ, removed=refusal(400), missed=READ),
-    case("filesearch.document-delete", "untestable", "never read", document=MISSING, removed=EMPTY,
-         missed=MISSING),
     case("filesearch.document", "not_met", "another", ended=DONE, document=answer(body={"name": NAME})),
     case("filesearch.import", "not_met", "refused", **{**IMPORTED, "imported": MISSING, "ended": MISSING}),
     case("filesearch.import", "not_met", "no such document", **{**IMPORTED, "document": refusal(404)}),
     case("filesearch.import-found", "untestable", "nothing is cited", asked=SILENT, document=READ, found=SILENT),
-    case("filesearch.import-found", "untestable", "no document", asked=citing(), document=None, found=SILENT),
     case("filesearch.import-found", "not_met", "refused", asked=citing(), document=READ, found=refusal(403)),
 ]  # fmt: skip

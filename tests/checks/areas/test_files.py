@@ -43,6 +43,5 @@ CASES = [
     case("file.crud", "met", "on a later page", **{**LIFE, "listed": answer(body={"nextPageToken": "x"})}),
     case("file.crud", "not_met", "still there", **{**LIFE, "gone": FETCHED}),
     case("file.gone-in-create", "not_met", "answered", used=DONE, deleted=EMPTY, used_again=DONE),
-    case("file.gone-in-create", "untestable", "never worked", used=GONE, deleted=EMPTY, used_again=GONE),
     *page_cases("page.files", "files", "name"),
 ]  # fmt: skip

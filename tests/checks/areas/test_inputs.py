@@ -62,7 +62,6 @@ CASES += [
     case("create.part-backwards", "untestable", "no parts", forwards=refusal(400), backwards=refusal(400)),
     case("create.page-range", "non_strict", "422", forwards=DONE, backwards=refusal(422), zeroth=refusal(400)),
     case("create.page-range", "not_met", "backwards", forwards=DONE, backwards=DONE, zeroth=refusal(400)),
-    case("create.page-range", "not_met", "from zero", forwards=DONE, backwards=refusal(400), zeroth=DONE),
     case("create.page-range", "untestable", "no parts", forwards=refusal(400), backwards=DONE, zeroth=DONE),
     case("create.level-listed", "not_met", "refused, and a temperature is taken", listed=refusal(400), warm=DONE),
     case("create.level-listed", "untestable", "no settings at all", listed=refusal(400), warm=refusal(400)),

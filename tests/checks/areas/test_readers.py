@@ -41,8 +41,6 @@ CASES = [
     case("bg.survives-hangup", "met", "it went on", polled=polled("completed"), twin=None),
     case("bg.survives-hangup", "met", "it waits for a tool", polled=polled("requires_action"), twin=DONE),
     case("bg.survives-hangup", "not_met", "it stands still", polled=polled("in_progress"), twin=DONE),
-    case("bg.survives-hangup", "not_met", "cancelled", polled=polled("cancelled"), twin=DONE),
-    case("bg.survives-hangup", "not_met", "failed", polled=polled("failed"), twin=DONE),
     case("bg.survives-hangup", "not_met", "gone", polled=[MISSING], twin=DONE),
     case("bg.survives-hangup", "untestable", "all fail", polled=polled("failed"), twin=polled("failed")[-1]),
     case("resume.live", "not_met", "shared out", **NEVER, readers=[streamed(FIRST_PART), streamed(EVENTS[:5])],
