@@ -106,21 +106,16 @@ class RequestBuilder:
         project and the location of the target's own.
         """
         pairs = dict(query).items() if isinstance(query, Mapping) else query
-        plain = [(name, _to_plain(value)) for name, value in pairs]
+        plain = [(name, str(value).lower() if isinstance(value, bool) else str(value)) for name, value in pairs]
         text = urlencode(plain, errors="surrogatepass") if plain else ""
         below = self.version.partition("/")[2] if version and "/" not in version else ""
         root = "/".join(filter(None, (version or self.version, below)))
         target = f"/{root}/{path}" + (f"?{text}" if text else "")
         payload = b"" if body is None else body if isinstance(body, bytes) else encode_json(body)
-        return Request(
-            method, target, self._build_headers(payload, headers, self.key if key is None else key), payload
-        )
-
-    def _build_headers(self, payload: bytes, extra: Iterable[tuple[str, str]], key: str) -> Headers:
-        fields = _build_fields(tuple(self.headers), bool(payload), key)
-        for name, value in extra:
+        fields = _build_fields(tuple(self.headers), bool(payload), self.key if key is None else key)
+        for name, value in headers:
             fields = fields.having(name, value)
-        return fields
+        return Request(method, target, fields, payload)
 
     def create(self, body: Mapping[str, Any] | None = None, **fields: Any) -> Request:
         """POST interactions with the target's model unless `model` or `agent` is among the fields.
@@ -158,7 +153,3 @@ def _build_fields(own: tuple[tuple[str, str], ...], has_payload: bool, key: str)
     if has_payload and "content-type" not in fields:
         fields = fields.having("content-type", "application/json")
     return fields.having(KEY_HEADER, key) if key else fields
-
-
-def _to_plain(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -98,18 +98,13 @@ def script_for(exchange: Exchange, contract: Contract) -> dict[str, Any] | None:
         return {"refuse": {name: value for name, value in refusal.items() if value}}
     if reading.is_resumed:
         return None
-    steps = reading.streamed_steps if exchange.is_stream else _read_body(exchange).get("steps")
+    steps = reading.streamed_steps if exchange.is_stream else (object_or_none(exchange.body) or {}).get("steps")
     # a GET also returns what was given
     made = [step for step in objects_in(steps) if step.get("type") not in ("user_input", "function_result")]
     match [step.get("content") for step in made if step.get("type") != "thought"]:
         case [[{"type": _, "text": text, **more}]] if not more:  # nothing but one text
             return {"text": str(text)}
     return {"steps": made} if made else None
-
-
-def _read_body(message: Request | Exchange) -> dict[str, Any]:
-    """The JSON object in a body, empty if there is none."""
-    return object_or_none(message.body) or {}
 
 
 _CALLS = frozenset(operation.call for operation in OPERATIONS)
@@ -129,7 +124,7 @@ def _find_deletes(exchange: Exchange) -> Iterator[Request]:
     method, _, path = read(exchange).call.partition(" ")
     if method != "POST" or not exchange.succeeded:
         return
-    answer = _read_stream(exchange) if exchange.is_stream else _read_body(exchange)
+    answer = _read_stream(exchange) if exchange.is_stream else object_or_none(exchange.body) or {}
     if path == "triggers/{id}/executions":
         yield from _build_delete(exchange, "environments", answer.get("environment_id"))
         yield from _build_delete(exchange, "interactions", answer.get("interaction_id"))
@@ -168,7 +163,7 @@ def _build_delete(exchange: Exchange, collection: str, identity: object) -> Iter
 
 def _makes_environment(request: Request) -> bool:
     """Whether a create asks for a new sandbox, and names none that is there."""
-    wanted = _read_body(request).get("environment")
+    wanted = (object_or_none(request.body) or {}).get("environment")
     return wanted == "remote" or (isinstance(wanted, Mapping) and not wanted.get("environment_id"))
 
 
@@ -252,7 +247,7 @@ def _name_kind(exchange: Exchange) -> str:
     """The kind of a plain create; `""` if it is none."""
     if read(exchange).call != CREATE:
         return ""
-    body = _read_body(exchange.request)
+    body = object_or_none(exchange.request.body) or {}
     if not isinstance(body.get("input"), str) or _NOT_PLAIN & body.keys():
         return ""
     if body.get("background") is True:

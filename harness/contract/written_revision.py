@@ -2,7 +2,7 @@
 
 Layer 1. The tests of this project cover the shipped schemas; this module checks all others: each file is JSON and
 a valid schema, its references lead somewhere, something leads to it, its marks are known, and the tables can be
-read. Every message names the file, and the fix. Whether the marks of steps fit each other is for `tables.steps`.
+read. Every message names the file. Whether the marks of steps fit each other is for `tables.steps`.
 """
 
 from __future__ import annotations
@@ -55,16 +55,9 @@ _MARKS: dict[str, tuple[Schema, str]] = {
 }
 """The marks: what each may be, as a schema and in words."""
 
-_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _MAPS = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
 _VALUES = frozenset({"examples", "const", "enum", "default", *_MARKS})
 _OPENAPI = "openapi.json"
-_REFERENCE = "write $ref and the path of a schema"
-_NOT_READ = {
-    "$dynamicRef": _REFERENCE,
-    "$recursiveRef": _REFERENCE,
-    "patternProperties": "write `properties`, or `propertyNames` and `additionalProperties`",
-}
 _MEMBERS = tuple(f"{folder}/" for folder in {union.folder for union in UNIONS.values()})
 
 
@@ -78,6 +71,8 @@ class WrittenContract(Protocol):
 
 def check_revision(contract: WrittenContract) -> None:
     """Look at every file that a revision does not have from a shipped one. Raises ValueError for a wrong one."""
+    import jsonschema_rs
+
     schemas = contract.schemas
     asked = {operation.schema for operation in OPERATIONS if operation.schema}
     if missing := sorted(asked.union(*_READ_IN.values()) - schemas.files.keys()):
@@ -103,8 +98,17 @@ def check_revision(contract: WrittenContract) -> None:
                 )
     for name, (path, document) in own.items():
         for pointer, part in _list_parts(document, "$"):
-            if "$ref" in part:
-                _check_reference(schemas, name, f"{path}, {pointer}", part["$ref"])
+            if "$ref" in part and (target := find_target(name, part["$ref"])[0]) not in schemas.files:
+                wanted = ": write the path of a file, as seen from the folder of this one"
+                hint = did_you_mean(target, schemas.names(), otherwise=wanted)
+                raise ValueError(
+                    f"{path}, {pointer}: $ref {part['$ref']!r} leads to no file of the revision{hint}"
+                )
+    for name, (path, _) in own.items():
+        try:
+            schemas.validator(name)
+        except jsonschema_rs.ValidationError as error:
+            raise ValueError(f"{path} is not a JSON Schema (2020-12): {error.message[:200]}") from None
     _check_use(schemas)
     openapi = schemas.path(_OPENAPI)
     if openapi is not None and openapi.parent.parent != resources.folder("schemas"):
@@ -156,25 +160,27 @@ def _read(path: Path, read: Callable[[], Schema]) -> Schema:
 
 
 def _check_file(path: Path, document: Schema, *, of_union: bool) -> None:
-    """Raise ValueError for a value that is no schema of draft 2020-12, and for an unknown mark.
+    """Raise ValueError for a value that is no schema of draft 2020-12, and for an unknown or a misshaped mark.
 
-    A file `of_union` describes a step or a delta, and has to say its type.
+    A file `of_union` describes a step or a delta, and has to name its type.
     """
     import jsonschema_rs
 
     if not isinstance(document.get("description"), str):
         raise ValueError(f'{path} has no "description": say in it what the schema describes')
-    if document.get("$schema", _DRAFT) != _DRAFT:  # the library would fetch what it names
-        raise ValueError(
-            f"{path}: $schema is {str(document['$schema'])[:100]!r}: leave it out, or write {_DRAFT!r}"
-        )
     try:
         jsonschema_rs.meta.validate(document)
     except jsonschema_rs.ValidationError as error:
         place = "".join(f"[{step!r}]" for step in error.instance_path) or "the whole file"
         raise ValueError(f"{path} is not a JSON Schema (2020-12): {place}: {error.message[:200]}") from None
     for pointer, part in _list_parts(document, "$"):
-        _check_words(f"{path}, {pointer}", part)
+        for mark in (key for key in part if key.startswith("x-")):
+            if mark not in _MARKS:
+                raise ValueError(f"{path}, {pointer}: no mark is called {mark!r}{did_you_mean(mark, _MARKS)}")
+            shape, wanted = _MARKS[mark]
+            if not jsonschema_rs.is_valid(shape, part[mark]):
+                came = json.dumps(part[mark])[:80]
+                raise ValueError(f"{path}, {pointer}: {mark} is {came}: write {wanted}")
     try:
         kind = properties_of(document)["type"]["const"] if of_union else ""
     except (LookupError, TypeError):
@@ -184,60 +190,6 @@ def _check_file(path: Path, document: Schema, *, of_union: bool) -> None:
             f'{path} does not say which type it describes: in "properties" (for a step in those of "$defs", '
             '"shell") write "type": {"const": "the_type"}'
         )
-
-
-def _check_words(place: str, part: Schema) -> None:
-    """Raise ValueError for a pattern and for a mark of one part that no validator and no table could read."""
-    import jsonschema_rs
-
-    for word, instead in _NOT_READ.items():
-        if word in part:
-            raise ValueError(f"{place}: {word} leads nowhere here: {instead}")
-    if "pattern" in part:
-        linear = jsonschema_rs.RegexOptions()  # others can take for ever
-        try:
-            jsonschema_rs.Draft202012Validator({"pattern": part["pattern"]}, pattern_options=linear)
-        except jsonschema_rs.ValidationError:
-            raise ValueError(
-                f"{place}: {part['pattern']!r} is not a regular expression: write one of ECMAScript, without "
-                "look-around and without references to groups"
-            ) from None
-    for mark in (key for key in part if key.startswith("x-")):
-        if mark not in _MARKS:
-            raise ValueError(f"{place}: no mark is called {mark!r}{did_you_mean(mark, _MARKS)}")
-        shape, wanted = _MARKS[mark]
-        if not jsonschema_rs.is_valid(shape, part[mark]):
-            raise ValueError(f"{place}: {mark} is {json.dumps(part[mark])[:80]}: write {wanted}")
-
-
-def _check_reference(schemas: Schemas, name: str, place: str, reference: str) -> None:
-    """Raise ValueError for a `$ref` that leads nowhere, or back to itself."""
-    seen: list[tuple[str, str]] = []
-    at, part = name, {"$ref": reference}
-    while isinstance(part, dict) and "$ref" in part:
-        target = find_target(at, part["$ref"])
-        if target in seen:
-            raise ValueError(
-                f"{place}: $ref {reference!r} leads back to itself: refer to what describes the value"
-            )
-        seen.append(target)
-        at, part = target[0], _find_part(schemas, *target, f"{place}: $ref {reference!r}")
-
-
-def _find_part(schemas: Schemas, target: str, fragment: str, place: str) -> Any:
-    if target not in schemas.files:
-        hint = did_you_mean(
-            target, schemas.names(), otherwise=": write the path of a file, as seen from the folder of this one"
-        )
-        raise ValueError(f"{place} leads to {target}.json, which the revision has not{hint}")
-    part: Any = schemas.document(target)
-    for key in fragment.split("/")[1:]:
-        key = key.replace("~1", "/").replace("~0", "~")
-        if not isinstance(part, dict) or key not in part:
-            there = ", ".join(schemas.document(target).get("$defs", {})) or "none"
-            raise ValueError(f"{place}: {target}.json has no #{fragment}; its definitions: {there}")
-        part = part[key]
-    return part
 
 
 def _list_parts(part: Any, pointer: str) -> Iterator[tuple[str, Schema]]:

@@ -94,7 +94,9 @@ def write_document(target: RequestBuilder) -> Iterator[Path]:
         root = Path(folder) / target.contract.revision
         target.contract.schemas.copy_to(root)
         for name, patch in _list_patches(target).items():
-            _rewrite(root / "strict" / f"{name}.json", partial(_narrow, f"requests.{name}", patch))
+            _rewrite(
+                root / "strict" / f"{name}.json", partial(_merge, patch={"$defs": {f"requests.{name}": patch}})
+            )
         _rewrite(root / "strict" / "create-credential.json", _invent_secrets)
         _rewrite(root / "openapi.json", _adapt)
         yield root / "openapi.json"
@@ -104,11 +106,6 @@ def _rewrite(path: Path, change: Callable[[Json], None]) -> None:
     document = json.loads(path.read_bytes())
     change(document)
     write_file(path, json.dumps(document))
-
-
-def _narrow(name: str, patch: Json, document: Json) -> None:
-    if name in document["$defs"]:
-        _merge(document["$defs"][name], patch)
 
 
 def _adapt(document: Json) -> None:

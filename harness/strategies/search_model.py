@@ -47,7 +47,12 @@ def draw_steps(able: frozenset[str]) -> dict[str, SearchStrategy[ClientCommand]]
             kind: [m for m in modes if m in KINDS[kind] and able_to(able, ClientCommand(kind, mode=m))]
             for kind in kinds
         }
-        choices = [_draw_operations(kind, tuple(modes)) for kind, modes in kept.items() if modes]
+        choices = []
+        for kind, own in kept.items():
+            if own:
+                subject = st.just(0) if kind == "create" or own[0] in _NOBODY else _SUBJECTS
+                count = st.integers(1, 12) if kind in _COUNTED else st.just(0)
+                choices.append(st.builds(ClientCommand, st.just(kind), subject, st.sampled_from(own), count))
         if choices:
             found[name] = st.one_of(choices)
 
@@ -60,12 +65,6 @@ def draw_steps(able: frozenset[str]) -> dict[str, SearchStrategy[ClientCommand]]
         add(f"{name}_", [kind for kind, modes in KINDS.items() if name in modes], [name])
     add("orphan_", ["answer"], ["orphan"])
     return found
-
-
-def _draw_operations(kind: str, modes: tuple[str, ...]) -> SearchStrategy[ClientCommand]:
-    subject = st.just(0) if kind == "create" or modes[0] in _NOBODY else _SUBJECTS
-    count = st.integers(1, 12) if kind in _COUNTED else st.just(0)
-    return st.builds(ClientCommand, st.just(kind), subject, st.sampled_from(modes), count)
 
 
 # The laws of streams as histories: however a stream is read, its events are the same.
@@ -152,9 +151,16 @@ def simplify(history: History) -> Iterator[History]:
             yield (*history[:at], *history[at + size :])
         size //= 2
     for at in range(len(history)):
-        rest = (*history[:at], *history[at + 1 :])
-        yield rest
-        yield tuple(_renumber(operation) if i >= at else operation for i, operation in enumerate(rest))
+        before, rest = history[:at], history[at + 1 :]
+        yield (*before, *rest)
+        # an earlier interaction may be gone by that
+        yield (
+            *before,
+            *(
+                replace(one, subject=one.subject - 1) if one.subject and one.kind not in ON_READERS else one
+                for one in rest
+            ),
+        )
     for at, operation in enumerate(history):
         for other in _propose_simpler_steps(operation):
             yield (*history[:at], other, *history[at + 1 :])
@@ -167,13 +173,6 @@ def simplify(history: History) -> Iterator[History]:
                 yield from (
                     (*rest[:at], ClientCommand(kind, operation.subject), *rest[at + 1 :]) for kind in others
                 )
-
-
-def _renumber(operation: ClientCommand) -> ClientCommand:
-    """The step with its subject renumbered after an earlier interaction was removed."""
-    if operation.kind in ON_READERS or not operation.subject:
-        return operation
-    return replace(operation, subject=operation.subject - 1)
 
 
 def _propose_simpler_steps(operation: ClientCommand) -> Iterator[ClientCommand]:

@@ -100,12 +100,12 @@ def without_unpublished(value: Any) -> Any:
     """Return `input` without unpublished steps (`_OBSERVED`); anything but a list is returned as it is."""
     if not isinstance(value, list):
         return value
-    return [item for item in value if not _observed(item)]
-
-
-def _observed(item: Any) -> bool:
-    kind = item.get("type") if isinstance(item, dict) else None
-    return isinstance(kind, str) and kind in _OBSERVED and item.keys() <= _OBSERVED[kind]
+    kept = []
+    for item in value:
+        kind = item.get("type") if isinstance(item, dict) else None
+        if not (isinstance(kind, str) and kind in _OBSERVED and item.keys() <= _OBSERVED[kind]):
+            kept.append(item)
+    return kept
 
 
 def as_steps(value: Any, contents: Container[str]) -> list[Json]:
@@ -126,16 +126,13 @@ def as_steps(value: Any, contents: Container[str]) -> list[Json]:
         if loose:
             steps.append({"type": "user_input", "content": loose})
             loose = []
-        steps.append(_with_content_list(item))
+        content = item.get("content")
+        if isinstance(content, str):  # as the function-calling guides send it
+            item = {**item, "content": [{"type": "text", "text": content}]}
+        steps.append(item)
     if loose:
         steps.append({"type": "user_input", "content": loose})
     return steps
-
-
-def _with_content_list(step: Json) -> Json:
-    """Turn a content that is a bare string, as the function-calling guides send it, into a list with one text."""
-    content = step.get("content")
-    return {**step, "content": [{"type": "text", "text": content}]} if isinstance(content, str) else step
 
 
 def items(steps: list[Json]) -> Iterator[Json]:

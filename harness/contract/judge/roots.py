@@ -69,13 +69,10 @@ def judge_damage(exchange: Exchange) -> Iterator[Finding]:
     """
     findings = [finding for finding in read(exchange).findings if finding.severity is Severity.BROKEN]
     for damage in _BASIC:
-        yield from (finding for finding in findings if damage in (finding.rule, _find_type(finding)))
-
-
-def _find_type(finding: Finding) -> str:
-    """`_TYPE` if a member that is compared has another type; else ""."""
-    is_compared = finding.stable_code.endswith(_TYPE) and _COMPARED.fullmatch(finding.where.pointer)
-    return _TYPE if is_compared else ""
+        for finding in findings:
+            is_type = finding.stable_code.endswith(_TYPE) and _COMPARED.fullmatch(finding.where.pointer)
+            if damage == finding.rule or (damage == _TYPE and is_type):
+                yield finding
 
 
 def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
@@ -84,15 +81,23 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     Only a plain GET proves that it is lost, after one that showed it: another call may not be offered, and a new
     interaction may need a moment. There the finding is information, which explains why a call failed.
     """
-    if exchange.status not in _GONE or not (found := _find_subject(exchange)):
+    order = summarise_create(exchange.request)  # the id of what a call is about, or of what it continues
+    found = order.parent if order is not None else named_interaction(exchange.request)
+    if exchange.status not in _GONE or not found:
         return
     at = next((at for at in reversed(range(len(before))) if _tells_of(before[at], found, exchange)), None)
-    if at is None or read(known := before[at]).call == DELETE or _was_deleted(found, before):
+    if at is None or read(known := before[at]).call == DELETE:
+        return
+    # a look that showed it after a DELETE that succeeded is the defect
+    tried = [
+        number
+        for number, seen in enumerate(before)
+        if read(seen).call == DELETE and named_interaction(seen.request) == found
+    ]
+    if tried and before[tried[-1]].succeeded:
         return
     proven = _is_plain_get(known) and _is_plain_get(exchange)
-    deletes = (seen for seen in before[at:] if read(seen).call == DELETE)
-    rejected = any(named_interaction(seen.request) == found for seen in deletes)
-    cause = "a rejected DELETE took effect: " if rejected else ""
+    cause = "a rejected DELETE took effect: " if tried and tried[-1] > at else ""
     yield Finding.from_code(
         "get.ok/lost",
         f"{cause}{format_request(exchange)} does not find an existing interaction",
@@ -100,12 +105,6 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
         format_answer(exchange),
         severity=Severity.BROKEN if proven else Severity.INFORMATION,
     )
-
-
-def _was_deleted(found: str, before: Sequence[Exchange]) -> bool:
-    """Whether the last DELETE of an interaction succeeded: a look that showed it after that is the defect."""
-    deletes = [seen for seen in before if read(seen).call == DELETE and named_interaction(seen.request) == found]
-    return bool(deletes) and deletes[-1].succeeded
 
 
 def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
@@ -127,12 +126,6 @@ def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[
 
 def _is_plain_get(exchange: Exchange) -> bool:
     return read(exchange).call == GET and "?" not in exchange.request.target
-
-
-def _find_subject(exchange: Exchange) -> str:
-    """The id of the interaction that a call is about or continues; "" if there is none."""
-    order = summarise_create(exchange.request)
-    return order.parent if order is not None else named_interaction(exchange.request)
 
 
 def _tells_of(seen: Exchange, found: str, exchange: Exchange) -> bool:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.contract.contract import Contract, EventType
@@ -32,14 +31,6 @@ from harness.wire.sse import CutFrame
 UNKNOWNS = 64
 """The most unknowns kept for a stream. An event type that failed the closed schema this often is then checked
 against the open one."""
-
-
-class EventReview(Struct, frozen=True):
-    """Why the schema rejects an event, and what of it the order can read: None if that is nothing."""
-
-    findings: tuple[Finding, ...]
-    unknowns: tuple[UnknownPart, ...]
-    value: dict[str, Any] | None
 
 
 class EventKind:
@@ -69,8 +60,10 @@ class EventKind:
         known: dict[str, Any] = trimmed
         return known
 
-    def review(self, event: dict[str, Any]) -> EventReview:
-        """Examine an event that the closed schema rejects."""
+    def review(
+        self, event: dict[str, Any]
+    ) -> tuple[list[Finding], tuple[UnknownPart, ...], dict[str, Any] | None]:
+        """Why the closed schema rejects an event, what of it is unknown, and what of it the order can read."""
         validator = self._schemas.validator(self._schema)
         review = validator.review(event)
         findings = self._note_nulls(review.nulls)
@@ -82,8 +75,8 @@ class EventKind:
         self.misfits += 1
         if self.misfits == UNKNOWNS:
             self.fits = validator.is_valid
-        named = (replace(finding, message=f"{self.kind}: {finding.message}") for finding in findings)
-        return EventReview(tuple(named), tuple(review.unknowns), review.value if legible else None)
+        named = [replace(finding, message=f"{self.kind}: {finding.message}") for finding in findings]
+        return named, review.unknowns, review.value if legible else None
 
     def _note_nulls(self, pointers: tuple[str, ...]) -> list[Finding]:
         """The finding of nulls in places where none was reported before."""
@@ -291,12 +284,12 @@ class StreamJudge:
             return trimmed
         if known.misfits >= UNKNOWNS and self._log.is_full(known.rule):  # a fault, and explaining it is slow
             return event if readable(known.kind, event) else None
-        review = known.review(event)
-        for finding in review.findings:
+        findings, unknowns, readable_event = known.review(event)
+        for finding in findings:
             self._place(finding, frame)
-        for unknown in review.unknowns:
+        for unknown in unknowns:
             self._note_unknown(unknown)
-        return review.value
+        return readable_event
 
     def _counts(self) -> dict[str, int]:
         known = {kind: entry.count for kind, entry in self._kinds.items() if entry.count}

@@ -221,7 +221,7 @@ class Union(Struct, frozen=True):
 class Mixture(Struct, frozen=True):
     """A union within a schema, of the files of `folder` and of what the union `beside` lists.
 
-    What its file does not list is added, and wherever the file lists all types of `beside`.
+    What its file does not list is added, also wherever the file lists all types of the folder, or of `beside`.
     """
 
     folder: str
@@ -241,9 +241,9 @@ class Mixture(Struct, frozen=True):
             types[name.startswith(f"{self.folder}/"), name in listed].append(type_of(part))
         *known, unknown = union["oneOf"]
         for values in _find_enums(mixed):
-            if set(types[False, True]).issubset(values):
-                values += types[False, False]
-        unknown["properties"]["type"]["not"]["enum"] += types[True, False]
+            for of_folder in (False, True):
+                if set(types[of_folder, True]).issubset(values):
+                    values += types[of_folder, False]
         added = ({"$ref": f"{name}.json"} for name in members if name not in listed)
         union["oneOf"] = [*known, *added, unknown]
         return mixed

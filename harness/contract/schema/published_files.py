@@ -102,7 +102,7 @@ def flatten_openapi(schemas: Schemas, version: str) -> Schema:
     document["openapi"] = version
     document["info"]["description"] += f" {_NOTE}"
     flat.take("event")
-    parts = {**document["components"]["schemas"], **flat.parts()}
+    parts = {**document["components"]["schemas"], **flat.reached}
     if not version.startswith("3.2"):
         _remove_item_schemas(document)
         parts = {name: part for name, part in parts.items() if name not in ("Frame", "WholeStream")}
@@ -134,21 +134,18 @@ class _Flat:
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
-        self._reached: dict[str, Schema] = {}
+        self.reached: dict[str, Schema] = {}
         self._names: dict[str, tuple[str, str]] = {}
-
-    def parts(self) -> dict[str, Schema]:
-        return self._reached
 
     def take(self, file: str, part: str = "") -> str:
         """The component of a file, or of one of its definitions."""
         name = name_type(file, part)
         if self._names.setdefault(name, (file, part)) != (file, part):
             raise ValueError(f"{(file, part)} and {self._names[name]} are both called {name}: rename one")
-        if name not in self._reached:
-            self._reached[name] = {}  # ends recursion
+        if name not in self.reached:
+            self.reached[name] = {}  # ends recursion
             document = self._schemas.document(file)
-            self._reached[name] = self.rebase(document["$defs"][part] if part else document, file, top=True)
+            self.reached[name] = self.rebase(document["$defs"][part] if part else document, file, top=True)
         return name
 
     def rebase(self, part: Any, file: str, *, top: bool = False) -> Any:

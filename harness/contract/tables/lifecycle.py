@@ -9,7 +9,6 @@ that only a newer revision lists needs none: `read_lifecycle` lets runs end in i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 
 from msgspec import Struct
 
@@ -44,24 +43,10 @@ RENAMED_STATUSES = {"done": COMPLETED}
 """Statuses from before May 2026, with the names of today."""
 
 
-class TransitionTrigger(StrEnum):
-    """The cause of a change from one status to the next."""
-
-    START = "START"
-    FINISH = "FINISH"
-    FAIL = "FAIL"
-    CANCEL = "CANCEL"
-    NEEDS_ACTION = "NEEDS_ACTION"
-    NEEDS_CONTINUATION = "NEEDS_CONTINUATION"
-    STOP_SHORT = "STOP_SHORT"
-    EXCEED_BUDGET = "EXCEED_BUDGET"
-
-
 class Transition(Struct, frozen=True):
-    """One row of the table: in `before`, `trigger` leads to `after`."""
+    """One row of the table: `after` may come next after `before`."""
 
     before: str
-    trigger: str
     after: str
     basis: Basis
 
@@ -71,36 +56,20 @@ class LifecycleTable:
 
     def __init__(self, transitions: Iterable[Transition]) -> None:
         self.transitions = tuple(transitions)
-        self._next = {(row.before, row.trigger): row.after for row in self.transitions}
-        self._trigger = {row.after: row.trigger for row in self.transitions}
+        self._next = {(row.before, row.after) for row in self.transitions}
         self._reached = {status: frozenset(self._reach(status)) for status in STATUSES}
 
     @property
     def ends(self) -> tuple[str, ...]:
         """The statuses in which a run can end."""
-        return tuple(status for status in self._trigger if status not in RUNNING)
-
-    def next_status(self, status: str, trigger: str) -> str:
-        """The status after `trigger`. Raises HarnessFault if it moves nothing that is in this status."""
-        try:
-            return self._next[status, trigger]
-        except LookupError:
-            moves = ", ".join(known for before, known in self._next if before == status) or "nothing"
-            raise HarnessFault(f"{trigger} does not move a run that is {status}; what moves it: {moves}") from None
+        return tuple(dict.fromkeys(row.after for row in self.transitions if row.after not in RUNNING))
 
     def end(self, status: str, final: str) -> str:
-        """The status after the trigger that leads to `final`. Raises HarnessFault if nothing leads there."""
-        try:
-            return self._next[status, self._trigger[final]]
-        except LookupError:
-            return self.next_status(status, self.trigger_of(final))
-
-    def trigger_of(self, status: str) -> str:
-        """The trigger that leads to `status`. Raises HarnessFault if none does."""
-        try:
-            return self._trigger[status]
-        except LookupError:
-            raise HarnessFault(f"nothing leads to {status!r}; statuses: {', '.join(self._trigger)}") from None
+        """The status `final`, in which a run ends. Raises HarnessFault if a run that is `status` cannot."""
+        if (status, final) not in self._next:
+            ways = ", ".join(after for before, after in self._next if before == status) or "nothing"
+            raise HarnessFault(f"{final!r} does not follow {status!r}; what may follow it: {ways}")
+        return final
 
     def may_follow(self, before: str, after: str) -> bool | None:
         """Whether a poll may show `after` once an earlier one showed `before`; None if either is not listed.
@@ -114,7 +83,7 @@ class LifecycleTable:
     def format_rows(self) -> Iterator[str]:
         """The table for people, one line per row."""
         for row in self.transitions:
-            yield f"{row.before:<15} {row.trigger:<26} → {row.after}   ({row.basis})"
+            yield f"{row.before:<15} → {row.after}   ({row.basis})"
 
     def _reach(self, status: str) -> Iterator[str]:
         """All statuses that transitions lead to from `status`, in one or more steps; there is no circle."""
@@ -126,18 +95,18 @@ class LifecycleTable:
 
 LIFECYCLE = LifecycleTable(
     (
-        Transition(QUEUED, TransitionTrigger.START, IN_PROGRESS, Basis.INFERRED),
-        Transition(QUEUED, TransitionTrigger.CANCEL, CANCELLED, Basis.INFERRED),
-        Transition(IN_PROGRESS, TransitionTrigger.FINISH, COMPLETED, Basis.DOCUMENTED),
-        Transition(IN_PROGRESS, TransitionTrigger.FAIL, FAILED, Basis.DOCUMENTED),
-        Transition(IN_PROGRESS, TransitionTrigger.CANCEL, CANCELLED, Basis.DOCUMENTED),
-        Transition(IN_PROGRESS, TransitionTrigger.NEEDS_ACTION, REQUIRES_ACTION, Basis.DOCUMENTED),
-        Transition(IN_PROGRESS, TransitionTrigger.NEEDS_CONTINUATION, REQUIRES_CONTINUATION, Basis.INFERRED),
-        Transition(IN_PROGRESS, TransitionTrigger.STOP_SHORT, INCOMPLETE, Basis.INFERRED),
-        Transition(IN_PROGRESS, TransitionTrigger.EXCEED_BUDGET, BUDGET_EXCEEDED, Basis.INFERRED),
+        Transition(QUEUED, IN_PROGRESS, Basis.INFERRED),
+        Transition(QUEUED, CANCELLED, Basis.INFERRED),
+        Transition(IN_PROGRESS, COMPLETED, Basis.DOCUMENTED),
+        Transition(IN_PROGRESS, FAILED, Basis.DOCUMENTED),
+        Transition(IN_PROGRESS, CANCELLED, Basis.DOCUMENTED),
+        Transition(IN_PROGRESS, REQUIRES_ACTION, Basis.DOCUMENTED),
+        Transition(IN_PROGRESS, REQUIRES_CONTINUATION, Basis.INFERRED),
+        Transition(IN_PROGRESS, INCOMPLETE, Basis.INFERRED),
+        Transition(IN_PROGRESS, BUDGET_EXCEEDED, Basis.INFERRED),
     )
 )
-"""What may come next, by which trigger, and on what basis."""
+"""What may come next, and on what basis."""
 
 may_follow = LIFECYCLE.may_follow
 
@@ -152,7 +121,7 @@ def read_lifecycle(schemas: Schemas) -> LifecycleTable:
     added = [status for status in read_statuses(schemas) if status not in STATUSES]
     if not added:
         return LIFECYCLE
-    rows = (Transition(IN_PROGRESS, f"END_AS_{status.upper()}", status, Basis.INFERRED) for status in added)
+    rows = (Transition(IN_PROGRESS, status, Basis.INFERRED) for status in added)
     return LifecycleTable((*LIFECYCLE.transitions, *rows))
 
 

@@ -16,7 +16,6 @@ from harness.contract.tables.lifecycle import (
     RUNNING,
     SETTLED,
     STATUSES,
-    TransitionTrigger,
     is_settled,
     may_follow,
 )
@@ -150,14 +149,13 @@ def test_every_status_has_its_row() -> None:
     assert {row.before for row in rows} == RUNNING
 
 
-def test_a_trigger_leads_to_one_status() -> None:
-    """The table says what comes next, and refuses a trigger that moves nothing, with those that would."""
-    assert LIFECYCLE.next_status("queued", TransitionTrigger.START) == "in_progress"
-    assert LIFECYCLE.next_status("in_progress", LIFECYCLE.trigger_of("requires_action")) == "requires_action"
-    with pytest.raises(HarnessFault, match=r"FINISH does not move a run that is queued.*START, CANCEL"):
-        LIFECYCLE.next_status("queued", TransitionTrigger.FINISH)
-    with pytest.raises(HarnessFault, match="nothing leads to 'paused'"):
-        LIFECYCLE.trigger_of("paused")
+def test_a_run_ends_as_the_table_allows() -> None:
+    assert LIFECYCLE.end("in_progress", "requires_action") == "requires_action"
+    for status, end in (("queued", "completed"), ("in_progress", "paused")):
+        with pytest.raises(
+            HarnessFault, match=f"'{end}' does not follow '{status}'; what may follow it: .*cancelled"
+        ):
+            LIFECYCLE.end(status, end)
 
 
 def test_nothing_follows_a_settled_status() -> None:
@@ -311,4 +309,4 @@ def test_the_tables_can_be_printed() -> None:
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     assert len([line for line in lines if line]) == sum(map(len, ORDER.values())) + 9
     assert "EXPECT_CREATED  step.start                 breaks stream.first" in lines
-    assert any(line.startswith("in_progress") and "FINISH" in line and "completed" in line for line in lines)
+    assert any(line.startswith("in_progress ") and "→ completed" in line for line in lines)

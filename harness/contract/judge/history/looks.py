@@ -52,7 +52,9 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
     if state.decide("bg.same-id", agreement.judge_identity("bg.same-id", model.id, body.get("id"))):
         return
     judge_constant(state, model, body)
-    judge_time(state, model, body)
+    updated, model.updated = model.updated, body.get("updated")
+    if updated is not None and model.updated is not None:
+        state.decide("bg.updated", agreement.judge_updated([{"updated": updated}, body]))
     _judge_own_input(state, model, body, exchange)
     before = model.status
     judge_status(state, model, read(exchange).status or "", intent)
@@ -116,13 +118,6 @@ def judge_constant(state: HistoryState, model: InteractionModel, body: dict[str,
     shown = {name: body[name] for name in (*agreement.CONSTANT, "status") if body.get(name)}
     settles = is_settled(str(body.get("status"))) and not is_settled(str(model.constant.get("status", "")))
     model.constant = model.constant | shown if settles else shown | model.constant
-
-
-def judge_time(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
-    """Judge the time of the last change that was shown: it must not be before the one seen last."""
-    before, model.updated = model.updated, body.get("updated")
-    if before is not None and model.updated is not None:
-        state.decide("bg.updated", agreement.judge_updated([{"updated": before}, body]))
 
 
 def judge_status(

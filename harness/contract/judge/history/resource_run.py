@@ -23,8 +23,8 @@ from harness.contract.judge.history.resources import (
     identify,
     key_of,
     name_call,
-    read_made,
     read_sent,
+    read_shown,
     rule_of,
 )
 from harness.contract.judge.reading import read
@@ -102,7 +102,7 @@ class ResourceRun(Struct):
             yield exchange, Finding.from_code(code, message, "another token, or none", format_value(asked))
 
     def _judge_create(self, exchange: Exchange, collection: str) -> Iterator[tuple[Exchange, Finding]]:
-        shown, sent = read_made(collection, exchange), read_sent(collection, exchange)
+        shown, sent = read_shown("POST", collection, exchange), read_sent(collection, exchange)
         if not (named := identify(collection, shown)):
             return
         key = key_of(exchange, collection, named)

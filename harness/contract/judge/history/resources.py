@@ -68,7 +68,7 @@ def compare_views(known: Mapping[str, Any], shown: Mapping[str, Any], path: str 
             continue
         if isinstance(value, Mapping) and isinstance(other, Mapping):
             yield from compare_views(value, other, f"{place}.")
-        elif _are_objects(value) and isinstance(other, list):
+        elif isinstance(other, list) and value and value == objects_in(value):
             entries = objects_in(other)
             if any(all(any(compare_views(one, entry)) for entry in entries) for one in value):
                 yield ChangedMember(place, value, other)
@@ -89,11 +89,6 @@ def _are_texts(value: object) -> bool:
     """Whether this is a text or a list of texts, and not empty."""
     texts = value if isinstance(value, list) else [value]
     return bool(texts) and all(isinstance(text, str) and text for text in texts)
-
-
-def _are_objects(value: object) -> bool:
-    """Whether this is a list of objects, and not empty."""
-    return isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) for one in value)
 
 
 def is_alike(found: object, expected: object) -> bool:
@@ -180,7 +175,7 @@ class _Kept(Struct):
         self, method: str, collection: str, identity: str, exchange: Exchange
     ) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the answer to a create, a read or a change."""
-        shown = _read_shown(method, collection, exchange)
+        shown = read_shown(method, collection, exchange)
         named, sent = identify(collection, shown), read_sent(collection, exchange)
         if identity and named and named != identity:
             message = f"{method} returns another resource than its path names"
@@ -249,15 +244,10 @@ def read_sent(collection: str, exchange: Exchange) -> Mapping[str, Any]:
     return as_object(sent.get("voice")) if collection == "voices" else sent
 
 
-def _read_shown(method: str, collection: str, exchange: Exchange) -> Mapping[str, Any]:
+def read_shown(method: str, collection: str, exchange: Exchange) -> Mapping[str, Any]:
     """The resource that an answer shows; that to an upload has it under `file`."""
     body = as_object(read(exchange).json)
     return as_object(body.get("file")) if method == "POST" and collection == "files" else body
-
-
-def read_made(collection: str, exchange: Exchange) -> Mapping[str, Any]:
-    """The resource in the answer to a create."""
-    return _read_shown("POST", collection, exchange)
 
 
 def key_of(exchange: Exchange, collection: str, identity: str) -> Key:
