@@ -103,15 +103,6 @@ def test_a_base_may_lie_beside_its_heir(tmp_path: Path) -> None:
     assert schemas_in(tmp_path / "2027-02-01").document("labels")["description"] == "Other labels."
 
 
-@pytest.mark.parametrize("content", [None, "{}", "[", '{"base": "1999-01-01"}'])
-def test_a_folder_without_a_usable_base_is_refused(tmp_path: Path, content: str | None) -> None:
-    """A folder that names no base, or one that nobody has, raises LookupError that says so."""
-    if content is not None:
-        (tmp_path / "revision.json").write_text(content)
-    with pytest.raises(LookupError, match=r"revision\.json must say|names the base '1999-01-01'"):
-        schemas_in(tmp_path)
-
-
 def test_a_copy_is_whole(tmp_path: Path) -> None:
     """Tools that read files get those of the base and those of the revision, with the unions of both."""
     folder = tmp_path / "2027-01-01"

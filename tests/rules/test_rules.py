@@ -48,36 +48,6 @@ def test_every_document_is_cited_and_has_one_address() -> None:
     assert len(addresses) == len(set(addresses))
 
 
-NAMED = {
-    "API errors": "a guide of the Gemini API that was read as a copy",
-    "Antigravity agent": "a guide of the Gemini API that was read as a copy",
-    "Credentials": "a guide of the Gemini API that was read as a copy",
-    "Decisions guide": "told by three who quote it",
-    "Managed agents quickstart": "a guide of the Gemini API that was read as a copy",
-    "Migrating to interactions": "instructions that Google ships for assistants",
-    "OpenAPI document, v1beta": "not public; read from a copy",
-    "Priority inference": "a guide of the Gemini API that was read as a copy",
-    "Public recordings of the service": "test suites and notebooks of several projects",
-    "Computer use": "a guide of the Gemini API that was read as a copy",
-    "Flex inference": "a guide of the Gemini API that was read as a copy",
-    "Hooks of managed agents": "a guide of the Gemini API that was read as a copy",
-    "OpenAI compatibility": "a guide of the Gemini API that was read as a copy",
-    "Vertex AI reference, interactions": "a page of Google Cloud that was read as a copy",
-    "Voice replication and voice design": "two guides of the Gemini API that were read as copies",
-    "Tool Retrieval, announcement of 19 November 2026": "an article on blog.google",
-}
-"""Documents without an address, and what they are."""
-
-
-BESIDE = {"issue trackers of clients", "google-genai 3.3.0", "WHATWG HTML"}
-"""Documents that only rules of clients and of the fuzzer cite, or that stand for several."""
-
-
-def test_a_document_without_an_address_is_known() -> None:
-    cited = {rule.source.page for rule in BY_ID.values() if not rule.source.url}
-    assert cited | {line.page for line in load_ledger() if not line.url} - BESIDE == NAMED.keys()
-
-
 @RULES
 def test_a_rule_names_the_place_in_its_document(rule: Rule) -> None:
     """Nobody has to read a whole document to find the words of a rule."""
@@ -108,18 +78,6 @@ def test_what_the_service_itself_breaks_is_no_promise(rule: str, highest: Level)
     """A rule whose source is weakened by what the service was seen to do keeps its lower level."""
     order = [Level.MAY, Level.SHOULD, Level.MUST]
     assert order.index(BY_ID[rule].level) <= order.index(highest)
-
-
-LEFT_OUT = {
-    "think.summaries-auto": "a summary may be empty, so that none of a thought breaks nothing",
-    "agent.base-saved": "a saved agent as base_agent was seen twice; the later guide names one base only",
-    "image.png": "listed as a type of images, refused in four places",
-}
-"""Promises that some source makes and no rule repeats, and why."""
-
-
-def test_what_is_left_out_is_no_rule() -> None:
-    assert not LEFT_OUT.keys() & BY_ID.keys()
 
 
 def test_every_rule_that_a_judge_names_exists() -> None:

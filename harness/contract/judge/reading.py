@@ -10,7 +10,7 @@ was met; one without such a part is not judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -191,7 +191,7 @@ class Reading:
         exchange = self.exchange
         if self.stream is not None:
             streamed = self.stream.findings  # mostly empty, and this is hot
-            return streamed and tuple(each for each in streamed if not self._names_an_unstored_id(each, streamed))
+            return streamed and tuple(each for each in streamed if not self._asks_for_an_unstored_id(each))
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
             errors = judge_error(self.json, exchange.status, rpc=has_numeric_errors(exchange.request))
             return tuple(errors if exchange.body else (replace(one, actual="an empty body") for one in errors))
@@ -274,27 +274,12 @@ class Reading:
             () if self.json is None else tuple(judge_ambiguous("http.json-valid/twice", "body", body, self.json))
         )
 
-    def _names_an_unstored_id(self, finding: Finding, among: Sequence[Finding]) -> bool:
-        """Whether a finding asks for the id of an interaction that is not stored: "" and no id mean the same.
-
-        It is the one finding `among` all that asks for something at its place, and there is no id.
-        """
-        request = self.exchange.request
-        name, event = _IDS.get(finding.where.pointer, ""), finding.where.event
-        if (
-            finding.stable_code != "stream.schema/required"
-            or not name
-            or request.method != "POST"
-            or event is None
-        ):
+    def _asks_for_an_unstored_id(self, finding: Finding) -> bool:
+        """Whether a finding asks for the id of an interaction that is not stored: "" and no id mean the same."""
+        name = _IDS.get(finding.where.pointer, "")
+        if finding.stable_code != "stream.schema/required" or finding.expected != f"a field {name}":
             return False
-        value = json_parse.loads(self.frames[event].data).value
-        holder = value.get("interaction") if finding.where.pointer != "$" and isinstance(value, dict) else value
-        lacking = sum((one.stable_code, one.where) == (finding.stable_code, finding.where) for one in among)
-        if not isinstance(holder, dict) or name in holder or lacking > 1:
-            return False
-        sent = json_parse.loads(request.body).value
-        return isinstance(sent, dict) and sent.get("store") is False
+        return as_object(json_parse.loads(self.exchange.request.body).value).get("store") is False
 
     def _is_echo(self, finding: Finding) -> bool:
         """Whether a finding is about a field that repeats the request: a fault of the caller's."""

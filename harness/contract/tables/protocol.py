@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET, operation_of
 from harness.contract.tables.stream_order import RENAMED_EVENTS
 from harness.wire import Request, StreamProtocol, encode
 from harness.wire.json_value import encode_json
@@ -181,13 +182,8 @@ def shaped_error(shape: str, status: int, message: str, wait: str | None) -> tup
 
 def operation(request: Request) -> str:
     """`create`, `get`, `cancel` or `delete` of an interaction; "" for any other request."""
-    segments = request.segments
-    if segments[-1:] == (COLLECTION,):
-        return "create" if request.method == "POST" else ""
-    if segments[-2:-1] == (COLLECTION,):
-        return {"GET": "get", "DELETE": "delete"}.get(request.method, "")
-    cancels = segments[-3:-2] == (COLLECTION,) and segments[-1] == "cancel" and request.method == "POST"
-    return "cancel" if cancels else ""
+    found = operation_of(request)
+    return {CREATE: "create", GET: "get", CANCEL: "cancel", DELETE: "delete"}.get(found.call, "") if found else ""
 
 
 def text_of(event: Event) -> tuple[str, str] | None:

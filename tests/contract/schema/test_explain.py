@@ -9,7 +9,7 @@ import pytest
 
 from harness.contract import CURRENT, load
 from harness.contract.schema.explain import SchemaProblem
-from harness.contract.schema.openness import UnknownPart, close, step_into, unknowns
+from harness.contract.schema.openness import close, step_into
 from harness.contract.schema.validator import Validator
 from tests.growth import TIMES, assert_linear
 
@@ -171,24 +171,6 @@ CLOSED = {
     "a branch to keep": ({"oneOf": [{**OTHER, "x-keep": True}]}, {"oneOf": [{**OTHER, "x-keep": True}]}),
 }
 
-FOUND = {
-    "nothing": (LISTED, {"a": 1}, []),
-    "a field": (LISTED, {"b": 1}, [UnknownPart("$.b", "field", "b")]),
-    "a field of an item": ({"items": LISTED}, [{}, {"b": 1}], [UnknownPart("$[1].b", "field", "b")]),
-    "a value": ({"type": "string", "x-known-values": ["a"]}, "b", [UnknownPart("$", "value", "b")]),
-    "a discriminator": ({"oneOf": [KNOWN, OTHER]}, {"kind": "z", "b": 1}, [UnknownPart("$.kind", "thing", "z")]),
-    "a field of a known branch": (
-        {"oneOf": [KNOWN, OTHER]},
-        {"kind": "k", "b": 1},
-        [UnknownPart("$.b", "field", "b")],
-    ),
-    "a field behind a reference": (
-        {"$ref": "#/$defs/a", "$defs": {"a": LISTED}},
-        {"b": 1},
-        [UnknownPart("$.b", "field", "b")],
-    ),
-}
-
 
 @pytest.mark.parametrize(("schema", "twin"), CLOSED.values(), ids=CLOSED)
 def test_closing_touches_exactly_what_the_marks_say(schema, twin):
@@ -207,12 +189,6 @@ def test_closing_leaves_the_open_schema_alone():
     close(schema)
     assert schema == {"oneOf": [LISTED, OTHER]}
     assert "additionalProperties" not in LISTED
-
-
-@pytest.mark.parametrize(("schema", "value", "expected"), FOUND.values(), ids=FOUND)
-def test_the_unknown_is_found_where_it_stands(schema, value, expected):
-    """Each unknown field, value and discriminator is reported once, with its pointer."""
-    assert unknowns(schema, value) == expected
 
 
 @pytest.mark.parametrize(

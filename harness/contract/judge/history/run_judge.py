@@ -320,14 +320,6 @@ _LONGEST = 20_000
 """Characters that are kept of a text."""
 
 
-class _Strange(Struct, frozen=True):
-    """The parts of an interaction's stream that its stored text lacks."""
-
-    exchange: Exchange
-    own: str
-    text: str
-
-
 class Mixtures(Struct):
     """The texts of a run by interaction, and what was strange in its streams.
 
@@ -339,7 +331,8 @@ class Mixtures(Struct):
     _given: set[str] = field(default_factory=set)
     _shared: set[str] = field(default_factory=set)
     _streamed: dict[str, tuple[Exchange, str]] = field(default_factory=dict)
-    _strange: list[_Strange] = field(default_factory=list)
+    _strange: list[tuple[Exchange, str, str]] = field(default_factory=list)
+    """Streams, each with the name of its interaction, and with what the stored text of that lacks."""
 
     def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""
@@ -349,13 +342,14 @@ class Mixtures(Struct):
             self._learn(name, exchange)
             if name in self._whole and name in self._streamed and name not in self._shared:
                 self._compare(name)
-        for one in list(self._strange):
-            origin = next((n for n, text in self._stored.items() if n != one.own and one.text in text), "")
+        for strange in list(self._strange):
+            mixed, own, text = strange
+            origin = next((name for name, stored in self._stored.items() if name != own and text in stored), "")
             if origin:
-                self._strange.remove(one)
-                expected, actual = f"text of {one.own}", f"{format_value(shorten(one.text, 60))}, text of {origin}"
+                self._strange.remove(strange)
+                expected, actual = f"text of {own}", f"{format_value(shorten(text, 60))}, text of {origin}"
                 message = "a stream contains text of another interaction"
-                yield one.exchange, Finding.from_code("rob.concurrent-streams/mixed", message, expected, actual)
+                yield mixed, Finding.from_code("rob.concurrent-streams/mixed", message, expected, actual)
 
     def _learn(self, name: str, exchange: Exchange) -> None:
         """Keep the text that an exchange shows of an interaction."""
@@ -380,7 +374,7 @@ class Mixtures(Struct):
         if lost_characters(shown, stored):
             return
         if len(strange) >= _TELLING and strange not in stored:
-            self._strange.append(_Strange(exchange, name, strange))
+            self._strange.append((exchange, name, strange))
 
 
 class Crossings(Struct):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.contract import load
+from harness.contract import judge_history, load
 from harness.contract.judge.agreement import judge_own_input
 from harness.contract.judge.history.history_judge import HistoryJudge, judge_trail
 from harness.contract.judge.replies import REPLIES
@@ -41,7 +41,7 @@ from tests.contract.histories import (
     to_nobody,
     wrong,
 )
-from tests.contract.streams import completed, created, delta, error, frames, start, stop
+from tests.contract.streams import completed, created, delta, error, frames, start, stop, update
 from tests.in_one_test import in_one_test
 
 Json = dict[str, Any]
@@ -370,6 +370,7 @@ def test_other_clients_excuse_what_they_may_have_done(rule: str) -> None:
         heard.intent.refused_by or heard.intent.foreign for heard in RULES[rule].broken
     )
     assert found <= BY_BODIES | ({rule} if forbidden else set())
+    assert rule in found or rule not in BY_BODIES
 
 
 BY_BODIES = frozenset(
@@ -380,6 +381,51 @@ BY_BODIES = frozenset(
      "resume.replay", "resume.no-gap", "resume.exclusive", "resume.ids-stable"}
 )  # fmt: skip
 """The rules that a recording can break, as its bodies contradict each other whoever else was there."""
+
+
+REST = [RUN[2], RUN[3], EVENTS[4]]
+BROKEN_OFF = Heard(
+    exchange(
+        sent={"background": True, "stream": True},
+        label="text/event-stream",
+        body=frames([created("a"), RUN[1], error()]),
+    )
+)
+RECORDED: dict[str, tuple[list[Heard], list[str]]] = {
+    "polling": ([begun(), look("in_progress"), look(), look()], []),
+    "a skipped state": ([made("queued"), look()], []),
+    "an unlisted status": ([begun(), look("pondering"), look()], []),
+    "a cancel that shows late": ([begun(), cancel(), look("in_progress"), look("cancelled")], []),
+    "two interactions": ([made(), begun(identity="b")], []),
+    "unstored ones have no identity": ([made(identity=""), made(identity="")], []),
+    "steps still grow while it runs": (
+        [look("in_progress", steps=TEXT), look("in_progress", steps=[*TEXT, *OTHER])],
+        [],
+    ),
+    "a text is rewritten while it runs": (
+        [look("in_progress", steps=TEXT), look("in_progress", steps=OTHER)],
+        ["bg.grows"],
+    ),
+    "settles otherwise": ([look(), look("cancelled")], ["bg.no-regress"]),
+    "back to the queue in a stream": (
+        [streamed([created(), update(), update("queued"), completed()])],
+        ["bg.transition"],
+    ),
+    "an error ends a connection, and the run goes on": ([BROKEN_OFF, stream(REST, after="e1")], []),
+    "an event is lost after an error": (
+        [BROKEN_OFF, stream(REST, after="e1"), stream(REST[1:], after="e1")],
+        ["resume.no-gap"],
+    ),
+    "no answers": ([Heard(exchange(status=None)), Heard(exchange(status=500, body=b"x"))], []),
+}
+"""Recordings, in which other clients may have acted, and the rules that their bodies break."""
+
+
+@in_one_test(RECORDED)
+def test_a_recording_is_judged_by_its_bodies(history: list[Heard], rules: list[str]) -> None:
+    findings = judge_history([(f"x{number}", heard.exchange) for number, heard in enumerate(history)], load())
+    assert [finding.rule for finding in findings] == rules
+    assert all(finding.where.exchange.startswith("x") for finding in findings)
 
 
 def read_in_parts(*parts: list[dict[str, Any]], after: list[str | None]) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.contract import load, read
-from harness.contract.judge.history.run_judge import EventIds, RunJudge
+from harness.contract.judge.history.run_judge import RunJudge
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
 from tests.contract.streams import completed, created, frames, start, stop
@@ -49,12 +48,13 @@ MIXED = stream("a", OWN[:10], OTHER[10:30], OWN[30:])
 )  # fmt: skip
 def test_what_is_text_of_another_interaction(exchanges: list[Exchange], mixed: bool) -> None:
     """Only what the own text lacks, and another text has, accuses."""
+    assert judge_run(exchanges) == ([(MIXED, "rob.concurrent-streams/mixed")] if mixed else [])
+
+
+def judge_run(exchanges: list[Exchange]) -> list[tuple[Exchange, str]]:
+    """The codes of what is found in a run, each with the exchange that is wrong."""
     judge = RunJudge()
-    found = []
-    for one in exchanges:
-        read(one, load())
-        found += [(shown, finding.stable_code) for shown, finding in judge.note(one)]
-    assert found == ([(MIXED, "rob.concurrent-streams/mixed")] if mixed else [])
+    return [(shown, finding.stable_code) for one in exchanges for shown, finding in judge.note(one)]
 
 
 def plain(identity: str, text: str) -> Exchange:
@@ -86,12 +86,7 @@ CROSSED = plain("a", OTHER)
 )  # fmt: skip
 def test_what_is_the_output_of_another_interaction(exchanges: list[Exchange], crossed: bool) -> None:
     """Only an answer that GET contradicts, and that GET shows under another id, is one of another create."""
-    judge = RunJudge()
-    found = []
-    for one in exchanges:
-        read(one, load())
-        found += [(shown, finding.stable_code) for shown, finding in judge.note(one)]
-    assert found == ([(CROSSED, "create.ok/another")] if crossed else [])
+    assert judge_run(exchanges) == ([(CROSSED, "create.ok/another")] if crossed else [])
 
 
 def numbered(identity: str, *ids: str) -> Exchange:
@@ -116,42 +111,11 @@ OF_A = ("a1", "a2", "a3", "a4")
 )
 def test_one_id_of_another_stream_is_a_mistake(second: tuple[str, ...], found: list[str]) -> None:
     """One strange id among own ones is told; ids that streams have in common are not."""
-    judge = RunJudge()
     shown = [numbered("a", *OF_A), numbered("b", *second), numbered("a", *OF_A)]
-    assert [finding.stable_code for one in shown for _, finding in judge.note(one)] == found
+    assert [code for _, code in judge_run(shown)] == found
 
 
 def test_a_server_that_counts_its_events_mixes_no_streams() -> None:
     """A reader that left early had the first ids; a resume of another run has the last of them, and own ones."""
-    judge = RunJudge()
-    left, whole, rest = (
-        numbered("a", *OF_A),
-        numbered("b", *OF_A, "a5", "a6", "a7"),
-        numbered("b", "a4", "a5", "a6", "a7"),
-    )
-    assert [finding.stable_code for one in (left, whole, rest) for _, finding in judge.note(one)] == []
-
-
-class Counting(dict[str, str]):
-    """A dict that counts the entries that are written or copied."""
-
-    written = 0
-
-    def setdefault(self, key: str, default: str = "") -> str:
-        """Count one entry."""
-        self.written += 1
-        return super().setdefault(key, default)
-
-    def __ror__(self, other: dict[str, str]) -> Counting:
-        """Count each entry of both."""
-        made = Counting({**other, **self})
-        made.written = self.written + len(other) + len(self)
-        return made
-
-
-def test_ids_cost_the_same_for_each_stream() -> None:
-    """A run with many streams keeps each id once, however many came before it."""
-    judge = EventIds(owners := Counting())
-    for number in range(50):
-        assert not list(judge.note(numbered(str(number), *(f"{number}-{at}" for at in range(4)))))
-    assert (len(owners), owners.written) == (200, 200)
+    left, whole = numbered("a", *OF_A), numbered("b", *OF_A, "a5", "a6", "a7")
+    assert judge_run([left, whole, numbered("b", "a4", "a5", "a6", "a7")]) == []
