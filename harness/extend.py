@@ -7,21 +7,14 @@ the built-in ones: in `harness list`, `explain`, `check`, `mutants` and `torture
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, partial
-from importlib import import_module, metadata
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from string import Formatter
-from types import ModuleType
 from typing import Any
 
-from harness.checks.catalogue import CATALOGUE, build_check, make_check
+from harness.checks.catalogue import build_check, make_check
 from harness.checks.vocabulary.expect import (
     expect_interaction,
     expect_refusal,
@@ -34,14 +27,14 @@ from harness.checks.vocabulary.runs import need_id
 from harness.contract import PROTOCOL
 from harness.contract.requests import RequestBuilder
 from harness.emulator.mutants import MUTANTS, hooks
-from harness.emulator.mutants.hooks import EmulatorMutant, row
+from harness.emulator.mutants.hooks import row
 from harness.emulator.mutants.parts import Defect
 from harness.errors import UsageFault
 from harness.faults.grammar import parse
 from harness.faults.kinds import CaseKind, StreamShape, at
 from harness.kit.actions import Close, Finish, Open, Read, Send, Steps, Wait
-from harness.kit.api import EXTENSION_GROUP, EXTENSION_VARIABLE, split_names
-from harness.kit.check import Check, Judge, exercise
+from harness.kit.check import Judge, exercise
+from harness.kit.extension import ExtensionParts
 from harness.kit.mutant import table
 from harness.outcome import Basis, Finding, Level
 from harness.outcome.words import did_you_mean
@@ -61,7 +54,7 @@ _NAME = re.compile(r"[a-z]+")
 _ANYTHING = [str(basis) for basis in Basis if basis is not Basis.COMPARED]
 
 
-class Extension:
+class Extension(ExtensionParts):
     """Rules, checks, mutants and faults under one name, which begins the id of each of its rules.
 
     `title` heads its rules in reports.
@@ -71,11 +64,7 @@ class Extension:
         if not _NAME.fullmatch(name) or name in SUBJECTS:
             taken = "the built-in rules have that name" if name in SUBJECTS else "a name is lower-case letters"
             raise UsageFault(f"an extension cannot be called {name!r}: {taken}: choose another, such as 'acme'")
-        self.name = name
-        self.title = title or name
-        self.checks: list[Check] = []
-        self.mutants: list[EmulatorMutant] = []
-        self.kinds: list[CaseKind] = []
+        super().__init__(name, title=title or name)
 
     def check(
         self,
@@ -138,6 +127,8 @@ class Extension:
         `hooks` has what makes a defect, such as `hooks.response("POST interactions", change)`.
         """
         with self._explaining(mutant_id):
+            if mutant_id in MUTANTS:
+                raise ValueError("a built-in mutant has this name: choose another")
             self.mutants += table(self.name, row(mutant_id, summary, *defects))
 
     def fault(self, name: str, about: str, *plans: str) -> None:
@@ -182,71 +173,3 @@ class _AnyPage(dict[str, Any]):
 
     def __contains__(self, title: object) -> bool:
         return True
-
-
-def load_extensions() -> tuple[Extension, ...]:
-    """Every extension: of installed packages, then those that `EXTENSION_VARIABLE` names.
-
-    Raises UsageFault for one that cannot be loaded or is no extension, and for names that are taken. The variable
-    may be set for a whole shell, which visits folders of others: a relative path would run a file of theirs.
-    """
-    names = os.environ.get(EXTENSION_VARIABLE, "")
-    for name in split_names(names):
-        if name.endswith(".py") and not Path(name).is_absolute():
-            raise UsageFault(
-                f"{EXTENSION_VARIABLE} has {name!r}, which depends on the current folder: write an absolute path, "
-                f"or pass --extension {shlex.quote(name)}"
-            )
-    return load_beside_installed(names)
-
-
-@cache
-def load_beside_installed(names: str) -> tuple[Extension, ...]:
-    """The extensions of installed packages, then those of `names`, with commas between several."""
-    loads = [(f"the entry point {one.name!r}", one.load) for one in metadata.entry_points(group=EXTENSION_GROUP)]
-    loads += [(repr(name), partial(_import, name)) for name in dict.fromkeys(split_names(names))]
-    found = tuple(dict.fromkeys(one for name, load in loads for one in _load(name, load)))
-    _refuse_doubles("extension", [one.name for one in found])
-    _refuse_doubles("rule", [check.id for check in (*CATALOGUE, *(c for one in found for c in one.checks))])
-    _refuse_doubles("mutant", [*MUTANTS, *(mutant.id for one in found for mutant in one.mutants)])
-    return found
-
-
-def _load(name: str, load: Callable[[], Any]) -> list[Extension]:
-    try:
-        module = load()
-    except UsageFault:
-        raise
-    except (Exception, SystemExit) as wrong:  # a script that ends would end the command, silently
-        why = str(wrong) if isinstance(wrong, FileNotFoundError) else f"{type(wrong).__name__}: {wrong}"
-        if isinstance(wrong, ModuleNotFoundError):
-            why += ": install it, or name a file that ends in .py"
-        raise UsageFault(f"the extension {name} cannot be loaded: {why}") from wrong
-    found = [module] if isinstance(module, Extension) else vars(module).values()
-    extensions = [value for value in found if isinstance(value, Extension)]
-    if not extensions:
-        raise UsageFault(f"{name} makes no extension: write `acme = Extension('acme')` in it (docs/extending.md)")
-    return extensions
-
-
-def _import(name: str) -> ModuleType:
-    if not name.endswith(".py"):
-        if Path(name).is_file() or os.sep in name:
-            raise FileNotFoundError(f"{name!r} is not a module: name a file that ends in .py, or a module")
-        return import_module(name)
-    path = Path(name)
-    spec = spec_from_file_location(f"harness_extension_{path.stem}", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise FileNotFoundError(f"there is no file {name!r}: name a file that ends in .py, or a module")
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # so that the rows of its table find its functions
-    spec.loader.exec_module(module)
-    return module
-
-
-def _refuse_doubles(what: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise UsageFault(f"two have the {what} {name!r}: rename one")
-        seen.add(name)

@@ -121,9 +121,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     if config.getoption("--interactions-url"):
-        from harness.plugin.interactions.suite_options import require_options
-
-        require_options(config)
+        config.pluginmanager.import_plugin("harness.suite.options")  # by its name: the fixtures need none of it
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -24,7 +24,7 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.kill_matrix import group_by_exercise, load_checks
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.api import EmbeddedService
 from harness.kit.check import Check, Exercise
 from harness.outcome import Exit
@@ -61,7 +61,7 @@ def observe_matrix(globs: Sequence[str] = ()) -> ModeMatrix:
 
     With `globs`, the matrix has only the rules that match one.
     """
-    checks = load_checks(INTERACTIONS, "")
+    checks = load_checks(SERVERS, "")
     judged = _count_judged(checks)
     cells = list(product(MODES, MOMENTS))
 
@@ -101,16 +101,16 @@ def _count_judged(checks: Sequence[Check]) -> Mapping[str, Judged]:
 
 def _play_unchanged(run: DefectRun, exercise: Exercise) -> PlayedExercise:
     """Play one exercise against the reference service behind a proxy that changes nothing and notes all."""
-    contract = INTERACTIONS.load_contract("")
+    contract = SERVERS.load_contract("")
 
     def build() -> EmbeddedService:
-        wrapped: EmbeddedService = run.wrap(INTERACTIONS.new_service(contract, ""))
+        wrapped: EmbeddedService = run.wrap(SERVERS.new_service(contract, ""))
         return wrapped
 
-    embedded = embed_emulator(INTERACTIONS, TargetOptions(), build)
-    resolved = embedded.able(everything(INTERACTIONS.load_capabilities()))
+    embedded = embed_emulator(SERVERS, TargetOptions(), build)
+    resolved = embedded.able(everything(SERVERS.load_capabilities()))
     with closing(resolved.connect()) as driver:
-        return play(INTERACTIONS, exercise, resolved.target, driver, CreatedResources(INTERACTIONS))
+        return play(SERVERS, exercise, resolved.target, driver, CreatedResources(SERVERS))
 
 
 def _list_judged(
@@ -121,7 +121,7 @@ def _list_judged(
         for exchange in played.list_looked(check):
             yield check.id, exchange
     for exchange in played.trail:
-        yield from ((rule, exchange) for rule in INTERACTIONS.read(exchange, None).judged if rule in passive)
+        yield from ((rule, exchange) for rule in SERVERS.read(exchange, None).judged if rule in passive)
 
 
 # The matrix as text, as data, and as a page of the site.

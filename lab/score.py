@@ -28,7 +28,7 @@ from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.errors import HarnessFault, TargetFault, UsageFault
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.api import EmbeddedService
 from harness.outcome import FIRST_WORDS, Exit, Level, Verdict
 from harness.outcome.words import format_count
@@ -60,8 +60,8 @@ class DefectBench:
     """The clean run, and what plays defects beside it."""
 
     def __init__(self) -> None:
-        self._contract = INTERACTIONS.load_contract("")
-        self.checks = load_checks(INTERACTIONS, "")
+        self._contract = SERVERS.load_contract("")
+        self.checks = load_checks(SERVERS, "")
         self._costs = {check.exercise.name: check.exercise.requests for check in self.checks}
         self._exercises: dict[Any, dict[str, None]] = {}
         self._forms: dict[Any, set[bool]] = {}
@@ -168,14 +168,14 @@ class DefectBench:
 
     def _check(self, run: DefectRun, order: tuple[str, ...]) -> Generator[RunEvent, None, None]:
         def build() -> EmbeddedService:
-            wrapped: EmbeddedService = run.wrap(INTERACTIONS.new_service(self._contract, ""))
+            wrapped: EmbeddedService = run.wrap(SERVERS.new_service(self._contract, ""))
             return wrapped
 
         def choose(names: Sequence[str]) -> str:
             left = set(names)
             return next((name for name in order if name in left), names[0])
 
-        target = embed_emulator(INTERACTIONS, TargetOptions(), build)
+        target = embed_emulator(SERVERS, TargetOptions(), build)
         options = RunOptions(fail_fast=True, choose=choose if order else None, cleans=True)
         yield from check_target(target, self.checks, options)
 

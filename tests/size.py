@@ -62,13 +62,15 @@ ENTRIES = {
 
 
 def measure_reach(modules: Mapping[str, tuple[int, ast.Module]]) -> dict[str, int]:
-    """Lines of all modules that a job reaches by imports, those inside functions included."""
-    asked = {name: _find_imports(name, tree) for name, (_, tree) in modules.items()}
-    return {
-        job: sum(modules[name][0] for name in _follow(asked, entry))
-        for job, entry in ENTRIES.items()
-        if entry in modules
-    }
+    """Lines of all modules that a job reaches."""
+    reached = find_reached({name: tree for name, (_, tree) in modules.items()})
+    return {job: sum(modules[name][0] for name in names) for job, names in reached.items()}
+
+
+def find_reached(modules: Mapping[str, ast.Module]) -> dict[str, set[str]]:
+    """The modules that each job reaches by imports, those inside functions included."""
+    asked = {name: _find_imports(name, tree) for name, tree in modules.items()}
+    return {job: _follow(asked, entry) for job, entry in ENTRIES.items() if entry in modules}
 
 
 def _name(path: Path) -> str:

@@ -14,9 +14,11 @@ import pytest
 
 from harness.cli import main
 from harness.errors import UsageFault
-from harness.extend import Extension, load_beside_installed, load_extensions
-from harness.interactions import INTERACTIONS
+from harness.extend import Extension
+from harness.interactions.clients import CLIENTS
+from harness.interactions.servers import SERVERS
 from harness.kit.api import EXTENSION_VARIABLE
+from harness.kit.extension import load_beside_installed, load_extensions
 
 PAGE = Path(__file__).resolve().parents[1].joinpath("docs", "extending.md").read_text("utf-8")
 EXAMPLE, DEPENDENT, TABLE_CALL = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -59,10 +61,10 @@ def test_the_example_stands_beside_what_is_built_in(extend: Extend, capsys: pyte
     assert (code, listed.splitlines()[-1]) == (0, "1 check")
     assert "Acme handbook, 3 (documented)" in run(capsys, "explain", "acme.id")[1]
     assert run(capsys, "check", "emulator", "-c", "acme.*")[0] == 0
-    assert [kind.name for kind in INTERACTIONS.load_client_model().sets["acme"]] == ["acme-proxy"]
-    assert INTERACTIONS.load_mutants()["acme-no-id"].area == "acme"
-    assert INTERACTIONS.load_areas()["acme"] == "Rules of Acme"
-    assert INTERACTIONS.load_rules()["acme.id"].level == "SHOULD"
+    assert [kind.name for kind in CLIENTS.load_client_model().sets["acme"]] == ["acme-proxy"]
+    assert SERVERS.load_mutants()["acme-no-id"].area == "acme"
+    assert SERVERS.load_areas()["acme"] == "Rules of Acme"
+    assert SERVERS.load_rules()["acme.id"].level == "SHOULD"
 
 
 def test_a_request_depends_on_a_response(extend: Extend, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,9 +109,9 @@ def test_a_table_of_rules_is_read(extend: Extend, capsys: pytest.CaptureFixture[
     extend(f"from pathlib import Path\n{EXAMPLE}{judge}{TABLE_CALL}")
     code, shown = run(capsys, "check", "emulator", "-c", "acme.*", "--level", "may")
     assert code == 0
-    total = len(INTERACTIONS.load_catalogue())
+    total = len(SERVERS.load_catalogue())
     assert re.search(rf"^{total} checks in [\d.]+ s: 3 passed, {total - 3} excluded\.$", shown, re.MULTILINE)
-    assert [check.id for check in INTERACTIONS.load_catalogue()[-3:]] == [
+    assert [check.id for check in SERVERS.load_catalogue()[-3:]] == [
         "acme.id",
         "acme.terse",
         "acme.ok",
@@ -137,7 +139,7 @@ IMPORT = "from harness.extend import Extension\n"
     (EXAMPLE.replace("acme.id", "get.ok"), "the id of a rule begins with the name of its extension"),
     (EXAMPLE.replace('"""A', '"A"; """A').replace('"A"', "0"), "no statement: write the requirement"),
     (EXAMPLE + "acme.checks *= 2", "two have the rule 'acme.id': rename one"),
-    (EXAMPLE.replace("acme-no-id", "cancel-noop"), "two have the mutant 'cancel-noop': rename one"),
+    (EXAMPLE.replace("acme-no-id", "cancel-noop"), "cancel-noop: a built-in mutant has this name"),
     (EXAMPLE.replace("breaks=", 'level="WILL", breaks='), "there is no level 'WILL': known are MUST, SHOULD, MAY"),
     (EXAMPLE.replace("breaks=", 'profile="cores", breaks='), "'acme': acme.id: there is no profile 'cores'"),
     (EXAMPLE.replace("breaks=", 'requires=["streem"], breaks='), "no capability 'streem': did you mean 'stream'?"),

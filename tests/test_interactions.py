@@ -9,19 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from harness.interactions import INTERACTIONS, _has_entry_points
-from harness.kit.api import PRIMARY_KEY
+from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
+from harness.interactions.servers import SERVERS
+from harness.kit.api import PRIMARY_KEY, Api
+from harness.kit.extension import _has_entry_points
 from harness.wire import Headers, Request
 
 LOADERS = [
-    name for name in INTERACTIONS.__struct_fields__ if name.startswith("load_") and name != "load_extensions"
+    (value, name)
+    for value in (SERVERS, CLIENTS)
+    for name in value.__struct_fields__
+    if name.startswith("load_") and name != "load_extensions"
 ]
 
 
 def test_importing_it_imports_nothing_that_knows_the_api() -> None:
     """A command that names the value pays for the contract, the checks and the emulator only when it uses them."""
     code = (
-        "import sys, harness.interactions; "
+        "import sys, harness.interactions.servers, harness.interactions.clients; "
         "print([name for name in ('contract', 'checks', 'emulator', 'strategies', 'transport', 'engine') "
         "if f'harness.{name}' in sys.modules])"
     )
@@ -31,13 +37,13 @@ def test_importing_it_imports_nothing_that_knows_the_api() -> None:
 
 def test_a_worker_process_gets_the_same_value() -> None:
     """The value can be pickled, which is how the processes of the kill matrix receive it."""
-    assert pickle.loads(pickle.dumps(INTERACTIONS)) == INTERACTIONS
+    assert pickle.loads(pickle.dumps(SERVERS)) == SERVERS
 
 
-@pytest.mark.parametrize("name", LOADERS)
-def test_each_part_is_there(name: str) -> None:
+@pytest.mark.parametrize(("value", "name"), LOADERS, ids=[name for _, name in LOADERS])
+def test_each_part_is_there(value: Api, name: str) -> None:
     """Each loader returns something; the contract's needs a revision, where "" is the current one."""
-    load = getattr(INTERACTIONS, name)
+    load = getattr(value, name)
     assert load("") if name == "load_contract" else load()
 
 
@@ -49,17 +55,17 @@ def test_an_unknown_revision_is_refused() -> None:
 
 def test_the_origin_is_where_printed_code_finds_it() -> None:
     """The dotted name leads to the value."""
-    module, _, name = INTERACTIONS.origin.rpartition(".")
-    assert getattr(sys.modules[module], name) is INTERACTIONS
+    module, _, name = INTERACTIONS.server_origin.rpartition(".")
+    assert getattr(sys.modules[module], name) is SERVERS
 
 
 def test_a_reference_service_and_each_mutant_can_be_made() -> None:
     """A fresh service accepts the primary key, and a mutant is asked for by its id."""
     contract = INTERACTIONS.load_contract("")
     listing = Request("GET", "/v1beta/agents", Headers([(INTERACTIONS.key_header, PRIMARY_KEY)]))
-    assert INTERACTIONS.new_service(contract, "")(listing).status == 200
-    for mutant in list(INTERACTIONS.load_mutants())[:3]:
-        assert INTERACTIONS.new_service(contract, mutant).clock
+    assert SERVERS.new_service(contract, "")(listing).status == 200
+    for mutant in list(SERVERS.load_mutants())[:3]:
+        assert SERVERS.new_service(contract, mutant).clock
 
 
 @pytest.mark.parametrize(
@@ -68,7 +74,7 @@ def test_a_reference_service_and_each_mutant_can_be_made() -> None:
 )
 def test_only_interactions_can_be_stopped(path: str, stopped: str | None) -> None:
     """What runs is cancelled before it is deleted, under its own path; other resources have nothing to cancel."""
-    request = INTERACTIONS.new_stop_request(Request("DELETE", path).segments, Headers())
+    request = SERVERS.new_stop_request(Request("DELETE", path).segments, Headers())
     assert (request.target if request is not None else None) == stopped
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.packages import PACKAGE, parse_package
+from tests.size import ENTRIES, find_reached
 
 LAYERS: dict[str, int] = {
     "errors": -1,
@@ -225,6 +226,44 @@ def test_the_package_itself_imports_nothing_of_ours() -> None:
 def test_the_table_forbids_what_it_must(importer: str, imported: str) -> None:
     """The table forbids the imports that would make the oracles dependent or the generic packages specific."""
     assert not allowed(importer, imported)
+
+
+_FUZZ = ("strategies.search_model", "engine.search")
+_CLIENTS = ("interactions.clients", "benches.client.bench", "incidents", "plugin")
+_SERVERS = ("interactions.servers", "engine.run", "checks.catalogue", "checks.probes")
+_RECORDS = ("benches.record", "transport.tap")
+_SERVES = ("transport.server", "inspector")
+
+NOT_OF_JOB: dict[str, tuple[str, ...]] = {
+    "check": (*_CLIENTS, *_RECORDS, *_SERVES, "engine.search"),
+    "fuzz": (*_CLIENTS, *_RECORDS, *_SERVES),
+    "verify": (*_CLIENTS, *_SERVERS, *_FUZZ, "emulator"),
+    "replay": (*_CLIENTS, *_SERVERS, *_FUZZ, "emulator"),
+    "serve": (*_SERVERS, *_FUZZ, "checks.gateway"),
+    "torture": (*_SERVERS, *_FUZZ, *_RECORDS, "inspector", "plugin"),
+    "fixtures": (*_SERVERS, *_FUZZ, "cli", "suite", "report.page"),
+    "gateway": (*_CLIENTS, "engine.search"),
+    "record": (*_CLIENTS, "engine.search"),
+}
+"""What a job has no use for, by the names in `tests/size.py`: the parts of the other jobs."""
+
+
+@pytest.mark.parametrize("job", ENTRIES)
+def test_no_job_imports_the_parts_of_another(job: str) -> None:
+    """Whoever judges a server loads nothing that tortures clients, and so on; imports in functions count."""
+    reached = reach_of_jobs()[job]
+    known = {name_of(path).removeprefix("harness.") for path in MODULES}
+    parts = NOT_OF_JOB[job]
+    assert all(part in known for part in parts), "a row names a module that is gone"
+    wrong = sorted(name for name in reached if any(name == part or name.startswith(part + ".") for part in parts))
+    assert not wrong, f"{job} reaches {', '.join(wrong)}"
+
+
+@cache
+def reach_of_jobs() -> dict[str, set[str]]:
+    """The modules that each job reaches, without the name of the package."""
+    found = find_reached({name_of(path): tree for path, tree in parse_package().items()})
+    return {job: {name.removeprefix("harness.") for name in names} for job, names in found.items()}
 
 
 OUTSIDE = frozenset({"lab", "tests", "benchmarks"})

@@ -28,7 +28,7 @@ from rule_pictures import PLACE, STYLE, draw_rule  # noqa: E402
 
 # The project itself, wherever it is.
 from harness.incidents.incident import format_library  # noqa: E402
-from harness.interactions import INTERACTIONS  # noqa: E402
+from harness.interactions.clients import CLIENTS  # noqa: E402
 from harness.report.page.rendering import part_style  # noqa: E402
 from lab.clients.page import (  # noqa: E402
     MAP_FILE,
@@ -141,7 +141,7 @@ def _generate() -> Iterator[tuple[str, str]]:
 @cache
 def _read_clients() -> list[ClientColumn]:
     """The table of clients."""
-    modes = {name: mode.about for name, mode in INTERACTIONS.load_client_model().modes.items()}
+    modes = {name: mode.about for name, mode in CLIENTS.load_client_model().modes.items()}
     return read_columns([ROOT / "docs" / TABLE_FILE], modes)
 
 

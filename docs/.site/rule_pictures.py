@@ -28,7 +28,7 @@ from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import ResolvedTarget, TargetOptions, embed_emulator
 from harness.errors import TargetFault
-from harness.interactions import INTERACTIONS, embedded_settings
+from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Observation, Outcome, Verdict
@@ -44,14 +44,14 @@ STYLE = "harness-parts.css"
 PLACE = "<!-- the picture of the rule -->"
 """Where the picture stands; it comes when the search has read the page."""
 
-_ALL = everything(INTERACTIONS.load_capabilities())
+_ALL = everything(SERVERS.load_capabilities())
 _MOST_EXCHANGES = 7
 """Exchanges of the right side: more of them show nothing new."""
 
 
 @cache
 def _checks() -> dict[str, Check]:
-    return {check.id: check for check in INTERACTIONS.load_catalogue()}
+    return {check.id: check for check in SERVERS.load_catalogue()}
 
 
 def draw_rule(rule: str) -> str:
@@ -75,7 +75,7 @@ def _show(title: str, result: Result | None) -> Iterator[dict[str, Any]]:
     """One side as the template shows it: the finding, the stream, the sequence."""
     if result is None:
         return
-    state = PresentedRun(INTERACTIONS)
+    state = PresentedRun(SERVERS)
     state.handle(RunStarted(TargetInfo(name="emulator", url="", version="v1beta", model="", agent="")))
     shown = state.present(result)
     story = shown.story
@@ -95,13 +95,13 @@ def _play_right(check: Check) -> Result | None:
 @cache
 def _play_once(exercise: Exercise) -> PlayedExercise:
     """What the emulator returns; several checks share an exercise."""
-    return _play(exercise, embed_emulator(INTERACTIONS, TargetOptions()).able(_ALL))
+    return _play(exercise, embed_emulator(SERVERS, TargetOptions()).able(_ALL))
 
 
 def _play(exercise: Exercise, target: ResolvedTarget) -> PlayedExercise:
     driver = target.connect()
     try:
-        return play(INTERACTIONS, exercise, target.target, driver, CreatedResources(INTERACTIONS))
+        return play(SERVERS, exercise, target.target, driver, CreatedResources(SERVERS))
     finally:
         driver.close()
 
@@ -120,7 +120,7 @@ def _pass(check: Check, evidence: tuple[Any, ...], played: PlayedExercise) -> Re
 
 
 def _play_wrong(check: Check, build: Callable[[], Any]) -> Result | None:
-    target = embed_emulator(INTERACTIONS, TargetOptions(), build)
+    target = embed_emulator(SERVERS, TargetOptions(), build)
     options = RunOptions(stated=tuple(_ALL), selection=Selection(checks=(check.id,)))
     try:
         events = list(check_target(target, [check], options))

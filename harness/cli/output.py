@@ -178,8 +178,7 @@ class Listeners:
 
     def _end_early(self, events: Generator[RunEvent, None, None]) -> RunEvent | None:
         """The next event of an interrupted run, its end at the latest. Raises KeyboardInterrupt if it was over."""
-        from harness.engine.events import RunFinished
-        from harness.engine.workers import INTERRUPTED
+        from harness.engine.events import INTERRUPTED, RunFinished
 
         try:
             return events.throw(KeyboardInterrupt)

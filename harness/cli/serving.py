@@ -16,12 +16,13 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from harness.child_processes import Child, explain_not_started, start
+from harness.child_processes import Child, explain_not_started, replace_keys, start
 from harness.cli.common_options import json_option
 from harness.cli.options import HOST, PATH, PORT, Options, Trust, option
 from harness.cli.output import say
 from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
 from harness.documents import explain_unread, open_file
+from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 
 DUMMY_KEY = "harness-dummy-key"
@@ -29,6 +30,17 @@ DUMMY_KEY = "harness-dummy-key"
 
 BASE_URL_VARIABLES = ("INTERACTIONS_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "GEMINI_BASE_URL")
 """google-genai (Python and JavaScript) reads the second one; the others are for the user's own code."""
+
+PAGE_FIELDS = ("content-type", "authorization", "x-goog-api-key", "x-goog-api-client", "x-goog-user-project")
+"""Headers that pages of other origins may send; the live service omits api-revision, too (third-party source)."""
+
+WITHHELD_VARIABLES = (
+    "GOOGLE_API_KEY",  # google-genai prefers it to GEMINI_API_KEY, so a real key would reach our log
+    "GOOGLE_GENAI_API_KEY",
+    "GOOGLE_GENAI_ACCESS_TOKEN",
+    "GOOGLE_GENAI_USE_VERTEXAI",
+    "GOOGLE_GENAI_USE_ENTERPRISE",
+)
 
 _PORT = 8000
 _FILES = 65_536
@@ -237,3 +249,16 @@ def _on_a_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+def command_environment(url: str, environment: Mapping[str, str], keys: Sequence[str] = ()) -> dict[str, str]:
+    """The environment of a command that must talk only to `url`; it has no real Gemini API key.
+
+    `keys` are the keys that the server accepts; the command gets the first two. Without any, it gets a dummy key.
+    """
+    withheld = {name.upper() for name in (*WITHHELD_VARIABLES, INTERACTIONS.other_key_variable)}
+    usual = {name: value for name, value in environment.items() if name.upper() not in withheld}
+    names = (INTERACTIONS.key_variable, INTERACTIONS.other_key_variable)
+    given = dict(zip(names, keys or (DUMMY_KEY,), strict=False))
+    replaced = replace_keys(environment, given[names[0]])
+    return {**local_environment(url, {name: replaced[name] for name in usual}), **given}

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.child_processes import tool_environment
-from harness.cli.commands.serve import command_environment
 from harness.cli.output import say
+from harness.cli.serving import command_environment
 
 if TYPE_CHECKING:
     from harness.benches.client.client_commands import Client, Task

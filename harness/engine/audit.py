@@ -20,7 +20,7 @@ from harness.engine.distinctions import name_distinctions
 from harness.engine.execute import PlayedExercise, list_deletes, list_ids, with_origins
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Death
-from harness.kit.api import Api, ApiContract, JudgesRun
+from harness.kit.api import ApiContract, JudgesRun, ServerApi
 from harness.kit.check import Check
 from harness.outcome import Because, Finding, Level, Observation, Outcome, Severity
 from harness.wire import Exchange
@@ -108,7 +108,7 @@ class Audit:
     """
 
     rules: frozenset[str]
-    api: Api
+    api: ServerApi
     compared: set[str] = field(default_factory=set)
     """The rules that answers broke by contradicting each other."""
     _doubted: dict[str, str] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class Audit:
         self._denials = self.api.new_run_judge()
 
     @classmethod
-    def of(cls, checks: Iterable[Check], api: Api) -> Audit:
+    def of(cls, checks: Iterable[Check], api: ServerApi) -> Audit:
         """An audit by those of the checks that apply everywhere."""
         return cls(frozenset(check.id for check in checks if check.everywhere), api)
 

@@ -18,6 +18,9 @@ from harness.engine.traffic.retries import Waited
 from harness.outcome import Exit, Verdict
 from harness.wire import Exchange
 
+INTERRUPTED = "it was interrupted"
+"""The `halted` of a run that its user ended."""
+
 
 class TargetInfo(Struct, frozen=True, kw_only=True):
     """The target as a report may print it.

@@ -22,7 +22,7 @@ from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive
 from harness.engine.traffic.retries import NO_TIME, Mishaps, is_refusal, missing_answer
 from harness.kit.actions import Exchanges
-from harness.kit.api import Api, ApiRequests
+from harness.kit.api import Api, ApiRequests, ServerApi
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Finding, HarnessFault, NotApplicable, Observation, Outcome, Severity, Unmet
 from harness.wire import Driver, Exchange
@@ -163,7 +163,7 @@ class PlayedExercise(Struct, frozen=True):
     failure: Observation | None
     trail: tuple[Exchange, ...]
     seconds: float
-    api: Api
+    api: ServerApi
     front_end: bool = False
     outage: str = ""
     repeated: tuple[RepeatedId, ...] = ()
@@ -374,7 +374,7 @@ def error(what: str) -> Observation:
 
 
 def play(
-    api: Api,
+    api: ServerApi,
     exercise: Exercise,
     target: ApiRequests,
     driver: Driver,

@@ -34,7 +34,7 @@ from harness.engine.execute import PlayedExercise, play
 from harness.engine.results import KillRow, Result
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.perform import GivenIds
-from harness.kit.api import Api, EmbeddedService
+from harness.kit.api import EmbeddedService, ServerApi
 from harness.kit.check import Check, Exercise
 from harness.outcome import Basis, Exit, Finding, Level, Observation, Outcome, Rule, Source
 from harness.wire import Exchange
@@ -55,7 +55,7 @@ class _NothingOwed(CreatedResources):
 class _LateIds(GivenIds):
     """Ids that are read when a play is judged: to read the id of a stream judges it, and most plays are not."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: ServerApi) -> None:
         super().__init__(api)
         self._api = api
         self._noted: list[Exchange] = []
@@ -85,7 +85,7 @@ class Bench:
 
     def __init__(
         self,
-        api: Api,
+        api: ServerApi,
         catalogue: Sequence[Check],
         build: Callable[[], EmbeddedService] | None = None,
         *,
@@ -107,15 +107,16 @@ class Bench:
         }
 
     @classmethod
-    def of_catalogue(cls, api: Api, revision: str) -> Bench:
+    def of_catalogue(cls, api: ServerApi, revision: str) -> Bench:
         """The bench of the whole catalog."""
         return cls(api, load_checks(api, revision), revision=revision)
 
     def play_mutant(self, name: str) -> KillRow:
         """Play every exercise against a mutant of the API."""
-        return self.row(name, partial(self._api.new_service, self._contract, name))
+        area = self._api.load_mutants()[name].area
+        return self.row(name, partial(self._api.new_service, self._contract, name), area)
 
-    def row(self, mutant: str, build: Callable[[], EmbeddedService]) -> KillRow:
+    def row(self, mutant: str, build: Callable[[], EmbeddedService], area: str = "") -> KillRow:
         """Play every exercise against one mutant; its killers are in the order of the catalog."""
         begun = time.perf_counter()
         killers: list[str] = []
@@ -125,7 +126,7 @@ class Bench:
                 errors.append(f"{check_id}: {observation.reason}")
             elif observation.outcome in _KILLS and self._reference[check_id].outcome is not observation.outcome:
                 killers.append(check_id)
-        return KillRow(mutant, tuple(killers), tuple(errors), time.perf_counter() - begun)
+        return KillRow(mutant, tuple(killers), tuple(errors), time.perf_counter() - begun, area)
 
     def _observe_all(self, build: Callable[[], EmbeddedService] | None) -> dict[str, Observation]:
         """The observation of each check; exchanges that equal those of the reference are not judged again."""
@@ -159,7 +160,7 @@ class Bench:
 
 
 def play_mutants(
-    api: Api, names: Sequence[str], *, jobs: int = 1, revision: str = ""
+    api: ServerApi, names: Sequence[str], *, jobs: int = 1, revision: str = ""
 ) -> Generator[Mapping[str, str] | KillRow, None, None]:
     """Run the whole catalog over `jobs` processes: what the reference does not meet, then the row of each mutant.
 
@@ -181,7 +182,7 @@ def play_mutants(
             yield future.result()
 
 
-def load_checks(api: Api, revision: str) -> list[Check]:
+def load_checks(api: ServerApi, revision: str) -> list[Check]:
     """The checks whose rules hold in a revision, in the order of the catalog. "" is the current one."""
     contract = api.load_contract(revision)
     return [check for check in api.load_catalogue() if contract.holds(check.rule)]
@@ -246,7 +247,7 @@ class ProofOptions:
     revision: str = ""
 
 
-def prove(api: Api, options: ProofOptions) -> Generator[RunEvent, None, None]:
+def prove(api: ServerApi, options: ProofOptions) -> Generator[RunEvent, None, None]:
     """Run the catalog against mutants; with all of them, judge the checks, too."""
     begun = time.perf_counter()
     names = list(options.summaries)

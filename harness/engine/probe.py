@@ -3,7 +3,7 @@
 Layer 4. Sends at most `MOST_REQUESTS` requests, one after the other, not counting the clean-up, repeated GETs of
 resources that are not there yet, and repetitions after a crash: a target that crashes now and then does not lack
 the feature. This is also the smoke test: a target that cannot be reached, rejects everything or is another API
-raises TargetFault, because then there is nothing to judge. The requests are the API's: `Api.load_probes`.
+raises TargetFault, because then there is nothing to judge. The requests are the API's: `ServerApi.load_probes`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive, send_closing_looks
 from harness.engine.traffic.retries import Mishaps, missing_answer
 from harness.kit.actions import Part, Send
-from harness.kit.api import SCRIPTABLE, TWO_KEYS, Api, ApiRequests, Lack
+from harness.kit.api import SCRIPTABLE, TWO_KEYS, ApiRequests, Lack, ServerApi
 from harness.wire import Driver, Exchange, Request
 from harness.wire.json_value import object_or_none
 
@@ -48,7 +48,7 @@ class Prober:
 
     def __init__(
         self,
-        api: Api,
+        api: ServerApi,
         driver: Driver,
         target: ApiRequests,
         stated: Iterable[Capability],

@@ -91,12 +91,13 @@ class RecordedPlace(Struct, frozen=True):
 
 
 class KillRow(Struct, frozen=True):
-    """One mutant, the checks that notice it, and our own errors with it."""
+    """One mutant, the checks that notice it, our own errors with it, and the area of its rule."""
 
     mutant: str
     killers: tuple[str, ...]
     errors: tuple[str, ...] = ()
     seconds: float = 0.0
+    area: str = ""
 
 
 Shown = TypeVar("Shown")

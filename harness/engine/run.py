@@ -20,7 +20,7 @@ from harness.engine.causes import link
 from harness.engine.cleanup import CreatedResources
 from harness.engine.conductor import Conductor, Judged
 from harness.engine.decide import Policy, exit_of
-from harness.engine.events import Planned, Probed, RunEvent, RunFinished, RunStarted
+from harness.engine.events import INTERRUPTED, Planned, Probed, RunEvent, RunFinished, RunStarted
 from harness.engine.plan import Selection, make_plan, needed_capabilities
 from harness.engine.probe import Prober, Probing
 from harness.engine.results import Result
@@ -31,7 +31,7 @@ from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.patience import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.retries import Mishaps, Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.engine.workers import INTERRUPTED, Workers, describe_end
+from harness.engine.workers import Workers, describe_end
 from harness.kit.api import SCRIPTABLE
 from harness.kit.check import Check
 from harness.outcome import Exit

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
-from harness.kit.api import OTHER_KEY, PRIMARY_KEY, Api, ApiRequests, EmbeddedService
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY, ApiRequests, EmbeddedService, ServerApi
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire import Driver
@@ -71,7 +71,7 @@ class ResolvedTarget(Struct, frozen=True, kw_only=True):
     nothing that two workers could share.
     """
 
-    api: Api
+    api: ServerApi
     info: TargetInfo
     target: ApiRequests
     connect: Connect
@@ -94,7 +94,7 @@ class ResolvedTarget(Struct, frozen=True, kw_only=True):
         return replace(self, connect=lambda session="": wrap(self.connect(session)))
 
 
-def resolve_target(api: Api, text: str | None, options: TargetOptions) -> ResolvedTarget:
+def resolve_target(api: ServerApi, text: str | None, options: TargetOptions) -> ResolvedTarget:
     """Return the target that `text` names. Raises UsageFault if it is neither a usable URL nor `emulator`."""
     name = (text or "").strip()
     if not name:
@@ -108,7 +108,7 @@ def resolve_target(api: Api, text: str | None, options: TargetOptions) -> Resolv
 
 
 def embed_emulator(
-    api: Api, options: TargetOptions, build: Callable[[], EmbeddedService] | None = None
+    api: ServerApi, options: TargetOptions, build: Callable[[], EmbeddedService] | None = None
 ) -> ResolvedTarget:
     """The reference service in this process, reached without sockets; `build` may return a mutant instead."""
     version = options.api_version or api.default_version
@@ -133,7 +133,7 @@ def embed_emulator(
     return ResolvedTarget(api=api, info=info, target=target, connect=connect, throwaway=True)
 
 
-def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarget:
+def _resolve_remote(api: ServerApi, text: str, options: TargetOptions) -> ResolvedTarget:
     root, found = split_version(_check_url(text, api), api.collection, api.scope)
     _refuse_plain_text(api, root, options)
     version = options.api_version.strip("/") or found or api.default_version
@@ -163,7 +163,7 @@ def _resolve_remote(api: Api, text: str, options: TargetOptions) -> ResolvedTarg
     return ResolvedTarget(api=api, info=info, target=target, connect=connect)
 
 
-def _refuse_plain_text(api: Api, root: str, options: TargetOptions) -> None:
+def _refuse_plain_text(api: ServerApi, root: str, options: TargetOptions) -> None:
     """Raise UsageFault if others could read a key on its way: any header may be one, whatever its name."""
     if options.plain_http or not is_readable_on_the_way(root):
         return
@@ -180,7 +180,7 @@ def _refuse_plain_text(api: Api, root: str, options: TargetOptions) -> None:
     )
 
 
-def _list_secrets(api: Api, target: ApiRequests) -> dict[str, str]:
+def _list_secrets(api: ServerApi, target: ApiRequests) -> dict[str, str]:
     """The user's keys and secret headers, by the variable that replaces each in a `curl` line.
 
     Only the `x` in `Bearer x` is the secret. Other secrets in a header, such as each cookie, get a variable that
@@ -215,7 +215,7 @@ def split_version(url: str, collection: str, scope: str = "") -> tuple[str, str]
     return f"{parts.scheme}://{parts.netloc}{path}", version
 
 
-def _check_url(text: str, api: Api) -> str:
+def _check_url(text: str, api: ServerApi) -> str:
     try:
         parts = split_url(text)
     except ValueError as wrong:  # an invalid address in brackets
@@ -239,7 +239,7 @@ def _check_url(text: str, api: Api) -> str:
     return text
 
 
-def _build_requests(api: Api, options: TargetOptions, version: str, key: str, other: str) -> ApiRequests:
+def _build_requests(api: ServerApi, options: TargetOptions, version: str, key: str, other: str) -> ApiRequests:
     requests: ApiRequests = api.new_requests(
         version=version,
         model=options.model,

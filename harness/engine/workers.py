@@ -20,7 +20,7 @@ from harness.engine.audit import Audit
 from harness.engine.causes import stopped_at
 from harness.engine.cleanup import CreatedResources
 from harness.engine.conductor import Judged
-from harness.engine.events import ExerciseFinished, ExerciseStarted, ExerciseTimes, RunEvent
+from harness.engine.events import INTERRUPTED, ExerciseFinished, ExerciseStarted, ExerciseTimes, RunEvent
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck
 from harness.engine.sessions import session_of
@@ -35,8 +35,6 @@ from harness.outcome import Observation, Outcome
 from harness.wire import Driver, Exchange
 
 Item = TypeVar("Item")
-
-INTERRUPTED = "it was interrupted"
 
 JOIN_SECONDS = 2.0
 """Seconds to wait for threads that were told to end; after that, their connections are shut down."""

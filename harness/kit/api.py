@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping, 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from harness.outcome import Finding, Judgement, Rule, Where
 from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProtocol
@@ -300,23 +300,17 @@ class Probes(Struct, frozen=True, kw_only=True):
 
 
 class Api(Struct, frozen=True, kw_only=True):
-    """One API: its names, its contract, its judges, its checks, and a service that speaks it.
-
-    `origin` is the dotted name under which printed code can import this value.
-    """
+    """One API: its names, its contract, and the judges of its traffic. Jobs that need more have a type below."""
 
     name: str
     """One word, for names of test cases and for recordings."""
     title: str
     """What it is called in headings."""
-    origin: str
+    server_origin: str
+    """The dotted name under which printed code can import the `ServerApi`."""
 
-    default_version: str
-    """The first segment of a path if the user's URL has none."""
     collection: str
     """The last segment of the URL of the resource that most calls are about."""
-    scope: str = ""
-    """A pattern of the segments that may stand between the version and the collection; none by default."""
     collections: frozenset[str]
     """Last path segments for which POST creates something that DELETE removes."""
     reference_fields: tuple[str, ...]
@@ -343,21 +337,6 @@ class Api(Struct, frozen=True, kw_only=True):
 
     Whoever receives the exchange names the contract to judge by; all who read it later pass None.
     """
-    judge_roots: Callable[[Exchange, Sequence[Exchange]], Iterable[Finding]]
-    """The findings that explain whatever else is wrong with an answer, given all exchanges before it.
-
-    Each is of a rule whose check applies everywhere; information explains, and breaks no rule.
-    """
-    judge_damage: Callable[[Exchange], Iterable[Finding]]
-    """The defects of an answer that explain what comparisons with it find, the most basic one first."""
-    read_new_id: Callable[[Exchange], str]
-    """The id that a create was answered with, which no other create may be given; "" for anything else."""
-    judge_new_id: Callable[[Container[object], object], Iterable[Finding]]
-    """What is wrong with a new id, if those were given before; its rule's check applies everywhere."""
-    judge_death: Callable[[Exchange, bool], Iterable[Finding]]
-    """What is wrong if a target died of a request each time; if it lives (True), it only ended the connection.
-    Its rule's check applies everywhere.
-    """
     load_rules: Callable[[], Mapping[str, Rule]]
     """The rules of all revisions, by id, in the order in which they are shown."""
     load_areas: Callable[[], Mapping[str, str]]
@@ -368,17 +347,8 @@ class Api(Struct, frozen=True, kw_only=True):
     """The judge of a file with this name, by a contract."""
     new_history_judge: Callable[[Any, bool], JudgesHistory]
     """The judge of all exchanges with one target, by a contract; it is told whether it gets all of them."""
-    judge_trail: Callable[[Sequence[Exchange], Any, Counter[tuple[str, str]]], Iterable[tuple[Exchange, Finding]]]
-    """What several exchanges of one caller contradict each other in, by a contract, and which one shows it.
-
-    It counts, by rule and call, the exchanges that it asked a rule of.
-
-    They come in the order in which they ended. Each finding is of a rule whose check applies everywhere.
-    """
-    new_end_counter: Callable[[], CountsEnds]
-    """What finds out that no run of a target ever came to a result: it then has shown nothing of them."""
-    new_run_judge: Callable[[], JudgesRun]
-    """What judges all exchanges of a run by each other, such as denials; its rules' checks apply everywhere."""
+    read_new_id: Callable[[Exchange], str]
+    """The id that a create was answered with, which no other create may be given; "" for anything else."""
     read_order: Callable[[Request], RunOrder | None]
     """What a request asks for if it creates a run; None for any other request."""
     read_subject: Callable[[Request], str]
@@ -393,32 +363,10 @@ class Api(Struct, frozen=True, kw_only=True):
     """A request in a few words, for messages."""
     format_answer: Callable[[Exchange], str]
     """An answer in a few words, for messages."""
-    list_deletes: Callable[[Exchange], Iterable[Request]]
-    """The requests that delete what an exchange created; what others depend on comes before them."""
-    new_look_request: Callable[[Exchange], Request | None]
-    """The read that answers what a create left open of all it made; None if its own answer says it."""
-    new_stop_request: Callable[[tuple[str, ...], Headers], Request | None]
-    """The request that stops what is at a path, so that it can be deleted; None if nothing there can run."""
 
-    new_requests: Callable[..., Any]
-    """Builds the `ApiRequests` of a target. Keywords: `contract`, `version`, `model`, `agent`, `key`, `other_key`,
-    `headers` and `wait`. An empty model or agent means the API's own default.
-    """
-    load_capabilities: Callable[[], Mapping[str, str]]
-    """Every capability that a check may require, with its meaning."""
-    load_profiles: Callable[[], Mapping[str, frozenset[str]]]
-    """The profiles of checks; one is on if it names no capability, or if the target has one of those it names."""
-    load_probes: Callable[[], Probes]
-    load_catalogue: Callable[[], tuple[Check, ...]]
-    load_search: Callable[[], SearchModel]
-    """What a search knows of the API. Needs Hypothesis."""
-
-    new_service: Callable[[Any, str], EmbeddedService]
-    """A fresh reference service for a contract, or the mutant with this id; it accepts the keys above."""
-    load_mutants: Callable[[], Mapping[str, Mutant[Any]]]
-    """The services with one defect each, by id."""
-    load_client_model: Callable[[], ClientModel]
-    """What judging clients of this API takes."""
+    def fields(self) -> dict[str, Any]:
+        """All of it by name, for the value of a job that has more."""
+        return structs.asdict(self)
 
     def is_live_host(self, host: str) -> bool:
         """Whether this host is the live service."""
@@ -439,3 +387,66 @@ class Api(Struct, frozen=True, kw_only=True):
         except (LookupError, OSError, ValueError):  # it may state anything, such as a name too long for a folder
             return otherwise
         return known
+
+
+class ServerApi(Api, frozen=True, kw_only=True):
+    """What judging a server takes, too: requests, checks, what it may offer, and a service to compare it with."""
+
+    default_version: str
+    """The first segment of a path if the user's URL has none."""
+    scope: str = ""
+    """A pattern of the segments that may stand between the version and the collection; none by default."""
+    judge_roots: Callable[[Exchange, Sequence[Exchange]], Iterable[Finding]]
+    """The findings that explain whatever else is wrong with an answer, given all exchanges before it.
+
+    Each is of a rule whose check applies everywhere; information explains, and breaks no rule.
+    """
+    judge_damage: Callable[[Exchange], Iterable[Finding]]
+    """The defects of an answer that explain what comparisons with it find, the most basic one first."""
+    judge_new_id: Callable[[Container[object], object], Iterable[Finding]]
+    """What is wrong with a new id, if those were given before; its rule's check applies everywhere."""
+    judge_death: Callable[[Exchange, bool], Iterable[Finding]]
+    """What is wrong if a target died of a request each time; if it lives (True), it only ended the connection.
+    Its rule's check applies everywhere.
+    """
+    judge_trail: Callable[[Sequence[Exchange], Any, Counter[tuple[str, str]]], Iterable[tuple[Exchange, Finding]]]
+    """What several exchanges of one caller contradict each other in, by a contract, and which one shows it.
+
+    It counts, by rule and call, the exchanges that it asked a rule of.
+
+    They come in the order in which they ended. Each finding is of a rule whose check applies everywhere.
+    """
+    new_end_counter: Callable[[], CountsEnds]
+    """What finds out that no run of a target ever came to a result: it then has shown nothing of them."""
+    new_run_judge: Callable[[], JudgesRun]
+    """What judges all exchanges of a run by each other, such as denials; its rules' checks apply everywhere."""
+    list_deletes: Callable[[Exchange], Iterable[Request]]
+    """The requests that delete what an exchange created; what others depend on comes before them."""
+    new_look_request: Callable[[Exchange], Request | None]
+    """The read that answers what a create left open of all it made; None if its own answer says it."""
+    new_stop_request: Callable[[tuple[str, ...], Headers], Request | None]
+    """The request that stops what is at a path, so that it can be deleted; None if nothing there can run."""
+    new_requests: Callable[..., Any]
+    """Builds the `ApiRequests` of a target. Keywords: `contract`, `version`, `model`, `agent`, `key`, `other_key`,
+    `headers` and `wait`. An empty model or agent means the API's own default.
+    """
+    load_capabilities: Callable[[], Mapping[str, str]]
+    """Every capability that a check may require, with its meaning."""
+    load_profiles: Callable[[], Mapping[str, frozenset[str]]]
+    """The profiles of checks; one is on if it names no capability, or if the target has one of those it names."""
+    load_probes: Callable[[], Probes]
+    load_catalogue: Callable[[], tuple[Check, ...]]
+    load_search: Callable[[], SearchModel]
+    """What a search knows of the API. Needs Hypothesis."""
+
+    new_service: Callable[[Any, str], EmbeddedService]
+    """A fresh reference service for a contract, or the mutant with this id; it accepts the keys above."""
+    load_mutants: Callable[[], Mapping[str, Mutant[Any]]]
+    """The services with one defect each, by id."""
+
+
+class ClientApi(Api, frozen=True, kw_only=True):
+    """What judging a client of an API takes beside it."""
+
+    load_client_model: Callable[[], ClientModel]
+    """What judging clients of this API takes."""

@@ -26,7 +26,7 @@ from harness.cassette import CassetteFile, Player, Recording, Target, load
 from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
 from harness.errors import CassetteError
-from harness.kit.api import Api
+from harness.kit.api import ClientApi
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from harness.plugin.after_test import CALL_PASSED, check_services
@@ -130,7 +130,7 @@ class CassetteFixture(ObservedService):
 class Wanted:
     """The settings of a test's cassette, from the marker, the options and `vcr_config`."""
 
-    api: Api
+    api: ClientApi
     path: Path
     record_mode: str = "none"
     mode: str = "resume"
@@ -146,7 +146,7 @@ class Wanted:
 
 
 @contextmanager
-def cassette_of(request: pytest.FixtureRequest, api: Api) -> Iterator[CassetteFixture]:
+def cassette_of(request: pytest.FixtureRequest, api: ClientApi) -> Iterator[CassetteFixture]:
     """The cassette of a test. Fails the test for requests that were not recorded; adds remarks to its report."""
     wanted = wanted_by(request, api)
     with open_cassette(wanted) as cassette:
@@ -167,7 +167,7 @@ def _find_used(request: pytest.FixtureRequest, path: Path) -> dict[str, set[byte
     return stash[USED][path.resolve()]
 
 
-def wanted_by(request: pytest.FixtureRequest, api: Api) -> Wanted:
+def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
     """Read the marker, the options and `vcr_config`. Raises UsageFault for wrong values."""
     marker = request.node.get_closest_marker("interactions_cassette")
     if marker is not None and (mistakes := find_wrong_options(marker)):

@@ -23,7 +23,7 @@ from harness.benches.client.judgement.received_responses import (
     describe_unresumed,
     watch,
 )
-from harness.kit.api import Api
+from harness.kit.api import ClientApi
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.blocking_calls import LeftTasks, find_asyncio_loop, note_blocking
@@ -91,7 +91,7 @@ class ObservedService:
         self,
         service: Service,
         clock: Clock,
-        api: Api,
+        api: ClientApi,
         *,
         max_requests: int | None = None,
         max_settled_reads: int | None = None,

@@ -24,7 +24,7 @@ from harness.engine.plan import Selection
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import ResolvedTarget
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import HarnessFault, TargetFault, UsageFault, Verdict
 from harness.outcome.words import to_one_line, write_harmless
 from harness.report.accounting import CountedResult
@@ -128,9 +128,9 @@ class SharedRun:
                 file.write(json.dumps(msgspec.to_builtins(line)).encode("ascii") + b"\n")
 
     def _yield_lines(self) -> Iterator[_Line]:
-        state = PresentedRun(INTERACTIONS)
+        state = PresentedRun(SERVERS)
         options = RunOptions(selection=Selection(checks=tuple(self._checks)), baseline=self._baseline)
-        events = check_target(self._target, INTERACTIONS.load_catalogue(), options)
+        events = check_target(self._target, SERVERS.load_catalogue(), options)
         try:
             for event in events:
                 state.handle(event)

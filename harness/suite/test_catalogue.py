@@ -18,7 +18,7 @@ from harness.kit.check import Check
 from harness.outcome import Accounted, Exit, TargetFault, UsageFault, Verdict
 from harness.outcome.words import write_harmless
 from harness.plugin.after_test import COUNTED
-from harness.plugin.interactions.suite_options import baseline_of, find_target, revision_of, select_checks
+from harness.suite.options import baseline_of, find_target, revision_of, select_checks
 from harness.suite.shared_run import SharedRun
 
 _SKIPPED = frozenset({Accounted.NOT_TESTED, Accounted.NOT_OFFERED, Accounted.EXCLUDED})

@@ -16,7 +16,7 @@ from harness.benches.client.ready.environments import environments_folder, is_in
 from harness.cli.options import parse_list
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
 from harness.errors import UsageFault
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count
 from lab.clients.page import TABLE_FILE, write_pages
@@ -67,7 +67,7 @@ def run(words: Sequence[str]) -> int:
     if options.recorded:
         if options.names or options.mode or options.rows:
             raise UsageFault("NAME, --mode and --rows select cases, but --from runs none: remove them")
-        modes = INTERACTIONS.load_client_model().modes
+        modes = CLIENTS.load_client_model().modes
         columns = read_columns(options.recorded, {name: mode.about for name, mode in modes.items()})
     else:
         columns, interrupted = _play(clients, options)
@@ -97,11 +97,9 @@ def _conclude(columns: Sequence[ClientColumn], code: Exit) -> str:
 def _play(clients: Sequence[ReadyClient], options: argparse.Namespace) -> tuple[list[ClientColumn], bool]:
     """The columns, each shown when it is known, and whether the run was interrupted before it had all of them."""
     modes = parse_list("--mode", options.mode, list(TABLES)) or list(TABLES)
-    rows = parse_list("--rows", options.rows, list_row_names(INTERACTIONS)) if options.rows else []
+    rows = parse_list("--rows", options.rows, list_row_names(CLIENTS)) if options.rows else []
     chosen = [
-        client
-        for client in clients
-        if any(rows_of(INTERACTIONS, mode, rows) for mode in modes if mode in client.modes)
+        client for client in clients if any(rows_of(CLIENTS, mode, rows) for mode in modes if mode in client.modes)
     ]
     if not chosen:
         named = f"{', '.join(rows)} in the mode " if rows else "the mode "
@@ -119,13 +117,13 @@ def _play(clients: Sequence[ReadyClient], options: argparse.Namespace) -> tuple[
     tell = partial(print, file=sys.stderr if options.json else sys.stdout, flush=True)
     try:
         for column in survey(
-            INTERACTIONS, chosen, install, modes=modes, only=rows, jobs=options.jobs, seconds=options.timeout
+            CLIENTS, chosen, install, modes=modes, only=rows, jobs=options.jobs, seconds=options.timeout
         ):
             columns.append(column)
             for line in column_lines(column):
                 tell(line)
     except KeyboardInterrupt:  # a whole run takes an hour, so what it has is kept
-        planned = [(client, mode) for client in chosen for mode in list_modes(INTERACTIONS, client, modes, rows)]
+        planned = [(client, mode) for client in chosen for mode in list_modes(CLIENTS, client, modes, rows)]
         columns += [
             ClientColumn(client=client, mode=mode, problem=_INTERRUPTED)
             for client, mode in planned[len(columns) :]

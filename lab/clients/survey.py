@@ -18,7 +18,7 @@ from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, ru
 from harness.benches.client.ready.ready_clients import ReadyClient
 from harness.engine.events import CheckFinished
 from harness.engine.results import ClientRun, Result, WireMoment
-from harness.kit.api import Api
+from harness.kit.api import ClientApi
 from harness.kit.client_model import ClientIncident
 from harness.outcome import Level, Severity, UsageFault
 
@@ -53,29 +53,29 @@ class TableRow:
 PlayedRow: TypeAlias = tuple[TableRow, Case]
 
 
-def base_of(api: Api, mode: str) -> Case:
+def base_of(api: ClientApi, mode: str) -> Case:
     """The case that all cases of a mode build on: a stream without a fault."""
     return Case(plan="pass", mode=api.load_client_model().modes[mode])
 
 
-def rows_of(api: Api, mode: str, only: Collection[str] = ()) -> list[PlayedRow]:
+def rows_of(api: ClientApi, mode: str, only: Collection[str] = ()) -> list[PlayedRow]:
     """The rows that a client meets in a mode, the faults first, each with its case; `only` names some of them."""
     found = [*_list_fault_rows(api, mode), *_list_incident_rows(api, mode)]
     return [(row, case) for row, case in found if not only or row.name in only]
 
 
-def list_row_names(api: Api) -> list[str]:
+def list_row_names(api: ClientApi) -> list[str]:
     """The names of all rows, each once."""
     return list(dict.fromkeys(row.name for mode in TABLES for row, _ in rows_of(api, mode)))
 
 
-def _list_fault_rows(api: Api, mode: str) -> list[PlayedRow]:
+def _list_fault_rows(api: ClientApi, mode: str) -> list[PlayedRow]:
     about = {kind.name: kind.about for kind in api.load_client_model().sets[TABLES[mode]]}
     cases = cases_of_set(api, TABLES[mode], base_of(api, mode))
     return [(TableRow(name=case.kind, about=about[case.kind]), case) for case in cases]
 
 
-def _list_incident_rows(api: Api, mode: str) -> list[PlayedRow]:
+def _list_incident_rows(api: ClientApi, mode: str) -> list[PlayedRow]:
     return [
         (TableRow(name=one.name, about=one.title, is_incident=True), incident_case(one, base_of(api, mode)))
         for one in api.load_client_model().load_incidents().values()
@@ -167,14 +167,14 @@ class ClientColumn:
 
 
 def list_modes(
-    api: Api, client: ReadyClient, modes: Collection[str] = tuple(TABLES), only: Collection[str] = ()
+    api: ClientApi, client: ReadyClient, modes: Collection[str] = tuple(TABLES), only: Collection[str] = ()
 ) -> list[str]:
     """The modes of a client that have a column, in its order."""
     return [mode for mode in client.modes if mode in modes and rows_of(api, mode, only)]
 
 
 def survey(
-    api: Api,
+    api: ClientApi,
     clients: Iterable[ReadyClient],
     new_client: Callable[[ReadyClient], NewClient],
     *,
@@ -207,7 +207,7 @@ def survey(
 
 
 def _fill_column(
-    api: Api,
+    api: ClientApi,
     client: ReadyClient,
     mode: str,
     only: Collection[str],
@@ -222,7 +222,7 @@ def _fill_column(
     return ClientColumn(client=client, mode=mode, about=about, cells=cells)
 
 
-def _fill(api: Api, rows: Sequence[PlayedRow], make: NewClient, options: TortureOptions) -> Iterator[Cell]:
+def _fill(api: ClientApi, rows: Sequence[PlayedRow], make: NewClient, options: TortureOptions) -> Iterator[Cell]:
     cases = [case for _, case in rows]
     first = dict(zip(cases, _play(api, cases, make, options), strict=True))
     doubtful = [case for case, result in first.items() if result.observation.findings]
@@ -242,7 +242,7 @@ def _decide(first: Result, second: Result | None, third: Result | None) -> tuple
     return first, second
 
 
-def _play(api: Api, cases: Sequence[Case], make: NewClient, options: TortureOptions) -> list[Result]:
+def _play(api: ClientApi, cases: Sequence[Case], make: NewClient, options: TortureOptions) -> list[Result]:
     """The results in the order of the cases."""
     if not cases:
         return []

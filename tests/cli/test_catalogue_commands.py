@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.checks.gateway import CHECKS
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.check import Check
 from harness.outcome.words import format_count
 from tests.cli.conftest import Harness, fits
@@ -32,7 +32,7 @@ def test_the_real_catalogue_fits_its_schema(harness: Harness) -> None:
 def test_list(words: list[str], is_listed: Callable[[Check], bool], harness: Harness) -> None:
     """Globs narrow the list; the last line counts what is listed."""
     *lines, count = harness("list", *words).out.splitlines()
-    ids = [check.id for check in INTERACTIONS.load_catalogue() if is_listed(check)]
+    ids = [check.id for check in SERVERS.load_catalogue() if is_listed(check)]
     assert [line.split()[0] for line in lines if not line.startswith("gw.")] == ids
     assert count.split(", ")[0] == format_count(len(ids), "check")
 
@@ -132,7 +132,7 @@ def test_a_wait_names_its_option(harness: Harness, toy: Toy) -> None:
 def test_smoke_probes_every_capability(harness: Harness, toy: Toy) -> None:
     """Every capability is decided though one check runs, and everything created is deleted."""
     record = fits("check", harness("check", toy[1], "--profile", "smoke", "--json").out)
-    assert {item["name"] for item in record["capabilities"]} == {*INTERACTIONS.load_capabilities()}
+    assert {item["name"] for item in record["capabilities"]} == {*SERVERS.load_capabilities()}
     assert [item["id"] for item in record["checks"] if item["outcome"] != "excluded"] == ["create.ok"]
     assert toy[0].stored == {}
 
@@ -146,7 +146,7 @@ def test_dry_run_json(harness: Harness) -> None:
 def test_capabilities_are_listed_with_the_checks_that_need_them(harness: Harness) -> None:
     """The user of a mock finds the word that excludes the rules about the content of scripted texts."""
     lines = harness("list", "--capabilities").out.splitlines()
-    known = INTERACTIONS.load_capabilities()
+    known = SERVERS.load_capabilities()
     assert [line.split()[0] for line in lines] == [*known]
     assert next(line for line in lines if line.startswith("prompts ")).endswith("not scripted ones (1 check)")
     records = json.loads(harness("list", "--capabilities", "--json").out)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import Level
 from tests.cli.conftest import Harness
 from tests.foreign.answering import Refused
@@ -16,7 +16,7 @@ from tests.foreign.server import ForeignService, Handler, serving
 
 pytestmark = pytest.mark.slow
 
-MUSTS = sum(check.rule.level is Level.MUST for check in INTERACTIONS.load_catalogue())
+MUSTS = sum(check.rule.level is Level.MUST for check in SERVERS.load_catalogue())
 IgnoresStream = vary(ForeignService, create=lambda self, usual, body: usual(without(body, "stream")))
 
 

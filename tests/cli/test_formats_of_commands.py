@@ -16,7 +16,7 @@ from harness.cli import main
 from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import EMULATOR
 from harness.finding_codes import read_published
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.api import PRIMARY_KEY
 from harness.report.formats import FORMATS
 from harness.transport.proxy import UpstreamServer
@@ -83,7 +83,7 @@ def mutants(stack: ExitStack) -> list[str]:
 
 def _some_checks(area: str) -> list[object]:
 
-    return [check for check in INTERACTIONS.load_catalogue() if check.rule.area == area]
+    return [check for check in SERVERS.load_catalogue() if check.rule.area == area]
 
 
 def _mutant(stack: ExitStack) -> str:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness.cli.judging_options import wait_for
+from harness.cli.target_options import wait_for
 from harness.wire import Request, Response
 from tests.engine import toys
 

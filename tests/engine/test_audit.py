@@ -12,7 +12,7 @@ from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.actions import Send, Steps
 from harness.kit.check import Exercise, exercise
 from harness.outcome import Finding, Observation, Outcome, Verdict
@@ -96,7 +96,7 @@ def test_what_another_exercise_brings_counts(jobs: int) -> None:
     assert (finding.rule, finding.where.pointer) == ("get.schema", "$.labels")
     assert finding.where.exchange.startswith("GET /v1beta/interactions/")
     assert [exchange.request.method for exchange in result.evidence] == ["POST", "GET"]
-    assert "curl" in PresentedRun(INTERACTIONS).present(result).explain()
+    assert "curl" in PresentedRun(SERVERS).present(result).explain()
 
 
 def test_a_repeated_defect_is_told_once_and_counted() -> None:
@@ -144,7 +144,7 @@ def test_a_baseline_excuses_it() -> None:
 @pytest.mark.parametrize(("later", "told"), [("i3", 1), ("i1", 0)])
 def test_a_denial_of_an_id_that_is_given_again_proves_nothing(later: str, told: int, one_service: bool) -> None:
     """Two exercises at once may share an id that is given twice; one deletes what the other then looks for."""
-    audit = Audit(frozenset({"del.ok"}), INTERACTIONS)
+    audit = Audit(frozenset({"del.ok"}), SERVERS)
     audit.note_denials([create(200), create(200, "i2"), delete(200, "i2"), delete(404)])
     audit.note_denials([create(200, later)])
     audit.settle_denials(one_service=one_service)

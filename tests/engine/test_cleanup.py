@@ -11,7 +11,7 @@ from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import play
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.interactions import INTERACTIONS, embedded_settings
+from harness.interactions.servers import SERVERS, embedded_settings
 from harness.transport import ServiceDriver
 from harness.wire import LogicalClock, Request
 from harness.wire.json_value import object_or_none
@@ -22,7 +22,7 @@ TARGET = RequestBuilder(key="k")
 
 def noted(service: ToyService, *requests: Request) -> tuple[CreatedResources, ServiceDriver]:
     """A ledger that has recorded these requests and their answers."""
-    ledger, driver = CreatedResources(INTERACTIONS), ServiceDriver(service)
+    ledger, driver = CreatedResources(SERVERS), ServiceDriver(service)
     for request in requests:
         ledger.note(driver.send(request))
     return ledger, driver
@@ -42,7 +42,7 @@ def test_a_sandbox_that_the_create_did_not_name_is_deleted() -> None:
     """On Vertex only the end of a stream names the sandbox of an agent; if it was cut, a read of the run does."""
     clock = LogicalClock()
     driver = ServiceDriver(Emulator(Settings(platform="vertex"), clock=clock), clock)
-    ledger = CreatedResources(INTERACTIONS)
+    ledger = CreatedResources(SERVERS)
     run = {"agent": TARGET.agent, "environment": "remote", "background": True, "stream": True}
     stream = driver.open(TARGET.create(run, input="hi"))
     stream.read(2)
@@ -57,7 +57,7 @@ def test_a_sandbox_of_somebody_else_is_kept() -> None:
     """A run in an environment that the create names owes the run alone."""
     driver = ServiceDriver(Emulator(Settings(platform="vertex")))
     theirs = object_or_none(driver.send(TARGET.request("POST", "environments", {})).body) or {}
-    ledger = CreatedResources(INTERACTIONS)
+    ledger = CreatedResources(SERVERS)
     run = {"agent": TARGET.agent, "environment": theirs["id"], "background": True}
     ledger.note(driver.send(TARGET.create(run, input="hi")))
     assert ledger.clean(driver) == []
@@ -95,7 +95,7 @@ def test_a_key_is_taken_from_the_beginning_of_an_upload() -> None:
     """The last part of an upload has no key, but what it brought is deleted with the one that began it."""
     emulator = Emulator(Settings(keys={"right": "project"}))
     t = RequestBuilder(key="right")
-    driver, ledger = ServiceDriver(emulator, emulator.clock), CreatedResources(INTERACTIONS)
+    driver, ledger = ServiceDriver(emulator, emulator.clock), CreatedResources(SERVERS)
     started = driver.send(begin_upload(t, "files", {"file": {}}, b"x", "text/plain"))
     ended = driver.send(continue_upload(t, started, "upload, finalize", b"x"))
     ledger.note(started)
@@ -111,13 +111,11 @@ def test_a_key_is_taken_from_the_beginning_of_an_upload() -> None:
 )  # fmt: skip
 def test_nothing_is_left_at_the_emulator(name: str) -> None:
     """What an exercise makes on the way, sandboxes, files and stores too, is gone after the cleaning."""
-    target = (
-        embed_emulator(INTERACTIONS, TargetOptions()).able(everything(INTERACTIONS.load_capabilities())).target
-    )
+    target = embed_emulator(SERVERS, TargetOptions()).able(everything(SERVERS.load_capabilities())).target
     emulator = Emulator(embedded_settings())
-    driver, ledger = ServiceDriver(emulator, emulator.clock), CreatedResources(INTERACTIONS)
-    (exercise,) = {check.exercise for check in INTERACTIONS.load_catalogue() if check.exercise.name == name}
-    play(INTERACTIONS, exercise, target, driver, ledger)
+    driver, ledger = ServiceDriver(emulator, emulator.clock), CreatedResources(SERVERS)
+    (exercise,) = {check.exercise for check in SERVERS.load_catalogue() if check.exercise.name == name}
+    play(SERVERS, exercise, target, driver, ledger)
     assert ledger.clean(driver) == []
     for resource in ("files", "fileSearchStores", "agents", "environments", "triggers"):
         assert driver.send(target.request("GET", resource)).body == b"{}", resource
@@ -134,10 +132,10 @@ def test_odd_ids_are_escaped(identity: str, path: str) -> None:
 
 def looks_after(*requests: Request, service: ToyService | None = None) -> list[str]:
     """The closing looks after these requests."""
-    driver, ledger = ServiceDriver(service or ToyService()), CreatedResources(INTERACTIONS)
+    driver, ledger = ServiceDriver(service or ToyService()), CreatedResources(SERVERS)
     trail = [driver.send(request) for request in requests]
     for exchange in trail:
-        INTERACTIONS.read(exchange, TARGET.contract)
+        SERVERS.read(exchange, TARGET.contract)
         ledger.note(exchange)
     return [f"{look.method} {look.target}" for look in ledger.list_closing_looks(trail)]
 

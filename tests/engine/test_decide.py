@@ -16,7 +16,7 @@ from harness.engine.events import CheckFinished, ExerciseStarted, RunFinished
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import (
     Because,
     Exit,
@@ -201,8 +201,8 @@ def test_missing_file(tmp_path: Path) -> None:
 def test_an_interrupted_run_reports_what_it_saw_under_rules_it_did_not_reach() -> None:
     """The run ends after one exercise, whose exchanges break a rule that another exercise would prove."""
     defect = WireDefect(is_create, body=lambda body, _: body.update(model=17))
-    target = embed_emulator(INTERACTIONS, TargetOptions(), lambda: DamagedService(defect))
-    catalog = INTERACTIONS.load_catalogue()
+    target = embed_emulator(SERVERS, TargetOptions(), lambda: DamagedService(defect))
+    catalog = SERVERS.load_catalogue()
     events = check_target(
         target,
         catalog,
@@ -270,7 +270,7 @@ CATALOGUE = (
 
 def finished() -> tuple[PresentedRun, RunFinished]:
     """The state and the last event of a run in which creates are refused."""
-    state = PresentedRun(INTERACTIONS)
+    state = PresentedRun(SERVERS)
     for event in check_target(toys.toy_target(Refusing()), CATALOGUE, RunOptions()):
         state.handle(event)
         assert not isinstance(event, CheckFinished) or not event.result.observation.cause
@@ -317,7 +317,7 @@ SHAPES = (
 
 def test_what_several_rules_find_at_one_place_is_one_reason() -> None:
     """Each rule is broken, and a reader has one thing to mend; another place, type or word is another."""
-    state = PresentedRun(INTERACTIONS)
+    state = PresentedRun(SERVERS)
     for event in check_target(toys.toy_target(toys.ToyService()), SHAPES, RunOptions()):
         state.handle(event)
     last = state.whole()[1]

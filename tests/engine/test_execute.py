@@ -21,7 +21,7 @@ from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.retries import Mishaps, Retries
-from harness.interactions import INTERACTIONS, embedded_settings
+from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.actions import STOPPED, Open, Part, Send, Steps, play_each, send
 from harness.kit.check import Check, Exercise
 from harness.kit.check import exercise as an_exercise
@@ -36,8 +36,8 @@ from tests.engine import toys
 
 def _able() -> Any:
     """The embedded emulator as exercises see it, with every capability."""
-    able = everything(INTERACTIONS.load_capabilities())
-    return embed_emulator(INTERACTIONS, TargetOptions()).able(able).target
+    able = everything(SERVERS.load_capabilities())
+    return embed_emulator(SERVERS, TargetOptions()).able(able).target
 
 
 def played(
@@ -45,7 +45,7 @@ def played(
 ) -> PlayedExercise:
     """One exercise against a toy."""
     driver = ServiceDriver(service or toys.ToyService())
-    return play(INTERACTIONS, exercise, toys.RequestBuilder(), driver, ledger or CreatedResources(INTERACTIONS))
+    return play(SERVERS, exercise, toys.RequestBuilder(), driver, ledger or CreatedResources(SERVERS))
 
 
 def test_parts_of_an_exercise_are_played_in_their_order() -> None:
@@ -101,7 +101,7 @@ def test_observation(check: Check, outcome: Outcome, reason: str) -> None:
 
 def test_open_streams_are_hung_up_and_noted() -> None:
     """A stream that an exercise leaves open is closed, and what it created is in the ledger."""
-    ledger = CreatedResources(INTERACTIONS)
+    ledger = CreatedResources(SERVERS)
     result = played(toys.leave_open, ledger=ledger)
     assert [exchange.ending.by for exchange in result.trail] == [By.CLIENT]
     assert result.observe(toys.LEFT_OPEN).outcome is Outcome.MET
@@ -115,9 +115,9 @@ def test_a_stream_whose_reading_is_interrupted_is_hung_up_and_noted(monkeypatch:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(LiveStreamReader, "finish", interrupted)
-    ledger = CreatedResources(INTERACTIONS)
+    ledger = CreatedResources(SERVERS)
     with pytest.raises(KeyboardInterrupt):
-        play(INTERACTIONS, streamed, RequestBuilder(key="any"), ServiceDriver(Emulator()), ledger)
+        play(SERVERS, streamed, RequestBuilder(key="any"), ServiceDriver(Emulator()), ledger)
     assert [path.rpartition("/")[0] for path in ledger.owed] == ["/v1beta/interactions"]
 
 
@@ -131,17 +131,17 @@ def opened_unread(t: RequestBuilder) -> Steps:
 
 def test_of_a_stream_that_nobody_has_read_the_first_event_is_read() -> None:
     """It names what the create has made: without it nobody could delete that."""
-    ledger = CreatedResources(INTERACTIONS)
-    play(INTERACTIONS, opened_unread, RequestBuilder(key="any"), ServiceDriver(Emulator()), ledger)
+    ledger = CreatedResources(SERVERS)
+    play(SERVERS, opened_unread, RequestBuilder(key="any"), ServiceDriver(Emulator()), ledger)
     assert len(ledger.owed) == 2
 
 
 def test_a_halted_run_performs_nothing() -> None:
     """The time that a run still has after its end is for deleting."""
     driver, halted = ServiceDriver(Emulator()), iter([False, True])
-    ledger = CreatedResources(INTERACTIONS)
+    ledger = CreatedResources(SERVERS)
     with pytest.raises(TimeUp):
-        play(INTERACTIONS, opened_unread, RequestBuilder(key="any"), driver, ledger, lambda: next(halted))
+        play(SERVERS, opened_unread, RequestBuilder(key="any"), driver, ledger, lambda: next(halted))
     assert len(ledger.owed) == 1
 
 
@@ -153,9 +153,9 @@ def test_a_halted_run_sends_nothing_again() -> None:
         sent.append(request)
         return Response.json(500, b"{}")
 
-    target, ledger = RequestBuilder(key="any"), CreatedResources(INTERACTIONS)
+    target, ledger = RequestBuilder(key="any"), CreatedResources(SERVERS)
     driver = ServiceDriver(crash)
-    play(INTERACTIONS, toys.create_and_get, target, driver, ledger, lambda: bool(sent), mishaps=Mishaps())
+    play(SERVERS, toys.create_and_get, target, driver, ledger, lambda: bool(sent), mishaps=Mishaps())
     assert len(sent) == 1
 
 
@@ -194,11 +194,11 @@ def test_an_exercise_may_see_a_refusal() -> None:
 
     service = Twice()
     trail = play(
-        INTERACTIONS,
+        SERVERS,
         sees,
         RequestBuilder(),
         GovernedDriver(ServiceDriver(service), [Retries()]),
-        CreatedResources(INTERACTIONS),
+        CreatedResources(SERVERS),
     ).trail
     assert [exchange.status for exchange in trail] == [429, 404]
     assert len(service.log) == 3
@@ -215,7 +215,7 @@ def test_an_exercise_may_see_a_refusal() -> None:
 )
 def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, outcome: Outcome) -> None:
     """A temporary 429 or 503 that a check is about is returned to the check instead of being waited out."""
-    emulator, sent = INTERACTIONS.new_service(load(), ""), count(1)
+    emulator, sent = SERVERS.new_service(load(), ""), count(1)
 
     def once(request: Request) -> Response:
         if request.segments[0] == "__harness__" or next(sent) != number:
@@ -223,12 +223,11 @@ def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, ou
         refusal = toys.answer({"error": {"code": "unavailable", "message": "Not now."}}, status)
         return structs.replace(refusal, headers=refusal.headers.having("retry-after", "soon"))
 
-    check = next(check for check in INTERACTIONS.load_catalogue() if check.id == check_id)
+    check = next(check for check in SERVERS.load_catalogue() if check.id == check_id)
     target = _able()
     driver = GovernedDriver(ServiceDriver(once, emulator.clock), [Retries()])
     assert (
-        play(INTERACTIONS, check.exercise, target, driver, CreatedResources(INTERACTIONS)).observe(check).outcome
-        is outcome
+        play(SERVERS, check.exercise, target, driver, CreatedResources(SERVERS)).observe(check).outcome is outcome
     )
 
 
@@ -258,7 +257,7 @@ def test_why_there_was_nothing_to_judge(wants: list[str], statuses: dict[str, in
     """The cause is taken from what the judge looks at, or, if the exercise stopped early, from its trail."""
     results = {name: toys_driver(refuse=status).send(ASK) for name, status in statuses.items()}
     stop = {} if set(wants) <= statuses.keys() else {STOPPED: Unmet("nothing to go on with")}
-    brought = PlayedExercise({**results, **stop}, None, tuple(results.values()), 0.0, INTERACTIONS)
+    brought = PlayedExercise({**results, **stop}, None, tuple(results.values()), 0.0, SERVERS)
     check = structs.replace(toys.UNMET, judge=cannot_judge, wants=tuple(wants))
     observation = brought.observe(check)
     assert observation.outcome is Outcome.UNTESTABLE
@@ -319,7 +318,7 @@ RESULTS: dict[str, Any] = {
 def test_evidence_is_the_place_a_finding_names(place: str, named: list[Exchange]) -> None:
     """A finding's place selects the exchanges to show; if the place does not exist, the whole trail is shown."""
     observation = Observation.of([Finding("x.y", "wrong").at(exchange=place)])
-    brought = PlayedExercise(RESULTS, None, (ONE, TWO, THREE, FOUR), 0.0, INTERACTIONS)
+    brought = PlayedExercise(RESULTS, None, (ONE, TWO, THREE, FOUR), 0.0, SERVERS)
     assert list(brought.evidence(toys.UNMET, observation)) == named
 
 
@@ -334,11 +333,11 @@ def test_evidence_has_what_it_stands_on() -> None:
     deleted, again = (made("DELETE", f"{ROOT}/v1_a", status=status, body={}) for status in (200, 404))
     grandchild = made(sent={"input": "Hi", "previous_interaction_id": "v1_c"}, body={"id": "v1_d"})
     trail = (parent, other, looked, child, deleted, again, grandchild)
-    brought = PlayedExercise({}, None, trail, 0.0, INTERACTIONS)
-    assert with_origins([grandchild], brought.trail, INTERACTIONS) == (parent, child, grandchild)
-    assert with_origins([child], brought.trail, INTERACTIONS) == (parent, child)
+    brought = PlayedExercise({}, None, trail, 0.0, SERVERS)
+    assert with_origins([grandchild], brought.trail, SERVERS) == (parent, child, grandchild)
+    assert with_origins([child], brought.trail, SERVERS) == (parent, child)
     late = made(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"error": {}}, status=400)
-    assert with_origins([late], (*trail, late), INTERACTIONS) == (
+    assert with_origins([late], (*trail, late), SERVERS) == (
         parent,
         deleted,
         late,
@@ -349,12 +348,12 @@ def test_evidence_has_what_it_stands_on() -> None:
 @pytest.mark.parametrize("mutant", list(MUTANTS)[::25])
 def test_every_place_the_catalogue_names_is_there(mutant: str) -> None:
     target = _able()
-    for exercise in {check.exercise.name: check.exercise for check in INTERACTIONS.load_catalogue()}.values():
+    for exercise in {check.exercise.name: check.exercise for check in SERVERS.load_catalogue()}.values():
         emulator = MUTANTS[mutant].build(embedded_settings())
         result = play(
-            INTERACTIONS, exercise, target, ServiceDriver(emulator, emulator.clock), CreatedResources(INTERACTIONS)
+            SERVERS, exercise, target, ServiceDriver(emulator, emulator.clock), CreatedResources(SERVERS)
         )
-        for check in (one for one in INTERACTIONS.load_catalogue() if one.exercise is exercise):
+        for check in (one for one in SERVERS.load_catalogue() if one.exercise is exercise):
             for finding in result.observe(check).findings:
                 place = finding.where.exchange
                 assert not place or _exchanges_at(result.results or {}, place), f"{check.id}: {place}"
@@ -365,8 +364,8 @@ def test_a_rejected_delete_is_part_of_the_evidence() -> None:
     created = made(sent={"input": "Hi"}, body={"id": "v1_a", "status": "completed"})
     rejected = made("DELETE", f"{ROOT}/v1_a", status=404, body={})
     lost = made("GET", f"{ROOT}/v1_a", status=404, body={})
-    played = PlayedExercise({}, None, (created, rejected, lost), 0.0, INTERACTIONS)
-    assert with_origins([lost], played.trail, INTERACTIONS) == (created, rejected, lost)
+    played = PlayedExercise({}, None, (created, rejected, lost), 0.0, SERVERS)
+    assert with_origins([lost], played.trail, SERVERS) == (created, rejected, lost)
 
 
 @pytest.mark.parametrize(
@@ -383,7 +382,7 @@ def test_a_state_that_returns_is_shown_with_the_looks_before(statuses: list[str]
     created = made(sent={"input": "hi"}, body={"id": "v1_a", "status": "in_progress"})
     looks = [made("GET", path, body={"id": "v1_a", "status": status}) for status in statuses]
     trail = (created, *looks)
-    played = PlayedExercise({"created": created, "polled": looks}, None, trail, 0.0, INTERACTIONS)
+    played = PlayedExercise({"created": created, "polled": looks}, None, trail, 0.0, SERVERS)
     finding = Finding("x.y", "wrong").at(exchange=f"polled[{len(looks) - 1}]")
     found = played.evidence(toys.UNMET, Observation.of([finding]))
     assert [trail.index(one) for one in found] == shown

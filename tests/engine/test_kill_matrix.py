@@ -18,13 +18,13 @@ from harness.emulator.mutants import MUTANTS
 from harness.engine import kill_matrix as matrices
 from harness.engine.kill_matrix import Bench, play_mutants
 from harness.engine.results import KillRow
-from harness.interactions import INTERACTIONS, embedded_settings
+from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.check import Check
 from harness.rules import ROWS
 from harness.wire import LogicalClock
 from tests.engine import toys
 
-CATALOGUE = INTERACTIONS.load_catalogue()
+CATALOGUE = SERVERS.load_catalogue()
 VICTIMS = {row.rule.id: row.mutant for row in ROWS.values() if row.mutant}
 """The mutant that a check notices, by check, as its row says."""
 
@@ -42,7 +42,7 @@ for check in CATALOGUE:
 @cache
 def bench(checks: tuple[Check, ...]) -> Bench:
     """Some checks, played against the reference once in this process."""
-    return Bench(INTERACTIONS, checks)
+    return Bench(SERVERS, checks)
 
 
 def find_killers(checks: Iterable[Check], mutant: str) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ def find_killers(checks: Iterable[Check], mutant: str) -> tuple[str, ...]:
 
 def play(mutants: list[str], *, jobs: int = 1) -> list[KillRow]:
     """The rows of some mutants with the whole catalog."""
-    return [row for row in play_mutants(INTERACTIONS, mutants, jobs=jobs) if isinstance(row, KillRow)]
+    return [row for row in play_mutants(SERVERS, mutants, jobs=jobs) if isinstance(row, KillRow)]
 
 
 def find_kills(mutants: list[str], *, jobs: int = 1) -> dict[str, tuple[str, ...]]:
@@ -168,17 +168,17 @@ def build(**defects: Any) -> Any:
 )
 def test_killers(defect: dict[str, Any], killers: tuple[str, ...]) -> None:
     """A check kills a mutant if it fails there and not on the reference; untestable does not kill."""
-    assert Bench(INTERACTIONS, TOYS, build()).row("toy", build(**defect)).killers == killers
+    assert Bench(SERVERS, TOYS, build()).row("toy", build(**defect)).killers == killers
 
 
 def test_unmet_by_the_reference() -> None:
     """A check that the reference itself does not meet is listed with its reason."""
-    assert Bench(INTERACTIONS, TOYS, build()).unmet == {"get.odd": "not_met: it is completed"}
+    assert Bench(SERVERS, TOYS, build()).unmet == {"get.odd": "not_met: it is completed"}
 
 
 def test_equal_exchanges_ask_no_judge_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """If a mutant answers an exercise like the reference does, the verdicts are reused without calling a judge."""
-    bench = Bench(INTERACTIONS, (toys.STREAM,), build())
+    bench = Bench(SERVERS, (toys.STREAM,), build())
     monkeypatch.setattr(
         "harness.engine.execute.PlayedExercise.observe", lambda *_: pytest.fail("a judge was asked")
     )
@@ -187,6 +187,6 @@ def test_equal_exchanges_ask_no_judge_again(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_our_own_errors_are_told() -> None:
     """A judge that raises is an error of the matrix, and not a kill."""
-    row = Bench(INTERACTIONS, (toys.BUGGY,), build()).row("toy", build(status="failed"))
+    row = Bench(SERVERS, (toys.BUGGY,), build()).row("toy", build(status="failed"))
     assert row.killers == ()
     assert "fell over" in row.errors[0]

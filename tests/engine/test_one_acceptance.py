@@ -23,7 +23,7 @@ from harness.engine.search.budget import Budget
 from harness.engine.search.run import FuzzOptions, fuzz
 from harness.engine.search.search_target import AnswerJudge
 from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import Verdict
 from harness.transport import ServerThread
 from harness.wire import Chunk, Headers, Pause, Piece, PieceBody, Request, Response
@@ -41,7 +41,7 @@ class OddService:
     """The emulator without its control API; a change of `answer` is what is odd about it."""
 
     def __init__(self) -> None:
-        self.emulator = INTERACTIONS.new_service(CONTRACT, "")
+        self.emulator = SERVERS.new_service(CONTRACT, "")
         self.clock = self.emulator.clock
 
     def __getattr__(self, name: str) -> Any:
@@ -262,8 +262,8 @@ def test_the_suite_fails_no_good_server(name: str) -> None:
 def fails_nobody(kind: Callable[[], OddService], options: RunOptions) -> None:
     """Judge a server by the whole catalogue."""
     service = kind()
-    target = embed_emulator(INTERACTIONS, TargetOptions(), lambda: service)
-    results = take(check_target(target, INTERACTIONS.load_catalogue(), options))
+    target = embed_emulator(SERVERS, TargetOptions(), lambda: service)
+    results = take(check_target(target, SERVERS.load_catalogue(), options))
     assert failures(results) == {}
     assert sum(result.verdict is Verdict.PASS for result in results) > 50
 
@@ -282,7 +282,7 @@ def fails_nobody(kind: Callable[[], OddService], options: RunOptions) -> None:
 )
 def test_fuzz_fails_no_good_server(name: str) -> None:
     """Histories and laws break no MUST, and no code is told twice of one place."""
-    target = embed_emulator(INTERACTIONS, TargetOptions(), ODD[name])
+    target = embed_emulator(SERVERS, TargetOptions(), ODD[name])
     results = take(fuzz(target, FuzzOptions(engines=("history", "laws"), budget=FEW, seed=7)))
     assert failures(results) == {}
     told = Counter(
@@ -302,7 +302,7 @@ def test_fuzz_accepts_what_the_rule_of_a_wrong_key_accepts(monkeypatch: pytest.M
     )  # one key for all
     with ServerThread(WrongKeyIs400()) as server:
         said = TargetOptions(api_key="harness-primary-key")
-        target = resolve_target(INTERACTIONS, server.url, said)
+        target = resolve_target(SERVERS, server.url, said)
         results = take(fuzz(target, FuzzOptions(engines=("schema",), budget=FEW, seed=7)))
     assert failures(results) == {}
     assert "auth.wrong" not in {result.rule.id for result in results}
@@ -315,7 +315,7 @@ def test_the_schema_engine_fails_no_framework() -> None:
     The next test judges the same responses by hand.
     """
     with ServerThread(OffersLittle()) as server:
-        target = resolve_target(INTERACTIONS, server.url, TargetOptions(api_key="harness-primary-key"))
+        target = resolve_target(SERVERS, server.url, TargetOptions(api_key="harness-primary-key"))
         budget = Budget(histories=6, steps=12, laws=3, schema=2, coverage=True)
         results = take(fuzz(target, FuzzOptions(engines=("schema",), budget=budget, seed=7)))
     assert failures(results) == {}
@@ -328,7 +328,7 @@ NO_CODE = (400, "application/json", b'{"error": {"message": "No."}}')
 
 def test_an_error_is_held_against_the_api_only_if_it_wrote_it() -> None:
     """A page for another method is not, nor for a call that is not offered; the API has one handler for errors."""
-    judge = AnswerJudge(INTERACTIONS, set())
+    judge = AnswerJudge(SERVERS, set())
     cancel, get = Request("POST", "/v1beta/interactions/i1/cancel"), Request("GET", "/v1beta/interactions/i1")
 
     def keys(request: Request, *answer: Any) -> list[str]:

@@ -8,12 +8,12 @@ import pytest
 
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin, everything, parse_capabilities
 from harness.engine.plan import Selection, make_plan, matches, needed_capabilities
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import Level, Outcome, UsageFault
 from tests.engine import toys
 
 CATALOGUE = (toys.CREATE, toys.GET, toys.SHOULD, toys.STREAM)
-KNOWN, PROFILES = INTERACTIONS.load_capabilities(), INTERACTIONS.load_profiles()
+KNOWN, PROFILES = SERVERS.load_capabilities(), SERVERS.load_profiles()
 ABLE = everything(KNOWN)
 
 

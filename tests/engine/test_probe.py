@@ -13,7 +13,7 @@ from harness.checks.capabilities import CAPABILITIES
 from harness.contract.requests import RequestBuilder
 from harness.engine.capabilities import Capabilities, CapabilityOrigin, parse_capabilities
 from harness.engine.probe import MOST_REQUESTS, Prober, Probing
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import TargetFault
 from harness.transport import ServiceDriver
 from harness.wire import At, Ending, Request, Response, Service
@@ -29,10 +29,10 @@ READ = {"store", "auth", "resume", "event-ids", "listing"}
 def probed(service: Service, *said: str, target: RequestBuilder | None = None) -> Probing:
     """The result of probing a toy for every capability."""
     return Prober(
-        INTERACTIONS,
+        SERVERS,
         ServiceDriver(service),
         target or RequestBuilder(),
-        parse_capabilities(said, INTERACTIONS.load_capabilities()),
+        parse_capabilities(said, SERVERS.load_capabilities()),
         ALL,
     ).run()
 

@@ -24,7 +24,7 @@ from harness.engine.events import (
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.actions import Send, Steps
 from harness.kit.check import Check, Exercise, exercise
 from harness.outcome import Exit, Unmet, Verdict
@@ -115,9 +115,7 @@ def test_verdicts(options: dict[str, Any], expected: dict[str, Verdict]) -> None
 def test_declared_but_broken_fails() -> None:
     catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions"}),)
     _, probed = run(catalogue, stated=())
-    _, declared = run(
-        catalogue, stated=tuple(parse_capabilities(["+functions"], INTERACTIONS.load_capabilities()))
-    )
+    _, declared = run(catalogue, stated=tuple(parse_capabilities(["+functions"], SERVERS.load_capabilities())))
     assert verdicts(probed) == {"rob.declared": Verdict.NOT_APPLICABLE}
     assert verdicts(declared) == {"rob.declared": Verdict.FAIL}
 
@@ -130,7 +128,7 @@ def test_one_declared_ability_is_a_promise(service: toys.ToyService, expected: V
     """A declared capability makes an untestable check fail only if the others that it needs were found."""
     catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions", "store"}),)
     _, finished = run(
-        catalogue, service, stated=tuple(parse_capabilities(["+functions"], INTERACTIONS.load_capabilities()))
+        catalogue, service, stated=tuple(parse_capabilities(["+functions"], SERVERS.load_capabilities()))
     )
     assert verdicts(finished) == {"rob.declared": expected}
 

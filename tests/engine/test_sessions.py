@@ -14,7 +14,7 @@ from harness.engine import sessions
 from harness.engine.sessions import JOBS, JOBS_WITH_SESSIONS, count_jobs, session_of
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.engine.workers import take_until_done
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread
 from tests.engine import toys
@@ -26,7 +26,7 @@ def test_two_sessions_share_nothing() -> None:
 
     emulator = Emulator()
     with ServerThread(emulator, clock=emulator.clock) as server:
-        target = resolve_target(INTERACTIONS, server.url, TargetOptions(api_key="k"))
+        target = resolve_target(SERVERS, server.url, TargetOptions(api_key="k"))
         with session_of(target) as one, session_of(target) as two:
             created = one.send(target.target.create(input="hi"))
             found = created.body.partition(b'"id":"')[2].partition(b'"')[0].decode()
@@ -61,7 +61,7 @@ def test_workers_overlap_their_waits_where_nothing_is_set_up(
 
     emulator = Emulator()
     with ServerThread(Faulty(emulator, PROTOCOL, control=emulator), clock=emulator.clock) as server:
-        target = resolve_target(INTERACTIONS, server.url, TargetOptions(api_key="k"))
+        target = resolve_target(SERVERS, server.url, TargetOptions(api_key="k"))
         if set_up is not None:
             with closing(target.connect()) as driver:
                 assert driver.send(target.target.control("POST", *set_up)).status == 200
@@ -92,16 +92,14 @@ def test_a_server_that_serves_one_connection_at_a_time_gets_one_worker(
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         try:
             url = f"http://127.0.0.1:{server.server_port}"
-            found, note = count_jobs(
-                resolve_target(INTERACTIONS, url, TargetOptions(api_key="k")), scriptable=False
-            )
+            found, note = count_jobs(resolve_target(SERVERS, url, TargetOptions(api_key="k")), scriptable=False)
         finally:
             server.shutdown()
     assert (found, "one connection at a time" in note) == (jobs, jobs == 1)
 
 
 def test_the_live_service_gets_one_worker() -> None:
-    live = resolve_target(INTERACTIONS, "https://generativelanguage.googleapis.com", TargetOptions(api_key="k"))
+    live = resolve_target(SERVERS, "https://generativelanguage.googleapis.com", TargetOptions(api_key="k"))
     assert count_jobs(live, scriptable=False) == (1, "")
 
 

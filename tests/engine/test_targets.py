@@ -14,7 +14,7 @@ from harness.engine.events import RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, resolve_target, split_version
 from harness.engine.traffic import deadline
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import Accounted, Level, UsageFault
 from harness.wire import Request, Response, Service
 from tests.engine import toys
@@ -41,7 +41,7 @@ def test_version_in_the_url(url: str, root: str, version: str) -> None:
 
     Project and location, as Vertex has them, belong to the version.
     """
-    assert split_version(url, INTERACTIONS.collection, INTERACTIONS.scope) == (root, version)
+    assert split_version(url, SERVERS.collection, SERVERS.scope) == (root, version)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_version_in_the_url(url: str, root: str, version: str) -> None:
 )
 def test_chosen_version(url: str, said: str, chosen: str) -> None:
     """The option overrides the version in the URL, which overrides the default."""
-    resolved = resolve_target(INTERACTIONS, url, TargetOptions(api_version=said))
+    resolved = resolve_target(SERVERS, url, TargetOptions(api_version=said))
     assert resolved.target.version == resolved.info.version == chosen
 
 
@@ -63,7 +63,7 @@ def test_chosen_version(url: str, said: str, chosen: str) -> None:
 def test_no_target_names_the_embedded_one(text: str | None) -> None:
     """An empty target, as from an unset variable in CI, is a usage fault that suggests `emulator`."""
     with pytest.raises(UsageFault, match="harness check emulator"):
-        resolve_target(INTERACTIONS, text, TargetOptions())
+        resolve_target(SERVERS, text, TargetOptions())
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_no_target_names_the_embedded_one(text: str | None) -> None:
 def test_what_cannot_be_a_target(text: str, hint: str) -> None:
     """Each kind of invalid target has a message that says what to write instead."""
     with pytest.raises(UsageFault, match=hint):
-        resolve_target(INTERACTIONS, text, TargetOptions())
+        resolve_target(SERVERS, text, TargetOptions())
 
 
 def test_secrets_are_known_by_variable() -> None:
@@ -92,7 +92,7 @@ def test_secrets_are_known_by_variable() -> None:
         other_api_key="k2",
         headers=(("Authorization", "Bearer tok"), ("Api-Revision", "2026-05-20"), ("X-Corp-Token", "abc")),
     )
-    assert resolve_target(INTERACTIONS, "https://h", options).info.secrets == {
+    assert resolve_target(SERVERS, "https://h", options).info.secrets == {
         "GEMINI_API_KEY": "k1",
         "OTHER_GEMINI_API_KEY": "k2",
         "AUTHORIZATION": "tok",
@@ -107,8 +107,8 @@ def test_secrets_are_known_by_variable() -> None:
 def test_exercises_are_told_what_the_target_lacks(said: str, keeps: bool, environment: str | None) -> None:
     """Exercises assume a store unless it was denied, and use an environment only if environments are present."""
     told = (
-        resolve_target(INTERACTIONS, "http://h", TargetOptions())
-        .able(Capabilities(parse_capabilities([said], INTERACTIONS.load_capabilities())))
+        resolve_target(SERVERS, "http://h", TargetOptions())
+        .able(Capabilities(parse_capabilities([said], SERVERS.load_capabilities())))
         .target
     )
     assert (told.keeps, told.environment) == (keeps, environment)
@@ -116,7 +116,7 @@ def test_exercises_are_told_what_the_target_lacks(said: str, keeps: bool, enviro
 
 def test_the_embedded_target_is_thrown_away() -> None:
     """The embedded emulator has two keys of its own, never the user's, and needs no clean-up."""
-    resolved = resolve_target(INTERACTIONS, "emulator", TargetOptions(api_key="real"))
+    resolved = resolve_target(SERVERS, "emulator", TargetOptions(api_key="real"))
     assert resolved.throwaway
     assert "real" not in resolved.info.secrets.values()
     assert resolved.target.key != resolved.target.other_key != ""
@@ -125,7 +125,7 @@ def test_the_embedded_target_is_thrown_away() -> None:
 def test_every_secret_of_a_header_is_known() -> None:
     """Secrets include each cookie, repeated headers and whole values of several words, by their report names."""
     headers = (("Cookie", "a=1st; b=2nd"), ("X-Token", "one"), ("x-token", "two"), ("X-Session", "of three words"))
-    secrets = resolve_target(INTERACTIONS, "https://h", TargetOptions(headers=headers)).info.secrets
+    secrets = resolve_target(SERVERS, "https://h", TargetOptions(headers=headers)).info.secrets
     assert {"a=1st; b=2nd", "1st", "2nd", "one", "two", "of three words"} <= set(secrets.values())
     assert (secrets["COOKIE"], secrets["X_TOKEN"], secrets["X_SESSION"]) == (
         headers[0][1],

@@ -31,7 +31,7 @@ from harness.report.presented_run import PresentedRun
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire import Headers, How, Request
 from tests.engine import toy_api, toy_search
-from tests.engine.toy_api import NOTES, KeepsNotes, LosesWords, NoteContract, NoteService, events_of
+from tests.engine.toy_api import NOTE_CLIENTS, NOTES, KeepsNotes, LosesWords, NoteContract, NoteService, events_of
 
 CREATE = Request("POST", "/v7/notes", Headers([("note-key", "any")]), b'{"text": "one two three"}')
 WORDS = Request("GET", "/v7/notes/n1/words", Headers([("note-key", "any")]))
@@ -207,8 +207,8 @@ class ReadsNotes:
 )
 def test_its_clients_are_tortured(resumes: bool, wanted: list[DropOutcome]) -> None:
     """A client of the toy is judged at each drop: one that resumes recovers, the other one loses words."""
-    cases = cases_of_set(NOTES, "few", Case(plan="pass", mode=NOTES.load_client_model().usual_mode))
-    events = torture(NOTES, cases, lambda: ReadsNotes(resumes=resumes))
+    cases = cases_of_set(NOTE_CLIENTS, "few", Case(plan="pass", mode=NOTE_CLIENTS.load_client_model().usual_mode))
+    events = torture(NOTE_CLIENTS, cases, lambda: ReadsNotes(resumes=resumes))
     results = [event.result for event in events if isinstance(event, CheckFinished)]
     assert [result.id for result in results] == [f"client[event:{n},rst]" for n in (1, 2)]
     assert [outcome_of(result) for result in results] == wanted

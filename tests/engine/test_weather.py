@@ -15,7 +15,7 @@ from harness.engine.plan import Selection
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.faults import cut
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import Exit, Verdict
 from harness.transport import Limits, ServiceDriver
 from harness.wire import DriverAction, Response, Together
@@ -53,16 +53,16 @@ def draw_weather(seed: int, kinds: Sequence[str]) -> str:
 
 def judge_in(plan: str, *checks: str, driver: type[ServiceDriver] = ServiceDriver) -> RunFinished:
     """Judge the emulator behind a fault plan, in virtual time, as a server that all workers share."""
-    emulator = INTERACTIONS.new_service(load(), "")
+    emulator = SERVERS.new_service(load(), "")
     service = cut(emulator, plan, PROTOCOL)
 
     def connect(session: str = "") -> ServiceDriver:
         return driver(service, emulator.clock, limits=Limits().within(TIMEOUT))
 
-    emulator_target = embed_emulator(INTERACTIONS, TargetOptions(timeout=TIMEOUT))
+    emulator_target = embed_emulator(SERVERS, TargetOptions(timeout=TIMEOUT))
     target = replace(emulator_target, connect=connect, throwaway=False)
     options = RunOptions(selection=Selection(checks=checks), jobs=1)
-    *_, finished = check_target(target, INTERACTIONS.load_catalogue(), options)
+    *_, finished = check_target(target, SERVERS.load_catalogue(), options)
     assert isinstance(finished, RunFinished)
     return finished
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.faults.kinds import FEW_RESETS
 from harness.kit.actions import Send, Steps
-from harness.kit.api import Api, Greeting, Probes, Question
+from harness.kit.api import Api, ClientApi, Greeting, Probes, Question, ServerApi
 from harness.kit.check import Check, exercise
 from harness.kit.client_model import LOSS, ClientMode, ClientModel, ClientWords, Defect, ScriptedService
 from harness.kit.mutant import Mutant, collect, table
@@ -367,10 +367,10 @@ CLIENTS = ClientModel(
     compare=_compare,
 )
 
-NOTES = Api(
+NOTES = ServerApi(
     name="notes",
     title="Notes API",
-    origin="tests.engine.toy_api.NOTES",
+    server_origin="tests.engine.toy_api.NOTES",
     default_version="v7",
     collection="notes",
     collections=frozenset({"notes"}),
@@ -412,5 +412,8 @@ NOTES = Api(
     load_search=lambda: SEARCH,
     new_service=lambda contract, mutant: (MUTANTS[mutant].build if mutant else NoteService)(contract),
     load_mutants=lambda: MUTANTS,
-    load_client_model=lambda: CLIENTS,
+)
+
+NOTE_CLIENTS = ClientApi(
+    **{name: getattr(NOTES, name) for name in Api.__struct_fields__}, load_client_model=lambda: CLIENTS
 )

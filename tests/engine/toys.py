@@ -10,7 +10,7 @@ from typing import Any
 from harness.contract.requests import RequestBuilder
 from harness.engine.events import TargetInfo
 from harness.engine.targets import ResolvedTarget
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.actions import Finish, Open, Read, Send, Steps
 from harness.kit.check import Check, Exercise, Judge, exercise
 from harness.outcome import Basis, Finding, HarnessFault, Level, Rule, Source, Unmet
@@ -118,7 +118,7 @@ def toy_target(service: ToyService, *, throwaway: bool = False, **said: Any) -> 
         secrets={"GEMINI_API_KEY": KEY},
     )
     return ResolvedTarget(
-        api=INTERACTIONS, info=info, target=RequestBuilder(key=KEY, **said), connect=connect, throwaway=throwaway
+        api=SERVERS, info=info, target=RequestBuilder(key=KEY, **said), connect=connect, throwaway=throwaway
     )
 
 

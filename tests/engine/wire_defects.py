@@ -20,7 +20,7 @@ from harness.engine.events import CheckFinished
 from harness.engine.execute import list_ids
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.api import EmbeddedService, Verification
 from harness.kit.check import Check
 from harness.outcome import Finding, Severity
@@ -33,7 +33,7 @@ Body = Callable[[Json, str], Any]
 Events = Callable[[list[Json]], list[Json]]
 """Changes the events that arrive together, as JSON objects."""
 
-CONTRACT = INTERACTIONS.load_contract("")
+CONTRACT = SERVERS.load_contract("")
 
 
 def is_create(request: Request) -> bool:
@@ -112,7 +112,7 @@ class DamagedService:
     """The emulator without its control API, whose answers pass through a defect."""
 
     def __init__(self, defect: WireDefect | None) -> None:
-        self._service = INTERACTIONS.new_service(CONTRACT, "")
+        self._service = SERVERS.new_service(CONTRACT, "")
         self._defect = defect
         self.clock = self._service.clock
 
@@ -144,12 +144,12 @@ class JudgedTraffic:
         FileJudge("run.yaml", result, CONTRACT).exchanges(names.items())
         found: dict[str, set[str]] = {}
         for finding in filter(is_told, result.findings):
-            about = sorted(list_ids(names[finding.where.exchange], INTERACTIONS))
+            about = sorted(list_ids(names[finding.where.exchange], SERVERS))
             for place in about if finding.rule in HEARD and about else [finding.rule]:
                 found.setdefault(place, set()).add(finding.rule)
         for finding in filter(is_told, result.findings):  # an answer that is damaged explains what it contradicts
             if finding.rule not in HEARD:
-                for identity in list_ids(names[finding.where.exchange], INTERACTIONS) & found.keys():
+                for identity in list_ids(names[finding.where.exchange], SERVERS) & found.keys():
                     found[identity].add(finding.rule)
         return found
 
@@ -171,9 +171,9 @@ def check_service(service: EmbeddedService, catalogue: Sequence[Check] = ()) -> 
     def read(exchange: Exchange, contract: Any) -> Any:
         if contract is not None and all(exchange is not known for known in judged.traffic[-8:]):
             judged.traffic.append(exchange)
-        return INTERACTIONS.read(exchange, contract)
+        return SERVERS.read(exchange, contract)
 
-    api = msgspec.structs.replace(INTERACTIONS, read=read)
+    api = msgspec.structs.replace(SERVERS, read=read)
     target = embed_emulator(api, TargetOptions(), lambda: service)  # the probe and the exercises talk to one
     with closing(check_target(target, catalogue or api.load_catalogue(), RunOptions())) as events:
         for event in events:

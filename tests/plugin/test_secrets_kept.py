@@ -9,7 +9,7 @@ import pytest
 from harness.benches.client.judgement.received_responses import watch
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.plugin.sent_requests import ObservedCall, describe_calls
 from harness.transport import ServerThread
 from harness.wire import Headers, Request, Response
@@ -97,7 +97,7 @@ def test_a_story_repeats_no_key() -> None:
     request = Request("GET", f"/v1beta/interactions/a?key={QUERY}", headers)
     said = json.dumps({"error": {"message": f"no {KEY} {PLAIN} {QUERY}", "code": "x"}}).encode()
     call, response = ObservedCall(request, by_socket=False), Response.json(400, said)
-    call.received = watch(INTERACTIONS, request, response)
+    call.received = watch(CLIENTS, request, response)
     for _ in response.body:
         pass
     (line,) = describe_calls([call], PROTOCOL.secret_fields)

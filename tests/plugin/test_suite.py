@@ -13,7 +13,7 @@ from harness.cli.main import main
 from harness.contract import CURRENT, Contract, load
 from harness.emulator import Emulator, Settings
 from harness.outcome import Exit
-from harness.plugin.interactions.suite_options import select_checks
+from harness.suite.options import select_checks
 from harness.transport import ServerThread
 from harness.wire import Chunk, Headers, Request, Response
 from harness.wire.json_value import object_or_none

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from harness.contract import PROTOCOL
 from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished, RunFinished, RunStarted, TargetInfo
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import Exit, Finding, Observation
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.evidence.evidence_text import MASKED, begin_body, body_lines, ending_line
@@ -26,7 +26,7 @@ from tests.engine import toys
 
 KEY = "zq4canary0123456789abcdef"
 MASK = Mask({"GEMINI_API_KEY": KEY}, PROTOCOL.secret_fields)
-SHOWN = Display(INTERACTIONS, EMBEDDED_ROOT, MASK)
+SHOWN = Display(SERVERS, EMBEDDED_ROOT, MASK)
 GET = Request("GET", "/v1beta/interactions/v1_a?stream=true")
 
 
@@ -44,7 +44,7 @@ def test_each_result_is_looked_through_once() -> None:
     """All listeners get the same hidden result, as it comes and at the end of the run."""
     finding = Finding("get.ok", f"the server echoes {KEY}")
     result = decide(toys.rule("get.ok"), Observation.of([finding]), Policy())
-    state = PresentedRun(INTERACTIONS)
+    state = PresentedRun(SERVERS)
     state.handle(RunStarted(TargetInfo(name="toy", secrets={"GEMINI_API_KEY": KEY})))
     state.handle(CheckFinished(result))
     shown = state.hide(CheckFinished(result))
@@ -72,7 +72,7 @@ def test_of_a_huge_body_only_the_beginning_is_searched() -> None:
     """To search a million values takes seconds, and the page of a run may show dozens of such bodies."""
     mask = WatchfulMask({"GEMINI_API_KEY": KEY}, PROTOCOL.secret_fields)
     body = json.dumps({"key": KEY, "steps": [0] * 500_000}).encode()
-    lines = body_lines(body, GET, Display(INTERACTIONS, EMBEDDED_ROOT, mask))
+    lines = body_lines(body, GET, Display(SERVERS, EMBEDDED_ROOT, mask))
     assert (len("".join(lines)) < 2 * SHOWN_UNCUT, KEY in str(lines)) == (True, False)
     assert lines[-1] == f"[… the beginning of {len(body):,} bytes …]"
     assert begin_body(body, mask, 30) == '{"key": "***", "steps": [0, 0…'
@@ -102,7 +102,7 @@ def test_a_script_that_reproduces(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_no_key_tears_the_names_of_checks_apart() -> None:
     """Whatever word a key is, the ids in a report stay whole: a merge finds each check by its id."""
-    ids = [check.id for check in INTERACTIONS.load_catalogue()]
+    ids = [check.id for check in SERVERS.load_catalogue()]
     words = {word for name in ids for word in re.split(r"\W", name) if word.isalpha()}
     torn = [word for word in sorted(words) if Mask({"GEMINI_API_KEY": word}).tree(ids) != ids]
     assert len(words) > 100

@@ -18,8 +18,8 @@ from harness.benches.client.ready import find_ready, install
 from harness.benches.client.ready.environments import environments_folder
 from harness.cli import inspecting
 from harness.cli.commands.gateway import gateway_environment
-from harness.cli.commands.serve import command_environment
 from harness.cli.main import main
+from harness.cli.serving import command_environment
 from harness.cli.tested_clients import environment_of, new_client
 from tests.security.test_hostile_folder import KEY, plant
 

@@ -25,7 +25,7 @@ from harness.cli.main import COMMANDS, main
 from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.transport import ServerThread
 from harness.wire import Headers, Request, Response
 from harness.wire.coding import DECODED_IN_ALL
@@ -357,7 +357,7 @@ def test_a_header_passes_where_a_key_does(url: str, header: str, plain: bool) ->
     """Nothing is refused to this machine, over TLS, with the user's word, or for a header that holds no secret."""
     name, _, value = header.partition(": ")
     options = TargetOptions(headers=((name, value),), plain_http=plain)
-    assert resolve_target(INTERACTIONS, url, options).info.url == url
+    assert resolve_target(SERVERS, url, options).info.url == url
 
 
 PACKED = gzip.compress(b'{"status":' + b" " * (1 << 20) + b'"completed"}')

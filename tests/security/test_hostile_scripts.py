@@ -20,7 +20,7 @@ from harness.benches.server.script_run import run_commands
 from harness.checks.catalogue import CATALOGUE
 from harness.engine.results import Observation, Reproduction, Result, Verdict
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import Outcome
 from harness.report.evidence.curl import Display, curl, curl_lines, name_answer_file
 from harness.report.evidence.reproduction import pytest_module
@@ -99,7 +99,7 @@ def test_an_id_is_no_program(word: str, body: str, tmp_path: Path) -> None:
         exchange(f"{body} zz-2 {word}".encode(), {"id": "zz-3"}),
     ]
     with lying({"id": "eval", "turn_id": f"$(touch {marker})"}) as server:
-        display = Display(INTERACTIONS, f"http://127.0.0.1:{server.server_port}", Mask({}))
+        display = Display(SERVERS, f"http://127.0.0.1:{server.server_port}", Mask({}))
         lines = curl_lines(trail, display)
         answers = run_commands(lines, [one.request for one in trail], {}, 30, name_answer_file)
     assert not marker.exists()
@@ -116,7 +116,7 @@ def test_an_id_is_no_part_of_the_host(host: str, value: str) -> None:
         exchange({"input": "a"}, {"id": value, "turn_id": "ID0"}),
         exchange(b"", {}, "GET", f"{CREATE}/{value}?a={value}&b=ID0"),
     ]
-    line = curl_lines(trail, Display(INTERACTIONS, f"http://{host}", Mask({})))[1].replace("'", "")
+    line = curl_lines(trail, Display(SERVERS, f"http://{host}", Mask({})))[1].replace("'", "")
     assert line.replace(" -g ", " ").startswith(f"curl -sS -N -i -X GET http://{host}/")
     assert "${${" not in line
     assert "-H content-type: x" in line
@@ -126,7 +126,7 @@ def test_an_id_is_no_part_of_the_host(host: str, value: str) -> None:
 def test_a_header_sets_no_variable_that_a_program_obeys(name: str) -> None:
     """The secret of a header reaches the shell in a variable of its own."""
     options = TargetOptions(headers=((name, "/tmp/hT9x2kLmQ8vZ3rW7.so"),))
-    secrets = resolve_target(INTERACTIONS, "http://127.0.0.1:1", options).info.secrets
+    secrets = resolve_target(SERVERS, "http://127.0.0.1:1", options).info.secrets
     assert list(secrets) == [f"HEADER_{name.upper().replace('-', '_')}"]
 
 
@@ -147,8 +147,8 @@ def test_a_test_that_is_written_holds_no_code_of_a_stranger() -> None:
     again = Reproduction(key=EVIL, steps=(step,))
     seen = Observation(Outcome.NOT_MET)
     evil = Result(id=EVIL, rule=rule, title="", observation=seen, verdict=Verdict.FAIL, reproduction=again)
-    info = resolve_target(INTERACTIONS, "emulator", TargetOptions()).info
-    module = ast.parse(pytest_module(evil, info, INTERACTIONS))
+    info = resolve_target(SERVERS, "emulator", TargetOptions()).info
+    module = ast.parse(pytest_module(evil, info, SERVERS))
     kinds = [type(one).__name__ for one in module.body]
     assert kinds == ["Expr", "Import", "ImportFrom", "ImportFrom", "ImportFrom", "Assign", "FunctionDef"]
 
@@ -169,7 +169,7 @@ def test_no_argument_of_a_program_holds_a_key(name: str, tmp_path: Path, monkeyp
     value = KEY if name == "x-goog-api-key" else f"Bearer {KEY}"
     hostile = b"-H 'x-goog-api-key: '\"$GEMINI_API_KEY\""
     sent = Request("POST", "/x", Headers([(name, value)]), hostile)
-    display = Display(INTERACTIONS, "http://h", Mask({"GEMINI_API_KEY": KEY}))
+    display = Display(SERVERS, "http://h", Mask({"GEMINI_API_KEY": KEY}))
     [shown] = run_commands([curl(sent, display)], [sent], {"GEMINI_API_KEY": KEY}, 30)
     lines = shown.body.decode().splitlines()
     assert hostile.decode() in lines

@@ -26,7 +26,7 @@ from harness.engine.events import (
 )
 from harness.engine.results import Result
 from harness.engine.traffic.deadline import Timer
-from harness.kit.api import Api
+from harness.kit.api import ClientApi
 from harness.outcome import Severity, UsageFault, Verdict
 from harness.outcome.words import format_count, shorten
 from harness.wire.sse import events_in
@@ -70,7 +70,7 @@ class TortureOptions:
 
 
 def torture(
-    api: Api, cases: Sequence[Case], new_client: Callable[[], Client], options: TortureOptions | None = None
+    api: ClientApi, cases: Sequence[Case], new_client: Callable[[], Client], options: TortureOptions | None = None
 ) -> Generator[RunEvent, None, None]:
     """Play `cases`, at least one.
 
@@ -132,7 +132,7 @@ def torture(
 
 
 def _run_undisturbed(
-    api: Api, quiet: Case, new_client: Callable[[], Client], options: TortureOptions, timer: Timer
+    api: ClientApi, quiet: Case, new_client: Callable[[], Client], options: TortureOptions, timer: Timer
 ) -> PlayedCase:
     """Let the client read the stream without a fault. Raises UsageFault if it cannot."""
     client = new_client()

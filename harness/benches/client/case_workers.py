@@ -18,7 +18,7 @@ from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.server.page_guard import PageGuard, Pages
 from harness.engine.traffic.deadline import Timer
 from harness.engine.workers import take_until_done
-from harness.kit.api import Api
+from harness.kit.api import ClientApi
 from harness.transport import ServerThread
 from harness.wire import LogicalClock, Request, Response
 
@@ -41,7 +41,7 @@ class CaseServer:
     Requests of a stopped client that are still on their way do not reach a later case.
     """
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: ClientApi) -> None:
         self._api = api
         # a tenth of the usual: there are thousands of streams to read
         self._clock = LogicalClock(tick_seconds=0.0002)
@@ -178,7 +178,7 @@ class CaseWorkers:
 
     def __init__(
         self,
-        api: Api,
+        api: ClientApi,
         cases: CaseQueue,
         new_client: Callable[[], Client],
         *,

@@ -14,7 +14,7 @@ from harness.cassette import Player, load
 from harness.cassette.player import streams_of
 from harness.faults import Cut, Spot, every_byte, every_event, parse, structural
 from harness.faults.kinds import CaseKind, StreamShape
-from harness.kit.api import Api
+from harness.kit.api import ClientApi
 from harness.kit.client_model import ClientIncident, ClientMode, ClockedService
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
@@ -139,7 +139,7 @@ class StreamSource:
     With a cassette it plays the first whole stream in there. Raises UsageFault if there is none.
     """
 
-    def __init__(self, api: Api, service: ClockedService, case: Case) -> None:
+    def __init__(self, api: ClientApi, service: ClockedService, case: Case) -> None:
         self.api = api
         self._scripted = api.load_client_model().service
         self._key = _build_key(case)
@@ -212,7 +212,7 @@ def _build_key(case: Case) -> tuple[str | None, ...]:
     return case.event_ids, case.resume, case.cassette, case.scenario, scripts
 
 
-def whole_stream(api: Api, case: Case, seed: int = 0) -> bytes:
+def whole_stream(api: ClientApi, case: Case, seed: int = 0) -> bytes:
     """The bytes of a case's stream, without any faults."""
     service = api.load_client_model().service.new(contract=case.contract, clock=None, seed=seed)
     source = StreamSource(api, service, case)
@@ -226,7 +226,7 @@ ENUMERATIONS = {"every-event": every_event, "structural": structural, "every-byt
 
 
 def cases_of(
-    api: Api,
+    api: ClientApi,
     base: Case,
     *,
     cuts: str | Sequence[str] = "every-event",
@@ -266,7 +266,7 @@ def cases_of(
 
 
 def cases_of_set(
-    api: Api,
+    api: ClientApi,
     name: str,
     base: Case,
     *,
@@ -294,7 +294,7 @@ def cases_of_set(
     return list(dict.fromkeys(found))
 
 
-def _build_cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str]) -> Iterator[Case]:
+def _build_cases(api: ClientApi, kind: CaseKind, base: Case, event_ids: Sequence[str]) -> Iterator[Case]:
     recorded = base.cassette is not None
     if recorded and kind.needs_scripting:
         return
@@ -324,7 +324,7 @@ def _build_cases(api: Api, kind: CaseKind, base: Case, event_ids: Sequence[str])
 # The cases of incidents: documented failures, reproduced for a client.
 
 
-def cases_of_incidents(api: Api, base: Case, names: Sequence[str] = ()) -> list[Case]:
+def cases_of_incidents(api: ClientApi, base: Case, names: Sequence[str] = ()) -> list[Case]:
     """The cases of these incidents, or of all that a client meets in the mode of `base`.
 
     Raises UsageFault for a name that is unknown, for one that a client cannot meet in that mode, and if there is

@@ -24,6 +24,7 @@ from harness.engine.baseline import Baseline
 from harness.engine.causes import find_roots, resolve
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import (
+    INTERRUPTED,
     CheckFinished,
     ExerciseStarted,
     Planned,
@@ -36,7 +37,7 @@ from harness.engine.events import (
 from harness.engine.execute import error
 from harness.engine.results import Reproduction, Result
 from harness.engine.traffic.deadline import TimeUp, hold_all
-from harness.engine.workers import INTERRUPTED, describe_end
+from harness.engine.workers import describe_end
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside, RelayCatalogue, RelayedExchange
 from harness.kit.wrong_call import explain_wrong_call

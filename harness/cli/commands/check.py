@@ -10,28 +10,26 @@ from dataclasses import dataclass
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, level_option, verbose_option
-from harness.cli.judging_options import (
-    BaselineOptions,
+from harness.cli.judging_options import BaselineOptions, baseline_of, finish
+from harness.cli.options import COUNT, Page, Trust, flag, option
+from harness.cli.output import Listeners, read_report_words, say, write_json
+from harness.cli.target_options import (
     DeadlineOptions,
     TargetArguments,
     TrafficOptions,
-    baseline_of,
     deadline_of,
-    finish,
     resolve,
     said_capabilities,
     traffic_policy,
     wait_for,
 )
-from harness.cli.options import COUNT, Page, Trust, flag, option
-from harness.cli.output import Listeners, read_report_words, say, write_json
 from harness.contract.models.profiles import describe_life, find_profile
 from harness.engine.capabilities import Capabilities, Capability, everything
 from harness.engine.events import Waiting
 from harness.engine.plan import Selection, make_plan
 from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
-from harness.kit.api import Api
+from harness.kit.api import ServerApi
 from harness.kit.check import Check
 from harness.outcome import Exit, Level
 from harness.outcome.words import format_count
@@ -148,7 +146,12 @@ def _read_selection(arguments: CheckArguments) -> Selection:
 
 
 def _dry_run(
-    api: Api, catalogue: Sequence[Check], selection: Selection, stated: Sequence[Capability], *, as_json: bool
+    api: ServerApi,
+    catalogue: Sequence[Check],
+    selection: Selection,
+    stated: Sequence[Capability],
+    *,
+    as_json: bool,
 ) -> int:
     """Print how much would be sent at most, assuming every capability that was not denied."""
     denied = {item.name for item in stated if not item.present}

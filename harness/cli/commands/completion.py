@@ -79,17 +79,17 @@ def list_words() -> Mapping[str, Collection[str]]:
     from harness.cli.rules import list_every_check
     from harness.contract import REVISIONS
     from harness.incidents import load_incidents
-    from harness.interactions import INTERACTIONS
+    from harness.interactions.servers import SERVERS
     from harness.report.formats import FORMATS
 
     return {
         "check": [check.id for check in list_every_check()],
-        "mutant": INTERACTIONS.load_mutants(),
+        "mutant": SERVERS.load_mutants(),
         "incident": load_incidents(),
         "client": [client.name for client in READY],
         "report": [f"{name}=" for name in FORMATS],
         "revision": REVISIONS,
-        "profile": INTERACTIONS.load_profiles(),
-        "capability": INTERACTIONS.load_capabilities(),
+        "profile": SERVERS.load_profiles(),
+        "capability": SERVERS.load_capabilities(),
         "target": ["emulator"],
     }

@@ -265,10 +265,10 @@ def _diagnose_target() -> Iterator[Diagnosis]:
     if not name:
         return
     from harness.engine.targets import TargetOptions, resolve_target
-    from harness.interactions import INTERACTIONS
+    from harness.interactions.servers import SERVERS
 
     try:
-        url = resolve_target(INTERACTIONS, name, TargetOptions()).info.url
+        url = resolve_target(SERVERS, name, TargetOptions()).info.url
     except UsageFault as fault:
         found = f"HARNESS_TARGET: {mask_text(str(fault))}"
         yield Diagnosis("target", Condition.PROBLEM, found, "correct HARNESS_TARGET, or unset it")
@@ -278,7 +278,7 @@ def _diagnose_target() -> Iterator[Diagnosis]:
 
 
 def _diagnose_extensions() -> Iterator[Diagnosis]:
-    from harness.extend import load_extensions
+    from harness.kit.extension import load_extensions
 
     try:
         found = load_extensions()

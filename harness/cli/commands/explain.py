@@ -24,7 +24,7 @@ from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.errors import UsageFault
 from harness.incidents import load_incidents
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome.words import did_you_mean, list_some
 
 
@@ -66,15 +66,15 @@ def run(words: Sequence[str]) -> int:
     own = [rule for rule in list_rules_without_check() if rule.id in ids]
     others = [name for name in ids if name not in {rule.id for rule in own}]
     for name in others:
-        if name in INTERACTIONS.load_mutants():
+        if name in SERVERS.load_mutants():
             raise UsageFault(f"{name!r} is a mutant, not a check: `harness mutants --list {name}` describes it")
         if name in load_incidents():
             raise UsageFault(f"{name!r} is an incident, not a check: `harness incidents {name}` describes it")
     described = [(describe_rule(rule), "") for rule in own]
     if others:
-        everything_offered = everything(INTERACTIONS.load_capabilities())
+        everything_offered = everything(SERVERS.load_capabilities())
         selection = Selection(checks=tuple(others))
-        plan = make_plan(load_every_check(), selection, everything_offered, INTERACTIONS.load_profiles())
+        plan = make_plan(load_every_check(), selection, everything_offered, SERVERS.load_profiles())
         chosen = [planned.check for planned in plan.checks if planned.skip is None]
         described += [(describe_check(one), find_source(one) if arguments.source else "") for one in chosen]
     for number, (facts, source) in enumerate(described):

@@ -16,15 +16,7 @@ from typing import TYPE_CHECKING
 from harness.benches.server.script_run import MOST_SECONDS, is_alike, is_runnable, run_commands
 from harness.cli.arguments import read_options
 from harness.cli.common_options import level_option
-from harness.cli.judging_options import (
-    BaselineOptions,
-    TargetArguments,
-    baseline_of,
-    finish,
-    resolve,
-    said_capabilities,
-    wait_for,
-)
+from harness.cli.judging_options import BaselineOptions, baseline_of, finish
 from harness.cli.options import (
     COUNT,
     FOLDER,
@@ -37,6 +29,7 @@ from harness.cli.options import (
     option,
 )
 from harness.cli.output import Listeners, say
+from harness.cli.target_options import TargetArguments, resolve, said_capabilities, wait_for
 from harness.engine.cleanup import CreatedResources
 from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.results import Result, of_kind

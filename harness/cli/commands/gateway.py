@@ -19,7 +19,6 @@ from msgspec import structs
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import read_options, split_command
-from harness.cli.commands.serve import command_environment
 from harness.cli.common_options import (
     ca_file_option,
     contract_of,
@@ -31,7 +30,7 @@ from harness.cli.common_options import (
 )
 from harness.cli.guarding import HostOptions, access
 from harness.cli.inspecting import new_inspector, open_option, open_page, page_of
-from harness.cli.judging_options import BaselineOptions, baseline_of, finish, resolve_named, wait_for
+from harness.cli.judging_options import BaselineOptions, baseline_of, finish
 from harness.cli.masking import mask_text
 from harness.cli.options import (
     HOST,
@@ -47,12 +46,13 @@ from harness.cli.options import (
     option,
 )
 from harness.cli.output import Listeners, say, say_masked
-from harness.cli.serving import DUMMY_KEY
+from harness.cli.serving import DUMMY_KEY, command_environment
+from harness.cli.target_options import resolve_named, wait_for
 from harness.engine.targets import (
     EMULATOR,
     ResolvedTarget,
 )
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import HarnessFault, TargetFault, UsageFault
 from harness.wire import LogicalClock
 from harness.wire.addresses import read_host
@@ -74,7 +74,7 @@ _REPEATED = (
 )  # fmt: skip
 """Options with a value that decide what a rule sees."""
 
-_KEY_NAMES = {INTERACTIONS.key_variable: KEY_VARIABLE}
+_KEY_NAMES = {SERVERS.key_variable: KEY_VARIABLE}
 """A `curl` line of a finding goes to the gateway, so it names the key of the gateway."""
 
 _HELD_BACK = ("gw.live/buffered", "gw.live/compressed")
@@ -199,7 +199,7 @@ def run(words: Sequence[str]) -> int:
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
     upstream = Upstream(emulator, clock, client.is_primable)
     # A gateway may forward the Host of its client, or be built for one upstream.
-    names = (read_host(target.info.url), *INTERACTIONS.live_hosts)
+    names = (read_host(target.info.url), *SERVERS.live_hosts)
     granted = access(
         arguments.upstream_host, arguments.allow_host, pages=Pages.LOCAL, opened_by="", program_hosts=names
     )

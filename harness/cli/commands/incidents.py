@@ -16,7 +16,7 @@ from harness.cli.options import Options, Page, argument
 from harness.cli.output import say, write_json
 from harness.incidents import Incident, find_incident, load_areas, load_incidents
 from harness.incidents.incident import WORDS, format_modes, format_origin
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 
@@ -38,7 +38,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     arguments = read_options(IncidentsArguments, words)
     for name in arguments.names:
-        if name not in load_incidents() and name in INTERACTIONS.load_mutants():
+        if name not in load_incidents() and name in SERVERS.load_mutants():
             raise UsageFault(
                 f"{name!r} is a mutant, not an incident: `harness mutants --list {name}` describes it"
             )

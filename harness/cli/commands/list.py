@@ -21,7 +21,7 @@ from harness.cli.rules import list_every_check, load_every_check
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.errors import UsageFault
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.check import Check
 from harness.outcome import Subject
 from harness.outcome.words import format_count
@@ -76,8 +76,8 @@ def run(words: Sequence[str]) -> int:
     plan = make_plan(
         load_every_check() if arguments.json else list_every_check(),  # what an exercise costs is in JSON alone
         selection,
-        everything(INTERACTIONS.load_capabilities()),
-        INTERACTIONS.load_profiles(),
+        everything(SERVERS.load_capabilities()),
+        SERVERS.load_profiles(),
     )
     if arguments.capabilities:
         _print_capabilities([item.check for item in plan.checks if item.skip is None], as_json=arguments.json)
@@ -104,7 +104,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _print_capabilities(checks: Sequence[Check], *, as_json: bool) -> None:
-    known = INTERACTIONS.load_capabilities()
+    known = SERVERS.load_capabilities()
     needing = {name: [check.id for check in checks if name in check.requires] for name in known}
     if as_json:
         write_json([{"capability": name, "meaning": known[name], "checks": needing[name]} for name in known])

@@ -18,7 +18,7 @@ from harness.cli.common_options import (
 from harness.cli.options import COUNT, Page, argument, flag, option
 from harness.cli.output import Listeners, say
 from harness.contract import CURRENT
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.rules import ROWS
@@ -44,7 +44,7 @@ OPTIONS = MutantsArguments
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code 0 if every mutant is noticed and, in a full run, every check notices one."""
     arguments = read_options(MutantsArguments, words)
-    mutants = INTERACTIONS.load_mutants()
+    mutants = SERVERS.load_mutants()
     chosen = list(mutants)
     if arguments.globs:
         hits: dict[str, None] = {}
@@ -70,4 +70,4 @@ def run(words: Sequence[str]) -> int:
         jobs=arguments.jobs,
         revision=CURRENT,
     )
-    return Listeners(arguments, MutantsPresentation()).follow(prove(INTERACTIONS, options)).exit
+    return Listeners(arguments, MutantsPresentation()).follow(prove(SERVERS, options)).exit

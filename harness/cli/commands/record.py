@@ -130,7 +130,7 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
 
 
 def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
-    from harness.cli.judging_options import resolve_named  # late: a recorder alone judges nothing
+    from harness.cli.target_options import resolve_named  # late: a recorder alone judges nothing
     from harness.engine.targets import EMULATOR
 
     if not arguments.target:

@@ -82,7 +82,7 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.server.fault_control import Faulty
     from harness.cassette import Player, load
     from harness.cassette.player import with_server_endings
-    from harness.cli.commands.serve import PAGE_FIELDS, command_environment
+    from harness.cli.serving import PAGE_FIELDS, command_environment
     from harness.contract import PROTOCOL
     from harness.inspector import Actions
     from harness.transport import ServerThread

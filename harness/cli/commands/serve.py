@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
-from harness.child_processes import replace_keys
 from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
 from harness.cli.guarding import GuardOptions, access, choose_pages
@@ -25,15 +24,15 @@ from harness.cli.masking import hear
 from harness.cli.options import PATH, Page, Trust, ValueKind, flag, option
 from harness.cli.output import print_fault, say, say_masked
 from harness.cli.serving import (
-    DUMMY_KEY,
+    PAGE_FIELDS,
     ListenOptions,
     TlsOptions,
     ask_for_client,
-    local_environment,
+    command_environment,
     port_to_take,
     tls_context,
 )
-from harness.interactions import INTERACTIONS
+from harness.interactions.mutants import load_mutants
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 
@@ -43,17 +42,6 @@ if TYPE_CHECKING:
     from harness.emulator import Emulator
     from harness.incidents import Incident
     from harness.wire import Request, Response, Service
-
-PAGE_FIELDS = ("content-type", "authorization", "x-goog-api-key", "x-goog-api-client", "x-goog-user-project")
-"""Headers that pages of other origins may send; the live service omits api-revision, too (third-party source)."""
-
-WITHHELD_VARIABLES = (
-    "GOOGLE_API_KEY",  # google-genai prefers it to GEMINI_API_KEY, so a real key would reach our log
-    "GOOGLE_GENAI_API_KEY",
-    "GOOGLE_GENAI_ACCESS_TOKEN",
-    "GOOGLE_GENAI_USE_VERTEXAI",
-    "GOOGLE_GENAI_USE_ENTERPRISE",
-)
 
 
 def _read_speed(text: str) -> float:
@@ -245,7 +233,7 @@ def _build_emulator(arguments: ServeArguments) -> Emulator:
     settings, clock = Settings().with_values(_read_settings(arguments)), WallClock(speed=arguments.speed)
     make: Callable[..., Emulator] = Emulator
     if arguments.mutant:
-        mutants = INTERACTIONS.load_mutants()
+        mutants = load_mutants()
         if arguments.mutant not in mutants:
             hint = did_you_mean(arguments.mutant, mutants, otherwise=": `harness mutants --list` shows all")
             raise UsageFault(f"no mutant has the id {arguments.mutant!r}{hint}")
@@ -286,16 +274,3 @@ def _read_keys(arguments: ServeArguments) -> dict[str, str]:
     if not all(key for key, _, _ in pairs):
         raise UsageFault("--key is empty (is a variable unset?): write KEY or KEY=PROJECT, or leave it out")
     return {key: project or "default" for key, _, project in pairs}
-
-
-def command_environment(url: str, environment: Mapping[str, str], keys: Sequence[str] = ()) -> dict[str, str]:
-    """The environment of a command that must talk only to `url`; it has no real Gemini API key.
-
-    `keys` are the keys that the server accepts; the command gets the first two. Without any, it gets a dummy key.
-    """
-    withheld = {name.upper() for name in (*WITHHELD_VARIABLES, INTERACTIONS.other_key_variable)}
-    usual = {name: value for name, value in environment.items() if name.upper() not in withheld}
-    names = (INTERACTIONS.key_variable, INTERACTIONS.other_key_variable)
-    given = dict(zip(names, keys or (DUMMY_KEY,), strict=False))
-    replaced = replace_keys(environment, given[names[0]])
-    return {**local_environment(url, {name: replaced[name] for name in usual}), **given}

@@ -30,7 +30,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import Listeners, read_report_words, say
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean
 
@@ -185,7 +185,7 @@ def run(words: Sequence[str]) -> int:
 
 def _settle_mode(arguments: TortureArguments, ready: ReadyClient | None) -> None:
     """Find the mode, and the set that is usual for it. Raises UsageFault if the client has no such mode."""
-    model = INTERACTIONS.load_client_model()
+    model = CLIENTS.load_client_model()
     if arguments.mode is None:
         arguments.mode = model.usual_mode.name if ready is None else ready.modes[0]
     if arguments.mode not in model.modes:
@@ -233,7 +233,7 @@ def _play(
         client=TargetInfo(name=spec or shlex.join(shown), secrets=own_secrets()),
     )
     new = new_client(command, loop=arguments.loop, starting=STARTING if is_ready else 0.0, is_ready=is_ready)
-    finished = listeners.follow(torture(INTERACTIONS, cases, new, options))
+    finished = listeners.follow(torture(CLIENTS, cases, new, options))
     return finish(arguments, baseline, finished)
 
 
@@ -270,7 +270,7 @@ def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:
     further = _parse_script("--further", arguments.further)
     base = Case(
         plan="pass",
-        mode=INTERACTIONS.load_client_model().modes[arguments.mode or ""],
+        mode=CLIENTS.load_client_model().modes[arguments.mode or ""],
         script=script,
         further=further,
         event_ids=event_ids[0],
@@ -289,20 +289,20 @@ def _list_cases(arguments: TortureArguments, base: Case, event_ids: Sequence[str
 
     if arguments.incidents is not None:
         named = arguments.incidents.split(",")
-        return cases_of_incidents(INTERACTIONS, base, [] if named == ["all"] else [word.strip() for word in named])
+        return cases_of_incidents(CLIENTS, base, [] if named == ["all"] else [word.strip() for word in named])
     if arguments.cuts or arguments.endings:
         endings = parse_list("--endings", arguments.endings or DEFAULT_ENDINGS, [str(drop) for drop in Drop])
         cases: list[Case] = []
         for where in arguments.cuts or ["every-event"]:
             cuts = where if where in ENUMERATIONS else [where]
             try:
-                cases += cases_of(INTERACTIONS, base, cuts=cuts, endings=endings, event_ids=event_ids)
+                cases += cases_of(CLIENTS, base, cuts=cuts, endings=endings, event_ids=event_ids)
             except UsageFault as wrong:
                 known = ", ".join(ENUMERATIONS)
                 raise UsageFault(f"--cuts {where!r} is neither one of {known} nor a plan\n{wrong}") from None
         return list(dict.fromkeys(cases))
     kinds = [word.strip() for word in (arguments.kinds or "").split(",") if word.strip()]
-    return cases_of_set(INTERACTIONS, arguments.set or "", base, event_ids=event_ids, only=kinds)
+    return cases_of_set(CLIENTS, arguments.set or "", base, event_ids=event_ids, only=kinds)
 
 
 def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:

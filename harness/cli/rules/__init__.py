@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.interactions import INTERACTIONS, load_named_extensions
+from harness.interactions.servers import SERVERS
 from harness.kit.check import Check, Exercise
+from harness.kit.extension import load_named_extensions
 from harness.outcome import HarnessFault
 from harness.rules import AREAS, ROWS
 
@@ -17,7 +18,7 @@ def load_every_check() -> tuple[Check, ...]:
     """The checks of `harness check`, then the rules of `harness gateway`."""
     from harness.checks.gateway import CHECKS
 
-    return (*INTERACTIONS.load_catalogue(), *CHECKS)
+    return (*SERVERS.load_catalogue(), *CHECKS)
 
 
 def list_every_check() -> tuple[Check, ...]:

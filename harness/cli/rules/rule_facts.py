@@ -21,7 +21,7 @@ from harness.cli.rules import load_every_check
 from harness.engine.kill_matrix import NOTICED, PROVED
 from harness.engine.search.failure import RULES as SEARCH_RULES
 from harness.engine.search.failure import SEARCHED
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.check import Check
 from harness.outcome import Rule, Subject
 from harness.outcome.words import format_count
@@ -77,7 +77,7 @@ def find_source(check: Check) -> str:
         lines, number = inspect.getsourcelines(function)
         blocks.append((f"{function.__module__}:{number}", "".join(lines).rstrip()))
     if found := re.search(r"^  mutant: (\S+)", blocks[0][1] if blocks else "", re.MULTILINE):
-        mutant = INTERACTIONS.load_mutants()[found[1]]
+        mutant = SERVERS.load_mutants()[found[1]]
         blocks.append((f"mutant {mutant.id}", f"{mutant.summary} (harness serve --mutant {mutant.id})"))
     return "\n".join(f"\n  # {place}\n{indent(text, '  ')}" for place, text in blocks)
 

@@ -15,7 +15,7 @@ from msgspec import structs
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
 from harness.engine.results import Replays, Reproduction, Result
-from harness.kit.api import Api
+from harness.kit.api import ServerApi
 from harness.kit.search import History, TrailEntry
 from harness.outcome import Basis, Because, Finding, Level, Observation, Outcome, Rule, Severity, Source
 from harness.wire import Exchange
@@ -53,7 +53,7 @@ SEARCHED = Rule(
 _OWN = {rule.id: rule for rule in RULES}
 
 
-def list_rules(api: Api) -> dict[str, Rule]:
+def list_rules(api: ServerApi) -> dict[str, Rule]:
     """Every rule that a finding of a search may break, by id."""
     return {**api.load_rules(), **api.load_search().rules, **_OWN}
 
@@ -62,7 +62,7 @@ RANK: Mapping[Level, int] = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
 """Levels by how binding they are."""
 
 
-def rule_of(rule_id: str, api: Api) -> Rule:
+def rule_of(rule_id: str, api: ServerApi) -> Rule:
     """The rule of a finding."""
     return _OWN.get(rule_id) or api.load_search().rules.get(rule_id) or api.load_rules()[rule_id]
 
@@ -196,7 +196,7 @@ class Failure:
         """Whether it is a hang that was waited for only once: the target may only have been slow."""
         return self.rule == ANSWERED and not self.replays.played and any(one.hung for one in self.trail)
 
-    def decide(self, policy: Policy, api: Api) -> Result:
+    def decide(self, policy: Policy, api: ServerApi) -> Result:
         """The result for the run; a failure that never happened again is no more than a warning."""
         finding = structs.replace(self.finding, weight=self.seen + len(self.consequences))
         if (self.replays.lost or self.is_suspicion) and finding.severity is Severity.BROKEN:
@@ -285,7 +285,7 @@ class EngineRun:
 # Folds failures under the failure that made them unavoidable, so that one defect is reported once.
 
 
-def fold(run: EngineRun, earlier: Sequence[Failure], api: Api) -> EngineRun:
+def fold(run: EngineRun, earlier: Sequence[Failure], api: ServerApi) -> EngineRun:
     """The run with its consequences under their causes; a note names an earlier engine that found the cause."""
     roots: list[Failure] = []
     folded: list[tuple[Failure, Failure]] = []
@@ -309,7 +309,7 @@ def fold(run: EngineRun, earlier: Sequence[Failure], api: Api) -> EngineRun:
     )
 
 
-def _find_cause(failure: Failure, others: Sequence[Failure], api: Api) -> Failure | None:
+def _find_cause(failure: Failure, others: Sequence[Failure], api: ServerApi) -> Failure | None:
     """The failure that this one follows from, itself no consequence; None if there is none."""
     rest = [other for other in others if other is not failure]
     # Two that follow from each other are two failures.
@@ -318,7 +318,7 @@ def _find_cause(failure: Failure, others: Sequence[Failure], api: Api) -> Failur
     return None if direct is None else _find_cause(direct, rest, api) or direct
 
 
-def _follows(failure: Failure, cause: Failure, api: Api) -> bool:
+def _follows(failure: Failure, cause: Failure, api: ServerApi) -> bool:
     named = failure.finding.cause == cause.finding.stable_code and cause.defect.call == failure.defect.call
     rests = cause.rule in api.load_search().rests_on.get(failure.rule, ())
     if not (named or rests):

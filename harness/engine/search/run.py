@@ -25,6 +25,7 @@ from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability
 from harness.engine.decide import Policy, exit_of
 from harness.engine.events import (
+    INTERRUPTED,
     CheckFinished,
     ExerciseStarted,
     Planned,
@@ -45,8 +46,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.patience import FLOOR, Patience
-from harness.engine.workers import INTERRUPTED
-from harness.kit.api import Api
+from harness.kit.api import ServerApi
 from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict
 from harness.wire import Driver
 from harness.written_files import make_folder, write_file
@@ -273,7 +273,7 @@ def _noting(run: EngineRun, known: set[str]) -> EngineRun:
     return run
 
 
-def _fold(run: EngineRun, earlier: list[Failure], api: Api) -> EngineRun:
+def _fold(run: EngineRun, earlier: list[Failure], api: ServerApi) -> EngineRun:
     folded = fold(run, earlier, api)
     earlier += folded.failures
     return folded

@@ -16,7 +16,7 @@ from harness.engine.traffic.deadline import Deadline, Timer, TimeUp, hold_interr
 from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
 from harness.engine.traffic.patience import Lag, Patience
 from harness.kit.actions import pauses_within
-from harness.kit.api import Api, ApiRequests
+from harness.kit.api import ApiRequests, ServerApi
 from harness.kit.search import SearchModel, Step, TrailEntry
 from harness.outcome import Finding, Judgement, Level, Severity
 from harness.wire import By, Driver, Exchange, How, LiveStream, Request
@@ -58,7 +58,7 @@ class AnswerJudge:
     The 404 of a call that never had another response may be theirs, too: the call is not offered.
     """
 
-    def __init__(self, api: Api, answered: set[str]) -> None:
+    def __init__(self, api: ServerApi, answered: set[str]) -> None:
         self._api = api
         self._answered = answered
 
@@ -91,7 +91,7 @@ class World:
 
     def __init__(
         self,
-        api: Api,
+        api: ServerApi,
         driver: Driver,
         target: ApiRequests,
         *,

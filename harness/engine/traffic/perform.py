@@ -31,7 +31,7 @@ from harness.kit.actions import (
     Together,
     Wait,
 )
-from harness.kit.api import Api, ApiContract, ApiRequests
+from harness.kit.api import ApiContract, ApiRequests, ServerApi
 from harness.outcome import Finding, HarnessFault, Unmet
 from harness.wire import Driver, Exchange, LiveStream, Request
 from harness.wire.delivery import Arrival, Inbox
@@ -61,7 +61,7 @@ class RepeatedId(Struct, frozen=True):
 class GivenIds:
     """The owners of all given ids; several threads may note exchanges at once."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: ServerApi) -> None:
         self._api = api
         self._given: dict[str, list[GivenId]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -157,7 +157,7 @@ class ActionRunner:
 
     def __init__(
         self,
-        api: Api,
+        api: ServerApi,
         driver: Driver,
         ledger: CreatedResources,
         contract: ApiContract,

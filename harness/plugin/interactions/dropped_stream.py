@@ -17,7 +17,7 @@ from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.contract import Contract
 from harness.faults import Cut, Spot, parse
 from harness.faults.values import HEAD_SPOTS
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.interactions.emulator import CheckedResult, InteractionsEmulator
@@ -28,7 +28,7 @@ from harness.wire.sse import events_in
 MOST_REQUESTS = 60
 """Maximum requests for one dropped stream; a client that resumes sensibly needs three."""
 
-_PLAIN = Case(plan="pass", mode=INTERACTIONS.load_client_model().usual_mode)
+_PLAIN = Case(plan="pass", mode=CLIENTS.load_client_model().usual_mode)
 NAME = "interactions_dropped_stream"
 """The fixture, and the marker that configures it."""
 
@@ -79,9 +79,7 @@ def cases_of(
         )
     plans = OUTAGES if cuts == "outage" else cuts
     base = replace(_PLAIN, script=script, cassette=cassette, contract=contract, resume=resume)
-    return cases.cases_of(
-        INTERACTIONS, base, cuts=plans, first=first, endings=endings, event_ids=event_ids, seed=seed
-    )
+    return cases.cases_of(CLIENTS, base, cuts=plans, first=first, endings=endings, event_ids=event_ids, seed=seed)
 
 
 def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
@@ -131,13 +129,13 @@ class DroppedStream(CheckedResult):
         self._passed_over = 0
         emulator.limit_requests(MOST_REQUESTS)
         if self._cases:
-            self._source = StreamSource(INTERACTIONS, emulator.emulator, self._cases[0])
+            self._source = StreamSource(CLIENTS, emulator.emulator, self._cases[0])
         if not self._loop:
             self._begin(self._cases[0])
 
     def _begin(self, case: Case) -> None:
         if not self._source.serves(case):
-            self._source = StreamSource(INTERACTIONS, self.emulator.emulator, case)
+            self._source = StreamSource(CLIENTS, self.emulator.emulator, case)
         if self._loop:
             self._source.whole_of(self._source.id)  # reading the whole stream lets the run end
         if self._given:
@@ -256,7 +254,7 @@ class DroppedStream(CheckedResult):
 
 def _require_effect(case: Case) -> None:
     """Raise UsageFault for a plan that cannot take effect, even on a stream that is read whole."""
-    whole = whole_stream(INTERACTIONS, case)
+    whole = whole_stream(CLIENTS, case)
     events, frames = len(events_in(whole)), len(Decoder().feed(whole))
     for connection in parse(case.plan).connections:
         for fault in connection.faults:

@@ -20,6 +20,7 @@ from harness.emulator.scripts import QueuedAnswer, Script, parse
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import UNCHANGED
 from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
 from harness.plugin.environment_variables import PLACEHOLDER_KEY, EnvironmentVariables
@@ -81,7 +82,7 @@ class InteractionsEmulator(ObservedService):
         self._time = LogicalClock()
         self.emulator = Emulator(UNCHANGED.with_values(settings), clock=self._time, seed=seed)
         limits = {"max_requests": max_requests, "max_settled_reads": max_settled_reads}
-        super().__init__(self.emulator, self._time, INTERACTIONS, **limits)
+        super().__init__(self.emulator, self._time, CLIENTS, **limits)
         self._reads.find_dead_end = self._find_dead_end
         self.more_settled_reads = "mark the test interactions_emulator(max_settled_reads=…)"
         self.how_to_wait = (

@@ -255,12 +255,12 @@ def interactions_torture(request: pytest.FixtureRequest, interactions_emulator: 
 @pytest.fixture
 def interactions_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
     """The test's recording, replayed without a network or recorded from a service."""
-    from harness.interactions import INTERACTIONS
+    from harness.interactions.clients import CLIENTS
     from harness.plugin.cassette_fixture import cassette_of
     from harness.plugin.vcr_compat import guard_beside
 
     session = find_session(request.config)
-    with cassette_of(request, INTERACTIONS) as cassette, cassette.open(session):
+    with cassette_of(request, CLIENTS) as cassette, cassette.open(session):
         request.node.stash[TOLD] = cassette.format_context
         request.node.stash.setdefault(SERVICES, []).append(cassette)
         with guard_beside(request, session.environment.url, cassette, cassette.outside):

@@ -22,7 +22,7 @@ from harness.benches.client.judgement.reasons import FailureReasons, judge_playe
 from harness.benches.client.judgement.received_responses import describe_unresumed
 from harness.checks.clients.result_comparison import events_of, status_of, text_in
 from harness.faults import kinds as fault_kinds
-from harness.kit.api import Api
+from harness.kit.api import ClientApi
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.interactions.dropped_stream import OUTAGES
@@ -57,7 +57,7 @@ class _Played:
 class JudgedCases:
     """The cases of one session. A public method is a control call; its keywords are members of the body."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: ClientApi) -> None:
         self._api = api
         self._cases: list[Case] = []
         self._played: dict[int, _Played] = {}

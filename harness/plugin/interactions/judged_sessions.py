@@ -22,7 +22,7 @@ import msgspec
 from harness.benches.server.fault_control import Faulty
 from harness.contract import PROTOCOL
 from harness.incidents.incident import IncidentControl
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.plugin.interactions.chain import Chain
@@ -129,7 +129,7 @@ class JudgedSession(InteractionsEmulator):
         self.faulty = Faulty(self.emulator, PROTOCOL, control=self.emulator)
         self.service = self.faulty
         self.control = IncidentControl(self.faulty)
-        self.cases = JudgedCases(INTERACTIONS)
+        self.cases = JudgedCases(CLIENTS)
         self.judge = SessionJudge(self)
 
     def answer(self, request: Request, root: str, prefix: str) -> Response:

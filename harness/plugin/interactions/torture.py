@@ -22,7 +22,7 @@ from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.outcome import read_allowed
 from harness.benches.client.judgement.reasons import FailureReasons, JudgedCase, judge_played
 from harness.checks.clients.result_comparison import events_of, plain, status_of
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.kit.client_model import ClientMode
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, shorten
@@ -64,7 +64,7 @@ class Torture:
 
     def __init__(self, emulator: InteractionsEmulator) -> None:
         self.emulator = emulator
-        self._model = INTERACTIONS.load_client_model()
+        self._model = CLIENTS.load_client_model()
         self._asked = False
         self._blocks: dict[str, None] = {}
 
@@ -149,7 +149,7 @@ class Torture:
         if isinstance(kinds, str):
             raise UsageFault(f"kinds={kinds!r} must be a list: kinds=[{kinds!r}]")
         bases = [Case(plan="pass", mode=scripted), Case(plan="pass", mode=named)]
-        first, second = (cases_of_set(INTERACTIONS, chosen, base, only=kinds) for base in bases)
+        first, second = (cases_of_set(CLIENTS, chosen, base, only=kinds) for base in bases)
         own = {kind.name for kind in self._model.sets[chosen] if kind.has_own_scripts or kind.further is not None}
         found = [*(one for one in first if one.kind not in own), *(one for one in second if one.kind in own)]
         if not only:
@@ -186,7 +186,7 @@ class Torture:
 
     def _play(self, number: int, case: Case, call: _Caller) -> PlayedCase:
         service = self._model.service.new(contract=case.contract, clock=self.emulator.clock, seed=0)
-        attempt = ClientAttempt(StreamSource(INTERACTIONS, service, case), case)
+        attempt = ClientAttempt(StreamSource(CLIENTS, service, case), case)
         self.emulator.service = attempt.service
         self.emulator.forget()
         self.emulator.runaway = ""

@@ -81,8 +81,9 @@ class MutantsPresentation(Presentation):
 
     def owners(self, result: Result, state: CollectedRun) -> Collection[str]:
         (row,) = of_kind(KillRow, result.evidence)
-        area = _area_of(state, row)
-        return {area} if area in state.api.load_extensions() else {_cut_area(error) for error in row.errors}
+        return (
+            {row.area} if row.area in state.api.load_extensions() else {_cut_area(error) for error in row.errors}
+        )
 
     def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
         return [("checks", str(_find_phase(state, REFERENCE).counts["checks"]))]
@@ -122,7 +123,7 @@ class MutantsPresentation(Presentation):
         yield from super().next_steps(state)
         survivors = (row for row in rows_of(state) if _fate_of(row) == "survived")
         if row := next(survivors, None):
-            added = _area_of(state, row) in state.api.load_extensions()
+            added = row.area in state.api.load_extensions()
             command = f"harness serve --mutant {row.mutant}{' --extension MODULE' if added else ''}"
             yield f"help: `{command}` serves it; add a rule whose check fails on it"
 
@@ -154,11 +155,6 @@ def rows_of(state: CollectedRun) -> list[KillRow]:
     return [row for _, row in _results_of(state)]
 
 
-def _area_of(state: CollectedRun, row: KillRow) -> str:
-    mutant = state.api.load_mutants().get(row.mutant)
-    return "" if mutant is None else mutant.area
-
-
 def _fate_of(row: KillRow) -> str:
     """The word for a mutant; an error of a check may hide what the others found."""
     return "not tested" if row.errors else "killed" if row.killers else "survived"
@@ -178,7 +174,7 @@ def _results_of(state: CollectedRun) -> list[tuple[Result, KillRow]]:
 
 def _name_own(state: CollectedRun, rows: Sequence[KillRow]) -> str:
     """How the checks of an extension stand to its mutant, if that is the only one."""
-    area = _area_of(state, rows[0]) if len(rows) == 1 else ""
+    area = rows[0].area if len(rows) == 1 else ""
     if area not in state.api.load_extensions():
         return ""
     own = [killer for killer in rows[0].killers if _cut_area(killer) == area]

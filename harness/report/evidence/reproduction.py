@@ -65,7 +65,7 @@ def pytest_module(result: Result, target: TargetInfo, api: Api) -> str:
     if not history:
         return ""
     name = re.sub(r"\W", "_", result.rule.id)
-    module, _, value = api.origin.rpartition(".")
+    module, _, value = api.server_origin.rpartition(".")
     steps = "\n".join(f"    {step.record()!r}," for step in history)
     promise = f"No request breaks {result.rule.id}: {' > '.join(map(str, history))}."
     return f'''{write_docstring(f"{result.rule.statement} Found by `harness fuzz`.")}

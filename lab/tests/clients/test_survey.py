@@ -12,7 +12,7 @@ import pytest
 
 from harness.benches.client.client_commands import ClientResult, LoopClient
 from harness.benches.client.ready import find_ready
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
 from harness.resume import follow
 from lab.clients.page import render_page, write_pages
@@ -23,7 +23,7 @@ from tests.benches.client.clients import LOOP, InProcess, Reads, program
 
 CURL = find_ready("curl")
 
-MODEL = INTERACTIONS.load_client_model()
+MODEL = CLIENTS.load_client_model()
 
 
 INCIDENTS = ("clean-end-mistaken-for-end", "heartbeat-comment-eats-event")
@@ -36,7 +36,7 @@ def columns_of(reads: Reads, name: str = "curl", version: str = "") -> list[Clie
     """The column of a function that reads one stream."""
     client = replace(CURL, name=name, version=version, modes=("follow",))
     return list(
-        survey(INTERACTIONS, [client], lambda _: lambda: InProcess(reads), modes=["follow"], only=ROWS, seconds=1)
+        survey(CLIENTS, [client], lambda _: lambda: InProcess(reads), modes=["follow"], only=ROWS, seconds=1)
     )
 
 
@@ -156,17 +156,17 @@ def test_faults_and_incidents_have_maps_of_their_own(pages: dict[str, str]) -> N
 @pytest.mark.parametrize("mode", TABLES)
 def test_a_mode_has_the_incidents_that_its_calls_meet(mode: str) -> None:
     """Clients that stream meet what happens to streams, clients that poll what happens to polls; nobody all."""
-    names = {row.name for row, _ in rows_of(INTERACTIONS, mode) if row.is_incident}
+    names = {row.name for row, _ in rows_of(CLIENTS, mode) if row.is_incident}
     assert ("stream-cut-at-600s" in names) == (mode in ("create", "background", "follow"))
     assert ("poll-hangs-without-timeout" in names) == (mode == "poll")
     assert ("answer-lost-before-headers" in names) == (mode in ("create", "background", "poll"))
     assert ("cancel-method-not-found" in names) == (mode == "cancel")
     assert ("function-result-without-name" in names) == (mode == "tools")
-    assert len({row.name for row, _ in rows_of(INTERACTIONS, mode)}) == len(rows_of(INTERACTIONS, mode))
+    assert len({row.name for row, _ in rows_of(CLIENTS, mode)}) == len(rows_of(CLIENTS, mode))
 
 
 def test_an_incident_is_repeated_in_its_mode() -> None:
-    played = {row.name: case for row, case in rows_of(INTERACTIONS, "poll")}
+    played = {row.name: case for row, case in rows_of(CLIENTS, "poll")}
     line = played["failed-polled-forever"].command_line([], ["--client", "litellm"])
     assert line == "harness torture --incidents failed-polled-forever --mode poll --client litellm"
 
@@ -194,7 +194,7 @@ def test_a_client_is_started_once_for_all_that_it_is_played() -> None:
             closed.append(self)
 
     client = replace(CURL, modes=("follow", "background"))
-    played = list(survey(INTERACTIONS, [client], lambda _: Counted, only=["no-fault", "clean-end"], jobs=2))
+    played = list(survey(CLIENTS, [client], lambda _: Counted, only=["no-fault", "clean-end"], jobs=2))
     assert [column.cells[1].again for column in played] == ["silent-loss", "silent-loss"]
     assert 1 <= len(made) <= 2
     assert sorted(map(id, closed)) == sorted(map(id, made))
@@ -204,7 +204,7 @@ def test_a_kept_client_survives_the_end_of_a_run() -> None:
     """A process that reads one task after another confirms its own finding: the first run does not kill it."""
     client = replace(CURL, modes=("follow",))
     (column,) = survey(
-        INTERACTIONS, [client], lambda _: lambda: LoopClient(program(LOOP), {}), only=["no-fault", "twice"]
+        CLIENTS, [client], lambda _: lambda: LoopClient(program(LOOP), {}), only=["no-fault", "twice"]
     )
     assert column.problem == ""
     assert [(cell.outcome, cell.again) for cell in column.cells] == [("exact", ""), ("duplicated", "duplicated")]
@@ -220,7 +220,7 @@ def test_a_client_that_cannot_be_tried_is_named() -> None:
         raise EOFError
 
     client = replace(CURL, modes=("follow",))
-    (absent,) = survey(INTERACTIONS, [client], refuse)  # type: ignore[arg-type]
+    (absent,) = survey(CLIENTS, [client], refuse)  # type: ignore[arg-type]
     (broken,) = columns_of(gives_up)
     assert "cannot be installed" in absent.problem
     assert "without any fault" in broken.problem

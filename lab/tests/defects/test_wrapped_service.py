@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.emulator import Emulator
-from harness.interactions import embedded_settings
+from harness.interactions.servers import embedded_settings
 from harness.kit.api import PRIMARY_KEY
 from harness.transport import ServiceDriver
 from harness.wire import Exchange, Headers, Request

@@ -8,7 +8,7 @@ from harness.benches.client.cases import Case, StreamSource
 from harness.benches.client.cases import cases_of_set as cases_of_any_set
 from harness.checks.clients.sets import MODES
 from harness.emulator import Emulator
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 
 
 def new_case(plan: str = "pass", mode: str = "follow", **more: Any) -> Case:
@@ -18,9 +18,9 @@ def new_case(plan: str = "pass", mode: str = "follow", **more: Any) -> Case:
 
 def cases_of_set(name: str, base: Case, **options: Any) -> list[Case]:
     """The cases of one of the sets of this API."""
-    return cases_of_any_set(INTERACTIONS, name, base, **options)
+    return cases_of_any_set(CLIENTS, name, base, **options)
 
 
 def new_source(case: Case, emulator: Emulator | None = None) -> StreamSource:
     """The source of a case's stream."""
-    return StreamSource(INTERACTIONS, emulator or Emulator(), case)
+    return StreamSource(CLIENTS, emulator or Emulator(), case)

@@ -23,7 +23,7 @@ from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, ru
 from harness.checks.clients.sets import SETS
 from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunEvent, RunFinished
 from harness.engine.results import Result
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit, UsageFault, Verdict
 from harness.plugin import cases_of
 from tests.benches.client import clients
@@ -37,7 +37,7 @@ def play(reads: Reads, **options: object) -> tuple[list[RunEvent], list[Result]]
     """Run all cases, and return the events and the results in the order of the stream."""
     jobs = int(options.pop("jobs", 1))  # type: ignore[call-overload]
     cases = cases_of(**options)  # type: ignore[arg-type]
-    events = list(torture(INTERACTIONS, cases, lambda: InProcess(reads), TortureOptions(jobs=jobs)))
+    events = list(torture(CLIENTS, cases, lambda: InProcess(reads), TortureOptions(jobs=jobs)))
     finished = events[-1]
     assert isinstance(finished, RunFinished)
     assert sum(isinstance(event, CheckFinished) for event in events) == len(finished.results)
@@ -98,7 +98,7 @@ def test_a_stall_ends_in_time() -> None:
     cases = cases_of(cuts=["event:3,stall"])
 
     def run(seconds: float) -> list[DropOutcome]:
-        events = torture(INTERACTIONS, cases, lambda: InProcess(clients.honest), TortureOptions(seconds=seconds))
+        events = torture(CLIENTS, cases, lambda: InProcess(clients.honest), TortureOptions(seconds=seconds))
         with suppress(UsageFault):  # even the stream without a fault took the machine longer
             return [outcome_of(event.result) for event in events if isinstance(event, CheckFinished)]
         return []
@@ -109,7 +109,7 @@ def test_a_stall_ends_in_time() -> None:
 def test_a_client_that_cannot_read_at_all() -> None:
     """If a client cannot read the stream without a drop, the run stops instead of blaming drops."""
     with pytest.raises(UsageFault, match="without any fault the client has another text") as refused:
-        list(torture(INTERACTIONS, cases_of(), lambda: InProcess(lambda client, interaction: "nothing")))
+        list(torture(CLIENTS, cases_of(), lambda: InProcess(lambda client, interaction: "nothing")))
     assert "it sent no request at all" in str(refused.value)
     assert "INTERACTIONS_BASE_URL" in str(refused.value)
 
@@ -122,7 +122,7 @@ def test_a_client_that_reads_the_wrong_thing_is_shown_a_frame() -> None:
         return ""
 
     with pytest.raises(UsageFault, match="without any fault the client lost the text") as refused:
-        list(torture(INTERACTIONS, cases_of(), lambda: InProcess(reads_nothing)))
+        list(torture(CLIENTS, cases_of(), lambda: InProcess(reads_nothing)))
     shown = str(refused.value).partition("  a frame with text:  ")[2].splitlines()
     frame = {name: value for name, _, value in (line.strip().partition(": ") for line in shown)}
     event = json.loads(frame["data"])
@@ -144,7 +144,7 @@ def test_the_event_of_a_cut() -> None:
 def test_nothing_is_left_behind() -> None:
     """Closing the run stops its workers, whatever they are doing."""
     before = set(threading.enumerate())
-    run = torture(INTERACTIONS, cases_of(), lambda: InProcess(clients.good), TortureOptions(jobs=2))
+    run = torture(CLIENTS, cases_of(), lambda: InProcess(clients.good), TortureOptions(jobs=2))
     while not isinstance(next(run), CheckFinished):
         pass
     run.close()
@@ -166,7 +166,7 @@ def test_what_a_worker_raises_is_raised() -> None:
             return super().read(task, seconds)  # type: ignore[arg-type]
 
     with pytest.raises(UsageFault, match="wrote no JSON"):
-        list(torture(INTERACTIONS, cases_of(), lambda: Odd(strange)))  # type: ignore[arg-type,return-value]
+        list(torture(CLIENTS, cases_of(), lambda: Odd(strange)))  # type: ignore[arg-type,return-value]
 
 
 def refuses_comments(client: httpx.Client, interaction: str) -> str:
@@ -191,7 +191,7 @@ def test_some_clients_are_not_certified(reads: Reads, plan: str, code: str, allo
     """A client that gives up on legal bytes, or comes to no end, fails the run, unless the user allows it."""
     rule = code.partition("/")[0]
     options = TortureOptions(allowed={rule} if allowed else ())
-    *_, finished = torture(INTERACTIONS, cases_of(cuts=[plan]), lambda: InProcess(reads), options)
+    *_, finished = torture(CLIENTS, cases_of(cuts=[plan]), lambda: InProcess(reads), options)
     assert isinstance(finished, RunFinished)
     (result,) = finished.results
     assert [finding.code for finding in result.observation.findings] == [code]
@@ -202,7 +202,7 @@ def test_some_clients_are_not_certified(reads: Reads, plan: str, code: str, allo
 def test_a_read_that_is_slow_or_full_of_comments_is_right() -> None:
     """The resume helper reads every legal form of a stream."""
     for plan in ("ping:all", "unknown:all", "members", "crlf", "chunks:1", "glue"):
-        *_, finished = torture(INTERACTIONS, cases_of(cuts=[plan]), lambda: InProcess(clients.good))
+        *_, finished = torture(CLIENTS, cases_of(cuts=[plan]), lambda: InProcess(clients.good))
         assert isinstance(finished, RunFinished)
         assert finished.exit is Exit.OK, plan
 
@@ -229,7 +229,7 @@ def play_mutant(folder: Path, program: str, cases: list[Case], seconds: float = 
     options = TortureOptions(jobs=2, seconds=seconds, undisturbed=new_case())
     starting = iter([NEVER])  # the client of the undisturbed case; what it takes is added to the other cases
     for event in torture(
-        INTERACTIONS, cases, lambda: LoopClient(command, dict(os.environ), starting=next(starting, 0.0)), options
+        CLIENTS, cases, lambda: LoopClient(command, dict(os.environ), starting=next(starting, 0.0)), options
     ):
         if isinstance(event, CheckFinished):
             yield event.result

@@ -31,7 +31,7 @@ from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.engine.events import CheckFinished
 from harness.faults import cut
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
 from harness.plugin import cases_of
 from harness.transport import ServiceDriver
@@ -65,7 +65,7 @@ class Stopwatch(InProcess):
 
 def outcomes_of(client: InProcess, *cases: Case) -> dict[str, DropOutcome]:
     """How the client came out of each case."""
-    events = torture(INTERACTIONS, cases, lambda: client, TortureOptions(seconds=SECONDS))
+    events = torture(CLIENTS, cases, lambda: client, TortureOptions(seconds=SECONDS))
     results = [event.result for event in events if isinstance(event, CheckFinished)]
     return {str(run_of(result).name): outcome_of(result) for result in results}
 
@@ -126,7 +126,7 @@ def test_nothing_is_played_again_once_the_run_is_over() -> None:
 
     client = Stopped(lambda case, _: 99 if case == RESETS[0] else 1)
     cases = cases_of(cuts=list(RESETS))
-    run = torture(INTERACTIONS, cases, lambda: client, TortureOptions(jobs=2, seconds=SECONDS))
+    run = torture(CLIENTS, cases, lambda: client, TortureOptions(jobs=2, seconds=SECONDS))
     while not isinstance(next(run), CheckFinished):
         pass
     run.close()
@@ -139,7 +139,7 @@ def test_nothing_is_played_again_once_the_run_is_over() -> None:
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGE = (DOCS / "torture.md").read_text(encoding="utf-8")
 REFERENCE = (DOCS / "torture-reference.md").read_text(encoding="utf-8")
-TABLE_SETS = {name for name in INTERACTIONS.load_client_model().sets if name.endswith("table")}
+TABLE_SETS = {name for name in CLIENTS.load_client_model().sets if name.endswith("table")}
 KINDS = {kind.name: kind for name in SETS if name not in TABLE_SETS for kind in SETS[name]}
 
 
@@ -198,7 +198,7 @@ STREAM = (
 def receive(data: bytes) -> ReceivedResponse:
     """The record of a stream of which the client received `data`."""
     response = Response(200, Headers([("content-type", "text/event-stream")]), Chunked(), PieceBody([COMPLETE]))
-    record = ReceivedResponse(INTERACTIONS, Request("GET", "/v1beta/interactions/a?stream=true"), response)
+    record = ReceivedResponse(CLIENTS, Request("GET", "/v1beta/interactions/a?stream=true"), response)
     record.data += data
     return record
 
@@ -265,7 +265,7 @@ def places(cases: list[Case]) -> list[int]:
 
 def test_first() -> None:
     """`first` skips the cuts before that event, by event or by byte; an event that does not exist is refused."""
-    whole = whole_stream(INTERACTIONS, new_case())
+    whole = whole_stream(CLIENTS, new_case())
     third = [frame.end for frame in Decoder().feed(whole)][2]
     assert cases_of(first=3, endings="rst") == cases_of(first=3, endings=["rst"])
     assert places(cases_of(first=3, endings=["rst"]))[0] == 3
@@ -276,7 +276,7 @@ def test_first() -> None:
 
 def test_a_page_of_another_origin_takes_part_in_no_case() -> None:
     """It would use up drops and count as the client; the client under test may be a page of this machine."""
-    with CaseServer(INTERACTIONS) as server:
+    with CaseServer(CLIENTS) as server:
         _, url = server.begin(new_case(), lambda: None)
         for headers in (
             {"origin": "https://evil.example"},

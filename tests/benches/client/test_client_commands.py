@@ -16,7 +16,7 @@ from harness.benches.client.bench import torture
 from harness.benches.client.client_commands import Client, ClientResult, CommandClient, LoopClient, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
 from harness.engine.events import CheckFinished
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
 from harness.plugin import cases_of
 from tests.benches.client.clients import LOOP, ONE_SHOT, program
@@ -53,9 +53,7 @@ def ends(client: Client, seconds: float = 20) -> ClientResult:
 @pytest.mark.slow
 def test_programs_survive(new: Callable[[], Client]) -> None:
     """A program that resumes correctly is exact, whichever way it is run."""
-    events = torture(
-        INTERACTIONS, cases_of(cuts=["event:3,rst", "event:9+20,end", "event:5,fin/event:1,rst"]), new
-    )
+    events = torture(CLIENTS, cases_of(cuts=["event:3,rst", "event:9+20,end", "event:5,fin/event:1,rst"]), new)
     outcomes = [outcome_of(event.result) for event in events if isinstance(event, CheckFinished)]
     assert outcomes == [DropOutcome.RECOVERED] * 3
 
@@ -255,7 +253,7 @@ def test_one_that_writes_for_ever(new: Callable[[str], Client]) -> None:
 def test_what_a_flood_says_is_cut() -> None:
     """If a client cannot read even the whole stream, the error quotes only the start of its output."""
     with pytest.raises(UsageFault, match="wrote more than 8 MiB") as refused:
-        list(torture(INTERACTIONS, cases_of(cuts=["event:3,rst"]), lambda: one_shot(FLOOD)))
+        list(torture(CLIENTS, cases_of(cuts=["event:3,rst"]), lambda: one_shot(FLOOD)))
     assert len(str(refused.value)) < 2000
 
 

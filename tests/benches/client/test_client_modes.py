@@ -22,7 +22,7 @@ from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.transcript import output_steps, output_text
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault, Verdict
 from harness.resources import folder
 from harness.resume import Refused, RetryLimits, follow
@@ -45,7 +45,7 @@ def base_of(mode: str, plan: str = "pass") -> Case:
 def play(reads: Reads, cases: list[Case]) -> list[Result]:
     """The results of some cases of one mode."""
     options = TortureOptions(seconds=5, undisturbed=base_of(cases[0].mode.name))
-    events = torture(INTERACTIONS, cases, lambda: InProcess(reads), options)
+    events = torture(CLIENTS, cases, lambda: InProcess(reads), options)
     return [event.result for event in events if isinstance(event, CheckFinished)]
 
 
@@ -340,7 +340,7 @@ def follows(client: httpx.Client, interaction: str) -> ClientResult:
 def test_an_incident_that_a_text_does_not_show(mode: str, wanted: DropOutcome) -> None:
     """A text alone says nothing of a call: that is no success."""
     reads = uses_tools if mode == "tools" else follows
-    (result,) = play(reads, cases_of_incidents(INTERACTIONS, base_of(mode), ["arguments-in-fragments"]))
+    (result,) = play(reads, cases_of_incidents(CLIENTS, base_of(mode), ["arguments-in-fragments"]))
     assert outcome_of(result) is wanted, run_of(result).end
 
 
@@ -364,7 +364,7 @@ def test_advice_for_a_lost_further_turn() -> None:
 )
 def test_a_chain_that_the_service_forgot(reads: Reads, mode: str, incident: str, wanted: DropOutcome) -> None:
     """Who keeps a transcript goes on with it; who begins anew without a word has lost the conversation."""
-    (result,) = play(reads, cases_of_incidents(INTERACTIONS, base_of(mode), [incident]))
+    (result,) = play(reads, cases_of_incidents(CLIENTS, base_of(mode), [incident]))
     assert outcome_of(result) is wanted, run_of(result).end
 
 
@@ -418,7 +418,7 @@ def test_a_run_that_never_settles(reads: Reads, wanted: DropOutcome) -> None:
 )
 def test_a_correct_client_survives_the_incidents_of_its_mode(reads: Reads, mode: str) -> None:
     """What really happened can be played in each mode that meets it, and a client that does it right is right."""
-    found = cases_of_incidents(INTERACTIONS, base_of(mode))
+    found = cases_of_incidents(CLIENTS, base_of(mode))
     quick = [one for one in found if "stall" not in one.plan and "silence" not in one.plan]
     results = play(reads, quick)
     wrong = [(result.title, run_of(result).end) for result in results if result.verdict is Verdict.FAIL]

@@ -19,7 +19,7 @@ from harness.contract.data.transcript import output_text
 from harness.engine.decide import Policy, decide
 from harness.engine.events import RunFinished
 from harness.engine.results import Result
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit, Observation, UsageFault, Verdict
 from harness.plugin import cases_of
 from harness.resume import follow
@@ -36,7 +36,7 @@ CREATE = {"model": "gemini-3.8-flash", "input": "Mine.", "background": True, "st
 def finish(reads: Reads, plan: str, **options: Any) -> RunFinished:
     """The end of a run with one case."""
     *_, finished = torture(
-        INTERACTIONS, cases_of(cuts=[plan], **options), lambda: InProcess(reads), TortureOptions(seconds=5)
+        CLIENTS, cases_of(cuts=[plan], **options), lambda: InProcess(reads), TortureOptions(seconds=5)
     )
     assert isinstance(finished, RunFinished)
     return finished
@@ -288,7 +288,7 @@ def test_polling(reads: Reads, noticed: str) -> None:
     """The set for clients that poll is kind to a correct one, and notices what others get wrong."""
     cases = cases_of_set("polling", new_case())
     options = TortureOptions(undisturbed=new_case(), jobs=2)
-    *_, finished = torture(INTERACTIONS, cases, lambda: InProcess(reads), options)
+    *_, finished = torture(CLIENTS, cases, lambda: InProcess(reads), options)
     assert isinstance(finished, RunFinished)
     failed = {run_of(result).kind for result in finished.results if result.verdict is not Verdict.PASS}
     assert failed == set(noticed.split()), "a new kind of the set belongs to the clients above that it catches"

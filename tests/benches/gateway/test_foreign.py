@@ -26,7 +26,7 @@ from harness.emulator import Emulator, Settings
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import Verdict
 from harness.transport import ServerThread
 from harness.wire import LogicalClock
@@ -423,7 +423,7 @@ def results_of(kind: type[Faithful], idle: float = 0.5) -> list[Result]:
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock)
     upstream: Upstream = Upstream(emulator, clock, GatewayClient.is_primable)
     with ServerThread(upstream, clock=clock) as server, serving(kind, server.url) as url:
-        target = resolve_target(INTERACTIONS, url, TargetOptions(timeout=10))
+        target = resolve_target(SERVERS, url, TargetOptions(timeout=10))
         client = GatewayClient(target.target, patience=0.5, idle=idle)
         with closing(target.connect()) as driver:
             bench = GatewayBench(driver, upstream, client, watch=0.0)

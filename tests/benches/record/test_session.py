@@ -19,7 +19,7 @@ from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.faults import cut
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import Finding, Severity, UsageFault
 from harness.transport import ServerThread
 from harness.wire import COMPLETE, By, Chunk, ExchangeBuilder, Headers, How, Request, Response
@@ -76,7 +76,7 @@ def session(
 ) -> Iterator[RecordingSession]:
     """A recording session against the service, behind TLS."""
     with ServerThread(service, tls=certificate.context) as server:
-        target = resolve_target(INTERACTIONS, server.url, TargetOptions(api_key="any-key-123456", timeout=20))
+        target = resolve_target(SERVERS, server.url, TargetOptions(api_key="any-key-123456", timeout=20))
         yield RecordingSession(target, folder, budget, ca_file=certificate.ca_file, continued=continued)
 
 
@@ -380,6 +380,6 @@ def test_the_state_of_a_session_survives_a_broken_file(certificate: Certificate,
 def test_what_a_rule_leaves_open_fails_no_session() -> None:
     """The service itself sends background deltas without ids: each recording of it would fail."""
     shown, broken = Finding("stream.evid-delta", "no id"), Finding("stream.framing", "no blank line")
-    assert not breaks_contract([shown], INTERACTIONS.load_rules())
-    assert breaks_contract([shown, broken], INTERACTIONS.load_rules())
+    assert not breaks_contract([shown], SERVERS.load_rules())
+    assert breaks_contract([shown, broken], SERVERS.load_rules())
     assert Recorded("resume", ScenarioState.RECORDED, findings=(broken,), breaks_contract=True).is_news

@@ -12,7 +12,7 @@ import pytest
 from harness.benches.server.reachability import report_silent_requests, wait_until_up
 from harness.benches.server.script_run import is_alike, is_runnable, run_commands
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread
 from harness.wire import (
@@ -203,7 +203,7 @@ def test_an_answer_that_is_too_long_to_be_read_is_one() -> None:
         return Response.json(200, b"{}", (("x-long", "x" * 100_000),))
 
     with ServerThread(answer) as server:
-        wait_until_up(resolve_target(INTERACTIONS, server.url, TargetOptions()), 2.0)
+        wait_until_up(resolve_target(SERVERS, server.url, TargetOptions()), 2.0)
     assert len(asked) == 1
 
 

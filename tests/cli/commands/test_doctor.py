@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.cli.commands import doctor
-from harness.extend import load_beside_installed
+from harness.kit.extension import load_beside_installed
 from tests.cli.conftest import Harness, fits
 
 KEY = "AIza" + "SyB" * 11 + "ab"

@@ -13,7 +13,7 @@ import pytest
 
 from harness.checks.gateway.exercises import EXERCISES
 from harness.cli.commands.gateway import gateway_environment
-from harness.cli.commands.serve import command_environment
+from harness.cli.serving import command_environment
 from tests.cli.conftest import Harness, fits
 from tests.transport.peers import free_port
 

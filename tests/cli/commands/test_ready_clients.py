@@ -13,7 +13,7 @@ import pytest
 
 from harness.benches.client.ready import READY, environments, find_ready
 from harness.benches.client.ready.ready_clients import Language
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
 from harness.resources import folder
 from tests.cli.conftest import Harness
@@ -134,7 +134,7 @@ def test_each_driver_is_there_and_short(client: object) -> None:
     path = folder("docs/clients") / "drivers" / ready.driver
     assert len(path.read_text("utf-8").splitlines()) <= 60
     assert path.suffix == {Language.PYTHON: ".py", Language.NODE: ".mjs", Language.SHELL: ".sh"}[ready.language]
-    assert set(ready.modes) <= INTERACTIONS.load_client_model().modes.keys()
+    assert set(ready.modes) <= CLIENTS.load_client_model().modes.keys()
     assert bool(ready.package) == bool(ready.version)
 
 

@@ -14,8 +14,7 @@ import pytest
 from harness.benches.server.fault_control import Faulty
 from harness.cli.arguments import read_options
 from harness.cli.commands import serve
-from harness.cli.commands.serve import command_environment
-from harness.cli.serving import BASE_URL_VARIABLES
+from harness.cli.serving import BASE_URL_VARIABLES, command_environment
 from harness.transport import WallClock
 from harness.transport.server import server
 from tests.cli.conftest import PATIENCE, Harness, start

@@ -8,7 +8,7 @@ import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.client_commands import ClientResult, Task
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit
 from harness.plugin import cases_of
 from harness.report.commands.torture import TorturePresentation
@@ -46,9 +46,9 @@ class WaitsAtResets(InProcess):
 @pytest.mark.slow
 def test_time_is_up() -> None:
     """A run whose time is up says what was not played, and is not green, though nothing failed."""
-    state = PresentedRun(INTERACTIONS, presentation=TorturePresentation())
+    state = PresentedRun(CLIENTS, presentation=TorturePresentation())
     cases = cases_of(cuts=["event:3,end", "event:4,rst"])
-    for event in torture(INTERACTIONS, cases, WaitsAtResets, TortureOptions(deadline=5.0)):
+    for event in torture(CLIENTS, cases, WaitsAtResets, TortureOptions(deadline=5.0)):
         state.handle(event)
     record = fits("torture", render("json", state))
     assert record["exit"] == Exit.UNREACHABLE

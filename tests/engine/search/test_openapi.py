@@ -31,7 +31,7 @@ from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic import deadline
 from harness.engine.traffic.deadline import Timer
-from harness.interactions import INTERACTIONS, embedded_settings
+from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.search import Family
 from harness.strategies.document import write_document
 from harness.wire import Headers, Request, Response
@@ -46,7 +46,7 @@ OPENAPI = resources.folder("schemas") / CURRENT / "openapi.json"
 SMALL = Budget(histories=1, steps=1, laws=1, schema=12, coverage=False)
 FEW = replace(SMALL, schema=4)
 """Enough for what is broken in most answers."""
-DOCUMENT = INTERACTIONS.load_search().document
+DOCUMENT = SERVERS.load_search().document
 assert DOCUMENT is not None
 FAMILIES = {family.collection: family for family in DOCUMENT.families}
 
@@ -115,7 +115,7 @@ def test_what_brings_a_document_in_is_searched(operation: str, monkeypatch: pyte
                 return answer
             return Response.whole(500, Headers([("content-type", "application/json")]), b'{"error":{}}')
 
-    resolved = embed_emulator(INTERACTIONS, TargetOptions(), lambda: Crashing(embedded_settings()))
+    resolved = embed_emulator(SERVERS, TargetOptions(), lambda: Crashing(embedded_settings()))
     done = searched(SearchTarget(resolved, frozenset(CAPABILITIES)), monkeypatch, "fileSearchStores")
     found = {failure.rule: failure for failure in done.failures}
     assert found["fuzz.no-5xx"].trail[-1].request.segments[-1].endswith(f":{operation}")
@@ -136,7 +136,7 @@ class Deep(Emulator):
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_json_that_is_too_deep_for_the_tool_is_found_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers nested too deeply for schemathesis are still judged, and cause no exception in its threads."""
-    resolved = embed_emulator(INTERACTIONS, TargetOptions(), lambda: Deep(embedded_settings()))
+    resolved = embed_emulator(SERVERS, TargetOptions(), lambda: Deep(embedded_settings()))
     done = searched(SearchTarget(resolved, frozenset(CAPABILITIES)), monkeypatch, "interactions")
     assert {failure.rule for failure in done.failures} >= {"create.schema"}
     assert "fuzz.answered" not in {failure.rule for failure in done.failures}

@@ -24,7 +24,7 @@ from harness.engine.search.run import Store
 from harness.engine.search.search_target import play
 from harness.engine.search.shrink import resend, templates
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.api import PRIMARY_KEY
 from harness.outcome import Exit, Finding, UsageFault
 from harness.transport import ServerThread
@@ -175,7 +175,7 @@ def test_what_does_not_fail_any_more_is_forgotten(tmp_path: Path) -> None:
 
 def test_targets_do_not_share_failures(tmp_path: Path) -> None:
     """Two similar URLs store their failures in separate folders."""
-    one, other = (resolve_target(INTERACTIONS, url, TargetOptions()) for url in ("http://a:1", "http://a-1"))
+    one, other = (resolve_target(SERVERS, url, TargetOptions()) for url in ("http://a:1", "http://a-1"))
     assert Store(tmp_path, one).folder != Store(tmp_path, other).folder
 
 

@@ -23,7 +23,7 @@ from harness.engine.search.failure import Failure
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.engine.traffic import deadline
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.api import PRIMARY_KEY
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.evidence.reproduction import pytest_module, why_no_cassette, write_all
@@ -51,7 +51,7 @@ def info(url: str = "") -> TargetInfo:
 
 def shown(target: TargetInfo) -> Display:
     """How the evidence about a target is printed."""
-    return Display(INTERACTIONS, target.url or EMBEDDED_ROOT, Mask(target.secrets))
+    return Display(SERVERS, target.url or EMBEDDED_ROOT, Mask(target.secrets))
 
 
 def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
     assert isinstance(driver, ServiceDriver)
     with ServerThread(driver.service, clock=driver.clock) as server:
         target = info(server.url)
-        paths = write_all(failure.decide(Policy(), INTERACTIONS), target, shown(target), tmp_path)
+        paths = write_all(failure.decide(Policy(), SERVERS), target, shown(target), tmp_path)
         script = next(path for path in paths if path.suffix == ".sh")
         done = subprocess.run(
             ["sh", str(script)],
@@ -75,20 +75,20 @@ def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
 
 def test_nothing_holds_the_key(failure: Failure, tmp_path: Path) -> None:
     """The script, the test and the cassette do not contain the API key."""
-    for path in write_all(failure.decide(Policy(), INTERACTIONS), info(), shown(info()), tmp_path):
+    for path in write_all(failure.decide(Policy(), SERVERS), info(), shown(info()), tmp_path):
         assert PRIMARY_KEY not in path.read_text(), path
 
 
 def test_no_cassette_pretends_to_show_a_hang(failure: Failure) -> None:
     """A trail whose last request got no response is not written as a cassette, which could not contain it."""
     unanswered = structs.replace(failure.trail[-1], status=None)
-    hung = replace(failure, trail=(*failure.trail[:-1], unanswered)).decide(Policy(), INTERACTIONS)
+    hung = replace(failure, trail=(*failure.trail[:-1], unanswered)).decide(Policy(), SERVERS)
     assert "the last request got none" in why_no_cassette(hung)
-    assert why_no_cassette(failure.decide(Policy(), INTERACTIONS)) == ""
+    assert why_no_cassette(failure.decide(Policy(), SERVERS)) == ""
 
 
 def test_the_cassette_holds_the_trail(failure: Failure, tmp_path: Path) -> None:
-    paths = write_all(failure.decide(Policy(), INTERACTIONS), info(), shown(info()), tmp_path)
+    paths = write_all(failure.decide(Policy(), SERVERS), info(), shown(info()), tmp_path)
     cassette = load(next(path for path in paths if path.suffix == ".yaml"))
     methods = [recording.request.method for recording in cassette.recordings]
     assert methods == [exchange.request.method for exchange in failure.trail]
@@ -101,13 +101,13 @@ def test_what_is_still_open_when_the_next_request_is_sent(between: str) -> None:
     service = LosesReaders()
     service.lasts = 20.0
     with serving(service) as url:
-        target = resolve_target(INTERACTIONS, url, TargetOptions(api_key="any", timeout=1.0))
+        target = resolve_target(SERVERS, url, TargetOptions(api_key="any", timeout=1.0))
         (found,) = play(
             SearchTarget(target, frozenset(CAPABILITIES)),
             history(f"create background; open 0 x2; delete; {between}finish"),
             "history",
         )
-        result = found.decide(Policy(), INTERACTIONS)
+        result = found.decide(Policy(), SERVERS)
         assert (found.rule, found.is_suspicion) == ("fuzz.answered", True)
         assert CurlRuns(target, None).run(result) == SAME
         service.delete = lambda run: {}  # type: ignore[method-assign]
@@ -121,7 +121,7 @@ def test_the_test_plays_the_very_history(failure: Failure) -> None:
     odd = replace(failure.history[0], body={"input": "is it true or null? 🦊", "background": True, "x": None})
     module: dict[str, Any] = {}
     exec(
-        pytest_module(replace(failure, history=(odd,)).decide(Policy(), INTERACTIONS), info(), INTERACTIONS),
+        pytest_module(replace(failure, history=(odd,)).decide(Policy(), SERVERS), info(), SERVERS),
         module,
     )
     assert module["HISTORY"] == [odd.record()]
@@ -131,7 +131,7 @@ def test_the_test_plays_the_very_history(failure: Failure) -> None:
 def test_the_test_passes_on_a_server_that_keeps_the_promise(failure: Failure, tmp_path: Path) -> None:
     """The generated module is a test that pytest collects, and the reference passes it."""
     path = tmp_path / "test_found.py"
-    path.write_text(pytest_module(failure.decide(Policy(), INTERACTIONS), info(), INTERACTIONS))
+    path.write_text(pytest_module(failure.decide(Policy(), SERVERS), info(), SERVERS))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)],
         capture_output=True,
@@ -160,7 +160,7 @@ def test_the_lines_of_a_failure_get_the_time_that_is_left(
     monkeypatch.setattr(fuzz, "run_commands", hang)
     monkeypatch.setattr(deadline, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     runs = fuzz.CurlRuns(mutant("delete-keeps").resolved, 10.0)
-    result = failure.decide(Policy(), INTERACTIONS)
+    result = failure.decide(Policy(), SERVERS)
     assert runs.run(result) == "not run to the end (time limit reached)"
     assert runs.run(result) == "not run (time limit reached)"
     assert given == [10.0]

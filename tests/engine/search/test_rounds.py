@@ -17,7 +17,7 @@ from harness.engine.search.rounds import Tally, laws, search
 from harness.engine.search.search_target import World, play
 from harness.engine.search.shrink import minimal
 from harness.engine.traffic.deadline import Timer
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import Severity
 from tests.engine.search.places import history, mutant, reference
 
@@ -228,9 +228,9 @@ def find_both() -> tuple[Failure, Failure]:
 def test_a_consequence_goes_with_its_cause() -> None:
     """One failure is left, which names the other one, and weighs one more for it."""
     gone, stream = find_both()
-    (left,) = fold(run_of(stream, gone), [], INTERACTIONS).failures
+    (left,) = fold(run_of(stream, gone), [], SERVERS).failures
     assert (left.key, left.consequences) == (gone.key, (stream.key,))
-    result = left.decide(Policy(), INTERACTIONS)
+    result = left.decide(Policy(), SERVERS)
     assert result.reproduction is not None
     assert result.reproduction.consequences == (stream.key,)
     assert result.weight == gone.seen + 1
@@ -239,13 +239,13 @@ def test_a_consequence_goes_with_its_cause() -> None:
 def test_without_its_cause_it_is_a_failure() -> None:
     """If the cause was not found, what would follow from it is told like everything else."""
     _, stream = find_both()
-    assert fold(run_of(stream), [], INTERACTIONS).failures == (stream,)
+    assert fold(run_of(stream), [], SERVERS).failures == (stream,)
 
 
 def test_what_an_earlier_engine_found_is_a_cause_too() -> None:
     """The cause is told already, so the later engine only notes what follows from it."""
     gone, stream = find_both()
-    done = fold(run_of(stream), [gone], INTERACTIONS)
+    done = fold(run_of(stream), [gone], SERVERS)
     assert done.failures == ()
     assert done.notes == (f"{stream.key} is a consequence of del.gone, which was found before",)
 
@@ -254,7 +254,7 @@ def test_a_cause_that_fails_nobody_excuses_nothing() -> None:
     """A cause that is broken only in a strict reading leaves the failure where it is."""
     gone, stream = find_both()
     lenient = replace(gone.defect, finding=structs.replace(gone.finding, severity=Severity.NON_STRICT))
-    done = fold(run_of(replace(gone, defect=lenient), stream), [], INTERACTIONS)
+    done = fold(run_of(replace(gone, defect=lenient), stream), [], SERVERS)
     assert stream in done.failures
 
 
@@ -264,7 +264,7 @@ def test_two_that_follow_from_each_other_are_both_told() -> None:
     one = structs.replace(gone.finding, code="del.gone/a", cause="del.gone/b")
     other = structs.replace(gone.finding, code="del.gone/b", cause="del.gone/a")
     both = [replace(gone, defect=replace(gone.defect, finding=finding)) for finding in (one, other)]
-    assert len(fold(run_of(*both), [], INTERACTIONS).failures) == 2
+    assert len(fold(run_of(*both), [], SERVERS).failures) == 2
 
 
 def test_a_cause_that_the_judge_names_counts_for_the_same_call() -> None:
@@ -272,5 +272,5 @@ def test_a_cause_that_the_judge_names_counts_for_the_same_call() -> None:
     named = structs.replace(gone.finding, rule="get.same", code="", cause=gone.finding.stable_code)
     same = replace(gone, defect=replace(gone.defect, finding=named))
     elsewhere = replace(gone, defect=replace(same.defect, call="POST interactions"))
-    left = fold(run_of(gone, same, elsewhere), [], INTERACTIONS).failures
+    left = fold(run_of(gone, same, elsewhere), [], SERVERS).failures
     assert [failure.defect.call for failure in left] == ["GET interactions/{id}", "POST interactions"]

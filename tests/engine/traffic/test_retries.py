@@ -20,7 +20,7 @@ from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import GivenIds
 from harness.engine.traffic.retries import Retries, Waited, format_refusal, missing_answer, retry_delay
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.outcome import Because, Exit, Verdict
 from harness.report.accounting import account_for, conclude_checks
 from harness.transport import ServiceDriver
@@ -388,7 +388,7 @@ def made(identity: str, **sent: Any) -> Exchange:
     ids=["again", "another", "not stored", "goes on", "a look"],
 )
 def test_an_id_is_given_once(again: Exchange, codes: list[str]) -> None:
-    given = GivenIds(INTERACTIONS)
+    given = GivenIds(SERVERS)
     assert given.note(made("v1_one"), "a worker") is None
     found = given.note(again, "a worker")
     assert ([found.finding.stable_code] if found else []) == codes
@@ -396,13 +396,13 @@ def test_an_id_is_given_once(again: Exchange, codes: list[str]) -> None:
 
 def test_one_exchange_is_no_two_creates() -> None:
     """What was sent beside others is told of twice."""
-    given, once = GivenIds(INTERACTIONS), made("v1_one")
+    given, once = GivenIds(SERVERS), made("v1_one")
     assert [given.note(once, "a worker"), given.note(once, "a worker")] == [None, None]
 
 
 def test_what_a_target_forgot_while_it_was_gone_is_forgotten() -> None:
     """An outage is no defect, and a counter that begins again after one is none."""
-    given = GivenIds(INTERACTIONS)
+    given = GivenIds(SERVERS)
     given.note(made("v1_one"), "a worker")
     given.forget()
     assert given.note(made("v1_one"), "a worker") is None
@@ -410,7 +410,7 @@ def test_what_a_target_forgot_while_it_was_gone_is_forgotten() -> None:
 
 def test_an_id_is_shared_with_others_and_with_what_is_at_work() -> None:
     """What the same worker is through with disturbs nobody; what another made, that one may delete."""
-    given = GivenIds(INTERACTIONS)
+    given = GivenIds(SERVERS)
     for worker in ("one", "two"):
         given.note(made("v1_one"), worker)
     given.note(made("v1_two"), "one")

@@ -17,7 +17,7 @@ from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
 from harness.engine.traffic.patience import IN_A_ROW, TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.retries import NO_TIME, missing_answer
-from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS
 from harness.kit.actions import Open, Read, Send, Steps
 from harness.kit.check import Check, Exercise, exercise
 from harness.outcome import Exit, Finding, Level, Outcome
@@ -232,7 +232,7 @@ def test_an_exercise_ends_at_a_request_that_is_not_sent() -> None:
         yield Send(t.create(input="hi"))
         return {"got": (yield Send(t.get("x")))}
 
-    played = play(INTERACTIONS, goes_on, RequestBuilder(), run.driver, CreatedResources(INTERACTIONS))
+    played = play(SERVERS, goes_on, RequestBuilder(), run.driver, CreatedResources(SERVERS))
     assert played.failure is not None
     assert "3 responses of this kind in a row did not end in time" in played.failure.reason
     assert len(run.asked) == IN_A_ROW
@@ -249,6 +249,6 @@ def test_a_stream_that_was_not_asked_for_is_nobodys_fault() -> None:
         yield Read(stream, 5)
         return {}
 
-    played = play(INTERACTIONS, leaves, RequestBuilder(), run.driver, CreatedResources(INTERACTIONS))
+    played = play(SERVERS, leaves, RequestBuilder(), run.driver, CreatedResources(SERVERS))
     assert played.failure is not None
     assert played.failure.outcome is Outcome.UNTESTABLE

@@ -35,7 +35,7 @@ from harness.faults import (
     cut,
 )
 from harness.faults.values import Part
-from harness.kit.api import Api
+from harness.kit.api import ClientApi
 from harness.kit.client_model import (
     DOUBLE_CREATE,
     HOLE,
@@ -60,7 +60,7 @@ Received = Sequence[ReceivedResponse]
 class _Causes:
     """A client's use of its streams; `whole` are the events that its result has to contain."""
 
-    def __init__(self, api: Api, whole: Sequence[Event], received: Received) -> None:
+    def __init__(self, api: ClientApi, whole: Sequence[Event], received: Received) -> None:
         self._model = api.load_client_model()
         self._protocol = api.load_protocol()
         self._whole = whole

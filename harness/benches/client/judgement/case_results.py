@@ -40,7 +40,7 @@ from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.faults import Cut, Scope, parse
 from harness.faults.values import Spot
-from harness.kit.api import Api
+from harness.kit.api import ClientApi
 from harness.kit.client_model import DOUBLE_CREATE, SERVER_CALL, TWICE, UNFINISHED, Event
 from harness.outcome import Finding, Observation, Severity
 from harness.outcome.words import format_count, shorten
@@ -57,7 +57,7 @@ class CaseResults:
 
     def __init__(
         self,
-        api: Api,
+        api: ClientApi,
         policy: Policy,
         *,
         command: tuple[str, ...],
@@ -114,7 +114,7 @@ _STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
 class _Places:
     """Finds the event of the stream that a case cuts."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: ClientApi) -> None:
         self._api = api
         self._ends: dict[tuple[str, str | None, str], list[int]] = {}
         self._lock = threading.Lock()

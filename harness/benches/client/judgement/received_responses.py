@@ -10,7 +10,7 @@ from itertools import groupby
 from time import monotonic  # by name: a clock that a test moves looks at who asks, each time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.kit.api import Api
+from harness.kit.api import ClientApi
 from harness.outcome.words import format_count
 from harness.wire import At, Body, Chunk, Ending, Piece, Request, Response
 from harness.wire.coding import CODINGS, DECODED_BYTES, Inflater, coding_of
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 class ReceivedResponse:
     """One response, as far as the client read it; `suffered` has the faults planned for its connection."""
 
-    def __init__(self, api: Api, request: Request, response: Response, suffered: Suffered | None = None) -> None:
+    def __init__(
+        self, api: ClientApi, request: Request, response: Response, suffered: Suffered | None = None
+    ) -> None:
         self.at = monotonic()
         self._api = api
         self._protocol = api.load_protocol()
@@ -325,7 +327,9 @@ class RepeatedReads:
         self._slept = 0.0
 
 
-def watch(api: Api, request: Request, response: Response, suffered: Suffered | None = None) -> ReceivedResponse:
+def watch(
+    api: ClientApi, request: Request, response: Response, suffered: Suffered | None = None
+) -> ReceivedResponse:
     """Wrap the body of `response`, and return the record of what the client will read of it."""
     received = ReceivedResponse(api, request, response, suffered)
     response.body = _WatchedBody(response.body, received)
@@ -335,7 +339,7 @@ def watch(api: Api, request: Request, response: Response, suffered: Suffered | N
 class WatchedService:
     """A `Service` around one with faults that records its responses."""
 
-    def __init__(self, api: Api, service: FaultyService) -> None:
+    def __init__(self, api: ClientApi, service: FaultyService) -> None:
         self._api = api
         self._service = service
         self.received: list[ReceivedResponse] = []

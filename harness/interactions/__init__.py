@@ -1,0 +1,168 @@
+"""`INTERACTIONS`: the value that describes this API to everything that reads or shows its traffic.
+
+Layer 4. `servers.SERVERS` has what judging a server takes, too, and `clients.CLIENTS` what judging a client takes,
+so that no job loads the parts of another. Importing it costs nothing: each function imports what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from harness.kit.api import Api, RunOrder
+from harness.kit.extension import load_named_extensions
+from harness.wire import Exchange, Request, StreamProtocol
+
+if TYPE_CHECKING:
+    from harness.checks.recordings import FileJudge
+    from harness.contract import Contract, Reading
+    from harness.contract.judge.history.history_judge import HistoryJudge
+    from harness.kit.api import Verification
+    from harness.outcome import Rule
+
+
+def _load_contract(revision: str) -> Contract:
+    from harness.contract import CURRENT, load
+
+    return load(revision or CURRENT)
+
+
+@cache
+def _load_protocol() -> StreamProtocol:
+    from harness.contract import PROTOCOL
+
+    return PROTOCOL
+
+
+def _read(exchange: Exchange, contract: Contract | None) -> Reading:
+    return load_reader()(exchange, contract)
+
+
+@cache
+def load_reader() -> Callable[[Exchange, Contract | None], Reading]:
+    from harness.contract import read
+
+    return read
+
+
+def _load_rules() -> Mapping[str, Rule]:
+    from harness.rules import BY_ID
+
+    extensions = load_named_extensions()
+    if not extensions:  # an audit asks for each finding
+        return BY_ID
+    return {**BY_ID, **{check.id: check.rule for one in extensions for check in one.checks}}
+
+
+def _load_areas() -> Mapping[str, str]:
+    from harness.rules import SUBJECTS
+
+    return {**SUBJECTS, **{one.name: one.title for one in load_named_extensions()}}
+
+
+def _load_extension_names() -> tuple[str, ...]:
+    return tuple(one.name for one in load_named_extensions())
+
+
+def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
+    from harness.checks.recordings import FileJudge
+
+    return FileJudge(file, result, contract)
+
+
+def _new_history_judge(contract: Contract, sole_client: bool) -> HistoryJudge:
+    from harness.contract.judge.history.history_judge import HistoryJudge
+
+    return HistoryJudge(contract, sole_client=sole_client)
+
+
+def _read_order(request: Request) -> RunOrder | None:
+    from harness.contract.runs import summarise_create
+
+    found = summarise_create(request)
+    return None if found is None else RunOrder(*found)
+
+
+def _read_subject(request: Request) -> str:
+    from harness.contract.runs import named_interaction
+
+    return named_interaction(request)
+
+
+def _read_status(value: Mapping[str, Any]) -> tuple[str, str] | None:
+    from harness.contract.runs import status_of
+
+    return status_of(value)
+
+
+def _read_new_id(exchange: Exchange) -> str:
+    return load_reader()(exchange, None).new_id
+
+
+def _is_settled(status: str) -> bool:
+    from harness.contract import is_settled
+
+    return is_settled(status)
+
+
+def _new_script(exchange: Exchange, contract: Contract) -> dict[str, Any] | None:
+    from harness.contract.runs import script_for
+
+    return script_for(exchange, contract)
+
+
+def _format_request(exchange: Exchange) -> str:
+    from harness.contract.judge.wording import format_request
+
+    return format_request(exchange)
+
+
+def _format_answer(exchange: Exchange) -> str:
+    from harness.contract.judge.wording import format_answer
+
+    return format_answer(exchange)
+
+
+__all__ = ["INTERACTIONS"]
+
+_COLLECTIONS = frozenset(
+    ["interactions", "agents", "environments", "webhooks", "credentials", "triggers", "fileSearchStores", "voices"]
+)
+"""Where a POST creates what a DELETE of its id removes."""
+
+INTERACTIONS = Api(
+    name="interactions",
+    title="Interactions API",
+    server_origin="harness.interactions.servers.SERVERS",
+    collection="interactions",
+    collections=_COLLECTIONS,
+    reference_fields=("previous_interaction_id", "environment", "agent"),
+    live_hosts=(
+        "generativelanguage.googleapis.com",
+        "*-generativelanguage.googleapis.com",
+        "aiplatform.googleapis.com",
+        "*-aiplatform.googleapis.com",
+        "aiplatform.*.rep.googleapis.com",
+    ),
+    key_header="x-goog-api-key",
+    key_variable="GEMINI_API_KEY",
+    other_key_variable="OTHER_GEMINI_API_KEY",
+    key_aliases=("GOOGLE_API_KEY",),
+    load_contract=_load_contract,
+    load_protocol=_load_protocol,
+    read=_read,
+    load_rules=_load_rules,
+    load_areas=_load_areas,
+    load_extensions=_load_extension_names,
+    new_file_judge=_new_file_judge,
+    new_history_judge=_new_history_judge,
+    read_new_id=_read_new_id,
+    read_order=_read_order,
+    read_subject=_read_subject,
+    read_status=_read_status,
+    is_settled=_is_settled,
+    new_script=_new_script,
+    format_request=_format_request,
+    format_answer=_format_answer,
+)
