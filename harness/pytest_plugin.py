@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Sequence
+from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     if config.getoption("--interactions-url"):
-        config.pluginmanager.import_plugin("harness.suite.options")  # by its name: the fixtures need none of it
+        config.pluginmanager.register(
+            import_module("harness.suite.options")
+        )  # by name: the fixtures need none of it
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

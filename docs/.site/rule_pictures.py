@@ -22,7 +22,8 @@ from harness.emulator.mutants import MUTANTS
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
 from harness.engine.events import CheckFinished, RunStarted, TargetInfo
-from harness.engine.execute import PlayedExercise, play, with_origins
+from harness.engine.execute import PlayedExercise, play
+from harness.engine.origins import with_origins
 from harness.engine.plan import Selection
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target

@@ -17,7 +17,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.engine.distinctions import name_distinctions
-from harness.engine.execute import PlayedExercise, list_deletes, list_ids, with_origins
+from harness.engine.execute import PlayedExercise
+from harness.engine.origins import list_deletes, list_ids, with_origins
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Death
 from harness.kit.api import ApiContract, JudgesRun, ServerApi

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import msgspec
 
@@ -25,7 +25,7 @@ from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck
 from harness.engine.sessions import session_of
 from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.deadline import Timer, TimeUp
+from harness.engine.traffic.deadline import Timer, TimeUp, take_until_done
 from harness.engine.traffic.outages import Outages, find_deaths, find_silent_deaths
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, send_closing_looks
 from harness.engine.traffic.retries import Mishaps
@@ -33,8 +33,6 @@ from harness.kit.api import SCRIPTABLE, CountsEnds
 from harness.kit.check import Check, Exercise
 from harness.outcome import Observation, Outcome
 from harness.wire import Driver, Exchange
-
-Item = TypeVar("Item")
 
 JOIN_SECONDS = 2.0
 """Seconds to wait for threads that were told to end; after that, their connections are shut down."""
@@ -284,31 +282,6 @@ def _end_all(threads: Sequence[threading.Thread], drivers: Sequence[Driver], sec
         for driver in drivers:  # what they wait for may be a stream that never ends
             driver.interrupt()
     return False
-
-
-def take_until_done(
-    outbox: queue.Queue[Item | BaseException | None], workers: int, patience: Callable[[], float | None]
-) -> Iterator[Item]:
-    """The items that workers put into a queue, until each has put None. Raises an exception of a worker.
-
-    Ends early when nothing comes for `patience()` seconds, at once if these are 0 or less; None waits forever.
-    """
-    while workers:
-        seconds = patience()
-        if seconds is not None and seconds <= 0:
-            return
-        try:
-            item = outbox.get(timeout=0.5 if seconds is None else seconds)
-        except queue.Empty:
-            if seconds is None:  # the run may have been halted in this half second
-                continue
-            return
-        if item is None:
-            workers -= 1
-        elif isinstance(item, BaseException):
-            raise item
-        else:
-            yield item
 
 
 def describe_end(end: TimeUp | KeyboardInterrupt) -> str:

@@ -1,4 +1,4 @@
-"""`CLIENTS`: what judging a client of this API takes: scripted services, kinds of cases, and comparisons.
+"""`CLIENTS`: this API with all that judging a client takes: scripted services, kinds of cases, comparisons.
 
 Layer 4. Importing it costs nothing: each function imports what it needs when it is called.
 """

@@ -1,4 +1,4 @@
-"""`SERVERS`: what judging a server of this API takes: its requests, its checks, and a service that speaks it.
+"""`SERVERS`: this API with all that judging a server takes: requests, checks, and a service that speaks it.
 
 Layer 4. Importing it costs nothing: each function imports what it needs when it is called.
 """

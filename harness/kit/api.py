@@ -390,7 +390,7 @@ class Api(Struct, frozen=True, kw_only=True):
 
 
 class ServerApi(Api, frozen=True, kw_only=True):
-    """What judging a server takes, too: requests, checks, what it may offer, and a service to compare it with."""
+    """An API with all that judging a server takes: requests, checks, capabilities, a reference service."""
 
     default_version: str
     """The first segment of a path if the user's URL has none."""
@@ -446,7 +446,7 @@ class ServerApi(Api, frozen=True, kw_only=True):
 
 
 class ClientApi(Api, frozen=True, kw_only=True):
-    """What judging a client of an API takes beside it."""
+    """An API with all that judging a client takes."""
 
     load_client_model: Callable[[], ClientModel]
     """What judging clients of this API takes."""

@@ -1,4 +1,4 @@
-"""What users add in modules of their own, and how it is found and loaded.
+"""Finds and loads the modules with which users add rules, mutants and faults.
 
 Layer 1. `harness.extend.Extension` fills the parts. Must not know what checks and
 mutants are made of: a module that adds one imports that itself.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ExtensionParts:
-    """What one module adds, under one name; `title` heads its rules in reports."""
+    """The additions of one module, under one name; `title` heads its rules in reports."""
 
     def __init__(self, name: str, *, title: str) -> None:
         self.name = name

@@ -31,7 +31,7 @@ def test_it_says_that_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         lines.append((text, to_errors))
         said.set()
 
-    monkeypatch.setattr("harness.cli.judging_options.say", hear)
+    monkeypatch.setattr("harness.cli.target_options.say", hear)
     wait_for(toys.toy_target(Silent(said)), 60.0, every=0.001)
     assert lines[0] == ("waiting up to 60 s for a response of http://toy.invalid", True)
 

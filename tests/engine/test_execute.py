@@ -16,7 +16,8 @@ from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
-from harness.engine.execute import PlayedExercise, _exchanges_at, play, with_origins
+from harness.engine.execute import PlayedExercise, _exchanges_at, play
+from harness.engine.origins import with_origins
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver

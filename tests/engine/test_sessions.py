@@ -13,7 +13,7 @@ import pytest
 from harness.engine import sessions
 from harness.engine.sessions import JOBS, JOBS_WITH_SESSIONS, count_jobs, session_of
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.engine.workers import take_until_done
+from harness.engine.traffic.deadline import take_until_done
 from harness.interactions.servers import SERVERS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread

@@ -17,7 +17,7 @@ from msgspec import structs
 from harness.checks.recordings import FileJudge
 from harness.contract.judge.history.history_judge import HEARD
 from harness.engine.events import CheckFinished
-from harness.engine.execute import list_ids
+from harness.engine.origins import list_ids
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions.servers import SERVERS

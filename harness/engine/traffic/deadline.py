@@ -9,13 +9,14 @@ for the response, which names the resource to delete later.
 from __future__ import annotations
 
 import math
+import queue
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
 from harness.outcome.words import format_count
@@ -27,6 +28,9 @@ _TOLD = frozenset({"stream", "alt"})
 
 MIN_TIMEOUT = 0.05
 """Least timeout of a request in seconds; also how early, by rounding, a timeout may end a request."""
+
+
+Item = TypeVar("Item")
 
 
 class TimeUp(BaseException):
@@ -178,3 +182,28 @@ def _disarm() -> None:
     if hasattr(signal, "setitimer") and getattr(signal.getsignal(signal.SIGALRM), "__module__", "") == __name__:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def take_until_done(
+    outbox: queue.Queue[Item | BaseException | None], workers: int, patience: Callable[[], float | None]
+) -> Iterator[Item]:
+    """The items that workers put into a queue, until each has put None. Raises an exception of a worker.
+
+    Ends early when nothing comes for `patience()` seconds, at once if these are 0 or less; None waits forever.
+    """
+    while workers:
+        seconds = patience()
+        if seconds is not None and seconds <= 0:
+            return
+        try:
+            item = outbox.get(timeout=0.5 if seconds is None else seconds)
+        except queue.Empty:
+            if seconds is None:  # the run may have been halted in this half second
+                continue
+            return
+        if item is None:
+            workers -= 1
+        elif isinstance(item, BaseException):
+            raise item
+        else:
+            yield item

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.engine.execute import is_same_look, list_deletes, made_or_changed, referenced_ids, with_origins
+from harness.engine.origins import is_same_look, list_deletes, made_or_changed, referenced_ids, with_origins
 from harness.engine.results import ClientRun, Evidence, KillRow, RecordedPlace, of_kind
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
