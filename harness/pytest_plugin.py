@@ -122,9 +122,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     if config.getoption("--interactions-url"):
-        config.pluginmanager.register(
-            import_module("harness.suite.options")
-        )  # by name: the fixtures need none of it
+        # By its name: a session with fixtures alone loads nothing that judges servers.
+        config.pluginmanager.register(import_module("harness.suite.options"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
