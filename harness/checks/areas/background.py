@@ -55,7 +55,7 @@ from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment
 
@@ -95,23 +95,35 @@ def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None
     return None if settled(last) or not status_of(last) else last
 
 
-@exercise(requests=2, interactions=1)
+@exercise(requests=3, interactions=1)
 def a_run_that_lasts(t: RequestBuilder) -> Steps:
-    """A run that is held if the target can be scripted, else one of some seconds; and a POST to `{id}:cancel`.
+    """A run, held if the target can be scripted, else of some seconds; a GET of it, and a POST to `{id}:cancel`.
 
-    If it has settled when its create returns, a `longer` one is begun.
+    If it has settled when its create returns, a `longer` one is begun. A create or a GET after which the run has
+    settled may have waited for it: `foreground`, `short` and `again` show how long such calls take otherwise.
     """
     held = yield from script(t, "lasts", hold={"after": HELD_AFTER})
-    created: Exchange = yield Send(t.create(input=f"{LONG} (lasts)", background=True))
+    text = f"{LONG} (lasts)"
+    created: Exchange = yield Send(t.create(input=text, background=True))
     found = id_of(created)
-    seen: Exchanges = {"created": created, "held": held, "longer": None}
+    seen: Exchanges = {"created": created, "held": held, "longer": None, "foreground": None, "short": None}
     if settled(created) and not held:
         seen["longer"] = yield Send(t.create(input=LONGER, background=True))
     if not found:
         return stop_exercise(seen, f"the background create returned no id: {format_answer(created)}")
+    seen["looked"] = yield Send(t.get(found))
+    seen["again"] = (yield Send(t.get(found))) if _is_late(seen["looked"]) else None
+    if status_of(created) in RUNNING and settled(seen["looked"]) and _is_late(created):
+        seen["foreground"] = yield Send(t.create(input=text))
+        seen["short"] = yield Send(t.create(input=HELLO, background=True))
     seen["colon"] = yield Send(t.request("POST", f"interactions/{segment(found)}:cancel"))
     yield from release_run(t, BackgroundRun(found, created, held))
     return seen
+
+
+def _is_late(answer: Exchange) -> bool:
+    """Whether a response took longer than anybody overlooks."""
+    return answer.seconds >= 1.0
 
 
 @exercise(requests=8, interactions=3)
@@ -156,8 +168,18 @@ def answers_with_an_id(created: Exchange) -> Iterator[Finding]:
         yield finding("the response has no status", "in_progress", format_answer(created))
 
 
-def does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> Iterator[Finding]:
+def does_not_wait(
+    created: Exchange, held: bool, longer: Exchange | None, foreground: Exchange | None, short: Exchange | None
+) -> Iterator[Finding]:
     interaction_in(created)
+    if foreground is not None and short is not None and created.seconds >= 0.8 * foreground.seconds:
+        message = "the create waits for the run, which has settled at the first GET after it"
+        times = f"{created.seconds:.1f} s, and {foreground.seconds:.1f} s in the foreground"
+        # A create may be slow for another reason, unless one of a shorter run is faster.
+        depends = short.status in SUCCESS and short.seconds <= created.seconds / 2 and _is_late(foreground)
+        severity = Severity.BROKEN if depends else Severity.NON_STRICT
+        late = Finding.from_code("bg.at-once/late", message, "a response before the end", times, severity=severity)
+        yield late.at(exchange="created")
     if not settled(created):
         return
     if not held and (longer is None or not settled(longer)):
@@ -169,10 +191,17 @@ def does_not_wait(created: Exchange, held: bool, longer: Exchange | None) -> Ite
     message = f"the create waits for the run: it returned after {seconds} with a settled run"
     if status_of(last) == "completed" and any(judge_result(interaction_in(last))):
         message = f"the create returns `completed` after {seconds}, before there is any output"
-    elif last.seconds < 1.0:
-        # Seconds within which nobody minds that a create waits for its run.
+    elif not _is_late(last):
         message = f"`background` seems to be ignored: even a run with a long response settled after {seconds}"
     yield finding(message, "in_progress", status_of(last), exchange=name)
+
+
+def shows_a_run_at_once(looked: Exchange, again: Exchange | None) -> Iterator[Finding]:
+    yield from at("looked", expect_interaction(looked))
+    if again is not None and settled(looked) and looked.seconds >= 4 * again.seconds:
+        message = "a GET of a run in progress waits until the run has settled"
+        actual = f"{looked.seconds:.1f} s; the next GET took {again.seconds:.2f} s"
+        yield finding(message, "in_progress at once", actual, exchange="looked")
 
 
 def answers_in_time(created: Exchange) -> Iterator[Finding]:

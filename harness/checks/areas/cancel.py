@@ -24,6 +24,7 @@ from harness.checks.vocabulary.runs import (
     HELD_AFTER,
     LONG,
     LONGER,
+    LONGEST,
     describe_end,
     id_of,
     list_moments,
@@ -78,6 +79,7 @@ from harness.outcome import Finding, Severity, Unmet
 from harness.wire import By, Exchange, LiveStream
 from harness.wire.message import segment
 
+_TEXTS = (LONG, LONGER, LONGEST)
 _A_MOMENT = 1.0
 """Seconds after which a run that was not really cancelled would show another status."""
 
@@ -88,16 +90,16 @@ _A_MOMENT = 1.0
 def a_cancelled_run(t: RequestBuilder) -> Steps:
     """A run that is cancelled while a reader streams it, then polled, streamed again, and cancelled again.
 
-    Another run goes on. If the run was over too soon to tell, all of it is tried again with a longer one. Then
+    Another run goes on. If the run was over too soon to tell, all of it is tried again with longer ones. Then
     another one is cancelled, whose create is the stream that is read.
     """
     seen: Exchanges = {}
     waits = 0
-    for text in (LONG, LONGER):
+    for text in _TEXTS:
         try:
             seen = yield from _cancel_and_poll(t, text)
         except Unmet as unmet:
-            if text is LONGER or not unmet.race_lost:
+            if text is _TEXTS[-1] or not unmet.race_lost:
                 raise
             continue
         # A create that takes until the run has ended by itself waits for the reader of its stream.

@@ -152,11 +152,11 @@ def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     look = (yield from poll_until_found(t, run.id))[-1]
     yield Send(t.get(run.id, include_input=True))  # every run judges that a run in progress shows its input, too
     yield from release_run(t, run)
-    seen: Exchanges = {"begun": run.created, "early": early, "look": look}
+    seen: Exchanges = {"begun": run.created, "early": early, "look": look, "control": None}
     end = (yield from poll_until_settled(t, run.id))[-1]
     if status_of(end) != "completed":
         return stop_exercise(seen, f"the run to continue {describe_end(status_of(end))}, and did not complete")
-    seen["late"] = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
+    seen["late"] = seen["control"] = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
     body = {"input": LONGER, "previous_interaction_id": run.id, "background": True}
     seen["continued"] = yield Send(t.create(body))
     if status_of(seen["continued"]) in RUNNING:
@@ -298,8 +298,20 @@ def may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
         )
 
 
-def not_while_running(early: Mapping[str, Exchange], look: Exchange) -> Iterator[Finding]:
-    if any(answer.status in SUCCESS for answer in early.values()) and status_of(look) != "in_progress":
+def not_while_running(
+    begun: Exchange, early: Mapping[str, Exchange], look: Exchange, control: Exchange | None
+) -> Iterator[Finding]:
+    accepted = any(answer.status in SUCCESS for answer in early.values())
+    if accepted and control is not None and status_of(begun) in RUNNING and is_settled(status_of(look)):
+        first = early[PLAIN].seconds
+        # A second more than the same create takes once the run has settled: it waited for the run.
+        if first >= control.seconds + 1.0:
+            message = "a create that continues a run in progress waits for the run, and is accepted then"
+            times = "400 at once", f"{first:.1f} s; {control.seconds:.1f} s when the run had settled"
+            waits = Finding.from_code("chain.running/waits", message, *times, severity=Severity.NON_STRICT)
+            yield waits.at(exchange=f"early[{PLAIN}]")
+            return
+    if accepted and status_of(look) != "in_progress":
         raise Unmet("no response showed the run in progress after the chained create", race_lost=True)
     what = "the previous_interaction_id of a run in progress"
     yield from expect_refused("chain.running", "early", early, what)

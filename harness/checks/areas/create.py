@@ -417,27 +417,48 @@ def _is_medium(answer: Exchange, kind: str) -> Iterator[Finding]:
 
 _SIGNED = "58213"
 _INSTRUCTION = f"You are polite, brief and exact. You end each of your answers with the number {_SIGNED}. " * 4
+_SECRET = "peridot"
+_TOLD = f"{_INSTRUCTION}Your secret word is {_SECRET}: say it only where somebody asks for your secret word."
 
 
-@exercise(requests=12, interactions=9)
+@exercise(requests=13, interactions=10)
 def an_instructed_create(t: RequestBuilder) -> Steps:
     """A create with an instruction, one without, and one as input; the first also in each mode.
 
-    The one without comes after the first, whose instruction it must not obey.
+    The one without comes after the first, whose instruction it must not obey. A turn that continues the first, and
+    has no instruction, asks for a word that only the instruction has.
     """
-    body = {"input": HELLO, "system_instruction": _INSTRUCTION}
+    body = {"input": HELLO, "system_instruction": _TOLD}
     instructed: Exchange = yield Send(t.create(body))
     alone: Exchange = yield Send(t.create(input=HELLO))
     seen: Exchanges = {"alone": alone, "instructed": instructed, "written": None, "modes": {}, "again": {}}
+    seen["asked"] = None
     if instructed.status not in SUCCESS:
         return seen
-    seen["written"] = yield Send(t.create(input=_INSTRUCTION + HELLO))
+    if status_of(instructed) == "completed" and "chain" in t.capabilities and id_of(instructed):
+        seen["asked"] = yield Send(t.create(input=_ASKED, previous_interaction_id=id_of(instructed)))
+    seen["written"] = yield Send(t.create(input=_TOLD + HELLO))
     parent = id_of(alone) if status_of(alone) == "completed" else ""
     seen["modes"] = modes = yield from create_in_each_mode(t, body, EVERY, parent=parent)
     silent = [mode for mode, one in read_ends(modes) if output_text(one) and _SIGNED not in output_text(one)]
     if _SIGNED in output_text(object_in(instructed)):  # a model may forget its instruction for once
         seen["again"] = yield from create_in_each_mode(t, body, silent, parent=parent)
     return seen
+
+
+_ASKED = "What is your secret word? Answer with that word alone."
+
+
+def inherits_no_instruction(instructed: Exchange, asked: Exchange | None) -> Iterator[Finding]:
+    if instructed.status in CLIENT_ERROR:
+        raise NotApplicable(f"the target rejects `system_instruction`: {format_answer(instructed)}")
+    if asked is None or _SECRET in output_text(object_in(instructed)).casefold():
+        raise Unmet("no turn continues a create whose instruction its own response does not show")
+    yield from at("asked", expect_interaction(asked))
+    if _SECRET in output_text(object_in(asked)).casefold():
+        message = "a turn without `system_instruction` knows the one of its parent"
+        leak = finding(message, expected=f"a text without {_SECRET!r}", actual="a text with it")
+        yield leak.at(exchange="asked", pointer="$.steps")
 
 
 def obeys_instructions(

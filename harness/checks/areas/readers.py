@@ -33,6 +33,7 @@ from harness.checks.vocabulary.streams import (
     additions,
     completion,
     cursor,
+    decode_frames,
     events_in,
     expect_stream,
     is_fuller,
@@ -57,9 +58,11 @@ _READ_BEFORE_CUT = 5
 """Events a reader receives before it disconnects; more if none of them carries a cursor."""
 
 
-@exercise(requests=8, interactions=1)
+@exercise(requests=9, interactions=1)
 def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     """Two readers of a run in progress, and a third that disconnects and comes back while the run goes on.
+
+    A fourth comes back with the newest event as its cursor, which has no successor yet.
 
     A run that is over before the third reader is back is tried again with a longer one, which is left earlier.
     """
@@ -84,24 +87,30 @@ def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str
     """One run and its three readers, one of which leaves after `count` events; without a cursor it stays away."""
     run = yield from start_held_run(t, "readers", text=text)
     one = yield from open_stream(t, run.id)
-    yield Read(one, 1)
+    begun = decode_frames((yield Read(one, 1)))
     two = yield from open_stream(t, run.id)
     yield Read(two, 1)
     three = yield from open_stream(t, run.id)
     had = yield from read_to_a_cursor(three, count, most=HELD_AFTER)
     yield Close(three)
     # One event comes while the third reader is away. With more, a short run would be over before it returns.
-    yield Read(one, min(len(had), HELD_AFTER - 1))
+    ahead = decode_frames((yield Read(one, min(len(had), HELD_AFTER - 1))))
     token = last_cursor(had)
-    back = live = None
+    back = live = newest = None
+    known: list[Event] = []
     if token is not None and completion(had) is None:
         back = yield Open(t.get(run.id, stream=True, last_event_id=token))
         live = yield Send(t.get(run.id))
+        more = HELD_AFTER - 1 - len(ahead) if run.held else 1
+        known = [*begun, *ahead, *decode_frames((yield Read(one, more)))]
+        if cursor(known[-1]) and completion(known) is None:
+            newest = yield Open(t.get(run.id, stream=True, last_event_id=cursor(known[-1])))
     yield from release_run(t, run)
     readers = [(yield Finish(one)), (yield Finish(two))]
     rest = (yield Finish(back)) if back is not None else None
     replay = yield from read_whole_stream(t.get(run.id, stream=True))
     seen = {"readers": readers, "had": had, "token": token, "live": live, "rest": rest, "replay": replay}
+    seen |= {"known": known, "newest_rest": (yield Finish(newest)) if newest is not None else None}
     return {**seen, **(yield from _resume_after_the_end(t, run.id, readers[0]))}
 
 
@@ -188,6 +197,8 @@ def takes_a_live_reader_back(
     rest: Exchange,
     replay: Exchange,
     readers: list[Exchange],
+    known: list[Event],
+    newest_rest: Exchange | None,
     had_all: list[Event],
     late_rest: Exchange | None,
 ) -> Iterator[Finding]:
@@ -211,6 +222,10 @@ def takes_a_live_reader_back(
             message = f"the readers of a run divide its events among them: {one.message}"
             one = structs.replace(one, message=message, code="resume.live/divided")
         yield one
+    if newest_rest is not None:
+        for one in takes_a_reader_back(known, last_cursor(known) or "", newest_rest, replay):
+            message = f"at the newest event of a run in progress, {one.message}"
+            yield structs.replace(one, message=message, code="resume.live/newest").at(exchange="newest_rest")
     if late_rest is None or not is_stream(late_rest) or not is_stream(replay):
         return
     # A server may join the deltas of a run that has ended; the text of both streams stays that of the run.

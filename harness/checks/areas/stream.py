@@ -48,6 +48,7 @@ from harness.checks.vocabulary.streams import (
     stream_id,
 )
 from harness.contract import read
+from harness.contract.data.transcript import steps_text
 from harness.contract.judge.agreement import (
     judge_streamed_end,
     judge_streamed_signatures,
@@ -55,13 +56,14 @@ from harness.contract.judge.agreement import (
     judge_streamed_text,
 )
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_answer
+from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Headers, LiveStream, Request
+from harness.wire.json_value import object_or_none
 
 _COMPLETED = (lambda events: completion(events) is not None, "no stream contained interaction.completed")
 _NEEDS: Mapping[str, tuple[Callable[[Sequence[Event]], object], str]] = {
@@ -108,6 +110,15 @@ def brings_the_stored_text(streams: Streams, stored: Mapping[str, Exchange]) -> 
             yield from at(f"stored[{name}]", judge_streamed_text(read(streams[name]).streamed_steps, body))
     if not compared:
         raise Unmet("no complete stream of a completed interaction is readable again")
+
+
+def keeps_letters(streams: Streams) -> Iterator[Finding]:
+    for name, stream in streams.items():
+        sent = object_or_none(stream.request.body) or {}
+        text = steps_text(read(stream).streamed_steps)
+        if "\ufffd" in text and "\ufffd" not in str(sent.get("input")):
+            message = "the text of a stream has replacement characters (U+FFFD), as of letters that were cut"
+            yield finding(message, "whole letters", format_value(text), exchange=f"streams[{name}]")
 
 
 def equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:

@@ -319,6 +319,9 @@ LONGER = "Write a story of ten thousand words about a lighthouse, chapter by cha
 It has hundreds of words itself: servers made for tests answer what they were asked.
 """
 
+LONGEST = " ".join([LONGER] * 8)
+"""An input for which a server whose runs take as long as their input keeps one in progress for many seconds."""
+
 HELD_AFTER = 8
 """Events that a held run sends before it stops: enough to cut it in the middle of a step."""
 

@@ -39,7 +39,7 @@ UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"
 WRONG_KEY = "harness-wrong-key"
 
 
-@exercise(requests=21, interactions=2)
+@exercise(requests=22, interactions=2)
 def a_stored_interaction(t: RequestBuilder) -> Steps:
     """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
 
@@ -72,6 +72,7 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
         gone_stream=t.get(found, stream=True),
         gone_input=t.get(found, include_input=True),
         deleted_again=t.delete(found),
+        gone_cancel=t.cancel(found),
     )
     # Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back.
     later = look_later(t, found, 0.8)

@@ -105,6 +105,7 @@ REPLIES: Mapping[str, ExpectedStatuses] = {
     "del.gone-stream": ExpectedStatuses({404}, CLIENT_ERROR, in_stream=is_absent_in_stream),
     "del.twice": ExpectedStatuses({*SUCCESS, 404}, {410}),
     "del.unknown": ExpectedStatuses({404}, notes={400, *SUCCESS}),
+    "del.cancel-after": ExpectedStatuses(CLIENT_ERROR),
     "del.chain-after": _NO_PARENT,
     "del.running": ExpectedStatuses({*SUCCESS, 400, 409}, CLIENT_ERROR),
     "bg.create": ExpectedStatuses(SUCCESS),

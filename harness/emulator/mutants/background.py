@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 from harness.contract.data.transcript import results
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, assign, drop, edit_json, not_found, put, refuse, turn, when
 from harness.emulator.mutants.hooks import body, create, request, response, row, status, steps
-from harness.emulator.mutants.parts import Defect, after, around, before, count
+from harness.emulator.mutants.parts import Change, Defect, after, around, before, count
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
@@ -62,6 +63,19 @@ def _regress(response: Response, engine: Engine, call: Call, interaction_id: str
     return None
 
 
+def _wait_for_the_end(inner: Change, engine: Engine, call: Call, interaction_id: str) -> Response:
+    run = engine.require_run(interaction_id, call.project)
+    waits = run.background and not run.settled and call.query.get("stream") is None
+    if waits:
+        run.release()
+        for _ in range(100):  # polls, which more than suffice
+            run.poll()
+    response: Response = inner(call, interaction_id)
+    if waits:
+        response.body = PieceBody(chain((Pause(2.0),), response.body))
+    return response
+
+
 def _settles_now(bodies: Bodies, run: Run, *, timeline: bool) -> bool:
     return timeline and run.background and run.settled and count(bodies, run.id) == 1
 
@@ -82,6 +96,8 @@ MUTANTS = table(
             lambda order, _: order.background, refuse("'background' is not implemented.", 501, "unimplemented")))),
     row("background-without-id", "The response to a background create has no id.",
         response("POST interactions", when(lambda body, _: body.get("status") == "in_progress", drop("id")))),
+    row("polls-wait", "A GET of a run in progress returns when the run has settled.",
+        around(Engine.get, _wait_for_the_end)),
     row("background-slow", "The response to a background create takes more than a minute.",
         after(Engine.answer, when(_is_poll, _drip))),
     row("result-missing", "A completed background run has no output.",

@@ -46,6 +46,12 @@ def _append_to_parent(run: Run, parent: Run, *_: object) -> None:
     parent.bodies.clear()
 
 
+def _repeat_parents_instruction(run: Run, parent: Run, *_: object) -> None:
+    told = parent.body.get("system_instruction")
+    if told:
+        run.steps = [*run.steps, {"type": "model_output", "content": [{"type": "text", "text": told}]}]
+
+
 def _forget_chained(run: Run, parent: Run, engine: Engine) -> None:
     if run.stored:
         engine.store.forget(run)
@@ -166,6 +172,8 @@ MUTANTS = table(
         before(CreateValidator.parent, when(
             lambda validator, parent_id, project: validator._find(parent_id, project) is None, crash))),
     row("tools-inherited", "The tools of a parent are inherited.", _inherit("tools")),
+    row("instruction-inherited", "A chained turn answers by the system_instruction of its parent.",
+        _change_chained(_repeat_parents_instruction)),
     row("limits-inherited", "The generation_config of a parent is inherited.", _inherit("generation_config")),
     row("chain-unknown-streamed-crashes", "A streamed turn with an unknown parent returns 500.",
         before(CreateValidator.resolve, when(_is_streamed_stray, crash))),

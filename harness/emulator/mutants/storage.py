@@ -118,6 +118,10 @@ def _hold_and_forget(call: Call, engine: Engine) -> Response:
     return engine.json(b"{}")
 
 
+def _show_the_dead(engine: Engine, call: Call, deleted: str) -> Response:
+    return engine.json(engine.bodies.render(memory(engine)[deleted], timeline=True))
+
+
 MUTANTS = table(
     "storage",
     row("get-halves-usage", "GET shows half the tokens that the create brought.",
@@ -201,6 +205,9 @@ MUTANTS = table(
         instead(Engine.get, when(
             lambda engine, call, deleted: _is_dead(engine, call, deleted) and call.query.get("stream") == "true",
             lambda engine, call, deleted: engine.streams.open(memory(engine)[deleted])))),
+    row("deleted-cancels", "A deleted interaction can be canceled, and the response shows it.",
+        _REMEMBERED,
+        instead(Engine.cancel, when(_is_dead, _show_the_dead))),
     row("deleted-chains-on", "A deleted interaction can still be continued.",
         _REMEMBERED,
         before(Engine.create, _find_the_dead)),

@@ -15,6 +15,9 @@ SOME = shows("in_progress", steps=[SIGNED, {"type": "model_output", "content": [
 MORE = shows("in_progress", steps=[SIGNED, {"type": "model_output", "content": [{"type": "text", "text": "Hi"}]}])
 QUEUED = shows("queued", steps=None)
 SLOW = replace(RUNNING, seconds=61.0)
+AFTER_TWO = replace(RUNNING, seconds=2.0)
+UNHELD = {"held": False, "foreground": None, "short": None}
+WAITED = {"created": AFTER_TWO, "held": False, "longer": None, "foreground": AFTER_TWO}
 TIMELESS = answer(body=interaction(updated=None))
 FAILED = shows("failed", steps=[], errors=[{"code": "api_error", "message": "No."}])
 
@@ -33,10 +36,15 @@ CASES = [
     case("bg.create", "not_met", "no status", created=answer(body=interaction(status=None))),
     case("bg.create", "not_met", "refused", created=REFUSED),
     case("bg.create", "not_met", "dead", created=DEAD),
-    case("bg.at-once", "untestable", "over already", created=DONE, held=False, longer=None),
-    case("bg.at-once", "met", "a longer one runs", created=DONE, held=False, longer=RUNNING),
-    case("bg.at-once", "not_met", "a longer one is over, too", created=DONE, held=False, longer=DONE),
-    case("bg.at-once", "untestable", "refused", created=REFUSED, held=True, longer=None),
+    case("bg.at-once", "untestable", "over already", created=DONE, **UNHELD, longer=None),
+    case("bg.at-once", "met", "a longer one runs", created=DONE, **UNHELD, longer=RUNNING),
+    case("bg.at-once", "not_met", "a longer one is over, too", created=DONE, **UNHELD, longer=DONE),
+    case("bg.at-once", "not_met", "at the end", **WAITED, short=RUNNING),
+    case("bg.at-once", "non_strict", "always late", **WAITED, short=AFTER_TWO),
+    case("bg.at-once", "met", "late, not at the end", **{**WAITED, "foreground": SLOW}, short=RUNNING),
+    case("bg.get-at-once", "met", "over, and slow again", looked=replace(DONE, seconds=2.0), again=AFTER_TWO),
+    case("bg.get-at-once", "not_met", "at the end", looked=replace(DONE, seconds=2.0), again=DONE),
+    case("bg.at-once", "untestable", "refused", created=REFUSED, **{**UNHELD, "held": True}, longer=None),
     case("bg.fast", "untestable", "refused", created=REFUSED),
     case("bg.fast", "not_met", "as slow as the run", created=SLOW),
     case("bg.settles", "met", "an unknown status", polled=[RUNNING, shows("paused")]),
@@ -84,10 +92,10 @@ CASES += [
 def test_a_create_that_was_over_at_once_did_not_wait(seconds, told):
     """What brought a finished run soon ignores `background`; what took long waited."""
     longer = replace(DONE, seconds=seconds)
-    (found,) = judge("bg.at-once", created=DONE, held=False, longer=longer).findings
+    (found,) = judge("bg.at-once", created=DONE, **UNHELD, longer=longer).findings
     assert told in found.message
 
 
 def test_a_fast_run_is_nobodys_fault():
     """A run that could not be held and was over at once is reported as a lost race, not as a failure."""
-    assert judge("bg.at-once", created=DONE, held=False, longer=None).because is Because.RACE_LOST
+    assert judge("bg.at-once", created=DONE, **UNHELD, longer=None).because is Because.RACE_LOST

@@ -92,6 +92,7 @@ def late(exchange):
 
 FAULT = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
 
+EARLY = {"begun": RUNNING, "control": CHILD}
 RESENT = {"second": CHEAP, "streamed": None, "alone": CHEAP}
 BRANCHES = {"parent": DONE, "child": CHILD, "sibling": OTHER}
 APART = {
@@ -229,14 +230,17 @@ CASES = [
          **{**RESENT, "second": RECITES, "streamed": ended(2)}, told=RECITES),
     case("chain.at-once", "not_met", "settled late", begun=RUNNING, continued=late(CHILD)),
     case("chain.at-once", "met", "as slow as any", begun=late(RUNNING), continued=late(CHILD)),
-    case("chain.running", "met", "400", early=stray(REFUSED), look=RUNNING),
-    case("chain.running", "non_strict", "409", early=stray(refusal(409)), look=RUNNING),
-    case("chain.running", "untestable", "over already", early=stray(CHILD), look=DONE),
-    case("chain.running", "not_met", "accepted", early=stray(CHILD), look=RUNNING),
-    case("chain.running", "not_met", "crash", early=stray(CRASH), look=RUNNING),
-    case("chain.running", "not_met", "accepted in a stream", early=stray(REFUSED, ended(9)), look=RUNNING),
+    case("chain.running", "met", "400", **EARLY, early=stray(REFUSED), look=RUNNING),
+    case("chain.running", "non_strict", "409", **EARLY, early=stray(refusal(409)), look=RUNNING),
+    case("chain.running", "untestable", "over already", **EARLY, early=stray(CHILD), look=DONE),
+    case("chain.running", "not_met", "accepted", **EARLY, early=stray(CHILD), look=RUNNING),
+    case("chain.running", "not_met", "crash", **EARLY, early=stray(CRASH), look=RUNNING),
+    case("chain.running", "not_met", "in a stream", **EARLY, early=stray(REFUSED, ended(9)), look=RUNNING),
     case("chain.after-settled", "not_met", "refused", late=REFUSED),
     case("chain.after-settled", "not_met", "no id", late=turn("")),
+    case("chain.running", "non_strict", "it waits", **EARLY, early=stray(late(CHILD)), look=DONE),
+    case("chain.running", "untestable", "all creates are slow", **{**EARLY, "control": late(CHILD)},
+         early=stray(late(CHILD)), look=DONE),
     case("chain.unknown", "met", "404", stray=stray(refusal(404))),
     case("chain.unknown", "non_strict", "422", stray=stray(refusal(422))),
     case("chain.unknown", "not_met", "accepted", stray=stray(CHILD)),
@@ -251,4 +255,4 @@ CASES = [
 
 def test_a_run_that_was_over_is_a_race_lost():
     """If a child was accepted because its parent had already finished, that is a lost race, not a failure."""
-    assert judge("chain.running", early=stray(CHILD), look=DONE).because is Because.RACE_LOST
+    assert judge("chain.running", **EARLY, early=stray(CHILD), look=DONE).because is Because.RACE_LOST

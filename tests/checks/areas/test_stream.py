@@ -72,6 +72,7 @@ CASES = [
     case("stream.completed-usage", "untestable", "never completed", text=TEXT, streams={
         "text": without("interaction.completed")
     }),
+    case("stream.letters", "not_met", "cut", streams={"text": streamed(text_events("He", "l\ufffd"))}),
     case("stream.equals-get", "met", "the same", streams=STREAMS, stored={"text": HELLO}),
     case("stream.equals-get", "met", "the text is not its matter", streams=STREAMS, stored={"text": DONE}),
     case("stream.equals-get", "non_strict", "another step", streams=STREAMS, stored={
