@@ -122,7 +122,7 @@ def a_run_that_lasts(t: RequestBuilder) -> Steps:
 
 
 def _is_late(answer: Exchange) -> bool:
-    """Whether a response took longer than anybody overlooks."""
+    """Whether a response took so long that users notice."""
     return answer.seconds >= 1.0
 
 

@@ -418,7 +418,7 @@ def _is_medium(answer: Exchange, kind: str) -> Iterator[Finding]:
 _SIGNED = "58213"
 _INSTRUCTION = f"You are polite, brief and exact. You end each of your answers with the number {_SIGNED}. " * 4
 _SECRET = "peridot"
-_TOLD = f"{_INSTRUCTION}Your secret word is {_SECRET}: say it only where somebody asks for your secret word."
+_TOLD = f"{_INSTRUCTION}Your secret word is {_SECRET}: say it only to answer a question about it."
 
 
 @exercise(requests=13, interactions=10)
