@@ -133,17 +133,18 @@ class IdMapping:
 
     def learn(self, recordings: Sequence[Recording]) -> None:
         """Learn the ids of recordings; they follow those learned so far."""
-        values = [({*self._find_ids(r.request.body)}, {*self._find_ids(r.body)}) for r in recordings]
+        values = [({*self.find_ids(r.request.body)}, {*self.find_ids(r.body)}) for r in recordings]
         self._known.update(*(value for pair in values for value in pair))
         for recording, (asked, given) in zip(recordings, values, strict=True):
             self._foreign |= (asked | (self._known & {*recording.request.segments})) - self._mine
             self._mine |= given - self._foreign
 
-    def _find_ids(self, body: bytes) -> Iterator[str]:
-        """The values of id fields in a body, which may be JSON or a stream of JSON events."""
-        for found in self._values.finditer(body):
-            if found[1] != b'""':
-                yield decode_literal(found[1].decode("utf-8", "replace"))
+    def find_ids(self, *bodies: bytes) -> Iterator[str]:
+        """The values of id fields in bodies, which may be JSON or a stream of JSON events."""
+        for body in bodies:
+            for literal in self._values.findall(body):
+                if literal != b'""':
+                    yield decode_literal(literal.decode("utf-8", "replace"))
 
     def is_field(self, field: str) -> bool:
         """Whether the values of a field with this name are ids."""

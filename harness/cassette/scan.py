@@ -84,18 +84,21 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
 
 
 def _scan_entries(entries: Sequence[Recording], redactor: Redactor) -> Iterator[Hit]:
-    """Scan recordings. All are learned from first: one may quote what a later one names."""
-    for entry in entries:
-        with suppress(CassetteError):
-            redactor.learn(entry)
-    for number, entry in enumerate(entries):
-        place = f"interactions[{number}]"
-        before = len(redactor.report)
-        try:
-            redactor.redact(entry)
-        except CassetteError as wrong:
-            yield Hit(f"cannot be looked into, {wrong}", place)
-        yield from (Hit(item.kind, f"{place}, {item.place}") for item in redactor.report[before:])
+    """Scan recordings. One may quote what a later one names, so those before are scanned again after a find."""
+    hits: dict[int, list[Hit]] = {}
+    scanned_with = dict.fromkeys(range(len(entries)), -1)
+    while behind := [number for number, learned in scanned_with.items() if learned < redactor.learned]:
+        for number in behind:
+            place = f"interactions[{number}]"
+            before = len(redactor.report)
+            try:
+                redactor.redact(entries[number])
+                hits[number] = [Hit(item.kind, f"{place}, {item.place}") for item in redactor.report[before:]]
+            except CassetteError as wrong:
+                hits[number] = [Hit(f"cannot be looked into, {wrong}", place)]
+            scanned_with[number] = redactor.learned
+    for number in range(len(entries)):
+        yield from hits[number]
 
 
 def _scan_text(data: bytes, redactor: Redactor, *, by_line: bool) -> Iterator[Hit]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import unquote
 
-from harness.benches.record.diff import ABSENT, Drift, Drifts
+from harness.benches.record.diff import ABSENT, Drift, Drifts, Seen, Where, parent_of
 from harness.benches.record.session import (
     NOT_BEGUN,
     Begun,
@@ -38,22 +39,71 @@ if TYPE_CHECKING:
 
 
 def drift_lines(drifts: Drifts) -> Iterator[str]:
-    """One line for each drift, however many exchanges show it; drifts of shape first."""
-    for drift, labels in drifts.shape.items():
-        yield escape_controls(f"{shape_line(drift)}  [{_join_names(labels)}]")
-    for drift, labels in drifts.content.items():
-        yield escape_controls(f"content    {drift}  [{_join_names(labels)}]")
-    for why, labels in drifts.unread.items():
-        yield escape_controls(f"not read   {why}  [{_join_names(labels)}]")
+    """The drifts by cassette, then exchange, then subtree; one sentence for each subtree. Shape comes first."""
+    blocks: dict[tuple[Where, ...], list[Drift]] = {}
+    for drift, seen in drifts.shape.items():
+        blocks.setdefault(tuple(dict.fromkeys(seen)), []).append(drift)
+    for seen, group in blocks.items():
+        indent = ""
+        for names in ([where.file for where in seen], [where.exchange for where in seen]):
+            if any(names):
+                yield escape_controls(f"{indent}{_join_names(names)}")
+                indent += "  "
+        yield from (escape_controls(f"{indent}structure  {line}") for line in describe_subtrees(group))
+    yield from map(escape_controls, _content_lines(drifts.content))
+    for why, seen in drifts.unread.items():
+        yield escape_controls(f"not read   {why}  [{_join_names(map(str, seen))}]")
 
 
-def shape_line(drift: Drift) -> str:
-    """A structural drift, without the exchanges that show it."""
-    return f"structure  {drift}"
+def describe_subtrees(drifts: Iterable[Drift]) -> Iterator[str]:
+    """A sentence for each object or list whose members differ; what stands alone has its own."""
+    trees: dict[str, list[Drift]] = {}
+    for drift in drifts:
+        trees.setdefault(parent_of(drift.place) or drift.place, []).append(drift)
+    for parent, members in trees.items():
+        if len(members) == 1:
+            yield str(members[0])
+            continue
+        parts = {"removed": list[str](), "added": list[str]()}
+        changed = []
+        for drift in members:
+            name = drift.place.removeprefix(parent).lstrip(".")
+            if drift.after == ABSENT:
+                parts["removed"].append(name)
+            elif drift.before == ABSENT:
+                parts["added"].append(f"{name} ({drift.after})")
+            else:
+                changed.append(f"{name} {drift.change}")
+        lists = [f"{word} {list_some(names, 6)}" for word, names in parts.items() if names]
+        yield f"{parent}: {'; '.join((*changed, *lists))}"
 
 
-def _join_names(labels: Sequence[str]) -> str:
-    return list_some(list(dict.fromkeys(labels)), 3)
+def _content_lines(content: Seen) -> Iterator[str]:
+    """Content by subtree, each place once; what differs in any two recordings is one line."""
+    places: dict[str, list[Drift]] = {}
+    seen: dict[str, dict[Where, None]] = {}
+    for drift, wheres in content.items():
+        if not drift.is_volatile:
+            places.setdefault(drift.place, []).append(drift)
+            seen.setdefault(drift.place, {}).update(dict.fromkeys(wheres))
+    blocks: dict[tuple[Where, ...], list[Drift]] = {}
+    for place, found in places.items():
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        shown = replace(found[0], after=found[0].after + more)
+        blocks.setdefault(tuple(seen[place]), []).append(shown)
+    for wheres, group in blocks.items():
+        exchanges = _join_names(where.exchange for where in wheres)
+        files = {where.file for where in wheres} - {""}
+        place = f"{exchanges} of {format_count(len(files), 'cassette')}" if files else exchanges
+        yield from (f"content    {line}  [{place}]" for line in describe_subtrees(group))
+    volatile = list(dict.fromkeys(drift.place for drift in content if drift.is_volatile))
+    if volatile:
+        fields = f"{format_count(len(volatile), 'field')} differ{'s' if len(volatile) == 1 else ''}"
+        yield f"content    {fields} in any two recordings (ids, times, signatures, sizes): {list_some(volatile, 3)}"
+
+
+def _join_names(names: Iterable[str]) -> str:
+    return list_some(list(dict.fromkeys(names)), 3)
 
 
 def drift_totals(drifts: Drifts) -> str:
@@ -68,14 +118,22 @@ def drift_record(drifts: Drifts) -> dict[str, Any]:
         "compared": drifts.compared,
         "shape": _record_all(drifts.shape),
         "content": _record_all(drifts.content),
-        "unread": [{"why": why, "exchanges": labels} for why, labels in drifts.unread.items()],
+        "unread": [
+            {"why": why, "exchanges": [where.exchange for where in seen]} for why, seen in drifts.unread.items()
+        ],
     }
 
 
-def _record_all(drifts: Mapping[Drift, list[str]]) -> list[dict[str, Any]]:
+def _record_all(drifts: Seen) -> list[dict[str, Any]]:
     return [
-        {"place": drift.place, "before": drift.before, "after": drift.after, "exchanges": labels}
-        for drift, labels in drifts.items()
+        {
+            "place": drift.place,
+            "before": drift.before,
+            "after": drift.after,
+            "exchanges": [where.exchange or where.file for where in seen],
+            "cassettes": list(dict.fromkeys(where.file for where in seen if where.file)),
+        }
+        for drift, seen in drifts.items()
     ]
 
 
@@ -146,7 +204,7 @@ def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[st
         command="diff",
         headline=mask(write_headline(drifts)),
         lead=f"{format_count(content, 'difference')} in content." if content else "",
-        unread=[mask(f"{why}: {_join_names(labels)}") for why, labels in drifts.unread.items()],
+        unread=[mask(f"{why}: {_join_names(map(str, seen))}") for why, seen in drifts.unread.items()],
         state_word=word,
         state_mark=mark_of(mark),
         before=mask(before),
@@ -156,7 +214,7 @@ def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[st
 
 
 def _part(
-    title: str, about: str, drifts: Mapping[Drift, list[str]], names: FragmentNames, mask: Callable[[str], str]
+    title: str, about: str, drifts: Seen, names: FragmentNames, mask: Callable[[str], str]
 ) -> dict[str, Any]:
     shown = list(drifts.items())[:500]
     left = len(drifts) - len(shown)
@@ -164,18 +222,18 @@ def _part(
         "title": title,
         "about": about,
         "fragment": names.name(title),
-        "rows": [_build_row(drift, labels, names, mask) for drift, labels in shown],
+        "rows": [_build_row(drift, seen, names, mask) for drift, seen in shown],
         "left_out": f"{left} more: `harness diff --json` has all" if left else "",
     }
 
 
 def _build_row(
-    drift: Drift, labels: list[str], names: FragmentNames, mask: Callable[[str], str]
+    drift: Drift, seen: Sequence[Where], names: FragmentNames, mask: Callable[[str], str]
 ) -> dict[str, Any]:
     from harness.report.page.rendering import compare_texts
 
     expected, actual = compare_texts(mask(drift.before), mask(drift.after))
-    exchanges = [mask(label) for label in dict.fromkeys(labels)]
+    exchanges = [mask(str(where)) for where in dict.fromkeys(seen)]
     return {
         "place": mask(drift.place),
         "fragment": names.name(f"{drift.place} {drift.before} {drift.after}"),
@@ -320,7 +378,8 @@ class RecordingReport:
         if result.reason == NOT_BEGUN:
             return
         texts = [f"{finding.rule} {finding.message}" for finding in result.findings]
-        texts += [shape_line(drift) for drift in (result.drifts.shape if result.drifts else ())]
+        drifts = result.drifts.shape if result.drifts else ()
+        texts += [f"structure  {line}" for line in describe_subtrees(drifts)]
         new = [text for text in dict.fromkeys(texts) if text not in self._told]
         self._told.update(new)
         state = self._screen.paint(_COLOUR.get(result.state, _NEWS if result.is_news else _FINE), result.state)

@@ -68,6 +68,8 @@ class StreamProtocol(Struct, frozen=True, kw_only=True):
     """JSON field names, at any depth, whose values name a kind or a state: part of the shape of an answer."""
     secret_fields: SecretFields
     """Which members of its bodies hold secrets."""
+    ignored: frozenset[str] = frozenset()
+    """Names of query parameters and JSON members, at any depth, that no comparison looks at."""
 
     def hiding(self, names: Iterable[str] = (), patterns: Iterable[str] = ()) -> StreamProtocol:
         """The same API for a project with secrets of its own.
@@ -76,3 +78,7 @@ class StreamProtocol(Struct, frozen=True, kw_only=True):
         regular expressions match.
         """
         return replace(self, secret_fields=self.secret_fields.having(names, patterns))
+
+    def ignoring(self, names: Iterable[str]) -> StreamProtocol:
+        """The same API for a project in which parameters and members of these names mean nothing."""
+        return replace(self, ignored=self.ignored.union(names))

@@ -13,10 +13,13 @@ from array import array
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
+
+import msgspec
 
 from harness.wire.protocol import StreamProtocol
 from harness.wire.secrets import (
@@ -422,20 +425,25 @@ class SecretFinder:
         """Return the edits for an event stream, also where a text is split over its events."""
         known, shaped = sorted(self.find_known(text)), sorted(self._find_shapes(text))
         places = sorted(edit.start for edit in (*known, *shaped))
-        may_be_named = _ESCAPE in text or self.fields.may_cover(text)
         edits: list[TextEdit] = []
         spread: dict[str, _Spread] = {}
-        ends = [found.end() for found in _BLANK_LINE.finditer(text)]
-        for start, end in pairwise((0, *ends, len(text))):
-            payload = _blank_out(text[start:end])
-            carried = _read_fragment(payload, protocol)
-            if carried is not None and carried[1]:
-                (spread.get(carried[0]) or spread.setdefault(carried[0], _Spread())).add(start, end, carried[1])
-            at = bisect_left(places, start)
-            is_found = at < len(places) and places[at] < end
-            if is_found or (may_be_named and (_ESCAPE in payload or self.fields.may_cover(payload))):
-                inner = self._sift(payload, _cut_out(known, start, end), _cut_out(shaped, start, end))
-                edits += (edit.move(start) for edit in inner)
+        blank_line = _BLANK_LINE if "\r" in text else _PLAIN_BLANK_LINE
+        ends = [found.end() for found in blank_line.finditer(text)]
+        bounds = pairwise((0, *ends, len(text)))
+        # A stream may have a million events: names are looked for in many at once, and in one only if some has one.
+        while batch := list(islice(bounds, _BATCH)):
+            many = text[batch[0][0] : batch[-1][1]]
+            may_be_named = _ESCAPE in many or self.fields.may_cover(many)
+            for start, end in batch:
+                frame = text[start:end]
+                carried = _read_fragment(_payload(frame), protocol)
+                if carried is not None and carried[1]:
+                    (spread.get(carried[0]) or spread.setdefault(carried[0], _Spread())).add(start, end, carried[1])
+                at = bisect_left(places, start)
+                is_found = at < len(places) and places[at] < end
+                if is_found or (may_be_named and (_ESCAPE in frame or self.fields.may_cover(frame))):
+                    inner = self._sift(_blank_out(frame), _cut_out(known, start, end), _cut_out(shaped, start, end))
+                    edits += (edit.move(start) for edit in inner)
         for key, fragments in spread.items():
             edits += self._in_fragments(text, (key, fragments), protocol)
         return without_overlap(edits)
@@ -510,18 +518,30 @@ class _Spread:
             at += size
 
 
+_BATCH = 64
+"""How many events are looked at together; of most batches no event has a name that matters."""
+
 _BLANK_LINE = re.compile(r"(?>\r\n|\r|\n){2,}")
+_PLAIN_BLANK_LINE = re.compile(r"\n\n\n*")
+"""The same without a CR, ten times as fast."""
 _HEAD = re.compile(r"(?:event:[^\r\n]*\r?\n)?data: ?(?=[^\r\n]*\s*\Z)")
 _NOT_PAYLOAD = re.compile(r"(?:^|(?<=[\r\n]))(?:data: ?|(?!data)[^\r\n]+)")
 """Matches what is not payload in an event: the prefix of each data line, and every other line."""
 
 
-_decode = json.JSONDecoder(strict=False).decode  # hot: `json.loads` would make a decoder for each event
+_decode_quickly = msgspec.json.Decoder().decode
+_decode = json.JSONDecoder(strict=False).decode
+
+
+def _payload(frame: str) -> str:
+    """The payload of an event, whose lines may have spaces before them."""
+    head = _HEAD.match(frame)  # nearly all events: one line of data
+    return frame[head.end() :] if head else _blank_out(frame)
 
 
 def _blank_out(frame: str) -> str:
     """An event with everything but its payload replaced by spaces, so that offsets stay the same."""
-    if head := _HEAD.match(frame):  # nearly all events: one line of data
+    if head := _HEAD.match(frame):
         return " " * head.end() + frame[head.end() :]
     return _NOT_PAYLOAD.sub(lambda prefix: " " * len(prefix[0]), frame)
 
@@ -531,13 +551,14 @@ def _read_fragment(payload: str, protocol: StreamProtocol) -> tuple[str, str] | 
     payload = payload.strip()
     if not payload.startswith("{"):
         return None
+    event: Any = None
     try:
-        event: Any = _decode(payload)
-    except (ValueError, RecursionError):
-        try:
-            event = _decode(_close(payload))
-        except (ValueError, RecursionError):
-            return None
+        event = _decode_quickly(payload)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        for text in (payload, _close(payload)):
+            with suppress(ValueError, RecursionError):
+                event = _decode(text)
+                break
     return protocol.text_of(event) if isinstance(event, dict) else None
 
 

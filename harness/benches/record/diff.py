@@ -1,7 +1,7 @@
 """Compares two recordings of the same session: drift in shape breaks clients, drift in content does not.
 
-Layer 5. Knows how exchanges are paired and how their drifts are merged into one short list; `Shape` is what
-clients depend on. Knows nothing of any API but which fields hold ids.
+Layer 5. Knows how exchanges are paired and how their drifts are merged into one short list; `Facts` is what
+clients depend on, and what may differ between two correct runs. Knows nothing of any API but which fields hold ids.
 
 `send_again` makes the second recording: it sends the requests of recorded sessions to a service again. A later
 request may name what an earlier answer gave it (itself, a part of it): the recorded id is replaced by the one
@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.cassette import CassetteError, Pieces, Recording, load
 from harness.cassette.har import decode_body
+from harness.cassette.matching import IdMapping
 from harness.documents import explain_unread, list_files, read_file
 from harness.errors import Unreadable
 from harness.outcome.words import shorten_with_length
@@ -29,90 +30,128 @@ from harness.wire.json_value import find_ambiguous, json_or_none
 from harness.wire.mask import HIDDEN
 from harness.wire.message import EVENT_STREAM
 
-# Separates the shape of a recorded answer from its content, which may differ between two correct runs.
-
-
 HEADERS = ("content-type", "content-encoding", "retry-after", "www-authenticate", "location")
 """Response headers that clients depend on: the first two by value, the others by presence."""
 
 _BY_VALUE = frozenset({"content-type", "content-encoding"})
 _TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
+_LINE = " `event:` line"
+"""The place of the line that names the type of an event, after the name of the event."""
+
+_MOST_OUTLINES = 10_000
+"""Of a stream whose every event has another number, no more than so many are remembered."""
+
 ABSENT = "nothing"
 PRESENT = "recorded"
 
 
 @dataclass(slots=True)
-class Shape:
-    """The shape of one exchange or of several similar ones.
+class Facts:
+    """The shape and the content of one exchange, or of several similar ones.
 
     `places` maps each place to the set of what was found there in all of the exchanges. `order` is the order of
-    the events, repetitions left out. `whole` is False if a stream among them did not complete.
+    the events, repetitions left out. `whole` is False if a stream among them did not complete. `content` has the
+    values that may differ (text, number of events, sizes, usage), each as one comparable line.
     """
 
     places: dict[str, set[str]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     whole: bool = True
+    content: dict[str, str] = field(default_factory=dict)
 
     def add(self, place: str, what: str) -> None:
         """Note that `what` was found at `place`."""
         self.places.setdefault(place, set()).add(what)
 
 
-@dataclass(slots=True)
-class Content:
-    """The values that may differ (text, number of events, sizes, usage): place → one comparable line."""
-
-    lines: dict[str, str] = field(default_factory=dict)
-
-
-def shape_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> Shape:
-    """The shape that these exchanges share."""
-    shape = Shape()
+def facts_of(recordings: Sequence[Recording], protocol: StreamProtocol) -> Facts:
+    """The shape that these exchanges share, and their content."""
+    facts = Facts()
+    seconds = sum(sum(recording.pieces.waits) + recording.wait for recording in recordings) / 1e6
+    facts.content = {
+        "exchanges": str(len(recordings)),
+        "ending": ", ".join(dict.fromkeys(recording.ending.words for recording in recordings)),
+        "bytes": str(sum(len(recording.body) for recording in recordings)),
+        "pieces": str(sum(len(recording.pieces) for recording in recordings)),
+        "seconds": f"{seconds:.1f}",
+    }
     for recording in recordings:
-        shape.add("status", "none" if recording.status is None else str(recording.status))
+        facts.add("status", "none" if recording.status is None else str(recording.status))
         for name in HEADERS:
             value = recording.headers.media_type() if name == "content-type" else recording.headers.get(name)
             if value:
-                shape.add(f"header {name}", value if name in _BY_VALUE else "present")
+                facts.add(f"header {name}", value if name in _BY_VALUE else "present")
         if recording.events:
-            _add_stream(recording, shape, protocol)
+            _add_stream(recording, facts, protocol)
         else:
-            _add_json("body", recording.body, _decode(recording.body), shape, protocol)
-    return shape
+            value = _decode(recording.body)
+            _add_shape("body", recording.body, value, facts, protocol)
+            _add_values("body", value, facts, protocol)
+    return facts
 
 
-_LINE = " `event:` line"
-"""The place of the line that names the type of an event, after the name of the event."""
-
-
-def _add_stream(recording: Recording, shape: Shape, protocol: StreamProtocol) -> None:
-    for frame in Decoder().feed(recording.body):
-        last = bool(protocol.sentinel) and frame.data == protocol.sentinel
-        if last:
+def _add_stream(recording: Recording, facts: Facts, protocol: StreamProtocol) -> None:
+    texts: defaultdict[str, list[str]] = defaultdict(list)
+    count = 0
+    # A stream may have a million events of few shapes. Two payloads that differ only in texts have the same one;
+    # so have their names, as the values of `kind_fields` stay. A quote after a letter ends the name of a member.
+    kinds = "".join(rf'(?<!"{name}":)(?<!"{name}": )' for name in map(re.escape, sorted(protocol.kind_fields)))
+    behind_name = r'(?:(?<=\w":)|(?<=\w": ))'
+    free_text = re.compile(rf'{behind_name}{kinds}"[^"\\]*+(?:\\.[^"\\]*+)*+"'.encode(), re.DOTALL)
+    names: dict[tuple[bytes, bytes | None, bool], str] = {}
+    for frame in Decoder().each(recording.body):
+        count += 1
+        if protocol.sentinel and frame.data == protocol.sentinel:
             name = frame.data.decode("utf-8", "replace")
-        else:
-            event = _decode(frame.data)
-            name = protocol.name_event(event)
-            _add_json(name, frame.data, event, shape, protocol)
-        line = (frame.event or b"").decode("utf-8", "replace")
-        shape.add(name + _LINE, "none" if frame.event is None else "as its type" if line in name else line)
-        if last or not shape.order or shape.order[-1] != name:
-            shape.order.append(name)
-    shape.whole = shape.whole and recording.complete
+            facts.order.append(name)
+            _add_line(name, frame.event, facts)
+            continue
+        event = _decode(frame.data)
+        is_object = isinstance(event, dict)
+        outline = free_text.sub(b"", frame.data), frame.event, is_object
+        known = names.get(outline)
+        if known is None:
+            if len(names) >= _MOST_OUTLINES:
+                names.clear()
+            known = names[outline] = protocol.name_event(event)
+            _add_shape(known, frame.data, event, facts, protocol)
+            _add_line(known, frame.event, facts)
+        if not facts.order or facts.order[-1] != known:
+            facts.order.append(known)
+        if not is_object:
+            continue
+        fragment = protocol.text_of(event)
+        if fragment is not None:
+            texts[fragment[0]].append(fragment[1])
+        elif not protocol.is_fragment(event):
+            _add_values(known, event, facts, protocol)
+    facts.whole = facts.whole and recording.complete
+    facts.content["events"] = str(count)
+    facts.content |= {f"text {key}": "".join(fragments) for key, fragments in texts.items()}
 
 
-def _add_json(place: str, data: bytes, value: Any, shape: Shape, protocol: StreamProtocol) -> None:
+def _add_line(name: str, event: bytes | None, facts: Facts) -> None:
+    line = (event or b"").decode("utf-8", "replace")
+    facts.add(name + _LINE, "none" if event is None else "as its type" if line in name else line)
+
+
+def _add_shape(place: str, data: bytes, value: Any, facts: Facts, protocol: StreamProtocol) -> None:
     if name := find_ambiguous(data, value):
-        shape.add(f"{place}, a name twice", name)
+        facts.add(f"{place}, a name twice", name)
     for where, what in _list_places(place, value, protocol):
-        shape.add(where, what)
+        facts.add(where, what)
 
 
 def _list_places(place: str, value: Any, protocol: StreamProtocol) -> Iterator[tuple[str, str]]:
-    yield place, _name_type(value)
+    if isinstance(value, float):  # one without a fraction is an integer, as in JSON Schema
+        yield place, "integer" if value.is_integer() else "number"
+    else:
+        yield place, _TYPES.get(type(value), "null")
     if isinstance(value, Mapping):
         for name, item in value.items():
             where = f"{place}.{name}"
+            if name in protocol.ignored:
+                continue
             if name in protocol.kind_fields and isinstance(item, str):
                 yield where, repr(item)
             elif name not in protocol.opaque_fields or isinstance(item, str):
@@ -123,109 +162,95 @@ def _list_places(place: str, value: Any, protocol: StreamProtocol) -> Iterator[t
             yield from _list_places(f"{place}[{kind}]", item, protocol)
 
 
-def _name_type(value: Any) -> str:
-    """The type by JSON Schema's names; a float without a fraction is an integer."""
-    if isinstance(value, float):
-        return "integer" if value.is_integer() else "number"
-    return _TYPES.get(type(value), "null")
-
-
-def content_of(recordings: list[Recording], protocol: StreamProtocol) -> Content:
-    """The content of these exchanges, which may differ between two correct runs."""
-    content = Content()
-    content.lines["exchanges"] = str(len(recordings))
-    content.lines["ending"] = ", ".join(dict.fromkeys(recording.ending.words for recording in recordings))
-    content.lines["bytes"] = str(sum(len(recording.body) for recording in recordings))
-    content.lines["pieces"] = str(sum(len(recording.pieces) for recording in recordings))
-    seconds = sum(sum(recording.pieces.waits) + recording.wait for recording in recordings) / 1e6
-    content.lines["seconds"] = f"{seconds:.1f}"
-    for recording in recordings:
-        if recording.events:
-            _add_stream_content(recording, content, protocol)
-        else:
-            _add_values("body", _decode(recording.body), content, protocol)
-    return content
-
-
-def _add_stream_content(recording: Recording, content: Content, protocol: StreamProtocol) -> None:
-    texts: dict[str, list[str]] = {}
-    events = 0
-    for frame in Decoder().feed(recording.body):
-        events += 1
-        event = _decode(frame.data)
-        if not isinstance(event, Mapping):
-            continue
-        fragment = protocol.text_of(event)
-        if fragment is not None:
-            texts.setdefault(fragment[0], []).append(fragment[1])
-        elif not protocol.is_fragment(event):
-            _add_values(protocol.name_event(event), event, content, protocol)
-    content.lines["events"] = str(events)
-    for key, fragments in texts.items():
-        content.lines[f"text {key}"] = "".join(fragments)
-
-
-def _add_values(place: str, value: Any, content: Content, protocol: StreamProtocol) -> None:
+def _add_values(place: str, value: Any, facts: Facts, protocol: StreamProtocol) -> None:
     if isinstance(value, Mapping):
         for name, item in value.items():
-            if name not in protocol.kind_fields:
-                _add_values(f"{place}.{name}", item, content, protocol)
+            if name not in protocol.kind_fields and name not in protocol.ignored:
+                _add_values(f"{place}.{name}", item, facts, protocol)
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            _add_values(f"{place}[{number}]", item, content, protocol)
+            _add_values(f"{place}[{number}]", item, facts, protocol)
     else:
-        content.lines[place] = json.dumps(value, ensure_ascii=False)
+        facts.content[place] = json.dumps(value, ensure_ascii=False)
 
 
 def _decode(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return data.decode("utf-8", "replace") if data else None
+    """The JSON value of a body, or its text."""
+    value = json_or_none(data)
+    if value is None and data and data.strip() != b"null":
+        return data.decode("utf-8", "replace")
+    return value
 
 
 _SUFFIXES = (".yaml", ".yml")
 _SHOWN = 100
 _MEMBER_END = re.compile(r"[.\[\] ]+")
+_TIME = re.compile(r'"?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"?')
+_SIZES = frozenset({"bytes", "pieces", "seconds"})
 
 Key = tuple[str, str, tuple[str, ...], str]
 
 
+class Where(NamedTuple):
+    """An exchange that shows a drift, and its cassette, "" if only two are compared."""
+
+    exchange: str
+    file: str = ""
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (self.file, self.exchange)))
+
+
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference: its place in an exchange, what was there before, what is there now."""
+    """One difference: its place in an exchange, what was there before, what is there now.
+
+    `is_volatile`: it is an id, a time, an opaque text or a size, which differ in any two recordings.
+    """
 
     place: str
     before: str
     after: str
+    is_volatile: bool = False
+
+    @property
+    def change(self) -> str:
+        """The difference without its place."""
+        if self.before == ABSENT:
+            return "added" + (f", {self.after}" if self.after != PRESENT else "")
+        if self.after == ABSENT:
+            return "removed" + (f", was {self.before}" if self.before != PRESENT else "")
+        return f"{self.before} → {self.after}"
 
     def __str__(self) -> str:
-        if self.before == ABSENT:
-            return f"{self.place}: added" + (f", {self.after}" if self.after != PRESENT else "")
-        if self.after == ABSENT:
-            return f"{self.place}: removed" + (f", was {self.before}" if self.before != PRESENT else "")
-        return f"{self.place}: {self.before} → {self.after}"
+        return f"{self.place}: {self.change}"
+
+
+Seen = dict[Drift, list[Where]]
 
 
 @dataclass(slots=True)
 class Drifts:
-    """The drifts in shape and in content, and why bodies were not read, each with the labels of its exchanges."""
+    """The drifts in shape and in content, and why bodies were not read, each with the exchanges that show it."""
 
     compared: int = 0
-    shape: dict[Drift, list[str]] = field(default_factory=dict)
-    content: dict[Drift, list[str]] = field(default_factory=dict)
-    unread: dict[str, list[str]] = field(default_factory=dict)
+    shape: Seen = field(default_factory=dict)
+    content: Seen = field(default_factory=dict)
+    unread: dict[str, list[Where]] = field(default_factory=dict)
     empty: str = ""
     """The side that has no recording at all, so that nothing can be compared."""
 
-    def add(self, other: Drifts) -> None:
-        """Merge the drifts of another pair into these."""
+    def add(self, other: Drifts, file: str = "") -> None:
+        """Merge the drifts of another pair, which is of this cassette, into these."""
         self.compared += other.compared
-        for mine, theirs in ((self.shape, other.shape), (self.content, other.content)):
-            for drift, labels in theirs.items():
-                mine.setdefault(drift, []).extend(labels)
-        for why, labels in other.unread.items():
-            self.unread.setdefault(why, []).extend(labels)
+        pairs: tuple[tuple[dict[Any, list[Where]], dict[Any, list[Where]]], ...] = (
+            (self.shape, other.shape),
+            (self.content, other.content),
+            (self.unread, other.unread),
+        )
+        for mine, theirs in pairs:
+            for drift, seen in theirs.items():
+                mine.setdefault(drift, []).extend(where._replace(file=file) if file else where for where in seen)
 
 
 def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
@@ -244,10 +269,10 @@ def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
     for name in sorted(ours | theirs):
         if name in ours and name in theirs:
             old, new = load(before / name).recordings, load(after / name).recordings
-            drifts.add(diff_recordings(old, new, protocol))
+            drifts.add(diff_recordings(old, new, protocol), name)
         else:
             gone = Drift("cassette", PRESENT, ABSENT) if name in ours else Drift("cassette", ABSENT, PRESENT)
-            drifts.shape.setdefault(gone, []).append(name)
+            drifts.shape.setdefault(gone, []).append(Where("", name))
     return drifts
 
 
@@ -273,28 +298,29 @@ def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], pro
     for key, before_group in old:  # of equal keys the first with the first, the second with the second
         if waiting[key]:
             paired.add(place := waiting[key].popleft())
-            _pair(_label(key), before_group, new[place][1], drifts, protocol)
+            _pair(Where(_label(key)), before_group, new[place][1], drifts, protocol)
         else:
-            drifts.shape.setdefault(Drift("exchange", PRESENT, ABSENT), []).append(_label(key))
+            drifts.shape.setdefault(Drift("exchange", PRESENT, ABSENT), []).append(Where(_label(key)))
     for place, (key, _) in enumerate(new):
         if place not in paired:
-            drifts.shape.setdefault(Drift("exchange", ABSENT, PRESENT), []).append(_label(key))
+            drifts.shape.setdefault(Drift("exchange", ABSENT, PRESENT), []).append(Where(_label(key)))
     return drifts
 
 
 def _pair(
-    label: str, before: list[Recording], after: list[Recording], drifts: Drifts, protocol: StreamProtocol
+    where: Where, before: list[Recording], after: list[Recording], drifts: Drifts, protocol: StreamProtocol
 ) -> None:
     drifts.compared += 1
     try:
         before, after = list(map(_decode_body, before)), list(map(_decode_body, after))
     except Unreadable as wrong:  # whether two such bodies differ is unknown: only their surroundings are compared
-        drifts.unread.setdefault(str(wrong), []).append(label)
+        drifts.unread.setdefault(str(wrong), []).append(where)
         before, after = ([_replace_body(one, b"") for one in side] for side in (before, after))
-    for drift in _compare_shapes(shape_of(before, protocol), shape_of(after, protocol)):
-        drifts.shape.setdefault(drift, []).append(label)
-    for drift in _find_content_drifts(content_of(before, protocol), content_of(after, protocol), protocol):
-        drifts.content.setdefault(drift, []).append(label)
+    old, new = facts_of(before, protocol), facts_of(after, protocol)
+    for drift in _compare_shapes(old, new):
+        drifts.shape.setdefault(drift, []).append(where)
+    for drift in _compare_content(old.content, new.content, protocol):
+        drifts.content.setdefault(drift, []).append(where)
 
 
 def _decode_body(recording: Recording) -> Recording:
@@ -307,50 +333,59 @@ def _replace_body(recording: Recording, body: bytes) -> Recording:
     return replace(recording, body=body, pieces=Pieces([len(body)], [0]))
 
 
-def _compare_shapes(before: Shape, after: Shape) -> Iterator[Drift]:
+def parent_of(place: str) -> str:
+    """The place of the object or list that a place is in; "" for one that stands alone."""
+    if place.endswith(_LINE):
+        return place.removesuffix(_LINE)
+    return place.rpartition("[")[0] if place.endswith("]") else place.rpartition(".")[0]
+
+
+def _compare_shapes(before: Facts, after: Facts) -> Iterator[Drift]:
     partial = not (before.whole and after.whole)
     for place in dict.fromkeys((*before.places, *after.places)):
         old, new = before.places.get(place, set()), after.places.get(place, set())
-        parent = place.removesuffix(_LINE) if place.endswith(_LINE) else place.rpartition(".")[0]
+        parent = parent_of(place)
         if parent and (parent not in before.places) != (parent not in after.places):
             continue  # the parent itself is new or gone, which is reported once
         if "number" in old:  # a number without a fraction may come by chance
             new = {"number" if what == "integer" else what for what in new}
             old = old - {"integer"}
         if old != new and not (partial and (not old or not new)):
-            yield Drift(place, _set(old), _set(new))
+            yield Drift(place, *(" or ".join(sorted(values)) or ABSENT for values in (old, new)))
     old_order, new_order = before.order, after.order
     if partial:
         shorter = min(len(old_order), len(new_order))
         old_order, new_order = old_order[:shorter], new_order[:shorter]
     if old_order != new_order:
-        yield Drift("order of events", *_cut_to_first_difference(old_order, new_order))
+        # Both, from the last event they share to one event after the first that differs.
+        pairs = enumerate(zip(old_order, new_order, strict=False))
+        at = next((n for n, (a, b) in pairs if a != b), min(len(old_order), len(new_order)))
+        shown = [", ".join(order[max(at - 1, 0) : at + 2]) or "no event" for order in (old_order, new_order)]
+        yield Drift("order of events", *shown)
 
 
-def _set(values: set[str]) -> str:
-    return " or ".join(sorted(values)) or ABSENT
-
-
-def _cut_to_first_difference(old: list[str], new: list[str]) -> tuple[str, str]:
-    """Both orders, from the last event they share to one event after the first that differs."""
-    at = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-    start = max(at - 1, 0)
-    return tuple(", ".join(order[start : at + 2]) or "no event" for order in (old, new))  # type: ignore[return-value]
-
-
-def _find_content_drifts(before: Content, after: Content, protocol: StreamProtocol) -> Iterator[Drift]:
+def _compare_content(
+    before: Mapping[str, str], after: Mapping[str, str], protocol: StreamProtocol
+) -> Iterator[Drift]:
     """Where the content differs; the value of a member that holds a secret is not shown."""
-    for place in dict.fromkeys((*before.lines, *after.lines)):
-        old, new = before.lines.get(place), after.lines.get(place)
-        if old is not None and new is not None and old != new:
-            if protocol.secret_fields.covers(_MEMBER_END.split(place)):
-                old = new = HIDDEN
-            yield Drift(place, shorten_with_length(old, _SHOWN), shorten_with_length(new, _SHOWN))
+    changing = protocol.id_fields | protocol.opaque_fields
+    for place in dict.fromkeys((*before, *after)):
+        old, new = before.get(place), after.get(place)
+        if old is None or new is None or old == new:
+            continue
+        is_volatile = (
+            place in _SIZES
+            or place.rpartition(".")[2] in changing
+            or (_TIME.fullmatch(old) is not None and _TIME.fullmatch(new) is not None)
+        )
+        if protocol.secret_fields.covers(_MEMBER_END.split(place)):
+            old = new = HIDDEN
+        yield Drift(place, shorten_with_length(old, _SHOWN), shorten_with_length(new, _SHOWN), is_volatile)
 
 
 def _group(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterator[tuple[Key, list[Recording]]]:
     """Group exchanges by what was asked. Consecutive polls are one group, because their number may vary."""
-    ids = _collect_ids(recordings, protocol)
+    ids = set(IdMapping(protocol).find_ids(*(recording.body for recording in recordings)))
     keyed = [(_build_key(recording, ids), recording) for recording in recordings]
     for key, run in groupby(keyed, key=lambda pair: pair[0]):
         members = [recording for _, recording in run]
@@ -376,12 +411,6 @@ def _label(key: Key) -> str:
     method, path, names, sort = key
     query = "?" + "&".join(names) if names else ""
     return f"{method} {path}{query}{f' ({sort.strip()})' if sort else ''}"
-
-
-def _collect_ids(recordings: Sequence[Recording], protocol: StreamProtocol) -> set[str]:
-    """Every id that an answer contains."""
-    given = (_find_given(recording, protocol) for recording in recordings)
-    return {identity for found in given for identities in found.values() for identity in identities}
 
 
 _REQUEST = ".request.json"

@@ -176,7 +176,7 @@ def refused_since(drifts: Drifts) -> str:
     """The request that the older recording has an answer to and that is refused now; "" if there is none."""
     for drift, labels in drifts.shape.items():
         if drift.place == "status" and drift.before < _REFUSALS <= drift.after:
-            return f"{labels[0]} returned {drift.before} and is now rejected with {drift.after}"
+            return f"{labels[0].exchange} returned {drift.before} and is now rejected with {drift.after}"
     return ""
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from harness.benches.record.diff import Drifts, diff_paths, diff_recordings, send_again, sessions_in
+from harness.benches.record.diff import Drifts, Where, diff_paths, diff_recordings, facts_of, send_again, sessions_in
 from harness.cassette import CassetteError, Recording, save
 from harness.cassette.framing import pieces_of
 from harness.cli import main
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.outcome import Exit
+from harness.report.recordings import drift_lines
 from harness.transport import ServiceDriver
 from harness.wire import COMPLETE, By, Chunked, Ending, Headers, How, Request, encode
 from tests.growth import TIMES, assert_linear
@@ -190,8 +191,8 @@ def test_polls_are_one_however_many_there_were() -> None:
 def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
     delete = answered(b"{}", JSON, request=Request("DELETE", "/v1beta/interactions/x"))
     drifts = diff_recordings([PLAIN, delete], [PLAIN], PROTOCOL)
-    assert {str(d): labels for d, labels in drifts.shape.items()} == {
-        "exchange: removed": ["DELETE /v1beta/interactions/x"]
+    assert {str(d): seen for d, seen in drifts.shape.items()} == {
+        "exchange: removed": [Where("DELETE /v1beta/interactions/x")]
     }
 
 
@@ -215,7 +216,7 @@ def test_two_sessions_of_many_equal_calls_are_compared_in_bounded_time() -> None
 def test_what_was_asked_of_a_stream_is_told(asked: str, label: str) -> None:
     get = answered(b"{}", JSON, request=Request("GET", f"/v1beta/interactions/x?stream={asked}"))
     drifts = diff_recordings([PLAIN, get], [PLAIN], PROTOCOL)
-    assert list(drifts.shape.values()) == [[f"GET /v1beta/interactions/x?{label}"]]
+    assert list(drifts.shape.values()) == [[Where(f"GET /v1beta/interactions/x?{label}")]]
 
 
 def test_one_change_in_many_exchanges_is_one_line() -> None:
@@ -224,13 +225,43 @@ def test_one_change_in_many_exchanges_is_one_line() -> None:
     assert [len(labels) for labels in drifts.shape.values()] == [5]
 
 
+def test_a_change_of_many_cassettes_is_one_sentence(tmp_path: Path) -> None:
+    """Recorded again, 40 cassettes show one drift: it is grouped by file, exchange and subtree; ids are folded."""
+    old = {"total_tokens": 3, "total_input_tokens": 1, "total_output_tokens": 2}
+    for number in range(40):
+        save(tmp_path / "a" / f"{number:02}.yaml", [interaction(usage=old)])
+        save(tmp_path / "b" / f"{number:02}.yaml", [interaction(id=f"int_{number}", usage={"total": "3"})])
+    lines = list(drift_lines(diff_paths(tmp_path / "a", tmp_path / "b", PROTOCOL)))
+    assert lines[:4] == [
+        "00.yaml, 01.yaml, 02.yaml and 37 more",
+        "  POST /v1beta/interactions",
+        "    structure  body.usage: removed total_tokens, total_input_tokens, total_output_tokens; added total (string)",
+        "content    2 fields differ in any two recordings (ids, times, signatures, sizes): bytes, body.id",
+    ]
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize("spaced", [False, True])
+def test_events_that_differ_in_more_than_texts_are_all_looked_at(spaced: bool) -> None:
+    """Of a long stream only one event of each shape is read; a number, a kind or a name makes another shape."""
+    separators = (", ", ": ") if spaced else (",", ":")
+    deltas = [delta("a"), delta('b":"c\\'), delta("d", more=1), delta("e", more=1.5), delta("f", status="x")]
+    body = b"".join(
+        encode("step.delta", json.dumps(event, separators=separators).encode()) for event in deltas
+    )
+    facts = facts_of([answered(body, STREAM)], PROTOCOL)
+    assert facts.places["step.delta(text).more"] == {"integer", "number"}
+    assert facts.places["step.delta(text).status"] == {"'x'"}
+    assert facts.content["text 0/text"] == 'ab":"c\\def'
+
+
 def test_folders_are_compared_by_the_names_in_them(tmp_path: Path) -> None:
     """A cassette that only one folder has is structural drift; comparing a folder with a file is refused."""
     for folder, names in {"a": ("x.yaml", "y.yaml"), "b": ("x.yaml",)}.items():
         for name in names:
             save(tmp_path / folder / name, [PLAIN])
     drifts = diff_paths(tmp_path / "a", tmp_path / "b", PROTOCOL)
-    assert (drifts.compared, list(drifts.shape.values())) == (1, [["y.yaml"]])
+    assert (drifts.compared, list(drifts.shape.values())) == (1, [[Where("", "y.yaml")]])
     with pytest.raises(CassetteError, match="two files or two folders"):
         diff_paths(tmp_path / "a", tmp_path / "b" / "x.yaml", PROTOCOL)
 
@@ -283,7 +314,7 @@ def test_the_command_prints_what_differs(tool_loop: Path, capsys: pytest.Capture
     """A field that the recorded answer lacks is named, and the exit code says that there was one."""
     assert main(["diff", str(tool_loop), "emulator"]) == Exit.FAILED
     printed = capsys.readouterr().out
-    assert "body.usage: added, object" in printed
+    assert "body: added usage (object)" in printed
     assert "compared 2 exchanges" in printed
 
 
@@ -294,7 +325,7 @@ def test_no_file_takes_the_place_of_the_emulator(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tool_loop, "emulator")
     assert main(["diff", str(tool_loop), "emulator"]) == Exit.FAILED
-    assert "body.usage: added, object" in capsys.readouterr().out
+    assert "body: added usage (object)" in capsys.readouterr().out
     assert main(["diff", str(tool_loop), "./emulator"]) == Exit.NOTHING_RAN  # a folder of pairs, and no emulator
 
 
