@@ -188,7 +188,7 @@ def _has_anchors(source: IO[bytes] | bytes | str) -> bool:
     if isinstance(source, str):
         source = source.encode("utf-8", "replace")
     if isinstance(source, bytes):
-        return _ANCHOR.search(source) is not None
+        return b"&" in source and _ANCHOR.search(source) is not None
     try:
         blocks = iter(lambda: source.read(1 << 20) + source.readline(), b"")
         return any(b"&" in block and _ANCHOR.search(block) is not None for block in blocks)

@@ -21,7 +21,7 @@ from harness.errors import CassetteError
 from harness.wire import Exchange, StreamProtocol
 from harness.wire.coding import TOO_MUCH_DECODED
 
-_COMMENT = re.compile(rb"(?:^|\s)#")
+_COMMENT = re.compile(rb"(?:^|[ \t])#[^\n]*", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,16 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
             ]
             found = [one for cassette in cassettes for one in Layout.readings(cassette["interactions"])]
             entries = [one for one in found if isinstance(one, Recording)]
-            if TOO_MUCH_DECODED in map(str, found):
+            if any(isinstance(one, ValueError) and str(one) == TOO_MUCH_DECODED for one in found):
                 hits.append(Hit(f"cannot be looked into, {TOO_MUCH_DECODED}", "interactions"))
             if cassettes and len(entries) == len(found):  # in the file are also comments and metadata
                 others = [{**d, "interactions": None} if d in cassettes else d for d in documents]
-                comments = [
-                    line[begun.start() :] if (begun := _COMMENT.search(line)) else b""
-                    for line in data.split(b"\n")
-                ]
-                rest = b"\n".join([*comments, json.dumps(others, default=str).encode("utf-8", "surrogatepass")])
+                parts, at = list[bytes](), 0
+                for comment in _COMMENT.finditer(data):  # each in its line
+                    parts += [b"\n" * data.count(b"\n", at, comment.start()), comment[0]]
+                    at = comment.end()
+                parts += [b"\n" * (data.count(b"\n", at) + 1), json.dumps(others, default=str).encode()]
+                rest = b"".join(parts)
         elif suffix in (".json", ".har"):
             exchanges = exchanges_in([json.loads(data)]) or ()
             entries = [Recording.of(one) for _, one in exchanges if isinstance(one, Exchange)]

@@ -197,19 +197,21 @@ def _find_encoded(text: str, start: int, encoded: _Encoded) -> int:
     return word.end() if word is not None else 0
 
 
-_PARAMETER = re.compile(r"(?:[?&;#]|\\u0026)(?P<name>[\w.$%\[\]\-]{1,64})=(?=[^&#\s\"'<>\\])")
+_PARAMETER = re.compile(r"(?:[?&;#]|\\u0026)(?P<name>[\w.$%\[\]\-]{1,64})\Z")
+_LONGEST_PARAMETER = 70
+"""The characters of the longest name, and what stands before it."""
 _VALUE = re.compile(r"[^&#\s\"'<>\\]+")
 
 
 def _parameters(text: str, is_secret: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
     """Where the values of parameters of URLs are in a text whose names are secret."""
-    until = 0
-    for found in _PARAMETER.finditer(text):
-        if found.start() >= until and is_secret(unquote(found["name"])):
-            value = _VALUE.match(text, found.end())
-            if value is not None:
-                until = value.end()
-                yield value.span()
+    at = text.find("=")
+    while at >= 0:  # most long texts have few of them
+        found = _PARAMETER.search(text[max(0, at - _LONGEST_PARAMETER) : at])
+        value = _VALUE.match(text, at + 1) if found is not None and is_secret(unquote(found["name"])) else None
+        if value is not None:
+            yield value.span()
+        at = text.find("=", at + 1 if value is None else value.end())
 
 
 # The values of a JSON text and their places, even if it was cut anywhere. A parser would lose the places, and
