@@ -95,9 +95,9 @@ def _add_stream(recording: Recording, facts: Facts, protocol: StreamProtocol) ->
     count = 0
     # A stream may have a million events of few shapes. Two payloads that differ only in texts have the same one;
     # so have their names, as the values of `kind_fields` stay. A quote after a letter ends the name of a member.
-    kinds = "".join(rf'(?<!"{name}":)(?<!"{name}": )' for name in map(re.escape, sorted(protocol.kind_fields)))
-    behind_name = r'(?:(?<=\w":)|(?<=\w": ))'
-    free_text = re.compile(rf'{behind_name}{kinds}"[^"\\]*+(?:\\.[^"\\]*+)*+"'.encode(), re.DOTALL)
+    kinds = "".join(rf'(?<!"{name}":")(?<!"{name}": ")' for name in map(re.escape, sorted(protocol.kind_fields)))
+    begin = rf'"(?:(?<=\w":")|(?<=\w": ")){kinds}'  # the quote first: a search for a character is fast
+    free_text = re.compile(rf'{begin}[^"\\]*+(?:\\.[^"\\]*+)*+"'.encode(), re.DOTALL)
     names: dict[tuple[bytes, bytes | None, bool], str] = {}
     for frame in Decoder().each(recording.body):
         count += 1
