@@ -6,7 +6,7 @@ from harness.cassette.matching import RequestDifference
 from harness.cassette.player import Miss, Player
 from harness.cassette.recording import UNKNOWN_ORIGIN, Provenance, Recording, Target, Unit
 from harness.cassette.redactor import Redactor, Replaced
-from harness.cassette.scan import Hit, scan, scan_file
+from harness.cassette.scan import Hit, redact_file, scan, scan_file
 from harness.cassette.writer import Cassette, CassetteFile, load, save
 from harness.errors import CassetteError
 
@@ -14,5 +14,5 @@ __all__ = [
     "Recording", "Unit", "UNKNOWN_ORIGIN", "Pieces", "pack", "unpack",
     "Cassette", "CassetteFile", "load", "save", "Journal", "Provenance", "Target", "CassetteError",
     "Player", "Miss", "RequestDifference",
-    "Redactor", "Replaced", "scan", "scan_file", "Hit",
+    "Redactor", "Replaced", "scan", "scan_file", "redact_file", "Hit",
 ]  # fmt: skip

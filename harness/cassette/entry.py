@@ -89,6 +89,18 @@ def as_entry(recording: Recording) -> dict[str, Any]:
     }
 
 
+def replace_halves(entry: Mapping[str, Any], recording: Recording) -> dict[str, Any]:
+    """The entry with another recording in it; fields of other tools stay, and a plain entry stays plain."""
+    new, came = as_entry(recording), entry["response"]
+    if KEY not in came:
+        del new["response"][KEY]
+    return {
+        **entry,
+        "request": {**entry["request"], **new["request"]},
+        "response": {**came, **new["response"]},
+    }
+
+
 def from_entry(entry: Mapping[str, Any]) -> Recording:
     """Read the recording of one entry. Raises FieldError saying what is wrong and what belongs there."""
     asked, came = _read_mapping(entry, "request"), _read_mapping(entry, "response")

@@ -1,8 +1,9 @@
 """Decide whether two requests are the same, and if not, where they first differ. Layer 1, pure.
 
 Compares the method, the path, the query without order, and the body as canonical JSON; never host or port, which
-differ at every replay, and never credentials. Ids that a recorded answer gave out must be sent back unchanged. An
-id from outside the cassette may be replaced by another, as long as it is the same one throughout.
+differ at every replay, never credentials, and nothing that the protocol ignores. Ids that a recorded answer gave
+out must be sent back unchanged. An id from outside the cassette may be replaced by another, as long as it is the
+same one throughout.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import ChainMap, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -86,28 +87,32 @@ class Canon:
         self._redactor.report.clear()  # it is never read, and would grow with every request
         kind, value = "JSON" if clean.body else "", None
         try:
-            value = _hide_in(json.loads(clean.body)) if clean.body else None
+            value = _hide_in(json.loads(clean.body), self._protocol.ignored) if clean.body else None
         except (ValueError, RecursionError):
             text, kind = text_of(clean.body), "text that is not JSON"
             boundary = _BOUNDARY.search(clean.headers.get("content-type"))
             if boundary is not None:
                 text = text.replace(f"--{boundary[1] or boundary[2]}", "--boundary")
             value = _hide_placeholders(text)
-        is_secret = self._protocol.secret_fields.names_parameter
+        is_secret, ignored = self._protocol.secret_fields.names_parameter, self._protocol.ignored
         return CanonicalRequest(
             method=clean.method.upper(),
             path=tuple(_hide_placeholders(unquote(segment)) for segment in clean.raw_path.split("/")[1:]),
-            query=tuple(sorted((n, _hide_placeholders(v)) for n, v in clean.query if not is_secret(n))),
+            query=tuple(
+                sorted((n, _hide_placeholders(v)) for n, v in clean.query if n not in ignored and not is_secret(n))
+            ),
             body=kind,
             leaves=tuple(_leaves(value, "body", "")) if kind else (),
         )
 
 
-def _hide_in(value: Any) -> Any:
+def _hide_in(value: Any, ignored: Collection[str]) -> Any:
+    """The value with all placeholders made equal, and without the members whose names are ignored."""
     if isinstance(value, dict):
-        return {_hide_placeholders(name): _hide_in(item) for name, item in value.items()}
+        kept = ((name, item) for name, item in value.items() if name not in ignored)
+        return {_hide_placeholders(name): _hide_in(item, ignored) for name, item in kept}
     if isinstance(value, list):
-        return list(map(_hide_in, value))
+        return [_hide_in(item, ignored) for item in value]
     if isinstance(value, str):
         return _hide_placeholders(value)
     if isinstance(value, float) and value.is_integer():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus
@@ -88,12 +88,26 @@ class Redactor:
         self._learn_request(recording.request)
         return self._repeat(lambda report: self._redact(recording, report))
 
-    def learn(self, recording: Recording) -> None:
-        """Learn the values that names mark as secret, so that they are also found in places without a name."""
-        recording = recording.decode()
-        self._learn_headers(recording.headers)
-        self._learn_request(recording.request)
-        self._redact(recording, [])
+    def redact_all(
+        self, recordings: Sequence[Recording]
+    ) -> list[tuple[Recording | CassetteError, list[Replaced]]]:
+        """Each recording without its secrets, or why it cannot be redacted, and what was replaced in it.
+
+        One may quote what a later one names as secret: after a find, those before it are redacted again.
+        """
+        redacted: dict[int, tuple[Recording | CassetteError, list[Replaced]]] = {}
+        made_with = dict.fromkeys(range(len(recordings)), -1)
+        while behind := [number for number, learned in made_with.items() if learned < self.learned]:
+            for number in behind:
+                before = len(self.report)
+                result: Recording | CassetteError
+                try:
+                    result = self.redact(recordings[number])
+                except CassetteError as wrong:
+                    result = wrong
+                redacted[number] = result, self.report[before:]
+                made_with[number] = self.learned
+        return [redacted[number] for number in range(len(recordings))]
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Learn values that cannot be recognized as secrets; only their owner knows."""

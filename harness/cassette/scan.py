@@ -1,19 +1,19 @@
-"""Search for secrets in recordings, and in files of any recorder. Layer 1.
+"""Search for secrets in recordings, and in files of any recorder, and mend a cassette that has some. Layer 1.
 
-The check to run before a cassette is shared. It finds what redaction finds, and changes nothing.
+The check to run before a cassette is shared. It finds what redaction finds.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.cassette.entry import replace_halves
 from harness.cassette.har import exchanges_in
-from harness.cassette.layout import Layout, parse_all
+from harness.cassette.layout import Layout, keep_copy, parse_all, read_document, write
 from harness.cassette.recording import Recording
 from harness.cassette.redactor import Redactor
 from harness.documents import explain_unread, read_file
@@ -80,26 +80,40 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
             entries = [Recording.of(one) for _, one in exchanges if isinstance(one, Exchange)]
     except (AttributeError, TypeError, ValueError, RecursionError, CassetteError):  # no cassette, so a text
         pass
-    hits += _scan_entries(entries, redactor)
+    for number, (result, replaced) in enumerate(redactor.redact_all(entries)):
+        place = f"interactions[{number}]"
+        hits += [Hit(item.kind, f"{place}, {item.place}") for item in replaced]
+        hits += [Hit(f"cannot be looked into, {result}", place)] if isinstance(result, CassetteError) else []
     return hits or list(_scan_text(rest, redactor, by_line=suffix == ".jsonl"))
 
 
-def _scan_entries(entries: Sequence[Recording], redactor: Redactor) -> Iterator[Hit]:
-    """Scan recordings. One may quote what a later one names, so those before are scanned again after a find."""
-    hits: dict[int, list[Hit]] = {}
-    scanned_with = dict.fromkeys(range(len(entries)), -1)
-    while behind := [number for number, learned in scanned_with.items() if learned < redactor.learned]:
-        for number in behind:
-            place = f"interactions[{number}]"
-            before = len(redactor.report)
-            try:
-                redactor.redact(entries[number])
-                hits[number] = [Hit(item.kind, f"{place}, {item.place}") for item in redactor.report[before:]]
-            except CassetteError as wrong:
-                hits[number] = [Hit(f"cannot be looked into, {wrong}", place)]
-            scanned_with[number] = redactor.learned
-    for number in range(len(entries)):
-        yield from hits[number]
+def redact_file(
+    path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = ()
+) -> tuple[list[Hit], Path | None]:
+    """Remove the secrets from a cassette; return what was replaced, and the copy of the earlier file, if any.
+
+    Entries without a secret stay as they are, with the fields of other tools. Raises CassetteError, and leaves the
+    file as it is, if one of its entries cannot be looked into.
+    """
+    layout = Layout(path)
+    try:
+        entries = layout.check(read_document(path))
+    except FileNotFoundError:
+        raise CassetteError(f"{path} does not exist: name a cassette") from None
+    redactor = Redactor(protocol)
+    redactor.hide(secrets)
+    hits, written = [], []
+    results = redactor.redact_all(layout.recordings(entries))
+    for number, (entry, (result, replaced)) in enumerate(zip(entries, results, strict=True)):
+        if isinstance(result, CassetteError):
+            raise layout.entry_error(number, ValueError(result))
+        hits += [Hit(item.kind, f"interactions[{number}], {item.place}") for item in replaced]
+        written.append(replace_halves(entry, result) if replaced else entry)
+    if not hits:
+        return [], None
+    copy = keep_copy(path)
+    write(path, layout.metadata, written, path)
+    return hits, copy
 
 
 def _scan_text(data: bytes, redactor: Redactor, *, by_line: bool) -> Iterator[Hit]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.cli.options import (
@@ -31,12 +32,23 @@ from harness.report.formats import FORMATS
 
 if TYPE_CHECKING:
     from harness.contract import Contract
+    from harness.kit.api import Api
 
 
 def revision_option(group: str = "") -> Any:
     """Declare the revision of the API; `revision_of` and `contract_of` read it."""
     about = f"revision of the API, or a folder with one; known: {', '.join(REVISIONS)}"
     return option(about, REVISION, shown=CURRENT, completes="revision", group=group, trust=Trust.INSIDE)
+
+
+def own_api() -> Api:
+    """The API with what the project of the current folder declares about its recordings. Raises UsageFault."""
+    from msgspec import structs
+
+    from harness.cassette.own_words import with_own_words
+
+    protocol = with_own_words(INTERACTIONS.load_protocol(), Path.cwd())
+    return structs.replace(INTERACTIONS, load_protocol=lambda: protocol)
 
 
 class HasRevision(Protocol):

@@ -85,6 +85,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         ),
         "replay": CommandEntry(f"{_HERE}.replay", "serve a cassette, byte for byte"),
         "verify": CommandEntry(f"{_HERE}.verify", "judge recorded traffic offline", "verify"),
+        "redact": CommandEntry(f"{_HERE}.redact", "remove secrets from cassettes in place", "recordings"),
         "diff": CommandEntry(f"{_HERE}.diff", "compare two recordings, or the reports of several runs"),
     },
     "set-up": {

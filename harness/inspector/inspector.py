@@ -330,17 +330,17 @@ def write_cassette(
     secrets: Iterable[str] = (),
 ) -> bytes:
     """The text of the cassette. Raises CassetteError if there is nothing to keep, or no vcrpy."""
-    redactor = Redactor(protocol, secrets=secrets)
-    recordings: list[Recording] = []
-    for exchange in exchanges:
-        if not exchange.truncated:
-            recordings.append(recording_of(exchange, origin))
-            redactor.learn(recordings[-1])
-    if not recordings:
+    recordings = [recording_of(exchange, origin) for exchange in exchanges if not exchange.truncated]
+    redacted: list[Recording] = []
+    for result, _ in Redactor(protocol, secrets=secrets).redact_all(recordings):
+        if isinstance(result, CassetteError):
+            raise result
+        redacted.append(result)
+    if not redacted:
         raise CassetteError("no exchange has ended yet that could be saved")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "seen.yaml"
-        save(path, [redactor.redact(recording) for recording in recordings], provenance)
+        save(path, redacted, provenance)
         return path.read_bytes()
 
 

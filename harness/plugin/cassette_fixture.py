@@ -11,7 +11,7 @@ import datetime
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +21,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from msgspec import structs
 
 from harness.cassette import CassetteFile, Player, Recording, Target, load
+from harness.cassette.own_words import add_words, with_own_words
 from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
 from harness.errors import CassetteError
@@ -32,7 +34,14 @@ from harness.outcome.words import format_count
 from harness.plugin.after_test import CALL_PASSED, check_services
 from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
 from harness.plugin.observed_service import ObservedService
-from harness.plugin.vcr_compat import SUFFIX, cassette_name, is_marked, name_apart
+from harness.plugin.vcr_compat import (
+    SUFFIX,
+    cassette_name,
+    edit_request,
+    edit_response,
+    is_marked,
+    name_apart,
+)
 from harness.transport.proxy import UpstreamServer
 from harness.wire import (  # fmt: skip
     At,
@@ -74,7 +83,7 @@ _MADE = ""
 """The key in place of a test if the session itself made the cassette."""
 _RECORDING = frozenset(RECORD_MODES) - {"none"}
 _SUFFIXES = (".yaml", ".yml")
-_OPTIONS = ("path", "record_mode", "mode", "upstream", "allow_unused")
+_OPTIONS = ("path", "record_mode", "mode", "upstream", "allow_unused", "hide", "hide_pattern", "ignore")
 
 
 class CassetteFixture(ObservedService):
@@ -138,6 +147,9 @@ class Wanted:
     allow_unused: bool = False
     dropped_headers: frozenset[str] = frozenset()
     dropped_parameters: frozenset[str] = frozenset()
+    edit_request: Callable[[Any], Any] | None = None
+    """The user's function that changes a request before it is written or looked for, or leaves it out."""
+    edit_response: Callable[[Any], Any] | None = None
     max_age: float | None = None
     is_shared: bool = False
     """Whether other tests may use the same file, since its name does not belong to this test alone."""
@@ -188,8 +200,12 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
         mode = "new_episodes"  # the file is of this session: `once` records all tests that share it
     elif mode in _RECORDING and not path.exists():
         used[_MADE] = set()
+    protocol = with_own_words(api.load_protocol(), request.config.rootpath)
+    words = [_texts(options.pop(name, ())) for name in ("hide", "hide_pattern", "ignore")]
+    protocol = add_words(protocol, f"{request.node.nodeid}: interactions_cassette", *words)
+    protocol = protocol.hiding(_names(config.get("filter_post_data_parameters")))
     return Wanted(
-        api=api,
+        api=structs.replace(api, load_protocol=lambda: protocol),
         path=path,
         is_shared=not is_own,
         in_use=frozenset().union(*(found for test, found in used.items() if test != request.node.nodeid)),
@@ -199,6 +215,8 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
         allow_unused=bool(options.pop("allow_unused", False)),
         dropped_headers=_names(config.get("filter_headers")),
         dropped_parameters=_names(config.get("filter_query_parameters")),
+        edit_request=config.get("before_record_request"),
+        edit_response=config.get("before_record_response"),
         max_age=request.config.getoption("--interactions-max-age"),
     )
 
@@ -234,7 +252,12 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
         )
     cassette = load(wanted.path)
     player = Player(cassette.recordings, wanted.api.load_protocol(), mode=wanted.mode)
-    fixture = CassetteFixture(wanted, player, misses=player.misses)
+
+    def play(request: Request) -> Response:
+        edited = edit_request(request, stand_in_url(request), wanted.edit_request) if wanted.edit_request else None
+        return player(edited or request)
+
+    fixture = CassetteFixture(wanted, play, misses=player.misses)
     fixture.count_played = lambda: (len(player.recordings) - len(player.unused()), len(player.recordings))
     yield fixture
     unused = player.unused()
@@ -340,6 +363,12 @@ def _choose_path(request: pytest.FixtureRequest, named: object, config: Mapping[
     return chosen, False
 
 
+def _texts(value: object) -> list[str]:
+    return (
+        [value] if isinstance(value, str) else [str(item) for item in value] if isinstance(value, Iterable) else []
+    )
+
+
 def _names(value: object) -> frozenset[str]:
     items = value if isinstance(value, list | tuple) else ()
     return frozenset(str(item[0] if isinstance(item, list | tuple) else item).lower() for item in items)
@@ -371,6 +400,7 @@ class RecordingService:
         self._key = key
         self._headers = wanted.dropped_headers
         self._parameters = wanted.dropped_parameters
+        self._edit_request, self._edit_response = wanted.edit_request, wanted.edit_response
         self.kept = 0
         """How many exchanges were recorded."""
         self.unreached = 0
@@ -385,8 +415,10 @@ class RecordingService:
         if self._key is not None and headers.get(self._api.key_header) == PLACEHOLDER_KEY:
             headers = headers.having(self._api.key_header, self._key)
         request = Request(request.method, request.target, headers, request.body)
-        written = self._without_filtered(request)
-        known = self._file.play(written)
+        written: Request | None = self._without_filtered(request)
+        if written is not None and self._edit_request is not None:
+            written = edit_request(written, self._origin, self._edit_request)
+        known = self._file.play(written or request)
         if known is not None:
             return answer_from(known, asked)
         if not self._file.may_record:
@@ -399,7 +431,8 @@ class RecordingService:
         # The values that `vcr_config` keeps out of files; the service may repeat them in its answer.
         held = [secrets_in_header(n, v) for n, v in request.headers if n.lower() in self._headers]
         left_out = [*chain.from_iterable(held), *(v for n, v in request.query if n.lower() in self._parameters)]
-        response.body = _Kept(response, written, self._protocol, partial(self._keep, left_out))
+        if written is not None:
+            response.body = _Kept(response, written, self._protocol, partial(self._keep, left_out))
         fields = readdress(response.headers, self._origin, stand_in_url(asked))
         return Response(response.status, fields, response.framing, response.body, response.reason)
 
@@ -408,7 +441,12 @@ class RecordingService:
             self.unreached += 1
         else:
             try:
-                self._file.add(Recording.of(exchange, origin=self._origin), secrets=secrets)
+                recording: Recording | None = Recording.of(exchange, origin=self._origin)
+                if recording is not None and self._edit_response is not None:
+                    recording = edit_response(recording, self._edit_response)
+                if recording is None:
+                    return
+                self._file.add(recording, secrets=secrets)
                 self.kept += 1
             except CassetteError as wrong:  # the client gets a reset, and may hide it
                 self.unwritten.append(str(wrong))

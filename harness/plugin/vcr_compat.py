@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.cassette.entry import KEY, from_entry
+from harness.cassette import Recording
+from harness.cassette.entry import KEY, as_entry, from_entry
 from harness.plugin.network_guard import loopback_only
 from harness.plugin.observed_service import ObservedService
+from harness.wire import Headers, Request
 
 SUFFIX = ".interactions"
 """Added to the test's name to name our recording, if vcrpy's cassette already has that name."""
@@ -65,6 +67,27 @@ def guard_beside(
         before=service.refuse_runaway,
         proxies=bool(allow),  # the service that is recorded may be reached through one only
     )
+
+
+def edit_request(request: Request, origin: str, edit: Callable[[Any], Any]) -> Request | None:
+    """The request as a `before_record_request` of `vcr_config` makes it; None if it leaves the request out."""
+    from vcr.request import Request as Sent  # type: ignore[import-untyped]
+
+    given = dict(request.headers)
+    sent = edit(Sent(request.method, origin + request.target, request.body or None, given))
+    if sent is None:
+        return None
+    body = sent.body.encode() if isinstance(sent.body, str) else bytes(sent.body or b"")
+    headers = request.headers if dict(sent.headers) == given else Headers(sent.headers.items())
+    return Request(sent.method, sent.uri.removeprefix(origin), headers.with_length(len(body)), body)
+
+
+def edit_response(recording: Recording, edit: Callable[[Any], Any]) -> Recording | None:
+    """The recording as a `before_record_response` makes it; None if it leaves the exchange out."""
+    entry = as_entry(recording)
+    ours = entry["response"].pop(KEY)
+    came = edit(entry["response"])
+    return None if came is None else from_entry({**entry, "response": {**came, KEY: ours}})
 
 
 def bear_metadata(vcr: Any) -> None:

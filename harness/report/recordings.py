@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 def drift_lines(drifts: Drifts) -> Iterator[str]:
     """The drifts by cassette, then exchange, then subtree; one sentence for each subtree. Shape comes first."""
     blocks: dict[tuple[Where, ...], list[Drift]] = {}
-    for drift, seen in drifts.shape.items():
-        blocks.setdefault(tuple(dict.fromkeys(seen)), []).append(drift)
-    for seen, group in blocks.items():
+    for drift, places in drifts.shape.items():
+        blocks.setdefault(tuple(dict.fromkeys(places)), []).append(drift)
+    for wheres, group in blocks.items():
         indent = ""
-        for names in ([where.file for where in seen], [where.exchange for where in seen]):
+        for names in ([where.file for where in wheres], [where.exchange for where in wheres]):
             if any(names):
                 yield escape_controls(f"{indent}{_join_names(names)}")
                 indent += "  "
@@ -91,15 +91,16 @@ def _content_lines(content: Seen) -> Iterator[str]:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         shown = replace(found[0], after=found[0].after + more)
         blocks.setdefault(tuple(seen[place]), []).append(shown)
-    for wheres, group in blocks.items():
-        exchanges = _join_names(where.exchange for where in wheres)
-        files = {where.file for where in wheres} - {""}
+    for where_all, group in blocks.items():
+        exchanges = _join_names(where.exchange for where in where_all)
+        files = {where.file for where in where_all} - {""}
         place = f"{exchanges} of {format_count(len(files), 'cassette')}" if files else exchanges
         yield from (f"content    {line}  [{place}]" for line in describe_subtrees(group))
     volatile = list(dict.fromkeys(drift.place for drift in content if drift.is_volatile))
     if volatile:
         fields = f"{format_count(len(volatile), 'field')} differ{'s' if len(volatile) == 1 else ''}"
-        yield f"content    {fields} in any two recordings (ids, times, signatures, sizes): {list_some(volatile, 3)}"
+        kinds = "(ids, times, signatures, sizes)"
+        yield f"content    {fields} in any two recordings {kinds}: {list_some(volatile, 3)}"
 
 
 def _join_names(names: Iterable[str]) -> str:

@@ -432,19 +432,20 @@ class SecretFinder:
         blank_line = _BLANK_LINE if "\r" in text else _PLAIN_BLANK_LINE
         ends = [found.end() for found in blank_line.finditer(text)]
         bounds = pairwise((0, *ends, len(text)))
-        # A stream may have a million events: names are looked for in many at once, and in one only if some has one.
+        # A stream may have a million events: names are looked for in many at once, then in each if there are any.
         while batch := list(islice(bounds, _BATCH)):
             many = text[batch[0][0] : batch[-1][1]]
             may_be_named = _ESCAPE in many or self.fields.may_cover(many)
             for start, end in batch:
                 frame = text[start:end]
-                carried = _read_fragment(_payload(frame), protocol)
-                if carried is not None and carried[1]:
-                    (spread.get(carried[0]) or spread.setdefault(carried[0], _Spread())).add(start, end, carried[1])
+                key, fragment = _read_fragment(_payload(frame), protocol) or ("", "")
+                if fragment:
+                    (spread.get(key) or spread.setdefault(key, _Spread())).add(start, end, fragment)
                 at = bisect_left(places, start)
                 is_found = at < len(places) and places[at] < end
                 if is_found or (may_be_named and (_ESCAPE in frame or self.fields.may_cover(frame))):
-                    inner = self._sift(_blank_out(frame), _cut_out(known, start, end), _cut_out(shaped, start, end))
+                    of_known, of_shaped = _cut_out(known, start, end), _cut_out(shaped, start, end)
+                    inner = self._sift(_blank_out(frame), of_known, of_shaped)
                     edits += (edit.move(start) for edit in inner)
         for key, fragments in spread.items():
             edits += self._in_fragments(text, (key, fragments), protocol)

@@ -176,6 +176,49 @@ def test_filters_of_vcr_config(pytester: pytest.Pytester, live: Emulator) -> Non
     assert "user-agent" not in text
 
 
+def test_own_words_and_functions(pytester: pytest.Pytester, live: Emulator) -> None:
+    """The words of the project and of the marker, and functions for vcrpy, reach what is written; a replay plays it."""
+    pytester.makepyprojecttoml('[tool.harness.recordings]\nhide = ["x-tenant"]\n')
+    pytester.makepyfile(
+        test_app="""
+        import json, httpx, pytest
+
+        def edit_request(request):
+            if request.method == "DELETE":
+                return None
+            request.uri = request.uri.replace("secret-place", "place")
+            return request
+
+        def edit_response(response):
+            body = json.loads(response["body"]["string"])
+            response["body"]["string"] = json.dumps({**body, "edited": True}).encode()
+            return response
+
+        @pytest.fixture(scope="module")
+        def vcr_config():
+            return {"before_record_request": edit_request, "before_record_response": edit_response,
+                    "filter_post_data_parameters": ["user"]}
+
+        @pytest.mark.interactions_cassette(record_mode="once", hide_pattern="acct-[0-9]{6}", ignore=["labels"])
+        @pytest.mark.parametrize("n", [1])
+        def test_it(n, interactions_cassette):
+            with httpx.Client(transport=interactions_cassette.transport, base_url="http://x.test",
+                              headers={"x-goog-api-key": "k" * 20, "x-tenant": "mine-alone"}) as client:
+                asked = {"model": "gemini-3.8-flash", "input": "acct-123456"}
+                body = {**asked, "user": "lovelace", "labels": {"run": LABEL}}
+                client.post("/v1beta/interactions?at=secret-place", json=body)
+        """.replace("LABEL", '__import__("os").urandom(4).hex()')
+    )
+    run(pytester).assert_outcomes(passed=1)
+    (path,) = (pytester.path / "cassettes").rglob("*.yaml")
+    text = path.read_text("utf-8")
+    assert [word for word in ("acct-123456", "mine-alone", "lovelace", "secret-place") if word in text] == []
+    assert '"edited": true' in text
+    asked = len(live.requests)
+    run(pytester).assert_outcomes(passed=1)
+    assert len(live.requests) == asked
+
+
 def save_dropped_stream(path: Path) -> None:
     """Write a cassette with a stream that was reset after three events."""
     emulator = Emulator()

@@ -1,7 +1,7 @@
 """Compares two recordings of the same session: drift in shape breaks clients, drift in content does not.
 
 Layer 5. Knows how exchanges are paired and how their drifts are merged into one short list; `Facts` is what
-clients depend on, and what may differ between two correct runs. Knows nothing of any API but which fields hold ids.
+clients depend on, and what may differ between two correct runs. Knows of any API only which fields hold ids.
 
 `send_again` makes the second recording: it sends the requests of recorded sessions to a service again. A later
 request may name what an earlier answer gave it (itself, a part of it): the recorded id is replaced by the one
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -253,12 +253,28 @@ class Drifts:
                 mine.setdefault(drift, []).extend(where._replace(file=file) if file else where for where in seen)
 
 
-def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
-    """Compare two cassettes, or the cassettes with the same names in two folders. Raises CassetteError."""
+def diff_paths(
+    before: Path,
+    after: Path,
+    protocol: StreamProtocol,
+    *,
+    hear: Callable[[Request], object] = lambda request: None,
+) -> Drifts:
+    """Compare two cassettes, or the cassettes with the same names in two folders. Raises CassetteError.
+
+    `hear` is called with each recorded request, whose keys must not be shown.
+    """
+
+    def load_one(path: Path) -> Sequence[Recording]:
+        recordings = load(path).recordings
+        for recording in recordings:
+            hear(recording.request)
+        return recordings
+
     if before.is_dir() != after.is_dir():
         raise CassetteError(f"{before} and {after}: compare two files or two folders")
     if not before.is_dir():
-        old, new = load(before).recordings, load(after).recordings
+        old, new = load_one(before), load_one(after)
         if not old or not new:
             return Drifts(empty=str(after if old else before))
         return diff_recordings(old, new, protocol)
@@ -268,7 +284,7 @@ def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
         return Drifts(empty=str(after if ours else before))
     for name in sorted(ours | theirs):
         if name in ours and name in theirs:
-            old, new = load(before / name).recordings, load(after / name).recordings
+            old, new = load_one(before / name), load_one(after / name)
             drifts.add(diff_recordings(old, new, protocol), name)
         else:
             gone = Drift("cassette", PRESENT, ABSENT) if name in ours else Drift("cassette", ABSENT, PRESENT)
@@ -351,7 +367,7 @@ def _compare_shapes(before: Facts, after: Facts) -> Iterator[Drift]:
             new = {"number" if what == "integer" else what for what in new}
             old = old - {"integer"}
         if old != new and not (partial and (not old or not new)):
-            yield Drift(place, *(" or ".join(sorted(values)) or ABSENT for values in (old, new)))
+            yield Drift(place, " or ".join(sorted(old)) or ABSENT, " or ".join(sorted(new)) or ABSENT)
     old_order, new_order = before.order, after.order
     if partial:
         shorter = min(len(old_order), len(new_order))
@@ -360,8 +376,8 @@ def _compare_shapes(before: Facts, after: Facts) -> Iterator[Drift]:
         # Both, from the last event they share to one event after the first that differs.
         pairs = enumerate(zip(old_order, new_order, strict=False))
         at = next((n for n, (a, b) in pairs if a != b), min(len(old_order), len(new_order)))
-        shown = [", ".join(order[max(at - 1, 0) : at + 2]) or "no event" for order in (old_order, new_order)]
-        yield Drift("order of events", *shown)
+        was, now = (", ".join(order[max(at - 1, 0) : at + 2]) or "no event" for order in (old_order, new_order))
+        yield Drift("order of events", was, now)
 
 
 def _compare_content(

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import json_option, report_option
+from harness.cli.common_options import json_option, own_api, report_option
 from harness.cli.comparing import FORMATS, compare_reports, is_report
-from harness.cli.masking import mask_text, mask_tree
+from harness.cli.masking import hear, mask_text, mask_tree
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag, option
 from harness.cli.output import MISSING, ReportFiles, say, say_masked, write_json
 from harness.outcome import Exit, UsageFault
@@ -23,6 +23,7 @@ from harness.outcome import Exit, UsageFault
 if TYPE_CHECKING:
     from harness.benches.record.diff import Drifts
     from harness.cassette import Recording
+    from harness.wire import StreamProtocol
 
 _EMBEDDED = "emulator"
 _TARGET = "/v1beta/interactions"
@@ -87,7 +88,6 @@ def run(words: Sequence[str]) -> int:
     arguments.refuse(("same_target",), "applies to reports: remove it")
     before, newer, embedded = _choose_sides(arguments)
     from harness.benches.record.diff import diff_paths
-    from harness.contract.tables.protocol import PROTOCOL
     from harness.report.recordings import (
         drift_lines,
         drift_record,
@@ -98,7 +98,11 @@ def run(words: Sequence[str]) -> int:
     )
 
     files = ReportFiles(arguments.report or (), ("html",))
-    drifts = _answer_again(before, arguments.platform) if embedded else diff_paths(before, Path(newer), PROTOCOL)
+    protocol = own_api().load_protocol()
+    if embedded:
+        drifts = _answer_again(before, arguments.platform, protocol)
+    else:
+        drifts = diff_paths(before, Path(newer), protocol, hear=hear)
     if arguments.json:
         write_json({"before": str(before), "after": newer, **mask_tree(drift_record(drifts))})
     else:
@@ -131,7 +135,6 @@ def _print_as_text(arguments: DiffArguments) -> int:
     if len(arguments.paths) > 1:
         raise UsageFault(f"--textconv prints one cassette: leave {arguments.paths[1]!r} out")
     from harness.cassette import CassetteError, load
-    from harness.contract.tables.protocol import PROTOCOL
     from harness.documents import explain_unread, open_file
     from harness.report.recordings import describe_cassette
 
@@ -150,15 +153,14 @@ def _print_as_text(arguments: DiffArguments) -> int:
             for data in file:
                 say_masked(data.decode("utf-8", "replace").rstrip("\r\n"))
         return Exit.OK
-    for line in describe_cassette(recordings, PROTOCOL):
+    for line in describe_cassette(recordings, own_api().load_protocol()):
         say_masked(line)
     return Exit.OK
 
 
-def _answer_again(path: Path, platform: str | None) -> Drifts:
+def _answer_again(path: Path, platform: str | None, protocol: StreamProtocol) -> Drifts:
     """Compare recorded answers with those of the emulator, a fresh one for each session."""
     from harness.benches.record.diff import Drifts, diff_recordings, send_again, sessions_in
-    from harness.contract.tables.protocol import PROTOCOL
     from harness.documents import explain_unread
     from harness.emulator import Emulator, Settings
     from harness.outcome.words import format_count
@@ -175,8 +177,8 @@ def _answer_again(path: Path, platform: str | None) -> Drifts:
         say(f"{left} of the format that the service removed in June 2026", to_errors=True)
     for session in (session for session in sessions if session not in old):
         emulator = Emulator(Settings(platform=platform or "gemini", require_key=False))
-        answers = send_again(session, ServiceDriver(emulator, emulator.clock), PROTOCOL)
-        drifts.add(diff_recordings(session, answers, PROTOCOL))
+        answers = send_again(session, ServiceDriver(emulator, emulator.clock), protocol)
+        drifts.add(diff_recordings(session, answers, protocol))
     return drifts
 
 

@@ -12,8 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from harness.cli.arguments import read_options, split_command
-from harness.cli.common_options import api_key_option, ca_file_option, header_option, plain_http_option
+from harness.cli.common_options import (
+    api_key_option,
+    ca_file_option,
+    header_option,
+    own_api,
+    plain_http_option,
+)
 from harness.cli.guarding import HostOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear, mask_text, own_secrets
@@ -137,9 +145,9 @@ def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
         raise UsageFault("name the server to record: --target https://generativelanguage.googleapis.com")
     if arguments.target == EMULATOR:
         raise UsageFault("recordings need real sockets: start `harness serve` and name its URL")
-    if arguments.api_key == DUMMY_KEY and not arguments.header:  # which is no secret
-        return resolve_named(arguments, arguments.timeout, plain_http=True)
-    return resolve_named(arguments, arguments.timeout)
+    is_dummy = arguments.api_key == DUMMY_KEY and not arguments.header  # which is no secret
+    resolved = resolve_named(arguments, arguments.timeout, **({"plain_http": True} if is_dummy else {}))
+    return structs.replace(resolved, api=own_api())
 
 
 def _describe_cost(session: RecordingSession, ahead: Sequence[Scenario]) -> Iterator[str]:
@@ -256,7 +264,7 @@ def run(words: Sequence[str]) -> int:
     recorder = Recorder(
         target,
         _require_cassette(arguments),
-        INTERACTIONS,
+        own_api(),
         mode=arguments.record_mode,
         host=arguments.host,
         port=port_to_take(arguments, command),

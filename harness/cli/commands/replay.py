@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import read_options, split_command
+from harness.cli.common_options import own_api
 from harness.cli.guarding import GuardOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear, mask_tree
@@ -93,7 +94,11 @@ def run(words: Sequence[str]) -> int:
         raise UsageFault(f"{arguments.cassette} contains no recordings: name a cassette of `harness record`")
     recordings = with_server_endings(cassette.recordings, arguments.hang_ups)
     player = Player(
-        recordings, PROTOCOL, mode=arguments.mode, speed=arguments.speed, assign_ids=arguments.assign_ids
+        recordings,
+        own_api().load_protocol(),
+        mode=arguments.mode,
+        speed=arguments.speed,
+        assign_ids=arguments.assign_ids,
     )
     faulty = Faulty(player, PROTOCOL, plan=arguments.fault)
     contract = _choose_contract(cassette)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import contract_of, revision_option, verbose_option
+from harness.cli.common_options import contract_of, own_api, revision_option, verbose_option
 from harness.cli.judging_options import BaselineOptions, baseline_of, finish
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import PATH, Page, Trust, argument, flag
@@ -102,10 +102,9 @@ def _refuse_unread(wrong: OSError) -> UsageFault:
 def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
     """Look for secrets, as a gate before recordings are shared. Exit code: 0 clean, 1 a hit, 3 no file."""
     from harness.benches.record.verify import secrets_in
-    from harness.contract.tables.protocol import PROTOCOL
 
     try:
-        scanned, secrets, left_out = secrets_in(paths, PROTOCOL, secrets=own_secrets().values())
+        scanned, secrets, left_out = secrets_in(paths, own_api().load_protocol(), secrets=own_secrets().values())
     except OSError as wrong:
         raise _refuse_unread(wrong) from None
     nothing = not scanned and not arguments.empty_ok
@@ -128,6 +127,6 @@ def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit
         if left_out:
             what += f", with {len(left_out)} left out"
         if secrets:
-            what += ": record again without `--no-redaction`, or replace these values, before you share the files"
+            what += ": before you share the files, `harness redact FILE` replaces them in cassettes"
         say(f"{FIRST_WORDS[code]}: {what}.")
     return code

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from harness.benches.record.diff import Drifts, Where, diff_paths, diff_recordings, facts_of, send_again, sessions_in
+from harness.benches.record.diff import (
+    Drifts,
+    Where,
+    diff_paths,
+    diff_recordings,
+    facts_of,
+    send_again,
+    sessions_in,
+)
 from harness.cassette import CassetteError, Recording, save
 from harness.cassette.framing import pieces_of
 from harness.cli import main
@@ -227,7 +235,7 @@ def test_one_change_in_many_exchanges_is_one_line() -> None:
 
 def test_a_change_of_many_cassettes_is_one_sentence(tmp_path: Path) -> None:
     """Recorded again, 40 cassettes show one drift: it is grouped by file, exchange and subtree; ids are folded."""
-    old = {"total_tokens": 3, "total_input_tokens": 1, "total_output_tokens": 2}
+    old = {"total_tokens": 3, "total_input_tokens": 1, "calls": 2}
     for number in range(40):
         save(tmp_path / "a" / f"{number:02}.yaml", [interaction(usage=old)])
         save(tmp_path / "b" / f"{number:02}.yaml", [interaction(id=f"int_{number}", usage={"total": "3"})])
@@ -235,7 +243,7 @@ def test_a_change_of_many_cassettes_is_one_sentence(tmp_path: Path) -> None:
     assert lines[:4] == [
         "00.yaml, 01.yaml, 02.yaml and 37 more",
         "  POST /v1beta/interactions",
-        "    structure  body.usage: removed total_tokens, total_input_tokens, total_output_tokens; added total (string)",
+        "    structure  body.usage: removed total_tokens, total_input_tokens, calls; added total (string)",
         "content    2 fields differ in any two recordings (ids, times, signatures, sizes): bytes, body.id",
     ]
     assert len(lines) == 4
@@ -246,9 +254,7 @@ def test_events_that_differ_in_more_than_texts_are_all_looked_at(spaced: bool) -
     """Of a long stream only one event of each shape is read; a number, a kind or a name makes another shape."""
     separators = (", ", ": ") if spaced else (",", ":")
     deltas = [delta("a"), delta('b":"c\\'), delta("d", more=1), delta("e", more=1.5), delta("f", status="x")]
-    body = b"".join(
-        encode("step.delta", json.dumps(event, separators=separators).encode()) for event in deltas
-    )
+    body = b"".join(encode("step.delta", json.dumps(event, separators=separators).encode()) for event in deltas)
     facts = facts_of([answered(body, STREAM)], PROTOCOL)
     assert facts.places["step.delta(text).more"] == {"integer", "number"}
     assert facts.places["step.delta(text).status"] == {"'x'"}

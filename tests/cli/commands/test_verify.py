@@ -172,7 +172,7 @@ def test_a_secret_comes_with_what_to_do(harness: Harness) -> None:
     Path("a.json").write_text(json.dumps({"key": "AIzaSy" + "A1b2C3d4E5f6" * 3}), "utf-8")
     done = harness("verify", "--secrets", "a.json")
     assert (done.code, done.out.splitlines()[-1].split(":")[:2]) == (1, ["FAILED", " 1 possible secret in 1 file"])
-    assert "record again without `--no-redaction`" in done.out
+    assert "`harness redact FILE`" in done.out
 
 
 def test_a_search_names_what_it_leaves_out(harness: Harness) -> None:

@@ -1,0 +1,89 @@
+"""`harness redact FILE…`: remove the secrets from cassettes that already exist.
+
+Layer 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cli.arguments import read_options
+from harness.cli.common_options import json_option
+from harness.cli.masking import mask_text, own_secrets
+from harness.cli.options import PATH, Options, Page, Trust, argument, option
+from harness.cli.output import MISSING, say, say_masked, write_json
+from harness.interactions import INTERACTIONS
+from harness.outcome import Exit, UsageFault
+from harness.outcome.words import format_count
+
+
+@dataclass(kw_only=True)
+class RedactArguments(Options):
+    """The options of `harness redact`; `cassette.own_words` reads the same keys of a file for all commands."""
+
+    files: Sequence[str] = argument("cassette to mend in place", PATH, nargs="+", metavar="FILE", trust=Trust.CALL)
+    hide: Sequence[str] | None = option(
+        "name of headers, parameters and JSON fields whose values are secret (repeatable)",
+        metavar="NAME",
+        repeats=True,
+    )
+    hide_pattern: Sequence[str] | None = option(
+        "regular expression of a secret (repeatable)", metavar="REGEX", repeats=True
+    )
+    ignore: Sequence[str] | None = option(
+        "name of parameters and JSON fields that replay and diff do not compare (repeatable)",
+        metavar="NAME", repeats=True,
+    )  # fmt: skip
+    json: bool = json_option()
+
+    page = Page(
+        "redact",
+        (
+            "harness redact cassettes/*.yaml",
+            "harness redact chat.yaml --hide X-Tenant --hide-pattern 'acct-[0-9]{6,}'",
+        ),
+        notes="The earlier file is kept as NAME.before-1.yaml. It still has the secrets: delete it.\n\n"
+        "exit codes: 0 no secret is left · 1 a file could not be redacted, and stays as it was · 2 usage",
+    )
+
+
+OPTIONS = RedactArguments
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command. Exit code: 0 no secret is left, 1 a file could not be redacted."""
+    arguments = read_options(RedactArguments, words)
+    from harness.cassette import CassetteError, redact_file
+    from harness.cassette.own_words import add_words
+
+    for file in arguments.files:
+        if not Path(file).is_file():
+            raise UsageFault(f"no file {file!r}: {MISSING}")
+    protocol = add_words(
+        INTERACTIONS.load_protocol(), "--hide-pattern", arguments.hide or (), arguments.hide_pattern or ()
+    )
+    code, total, records = Exit.OK, 0, []
+    for file in arguments.files:
+        try:
+            hits, copy = redact_file(Path(file), protocol, secrets=own_secrets().values())
+        except CassetteError as wrong:
+            code = Exit.FAILED
+            say_masked(f"not redacted: {wrong}", to_errors=True)
+            continue
+        total += len(hits)
+        found = [{"kind": hit.kind, "place": mask_text(hit.place)} for hit in hits]
+        records.append(
+            {"file": mask_text(file), "replaced": found, "copy": mask_text(str(copy)) if copy else None}
+        )
+        if not arguments.json:
+            for hit in hits:
+                say_masked(f"{file}: replaced {hit.kind} at {hit.place}")
+            if copy is not None:
+                say_masked(f"{file}: the earlier file is {copy}, which still has the secrets: delete it")
+    if arguments.json:
+        write_json({"files": records})
+    else:
+        say(f"replaced {format_count(total, 'secret')} in {format_count(len(arguments.files), 'file')}")
+    return code
