@@ -1,6 +1,6 @@
-"""What a project declares about its recordings: `[tool.harness.recordings]` of its pyproject.toml. Layer 1.
+"""The words of a project for its recordings: `[tool.harness.recordings]` of its pyproject.toml. Layer 1.
 
-The file may come with a folder that another person wrote. So it adds to what is hidden, and never removes from it.
+A file may come with a folder of other people, so it adds to the hidden values and never removes from them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def with_own_words(protocol: StreamProtocol, folder: Path) -> StreamProtocol:
         table = table.get(name, {}) if isinstance(table, dict) else None
     place = f"{path}: [tool.harness.{TABLE}]"
     if not isinstance(table, dict):
-        raise UsageFault(f"{place} is no table: write {', '.join(KEYS)} below it")
+        raise UsageFault(f"{place} is not a table: write {', '.join(KEYS)} below it")
     for key, value in table.items():
         if key not in KEYS:
             raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, KEYS, otherwise=f': {KEYS}')}")
@@ -56,7 +56,7 @@ def add_words(
         try:
             is_empty = re.compile(pattern).fullmatch("") is not None
         except re.error as wrong:
-            raise UsageFault(f"{place} {pattern!r} is no regular expression: {wrong}: correct it") from None
+            raise UsageFault(f"{place} {pattern!r} is not a regular expression: {wrong}: correct it") from None
         if is_empty:
             raise UsageFault(f"{place} {pattern!r} matches the empty text: write what a secret looks like")
     return protocol.hiding(hide, hide_pattern).ignoring(ignore)

@@ -119,7 +119,14 @@ def test_a_page_holds(page: Path, tmp_path: Path, shell: dict[str, str]) -> None
 
 def test_the_pages_are_there() -> None:
     """One for each kind of user."""
-    assert [page.stem for page in PAGES] == ["application", "client", "implementation", "javascript", "recordings"]
+    assert [page.stem for page in PAGES] == [
+        "application",
+        "client",
+        "implementation",
+        "javascript",
+        "migrate",
+        "recordings",
+    ]
 
 
 class Sample(NamedTuple):

@@ -177,7 +177,7 @@ def test_filters_of_vcr_config(pytester: pytest.Pytester, live: Emulator) -> Non
 
 
 def test_own_words_and_functions(pytester: pytest.Pytester, live: Emulator) -> None:
-    """The words of the project and of the marker, and functions for vcrpy, reach what is written; a replay plays it."""
+    """Words of project and marker, and functions for vcrpy, reach what is written; a replay plays it."""
     pytester.makepyprojecttoml('[tool.harness.recordings]\nhide = ["x-tenant"]\n')
     pytester.makepyfile(
         test_app="""

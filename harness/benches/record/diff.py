@@ -333,10 +333,12 @@ def _pair(
         drifts.unread.setdefault(str(wrong), []).append(where)
         before, after = ([_replace_body(one, b"") for one in side] for side in (before, after))
     old, new = facts_of(before, protocol), facts_of(after, protocol)
-    for drift in _compare_shapes(old, new):
+    shapes = list(_compare_shapes(old, new))
+    for drift in shapes:
         drifts.shape.setdefault(drift, []).append(where)
     for drift in _compare_content(old.content, new.content, protocol):
-        drifts.content.setdefault(drift, []).append(where)
+        if all(drift.place != other.place for other in shapes):  # a value of another type is reported once
+            drifts.content.setdefault(drift, []).append(where)
 
 
 def _decode_body(recording: Recording) -> Recording:

@@ -138,7 +138,7 @@ def test_a_recorder_hides_the_words_of_the_project(project: Path) -> None:
     [
         ('hid = ["a"]', "has no key 'hid': did you mean 'hide'?"),
         ('hide = "a"', "hide = 'a' is not a list of texts"),
-        ('hide-pattern = ["("]', "'(' is no regular expression"),
+        ('hide-pattern = ["("]', "'(' is not a regular expression"),
         ('hide-pattern = ["a*"]', "'a*' matches the empty text"),
     ],
 )
