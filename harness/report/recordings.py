@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import unquote
 
-from harness.benches.record.diff import ABSENT, Drift, Drifts, Seen, Where, parent_of
+from harness.benches.record.diff import ABSENT, Drift, Drifts, Seen, SeenIn, parent_of
 from harness.benches.record.session import (
     NOT_BEGUN,
     Begun,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 def drift_lines(drifts: Drifts) -> Iterator[str]:
     """The drifts by cassette, then exchange, then subtree; one sentence for each subtree. Shape comes first."""
-    blocks: dict[tuple[Where, ...], list[Drift]] = {}
+    blocks: dict[tuple[SeenIn, ...], list[Drift]] = {}
     for drift, places in drifts.shape.items():
         blocks.setdefault(tuple(dict.fromkeys(places)), []).append(drift)
     for wheres, group in blocks.items():
@@ -81,12 +81,12 @@ def describe_subtrees(drifts: Iterable[Drift]) -> Iterator[str]:
 def _content_lines(content: Seen) -> Iterator[str]:
     """Content by subtree, each place once; what differs in any two recordings is one line."""
     places: dict[str, list[Drift]] = {}
-    seen: dict[str, dict[Where, None]] = {}
+    seen: dict[str, dict[SeenIn, None]] = {}
     for drift, wheres in content.items():
         if not drift.is_volatile:
             places.setdefault(drift.place, []).append(drift)
             seen.setdefault(drift.place, {}).update(dict.fromkeys(wheres))
-    blocks: dict[tuple[Where, ...], list[Drift]] = {}
+    blocks: dict[tuple[SeenIn, ...], list[Drift]] = {}
     for place, found in places.items():
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         shown = replace(found[0], after=found[0].after + more)
@@ -229,7 +229,7 @@ def _part(
 
 
 def _build_row(
-    drift: Drift, seen: Sequence[Where], names: FragmentNames, mask: Callable[[str], str]
+    drift: Drift, seen: Sequence[SeenIn], names: FragmentNames, mask: Callable[[str], str]
 ) -> dict[str, Any]:
     from harness.report.page.rendering import compare_texts
 

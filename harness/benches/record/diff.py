@@ -191,7 +191,7 @@ _SIZES = frozenset({"bytes", "pieces", "seconds"})
 Key = tuple[str, str, tuple[str, ...], str]
 
 
-class Where(NamedTuple):
+class SeenIn(NamedTuple):
     """An exchange that shows a drift, and its cassette, "" if only two are compared."""
 
     exchange: str
@@ -226,7 +226,7 @@ class Drift:
         return f"{self.place}: {self.change}"
 
 
-Seen = dict[Drift, list[Where]]
+Seen = dict[Drift, list[SeenIn]]
 
 
 @dataclass(slots=True)
@@ -236,14 +236,14 @@ class Drifts:
     compared: int = 0
     shape: Seen = field(default_factory=dict)
     content: Seen = field(default_factory=dict)
-    unread: dict[str, list[Where]] = field(default_factory=dict)
+    unread: dict[str, list[SeenIn]] = field(default_factory=dict)
     empty: str = ""
     """The side that has no recording at all, so that nothing can be compared."""
 
     def add(self, other: Drifts, file: str = "") -> None:
         """Merge the drifts of another pair, which is of this cassette, into these."""
         self.compared += other.compared
-        pairs: tuple[tuple[dict[Any, list[Where]], dict[Any, list[Where]]], ...] = (
+        pairs: tuple[tuple[dict[Any, list[SeenIn]], dict[Any, list[SeenIn]]], ...] = (
             (self.shape, other.shape),
             (self.content, other.content),
             (self.unread, other.unread),
@@ -288,7 +288,7 @@ def diff_paths(
             drifts.add(diff_recordings(old, new, protocol), name)
         else:
             gone = Drift("cassette", PRESENT, ABSENT) if name in ours else Drift("cassette", ABSENT, PRESENT)
-            drifts.shape.setdefault(gone, []).append(Where("", name))
+            drifts.shape.setdefault(gone, []).append(SeenIn("", name))
     return drifts
 
 
@@ -314,17 +314,17 @@ def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], pro
     for key, before_group in old:  # of equal keys the first with the first, the second with the second
         if waiting[key]:
             paired.add(place := waiting[key].popleft())
-            _pair(Where(_label(key)), before_group, new[place][1], drifts, protocol)
+            _pair(SeenIn(_label(key)), before_group, new[place][1], drifts, protocol)
         else:
-            drifts.shape.setdefault(Drift("exchange", PRESENT, ABSENT), []).append(Where(_label(key)))
+            drifts.shape.setdefault(Drift("exchange", PRESENT, ABSENT), []).append(SeenIn(_label(key)))
     for place, (key, _) in enumerate(new):
         if place not in paired:
-            drifts.shape.setdefault(Drift("exchange", ABSENT, PRESENT), []).append(Where(_label(key)))
+            drifts.shape.setdefault(Drift("exchange", ABSENT, PRESENT), []).append(SeenIn(_label(key)))
     return drifts
 
 
 def _pair(
-    where: Where, before: list[Recording], after: list[Recording], drifts: Drifts, protocol: StreamProtocol
+    where: SeenIn, before: list[Recording], after: list[Recording], drifts: Drifts, protocol: StreamProtocol
 ) -> None:
     drifts.compared += 1
     try:
@@ -385,7 +385,7 @@ def _compare_shapes(before: Facts, after: Facts) -> Iterator[Drift]:
 def _compare_content(
     before: Mapping[str, str], after: Mapping[str, str], protocol: StreamProtocol
 ) -> Iterator[Drift]:
-    """Where the content differs; the value of a member that holds a secret is not shown."""
+    """SeenIn the content differs; the value of a member that holds a secret is not shown."""
     changing = protocol.id_fields | protocol.opaque_fields
     for place in dict.fromkeys((*before, *after)):
         old, new = before.get(place), after.get(place)

@@ -12,7 +12,7 @@ import pytest
 
 from harness.benches.record.diff import (
     Drifts,
-    Where,
+    SeenIn,
     diff_paths,
     diff_recordings,
     facts_of,
@@ -200,7 +200,7 @@ def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
     delete = answered(b"{}", JSON, request=Request("DELETE", "/v1beta/interactions/x"))
     drifts = diff_recordings([PLAIN, delete], [PLAIN], PROTOCOL)
     assert {str(d): seen for d, seen in drifts.shape.items()} == {
-        "exchange: removed": [Where("DELETE /v1beta/interactions/x")]
+        "exchange: removed": [SeenIn("DELETE /v1beta/interactions/x")]
     }
 
 
@@ -224,7 +224,7 @@ def test_two_sessions_of_many_equal_calls_are_compared_in_bounded_time() -> None
 def test_what_was_asked_of_a_stream_is_told(asked: str, label: str) -> None:
     get = answered(b"{}", JSON, request=Request("GET", f"/v1beta/interactions/x?stream={asked}"))
     drifts = diff_recordings([PLAIN, get], [PLAIN], PROTOCOL)
-    assert list(drifts.shape.values()) == [[Where(f"GET /v1beta/interactions/x?{label}")]]
+    assert list(drifts.shape.values()) == [[SeenIn(f"GET /v1beta/interactions/x?{label}")]]
 
 
 def test_one_change_in_many_exchanges_is_one_line() -> None:
@@ -267,7 +267,7 @@ def test_folders_are_compared_by_the_names_in_them(tmp_path: Path) -> None:
         for name in names:
             save(tmp_path / folder / name, [PLAIN])
     drifts = diff_paths(tmp_path / "a", tmp_path / "b", PROTOCOL)
-    assert (drifts.compared, list(drifts.shape.values())) == (1, [[Where("", "y.yaml")]])
+    assert (drifts.compared, list(drifts.shape.values())) == (1, [[SeenIn("", "y.yaml")]])
     with pytest.raises(CassetteError, match="two files or two folders"):
         diff_paths(tmp_path / "a", tmp_path / "b" / "x.yaml", PROTOCOL)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.benches.record import Recorder
-from harness.benches.record.diff import Drift, Drifts, Where
+from harness.benches.record.diff import Drift, Drifts, SeenIn
 from harness.benches.record.session import _is_alike, refused_since
 from harness.cassette import load
 from harness.emulator import Emulator
@@ -166,5 +166,5 @@ def test_a_replay_is_the_same_but_for_secrets(before: Exchange, after: Exchange,
 )
 def test_what_was_answered_and_is_refused_now(before: str, after: str, refused: bool) -> None:
     """Only a success that is now refused or unanswered prevents replacing the older recording."""
-    drifts = Drifts(shape={Drift("status", before, after): [Where("POST /v1beta/interactions")]})
+    drifts = Drifts(shape={Drift("status", before, after): [SeenIn("POST /v1beta/interactions")]})
     assert bool(refused_since(drifts)) is refused
