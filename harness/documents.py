@@ -1,9 +1,8 @@
 """Reads files of other people: regular files only, and YAML within limits.
 
-Layer 0. A recording or a baseline may come from a stranger's pull request, and continuous integration reads it. So
-a file that is no file (a pipe, a device) is refused before a byte is read. A small document that expands to a
-huge, endless or bottomless one is refused before it is built, and so is a mapping that has a key twice, as a bad
-merge leaves it. Must not know the meaning of a document.
+Layer 0. A file that is no file (a pipe, a device) is refused before a byte is read. Documents that nest without end
+or hold themselves are refused, and so is a mapping that has a key twice, as a bad merge leaves it. Must not know the
+meaning of a document.
 """
 
 from __future__ import annotations
@@ -23,15 +22,6 @@ MAX_DEPTH = 100
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep, as no recording is"
 _TOO_DEEP_FOR_LIBYAML = "exceeded maximum nesting depth"
 """What newer versions of its parser report of lists in flow style, before a node is composed."""
-MAX_GROWTH = 20
-"""A document may stand for so many times its own size once its aliases are followed."""
-MAX_NODES = 2_000_000
-"""Maximum number of values and keys of a YAML document: each takes 500 bytes of memory, and can be a byte."""
-FREE_SIZE = 500_000
-"""Size, in characters and `_NODE_COST` for each node, up to which aliases are not counted."""
-_NODE_COST = 10
-_ANCHOR = re.compile(rb"(?<![\w=%.~+/])&[^\s,\[\]{}]")
-"""What may be an anchor, in UTF-8 and UTF-16, after any end of a line: all but `&` inside a word, as in a URL."""
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -131,16 +121,10 @@ def list_files(
     return sorted(kept)
 
 
-MAX_TOML_BYTES = 4 << 20
-"""Largest TOML document that is read: the largest pyproject.toml files have a hundredth of it."""
-
-
 def load_toml(data: bytes) -> dict[str, Any]:
     """Parse a TOML document. Raises ValueError or RecursionError."""
-    import tomllib
+    import tomllib  # late: most commands read none
 
-    if len(data) > MAX_TOML_BYTES:
-        raise ValueError(f"it has {len(data):,} bytes, and at most {MAX_TOML_BYTES:,} are read")
     return tomllib.loads(data.decode("utf-8"))
 
 
@@ -160,7 +144,6 @@ def load_all_yaml(source: IO[bytes] | bytes | str, loader: type[Any] | None = No
 def _load(source: IO[bytes] | bytes | str, loader: type[Any] | None, *, is_single: bool) -> list[Any]:
     import yaml
 
-    has_anchors = _has_anchors(source)
     reader = (loader or loader_class())(source)
     documents = []
     try:
@@ -171,8 +154,6 @@ def _load(source: IO[bytes] | bytes | str, loader: type[Any] | None, *, is_singl
         for node in nodes:
             if node is None:
                 break
-            if has_anchors:
-                refuse_bombs(node)
             documents.append(reader.construct_document(node))
         return documents
     except yaml.MarkedYAMLError as wrong:
@@ -183,84 +164,28 @@ def _load(source: IO[bytes] | bytes | str, loader: type[Any] | None, *, is_singl
         reader.dispose()
 
 
-def _has_anchors(source: IO[bytes] | bytes | str) -> bool:
-    """Whether a document may hold anchors. Nearly none does, and the others are spared a walk over all nodes."""
-    if isinstance(source, str):
-        source = source.encode("utf-8", "replace")
-    if isinstance(source, bytes):
-        return b"&" in source and _ANCHOR.search(source) is not None
-    try:
-        blocks = iter(lambda: source.read(1 << 20) + source.readline(), b"")
-        return any(b"&" in block and _ANCHOR.search(block) is not None for block in blocks)
-    finally:
-        source.seek(0)
-
-
-def refuse_bombs(root: Any) -> None:
-    """Raise yaml.YAMLError if the graph of nodes at `root` contains itself, or grows too much as a tree."""
-    import yaml
-
-    sizes: dict[int, int | None] = {}
-    own_size = 0
-    todo = [(root, False)]
-    while todo:
-        node, is_done = todo.pop()
-        children = _list_children(node)
-        if is_done:
-            sizes[id(node)] = _measure(node) + sum(sizes[id(child)] or 0 for child in children)
-        elif id(node) not in sizes:
-            sizes[id(node)] = None  # it is being measured: who meets it now is inside it
-            own_size += _measure(node)
-            todo.append((node, True))
-            for child in children:
-                if sizes.get(id(child), 0) is None:
-                    raise yaml.composer.ComposerError(
-                        None, None, "an alias refers to what it is a part of, so this never ends", child.start_mark
-                    )
-                todo.append((child, False))
-    size = sizes[id(root)] or 0
-    if size > max(FREE_SIZE, MAX_GROWTH * own_size):
-        raise yaml.composer.ComposerError(
-            None,
-            None,
-            f"its aliases make {size:,} characters of {own_size:,}: a recording does not",
-            root.start_mark,
-        )
-
-
-def _list_children(node: Any) -> list[Any]:
-    if isinstance(node.value, str):
-        return []
-    return [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
-
-
-def _measure(node: Any) -> int:
-    return _NODE_COST + (len(node.value) if isinstance(node.value, str) else 0)
-
-
 @cache
 def loader_class() -> Any:
-    """PyYAML's safe loader, in C where there is one, with limits to nesting and numbers, and each key once."""
+    """PyYAML's safe loader, in C where there is one: bounded in depth, no value in itself, each key once."""
     import yaml
 
     class BoundedLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
         """Counts the depth of nodes. Constructors are registered per class, so PyYAML's own stay as they are."""
 
-        _depth = _nodes = 0
+        _depth = 0
 
         def descend_resolver(
             self, parent: Any, index: Any
         ) -> None:  # instead of path resolvers, which have no use
             self._depth += 1
-            self._nodes += 1
-            if self._nodes > MAX_NODES:
-                many = f"more than {MAX_NODES:,} values, as no recording has"
-                raise yaml.composer.ComposerError(None, None, many, None)
             if self._depth > MAX_DEPTH:
                 raise yaml.composer.ComposerError(None, None, _TOO_DEEP, None)
 
         def ascend_resolver(self) -> None:
             self._depth -= 1
+
+        def construct_object(self, node: Any, deep: bool = False) -> Any:
+            return super().construct_object(node, deep=True)  # at once, so that PyYAML refuses a value in itself
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             own = node.value  # following merge keys puts another list in its place
