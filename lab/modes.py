@@ -2,8 +2,7 @@
 
 A cell counts the exchanges that the judge of a check received, and those that the judges of every exchange looked
 at under its rule. Nothing in it is claimed by hand: the word of an empty cell follows from the calls that the rule
-is judged on. As text, each cell of a rule and a mode has a letter for each moment: a capital one is judged, a
-small one is open, and a point is a moment that the rule or the mode rules out.
+is judged on. The output is the page of the site.
 """
 
 from __future__ import annotations
@@ -145,20 +144,6 @@ WORDS = {
 """Why a cell cannot be judged, by the word that JSON has."""
 
 
-def matrix_lines(matrix: ModeMatrix) -> Iterator[str]:
-    """Yield the sums of the modes and moments, and a line for each rule."""
-    yield from _sum_lines(matrix)
-    yield ""
-    width = max((len(check.id) for check in matrix.checks), default=0)
-    yield f"{'rule':<{width}}  " + "  ".join(f"{mode:<{_width_of(mode)}}" for mode in MODES)
-    for check in matrix.checks:
-        cells = "  ".join(f"{_cell(matrix, check, mode):<{_width_of(mode)}}" for mode in MODES)
-        yield f"{check.id:<{width}}  {cells}".rstrip()
-    yield ""
-    yield from (f"{letter}  {moment}" for moment, letter in LETTERS.items())
-    yield "a capital letter: judged; a small one: open; a point: cannot be judged (`--json` has the reason)"
-
-
 def matrix_records(matrix: ModeMatrix) -> list[dict[str, Any]]:
     """Return every cell as data: its word, and the number of exchanges that were judged."""
     return [
@@ -209,14 +194,6 @@ def matrix_page(matrix: ModeMatrix) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _sum_lines(matrix: ModeMatrix) -> Iterator[str]:
-    width = max(map(len, MOMENTS))
-    yield f"{'judged/open':<{width}}  " + "  ".join(f"{mode:>{_width_of(mode)}}" for mode in MODES)
-    for moment in MOMENTS:
-        cells = (f"{_count(matrix, mode, moment):>{_width_of(mode)}}" for mode in MODES)
-        yield f"{moment:<{width}}  " + "  ".join(cells)
-
-
 def _count(matrix: ModeMatrix, mode: str, moment: str) -> str:
     judged, left = (matrix.count_cells(word, mode=mode, moment=moment) for word in (JUDGED, OPEN))
     return f"{judged}/{left}"
@@ -231,10 +208,6 @@ def _cell(matrix: ModeMatrix, check: Check, mode: str) -> str:
     )
 
 
-def _width_of(mode: str) -> int:
-    return max(len(LETTERS), len(mode))
-
-
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(
@@ -247,5 +220,5 @@ def run(words: Sequence[str]) -> int:
     if options.json:
         sys.stdout.write(json.dumps(matrix_records(matrix), indent=1) + "\n")
     else:
-        sys.stdout.writelines(f"{line}\n" for line in matrix_lines(matrix))
+        sys.stdout.write(matrix_page(matrix))
     return Exit.OK

@@ -20,6 +20,7 @@ from harness.outcome.words import format_count
 from harness.rules.tables import FOLDER as RULES
 from lab.drift.comparison import compare, describe, explain, load_explanations
 from lab.drift.drawn_requests import send_drawn
+from lab.drift.notes import read_notes
 from lab.drift.packages import LATEST, Package, download_npm, download_wheel, find_installed, read_npm_version
 from lab.drift.proposal import Proposal, name_files, name_newest, propose, propose_rules
 from lab.drift.python_sdk import ROOT, read_python_sdk, read_python_version
@@ -44,6 +45,8 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
     parser.add_argument("--propose", type=Path, metavar="DIR", help="write a revision that follows the SDK")
     parser.add_argument("--propose-patch", type=Path, metavar="FILE", help="write it as a patch of a checkout")
+    notes = "also list what release notes name and no schema does, such as those of Google's CLI (may be repeated)"
+    parser.add_argument("--notes", type=Path, action="append", default=[], metavar="FILE", help=notes)
     requests = "also send the emulator a create for each field, value and kind that the SDK declares"
     parser.add_argument("--requests", action="store_true", help=requests)
     parser.add_argument("-v", "--verbose", action="store_true", help="also list the explained differences")
@@ -65,6 +68,9 @@ def run(words: Sequence[str]) -> int:
         newer = read(package.folder, f"{package.name} {package.version}".strip())
     explained = explain(compare(older, newer), load_explanations(), package.name, package.version)
     out = sys.stderr if options.json else sys.stdout
+    for notes in options.notes:
+        for line in read_notes(notes, contract.schemas):
+            print(line, file=out)
     if options.json:
         record = drift_record(older, newer, package.name, package.version, contract.schemas.revision, explained)
         sys.stdout.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")

@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from harness.outcome.words import to_one_line
-from lab.drift.type_model import ANY, FieldType, Origin, Record, TypeModel, ValueType
+from lab.drift.type_model import ANY, ANYTHING, FieldType, Origin, Record, TypeModel, ValueType
 
 
 class DifferenceKind(StrEnum):
@@ -180,9 +180,15 @@ class _Comparison:
         if old != new and ANY not in old | new:
             detail = f"{_join(old)} became {_join(new)}"
             yield TypeDifference(DifferenceKind.TYPE_CHANGED, where, name, detail, theirs, origin=origin)
-        for sign, one, other in (("[]", before.item, after.item), ("{}", before.entry, after.entry)):
-            if one is not None and other is not None:
-                yield from self._compare_shapes(where, f"{name}{sign}", one, other, theirs, origin)
+        if before.item is not None and after.item is not None:
+            yield from self._compare_shapes(where, f"{name}[]", before.item, after.item, theirs, origin)
+        one, other = _entry_of(before), _entry_of(after)
+        if one is not None and other is not None:
+            if (ANY in one.kinds) != (ANY in other.kinds):  # a map of anything is open only if both sides say so
+                detail = f"{_join(one.kinds)} became {_join(other.kinds)}"
+                kind = DifferenceKind.TYPE_CHANGED
+                yield TypeDifference(kind, where, f"{name}{{}}", detail, theirs, origin=origin)
+            yield from self._compare_shapes(where, f"{name}{{}}", one, other, theirs, origin)
         if before.records and after.records:
             yield from self._pair_members(where, name, before.records, after.records, theirs, origin)
 
@@ -240,6 +246,12 @@ class _Comparison:
         needed = {name for name, part in before.fields.items() if part.required and name not in before.tags}
         met = {name for name in needed if name in after.fields and after.fields[name].required}
         return likeness + (len(met) / len(needed) if needed else 0) + (4 if shared else 0)
+
+
+def _entry_of(shape: ValueType) -> ValueType | None:
+    """The shape of the values of a map, also of one that may have any; None if the shape is no map."""
+    is_open = "object" in shape.kinds and not shape.records
+    return shape.entry if shape.entry is not None else ANYTHING if is_open else None
 
 
 def _label(record: Record) -> str:

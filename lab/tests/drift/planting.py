@@ -114,6 +114,12 @@ DIFFERENCES = (
         "type.changed tools/mcp-server headers{}",
     ),
     Planted(
+        f"{TYPES}/webhookconfig.py",
+        "    user_metadata: Optional[Dict[str, Any]] = None\n",
+        "    user_metadata: Optional[Dict[str, int]] = None\n",
+        "type.changed webhook-config user_metadata{}",
+    ),
+    Planted(
         "../types.py",
         'class FileSearchStore(_common.BaseModel):\n  """A collection of Documents."""\n',
         'class FileSearchStore(_common.BaseModel):\n  """A collection of Documents."""\n\n'

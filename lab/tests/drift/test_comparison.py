@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
+from harness.contract import CURRENT, load
 from lab.drift.comparison import Explanation, compare, explain, pair_records
-from lab.drift.type_model import FieldType, OperationType, Record, TypeModel, ValueType, unite
+from lab.drift.packages import find_installed
+from lab.drift.python_sdk import read_python_sdk
+from lab.drift.schema_types import read_schemas
+from lab.drift.type_model import ANYTHING, FieldType, OperationType, Record, TypeModel, ValueType, unite
 
 TEXT = ValueType(frozenset({"string"}))
 WHOLE = ValueType(frozenset({"integer"}))
@@ -85,6 +90,44 @@ def test_differences_within_lists_and_maps_are_seen():
 
     found = ids(model({"A": nested(TEXT)}), model({"A": nested(WHOLE)}))
     assert found == ["type.changed A list[]", "type.changed A map{}"]
+
+
+MAPS = {
+    "text": ValueType.map_of(TEXT),
+    "whole": ValueType.map_of(WHOLE),
+    "anything": ValueType.map_of(ANYTHING),
+    "open": ValueType.of("object"),
+}
+
+
+@pytest.mark.parametrize("before", MAPS)
+@pytest.mark.parametrize("after", MAPS)
+def test_a_map_of_anything_is_no_map_of_texts(before, after):
+    """An object that lists no members is a map of anything."""
+    found = ids(model({"A": {"x": FieldType(MAPS[before])}}), model({"A": {"x": FieldType(MAPS[after])}}))
+    same = before == after or {before, after} == {"anything", "open"}
+    assert found == ([] if same else ["type.changed A x{}"])
+
+
+def test_each_map_of_the_sdk_is_compared():
+    """Another type of the values of any map is found, wherever the API uses the map."""
+    older, newer = (
+        read_schemas(load(CURRENT).schemas),
+        read_python_sdk(find_installed("google-genai").folder, "installed"),
+    )
+    known = {difference.id for difference in compare(older, newer)}
+    api = {name: record for name, record in newer.records.items() if name.startswith(("interactions.", "agents."))}
+    missed = []
+    for name, record in api.items():
+        for field, part in record.fields.items():
+            entry = part.shape.entry
+            if entry is not None and not part.shape.records:
+                other = ValueType.map_of(ValueType.of("boolean"))
+                fields = {**record.fields, field: replace(part, shape=other)}
+                changed = replace(newer, records={**newer.records, name: replace(record, fields=fields)})
+                if {difference.id for difference in compare(older, changed)} <= known:
+                    missed.append((name, field))
+    assert missed == []
 
 
 def test_members_of_a_union_are_paired_by_their_constants():
