@@ -311,12 +311,11 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("globs", nargs="*", metavar="GLOB", help="run only the defects whose names match")
     parser.add_argument("--sample", type=int, default=300, metavar="N", help="defects to draw, 0 for all (300)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the sample (1)")
-    parser.add_argument("--part", default="1/1", metavar="K/N", help="run only every Nth defect, from the Kth on")
     parser.add_argument("-j", "--jobs", type=int, default=1, metavar="N", help="number of processes (1)")
     parser.add_argument("--list", action="store_true", help="list the names of the defects, and run nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write each defect with its outcome")
-    recorded = "run nothing: take the defects of earlier --json files, such as the parts of a run (repeatable)"
-    parser.add_argument("--from", dest="recorded", type=Path, action="append", metavar="FILE", help=recorded)
+    recorded = "run nothing: take the defects of an earlier --json file"
+    parser.add_argument("--from", dest="recorded", type=Path, metavar="FILE", help=recorded)
     parser.add_argument("--against", type=Path, metavar="FILE", help="list what survives and did not in this file")
     parser.add_argument("--publish", action="store_true", help="write the figures of the site, docs/mutation.json")
     parser.add_argument("-v", "--verbose", action="store_true", help="list all survivors")
@@ -327,7 +326,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     options = _build_parser().parse_args(words)
     if options.recorded:
-        record = join_reports([json.loads(path.read_bytes()) for path in options.recorded])
+        record = json.loads(options.recorded.read_bytes())
     else:
         bench = DefectBench()
         chosen, generated = _choose(bench, options)
@@ -356,7 +355,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _choose(bench: DefectBench, options: argparse.Namespace) -> tuple[list[WireDefect], int]:
-    """The defects and oddities of a run or of its part, and how many could be generated.
+    """The defects and oddities of a run, and how many could be generated.
 
     A sample of oddities, a tenth as many as the defects, runs with them.
     """
@@ -372,10 +371,7 @@ def _choose(bench: DefectBench, options: argparse.Namespace) -> tuple[list[WireD
     if options.sample:
         defects = draw(defects, options.sample, options.seed)
         odd = draw(odd, max(1, options.sample // 10), options.seed)
-    number, _, parts = options.part.partition("/")
-    if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
-        raise UsageFault(f"--part {options.part!r} is no part: write K/N, such as 1/4")
-    return [*defects, *odd][int(number) - 1 :: int(parts)], whole
+    return [*defects, *odd], whole
 
 
 _bench: DefectBench | None = None
@@ -399,14 +395,6 @@ def _play_all(bench: DefectBench, chosen: Sequence[WireDefect], jobs: int) -> It
     with ProcessPoolExecutor(jobs, initializer=_begin_worker) as pool:
         for future in as_completed([pool.submit(_play_in_worker, one) for one in chosen]):
             yield future.result()
-
-
-def join_reports(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the reports of the parts of one run as one; of a defect in several, the last counts."""
-    if len({(record["generated"], record["seed"]) for record in records}) > 1:
-        raise UsageFault("the reports are of different samples: run all parts with the same seed and version")
-    rows = {row["id"]: row for record in records for row in record["defects"]}
-    return {**records[0], "defects": [rows[name] for name in sorted(rows)]}
 
 
 def format_report(rows: Sequence[Row], *, verbose: bool) -> Iterator[str]:

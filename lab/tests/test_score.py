@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.interactions.servers import SERVERS
-from harness.outcome import Exit, TargetFault, UsageFault
+from harness.outcome import Exit, TargetFault
 from lab import score as command
 from lab.__main__ import main
 from lab.defects.generation import draw
@@ -25,7 +25,6 @@ from lab.score import (
     conclude,
     condense,
     format_report,
-    join_reports,
     sum_up,
 )
 from tests.engine.test_nothing_unread import list_untold
@@ -155,12 +154,11 @@ def test_the_verdict(rows: list[Any], floors: dict[str, float], code: int, verdi
     assert verdict in words
 
 
-def test_parts_are_joined_and_an_oddity_is_no_defect() -> None:
-    """Two parts give one score; survivors are listed by name unless an entry covers them."""
-    first = [row("a", FAILED, level="MUST"), row("b", SURVIVED), row("e", NOT_SHOWN)]
-    second = [row("c", SURVIVED, excuse="refused-field"), row("d", FAILED, part=ODDITY)]
-    parts = [{"generated": 9, "seed": 2, "defects": rows} for rows in (first, second)]
-    whole = join_reports(parts)
+def test_an_oddity_is_no_defect() -> None:
+    """Survivors are listed by name unless an entry covers them."""
+    rows = [row("a", FAILED, level="MUST"), row("b", SURVIVED), row("e", NOT_SHOWN)]
+    rows += [row("c", SURVIVED, excuse="refused-field"), row("d", FAILED, part=ODDITY)]
+    whole = {"generated": 9, "seed": 2, "defects": rows}
     data = condense(whole, {"found_percent": 12.5})
     assert (data["score"]["shown"], data["score"]["found_percent"]) == (3, 50.0)
     assert (data["survivors"], data["excused"], data["not_shown"]) == (["b"], {"refused-field": 1}, 1)
@@ -168,8 +166,6 @@ def test_parts_are_joined_and_an_oddity_is_no_defect() -> None:
     lines = list(format_report(whole["defects"], verbose=False))
     assert "  plain  1 failed, 0 warned, 1 listed, 1 survived; 50.0 % found, 50.0 % of MUSTs failed" in lines
     assert lines[-3:] == ["1 defect survived:", "  b", "legal, but failed: d (create.id)"]
-    with pytest.raises(UsageFault, match="different samples"):
-        join_reports([parts[0], {**parts[1], "seed": 3}])
 
 
 def test_a_new_survivor_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,16 +181,9 @@ def test_a_new_survivor_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_clean_run")
-def test_a_part_and_a_pattern(capsys: pytest.CaptureFixture[str]) -> None:
-    """Two parts list each defect of the whole once; a pattern that matches none is refused."""
-    listed = []
-    for part in ("1/2", "2/2"):
-        assert main(["score", "--sample", "9", "--list", "--part", part]) == 0
-        listed += capsys.readouterr().out.splitlines()
+def test_a_list_and_a_pattern(capsys: pytest.CaptureFixture[str]) -> None:
+    """A sample is listed with a tenth of oddities; a pattern that matches none is refused."""
     assert main(["score", "--sample", "9", "--list"]) == 0
-    assert sorted(listed) == sorted(capsys.readouterr().out.splitlines())
-    assert len(listed) == 10
+    assert len(capsys.readouterr().out.splitlines()) == 10
     assert main(["score", "nothing-of-the-kind"]) == 2
     assert "no generated defect matches nothing-of-the-kind" in capsys.readouterr().err
-    assert main(["score", "--part", "3/2"]) == 2
-    assert "--part '3/2' is no part" in capsys.readouterr().err
