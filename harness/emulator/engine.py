@@ -320,6 +320,8 @@ class Engine:
         if run is not None:
             return run
         hint, settings = "", self.settings
+        if interaction_id == "live":
+            hint = " '/interactions/live' is the WebSocket of Live Interactions, which is not emulated."
         if self.store.was_forgotten(interaction_id):
             hint = (
                 f" It had to make room: the emulator's settings are max_runs={settings.max_runs}, "

@@ -24,6 +24,7 @@ from lab.drift.type_model import (
     TypeModel,
     ValueType,
     give_title,
+    make_live,
     unite,
 )
 from lab.drift.written_calls import CALLS, build_operations
@@ -183,6 +184,12 @@ class _PythonReader:
                 operation = self._read_operation(module, function)
                 if operation is not None:
                     found.setdefault(operation.name, operation)
+        live = []
+        for name in ("ClientEvent", "ServerEvent"):
+            module = self._load_module(self._root / "types" / "interactions" / name.lower())
+            live += [self._read_named(module, name)] if module is not None else []
+        if len(live) == 2:
+            found["live"] = make_live(*live)
         return found
 
     def read_written_operations(self) -> dict[str, OperationType]:

@@ -24,6 +24,7 @@ from lab.drift.type_model import (
     TypeModel,
     ValueType,
     give_title,
+    make_live,
     unite,
 )
 
@@ -64,6 +65,9 @@ class _SchemaReader:
                 if method in item:
                     operation = self._read_operation(method, path, item)
                     found[operation.key] = operation
+        if "live/client-event" in self._schemas.files:
+            live = make_live(self._read("live/client-event", ()), self._read("live/server-event", ()))
+            found[live.key] = live
         return found
 
     def _read_operation(self, method: str, path: str, item: Schema) -> OperationType:

@@ -141,6 +141,11 @@ class OperationType:
         return f"{self.method.upper()} {_VARIABLE.sub('{}', _VERSION.sub('', self.path))}"
 
 
+def make_live(sent: ValueType, received: ValueType) -> OperationType:
+    """Live Interactions, whose events pass over a WebSocket, as a call: what is sent is its body."""
+    return OperationType("live", "get", "/interactions/live", body=sent, events=received)
+
+
 @dataclass(frozen=True, slots=True)
 class TypeModel:
     """One description of an API. `whole_numbers`: it distinguishes integers from other numbers."""

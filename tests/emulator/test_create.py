@@ -382,6 +382,7 @@ def test_versions_are_one_service(api, version):
 PATHS = [
     ("POST", "/v1beta/interactions/x:cancel", 404, "/cancel"),
     ("GET", "/v1beta/interactions/x/steps", 404, "/v1beta/interactions/{id}/cancel, not /steps"),
+    ("GET", "/v1beta/interactions/live", 404, "the WebSocket of Live Interactions, which is not emulated"),
     ("GET", "/v1beta/operations/x", 404, "poll GET /v1beta/interactions/{id}"),
     ("GET", "/v1beta/interactions/operations/x", 404, "poll"),
     ("POST", "/v1beta/models/gemini-3.8-flash:generateContent", 404, "interactions"),

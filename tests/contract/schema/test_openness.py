@@ -18,7 +18,8 @@ Place = tuple[str | int, ...]
 Json = dict[str, Any]
 
 SCHEMAS = load().schemas
-ROOTS = sorted({operation.schema for operation in OPERATIONS if operation.schema} | {"event", "error-body"})
+LIVE = {"live/client-event", "live/server-event"}
+ROOTS = sorted({one.schema for one in OPERATIONS if one.schema} | {"event", "error-body"} | LIVE)
 MAPS = {"env", "answers", "labels", "headers"}
 """Members that map names of the user's own: a new one is no unknown field, and has the type of the others."""
 
