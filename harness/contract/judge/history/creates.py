@@ -184,7 +184,7 @@ _RUNNING = ("in_progress", "queued")
 def judge_cancel(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     """Judge a cancel."""
     if not model.there:
-        state.decide_reply("cancel.unknown", exchange)
+        state.decide_reply("del.cancel-after" if model.gone else "cancel.unknown", exchange)
     elif model.running and model.background:
         _judge_in_time(state, model, exchange)
     elif model.settled:  # it is refused, or changes nothing

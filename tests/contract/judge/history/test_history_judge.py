@@ -187,6 +187,7 @@ RULES: dict[str, Row] = {
     ),
     "del.twice": Row([*GONE, delete(400)], [*GONE, delete(404)], [made(), delete(404)]),
     "del.unknown": nobody("del.unknown", 404, method="DELETE"),
+    "del.cancel-after": Row([*GONE, cancel()], [*GONE, cancel(http=404)], [made(), cancel(http=404)]),
     "del.chain-after": Row([*GONE, child()], [*GONE, child(404)], [*GONE, child(503)]),
     # cancels
     "cancel.ok": Row(
@@ -520,7 +521,7 @@ ALSO: dict[str, tuple[list[Heard], set[str]]] = {
         [begun(), look("in_progress", steps=[]), cancel(steps=TEXT), look("cancelled", steps=[])],
         set(),
     ),
-    "a cancel of what was deleted": ([*GONE, cancel(http=302)], {"cancel.unknown"}),
+    "a cancel of what was deleted": ([*GONE, cancel(http=302)], {"del.cancel-after"}),
     "an interaction of others": ([look(of="x", identity="y"), stream(), cancel(), delete()], set()),
     "text that is stored in two parts": (
         [
