@@ -64,7 +64,7 @@ class Auth:
             return "default"
         project = keys.get(key)
         if project is None:
-            if PLATFORMS[self._settings.platform].screens_keys:
+            if PLATFORMS[self._settings.platform].gemini:  # its front end refuses them; documented is 401
                 refusal = RpcRefusal(400, AUTHENTICATION, "API key not valid. Please pass a valid API key.")
                 reason = {
                     "@type": "type.googleapis.com/google.rpc.ErrorInfo",

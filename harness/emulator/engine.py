@@ -63,7 +63,16 @@ class Engine:
     store_type: type[InteractionStore] = InteractionStore
     streams_type: type[Streams] = Streams
 
-    def __init__(self, settings: Settings, clock: Clock, seed: int, lock: RLock, contract: Contract) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        seed: int,
+        lock: RLock,
+        contract: Contract,
+        note: Callable[[str], object],
+    ) -> None:
+        """`note` gets each note on a model that a create names, before the response."""
         self.contract = contract
         self.clock = clock
         self.lock = lock
@@ -72,7 +81,7 @@ class Engine:
         self.scripts = ScriptQueue(settings.max_queued)
         fields = contract.protocol.secret_fields
         self.log = RequestLog(settings.max_requests, fields, most_bytes=settings.max_request_bytes)
-        self._on_note: Callable[[str], object] | None = None
+        self._note = note
         self._build(settings)
 
     def _build(self, settings: Settings) -> None:
@@ -94,13 +103,8 @@ class Engine:
             self.lock,
         )
         self.replies = self.replies_type(self.ids, self.resources.deliver)
-        self.validator = self.validator_type(settings, self.resources, self.find, self.contract)
-        self.validator.on_note = self._on_note
+        self.validator = self.validator_type(settings, self.resources, self.find, self.contract, self._note)
         self.streams = self.streams_type(self, self.lock)
-
-    def set_on_note(self, on_note: Callable[[str], object]) -> None:
-        """Call a function with each new note on a model; a reset keeps it."""
-        self._on_note = self.validator.on_note = on_note
 
     def frames_of(self, run: Run) -> Frames:
         """The events of a run as bytes."""

@@ -65,7 +65,10 @@ class Emulator:
         self._lock = RLock()
         self._offset: float | None = None
         self._is_now = False
-        self._on_note: Callable[[str], object] | None = None
+        self.notes: list[str] = []
+        """Notes on the models that creates named: each retirement once, and each name that no table lists."""
+        self.on_note: Callable[[str], object] | None = None
+        """Called with each of them, before the response that it belongs to."""
         self.sessions = Sessions(self._new_engine, settings if settings is not None else UNCHANGED, self._lock)
         self._default = self.sessions.default
         self._second = -1
@@ -181,21 +184,11 @@ class Emulator:
             for engine in self.sessions.engines():
                 self._set_timestamps(engine)
 
-    @property
-    def notes(self) -> list[str]:
-        """Notes on the models that creates named: each retirement once, and each name that no table lists."""
-        with self._lock:
-            found = (
-                note for engine in self.sessions.engines() for note in engine.validator.notes.values() if note
-            )
-            return list(dict.fromkeys(found))
-
-    def set_on_note(self, on_note: Callable[[str], object]) -> None:
-        """Call a function with each new note of a session, before the response that the note belongs to."""
-        with self._lock:
-            self._on_note = on_note
-            for engine in self.sessions.engines():
-                engine.set_on_note(on_note)
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+            if self.on_note is not None:
+                self.on_note(note)
 
     def _set_timestamps(self, engine: Engine) -> None:
         if self._offset is not None:
@@ -205,10 +198,8 @@ class Emulator:
 
     def _new_engine(self, number: int, settings: Settings) -> Engine:
         seed = self._seed * 1_000_003 + number
-        engine = self.engine_type(settings, self.clock, seed, self._lock, self.contract)
+        engine = self.engine_type(settings, self.clock, seed, self._lock, self.contract, self._note)
         self._set_timestamps(engine)
-        if self._on_note is not None:
-            engine.set_on_note(self._on_note)
         return engine
 
     # For fixtures: methods of the default session

@@ -55,9 +55,6 @@ def test_a_part_of_nothing_is_refused():
 @pytest.mark.parametrize(("build", "message"), [
     (lambda: row("a", "A."), "'a' has no defect: write a hook of"),
     (lambda: row("a", "A.", "status"), "'a' has the defect 'status': write a hook of"),
-    (lambda: hooks.admit("need_input", skip), "no step 'need_input': did you mean 'needs_input'"),
-    (lambda: hooks.event("step.begin", skip), "no type of event 'step.begin': use one of interaction.created"),
-    (lambda: hooks.deltas("image", skip), "no kind of deltas 'image': use one of text, thought, arguments"),
     (lambda: hooks.request("GET interaction/*", skip), "no call is written 'GET interaction/*': give a method"),
     (lambda: hooks.response("interactions", skip), "no call is written 'interactions': give a method"),
 ])  # fmt: skip

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
@@ -143,8 +142,8 @@ def run(words: Sequence[str]) -> int:
         secure=arguments.tls_cert is not None,
     )
     emulator.set_time(time.time(), everywhere=True)
-    # Each note of the emulator once, before CMD gets the response: the last line is CMD's, its verdict.
-    emulator.set_on_note(cache(lambda note: say_masked(f"note: {note}", to_errors=True)))
+    # Before CMD gets the response: the last line is CMD's, its verdict.
+    emulator.on_note = lambda note: say_masked(f"note: {note}", to_errors=True)
     server = ServerThread(
         inspector.around(granted.guard.around(service)),
         hear=hear,

@@ -171,32 +171,24 @@ class AgentLimits(Struct, frozen=True, kw_only=True):
     config           the type of its agent_config
     tools, fields    types of tools, and fields of a create, that it refuses
     contents         types of content that it accepts in the input; empty: all
-    inline           whether images must come as data, not by URI
     structured       whether it can answer in JSON on request
-    stateless_calls  whether a function result may come without previous_interaction_id
-    capitals         whether the name of an mcp_server may contain capital letters
     """
 
     config: str
     tools: frozenset[str] = frozenset()
     fields: frozenset[str] = frozenset()
     contents: frozenset[str] = frozenset()
-    inline: bool = False
     structured: bool = True
-    stateless_calls: bool = True
-    capitals: bool = True
 
 
 MANAGED = AgentLimits(
     config="antigravity",
     tools=frozenset({"computer_use", "file_search", "google_maps"}),
     contents=frozenset({"text", "image"}),
-    inline=True,
     structured=False,
-    stateless_calls=False,
-    capitals=False,
 )
-"""Antigravity and the agents saved from it."""
+"""Antigravity and the agents saved from it. They take images as data only, names of mcp_server in small letters,
+and results of functions only with previous_interaction_id."""
 
 RESEARCH = AgentLimits(
     config="deep-research",
@@ -234,11 +226,7 @@ def _find_agent_faults(order: CreateRequest, limits: AgentLimits, media: Contain
             yield f"takes no '{name}': leave it out."
     config = order.body.get("agent_config")
     kind = (config or {}).get("type")
-    configs = (
-        "antigravity",
-        "deep-research",
-        "code-mender",
-    )  # each belongs to one kind of agent, `dynamic` to none
+    configs = ("antigravity", "deep-research", "code-mender")  # each is of one kind of agent, `dynamic` of none
     if config is not None and kind not in (*configs, "dynamic"):
         kinds = "antigravity, code-mender, deep-research or dynamic"
         yield f"takes an agent_config of the type {kinds}, not '{kind}'."
@@ -248,12 +236,12 @@ def _find_agent_faults(order: CreateRequest, limits: AgentLimits, media: Contain
         kind, name = tool.get("type"), str(tool.get("name", ""))
         if kind in limits.tools:
             yield f"takes no {kind} tool: leave it out, or ask a model."
-        if kind == "mcp_server" and name.lower() != name and not limits.capitals:
+        if kind == "mcp_server" and name.lower() != name and limits is MANAGED:
             yield f"takes no mcp_server with capitals in its name: '{name}' must be written '{name.lower()}'."
     if not limits.structured and _wants_json(order.body):
         yield "has no structured output: leave 'response_format' out and ask for the form in the input."
     yield from _find_content_faults(order.given, limits, media)
-    if not limits.stateless_calls and results(order.given) and "previous_interaction_id" not in order.body:
+    if limits is MANAGED and results(order.given) and "previous_interaction_id" not in order.body:
         yield "takes a function_result only together with 'previous_interaction_id'."
 
 
@@ -272,7 +260,7 @@ def _find_content_faults(given: list[Json], limits: AgentLimits, media: Containe
             continue
         if limits.contents and kind not in limits.contents:
             yield f"takes no {kind} in its input, only {' and '.join(sorted(limits.contents))}."
-        elif limits.inline and "uri" in item:
+        elif limits is MANAGED and "uri" in item:
             yield f"takes images inline only: send the bytes as base64 in 'data' instead of the uri of the {kind}."
 
 

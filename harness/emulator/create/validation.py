@@ -77,15 +77,15 @@ class CreateValidator:
         resources: Resources,
         find: Callable[[str, str], Run | None],
         contract: Contract,
+        note: Callable[[str], object],
     ) -> None:
         self._find = find
+        self._note = note
         self._most_tokens = settings.max_runs
         self.tokens: dict[str, IssuedToken] = {}
         self.contract = contract
-        self.notes: dict[str, str] = {}
-        """Notes on the life of each model that a create named, "" for most."""
-        self.on_note: Callable[[str], object] | None = None
-        """Called with each new note, before the response."""
+        self._named: set[str] = set()
+        """The models and agents that creates named."""
         self.sent = SentSteps(contract, settings.max_runs)
         self.settings = settings
         self._resources = resources
@@ -186,7 +186,7 @@ class CreateValidator:
         self.between_fields(body)
         model, agent = self.author(body, project)
         name = model or agent or ""
-        if name not in self.notes:
+        if name not in self._named:
             self._note_name(name, agent)
         words = body.get("input")
         if isinstance(words, str):
@@ -220,13 +220,13 @@ class CreateValidator:
 
     def _note_name(self, name: str, agent: str | None) -> None:
         """Note the end of a model's or agent's life, or that no table lists the model."""
-        if len(self.notes) >= 1_000:  # callers choose the names
+        if len(self._named) >= 1_000:  # callers choose the names
             return
+        self._named.add(name)
         profile = find_profile(name)
         is_guessed = agent is None and self.settings.models != "any"
-        note = self.notes[name] = describe_life(profile) or (profile.standing if is_guessed else "")
-        if note and self.on_note is not None:
-            self.on_note(note)
+        if note := describe_life(profile) or (profile.standing if is_guessed else ""):
+            self._note(note)
 
     def configs(self, body: Json) -> None:
         """generation_config and cached_content require a model, agent_config an agent (reference)."""
@@ -316,9 +316,9 @@ class CreateValidator:
             )
         if self.settings.lifecycle is not None and self.settings.models == "known":
             judge_life(order, self.settings.lifecycle)
-        if order.platform.agents_wait and not order.background:
+        if order.platform.vertex and not order.background:
             raise invalid("Agent interactions must set background to true.")
-        if order.platform.agents_wait and self.needs_environment(order) and "environment" not in order.body:
+        if order.platform.vertex and self.needs_environment(order) and "environment" not in order.body:
             saved = self._resources.agent(order.agent or "", order.project) or {}
             if "base_environment" not in saved:
                 raise invalid("Environment configuration is required for Interaction with this Agent.")

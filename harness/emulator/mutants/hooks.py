@@ -44,7 +44,6 @@ from harness.emulator.values.call import Call, Refusal, Route, match_path, route
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.usage import Meter
 from harness.kit.mutant import Mutant
-from harness.outcome.words import did_you_mean
 from harness.wire import Body, Request, Response
 from harness.wire.json_value import object_or_none
 
@@ -142,12 +141,7 @@ def error(calls: str, change: Callable[[Refusal, Call], Response | None]) -> Def
 
 def admit(step: str, change: Change) -> Defect:
     """Change what a step of the validation looks at, refuse it, or leave the step out."""
-    method = getattr(CreateValidator, step, None)
-    if method is None:
-        steps = [name for name in dir(CreateValidator) if not name.startswith("_")]
-        hint = did_you_mean(step, steps, otherwise=f": the steps are {', '.join(steps)}")
-        raise ValueError(f"the validation of a create has no step {step!r}{hint}")
-    return before(method, lambda _, *arguments: change(*arguments))
+    return before(getattr(CreateValidator, step), lambda _, *arguments: change(*arguments))
 
 
 def create(change: Callable[[CreateRequest, Engine], object]) -> Defect:
@@ -194,7 +188,7 @@ def steps(change: Callable[[list[Json], Run, bool], list[Json]]) -> Defect:
 
 def event(name: str, change: Callable[[Json], Json | None]) -> Defect:
     """Change every event of one type."""
-    return after(_look_up(_MAKERS, name, "type of event"), lambda event, *_: change(event))
+    return after(_MAKERS[name], lambda event, *_: change(event))
 
 
 def events(change: Callable[[list[Json], Run], list[Json]]) -> Defect:
@@ -204,7 +198,7 @@ def events(change: Callable[[list[Json], Run], list[Json]]) -> Defect:
 
 def deltas(kind: str, change: Callable[[list[Any], Any], list[Any]]) -> Defect:
     """Change the pieces of a `text`, or the deltas of a `thought` or of `arguments`."""
-    return after(_look_up(_DELTAS, kind, "kind of deltas"), lambda deltas, _, run, source: change(deltas, source))
+    return after(_DELTAS[kind], lambda deltas, _, run, source: change(deltas, source))
 
 
 def payload(change: Callable[[Json], Json | None]) -> Defect:
@@ -226,12 +220,6 @@ def frame(change: Callable[[bytes, bytes], bytes]) -> Defect:
 def stream(change: Callable[[Body, Run, int], Body]) -> Defect:
     """Change the body of a stream."""
     return after(Streams.body, lambda body, _, run, position: change(body, run, position))
-
-
-def _look_up(methods: dict[str, Callable[..., Any]], name: str, what: str) -> Callable[..., Any]:
-    if name not in methods:
-        raise ValueError(f"there is no {what} {name!r}: use one of {', '.join(methods)}")
-    return methods[name]
 
 
 def _compile(calls: str) -> Callable[[Call], bool]:

@@ -204,7 +204,7 @@ class ReplyBuilder:
         wanted, kind, body = script.thought, order.profile.thought, order.body
         if wanted is False or (wanted is None and kind == "none"):
             return []
-        if order.agent is not None and not order.platform.agents_think:
+        if order.agent is not None and order.platform.vertex:
             return []
         step: Json = {"signature": sign(self._ids.number())}
         summary = wanted if isinstance(wanted, str) else None
@@ -225,7 +225,7 @@ class ReplyBuilder:
         """
         if (order.agent or "").startswith("deep-research"):
             return server_pair({"type": "google_search"}, order.text, self._ids)
-        if not order.platform.agents_think:
+        if order.platform.vertex:
             call, result = own_call("run_command", _COMMAND, _PRINTED, self._ids)
             return [call, {**result, "signature": ""}]
         wrote = own_call("write_file", _FILE, {"success": True}, self._ids)

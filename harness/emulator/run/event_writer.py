@@ -85,7 +85,7 @@ class EventWriter:
             "object": "interaction",
             **run.announced_author,
         }
-        if run.environment_id is not None and run.platform.early_sandbox:
+        if run.environment_id is not None and not run.platform.vertex:
             interaction["environment_id"] = run.environment_id
         interaction.update(run.script.extra)
         return {"interaction": interaction, "event_type": "interaction.created"}
@@ -137,7 +137,7 @@ class EventWriter:
     def stop(self, run: Run, index: int) -> Json:
         """step.stop; for an agent with the usage so far."""
         stop: Json = {"index": index}
-        if run.agent is not None and run.platform.names_author:
+        if run.agent is not None and not run.platform.vertex:
             stop["usage"] = run.usage_after(index + 1)
         return {**stop, "event_type": "step.stop"}
 
@@ -149,11 +149,11 @@ class EventWriter:
         interaction["usage"] = run.usage
         interaction["created"] = run.created
         interaction["updated"] = run.updated
-        if run.platform.counts_nothing:
+        if not run.platform.vertex:
             interaction["service_tier"] = run.service_tier
         interaction["object"] = "interaction"
         interaction.update(run.announced_author)
-        if run.environment_id is not None and not run.platform.early_sandbox:
+        if run.environment_id is not None and run.platform.vertex:
             interaction["environment_id"] = run.environment_id
         interaction.update(run.script.extra)
         return {"interaction": interaction, "event_type": "interaction.completed"}
@@ -270,7 +270,7 @@ class EventWriter:
         """
         if not _CARRIES[run.event_ids](index, payload):
             return None
-        if run.platform.spelled_ids:
+        if run.platform.strict:
             number = payload.get("index")
             # A mutant may number a step that the run does not have.
             if isinstance(number, int) and number < len(run.steps):

@@ -71,7 +71,7 @@ class Bodies:
         done = run.steps if run.settled else run.finished_steps()
         if not timeline:
             return done
-        made = [{"type": "provision_sandbox"}] if run.platform.provisions and run.environment_id else []
+        made = [{"type": "provision_sandbox"}] if run.platform.vertex and run.environment_id else []
         return [*made, *run.given, *done]
 
     def extras(self, run: Run, body: Json, settled: bool) -> None:

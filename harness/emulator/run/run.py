@@ -166,7 +166,7 @@ class Run:
     @property
     def announced_author(self) -> Json:
         """The author as the events of a stream name it."""
-        return self.author if self.platform.names_author else {}
+        return {} if self.platform.vertex else self.author
 
     @property
     def tag(self) -> str:
@@ -233,11 +233,11 @@ class Run:
             thought_tokens=count_thought(self.body.get("generation_config"), self.profile),
             cut_thought=cut_thought,
         )
-        if not self.platform.counts_nothing:
+        if self.platform.vertex:  # no totals of zero, and the output by modality
             made = [{"modality": "text", "tokens": usage["total_output_tokens"]}]
             usage = {name: value for name, value in usage.items() if name not in _ZEROS or value}
             usage.setdefault("output_tokens_by_modality", made)
-        elif self.platform.counts_prompt and self.model is not None:
+        elif self.platform.gemini and self.model is not None:
             usage |= count_invocations(usage, fields, unshown=UNSHOWN_TOKENS if cut_thought else 0)
             if "no_output" in fields:
                 usage |= {"total_output_tokens": 0, "total_tokens": usage["total_input_tokens"]}

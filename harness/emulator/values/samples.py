@@ -20,6 +20,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from harness.contract.models.profiles import ModelProfile
 from harness.errors import SampleTooLarge
 
@@ -45,19 +47,12 @@ class SampleBudget:
         if self.left < 0:
             raise SampleTooLarge
 
-    def copy_of(self, value: Any, levels: int = 100) -> Any:
-        """Pay for a value that the schema itself contains, and return it. Raises SampleTooLarge.
-
-        JSON that could be read is not always shallow enough to be written: so its `levels` are limited.
-        """
-        if levels < 0:
-            raise SampleTooLarge
-        self.spend(_PER_VALUE + (len(value) if isinstance(value, str | list | dict) else 0))
-        for item in value if isinstance(value, list) else ():
-            self.copy_of(item, levels - 1)
-        for name, item in value.items() if isinstance(value, dict) else ():
-            self.spend(len(name))
-            self.copy_of(item, levels - 1)
+    def copy_of(self, value: Any) -> Any:
+        """Pay for a value that the schema itself contains, and return it. Raises SampleTooLarge."""
+        try:
+            self.spend(_PER_VALUE + len(msgspec.json.encode(value)))
+        except RecursionError:  # JSON that could be read is not always shallow enough to be written
+            raise SampleTooLarge from None
         return value
 
 

@@ -18,40 +18,23 @@ from harness.outcome.words import did_you_mean
 
 
 class Platform(Struct, frozen=True, kw_only=True):
-    """The behavior of one surface.
+    """The behavior of one surface; where a flag is asked, a comment or the next line states what differs.
 
-    spelled_ids      whether an event id spells the place of its event in base64; else it is an opaque tag
     event_ids        which events of a background run carry an id when the setting `event_ids` is `auto`
     echoes           the fields of a create that the interaction repeats
     refuses          fields of a create that it refuses although the schema lists them, with what to do instead
     refuses_tools    types of tools that it refuses although the schema lists them
-    strict           whether it refuses what live probes saw refused although no document refuses it
-    names_author     whether the runs of agents name their agent
-    early_sandbox    whether interaction.created names the environment; else interaction.completed does
-    counts_nothing   whether the end of a stream shows totals of zero and the tier; else the output by modality
-    counts_prompt    whether usage shows the prompt as the model got it (`raw_prompt_token`, recorded since August)
-    agents_think     whether the runs of agents show thoughts; else only what they did
-    agents_wait      whether agents run in the background only, and in an environment that the request names
-    provisions       whether a GET of an agent's run begins with the step that made its sandbox
-    dates_webhooks   whether webhooks show when they were made and changed; live they never did (two observers)
-    screens_keys     whether a key of no project is refused by the front end, with 400; else 401 as documented
+    strict           whether it is as live: it refuses what probes saw refused although no document refuses it
+    gemini, vertex   whether it is the Gemini API or Vertex
     """
 
     event_ids: str
     echoes: tuple[str, ...]
-    spelled_ids: bool = True
     refuses: Mapping[str, str] = field(default_factory=dict)
     refuses_tools: frozenset[str] = frozenset()
     strict: bool = True
-    names_author: bool = True
-    early_sandbox: bool = True
-    counts_nothing: bool = True
-    counts_prompt: bool = False
-    agents_think: bool = True
-    agents_wait: bool = False
-    provisions: bool = False
-    dates_webhooks: bool = False
-    screens_keys: bool = False
+    gemini: bool = False
+    vertex: bool = False
 
 
 _ALONE = "this surface has no such field: leave it out"
@@ -68,25 +51,17 @@ GEMINI = Platform(
         "response_mime_type": "use 'response_format' with its 'mime_type'",
     },
     refuses_tools=frozenset({"retrieval"}),
-    counts_prompt=True,
-    screens_keys=True,
+    gemini=True,
 )
 VERTEX = Platform(
     event_ids="none",
     echoes=("labels", "webhook_config", "agent_config"),
-    names_author=False,
-    early_sandbox=False,
-    counts_nothing=False,
-    agents_think=False,
-    agents_wait=True,
-    provisions=True,
+    vertex=True,
 )
 ANY = Platform(
     event_ids="all",
     echoes=("previous_interaction_id", "labels", "webhook_config", "agent_config"),
-    spelled_ids=False,
     strict=False,
-    dates_webhooks=True,
 )
 
 PLATFORMS: Mapping[str, Platform] = {"gemini": GEMINI, "vertex": VERTEX, "any": ANY}

@@ -9,7 +9,6 @@ import pytest
 from harness import resources
 from harness.contract import CURRENT
 from harness.contract.models.profiles import find_profile
-from harness.emulator.values.settings import find_platform
 from tests.emulator.client import Api
 
 ASKED = {"type": "user_input", "content": [{"type": "text", "text": "Hello"}]}
@@ -301,19 +300,17 @@ def test_a_retirement_is_noted_once():
     assert "2026-12-01" in api.emulator.notes[0]
 
 
-def test_a_note_is_passed_on_from_every_session():
-    """From the default session, from one that is opened later, and after a reset."""
+def test_a_note_is_passed_on_once():
+    """The first session that names the model brings it: later ones, and those after a reset, do not."""
     api, notes = Api(), []
-    api.emulator.set_on_note(notes.append)
+    api.emulator.on_note = notes.append
     api.create(model="gemini-2.5-flash")
-    api.create(model="gemini-2.5-flash")
+    api.emulator.reset()
+    prefix = api.control("POST", "sessions").json["base_url_path"]
+    for root in ("/v1beta", f"{prefix}/v1beta"):
+        Api(api.emulator, root=root).create(model="gemini-2.5-flash")
+    assert notes == api.emulator.notes
     assert len(notes) == 1
-    later = api.emulator.sessions.find(api.emulator.sessions.open())
-    later.reset()
-    later.validator.resolve(
-        {"model": "gemini-2.5-flash", "input": "hi"}, "default", find_platform("gemini", vertex=False)
-    )
-    assert notes == [notes[0]] * 2
 
 
 def test_a_name_that_no_table_lists_is_noted():
