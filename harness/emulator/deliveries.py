@@ -61,6 +61,9 @@ def build_envelope(
     return msgspec.json.encode({"type": event, "version": "v1", "timestamp": timestamp, "data": data})
 
 
+_BETWEEN_POLLS = 1.0
+"""Seconds of the clock between two moves of a run that only a webhook waits for: clients poll about as often."""
+
 KEY_ID = "harness-emulator-1"
 
 _P = int(
@@ -190,13 +193,22 @@ class Deliveries:
             for webhook in self._find_webhooks(run.project, event):
                 yield webhook.fields["uri"], webhook
 
-    def attend(self) -> bool:
-        """Move each run that a webhook waits for to its next visible state; whether one is still running."""
+    def attend(self, reaches: Callable[[str], bool]) -> bool:
+        """Move each run that a webhook waits for to its next visible state; whether one is still running.
+
+        Only one that a delivery `reaches`, and that no poll or reader has moved for a second: a client that polls
+        sees the same states with and without webhooks.
+        """
         running = [run for run in self._runs.values() if not run.settled]
         self._runs = WeakValueDictionary({run.id: run for run in running})
-        waited = [run for run in running if not run.held and any(self._find_receivers(run, None))]
+        waited = [
+            run
+            for run in running
+            if not run.held and any(reaches(uri) for uri, _ in self._find_receivers(run, None))
+        ]
         for run in waited:
-            run.poll()
+            if self._clock.now - run.polled >= _BETWEEN_POLLS:
+                run.poll()
         return any(not run.settled for run in waited)
 
     # Attempts

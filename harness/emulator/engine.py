@@ -28,16 +28,28 @@ from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore, Steering
 from harness.emulator.run.stream_response import HeldBody, Streams
 from harness.emulator.scripts import Script, ScriptQueue
-from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found, weigh_answer
+from harness.emulator.values.call import (
+    Call,
+    Refusal,
+    Route,
+    decode_json,
+    invalid,
+    json_response,
+    not_found,
+    weigh_answer,
+)
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import PLATFORMS, Settings, find_platform
 from harness.emulator.values.stamps import IdSequence, Stamps, Timestamps, interaction_id
 from harness.emulator.values.usage import Meter
-from harness.wire import Chunked, Clock, Headers, Length, PieceBody, Response
+from harness.wire import Chunked, Clock, Headers, Length, PieceBody, Request, Response
 from harness.wire.json_value import object_or_none
 from harness.wire.message import JSON_HEADERS, WholeBody
 from harness.wire.pieces import COMPLETE, Chunk
 from harness.wire.request_log import RequestLog
+
+LEASE = ("environments:leaseInteractions",)
+"""The path on which the worker of a self-hosted environment polls for interactions."""
 
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
 
@@ -141,10 +153,10 @@ class Engine:
         run = self.find(interaction_id, project)
         return self.bodies.interaction(run, timeline=True) if run is not None else None
 
-    def attend(self) -> bool:
+    def attend(self, reaches: Callable[[str], bool]) -> bool:
         """Start runs that triggers owe, and move those that webhooks wait for; whether one is still running."""
         self.resources.attend()
-        return self.deliveries.attend()
+        return self.deliveries.attend(reaches)
 
     @property
     def next_due(self) -> float | None:
@@ -158,6 +170,8 @@ class Engine:
     def handle(self, call: Call) -> Response | None:
         """Answer a call on interactions; return None for any other path. Raises Refusal."""
         method, segments = call.request.method, call.segments
+        if segments == LEASE and method == "POST":
+            return self.lease(call)
         if segments[:1] != ("interactions",):
             return None
         rest = segments[1:-1] if segments[-1] == "" else segments[1:]
@@ -345,6 +359,24 @@ class Engine:
         if value is None:
             raise invalid(f"'{name}' must be true or false, not '{text[:100]}'.")
         return value
+
+    def find_project(self, request: Request, where: Route) -> str:
+        """The project of a request; a worker has the key of its environment. Raises Refusal."""
+        hosted = (
+            self.resources.find_hosted(self.auth.key(request, where.query)) if where.segments == LEASE else None
+        )
+        return hosted.project if hosted is not None else self.auth.project(request, where.query)
+
+    def lease(self, call: Call) -> Response:
+        """POST environments:leaseInteractions, with the key of an environment, or of a project for all of its own.
+
+        Only that a worker polls it is public. Inferred: its keys, that it returns at once, and its response.
+        """
+        if call.request.body and not isinstance(decode_json(call.request.body), dict):
+            raise invalid("The body must be a JSON object, or empty.")
+        hosted = self.resources.find_hosted(self.auth.key(call.request, call.query))
+        leased = self.steering.lease(call.project, hosted.id if hosted is not None else None)
+        return json_response(listing("interactions", leased, ""))
 
     def run_trigger(self, body: dict[str, Any], project: str) -> dict[str, Any]:
         """Create an interaction from a trigger's body. Raises Refusal."""

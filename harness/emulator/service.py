@@ -126,7 +126,7 @@ class Emulator:
         if "upload_id" in where.query and engine.resources.keyless(where):
             project = "default"
         else:
-            project = engine.auth.project(request, where.query)
+            project = engine.find_project(request, where)
         response = self.perform(
             engine, Call(request, where.segments, where.query, None, project, where.vertex, where.version)
         )
@@ -310,10 +310,10 @@ class EmulatorOutbox:
         with self._lock:
             return [reason for one in self._all() for reason in one.given_up]
 
-    def attend(self) -> bool:
-        """Start runs that triggers owe, and move those that webhooks wait for."""
+    def attend(self, reaches: Callable[[str], bool] = lambda uri: True) -> bool:
+        """Start runs that triggers owe, and move those that a webhook waits for which `reaches` confirms."""
         with self._lock:
-            return bool(sum(one.attend() for one in self._sessions()))  # each of them is to be moved
+            return bool(sum(one.attend(reaches) for one in self._sessions()))  # each of them is to be moved
 
     def take_due(self) -> list[Delivery]:
         """Begin every attempt that is due."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from harness.contract.data.transcript import output_steps, output_text
 from tests.emulator.client import AGENT
+
+VERTEX = "/v1beta1/projects/p/locations/global"
 
 
 def test_server_side_calls_do_not_wait(api):
@@ -41,6 +46,35 @@ def test_what_an_agent_writes_is_in_its_sandbox(api):
     assert api.call("GET", f"{files}/out/report.md?alt=media").data == b"# Done"
     listed = api.call("GET", f"{files}?recursive=true").json["files"]
     assert [entry["path"] for entry in listed] == [written["path"], "out", "out/report.md"]
+
+
+@pytest.mark.parametrize(("root", "tool"), [("/v1beta", "list_files"), (VERTEX, "list_dir")])
+def test_a_second_turn_works_where_the_first_one_did(api, root, tool):
+    """It lists the file that the first turn wrote where it was told to, in its steps and in its words."""
+    api.root = root
+    first = settle(
+        api, api.create("Write project/hello.py and run it.", agent=AGENT, environment="remote", background=True)
+    )
+    if root == VERTEX:  # its agent runs commands, so the file comes from the client
+        target = f"/upload{root}/environments/{first['environment_id']}/files/project/hello.py"
+        assert api.call("PUT", target, b"print()").status == 200
+    again = {"previous_interaction_id": first["id"], "environment": first["environment_id"]}
+    second = settle(api, api.create("Which files are there?", agent=AGENT, background=True, **again))
+    assert second["environment_id"] == first["environment_id"]
+    steps = output_steps(second)
+    (call,) = (step for step in steps if step.get("name") == tool and step["type"] == "function_call")
+    (result,) = (step for step in steps if step.get("call_id") == call["id"])
+    assert result["result"] == {"files": ["project/hello.py"]}
+    assert "project/hello.py" in output_text(second)
+    assert not any(step.get("name") == "write_file" for step in steps)
+
+
+def settle(api, answer):
+    """The interaction of a create, polled to its end."""
+    body = answer.json
+    while body["status"] == "in_progress":
+        body = api.get(body["id"]).json
+    return body
 
 
 def test_names_may_have_their_collection_before_them(api):

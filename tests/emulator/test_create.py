@@ -386,7 +386,7 @@ PATHS = [
     ("GET", "/v1beta/operations/x", 404, "poll GET /v1beta/interactions/{id}"),
     ("GET", "/v1beta/interactions/operations/x", 404, "poll"),
     ("POST", "/v1beta/models/gemini-3.8-flash:generateContent", 404, "interactions"),
-    ("POST", "/v1alpha/interactions", 404, "version"),
+    ("POST", "/v1alpha/interactions", 404, "send it to /v1beta"),
     ("POST", "/interactions", 404, "version"),
     ("GET", "/v1beta/interaction/x", 404, "interactions"),
     ("PUT", "/v1beta/interactions", 404, "POST"),

@@ -42,9 +42,13 @@ class Service:
         """Run something in the background to its end, and return its id."""
         body = {"model": MODEL, "input": "x", "background": True, **fields}
         made: str = self.call("POST", "interactions", body)["id"]
-        while self.outbox.attend():
-            pass
+        self.attend()
         return made
+
+    def attend(self) -> None:
+        """Let what webhooks wait for come to its end."""
+        while self.outbox.attend():
+            self.clock.reached(self.clock.now + 0.25)
 
     def take(self) -> Delivery:
         """The only delivery that is due."""
@@ -184,9 +188,7 @@ def test_held_runs_wait() -> None:
     service.run()
     assert service.outbox.next_due is None
     service.emulator.release()
-    service.outbox.attend()
-    while service.outbox.attend():
-        pass
+    service.attend()
     assert service.take()
 
 
@@ -197,3 +199,30 @@ def test_a_dropped_delivery_is_told() -> None:
     service.outbox.drop(service.take(), "it is elsewhere")
     assert service.outbox.given_up == ["http://localhost/in?x=1: it is elsewhere"]
     assert service.outbox.next_due is None
+
+
+def test_a_webhook_moves_a_run_no_faster_than_polls() -> None:
+    """A move a second, and none while a client polls; a reader sees the states that it sees without webhooks."""
+    service = Service()
+    made = service.call("POST", "interactions", {"model": MODEL, "input": "x", "background": True})["id"]
+    seen = []
+    for _ in range(3):
+        for _ in range(9):
+            service.clock.reached(service.clock.now + 0.1)
+            service.outbox.attend()
+        seen.append(service.call("GET", f"interactions/{made}")["status"])
+    assert seen == ["in_progress", "in_progress", "completed"]
+    began = service.clock.now
+    service.run()
+    assert 3 <= service.clock.now - began < 4
+
+
+def test_a_webhook_that_nothing_reaches_moves_no_run() -> None:
+    """Its run waits for polls as without a webhook, and the delivery is left to the carrier."""
+    service = Service()
+    made = service.call("POST", "interactions", {"model": MODEL, "input": "x", "background": True})["id"]
+    for _ in range(20):
+        assert not service.outbox.attend(lambda uri: uri != "http://localhost/in?x=1")
+        service.clock.reached(service.clock.now + 1)
+    assert service.outbox.next_due is None
+    assert service.emulator.look(made)["status"] == "in_progress"

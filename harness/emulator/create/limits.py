@@ -21,7 +21,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.contract.data.transcript import items, results
+from harness.contract.data.transcript import count_transcript, items, results
 from harness.contract.models.profiles import CELLS_OF_KINDS, ModelProfile, find_profile, list_media_types
 from harness.emulator.values.call import Refusal, invalid
 from harness.emulator.values.create_request import CreateRequest
@@ -241,7 +241,8 @@ def _find_agent_faults(order: CreateRequest, limits: AgentLimits, media: Contain
     if not limits.structured and _wants_json(order.body):
         yield "has no structured output: leave 'response_format' out and ask for the form in the input."
     yield from _find_content_faults(order.given, limits, media)
-    if limits is MANAGED and results(order.given) and "previous_interaction_id" not in order.body:
+    new = results(order.given[count_transcript(order.given) :])  # those before are of the agent's own tools
+    if limits is MANAGED and new and "previous_interaction_id" not in order.body:
         yield "takes a function_result only together with 'previous_interaction_id'."
 
 

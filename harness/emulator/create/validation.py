@@ -17,6 +17,7 @@ import msgspec
 from harness.contract import Contract
 from harness.contract.data.transcript import (
     as_steps,
+    count_transcript,
     given_text,
     items,
     pending_calls,
@@ -39,7 +40,7 @@ from harness.emulator.resources.router import Resources
 from harness.emulator.run.run import Run
 from harness.emulator.values import hints
 from harness.emulator.values.call import Refusal, decode_json, invalid, not_found, weigh_json
-from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.create_request import SELF_HOSTED, CreateRequest
 from harness.emulator.values.hints import (
     MODEL_NAME,
     correct_model_name,
@@ -349,6 +350,8 @@ class CreateValidator:
             return
         made = self._resources.create_environment(wanted, order.project, agent=order.agent or "")
         order.environment_id = str(made["id"])
+        order.files = self._resources.list_files(order.environment_id, order.project)
+        order.needs_worker = made.get("mode") == SELF_HOSTED
 
     def needs_environment(self, order: CreateRequest) -> bool:
         """Whether the agent has an environment; deep research has none."""
@@ -391,7 +394,10 @@ class CreateValidator:
             order.text = given_text(order.previous.given)
 
     def function_results(self, order: CreateRequest) -> None:
-        """Results must answer pending calls, each once (function-calling guide), and all of them (inferred)."""
+        """Results must answer calls, each once (function-calling guide), and all that wait (inferred).
+
+        AI SDK writes the calls of the service's tools as function calls: no result answers those.
+        """
         sent = [item.get("call_id") for item in results(order.given)]
         if not sent:
             return
@@ -399,7 +405,12 @@ class CreateValidator:
         known = {step.get("id") for step in earlier if step["type"] == "function_call"}
         # @google/adk 2.0.0 names the parent and sends its call again, too: that is one call, not two.
         resent = [one for one in order.given if one.get("type") == "function_call" and one.get("id") not in known]
-        pending = [call["id"] for call in pending_calls([*earlier, *resent])]
+        of_service = {*self.contract.tools, *(tool.get("name") for tool in order.tools if "url" in tool)}
+        pending = [
+            call["id"]
+            for call in pending_calls([*earlier, *resent])
+            if call["id"] in sent or str(call.get("name")).partition(":")[0] not in of_service
+        ]
         for call_id in sent:
             if call_id not in pending:
                 waiting = (
@@ -410,27 +421,39 @@ class CreateValidator:
                 )
                 raise invalid(f"A function_result belongs to the call '{call_id}', but {waiting}.")
             pending.remove(call_id)
-        if pending:
+        if pending and results(order.given[count_transcript(order.given) :]):
             raise invalid(f"The call(s) {', '.join(pending)} got no function_result: send all in one request.")
 
     def signatures(self, order: CreateRequest) -> None:
         """Thoughts sent back must carry their signature unchanged (thinking guide; code from the errors page).
 
-        A call must follow its thought: not with a stored parent, and not on every model.
+        A call must follow its thought: not with a stored parent, and not on models that show none or do not need
+        it. Calls without a result are not judged: AI SDK writes those of the service's tools as function calls.
         """
-        thought_comes = (
-            order.previous is not None
-            or order.agent is not None
-            or order.profile.value("thought_before_call") != "required"
+        shows_thoughts = order.profile.thought == "signed"
+        lacks_thought = (
+            shows_thoughts
+            and order.previous is None
+            and order.agent is None
+            and order.profile.value("thought_before_call") == "required"
         )
-        for step in order.given:
-            kind = step.get("type")
-            if kind == "thought":
-                self.thought_signature(step)
-                thought_comes = True
-            elif kind == "function_call" and not thought_comes and not step.get("signature"):
+        answered = {result.get("call_id") for result in results(order.given)}
+        for number, step in enumerate(order.given, 1):
+            if step.get("type") == "thought":
+                # where a limit cut the answer in its thought, nothing of the model follows, and it is not signed
+                after = next((one for one in order.given[number:] if one.get("type") != "thought"), None)
+                is_cut = after is None or after.get("type") == "user_input"
+                if step.get("signature") or (shows_thoughts and not is_cut):
+                    self.thought_signature(step)
+                lacks_thought = False
+            elif (
+                lacks_thought
+                and step.get("type") == "function_call"
+                and step.get("id") in answered
+                and not step.get("signature")
+            ):
                 raise invalid(
-                    f"The function_call '{step.get('id')}' is sent back without the thought before it: "
+                    f"The function_call '{step['id']}' is sent back without the thought before it: "
                     "in a stateless turn send all steps back as they were received.",
                     "missing_thought_signature",
                 )

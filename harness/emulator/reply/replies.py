@@ -7,6 +7,7 @@ same answer, except for ids and signatures, which come from the counter.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -46,7 +47,9 @@ from harness.outcome.words import shorten
 
 Json = dict[str, Any]
 
-_FILE = {"path": "answer.py", "content": "print(6 * 7)\n"}
+_CONTENT = "print(6 * 7)\n"
+_PATH = re.compile(r"(?<![\w/:.@-])[\w-]+(?:/[\w.-]+)*\.(?:csv|html|js|json|md|py|txt|ya?ml)\b")
+"""A file that the words of a user name."""
 _COMMAND = {"CommandLine": "python3 -c 'print(6 * 7)'", "Cwd": "/workspace", "WaitMsBeforeAsync": 5000}
 _PRINTED = {"Output": "[STDOUT]\n42\n\n[STDERR]\n", "ExitCode": 0}
 _TOO_LARGE = (
@@ -157,8 +160,10 @@ class ReplyBuilder:
         steps += self.thoughts(order, script)
         if order.agent is not None:
             steps += self.agent_work(order)
-        steps += self._find_calls(order, script) or [self.output(order)]
-        return [*steps, *work] if order.profile.searches_last else steps
+        calls = self._find_calls(order, script)
+        if order.profile.searches_last:
+            return [*steps, self.output(order), *work] if not calls else [*work, *steps, *calls]
+        return [*steps, *(calls or [self.output(order)])]
 
     def _find_calls(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return the calls of a run, after the search for their functions where these are loaded late."""
@@ -221,15 +226,23 @@ class ReplyBuilder:
     def agent_work(self, order: CreateRequest) -> list[Json]:
         """Return an agent's own work, without the client, in the order of recordings.
 
-        Deep research searches; others write and run a file (Gemini API) or run a command (Vertex).
+        Deep research searches; others write and run a file (Gemini API) or run a command (Vertex). Where earlier
+        turns left files, they first list them, and write only a file that the input names; both are inferred.
         """
         if (order.agent or "").startswith("deep-research"):
             return server_pair({"type": "google_search"}, order.text, self._ids)
+        listed: list[Json] = []
+        if order.files:
+            name = "list_dir" if order.platform.vertex else "list_files"
+            listed = own_call(name, {"path": "."}, {"files": order.files}, self._ids)
         if order.platform.vertex:
-            call, result = own_call("run_command", _COMMAND, _PRINTED, self._ids)
-            return [call, {**result, "signature": ""}]
-        wrote = own_call("write_file", _FILE, {"success": True}, self._ids)
-        return [*wrote, *server_pair({"type": "code_execution"}, order.text, self._ids)]
+            steps = [*listed, *own_call("run_command", _COMMAND, _PRINTED, self._ids)]
+            return [{**step, "signature": ""} if step["type"] == "function_result" else step for step in steps]
+        named, wrote = _PATH.search(order.text), []
+        if named is not None or not order.files:
+            file = {"path": named[0] if named is not None else "answer.py", "content": _CONTENT}
+            wrote = own_call("write_file", file, {"success": True}, self._ids)
+        return [*listed, *wrote, *server_pair({"type": "code_execution"}, order.text, self._ids)]
 
     def output(self, order: CreateRequest) -> Json:
         """Return the model_output step, with contents in the requested formats."""
@@ -276,6 +289,8 @@ class ReplyBuilder:
         prompt = order.text
         asked = prompt if len(prompt) <= 80 else shorten(prompt, 80)
         text = f"This answers “{asked}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
+        if order.files:
+            text += f" The environment contains {', '.join(order.files[:10])}."
         if isinstance(order.body.get("input"), str):
             return text
         found = [read_result(result) for result in results(order.given)]

@@ -20,6 +20,7 @@ from msgspec import Struct, field
 from harness.emulator.resources.collection import KeptResource, ResourceContext, parameter
 from harness.emulator.resources.credentials import Credentials
 from harness.emulator.values.call import Call, Refusal, conflict, invalid, not_found
+from harness.emulator.values.create_request import SELF_HOSTED
 
 _MEDIA_TYPES = {
     "csv": "text/csv",
@@ -139,9 +140,6 @@ def _make_directories(nodes: dict[str, Node], path: str, now: str) -> None:
         path = path.rpartition("/")[0]
 
 
-SELF_HOSTED = "self_hosted"
-"""The mode of an environment whose sandbox the user runs. The emulator only keeps it."""
-
 INLINE_BYTES = 2**20
 """Size limit of one inline source, documented; all of an environment together may have twice as much."""
 
@@ -214,7 +212,10 @@ def _read_inline(source: dict[str, Any]) -> bytes:
 
 
 class Environment(Struct, eq=False):
-    """One sandbox: its files, their sources, its network rules (None: all traffic allowed), and who runs it."""
+    """One sandbox: its files, their sources, its network rules (None: all traffic allowed), and who runs it.
+
+    `key` is that of the worker of a user's own sandbox.
+    """
 
     id: str
     project: str
@@ -225,6 +226,7 @@ class Environment(Struct, eq=False):
     updated: str
     last_accessed: str
     host: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
 
 
 class Environments(KeptResource[Environment]):
@@ -273,11 +275,17 @@ class Environments(KeptResource[Environment]):
             raise not_found(f"There is no credential {credential!r} in this project: create it first.")
 
     def create(self, call: Call) -> dict[str, Any]:
-        """POST environments. Only this response shows the key with which a user's own sandbox polls (types)."""
+        """POST environments. Only this response shows the key of the worker of a user's own sandbox (types)."""
         given = self._reader.read("requests/create-environment", {} if call.body is None else call.body)
         made = self._make(self.read_config(given, call.project), call.project)
-        own = made.host.get("mode") == SELF_HOSTED
-        return {**self.view(made), **({"environment_key": self._stamps.ids("environment-key")} if own else {})}
+        if made.host.get("mode") != SELF_HOSTED:
+            return self.view(made)
+        made.key = self._stamps.ids("environment-key")
+        return {**self.view(made), "environment_key": made.key}
+
+    def find_by_key(self, key: str) -> Environment | None:
+        """The self-hosted environment whose worker has this key."""
+        return next((item for _, _, item in self.everywhere() if key and item.key == key), None)
 
     def list_all(self, call: Call) -> dict[str, Any]:
         """GET environments. One without a mode runs on demand, which is inferred: it is what all did before."""
@@ -340,6 +348,11 @@ class Environments(KeptResource[Environment]):
         )
         environment.updated = environment.last_accessed = now
         return paths
+
+    def list_files(self, environment_id: str, project: str) -> list[str]:
+        """The paths of its files, sorted."""
+        nodes = self.open(environment_id, project).tree.nodes
+        return sorted(path for path, node in nodes.items() if isinstance(node, File))
 
     def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:
         """Write the files of the `write_file` calls among an agent's steps; a path that cannot be is left out.

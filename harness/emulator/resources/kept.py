@@ -158,7 +158,7 @@ _OFFERED = {
     "agents": "create, list, get and delete, and on Vertex PATCH and operations",
     "credentials": "create, list, get, PATCH and delete",
     "decisions": "POST on /decisions",
-    "environments": "create, list, get, delete and files",
+    "environments": "create, list, get, delete and files, and POST /environments:leaseInteractions",
     "files": (files := "get, list, :download and delete; an upload is POST /upload/{version}/files"),
     "files:register": files,
     "fileSearchStores": "create, list, get, delete, :importFile, operations and documents",

@@ -22,6 +22,7 @@ from harness.wire import Response
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from harness.emulator.resources.environments import Environment
     from harness.emulator.resources.kept import KeptResources
     from harness.emulator.resources.triggers import LookUp, Run
     from harness.emulator.resources.webhooks import Webhook
@@ -117,6 +118,14 @@ class Resources:
     def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:
         """Put the files that an agent's steps write into its sandbox."""
         self.kept.environments.keep_written(environment_id, project, steps)
+
+    def list_files(self, environment_id: str, project: str) -> list[str]:
+        """The paths of the files of an environment."""
+        return self.kept.environments.list_files(environment_id, project)
+
+    def find_hosted(self, key: str) -> Environment | None:
+        """The self-hosted environment whose worker has this key."""
+        return self._made.environments.find_by_key(key) if self._made is not None else None
 
     def create_environment(self, config: Any, project: str, *, agent: str = "") -> dict[str, Any]:
         """The new or reused environment for an interaction's `environment` value; see `Environments`.

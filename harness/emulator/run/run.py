@@ -81,7 +81,7 @@ class Run:
     """An interaction, and what moves it on.
 
     `steps` are its output steps, `service_tier` the tier that served the request, `shown` is the number of events
-    that have happened, `serial` the store's number.
+    that have happened, `serial` the store's number, `needs_worker` whether it waits until a worker leases it.
     """
 
     __slots__ = (
@@ -89,8 +89,9 @@ class Run:
         "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status",
         "_paced", "_polls", "_queue", "_skipped", "_started", "_was_polled", "_world", "agent",
         "background", "bodies", "body", "checkpoints", "context", "created", "environment_id", "errors", "given",
-        "id", "interruption", "model", "moves", "number", "platform", "profile", "project", "rest", "script",
-        "serial", "service_tier", "settled", "shown", "size", "steps", "stored", "token", "updated", "waiting",
+        "id", "interruption", "model", "moves", "needs_worker", "number", "platform", "polled", "profile",
+        "project", "rest", "script", "serial", "service_tier", "settled", "shown", "size", "steps", "stored",
+        "token", "updated", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -129,10 +130,11 @@ class Run:
         self.interruption: int | None = None
         self._queue = script.queued
         self._polls = world.settings.ticks if script.ticks is None else script.ticks
-        self._hold = script.held_after if script.hold else None
+        self.needs_worker = order.needs_worker
+        self._hold = 0 if order.needs_worker else script.held_after if script.hold else None
         self.moves = 0
         self._paced = 0
-        self._started = world.clock.now if self.background else 0.0
+        self._started = self.polled = world.clock.now if self.background else 0.0
         self._skipped = world.clock.skipped
         self._was_polled = False
         self._hidden = script.hidden.polls if script.hidden is not None else 0
@@ -298,6 +300,7 @@ class Run:
 
     def poll(self) -> None:
         """Move to the next visible state, because a client has polled."""
+        self.polled = self._world.clock.now
         lasts = self.lasts
         if lasts is not None and not self.settled:
             self._let_pass(lasts / max(1, self._polls))
@@ -319,6 +322,7 @@ class Run:
     def pause_finished(self, mark: int) -> None:
         """End a pause that began when `moves` was `mark`; of several such pauses only the first moves the run."""
         self.keep_pace()
+        self.polled = self._world.clock.now
         if mark == self.moves and self.pace is None:
             self._move()
 

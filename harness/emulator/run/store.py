@@ -132,6 +132,21 @@ class Steering:
             self.holding = False
         return sum(run.release() for run in self._select(interaction_id))
 
+    def lease(self, project: str, environment_id: str | None) -> list[dict[str, Any]]:
+        """Let runs of a project or an environment go on that wait for a worker; return them as they waited."""
+        waiting = [
+            run
+            for run in self._select(None)
+            if run.needs_worker
+            and run.held
+            and run.project == project
+            and environment_id in (None, run.environment_id)
+        ]
+        leased = [self._bodies.interaction(run, timeline=True) for run in waiting]
+        for run in waiting:
+            run.release()
+        return leased
+
     def advance(self, interaction_id: str | None = None) -> int:
         """Let one held run go on by one event and hold it there, or all of them; return how many were held."""
         return sum(run.advance() for run in self._select(interaction_id))

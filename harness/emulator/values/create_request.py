@@ -31,13 +31,17 @@ class ParentRun(Protocol):
         """Return how many tokens of context it leaves: its whole input and output."""
 
 
+SELF_HOSTED = "self_hosted"
+"""The mode of an environment whose sandbox the user runs."""
+
+
 class CreateRequest(Struct, eq=False):
     """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name.
 
-    `documents` are the titles of what its `file_search` finds, `platform` is the surface that the call came to,
-    `profile` the table of the model or agent that answers, `size` how much memory the request takes,
-    `rest` the steps that are left of the answer whose checkpoint it continues, `spent` the `budget` once one was
-    needed.
+    `documents` are the titles of what its `file_search` finds, `files` the paths in its environment, `platform` is
+    the surface of the call, `profile` the table of the model or agent that answers, `size` how much memory
+    the request takes, `rest` the steps that are left of the answer whose checkpoint it continues, `spent` the
+    `budget` once one was needed, `needs_worker` whether the user runs its sandbox.
     """
 
     body: dict[str, Any]
@@ -53,10 +57,12 @@ class CreateRequest(Struct, eq=False):
     previous: ParentRun | None = None
     environment_id: str | None = None
     documents: list[str] | None = None
+    files: list[str] = field(default_factory=list)
     platform: Platform = GEMINI
     size: int = 0
     rest: list[dict[str, Any]] = field(default_factory=list)
     spent: SampleBudget | None = None
+    needs_worker: bool = False
 
     @property
     def budget(self) -> SampleBudget:

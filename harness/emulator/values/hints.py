@@ -143,8 +143,15 @@ def wrong_path(version: str, segments: tuple[str, ...]) -> str:
         return " The route has a slash: POST /v1beta/interactions/{id}/cancel."
     if first == "interactions" and len(segments) == 3:
         return f" An interaction has one sub-path: POST /v1beta/interactions/{{id}}/cancel, not /{last}."
+    if first.startswith("environments:"):
+        return (
+            " Of the protocol between a self-hosted environment and its worker, only POST "
+            "/v1beta/environments:leaseInteractions is public: the emulator has no other call of it."
+        )
     if first in {"models", "chat", "openai", "responses", "completions"} or "generateContent" in last:
         return " This service emulates the Interactions API: POST /v1beta/interactions."
+    if first == "v1alpha":
+        return " There is no /v1alpha here: send it to /v1beta (SDKs use it without the option api_version)."
     if not version:
         return " Paths start with a version: /v1beta/interactions (or /v1, /v1beta1)."
     return suggestion(first, ("interactions", "agents", "environments", "credentials", "webhooks", "triggers"))

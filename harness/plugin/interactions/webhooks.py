@@ -154,7 +154,7 @@ class WebhooksFixture:
     def deliver(self, seconds: float = 0.0) -> None:
         """Deliver what is due now or within `seconds` of the emulator's time, also to receivers of your own."""
         while self._emulator.emulator.outbox.attend():
-            self._emulator.clock.reached(self._emulator.clock.now + self._emulator.clock.tick_seconds)
+            self._emulator.clock.reached(self._emulator.clock.now + 0.25)
         self._post.carry_until(lambda: False, seconds)
 
     def _take(self, arrivals: list[Arrival]) -> bool:

@@ -61,14 +61,15 @@ class Courier:
     def _run(self) -> None:
         with ThreadPoolExecutor(8, thread_name_prefix="harness-courier") as threads:
             while not self._over.wait(0.1):
-                self._outbox.attend()
+                self._outbox.attend(self._reaches)
                 for delivery in self._outbox.take_due():
-                    if not self._is_allowed:
-                        self._outbox.drop(delivery, FROM_OUTSIDE)
-                    elif is_on_this_machine(delivery.uri):
+                    if self._reaches(delivery.uri):
                         threads.submit(self._deliver, delivery)
                     else:
-                        self._outbox.drop(delivery, ELSEWHERE)
+                        self._outbox.drop(delivery, ELSEWHERE if self._is_allowed else FROM_OUTSIDE)
+
+    def _reaches(self, uri: str) -> bool:
+        return self._is_allowed and is_on_this_machine(uri)
 
     def _deliver(self, delivery: Delivery) -> None:
         try:

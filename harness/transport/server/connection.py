@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from http import HTTPStatus
 from typing import Protocol, cast
 
 from harness.errors import BadRequest
@@ -209,7 +210,8 @@ def list_own_fields(head: RequestHead, opened: bool) -> bytes:
 
 
 def _build_error(status: int, message: str) -> Response:
-    return Response.json(status, json.dumps({"error": {"code": status, "message": message}}).encode())
+    error = {"code": status, "message": message, "status": HTTPStatus(status).name}
+    return Response.json(status, json.dumps({"error": error}).encode())
 
 
 class ServerConnection(asyncio.Protocol):

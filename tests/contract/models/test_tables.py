@@ -121,7 +121,7 @@ def test_the_common_media_types_are_those_of_the_schemas():
     """What some model reads is what the schemas take, so that none of the two refuses more."""
     known = load(CURRENT).schemas.document("media")["$defs"]
     for kind in ("image", "audio", "video"):
-        types = {mime.partition(";")[0] for mime in known[f"{kind}_mime"]["x-known-values"]}
+        types = {mime.partition(";")[0].lower() for mime in known[f"{kind}_mime"]["x-known-values"]}
         assert types == list_media_types()[kind]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from harness.emulator.values.samples import MOST_CHARACTERS, sample

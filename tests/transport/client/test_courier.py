@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ class Outbox:
         self.dropped: list[str] = []
         self.over = threading.Event()
 
-    def attend(self) -> bool:
+    def attend(self, reaches: Callable[[str], bool]) -> bool:
         return False
 
     def take_due(self) -> list[Delivery]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from harness.outcome import Unmet
@@ -33,7 +35,7 @@ class Sender:
     def next_due(self) -> float | None:
         return min((due for due, _ in self.jobs), default=None)
 
-    def attend(self) -> bool:
+    def attend(self, reaches: Callable[[str], bool] = bool) -> bool:
         self.work -= self.work > 0
         return self.work > 0
 
