@@ -201,6 +201,32 @@ def test_an_agent_is_forked_with_env_id():
     assert missing.status == 400
 
 
+CLI: dict[str, dict[str, Any]] = {
+    "words": {"model": "gemini-4-hydrogen"},
+    "speech": {
+        "model": "gemini-3.8-flash-tts",
+        "generation_config": {"speech_config": [{"voice": "Kore", "text_normalization": "on"}]},
+    },
+    "video": {"model": "gemini-omni-1.2-flash", "generation_config": {"video_config": {"task": "upscale"}}},
+    "transcript": {
+        "model": "gemini-3.5-transcribe",
+        "input": [
+            {"type": "user_input", "content": [{"type": "audio", "data": "AAAA", "mime_type": "audio/wav"}]}
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("fields", CLI.values(), ids=CLI)
+def test_what_the_newest_client_sends(api, fields):
+    """Google's command line is often days ahead of the SDKs: its default models, fields and headers are taken."""
+    body = {"input": [{"type": "user_input", "content": [{"type": "text", "text": "Hi."}]}], **fields}
+    for version in ("v1beta", "v1"):
+        headers = {"api-revision": "2026-05-20", "x-server-timeout": "30000"}
+        answer = api.call("POST", f"/{version}/interactions", body, **headers)
+        assert answer.status == 200, answer.data
+
+
 def test_strict_schemas_are_identified():
     """Each closed schema has an `$id` of its own."""
     texts = [text for path, text in generate_files().items() if path.parent.name == "strict"]
