@@ -360,11 +360,9 @@ class Engine:
             raise invalid(f"'{name}' must be true or false, not '{text[:100]}'.")
         return value
 
-    def find_project(self, request: Request, where: Route) -> str:
-        """The project of a request; a worker has the key of its environment. Raises Refusal."""
-        hosted = (
-            self.resources.find_hosted(self.auth.key(request, where.query)) if where.segments == LEASE else None
-        )
+    def find_worker_project(self, request: Request, where: Route) -> str:
+        """The project of a worker, which has the key of its environment or of the project. Raises Refusal."""
+        hosted = self.resources.find_hosted(self.auth.key(request, where.query))
         return hosted.project if hosted is not None else self.auth.project(request, where.query)
 
     def lease(self, call: Call) -> Response:

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from harness.contract import CURRENT, Contract, load
 from harness.emulator.control_api import Control, Sessions
 from harness.emulator.deliveries import Deliveries, build_jwks
-from harness.emulator.engine import Engine
+from harness.emulator.engine import LEASE, Engine
 from harness.emulator.scripts import QueuedAnswer, Script, load_scenario, parse
 from harness.emulator.values import hints
 from harness.emulator.values.call import (
@@ -125,8 +125,10 @@ class Emulator:
         """Authenticate a request and perform its operation. Raises Refusal."""
         if "upload_id" in where.query and engine.resources.keyless(where):
             project = "default"
+        elif where.segments == LEASE:
+            project = engine.find_worker_project(request, where)
         else:
-            project = engine.find_project(request, where)
+            project = engine.auth.project(request, where.query)
         response = self.perform(
             engine, Call(request, where.segments, where.query, None, project, where.vertex, where.version)
         )

@@ -58,10 +58,7 @@ class Outbox(Protocol):
         """The moment of the service's clock at which the next attempt is due; None if nothing waits."""
 
     def attend(self, reaches: Callable[[str], bool] = lambda uri: True) -> bool:
-        """Continue work whose end a receiver waits for; return whether there is more of it.
-
-        `reaches` is whether deliveries can come to a uri.
-        """
+        """Continue work whose end a uri waits for that a delivery `reaches`; return whether there is more."""
 
     def take_due(self) -> list[Delivery]:
         """The attempts that are due now; each is handed out once, and needs a call of `note_answer`."""

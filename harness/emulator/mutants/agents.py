@@ -122,15 +122,9 @@ MUTANTS = table(
     row("environment-unknown-accepted", "An environment that does not exist is silently replaced by a new one.",
         instead(CreateValidator.environment, when(
             lambda validator, order: "environment" in order.body, _make_missing_environment))),
-    row("environment-unknown-crashes", "A create with an environment that does not exist returns 500.",
-        error("POST interactions", when(
-            lambda refusal, _: refusal.status == 404 and "environment" in refusal.message, crash))),
     row("research-in-foreground", "Deep research may run in the foreground.",
         admit("shape", when(_runs_research, skip)),
         admit("agent_rules", skip)),
-    row("research-in-foreground-crashes", "Deep research without background returns 500.",
-        admit("shape", when(
-            lambda body: _runs_research(body) and body.get("background") is not True, crash))),
     row("research-plan-empty", "Deep research that shall plan completes without text.",
         output(when(lambda steps, order: _plans(order), lambda steps, order: [
             step for step in steps if step["type"] != "model_output"]))),
@@ -150,8 +144,6 @@ MUTANTS = table(
         response("GET agents/*", lambda agent, _: {"name": agent.get("id")})),
     row("agents-overwrite", "An agent whose id is in use replaces the existing agent.",
         error("POST agents", when(_is_taken, lambda _, call: json_response(read_json(call))))),
-    row("agents-duplicate-crashes", "A create of an agent whose id is in use returns 500.",
-        error("POST agents", when(_is_taken, crash))),
     row("agents-reserved-accepted", "An agent's id may begin with a reserved prefix.",
         error("POST agents",
             lambda refusal, call: json_response(read_json(call)) if "reserved" in refusal.message else None)),

@@ -81,11 +81,6 @@ def _inherit(field: str) -> Defect:
         assign(body=lambda order, _: {field: order.previous.body[field], **order.body})))  # fmt: skip
 
 
-def _is_streamed_stray(validator: CreateValidator, body: Json, project: str, *surface: object) -> bool:
-    parent = body.get("previous_interaction_id", "")
-    return bool(parent and body.get("stream")) and validator._find(parent, project) is None
-
-
 def _streams_after_running(validator: CreateValidator, body: Json, project: str, *surface: object) -> bool:
     parent = validator._find(body.get("previous_interaction_id", ""), project)
     return bool(body.get("stream")) and parent is not None and not parent.settled
@@ -168,15 +163,10 @@ MUTANTS = table(
             lambda run: run.background, refuse("It ran in the background.", 400, "failed_precondition")))),
     row("chain-unknown-allowed", "A parent that does not exist is ignored.",
         before(CreateValidator.resolve, when(_has_unknown_parent, _drop_parent))),
-    row("chain-unknown-crashes", "A create with a parent that does not exist returns 500.",
-        before(CreateValidator.parent, when(
-            lambda validator, parent_id, project: validator._find(parent_id, project) is None, crash))),
     row("tools-inherited", "The tools of a parent are inherited.", _inherit("tools")),
     row("instruction-inherited", "A chained turn answers by the system_instruction of its parent.",
         _change_chained(_repeat_parents_instruction)),
     row("limits-inherited", "The generation_config of a parent is inherited.", _inherit("generation_config")),
-    row("chain-unknown-streamed-crashes", "A streamed turn with an unknown parent returns 500.",
-        before(CreateValidator.resolve, when(_is_streamed_stray, crash))),
     row("chained-not-stored", "A chained interaction has an id but is not stored.",
         _change_chained(_forget_chained)),
     row("stateless-turn-refused", "The output steps of an earlier turn are refused as input.",

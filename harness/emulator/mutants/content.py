@@ -60,8 +60,6 @@ MUTANTS = table(
         usage.update({name: str(value) for name, value in usage.items() if isinstance(value, int)})))),
     row("usage-zero", "Every token count is 0.", usage(
         lambda usage: usage.update({name: 0 if isinstance(value, int) else [] for name, value in usage.items()}))),
-    row("usage-fractions", "Token counts are fractions.",
-        usage(lambda usage: usage.update(total_output_tokens=usage["total_output_tokens"] + 0.5))),
     row("usage-total-wrong", "The total is not the sum of its parts.",
         instead(Meter.total, lambda meter, taken, given, thoughts, tool: taken + given + thoughts + tool + 7)),
     row("usage-thoughts-left-out", "The total does not include thoughts.",

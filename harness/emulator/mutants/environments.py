@@ -148,8 +148,6 @@ MUTANTS = table(
         request("GET environments/*/files/**", ignore("alt"))),
     row("files-missing-200", "A read of a file that does not exist returns an empty list of files.",
         error("GET environments/*/files/**", when(is_missing, answer({"files": []})))),
-    row("files-missing-crashes", "A read of a file that does not exist returns 500.",
-        error("GET environments/*/files/**", when(is_missing, crash))),
     row("upload-crashes", "An upload returns 500.", request("* upload/**", crash)),
     row("upload-lost", "An upload returns 200 but nothing is written.",
         request("* upload/**", answer({"files": []}))),

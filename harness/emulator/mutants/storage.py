@@ -171,9 +171,6 @@ MUTANTS = table(
     row("unknown-read-200", "A read of an unknown id returns 200 and an empty object.",
         request("GET interactions/*", when(
             lambda call, engine: call.query.get("stream") != "true" and is_unknown(call, engine), answer({})))),
-    row("unknown-read-crashes", "A read of an unknown id returns 500.",
-        before(Engine.require_run, when(
-            lambda engine, interaction_id, project: engine.find(interaction_id, project) is None, crash))),
     row("store-false-stored", "Interactions created with `store: false` are stored anyway.",
         create(assign(store=True))),
     row("store-false-streamed-stored", "Streamed interactions created with `store: false` are stored anyway.",
@@ -227,8 +224,6 @@ MUTANTS = table(
         before(Engine.delete, when(_is_dead, crash))),
     row("delete-takes-all", "A delete removes all interactions.",
         after(Engine.delete, lambda response, engine, *_: engine.store.clear())),
-    row("delete-unknown-crashes", "A delete of an unknown id returns 500.",
-        request("DELETE interactions/*", when(is_unknown, crash))),
     row("delete-unknown-403", "A delete of an unknown id returns 403.",
         request("DELETE interactions/*", when(is_unknown, refuse("Not yours.", 403, "permission_denied")))),
     row("delete-running-crashes", "A delete of a run in progress returns 500.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.contract.data.transcript import results
-from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
@@ -25,7 +24,6 @@ from harness.emulator.mutants.hooks import (
     admit,
     create,
     deltas,
-    error,
     event,
     events,
     output,
@@ -34,7 +32,7 @@ from harness.emulator.mutants.hooks import (
     status,
     steps,
 )
-from harness.emulator.mutants.parts import Change, Defect, after, before, instead
+from harness.emulator.mutants.parts import Change, Defect, after, before
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
@@ -77,11 +75,6 @@ def _as_function(step: Json) -> Json:
 def _any_result(test: Change) -> Change:
     """Return the test whether any result that a create sends passes `test`."""
     return lambda order: any(test(result) for result in results(order.given))
-
-
-def _crash_without_signature(validator: CreateValidator, step: Json) -> None:
-    if not step.get("signature"):
-        crash()
 
 
 def _show_as(status: str) -> Change:
@@ -151,8 +144,6 @@ MUTANTS = table(
             lambda order: results(order.given) and not order.tools, refuse("'tools' is missing.")))),
     row("result-orphan-accepted", "A result is accepted without any call before it.",
         admit("function_results", when(lambda order: order.previous is None, skip))),
-    row("result-bad-id-crashes", "A result that belongs to no call returns 500.",
-        error("POST interactions", when(lambda refusal, _: "function_result" in refusal.message, crash))),
     row("parallel-deltas-first-index", "The arguments of a second call are streamed under the index of the first.",
         events(_use_first_index)),
     row("parallel-results-refused", "Only one result is accepted at a time.",
@@ -165,8 +156,6 @@ MUTANTS = table(
     row("signature-unchecked", "A thought is accepted as input without its signature.",
         admit("signatures", when(
             lambda order: any(step.get("type") in ("thought", "function_call") for step in order.given), skip))),
-    row("signature-missing-crashes", "A thought as input without its signature returns 500.",
-        instead(CreateValidator.thought_signature, _crash_without_signature)),
     row("result-id-unchecked", "A result is accepted for any call that it names.",
         admit("function_results", when(lambda order: order.previous is not None, skip))),
     row("result-error-refused", "A result that reports an error is refused.",

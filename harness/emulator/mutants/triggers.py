@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import answer, crash, drop, ignore, inside, put, read_json, refuse, when
+from harness.emulator.mutants.changes import answer, drop, ignore, inside, put, read_json, refuse, when
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
@@ -61,8 +61,6 @@ MUTANTS = table(
         error("POST triggers", when(_has_odd("schedule"), _accept))),
     row("triggers-any-zone", "Any text is accepted as a time zone.",
         error("POST triggers", when(_has_odd("time_zone"), _accept))),
-    row("triggers-any-schedule-crashes", "A schedule that is none returns 500.",
-        error("POST triggers", when(_has_odd("schedule"), crash))),
     row("triggers-page-repeats", "Every page of triggers is the first one.",
         request("GET triggers", ignore("page_token"))),
     row("executions-page-repeats", "Every page of a trigger's runs is the first one.",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from urllib.parse import urlsplit
 
 from harness.outcome import UsageFault
@@ -41,7 +40,8 @@ class Courier:
 
     def __init__(self, outbox: Outbox, *, is_allowed: bool = True) -> None:
         self._outbox = outbox
-        self._is_allowed = is_allowed
+        self._reaches = is_on_this_machine if is_allowed else lambda uri: False
+        self._unreached = ELSEWHERE if is_allowed else FROM_OUTSIDE
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -51,9 +51,7 @@ class Courier:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._over.set()
         if self._thread is not None:
             self._thread.join()
@@ -66,10 +64,7 @@ class Courier:
                     if self._reaches(delivery.uri):
                         threads.submit(self._deliver, delivery)
                     else:
-                        self._outbox.drop(delivery, ELSEWHERE if self._is_allowed else FROM_OUTSIDE)
-
-    def _reaches(self, uri: str) -> bool:
-        return self._is_allowed and is_on_this_machine(uri)
+                        self._outbox.drop(delivery, self._unreached)
 
     def _deliver(self, delivery: Delivery) -> None:
         try:
