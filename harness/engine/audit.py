@@ -218,25 +218,12 @@ class Audit:
             self._doubted |= dict.fromkeys(rules, why)
 
     def note_death(self, death: Death) -> None:
-        """Note a request that ended the target, each time that it was sent."""
-        for kind, finding in self._judge_death(death.first, death.lives):
-            self._add(kind, _Sighted(finding, death.first, None, story=death.story))
+        """Note a request that ended the target, each time that it was sent; of a crash, one end is enough."""
+        reading = self.api.read(death.first, None)
+        for finding in self.api.judge_death(death.first, death.lives):
+            if finding.rule in self.rules and not (death.lives and reading.crash):
+                self._add(finding.kind(reading.call), _Sighted(finding, death.first, None, story=death.story))
 
-    def choose_unexplained(self, silences: Iterable[Exchange], contract: ApiContract) -> list[Exchange]:
-        """One of each kind of requests that got no byte, if that is a defect once it comes again."""
-        chosen: dict[tuple[str, ...], Exchange] = {}
-        for exchange in silences:
-            if not self.api.read(exchange, contract).crash:  # which one such end proves
-                for kind, _ in self._judge_death(exchange, True):
-                    chosen.setdefault(kind, exchange)
-        return list(chosen.values())
-
-    def _judge_death(self, exchange: Exchange, lives: bool) -> Iterator[tuple[tuple[str, ...], Finding]]:
-        """Each finding about a request that ends the target, of the rules of this run, with its kind."""
-        call = self.api.read(exchange, None).call
-        for finding in self.api.judge_death(exchange, lives):
-            if finding.rule in self.rules:
-                yield finding.kind(call), finding
 
     def observe(self, check: Check, own: Observation, *, explained: Set[str] = frozenset()) -> Observation:
         """The observation of a check after the whole run, as `add_sightings` makes it."""

@@ -6,7 +6,6 @@ is our fault and never one of the target. The exchanges show the faults of the t
 
 from __future__ import annotations
 
-import re
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,8 +28,6 @@ from harness.outcome import Because, Finding, HarnessFault, NotApplicable, Obser
 from harness.wire import Driver, Exchange
 
 _DOUBTFUL = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT, Outcome.UNTESTABLE})
-
-_ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
 
 
 class PlayedExercise(Struct, frozen=True):
@@ -216,15 +213,7 @@ class PlayedExercise(Struct, frozen=True):
 
 def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
     """The exchanges that a finding names: a result (`got`), or one item of a list or mapping (`polled[0]`)."""
-    if place in results:
-        return _exchanges_in(results[place])
-    item = _ITEM.fullmatch(place)
-    whole = results.get(item["name"]) if item else None
-    if isinstance(whole, Mapping) and item:
-        return _exchanges_in(whole.get(item["part"]))
-    if isinstance(whole, list | tuple) and item and item["part"].isdecimal():
-        return _exchanges_in(whole[int(item["part"]) :][:1])
-    return []
+    return [found for name, found in _name_all(results) if name == place or name.startswith(f"{place}[")]
 
 
 def _name_all(results: Exchanges) -> Iterator[tuple[str, Exchange]]:

@@ -26,7 +26,7 @@ from harness.engine.plan import Group, PlannedCheck
 from harness.engine.sessions import session_of
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp, take_until_done
-from harness.engine.traffic.outages import Outages, find_deaths, find_silent_deaths
+from harness.engine.traffic.outages import Death, Outages, find_deaths
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, send_closing_looks
 from harness.engine.traffic.retries import Mishaps
 from harness.kit.api import SCRIPTABLE, CountsEnds
@@ -128,17 +128,16 @@ class Workers:
             return
         suspects = [suspect for departure in self.outages.departures for suspect in departure.suspects]
         self.audit.note_departures(suspects, "the target stopped responding during the run (cause unknown)")
-        if self.halted or not (suspects or self.outages.silences):
+        looked_into = [suspect.request for suspect in suspects]
+        for first, *again in () if self.mishaps is None or self.halted else self.mishaps.silences:
+            if first.request not in looked_into:
+                self.audit.note_death(Death(first, tuple(again), lives=True))
+        if self.halted or not suspects:
             return
         ledger = CreatedResources(self.target.api)
         try:
             with closing(self.target.connect()) as driver:
                 for death in find_deaths(self.outages, driver, ledger.note):
-                    self.audit.note_death(death)
-                looked_into = [suspect.request for suspect in suspects]
-                silences = [one for one in self.outages.silences if one.request not in looked_into]
-                silent = self.audit.choose_unexplained(silences, self.target.target.contract)
-                for death in find_silent_deaths(silent, self.outages, driver, ledger.note):
                     self.audit.note_death(death)
                 self._clean(ledger, driver)
         except (TimeUp, KeyboardInterrupt) as end:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct
 
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
-from harness.engine.traffic.retries import LATER, Mishaps, is_cut
+from harness.engine.traffic.retries import LATER, is_cut
 from harness.wire import At, Driver, Exchange, How, Request
 from harness.wire.message import NOT_READY
 
@@ -36,14 +36,12 @@ class Departure(Struct):
 class Outages(DriverPolicy):
     """Counts, for all drivers of one run, the refused connections; several threads may share one.
 
-    The first GET with a whole response becomes the control. `silences` are exchanges that the target ended without
-    a byte: if a supervisor owns the socket, no connection is refused when a worker ends.
+    The first GET with a whole response becomes the control.
     """
 
     def __init__(self) -> None:
         self.seen = 0
         self.departures: list[Departure] = []
-        self.silences: list[Exchange] = []
         self._begun = time.perf_counter()
         self._control: Request | None = None
         self._answered: Exchange | None = None
@@ -64,8 +62,6 @@ class Outages(DriverPolicy):
                 return exchange.with_excuse(f"connection refused by the target: {exchange.ending.detail}")
             if is_cut(exchange) and exchange.request is not self._control:
                 self._cut.append(exchange)
-                if exchange.status is None and len(self.silences) < 64:  # the first ones tell it all
-                    self.silences.append(exchange)
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
         return exchange
@@ -162,7 +158,8 @@ _MOST = 4
 class Death(Struct, frozen=True):
     """A request at which the target stopped in the run, and each time `again`, between harmless requests.
 
-    If the target `lives`, it responded to all of those: only the worker that got the request may have ended.
+    If the target `lives`, only the worker that got the request may have ended: where a supervisor owns the socket,
+    no connection is refused.
     """
 
     first: Exchange
@@ -203,34 +200,3 @@ def _find_death(
         if after is not None and (cut or is_gone(after)):
             return Death(suspect, (before, again, after))
     return None
-
-
-def find_silent_deaths(
-    suspects: Sequence[Exchange], outages: Outages, driver: Driver, note: Callable[[Exchange], object]
-) -> Iterator[Death]:
-    """The requests to which the target ends the connection each time, while it answers all others.
-
-    Each is sent again, alone, between harmless requests. Raises TimeUp as any request does.
-    """
-    for suspect in suspects[:_MOST]:
-        again = list(_repeat_between_controls(suspect, outages, driver, note))
-        if len(again) == 2 * Mishaps.TIMES - 1:
-            yield Death(suspect, tuple(again), lives=True)
-
-
-def _repeat_between_controls(
-    suspect: Exchange, outages: Outages, driver: Driver, note: Callable[[Exchange], object]
-) -> Iterator[Exchange]:
-    """Control, suspect, control, and so on, as long as only the suspect gets no byte."""
-    for number in range(2 * Mishaps.TIMES - 1):
-        if number % 2:
-            again = driver.send(suspect.request)
-            note(again)
-            if again.status is not None or not is_cut(again):
-                return
-            yield again
-        else:
-            control = outages.ask_control(driver)
-            if control is None or control.status is None or is_gone(control):
-                return
-            yield control

@@ -322,12 +322,14 @@ class ActionRunner:
         if not mishaps.are_possible(exchange):
             return exchange
         self._note(exchange)
+        times = [exchange]
         for _ in range(Mishaps.TIMES - 1):
             again = self._send_and_note(exchange.request)
             if not may_be_mishap(again):
                 mishaps.seen.append(exchange)
                 return again if self._is_repeatable(exchange) and not is_read else excuse_mishap(exchange)
-        mishaps.confirm(exchange)
+            times.append(again)
+        mishaps.confirm(*times)
         return exchange
 
     def _is_repeatable(self, exchange: Exchange) -> bool:

@@ -147,15 +147,19 @@ class Mishaps:
     def __init__(self) -> None:
         self.seen: list[Exchange] = []
         """The mishaps: what the same request did not have when it was sent again."""
+        self.silences: list[tuple[Exchange, ...]] = []
+        """Requests that got no byte, with each time that they were sent."""
         self._confirmed: set[tuple[object, ...]] = set()
 
     def are_possible(self, exchange: Exchange) -> bool:
         """Whether the request of an exchange has to be sent again before it is judged."""
         return may_be_mishap(exchange) and self._kind(exchange) not in self._confirmed
 
-    def confirm(self, exchange: Exchange) -> None:
-        """Take such responses to such requests for the target's."""
-        self._confirmed.add(self._kind(exchange))
+    def confirm(self, *times: Exchange) -> None:
+        """Take such responses to such requests for the target's; `times` are those to one request."""
+        self._confirmed.add(self._kind(times[0]))
+        if all(exchange.status is None for exchange in times):
+            self.silences.append(times)
 
     @staticmethod
     def _kind(exchange: Exchange) -> tuple[object, ...]:
