@@ -54,7 +54,9 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
         from harness.transport.client.dial import trusting
 
         trusting(values["ca_file"])
-    if COMMANDS[cls.page.name].table is not None and (file := find_file()) is not None:
+    settings: dict[str, Any] = {}
+    looks = COMMANDS[cls.page.name].table is not None and not given.get("no_config")
+    if looks and (file := find_file()) is not None:
         found = read_settings(cls, file).items()
         settings = {name: value for name, (value, _) in found if name not in values}
         if settings:
@@ -67,6 +69,7 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
         os.environ[EXTENSION_VARIABLE] = join_names(named)  # what loads the catalog reads it there
     options = cls(**values)
     options.given = frozenset(given)
+    options.of_file = {options.list_options()[name].key: value for name, value in settings.items()}
     return options
 
 

@@ -24,7 +24,9 @@ from harness.cli.output import require_writable, say
 from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.decide import exit_with
 from harness.engine.events import RunFinished
+from harness.engine.last_failed import read_last_failed
 from harness.outcome import Exit, UsageFault
+from harness.outcome.words import format_count
 from harness.written_files import write_file
 
 
@@ -38,6 +40,7 @@ class BaselineOptions(OutputOptions):
     baseline_update: bool = flag(
         "add new failures to the baseline, and remove stale entries", trust=Trust.CALL, group="verdicts"
     )
+    no_config: bool = flag("ignore [tool.harness] of pyproject.toml", trust=Trust.CALL, group="run")
 
 
 def baseline_of(
@@ -90,6 +93,17 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
     conforms = "conformant" if code == Exit.OK else "still not conformant"
     say(f"{changed}; with it, this run is {conforms}", to_errors=options.json)
     return code
+
+
+def read_again(options: BaselineOptions, run: str, noun: str) -> list[str]:
+    """What `--last-failed` runs again, empty for everything; standard error says which. Raises UsageFault."""
+    options.refuse(
+        ("check", "profile", "kinds", "no_store"), "and --last-failed exclude each other: use one of them"
+    )
+    failed = read_last_failed(run)
+    what = format_count(len(failed), noun) if failed else "everything, as no failure is known"
+    say(f"harness: running {what} (--last-failed)", to_errors=True)
+    return failed
 
 
 _NOT_WHOLE = {

@@ -363,6 +363,8 @@ class Options:
     def __post_init__(self) -> None:
         self.given: frozenset[str] = frozenset()
         """The options that the command line has."""
+        self.of_file: dict[str, Any] = {}
+        """The values that a configuration file has set, by key."""
 
     @classmethod
     def list_options(cls) -> dict[str, Option]:

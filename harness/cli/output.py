@@ -5,6 +5,7 @@ Layer 8.
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 import time
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from harness.report.terminal_report import TerminalReport
 
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+
+_LEAVE_OUT = ("allow", "baseline", "capability", "check", "exclude", "kinds", "level", "only", "profile", "set")
+"""The keys of a configuration file that decide what is not judged, or does not fail."""
+
+_INTERIM = 10.0
+"""How many seconds apart a long run writes its reports as far as it is: if it is killed, these are left."""
 
 
 def say(text: str, *, to_errors: bool = False, whole: bool = False) -> None:
@@ -90,12 +97,14 @@ class ReportFiles:
     def __init__(self, words: Iterable[str] | None, formats: Collection[str] = FORMATS) -> None:
         self._files = read_report_words(words, formats)
 
-    def write(self, render: Callable[[str], str]) -> None:
-        """Write every report of a finished run; `render` returns the text for a format.
+    def write(self, render: Callable[[str], str], *, interim: bool = False) -> None:
+        """Write every report of a run that is over, or may be killed; `render` returns the text for a format.
 
         An error of writing is reported, and does not change the verdict.
         """
         for name, path in self._files:
+            if interim and str(path) == os.environ.get(_STEP_SUMMARY, ""):
+                continue
             text = render(name)
             try:
                 if str(path) == os.environ.get(_STEP_SUMMARY, ""):
@@ -128,7 +137,12 @@ class Listeners:
         self.state = PresentedRun(INTERACTIONS, presentation=presentation, revision=revision)
         self.screen: TerminalReport | None = None
         self._baseline = baseline
-        self._begun = time.monotonic()
+        presentation.settings = {
+            key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            for key, value in arguments.of_file.items()
+            if key in _LEAVE_OUT
+        }
+        self._begun = self._written = time.monotonic()
         self._results: list[Result] = []
         self._json = bool(arguments.json)
         self._annotates = os.environ.get("GITHUB_ACTIONS") == "true"
@@ -152,6 +166,19 @@ class Listeners:
             self.state.handle(each)
             if self.screen is not None:
                 self.screen.handle(each)
+        if isinstance(event, CheckFinished) and time.monotonic() - self._written >= _INTERIM:
+            from harness.report.formats import render
+
+            interim = copy.copy(self.state)
+            interim.handle(self._end_with(Exit.INTERRUPTED, "the run was killed"))
+            self._files.write(lambda name: render(name, interim), interim=True)
+            self._written = time.monotonic()
+
+    def _end_with(self, code: Exit, halted: str) -> RunFinished:
+        """The last event of a run that ended before it could tell so: with the results until now."""
+        from harness.engine.events import RunFinished
+
+        return RunFinished(tuple(self._results), time.monotonic() - self._begun, code, halted=halted)
 
     def follow(
         self,
@@ -178,15 +205,14 @@ class Listeners:
 
     def _end_early(self, events: Generator[RunEvent, None, None]) -> RunEvent | None:
         """The next event of an interrupted run, its end at the latest. Raises KeyboardInterrupt if it was over."""
-        from harness.engine.events import INTERRUPTED, RunFinished
+        from harness.engine.events import INTERRUPTED
 
         try:
             return events.throw(KeyboardInterrupt)
         except KeyboardInterrupt:
             if self.state.finished is not None:
                 raise
-            seconds = time.monotonic() - self._begun
-            return RunFinished(tuple(self._results), seconds, Exit.INTERRUPTED, halted=INTERRUPTED)
+            return self._end_with(Exit.INTERRUPTED, INTERRUPTED)
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
@@ -200,14 +226,14 @@ class Listeners:
     @contextmanager
     def reporting_faults_of(self, target: TargetInfo) -> Iterator[None]:
         """If the target gives a run nothing to judge, write the reports of that, and pass the fault on."""
-        from harness.engine.events import RunFinished, RunStarted
+        from harness.engine.events import RunStarted
 
         try:
             yield
         except TargetFault as fault:
-            seconds = time.monotonic() - self._begun
             self.state.handle(RunStarted(target))
-            self.state.handle(RunFinished((), seconds, Exit.UNREACHABLE, halted=str(fault)))
+            self._results.clear()
+            self.state.handle(self._end_with(Exit.UNREACHABLE, str(fault)))
             self.write()
             raise
 

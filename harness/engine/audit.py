@@ -224,7 +224,6 @@ class Audit:
             if finding.rule in self.rules and not (death.lives and reading.crash):
                 self._add(finding.kind(reading.call), _Sighted(finding, death.first, None, story=death.story))
 
-
     def observe(self, check: Check, own: Observation, *, explained: Set[str] = frozenset()) -> Observation:
         """The observation of a check after the whole run, as `add_sightings` makes it."""
         if check.id not in self._found and check.id not in self._doubted:  # nothing to add: nearly always

@@ -120,12 +120,16 @@ class CheckFinished(Struct, frozen=True):
 
 
 class Progressed(Struct, frozen=True):
-    """How far a part of the run is: `counts` with names of the part's choice, and how much it found so far."""
+    """How far a part of the run is: `counts` with names of the part's choice, and how much it found so far.
+
+    `left` are the seconds that the rest is estimated to take, 0 if that is unknown.
+    """
 
     name: str
     counts: Mapping[str, int]
     findings: int
     seconds: float
+    left: float = 0.0
 
 
 class PhaseFinished(Struct, frozen=True, kw_only=True):

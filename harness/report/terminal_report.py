@@ -121,7 +121,8 @@ class TerminalReport:
             case Progressed():
                 counts = ", ".join(f"{number} {word}" for word, number in event.counts.items())
                 found = format_count(event.findings, "finding")
-                self._screen.draw(f"{event.name}: {counts}, {found}, {event.seconds:.0f} s")
+                left = f", about {format_seconds(event.left)} left" if event.left >= 1 else ""
+                self._screen.draw(f"{event.name}: {counts}, {found}, {event.seconds:.0f} s{left}")
             case CheckFinished(result):
                 self._count_result(result)
             case PhaseFinished():
@@ -290,6 +291,9 @@ class SummaryPrinter:
                 self._screen.line(f"-v explains each {' and '.join(brief)}")
             if notes := counts[Verdict.INFO]:
                 self._screen.line(f"{format_count(notes, 'note')} on MAY rules, which -v shows")
+        if settings := self._presentation.settings:
+            named = ", ".join(f"{key} = {escape_controls(text)}" for key, text in settings.items())
+            self._screen.line(f"pyproject.toml leaves something out: {named} (--no-config ignores it)")
         self._screen.line(self._state.verdict_text)
 
     def _list_holes(self, finished: RunFinished) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, level_option, verbose_option
-from harness.cli.judging_options import BaselineOptions, baseline_of, finish
+from harness.cli.judging_options import BaselineOptions, baseline_of, finish, read_again
 from harness.cli.options import COUNT, Page, Trust, flag, option
 from harness.cli.output import Listeners, read_report_words, say, write_json
 from harness.cli.target_options import (
@@ -26,6 +28,7 @@ from harness.cli.target_options import (
 from harness.contract.models.profiles import describe_life, find_profile
 from harness.engine.capabilities import Capabilities, Capability, everything
 from harness.engine.events import Waiting
+from harness.engine.last_failed import note_failed
 from harness.engine.plan import Selection, make_plan
 from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
@@ -53,6 +56,9 @@ class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, Deadline
         metavar="GLOB",
         completes="check",
         group="selection",
+    )
+    last_failed: bool = flag(
+        "run only the checks that failed in the last run from this folder", trust=Trust.CALL, group="selection"
     )
     level: Level = level_option("weakest level to judge", "selection")
     profile: Sequence[str] | None = option(
@@ -101,6 +107,8 @@ def run(words: Sequence[str]) -> int:
     stated = said_capabilities(arguments)
     baseline = baseline_of(arguments, [check.id for check in catalogue])
     selection = _read_selection(arguments)
+    if arguments.last_failed and (failed := read_again(arguments, f"check {target.info.name}", "check")):
+        selection = replace(selection, checks=tuple(check.id for check in catalogue if check.id in failed))
     profiles = target.api.load_profiles()
     make_plan(catalogue, selection, Capabilities(stated), profiles)  # report an unknown id before anything is sent
     if arguments.dry_run:
@@ -123,6 +131,7 @@ def run(words: Sequence[str]) -> int:
     with listeners.reporting_faults_of(target.info):
         wait_for(target, arguments.wait)
         finished = listeners.follow(check_target(target, catalogue, options))
+    note_failed(f"check {target.info.name}", finished.results)
     return finish(arguments, baseline, finished)
 
 

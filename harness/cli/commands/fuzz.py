@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,6 +90,7 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         "failures to replay first next time", FOLDER, trust=Trust.INSIDE, shown=_STORE, group="output"
     )
     no_store: bool = flag("neither keep nor replay failures", group="output")
+    last_failed: bool = flag("only replay the stored failures", trust=Trust.CALL, group="search")
     output: str | None = option(
         "folder for a script, a test and a cassette of each failure",
         FOLDER, flags=("-o", "--output"), trust=Trust.CALL, group="output",
@@ -120,7 +121,7 @@ def run(words: Sequence[str]) -> int:
         verb = "are" if len(missing) > 1 else "is"
         raise UsageFault(f"{' and '.join(missing)} {verb} not installed: pip install 'interactions-harness[fuzz]'")
     from harness.engine.search.failure import list_rules
-    from harness.engine.search.run import fuzz
+    from harness.engine.search.run import Store, fuzz
     from harness.report.commands.fuzz import FuzzPresentation, key_of_failure
 
     target = resolve(arguments)
@@ -132,15 +133,18 @@ def run(words: Sequence[str]) -> int:
     options = replace(_read_options(arguments, target), baseline=baseline, excluded=excluded)
     presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
     listeners = Listeners(arguments, presentation, baseline)
-    runs = CurlRuns(target, options.seconds)
+    runs = CurlRuns(target, options.budget.seconds)
 
     def repeat(event: RunEvent) -> None:
         if isinstance(event, CheckFinished) and event.result.observation.findings:
-            key = key_of_failure(event.result)
-            if arguments.output:
+            key, shown = key_of_failure(event.result), event.result.reproduction
+            folder = arguments.output
+            if not folder and options.store is not None and shown is not None and shown.unshrunk:
+                folder = str(Store(options.store, target).folder)  # its script may be too long for a screen
+            if folder:
                 display = Display(target.api, target.info.url or EMBEDDED_ROOT, target.make_mask())
-                written = write_all(event.result, target.info, display, Path(arguments.output))
-                presentation.written[key] = written
+                with nullcontext() if arguments.output else suppress(OSError):
+                    presentation.written[key] = write_all(event.result, target.info, display, Path(folder))
             presentation.ran[key] = runs.run(event.result)
 
     direct = without_user_settings(target.info.url)  # for schemathesis and curl
@@ -179,19 +183,20 @@ def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...
 
 def _read_options(arguments: FuzzArguments, target: ResolvedTarget) -> FuzzOptions:
     from harness.engine.search.budget import BUDGETS, open_database
-    from harness.engine.search.run import FuzzOptions
+    from harness.engine.search.run import FuzzOptions, Store
 
     size, strict = _choose_size(arguments.profile)
+    store = _choose_store(arguments, target)
+    replays_only = arguments.last_failed and store is not None and Store(store, target).list_stored()
     return FuzzOptions(
-        engines=_choose_engines(arguments),
-        budget=BUDGETS[size].with_limits(arguments.max_examples, None),
-        seconds=arguments.time,
+        engines=() if replays_only else _choose_engines(arguments),
+        budget=BUDGETS[size].with_limits(arguments.max_examples, arguments.time),
         seed=arguments.seed,
         level=arguments.level,
         strict=strict or arguments.strict,
         stated=said_capabilities(arguments),
         database=open_database(arguments.database),
-        store=_choose_store(arguments, target),
+        store=store,
     )
 
 
@@ -209,6 +214,8 @@ def _choose_size(profile: str) -> tuple[str, bool]:
 
 def _choose_store(arguments: FuzzArguments, target: ResolvedTarget) -> Path | None:
     """The folder of stored failures, None without one. Standard error names those that are replayed."""
+    if arguments.last_failed:
+        arguments.refuse(("no_store", "engine"), "and --last-failed exclude each other: use one of them")
     if arguments.no_store:
         return None
     store = Path(arguments.store or _STORE)
@@ -217,7 +224,11 @@ def _choose_store(arguments: FuzzArguments, target: ResolvedTarget) -> Path | No
         raise UsageFault(f"{store} leads to {str(real)!r}: remove the link, or name the folder with --store")
     from harness.engine.search.run import Store
 
-    if kept := len(Store(store, target).list_stored()):
+    kept = len(Store(store, target).list_stored())
+    if arguments.last_failed:
+        more = "" if kept else ", and none is stored, so all engines run"
+        say(f"harness: replaying {format_count(kept, 'failure')} from {store}{more}", to_errors=True)
+    elif kept:
         failures = f"{format_count(kept, 'earlier failure')} of this target"
         say(f"harness: replaying {failures} from {store} first (--no-store excludes them)", to_errors=True)
     return store

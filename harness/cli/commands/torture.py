@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import read_options, split_command
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option, verbose_option
-from harness.cli.judging_options import BaselineOptions, baseline_of, finish
+from harness.cli.judging_options import BaselineOptions, baseline_of, finish, read_again
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import (
     COUNT,
@@ -30,6 +30,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import Listeners, read_report_words, say
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
+from harness.engine.last_failed import note_failed
 from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean
@@ -63,6 +64,9 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
     )  # fmt: skip
     incidents: str | None = option(
         "documented incidents instead: all, or these", metavar="LIST", nargs="?", const="all", group=_PLAYED
+    )
+    last_failed: bool = flag(
+        "run only the cases that failed in the last run from this folder", trust=Trust.CALL, group=_PLAYED
     )
     kinds: str | None = option("only these kinds of the set", metavar="LIST", shown="all", group=_PLAYED)
     cuts: Sequence[str] | None = option(
@@ -217,6 +221,9 @@ def _play(
     if enough is None:  # a baseline names cases
         enough = 0 if arguments.baseline else ENOUGH
     baseline = baseline_of(arguments, [result_id(case) for case in cases], is_known=is_result_id)
+    run = f"torture {spec or shlex.join(map(mask_text, command))} {arguments.mode}"
+    if arguments.last_failed and (failed := read_again(arguments, run, "case")):
+        cases = [case for case in cases if result_id(case) in failed] or cases
     listeners = Listeners(arguments, TorturePresentation(), baseline)
     shown, is_ready = tuple(map(mask_text, command)), spec is not None
     options = BenchOptions(
@@ -234,6 +241,7 @@ def _play(
     )
     new = new_client(command, loop=arguments.loop, starting=STARTING if is_ready else 0.0, is_ready=is_ready)
     finished = listeners.follow(torture(CLIENTS, cases, new, options))
+    note_failed(run, finished.results)
     return finish(arguments, baseline, finished)
 
 

@@ -32,10 +32,10 @@ MORE_ROUNDS = 4
 T = TypeVar("T")
 _GRACE = 2.0
 """Seconds beyond the time of a run after which an unfinished response of the tool is given up."""
-LEAST_SECONDS = 6.0
+LEAST_SECONDS = 10.0
 """What a resource gets at least before the next one has its turn: with less, following links proves nothing."""
 
-TOO_SHORT = "the time limit was reached after {:.0f} s, which is too short: give it more with --time"
+MORE_TIME = "give it more with --time"
 
 
 def document(
@@ -73,19 +73,24 @@ def document(
                     passed_over=passed_over,
                 )
                 collected.append(collector)
-                _search(collector, path, place, root, budget.with_limits(None, left), seed)
+                _search(collector, path, place, root, replace(budget, seconds=left), seed)
         except KeyboardInterrupt:
             timer.stop()
         for collector in collected:
             place.clean(collector.ledger)
-    vacuous = [
-        f"/{collector.family.collection}: {reasons}"
+    unproved = {
+        collector.family.collection: reasons
         for collector in collected
         if _proves(collector) and (reasons := "; ".join(collector.vacuity()))
-    ]
-    if not timer.stopped and (late := families[len(collected) :]):
-        vacuous.append(f"no time was left for {', '.join(family.collection for family in late)}")
-    short = (TOO_SHORT.format(budget.seconds),) if vacuous and timer.over() and not timer.stopped else ()
+    }
+    notes: tuple[str, ...] = ()
+    late = [family.collection for family in families[len(collected) :]]
+    if timer.over() and not timer.stopped and (unproved or late):
+        parts = (("in part", list(unproved)), ("not at all", late))
+        searched = "; ".join(f"{', '.join(names)} {how}" for how, names in parts if names)
+        notes = (f"the time limit was reached after {budget.seconds:.0f} s: searched {searched}; {MORE_TIME}",)
+        if any(collector.began for collector in collected):  # what the time had room for was judged
+            unproved = {}
     return EngineRun(
         engine=ENGINE,
         seconds=timer.spent,
@@ -97,8 +102,8 @@ def document(
             "links": sum(len(collector.links) for collector in collected),
         },
         failures=tuple(minimal(place, failure) for failure in _list_failures(collected)),
-        vacuous=tuple(vacuous),
-        notes=(*short, *_notes(collected, families, described.families), *place.notes()),
+        vacuous=tuple(f"/{collection}: {reasons}" for collection, reasons in unproved.items()),
+        notes=(*notes, *_notes(collected, families, described.families), *place.notes()),
         answers=AnswerCounts.of(collector.answers for collector in collected),
         stopped=timer.stopped,
     )

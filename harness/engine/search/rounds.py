@@ -33,13 +33,15 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """Counts and bugs; `over`: time is up; `muted` are the keys of known defects.
+    """Counts and bugs of up to `total` histories; `over`: time is up; `muted` are the keys of known defects.
 
     `wrong` counts the requests that were wrong on purpose, `longest` is the time of the slowest response.
     """
 
-    def __init__(self, place: SearchTarget, over: Callable[[], bool], muted: frozenset[str] = frozenset()) -> None:
+    def __init__(self, place: SearchTarget, total: int, over: Callable[[], bool], muted: frozenset[str]) -> None:
         self.histories = 0
+        self.total = total
+        self.muted = muted
         self.played: Counter[str] = Counter()
         self.answers = AnswerCounts()
         self.wrong = 0
@@ -49,7 +51,6 @@ class Tally:
         self._place = place
         self._weigh = place.model.weigh
         self._over = over
-        self._muted = muted
 
     def play(self, world: World, step: Step) -> None:
         """Play one step, and note what it shows. Raises `TimeUp`."""
@@ -67,14 +68,10 @@ class Tally:
         key = defect.key
         self.seen[key] += 1
         kept = self.bugs.get(key)
-        if not self.is_muted(key) and (
-            kept is None or self._weigh(tuple(world.played)) < self._weigh(kept.history)
-        ):
+        if key in self.muted:
+            return
+        if kept is None or self._weigh(tuple(world.played)) < self._weigh(kept.history):
             self.bugs[key] = Bug(defect, tuple(world.played), tuple(world.sent))
-
-    def is_muted(self, key: str) -> bool:
-        """Whether a defect is known already."""
-        return key in self._muted
 
     def add_history(self, world: World) -> None:
         """Add the counts of a finished history."""
@@ -83,9 +80,10 @@ class Tally:
         for exchange in world.trail:
             self.answers.add(self._place.model.name_call(exchange.request), exchange.status)
             self.longest = max(self.longest, exchange.seconds)
-        self._place.report_progress(
-            {"histories": self.histories, "requests": self.answers.requests}, findings=len(self.bugs)
-        )
+        timer = self._place.timer
+        left = min(timer.left, timer.spent / self.histories * max(0, self.total - self.histories))
+        counts = {f"of {self.total} histories": self.histories, "requests": self.answers.requests}
+        self._place.progress(counts, len(self.bugs), left)
 
 
 # The state machine: Hypothesis chooses what a client does next, the world judges the responses.
@@ -257,7 +255,7 @@ def _play_rounds(
     def is_over() -> bool:
         return timer.left <= (RESERVED * (budget.seconds or 0.0) if tally.bugs else 0.0)
 
-    tally = Tally(place, is_over, frozenset(known))
+    tally = Tally(place, examples, is_over, frozenset(known))
     waited, is_hang = tuple[str, ...](), False
     try:
         for history in shared.read():
@@ -276,6 +274,7 @@ def _play_rounds(
     except (BaseExceptionGroup, Flaky):
         if not is_over():
             raise  # if time is up, Hypothesis may report an interrupted example as inconsistent: no error
+    short = is_over() and 0 < tally.histories < examples
     failures = _shrink(place, tally, engine)
     shared.keep(failure.history for failure in failures)
     hung = is_hang and not tally.bugs
@@ -294,10 +293,14 @@ def _play_rounds(
         },
         failures=tuple(failures),
         vacuous=(*vacuous, *_list_vacuity(engine, place, tally)),
-        notes=(*(() if hung else waited), *place.notes()),
+        notes=(*(() if hung else waited), *([_fit(tally)] if short else []), *place.notes()),
         answers=tally.answers,
         stopped=timer.stopped,
     )
+
+
+def _fit(tally: Tally) -> str:
+    return f"{tally.histories} of {tally.total} histories fitted into the time: give the search more with --time"
 
 
 def _shrink(place: SearchTarget, tally: Tally, engine: str) -> list[Failure]:
@@ -310,13 +313,13 @@ def _shrink(place: SearchTarget, tally: Tally, engine: str) -> list[Failure]:
     done: list[Failure] = []
 
     def add(failure: Failure) -> None:
-        if failure.key not in found and not tally.is_muted(failure.key):
+        if failure.key not in found and failure.key not in tally.muted:
             found[failure.key] = failure
             queue.append(failure.key)
 
     for key in queue:  # grows
         done.append(minimal(place, found[key], add))
-        place.report_progress({"histories": tally.histories, "shrunk": len(done)}, findings=len(found))
+        place.progress({f"of {len(queue)} findings shrunk": len(done)}, len(found), 0.0)
     return done
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -42,11 +43,11 @@ from harness.engine.search.openapi import document
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play
+from harness.engine.search.shrink import minimal
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.patience import FLOOR, Patience
-from harness.kit.api import ServerApi
 from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict
 from harness.wire import Driver
 from harness.written_files import make_folder, write_file
@@ -67,7 +68,7 @@ class Store:
         self.folder = root / f"{words}-{hashlib.sha256(target.encode()).hexdigest()[:8]}"
 
     def keep(self, failure: Failure) -> Path | None:
-        """Write one failure and return its file; None if it has no history to play again."""
+        """Write one failure and return its file; None if it has no history to play again. Raises OSError."""
         if not failure.history:
             return None
         key = self._mask.text(failure.key)
@@ -75,17 +76,24 @@ class Store:
             "key": key,
             "engine": failure.engine,
             "message": self._mask.text(failure.finding.message),
+            "unshrunk": failure.unshrunk,
             "history": [step.record() for step in failure.history],
         }
         stem = re.sub(r"[^a-z0-9.-]+", "_", key.lower().replace("?", " lenient")).strip("_")
         path = self.folder / f"{stem}.json"
-        try:
-            make_folder(self.folder)
-            text = self._mask.hide_known(json.dumps(record, indent=1, ensure_ascii=False))
-            write_file(path, text + "\n")
-        except OSError as wrong:
-            raise UsageFault(f"the failure cannot be stored in {str(self.folder)!r}: {wrong.strerror}") from None
+        make_folder(self.folder)
+        write_file(path, self._mask.hide_known(json.dumps(record, indent=1, ensure_ascii=False)) + "\n")
         return path
+
+    def keep_all(self, run: EngineRun) -> EngineRun:
+        """Write all failures of an engine; its notes name one that cannot be written, which is reported anyway."""
+        try:
+            for failure in run.failures:
+                self.keep(failure)
+        except OSError as wrong:
+            note = f"the failures cannot be stored in {str(self.folder)!r}: {wrong.strerror}"
+            return replace(run, notes=(*run.notes, note))
+        return run
 
     def list_stored(self) -> list[Path]:
         """The files of the stored failures. Raises UsageFault if their folder cannot be read."""
@@ -96,8 +104,7 @@ class Store:
             raise UsageFault(f"{str(self.folder)!r} cannot be read: {explain_unread(wrong)}") from None
 
     def replay(self, place: SearchTarget) -> EngineRun:
-        """Play everything that is stored; remove what no longer fails."""
-        timer = Timer(None)  # only measures: the place's own timer is the limit
+        """Play everything that is stored, and shrink what was not; remove what no longer fails."""
         failures: list[Failure] = []
         notes: list[str] = []
         played = 0
@@ -121,19 +128,18 @@ class Store:
             played += 1
             key = self._mask.text(record["key"])
             kept = next((failure for failure in found if self._mask.text(failure.key) == key), None)
-            if kept is None:
-                notes.append(f"{record['key']} no longer fails: {path.name} was removed")
-                try:
-                    path.unlink(missing_ok=True)
-                except OSError as wrong:
-                    notes[-1] = f"{record['key']} no longer fails: {path.name} cannot be removed: {wrong.strerror}"
-            else:
-                failures.append(kept)
-        counts = {"replayed": played, "still failing": len(failures)}
+            if kept is not None:
+                failures.append(kept if record.get("unshrunk") == "" else minimal(place, kept))
+                continue
+            notes.append(f"{record['key']} no longer fails: {path.name} was removed")
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as wrong:
+                notes[-1] = f"{record['key']} no longer fails: {path.name} cannot be removed: {wrong.strerror}"
         return EngineRun(
             engine=STORED,
-            seconds=timer.spent,
-            counts=counts,
+            seconds=place.timer.spent,
+            counts={"replayed": played, "still failing": len(failures)},
             failures=tuple(failures),
             notes=(*notes, *place.notes()),
             stopped=place.timer.stopped,
@@ -152,6 +158,9 @@ def _play_again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure
 
 ENGINES = (HISTORY, LAWS, SCHEMA)
 
+_SHARES = {STORED: 1, HISTORY: 2, LAWS: 1, SCHEMA: 2}
+"""How a limited time is divided; what an engine does not need, the next ones get."""
+
 _WORST_FIRST = (Verdict.ERROR, Verdict.FAIL, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.INFO)
 _RANK = {verdict: rank for rank, verdict in enumerate((*_WORST_FIRST, *(set(Verdict) - set(_WORST_FIRST))))}
 
@@ -160,13 +169,12 @@ _RANK = {verdict: rank for rank, verdict in enumerate((*_WORST_FIRST, *(set(Verd
 class FuzzOptions:
     """The user's choices.
 
-    `seconds` is the limit for the whole run, None if the user gave none. If `store` is None, failures are not
-    stored; those in it are sent again first. `excluded` holds rules and codes that are not reported.
+    The seconds of the `budget` bound the whole run. If `store` is None, failures are not stored; those in it are
+    sent again first. `excluded` holds rules and codes that are not reported.
     """
 
     engines: tuple[str, ...] = ENGINES
     budget: Budget
-    seconds: float | None = None
     seed: int = 0
     level: Level = Level.MAY
     strict: bool = False
@@ -189,7 +197,7 @@ def fuzz(
     yield RunStarted(resolved.info)
     yield Planned(0, len(options.engines))
     results: list[Result] = []
-    timer = Timer(options.seconds)
+    timer = Timer(options.budget.seconds)
     with closing(_runs(resolved, options, notify, timer)) as runs:
         for happened in runs:
             events: list[RunEvent] = [happened] if isinstance(happened, ExerciseStarted) else [happened.phase()]
@@ -223,60 +231,56 @@ def _runs(
     with _place(resolved, options, timer) as place:
         earlier: list[Failure] = []
         store = Store(options.store, resolved) if options.store is not None else None
-        known: set[str] = set()
-        if store is not None:
-            yield _fold(_noting(store.replay(place.within(timer)), known), earlier, resolved.api)
-        for number, engine in enumerate(options.engines):
-            yield ExerciseStarted(engine)
-            share = None if options.seconds is None else timer.left / (len(options.engines) - number)
-            watched = replace(place, progress=_progress_of(engine, notify))
-            if timer.stopped:
-                yield EngineRun(engine=engine, seconds=0.0, vacuous=("the run was interrupted before it began",))
-                continue
-            done = _noting(_run_engine(engine, watched, options, share, frozenset(known)), known)
+        waiting = [*([STORED] if store is not None else []), *options.engines]
+        while waiting:
+            engine = waiting[0]
+            share = timer.left * _SHARES[engine] / sum(_SHARES[one] for one in waiting)
+            del waiting[0]
+            if store is not None and engine == STORED:
+                done = store.replay(place.within(Timer(None if share == math.inf else share)))
+            else:
+                yield ExerciseStarted(engine)
+                known = frozenset(failure.key for failure in earlier)
+                done = _run_engine(engine, place, options, timer, share, known, notify)
             if done.stopped:
                 timer.stop()
-            for failure in done.failures if store is not None else ():
-                store.keep(failure)  # type: ignore[union-attr]
-            yield _fold(done, earlier, resolved.api)
-
-
-def _progress_of(engine: str, notify: Callable[[Progressed], object]) -> Callable[[Mapping[str, int], int], None]:
-    begun = time.perf_counter()
-
-    def tell(counts: Mapping[str, int], findings: int) -> None:
-        notify(Progressed(engine, counts, findings, time.perf_counter() - begun))
-
-    return tell
+            if store is not None:
+                done = store.keep_all(done)
+            folded = fold(done, earlier, resolved.api)
+            earlier += done.failures
+            yield folded
 
 
 def _run_engine(
-    engine: str, place: SearchTarget, options: FuzzOptions, seconds: float | None, known: frozenset[str]
+    engine: str,
+    place: SearchTarget,
+    options: FuzzOptions,
+    timer: Timer,
+    share: float,
+    known: frozenset[str],
+    notify: Callable[[Progressed], object],
 ) -> EngineRun:
     """The run of an engine; it keeps its findings if it is interrupted, unless it was still reading modules."""
+    begun = time.perf_counter()
+
+    def tell(counts: Mapping[str, int], findings: int, left: float) -> None:
+        notify(Progressed(engine, counts, findings, time.perf_counter() - begun, left))
+
+    if timer.over():
+        ended = "run was interrupted" if timer.stopped else "time limit was reached"
+        return EngineRun(engine=engine, seconds=0.0, vacuous=(f"the {ended} before it began",))
+    watched, budget = replace(place, progress=tell), replace(options.budget, seconds=share)
+    if share == math.inf:
+        budget = options.budget
     try:
-        if seconds is not None and seconds <= 0:
-            return EngineRun(engine=engine, seconds=0.0, vacuous=("the time limit was reached before it began",))
-        budget = options.budget.with_limits(None, seconds)
         if engine == SCHEMA:
-            return document(place, budget, seed=options.seed, strict=options.strict, passed_over=known)
-        play = search if engine == HISTORY else laws
-        return play(place, budget, seed=options.seed, database=options.database, passed_over=known)
+            return document(watched, budget, seed=options.seed, strict=options.strict, passed_over=known)
+        search_with = search if engine == HISTORY else laws
+        return search_with(watched, budget, seed=options.seed, database=options.database, passed_over=known)
     except KeyboardInterrupt:
         return EngineRun(
             engine=engine, seconds=0.0, vacuous=("the run was interrupted as it began",), stopped=True
         )
-
-
-def _noting(run: EngineRun, known: set[str]) -> EngineRun:
-    known |= {failure.key for failure in run.failures}
-    return run
-
-
-def _fold(run: EngineRun, earlier: list[Failure], api: ServerApi) -> EngineRun:
-    folded = fold(run, earlier, api)
-    earlier += folded.failures
-    return folded
 
 
 @contextmanager
@@ -288,7 +292,7 @@ def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iter
         patience = None  # in this process nothing hangs
         if not resolved.throwaway:
             # A limited time has room for five hangs.
-            floor = FLOOR if options.seconds is None else max(0.5, min(FLOOR, options.seconds / 5))
+            floor = FLOOR if options.budget.seconds is None else max(0.5, min(FLOOR, options.budget.seconds / 5))
             patience = Patience(resolved.api.load_search().name_call, able.target.wait, floor)
         yield SearchTarget(
             able,
@@ -310,7 +314,7 @@ def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer
         found = Prober(resolved.api, bounded, resolved.target, options.stated, needed).run()
     except TimeUp:
         raise TargetFault(
-            f"the target did not respond to the first probes within {options.seconds:g} s: "
+            f"the target did not respond to the first probes within {options.budget.seconds:g} s: "
             "give the run more time with --time S"
         ) from None
     return resolved.able(found.capabilities, found.says)

@@ -10,6 +10,7 @@ test nothing. Requests without a response are findings, not noise.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -258,8 +259,9 @@ class ScenarioCollector:
             for check in checks:
                 if check.failure_info is not None:
                     self._note_failure(recorder, case_id, check.name, check.failure_info.failure)
+        left = self._place.timer.left
         counts = {f"calls below /{self.family.collection}": self.calls}
-        self._place.report_progress(counts, findings=len(self.failures))
+        self._place.progress(counts, len(self.failures), 0.0 if left == math.inf else left)
 
     def _call(self, request: Any) -> str:
         sent = Request(str(request.method).upper(), target_of(str(request.uri), self._root))

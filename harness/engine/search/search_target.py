@@ -89,30 +89,20 @@ class AnswerJudge:
 class World:
     """One client and the trail of its exchanges; a `SearchWorld` for its player."""
 
-    def __init__(
-        self,
-        api: ServerApi,
-        driver: Driver,
-        target: ApiRequests,
-        *,
-        able: frozenset[str],
-        settled_by_us: bool = False,
-        lag: Lag | None = None,
-        judge: AnswerJudge | None = None,
-    ) -> None:
+    def __init__(self, place: SearchTarget, driver: Driver) -> None:
         self.driver = driver
-        self.target = target
-        self.able = able
-        self.settled_by_us = settled_by_us
-        self.lag = lag or Lag()
-        self._judge = judge or AnswerJudge(api, set())
+        self.target = place.requests
+        self.able = place.able
+        self.settled_by_us = place.resolved.throwaway
+        self.lag = place.lag
         self.sent: list[TrailEntry] = []
         self.played: list[Step] = []
-        self.ledger = CreatedResources(api)
+        self.ledger = CreatedResources(place.resolved.api)
         self.hung = False
         self.found: list[SeenDefect] = []
-        self._api = api
-        self._model = api.load_search()
+        self._judge = place.judge
+        self._api = place.resolved.api
+        self._model = place.model
         self.player = self._model.new_player(self)
 
     @property
@@ -209,7 +199,8 @@ class SearchTarget:
     On a throwaway target each world has its own service. Elsewhere all worlds share the driver `shared`, no
     request takes longer than `timer` and `patience` allow, and the resources of a world are deleted when it ends;
     `litter` holds the paths of those that may be left. `answered` holds the calls with responses of the API.
-    Defects with a code in `excluded` are not looked for. `progress` gets counts and findings as they come.
+    Defects with a code in `excluded` are not looked for. `progress` gets counts, the number of findings and the
+    estimated seconds that are left (0: unknown) as they come.
     """
 
     resolved: ResolvedTarget
@@ -219,7 +210,7 @@ class SearchTarget:
     shared: Driver | None = None
     patience: Patience | None = None
     excluded: frozenset[str] = frozenset()
-    progress: Callable[[Mapping[str, int], int], None] = lambda counts, findings: None
+    progress: Callable[[Mapping[str, int], int, float], object] = lambda counts, findings, left: None
     timer: Timer = field(default_factory=lambda: Timer(None))
     lag: Lag = field(default_factory=Lag)
     litter: list[str] = field(default_factory=list)
@@ -256,16 +247,7 @@ class SearchTarget:
     def open(self) -> World:
         """A new world for one history; end it with `finish`."""
         driver = self.resolved.connect() if self.shared is None else self._limit(self.shared, self.timer)
-        own = self.resolved.throwaway
-        return World(
-            self.resolved.api,
-            driver,
-            self.requests,
-            able=self.able,
-            settled_by_us=own,
-            lag=self.lag,
-            judge=self.judge,
-        )
+        return World(self, driver)
 
     def finish(self, world: World) -> None:
         """Disconnect, and delete the created resources of a shared target."""
@@ -294,10 +276,6 @@ class SearchTarget:
     def is_cheap(self) -> bool:
         """Whether histories are free: the service is in this process, or on this machine."""
         return self.resolved.throwaway or is_loopback(read_host(self.resolved.info.url))
-
-    def report_progress(self, counts: Mapping[str, int], *, findings: int) -> None:
-        """Tell who listens how far a search is."""
-        self.progress(counts, findings)
 
     def notes(self) -> tuple[str, ...]:
         """Notes for the user on what was left behind."""

@@ -117,8 +117,9 @@ class FuzzPresentation(Presentation):
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
         for result in failures(state.results):
             yield ""
-            yield from failure_lines(result, state, ran=self.ran.get(key_of_failure(result), ""), verbose=verbose)
             written = self.written.get(key_of_failure(result), ())
+            ran = self.ran.get(key_of_failure(result), "")
+            yield from failure_lines(result, state, ran=ran, verbose=verbose, stored=bool(written))
             yield from (f"  written: {path}" for path in written)
             if written and (why := why_no_cassette(result)):
                 yield f"  no cassette is written: {why}"
@@ -204,8 +205,13 @@ def engine_lines(phase: PhaseFinished) -> Iterator[str]:
     yield from (f"  NOT TESTED: {escape_controls(why)}" for why in phase.vacuous)
 
 
-def failure_lines(result: Result, state: CollectedRun, *, ran: str = "", verbose: bool) -> Iterator[str]:
-    """Explain one failure to a person; a warning only in brief unless `verbose`. `ran`: see `CurlRuns`."""
+def failure_lines(
+    result: Result, state: CollectedRun, *, ran: str = "", verbose: bool, stored: bool = False
+) -> Iterator[str]:
+    """Explain one failure to a person; a warning only in brief unless `verbose`. `ran`: see `CurlRuns`.
+
+    A script that is not fully shrunk may be long: if it is `stored` in a file, it is not printed.
+    """
     rule, finding = result.rule, result.observation.findings[0]
     reproduction = result.reproduction or Reproduction()
     known = " (known)" if reproduction.known else ""
@@ -226,7 +232,7 @@ def failure_lines(result: Result, state: CollectedRun, *, ran: str = "", verbose
         yield from (f"  {word}: {escape_controls(text)}" for word, text in compared.items() if text)
         if rule.breaks and result.observation.outcome is Outcome.NOT_MET:
             yield f"  what breaks: {rule.breaks}"
-        script = "\n".join(commands(result, state.display))
+        script = "" if stored and reproduction.unshrunk else "\n".join(commands(result, state.display))
         yield from (Verbatim(f"  {line}") for line in script.split("\n") if script)
         yield f"  source: {rule.source}"
 

@@ -7,7 +7,7 @@ the state of a run; the format must not matter.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
@@ -92,6 +92,7 @@ class Presentation:
     one result is, `counted` what `tallies` count if that is something else, `command` the command that made it.
     `unaware`: who does not notice a silent breach. `actor`: the subject of findings that are phrases without one.
     `live`: a terminal shows target, plan and results as they come; otherwise `closing` shows the results.
+    `settings` are those of a configuration file that leave something out, as text, by key.
     `lists_causes`: it lists the causes of failures at the end. `names_rules`: its output has no room for the
     broken rules, so that the next steps name the command that prints them. `warned_title` and `warned_about` head
     the warnings of a page. `times_exercises`: it lists the waits of exercises.
@@ -107,6 +108,7 @@ class Presentation:
     live = True
     times_exercises = False
     lists_causes = False
+    settings: Mapping[str, str] = {}
     names_rules = False
     warned_title = "Warnings"
     warned_about = (

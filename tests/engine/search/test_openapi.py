@@ -301,13 +301,30 @@ def test_the_tailored_document_asks_for_what_the_target_has() -> None:
 
 
 def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search that ran out of time says so in its first note, and names in one line what it never came to."""
+    """A search whose time was up before a create was accepted proves nothing, and its first note says why."""
     monkeypatch.setattr(openapi, "_execute", lambda *arguments: None)
     done = searched(
         reference(), monkeypatch, "interactions", "agents", "files", budget=replace(FEW, seconds=0.001)
     )
-    assert done.notes[0].startswith("the time limit was reached after 0 s")
-    assert done.vacuous == ("/interactions: no request was sent", "no time was left for agents, files")
+    late = "searched interactions in part; agents, files not at all; give it more with --time"
+    assert done.notes[0] == f"the time limit was reached after 0 s: {late}"
+    assert done.vacuous == ("/interactions: no request was sent",)
+
+
+def test_what_the_time_had_room_for_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a create was accepted, a search that its time ends is whole: a note names what it did not come to."""
+
+    def accept(collector: ScenarioCollector, *arguments: object) -> None:
+        collector.calls = collector.meant = collector.successes = 1
+        collector.succeeded.add(collector.family.beginning)
+
+    monkeypatch.setattr(openapi, "_execute", accept)
+    budget = replace(FEW, seconds=0.001)
+    done = searched(reference(), monkeypatch, "interactions", "agents", budget=budget)
+    assert done.vacuous == ()
+    assert "agents not at all" in done.notes[0]
+    unlimited = searched(reference(), monkeypatch, "interactions", "agents", budget=replace(FEW, seconds=None))
+    assert any("links never applied" in why for why in unlimited.vacuous)
 
 
 class Tool:

@@ -16,13 +16,12 @@ from msgspec import structs
 from harness import resources
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
-from harness.engine.search.budget import (
-    open_database,
-)
-from harness.engine.search.failure import Failure, SeenDefect
+from harness.engine.results import Replays
+from harness.engine.search.budget import BUDGETS, open_database
+from harness.engine.search.failure import EngineRun, Failure, SeenDefect
 from harness.engine.search.run import Store
 from harness.engine.search.search_target import play
-from harness.engine.search.shrink import resend, templates
+from harness.engine.search.shrink import LATE, resend, templates
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.kit.api import PRIMARY_KEY
@@ -130,6 +129,32 @@ def test_a_warning_fails_nobody_unless_strict(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.slow
+def test_only_the_stored_failures_are_played_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --last-failed no engine runs, and what was not fully shrunk is shrunk before it is shown."""
+    words = ("--engine", "history", "--max-examples", "25", "--level", "must")
+    emulator = MUTANTS["delete-keeps"].build()
+    with ServerThread(emulator, clock=emulator.clock) as server:
+        target = ("fuzz", server.url, "--api-key", PRIMARY_KEY, "--capability", "-two-keys")
+        assert main([*target, *words]) == Exit.FAILED
+        (path,) = Path(".harness/fuzz").glob("*/del.gone_*.json")
+        path.write_text(json.dumps({**json.loads(path.read_text()), "unshrunk": LATE}))
+        capsys.readouterr()
+        code = main([*target, "--last-failed", "--time", "30"])
+        printed = capsys.readouterr()
+    assert code == Exit.FAILED
+    assert "harness: replaying " in printed.err
+    assert "\nhistory" not in printed.out
+    assert "shortest request sequence: create plain > delete #0 > poll #0" in printed.out
+
+
+def test_a_default_search_has_a_time_and_named_examples_have_none() -> None:
+    """The default ends in less than two minutes; whoever names a number of examples gets all of them."""
+    assert 60 < (BUDGETS["smoke"].seconds or 0) < 120
+    assert BUDGETS["smoke"].with_limits(7, None).seconds is None
+    assert BUDGETS["smoke"].with_limits(7, 60.0).seconds == BUDGETS["ci"].with_limits(None, 60.0).seconds == 60.0
+
+
+@pytest.mark.slow
 def test_a_dead_target_exits_4() -> None:
     assert main(["fuzz", "http://127.0.0.1:9", "--timeout", "2"]) == Exit.UNREACHABLE
 
@@ -160,6 +185,30 @@ def test_a_kept_failure_is_played_again_and_known(tmp_path: Path) -> None:
     done = store.replay(mutant("delete-keeps"))
     assert [(failure.defect.name, failure.known) for failure in done.failures] == [("del.gone", True)]
     assert done.failures[0].history == kept.history
+
+
+def test_a_stored_failure_is_shrunk_once(tmp_path: Path) -> None:
+    """One that had not been is shrunk before it is shown, and stored so: the next run only plays it."""
+    store, place = Store(tmp_path, reference().resolved), mutant("delete-keeps")
+    kept = replace(failure_of("delete-keeps", "create; create; delete 1; poll 1"), unshrunk=LATE)
+    path = store.keep(kept)
+    done = store.keep_all(store.replay(place))
+    (shrunk,) = done.failures
+    assert (len(shrunk.history), shrunk.unshrunk, shrunk.known) == (3, "", True)
+    assert path is not None
+    assert json.loads(path.read_text())["history"] == [step.record() for step in shrunk.history]
+    (again,) = store.replay(place).failures
+    assert (again.history, again.replays) == (shrunk.history, Replays(1, 1))
+
+
+def test_what_cannot_be_stored_is_reported_all_the_same(tmp_path: Path) -> None:
+    """A full disk, or here a file in place of the folder, is a note."""
+    store = Store(tmp_path, reference().resolved)
+    store.folder.write_text("")
+    run = EngineRun(engine="history", seconds=0.0, failures=(failure_of("delete-keeps", "create; delete; poll"),))
+    done = store.keep_all(run)
+    assert done.failures == run.failures
+    assert "the failures cannot be stored in" in done.notes[0]
 
 
 def test_what_does_not_fail_any_more_is_forgotten(tmp_path: Path) -> None:
