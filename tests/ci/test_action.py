@@ -35,10 +35,13 @@ def runner(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run_step(runner: Path, command: str, *arguments: str, key: str = "") -> subprocess.CompletedProcess[str]:
+def run_step(
+    runner: Path, command: str, *arguments: str, key: str = "", config: str = "false"
+) -> subprocess.CompletedProcess[str]:
     """Run the step `Run` of the action."""
     (step,) = [step for step in ACTION["runs"]["steps"] if step["name"] == "Run"]
     given = {"COMMAND": command, "ARGUMENTS": "\n".join(arguments), "REPORTS": "out reports", "API_KEY": key}
+    given["CONFIG"] = config
     assert step["env"].keys() == given.keys()
     runs = {"RUNNER_TEMP": str(runner), "GITHUB_OUTPUT": str(runner / "output"), "GITHUB_ACTIONS": "true"}
     environment = {**os.environ, **given, **runs, "PYTHONPATH": str(ROOT)}
@@ -85,6 +88,15 @@ def test_a_key_is_not_shown(runner: Path) -> None:
     done = run_step(runner, "check", "http://127.0.0.1:1", key=key)
     assert done.returncode == 4
     assert key not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("config", "code"), [("false", 0), ("true", 3)])
+def test_the_tree_is_asked_only_on_request(config: str, code: int, runner: Path) -> None:
+    """A file of the checked-out tree excludes all that the caller asks for."""
+    (runner / "pyproject.toml").write_text('[tool.harness]\nexclude = ["get.*"]\n')
+    done = run_step(runner, "check", "emulator", "-c", "get.*", config=config)
+    assert done.returncode == code, done.stdout + done.stderr
 
 
 def test_no_input_is_pasted_into_a_script() -> None:
