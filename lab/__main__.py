@@ -10,6 +10,7 @@ from harness.errors import HarnessFault, TargetFault, UsageFault
 from harness.outcome import Exit
 
 COMMANDS = {
+    "alone": ("lab.alone", "list the checks that have another result alone than in the whole run, on mutants"),
     "clients": (
         "lab.clients.command",
         "run known clients against each fault, and write the table of the outcomes",

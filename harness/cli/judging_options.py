@@ -96,7 +96,7 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
 
 
 def read_again(options: BaselineOptions, run: str, noun: str) -> list[str]:
-    """What `--last-failed` runs again, empty for everything; standard error says which. Raises UsageFault."""
+    """The ids that `--last-failed` runs again, none for everything; standard error has their number."""
     options.refuse(
         ("check", "profile", "kinds", "no_store"), "and --last-failed exclude each other: use one of them"
     )

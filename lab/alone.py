@@ -1,0 +1,110 @@
+"""`python -m lab alone`: whether a check has the same result by `-c` alone as in the whole run, on mutants.
+
+The kill matrix plays each exercise on a service of its own, a whole run plays all of them on one. A check with
+another result there is run by itself, on a fresh service or on the one that was judged before. A difference is a
+check that is broken in one of them, and passes or is not tested in the other one. Not a difference: what another
+finding of the run blocks, and what a rule of every response learns from the other exercises.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from msgspec.structs import replace
+
+from harness.emulator.mutants import MUTANTS
+from harness.engine.events import RunFinished
+from harness.engine.kill_matrix import Bench, load_checks
+from harness.engine.plan import Selection
+from harness.engine.results import Result
+from harness.engine.run import RunOptions, check_target
+from harness.engine.targets import TargetOptions, embed_emulator
+from harness.interactions.servers import SERVERS, embedded_settings
+from harness.kit.api import EmbeddedService
+from harness.outcome import Accounted, Exit
+from harness.rules import ROWS
+from harness.transport import ServiceDriver
+from harness.wire import Request, Response
+
+JOBS = (1, 8, 24)
+_BROKEN = (Accounted.FAILED, Accounted.WARNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A check that says something else alone; `where` is how many workers the whole run had, and of which turn."""
+
+    mutant: str
+    check: str
+    where: str
+    alone: str
+    whole: str
+
+    def __str__(self) -> str:
+        return f"{self.mutant}: {self.check} {self.alone} alone, {self.whole} in the whole run ({self.where})"
+
+
+def judge(service: EmbeddedService, *checks: str, jobs: int = 1) -> Mapping[str, Result]:
+    """Judge a service without a control API, which all workers and all later runs share."""
+
+    def answer(request: Request) -> Response:
+        if request.segments[:1] == ("__harness__",):
+            return Response.json(404, b'{"error": {"code": "not_found", "message": "There is no such route."}}')
+        return service(request)
+
+    embedded = embed_emulator(SERVERS, TargetOptions())
+    target = replace(embedded, connect=lambda session="": ServiceDriver(answer, service.clock), throwaway=False)
+    options = RunOptions(selection=Selection(checks=checks), jobs=jobs)
+    *_, finished = check_target(target, load_checks(SERVERS, ""), options)
+    assert isinstance(finished, RunFinished)
+    return {result.id: result for result in finished.results}
+
+
+def find_differences(bench: Bench, mutant: str, jobs: int) -> Iterator[Difference]:
+    """The checks that have another result alone than in the whole run, and in a second run after that."""
+    build = partial(MUTANTS[mutant].build, embedded_settings())
+    own = {row.rule.id for row in ROWS.values() if row.mutant == mutant}
+    apart = {*bench.row(mutant, build).killers, *own}
+    everywhere = {check.id for check in load_checks(SERVERS, "") if check.everywhere}
+    service = build()
+    for turn in ("fresh", "judged before"):
+        whole = judge(service, jobs=jobs)
+        together = {name for name, result in whole.items() if result.outcome in _BROKEN}
+        for name in sorted((apart ^ together) | own):
+            alone = judge(build() if turn == "fresh" else service, name)[name]
+            if (alone.outcome in _BROKEN) is (name in together) or whole[name].observation.cause:
+                continue
+            if name in everywhere and name in together:
+                continue
+            words = alone.outcome.word, whole[name].outcome.word
+            yield Difference(mutant, name, f"{jobs} jobs, {turn}", *words)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command. Exit code: 0 no difference, 1 some."""
+    parser = argparse.ArgumentParser(prog="python -m lab alone", description=__doc__)
+    parser.add_argument("mutants", nargs="*", help="ids of mutants (default: a sample)")
+    parser.add_argument("--sample", type=int, default=20, metavar="N", help="how many mutants; 0 for all")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of the sample")
+    parser.add_argument(
+        "-j", "--jobs", type=int, action="append", help=f"workers of the whole run (default: {JOBS})"
+    )
+    given = parser.parse_args(words)
+    names = given.mutants or sorted(MUTANTS)
+    if not given.mutants and given.sample:
+        names = random.Random(given.seed).sample(names, given.sample)
+    bench = Bench.of_catalogue(SERVERS, "")
+    found = 0
+    for name in names:
+        for jobs in given.jobs or JOBS:
+            for difference in find_differences(bench, name, jobs):
+                found += 1
+                sys.stdout.write(f"{difference}\n")
+                sys.stdout.flush()
+    sys.stdout.write(f"{len(names)} mutants: {found} differences\n")
+    return Exit.FAILED if found else Exit.OK
