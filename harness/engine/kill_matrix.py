@@ -7,7 +7,7 @@ its observations, and no judge is called again. The audit of a whole run applies
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -53,28 +53,17 @@ class _NothingOwed(CreatedResources):
 
 
 class _LateIds(GivenIds):
-    """Ids that are read when a play is judged: to read the id of a stream judges it, and most plays are not."""
-
-    def __init__(self, api: ServerApi) -> None:
-        super().__init__(api)
-        self._api = api
-        self._noted: list[Exchange] = []
+    """Reads no id while an exercise runs: to read that of a stream judges it, and most plays are not judged."""
 
     def note(self, exchange: Exchange, owner: object) -> None:
-        """Keep it for later."""
-        self._noted.append(exchange)
+        """Read nothing."""
 
-    def judge_shared(self, trail: Iterable[Exchange], owner: object, since: float) -> dict[str, Finding]:
-        """Say nothing yet."""
-        return {}
 
-    def complete(self, played: PlayedExercise) -> PlayedExercise:
-        """The run of an exercise, with the defects of its ids."""
-        given = GivenIds(self._api)
-        repeated = [again for exchange in self._noted if (again := given.note(exchange, self)) is not None]
-        return structs.replace(
-            played, repeated=tuple(repeated), shared=given.judge_shared(played.trail, self, 0.0)
-        )
+def _read_ids(played: PlayedExercise) -> PlayedExercise:
+    """The run of an exercise, with the defects of its ids."""
+    given = GivenIds(played.api)
+    repeated = [again for exchange in played.trail if (again := given.note(exchange, None)) is not None]
+    return structs.replace(played, repeated=tuple(repeated), shared=given.judge_shared(played.trail, None, 0.0))
 
 
 class Bench:
@@ -133,12 +122,12 @@ class Bench:
         own = dict(self._own)
         audit = Audit.of(self._checks, self._api)
         for exercise, checks in self._groups:
-            played, ids = self._play(exercise, build)
+            played = self._play(exercise, build)
             fingerprint = _fingerprint(played)
             if fingerprint == self._fingerprints.get(exercise.name):
                 continue
             self._fingerprints.setdefault(exercise.name, fingerprint)  # the first service is the reference
-            played = ids.complete(played)
+            played = _read_ids(played)
             observed = [(check, played.observe(check)) for check in checks]
             audit.begin_service()
             audit.note(played, self._contract, observed)
@@ -147,14 +136,12 @@ class Bench:
         self._own = self._own or own
         return {check.id: audit.observe(check, own[check.id]) for check in self._checks}
 
-    def _play(
-        self, exercise: Exercise, build: Callable[[], EmbeddedService] | None
-    ) -> tuple[PlayedExercise, _LateIds]:
+    def _play(self, exercise: Exercise, build: Callable[[], EmbeddedService] | None) -> PlayedExercise:
         resolved = embed_emulator(self._api, TargetOptions(revision=self._revision), build).able(self._able)
         driver = resolved.connect()
         try:
-            owed, ids = _NothingOwed(self._api, deletes=False), _LateIds(self._api)
-            return play(self._api, exercise, resolved.target, driver, owed, given=ids), ids
+            owed = _NothingOwed(self._api, deletes=False)
+            return play(self._api, exercise, resolved.target, driver, owed, given=_LateIds(self._api))
         finally:
             driver.close()
 

@@ -64,6 +64,7 @@ class GivenIds:
     def __init__(self, api: ServerApi) -> None:
         self._api = api
         self._given: dict[str, list[GivenId]] = defaultdict(list)
+        self._repeats = False
         self._lock = threading.Lock()
 
     def note(self, exchange: Exchange, owner: object) -> RepeatedId | None:
@@ -80,27 +81,22 @@ class GivenIds:
                 return None
             found = next(iter(self._api.judge_new_id([identity] if given else [], identity)), None)
             given.append(GivenId(exchange, owner, time.perf_counter()))
+            self._repeats |= len(given) > 1
         return None if found is None else RepeatedId(exchange, given[0].exchange, found)
 
-    def list_shared(self, identities: Iterable[str], owner: object, since: float) -> frozenset[str]:
-        """Those of the ids that several creates were given: of this owner since a time, and of all others."""
-        with self._lock:
-            return frozenset(
-                identity
-                for identity in identities
-                if sum(
-                    given.moment >= since or given.owner is not owner for given in self._given.get(identity, ())
-                )
-                > 1
-            )
-
     def judge_shared(self, trail: Iterable[Exchange], owner: object, since: float) -> dict[str, Finding]:
-        """The finding about each shared id in a trail; `owner` and `since` as above."""
-        used = {identity for exchange in trail if (identity := self._api.read_new_id(exchange))}
-        return {
-            identity: next(iter(self._api.judge_new_id([identity], identity)))
-            for identity in self.list_shared(used, owner, since)
-        }
+        """The finding about each id in a trail that several creates were given: of this owner since a time, and
+        of all others.
+        """
+        if not self._repeats:
+            return {}
+        shared = {}
+        for identity in {self._api.read_new_id(exchange) for exchange in trail}:
+            with self._lock:
+                others = list(self._given.get(identity, ()))
+            if sum(given.moment >= since or given.owner is not owner for given in others) > 1:
+                shared[identity] = next(iter(self._api.judge_new_id([identity], identity)))
+        return shared
 
     def forget(self) -> None:
         """Forget all ids: a target that was gone for a while may have forgotten them, too."""

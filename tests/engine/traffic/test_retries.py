@@ -415,10 +415,10 @@ def test_an_id_is_shared_with_others_and_with_what_is_at_work() -> None:
         given.note(made("v1_one"), worker)
     given.note(made("v1_two"), "one")
     given.note(made("v1_two"), "one")
-    late = 1e9
-    assert given.list_shared(["v1_one", "v1_two"], "one", 0.0) == {"v1_one", "v1_two"}
-    assert given.list_shared(["v1_one", "v1_two"], "one", late) == set()
-    assert given.list_shared(["v1_one", "v1_two"], "three", late) == {"v1_one", "v1_two"}
+    late, trail = 1e9, [made("v1_one"), made("v1_two")]
+    assert given.judge_shared(trail, "one", 0.0).keys() == {"v1_one", "v1_two"}
+    assert given.judge_shared(trail, "one", late) == {}
+    assert given.judge_shared(trail, "three", late).keys() == {"v1_one", "v1_two"}
 
 
 @pytest.mark.slow
