@@ -60,7 +60,7 @@ def run_step(tree: Path, name: str, **inputs: str) -> subprocess.CompletedProces
     (step,) = [step for step in ACTION["runs"]["steps"] if step["name"] == name]
     defaults = {
         "PYTHON": sys.executable, "EXTRAS": "fast", "SOURCE": str(tree.parent / "action"), "COMMAND": "check",
-        "ARGUMENTS": "emulator", "REPORTS": "reports", "API_KEY": KEY,
+        "ARGUMENTS": "emulator", "REPORTS": "reports", "API_KEY": KEY, "CONFIG": "false",
     }  # fmt: skip
     given = {variable: inputs.get(variable, defaults[variable]) for variable in step["env"]}
     runner = {"RUNNER_TEMP": str(tree.parent / "temp"), "GITHUB_OUTPUT": str(tree.parent / "output")}
@@ -82,7 +82,7 @@ def test_the_action_runs_nothing_of_the_tree(tree: Path) -> None:
     assert installed.returncode == 0, installed.stderr
     ran = run_step(tree, "Run")
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.startswith("['check', 'emulator', '--report', ")
+    assert ran.stdout.startswith("['check', '--no-config', 'emulator', '--report', ")
     assert not (tree.parent / "ran").exists(), (tree.parent / "ran").read_text("utf-8")
 
 
@@ -130,5 +130,5 @@ def test_the_action_searches_for_secrets_without_reports(tree: Path) -> None:
     python.chmod(0o755)
     for words in ("--secrets\ncassettes", "cassettes\n--secrets"):
         done = run_step(tree, "Run", COMMAND="verify", ARGUMENTS=words)
-        assert done.stdout.split() == ["-I", "-m", "harness", "verify", *words.split()], done.stderr
+        assert done.stdout.split() == ["-I", "-m", "harness", "verify", "--no-config", *words.split()], done.stderr
     assert "html=./reports/verify.html" in run_step(tree, "Run", COMMAND="verify", ARGUMENTS="cassettes").stdout
