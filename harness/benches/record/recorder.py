@@ -42,6 +42,9 @@ from harness.wire.addresses import (
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
 
+_SILENT_SECONDS = 2.0
+"""After so long without a word, people think that a program hangs."""
+
 
 @dataclass(slots=True)
 class Summary:
@@ -91,9 +94,10 @@ class Recorder:
     are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies of more than
     `most` bytes, what would make all bodies exceed `most_in_all`, and what cannot be recorded; `warn` is called
     with these at once, and `hear` with each request before any message about it. `no_answer` is called with the
-    requests that the target does not answer. `secrets` are values to hide that are known from the start. `window`
-    sees what passes and has a page of its own. The summary names what cannot be written. Raises CassetteError and
-    UsageFault.
+    requests that the target does not answer, `tell` every two seconds while a large file is being written.
+    `encoding` replaces the clients' Accept-Encoding; without it, codings are removed that cannot be decoded here.
+    `secrets` are values to hide that are known from the start. `window` sees what passes and has a page of its
+    own. The summary names what cannot be written. Raises CassetteError and UsageFault.
     """
 
     def __init__(
@@ -117,18 +121,25 @@ class Recorder:
         warn: Callable[[str], object] = lambda reason: None,
         no_answer: Callable[[str], object] = lambda what: None,
         hear: Callable[[Request], object] = lambda request: None,
+        tell: Callable[[str], object] = lambda progress: None,
         window: Window | None = None,
     ) -> None:
         refuse_itself(target, host, port)
         self._wanted = wanted
         self._warn = warn
         self._no_answer = no_answer
+        self._tell = tell
         self._target = target
         self._path = path
         self._protocol = protocol = api.load_protocol()
         self._address: dict[str, Any] = {"host": host, "port": port}
         self._hear = hear
-        self._tapping: dict[str, Any] = {"encoding": encoding, "ca_file": ca_file, "most": most, "warn": warn}
+        self._tapping: dict[str, Any] = {
+            "encoding": encoding or "",
+            "ca_file": ca_file,
+            "most": most,
+            "warn": warn,
+        }
         self._tapping["hear"] = hear
         self._window = window
         self._adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
@@ -188,11 +199,17 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        written = threading.Event()
+        progress = threading.Thread(target=self._tell_until, args=(written,), daemon=True)
+        progress.start()
         try:
             self._stack.__exit__(kind, error, trace)
         except CassetteError as wrong:
             self.summary.unrecorded.append(str(wrong))
             self._warn(str(wrong))
+        finally:
+            written.set()
+            progress.join()
         summary, redactor = self.summary, self._file.redactor
         summary.remarks += self._file.remarks
         if self._named:
@@ -208,6 +225,12 @@ class Recorder:
         if self._player is not None:
             summary.misses = [str(miss) for miss in self._player.misses]
             summary.played = len(self._player.recordings) - len(self._player.unused())
+
+    def _tell_until(self, written: threading.Event) -> None:
+        seconds = 0.0
+        while not written.wait(_SILENT_SECONDS):
+            seconds += _SILENT_SECONDS
+            self._tell(f"still redacting and writing {self._path}, {seconds:.0f} s so far")
 
     def _discard_unless_answered(self) -> None:
         """Once everything is written: keep no file in which the target answers nothing."""

@@ -28,13 +28,16 @@ from harness.transport.http1.limits import RECORDED_BYTES, Limits
 from harness.transport.http1.reader import BodyReader, Data, ResponseReader
 from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, How, Length, Request
 from harness.wire.addresses import HeadReaddresser, find_elsewhere
+from harness.wire.coding import CODINGS
 from harness.wire.message import AnswerObserver
 
 HEAD_BYTES = 256 * 1024
+_READABLE = CODINGS | {"identity", ""}
+"""The codings in which a recording can be searched for secrets."""
 _UNBOUND = 1 << 60
 
 _HOST = re.compile(rb"(?im)^(host:)[ \t]*([^\r\n]*)")
-_ENCODING = re.compile(rb"(?im)^accept-encoding:[^\r\n]*\r?\n")
+_ENCODING = re.compile(rb"(?im)^(?P<name>accept-encoding:)(?P<codings>[^\r\n]*)(?P<end>\r?\n)")
 
 
 class Asked(Struct, eq=False):
@@ -73,14 +76,25 @@ class _Forwarded(NamedTuple):
     client_sees: str = ""
 
 
+def _keep_readable(field: re.Match[bytes]) -> bytes:
+    """The field without codings such as `br`, in which no secret could be found; as it is if it has none."""
+    offered = field["codings"].split(b",")
+    kept = [one for one in offered if one.partition(b";")[0].strip().lower().decode("latin-1") in _READABLE]
+    if len(kept) == len(offered):
+        return field[0]
+    return field["name"] + b" " + (b",".join(kept).strip() or b"identity") + field["end"]
+
+
 @lru_cache(maxsize=128)
 def _rewrite_head(raw: bytes, authority: str, encoding: str | None) -> _Forwarded:
     """The head as it is sent upstream, otherwise unchanged byte by byte."""
     head = _HOST.sub(rb"\1 " + authority.encode("ascii"), raw)
-    if encoding is not None:
+    if encoding:
         first, end, rest = head.partition(b"\n")
         field_line = b"accept-encoding: " + encoding.encode("ascii") + b"\r\n"
         head = first + end + field_line + _ENCODING.sub(b"", rest)
+    elif encoding is not None:
+        head = _ENCODING.sub(_keep_readable, head)
     came = None
     try:
         asked = parse_request_head(raw)

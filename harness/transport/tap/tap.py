@@ -114,8 +114,9 @@ unless the exchange is very large.
 class Tap:
     """Listens between `start()` and `stop()`, or as `async with`; each client gets its own upstream connection.
 
-    `target` is `http[s]://host[:port]`. `encoding` replaces the clients' Accept-Encoding, None leaves it alone;
-    `ca_file` names certificates to trust in addition to the system's. Bodies of more than `most` bytes are
+    `target` is `http[s]://host[:port]`. `encoding` replaces the clients' Accept-Encoding, "" removes only what
+    cannot be decoded here, None leaves it alone; `ca_file` names certificates to trust in addition to the
+    system's. Bodies of more than `most` bytes are
     forwarded but not recorded. `observe` returns the observer of the response to a request, while it passes;
     `hear` is called with each request before any message about it. Requests for `page` get its response and go
     no further; one that comes on a connection to the target ends that connection. `errors` lists failures to keep

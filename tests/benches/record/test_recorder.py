@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from harness.benches.record import Recorder, target_class
-from harness.cassette import Target, load
+from harness.cassette import CassetteFile, Target, load
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS
 from harness.transport import Server, ServerThread, UrlDriver
@@ -139,6 +139,44 @@ def test_what_cannot_be_recorded_is_said(tmp_path: Path) -> None:
         assert raw_exchange(port_of(recorder), get(connection="close"))[1] == "fin"
     assert "'br'" in recorder.summary.unrecorded[0]
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("offered", "asked"),
+    [
+        ("gzip, deflate, br, zstd", "gzip, deflate"),
+        ("br;q=1.0, gzip;q=0.5, *;q=0.1", "gzip;q=0.5"),
+        ("br", "identity"),
+        ("GZIP,identity", "GZIP,identity"),
+        ("", ""),
+    ],
+)
+def test_no_coding_is_asked_for_that_no_recording_can_have(offered: str, asked: str, tmp_path: Path) -> None:
+    """Clients such as Node's fetch offer `br`: the target is not told, so what it sends is recorded."""
+    serving = Serving(Chunk(b"x"))
+    with ServerThread(serving) as server, Recorder(server.url, tmp_path / "a.yaml", INTERACTIONS) as recorder:
+        raw_exchange(port_of(recorder), get(connection="close", accept_encoding=offered))
+    assert serving.requests[-1].headers.get("accept-encoding") == asked
+    assert recorder.summary.recorded == 1
+
+
+def test_a_long_end_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redacting and writing a large recording takes a minute: what is going on is printed meanwhile."""
+    told = threading.Event()
+    save = CassetteFile._save
+
+    def save_late(file: CassetteFile) -> None:
+        assert told.wait(30)
+        save(file)
+
+    monkeypatch.setattr(CassetteFile, "_save", save_late)
+    monkeypatch.setattr("harness.benches.record.recorder._SILENT_SECONDS", 0.01)
+    with (
+        ServerThread(Serving(Chunk(b"x"))) as server,
+        Recorder(server.url, tmp_path / "a.yaml", INTERACTIONS, tell=lambda progress: told.set()) as recorder,
+    ):
+        raw_exchange(port_of(recorder), get(connection="close"))
+    assert recorder.summary.recorded == 1
 
 
 def test_the_live_service_is_known_by_its_name() -> None:
