@@ -42,12 +42,22 @@ def load(path: str | Path) -> Cassette:
     try:
         document = read_document(path)
     except FileNotFoundError:
-        raise CassetteError(
-            f"{path} does not exist: name a cassette, or record one there with `harness record`"
-        ) from None
+        advice = f"name a cassette, or record one there with `harness record`{mention_part(path)}"
+        raise CassetteError(f"{path} does not exist: {advice}") from None
     if document is None:
         return Cassette(path, ())
     return Cassette(path, tuple(layout.recordings(layout.check(document))), layout.provenance())
+
+
+def _locate_part(path: Path) -> Path:
+    """The file that a recorder writes until it ends."""
+    return path.with_name(f"{path.stem}.part.yaml")
+
+
+def mention_part(path: Path) -> str:
+    """What a killed recorder left beside a cassette, as the end of a message; "" if it left nothing."""
+    part = _locate_part(path)
+    return f" (a killed recorder left {part}, which is a cassette, too)" if part.is_file() else ""
 
 
 def save(path: str | Path, recordings: Sequence[Recording], provenance: Provenance | None = None) -> None:
@@ -108,7 +118,7 @@ class CassetteFile:
         self._layout = Layout(self.path)
         self._like = like or self.path
         self._provenance = provenance
-        self._part = self.path.with_name(f"{self.path.stem}.part.yaml")
+        self._part = _locate_part(self.path)
         self._lock = threading.Lock()
         self._recordings: list[Recording] = []
         self._entries: list[Mapping[str, Any]] = []

@@ -27,6 +27,7 @@ from harness.cassette import CassetteFile, Player, Recording, Target, load
 from harness.cassette.own_words import add_words, with_own_words
 from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
+from harness.cassette.writer import mention_part
 from harness.errors import CassetteError
 from harness.kit.api import ClientApi
 from harness.outcome import UsageFault
@@ -249,6 +250,7 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
         raise UsageFault(
             f"there is no recording at {wanted.path}: run once with --record-mode=once (pytest-recording) or "
             "@pytest.mark.interactions_cassette(record_mode='once'), and a key in GEMINI_API_KEY"
+            f"{mention_part(wanted.path)}"
         )
     cassette = load(wanted.path)
     player = Player(cassette.recordings, wanted.api.load_protocol(), mode=wanted.mode)
@@ -329,6 +331,8 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
                 )
     fixture.used = file.used
     fixture.remarks += file.remarks
+    if file.interrupted is not None:
+        fixture.remarks.append(f"{path.name}: what a killed run recorded is in {file.interrupted}")
 
 
 # Names and places
@@ -512,7 +516,7 @@ class _Kept(WrappedBody):
                 headers = Headers([*headers, ("content-length", str(framing.size))])
             if isinstance(framing, Chunked) and "transfer-encoding" not in headers:
                 headers = Headers([*headers, ("transfer-encoding", "chunked")])
-            self._recorder.head(self._response.status, headers, framing)
+            self._recorder.head(self._response.status, headers, framing, self._response.reason)
 
     def _finish(self, ending: Ending) -> None:
         if self._over:

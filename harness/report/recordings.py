@@ -254,8 +254,10 @@ _BLOCK = re.compile(r"(?:\r\n|\n|\r)(?:\r\n|\n|\r)+")
 _LINE = re.compile(r"\r\n|\n|\r")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _PART = re.compile(r"[^/?&=]+")
-_CHANGING = frozenset({"host", "date", "content-length", "user-agent", "server-timing", "connection"})
-"""Headers that differ from one recording to the next and say nothing of the API."""
+_CHANGING = frozenset(
+    {"accept-encoding", "host", "date", "content-length", "user-agent", "server-timing", "connection"}
+)
+"""Headers that differ from one recording or recorder to the next and say nothing of the API."""
 
 
 def describe_cassette(recordings: Iterable[Recording], protocol: StreamProtocol) -> Iterator[str]:
@@ -276,8 +278,9 @@ def describe_cassette(recordings: Iterable[Recording], protocol: StreamProtocol)
 
 def _describe_headers(headers: Headers) -> Iterator[str]:
     for name, value in headers:
-        if not (name.lower() in _CHANGING or name.lower().endswith("-api-client")):
-            yield f"   {name}: {value}"
+        plain = name.lower()  # recorders spell it in their own way
+        if not (plain in _CHANGING or plain.endswith("-api-client")):
+            yield f"   {plain}: {value}"
 
 
 def _describe_body(body: bytes, values: _Values, *, is_stream: bool) -> Iterator[str]:

@@ -124,6 +124,16 @@ def test_no_recording(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*there is no recording at*test_it.yaml*record_mode='once'*"])
 
 
+def test_what_a_killed_run_left_is_named(pytester: pytest.Pytester, live: Emulator) -> None:
+    """A run that replays names the file beside the missing one; a run that records keeps it and reports where."""
+    toy(pytester)
+    part = pytester.path / "cassettes" / "test_app" / "test_it.part.yaml"
+    save(part, [Recording.of(ServiceDriver(live).send(Request("GET", "/v1beta/interactions/x")))])
+    run(pytester).stdout.fnmatch_lines(["*a killed recorder left *test_it.part.yaml, which is a cassette, too*"])
+    toy(pytester, "record_mode='once'")
+    run(pytester).stdout.fnmatch_lines(["*what a killed run recorded is in *test_it.interrupted-1.yaml*"])
+
+
 def test_what_was_not_recorded_fails(pytester: pytest.Pytester, live: Emulator) -> None:
     """A request that no recording answers fails the test and names the field that differs."""
     toy(pytester, "record_mode='once'")
@@ -214,6 +224,8 @@ def test_own_words_and_functions(pytester: pytest.Pytester, live: Emulator) -> N
     text = path.read_text("utf-8")
     assert [word for word in ("acct-123456", "mine-alone", "lovelace", "secret-place") if word in text] == []
     assert '"edited": true' in text
+    kept = load(path).recordings[0]
+    assert (kept.status, kept.reason) == (400, "Bad Request")  # the service knows no `user`
     asked = len(live.requests)
     run(pytester).assert_outcomes(passed=1)
     assert len(live.requests) == asked
