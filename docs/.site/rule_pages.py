@@ -164,7 +164,8 @@ def ledger_page() -> str:
 def _link_rules(sentence: Sentence) -> str:
     if not sentence.rules:
         return f"not judged ({sentence.reason}): {escape_markdown(sentence.because)}"
-    return ", ".join(f"[{rule}](rules/{rule}.md)" for rule in sentence.rules)
+    rules = ", ".join(f"[{rule}](rules/{rule}.md)" for rule in sentence.rules)
+    return f"{rules}; partly: {escape_markdown(sentence.partly)}" if sentence.partly else rules
 
 
 def escape_markdown(text: str, marks: str = "\\*_[]<>#|{}") -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from harness.outcome.words import did_you_mean
 from harness.rules import ROWS
@@ -19,7 +20,8 @@ from harness.rules.tables import FOLDER, RuleRow, load_sources, make_table_error
 class Sentence:
     """One line. `reason` and `because` say why no rule judges it; `test` is a test of the emulator.
 
-    A recording of the service, made by one of the `scenarios`, would settle it.
+    A recording of the service, made by one of the `scenarios`, would settle it. `partly` says what its rules do
+    not judge of it, and `false_on` describes a server on which it is false, so that one of them has to notice.
     """
 
     id: str
@@ -29,6 +31,8 @@ class Sentence:
     read: str
     words: str
     rules: tuple[str, ...] = ()
+    partly: str = ""
+    false_on: Mapping[str, Any] | None = None
     reason: str = ""
     because: str = ""
     test: str = ""
@@ -80,6 +84,8 @@ def read_ledger(texts: Mapping[str, bytes], rows: Mapping[str, RuleRow] = ROWS) 
                     read=document["read"],
                     words=line["says"],
                     rules=tuple(line.get("rules", ())),
+                    partly=line.get("partly", ""),
+                    false_on=line.get("false_on"),
                     reason=line.get("not_judged", ""),
                     because=line.get("because", ""),
                     test=line.get("test", ""),

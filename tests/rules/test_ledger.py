@@ -99,8 +99,11 @@ reference:
     (LINE.replace("works.", "works"), 4, "It works"),
     (LINE.replace("reference:", "null:"), 1, "no 'null'"),
     ("", 1, 'null is not of type "object"'),
+    (LINE.replace("rules: [create.ok]", "not_judged: hidden, because: It is., partly: All."), 4, "rules"),
+    (LINE.replace("[create.ok]", '[create.ok], false_on: {call: "GET x"}'), 4, "false_on|propert"),
 ], ids=[
     "no rule, no reason", "rule", "document", "no because", "day", "no sentence", "null", "empty",
+    "partly not judged", "false without a change",
 ])  # fmt: skip
 def test_a_wrong_line_is_named(text: str, line: int, says: str) -> None:
     with pytest.raises(ValueError, match=says) as wrong:

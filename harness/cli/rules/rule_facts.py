@@ -121,7 +121,9 @@ def _facts_of_rule(rule: Rule) -> Iterator[Fact]:
         yield Fact("silent", "Clients cannot detect this failure: the response looks complete and valid.")
     yield Fact("source", str(rule.source), rule.source.url)
     for sentence in sentences_of(rule.id):
-        yield Fact("sentence", f"{sentence.words} ({sentence.page}, {sentence.section}; read on {sentence.read})")
+        partly = f"; judged partly: {sentence.partly}" if sentence.partly else ""
+        place = f"({sentence.page}, {sentence.section}; read on {sentence.read})"
+        yield Fact("sentence", f"{sentence.words} {place}{partly}")
 
 
 def _facts_of_check(check: Check) -> Iterator[Fact]:

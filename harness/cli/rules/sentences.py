@@ -41,7 +41,9 @@ def choose_sentences(globs: Sequence[str]) -> list[Sentence]:
 
 def sentence_record(sentence: Sentence) -> dict[str, Any]:
     """One sentence as JSON has it; `schemas/output/sentences.schema.json` is the schema."""
-    judged = {"rules": list(sentence.rules), "mutants": list(sentence.mutants)}
+    judged: dict[str, Any] = {"rules": list(sentence.rules), "mutants": list(sentence.mutants)}
+    judged |= {"partly": sentence.partly} if sentence.partly else {}
+    judged |= {"false_on": sentence.false_on} if sentence.false_on else {}
     return {
         "id": sentence.id,
         "says": sentence.words,
@@ -61,6 +63,7 @@ def sentence_lines(sentences: Sequence[Sentence]) -> Iterator[str]:
     width = max(len(sentence.id) for sentence in sentences)
     for sentence in sentences:
         judged = f"[{', '.join(sentence.rules)}]" if sentence.rules else f"(not judged, {sentence.reason})"
+        judged += f" (partly: {sentence.partly})" if sentence.partly else ""
         yield f"{sentence.id:<{width}}  {sentence.words}  {judged}"
     yield count_sentences(sentences)
 
@@ -70,10 +73,13 @@ def count_sentences(sentences: Sequence[Sentence]) -> str:
     judged = [sentence for sentence in sentences if sentence.rules]
     rules = {rule for sentence in judged for rule in sentence.rules}
     reasons = Counter(sentence.reason for sentence in sentences if sentence.reason)
+    number = sum(bool(sentence.partly) for sentence in judged)
+    partly = f" ({number} of them partly)" if number else ""
     left = ", ".join(f"{reasons[word]} {word}" for word in REASONS if reasons[word])
     return (
         f"{format_count(len(sentences), 'sentence')} of "
         f"{format_count(len({sentence.page for sentence in sentences}), 'document')}: "
-        f"{len(judged)} judged by {format_count(len(rules), 'rule')}, {len(sentences) - len(judged)} not judged"
+        f"{len(judged)} judged by {format_count(len(rules), 'rule')}{partly}, "
+        f"{len(sentences) - len(judged)} not judged"
         f"{f' ({left})' if left else ''}; the emulator shows {sum(s.is_emulated for s in sentences)}"
     )
