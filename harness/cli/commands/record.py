@@ -147,7 +147,8 @@ def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
         raise UsageFault("recordings need real sockets: start `harness serve` and name its URL")
     is_dummy = arguments.api_key == DUMMY_KEY and not arguments.header  # which is no secret
     resolved = resolve_named(arguments, arguments.timeout, **({"plain_http": True} if is_dummy else {}))
-    return structs.replace(resolved, api=own_api())
+    api = structs.replace(resolved.api, load_protocol=own_api().load_protocol)
+    return structs.replace(resolved, api=api)
 
 
 def _describe_cost(session: RecordingSession, ahead: Sequence[Scenario]) -> Iterator[str]:
