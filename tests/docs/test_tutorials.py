@@ -87,13 +87,15 @@ def shell(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.stem)
-def test_a_page_holds(page: Path, tmp_path: Path, shell: dict[str, str]) -> None:
+def test_a_page_holds(
+    page: Path, tmp_path: Path, shell: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Every command prints what the page shows. Who reads the README has the application of the first tutorial."""
     if page is README:
         app = next(block for block in read_blocks(PAGES[0]) if block.title)
         (tmp_path / app.title).write_text(app.text, encoding="utf-8")
     if page.stem == "javascript":
-        install_packed(tmp_path, with_others=False)
+        install_packed(tmp_path, tmp_path_factory, with_others=False)
     ran = 0
     for block in read_blocks(page):
         if block.title:

@@ -27,7 +27,7 @@ EXAMPLES = {name: source for page in PAGES for name, source in _EXAMPLE.findall(
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with every example of the pages, the packed package, and a command `harness` of its own."""
     place = tmp_path_factory.mktemp("project")
-    install_packed(place)
+    install_packed(place, tmp_path_factory)
     for name, source in EXAMPLES.items():
         (place / name).write_text(source, "utf-8")
     shutil.copy(ROOT / "docs" / "clients" / "follow.mjs", place)

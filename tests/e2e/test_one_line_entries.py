@@ -54,9 +54,9 @@ def test_the_wheel_runs_in_one_line(program: str, words: tuple[str, ...], wheel:
     assert __version__ in told.stdout
 
 
-def test_npx_runs_the_command(tmp_path: Path) -> None:
+def test_npx_runs_the_command(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """`npx interactions-harness` is the command `harness`: its output, its exit code, from the packed file."""
-    file = install_packed(tmp_path, with_others=False)
+    file = install_packed(tmp_path, tmp_path_factory, with_others=False)
     npx = find_program("npx")
     command = tmp_path / "harness-command"
     command.write_text(
@@ -76,9 +76,9 @@ def test_npx_runs_the_command(tmp_path: Path) -> None:
         assert (wrong.returncode, "serve" in wrong.stderr) == (2, True), wrong.stderr
 
 
-def test_without_any_harness_it_says_what_to_do(tmp_path: Path) -> None:
+def test_without_any_harness_it_says_what_to_do(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Where neither the command nor what fetches it is installed, package and `npx` name the ways to get it."""
-    install_packed(tmp_path, with_others=False)
+    install_packed(tmp_path, tmp_path_factory, with_others=False)
     node = find_program("node")
     only = tmp_path / "only-node"
     only.mkdir()

@@ -50,10 +50,10 @@ def needs(program: str) -> str:
 
 @NEEDS_GENAI
 def test_python(tmp_path: Path) -> None:
-    """google-genai with our helper is exact at several cuts in one case; each case imports the SDK anew."""
-    words = ("--cuts", "completion,end", "--cuts", "event:6,fin/event:2,rst/event:1,end")
+    """google-genai with our helper is exact at several cuts in one case; each case would import the SDK anew."""
+    words = ("--cuts", "event:6,fin/event:2,rst/event:1,end")
     code, result = torture(tmp_path, *words, "--", sys.executable, "client.py")
-    assert (code, result["counts"]["recovered"]) == (0, 2), json.dumps(result["counts"])
+    assert (code, result["counts"]["recovered"]) == (0, 1), json.dumps(result["counts"])
 
 
 def is_right(result: dict[str, Any]) -> bool:
@@ -82,7 +82,7 @@ FEW = ("--set", "quick", "--kinds", "clean-end,reset,inside,no-ids,inclusive,twi
 
 def test_go(tmp_path: Path) -> None:
     """The small client in Go is right wherever the stream drops, with and without ids."""
-    environment = {**os.environ, "GOCACHE": str(tmp_path / "cache"), "GOFLAGS": "-mod=mod", "GO111MODULE": "off"}
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod", "GO111MODULE": "off"}
     build = [needs("go"), "build", "-o", str(tmp_path / "client"), str(SMALL / "client.go")]
     subprocess.run(build, check=True, env=environment, cwd=tmp_path, timeout=200)
     code, result = torture(tmp_path, *FEW, "--loop", "--", str(tmp_path / "client"))

@@ -191,7 +191,6 @@ def test_a_run_that_made_room_is_gone(asked):
     """A forgotten run leaves memory at once: nothing holds it, and it does not wait for the garbage collector."""
     api = Api.with_settings(max_runs=1)
     store = api.emulator.engine().store
-    gc.collect()
     gc.disable()
     try:
         answer = api.emulator(

@@ -180,6 +180,7 @@ ROWS = [
     ),
     row(
         "cuts-json: http.* create.* tool.* stream.* bg.* cancel.* -> fail http.json-valid, exit 1",
+        thorough=True,
         handler=vary(Handler, send=cut_json),
     ),
     # As protobuf writes 64-bit integers.
@@ -221,6 +222,7 @@ ROWS = [
     row(f"tells-milliseconds: {SHOWN}", show=add(created=1763650000000, updated=1763650000001), **TYPE),
     row(
         f"content-is-text: {SHOWN}",
+        thorough=True,
         show=edit("steps", lambda steps: [{"type": "model_output", "content": "Hello"}]),
         **TYPE,
     ),
@@ -251,6 +253,7 @@ ROWS = [
     ),
     row(
         f"ignores-parents: {MOST} -> fail chain.takes-effect, blocked chain.unknown chain.history, exit 1",
+        thorough=True,
         create=lambda self, usual, body: usual(without(body, "previous_interaction_id")),
         said=["(1 cause: chain.takes-effect)"],
     ),
@@ -262,6 +265,7 @@ ROWS = [
     ),
     row(
         f"ignores-deletes: {MOST} -> fail del.gone, blocked del.gone-stream del.chain-after, exit 1",
+        thorough=True,
         delete=lambda self, usual, run: {},
         said=["(1 cause: del.gone)"],
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,8 +44,12 @@ def test_plugin_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
     """A toy repository beside the installed wheel uses the fixtures without any configuration."""
     shell(sys.executable, "-m", "venv", "--without-pip", tmp_path / "env", cwd=tmp_path)
     python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    install = ("install", "--quiet", "--no-compile", wheel, "pytest")  # most modules are never imported here
-    shell(sys.executable, "-m", "pip", "--python", python, *install, cwd=tmp_path)
+    uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+    if uv is not None:  # it takes a tenth of pip's time
+        shell(uv, "pip", "install", "--quiet", "--python", python, wheel, "pytest", cwd=tmp_path)
+    else:
+        install = ("install", "--quiet", "--no-compile", wheel, "pytest")  # most modules are never imported here
+        shell(sys.executable, "-m", "pip", "--python", python, *install, cwd=tmp_path)
     toy = tmp_path / "toy"
     toy.mkdir()
     (toy / "test_toy.py").write_text(TOY, "utf-8")

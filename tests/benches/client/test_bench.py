@@ -249,18 +249,16 @@ def cases_that_tell(mutant: ClientMutant) -> list[Case]:
     return cases_of_set(mutant.set_name, new_case(), only=only)
 
 
-SHARED = {mutant.name for mutant in MUTANTS if mutant.program == "sync_client.py"}
-"""The other clients have these, too, mostly in the same lines: there they are for thorough runs."""
-ALSO_IN_NODE = {"clean-end-is-the-end", "no-crlf", "no-dedupe-by-id"}
-"""Of those, defects of a drop, of bytes and of ids, which the client in JavaScript shows, too."""
+FIRST_OF_KIND = {(mutant.program, mutant.kind): mutant for mutant in reversed(MUTANTS)}
+ALSO_IN_NODE = {"clean-end", "noise", "twice", "heads"}
+"""Of the kinds of cases, those that a defect of the client in JavaScript shows, too: drops, bytes and ids."""
 
 
 def case_of(mutant: ClientMutant) -> Any:
-    """A mutant as a case of a test."""
-    again = mutant.program != "sync_client.py" and mutant.name in SHARED
-    again = again and not (mutant.program == "loop.mjs" and mutant.name in ALSO_IN_NODE)
-    marks = pytest.mark.thorough if again else ()
-    return pytest.param(mutant, id=f"{mutant.program}-{mutant.name}", marks=marks)
+    """A mutant as a case of a test: of each kind one is enough but for thorough runs."""
+    wanted = FIRST_OF_KIND[mutant.program, mutant.kind] is mutant
+    wanted = wanted and (mutant.program == "sync_client.py" or mutant.kind in ALSO_IN_NODE)
+    return pytest.param(mutant, id=f"{mutant.program}-{mutant.name}", marks=() if wanted else pytest.mark.thorough)
 
 
 @pytest.mark.slow

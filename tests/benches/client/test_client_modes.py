@@ -399,7 +399,10 @@ def asks_for_ever(client: httpx.Client, _: str) -> ClientResult:
             return ClientResult(collected=output_text(answer.json()))
 
 
-@pytest.mark.parametrize(("reads", "wanted"), [(polls, DropOutcome.COULD_NOT), (asks_for_ever, DropOutcome.HUNG)])
+@pytest.mark.parametrize(
+    ("reads", "wanted"),
+    [(polls, DropOutcome.COULD_NOT), pytest.param(asks_for_ever, DropOutcome.HUNG, marks=pytest.mark.slow)],
+)
 def test_a_run_that_never_settles(reads: Reads, wanted: DropOutcome) -> None:
     """A client that gives up and says so is right; one that asks for ever is not, and its case can be repeated."""
     (case,) = cases_of_set("polling", base_of("poll"), only=["never-settles"])

@@ -454,7 +454,18 @@ def test_the_end_of_a_connection_promises_no_more() -> None:
     ]
 
 
-@pytest.mark.parametrize(("name", "kind", "codes"), DEFECTS, ids=[name for name, _, _ in DEFECTS])
+ALSO_MUTANTS = {
+    "completes", "buffers", "keeps-polls", "gives-up", "gives-up-in-order", "compresses-at-the-end",
+    "names-no-coding", "names-coding", "drops-queries", "drops-queries-in-a-crowd", "refuses-the-fifth",
+    "cuts-the-fifth",
+}  # fmt: skip
+"""A mutant in `lab/gateways` has the same defect, and tests/checks/gateway shows in memory that it is noticed."""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "codes"),
+    [pytest.param(*row, id=row[0], marks=[pytest.mark.thorough] * (row[0] in ALSO_MUTANTS)) for row in DEFECTS],
+)
 def test_one_defect_is_one_finding(name: str, kind: type[Faithful], codes: set[str]) -> None:
     """Each defect breaks the rules that are about it, with the codes that name it, and no other."""
     assert set(findings_of(kind, name)) == codes

@@ -55,7 +55,13 @@ def test_each_rule_has_a_mutant() -> None:
     assert {mutant.area for mutant in MUTANTS.values()} <= set(BY_ID)
 
 
-@pytest.mark.parametrize("gateway", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        pytest.param(gateway, id=name, marks=[pytest.mark.slow] * (name != "faithful"))
+        for name, gateway in VARIANTS.items()
+    ],
+)
 def test_nothing_is_said_of_a_gateway_that_loses_nothing(gateway: Callable[[Service], Service]) -> None:
     """A gateway that only renames ids or models, or rewrites frames and bodies, meets each rule that applies."""
     outcomes = {rule: result.observation.outcome for rule, result in judged(gateway).items()}

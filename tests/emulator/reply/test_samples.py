@@ -69,6 +69,7 @@ def test_the_samples_of_a_create_share_a_budget(api, asked):
     assert api.create(**asked(half, half)).error == (400, "invalid_request")
 
 
+@pytest.mark.slow
 def test_optional_properties_are_left_out_if_they_are_too_much():
     """A schema whose optional properties cost too much gets a sample of the required ones."""
     assert sample(references(60, required=[])) == {}
