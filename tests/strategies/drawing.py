@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
 
-def draws(strategy: SearchStrategy[Any], number: int = 150) -> list[Any]:
+def draws(strategy: SearchStrategy[Any], number: int = 80) -> list[Any]:
     """`count` values drawn from the strategy."""
     found: list[Any] = []
 

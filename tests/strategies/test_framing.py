@@ -35,7 +35,7 @@ from tests.strategies.drawing import draws, least
 @cache
 def dressed() -> list[tuple[EventStream, list[bytes]]]:
     """Streams, each with its pieces in some framing."""
-    return draws(event_streams().flatmap(lambda stream: st.tuples(st.just(stream), wire_framings(stream))), 100)
+    return draws(event_streams().flatmap(lambda stream: st.tuples(st.just(stream), wire_framings(stream))), 60)
 
 
 @cache
