@@ -112,6 +112,8 @@ class ReportFiles:
                 else:
                     write_file(path, text)
             except OSError as wrong:
+                if interim:  # the end of the run reports it once
+                    continue
                 old = "; the file there is of an earlier run" if path.is_file() else ""
                 why = f"{str(path)!r} cannot be written: {wrong.strerror}{old}"
                 say(f"harness: the {name} report is missing: {why}", to_errors=True)

@@ -35,7 +35,7 @@ from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.results import Result, of_kind
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer
-from harness.outcome import Level, UsageFault
+from harness.outcome import Accounted, Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display, curl_lines, name_answer_file
 from harness.report.evidence.reproduction import write_all
@@ -139,7 +139,8 @@ def run(words: Sequence[str]) -> int:
         if isinstance(event, CheckFinished) and event.result.observation.findings:
             key, shown = key_of_failure(event.result), event.result.reproduction
             folder = arguments.output
-            if not folder and options.store is not None and shown is not None and shown.unshrunk:
+            is_told = event.result.outcome in (Accounted.FAILED, Accounted.WARNED)
+            if is_told and not folder and options.store is not None and shown is not None and shown.unshrunk:
                 folder = str(Store(options.store, target).folder)  # its script may be too long for a screen
             if folder:
                 display = Display(target.api, target.info.url or EMBEDDED_ROOT, target.make_mask())

@@ -7,7 +7,7 @@ two for any HTTP service.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from msgspec import structs
@@ -108,20 +108,8 @@ def mark_strict(finding: Finding, name: str) -> str:
 ACCEPTED, REJECTED, LATER, FAILED, UNANSWERED = "accepted", "rejected", "rejected for now", "failed", "unanswered"
 
 
-class AnswerCounts:
-    """The responses to each call, counted."""
-
-    def __init__(self) -> None:
-        self.by_call: dict[str, Counter[str]] = {}
-
-    @classmethod
-    def of(cls, parts: Iterable[AnswerCounts]) -> AnswerCounts:
-        """The counts of several searches together."""
-        whole = cls()
-        for part in parts:
-            for call, kinds in part.by_call.items():
-                whole.by_call.setdefault(call, Counter()).update(kinds)
-        return whole
+class AnswerCounts(Counter[tuple[str, str]]):
+    """How many responses of each kind there were, by call and kind."""
 
     def add(self, call: str, status: int | None) -> None:
         """Count one answer with this status; None: none came."""
@@ -133,27 +121,25 @@ class AnswerCounts:
             kind = ACCEPTED
         else:
             kind = REJECTED if status < 500 or status == 501 else FAILED
-        self.by_call.setdefault(call, Counter())[kind] += 1
-
-    @property
-    def requests(self) -> int:
-        """How many there were."""
-        return sum(self.totals.values())
+        self[call, kind] += 1
 
     @property
     def totals(self) -> Counter[str]:
         """The kinds of answers to all calls."""
-        return sum(self.by_call.values(), Counter())
+        found = Counter[str]()
+        for (_, kind), number in self.items():
+            found[kind] += number
+        return found
 
     @property
     def accepted(self) -> list[str]:
         """The calls that got a 2xx at least once."""
-        return sorted(call for call, kinds in self.by_call.items() if kinds[ACCEPTED])
+        return sorted({call for call, kind in self if kind == ACCEPTED})
 
     @property
     def never_accepted(self) -> list[str]:
         """The calls that never got one."""
-        return sorted(call for call, kinds in self.by_call.items() if not kinds[ACCEPTED])
+        return sorted({call for call, _ in self}.difference(self.accepted))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,8 +76,10 @@ def document(
                 _search(collector, path, place, root, replace(budget, seconds=left), seed)
         except KeyboardInterrupt:
             timer.stop()
+        answers = AnswerCounts()
         for collector in collected:
             place.clean(collector.ledger)
+            answers.update(collector.answers)
     unproved = {
         collector.family.collection: reasons
         for collector in collected
@@ -104,7 +106,7 @@ def document(
         failures=tuple(minimal(place, failure) for failure in _list_failures(collected)),
         vacuous=tuple(f"/{collection}: {reasons}" for collection, reasons in unproved.items()),
         notes=(*notes, *_notes(collected, families, described.families), *place.notes()),
-        answers=AnswerCounts.of(collector.answers for collector in collected),
+        answers=answers,
         stopped=timer.stopped,
     )
 

@@ -82,7 +82,7 @@ class Tally:
             self.longest = max(self.longest, exchange.seconds)
         timer = self._place.timer
         left = min(timer.left, timer.spent / self.histories * max(0, self.total - self.histories))
-        counts = {f"of {self.total} histories": self.histories, "requests": self.answers.requests}
+        counts = {f"of {self.total} histories": self.histories, "requests": self.answers.total()}
         self._place.progress(counts, len(self.bugs), left)
 
 
@@ -287,7 +287,7 @@ def _play_rounds(
         counts={
             "histories": tally.histories,
             "operations": sum(tally.played.values()),
-            "requests": tally.answers.requests,
+            "requests": tally.answers.total(),
             "accepted": tally.answers.totals[ACCEPTED],
             "kinds of operation": len(tally.played),
         },
@@ -331,7 +331,7 @@ def _list_vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[st
             return
         yield "the target does not stream, so no law applies: leave the engine out with -e history,schema"
         return
-    totals, requests = tally.answers.totals, tally.answers.requests
+    totals, requests = tally.answers.totals, tally.answers.total()
     if not requests:
         yield "no request was sent"
         return
