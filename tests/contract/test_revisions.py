@@ -25,7 +25,7 @@ DOORS = {
     "emulator/service.py": "default of the public constructor",
     "strategies/from_schema.py": "default of the public strategies",
     "resume/state_machine.py": "`follow` reads whatever the service of today sends",
-    "interactions.py": "what an engine that names no revision gets",
+    "interactions/__init__.py": "what an engine that names no revision gets",
 }
 """Modules that name the current revision as a declared default, and why."""
 
@@ -48,28 +48,16 @@ def imported(module: ast.Module, name: str) -> bool:
 
 
 @pytest.mark.slow
-def test_nothing_loads_a_revision_that_nobody_named() -> None:
-    """Outside of cli, plugin and suite no call of `load` leaves the revision out."""
-    calls = [
-        place
-        for place, module in modules()
-        if imported(module, "load")
-        for node in ast.walk(module)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load"
-        if not node.args and not node.keywords
-    ]
-    assert calls == []
-
-
-@pytest.mark.slow
-def test_the_current_revision_is_read_at_the_doors_only() -> None:
-    """`CURRENT` is named by no module but those listed with a reason, and each of these still names it."""
-    named = {
-        place
-        for place, module in modules()
-        if any(isinstance(node, ast.Name) and node.id == "CURRENT" for node in ast.walk(module))
-        or imported(module, "CURRENT")
-    }
+def test_a_revision_is_chosen_at_the_doors_only() -> None:
+    """Only the listed modules name `CURRENT`, and none but the choosers calls `load` without a revision."""
+    named = set()
+    for place, module in modules():
+        nodes = [*ast.walk(module)]
+        if imported(module, "CURRENT") or any(isinstance(n, ast.Name) and n.id == "CURRENT" for n in nodes):
+            named.add(place)
+        for node in nodes if imported(module, "load") else ():
+            is_load = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load"
+            assert not is_load or node.args or node.keywords, place
     assert named == set(DOORS)
 
 

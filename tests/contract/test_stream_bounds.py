@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contract import StreamJudge, load
+from harness.contract.data.assembly import assemble_steps
 from harness.wire import encode
 from tests.contract.streams import WHOLE, broken, completed, created, delta, frames, judge, payload, start, stop
 
@@ -40,6 +41,7 @@ def test_any_events_are_judged_the_same_however_cut(events: list[object], begin:
     whole = judge(stream, start=begin)
     apart = judge(stream, start=begin, feed=1)
     assert (apart.findings, apart.counts, apart.statuses) == (whole.findings, whole.counts, whole.statuses)
+    assemble_steps([event for event in events if isinstance(event, dict)], load())  # raises for none of them
 
 
 @given(st.data())

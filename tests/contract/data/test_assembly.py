@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from harness.contract.runs import list_deletes
 from harness.wire import Exchange, Headers
 from tests.contract.exchanges import exchange
 from tests.contract.streams import WHOLE, delta, start, stop
-from tests.contract.test_stream_bounds import EVENTS
 
 
 def assemble(*events: dict[str, Any]) -> list[dict[str, Any]]:
@@ -179,13 +177,6 @@ def test_steps_may_be_asked_for_at_any_time() -> None:
     assert assembler.steps()[0]["content"][0]["text"] == "a"
     assembler.event(delta(0, text="b"))
     assert assembler.steps()[0]["content"][0]["text"] == "ab"
-
-
-@given(st.lists(EVENTS, max_size=8))
-@pytest.mark.slow
-def test_any_events_are_taken(events: Iterable[dict[str, Any]]) -> None:
-    """Assembling never raises, whatever the events contain."""
-    assemble(*events)
 
 
 def test_growth_is_linear() -> None:
