@@ -15,10 +15,9 @@ from harness.contract import load
 from harness.emulator.reply.forms import pieces
 from harness.emulator.values import samples
 from harness.emulator.values.call import route
-from harness.emulator.values.hints import FIELDS, suggestion, unknown_field
+from harness.emulator.values.hints import FIELDS, unknown_field
 from harness.emulator.values.samples import sample
 from harness.emulator.values.stamps import IdSequence, altered, interaction_id, sign
-from harness.emulator.values.usage import Meter, count
 
 SCHEMAS = [
     {"type": "string"},
@@ -131,12 +130,6 @@ def test_media_are_valid_files():
     assert mp4[4:8] == b"ftyp"
 
 
-def test_suggestions_only_when_near():
-    """A similar name is suggested; one with nothing in common is not."""
-    assert suggestion("stram", ["stream", "store"]) == " Did you mean 'stream'?"
-    assert suggestion("xyzzy", ["stream", "store"]) == ""
-
-
 def test_hints_name_real_fields():
     """Hints exist only for names that are not fields, and none is empty."""
     known = load().schemas.document("requests/create-interaction")["$defs"]["fields"]["properties"]
@@ -170,14 +163,3 @@ ROUTES = [
 def test_routes(target, expected):
     """Every form of path is parsed into one route."""
     assert astuple(route(target))[:4] == expected
-
-
-def test_meter_counts_by_modality():
-    """Text, media and thoughts are counted separately, and the history counts as input."""
-    given = [{"type": "user_input", "content": [{"type": "text", "text": "12345"}, {"type": "image", "data": ""}]}]
-    usage = Meter(load()).usage(given, [{"type": "thought"}], context=10)
-    assert usage["input_tokens_by_modality"] == [
-        {"modality": "text", "tokens": count("12345") + 10},
-        {"modality": "image", "tokens": 258},
-    ]
-    assert (usage["total_output_tokens"], usage["total_thought_tokens"]) == (0, 24)

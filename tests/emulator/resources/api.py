@@ -14,34 +14,11 @@ from harness.emulator.values.call import Call, Refusal, route
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.stamps import Stamps
 from harness.wire import Chunk, Headers, Request
+from tests.emulator.client import Answer
 
 NOON = "2026-09-21T12:00:00Z"
 GOOG = "x-goog-upload-"
 V = "/v1beta"
-
-
-@dataclass
-class Answer:
-    """Status, headers and complete body of one answer."""
-
-    status: int
-    headers: Headers
-    data: bytes
-
-    @property
-    def json(self) -> Any:
-        """The parsed body."""
-        return json.loads(self.data)
-
-    @property
-    def code(self) -> str:
-        """The error code of a refusal."""
-        return str(self.json["error"]["code"])
-
-    @property
-    def message(self) -> str:
-        """The error message of a refusal."""
-        return str(self.json["error"]["message"])
 
 
 @dataclass
@@ -79,7 +56,7 @@ class Api:
             response = refusal.response()
         assert response is not None, f"{target} is nobody's"
         data = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
-        return Answer(response.status, response.headers, data)
+        return Answer(response.status, response.headers, data, None)
 
     def ok(self, method: str, target: str, body: Any = None, **more: Any) -> Any:
         """Return the parsed body of an answer, which must be a 200."""
@@ -91,7 +68,7 @@ class Api:
         """Return status and code of an answer, which must be a refusal."""
         answer = self.send(method, target, body, **more)
         assert answer.status >= 400, answer.data
-        return answer.status, answer.code
+        return answer.error
 
     def environment(self, **body: Any) -> str:
         """Create an environment and return its id."""

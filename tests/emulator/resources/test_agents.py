@@ -79,7 +79,7 @@ def test_there_is_no_update(api: Api, method: str, target: str) -> None:
 def test_a_wrong_tool_is_told_with_its_place(api: Api, tool: Any, words: str) -> None:
     """The refusal says which tool is wrong and why, and does not mention Python's None."""
     answer = api.send("POST", AGENTS, agent(tools=[tool]))
-    assert (answer.code, words in answer.message, "None" in answer.message) == ("invalid_request", True, False)
+    assert (answer.error[1], words in answer.message, "None" in answer.message) == ("invalid_request", True, False)
 
 
 AGENT = {"id": "helper", "base_agent": "antigravity-preview-09-2026", "system_instruction": "Be brief."}

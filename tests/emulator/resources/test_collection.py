@@ -49,25 +49,6 @@ def walk(items: Things, size: int) -> list[list[str]]:
     raise AssertionError("the pages never end")
 
 
-def test_projects_are_apart() -> None:
-    """An id of one project is unknown in another project, which may use the same id itself."""
-    items = filled(1)
-    assert items.find("other", "t0") is None
-    items.add("other", "t0", "mine")
-    assert (items.require("p", "t0"), items.require("other", "t0")) == ("value 0", "mine")
-
-
-def test_a_taken_id_and_an_absent_one_are_refused() -> None:
-    """Adding an id that is in use gets 409 with the resource's own code; a removed id gets 404."""
-    items = filled(1, conflict="aborted")
-    with pytest.raises(Refusal) as taken:
-        items.add("p", "t0", "again")
-    items.remove("p", "t0")
-    with pytest.raises(Refusal) as gone:
-        items.require("p", "t0")
-    assert [(e.value.status, e.value.code) for e in (taken, gone)] == [(409, "aborted"), (404, "not_found")]
-
-
 def test_a_full_project_refuses_or_evicts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A full project refuses new items with 429, or forgets its oldest item if it evicts."""
     monkeypatch.setattr(collection, "MOST_ITEMS", 3)

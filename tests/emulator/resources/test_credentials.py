@@ -93,7 +93,7 @@ def without(kind: str, name: str) -> dict[str, Any]:
 def test_what_does_not_fit_its_type_is_400(api: Api, body: Any) -> None:
     """Missing, unknown and invalid fields and a failed token exchange are refused without repeating the secret."""
     answer = api.send("POST", CREDENTIALS, body)
-    assert (answer.status, answer.code) == (400, "invalid_request")
+    assert answer.error == (400, "invalid_request")
     assert SECRET not in answer.message
     assert api.ok("GET", CREDENTIALS) == {}
 
@@ -128,7 +128,7 @@ def test_a_patch_is_partial_and_names_the_type(api: Api, body: Any, query: str, 
 def test_a_type_that_is_none_is_told_in_words_of_json(api: Api, body: Any, words: str) -> None:
     """The refusal of a missing or unknown type says what would do, in the words of JSON and not of Python."""
     answer = api.send("POST", CREDENTIALS, body)
-    assert answer.code == "invalid_request"
+    assert answer.error[1] == "invalid_request"
     assert words in answer.message
 
 

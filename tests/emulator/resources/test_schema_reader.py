@@ -60,6 +60,13 @@ def test_what_is_newer_is_taken_on_request() -> None:
         read({**newer, "name": 5}, unknown="accept")
 
 
+@pytest.mark.parametrize("text", ["", "a/b", "a:b", "a b", "a?b", "a#b", "50%"])
+def test_ids_that_no_path_can_hold_are_refused(text: str) -> None:
+    """An id is refused if it would need escaping, or more than one segment, in a path."""
+    with pytest.raises(Refusal):
+        usable_id(text, "the thing")
+
+
 def test_a_mask_selects_and_knows_its_names() -> None:
     """Only fields in the mask are read; one that was not sent is no error, but an unknown name is."""
     changes = {"count": 1, "kind": "a"}
@@ -67,10 +74,3 @@ def test_a_mask_selects_and_knows_its_names() -> None:
     assert select_by_mask(changes, "kind, list", {"count", "kind", "list"}) == {"kind": "a"}
     with pytest.raises(Refusal, match=r"update_mask': there is no field 'kinds'\. Did you mean 'kind'"):
         select_by_mask(changes, "kinds", {"count", "kind", "list"})
-
-
-@pytest.mark.parametrize("text", ["", "a/b", "a:b", "a b", "a?b", "a#b", "50%"])
-def test_ids_that_no_path_can_hold_are_refused(text: str) -> None:
-    """An id is refused if it would need escaping, or more than one segment, in a path."""
-    with pytest.raises(Refusal):
-        usable_id(text, "the thing")

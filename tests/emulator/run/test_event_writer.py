@@ -50,21 +50,6 @@ def test_event_ids_are_never_shared(api: Api) -> None:
     assert len({*ids[0], *ids[1]}) == 2 * len(ids[0])
 
 
-def test_scripts_that_say_different_words_share_nothing(api: Api) -> None:
-    """Each script's own text is streamed, even with more scripts than the cache keeps."""
-    texts = [f"Text {number}." for number in range(70)]
-    for text in texts:
-        api.emulator.reply(text=text)
-    assert [api.create(stream=True).text for _ in texts] == texts
-    assert len(api.emulator._default.events._told) <= 64
-
-
-def test_default_answers_are_not_kept(api: Api) -> None:
-    """Default answers are not cached: each input gives another one, so caching would only cost memory."""
-    api.create(stream=True)
-    assert not api.emulator._default.events._told
-
-
 def test_a_cancelled_run_leaves_the_shared_events_alone(api: Api) -> None:
     """Cancelling one run does not shorten the shared events of the next run."""
     api.emulator.reply(deltas=PIECES, times=0, thought=False)
