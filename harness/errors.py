@@ -26,7 +26,7 @@ HarnessError
     ├── NotWanted
     └── Unmet
 
-Beside the tree are the warnings `UncheckedResultWarning`, `BlockingCallWarning` and `LeftBehindWarning`; `TimeUp`
+Beside the tree are the warnings `UncheckedResultWarning`, `BlockingCallWarning`, `LeftBehindWarning` and `TurnWarning`; `TimeUp`
 (`harness.engine.traffic.deadline`), which ends a run and must pass every `except Exception`; and `Refusal` with
 `RpcRefusal` (`harness.emulator.values.call`), which are responses of the emulator on their way out; and
 `UnreadableSecret` (`harness.wire.secret_finder`), which its readers turn into a text or an error of theirs. An
@@ -42,6 +42,7 @@ __all__ = [
     "CassetteError", "OutsideConnection", "ScriptFault", "GaveUp", "Refused", "UncheckedResultWarning",
     "BlockingCallWarning",
     "LeftBehindWarning",
+    "TurnWarning",
 ]  # fmt: skip
 
 
@@ -201,6 +202,12 @@ class UncheckedResultWarning(UserWarning):
 
 class BlockingCallWarning(UserWarning):
     """Issued when code under test blocks the event loop that it runs in."""
+
+    __module__ = "harness.plugin"
+
+
+class TurnWarning(UserWarning):
+    """Issued when a turn of the code under test looks wrong and may be meant."""
 
     __module__ = "harness.plugin"
 

@@ -197,6 +197,8 @@ export interface SessionOptions {
   maxSettledReads?: number;
   /** Whether what was planned and never happened fails the test (true). */
   assertAllUsed?: boolean;
+  /** false: a turn of the conversation that looks wrong is no failure. */
+  judgeTurns?: boolean;
   /** How much faster than the machine's the pauses of streams are (1). */
   speed?: number;
 }

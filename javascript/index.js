@@ -267,7 +267,7 @@ export class Harness extends Controls {
    * `maxSettledReads` code that goes on to read an interaction that has settled (50).
    */
   async session(options = {}) {
-    refuseUnknown("session", options, ["settings", "maxRequests", "maxSettledReads", "assertAllUsed", "speed"]);
+    refuseUnknown("session", options, ["settings", "maxRequests", "maxSettledReads", "assertAllUsed", "judgeTurns", "speed"]);
     let opened;
     try {
       opened = await this.call("POST", "sessions", { judged: true, ...toSnake(options) });
@@ -337,9 +337,13 @@ export class Session extends Controls {
     return (await this.#judge("reply", { script: body, optional, unchecked })).queued;
   }
 
-  /** Throw what the test has left undone: an answer, a failure or a drop that never took effect, a result unchecked. */
+  /**
+   * Throw what the test has left undone (an answer, a failure or a drop that never took effect, a result unchecked) and each
+   * turn of its conversation that is wrong. A turn that may be meant is a warning of the process.
+   */
   async assertAllMet() {
-    const { complaints } = await this.call("GET", "judge");
+    const { complaints, warnings = [] } = await this.call("GET", "judge");
+    for (const warning of warnings) process.emitWarning(speak(warning), "HarnessTurnWarning");
     if (complaints.length > 0) throw new HarnessAssertionError(complaints.map(speak).join("\n"));
   }
 

@@ -10,7 +10,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.errors import BlockingCallWarning, LeftBehindWarning, OutsideConnection, UncheckedResultWarning
+    from harness.errors import (
+        BlockingCallWarning,
+        LeftBehindWarning,
+        OutsideConnection,
+        TurnWarning,
+        UncheckedResultWarning,
+    )
     from harness.plugin.cassette_fixture import CassetteFixture
     from harness.plugin.environment_variables import EnvironmentVariables
     from harness.plugin.interactions.assert_conforms import assert_conforms
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "after_test": ("UncheckedResultWarning", "LeftBehindWarning"),
+    "interactions.emulator": ("InteractionsEmulator", "TurnWarning"),
     "blocking_calls": ("BlockingCallWarning",),
     "cassette_fixture": ("CassetteFixture",),
     "environment_variables": ("EnvironmentVariables",),
@@ -37,7 +44,6 @@ _HOMES = {
     "interactions.chain": ("Chain", "ChainTurn"),
     "interactions.clients": ("client", "async_client"),
     "interactions.dropped_stream": ("DroppedStream", "cases_of"),
-    "interactions.emulator": ("InteractionsEmulator",),
     "interactions.lifecycle": ("Lifecycle", "ROUTES"),
     "interactions.torture": ("Torture", "TortureReport"),
     "interactions.webhooks": ("WebhooksFixture", "WebhookDelivery"),
@@ -58,7 +64,7 @@ __all__ = [
     "WebhooksFixture", "WebhookDelivery", "Torture", "TortureReport",
     "assert_conforms",
     "TaskSchedule", "no_sleep", "Sleeps", "loopback_only", "OutsideConnection", "UncheckedResultWarning",
-    "BlockingCallWarning", "LeftBehindWarning",
+    "BlockingCallWarning", "LeftBehindWarning", "TurnWarning",
 ]  # fmt: skip
 
 

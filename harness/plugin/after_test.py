@@ -32,20 +32,20 @@ class Complaining(Protocol):
     def find_complaints(self) -> Iterator[str]:
         """The reasons why the test fails, in sentences."""
 
-    def find_left_behind(self) -> Iterator[str]:
-        """The streams and tasks that the code under test left open or running, in sentences."""
+    def find_warnings(self) -> Iterator[Warning]:
+        """What the code under test left open or running, and what looks wrong and may be meant."""
 
 
 def check_services(services: Sequence[Complaining], *, strict: bool = False) -> None:
     """Fail the test for all that its services complain about; if it is not `strict`, only warn of what is left."""
     complaints = [complaint for service in services for complaint in service.find_complaints()]
-    left = [found for service in services for found in service.find_left_behind()]
+    found = [warning for service in services for warning in service.find_warnings()]
     if strict:
-        complaints += left
+        complaints += [str(warning) for warning in found if isinstance(warning, LeftBehindWarning)]
     if complaints:
         pytest.fail(write_harmless("\n".join(dict.fromkeys(complaints))), pytrace=False)
-    for found in dict.fromkeys(left):
-        warnings.warn(write_harmless(found), LeftBehindWarning, stacklevel=2)
+    for kind, text in dict.fromkeys((type(warning), write_harmless(str(warning))) for warning in found):
+        warnings.warn(text, kind, stacklevel=2)
 
 
 # Warn about tests that pass whatever the code under test does: they never asked the fixture for the outcome.

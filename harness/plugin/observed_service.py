@@ -23,6 +23,7 @@ from harness.benches.client.judgement.received_responses import (
     describe_unresumed,
     watch,
 )
+from harness.errors import LeftBehindWarning
 from harness.kit.api import ClientApi
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
@@ -322,8 +323,11 @@ class ObservedService:
             if why := find_unmet(faulty):
                 yield f"drop({str(faulty.plan)!r}){origin} never took effect: {why}"
 
-    def find_left_behind(self) -> Iterator[str]:
+    def find_warnings(self) -> Iterator[Warning]:
         """The streams of in-process clients and the tasks that the code under test left open or running."""
+        yield from map(LeftBehindWarning, self._find_left_behind())
+
+    def _find_left_behind(self) -> Iterator[str]:
         for stream in self._list_received(by_socket=False):
             if stream.left_open:
                 events = format_count(len(stream.events()), "event")

@@ -20,6 +20,7 @@ from itertools import groupby
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from harness.errors import LeftBehindWarning
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.plugin.blocking_calls import LeftTasks, collected_calls
@@ -129,9 +130,9 @@ class TaskSchedule:
                 "coroutine (`async def test_…`, `asyncio.run`); the order of uvloop and trio cannot be drawn"
             )
 
-    def find_left_behind(self) -> Iterator[str]:
+    def find_warnings(self) -> Iterator[Warning]:
         """The tasks that still ran when the test had ended."""
-        yield from self._left.describe()
+        yield from map(LeftBehindWarning, self._left.describe())
 
     def format_context(self) -> str:
         """The option that repeats the order in which a test failed."""

@@ -14,8 +14,10 @@ from typing import Any
 from harness.checks.clients.result_comparison import find_exchanged, find_misnamed, find_server_call, plain
 from harness.contract import RUNNING
 from harness.contract.data.transcript import pending_calls, text_of
-from harness.contract.tables.lifecycle import CANCELLED, FAILED, REQUIRES_ACTION
+from harness.contract.tables.lifecycle import REQUIRES_ACTION
 from harness.outcome import UsageFault
+from harness.outcome.words import shorten
+from harness.plugin.interactions.conversation import COME_TO_NOTHING, find_conversation, find_mistakes
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.lifecycle import TOOL
 from harness.plugin.sent_requests import SentRequest
@@ -130,10 +132,11 @@ class Chain:
 
         `after` is the turn or its id, by default the last one of the chain, else the one that the client itself
         created before; then no earlier create may have continued a turn that was continued already, unless the
-        turn in between failed or was cancelled. The create must have been accepted. With `new_environment`, an
-        agent may go on without the files so far. With `any_results`, the result of a call may speak of another
-        call's arguments. With `without_tools`, the results of calls may come without the tools, so that the
-        model cannot call again.
+        turn in between failed or was cancelled. Without `after`, each earlier create of the client is judged, too:
+        its results, its tools, and whether a better turn to continue was at hand. The create must have been
+        accepted. With `new_environment`, an agent may go on without the files so far. With `any_results`, the
+        result of a call may speak of another call's arguments. With `without_tools`, the results of calls may come
+        without the tools, so that the model cannot call again.
         """
         __tracebackhide__ = True
         own = after is None and not self.links
@@ -147,6 +150,8 @@ class Chain:
             problem = exchanged and f"{exchanged}. If that is meant, write assert_continued(any_results=True)"
         if not problem and not without_tools:
             problem = self._describe_forgotten_tools(link, creates[-1].body)
+        if not problem and after is None:
+            problem = self._judge_rounds(any_results, without_tools)
         if problem:
             raise AssertionError(f"the client {problem.rstrip('.')}.\n  the turn to continue from: {link.id}")
         body: dict[str, Any] = creates[-1].body
@@ -155,24 +160,42 @@ class Chain:
     def assert_replayed(self, steps: Sequence[Any] | str | None = None) -> None:
         """Assert that the client's latest create sends steps back, as a stateless client must.
 
-        `steps` are those steps or the id of an interaction, by default the steps of the response before.
+        `steps` are those steps or the id of an interaction. By default they are those of each response so far, and
+        each input of the user has to come back, too.
         """
         __tracebackhide__ = True
+        said: list[str] = []
         if isinstance(steps, str):
             steps = self._look(steps)["steps"]
         elif steps is None:
             steps = self.emulator.find_earlier_steps()
+            if len(earlier := find_conversation(self.emulator.list_turns())) > 1:
+                steps = [step for turn in earlier for step in turn.steps]
+            said = [turn.own_text for turn in earlier]
         bodies = self.emulator.requests.bodies("create")
         given = bodies[-1].get("input") if bodies else None
         sent = [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
-        for wanted in map(plain, steps):
-            kind, signature = wanted.get("type"), wanted.get("signature")
-            same = [item for item in sent if item.get("type") == kind]
-            problem = "" if same else f"left out a {kind} step: send back every step of the response"
-            if same and signature and all(item.get("signature") != signature for item in same):
+        wanted = [step for step in map(plain, steps) if step.get("type") != "user_input"]
+        problem = ""
+        for kind in dict.fromkeys(step.get("type") for step in wanted):
+            ours, theirs = ([step for step in side if step.get("type") == kind] for side in (wanted, sent))
+            signatures = {step.get("signature") for step in theirs}
+            if len(theirs) < len(ours):
+                lost = f"{len(ours) - len(theirs)} of {len(ours)} {kind} steps" if theirs else f"a {kind} step"
+                problem = f"left out {lost}: send back every step of the response"
+            elif any(step.get("signature") and step["signature"] not in signatures for step in ours):
                 problem = f"forgot the signature of a {kind} step: without it the turn is refused"
             if problem:
-                raise AssertionError(f"the client {problem}.\n  it sent: {[item.get('type') for item in sent]}")
+                break
+        texts = json.dumps(given, ensure_ascii=False)
+        if not problem and (
+            missing := next((one for one in said if json.dumps(one, ensure_ascii=False)[1:-1] not in texts), "")
+        ):
+            problem = (
+                f"left out what the user said in an earlier turn ({shorten(missing, 40)!r}): send it back, too"
+            )
+        if problem:
+            raise AssertionError(f"the client {problem}.\n  it sent: {[item.get('type') for item in sent]}")
 
     def assert_history(self, interaction_id: str, *expected: str) -> None:
         """Assert the texts of a turn's history: inputs and outputs in order, from the beginning of the chain.
@@ -201,6 +224,19 @@ class Chain:
         return [text for texts in reversed(turns) for text in texts]
 
     # Inside
+
+    def _judge_rounds(self, any_results: bool, without_tools: bool) -> str:
+        """What is wrong with a create of the client, whichever it is; "" if nothing is."""
+        meant = {"results": any_results, "tools": without_tools}
+        for mistake in find_mistakes(self.emulator.list_turns(), self.emulator.look):
+            if mistake.kind in meant and not meant[mistake.kind]:
+                option = "any_results" if mistake.kind == "results" else "without_tools"
+                return (
+                    f"sent a wrong turn: {mistake.text}. If that is meant, write assert_continued({option}=True)"
+                )
+            if mistake.kind not in meant and mistake.certain:
+                return f"sent a wrong turn: {mistake.text}. If that is meant, name the turn to continue from"
+        return ""
 
     def _look(self, interaction_id: str) -> Mapping[str, Any]:
         found = self.emulator.look(interaction_id)
@@ -270,7 +306,7 @@ class Chain:
 
     def _came_to_nothing(self, interaction_id: str) -> bool:
         """Whether an interaction failed or was cancelled."""
-        return (self.emulator.look(interaction_id) or {}).get("status") in (FAILED, CANCELLED)
+        return (self.emulator.look(interaction_id) or {}).get("status") in COME_TO_NOTHING
 
     def _describe_fork(self, creates: Sequence[SentRequest]) -> str:
         """How two accepted creates continue one turn; "" if none do. One that came to nothing is left out."""

@@ -19,12 +19,14 @@ from harness.emulator import Emulator
 from harness.emulator.scripts import QueuedAnswer, Script, parse
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import UNCHANGED
+from harness.errors import TurnWarning
 from harness.interactions import INTERACTIONS
 from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
 from harness.plugin.environment_variables import PLACEHOLDER_KEY, EnvironmentVariables
 from harness.plugin.interactions.clients import AsyncClientContext, async_client, client
+from harness.plugin.interactions.conversation import RepeatedRounds, Turn, TurnMistake, find_mistakes, read_steps
 from harness.plugin.observed_service import ObservedService
 from harness.plugin.session_server import SessionServer, moved_by_sleeps
 from harness.wire import Headers, LogicalClock, Request
@@ -67,7 +69,8 @@ class SettingFields(TypedDict, total=False):
 class InteractionsEmulator(ObservedService):
     """The emulator of one test. Settings are those of `harness.emulator.Settings`.
 
-    `assert_all_used=False` lets a test pass although a response, a refusal or a fault plan was never used.
+    `assert_all_used=False` lets a test pass although a response, a refusal or a fault plan was never used, and
+    `judge_turns=False` although a turn of its conversation looks wrong.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class InteractionsEmulator(ObservedService):
         max_requests: int | None = None,
         max_settled_reads: int | None = None,
         assert_all_used: bool = True,
+        judge_turns: bool = True,
         **settings: Unpack[SettingFields],
     ) -> None:
         self._time = LogicalClock()
@@ -89,6 +93,11 @@ class InteractionsEmulator(ObservedService):
             "sleep between two polls (interactions_no_sleep lets the time pass at once), or move `emulator.clock`"
         )
         self.assert_all_used = assert_all_used
+        self.judge_turns = judge_turns
+        """Whether the turns of the code under test are judged when the test ends."""
+        self.allowed_turns = "mark the test interactions_emulator(judge_turns=False)"
+        """How to allow a turn that looks wrong."""
+        self._rounds = RepeatedRounds()
         self._answers: list[tuple[QueuedAnswer, str]] = []
         self._mishaps: list[str] = []
         self._block = ExitStack()
@@ -187,6 +196,36 @@ class InteractionsEmulator(ObservedService):
                 text = answer.script.text
                 written = "…" if text is None else shorten(repr(text), 60)
                 yield f"reply({written}){origin} was never used: {came}"
+        for mistake in self._find_mistakes():
+            if mistake.certain:
+                yield f"the code under test went on wrongly: {mistake.text}. If it is meant, {self.allowed_turns}"
+
+    def find_warnings(self) -> Iterator[Warning]:
+        """What the code under test left behind, and turns that look wrong and may be meant."""
+        yield from super().find_warnings()
+        for mistake in self._find_mistakes():
+            if not mistake.certain:
+                yield TurnWarning(f"{mistake.text}. If it is meant, {self.allowed_turns}")
+
+    def _find_mistakes(self) -> Iterator[TurnMistake]:
+        """What is wrong with the turns of this test; tests that share an emulator share no conversation."""
+        if self.judge_turns and not self.shared_as:
+            yield from find_mistakes(self.list_turns(), self.look)
+
+    def _enforce_limit(self, request: Request) -> None:
+        super()._enforce_limit(request)
+        if request.method != "POST" or not self._rounds.is_endless(request, self._read_last_steps):
+            return
+        self.runaway = (
+            "the code under test ran 51 rounds of a tool loop in a row in which the model made the same calls and "
+            "got the same results: such a loop never ends. Limit the rounds, and report that the limit was reached"
+        )
+        self._stop()
+
+    def _read_last_steps(self) -> list[Any]:
+        """The steps of the latest response to a create; a request is being answered, and holds the lock."""
+        made = (call.received for call in reversed(self._calls) if call.name.startswith("create"))
+        return next((read_steps(one, self.emulator.contract) for one in made if one is not None), [])
 
     def explain_waiting(self) -> str:
         """The state that an endless loop may wait for, and that only the clock changes."""
@@ -236,7 +275,15 @@ class InteractionsEmulator(ObservedService):
                 f"{format_count(len(answers), 'create')} of the code under test got a response: there is none "
                 "whose steps a later create could send back"
             )
-        return self._read_steps(answers[-2])
+        return read_steps(answers[-2], self.emulator.contract)
+
+    def list_turns(self) -> list[Turn]:
+        """The creates of the code under test that were accepted, with what each has made."""
+        accepted = (one for one in self._list_answers() if one.status < 400 and not one.goes_on)
+        return [
+            Turn(number, one, self.look(one.find_created_id() or ""), self.emulator.contract)
+            for number, one in enumerate(accepted, 1)
+        ]
 
     def find_created(self, *, before_last: bool = False) -> list[dict[str, Any]]:
         """The stored interactions of the code under test as they are now, a deleted one as it was returned."""
@@ -248,15 +295,13 @@ class InteractionsEmulator(ObservedService):
             if one.status < 400 and body.get("store") is not False
         ]
         made = [(found, one) for one in stored if (found := one.find_created_id())]
-        return [self.look(found) or {"id": found, "steps": self._read_steps(one)} for found, one in made]
+        return [
+            self.look(found) or {"id": found, "steps": read_steps(one, self.emulator.contract)}
+            for found, one in made
+        ]
 
     def _list_answers(self) -> list[ReceivedResponse]:
         return [one for one in self._list_received() if one.is_create]
-
-    def _read_steps(self, answer: ReceivedResponse) -> list[Any]:
-        if answer.is_stream:
-            return assemble_steps(answer.events(), self.emulator.contract)
-        return list(answer.read_json().get("steps", ()))
 
     def look(self, interaction_id: str) -> dict[str, Any] | None:
         """An interaction in its current state, without advancing it as a poll would; None if there is none."""

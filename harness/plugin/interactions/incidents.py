@@ -45,6 +45,7 @@ class PlayedIncident(CheckedResult):
     def __init__(self, emulator: InteractionsEmulator, name: str) -> None:
         super().__init__(emulator)
         self.incident: Incident = find_incident(name)
+        emulator.judge_turns = False  # what a client makes of a failed turn is judged by `assert_outcome`
         clock = emulator.clock
         if isinstance(clock, LogicalClock):
             clock.speed = SPEED

@@ -21,6 +21,7 @@ import msgspec
 
 from harness.benches.server.fault_control import Faulty
 from harness.contract import PROTOCOL
+from harness.errors import TurnWarning
 from harness.incidents.incident import IncidentControl
 from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
@@ -89,6 +90,7 @@ class JudgedSessions:
         max_requests: int | None = None,
         max_settled_reads: int | None = None,
         assert_all_used: bool = True,
+        judge_turns: bool = True,
         speed: float = 1.0,
     ) -> Response:
         """Open a session; the keywords are the members of the body."""
@@ -100,7 +102,7 @@ class JudgedSessions:
         settings.pop("max_requests", None)  # here it bounds the requests of a test, and is an option
         session = JudgedSession(
             settings=settings, speed=speed, max_requests=max_requests, max_settled_reads=max_settled_reads,
-            assert_all_used=assert_all_used,
+            assert_all_used=assert_all_used, judge_turns=judge_turns,
         )  # fmt: skip
         with self._lock:
             name = f"j{next(self._numbers)}"
@@ -119,6 +121,7 @@ class JudgedSession(InteractionsEmulator):
         self.allowed = (
             "If that is meant, pass { optional: true } there, or open the session with { assertAllUsed: false }"
         )
+        self.allowed_turns = "open the session with { judgeTurns: false }"
         self.more_settled_reads = "open the session with { maxSettledReads: … }"
         self.how_to_wait = (
             "run the code under test in session.elapse(), which lets the time pass at once, or call passTime()"
@@ -216,7 +219,7 @@ class SessionJudge:
             return _refuse(400, "invalid_request", "The body is not JSON: write an object, such as {}.")
 
     def _describe(self) -> dict[str, Any]:
-        """The complaints about a test that passed, and the context of one that failed."""
+        """The complaints and warnings about a test that passed, and the context of one that failed."""
         session = self._session
         complaints = list(session.find_complaints())
         if self._route is not None and not self._route.was_asked:
@@ -225,7 +228,8 @@ class SessionJudge:
                 "status: call assert_outcome(result)"
             )
         complaints += session.cases.find_complaints()
-        return {"complaints": complaints, "context": session.format_context().splitlines()}
+        doubts = [str(found) for found in session.find_warnings() if isinstance(found, TurnWarning)]
+        return {"complaints": complaints, "warnings": doubts, "context": session.format_context().splitlines()}
 
     def reply(
         self, *, script: dict[str, Any] | list[dict[str, Any]], optional: bool = False, unchecked: bool = False

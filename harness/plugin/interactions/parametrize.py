@@ -15,7 +15,7 @@ from harness.plugin.interactions import CASSETTE, PARAMETRIZED
 from harness.plugin.names import find_unknown_markers
 
 _EMULATOR = "interactions_emulator"
-_OF_THE_FIXTURE = frozenset({"assert_all_used", "max_requests", "max_settled_reads"})
+_OF_THE_FIXTURE = frozenset({"assert_all_used", "judge_turns", "max_requests", "max_settled_reads"})
 """What the marker of the emulator takes beside the emulator's settings."""
 _FIXTURES = {
     **{name: (name,) for name in PARAMETRIZED},

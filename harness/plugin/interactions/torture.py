@@ -64,6 +64,7 @@ class Torture:
 
     def __init__(self, emulator: InteractionsEmulator) -> None:
         self.emulator = emulator
+        emulator.judge_turns = False  # each case is judged by itself
         self._model = CLIENTS.load_client_model()
         self._asked = False
         self._blocks: dict[str, None] = {}

@@ -96,6 +96,24 @@ def test_it_is_separate_and_ends(server: Api, session: Api) -> None:
     assert server.ask("GET", f"{plain['base_url_path']}/__harness__/judge")[0] == 404
 
 
+def test_turns_are_judged(server: Api) -> None:
+    """A turn that continues a failed one is a warning; where a good one was at hand, a complaint."""
+    session = open_session(server)
+    session.judge(
+        "reply", script=[{"status": "failed"}, {"text": "Fine."}, {"status": "failed"}, {"text": "End."}]
+    )
+    last = ""
+    for number in range(4):
+        last = session.create(**({"previous_interaction_id": last} if last else {}))["id"]
+        found = session.ask("GET", "/__harness__/judge")[1]
+        if number == 1:
+            (warning,) = found["warnings"]
+            assert "create 2 continues" in warning
+            assert "open the session with { judgeTurns: false }" in warning
+    assert [word for word in found["complaints"] if "create 4 continues" in word and "was at hand" in word]
+    assert not open_session(server, judge_turns=False).complaints
+
+
 def test_no_connection_is_kept(server: Api, session: Api) -> None:
     """A connection that is kept has a timer in the client, which the fake timers of a test would mix up."""
     driver = ServiceDriver(server.service, LogicalClock())
