@@ -26,11 +26,11 @@ HarnessError
     ├── NotWanted
     └── Unmet
 
-Beside the tree are the warnings `UncheckedResultWarning`, `BlockingCallWarning`, `LeftBehindWarning` and `TurnWarning`; `TimeUp`
-(`harness.engine.traffic.deadline`), which ends a run and must pass every `except Exception`; and `Refusal` with
-`RpcRefusal` (`harness.emulator.values.call`), which are responses of the emulator on their way out; and
-`UnreadableSecret` (`harness.wire.secret_finder`), which its readers turn into a text or an error of theirs. An
-exception that never leaves its module is private there.
+Beside the tree are the warnings `UncheckedResultWarning`, `BlockingCallWarning`, `LeftBehindWarning` and
+`TurnWarning`; `TimeUp` (`harness.engine.traffic.deadline`), which ends a run and must pass every
+`except Exception`; and `Refusal` with `RpcRefusal` (`harness.emulator.values.call`), which are responses of the
+emulator on their way out; and `UnreadableSecret` (`harness.wire.secret_finder`), which its readers turn into a
+text or an error of theirs. An exception that never leaves its module is private there.
 
 Below all layers: imports nothing of the package. A defect of a target is normally a finding and is not raised.
 """

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.plugin.interactions import CASSETTE, PARAMETRIZED
+from harness.plugin.interactions import CASSETTE, PARAMETRIZED, TORTURE
 from harness.plugin.interactions.fixtures import (  # noqa: F401 - pytest finds the fixtures here
     DRAWN,
     ENVIRONMENT,
@@ -65,6 +65,8 @@ _FIXTURES = frozenset({
     "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_chain",
     "interactions_no_sleep", "interactions_torture", "interactions_webhooks", CASSETTE, *PARAMETRIZED, *SHARED,
 })  # fmt: skip
+_OF_CASES = frozenset({TORTURE, *PARAMETRIZED})
+"""The fixtures that make a test of each case."""
 _OURS = _FIXTURES - {"interactions_no_sleep", "interactions_schedule"}
 """The fixtures whose tests find our URL in the environment."""
 _IN_TEST = "_interactions_shared"
@@ -73,6 +75,7 @@ _MARKERS = (
     "interactions_emulator(**settings): settings of the test's emulator, such as event_ids='sparse'",
     "interactions_lifecycle(*routes): the routes to take; 'all' for every one",
     "interactions_dropped_stream(cuts, first, endings, script, cassette, event_ids, resume, mode): where it drops",
+    "interactions_torture(mode, cases, kinds, without, case, script, allow, timeout): one test for each case",
     "interactions_incident(*names): the incidents to play, of those that `harness incidents` lists",
     "interactions_schedule(seeds, seed): how many orders of tasks to try, or the seed of one",
     "interactions_cassette(path, record_mode, mode, upstream, allow_unused): the recording to play",
@@ -141,8 +144,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     Fail a test whose markers are wrong.
     """
     if (mistakes := item.config.stash.get(_MISTAKES, None)) is not None:
-        name = item.nodeid.removesuffix(item.name) + getattr(item, "originalname", item.name)
-        if name in mistakes:
+        from harness.plugin.names import name_function
+
+        if (name := name_function(item)) in mistakes:
             pytest.fail(mistakes[name], pytrace=False)
     if (
         isinstance(item, pytest.Function)
@@ -228,6 +232,10 @@ def pytest_runtest_makereport(
         from harness.plugin.names import explain_missing_fixture
 
         explain_missing_fixture(report, call.excinfo.value, _FIXTURES)
+    if report.failed and not _OF_CASES.isdisjoint(getattr(item, "fixturenames", ())):
+        from harness.plugin.after_test import note_case
+
+        note_case(report, item)
     if (promises := item.stash.get(PROMISES, None)) is not None:
         from harness.plugin.after_test import follow
 
@@ -250,13 +258,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.config.stash.setdefault(_MISTAKES, {})[metafunc.definition.nodeid] = mistakes
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List old and unplayed recordings, SHOULD rules that a judged server breaks, and notes on models."""
-    reports = [report for group in terminalreporter.stats.values() for report in group]
-    if not any(getattr(report, "user_properties", ()) for report in reports):
-        return
-    from harness.plugin.after_test import sections
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """Show equal failures of the cases of one test once, and count them.
 
-    for title, lines in sections(reports):
-        terminalreporter.section(title)
-        terminalreporter.write_line(lines)
+    List old and unplayed recordings, SHOULD rules that a judged server breaks, and notes on models.
+    """
+    __tracebackhide__ = True
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    noted = any(getattr(report, "user_properties", ()) for report in reports)
+    if noted:
+        from harness.plugin.after_test import group_failures, sections
+
+        grouped = "\n".join(group_failures(reports))
+    yield
+    for title, lines in [("interactions failures", grouped), *sections(reports)] if noted else []:
+        if lines:
+            terminalreporter.section(title)
+            terminalreporter.write_line(lines)

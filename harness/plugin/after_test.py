@@ -15,8 +15,9 @@ import pytest
 
 from harness.errors import LeftBehindWarning, UncheckedResultWarning
 from harness.outcome import UsageFault
-from harness.outcome.words import write_harmless
+from harness.outcome.words import format_count, write_harmless
 from harness.plugin.environment_variables import KEY_VARIABLES, OTHER_KEY_VARIABLE, PLACEHOLDER_KEY
+from harness.plugin.names import name_function
 
 # Fail a test whose own code has passed, for what its fixtures know: a plan never met, a request not recorded.
 # Decided when the test function has returned, so that such a test counts once, as failed.
@@ -85,7 +86,7 @@ def follow(item: pytest.Item, report: pytest.TestReport, promises: Mapping[str, 
     if report.when != "teardown" or not report.passed or not item.stash.get(_PASSED, False):
         return
     # The same text for all parameters of a test, so that the summary of a run has it once.
-    test = item.nodeid.removesuffix(item.name) + getattr(item, "originalname", item.name)
+    test = name_function(item)
     for name, promise in promises.items():
         if promise.was_asked:
             continue
@@ -143,6 +144,41 @@ def hide_keys(report: pytest.TestReport) -> None:
         (name, hide(value) if isinstance(value, str) and name != COUNTED else value)
         for name, value in report.user_properties
     ]
+
+
+_CASE = "interactions_case"
+"""The property of a failed test that is one case of several: the name that all of them share."""
+
+
+def note_case(report: pytest.TestReport, item: pytest.Item) -> None:
+    """Note of a failed test that it is one case of several."""
+    report.user_properties.append((_CASE, name_function(item)))
+
+
+def group_failures(reports: Sequence[Any]) -> Iterator[str]:
+    """Shorten each failure whose reason an earlier case of the same test has; yield the counts of each reason."""
+    from harness.benches.client.judgement.reasons import without_values  # late: only failed cases need it
+
+    found: dict[str, dict[str, list[str]]] = {}
+    reasons: dict[str, str] = {}
+    for report in reports:
+        test = dict(getattr(report, "user_properties", ())).get(_CASE)
+        if test is None or not getattr(report, "failed", False):
+            continue
+        crash = getattr(report.longrepr, "reprcrash", None)
+        said = str(report.longrepr) if crash is None else crash.message
+        reason = said.strip().partition("\n")[0]
+        place = "" if crash is None else f"{crash.path}:{crash.lineno}"
+        cases = found.setdefault(test, {}).setdefault(f"{place} {without_values(reason)}", [])
+        cases.append(report.nodeid)
+        reasons.setdefault(cases[0], reason)
+        if len(cases) > 1:
+            report.longrepr, report.sections = f"the same reason as {cases[0]}: {reason}", []
+    for test, of_reasons in found.items():
+        if (failed := sum(map(len, of_reasons.values()))) > 1:
+            yield f"{test}: {format_count(failed, 'case')} failed for {format_count(len(of_reasons), 'reason')}"
+            for cases in of_reasons.values():
+                yield f"  {format_count(len(cases), 'case')}, such as {cases[0]}: {reasons[cases[0]]}"
 
 
 COUNTED = "interactions_counted"

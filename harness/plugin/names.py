@@ -23,6 +23,11 @@ _EARLY = (
 )
 
 
+def name_function(item: pytest.Item) -> str:
+    """The name that all parameters of a test share."""
+    return item.nodeid.removesuffix(item.name) + str(getattr(item, "originalname", item.name))
+
+
 def find_unknown_markers(definition: pytest.Item, fixtures: Collection[str]) -> Iterator[str]:
     """The errors in markers with our prefix that are not registered."""
     lines: list[str] = definition.config.getini("markers")

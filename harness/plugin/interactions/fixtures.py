@@ -243,10 +243,10 @@ def interactions_dropped_stream(
 
 @pytest.fixture
 def interactions_torture(request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator) -> Torture:
-    """Puts a function through every class of fault."""
+    """Puts a function through every class of fault, or the one of the test's parameter."""
     from harness.plugin.interactions.torture import Torture
 
-    torture = Torture(interactions_emulator)
+    torture = Torture(interactions_emulator, getattr(request, "param", None), request.node.nodeid)
     request.node.stash.setdefault(PROMISES, {})["interactions_torture"] = torture
     del request.node.stash[TOLD]  # its message has what went over the wire, case by case
     return torture

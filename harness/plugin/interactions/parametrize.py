@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from harness.outcome import UsageFault
-from harness.plugin.interactions import CASSETTE, PARAMETRIZED
+from harness.plugin.interactions import CASSETTE, PARAMETRIZED, TORTURE
 from harness.plugin.names import find_unknown_markers
 
 _EMULATOR = "interactions_emulator"
 _OF_THE_FIXTURE = frozenset({"assert_all_used", "judge_turns", "max_requests", "max_settled_reads"})
 """What the marker of the emulator takes beside the emulator's settings."""
 _FIXTURES = {
-    **{name: (name,) for name in PARAMETRIZED},
+    **{name: (name,) for name in (*PARAMETRIZED, TORTURE)},
     _EMULATOR: (
         _EMULATOR, "interactions_client", "interactions_async_client", "interactions_lifecycle",
         "interactions_chain", "interactions_dropped_stream", "interactions_incident", "interactions_torture",
@@ -37,7 +37,8 @@ def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> str:
         *_find_unread_markers(metafunc),
         *_find_wrong_values(metafunc),
     ]
-    for fixture in PARAMETRIZED:
+    marked = metafunc.definition.get_closest_marker(TORTURE) is not None
+    for fixture in (*PARAMETRIZED, *([TORTURE] if marked else [])):
         if fixture in metafunc.fixturenames:
             try:
                 metafunc.parametrize(fixture, _find_cases(fixture, metafunc), indirect=True, ids=str)
@@ -115,6 +116,10 @@ def _find_cases(fixture: str, metafunc: pytest.Metafunc) -> Sequence[Any]:
         from harness.plugin.schedule import seeds_of
 
         return seeds_of(definition, seed)
+    if fixture == TORTURE:
+        from harness.plugin.interactions import torture
+
+        return torture.parameters(definition)
     from harness.plugin.interactions.dropped_stream import parameters
 
     return parameters(definition, seed)

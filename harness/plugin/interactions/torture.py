@@ -11,8 +11,8 @@ import inspect
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 from harness.benches.client.bench import ENOUGH, describe_unreadable
 from harness.benches.client.case_workers import CaseQueue, PlayedCase, limit_requests
@@ -27,15 +27,27 @@ from harness.kit.client_model import ClientMode
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, shorten
 from harness.plugin.blocking_calls import collected_calls
+from harness.plugin.interactions import TORTURE
 from harness.plugin.interactions.clients import async_client, client
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.observed_service import SET_TIMEOUT, WAITS_FOR_EVER, RequestLimit
 from harness.plugin.virtual_time import no_sleep
 
-NAME = "interactions_torture"
-"""The fixture."""
-
 Mode: TypeAlias = Literal["follow", "create", "background", "poll", "chain", "tools", "cancel"]
+
+
+class Options(TypedDict, total=False):
+    """The options of a call, which are those of the marker; `Wanted` has their defaults."""
+
+    mode: Mode
+    cases: str
+    kinds: Sequence[str]
+    without: Sequence[str]
+    case: str
+    script: Mapping[str, Any] | None
+    allow: Collection[str]
+    timeout: float | None
+
 
 _OWN_TIMEOUT = ". If the client that your code builds has one, say so: `timeout=60` in this call"
 """Added for the client of this fixture, which has no timeout, like the one that google-genai makes."""
@@ -59,13 +71,115 @@ _CALLS: Sequence[Mapping[str, Any]] = (
 """The first answer in the mode `tools`: two calls in parallel."""
 
 
-class Torture:
-    """Call it with the function to test; it raises AssertionError with each reason why cases failed."""
+_MODEL = CLIENTS.load_client_model()
 
-    def __init__(self, emulator: InteractionsEmulator) -> None:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to play, and how to judge it: the options that the marker and the call share."""
+
+    mode: Mode = "follow"
+    cases: str = ""
+    kinds: Sequence[str] = ()
+    without: Sequence[str] = ()
+    case: str = ""
+    script: Mapping[str, Any] | None = None
+    allow: Collection[str] = ()
+    timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in _MODEL.modes:
+            raise UsageFault(f"mode={self.mode!r} is not a mode{did_you_mean(self.mode, _MODEL.modes)}")
+        for name, given in (("kinds", self.kinds), ("without", self.without)):
+            if isinstance(given, str):
+                raise UsageFault(f"{name}={given!r} must be a list: {name}=[{given!r}]")
+
+    @property
+    def usual(self) -> ClientMode:
+        """The mode with the answers that it has by itself."""
+        return _MODEL.modes[self.mode]
+
+    @property
+    def scripted(self) -> ClientMode:
+        """The mode with the answers of this run."""
+        usual = self.usual
+        if self.mode == "cancel":
+            return usual if self.script is None else replace(usual, script={**self.script, "hold": {"after": 5}})
+        answer = {"steps": [*_STEPS], "deltas": 2} if self.script is None else dict(self.script)
+        if not usual.turns:
+            return replace(usual, script=answer)
+        return replace(
+            usual, script={"steps": [*_CALLS]} if self.mode == "tools" else usual.script, further=answer
+        )
+
+    @property
+    def set(self) -> str:
+        """The name of the set: as no time passes here, the usual one has the kinds in which clients wait, too."""
+        usual = "application" if self.usual.usual_set == "standard" else self.usual.usual_set
+        return self.cases or usual
+
+    def list_cases(self) -> list[Case]:
+        """The cases. Kinds with answers of their own keep the mode's usual text beside them."""
+        names = [kind.name for kind in _MODEL.sets.get(self.set, ())]
+        for option, given in (("kinds", self.kinds), ("without", self.without)):
+            for name in given if names else ():
+                if name not in names:
+                    hint = did_you_mean(name, names)
+                    raise UsageFault(f"{option}: {name!r} is not a kind of the set {self.set!r}{hint}")
+        only = [name for name in self.kinds or names if name not in self.without]
+        if names and not only:
+            raise UsageFault(f"without={list(self.without)!r} leaves no kind of the set {self.set!r} to play")
+        bases = [Case(plan="pass", mode=mode) for mode in (self.scripted, self.usual)]
+        first, second = (cases_of_set(CLIENTS, self.set, base, only=only) for base in bases)
+        own = {kind.name for kind in _MODEL.sets[self.set] if kind.has_own_scripts or kind.further is not None}
+        found = [*(one for one in first if one.kind not in own), *(one for one in second if one.kind in own)]
+        if not self.case:
+            return found
+        if alone := [one for one in found if str(one) == self.case]:
+            return alone[:1]
+        hint = did_you_mean(self.case, [str(one) for one in found])
+        raise UsageFault(f"case={self.case!r} is not a case of the set {self.set!r}{hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class TortureCase:
+    """The case of one test, if a marker makes a test of each."""
+
+    case: Case
+    wanted: Wanted
+
+    def __str__(self) -> str:
+        return str(self.case)
+
+
+def parameters(definition: Any) -> list[TortureCase]:
+    """The cases that a test's marker asks for. Raises UsageFault for wrong options."""
+    marker = definition.get_closest_marker(TORTURE)
+    names = [field.name for field in fields(Wanted)]
+    if marker.args or (unknown := [name for name in marker.kwargs if name not in names]):
+        given = "" if marker.args else f", not {', '.join(unknown)}"
+        raise UsageFault(f"the marker {TORTURE} takes its options by name: {', '.join(names)}{given}")
+    try:
+        wanted = Wanted(**marker.kwargs)
+        read_allowed(wanted.allow)
+        return [TortureCase(case, wanted) for case in wanted.list_cases()]
+    except (AttributeError, TypeError) as wrong:  # an error here would end the collection of the whole file
+        raise UsageFault(f"the marker {TORTURE}: an option has a wrong type: {wrong}") from None
+
+
+class Torture:
+    """Call it with the function to test; it raises AssertionError with each reason why cases failed.
+
+    `planned` is the case of this test, if its marker makes a test of each; `nodeid` repeats it.
+    """
+
+    def __init__(
+        self, emulator: InteractionsEmulator, planned: TortureCase | None = None, nodeid: str = ""
+    ) -> None:
         self.emulator = emulator
         emulator.judge_turns = False  # each case is judged by itself
-        self._model = CLIENTS.load_client_model()
+        self._planned = planned
+        self._nodeid = nodeid
         self._asked = False
         self._blocks: dict[str, None] = {}
 
@@ -78,88 +192,61 @@ class Torture:
         self,
         function: Callable[..., Any],
         *,
-        mode: Mode = "follow",
-        cases: str = "",
-        kinds: Sequence[str] = (),
-        case: str = "",
-        script: Mapping[str, Any] | None = None,
-        allow: Collection[str] = (),
         enough: int = ENOUGH,
-        timeout: float | None = None,
         fail: bool = True,
+        **options: Unpack[Options],
     ) -> TortureReport:
         """Put `function` through a set of cases, or the one named `case`, and fail if it does not survive them.
 
         It gets a client, and in the modes `follow` and `cancel` the id of the interaction. It returns the text,
         the events or the interaction; an exception means that it gave up. An async function gets the async client.
-        `cases` names the set and `kinds` some of its kinds (docs/torture.md), `script` is what the model answers,
-        `allow` names rules or codes that are no failures here. After `enough` equal failures the other cases of
-        their kind are left out; 0 leaves none out. `timeout` is the read timeout of the client that the function
-        gets, in seconds; by default it has none, like the one that google-genai makes. With `fail=False` the
-        report is returned, whatever it is.
+        `cases` names the set, `kinds` some of its kinds (docs/torture.md), and `without` those to leave out.
+        `script` is what the model answers, `allow` names rules or codes that are no failures here. `timeout` is
+        the read timeout of the client that the function gets, in seconds; by default it has none, like the one
+        that google-genai makes. The marker takes the same options, and makes a test of each case. After `enough`
+        equal failures the other cases of their kind are left out; 0 leaves none out. With `fail=False` the report
+        is returned, whatever it is.
         Raises UsageFault for wrong arguments.
         """
         __tracebackhide__ = True
         self._asked = True
         if not callable(function):
-            raise UsageFault(f"{NAME}({function!r}) takes the function to test: one that takes a client")
-        if mode not in self._model.modes:
-            raise UsageFault(f"mode={mode!r} is not a mode{did_you_mean(mode, self._model.modes)}")
-        named, scripted = self._choose_mode(mode, script)
-        # As no time passes here, the usual set is the one with the kinds in which clients wait.
-        chosen = cases or ("application" if named.usual_set == "standard" else named.usual_set)
-        found = self._choose_cases(named, scripted, chosen, kinds, case)
-        call = _Caller(function, self.emulator, takes_id=not named.creates, timeout=timeout)
-        judged = FailureReasons(read_allowed(allow))
+            raise UsageFault(f"{TORTURE}({function!r}) takes the function to test: one that takes a client")
+        if self._planned is not None and options:
+            raise UsageFault(
+                f"{TORTURE}({next(iter(options))}=…): the marker of this test has its options, add it there"
+            )
+        wanted = Wanted(**options) if self._planned is None else self._planned.wanted
+        found = wanted.list_cases() if self._planned is None else [self._planned.case]
+        call = _Caller(function, self.emulator, takes_id=not wanted.usual.creates, timeout=wanted.timeout)
+        judged = FailureReasons(read_allowed(wanted.allow))
         queue = CaseQueue(list(enumerate(found)), enough)
         with no_sleep(), call.open_client():
-            quiet = self._play_undisturbed(Case(plan="pass", mode=scripted), call)
+            quiet = self._play_undisturbed(Case(plan="pass", mode=wanted.scripted), call)
             while (task := queue.take()) is not None:
                 played = self._play(*task, call)
                 for failure in judged.note(self._judge(played, len(quiet.attempt.received))):
                     queue.note_failure(played.case.kind, failure.code)
         words = [getattr(function, "__name__", "function")]
-        words += [f"mode={mode!r}"] if mode != "follow" else []
-        words += [f"cases={cases!r}"] if cases else []
-        words += ["script=…"] if script is not None else []
+        words += [f"mode={wanted.mode!r}"] if wanted.mode != "follow" else []
+        words += [f"cases={wanted.cases!r}"] if wanted.cases else []
+        words += ["script=…"] if wanted.script is not None else []
 
         def repeat(one: Case) -> str:
-            return f"{NAME}({', '.join([*words, f'case={str(one)!r}'])})"
+            return f"{TORTURE}({', '.join([*words, f'case={str(one)!r}'])})"
 
-        kinds_told = {kind.name: kind.about for kind in self._model.sets[chosen]}
+        kinds_told = {kind.name: kind.about for kind in _MODEL.sets[wanted.set]}
         report = TortureReport(len(found), judged, dict(queue.skipped), repeat, kinds_told, enough)
         if fail and report.reasons:
-            raise AssertionError(str(report))
+            raise AssertionError(str(report) if self._planned is None else self._describe_planned(report))
         return report
 
-    def _choose_mode(self, name: str, script: Mapping[str, Any] | None) -> tuple[ClientMode, ClientMode]:
-        """The mode as it is, and the mode with the answer of this run."""
-        mode = self._model.modes[name]
-        if name == "cancel":
-            return mode, mode if script is None else replace(mode, script={**script, "hold": {"after": 5}})
-        answer = {"steps": [*_STEPS], "deltas": 2} if script is None else dict(script)
-        if not mode.turns:
-            return mode, replace(mode, script=answer)
-        first = {"steps": [*_CALLS]} if name == "tools" else mode.script
-        return mode, replace(mode, script=first, further=answer)
-
-    def _choose_cases(
-        self, named: ClientMode, scripted: ClientMode, chosen: str, kinds: Sequence[str], only: str
-    ) -> list[Case]:
-        """The cases of a set. Kinds with answers of their own keep the mode's usual text beside them."""
-        if isinstance(kinds, str):
-            raise UsageFault(f"kinds={kinds!r} must be a list: kinds=[{kinds!r}]")
-        bases = [Case(plan="pass", mode=scripted), Case(plan="pass", mode=named)]
-        first, second = (cases_of_set(CLIENTS, chosen, base, only=kinds) for base in bases)
-        own = {kind.name for kind in self._model.sets[chosen] if kind.has_own_scripts or kind.further is not None}
-        found = [*(one for one in first if one.kind not in own), *(one for one in second if one.kind in own)]
-        if not only:
-            return found
-        if alone := [one for one in found if str(one) == only]:
-            return alone[:1]
-        raise UsageFault(
-            f"case={only!r} is not a case of the set {chosen!r}{did_you_mean(only, [str(one) for one in found])}"
-        )
+    def _describe_planned(self, report: TortureReport) -> str:
+        """Why the one case of this test failed."""
+        lines = []
+        for reason in report.reasons:
+            lines += [f"{reason.code}: the client {reason.message}", *(f"  {line}" for line in reason.wire)]
+        return "\n".join([*lines, f"  this one again:  pytest '{self._nodeid}'"])
 
     def _play_undisturbed(self, quiet: Case, call: _Caller) -> PlayedCase:
         """Let the function do its work once without a fault. Raises AssertionError if it cannot."""
@@ -186,7 +273,7 @@ class Torture:
         )
 
     def _play(self, number: int, case: Case, call: _Caller) -> PlayedCase:
-        service = self._model.service.new(contract=case.contract, clock=self.emulator.clock, seed=0)
+        service = _MODEL.service.new(contract=case.contract, clock=self.emulator.clock, seed=0)
         attempt = ClientAttempt(StreamSource(CLIENTS, service, case), case)
         self.emulator.service = attempt.service
         self.emulator.forget()
@@ -225,14 +312,16 @@ class _Caller:
         self._client: Any = None
         if self._asynchronous and asyncio._get_running_loop() is not None:
             raise UsageFault(
-                f"{NAME} runs an async function in a loop of its own for each case: call it in a plain "
+                f"{TORTURE} runs an async function in a loop of its own for each case: call it in a plain "
                 "`def test_…`"
             )
         given = ("client", "interaction_id") if takes_id else ("client",)
         try:
             inspect.signature(function).bind(*given)
         except TypeError as error:
-            raise UsageFault(f"{NAME}: the function is called as function({', '.join(given)}): {error}") from None
+            raise UsageFault(
+                f"{TORTURE}: the function is called as function({', '.join(given)}): {error}"
+            ) from None
         except ValueError:  # a function of C has no signature
             return
 
@@ -256,7 +345,7 @@ class _Caller:
             return ClientResult(error=shorten(f"{type(error).__name__}: {error}", 200))
         if inspect.isgenerator(found) or inspect.isasyncgen(found):
             raise UsageFault(
-                f"{NAME}: the function returned a generator: return the text, the events or the interaction"
+                f"{TORTURE}: the function returned a generator: return the text, the events or the interaction"
             )
         value = plain(found)
         status = (status_of(value) or "") if isinstance(value, Mapping) else ""

@@ -644,6 +644,12 @@ def test_a_poll_without_end(torture: Torture) -> None:
         (read, {"mode": "folow"}, "did you mean 'follow'"),
         (read, {"kinds": ["nois"]}, "did you mean 'noise'"),
         (read, {"kinds": "noise"}, "must be a list"),
+        (
+            read,
+            {"without": ["nois"]},
+            "without: 'nois' is not a kind .*did you mean 'noise'",
+        ),
+        (read, {"kinds": ["noise"], "without": ["noise"]}, "leaves no kind of the set"),
         (read, {"allow": ["client.hole"]}, "neither a rule nor a code"),
         (read, {"allow": "client.whole"}, "must be a list"),
         (read, {"case": "event:999,rst"}, "is not a case of the set 'application'"),
@@ -675,6 +681,66 @@ def test_a_test_that_never_calls_it(pytester: pytest.Pytester) -> None:
     result = run(pytester)
     assert result.ret != 0
     assert "passed without calling interactions_torture" in result.stdout.str()
+
+
+ITEMS = """
+import pytest
+
+def stop_early(client, interaction):
+    text = ""
+    try:
+        with client.interactions.get(interaction, stream=True, timeout=60) as stream:
+            for event in stream:
+                if event.event_type == "step.delta" and event.delta.type == "text":
+                    text += event.delta.text
+    except Exception:
+        pass
+    return text
+
+@pytest.mark.interactions_torture(kinds=["clean-end", "noise"], without=["noise"], cases="quick")
+def test_read(interactions_torture):
+    interactions_torture(stop_early)
+
+@pytest.mark.interactions_torture(kinds=["clean-ends"])
+def test_kind(interactions_torture):
+    interactions_torture(stop_early)
+
+@pytest.mark.interactions_torture(sets="quick")
+def test_option(interactions_torture):
+    interactions_torture(stop_early)
+
+@pytest.mark.interactions_torture(mode="cancel", kinds=["slow-cancels"])
+def test_both(interactions_torture):
+    interactions_torture(stop_early, mode="follow")
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_case_is_a_test(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    """A marker makes one test of each case; failures of one reason are shown once, and counted."""
+    pytester.makepyfile(ITEMS)
+    result = run(pytester, "-k", "test_read", "-p", "no:randomly", *workers)
+    text = result.stdout.str()
+    failed = result.parseoutcomes()["failed"]
+    assert failed > 3
+    assert text.count("the same reason as") >= failed - 2 > text.count("it did not resume after the drop\nE")
+    result.stdout.fnmatch_lines([f"test_a_case_is_a_test.py::test_read: {failed} cases failed for * reasons"])
+    again = re.search(r"this one again:  pytest '(test_a_case_is_a_test.py::test_read\[.*\])'", text)
+    assert again is not None
+    run(pytester, again[1]).assert_outcomes(failed=1)
+
+
+def test_wrong_markers_of_cases(pytester: pytest.Pytester) -> None:
+    """An unknown kind or option, and options in both places, fail with what to write."""
+    pytester.makepyfile(ITEMS)
+    result = run(pytester, "-k", "not test_read", "-p", "no:randomly")
+    result.stdout.fnmatch_lines_random(
+        [
+            "*kinds: 'clean-ends' is not a kind of the set 'application'*did you mean 'clean-end'*",
+            "*the marker interactions_torture takes its options by name: mode, cases, kinds, *, not sets*",
+            "*interactions_torture(mode=…): this test has a marker, which takes its options*",
+        ]
+    )
 
 
 def test_a_text_with_its_status(torture: Torture) -> None:

@@ -31,7 +31,6 @@ from harness.outcome.words import format_count
 
 _WIRE_SHOWN = 8
 _DIFFERENT = re.compile(r"'(?:[^'\\]|\\.){0,999}+'|\"(?:[^\"\\]|\\.){0,999}+\"|`[^`]*`|\d+")
-"""What differs between two messages of one reason: quoted pieces and numbers."""
 _GAVE_UP = re.compile(r"gave up: [\w.]+")
 """The start of a message that quotes a client's own error: the class of it."""
 
@@ -133,7 +132,8 @@ class FailureReasons:
         """Count a case; return those of its failures that are not allowed."""
         left = tuple(one for one in judged.failures if not is_allowed(one.code, self._allowed))
         self.allowed += len(judged.failures) - len(left)
-        self._judged.append(JudgedCase(judged.number, judged.case, judged.outcome, left, judged.wire))
+        wire = judged.wire if left else ()  # of thousands of cases, only what is shown is kept
+        self._judged.append(JudgedCase(judged.number, judged.case, judged.outcome, left, wire))
         return left
 
     @property
@@ -192,4 +192,9 @@ def _generalize(message: str, kind: str) -> str:
     if gave_up := _GAVE_UP.match(message):
         return f"{gave_up[0]} {kind}"
     why = message.rpartition(": ")[2] if message.startswith(("lost", "has")) else message
-    return _DIFFERENT.sub("…", why)
+    return without_values(why)
+
+
+def without_values(message: str) -> str:
+    """A message without its quoted pieces and numbers, which differ between cases that fail for one reason."""
+    return _DIFFERENT.sub("…", message)
