@@ -232,7 +232,7 @@ def pytest_runtest_makereport(
         from harness.plugin.names import explain_missing_fixture
 
         explain_missing_fixture(report, call.excinfo.value, _FIXTURES)
-    if report.failed and not _OF_CASES.isdisjoint(getattr(item, "fixturenames", ())):
+    if report.failed and not _OF_CASES.isdisjoint(getattr(getattr(item, "callspec", None), "params", ())):
         from harness.plugin.after_test import note_case
 
         note_case(report, item)

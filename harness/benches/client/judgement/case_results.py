@@ -170,6 +170,8 @@ def judge_case(
             return _blame(READS, word, f"{verb} a stream that was whole and legal: {ended.error}")
         if ended.crashed:
             return _blame(STANDS, "crashed", f"crashed: {ended.error}")
+        if again := attempt.describe_double_create():  # to report it in the end takes nothing back
+            return _blame(CREATES_ONCE, DOUBLE_CREATE, again)
         if attempt.could_not:
             return CaseVerdict(DropOutcome.COULD_NOT)
         if attempt.judge_knowledge() is None:
