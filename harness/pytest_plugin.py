@@ -174,11 +174,12 @@ def pytest_recording_configure(vcr: Any) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that passed although a plan of its own was never met, or a request was not recorded."""
+    __tracebackhide__ = True  # a failure that another plugin raises must not seem to come from here
     result = yield
     if (services := item.stash.get(SERVICES, None)) is not None:
         from harness.plugin.after_test import check_services
 
-        check_services(services, strict=DRAWN in item.stash)
+        check_services(services, item, strict=DRAWN in item.stash)
     return result
 
 
@@ -192,6 +193,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Propose a setting where a client has no key."""
+    __tracebackhide__ = True
     report = yield
     if report.failed:
         from harness.plugin.names import explain_missing_key
@@ -206,9 +208,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add requests and answers to the report of a failing test; reduce a wrong call to its message.
 
-    Propose a fixture for one that does not exist.
+    Propose a fixture for one that does not exist, and what a test of Hypothesis has to say.
     Warn about a test that passes without checking the expected outcome.
     """
+    __tracebackhide__ = True
     if call.excinfo is not None and call.excinfo.type.__module__.startswith("harness."):
         from harness.plugin.after_test import reword
 
@@ -228,6 +231,10 @@ def pytest_runtest_makereport(
         from harness.plugin.after_test import hide_keys
 
         hide_keys(report)
+    if call.excinfo is not None and call.excinfo.type.__name__ == "FailedHealthCheck":
+        from harness.plugin.names import explain_health_check
+
+        explain_health_check(report, _FIXTURES)
     if call.excinfo is not None and call.excinfo.errisinstance(pytest.FixtureLookupError):
         from harness.plugin.names import explain_missing_fixture
 

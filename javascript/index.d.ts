@@ -197,7 +197,7 @@ export interface SessionOptions {
   maxSettledReads?: number;
   /** Whether what was planned and never happened fails the test (true). */
   assertAllUsed?: boolean;
-  /** false: a turn of the conversation that looks wrong is no failure. */
+  /** Whether a wrong turn of the conversation fails the test (true). */
   judgeTurns?: boolean;
   /** How much faster than the machine's the pauses of streams are (1). */
   speed?: number;

@@ -34,10 +34,12 @@ class Complaining(Protocol):
         """The reasons why the test fails, in sentences."""
 
     def find_warnings(self) -> Iterator[Warning]:
-        """What the code under test left open or running, and what looks wrong and may be meant."""
+        """All that the code under test left open or running, and turns that look wrong and may be meant."""
 
 
-def check_services(services: Sequence[Complaining], *, strict: bool = False) -> None:
+def check_services(
+    services: Sequence[Complaining], item: pytest.Item | None = None, *, strict: bool = False
+) -> None:
     """Fail the test for all that its services complain about; if it is not `strict`, only warn of what is left."""
     complaints = [complaint for service in services for complaint in service.find_complaints()]
     found = [warning for service in services for warning in service.find_warnings()]
@@ -46,7 +48,10 @@ def check_services(services: Sequence[Complaining], *, strict: bool = False) -> 
     if complaints:
         pytest.fail(write_harmless("\n".join(dict.fromkeys(complaints))), pytrace=False)
     for kind, text in dict.fromkeys((type(warning), write_harmless(str(warning))) for warning in found):
-        warnings.warn(text, kind, stacklevel=2)
+        if item is None:
+            warnings.warn(text, kind, stacklevel=2)
+        else:
+            warnings.warn_explicit(text, kind, str(item.path), (item.location[1] or 0) + 1)
 
 
 # Warn about tests that pass whatever the code under test does: they never asked the fixture for the outcome.
@@ -102,11 +107,11 @@ def follow(item: pytest.Item, report: pytest.TestReport, promises: Mapping[str, 
 
 
 def reword(call: pytest.CallInfo[Any]) -> None:
-    """Remove our frames from a UsageFault that a test, or one of our fixtures, raised for a wrong call."""
+    """Remove our frames from an error of ours that a test met, or that a fixture raised for a wrong call."""
     excinfo = call.excinfo
-    if excinfo is None or not isinstance(excinfo.value, UsageFault):
+    if excinfo is None:
         return
-    if call.when == "setup":
+    if call.when == "setup" and isinstance(excinfo.value, UsageFault):
         failure = pytest.fail.Exception(write_harmless(str(excinfo.value)), pytrace=False).with_traceback(
             excinfo.value.__traceback__
         )

@@ -67,8 +67,7 @@ class EnvironmentVariables:
         self.route(True)
 
     def _reserve(self) -> None:
-        reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        reserved.bind(("127.0.0.1", 0))
+        reserved = bind_socket()
         self.reserved = reserved
         self.port = reserved.getsockname()[1]
 
@@ -96,6 +95,20 @@ class EnvironmentVariables:
         if self.reserved is not None:
             self.reserved.close()
             self.reserved = None
+
+
+def refuse_forbidden() -> None:
+    """Raise RuntimeError where pytest-socket forbids sockets: to try one would be a warning of each test."""
+    if socket.socket.__module__ == "pytest_socket":
+        raise RuntimeError("pytest-socket forbids them")
+
+
+def bind_socket() -> socket.socket:
+    """A socket on a free port of this machine. Raises OSError, or RuntimeError where sockets are forbidden."""
+    refuse_forbidden()
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.bind(("127.0.0.1", 0))
+    return bound
 
 
 def own_key() -> str | None:

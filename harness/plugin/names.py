@@ -17,6 +17,11 @@ PREFIX = "interactions_"
 _SINGULAR = "interaction_"
 _SECTION = "interactions"
 _NO_KEY = re.compile(r"No API key was provided|Missing key inputs")
+_HYPOTHESIS = (
+    "one emulator answers all examples: write "
+    "@settings(suppress_health_check=[HealthCheck.function_scoped_fixture]) above the test, and "
+    "interactions_emulator.reset() in its first line"
+)
 _EARLY = (
     "a client was built while pytest imported this module, without a key: `interactions_early = true` in "
     "the pytest configuration sets the base URL and a placeholder key before anything is imported"
@@ -45,6 +50,12 @@ def explain_missing_fixture(report: pytest.TestReport, error: object, fixtures: 
     name = (error.argname or "") if isinstance(error, pytest.FixtureLookupError) else ""
     if name.startswith((PREFIX, _SINGULAR)):
         report.sections.append((_SECTION, f"there is no fixture {name}: {_propose(name, fixtures)}"))
+
+
+def explain_health_check(report: pytest.TestReport, fixtures: Iterable[str]) -> None:
+    """Add the two lines that a test of Hypothesis needs beside a fixture of ours."""
+    if any(repr(name) in str(report.longrepr) for name in fixtures):
+        report.sections.append((_SECTION, _HYPOTHESIS))
 
 
 def explain_missing_key(report: pytest.CollectReport) -> None:

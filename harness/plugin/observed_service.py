@@ -363,6 +363,13 @@ class ObservedService:
             self._begun = self.clock.now
             self._refused.clear()
 
+    def clear_plans(self) -> None:
+        """Take all planned refusals and fault plans back."""
+        with self._lock:
+            self._refusals.clear()
+            self._drops.clear()
+        self.service, self.runaway = self._whole, ""
+
     def note_refusal(self, message: str) -> None:
         """Note a refused connection to another machine."""
         self._refused[message] = None
@@ -419,7 +426,10 @@ class ObservedService:
     def base_url(self) -> str:
         """The URL of this test's service. Raises UsageFault if sockets are forbidden."""
         if self._session is None:
-            raise UsageFault("there is no base_url: open it in a session first, as the fixtures do")
+            raise UsageFault(
+                "there is no base_url outside of a block: write `with InteractionsEmulator() as emulator:`, or "
+                "take the fixture interactions_emulator"
+            )
         return self._session.url + self._prefix
 
     @property

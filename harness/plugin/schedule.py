@@ -136,8 +136,12 @@ class TaskSchedule:
 
     def format_context(self) -> str:
         """The option that repeats the order in which a test failed."""
-        lines = [f"tasks were drawn with seed {self.seed}", f"  this one again:  pytest '{self._nodeid}'"]
-        return "\n".join(lines) if self._nodeid else lines[0]
+        lines = [
+            *self._blocking,
+            f"tasks were drawn with seed {self.seed}",
+            f"  this one again:  pytest '{self._nodeid}'",
+        ]
+        return "\n".join(lines if self._nodeid else lines[:-1])
 
 
 @dataclass(eq=False)

@@ -95,6 +95,10 @@ class SentRequests(list[SentRequest]):
     def assert_created(self, *bodies: Mapping[str, Any]) -> None:
         """Assert as many creates as given, each with at least these fields, at any depth."""
         __tracebackhide__ = True
+        if wrong := next((body for body in bodies if not isinstance(body, Mapping)), None):
+            raise UsageFault(
+                f"assert_created takes fields of each create, such as {{'input': 'Hi.'}}, not {wrong!r}"
+            )
         sent = self.bodies("create")
         shown = [_part(body, wanted) for body, wanted in zip(sent, bodies, strict=False)] + sent[len(bodies) :]
         if shown != list(bodies):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from harness.outcome import UsageFault
-from harness.plugin.environment_variables import EnvironmentVariables
+from harness.plugin.environment_variables import EnvironmentVariables, bind_socket, refuse_forbidden
 from harness.wire import Clock, LogicalClock, Request, Response, Service
 from harness.wire.addresses import readdress, stand_in_url
 
@@ -93,8 +93,8 @@ class SessionServer:
         """The root URL of the server. Raises UsageFault if sockets are forbidden."""
         if self._server is None:
             raise UsageFault(
-                f"there is no socket to serve on ({self._failure}): sockets seem to be forbidden in this test "
-                "(pytest-socket?); allow them for 127.0.0.1, or use `.transport`, which needs none"
+                f"there is no socket to serve on ({self._failure}): sockets are forbidden in this test; write "
+                "`--allow-hosts=127.0.0.1` in place of `--disable-socket`, or use `.transport`, which needs none"
             )
         return self.environment.url
 
@@ -103,10 +103,8 @@ class SessionServer:
         if self._server is not None:
             return
         try:
-            sock = self.environment.reserved
-            if sock is None:
-                sock = socket.socket()
-                sock.bind(("127.0.0.1", 0))
+            refuse_forbidden()
+            sock = self.environment.reserved or bind_socket()
             self._server = _Door(sock, self._serve)
             self.environment.adopt_port(self._server.port)
             # An event loop library that is imported while sockets are forbidden stays broken: then not later.

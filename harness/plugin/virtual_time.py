@@ -29,6 +29,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from msgspec import Struct
 
+from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from harness.plugin.blocking_calls import note_blocking
 from harness.plugin.late_patches import Patch, patched_attributes
@@ -552,9 +553,11 @@ class Sleeps(list[float]):
         """The seconds that the code under test would have slept, added up; side by side, more than have passed."""
         return sum(self)
 
-    def assert_total(self, *, at_most: float = float("inf"), at_least: float = 0.0) -> None:
-        """Assert that the total of the skipped sleeps, in seconds, is within these bounds."""
+    def assert_total(self, *exact: float, at_most: float = float("inf"), at_least: float = 0.0) -> None:
+        """Assert that the total of the skipped sleeps, in seconds, is within these bounds. Raises UsageFault."""
         __tracebackhide__ = True
+        if exact:
+            raise UsageFault(f"assert_total takes bounds by name: at_least={exact[0]!r}, at_most={exact[0]!r}")
         if not at_least <= self.total <= at_most:
             shown = ", ".join(f"{seconds:g}" for seconds in self[:12]) + (" …" if len(self) > 12 else "")
             raise AssertionError(

@@ -161,6 +161,9 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
     ]
     if any(isinstance(one, str) and one and one in text and one not in expected for one in thoughts):
         return Defect(OTHER, "took the summaries of thoughts for text: they are mixed into its text")
+    before = text.removesuffix(expected)
+    if expected and before != text and not expected.startswith(before):
+        return Defect(OTHER, f"has {_cut(before)} before its text, which is not output: the user's input, say")
     return _find_piece(pieces, expected, text) or _find_character([piece for _, piece in pieces], expected, text)
 
 

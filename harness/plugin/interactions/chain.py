@@ -191,9 +191,7 @@ class Chain:
         if not problem and (
             missing := next((one for one in said if json.dumps(one, ensure_ascii=False)[1:-1] not in texts), "")
         ):
-            problem = (
-                f"left out what the user said in an earlier turn ({shorten(missing, 40)!r}): send it back, too"
-            )
+            problem = f"left out the user's input of an earlier turn ({shorten(missing, 40)!r}): send it back, too"
         if problem:
             raise AssertionError(f"the client {problem}.\n  it sent: {[item.get('type') for item in sent]}")
 
@@ -226,7 +224,7 @@ class Chain:
     # Inside
 
     def _judge_rounds(self, any_results: bool, without_tools: bool) -> str:
-        """What is wrong with a create of the client, whichever it is; "" if nothing is."""
+        """The mistake in one of the client's creates, the last or an earlier one; "" if there is none."""
         meant = {"results": any_results, "tools": without_tools}
         for mistake in find_mistakes(self.emulator.list_turns(), self.emulator.look):
             if mistake.kind in meant and not meant[mistake.kind]:

@@ -45,7 +45,7 @@ class Turn:
 
     @cached_property
     def steps(self) -> list[dict[str, Any]]:
-        """The steps that it was answered with, stored or not."""
+        """The steps of its response, stored or not."""
         return read_steps(self._received, self._contract)
 
     @property
@@ -61,13 +61,13 @@ class Turn:
 
     @property
     def own_text(self) -> str:
-        """What the user says in this turn, behind the earlier ones that it may repeat."""
+        """The user's words in this turn, behind the earlier ones that it may repeat."""
         return given_text(self.input[count_transcript(self.input) :])
 
 
 @dataclass(frozen=True, slots=True)
 class TurnMistake:
-    """What is wrong with a turn, as a sentence about a create; `certain` if no correct client sends it."""
+    """The mistake in a turn, as a sentence about a create; `certain` if no correct client sends it."""
 
     kind: Literal["results", "tools", "parent", "input"]
     text: str
@@ -88,7 +88,7 @@ def read_steps(answer: ReceivedResponse, contract: Contract) -> list[Any]:
 
 
 def find_mistakes(turns: Sequence[Turn], look: Look) -> Iterator[TurnMistake]:
-    """What is wrong with each turn, beside those before it."""
+    """The mistakes in each turn, beside those before it."""
     for place, turn in enumerate(turns):
         earlier = turns[:place]
         parent = next((one for one in earlier if one.id and one.id == turn.previous), None)
@@ -143,7 +143,7 @@ def _judge_parent(turn: Turn, parent: Turn, earlier: Sequence[Turn], look: Look)
 
 
 def _find_forgotten(turn: Turn, earlier: Sequence[Turn]) -> str:
-    """How a turn repeats the steps of an earlier one, and not what the user said there; "" if it does not.
+    """How a turn repeats the steps of an earlier one, and not the user's input there; "" if it does not.
 
     A client that shortens its conversation leaves out whole turns, from both sides.
     """
@@ -155,14 +155,14 @@ def _find_forgotten(turn: Turn, earlier: Sequence[Turn]) -> str:
         missing = [line for line in one.own_text.splitlines() if line not in said]
         if repeats and missing:
             return (
-                f"create {turn.number} repeats the steps that answered create {one.number}, without what the user "
-                f"said there ({shorten(missing[0], 40)!r})"
+                f"create {turn.number} repeats the steps of the response to create {one.number}, without the "
+                f"user's input there ({shorten(missing[0], 40)!r})"
             )
     return ""
 
 
 def _mark(step: Mapping[str, Any]) -> str:
-    """What tells a step from others: its signature, its id, or all of it."""
+    """The text by which a step is known: its signature, its id, or all of it."""
     known = step.get("signature") or step.get("id") or step.get("content")
     return json.dumps([step.get("type"), known], sort_keys=True, default=str)
 

@@ -201,14 +201,14 @@ class InteractionsEmulator(ObservedService):
                 yield f"the code under test went on wrongly: {mistake.text}. If it is meant, {self.allowed_turns}"
 
     def find_warnings(self) -> Iterator[Warning]:
-        """What the code under test left behind, and turns that look wrong and may be meant."""
+        """All that the code under test left behind, and turns that look wrong and may be meant."""
         yield from super().find_warnings()
         for mistake in self._find_mistakes():
             if not mistake.certain:
                 yield TurnWarning(f"{mistake.text}. If it is meant, {self.allowed_turns}")
 
     def _find_mistakes(self) -> Iterator[TurnMistake]:
-        """What is wrong with the turns of this test; tests that share an emulator share no conversation."""
+        """The mistakes in the turns of this test; tests that share an emulator share no conversation."""
         if self.judge_turns and not self.shared_as:
             yield from find_mistakes(self.list_turns(), self.look)
 
@@ -223,7 +223,7 @@ class InteractionsEmulator(ObservedService):
         self._stop()
 
     def _read_last_steps(self) -> list[Any]:
-        """The steps of the latest response to a create; a request is being answered, and holds the lock."""
+        """The steps of the latest response to a create. The request that asks for this holds the lock."""
         made = (call.received for call in reversed(self._calls) if call.name.startswith("create"))
         return next((read_steps(one, self.emulator.contract) for one in made if one is not None), [])
 
@@ -233,6 +233,16 @@ class InteractionsEmulator(ObservedService):
             return ""
         each = f"of which a request takes {self._time.tick_seconds:g} s"
         return f"{', '.join(waiting[:3])} waits for time, {each}: {self.how_to_wait}"
+
+    def reset(self) -> InteractionsEmulator:
+        """Forget interactions, answers, refusals, fault plans and requests, as between examples of `@given`."""
+        self.emulator.reset()
+        self.forget()
+        self.clear_plans()
+        self._answers.clear()
+        self._mishaps.clear()
+        self._rounds = RepeatedRounds()
+        return self
 
     def change(self, **settings: Unpack[SettingFields]) -> InteractionsEmulator:
         """Change settings by name."""

@@ -86,8 +86,16 @@ def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[Interactio
     request.node.stash[TOLD] = emulator.format_context
     request.node.stash.setdefault(SERVICES, []).append(emulator)
     with emulator.open(session), guard_beside(request, session.environment.url, emulator):
+        if _is_of_hypothesis(request):
+            emulator.create()
+            emulator.reset()
         yield emulator
     _pass_on_notes(request, emulator)
+
+
+def _is_of_hypothesis(request: pytest.FixtureRequest) -> bool:
+    """Whether a test has examples with a deadline: then no example may pay for what the first call imports."""
+    return bool(getattr(request.function, "is_hypothesis_test", False))
 
 
 def _pass_on_notes(request: pytest.FixtureRequest, emulator: InteractionsEmulator) -> None:
@@ -147,8 +155,17 @@ def _find_service(request: pytest.FixtureRequest) -> ObservedService:
 def interactions_client(request: pytest.FixtureRequest) -> Iterator[Client]:
     """A `google.genai.Client` of the test's emulator or recording; a plain `httpx.Client` without google-genai."""
     from harness.plugin.interactions.clients import client
+    from harness.plugin.interactions.emulator import InteractionsEmulator
 
-    with client(_find_service(request)) as made:
+    service = _find_service(request)
+    with client(service) as made:
+        if (
+            _is_of_hypothesis(request)
+            and isinstance(service, InteractionsEmulator)
+            and hasattr(made, "interactions")
+        ):
+            made.interactions.create(model="gemini-3.8-flash", input="Go.")
+            service.reset()
         yield made
 
 

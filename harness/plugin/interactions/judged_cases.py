@@ -63,6 +63,7 @@ class JudgedCases:
         self._played: dict[int, _Played] = {}
         self._numbers = iter(range(1, 1_000_000_000))
         self._ended: set[int] = set()
+        self._judged_places: set[int] = set()
         self._judged = FailureReasons()
         self._one_by_one = False
         self._usual: int | None = None
@@ -172,6 +173,8 @@ class JudgedCases:
     ) -> dict[str, Any]:
         """Judge the result of the client in a case that was begun; `number` is the `place` from `begin_case`."""
         played = self._played.get(number)
+        if played is None and number in self._judged_places:
+            raise UsageFault("this cut has a result already: call assert_seen_once once for each cut")
         if played is None:
             raise UsageFault(f"number={number!r} is not a running case: pass the `place` that begin_case returned")
         attempt = played.attempt
@@ -185,6 +188,7 @@ class JudgedCases:
             left_open=left_open,
         )
         del self._played[number]
+        self._judged_places.add(number)
         self._ended.add(played.number)
         if quiet:
             self._usual = len(attempt.received)

@@ -76,7 +76,7 @@ _MODEL = CLIENTS.load_client_model()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What to play, and how to judge it: the options that the marker and the call share."""
+    """The cases to play, and how to judge them: the options that the marker and the call share."""
 
     mode: Mode = "follow"
     cases: str = ""

@@ -231,16 +231,20 @@ class WebhooksFixture:
         }
 
     def assert_guarded(self, receive: Receive) -> None:
-        """Assert that a receiver accepts a right delivery, signed with `secret`, and refuses every forged one."""
+        """Assert that a receiver accepts a right delivery, signed with `secret`, and refuses every forged one.
+
+        The deliveries are about an interaction that the emulator has, which a receiver may read.
+        """
         __tracebackhide__ = True
-        right = self.sign()
+        made = self._emulator.create(background=False)["id"]
+        right = self.sign(interaction=made)
         status = receive(dict(right.headers), right.body)
         if status is not None and not 200 <= status < 300:
             question = f"is the receiver's secret {self.secret!r}?"
             raise AssertionError(f"a correct delivery returned {status}: {question}")
         accepted = [
             wrong
-            for wrong, forged in self.forge(self.sign()).items()
+            for wrong, forged in self.forge(self.sign(interaction=made)).items()
             if 200 <= _ask(receive, forged.headers, forged.body) < 300
         ]
         if accepted:

@@ -109,7 +109,7 @@ WRONG: dict[str, tuple[Callable[[Talk], object], str]] = {
     ),
     "the user's own turns left out": (
         _stateless(lambda number, steps, made: [*(s for s in steps if s["type"] != "user_input"), *made]),
-        r"create 2 repeats the steps that answered create 1, without what the user said there \('My name",
+        r"create 2 repeats the steps of the response to create 1, without the user's input there \('My name",
     ),
 }  # fmt: skip
 
@@ -208,7 +208,7 @@ def _keep_all_but(kind: str, number: int) -> Callable[[Talk], object]:
         (_stateless(lambda number, steps, made: [*steps, *made]), ""),
         (_keep_all_but("model_output", 0), "left out 1 of 2 model_output steps"),
         (_keep_all_but("thought", 1), "left out 1 of 2 thought steps"),
-        (WRONG["the user's own turns left out"][0], r"left out what the user said in an earlier turn \('My name"),
+        (WRONG["the user's own turns left out"][0], r"left out the user's input of an earlier turn \('My name"),
     ],
 )  # fmt: skip
 def test_a_stateless_client_repeats_everything(work: Callable[[Talk], object], problem: str) -> None:
