@@ -16,7 +16,7 @@ from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_results import CaseVerdict, judge_case
 from harness.incidents import load_incidents
-from harness.interactions import INTERACTIONS
+from harness.interactions.clients import CLIENTS
 from harness.transport import transport
 from harness.wire import LogicalClock, Request, Response
 from tests.benches.client.cases import new_case
@@ -34,9 +34,9 @@ class TooMany(BaseException):
 
 def play(name: str, mode: str, client: Client, timeout: float | None = 60.0) -> CaseVerdict:
     """How a client comes out of an incident, in this process."""
-    (case,) = cases_of_incidents(INTERACTIONS, new_case(mode=mode), [name])
-    service = INTERACTIONS.load_client_model().service.new(contract=None, clock=LogicalClock(), seed=0)
-    attempt = ClientAttempt(StreamSource(INTERACTIONS, service, case), case)
+    (case,) = cases_of_incidents(CLIENTS, new_case(mode=mode), [name])
+    service = CLIENTS.load_client_model().service.new(contract=None, clock=LogicalClock(), seed=0)
+    attempt = ClientAttempt(StreamSource(CLIENTS, service, case), case)
     endless: list[bool] = []
 
     def serve(request: Request) -> Response:
