@@ -39,7 +39,7 @@ def test_examples_share_an_emulator(pytester: pytest.Pytester) -> None:
     """`reset` begins again for each example; without the two lines that it takes, the failure names them."""
     pytest.importorskip("hypothesis")
     pytester.makepyfile(EXAMPLES)
-    result = run(pytester)
+    result = run(pytester, "-p", "_hypothesis_pytestplugin")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["one emulator answers all examples: write @settings(suppress_health_check=*"])
     assert "pytest_plugin.py" not in result.stdout.str()

@@ -174,7 +174,7 @@ class JudgedCases:
         """Judge the result of the client in a case that was begun; `number` is the `place` from `begin_case`."""
         played = self._played.get(number)
         if played is None and number in self._judged_places:
-            raise UsageFault("this cut has a result already: call assert_seen_once once for each cut")
+            raise UsageFault("this cut has a result already: judge each cut once")
         if played is None:
             raise UsageFault(f"number={number!r} is not a running case: pass the `place` that begin_case returned")
         attempt = played.attempt

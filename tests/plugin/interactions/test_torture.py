@@ -738,7 +738,7 @@ def test_wrong_markers_of_cases(pytester: pytest.Pytester) -> None:
         [
             "*kinds: 'clean-ends' is not a kind of the set 'application'*did you mean 'clean-end'*",
             "*the marker interactions_torture takes its options by name: mode, cases, kinds, *, not sets*",
-            "*interactions_torture(mode=…): this test has a marker, which takes its options*",
+            "*interactions_torture(mode=…): the marker of this test has its options, add it there*",
         ]
     )
 
