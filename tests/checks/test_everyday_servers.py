@@ -149,6 +149,41 @@ class Projects(ForeignService):
         return run
 
 
+class Choosy(ForeignService.handler):
+    """Correct: a client that accepts nothing but streams gets no JSON."""
+
+    def dispatch(self, data: bytes) -> Any:
+        if self.command == "POST" and self.headers.get("accept") == "text/event-stream" and b"stream" not in data:
+            raise Refused(406, "invalid_request", "The response is JSON.")
+        return super().dispatch(data)
+
+
+class Negotiating(ForeignService.handler):
+    """Streams what a client accepts as a stream, whatever the body says."""
+
+    def dispatch(self, data: bytes) -> Any:
+        answer = super().dispatch(data)
+        wants_stream = self.command == "POST" and "event-stream" in self.headers.get("accept", "")
+        if wants_stream and isinstance(answer, dict):
+            return self.service.events(self.service.find(answer["id"]))
+        return answer
+
+
+class Complete(ForeignService):
+    """Correct: it takes each field of its model."""
+
+    takes = frozenset({"generation_config", "tools", "system_instruction", "service_tier", "response_modalities",
+                       "response_format"})  # fmt: skip
+
+
+def refuse_some(self: Complete, usual: Any, body: Json) -> None:
+    """Refuse a tier, and a tool."""
+    if "service_tier" in body or {"type": "url_context"} in body.get("tools", ()):
+        raise Refused(400, "invalid_request", "Not offered.")
+    usual(body)
+
+
+complete = rows_of(Complete)
 KEYS = {"words": "--api-key A --other-api-key B --capability +listing"}
 lasting, growing, instructed = map(rows_of, (Lasting, Growing, Instructed))
 ROWS = [
@@ -173,6 +208,15 @@ ROWS = [
     instructed("instructs: chain.no-instruction -> rest pass"),
     instructed("inherits: chain.no-instruction -> warn chain.no-instruction, exit 0", instruction_of=inherit),
     lasting("cuts-letters: stream.letters stream.text -> warn stream.letters", prepare=cut_letters),
+    # Headers and fields as official SDKs send them.
+    lasting("chooses: http.accept create.no-stream-json -> rest pass", handler=Choosy),
+    lasting("negotiates: http.accept -> warn http.accept, exit 0", handler=Negotiating),
+    complete("takes-all: model.fields -> rest pass"),
+    complete(
+        "refuses-some: model.fields -> warn model.fields, exit 0",
+        admit=refuse_some,
+        said=["2 fields", "service_tier, tools: url_context"],
+    ),
     lasting("deletes: del.cancel-after -> rest pass"),
     lasting(
         "keeps-for-cancels: del.cancel-after -> warn del.cancel-after, exit 0",

@@ -159,6 +159,39 @@ def takes_what_clients_send(
     yield from at(f"alone[{rule}]", expect_status(answer, accepts=SUCCESS))
 
 
+_ACCEPTED = ("*/*", "application/json", "text/event-stream", "application/json, text/event-stream")
+"""What HTTP libraries, both kinds of SDK and clients of both kinds of response send."""
+
+
+@exercise(requests=8, interactions=8)
+def creates_with_each_accept(t: RequestBuilder) -> Steps:
+    """A create with each `Accept` that clients send, and other header fields of an SDK; plain and as a stream."""
+    sent = {f"plain {accept}": t.create(input=HELLO) for accept in _ACCEPTED}
+    if "stream" in t.capabilities:
+        sent |= {f"stream {accept}": t.create(input=HELLO, stream=True) for accept in _ACCEPTED}
+    sdk = (("api-revision", t.contract.revision), ("user-agent", "google-genai-sdk/3.4.0 gl-python/3.12.4"))
+    for name, request in sent.items():
+        headers = request.headers
+        for field, value in (("accept", name.partition(" ")[2]), *sdk):
+            headers = headers.having(field, value)
+        sent[name] = replace(request, headers=headers)
+    return {"accepted": (yield from send_each(**sent))}
+
+
+def ignores_accept(accepted: Mapping[str, Exchange]) -> Iterator[Finding]:
+    if not any(answer.status in SUCCESS for answer in accepted.values()):
+        raise Unmet("no create was accepted")
+    for name, answer in accepted.items():
+        place, accept = f"accepted[{name}]", f"`Accept: {name.partition(' ')[2]}`"
+        wants_stream = name.startswith("stream")
+        if answer.status == 406 and name == "plain text/event-stream":
+            continue
+        yield from at(place, expect_status(answer, accepts=SUCCESS))
+        if answer.status in SUCCESS and read(answer).is_stream is not wants_stream:
+            what, other = ("a stream", "JSON") if wants_stream else ("JSON", "a stream")
+            yield finding(f"a create with {accept} returns {other}", what, other, exchange=place)
+
+
 @exercise(requests=4, interactions=1)
 def both_versions(t: RequestBuilder) -> Steps:
     """A create with neither model nor agent under each version, and to a path that is no route, to compare.

@@ -24,13 +24,14 @@ from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_s
 from harness.contract import read
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import steps_of
-from harness.contract.judge.replies import SUCCESS
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
+from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
 
 
@@ -161,6 +162,62 @@ def levels_of_the_model(t: RequestBuilder) -> Steps:
     if not id_of(seen["listed"]):  # a target that takes no settings at all lacks no level
         seen["warm"] = yield Send(_ask_with(t, temperature=0.5))
     return seen
+
+
+@exercise(requests=2, interactions=2)
+def every_field(t: RequestBuilder) -> Steps:
+    """A create with all fields of the model, and one with all its tools; each alone if they are refused."""
+    profile = find_profile(t.model)
+    refused = {*(profile.value("refused") or ()), *(() if profile.levels else ("thinking_level",))}
+    settings = {**_SETTINGS, "thinking_level": (profile.levels or ("",))[0]}
+    config = {name: value for name, value in settings.items() if name not in refused}
+    fields = {f"generation_config.{name}": {"generation_config": {name: value}} for name, value in config.items()}
+    fields |= {name: {name: value} for name, value in _FIELDS.items()}
+    kinds = [kind for kind in profile.value("tools") or () if kind in _TOOLS]
+    tools = {f"tools: {kind}": {"tools": [{"type": kind}]} for kind in kinds}
+    together = {
+        "fields": (fields, {**_FIELDS, "generation_config": config}),
+        "tools": (tools, {"tools": [{"type": kind} for kind in kinds]}),
+    }
+    seen: dict[str, Exchange] = {}
+    for name, (alone, body) in together.items():
+        seen[name] = yield Send(t.create(body, input="Say hi."))
+        if seen[name].status not in SUCCESS:
+            seen |= yield from send_each(**{one: t.create(more, input="Say hi.") for one, more in alone.items()})
+    return {"sent": seen, "plain": (yield Send(t.create(input="Say hi."))) if len(seen) > len(together) else None}
+
+
+_SETTINGS: Mapping[str, Any] = {
+    "temperature": 0.7,
+    "top_p": 0.9,
+    "seed": 7,
+    "max_output_tokens": 4096,
+    "stop_sequences": ["harness-stop"],
+    "thinking_summaries": "auto",
+}
+_FIELDS: Mapping[str, Any] = {
+    "system_instruction": "Answer in one word.",
+    "service_tier": "standard",
+    "response_modalities": ["text"],
+    "response_format": {"type": "text"},
+}
+"""Fields that every model takes, beside those that other rules are about."""
+
+_TOOLS = frozenset({"google_search", "google_maps", "code_execution", "url_context"})
+"""The tools that need no settings of their own."""
+
+
+def takes_each_field(sent: Mapping[str, Exchange], plain: Exchange | None) -> Iterator[Finding]:
+    if plain is None:
+        return
+    if plain.status not in SUCCESS:
+        raise Unmet(f"a create without further fields was refused, too: {format_answer(plain)}")
+    refused = [name for name, answer in sent.items() if answer.status in (*CLIENT_ERROR, 501)]
+    alone = [name for name in refused if name not in ("fields", "tools")]
+    if alone:
+        message = f"the target rejects {format_count(len(alone), 'field')} of a create that the model accepts: "
+        actual = format_answer(sent[alone[0]])
+        yield finding(message + ", ".join(alone), expected="2xx", actual=actual).at(exchange=f"sent[{alone[0]}]")
 
 
 def _ask_with(t: RequestBuilder, **settings: Any) -> Any:

@@ -123,6 +123,10 @@ MUTANTS = table(
     row("reads-redirected", "Reads are redirected to another version of the API.", arrival(_redirect_reads)),
     row("unknown-query-crashes", "A read with an unknown query parameter returns 500.",
         request("GET interactions/*", when(lambda call, _: set(call.query) - _READ_PARAMETERS, crash))),
+    row("accept-decides", "A create whose `Accept` is */* returns 406.",
+        request("POST interactions", when(
+            lambda call, _: call.request.headers.get("accept") == "*/*",
+            refuse("Not acceptable.", 406, "invalid_request")))),
     row("charset-refused", "A create whose Content-Type has a charset returns 415.",
         request("POST interactions", when(
             lambda call, _: "charset" in call.request.headers.get("content-type", ""),

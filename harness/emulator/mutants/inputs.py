@@ -36,6 +36,10 @@ def _drop_level(body: Json) -> None:
 
 MUTANTS = table(
     "inputs",
+    row("fields-refused", "A create with `service_tier` standard is refused.",
+        admit("between_fields", when(
+            lambda body: body.get("service_tier") == "standard",
+            refuse("'service_tier' is not supported.")))),
     row("input-image-dropped", "An image in the input is dropped.",
         create(assign(given=lambda order, _: _with_contents(
             order, lambda parts: [part for part in parts if part.get("type") != "image"])))),
