@@ -18,6 +18,7 @@ COMMANDS = {
     "facts": ("lab.facts", "show what recordings say otherwise than the tables of models"),
     "modes": ("lab.modes", "show the modes and moments in which each rule is judged"),
     "peers": ("lab.peers.publish", "install and judge other implementations, and write the pages about them"),
+    "sentences": ("lab.sentences", "show for which mutants the first cause of a run is their defect"),
     "score": ("lab.score", "count the generated defects that the checks report"),
     "drift": ("lab.drift.command", "compare the types of an official SDK with the schemas; propose a revision"),
 }

@@ -11,15 +11,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from harness.checks.areas.voices import VOICE
+from harness.checks.areas.webhooks import EVENTS, URI
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
+    expect_object,
     expect_offered,
     expect_reply,
     finding,
     interaction_in,
     lenient_finding,
     object_in,
+    text_in,
 )
 from harness.checks.vocabulary.modes import PLAIN, expect_refused, send_refused
 from harness.checks.vocabulary.resources import LISTED, READINGS, ids, judge_pages, next_token, pages_holding
@@ -65,6 +69,7 @@ from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Exchange
 from harness.wire.json_value import object_or_none
+from harness.wire.message import segment
 
 
 def reads(created: Exchange, reads: list[Exchange]) -> Iterator[Finding]:
@@ -314,6 +319,60 @@ def keeps_apart(
         words = ("the list of another project contains the interaction", "its own interactions", id_of(own))
         yield Finding.from_code("store.isolation/listed", *words).at(exchange="listed")
     yield from at("own", expect_interaction(own))
+
+
+_KEPT: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "environments": ("environments", {"network": "disabled"}),
+    "webhooks": ("webhooks", {"uri": URI, "subscribed_events": EVENTS}),
+    "credentials": (
+        "credentials",
+        {"id": "harness-check-apart", "type": "bearer_token", "token": "harness-apart"},
+    ),
+    "file-search-stores": ("fileSearchStores", {"displayName": "harness-check"}),
+    "voices": ("voices", {"voice": VOICE, "store": True}),
+}
+"""By capability: a collection of resources that a project keeps, and the create of one."""
+
+
+@exercise(requests=35)
+def resources_of_two_projects(t: RequestBuilder) -> Steps:
+    """Make a resource of each kind with one project's key, and call each of its routes with another's."""
+    stranger = dataclasses.replace(t, key=t.other_key)
+    seen: dict[str, Exchange] = {}
+    for capability, (collection, body) in _KEPT.items():
+        made = (yield Send(t.request("POST", collection, body))) if capability in t.capabilities else None
+        name = (text_in(made, "name") or id_of(made)) if made is not None else ""
+        if not name:
+            continue
+        path = f"{collection}/{segment(name.removeprefix(f'{collection}/'))}"
+        calls = {
+            "GET": stranger.request("GET", path),
+            "list": stranger.request("GET", collection),
+            "PATCH": stranger.request("PATCH", path, {"name": "harness-foreign", "type": "bearer_token"}),
+            "DELETE": stranger.request("DELETE", path),
+            "own": t.request("GET", path),
+        }
+        answers = yield from send_each(**calls)
+        seen |= {f"{route} {collection}": answer for route, answer in answers.items()}
+        yield Send(t.request("DELETE", path, query={"force": True} if collection == "fileSearchStores" else ()))
+    return {"routes": seen, "knows_keys": "auth" in t.capabilities}
+
+
+def keeps_resources_apart(routes: Mapping[str, Exchange], knows_keys: bool) -> Iterator[Finding]:
+    if not knows_keys or not routes:
+        raise Unmet("the target does not check keys" if routes else "the target keeps no resource of a project")
+    for name, answer in routes.items():
+        route, _, collection = name.partition(" ")
+        identity = routes[f"GET {collection}"].request.segments[-1]
+        if route == "own":
+            yield from at(f"routes[{name}]", expect_object(answer))
+        elif route != "list":
+            is_offered = answer.status not in (400, 405, 501)  # whether or not it is of the same project
+            yield from at(f"routes[{name}]", expect_reply("store.isolation", answer) if is_offered else ())
+        elif answer.status in SUCCESS and f'{identity}"'.encode() in answer.body:
+            message = f"the list of another project contains its {collection}"
+            listed = finding(message, "its own", identity, code="store.isolation-kept/listed")
+            yield listed.at(exchange=f"routes[{name}]")
 
 
 def _settled_body(answer: Exchange) -> Mapping[str, Any]:

@@ -118,6 +118,14 @@ def _hold_and_forget(call: Call, engine: Engine) -> Response:
     return engine.json(b"{}")
 
 
+def _note_owner(call: Call, engine: Engine) -> None:
+    memory(engine)["owner"] = call.project
+
+
+def _read_as_owner(call: Call, engine: Engine) -> Call:
+    return replace(call, project=memory(engine).get("owner", call.project))
+
+
 def _show_the_dead(engine: Engine, call: Call, deleted: str) -> Response:
     return engine.json(engine.bodies.render(memory(engine)[deleted], timeline=True))
 
@@ -182,6 +190,9 @@ MUTANTS = table(
     row("projects-shared", "Another project's key can read, cancel and delete every interaction.",
         instead(InteractionStore.may_see, when(
             lambda store, run, project: run.project != project, lambda *_: True))),
+    row("projects-share-webhooks", "Another project's key can read the webhook that was made last.",
+        request("POST webhooks", _note_owner),
+        request("GET webhooks/*", _read_as_owner)),
     row("projects-shared-for-deletes", "Another project's key can delete every interaction.",
         request("DELETE interactions/*", _delete_for_anybody)),
     row("projects-shared-for-cancels", "Another project's key can cancel every run in progress.",

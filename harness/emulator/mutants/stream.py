@@ -175,10 +175,12 @@ def _misspell(deltas: list[Json], step: object) -> list[Json]:
     return [{**deltas[0], "arguments": text.replace('"}', 'Ã"}')}]
 
 
-def _lose_letters(steps: list[Json], _: CreateRequest) -> list[Json]:
+def _lose_letters(steps: list[Json], order: CreateRequest) -> list[Json]:
     return [
         {**step, "content": [{**part, "text": f"\ufffd{part['text'][1:]}"} for part in step["content"]]}
-        if step["type"] == "model_output" and all(part["type"] == "text" for part in step["content"])
+        if step["type"] == "model_output"
+        and all(part["type"] == "text" for part in step["content"])
+        and not order.body.get("response_format")
         else step
         for step in steps
     ]

@@ -54,6 +54,12 @@ def apart(refused=(), **changed):
     return {**plain, **changed}
 
 
+def routes(**changed):
+    """The answers to another project's calls of a voice: correct ones, except those that are replaced."""
+    usual = {**dict.fromkeys(("GET", "PATCH", "DELETE"), MISSING), "list": answer(body={"voices": []}), "own": OK}
+    return {f"{route} voices": found for route, found in {**usual, **changed}.items()}
+
+
 ELEVEN = [{"id": f"i{number}"} for number in range(11)]
 
 
@@ -143,6 +149,12 @@ CASES = [
     case("store.isolation", "not_met", "continuable in a mode", **apart(chained={"plain": MISSING, "later": OK})),
     case("store.isolation", "met", "an error event",
          **apart(chained={"plain": MISSING, "later": stream_of(ERROR, b"[EMPTY]")})),
+    case("store.isolation-kept", "met", "refused", routes=routes(), knows_keys=True),
+    case("store.isolation-kept", "met", "no PATCH", routes=routes(PATCH=answer(405)), knows_keys=True),
+    case("store.isolation-kept", "not_met", "deletable", routes=routes(DELETE=EMPTY), knows_keys=True),
+    case("store.isolation-kept", "not_met", "listed", knows_keys=True,
+         routes=routes(list=answer(body={"voices": [{"id": "x"}]}))),
+    case("store.isolation-kept", "untestable", "no keys", routes=routes(GET=OK), knows_keys=False),
     case("store.isolation", "met", "a run goes on", **apart(stopped=MISSING, run=RUNNING)),
     case("store.isolation", "not_met", "the cancel of a run is taken", **apart(stopped=OK, run=RUNNING)),
     case("store.isolation", "not_met", "deletable", **apart({"deleted": answer(body={})})),
