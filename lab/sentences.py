@@ -1,8 +1,8 @@
 """`python -m lab sentences`: whether the first cause that a run names is the defect of a mutant.
 
-Each mutant is served on this machine, and judged by the command as a user calls it. If rows of rules name the mutant,
-the first cause must be of one of these, or be the crash that the mutant is. Its sentence, the title of the cause with
-the message of its first finding, must share a word with the summary of the mutant.
+Each mutant is served on this machine, and judged by the command as a user calls it. If rows of rules name it, the
+first cause must be of one of these rules, or be the crash that the mutant is. Its sentence, the title of the cause
+with the message of its first finding, must share a word with the summary of the mutant.
 """
 
 from __future__ import annotations
@@ -29,27 +29,11 @@ from harness.rules import ROWS
 from harness.transport import ServerThread, WallClock
 
 _WORD = re.compile(r"[a-z_]{3,}|\d{3}")
-_COMMON = frozenset(
-    {
-        "that",
-        "this",
-        "with",
-        "the",
-        "and",
-        "not",
-        "for",
-        "are",
-        "its",
-        "has",
-        "from",
-        "each",
-        "they",
-        "have",
-        "which",
-        "response",
-        "interaction",
-    }
-)
+_COMMON = frozenset({
+    "the", "and", "not", "for", "are", "its", "has", "that", "this", "with", "from", "each", "they", "have",
+    "which", "response", "interaction",
+})  # fmt: skip
+"""Words that say nothing of a defect."""
 
 
 class FirstSentence(NamedTuple):

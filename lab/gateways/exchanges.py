@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.checks.gateway.client import OperationName, operation_of
+from harness.checks.gateway.client import name_operation
 from harness.contract.requests import TIER_HEADER
 from harness.wire import At, Ending, Headers, Length, PieceBody, Request, Response, Service
 from harness.wire.message import EVENT_STREAM
@@ -118,7 +118,7 @@ class ListsModels(Gateway):
     """Lists the models before each create."""
 
     def relay_request(self, request: Request) -> Request:
-        if operation_of(request) is OperationName.CREATE:
+        if name_operation(request) == "create":
             read_body(self.upstream(Request("GET", "/v1beta/models", request.headers)))
         return request
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from harness.checks.gateway.client import OperationName, operation_of
+from harness.checks.gateway.client import name_operation
 from harness.kit.mutant import Mutant, table
 from harness.wire import (
     Body,
@@ -154,7 +154,7 @@ def change_create(change: Callable[[Json], Json]) -> GatewayBuild:
     """Change the body of every create."""
 
     def edit(request: Request) -> Request:
-        if operation_of(request) is not OperationName.CREATE:
+        if name_operation(request) != "create":
             return request
         return with_body(request, change(parse_body(request)))
 

@@ -89,31 +89,22 @@ def an_agent_in_model(t: RequestBuilder) -> Steps:
     return {"answer": answer}
 
 
-@exercise(requests=1, interactions=1)
-def an_agent_with_its_config(t: RequestBuilder) -> Steps:
-    """A managed agent with an agent_config of its own kind."""
-    return {"answer": (yield from _start_limited(t, 100_000, HELLO))}
-
-
 @exercise(requests=4, interactions=1)
 def an_agent_with_a_limit(t: RequestBuilder) -> Steps:
-    """A managed agent that may spend fewer tokens than any answer takes."""
-    created = yield from _start_limited(t, 20, "Write a poem of twenty lines into poem.txt.")
-    return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
-
-
-def _start_limited(t: RequestBuilder, tokens: int, text: str) -> Part[Exchange]:
+    """A managed agent with an agent_config of its own kind: it may spend fewer tokens than any answer takes."""
     if not t.agent.startswith("antigravity"):
         raise Unmet(f"the type of agent_config for {t.agent} is unknown")
-    config = {"type": "antigravity", "max_total_tokens": tokens}
-    body = {"agent": t.agent, "agent_config": config, "input": text, "background": True}
-    return (yield from start_agent(t, body))
+    body = {"agent": t.agent, "input": "Write a poem of twenty lines into poem.txt.", "background": True}
+    created = yield from start_agent(t, body, agent_config={"type": "antigravity", "max_total_tokens": 20})
+    if not id_of(created):
+        return stop_exercise({"created": created}, f"the agent's run has no id: {format_answer(created)}")
+    return {"created": created, "polled": (yield from poll_until_settled(t, id_of(created)))}
 
 
-@exercise(requests=3)
+@exercise(requests=4)
 def agents_that_cannot_run(t: RequestBuilder) -> Steps:
-    """An unknown agent, an unknown environment, and deep research in the foreground."""
-    refused = yield from send_wrong_creates(t, "agent.unknown", "agent.unknown-env")
+    """An agent with settings of a model, an unknown agent, an unknown environment, research in the foreground."""
+    refused = yield from send_wrong_creates(t, "create.config-agent", "agent.unknown", "agent.unknown-env")
     return {**refused, **(yield from send_wrong_creates(t, "agent.dr-bg", timeout=30))}
 
 

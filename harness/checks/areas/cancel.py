@@ -38,7 +38,7 @@ from harness.checks.vocabulary.runs import (
     start_held_run,
     status_of,
 )
-from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.shared import HELLO
 from harness.checks.vocabulary.streams import (
     completion,
     decode_frames,
@@ -399,12 +399,6 @@ def late_cancels(t: RequestBuilder) -> Steps:
         "settled": (yield Send(t.cancel(run))),
         "settled_after": (yield Send(t.get(run))),
     }
-
-
-@exercise(requests=1)
-def a_cancel_of_nothing(t: RequestBuilder) -> Steps:
-    """A cancel for an id that does not exist."""
-    return {"answer": (yield Send(t.cancel(UNKNOWN_ID)))}
 
 
 # --- judges

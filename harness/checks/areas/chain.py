@@ -533,43 +533,42 @@ _WRITTEN = "total_output_tokens"
 def streams_with_history(
     parent: Exchange, child: Exchange, sibling: Exchange, streamed: Exchange
 ) -> Iterator[Finding]:
-    alone, chained = _count_input(parent), _need_history(parent, child)
-    _need_branches(sibling, streamed)
+    _need_branches(parent, child, sibling, streamed)
     if streamed.status in SUCCESS and not is_stream(streamed):
         raise Unmet("the streamed turn returned no stream")
     yield from expect_stream(streamed)
-    if "parent" in _find_turns(streamed):
-        return
     tokens = _read_tokens(completion(events_in(streamed)) or {})
-    if tokens is None:
-        raise Unmet("the stream ends without a count of input tokens")
-    if tokens <= alone:
-        expected = f"more than {alone} input tokens; the plain turn has {chained}"
-        message = "a streamed turn does not include the history"
-        say = finding if _recites(child) else lenient_finding  # some count the new turn alone in a stream
-        yield say(message, expected=expected, actual=str(tokens))
+    yield from _judge_remembered("streamed", parent, child, streamed, tokens)
 
 
 def remembers_in_background(
     parent: Exchange, child: Exchange, sibling: Exchange, backgrounded: Exchange | None
 ) -> Iterator[Finding]:
-    alone, chained = _count_input(parent), _need_history(parent, child)
     if backgrounded is None:
         raise Unmet("the target has no background runs")
-    _need_branches(sibling, backgrounded)
+    _need_branches(parent, child, sibling, backgrounded)
     yield from expect_interaction(backgrounded)
     if backgrounded.status not in SUCCESS:
         return
     if status_of(backgrounded) != "completed":
         raise Unmet(f"the background turn {describe_end(status_of(backgrounded))}, and did not complete")
-    if "parent" in _find_turns(backgrounded):
+    tokens = _read_tokens(interaction_in(backgrounded))
+    yield from _judge_remembered("background", parent, child, backgrounded, tokens)
+
+
+def _judge_remembered(
+    mode: str, parent: Exchange, child: Exchange, turn: Exchange, tokens: int | None
+) -> Iterator[Finding]:
+    """A turn of another mode than the plain one knows the turn before it, as its text or its count shows."""
+    if "parent" in _find_turns(turn):
         return
-    tokens = _count_input(backgrounded)
+    if tokens is None:
+        raise Unmet(f"the {mode} turn ends without a count of input tokens")
+    alone = _count_input(parent)
     if tokens <= alone:
-        expected = f"more than {alone} input tokens; the plain turn has {chained}"
-        message = "a background turn does not include the history"
-        say = finding if _recites(child) else lenient_finding  # the count of a run may come late
-        yield say(message, expected=expected, actual=str(tokens))
+        expected = f"more than {alone} input tokens; the plain turn has {_need_history(parent, child)}"
+        say = finding if _recites(child) else lenient_finding  # some count the new turn alone
+        yield say(f"a {mode} turn does not include the history", expected=expected, actual=str(tokens))
 
 
 _HISTORIES = {
@@ -645,8 +644,12 @@ def _recites(child: Exchange) -> bool:
     return "parent" in _find_turns(child)
 
 
-def _need_branches(sibling: Exchange, turn: Exchange) -> None:
-    """Raise `Unmet` if a turn was rejected like the second plain one: not its mode was, but one more turn."""
+def _need_branches(parent: Exchange, child: Exchange, sibling: Exchange, turn: Exchange) -> None:
+    """Raise `Unmet` if a turn was rejected like the second plain one: not its mode was, but one more turn.
+
+    Also if this target does not count the history.
+    """
+    _need_history(parent, child)
     if sibling.status in CLIENT_ERROR and turn.status == sibling.status:
         raise Unmet("the target lets an interaction be continued only once (`chain.branch`)")
 

@@ -216,17 +216,16 @@ LONG_TEXT = "Say hi. " + "hi " * 22_000 + "That is all."
 """Longer than 64 KiB, where buffers and database fields end."""
 
 
-@exercise(requests=9)
+_WRONG = (
+    "create.model-xor-agent", "create.both", "create.input-missing", "create.config-mismatch", "create.webhook-bg",
+    "rob.case", "store.false-bg",
+)  # fmt: skip
+
+
+@exercise(requests=12)
 def contradictory_creates(t: RequestBuilder) -> Steps:
-    """Creates that lack a field or contradict themselves; they are refused before a model runs."""
-    authors_and_input = ("create.model-xor-agent", "create.both", "create.input-missing")
-    return (yield from send_wrong_creates(t, *authors_and_input, "create.config-mismatch", "create.webhook-bg"))
-
-
-@exercise(requests=1)
-def an_agent_with_a_models_config(t: RequestBuilder) -> Steps:
-    """generation_config together with an agent; it is refused before the agent runs."""
-    return (yield from send_wrong_creates(t, "create.config-agent"))
+    """Creates that lack a field, contradict themselves or misspell one; they are refused before a model runs."""
+    return (yield from send_wrong_creates(t, *_WRONG))
 
 
 @exercise(requests=2, interactions=1)

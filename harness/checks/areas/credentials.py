@@ -8,18 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.checks.vocabulary.expect import (
-    at,
-    expect_status,
-    finding,
-    require_answer,
-)
+from harness.checks.vocabulary.expect import at, expect_status, finding, require_answer
 from harness.checks.vocabulary.resources import (
     delete_and_look,
     judge_life,
     judge_pages,
     judge_values,
-    pages_holding,
+    make_and_page,
     read_and_list,
 )
 from harness.checks.vocabulary.runs import id_of
@@ -66,21 +61,13 @@ def a_credential_of_our_own(t: RequestBuilder) -> Steps:
     return {**seen, **(yield from delete_and_look(t, path))}
 
 
-@exercise(requests=7)
+@exercise(requests=9)
 def credentials_in_pages(t: RequestBuilder) -> Steps:
     """Ask for a credential without its token; create two, read their list page by page, and delete them."""
     seen: Exchanges = {"bare": (yield Send(t.request("POST", "credentials", {"type": "bearer_token"})))}
-    names = [f"{OWN}-{number}" for number in (1, 2)]
-    for name in names:
-        body = {"id": name, "type": "bearer_token", "token": SECRETS[0]}
-        made: Exchange = yield Send(t.request("POST", "credentials", body))
-        if made.status not in (*SUCCESS, 409):
-            return stop_exercise(seen, f"the target created no credential: {format_answer(made)}")
-    seen["paged"] = yield from pages_holding(t, "credentials", names)
-    seen["expected"] = names
-    for name in names:
-        yield Send(t.request("DELETE", f"credentials/{name}"))
-    return seen
+    bodies = [{"id": f"{OWN}-{number}", "type": "bearer_token", "token": SECRETS[0]} for number in (1, 2)]
+    yield from send_each(**{body["id"]: t.request("DELETE", f"credentials/{body['id']}") for body in bodies})
+    return {**seen, **(yield from make_and_page(t, "credentials", *bodies))}
 
 
 pages_hold_each_once = judge_pages("credentials")

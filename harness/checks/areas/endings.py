@@ -22,14 +22,7 @@ from harness.checks.vocabulary.runs import (
     status_of,
 )
 from harness.checks.vocabulary.shared import HELLO
-from harness.checks.vocabulary.streams import (
-    completion,
-    events_in,
-    expect_stream,
-    is_stream,
-    of_kind,
-    stream_id,
-)
+from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream, of_kind, stream_id
 from harness.contract import read
 from harness.contract.data.diffs import common_length
 from harness.contract.data.transcript import output_steps, output_text, steps_text

@@ -25,7 +25,6 @@ from harness.checks.vocabulary.expect import (
     text_in,
 )
 from harness.checks.vocabulary.resources import (
-    choose_page_size,
     continue_by_range,
     continue_upload,
     delete_and_look,
@@ -76,7 +75,8 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
     two = id_of(seen["second"])
     seen |= yield from read_and_list(t, path)
     seen["expected"] = [found for found in (one, two) if found]
-    size = choose_page_size(seen["listed"], "environments")
+    # A few pages: the user or other exercises may have made many.
+    size = max(1, len(entries(seen["listed"], "environments")) // 3) if seen["listed"].succeeded else 1
     seen["paged"] = yield from pages_holding(t, "environments", seen["expected"], size=size)
     others = [send(t.request("DELETE", f"environments/{segment(two)}"))] if two else []
     life, *_ = yield from play_each((delete_and_look(t, path), *others))
@@ -290,9 +290,8 @@ FIRST, SECOND, THIRD = b"first\n", b"second, and longer\n", b"third\n"
 PATH, BELOW = "harness-upload.txt", "harness/new/upload.txt"
 RESUMED, COMMANDED = "harness-resumed.txt", "harness-by-command.txt"
 
-Headed = tuple[tuple[str, str], ...]
-X_UPLOAD: Headed = (("x-upload-content-type", "text/plain"), ("x-upload-content-length", str(len(SECOND))))
-X_GOOG: Headed = start_headers(SECOND, "text/plain")
+X_UPLOAD = (("x-upload-content-type", "text/plain"), ("x-upload-content-length", str(len(SECOND))))
+X_GOOG = start_headers(SECOND, "text/plain")
 
 
 @exercise(requests=10)

@@ -8,14 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
-from harness.checks.vocabulary.expect import (
-    TOO_MANY,
-    among,
-    at,
-    expect_status,
-    finding,
-    require_answer,
-)
+from harness.checks.vocabulary.expect import TOO_MANY, among, at, expect_status, finding, require_answer
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, WRONG_KEY, all_of, send_wrong_creates
 from harness.contract import read
 from harness.contract.data.json_parse import loads

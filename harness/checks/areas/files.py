@@ -8,13 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
-from harness.checks.vocabulary.expect import (
-    at,
-    expect_object,
-    expect_status,
-    finding,
-    object_in,
-)
+from harness.checks.vocabulary.expect import at, expect_object, expect_status, finding, object_in
 from harness.checks.vocabulary.resources import (
     CAMEL,
     UPLOAD_RECEIVED,

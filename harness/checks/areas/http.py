@@ -27,12 +27,7 @@ from harness.checks.vocabulary.routes import NEARLY, is_like_nowhere
 from harness.checks.vocabulary.runs import LONG, id_of, poll_until_answered, poll_until_found, read_whole_stream
 from harness.checks.vocabulary.shared import HELLO, WRONG_KEY
 from harness.contract import read
-from harness.contract.judge.answer import (
-    judge_json_type,
-    judge_json_valid,
-    judge_length,
-    judge_stream_label,
-)
+from harness.contract.judge.answer import judge_json_type, judge_json_valid, judge_length, judge_stream_label
 from harness.contract.judge.errors import FAILED
 from harness.contract.judge.replies import CLIENT_ERROR, KEY_REFUSED, SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value

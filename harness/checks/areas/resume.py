@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from harness.checks.vocabulary.expect import at, expect_reply, expect_status, finding
 from harness.checks.vocabulary.runs import need_id, open_stream, poll_until_found, read_whole_stream, status_of
-from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.shared import HELLO
 from harness.checks.vocabulary.streams import (
     Event,
     additions,
@@ -312,12 +312,6 @@ def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Ite
 
 
 # --- unusual cursors: percent-encoded, of the final event, or unknown; and of streams of an unknown id
-
-
-@exercise(requests=1)
-def a_stream_of_nothing(t: RequestBuilder) -> Steps:
-    """GET with stream=true for an id that does not exist."""
-    return {"answer": (yield from read_whole_stream(t.get(UNKNOWN_ID, stream=True)))}
 
 
 def reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from harness.checks.vocabulary.expect import (
     object_in,
 )
 from harness.checks.vocabulary.runs import id_of, poll_after_streams
-from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import adds_up, completion, events_in, is_stream, is_whole, stream_id
 from harness.contract import PROTOCOL, read
 from harness.contract.data.transcript import output_text
@@ -179,12 +179,6 @@ def odd_addresses(t: RequestBuilder) -> Steps:
     put = t.request("PUT", "interactions", {"model": t.model, "input": HELLO})
     others = yield from send_each(put=put, long=t.get("x" * _LONG))
     return {"injected": injected, **others}
-
-
-@exercise(requests=1)
-def a_camel_case_create(t: RequestBuilder) -> Steps:
-    """A create that spells a known field in camelCase, as in another API."""
-    return (yield from send_wrong_creates(t, "rob.case"))
 
 
 # Whether streams that were open at the same time got events of each other. Only the events about an interaction

@@ -44,7 +44,7 @@ from harness.checks.vocabulary.runs import (
     start_run,
     status_of,
 )
-from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, send_wrong_creates
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import events_in, is_stream, stream_id
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import steps_of
@@ -202,10 +202,17 @@ def keep_to_their_size(unsized: Exchange, sized: Exchange, made: list[str]) -> I
             ).at(exchange=name)
 
 
-@exercise(requests=1)
-def an_unknown_id_read(t: RequestBuilder) -> Steps:
-    """GET of an id that does not exist."""
-    return {"unknown": (yield Send(t.get(UNKNOWN_ID)))}
+@exercise(requests=4)
+def an_unknown_id(t: RequestBuilder) -> Steps:
+    """GET, stream, cancel and DELETE of an id that does not exist."""
+    return (
+        yield from send_each(
+            read=t.get(UNKNOWN_ID),
+            streamed=t.get(UNKNOWN_ID, stream=True),
+            cancelled=t.cancel(UNKNOWN_ID),
+            deleted=t.delete(UNKNOWN_ID),
+        )
+    )
 
 
 @exercise(requests=2, interactions=2)
@@ -233,12 +240,6 @@ def continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[Fi
     # None without an id, as the live service answers: there is nothing to continue.
     for number, answer in enumerate(chained):
         yield from at(f"chained[{number}]", expect_reply("store.false-chain", answer))
-
-
-@exercise(requests=2)
-def a_background_run_unstored(t: RequestBuilder) -> Steps:
-    """background=true with store=false; it is refused before a model runs."""
-    return (yield from send_wrong_creates(t, "store.false-bg"))
 
 
 @exercise(requests=16, interactions=3)
@@ -437,12 +438,6 @@ def takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) -> 
         yield finding(
             "the response is another interaction", id_of(second), id_of(other) or "no id", exchange="other"
         )
-
-
-@exercise(requests=1)
-def an_unknown_id_deleted(t: RequestBuilder) -> Steps:
-    """DELETE of an id that does not exist."""
-    return {"unknown": (yield Send(t.delete(UNKNOWN_ID)))}
 
 
 _A_MOMENT = 0.6

@@ -9,12 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
-from harness.checks.vocabulary.expect import (
-    at,
-    expect_object,
-    finding,
-    text_in,
-)
+from harness.checks.vocabulary.expect import at, expect_object, finding, text_in
 from harness.checks.vocabulary.resources import (
     delete_and_look,
     entries,

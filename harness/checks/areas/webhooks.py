@@ -7,13 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.checks.vocabulary.expect import (
-    expect_object,
-    expect_status,
-    finding,
-    note,
-    text_in,
-)
+from harness.checks.vocabulary.expect import expect_object, expect_status, finding, note, text_in
 from harness.checks.vocabulary.resources import (
     delete_and_look,
     entries,

@@ -11,8 +11,6 @@ pays twice. SHOULD: the client can notice the loss or do without. MAY: something
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from harness.checks.catalogue import find_function
 from harness.checks.gateway.client import GatewayClient
 from harness.checks.gateway.exercises import EXERCISES
@@ -21,25 +19,21 @@ from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayCatalogue
 from harness.rules import rows_of
 
-PROFILE = "gateway"
-
-
-def _build_checks() -> Iterator[Check]:
-    for row in rows_of("gateway"):
-        needed = {glob.partition(".")[0] for glob in row.looks_at}
-        yield Check(
-            rule=row.rule,
-            title=row.title,
-            profile=PROFILE,
-            exercise=Exercise.join(each for each in EXERCISES if each.name in needed),
-            judge=find_function(row, str(row.judge), __name__),
-            globs=row.looks_at,
-            overhears=row.overhears,
-            rests_on=row.rests_on,
-        )
-
-
-CHECKS: tuple[Check, ...] = tuple(_build_checks())
+CHECKS: tuple[Check, ...] = tuple(
+    Check(
+        rule=row.rule,
+        title=row.title,
+        profile="gateway",
+        exercise=Exercise.join(
+            e for e in EXERCISES if any(glob.startswith(f"{e.name}.") for glob in row.looks_at)
+        ),
+        judge=find_function(row, str(row.judge), __name__),
+        globs=row.looks_at,
+        overhears=row.overhears,
+        rests_on=row.rests_on,
+    )
+    for row in rows_of("gateway")
+)
 BY_ID = {check.id: check for check in CHECKS}
 CATALOGUE = RelayCatalogue(CHECKS, EXERCISES)
 

@@ -1,14 +1,12 @@
 """The client's side of a run through a gateway: its requests, and which ids stand for which upstream.
 
 Layer 2. Implements `kit.relay.RelayClient` for this API. Must not know how a request is sent, or what is right.
-`operation_of` names the operation of any request by its method and path.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping
-from enum import StrEnum
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
@@ -18,6 +16,7 @@ from harness.checks.gateway.findings import find_product
 from harness.contract import read
 from harness.contract.judge.errors import rejects_key
 from harness.contract.requests import RequestBuilder
+from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET, operation_of
 from harness.kit.relay import (
     Answer,
     Kinship,
@@ -31,40 +30,13 @@ from harness.kit.relay import (
 )
 from harness.wire import Exchange, Request
 
-COLLECTION = "interactions"
-_VERSION = re.compile(r"v[0-9]+(?:(?:beta|alpha)[0-9]*)?")
+_OPERATIONS = {CREATE: "create", GET: "get", CANCEL: "cancel", DELETE: "delete"}
 
 
-class OperationName(StrEnum):
-    """The kind of operation of a request."""
-
-    CREATE = "create"
-    GET = "get"
-    CANCEL = "cancel"
-    DELETE = "delete"
-    OTHER = "other"
-
-
-def operation_of(request: Request) -> OperationName:
-    """The documented operation of a request, under any version and also in the Vertex form."""
-    segments = [unquote(part) for part in request.raw_path.split("/") if part]  # decoded after they were split
-    match segments:
-        case [version, "projects", _, "locations", _, *below]:
-            pass
-        case [version, *below]:
-            pass
-        case _:
-            version, below = "", []
-    if not _VERSION.fullmatch(version) or below[:1] != [COLLECTION]:
-        return OperationName.OTHER
-    match request.method, below[1:]:
-        case "POST", []:
-            return OperationName.CREATE
-        case "GET" | "DELETE", [identity] if ":" not in identity:
-            return OperationName[request.method]
-        case "POST", [_, "cancel"]:
-            return OperationName.CANCEL
-    return OperationName.OTHER
+def name_operation(request: Request) -> str:
+    """The documented operation of a request in a word: `other` if it is none about interactions."""
+    operation = operation_of(request) if re.match(r"v\d", "".join(request.segments[:1])) else None
+    return _OPERATIONS.get(operation.call, "other") if operation is not None else "other"
 
 
 Part: TypeAlias = Generator[Any, Any, Any]
@@ -103,13 +75,13 @@ class GatewayClient:
 
     @staticmethod
     def is_primable(request: Request) -> bool:
-        return operation_of(request) is OperationName.CREATE
+        return name_operation(request) == "create"
 
     def compare_calls(self, sent: Relay | RelayOpen, arrived: Request) -> Kinship:
-        operation = operation_of(sent.request)
-        if operation_of(arrived) is not operation:
+        operation = name_operation(sent.request)
+        if name_operation(arrived) != operation:
             return Kinship.NONE
-        if operation is OperationName.CREATE:
+        if operation == "create":
             same = sent.token in arrived.body.decode("utf-8", "replace")
             return Kinship.SAME if same else Kinship.ALIKE
         return Kinship.SAME if sent.token in unquote(arrived.raw_path) else Kinship.NONE
@@ -119,7 +91,7 @@ class GatewayClient:
         self.product = find_product(relayed) or self.product
         for exchange in (relayed.client, *relayed.upstream, *relayed.misrouted):
             read(exchange, self.builder.contract)
-        if operation_of(relayed.client.request) is OperationName.CREATE and relayed.answer is not None:
+        if name_operation(relayed.client.request) == "create" and relayed.answer is not None:
             before, behind = read(relayed.client).id, read(relayed.answer).id
             if before and behind:
                 self._behind.setdefault(before, behind)

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.checks.gateway.client import OperationName, operation_of
+from harness.checks.gateway.client import name_operation
 from harness.checks.gateway.findings import (
     answer_line,
     answer_of,
@@ -45,7 +45,7 @@ _DEFAULTS = {"$.stream": False, "$.background": False, "$.store": True}
 def route(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each operation arrived upstream as the same operation."""
     for relayed in exchanges:
-        operation, status = operation_of(relayed.client.request), relayed.client.status
+        operation, status = name_operation(relayed.client.request), relayed.client.status
         if relayed.upstream:
             continue
         if relayed.misrouted:
@@ -56,7 +56,7 @@ def route(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             message = f"the gateway does not offer {operation}: nothing arrived upstream"
             actual = answer_line(relayed.client)
             yield notice("gw.route/not-offered", relayed, message, "", actual, severity=Severity.NON_STRICT)
-        elif succeeded(relayed.client) and operation is OperationName.GET:
+        elif succeeded(relayed.client) and operation == "get":
             message = "the gateway returned the GET from its own storage"
             yield notice("gw.route/own-store", relayed, message, severity=Severity.NON_STRICT)
         else:
@@ -197,14 +197,14 @@ def nothing_else(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     Each kind of request is reported once, as a lenient finding if it is no operation of this API.
     """
     relayed = find_relayed(exchanges, "watch.strays", "the background run to watch was not created")
-    kinds: dict[tuple[str, OperationName], list[str]] = {}
+    kinds: dict[tuple[str, str], list[str]] = {}
     for exchange in relayed.upstream:
-        kind = exchange.request.method, operation_of(exchange.request)
+        kind = exchange.request.method, name_operation(exchange.request)
         kinds.setdefault(kind, []).append(request_line(exchange.request))
     for (_, operation), lines in kinds.items():
         message = f"{format_count(len(lines), 'request')} arrived upstream that no client sent"
-        severity = Severity.NON_STRICT if operation is OperationName.OTHER else Severity.BROKEN
-        code = "gw.nothing-else/foreign" if operation is OperationName.OTHER else "gw.nothing-else/own-request"
+        severity = Severity.NON_STRICT if operation == "other" else Severity.BROKEN
+        code = "gw.nothing-else/foreign" if operation == "other" else "gw.nothing-else/own-request"
         yield notice(code, relayed, message, "nothing", ", ".join(dict.fromkeys(lines)), severity=severity)
 
 
@@ -302,7 +302,7 @@ def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     A field that was lost or changed in several answers is reported once; what does the most harm comes first.
     """
     for relayed in exchanges:
-        polled = operation_of(relayed.client.request) is OperationName.GET
+        polled = name_operation(relayed.client.request) == "get"
         if polled and not relayed.upstream and read(relayed.client).status in RUNNING:
             message = "a poll returned a stored response of the gateway, in which the run never settles"
             expected, actual = "the settled run of the upstream", answer_line(relayed.client)

@@ -13,13 +13,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.checks.gateway.client import operation_of
+from harness.checks.gateway.client import name_operation
 from harness.checks.gateway.findings import answer_line, answer_of, find_relayed, is_miscoded, notice, told_by
-from harness.checks.gateway.judge_requests import (
-    answer_changes,
-    find_new_defect,
-    request_changes,
-)
+from harness.checks.gateway.judge_requests import answer_changes, find_new_defect, request_changes
 from harness.checks.gateway.relay_diff import (
     NO_STREAM,
     Kind,
@@ -279,7 +275,7 @@ def additions(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     found: dict[str, tuple[RelayedExchange, set[str]]] = {}
     for relayed in exchanges:
         places = [("a create", request_changes(relayed))]
-        places.append((f"the response to a {operation_of(relayed.client.request)}", answer_changes(relayed)))
+        places.append((f"the response to a {name_operation(relayed.client.request)}", answer_changes(relayed)))
         if tells(relayed) and arrived(relayed):
             for one, other in difference(relayed).kept:
                 places.append(("an event", list(changes(one.value, other.value, None))))

@@ -213,12 +213,6 @@ def pages_holding(
     return listed
 
 
-def choose_page_size(listed: Exchange, collection: str) -> int:
-    """The size of pages of which a list takes a few: the user or other exercises may have made many entries."""
-    # About how many pages a list is read in whose entries are counted before.
-    return max(1, len(objects_in(object_in(listed).get(collection))) // 3)
-
-
 def make_and_page(t: RequestBuilder, collection: str, *bodies: Any, **filters: Any) -> Part[Exchanges]:
     """Create resources, read their list page by page, and delete them → `expected`, their ids, and `paged`.
 

@@ -268,23 +268,11 @@ def repeat(
         left = min(left, t.gone_within - missing) if absent else left
         if enough(answer) or left <= 0:
             break
-        waited = yield from _pause(min(pause, left), spent, now)
+        waited = min(pause, left)
+        yield Wait(waited)
         spent += waited
         missing += waited if absent else 0.0
     return seen
-
-
-_NAP = 1.0
-"""Seconds of a pause after which it is asked whether there is still time for the rest."""
-
-
-def _pause(seconds: float, spent: float, now: Callable[[], float]) -> Part[float]:
-    """Wait for so many seconds, as long as `now` allows more than what is spent → the seconds that were waited."""
-    waited = 0.0
-    while waited < seconds and (nap := min(_NAP, seconds - waited, now() - spent - waited)) > 0:
-        yield Wait(nap)
-        waited += nap
-    return waited
 
 
 def _watch() -> Callable[[Exchange], bool]:

@@ -109,7 +109,7 @@ CASES = [
     case("cancel.keeps-result", "not_met", "another status", before=DONE, after=shows("cancelled")),
     case("cancel.keeps-result", "not_met", "gone", before=DONE, after=refusal(404)),
     case("cancel.keeps-background-result", "not_met", "emptied", settled_before=DONE, settled_after=CANCELLED),
-    case("cancel.unknown", "non_strict", "403", answer=refusal(403)),
+    case("cancel.unknown", "non_strict", "403", cancelled=refusal(403)),
 ]  # fmt: skip
 
 

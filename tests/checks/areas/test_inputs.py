@@ -63,12 +63,10 @@ CASES += [
     case("create.page-range", "non_strict", "422", forwards=DONE, backwards=refusal(422), zeroth=refusal(400)),
     case("create.page-range", "not_met", "backwards", forwards=DONE, backwards=DONE, zeroth=refusal(400)),
     case("create.page-range", "untestable", "no parts", forwards=refusal(400), backwards=DONE, zeroth=DONE),
-    case("model.fields", "met", "all at once", sent={"fields": DONE, "tools": DONE}, plain=None),
-    case("model.fields", "met", "each alone", sent={"fields": refusal(400), "seed": DONE}, plain=DONE),
-    case(
-        "model.fields", "not_met", "all but one", sent={"fields": refusal(400), "seed": refusal(400)}, plain=DONE
-    ),
-    case("model.fields", "untestable", "no create", sent={"fields": refusal(400)}, plain=refusal(403)),
+    case("model.fields", "met", "all at once", whole=DONE, alone={}, plain=None),
+    case("model.fields", "met", "each alone", whole=refusal(400), alone={"seed": DONE}, plain=DONE),
+    case("model.fields", "not_met", "one is not", whole=refusal(400), alone={"seed": refusal(400)}, plain=DONE),
+    case("model.fields", "untestable", "no create", whole=refusal(400), alone={}, plain=refusal(403)),
     case("create.level-listed", "not_met", "refused, and a temperature is taken", listed=refusal(400), warm=DONE),
     case("create.level-listed", "untestable", "no settings at all", listed=refusal(400), warm=refusal(400)),
 ]

@@ -121,5 +121,5 @@ CASES += [
     case("resume.bad-cursor", "met", "all of it", first=FIRST, bad_cursor=FIRST),
     case("resume.bad-cursor", "not_met", "crash", first=FIRST, bad_cursor=CRASH),
     case("resume.bad-cursor", "not_met", "JSON", first=FIRST, bad_cursor=JSON),
-    case("resume.unknown", "non_strict", "403", answer=refusal(403)),
+    case("resume.unknown", "non_strict", "403", streamed=refusal(403)),
 ]

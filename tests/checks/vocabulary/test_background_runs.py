@@ -10,13 +10,7 @@ import pytest
 
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.vocabulary.resources import MOST, pages
-from harness.checks.vocabulary.runs import (
-    read_to_a_cursor,
-    release_run,
-    require_script,
-    script,
-    start_held_run,
-)
+from harness.checks.vocabulary.runs import read_to_a_cursor, release_run, require_script, script, start_held_run
 from harness.kit.actions import Open, Send
 from harness.outcome import Unmet
 from harness.wire import Exchange, Frame

@@ -6,11 +6,7 @@ import gzip
 
 import pytest
 
-from harness.checks.vocabulary.expect import (
-    among,
-    expect_alive,
-    expect_status,
-)
+from harness.checks.vocabulary.expect import among, expect_alive, expect_status
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.outcome import Severity, Unmet
