@@ -51,7 +51,7 @@ def read_first(mutant: Mutant[Any]) -> FirstSentence:
     service = mutant.build(Settings(platform="any", keys={"k": "one", "l": "two"}), clock=WallClock())
     with ServerThread(service) as server, tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         path = Path(folder, "report.json")
-        keys = ["--api-key", "k", "--other-api-key", "l"]
+        keys = ["--api-key", "k", "--other-api-key", "l", "--capability", "-webhooks"]
         main(["check", server.url, *keys, "--report", f"json={path}"])
         report = json.loads(path.read_text("utf-8")) if path.exists() else {"checks": [], "causes": []}
     code, texts = _choose_first(report)

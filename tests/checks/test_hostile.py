@@ -84,7 +84,7 @@ FED = {
 }
 """What a parameter of a judge gets, by its annotation."""
 
-BY_MODE = {"modes", "again", "streams", "fetched", "later", "chained", "stray", "early", "alone", "accepted"}
+BY_MODE = {"modes", "again", "streams", "fetched", "later", "chained", "stray", "early", "accepted"}
 """The parameters whose names are modes; others have names of their own."""
 
 

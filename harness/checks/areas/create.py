@@ -216,16 +216,11 @@ LONG_TEXT = "Say hi. " + "hi " * 22_000 + "That is all."
 """Longer than 64 KiB, where buffers and database fields end."""
 
 
-_WRONG = (
-    "create.model-xor-agent", "create.both", "create.input-missing", "create.config-mismatch", "create.webhook-bg",
-    "rob.case", "store.false-bg",
-)  # fmt: skip
-
-
 @exercise(requests=12)
 def contradictory_creates(t: RequestBuilder) -> Steps:
     """Creates that lack a field, contradict themselves or misspell one; they are refused before a model runs."""
-    return (yield from send_wrong_creates(t, *_WRONG))
+    fields = ("create.model-xor-agent", "create.both", "create.input-missing", "create.config-mismatch")
+    return (yield from send_wrong_creates(t, *fields, "create.webhook-bg", "rob.case", "store.false-bg"))
 
 
 @exercise(requests=2, interactions=1)

@@ -24,9 +24,7 @@ CHECKS: tuple[Check, ...] = tuple(
         rule=row.rule,
         title=row.title,
         profile="gateway",
-        exercise=Exercise.join(
-            e for e in EXERCISES if any(glob.startswith(f"{e.name}.") for glob in row.looks_at)
-        ),
+        exercise=Exercise.join(e for e in EXERCISES if any(g.startswith(f"{e.name}.") for g in row.looks_at)),
         judge=find_function(row, str(row.judge), __name__),
         globs=row.looks_at,
         overhears=row.overhears,
