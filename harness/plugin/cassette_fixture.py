@@ -43,6 +43,7 @@ from harness.plugin.vcr_compat import (
     is_marked,
     name_apart,
 )
+from harness.transport.http1.limits import RECORDED_BYTES
 from harness.transport.proxy import UpstreamServer
 from harness.wire import (  # fmt: skip
     At,
@@ -484,7 +485,7 @@ class _Kept(WrappedBody):
         self._began = time.monotonic()
         self._is_stream = response.headers.media_type() == EVENT_STREAM
         self._response = response
-        self._recorder = ExchangeBuilder(request)
+        self._recorder = ExchangeBuilder(request, most=RECORDED_BYTES)
         self._data = bytearray()
         self._over = False
 

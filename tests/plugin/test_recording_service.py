@@ -82,6 +82,17 @@ def recording(path: Path, url: str, mode: str = "once") -> Iterator[CassetteFixt
         environment.uninstall()
 
 
+def test_a_large_body_is_recorded(tmp_path: Path) -> None:
+    """As `harness record` does, the fixture keeps bodies far beyond the bound of a judged response."""
+    body = b'"' + b"x" * (9 << 20) + b'"'
+    with (
+        ServerThread(lambda request: Response.whole(200, kind("application/json"), body)) as server,
+        recording(tmp_path / "a.yaml", server.url) as cassette,
+    ):
+        httpx.get(f"{cassette.base_url}{PATH}", headers={"x-goog-api-key": "k" * 20})
+    assert load(tmp_path / "a.yaml").recordings[0].body == body
+
+
 @pytest.mark.parametrize("here", [True, False], ids=["this machine", "another one"])
 def test_the_key_of_the_user_crosses_no_network_in_plain_text(
     here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
