@@ -26,7 +26,7 @@ from harness.documents import explain_unread, list_files, read_file
 from harness.errors import Unreadable
 from harness.outcome.words import shorten_with_length
 from harness.wire import Decoder, Driver, Headers, Request, StreamProtocol
-from harness.wire.json_value import find_ambiguous, json_or_none
+from harness.wire.json_value import find_ambiguous, json_or_none, may_be_ambiguous
 from harness.wire.mask import HIDDEN
 from harness.wire.message import EVENT_STREAM
 
@@ -113,7 +113,9 @@ def _add_stream(recording: Recording, facts: Facts, protocol: StreamProtocol) ->
         if known is None:
             if len(names) >= _MOST_OUTLINES:
                 names.clear()
-            known = names[outline] = protocol.name_event(event)
+            known = protocol.name_event(event)
+            if not may_be_ambiguous(frame.data, event):  # where a name comes twice, the texts matter
+                names[outline] = known
             _add_shape(known, frame.data, event, facts, protocol)
             _add_line(known, frame.event, facts)
         if not facts.order or facts.order[-1] != known:

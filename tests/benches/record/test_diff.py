@@ -255,9 +255,11 @@ def test_events_that_differ_in_more_than_texts_are_all_looked_at(spaced: bool) -
     separators = (", ", ": ") if spaced else (",", ":")
     deltas = [delta("a"), delta('b":"c\\'), delta("d", more=1), delta("e", more=1.5), delta("f", status="x")]
     body = b"".join(encode("step.delta", json.dumps(event, separators=separators).encode()) for event in deltas)
+    body += b'data: {"event_type":"x","a":"1","a":"1"}\n\ndata: {"event_type":"x","a":"1","a":"2"}\n\n'
     facts = facts_of([answered(body, STREAM)], PROTOCOL)
     assert facts.places["step.delta(text).more"] == {"integer", "number"}
     assert facts.places["step.delta(text).status"] == {"'x'"}
+    assert facts.places["x, a name twice"] == {"a"}
     assert facts.content["text 0/text"] == 'ab":"c\\def'
 
 
