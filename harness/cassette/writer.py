@@ -55,7 +55,7 @@ def _locate_part(path: Path) -> Path:
 
 
 def mention_part(path: Path) -> str:
-    """What a killed recorder left beside a cassette, as the end of a message; "" if it left nothing."""
+    """The end of a message that names the file of a killed recorder beside a cassette; "" without one."""
     part = _locate_part(path)
     return f" (a killed recorder left {part}, which is a cassette, too)" if part.is_file() else ""
 

@@ -183,7 +183,7 @@ def test_a_diff_hides_the_value_of_a_secret_member(tmp_path: Path, capsys: pytes
     for more in ([], ["--json"], ["--report", f"html={report}"]):
         assert main(["diff", *names, *more]) == 0
     came = capsys.readouterr().out + report.read_text("utf-8")
-    assert "body.token: *** → ***" in came
+    assert "body: token *** → ***; api_key *** → ***; text " in came
     assert "plain 2" in came
     assert "hunter" not in came
 
