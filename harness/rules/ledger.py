@@ -20,8 +20,8 @@ from harness.rules.tables import FOLDER, RuleRow, load_sources, make_table_error
 class Sentence:
     """One line. `reason` and `because` say why no rule judges it; `test` is a test of the emulator.
 
-    A recording of the service, made by one of the `scenarios`, would settle it. `partly` says what its rules do
-    not judge of it, and `false_on` describes a server on which it is false, so that one of them has to notice.
+    A recording of the service, made by one of the `scenarios`, would settle it. `partly` names the half that its
+    rules do not judge. One of them has to notice a server like `false_on`, of which the sentence is false.
     """
 
     id: str
